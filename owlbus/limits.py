@@ -1,0 +1,184 @@
+"""Limits as values: what a trip accepts, what a route may be, what a fleet can run, and when a search ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from owlbus.errors import UsageError
+from owlbus.units import HOUR_S
+
+
+def _require(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Refuse `value` outside [low, high], NaN included."""
+    if not low <= value <= high:
+        msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
+        raise UsageError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRule:
+    """
+    When a trip counts as served: both ends in walk sheds and a ride that is not too long.
+
+    A trip is served if its ride, plus `transfer_s` per transfer, takes at most
+    ``detour_factor * direct drive + detour_s`` seconds, boundary included.
+
+    Attributes
+    ----------
+    detour_factor
+        Allowed ride over direct drive, dimensionless.
+    detour_s
+        Seconds allowed on top.
+    transfer_s
+        Seconds that one transfer costs.
+    max_transfers
+        0 or 1.
+
+    Raises
+    ------
+    UsageError
+        If a number is negative or `max_transfers` is neither 0 nor 1.
+    """
+
+    detour_factor: float = 2.0
+    detour_s: int = 600
+    transfer_s: int = 300
+    max_transfers: int = 1
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        _require("detour_factor", self.detour_factor, 0)
+        _require("detour_s", self.detour_s, 0)
+        _require("transfer_s", self.transfer_s, 0)
+        _require("max_transfers", self.max_transfers, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLimits:
+    """
+    What a plan must keep; every bound is included.
+
+    Attributes
+    ----------
+    max_length_m
+        One-way metres of a route, the longer of both directions.
+    min_length_m
+        One-way metres of a route, the shorter of both directions.
+    max_ride_s
+        One-way seconds of a route, the longer of both directions.
+    max_circuity
+        Route metres over the shortest way between its terminals, dimensionless, >= 1.
+    max_stops, min_stops
+        Stops on a route.
+    max_total_length_m
+        One-way metres of all routes together, the longer direction of each.
+    max_buses
+        Buses that all routes together may need at `headway_s`.
+    headway_s
+        Seconds between buses, for the fleet: a route needs ``ceil(cycle_s / headway_s)`` buses.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range.
+    """
+
+    max_length_m: float = 45_000
+    min_length_m: float = 0
+    max_ride_s: float = 4 * HOUR_S
+    max_circuity: float = 1.6
+    max_stops: int = 200
+    min_stops: int = 2
+    max_total_length_m: float = math.inf
+    max_buses: float = math.inf
+    headway_s: int = 2_700
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        _require("max_length_m", self.max_length_m, 1)
+        _require("min_length_m", self.min_length_m, 0, self.max_length_m)
+        _require("max_ride_s", self.max_ride_s, 1)
+        _require("max_circuity", self.max_circuity, 1)
+        _require("max_stops", self.max_stops, 2)
+        _require("min_stops", self.min_stops, 2, self.max_stops)
+        _require("max_total_length_m", self.max_total_length_m, 1)
+        _require("max_buses", self.max_buses, 1)
+        _require("headway_s", self.headway_s, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """
+    Where a search stands, as its limits see it.
+
+    Attributes
+    ----------
+    steps
+        Moves tried so far.
+    steps_since_gain
+        Moves tried since the best plan last got better.
+    elapsed_s
+        Seconds since the search began.
+    best_share, bound_share
+        Objective of the best plan and its upper bound, 0 to 1; the bound is 1 until one is known.
+    """
+
+    steps: int
+    steps_since_gain: int
+    elapsed_s: float
+    best_share: float
+    bound_share: float = 1.0
+
+
+class SearchLimit(Protocol):
+    """When a search ends."""
+
+    def reason_to_end(self, now: Snapshot) -> str | None:
+        """Return why the search ends now, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxSteps:
+    """End after a number of moves; with a seed this fixes the result."""
+
+    steps: int
+
+    def reason_to_end(self, now: Snapshot) -> str | None:
+        """Return a reason once `steps` moves were tried."""
+        return f"{self.steps} steps done" if now.steps >= self.steps else None
+
+
+@dataclass(frozen=True, slots=True)
+class MaxSeconds:
+    """End after a number of seconds; the result depends on the machine's speed."""
+
+    seconds: float
+
+    def reason_to_end(self, now: Snapshot) -> str | None:
+        """Return a reason once `seconds` have passed."""
+        return f"{self.seconds:g} s passed" if now.elapsed_s >= self.seconds else None
+
+
+@dataclass(frozen=True, slots=True)
+class NoGain:
+    """End after a number of moves in a row without a better plan."""
+
+    steps: int
+
+    def reason_to_end(self, now: Snapshot) -> str | None:
+        """Return a reason once `steps` moves in a row brought nothing."""
+        return f"no gain in {self.steps} steps" if now.steps_since_gain >= self.steps else None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGap:
+    """End once the best plan is within a share of the proven bound."""
+
+    gap_share: float
+
+    def reason_to_end(self, now: Snapshot) -> str | None:
+        """Return a reason once bound and best lie close enough."""
+        gap = now.bound_share / now.best_share - 1 if now.best_share > 0 else math.inf
+        return f"gap {gap:.3f} is within {self.gap_share:g}" if gap <= self.gap_share else None
