@@ -1,0 +1,124 @@
+"""Demand as a Parquet file that only its owner may read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.demand.table import Demand
+from owlbus.errors import DataError
+from owlbus.records.files import write_restricted
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import pyarrow as pa
+
+FORMAT = "owlbus-demand/1"
+_KEY = b"owlbus"
+
+
+def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
+    """
+    Write `demand` as Parquet, mode 0600, marked as restricted.
+
+    Rows of people present have no destination.
+
+    Parameters
+    ----------
+    demand
+        What to write.
+    path
+        File to make or replace; it is never half written. Same demand, same bytes.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - loaded only when files are used
+
+    p, q = demand.trips.size, demand.presence.size
+    columns = {
+        "measure": pa.DictionaryArray.from_arrays(pa.array(np.repeat([0, 1], [p, q]).astype(np.int8)), ["trips", "presence"]),
+        "night": np.r_[demand.night, demand.presence_night],
+        "hour": np.r_[demand.hour, demand.presence_hour],
+        "origin": np.r_[demand.origin, demand.presence_hex],
+        "destination": pa.array(
+            np.r_[demand.destination, np.zeros(q, dtype=np.int32)], mask=np.repeat([False, True], [p, q])
+        ),
+        "value": np.r_[demand.trips, demand.presence],
+    }
+    scope = {
+        "format": FORMAT,
+        "restricted": "personal data: not for publication",
+        "n_hexes": demand.n_hexes,
+        "hours": demand.hours,
+        "nights": [None if night is None else night.isoformat() for night in demand.nights],
+        "source": demand.source,
+        "grid": demand.grid,
+    }
+    write_restricted(pa.table(columns).replace_schema_metadata({_KEY: json.dumps(scope)}), path)
+
+
+def read_demand(path: str | PathLike[str]) -> Demand:
+    """
+    Demand of a file that `write_demand` wrote.
+
+    Parameters
+    ----------
+    path
+        Parquet file.
+
+    Returns
+    -------
+    Demand
+        The demand, checked again.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or holds something else.
+    """
+    table = _table(Path(path))
+    scope = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
+    if scope.get("format") != FORMAT:
+        msg = f"{path}: expected a demand file of format {FORMAT}, found {scope.get('format', 'none')}; write it with `owlbus demand`"
+        raise DataError(msg)
+    is_trip = table["measure"].cast("string").to_numpy() == "trips"
+    values: dict[str, Any] = {name: table[name].to_numpy() for name in ("night", "hour", "origin", "value")}
+    return Demand(
+        scope["n_hexes"],
+        hours=tuple(scope["hours"]),
+        nights=tuple(None if night is None else dt.date.fromisoformat(night) for night in scope["nights"]),
+        night=values["night"][is_trip],
+        hour=values["hour"][is_trip],
+        origin=values["origin"][is_trip],
+        destination=table["destination"].fill_null(0).to_numpy()[is_trip],
+        trips=values["value"][is_trip],
+        presence_night=values["night"][~is_trip],
+        presence_hour=values["hour"][~is_trip],
+        presence_hex=values["origin"][~is_trip],
+        presence=values["value"][~is_trip],
+        source=scope["source"],
+        grid=scope["grid"],
+    )
+
+
+def _table(path: Path) -> pa.Table:
+    """Return the Parquet table at `path`."""
+    import pyarrow as pa  # noqa: PLC0415 - loaded only when files are used
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    if not path.is_file():
+        msg = f"{path}: no such file; a demand file is written by `owlbus demand`"
+        raise DataError(msg)
+    try:
+        return pq.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        msg = f"{path}: cannot be read as Parquet, it is damaged or of another format; write it again with `owlbus demand`"
+        raise DataError(msg) from error

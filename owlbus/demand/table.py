@@ -1,0 +1,479 @@
+"""The demand table: trips between hexes and people present, night by night and hour by hour."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.demand.columns import Problems, frozen, scaled, sum_by_key, trips_column, whole_column
+from owlbus.errors import UsageError
+from owlbus.units import NightWindow, quantise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from os import PathLike
+
+    from numpy.typing import ArrayLike, NDArray
+
+SOURCES = ("calls", "taxi", "counts", "blend")
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TRIP_COLUMNS = ("night", "hour", "origin", "destination", "trips")
+_PRESENCE_COLUMNS = ("presence_night", "presence_hour", "presence_hex", "presence")
+_FIRST_HOUR, _END_HOUR = 12, 36
+_MAX_HEXES = 1_000_000
+
+
+def _no_index() -> NDArray[Any]:
+    """Return an empty column."""
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ODPairs:
+    """
+    Mean trips per service night by origin and destination hex.
+
+    Attributes
+    ----------
+    origin, destination
+        Hex index of each end, shape (P,), int32; pairs are unique and sorted.
+    trips
+        Trips per service night, shape (P,), float64, > 0, in multiples of 1/1024.
+    """
+
+    origin: NDArray[np.int32]
+    destination: NDArray[np.int32]
+    trips: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Own the arrays."""
+        for name, dtype in (("origin", np.int32), ("destination", np.int32), ("trips", np.float64)):
+            object.__setattr__(self, name, frozen(np.array(getattr(self, name), dtype=dtype)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies stay read-only."""
+        return ODPairs, (self.origin, self.destination, self.trips)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return self.trips.size
+
+    @property
+    def total_trips(self) -> float:
+        """Trips per service night over all pairs."""
+        return float(self.trips.sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Demand:
+    """
+    Trips wanted between hexes and people present in hexes, nights kept apart.
+
+    Attributes
+    ----------
+    n_hexes
+        Hexes of the grid, >= 1.
+    hours
+        Service hours that the demand covers, ascending; 24 is midnight.
+    nights
+        Date of each service night's evening, ascending, or ``(None,)`` if records carry no date.
+    night, hour
+        Index into `nights`, int16, and service hour, int16, of each row, shape (P,).
+    origin, destination
+        Hex index of each end, shape (P,), int32, in [0, n_hexes), never equal; rows are unique and sorted by
+        (night, hour, origin, destination).
+    trips
+        Trips in that night and hour, shape (P,), float64, finite, > 0, in multiples of 1/1024.
+    presence_night, presence_hour, presence_hex, presence
+        The same for people present, shape (Q,); unique and sorted by (night, hour, hex).
+    source
+        ``calls``, ``taxi``, ``counts`` or ``blend``.
+    grid
+        Fingerprint of the grid that hex indices refer to, or empty.
+
+    Raises
+    ------
+    DataError
+        If a rule above does not hold; the message names all that are broken.
+
+    Examples
+    --------
+    >>> Demand(3, origin=[0, 2], destination=[2, 1], trips=[4.0, 1.5]).total_trips
+    5.5
+    >>> Demand(3, origin=[0, 9], destination=[2, 1], trips=[4.0, 1.5])
+    Traceback (most recent call last):
+    owlbus.errors.DataError: origin must lie in [0, 3), got 9 in row 1 (1 such row)
+    """
+
+    n_hexes: int
+    hours: tuple[int, ...] = NightWindow().hours
+    nights: tuple[dt.date | None, ...] = (None,)
+    night: NDArray[np.int16] = field(default_factory=_no_index)
+    hour: NDArray[np.int16] = field(default_factory=_no_index)
+    origin: NDArray[np.int32] = field(default_factory=_no_index)
+    destination: NDArray[np.int32] = field(default_factory=_no_index)
+    trips: NDArray[np.float64] = field(default_factory=_no_index)
+    presence_night: NDArray[np.int16] = field(default_factory=_no_index)
+    presence_hour: NDArray[np.int16] = field(default_factory=_no_index)
+    presence_hex: NDArray[np.int32] = field(default_factory=_no_index)
+    presence: NDArray[np.float64] = field(default_factory=_no_index)
+    source: str = "calls"
+    grid: str = ""
+
+    def __post_init__(self) -> None:
+        """Own the arrays and hold every rule, all broken ones in one error."""
+        problems = Problems()
+        object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
+        object.__setattr__(self, "nights", tuple(self.nights))
+        _check_scope(self, problems)
+        problems.raise_any()
+        for names in (_TRIP_COLUMNS, _PRESENCE_COLUMNS):
+            _own_columns(self, names, problems)
+        problems.raise_any()
+        same = self.origin == self.destination
+        problems.rows("destination", "must differ from the origin", same, self.destination)
+        _check_order("trips", trip_key(self, self.night, self.hour, self.origin, self.destination), problems)
+        _check_order("presence", presence_key(self, self.presence_night, self.presence_hour, self.presence_hex), problems)
+        problems.raise_any()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies stay checked and read-only."""
+        return Demand, tuple(getattr(self, f.name) for f in fields(self))
+
+    @classmethod
+    def from_rows(
+        cls,
+        n_hexes: int,
+        trips: Mapping[str, ArrayLike],
+        presence: Mapping[str, ArrayLike] | None = None,
+        *,
+        hours: tuple[int, ...] = NightWindow().hours,
+        nights: tuple[dt.date | None, ...] = (None,),
+        source: str = "calls",
+        grid: str = "",
+    ) -> Demand:
+        """
+        Demand of rows in any order; rows of one night, hour and pair are added up.
+
+        Parameters
+        ----------
+        n_hexes
+            Hexes of the grid.
+        trips
+            Columns ``night``, ``hour``, ``origin``, ``destination`` and ``trips``, each of shape (P,); trips are rounded to
+            multiples of 1/1024, and rows of 0 trips are dropped.
+        presence
+            Columns ``night``, ``hour``, ``hex`` and ``presence``, each of shape (Q,), treated alike.
+        hours, nights, source, grid
+            As in the class.
+
+        Returns
+        -------
+        Demand
+            The same trips and people, unique and sorted.
+
+        Raises
+        ------
+        DataError
+            If a rule of the class does not hold.
+
+        Examples
+        --------
+        >>> Demand.from_rows(3, dict(night=[0, 0], hour=[24, 24], origin=[0, 0], destination=[2, 2], trips=[1, 2])).trips
+        array([3.])
+        """
+        scope = cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid)
+        columns: dict[str, NDArray[Any]] = {}
+        for names, given in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
+            if given is not None:
+                columns |= _summed(scope, names, given)
+        return cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid, **columns)
+
+    @property
+    def n_nights(self) -> int:
+        """Service nights the demand covers."""
+        return len(self.nights)
+
+    @property
+    def total_trips(self) -> float:
+        """Trips per service night, the mean over all nights, in multiples of 1/1024."""
+        return float(quantise(self.trips.sum() / self.n_nights))
+
+    @property
+    def total_presence(self) -> float:
+        """People present per service night, summed over hours: the mean over all nights, in multiples of 1/1024."""
+        return float(quantise(self.presence.sum() / self.n_nights))
+
+    def od(self, hours: Iterable[int] | None = None, nights: Iterable[int] | None = None) -> ODPairs:
+        """
+        Mean trips per service night by pair of hexes, summed over hours.
+
+        Trips of the pairs add up to the rounded mean exactly: the running sum is rounded, not each pair.
+
+        Parameters
+        ----------
+        hours
+            Service hours to count; all by default.
+        nights
+            Indices into `nights` to count; all by default.
+
+        Returns
+        -------
+        ODPairs
+            Pairs with trips, sorted by (origin, destination).
+
+        Raises
+        ------
+        UsageError
+            If an hour or night is not part of the demand, or none is left.
+
+        Examples
+        --------
+        >>> Demand(3, origin=[0, 2], destination=[2, 1], trips=[4.0, 1.5]).od().trips
+        array([4. , 1.5])
+        """
+        chosen = self if hours is None and nights is None else self.slice(hours=hours, nights=nights)
+        key, trips = sum_by_key(chosen.origin.astype(np.int64) * self.n_hexes + chosen.destination, chosen.trips)
+        trips = scaled(trips, chosen.total_trips)
+        key, trips = key[trips > 0], trips[trips > 0]
+        return ODPairs((key // self.n_hexes).astype(np.int32), (key % self.n_hexes).astype(np.int32), trips)
+
+    def presence_by_hex(self) -> NDArray[np.float64]:
+        """
+        People present per service night in each hex, summed over hours.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (H,), mean over nights, in multiples of 1/1024; adds up to `total_presence` exactly.
+        """
+        return scaled(np.bincount(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
+
+    def presence_by_hour(self) -> NDArray[np.float64]:
+        """
+        People present per service night by hour and hex.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (n_hours, H), rows in the order of `hours`, mean over nights, in multiples of 1/1024.
+        """
+        cell = _hour_index(self, self.presence_hour) * self.n_hexes + self.presence_hex
+        sums = np.bincount(cell, self.presence, len(self.hours) * self.n_hexes)
+        return scaled(sums.reshape(len(self.hours), self.n_hexes), self.total_presence)
+
+    def trips_by_hour(self) -> NDArray[np.float64]:
+        """
+        Trips per service night by hour.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (n_hours,), in the order of `hours`, mean over nights, in multiples of 1/1024.
+        """
+        return scaled(np.bincount(_hour_index(self, self.hour), self.trips, len(self.hours)), self.total_trips)
+
+    def slice(
+        self,
+        hours: Iterable[int] | None = None,
+        weekdays: Iterable[int | str] | None = None,
+        nights: Iterable[int] | None = None,
+    ) -> Demand:
+        """
+        Demand of some hours and nights only; what is left out no longer counts in any mean.
+
+        Parameters
+        ----------
+        hours
+            Service hours to keep; all by default.
+        weekdays
+            Weekdays of the night's evening to keep, 0 or ``mon`` to 6 or ``sun``; all by default.
+        nights
+            Indices into `nights` to keep; all by default.
+
+        Returns
+        -------
+        Demand
+            A demand whose `hours` and `nights` are those kept.
+
+        Raises
+        ------
+        UsageError
+            If an hour, weekday or night is not part of the demand, or none is left.
+
+        Examples
+        --------
+        >>> Demand(3, origin=[0], destination=[2], trips=[4.0]).slice(hours=[24, 25]).hours
+        (24, 25)
+        """
+        kept_hours = _chosen("hours", hours, self.hours)
+        kept_nights = _chosen("nights", nights, tuple(range(self.n_nights)))
+        if weekdays is not None:
+            kept_nights = _on_weekdays(self.nights, kept_nights, weekdays)
+        new_index = np.full(self.n_nights, -1, dtype=np.int16)
+        new_index[list(kept_nights)] = np.arange(len(kept_nights))
+        columns: dict[str, NDArray[Any]] = {}
+        for names in (_TRIP_COLUMNS, _PRESENCE_COLUMNS):
+            night, hour = (getattr(self, name) for name in names[:2])
+            rows = (new_index[night] >= 0) & np.isin(hour, kept_hours)
+            columns |= {name: getattr(self, name)[rows] for name in names}
+            columns[names[0]] = new_index[columns[names[0]]]
+        return replace(self, hours=kept_hours, nights=tuple(self.nights[i] for i in kept_nights), **columns)
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """
+        Write the demand as Parquet that only its owner may read, marked as restricted.
+
+        Parameters
+        ----------
+        path
+            File to make or replace; it is never half written. Same demand, same bytes.
+
+        Raises
+        ------
+        UsageError
+            If the file cannot be written.
+        """
+        from owlbus.demand.files import write_demand  # noqa: PLC0415 - pyarrow loads only when files are used
+
+        write_demand(self, path)
+
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> Demand:
+        """
+        Demand that `write` wrote.
+
+        Parameters
+        ----------
+        path
+            Parquet file.
+
+        Returns
+        -------
+        Demand
+            The same demand.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged or holds something else.
+        """
+        from owlbus.demand.files import read_demand  # noqa: PLC0415 - pyarrow loads only when files are used
+
+        return read_demand(path)
+
+
+def trip_key(
+    demand: Demand, night: NDArray[Any], hour: NDArray[Any], origin: NDArray[Any], destination: NDArray[Any]
+) -> NDArray[np.int64]:
+    """Return one int64 per row that sorts like (night, hour, origin, destination)."""
+    return presence_key(demand, night, hour, origin) * demand.n_hexes + destination
+
+
+def presence_key(demand: Demand, night: NDArray[Any], hour: NDArray[Any], hexes: NDArray[Any]) -> NDArray[np.int64]:
+    """Return one int64 per row that sorts like (night, hour, hex)."""
+    key: NDArray[np.int64] = (night.astype(np.int64) * _END_HOUR + hour) * demand.n_hexes + hexes
+    return key
+
+
+def _check_scope(demand: Demand, problems: Problems) -> None:
+    """Note what is wrong with hexes, hours, nights and source."""
+    if not 1 <= demand.n_hexes < _MAX_HEXES:
+        problems.note(f"n_hexes must lie in [1, {_MAX_HEXES}), got {demand.n_hexes}")
+    hours, nights = demand.hours, demand.nights
+    if not hours or list(hours) != sorted(set(hours)) or not _FIRST_HOUR <= hours[0] <= hours[-1] < _END_HOUR:
+        problems.note(f"hours must be ascending service hours in [12, 36), got {hours}")
+    dated = [night for night in nights if night is not None]
+    if nights != (None,) and (not dated or len(dated) < len(nights) or dated != sorted(set(dated))):
+        problems.note(f"nights must be ascending dates or (None,), got {len(nights)} nights of which {len(dated)} have a date")
+    if demand.source not in SOURCES:
+        problems.note(f"source must be one of {', '.join(SOURCES)}, got {demand.source!r}")
+
+
+def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> None:
+    """Replace the columns `names` by checked copies; night and hour default to the first of each."""
+    night, hour, *hexes, value = names
+    trips = trips_column(value, getattr(demand, value), problems)
+    ranges = {night: (np.int16, 0, demand.n_nights), hour: (np.int16, demand.hours[0], demand.hours[-1] + 1)}
+    ranges |= {name: (np.int32, 0, demand.n_hexes) for name in hexes}
+    for name, (dtype, low, high) in ranges.items():
+        given: NDArray[Any] = np.asarray(getattr(demand, name))
+        if given.size == 0 and trips.size and name in (night, hour):
+            given = np.full(trips.size, low)
+        column = whole_column(name, given, dtype, low, high, problems)
+        if given.shape[:1] != trips.shape:
+            problems.note(f"{name} must have as many rows as {value}, got {given.size} and {trips.size}")
+        elif name == hour:
+            problems.rows(name, "must be one of hours", ~np.isin(column, demand.hours), column)
+        object.__setattr__(demand, name, column)
+    object.__setattr__(demand, value, trips)
+
+
+def _check_order(what: str, key: NDArray[np.int64], problems: Problems) -> None:
+    """Note rows that repeat or precede the row before them."""
+    wrong = np.flatnonzero(key[1:] <= key[:-1])
+    if wrong.size:
+        problems.note(
+            f"rows of {what} must be unique and sorted, row {wrong[0] + 1} is not ({wrong.size} such row{'s' * (wrong.size > 1)}); "
+            "Demand.from_rows sorts and adds up"
+        )
+
+
+def _summed(scope: Demand, names: tuple[str, ...], given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    """Return the columns `names` of rows in any order, unique and sorted."""
+    night, hour, *hexes, value = names
+    short = {name: name.removeprefix("presence_") for name in (night, hour, *hexes)} | {value: value}
+    arrays = {name: np.asarray(given[short[name]]) for name in names}
+    trips = quantise(arrays[value])
+    problems = Problems()
+    problems.rows(value, "must be finite and >= 0", ~(np.isfinite(trips) & (trips >= 0)), trips)
+    key = np.zeros(trips.size, dtype=np.int64)
+    ranges = [scope.n_nights, _END_HOUR, *(scope.n_hexes for _ in hexes)]
+    for name, high in zip((night, hour, *hexes), ranges, strict=True):
+        column = whole_column(name, arrays[name], np.int32, 0, high, problems)
+        problems.raise_any()
+        key = key * high + column
+    key, trips = sum_by_key(key, trips)
+    columns: dict[str, NDArray[Any]] = {value: trips}
+    for name, high in zip(reversed((night, hour, *hexes)), reversed(ranges), strict=True):
+        key, columns[name] = np.divmod(key, high)
+    return columns
+
+
+def _hour_index(demand: Demand, hour: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return the position of each hour in `demand.hours`."""
+    return np.searchsorted(np.asarray(demand.hours), hour).astype(np.int64)
+
+
+def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the wanted ones among `present`, ascending."""
+    if wanted is None:
+        return present
+    chosen = sorted({int(item) for item in wanted})
+    unknown = [item for item in chosen if item not in present]
+    if unknown or not chosen:
+        msg = f"{name} must be a choice of {present[0]} to {present[-1]}, got {unknown[0] if unknown else 'none'}"
+        raise UsageError(msg)
+    return tuple(chosen)
+
+
+def _on_weekdays(
+    dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekdays: Iterable[int | str]
+) -> tuple[int, ...]:
+    """Return those of the nights `kept` whose evening falls on one of `weekdays`."""
+    wanted = {WEEKDAYS.index(day.lower()[:3]) if isinstance(day, str) and day.lower()[:3] in WEEKDAYS else day for day in weekdays}
+    unknown = [day for day in wanted if day not in range(7)]
+    if unknown:
+        msg = f"weekdays must be 0 or mon to 6 or sun, got {unknown[0]!r}"
+        raise UsageError(msg)
+    if dates == (None,):
+        msg = "weekdays need records with dates; this demand has none"
+        raise UsageError(msg)
+    chosen = tuple(i for i in kept if (date := dates[i]) is not None and date.weekday() in wanted)
+    if not chosen:
+        msg = f"no night of the demand falls on the weekdays {sorted(WEEKDAYS[int(day)] for day in wanted)}"
+        raise UsageError(msg)
+    return chosen

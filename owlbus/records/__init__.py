@@ -1,0 +1,1 @@
+"""Records of calls and taxi rides: files in, validated column batches out."""
