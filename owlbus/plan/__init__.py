@@ -1,0 +1,25 @@
+"""Routes and plans: their types, what they measure on a network, what limits they break, and how they are read and written."""
+
+from __future__ import annotations
+
+from owlbus.plan.checks import check_plan
+from owlbus.plan.files import plan_geojson, stops_geojson, write_plan, write_stops
+from owlbus.plan.measures import PlanMeasures, plan_measures, route_links
+from owlbus.plan.reading import MAX_SNAP_M, plan_of_waypoints, read_plan
+from owlbus.plan.routes import Plan, Route
+
+__all__ = [
+    "MAX_SNAP_M",
+    "Plan",
+    "PlanMeasures",
+    "Route",
+    "check_plan",
+    "plan_geojson",
+    "plan_measures",
+    "plan_of_waypoints",
+    "read_plan",
+    "route_links",
+    "stops_geojson",
+    "write_plan",
+    "write_stops",
+]

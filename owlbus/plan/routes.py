@@ -1,0 +1,167 @@
+"""Route and Plan: what runs, without a word on how well it does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+_MIN_STOPS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """
+    Ordered stops of a network, served in both directions.
+
+    Consecutive stops are linked in the network the route belongs to. A route that was given may pass a stop twice; one
+    that was planned is simple.
+
+    Attributes
+    ----------
+    stops
+        Stop indices, shape (n,), int32, n >= 2, each >= 0 and different from the one before.
+    name
+        What people call the route; one line, not empty.
+
+    Raises
+    ------
+    DataError
+        If a rule above does not hold.
+
+    Examples
+    --------
+    >>> route = Route([4, 2, 7], "N10")
+    >>> route.n_stops, route.is_simple
+    (3, True)
+    """
+
+    stops: NDArray[np.int32]
+    name: str
+
+    def __init__(self, stops: ArrayLike, name: str) -> None:
+        """Copy the stops and check every rule once."""
+        given = np.asarray(stops)
+        if given.ndim != 1 or len(given) < _MIN_STOPS or given.dtype.kind not in "iu":
+            msg = f"route {name!r} must be a row of at least {_MIN_STOPS} whole stop indices, got {given.dtype} of shape {given.shape}"
+            raise DataError(msg)
+        if int(given.min()) < 0 or int(given.max()) > np.iinfo(np.int32).max:
+            msg = f"route {name!r}: stop indices must lie in [0, {np.iinfo(np.int32).max}], got {given.min()} to {given.max()}"
+            raise DataError(msg)
+        again = np.flatnonzero(given[1:] == given[:-1])
+        if again.size:
+            msg = f"route {name!r} stays at stop {given[again[0]]} in position {again[0] + 1}; name a stop once ({again.size} such)"
+            raise DataError(msg)
+        if not isinstance(name, str) or not name.strip() or len(name.splitlines()) != 1:
+            msg = f"a route needs a name of one line, got {name!r}"
+            raise DataError(msg)
+        owned = np.array(given, dtype=np.int32, order="C")
+        owned.flags.writeable = False
+        object.__setattr__(self, "stops", owned)
+        object.__setattr__(self, "name", name)
+
+    def __reduce__(self) -> tuple[type[Route], tuple[NDArray[np.int32], str]]:
+        """Rebuild through the constructor, so that copies are read-only too."""
+        return (Route, (self.stops, self.name))
+
+    @property
+    def n_stops(self) -> int:
+        """Stops on the route, a stop that is passed twice counted twice."""
+        return len(self.stops)
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether no stop is passed twice."""
+        return len(np.unique(self.stops)) == len(self.stops)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """
+    Routes on one network, in a fixed order.
+
+    Attributes
+    ----------
+    routes
+        The routes; their names differ. May be empty.
+    network_fingerprint
+        `Network.fingerprint` of the network whose stops the indices name.
+
+    Raises
+    ------
+    DataError
+        If two routes share a name.
+
+    Examples
+    --------
+    >>> plan = Plan((Route([0, 1], "N10"), Route([1, 2, 3], "N13")), "5f2a")
+    >>> plan.n_routes, plan.names, plan.used_stops.tolist()
+    (2, ('N10', 'N13'), [0, 1, 2, 3])
+    """
+
+    routes: tuple[Route, ...]
+    network_fingerprint: str
+
+    def __post_init__(self) -> None:
+        """Own the tuple and refuse names that two routes share."""
+        object.__setattr__(self, "routes", tuple(self.routes))
+        name, count = Counter(self.names).most_common(1)[0] if self.routes else ("", 0)
+        if count > 1:
+            msg = f"route names must differ, got {name!r} {count} times; rename all but one"
+            raise DataError(msg)
+
+    def __reduce__(self) -> tuple[Callable[..., Plan], tuple[tuple[Route, ...], str]]:
+        """Rebuild through the constructor."""
+        return (Plan, (self.routes, self.network_fingerprint))
+
+    def __iter__(self) -> Iterator[Route]:
+        """Iterate over the routes in order."""
+        return iter(self.routes)
+
+    def __len__(self) -> int:
+        """Count the routes."""
+        return len(self.routes)
+
+    @property
+    def n_routes(self) -> int:
+        """Number of routes."""
+        return len(self.routes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the routes in order."""
+        return tuple(route.name for route in self.routes)
+
+    @property
+    def used_stops(self) -> NDArray[np.int32]:
+        """Stop indices that any route serves, unique and ascending, int32."""
+        return np.unique(np.concatenate([np.empty(0, np.int32), *(route.stops for route in self.routes)]))
+
+    def equals(self, other: Plan) -> bool:
+        """
+        Whether names, stops, their order and the network are the same.
+
+        Parameters
+        ----------
+        other
+            The plan to hold beside this one.
+
+        Returns
+        -------
+        bool
+            True if nothing differs.
+        """
+        return (
+            self.network_fingerprint == other.network_fingerprint
+            and self.names == other.names
+            and all(np.array_equal(a.stops, b.stops) for a, b in zip(self.routes, other.routes, strict=True))
+        )
