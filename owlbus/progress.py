@@ -1,0 +1,296 @@
+"""One way to say how far a long step is: bars on a terminal, a line every ten seconds elsewhere, nothing when asked to be quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from owlbus.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+LINE_EVERY_S = 10.0
+"""Seconds between two lines off a terminal, at least."""
+
+STYLES = ("auto", "bars", "lines", "silent")
+
+
+class Step(Protocol):
+    """One long step under way, as the code that does it sees it."""
+
+    def advance(self, amount: float = 1, note: str | None = None) -> None:
+        """Add `amount` to what is done, in the units of the step's total, and say `note` beside it."""
+
+    def reach(self, done: float, note: str | None = None) -> None:
+        """Set what is done, in the units of the step's total, and say `note` beside it."""
+
+
+class Progress(Protocol):
+    """Where long steps tell how far they are."""
+
+    def step(self, title: str, total: float | None = None) -> Step:
+        """Begin the step `title` of `total` units, or of unknown length; the step before it ends."""
+
+    def close(self) -> None:
+        """End the last step and leave the terminal as it was."""
+
+
+class _NoStep:
+    """A step that says nothing."""
+
+    __slots__ = ()
+
+    def advance(self, amount: float = 1, note: str | None = None) -> None:
+        """Say nothing."""
+
+    def reach(self, done: float, note: str | None = None) -> None:
+        """Say nothing."""
+
+
+class Silent:
+    """Progress that says nothing; what every function uses unless it is told otherwise."""
+
+    __slots__ = ()
+
+    def step(self, title: str, total: float | None = None) -> Step:  # noqa: ARG002 - the protocol names them
+        """Return a step that says nothing, whatever its `title` and `total` units."""
+        return _NoStep()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True)
+class _LineStep:
+    """A step that writes a line when it is due, and one at its end if it took long."""
+
+    out: TextIO
+    title: str
+    total: float | None
+    every_s: float
+    done: float = 0
+    note: str | None = None
+    began_s: float = field(default_factory=time.monotonic)
+    last_s: float = field(default_factory=time.monotonic)
+    spoke: bool = False
+
+    def advance(self, amount: float = 1, note: str | None = None) -> None:
+        """Add to what is done and speak if a line is due."""
+        self.reach(self.done + amount, note)
+
+    def reach(self, done: float, note: str | None = None) -> None:
+        """Set what is done and speak if a line is due."""
+        self.done, self.note = done, note or self.note
+        now_s = time.monotonic()
+        if now_s - self.last_s >= self.every_s:
+            self.last_s, self.spoke = now_s, True
+            print(self._line(now_s), file=self.out, flush=True)
+
+    def finish(self) -> None:
+        """Say how long the step took, if it spoke before."""
+        if self.spoke:
+            print(f"{self.title}: done in {time.monotonic() - self.began_s:.0f} s", file=self.out, flush=True)
+
+    def _line(self, now_s: float) -> str:
+        """Title, share done, seconds gone and seconds left, note."""
+        spent_s = now_s - self.began_s
+        parts = [f"{spent_s:.0f} s gone"]
+        if self.total and self.done > 0:
+            share = min(self.done / self.total, 1.0)
+            parts = [f"{100 * share:.0f} %", *parts, f"about {spent_s * (1 - share) / share:.0f} s left"]
+        return f"{self.title}: {', '.join([*parts, *([self.note] if self.note else [])])}"
+
+
+class Lines:
+    """
+    Progress as plain lines, for logs and pipes.
+
+    Parameters
+    ----------
+    out
+        Text stream that the lines go to.
+    every_s
+        Seconds between two lines of a step, at least.
+    """
+
+    __slots__ = ("_current", "_every_s", "_out")
+
+    def __init__(self, out: TextIO, every_s: float = LINE_EVERY_S) -> None:
+        self._out, self._every_s = out, every_s
+        self._current: _LineStep | None = None
+
+    def step(self, title: str, total: float | None = None) -> Step:
+        """Begin a step named `title` of `total` units; it speaks for the first time after the interval."""
+        self.close()
+        self._current = _LineStep(self._out, title, total, self._every_s)
+        return self._current
+
+    def close(self) -> None:
+        """End the last step."""
+        if self._current is not None:
+            self._current.finish()
+        self._current = None
+
+
+@dataclass(slots=True)
+class _BarStep:
+    """A step shown as one bar."""
+
+    bars: RichProgress
+    task: TaskID
+
+    def advance(self, amount: float = 1, note: str | None = None) -> None:
+        """Move the bar on."""
+        if note is not None:
+            self.bars.update(self.task, note=note)
+        self.bars.advance(self.task, amount)
+
+    def reach(self, done: float, note: str | None = None) -> None:
+        """Move the bar to a place."""
+        if note is not None:
+            self.bars.update(self.task, note=note)
+        self.bars.update(self.task, completed=done)
+
+    def finish(self) -> None:
+        """Fill the bar."""
+        task = next(task for task in self.bars.tasks if task.id == self.task)
+        end = task.total if task.total is not None else max(task.completed, 1)
+        self.bars.update(self.task, total=end, completed=end)
+
+
+class Bars:
+    """
+    Progress as bars on a terminal.
+
+    Parameters
+    ----------
+    out
+        The terminal that the bars are drawn on.
+    """
+
+    __slots__ = ("_bars", "_current", "_out")
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._bars: RichProgress | None = None
+        self._current: _BarStep | None = None
+
+    def step(self, title: str, total: float | None = None) -> Step:
+        """Begin a bar named `title` of `total` units; the bar before it is filled."""
+        if self._current is not None:
+            self._current.finish()
+        bars = self._started()
+        self._current = _BarStep(bars, bars.add_task(title, total=total, note=""))
+        return self._current
+
+    def close(self) -> None:
+        """Fill the last bar and give the terminal back."""
+        if self._current is not None:
+            self._current.finish()
+            self._current = None
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+    def _started(self) -> RichProgress:
+        """Bars on the terminal, started once."""
+        if self._bars is None:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                SpinnerColumn,
+                TaskProgressColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            self._bars = Progress(
+                SpinnerColumn(finished_text="✓"),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TaskProgressColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+                console=Console(file=self._out),
+            )
+            self._bars.start()
+        return self._bars
+
+
+_CURRENT: ContextVar[Progress] = ContextVar("owlbus_progress", default=Silent())  # noqa: B039 - Silent holds no state
+
+
+def current_progress() -> Progress:
+    """
+    Progress of the calling context; silent unless `show_progress` is open.
+
+    Returns
+    -------
+    Progress
+        Where a long step tells how far it is.
+
+    Examples
+    --------
+    >>> step = current_progress().step("reading", total=2)
+    >>> step.advance(note="first file")
+    """
+    return _CURRENT.get()
+
+
+@contextmanager
+def show_progress(style: str = "auto", out: TextIO | None = None) -> Iterator[Progress]:
+    """
+    Show the progress of every step inside the block.
+
+    Parameters
+    ----------
+    style
+        ``auto`` takes bars on a terminal and lines elsewhere; or ``bars``, ``lines``, ``silent``.
+    out
+        Text stream; standard error by default, so that data on standard output stays clean.
+
+    Yields
+    ------
+    Progress
+        The progress that `current_progress` returns inside the block.
+
+    Raises
+    ------
+    UsageError
+        If `style` is none of these.
+
+    Examples
+    --------
+    >>> with show_progress("silent") as progress:
+    ...     progress.step("routing", total=100).reach(50)
+    """
+    progress = _make(style, sys.stderr if out is None else out)
+    token = _CURRENT.set(progress)
+    try:
+        yield progress
+    finally:
+        _CURRENT.reset(token)
+        progress.close()
+
+
+def _make(style: str, out: TextIO) -> Progress:
+    """Progress of a style on a stream."""
+    if style not in STYLES:
+        msg = f"progress style must be one of {', '.join(STYLES)}, got {style!r}"
+        raise UsageError(msg)
+    if style == "silent":
+        return Silent()
+    if style == "bars" or (style == "auto" and out.isatty()):
+        return Bars(out)
+    return Lines(out)

@@ -1,0 +1,418 @@
+"""The run directory: what one run read, chose and found, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+RUN_SCHEMA_VERSION = 1
+RUN_FILE = "run.json"
+RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
+"""Working files that hold what people did: only their owner may read them."""
+
+_PART = ".owlbus-part"
+_LOCK = ".owlbus-lock"
+_OWNER_ONLY = 0o600
+_LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "geopandas", "shapely", "pyproj", "h3", "highspy", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """
+    What a run says about itself in ``run.json``.
+
+    Attributes
+    ----------
+    command
+        The verb that made the run, such as ``plan``.
+    settings
+        Every setting that shaped the result, by name; values that JSON can hold.
+    seed
+        Seed of the search, or None where nothing is drawn.
+    inputs
+        Files that were read; each is stored with its bytes and SHA-256.
+    ended_by
+        Why the search ended, or None.
+    timings_s
+        Seconds of each stage, by name; the only part of a run that two equal runs may differ in.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    seed: int | None = None
+    inputs: tuple[str, ...] = ()
+    ended_by: str | None = None
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunDir:
+    """
+    A run directory under construction: files gather out of sight and appear together at `publish`.
+
+    Attributes
+    ----------
+    path
+        The directory that the files will appear in.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "run"
+    >>> with open_run_dir(target) as run:
+    ...     run.write_bytes("scorecard.json", b"{}")
+    ...     run.publish(RunRecord("score", settings={}))
+    >>> sorted(read_run(target)["outputs"])
+    ['scorecard.json']
+    """
+
+    path: Path
+
+    def stage(self, name: str) -> Path:
+        """
+        Path to write the file `name` to, until `publish` moves it into place.
+
+        Parameters
+        ----------
+        name
+            Plain file name.
+
+        Returns
+        -------
+        Path
+            A file that only the owner can read while it is written.
+        """
+        part = self.path / _PART / name
+        part.touch(mode=_OWNER_ONLY)
+        return part
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """
+        Add a file with this content.
+
+        Parameters
+        ----------
+        name
+            Plain file name.
+        data
+            Its bytes.
+        """
+        self.stage(name).write_bytes(data)
+
+    def write_json(self, name: str, value: object) -> None:
+        """
+        Add a JSON file, the same bytes for the same value.
+
+        Parameters
+        ----------
+        name
+            Plain file name.
+        value
+            What JSON can hold; NaN is refused.
+        """
+        self.write_bytes(name, to_json_bytes(value))
+
+    def publish(self, record: RunRecord) -> None:
+        """
+        Move every file into place, `run.json` last, and remove what an earlier run left and this one did not write.
+
+        A file is replaced in one step: a reader sees the old or the new one, never half of one. ``run.json`` holds the
+        SHA-256 of the others, so that a run cut short in here shows.
+
+        Parameters
+        ----------
+        record
+            What the run says about itself.
+        """
+        part = self.path / _PART
+        names = sorted(file.name for file in part.iterdir())
+        stale = set(_outputs_of(self.path)) - set(names)
+        self.write_json(RUN_FILE, _to_dict(record, {name: _sha256(part / name) for name in names}))
+        for name in [*names, RUN_FILE]:
+            (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
+            _sync(part / name)
+            (part / name).replace(self.path / name)
+        for name in stale:
+            (self.path / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
+    """
+    Open a run directory for writing; leaving the block without `publish` leaves nothing behind.
+
+    The directory is made if it is absent, and taken over if it is empty or holds an earlier run. Files of the user in it stay.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Yields
+    ------
+    RunDir
+        Where the files are gathered.
+
+    Raises
+    ------
+    UsageError
+        If the directory cannot be written, holds files but no run, or is being written by another run.
+    """
+    target = Path(path)
+    made = _make_dir(target)
+    try:
+        _refuse_foreign(target)
+        with _locked(target):
+            shutil.rmtree(target / _PART, ignore_errors=True)
+            _part_dir(target)
+            try:
+                yield RunDir(target)
+            finally:
+                shutil.rmtree(target / _PART, ignore_errors=True)
+    finally:
+        _remove_empty(made)
+
+
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """
+    Read what a run directory says about itself.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Returns
+    -------
+    dict
+        Content of its ``run.json``; lengths of time are in seconds, sizes in bytes.
+
+    Raises
+    ------
+    DataError
+        If it holds no readable ``run.json`` of this schema version.
+    """
+    file = Path(path) / RUN_FILE
+    try:
+        found = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {path}"
+        raise DataError(msg) from None
+    except ValueError:
+        msg = f"{file}: must be JSON, and is not; write the run again"
+        raise DataError(msg) from None
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != RUN_SCHEMA_VERSION:
+        msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
+        raise DataError(msg)
+    return dict(found)
+
+
+def check_run(path: str | os.PathLike[str]) -> list[str]:
+    """
+    Files of a run directory that are not what its ``run.json`` says.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Returns
+    -------
+    list of str
+        One sentence per file that is missing or changed; empty if all is well.
+    """
+    broken = []
+    for name, digest in read_run(path)["outputs"].items():
+        file = Path(path) / name
+        if not file.is_file():
+            broken.append(f"{name} is missing")
+        elif _sha256(file) != digest:
+            broken.append(f"{name} has changed since {RUN_FILE} was written")
+    return broken
+
+
+def to_json_bytes(value: object) -> bytes:
+    r"""
+    JSON as people can read it, the same bytes for the same value.
+
+    Parameters
+    ----------
+    value
+        What JSON can hold; NaN is refused.
+
+    Returns
+    -------
+    bytes
+        UTF-8, keys in the order given, a line feed at the end.
+
+    Examples
+    --------
+    >>> to_json_bytes({"routes": 9})
+    b'{\n  "routes": 9\n}\n'
+    """
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _to_dict(record: RunRecord, outputs: Mapping[str, str]) -> dict[str, Any]:
+    """Content of ``run.json``."""
+    return {
+        "schema_version": RUN_SCHEMA_VERSION,
+        "command": record.command,
+        "seed": record.seed,
+        "ended_by": record.ended_by,
+        "settings": dict(record.settings),
+        "inputs": [_describe_input(name) for name in record.inputs],
+        "outputs": dict(outputs),
+        "restricted": sorted(RESTRICTED_FILES & outputs.keys()),
+        "versions": _versions(),
+        "timings_s": {name: round(seconds, 3) for name, seconds in record.timings_s.items()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of owlbus, Python and the libraries that shape results."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in ("owlbus", *_LIBRARIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _describe_input(name: str) -> dict[str, Any]:
+    """Name, bytes and SHA-256 of an input; a stream has neither."""
+    file = Path(name)
+    if not file.is_file():
+        return {"name": name, "bytes": None, "sha256": None}
+    return {"name": name, "bytes": file.stat().st_size, "sha256": _sha256(file)}
+
+
+def _sha256(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _outputs_of(target: Path) -> list[str]:
+    """Plain names of the files that an earlier run in `target` wrote."""
+    if not (target / RUN_FILE).is_file():
+        return []
+    try:
+        names = list(read_run(target)["outputs"])
+    except DataError:
+        return []
+    return [name for name in names if name == Path(name).name]
+
+
+def _make_dir(target: Path) -> list[Path]:
+    """Make `target` and its parents; return those that were made, deepest first."""
+    absent = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _remove_empty(absent)
+        raise _unwritable(target, error) from None
+    return absent
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that a run made and left empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _part_dir(target: Path) -> None:
+    """Make the folder that files gather in."""
+    try:
+        (target / _PART).mkdir(mode=0o700)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+
+
+def _unwritable(target: Path, error: OSError) -> UsageError:
+    """Error for an output folder that cannot be written."""
+    return UsageError(f"--out must be a folder that can be written, got {target} ({error.strerror}); choose another folder")
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Refuse a folder with files in it that no run wrote."""
+    if (target / RUN_FILE).is_file():
+        problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
+    else:
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _LOCK})
+        problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
+    if problem:
+        msg = f"--out must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
+        raise UsageError(msg)
+
+
+def _is_record(file: Path) -> bool:
+    """Tell whether a ``run.json`` is one that a run wrote."""
+    try:
+        found = json.loads(file.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Hold the folder for one run; the system lets go of it when the process ends, however it ends."""
+    lock = target / _LOCK
+    try:
+        stream = lock.open("a")
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    with stream:
+        if not _take(stream.fileno()):
+            msg = f"--out must not be in use, but another run is writing {target}; wait for it or choose another folder"
+            raise UsageError(msg)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _take(descriptor: int) -> bool:
+    """Take the lock of an open file without waiting; return whether it was free."""
+    try:
+        import fcntl
+    except ImportError:  # no such call outside POSIX: the run goes on unguarded
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _umask() -> int:
+    """Return the mask that new files are made with, in permission bits."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync(file: Path) -> None:
+    """Ask the system to put a file on disk before its name changes."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())

@@ -1,0 +1,28 @@
+"""What several test files share: where the public cases lie, and quiet, repeatable property tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("owlbus", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("owlbus")
+
+ROOT = Path(__file__).resolve().parent.parent
+CASES = ROOT.parent / "shared" / "cases"
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of the public data sets; the test skips where it is absent."""
+    if not CASES.is_dir():
+        pytest.skip("needs the public data sets in ../shared/cases")
+    return CASES
+
+
+@pytest.fixture(scope="session")
+def seoul() -> Path:
+    """Folder of the sample city in the checkout."""
+    return ROOT / "sample_data" / "seoul"

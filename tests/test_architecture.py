@@ -1,0 +1,217 @@
+"""What holds for every module: layers, kernels without own types, documented units, a light import."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
+
+LAYERS = (
+    ("errors",),
+    ("units", "limits", "kernels"),
+    ("storage", "projection", "cover", "hexgrid", "progress"),
+    ("records",),
+    ("demand", "cluster"),
+    ("network", "streets", "feeds"),
+    ("plan",),
+    ("search",),
+    ("score", "timetable", "evidence"),
+    ("gtfs", "rundir", "sample", "report"),
+    ("pipeline",),
+    ("__init__", "cli"),
+    ("__main__",),
+)
+"""A module may import from the rows above its own, and inside its row from names that stand before it."""
+
+RANK = {name: rank for rank, name in enumerate(name for row in LAYERS for name in row)}
+FIRST_OF_ROW = {name: RANK[row[0]] for row in LAYERS for name in row}
+HEAVY = (
+    "geopandas",
+    "h3",
+    "highspy",
+    "matplotlib",
+    "networkx",
+    "numba",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "pyogrio",
+    "pyproj",
+    "scipy",
+    "shapely",
+)
+KERNEL_MAY_IMPORT = {"__future__", "typing", "math", "numpy", "numba", "owlbus"}
+UNIT = re.compile(
+    r"_(s|m|km|kmh|share|trips|deg|hours?|kib|mib)\b|\b(seconds?|metres?|kilometres?|degrees?|lon/lat|lon|lat|hours?|minutes|nights?|trips?|people|"
+    r"presence|buses|share|counts?|steps?|stops?|hex(es)?|dimensionless|bytes|rows?|dates?|units?|pairs?|inde(x|ices)|number|shape)\b",
+    re.IGNORECASE,
+)
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """Return `search.greedy` for `owlbus/search/greedy.py`, and `search` for the package itself."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Dotted names of every module imported anywhere in the tree, inside functions too; `owlbus.x` as `owlbus.x`."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}: write the full name"
+            found.add(node.module or "")
+            if node.module == "owlbus" or (node.module or "").startswith("owlbus."):
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_imports(tree: ast.AST) -> set[str]:
+    """Own modules imported anywhere, without the leading `owlbus.`."""
+    known = {dotted(path) for path in modules()}
+    return {name.removeprefix("owlbus.") for name in imported(tree) if name.startswith("owlbus.")} & known
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {dotted(path).partition(".")[0] for path in modules()} <= set(RANK)
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_modules_import_only_from_lower_layers(path: Path) -> None:
+    home = dotted(path).partition(".")[0]
+    for name in own_imports(parse(path)):
+        target = name.partition(".")[0]
+        if home in {target, "__init__"}:
+            continue
+        assert RANK[target] < RANK[home], f"{dotted(path)} imports {name}, which lies above it"
+
+
+def test_only_the_command_line_takes_names_from_the_top() -> None:
+    """Below the top, `from owlbus import x` names a module; a public name of the top would pull the whole chain in."""
+    known = {dotted(path) for path in modules()}
+    for path in modules():
+        tops = [node for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom) and node.module == "owlbus"]
+        if dotted(path).partition(".")[0] not in {"cli", "__main__"}:
+            assert {alias.name for node in tops for alias in node.names} <= known, dotted(path)
+
+
+def test_what_modules_load_at_import_has_no_cycle() -> None:
+    """Imports inside functions and for type checking may look back inside a package; those that run at import may not."""
+    graph = {}
+    for path in modules():
+        tops = ast.Module([node for node in parse(path).body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+        graph[dotted(path)] = own_imports(tops) - {dotted(path), dotted(path).rpartition(".")[0]}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.parent.name == "kernels"], ids=dotted)
+def test_kernels_have_no_own_types_and_no_input_or_output(path: Path) -> None:
+    tree = parse(path)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert {base.id for node in classes for base in node.bases if isinstance(base, ast.Name)} <= {"NamedTuple"}
+    assert all(node.bases for node in classes), "only a NamedTuple of arrays, which numba takes as a plain tuple"
+    assert {name.partition(".")[0] for name in imported(tree)} <= KERNEL_MAY_IMPORT
+    assert {name.partition(".")[0] for name in own_imports(tree)} <= {"kernels"}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"open", "print", "input", "exec", "eval"}
+
+
+def public_callables() -> list[tuple[str, Callable[..., object]]]:
+    """Public functions, and the public methods and properties of public classes, with their names."""
+    import owlbus
+
+    found: list[tuple[str, Callable[..., object]]] = []
+    for name in owlbus.__all__:
+        thing = getattr(owlbus, name)
+        if inspect.isfunction(thing):
+            found.append((name, thing))
+        if inspect.isclass(thing):
+            for method, value in vars(thing).items():
+                function = getattr(value, "fget", None) or getattr(value, "__func__", value)
+                if inspect.isfunction(function) and not method.startswith("_"):
+                    found.append((f"{name}.{method}", function))
+    return found
+
+
+PUBLIC = public_callables()
+
+
+def is_number(annotation: object) -> bool:
+    """Tell whether an annotation, as written, speaks of plain numbers or arrays of them."""
+    return bool(re.search(r"\b(int|float|NDArray|ndarray|ArrayLike)\b", str(annotation)))
+
+
+@pytest.mark.parametrize(("name", "function"), PUBLIC, ids=[name for name, _ in PUBLIC])
+def test_every_number_in_the_public_api_names_its_unit(name: str, function: Callable[..., object]) -> None:
+    numbers = [kind for kind in inspect.get_annotations(function).values() if is_number(kind)]
+    assert not numbers or UNIT.search(f"{name} {inspect.getdoc(function)}")
+
+
+@pytest.mark.parametrize(("name", "function"), PUBLIC, ids=[name for name, _ in PUBLIC])
+def test_every_public_docstring_names_its_parameters(name: str, function: Callable[..., object]) -> None:
+    """With one parameter the sentence says what it is; with more each of them is named."""
+    text = inspect.getdoc(function) or ""
+    names = set(inspect.signature(function).parameters) - {"self", "cls"}
+    assert len(names) == 1 or [arg for arg in names if not re.search(rf"\b{arg}\b", text)] == [], name
+
+
+@pytest.mark.parametrize("name", sorted(name for name in __import__("owlbus").__all__ if name[0].isalpha()))
+def test_every_public_name_says_what_it_raises_or_cannot_raise(name: str) -> None:
+    """A public function that raises one of our errors in its own body says so."""
+    import owlbus
+
+    thing = getattr(owlbus, name)
+    if inspect.isfunction(thing) and re.search(r"raise (Data|Usage|Infeasible|Privacy|Finding)Error", inspect.getsource(thing)):
+        assert "Raises" in (thing.__doc__ or "")
+
+
+def test_importing_owlbus_loads_no_heavy_library() -> None:
+    code = f"import sys, owlbus; print([m for m in {HEAVY!r} + ('numpy', 'rich', 'typer') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_the_help_page_loads_no_heavy_library() -> None:
+    code = (
+        "import sys, atexit\n"
+        f"atexit.register(lambda: print('LOADED', [m for m in {HEAVY!r} if m in sys.modules]))\n"
+        "sys.argv = ['owlbus', '--help']\nfrom owlbus.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("LOADED []")
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    import owlbus
+
+    assert [name for name in owlbus.__all__ if getattr(owlbus, name) is None] == []
+    assert set(owlbus.__all__) <= set(dir(owlbus))
+
+
+def test_an_unknown_public_name_is_an_attribute_error() -> None:
+    import owlbus
+
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = owlbus.nothing
