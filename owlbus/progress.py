@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from owlbus.errors import UsageError
@@ -70,17 +70,14 @@ class Silent:
 
 @dataclass(slots=True)
 class _LineStep:
-    """A step that writes a line when it is due, and one at its end if it took long."""
+    """A step that offers a line each time it gets on; its owner prints those that are due."""
 
-    out: TextIO
+    owner: Lines
     title: str
     total: float | None
-    every_s: float
+    began_s: float
     done: float = 0
     note: str | None = None
-    began_s: float = field(default_factory=time.monotonic)
-    last_s: float = field(default_factory=time.monotonic)
-    spoke: bool = False
 
     def advance(self, amount: float = 1, note: str | None = None) -> None:
         """Add to what is done and speak if a line is due."""
@@ -89,17 +86,9 @@ class _LineStep:
     def reach(self, done: float, note: str | None = None) -> None:
         """Set what is done and speak if a line is due."""
         self.done, self.note = done, note or self.note
-        now_s = time.monotonic()
-        if now_s - self.last_s >= self.every_s:
-            self.last_s, self.spoke = now_s, True
-            print(self._line(now_s), file=self.out, flush=True)
+        self.owner.say_if_due(self)
 
-    def finish(self) -> None:
-        """Say how long the step took, if it spoke before."""
-        if self.spoke:
-            print(f"{self.title}: done in {time.monotonic() - self.began_s:.0f} s", file=self.out, flush=True)
-
-    def _line(self, now_s: float) -> str:
+    def line(self, now_s: float) -> str:
         """Title, share done, seconds gone and seconds left, note."""
         spent_s = now_s - self.began_s
         parts = [f"{spent_s:.0f} s gone"]
@@ -118,26 +107,30 @@ class Lines:
     out
         Text stream that the lines go to.
     every_s
-        Seconds between two lines of a step, at least.
+        Seconds between two lines, at least.
     """
 
-    __slots__ = ("_current", "_every_s", "_out")
+    __slots__ = ("_every_s", "_last_s", "_out")
 
     def __init__(self, out: TextIO, every_s: float = LINE_EVERY_S) -> None:
         self._out, self._every_s = out, every_s
-        self._current: _LineStep | None = None
+        self._last_s = time.monotonic()
 
     def step(self, title: str, total: float | None = None) -> Step:
-        """Begin a step named `title` of `total` units; it speaks for the first time after the interval."""
-        self.close()
-        self._current = _LineStep(self._out, title, total, self._every_s)
-        return self._current
+        """Begin a step named `title` of `total` units and name it if a line is due."""
+        step = _LineStep(self, title, total, time.monotonic())
+        self.say_if_due(step)
+        return step
+
+    def say_if_due(self, step: _LineStep) -> None:
+        """Print where `step` stands if the last line is long enough ago."""
+        now_s = time.monotonic()
+        if now_s - self._last_s >= self._every_s:
+            self._last_s = now_s
+            print(step.line(now_s), file=self._out, flush=True)
 
     def close(self) -> None:
-        """End the last step."""
-        if self._current is not None:
-            self._current.finish()
-        self._current = None
+        """Do nothing: a line that was printed stays."""
 
 
 @dataclass(slots=True)

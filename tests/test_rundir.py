@@ -1,0 +1,173 @@
+"""Run directories: whole or not at all, one run at a time, and nothing of the user lost."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from owlbus.errors import DataError, UsageError
+from owlbus.rundir import RUN_FILE, RunRecord, check_run, open_run_dir, read_run, to_json_bytes
+
+RECORD = RunRecord("plan", settings={"routes": 9}, seed=7, timings_s={"search": 1.23456})
+
+
+def write_run(target: Path, files: dict[str, bytes], record: RunRecord = RECORD) -> None:
+    with open_run_dir(target) as run:
+        for name, data in files.items():
+            run.write_bytes(name, data)
+        run.publish(record)
+
+
+def mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_a_run_holds_its_files_and_nothing_else(tmp_path: Path) -> None:
+    write_run(tmp_path / "a" / "run", {"plan.geojson": b"{}", "scorecard.json": b"[]"})
+    assert sorted(file.name for file in (tmp_path / "a" / "run").iterdir()) == ["plan.geojson", RUN_FILE, "scorecard.json"]
+
+
+def test_a_run_tells_settings_seed_versions_hashes_and_timings(tmp_path: Path) -> None:
+    source = tmp_path / "calls.csv"
+    source.write_bytes(b"abc")
+    write_run(
+        tmp_path / "run",
+        {"x.json": b""},
+        RunRecord("plan", {"routes": 9}, seed=7, inputs=(str(source), "-"), timings_s={"search": 1.23456}),
+    )
+    run = read_run(tmp_path / "run")
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (run["schema_version"], run["command"], run["seed"], run["settings"]) == (1, "plan", 7, {"routes": 9})
+    assert run["inputs"] == [{"name": str(source), "bytes": 3, "sha256": abc}, {"name": "-", "bytes": None, "sha256": None}]
+    assert run["outputs"]["x.json"] == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert run["timings_s"] == {"search": 1.235}
+    assert {"owlbus", "python", "numpy"} <= set(run["versions"])
+
+
+def test_equal_runs_have_equal_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_run(tmp_path / name, {"plan.geojson": b"{}"})
+    assert (tmp_path / "one" / RUN_FILE).read_bytes() == (tmp_path / "two" / RUN_FILE).read_bytes()
+
+
+def test_personal_working_files_are_for_their_owner_only(tmp_path: Path) -> None:
+    write_run(tmp_path, {"demand.parquet": b"1", "rejected.parquet": b"2", "plan.geojson": b"3"})
+    assert [mode(tmp_path / name) for name in ("demand.parquet", "rejected.parquet")] == [0o600, 0o600]
+    assert mode(tmp_path / "plan.geojson") & 0o200
+    assert read_run(tmp_path)["restricted"] == ["demand.parquet", "rejected.parquet"]
+
+
+def test_a_failed_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    def fail() -> None:
+        with open_run_dir(tmp_path / "deep" / "run") as run:
+            run.write_bytes("plan.geojson", b"half")
+            raise DataError("no")  # noqa: EM101 - any error will do
+
+    with pytest.raises(DataError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_run_leaves_the_earlier_run_as_it_was(tmp_path: Path) -> None:
+    write_run(tmp_path, {"plan.geojson": b"old"})
+    with open_run_dir(tmp_path) as run:
+        run.write_bytes("plan.geojson", b"new")
+    assert (tmp_path / "plan.geojson").read_bytes() == b"old"
+    assert check_run(tmp_path) == []
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["plan.geojson", RUN_FILE]
+
+
+def test_a_new_run_replaces_what_the_earlier_one_wrote_and_keeps_what_the_user_added(tmp_path: Path) -> None:
+    write_run(tmp_path, {"plan.geojson": b"old", "map.png": b"old"})
+    (tmp_path / "notes.txt").write_text("mine")
+    write_run(tmp_path, {"plan.geojson": b"new"})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["notes.txt", "plan.geojson", RUN_FILE]
+    assert (tmp_path / "plan.geojson").read_bytes() == b"new"
+
+
+def test_a_folder_of_another_origin_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(UsageError, match=re.escape("with 1 files of another origin (first thesis.tex); choose another folder")):
+        write_run(tmp_path, {"plan.geojson": b""})
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[1]", b"not json", b"\xff"])
+def test_a_run_file_of_another_program_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / RUN_FILE).write_bytes(content)
+    with pytest.raises(UsageError, match=r"whose run\.json is not one of owlbus"):
+        write_run(tmp_path, {"plan.geojson": b""})
+    assert (tmp_path / RUN_FILE).read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match=r"--out must be a folder that can be written, got .*file/run \(Not a directory\)"):
+        write_run(tmp_path / "file" / "run", {})
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match=r"--out must be a folder that can be written, got .*file \(File exists\)"):
+        write_run(tmp_path / "file", {})
+
+
+def test_two_runs_into_one_folder_are_refused(tmp_path: Path) -> None:
+    with open_run_dir(tmp_path / "run"), pytest.raises(UsageError, match="another run is writing"):
+        write_run(tmp_path / "run", {"plan.geojson": b""})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_does_not_block_the_next(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nfrom owlbus.rundir import open_run_dir\n"
+        "with open_run_dir(sys.argv[1]) as run:\n    run.write_bytes('plan.geojson', b'half')\n    os._exit(9)\n"
+    )
+    root = Path(__file__).resolve().parent.parent
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], cwd=root, check=False).returncode == 9
+    assert not (tmp_path / "run" / "plan.geojson").exists()
+    write_run(tmp_path / "run", {"scorecard.json": b"{}"})
+    assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [RUN_FILE, "scorecard.json"]
+
+
+def test_missing_and_changed_files_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path, {"a.json": b"1", "b.json": b"2", "c.json": b"3"})
+    (tmp_path / "a.json").unlink()
+    (tmp_path / "b.json").write_bytes(b"9")
+    assert check_run(tmp_path) == ["a.json is missing", "b.json has changed since run.json was written"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "a run directory must hold run.json, found none; make one with: owlbus plan FILES --out"),
+        (b"{", "must be JSON, and is not; write the run again"),
+        (b'{"schema_version": 99}', "schema_version must be 1, got 99"),
+        (b"[]", "schema_version must be 1, got None"),
+    ],
+)
+def test_a_folder_without_a_readable_run_is_a_data_error(tmp_path: Path, content: bytes | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / RUN_FILE).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_run(tmp_path)
+
+
+def test_names_in_an_old_run_cannot_reach_outside_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / RUN_FILE).write_text(json.dumps({"schema_version": 1, "command": "plan", "outputs": {"../precious": "0"}}))
+    write_run(run, {"plan.geojson": b""})
+    assert (tmp_path / "precious").exists()
+
+
+def test_json_refuses_what_it_cannot_hold() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json_bytes({"served_share": float("nan")})
