@@ -1,0 +1,40 @@
+"""Shortest seconds or metres between all stops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_BLOCK = 256
+
+
+def all_pairs(indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np.int32], unreachable: int) -> NDArray[np.int32]:
+    """
+    Shortest cost between all stops.
+
+    Parameters
+    ----------
+    indptr, to, cost
+        Links by row: shapes (n_stops + 1,), (n_links,), (n_links,); cost in whole seconds or metres > 0.
+    unreachable
+        What stands where no path leads.
+
+    Returns
+    -------
+    ndarray of int32
+        Shape (n_stops, n_stops); beside it 8 bytes a pair for 256 rows at a time are used.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+
+    n_stops = indptr.size - 1
+    graph = csr_array((cost.astype(np.float64), to, indptr), shape=(n_stops, n_stops))
+    found = np.full((n_stops, n_stops), unreachable, dtype=np.int32)
+    for low in range(0, n_stops, _BLOCK):
+        rows = dijkstra(graph, indices=np.arange(low, min(low + _BLOCK, n_stops)))
+        np.copyto(found[low : low + _BLOCK], rows, where=np.isfinite(rows), casting="unsafe")
+    return found
