@@ -75,7 +75,7 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
 
 def stops_geojson(network: Network, plan: Plan) -> bytes:
     """
-    Served stops of a plan as a GeoJSON FeatureCollection, one Point per stop, by index.
+    GeoJSON FeatureCollection of the stops a plan serves, one Point per stop, by index.
 
     Properties of a stop: `stop` (its index), `name`, `hex` (the hexagon that holds it, -1 outside the grid), `routes` (names of
     the routes that halt there, in the plan's order).

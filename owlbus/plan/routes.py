@@ -61,7 +61,7 @@ class Route:
         if again.size:
             msg = f"route {name!r} stays at stop {given[again[0]]} in position {again[0] + 1}; name a stop once ({again.size} such)"
             raise DataError(msg)
-        if not isinstance(name, str) or not name.strip() or len(name.splitlines()) != 1:
+        if not name.strip() or len(name.splitlines()) != 1:
             msg = f"a route needs a name of one line, got {name!r}"
             raise DataError(msg)
         owned = np.array(given, dtype=np.int32, order="C")
