@@ -1,6 +1,22 @@
 """Demand of a service night: trips between hexes and people present, estimated from records."""
 
-from owlbus.demand.compare import Agreement, agreement, blend
+from __future__ import annotations
+
+from owlbus.demand.compare import TAXI_WEIGHT, Agreement, agreement, blend
+from owlbus.demand.estimate import estimate_demand
+from owlbus.demand.report import DemandReport, FileCount, RuleCount, SourceCount
 from owlbus.demand.table import Demand, ODPairs
 
-__all__ = ["Agreement", "Demand", "ODPairs", "agreement", "blend"]
+__all__ = [
+    "TAXI_WEIGHT",
+    "Agreement",
+    "Demand",
+    "DemandReport",
+    "FileCount",
+    "ODPairs",
+    "RuleCount",
+    "SourceCount",
+    "agreement",
+    "blend",
+    "estimate_demand",
+]

@@ -144,6 +144,27 @@ def sum_by_key(key: NDArray[np.int64], trips: NDArray[np.float64]) -> tuple[NDAr
     return key[starts[keep]], sums[keep]
 
 
+def sums_by_index(index: NDArray[Any], trips: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    """
+    Trips added up by index.
+
+    Parameters
+    ----------
+    index
+        Place of each row in the result, shape (P,), in [0, n).
+    trips
+        Trips of each row, shape (P,).
+    n
+        Length of the result.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (n,).
+    """
+    return np.bincount(index, trips, n).astype(np.float64, copy=False)
+
+
 def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     """
     Trips scaled to a total, in multiples of 1/1024 that add up to that total exactly.
@@ -170,5 +191,5 @@ def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     running = np.cumsum(trips.ravel())
     if running.size == 0 or running[-1] == 0:
         return np.zeros(trips.shape)
-    units = np.rint(running / running[-1] * np.rint(total * TRIP_UNITS))
-    return (np.diff(units, prepend=0.0) / TRIP_UNITS).reshape(trips.shape)
+    units: NDArray[np.float64] = np.rint(running / running[-1] * np.rint(total * TRIP_UNITS))
+    return np.asarray(np.diff(units, prepend=0.0) / TRIP_UNITS).reshape(trips.shape)

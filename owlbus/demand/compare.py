@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.demand.columns import scaled
+from owlbus.demand.columns import scaled, sums_by_index
 from owlbus.demand.table import Demand
 from owlbus.errors import DataError, UsageError
 
@@ -79,8 +79,8 @@ def agreement(calls: Demand, taxi: Demand) -> Agreement:
     _check_same_grid(calls, taxi)
     n = calls.n_hexes
     pairs = [demand.od() for demand in (calls, taxi)]
-    origins = [np.bincount(od.origin, od.trips, n) for od in pairs]
-    destinations = [np.bincount(od.destination, od.trips, n) for od in pairs]
+    origins = [sums_by_index(od.origin, od.trips, n) for od in pairs]
+    destinations = [sums_by_index(od.destination, od.trips, n) for od in pairs]
     keys = [od.origin.astype(np.int64) * n + od.destination for od in pairs]
     union = np.union1d(*keys)
     both = [np.zeros(union.size), np.zeros(union.size)]
@@ -103,7 +103,8 @@ def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Dema
     One demand of calls and taxi: the level of the calls, and `taxi_weight` of its trips in the pattern of taxi.
 
     Trips and presence are weighted alike. If both cover the same nights they are joined night by night; otherwise the mean night of
-    taxi is added to every night of the calls. Weighted trips are rounded to multiples of 1/1024 along their running sum, so totals are kept.
+    taxi is added to every night of the calls. Weighted trips are rounded along their
+    running sum, so totals are kept.
 
     Parameters
     ----------
@@ -154,7 +155,8 @@ def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Dema
 def _check_same_grid(calls: Demand, taxi: Demand) -> None:
     """Refuse demands that cannot be compared."""
     if calls.n_hexes != taxi.n_hexes or (calls.grid and taxi.grid and calls.grid != taxi.grid):
-        msg = f"both demands must lie on the same grid, got {calls.n_hexes} and {taxi.n_hexes} hexes of grids {calls.grid!r} and {taxi.grid!r}"
+        grids = f"{calls.n_hexes} and {taxi.n_hexes} hexes of grids {calls.grid!r} and {taxi.grid!r}"
+        msg = f"both demands must lie on the same grid, got {grids}"
         raise DataError(msg)
     for name, demand in (("calls", calls), ("taxi", taxi)):
         if demand.trips.size == 0:
@@ -174,9 +176,7 @@ def _presence_rows(demand: Demand, base: Demand, weight: float) -> list[dict[str
     return _on_nights(columns, "presence", demand, base, weight)
 
 
-def _on_nights(
-    columns: dict[str, NDArray[Any]], value: str, demand: Demand, base: Demand, weight: float
-) -> list[dict[str, NDArray[Any]]]:
+def _on_nights(columns: dict[str, NDArray[Any]], value: str, demand: Demand, base: Demand, weight: float) -> list[dict[str, NDArray[Any]]]:
     """Return `columns` once if the nights match, else once for every night of `base`."""
     total = getattr(base, value).sum() * weight
     if demand.nights == base.nights:
@@ -200,7 +200,7 @@ def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64], z
     at_zero = [_zero_rank(values, zeros) - (n + 1) / 2 for values in (first, second)]
     cross = float(deviations[0] @ deviations[1]) + zeros * at_zero[0] * at_zero[1]
     squares = [float(d @ d) + zeros * z * z for d, z in zip(deviations, at_zero, strict=True)]
-    return None if min(squares) == 0 else cross / (squares[0] * squares[1]) ** 0.5
+    return None if min(squares) == 0 else float(cross / (squares[0] * squares[1]) ** 0.5)
 
 
 def _ranks(values: NDArray[np.float64], zeros: int) -> NDArray[np.float64]:

@@ -40,7 +40,7 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     UsageError
         If the file cannot be written.
     """
-    import pyarrow as pa  # noqa: PLC0415 - loaded only when files are used
+    import pyarrow as pa
 
     p, q = demand.trips.size, demand.presence.size
     columns = {
@@ -48,9 +48,7 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
         "night": np.r_[demand.night, demand.presence_night],
         "hour": np.r_[demand.hour, demand.presence_hour],
         "origin": np.r_[demand.origin, demand.presence_hex],
-        "destination": pa.array(
-            np.r_[demand.destination, np.zeros(q, dtype=np.int32)], mask=np.repeat([False, True], [p, q])
-        ),
+        "destination": pa.array(np.r_[demand.destination, np.zeros(q, dtype=np.int32)], mask=np.repeat([False, True], [p, q])),
         "value": np.r_[demand.trips, demand.presence],
     }
     scope = {
@@ -111,8 +109,8 @@ def read_demand(path: str | PathLike[str]) -> Demand:
 
 def _table(path: Path) -> pa.Table:
     """Return the Parquet table at `path`."""
-    import pyarrow as pa  # noqa: PLC0415 - loaded only when files are used
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     if not path.is_file():
         msg = f"{path}: no such file; a demand file is written by `owlbus demand`"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.demand.columns import Problems, frozen, scaled, sum_by_key, trips_column, whole_column
+from owlbus.demand.columns import Problems, frozen, scaled, sum_by_key, sums_by_index, trips_column, whole_column
 from owlbus.errors import UsageError
 from owlbus.units import NightWindow, quantise
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping
     from os import PathLike
 
@@ -250,7 +250,7 @@ class Demand:
         ndarray of float64
             Shape (H,), mean over nights, in multiples of 1/1024; adds up to `total_presence` exactly.
         """
-        return scaled(np.bincount(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
+        return scaled(sums_by_index(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
 
     def presence_by_hour(self) -> NDArray[np.float64]:
         """
@@ -262,7 +262,7 @@ class Demand:
             Shape (n_hours, H), rows in the order of `hours`, mean over nights, in multiples of 1/1024.
         """
         cell = _hour_index(self, self.presence_hour) * self.n_hexes + self.presence_hex
-        sums = np.bincount(cell, self.presence, len(self.hours) * self.n_hexes)
+        sums = sums_by_index(cell, self.presence, len(self.hours) * self.n_hexes)
         return scaled(sums.reshape(len(self.hours), self.n_hexes), self.total_presence)
 
     def trips_by_hour(self) -> NDArray[np.float64]:
@@ -274,7 +274,7 @@ class Demand:
         ndarray of float64
             Shape (n_hours,), in the order of `hours`, mean over nights, in multiples of 1/1024.
         """
-        return scaled(np.bincount(_hour_index(self, self.hour), self.trips, len(self.hours)), self.total_trips)
+        return scaled(sums_by_index(_hour_index(self, self.hour), self.trips, len(self.hours)), self.total_trips)
 
     def slice(
         self,
@@ -315,7 +315,7 @@ class Demand:
             kept_nights = _on_weekdays(self.nights, kept_nights, weekdays)
         new_index = np.full(self.n_nights, -1, dtype=np.int16)
         new_index[list(kept_nights)] = np.arange(len(kept_nights))
-        columns: dict[str, NDArray[Any]] = {}
+        columns: dict[str, Any] = {}
         for names in (_TRIP_COLUMNS, _PRESENCE_COLUMNS):
             night, hour = (getattr(self, name) for name in names[:2])
             rows = (new_index[night] >= 0) & np.isin(hour, kept_hours)
@@ -337,7 +337,7 @@ class Demand:
         UsageError
             If the file cannot be written.
         """
-        from owlbus.demand.files import write_demand  # noqa: PLC0415 - pyarrow loads only when files are used
+        from owlbus.demand.files import write_demand
 
         write_demand(self, path)
 
@@ -361,16 +361,15 @@ class Demand:
         DataError
             If the file is missing, damaged or holds something else.
         """
-        from owlbus.demand.files import read_demand  # noqa: PLC0415 - pyarrow loads only when files are used
+        from owlbus.demand.files import read_demand
 
         return read_demand(path)
 
 
-def trip_key(
-    demand: Demand, night: NDArray[Any], hour: NDArray[Any], origin: NDArray[Any], destination: NDArray[Any]
-) -> NDArray[np.int64]:
+def trip_key(demand: Demand, night: NDArray[Any], hour: NDArray[Any], origin: NDArray[Any], destination: NDArray[Any]) -> NDArray[np.int64]:
     """Return one int64 per row that sorts like (night, hour, origin, destination)."""
-    return presence_key(demand, night, hour, origin) * demand.n_hexes + destination
+    key: NDArray[np.int64] = presence_key(demand, night, hour, origin) * demand.n_hexes + destination
+    return key
 
 
 def presence_key(demand: Demand, night: NDArray[Any], hour: NDArray[Any], hexes: NDArray[Any]) -> NDArray[np.int64]:
@@ -394,19 +393,21 @@ def _check_scope(demand: Demand, problems: Problems) -> None:
 
 
 def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> None:
-    """Replace the columns `names` by checked copies; night and hour default to the first of each."""
+    """Replace the columns `names` by checked copies; hour defaults to the first, night to the only one."""
     night, hour, *hexes, value = names
     trips = trips_column(value, getattr(demand, value), problems)
-    ranges = {night: (np.int16, 0, demand.n_nights), hour: (np.int16, demand.hours[0], demand.hours[-1] + 1)}
-    ranges |= {name: (np.int32, 0, demand.n_hexes) for name in hexes}
+    ranges: dict[str, tuple[type[np.signedinteger[Any]], int, int]] = {}
+    ranges |= {night: (np.int16, 0, demand.n_nights), hour: (np.int16, demand.hours[0], demand.hours[-1] + 1)}
+    ranges |= dict.fromkeys(hexes, (np.int32, 0, demand.n_hexes))
     for name, (dtype, low, high) in ranges.items():
+        n_problems = len(problems.texts)
         given: NDArray[Any] = np.asarray(getattr(demand, name))
-        if given.size == 0 and trips.size and name in (night, hour):
+        if given.size == 0 and trips.size and (name == hour or (name == night and demand.n_nights == 1)):
             given = np.full(trips.size, low)
         column = whole_column(name, given, dtype, low, high, problems)
         if given.shape[:1] != trips.shape:
             problems.note(f"{name} must have as many rows as {value}, got {given.size} and {trips.size}")
-        elif name == hour:
+        elif name == hour and len(problems.texts) == n_problems:
             problems.rows(name, "must be one of hours", ~np.isin(column, demand.hours), column)
         object.__setattr__(demand, name, column)
     object.__setattr__(demand, value, trips)
@@ -460,9 +461,7 @@ def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -
     return tuple(chosen)
 
 
-def _on_weekdays(
-    dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekdays: Iterable[int | str]
-) -> tuple[int, ...]:
+def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekdays: Iterable[int | str]) -> tuple[int, ...]:
     """Return those of the nights `kept` whose evening falls on one of `weekdays`."""
     wanted = {WEEKDAYS.index(day.lower()[:3]) if isinstance(day, str) and day.lower()[:3] in WEEKDAYS else day for day in weekdays}
     unknown = [day for day in wanted if day not in range(7)]

@@ -1,0 +1,173 @@
+"""Files of records to demand: read, judged and counted in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.demand.columns import sums_by_index
+from owlbus.demand.compare import TAXI_WEIGHT, agreement, blend
+from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_useless, rule_counts
+from owlbus.demand.tally import Counted, Tally
+from owlbus.errors import UsageError
+from owlbus.progress import current_progress
+from owlbus.records.files import rejected_rows
+from owlbus.records.judging import judge
+from owlbus.records.layout import CALLS, TAXI, Kind
+from owlbus.records.reading import open_sources, read_batches
+from owlbus.units import NightWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from owlbus.demand.table import Demand
+    from owlbus.hexgrid import HexGrid
+    from owlbus.records.files import RejectedRows
+    from owlbus.records.reading import Source
+
+_THIN_SHARE = 0.1
+
+
+def estimate_demand(
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    grid: HexGrid,
+    window: NightWindow | None = None,
+    *,
+    taxi_weight: float = TAXI_WEIGHT,
+    n_nights: int | None = None,
+    columns: Mapping[str, str] | None = None,
+    timezone: str | None = None,
+    max_rejected_share: float = 1.0,
+    rejected: str | PathLike[str] | None = None,
+) -> tuple[Demand, DemandReport]:
+    """
+    Demand of call and taxi records, and what became of every record.
+
+    A call at hex A of a subscriber whose home is in B is one trip A to B; with a subscriber id, at most one per subscriber, night
+    and (A, B), in the hour of the first. A taxi ride is one trip, or as many as its ``trips`` column says. Every record that is not
+    rejected counts as presence where it begins; with a subscriber id, once per night, hour and hex. Calls and taxi are blended if both
+    are given.
+
+    Parameters
+    ----------
+    paths
+        Parquet or CSV files, plain or compressed; ``-`` is standard input. The columns tell calls from taxi.
+    grid
+        Hexes of the study area.
+    window
+        Service hours that count; 24 to 28 by default.
+    taxi_weight
+        Share of taxi in a blend, 0 to 1.
+    n_nights
+        Nights that records without a date come from; 1 by default. Records with dates count their own.
+    columns
+        The files' column by owlbus' name, where they differ.
+    timezone
+        Zone that times with a zone are shown in.
+    max_rejected_share
+        Largest share of a file's rows that may be rejected, 0 to 1.
+    rejected
+        Parquet file for rejected rows, mode 0600; none by default.
+
+    Returns
+    -------
+    demand
+        Trips and presence, nights kept apart.
+    report
+        Rows by rule and file; rows in equal rows counted plus rows rejected.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, has columns of no kind, or holds no trip in the area and window.
+    UsageError
+        If an argument lies outside its range.
+    """
+    window = window or NightWindow()
+    _check_shares(taxi_weight=taxi_weight, max_rejected_share=max_rejected_share)
+    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    with open_sources(files, columns) as sources, rejected_rows(rejected) as bin_:
+        tallies, ledgers = _read_all(sources, grid, window, timezone, max_rejected_share, bin_)
+        counted = [tally.demand(_source_name(kind, sources), window.hours, n_nights) for kind, tally in tallies.items()]
+        _check_nights(n_nights, counted)
+        return _joined(counted, ledgers, taxi_weight)
+
+
+def _read_all(
+    sources: tuple[Source, ...], grid: HexGrid, window: NightWindow, timezone: str | None, max_rejected_share: float, bin_: RejectedRows
+) -> tuple[dict[Kind, Tally], list[FileLedger]]:
+    """Return the counts of each kind and the ledger of each file, with rejected rows handed to `bin_`."""
+    kinds = [kind for kind in (CALLS, TAXI) if any(source.layout.kind is kind for source in sources)]
+    tallies, ledgers = {kind: Tally(grid) for kind in kinds}, [FileLedger(source) for source in sources]
+    step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
+    done = 0
+    for source, ledger in zip(sources, ledgers, strict=True):
+        for batch in read_batches(source, timezone):
+            verdict = judge(batch, grid, window)
+            tallies[source.layout.kind].add(batch, verdict)
+            ledger.add(batch, verdict)
+            bin_.add(batch, verdict)
+            step.reach(done + source.n_bytes * source.share_read(ledger.rows_read), f"{ledger.rows_read} rows of {source.name}")
+        done += source.n_bytes
+        step.reach(done)
+        refuse_useless(ledger, max_rejected_share)
+    return tallies, ledgers
+
+
+def _joined(counted: list[Counted], ledgers: list[FileLedger], taxi_weight: float) -> tuple[Demand, DemandReport]:
+    """Return the demand of one source, or the blend of both, with the report."""
+    report = DemandReport(
+        tuple(ledger.counted() for ledger in ledgers),
+        rule_counts(ledgers),
+        tuple(_source_count(one) for one in counted),
+        notes=tuple(note for one in counted for note in _thin_nights(one.demand)),
+    )
+    if len(counted) == 1:
+        return counted[0].demand, report
+    calls, taxi = (one.demand for one in counted)
+    demand = blend(calls, taxi, taxi_weight)
+    return demand, replace(report, agreement=agreement(calls, taxi), taxi_weight=taxi_weight)
+
+
+def _source_name(kind: Kind, sources: tuple[Source, ...]) -> str:
+    """Return calls, taxi, or counts if every taxi file carries counts."""
+    files = [source for source in sources if source.layout.kind is kind]
+    return "counts" if kind is TAXI and all("trips" in source.layout.names for source in files) else kind.name
+
+
+def _source_count(counted: Counted) -> SourceCount:
+    """Return the totals of one source."""
+    demand = counted.demand
+    return SourceCount(
+        demand.source, demand.n_nights, demand.total_trips, demand.total_presence, counted.repeats_trip, counted.repeats_present
+    )
+
+
+def _thin_nights(demand: Demand) -> list[str]:
+    """Return a note if some nights hold far fewer people than most, since each weighs as a full night."""
+    people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
+    thin = np.flatnonzero(people < _THIN_SHARE * np.median(people))
+    if not thin.size:
+        return []
+    extent = f"{thin.size} of {demand.n_nights} nights of {demand.source} hold less than a tenth of a usual night's people"
+    return [f"{extent}, first {demand.nights[int(thin[0])]}; they count as full nights unless left out by date"]
+
+
+def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
+    """Refuse a number of nights that records tell themselves."""
+    if n_nights is not None and all(one.demand.nights != (None,) for one in counted):
+        msg = (
+            f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"
+        )
+        raise UsageError(msg)
+
+
+def _check_shares(**shares: float) -> None:
+    """Refuse shares outside [0, 1]."""
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            msg = f"{name} must lie in [0, 1], got {share:g}"
+            raise UsageError(msg)

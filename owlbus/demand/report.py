@@ -1,0 +1,288 @@
+"""What became of every record: rows by rule, the mass balance by file, and the sources of the demand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import DataError
+from owlbus.records.judging import detail
+from owlbus.records.rules import BY_CODE, REJECT, RULES, Rule
+
+if TYPE_CHECKING:
+    from owlbus.demand.compare import Agreement
+    from owlbus.records.judging import Verdict
+    from owlbus.records.reading import Batch, Source
+
+_CODES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """
+    How often one rule was broken.
+
+    Attributes
+    ----------
+    name, sentence, effect, way_out
+        As in `owlbus.records.rules.Rule`.
+    rows
+        Rows that broke it before any other.
+    trips
+        Trips that these rows stand for.
+    rows_share
+        Share of all rows, 0 to 1.
+    first
+        File and row or line of the first one, such as ``taxi.csv line 3``.
+    """
+
+    name: str
+    sentence: str
+    effect: str
+    way_out: str
+    rows: int
+    trips: float
+    rows_share: float
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileCount:
+    """
+    Mass balance of one file: ``rows_in == rows_counted + rows_rejected``, and the same for trips.
+
+    Attributes
+    ----------
+    file, kind
+        Its name, and ``calls`` or ``taxi``.
+    rows_in, rows_counted, rows_rejected
+        Rows read, counted as presence at least, and rejected.
+    rows_trip
+        Rows counted that are a trip too.
+    trips_in, trips_counted, trips_rejected
+        Trips that these rows stand for; an unusable count stands for 0.
+    """
+
+    file: str
+    kind: str
+    rows_in: int
+    rows_counted: int
+    rows_rejected: int
+    rows_trip: int
+    trips_in: float
+    trips_counted: float
+    trips_rejected: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount:
+    """
+    What one source came to.
+
+    Attributes
+    ----------
+    source
+        ``calls``, ``taxi`` or ``counts``.
+    n_nights
+        Service nights.
+    trips_per_night, presence_per_night
+        Mean trips, and mean presence summed over hours.
+    repeats_trip, repeats_present
+        Rows that named a trip or a presence of a subscriber again.
+    """
+
+    source: str
+    n_nights: int
+    trips_per_night: float
+    presence_per_night: float
+    repeats_trip: int
+    repeats_present: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemandReport:
+    """
+    What became of every record.
+
+    Attributes
+    ----------
+    files
+        Mass balance of each file, in the order given.
+    rules
+        Rules that were broken, rejections first.
+    sources
+        What calls and taxi came to.
+    agreement
+        How far they agree; None for one source.
+    taxi_weight
+        Weight of taxi in the blend; None for one source.
+    notes
+        What a reader of the demand should know, one sentence each.
+    """
+
+    files: tuple[FileCount, ...]
+    rules: tuple[RuleCount, ...]
+    sources: tuple[SourceCount, ...]
+    agreement: Agreement | None = None
+    taxi_weight: float | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows_in(self) -> int:
+        """Rows read."""
+        return sum(file.rows_in for file in self.files)
+
+    @property
+    def rows_counted(self) -> int:
+        """Rows counted as presence at least."""
+        return sum(file.rows_counted for file in self.files)
+
+    @property
+    def rows_rejected(self) -> int:
+        """Rows rejected."""
+        return sum(file.rows_rejected for file in self.files)
+
+    @property
+    def rejected_share(self) -> float:
+        """Share of rows rejected, 0 to 1."""
+        return self.rows_rejected / max(self.rows_in, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain types; it names no subscriber and no position."""
+        totals = {name: getattr(self, name) for name in ("rows_in", "rows_counted", "rows_rejected", "rejected_share")}
+        return {"schema_version": 1, **totals, **asdict(self)}
+
+
+@dataclass(slots=True)
+class FileLedger:
+    """
+    Rows and trips of one file by the first rule they break.
+
+    Attributes
+    ----------
+    source
+        The file.
+    rows, trips
+        By code of the rule, shape (256,); code 0 is a trip.
+    first
+        Place of the first row by code, with figures that show why.
+    """
+
+    source: Source
+    rows: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
+    trips: np.ndarray[Any, np.dtype[np.float64]] = field(default_factory=lambda: np.zeros(_CODES))
+    first: dict[int, tuple[str, str]] = field(default_factory=dict)
+    rows_read: int = 0
+
+    def add(self, batch: Batch, verdict: Verdict) -> None:
+        """Enter a batch."""
+        rows = np.bincount(verdict.rule, minlength=_CODES)
+        self.rows_read += batch.n_rows
+        self.rows += rows
+        self.trips += np.bincount(verdict.rule, verdict.count, _CODES)
+        for code in np.flatnonzero(rows).tolist():
+            if code and code not in self.first:
+                row = int(np.argmax(verdict.rule == code))
+                self.first[code] = (self.source.place(batch.first_row + row), detail(BY_CODE[code], batch, row))
+
+    def counted(self) -> FileCount:
+        """
+        Return the mass balance.
+
+        Raises
+        ------
+        AssertionError
+            If a row is neither counted nor rejected.
+        """
+        rejecting = [rule.code for rule in RULES if rule.effect == REJECT]
+        keeping = [0, *(rule.code for rule in RULES if rule.effect != REJECT)]
+        rejected, kept = int(self.rows[rejecting].sum()), int(self.rows[keeping].sum())
+        if self.rows_read != rejected + kept:
+            msg = f"{self.source.name}: {self.rows_read} rows read but {kept} counted and {rejected} rejected"
+            raise AssertionError(msg)
+        return FileCount(
+            self.source.name,
+            self.source.layout.kind.name,
+            self.rows_read,
+            kept,
+            rejected,
+            int(self.rows[0]),
+            float(self.trips.sum()),
+            float(self.trips[keeping].sum()),
+            float(self.trips[rejecting].sum()),
+        )
+
+    def broken(self, rule: Rule) -> str:
+        """Return one line on the rows that break `rule`: extent, place and way out."""
+        place, figures = self.first[rule.code]
+        what = "trips" if self.source.layout.kind.name == "taxi" else "calls"
+        shown = f" ({figures})" if figures else ""
+        rows = int(self.rows[rule.code])
+        return f"{self.source.name}: {rows} of {self.rows_read} {what} {rule.sentence}, first on {place}{shown}; {rule.way_out}"
+
+
+def rule_counts(ledgers: list[FileLedger]) -> tuple[RuleCount, ...]:
+    """
+    Rules broken in any file, with the first example.
+
+    Parameters
+    ----------
+    ledgers
+        All files, in order.
+
+    Returns
+    -------
+    tuple of RuleCount
+        In the order of the rules.
+    """
+    everything = max(sum(ledger.rows_read for ledger in ledgers), 1)
+    found = []
+    for rule in RULES:
+        rows = sum(int(ledger.rows[rule.code]) for ledger in ledgers)
+        if rows:
+            trips = sum(float(ledger.trips[rule.code]) for ledger in ledgers)
+            ledger = next(ledger for ledger in ledgers if rule.code in ledger.first)
+            first = f"{ledger.source.name} {ledger.first[rule.code][0]}"
+            found.append(RuleCount(rule.name, rule.sentence, rule.effect, rule.way_out, rows, trips, rows / everything, first))
+    return tuple(found)
+
+
+def refuse_useless(ledger: FileLedger, max_rejected_share: float) -> None:
+    """
+    Refuse a file that holds nothing to count.
+
+    Parameters
+    ----------
+    ledger
+        The file, read to its end.
+    max_rejected_share
+        Largest share of rows that may be rejected, 0 to 1.
+
+    Raises
+    ------
+    DataError
+        If the file has no rows, most look swapped, no row is a trip, or too many are rejected.
+    """
+    name, rows = ledger.source.name, ledger.rows_read
+    if rows == 0:
+        msg = f"{name}: has a header but no rows; nothing can be counted"
+        raise DataError(msg)
+    by_rule = {rule: int(ledger.rows[rule.code]) for rule in RULES if ledger.rows[rule.code]}
+    swapped = [rule for rule, count in by_rule.items() if rule.name.endswith("looks swapped") and count > rows / 2]
+    if swapped:
+        kind, names = ledger.source.layout.kind, ledger.source.layout.names
+        pair = kind.position if swapped[0].effect == REJECT else kind.goal
+        ways = f"--map {pair[0]}={names[pair[1]]} --map {pair[1]}={names[pair[0]]}"
+        msg = f"{ledger.broken(swapped[0]).rpartition(';')[0]}; swap them with {ways}"
+        raise DataError(msg)
+    if not ledger.rows[0]:
+        raise DataError(ledger.broken(max(by_rule, key=lambda rule: by_rule[rule])))
+    rejected = {rule: count for rule, count in by_rule.items() if rule.effect == REJECT}
+    if sum(rejected.values()) > max_rejected_share * rows:
+        msg = (
+            f"{ledger.broken(max(rejected, key=lambda rule: rejected[rule]))}; in all {sum(rejected.values())} rows are rejected, "
+            f"more than --max-rejected {max_rejected_share:g} allows"
+        )
+        raise DataError(msg)

@@ -1,0 +1,167 @@
+"""What columns records have: two kinds of record, told apart by their columns, with names that may be mapped."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from owlbus.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """
+    One kind of record.
+
+    Attributes
+    ----------
+    name
+        ``calls`` or ``taxi``.
+    position, goal
+        Columns of longitude and latitude, degrees: where the person is, and where the trip leads.
+    start
+        Column of the time that decides night and hour.
+    ends
+        Columns that can say when the trip ends, best first: a time, or a duration in seconds; one is needed if there are any.
+    optional
+        Further columns that are used if they are there.
+    """
+
+    name: str
+    position: tuple[str, str]
+    goal: tuple[str, str]
+    start: str
+    ends: tuple[str, ...]
+    optional: tuple[str, ...]
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns without which a file is not of this kind."""
+        return (self.start, *self.position, *self.goal)
+
+
+CALLS = Kind("calls", ("lon", "lat"), ("home_lon", "home_lat"), "time", (), ("subscriber", "trips"))
+TAXI = Kind(
+    "taxi",
+    ("origin_lon", "origin_lat"),
+    ("destination_lon", "destination_lat"),
+    "pickup_time",
+    ("dropoff_time", "duration_s"),
+    ("trips",),
+)
+KINDS = (CALLS, TAXI)
+COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
+"""Every column name that records may use, in the order of `rejected.parquet`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """
+    Which column of a file holds what.
+
+    Attributes
+    ----------
+    kind
+        Kind of its records.
+    names
+        The file's column by owlbus' name.
+    """
+
+    kind: Kind
+    names: dict[str, str]
+
+    @property
+    def end(self) -> str | None:
+        """Column that says when trips end, if any."""
+        return next((name for name in self.kind.ends if name in self.names), None)
+
+
+def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | None = None) -> Layout:
+    """
+    Kind and columns of a file, by its column names.
+
+    Parameters
+    ----------
+    file
+        Its name, for messages.
+    present
+        Its columns.
+    mapping
+        The file's column by owlbus' name, where they differ, such as ``{"lon": "x"}``; names the file lacks are left to other files.
+
+    Returns
+    -------
+    Layout
+        The one kind whose columns are all there.
+
+    Raises
+    ------
+    DataError
+        If columns are missing, or both kinds fit.
+    UsageError
+        If `mapping` names a column that owlbus does not know.
+
+    Examples
+    --------
+    >>> find_layout("calls.csv", ["time", "x", "lat", "home_lon", "home_lat"], {"lon": "x"}).kind.name
+    'calls'
+    """
+    names = {name: name for name in COLUMNS if name in present} | _mapped(present, mapping or {})
+    lacking = {kind.name: _lacking(kind, names) for kind in KINDS}
+    fitting = [kind for kind in KINDS if not lacking[kind.name]]
+    if len(fitting) > 1:
+        msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
+        raise DataError(msg)
+    if not fitting:
+        raise DataError(_what_is_missing(file, present, names))
+    kind = fitting[0]
+    used = (*kind.required, *kind.ends, *kind.optional)
+    if {"subscriber", "trips"} <= names.keys() & set(used):
+        msg = f"{file}: has both a subscriber and a trips column; a row is either one person's or a count, so drop one of them"
+        raise DataError(msg)
+    return Layout(kind, {name: names[name] for name in used if name in names})
+
+
+def _mapped(present: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of `mapping` that this file has columns for."""
+    for name in mapping:
+        if name not in COLUMNS:
+            near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.0)[0]
+            msg = f"--map must name a column of owlbus, got {name!r}; did you mean {near!r}? Known: {', '.join(COLUMNS)}"
+            raise UsageError(msg)
+    return {name: theirs for name, theirs in mapping.items() if theirs in present}
+
+
+def _lacking(kind: Kind, names: Mapping[str, str]) -> list[str]:
+    """Return the columns of `kind` that are not there."""
+    missing = [name for name in kind.required if name not in names]
+    if kind.ends and not any(name in names for name in kind.ends):
+        missing.append(kind.ends[0])
+    return missing
+
+
+def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str]) -> str:
+    """Return the message for a file of no kind: the kind it comes nearest to, what that lacks, and near names."""
+    free = [name for name in present if name not in names.values()]
+    near = {kind.name: _near_names(_lacking(kind, names), free) for kind in KINDS}
+    kind = min(KINDS, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(near[kind.name]))
+    missing = _lacking(kind, names)
+    if len(missing) > len(kind.required) and not near[kind.name]:
+        wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in KINDS)
+        return f"{file}: no column is known; records need {wanted}; name them with --map, such as --map {missing[0]}=COLUMN"
+    ways = " ".join(f"--map {name}={near[kind.name].get(name, 'COLUMN')}" for name in missing)
+    return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"
+
+
+def _near_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """Return the nearest unused column for each missing one that has a near one."""
+    lower = {name.lower(): name for name in free}
+    found: dict[str, str] = {}
+    for name in missing:
+        for match in difflib.get_close_matches(name, list(lower), n=1, cutoff=0.6):
+            found[name] = lower.pop(match)
+    return found
