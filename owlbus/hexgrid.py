@@ -189,7 +189,7 @@ class HexGrid:
     @property
     def point_tables(self) -> PointTables | None:
         """
-        Arrays for `owlbus.kernels.hexing.hex_of_point`, in the order of its arguments.
+        Arrays for the kernels of `owlbus.kernels.hexing`, in the order of their arguments.
 
         None for an H3 grid that crosses an edge of H3's icosahedron, where no polynomial is exact: there only
         `lonlat_to_hex` answers.

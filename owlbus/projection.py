@@ -242,7 +242,7 @@ def point_tables(frame: Floats, poly: Floats, degree: int, q: NDArray[np.int32],
     Returns
     -------
     PointTables
-        Tables for `hex_of_point`; 4 bytes per entry of the box's axial bounding parallelogram.
+        Tables for the kernels; 4 bytes per entry of the box's axial bounding parallelogram.
     """
     power = exponents(degree)
     constant = (power == 0).all(axis=1)
@@ -257,7 +257,7 @@ def point_tables(frame: Floats, poly: Floats, degree: int, q: NDArray[np.int32],
     moved = poly.copy()
     moved[0, constant] -= 2 * low[0] + low[1]
     moved[1, constant] -= low[1] - low[0]
-    return PointTables(frame, moved, lookup, degree)
+    return PointTables(np.append(frame, lookup.shape[1]), moved.reshape(-1), lookup.reshape(-1), degree)
 
 
 def corners_m(x: Floats, y: Floats, radius_m: float) -> Floats:

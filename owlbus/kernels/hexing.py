@@ -8,7 +8,10 @@ scaling cost nothing extra.
 Tie rule: a hex owns the points with ``u - U``, ``w - W`` and ``(u + w) - (U + W)`` all in [-1, 1), where U, W belong to its
 centre. So an edge or a vertex that hexes share belongs to the one that comes last in (r, q) order.
 
-numba keeps compiled callers of `hex_of_point` in their own cache files: touch those callers when this file changes.
+Two loops are faster than one here: the arithmetic vectorises and the table lookup does not, so blocks of points are first
+turned into places in the table and then looked up (on one core 330 M points/s against 60 M/s for the fused loop).
+
+numba keeps compiled callers of these functions in their own cache files: touch those callers when this file changes.
 """
 
 from __future__ import annotations
@@ -21,27 +24,32 @@ from numba import njit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DEGREES = (4, 5, 6)
+DEGREES = (4, 6)
 """Polynomial degrees that the kernels know, lowest first."""
+
+BLOCK = 1024
+"""Points that are turned into places before they are looked up: small enough to stay in the fastest cache."""
 
 _THIRD = 1.0 / 3.0
 
 
 class PointTables(NamedTuple):
     """
-    What `hex_of_point` needs to know of a grid, as flat arrays.
+    What the kernels need to know of a grid, as flat arrays.
 
     Attributes
     ----------
     frame
-        Centre longitude, centre latitude (degrees) and the reciprocals of the half widths (1/degree), shape (4,), float64.
-        Points outside this frame lie in no hex.
+        Centre longitude, centre latitude (degrees), the reciprocals of the half widths (1/degree) and n_q, the width of the
+        lookup table; shape (5,), float64. Points outside this frame lie in no hex.
     poly
-        Coefficients of u and w in the order of evaluation, shape (2, n_terms), float64, relative to the lookup table's corner.
+        Coefficients of u, then of w, in the order of evaluation, relative to the lookup table's corner, shape (2 n_terms,),
+        float64.
     lookup
-        Hex index by axial (r, q), shape (n_r, n_q), int32, -1 where there is no hex. Every point in the frame falls in it.
+        Hex index by axial coordinates at ``r * n_q + q``, shape (n_r n_q,), int32, -1 where there is no hex. Every point in
+        the frame falls in it.
     degree
-        Degree of both polynomials, 4 to 6.
+        Degree of both polynomials, 4 or 6.
     """
 
     frame: NDArray[np.float64]
@@ -113,6 +121,106 @@ def round_axial(u: float, w: float) -> tuple[float, float]:
     return q, r
 
 
+@njit(nogil=True)
+def _row1(c: NDArray[np.float64], k: int, t: float) -> float:
+    """Polynomial in t of degree 1 whose coefficients begin at k."""
+    return c[k] * t + c[k + 1]
+
+
+@njit(nogil=True)
+def _row2(c: NDArray[np.float64], k: int, t: float) -> float:
+    """Polynomial in t of degree 2 whose coefficients begin at k."""
+    return _row1(c, k, t) * t + c[k + 2]
+
+
+@njit(nogil=True)
+def _row3(c: NDArray[np.float64], k: int, t: float) -> float:
+    """Polynomial in t of degree 3 whose coefficients begin at k."""
+    return _row2(c, k, t) * t + c[k + 3]
+
+
+@njit(nogil=True)
+def _row4(c: NDArray[np.float64], k: int, t: float) -> float:
+    """Polynomial in t of degree 4 whose coefficients begin at k."""
+    return _row3(c, k, t) * t + c[k + 4]
+
+
+@njit(nogil=True)
+def _row5(c: NDArray[np.float64], k: int, t: float) -> float:
+    """Polynomial in t of degree 5 whose coefficients begin at k."""
+    return _row4(c, k, t) * t + c[k + 5]
+
+
+@njit(nogil=True)
+def _row6(c: NDArray[np.float64], k: int, t: float) -> float:
+    """Polynomial in t of degree 6 whose coefficients begin at k."""
+    return _row5(c, k, t) * t + c[k + 6]
+
+
+@njit(nogil=True)
+def _poly4(c: NDArray[np.float64], k: int, s: float, t: float) -> float:
+    """Polynomial of degree 4, written out: a loop over terms would not vectorise."""
+    return (((c[k] * s + _row1(c, k + 1, t)) * s + _row2(c, k + 3, t)) * s + _row3(c, k + 6, t)) * s + _row4(c, k + 10, t)
+
+
+@njit(nogil=True)
+def _poly6(c: NDArray[np.float64], k: int, s: float, t: float) -> float:
+    """Polynomial of degree 6; its first rows are numbered as those of degree 4."""
+    return (_poly4(c, k, s, t) * s + _row5(c, k + 15, t)) * s + _row6(c, k + 21, t)
+
+
+@njit(nogil=True)
+def _place(s: float, t: float, u: float, w: float, n_q: float) -> np.int32:
+    """Place in the lookup table of skew coordinates (u, w), -1 outside the frame."""
+    q, r = round_axial(u, w)
+    return np.int32(r * n_q + q) if (abs(s) <= 1.0) & (abs(t) <= 1.0) else np.int32(-1)
+
+
+@njit(nogil=True)
+def _within(scaled: float) -> float:
+    """Scaled coordinate, or 0 outside the frame (NaN too), so that no polynomial leaves the table."""
+    return scaled if abs(scaled) <= 1.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def hexes_of_block(
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    frame: NDArray[np.float64],
+    poly: NDArray[np.float64],
+    lookup: NDArray[np.int32],
+    degree: int,
+    found: NDArray[np.int32],
+) -> None:
+    """
+    Write the hex index of each point of one block into `found`; the piece that streaming kernels are built from.
+
+    Parameters
+    ----------
+    lon, lat
+        Positions in degrees, shape (n,), float64; n of about `BLOCK` is fastest.
+    frame, poly, lookup, degree
+        The fields of `PointTables`.
+    found
+        Receives hex indices in [0, n_hexes) or -1, shape (n,), int32; NaN and infinite positions give -1.
+    """
+    lon_mid, lat_mid, lon_scale, lat_scale = frame[0], frame[1], frame[2], frame[3]
+    n_q, half = frame[4], poly.size // 2
+    if degree == 4:  # noqa: PLR2004
+        for i in range(found.size):
+            s, t = (lon[i] - lon_mid) * lon_scale, (lat[i] - lat_mid) * lat_scale
+            a, b = _within(s), _within(t)
+            found[i] = _place(s, t, _poly4(poly, 0, a, b), _poly4(poly, half, a, b), n_q)
+    else:
+        for i in range(found.size):
+            s, t = (lon[i] - lon_mid) * lon_scale, (lat[i] - lat_mid) * lat_scale
+            a, b = _within(s), _within(t)
+            found[i] = _place(s, t, _poly6(poly, 0, a, b), _poly6(poly, half, a, b), n_q)
+    for i in range(found.size):
+        place = found[i]
+        found[i] = lookup[np.uint32(place)] if place >= 0 else np.int32(-1)
+
+
 @njit(cache=True, nogil=True)
 def hex_of_point(
     lon: float,
@@ -123,15 +231,14 @@ def hex_of_point(
     degree: int,
 ) -> np.int32:
     """
-    Hex index of one point, -1 outside the grid; made to be inlined into streaming kernels.
+    Hex index of one point, -1 outside the grid, for kernels that meet points one by one.
 
-    Call it with a literal degree inside a loop (``if degree == 4: for ...: hex_of_point(..., 4)``): the compiler then
-    unrolls the polynomial and vectorises the loop. NaN and infinite positions give -1.
+    It inlines into its caller but does not vectorise: for streams `hexes_of_block` is five times as fast.
 
     Parameters
     ----------
     lon, lat
-        Position in degrees, WGS84.
+        Position in degrees, WGS84; NaN and infinite ones give -1.
     frame, poly, lookup, degree
         The fields of `PointTables`.
 
@@ -140,26 +247,15 @@ def hex_of_point(
     int32
         Hex index in [0, n_hexes), or -1.
     """
-    s = (lon - frame[0]) * frame[2]
-    t = (lat - frame[1]) * frame[3]
-    inside = (abs(s) <= 1.0) & (abs(t) <= 1.0)
-    s = s if inside else 0.0
-    t = t if inside else 0.0
-    u = 0.0
-    w = 0.0
-    term = 0
-    for i in range(degree, -1, -1):
-        a = 0.0
-        b = 0.0
-        for _ in range(degree - i + 1):
-            a = a * t + poly[0, term]
-            b = b * t + poly[1, term]
-            term += 1
-        u = u * s + a
-        w = w * s + b
-    q, r = round_axial(u, w)
-    found = lookup[np.uint32(r), np.uint32(q)]
-    return found if inside else np.int32(-1)
+    s, t = (lon - frame[0]) * frame[2], (lat - frame[1]) * frame[3]
+    half = poly.size // 2
+    a, b = _within(s), _within(t)
+    if degree == 4:  # noqa: PLR2004
+        u, w = _poly4(poly, 0, a, b), _poly4(poly, half, a, b)
+    else:
+        u, w = _poly6(poly, 0, a, b), _poly6(poly, half, a, b)
+    place = _place(s, t, u, w, frame[4])
+    return lookup[np.uint32(place)] if place >= 0 else np.int32(-1)
 
 
 @njit(cache=True, nogil=True)
@@ -187,13 +283,7 @@ def hexes_of_points(
         Shape (n,), in [0, n_hexes) or -1; NaN and infinite positions give -1.
     """
     found = np.empty(lon.size, dtype=np.int32)
-    if degree == 4:  # noqa: PLR2004  # a literal lets the compiler unroll
-        for i in range(lon.size):
-            found[i] = hex_of_point(lon[i], lat[i], frame, poly, lookup, 4)
-    elif degree == 5:  # noqa: PLR2004
-        for i in range(lon.size):
-            found[i] = hex_of_point(lon[i], lat[i], frame, poly, lookup, 5)
-    else:
-        for i in range(lon.size):
-            found[i] = hex_of_point(lon[i], lat[i], frame, poly, lookup, 6)
+    for low in range(0, lon.size, BLOCK):
+        high = min(low + BLOCK, lon.size)
+        hexes_of_block(lon[low:high], lat[low:high], frame, poly, lookup, degree, found[low:high])
     return found
