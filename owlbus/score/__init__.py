@@ -1,0 +1,17 @@
+"""The scorecard of a plan."""
+
+from owlbus.score.card import CITY_SHARE, MIN_COUNT, Coverage, Measure, RouteScore, Scorecard, Segment
+from owlbus.score.intervals import share_interval
+from owlbus.score.measures import score_plan
+
+__all__ = [
+    "CITY_SHARE",
+    "MIN_COUNT",
+    "Coverage",
+    "Measure",
+    "RouteScore",
+    "Scorecard",
+    "Segment",
+    "score_plan",
+    "share_interval",
+]

@@ -1,0 +1,277 @@
+"""The scorecard: every measure of a plan with its numerator, its denominator and its interval."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from owlbus.limits import ServiceRule
+
+SCHEMA_VERSION = 1
+CITY_SHARE = 0.42
+"""Share of late-night demand that Seoul states its nine routes of 2013 serve; held against presence."""
+
+MIN_COUNT = 15
+"""Trips or people a night below which a count is hidden from what people read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """
+    A share with what it is a share of.
+
+    Attributes
+    ----------
+    numerator, denominator
+        Trips or people a night.
+    low_share, high_share
+        90 % interval over nights, 0 to 1; None with fewer than two nights.
+
+    Examples
+    --------
+    >>> Measure(42.0, 100.0).share
+    0.42
+    """
+
+    numerator: float
+    denominator: float
+    low_share: float | None = None
+    high_share: float | None = None
+
+    @property
+    def share(self) -> float:
+        """Numerator over denominator, 0 to 1; 0 where there is nothing to serve."""
+        return self.numerator / self.denominator if self.denominator > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """
+    Presence and trips that a plan covers, for one part of the demand.
+
+    Attributes
+    ----------
+    presence
+        People within the walk of a stop, of all people.
+    served, direct
+        Trips served with at most the allowed transfers, and without one, of all trips.
+    """
+
+    presence: Measure
+    served: Measure
+    direct: Measure
+
+
+@dataclass(frozen=True, slots=True)
+class RouteScore:
+    """
+    One route in figures.
+
+    Attributes
+    ----------
+    name
+        Route name.
+    n_stops, length_m, ride_s, cycle_s, circuity, buses
+        Stops, one-way metres and seconds of the longer direction, seconds there and back, metres over the shortest way
+        between the terminals, and buses at the headway.
+    boardings_trips, transfers_trips
+        Riders a night who begin on the route, and who change onto it.
+    max_load_trips
+        Riders a night on its heaviest segment in one direction.
+    only_served_trips, only_presence
+        Trips and people a night that the plan would lose without this route.
+    """
+
+    name: str
+    n_stops: int
+    length_m: int
+    ride_s: int
+    cycle_s: int
+    circuity: float
+    buses: int
+    boardings_trips: float
+    transfers_trips: float
+    max_load_trips: float
+    only_served_trips: float
+    only_presence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """
+    Riders between two stops in a row.
+
+    Attributes
+    ----------
+    route
+        Route name.
+    place
+        Place of the first stop along the route, from 0.
+    ahead_trips, back_trips
+        Riders a night in the order of the stops, and against it.
+    """
+
+    route: str
+    place: int
+    ahead_trips: float
+    back_trips: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorecard:
+    """
+    What a plan is worth on a demand.
+
+    Attributes
+    ----------
+    coverage
+        The whole demand, with intervals over nights.
+    hexes_share
+        Hexes within the walk of a stop, of all hexes, 0 to 1: the unweighted twin of the presence share.
+    transfer_share
+        Served trips that need a transfer, 0 to 1.
+    mean_ride_s, mean_walk_m
+        Means over served trips: seconds on board, and metres on foot at both ends together.
+    mean_circuity, overlap_share
+        Mean over routes; and route metres that another route runs along too, of all route metres.
+    total_length_m, total_buses
+        One-way metres of all routes, and buses at the headway.
+    by_hour, by_weekday, by_group, by_source
+        Coverage of parts of the demand, by label.
+    routes, segments
+        One row per route, and per pair of stops in a row.
+    rule
+        When a trip counts as served.
+    headway_s
+        Seconds between buses that `total_buses` is counted for.
+    walk_m
+        Walk that a stop reaches, metres.
+    n_nights
+        Service nights the demand covers.
+    """
+
+    coverage: Coverage
+    hexes_share: float
+    transfer_share: float
+    mean_ride_s: float
+    mean_walk_m: float
+    mean_circuity: float
+    overlap_share: float
+    total_length_m: int
+    total_buses: int
+    routes: tuple[RouteScore, ...]
+    segments: tuple[Segment, ...]
+    rule: ServiceRule
+    headway_s: int
+    walk_m: float
+    n_nights: int
+    by_hour: Mapping[str, Coverage] = field(default_factory=dict)
+    by_weekday: Mapping[str, Coverage] = field(default_factory=dict)
+    by_group: Mapping[str, Coverage] = field(default_factory=dict)
+    by_source: Mapping[str, Coverage] = field(default_factory=dict)
+
+    @property
+    def presence_share(self) -> float:
+        """People within the walk of a stop, of all people, 0 to 1; held against the city's 42 %."""
+        return self.coverage.presence.share
+
+    @property
+    def served_share(self) -> float:
+        """Trips served, of all trips, 0 to 1."""
+        return self.coverage.served.share
+
+    @property
+    def direct_share(self) -> float:
+        """Trips served without a transfer, of all trips, 0 to 1."""
+        return self.coverage.direct.share
+
+    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+        """
+        Scorecard as plain values for JSON, small counts hidden.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night below which a count, and the share made of it, reads None.
+
+        Returns
+        -------
+        dict
+            Schema version first; ``hidden`` says how many counts were hidden.
+        """
+        hidden: list[str] = []
+        values: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "city_share": CITY_SHARE,
+            **_shown_coverage(self.coverage, min_count, hidden),
+        }
+        for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_circuity", "overlap_share"):
+            values[name] = round(getattr(self, name), 6)
+        for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "n_nights"):
+            values[name] = getattr(self, name)
+        values["rule"] = asdict(self.rule)
+        for name in ("by_hour", "by_weekday", "by_group", "by_source"):
+            parts: Mapping[str, Coverage] = getattr(self, name)
+            values[name] = {label: _shown_coverage(part, min_count, hidden) for label, part in parts.items()}
+        for name in ("routes", "segments"):
+            values[name] = [_shown_row(asdict(row), min_count, hidden) for row in getattr(self, name)]
+        values["hidden"] = {"min_count": min_count, "counts": len(hidden)}
+        return values
+
+    def to_json(self, min_count: float = MIN_COUNT) -> str:
+        """
+        Scorecard as JSON text, the same bytes for the same figures.
+
+        Parameters
+        ----------
+        min_count
+            As in `to_dict`.
+
+        Returns
+        -------
+        str
+            Indented JSON that ends with a line break.
+        """
+        return json.dumps(self.to_dict(min_count), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _shown(count: float, min_count: float, hidden: list[str]) -> float | None:
+    """Count rounded to whole trips, None if it is small but not nothing."""
+    if 0 < count < min_count:
+        hidden.append("count")
+        return None
+    return round(count, 1)
+
+
+def _shown_coverage(part: Coverage, min_count: float, hidden: list[str]) -> dict[str, Any]:
+    """Measures of a coverage; a share goes where its numerator or the rest of its denominator is hidden."""
+    values = {}
+    for name in ("presence", "served", "direct"):
+        measure: Measure = getattr(part, name)
+        numerator = _shown(measure.numerator, min_count, hidden)
+        rest = _shown(measure.denominator - measure.numerator, min_count, hidden)
+        secret = numerator is None or rest is None
+        values[name] = {
+            "share": None if secret else round(measure.share, 6),
+            "low_share": None if secret or measure.low_share is None else round(measure.low_share, 6),
+            "high_share": None if secret or measure.high_share is None else round(measure.high_share, 6),
+            "numerator": None if secret else numerator,
+            "denominator": _shown(measure.denominator, min_count, hidden),
+        }
+    return values
+
+
+def _shown_row(row: dict[str, Any], min_count: float, hidden: list[str]) -> dict[str, Any]:
+    """Row of a route or segment with its small counts hidden."""
+    return {
+        name: _shown(value, min_count, hidden)
+        if name.endswith("_trips") or name == "only_presence"
+        else round(value, 6)
+        if isinstance(value, float)
+        else value
+        for name, value in row.items()
+    }

@@ -1,0 +1,56 @@
+"""Intervals of shares over nights, by resampling whole nights."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_RESAMPLES = 2_000
+_TAIL = 0.05
+_SEED = 20_130_912
+
+
+def share_interval(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """
+    90 % interval of a share whose parts are summed over nights.
+
+    Nights are drawn with replacement and the ratio of sums taken; the spread of the draws is widened for the few nights
+    there are, by ``sqrt(n / (n - 1))`` and Student's t over the normal quantile [1]_.
+
+    Parameters
+    ----------
+    numerator, denominator
+        What counts and what it is a share of, by night, shape (n,).
+
+    Returns
+    -------
+    tuple of float or None
+        Lower and upper end, 0 to 1; (None, None) with fewer than two nights or nothing to share.
+
+    References
+    ----------
+    .. [1] Hesterberg (2015), What teachers should know about the bootstrap, The American Statistician 69, 371-386.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> share_interval(np.array([4.0, 4.0]), np.array([8.0, 8.0]))
+    (0.5, 0.5)
+    """
+    n = numerator.size
+    if n < 2 or denominator.sum() <= 0:  # noqa: PLR2004 -- one night has no spread
+        return None, None
+    from scipy.stats import norm, t
+
+    draws = np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
+    below = draws @ denominator
+    shares = (draws @ numerator)[below > 0] / below[below > 0]
+    centre = float(numerator.sum() / denominator.sum())
+    wider = math.sqrt(n / (n - 1)) * t.ppf(1 - _TAIL, n - 1) / norm.ppf(1 - _TAIL)
+    low, high = (centre + wider * (np.quantile(shares, at) - centre) for at in (_TAIL, 1 - _TAIL))
+    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))

@@ -1,0 +1,7 @@
+"""The router: from demand to a plan of K routes."""
+
+from owlbus.search.local_search import plan_routes
+from owlbus.search.objective import Case, Objective, reached_hexes
+from owlbus.search.result import Result, TracePoint
+
+__all__ = ["Case", "Objective", "Result", "TracePoint", "plan_routes", "reached_hexes"]

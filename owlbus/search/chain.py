@@ -1,0 +1,231 @@
+"""One search under way: its plan, its best plan and its random numbers, as the kernels change them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.kernels import anneal as moves
+from owlbus.kernels.bounding import new_held
+from owlbus.kernels.coverage import measure_route, new_rest
+from owlbus.search.objective import plan_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.limits import RouteLimits
+    from owlbus.plan import Plan
+    from owlbus.search.objective import Case, Objective
+
+_DRAWS = 400
+_POLISH_MOVES = 4_000
+_BLOCK = 200
+_EVERYWHERE = 0.1
+_SPARE_PLACES = 8
+_MOST_PLACES = 400
+
+
+class Chain:
+    """
+    A search under way, changed in place.
+
+    Not for users: `owlbus.search.plan_routes` is. A chain owns all its arrays, so that several run in threads.
+
+    Parameters
+    ----------
+    case
+        Network, demand and rule.
+    objective
+        What to maximise.
+    limits
+        What the plan must keep.
+    n_routes
+        Routes K.
+    rng
+        Random numbers of this chain.
+    """
+
+    def __init__(self, case: Case, objective: Objective, limits: RouteLimits, n_routes: int, rng: np.random.Generator) -> None:
+        """Allocate everything once."""
+        self.case = case
+        self.objective = objective
+        self.limits = limits
+        width = _most_stops(case, limits)
+        widest_shed = int(np.diff(case.network.shed_indptr).max(initial=1))
+        self.routes = (
+            np.zeros((n_routes, width), np.int32),
+            np.zeros(n_routes, np.int32),
+            np.zeros((n_routes, width), np.float32),
+            np.zeros((n_routes, width), np.float32),
+        )
+        self.best = (self.routes[0].copy(), self.routes[1].copy())
+        self.frozen = np.zeros(n_routes, np.bool_)
+        self.values = np.zeros(5, np.int64)
+        n_stops = case.network.n_stops
+        self._rest = new_rest(n_stops, case.n_hexes, n_routes, width * widest_shed, symmetric=case.is_symmetric)
+        most_columns = self._rest[2].size
+        self._held = new_held(n_stops, case.n_hexes, width * widest_shed, most_columns)
+        entries = (
+            np.zeros(width * widest_shed, np.int32),
+            np.zeros(width * widest_shed, np.int32),
+            np.zeros(case.n_hexes, np.float32),
+        )
+        self._scratch = (
+            np.zeros(width, np.int32),
+            np.zeros(width, np.float32),
+            np.zeros(width, np.float32),
+            entries,
+            np.zeros(n_stops, np.uint8),
+        )
+        self._dice = rng.integers(0, 2**63, size=1, dtype=np.uint64)
+        self._pull = _pull(case, objective)
+        self._weights = np.array([objective.trips, objective.presence], np.int64)
+
+    @property
+    def value(self) -> int:
+        """Objective of the plan under change, in 1/1024."""
+        return int(self.values[0])
+
+    @property
+    def best_value(self) -> int:
+        """Objective of the best plan, in 1/1024."""
+        return int(self.values[1])
+
+    @property
+    def evaluations(self) -> int:
+        """Moves evaluated."""
+        return int(self.values[2])
+
+    @property
+    def steps_since_gain(self) -> int:
+        """Moves since the best plan last got better."""
+        return int(self.values[3])
+
+    def best_plan(self) -> Plan:
+        """Return the best plan; empty routes are left out."""
+        return plan_of(self.case.network, *self.best)
+
+    def load(self, plan: Plan, frozen: NDArray[np.bool_] | None = None) -> None:
+        """Start from `plan`; its routes fill the first rows, and those `frozen`, bool of shape (K,), stay as they are."""
+        padded = self.case.pad(plan)
+        count = len(plan.routes)
+        for mine, theirs in zip(self.routes, padded, strict=True):
+            if mine.ndim > 1:
+                mine[:count, : theirs.shape[1]] = theirs
+            else:
+                mine[:count] = theirs
+        if frozen is not None:
+            self.frozen[:] = frozen
+        self._restart_from_routes()
+
+    def construct(self, k: int) -> bool:
+        """Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits."""
+        n_routes = self.frozen.size
+        metres, buses = self._used()
+        share = (k + 1) / n_routes
+        bounds = self._bounds()
+        bounds[6] *= share
+        bounds[7] = np.floor(bounds[7] * share) if np.isfinite(bounds[7]) else bounds[7]
+        gain = moves.best_drawn_route(
+            *self._case_arrays(bounds), self.routes, k, (metres, buses), self._rest, self._scratch, self._dice, _DRAWS, *self._rules()
+        )
+        if gain < 0:
+            return False
+        self._restart_from_routes()
+        kept = self.frozen.copy()
+        self.frozen[:] = True
+        self.frozen[k] = False
+        warm = max(1.0, gain * 0.01)
+        self._anneal(bounds, _POLISH_MOVES, warm, warm * 0.01)
+        self.frozen[:] = kept
+        self.back_to_best()
+        return True
+
+    def anneal(self, steps: int, hot: float, cold: float) -> int:
+        """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""
+        return self._anneal(self._bounds(), steps, hot, cold)
+
+    def back_to_best(self) -> None:
+        """Go on from the best plan."""
+        self.routes[0][:] = self.best[0]
+        self.routes[1][:] = self.best[1]
+        for k, count in enumerate(self.routes[1]):
+            measure_route(self.case.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
+        self.values[0] = self.values[1]
+
+    def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
+        return moves.anneal(
+            *self._case_arrays(bounds),
+            self.routes,
+            *self.best,
+            self.frozen,
+            self.values,
+            self._rest,
+            self._held,
+            self._scratch,
+            self._dice,
+            steps,
+            _BLOCK,
+            hot,
+            cold,
+            *self._rules(),
+        )
+
+    def _restart_from_routes(self) -> None:
+        """Make the plan under change the best one, with its value counted from nothing."""
+        self.best[0][:] = self.routes[0]
+        self.best[1][:] = self.routes[1]
+        self.values[:2] = self.case.value(plan_of(self.case.network, *self.best), self.objective)
+
+    def _case_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, ...]:
+        return self.case.graph, self.case.demand_arrays, self.case.drive, bounds, self._pull
+
+    def _rules(self) -> tuple[Any, ...]:
+        transfers = min(self.objective.max_transfers, self.case.rule.max_transfers)
+        return self._weights, float(self.case.rule.transfer_s), transfers
+
+    def _bounds(self) -> NDArray[np.float64]:
+        """Limits as the kernels take them."""
+        at = self.limits
+        return np.array(
+            [
+                at.max_length_m,
+                at.min_length_m,
+                at.max_ride_s,
+                at.max_circuity,
+                min(at.max_stops, self.routes[0].shape[1]),
+                at.min_stops,
+                at.max_total_length_m,
+                at.max_buses,
+                at.headway_s,
+            ],
+            np.float64,
+        )
+
+    def _used(self) -> tuple[float, float]:
+        """Metres and buses of the routes so far."""
+        metres, buses = 0, 0
+        stops, counts, ahead_s, back_s = self.routes
+        for k, count in enumerate(counts):
+            if count > 0:
+                metres += max(measure_route(self.case.graph, stops[k], count, ahead_s[k], back_s[k]))
+                buses += moves.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], self.limits.headway_s)
+        return float(metres), float(buses)
+
+
+def _most_stops(case: Case, limits: RouteLimits) -> int:
+    """Places a route can need: as many of the shortest links as its length allows, within the limit."""
+    shortest = max(1, int(np.percentile(case.network.link_m, 5))) if case.network.link_m.size else 1
+    return int(min(limits.max_stops, limits.max_length_m / shortest + _SPARE_PLACES, _MOST_PLACES, max(2, case.network.n_stops)))
+
+
+def _pull(case: Case, objective: Objective) -> NDArray[np.float64]:
+    """Running sum, shape (S,), of the demand in each stop's walk shed, and a little everywhere."""
+    wanted = objective.trips * (case.weight.sum(axis=0, dtype=np.int64) + case.weight.sum(axis=1, dtype=np.int64))
+    wanted = wanted + objective.presence * case.presence
+    network = case.network
+    by_entry = wanted[network.shed_hex].astype(np.float64)
+    at_stop = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
+    by_stop = np.bincount(at_stop, by_entry, network.n_stops)
+    return np.cumsum(by_stop + _EVERYWHERE * by_stop.mean())

@@ -1,0 +1,231 @@
+"""From demand to plan: greedy construction, then annealing from several starts, the best of which is returned."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.errors import InfeasibleError, UsageError
+from owlbus.limits import MaxSeconds, MaxSteps, RouteLimits, Snapshot
+from owlbus.progress import current_progress
+from owlbus.search.chain import Chain
+from owlbus.search.objective import Case, Objective
+from owlbus.search.result import INTERRUPTED, Result, TracePoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from owlbus.demand import Demand
+    from owlbus.limits import SearchLimit, ServiceRule
+    from owlbus.network import Network
+
+DEFAULT_STEPS = 400_000
+MOST_ROUTES = 64
+_CHUNK = 4_000
+_HOT_SHARE = 1e-3
+_COLD_SHARE = 2e-6
+
+
+def plan_routes(
+    network: Network,
+    demand: Demand,
+    n_routes: int = 9,
+    *,
+    limits: RouteLimits | None = None,
+    rule: ServiceRule | None = None,
+    objective: Objective | str = "served",
+    stop_when: Iterable[SearchLimit] = (MaxSteps(DEFAULT_STEPS),),
+    seed: int = 0,
+    n_starts: int = 2,
+) -> Result:
+    """
+    Plan of K routes that serves as much demand as the search finds.
+
+    Routes are constructed one after the other by what each adds, then changed by simulated annealing [1]_ over
+    insertions, removals, detours and new tails, whose gain is counted exactly against the rest of the plan. The starts
+    differ in their random numbers alone and share the steps; the best plan wins, the first one on a tie.
+
+    Parameters
+    ----------
+    network
+        Stop network of S stops over H hexes.
+    demand
+        Trips between the hexes of the network's grid.
+    n_routes
+        Routes K, in [1, 64]; fewer come back where another would serve nothing.
+    limits
+        What the plan must keep; the defaults of `RouteLimits` if None.
+    rule
+        When a trip counts as served; the defaults of `ServiceRule` if None.
+    objective
+        What to maximise: an `Objective` or its name.
+    stop_when
+        The search ends with the first of these; with `MaxSteps` alone the seed fixes the result.
+    seed
+        Seed of all random numbers, >= 0.
+    n_starts
+        Independent searches, run in threads.
+
+    Returns
+    -------
+    Result
+        The best plan, its value, why the search ended and its course. After Ctrl-C it is the best plan so far.
+
+    Raises
+    ------
+    UsageError
+        If `n_routes`, `n_starts` or `seed` lies outside its range, or `stop_when` holds no limit of steps or seconds.
+    InfeasibleError
+        If no route keeps the limits.
+
+    References
+    ----------
+    .. [1] Kirkpatrick, Gelatt and Vecchi (1983), Optimization by simulated annealing, Science 220, 671-680.
+    """
+    _check_range("n_routes", n_routes, 1, MOST_ROUTES)
+    _check_range("n_starts", n_starts, 1, MOST_ROUTES)
+    _check_range("seed", seed, 0, 2**63 - 1)
+    stop_when = tuple(stop_when)
+    if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
+        msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
+        raise UsageError(msg)
+    limits = limits or RouteLimits()
+    if limits.max_buses < n_routes:
+        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
+        raise InfeasibleError(msg)
+    goal = Objective.parse(objective) if isinstance(objective, str) else objective
+    case = Case.build(network, demand, rule)
+    streams = np.random.default_rng(seed).spawn(n_starts)
+    chains = [Chain(case, goal, limits, n_routes, stream) for stream in streams]
+    return _Search(case, goal, chains, stop_when, seed).run()
+
+
+class _Search:
+    """Chains side by side, in turns of equal length so that a step limit fixes the result."""
+
+    def __init__(self, case: Case, objective: Objective, chains: Sequence[Chain], stop_when: tuple[SearchLimit, ...], seed: int) -> None:
+        self.case = case
+        self.objective = objective
+        self.chains = chains
+        self.stop_when = stop_when
+        self.seed = seed
+        self.total = case.total_value(objective)
+        self.began = time.perf_counter()
+        self.steps = 0
+        self.trace: list[TracePoint] = []
+
+    def run(self) -> Result:
+        """Construct, anneal, and keep the best plan at any interruption."""
+        progress = current_progress()
+        ended_by = INTERRUPTED
+        try:
+            with ThreadPoolExecutor(len(self.chains)) as pool:
+                step = progress.step("Construct routes", self.chains[0].frozen.size)
+                self._construct(pool, step.reach)
+                step = progress.step("Improve routes", 1.0)
+                ended_by = self._improve(pool, step.reach)
+        except KeyboardInterrupt:
+            if self._best().best_value == 0:
+                raise
+        best = self._best()
+        return Result(
+            plan=best.best_plan(),
+            objective=self.objective,
+            value_units=best.best_value,
+            total_units=self.total,
+            ended_by=ended_by,
+            seed=self.seed,
+            steps=self.steps,
+            evaluations=sum(chain.evaluations for chain in self.chains),
+            elapsed_s=time.perf_counter() - self.began,
+            trace=tuple(self.trace),
+        )
+
+    def _construct(self, pool: ThreadPoolExecutor, reach: object) -> None:
+        """Fill every chain's routes; a start that finds none at all means that none keeps the limits."""
+        for k in range(self.chains[0].frozen.size):
+            built = list(pool.map(lambda chain: chain.construct(k), self.chains))  # noqa: B023 -- used up before k changes
+            if k == 0 and not any(built):
+                raise InfeasibleError(_why_none_fits(self.chains[0]))
+            reach(k + 1, self._note())  # type: ignore[operator]
+        self._record()
+
+    def _improve(self, pool: ThreadPoolExecutor, reach: object) -> str:
+        """Anneal in turns until a limit ends the search."""
+        while True:
+            now = self._snapshot()
+            for limit in self.stop_when:
+                if reason := limit.reason_to_end(now):
+                    return reason
+            done = self._done(now)
+            turn = self._turn(now)
+            ahead = min(1.0, done + self._turn_share(turn, now))
+            hot, cold = (self.total * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** at for at in (done, ahead))
+            tried = list(pool.map(lambda chain: chain.anneal(turn, hot, cold), self.chains))  # noqa: B023 -- as above
+            if not any(tried):
+                return "every route is fixed"
+            self.steps += sum(tried)
+            self._record()
+            reach(self._done(self._snapshot()), self._note())  # type: ignore[operator]
+
+    def _turn(self, now: Snapshot) -> int:
+        """Moves of each chain in the next turn, so that a step limit is met exactly or passed by less than one per chain."""
+        left = [limit.steps - now.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
+        return max(1, min([_CHUNK, *(-(-steps // len(self.chains)) for steps in left)]))
+
+    def _turn_share(self, turn: int, now: Snapshot) -> float:
+        """Share of the search that the next turn is."""
+        steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
+        if steps:
+            return turn * len(self.chains) / min(steps)
+        return self._done(now) * turn * len(self.chains) / max(1, now.steps)
+
+    def _done(self, now: Snapshot) -> float:
+        """Share of the search that is over, by steps if they are limited and by seconds otherwise."""
+        steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
+        if steps:
+            return min(1.0, now.steps / min(steps))
+        return min(1.0, now.elapsed_s / min(limit.seconds for limit in self.stop_when if isinstance(limit, MaxSeconds)))
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(
+            steps=self.steps,
+            steps_since_gain=min(chain.steps_since_gain for chain in self.chains),
+            elapsed_s=time.perf_counter() - self.began,
+            best_share=self._best().best_value / self.total,
+        )
+
+    def _best(self) -> Chain:
+        """Chain with the best plan, the first one on a tie."""
+        return max(self.chains, key=lambda chain: chain.best_value)
+
+    def _note(self) -> str:
+        return f"best {self._best().best_value / self.total:.1%}"
+
+    def _record(self) -> None:
+        """Add a point to the trace."""
+        best = self._best()
+        self.trace.append(TracePoint(self.steps, time.perf_counter() - self.began, best.best_value / self.total, best.value / self.total))
+
+
+def _why_none_fits(chain: Chain) -> str:
+    """Name the bound that stands in the way of any route."""
+    at, network = chain.limits, chain.case.network
+    if network.link_m.size == 0:
+        return "no route keeps the limits: the network has no links; check its reports"
+    shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())
+    return (
+        f"no route keeps the limits: it may have {at.max_length_m / 1000:g} km, {at.max_ride_s / 60:g} minutes, "
+        f"{at.min_stops} to {at.max_stops} stops and {at.max_buses:g} buses every {at.headway_s / 60:g} minutes, all routes together "
+        f"{at.max_total_length_m / 1000:g} km; the shortest link has {shortest_m} m and {shortest_s} s; allow more"
+    )
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    """Refuse `value` outside [low, high]."""
+    if not low <= value <= high:
+        msg = f"{name} must lie in [{low}, {high}], got {value}"
+        raise UsageError(msg)

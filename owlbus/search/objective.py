@@ -1,0 +1,380 @@
+"""A case: network, demand and rule as the arrays that search and scorecard share, and what a plan is worth on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import DataError, UsageError
+from owlbus.limits import ServiceRule
+from owlbus.network.model import UNREACHABLE
+from owlbus.plan import Plan, Route
+from owlbus.units import TRIP_UNITS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+
+OBJECTIVES = ("served", "direct", "presence")
+_OUT_OF_REACH = -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """
+    What a plan is worth: trips served and people reached, each with a weight.
+
+    Attributes
+    ----------
+    trips, presence
+        What a served trip and a person within the walk of a stop count, whole numbers >= 0, dimensionless.
+    max_transfers
+        Transfers that a served trip may need; 0 makes it the direct objective.
+
+    Raises
+    ------
+    UsageError
+        If a weight is negative, or both are 0.
+
+    Examples
+    --------
+    >>> Objective.parse("direct")
+    Objective(trips=1, presence=0, max_transfers=0)
+    >>> Objective.parse("served=3,presence=1")
+    Objective(trips=3, presence=1, max_transfers=1)
+    """
+
+    trips: int = 1
+    presence: int = 0
+    max_transfers: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse weights that value nothing."""
+        if min(self.trips, self.presence) < 0 or self.trips + self.presence == 0:
+            msg = f"objective weights must be >= 0 and not all 0, got trips {self.trips} and presence {self.presence}"
+            raise UsageError(msg)
+
+    @classmethod
+    def parse(cls, text: str) -> Objective:
+        """
+        Objective of a name, or of a weighted mix.
+
+        Parameters
+        ----------
+        text
+            ``served``, ``direct``, ``presence``, or ``NAME=WEIGHT`` joined by commas, with whole weights.
+
+        Returns
+        -------
+        Objective
+            The objective.
+
+        Raises
+        ------
+        UsageError
+            If a name or a weight is none, or both ``served`` and ``direct`` occur.
+        """
+        weights: dict[str, int] = {}
+        for part in text.split(","):
+            name, _, weight = part.strip().partition("=")
+            if name not in OBJECTIVES or not (weight or "1").isdigit():
+                msg = f"an objective must read {', '.join(OBJECTIVES)} or NAME=WEIGHT,NAME=WEIGHT with whole weights, got {text!r}"
+                raise UsageError(msg)
+            weights[name] = int(weight or 1)
+        if weights.get("served") and weights.get("direct"):
+            msg = f"an objective must weigh either served or direct, got {text!r}"
+            raise UsageError(msg)
+        return cls(
+            weights.get("served", 0) + weights.get("direct", 0),
+            weights.get("presence", 0),
+            int(not weights.get("direct")),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """
+    Network, demand and rule, compiled for search and scorecard.
+
+    Attributes
+    ----------
+    network
+        The stop network, S stops over H hexes.
+    rule
+        When a trip counts as served.
+    weight
+        Trips from row to column in 1/1024 a night, shape (H, H), int32.
+    limit_s
+        Longest ride that serves them, transfers included, shape (H, H), float32 seconds; -1 where no stop is in reach.
+    presence
+        People in each hex in 1/1024 a night, shape (H,), int64.
+
+    Raises
+    ------
+    DataError
+        If demand and network lie on different grids.
+    """
+
+    network: Network
+    rule: ServiceRule
+    weight: NDArray[np.int32]
+    limit_s: NDArray[np.float32]
+    presence: NDArray[np.int64]
+    graph: tuple[NDArray[Any], ...] = field(repr=False)
+
+    @classmethod
+    def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Case:
+        """
+        Compile a case.
+
+        Parameters
+        ----------
+        network
+            Stop network.
+        demand
+            Trips between the hexes of the network's grid.
+        rule
+            When a trip counts as served; the defaults of `ServiceRule` if None.
+
+        Returns
+        -------
+        Case
+            The arrays; ``8 * H**2`` bytes.
+
+        Raises
+        ------
+        DataError
+            If demand and network lie on different grids.
+        """
+        rule = rule or ServiceRule()
+        n_hexes = network.grid.n_hexes
+        if demand.n_hexes != n_hexes or (demand.grid and demand.grid != network.grid.fingerprint):
+            msg = (
+                f"demand and network must lie on one grid, got {demand.n_hexes} and {n_hexes} hexes "
+                f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
+            )
+            raise DataError(msg)
+        pairs = demand.od()
+        weight = np.zeros((n_hexes, n_hexes), np.int32)
+        weight[pairs.origin, pairs.destination] = np.rint(pairs.trips * TRIP_UNITS)
+        presence = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
+        graph = (
+            network.link_indptr,
+            network.link_to,
+            network.link_s,
+            network.link_m,
+            network.shed_indptr,
+            network.shed_hex,
+        )
+        return cls(network, rule, weight, ride_limits(network, rule), presence, graph)
+
+    @property
+    def n_hexes(self) -> int:
+        """Hexes of the grid."""
+        return self.presence.size
+
+    @property
+    def demand_arrays(self) -> tuple[NDArray[Any], ...]:
+        """What the kernels take as ``demand``."""
+        return self.weight, self.limit_s, self.presence
+
+    @property
+    def drive(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Fastest seconds and shortest metres between stops, shape (S, S) each."""
+        return self.network.drive_s, self.network.drive_m
+
+    @property
+    def total_trips_units(self) -> int:
+        """All trips in 1/1024 a night, those out of reach included."""
+        return int(self.weight.sum(dtype=np.int64))
+
+    @property
+    def total_presence_units(self) -> int:
+        """All people in 1/1024 a night."""
+        return int(self.presence.sum())
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether every link takes as long as its reverse."""
+        network = self.network
+        tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
+        back = np.lexsort((tail, network.link_to))
+        return bool(np.array_equal(network.link_s, network.link_s[back]))
+
+    def total_value(self, objective: Objective) -> int:
+        """
+        Value of a plan that served every trip and reached every person.
+
+        Parameters
+        ----------
+        objective
+            What counts.
+
+        Returns
+        -------
+        int
+            In 1/1024, >= 1 so that shares are defined.
+        """
+        return max(1, objective.trips * self.total_trips_units + objective.presence * self.total_presence_units)
+
+    def pad(self, plan: Plan, *, width: int = 0) -> tuple[NDArray[Any], ...]:
+        """
+        Routes of a plan as the padded arrays that kernels take.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        width
+            Least places M.
+
+        Returns
+        -------
+        tuple of ndarray
+            Stops (K, M), counts (K,), seconds ahead and back (K, M).
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
+        """
+        from owlbus.kernels.coverage import measure_route
+
+        n_routes = len(plan.routes)
+        width = max([width, 2, *(len(route.stops) for route in plan.routes)])
+        padded = (
+            np.zeros((n_routes, width), np.int32),
+            np.zeros(n_routes, np.int32),
+            np.zeros((n_routes, width), np.float32),
+            np.zeros((n_routes, width), np.float32),
+        )
+        for k, route in enumerate(plan.routes):
+            count = len(route.stops)
+            padded[0][k, :count] = route.stops
+            padded[1][k] = count
+            if measure_route(self.graph, padded[0][k], count, padded[2][k], padded[3][k])[0] < 0:
+                msg = f"stops in a row must be linked, route {route.name} has two that are not; read it against this network"
+                raise DataError(msg)
+        return padded
+
+    def rides(self, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Fastest rides between all hexes.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+
+        Returns
+        -------
+        direct_s, best_s
+            Seconds without a transfer and with at most one, its cost included, shape (H, H), float32.
+        """
+        from owlbus.kernels.coverage import ride_matrices
+
+        direct, best = ride_matrices(self.graph, self.pad(plan), float(self.rule.transfer_s), self.n_hexes)
+        return direct, best if self.rule.max_transfers else direct
+
+    def value(self, plan: Plan, objective: Objective) -> int:
+        """
+        What a plan is worth, counted from nothing.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        objective
+            What counts.
+
+        Returns
+        -------
+        int
+            In 1/1024.
+        """
+        direct, best = self.rides(plan)
+        rides = best if objective.max_transfers else direct
+        served = int(self.weight[rides <= self.limit_s].sum(dtype=np.int64))
+        people = int(self.presence[reached_hexes(self.network, plan)].sum())
+        return objective.trips * served + objective.presence * people
+
+
+def ride_limits(network: Network, rule: ServiceRule) -> NDArray[np.float32]:
+    """
+    Longest ride that serves a trip between two hexes, transfers included.
+
+    The direct drive goes between the stops nearest to the hexes' centres.
+
+    Parameters
+    ----------
+    network
+        Stop network over H hexes.
+    rule
+        Detour allowed.
+
+    Returns
+    -------
+    ndarray of float32
+        Seconds from row to column, rounded down, shape (H, H); -1 where no stop is in reach of an end or no path joins them.
+    """
+    stop = network.hex_stop
+    inside = np.flatnonzero(stop >= 0)
+    limits = np.full((stop.size, stop.size), _OUT_OF_REACH, np.float32)
+    drive = network.drive_s[np.ix_(stop[inside], stop[inside])]
+    longest = np.floor(rule.detour_factor * drive + rule.detour_s)
+    limits[np.ix_(inside, inside)] = np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH)
+    return limits
+
+
+def reached_hexes(network: Network, plan: Plan) -> NDArray[np.bool_]:
+    """
+    Hexes within the walk of a stop of the plan.
+
+    Parameters
+    ----------
+    network
+        Stop network over H hexes.
+    plan
+        The plan.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (H,).
+    """
+    reached = np.zeros(network.grid.n_hexes, np.bool_)
+    for route in plan.routes:
+        for stop in route.stops:
+            reached[network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]] = True
+    return reached
+
+
+def plan_of(
+    network: Network, stops: NDArray[np.int32], counts: Sequence[int] | NDArray[np.int32], names: Mapping[int, str] | None = None
+) -> Plan:
+    """
+    Plan of padded arrays; empty routes are left out.
+
+    Parameters
+    ----------
+    network
+        The network the stops belong to.
+    stops, counts
+        Stop indices (K, M), and how many count in each row (K,).
+    names
+        Name by row; ``R1``, ``R2``, … by default.
+
+    Returns
+    -------
+    Plan
+        The routes in row order.
+    """
+    names = names or {}
+    routes = tuple(Route(stops=stops[k, :count].copy(), name=names.get(k, f"R{k + 1}")) for k, count in enumerate(counts) if count > 1)
+    return Plan(routes=routes, network_fingerprint=network.fingerprint)

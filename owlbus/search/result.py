@@ -1,0 +1,104 @@
+"""What a search returns: the plan, how good it is, why the search ended and how it got there."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from owlbus.plan import Plan
+    from owlbus.search.objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class TracePoint:
+    """
+    Where a search stood.
+
+    Attributes
+    ----------
+    steps
+        Moves tried so far, over all starts.
+    elapsed_s
+        Seconds since the search began.
+    best_share, current_share
+        Objective of the best plan and of the plan under change, 0 to 1.
+    bound_share
+        Proven upper bound, 0 to 1; 1 until one is known.
+    """
+
+    steps: int
+    elapsed_s: float
+    best_share: float
+    current_share: float
+    bound_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """
+    A plan, its value and how the search came to it.
+
+    Attributes
+    ----------
+    plan
+        The best plan met.
+    objective
+        What was maximised.
+    value_units, total_units
+        Objective of the plan, and of a plan that served everything, in 1/1024 a night.
+    ended_by
+        Why the search ended, in words; ``interrupted`` after Ctrl-C.
+    seed
+        Seed that gives the same plan again under a step limit.
+    steps, evaluations
+        Moves tried, and moves that kept the limits and were evaluated.
+    elapsed_s
+        Seconds of the search.
+    trace
+        Course of the search, in time order.
+    """
+
+    plan: Plan
+    objective: Objective
+    value_units: int
+    total_units: int
+    ended_by: str
+    seed: int
+    steps: int
+    evaluations: int
+    elapsed_s: float
+    trace: tuple[TracePoint, ...] = field(default=(), repr=False)
+
+    @property
+    def share(self) -> float:
+        """Objective of the plan over that of a plan that served everything, 0 to 1."""
+        return self.value_units / self.total_units
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether Ctrl-C ended the search."""
+        return self.ended_by == INTERRUPTED
+
+    def trace_csv(self) -> str:
+        """
+        Course of the search as CSV.
+
+        Returns
+        -------
+        str
+            One line per point: steps, seconds, and shares in [0, 1].
+        """
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("steps", "elapsed_s", "best_share", "current_share", "bound_share"))
+        for at in self.trace:
+            shares = (f"{share:.6f}" for share in (at.best_share, at.current_share, at.bound_share))
+            writer.writerow((at.steps, f"{at.elapsed_s:.3f}", *shares))
+        return out.getvalue()
+
+
+INTERRUPTED = "interrupted"
+"""`Result.ended_by` after Ctrl-C."""

@@ -1,0 +1,153 @@
+"""The kernels that count what a plan serves, against a slow twin that tries every ride."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cities import city, slow_rides
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from owlbus.errors import DataError, UsageError
+from owlbus.kernels import anneal as moves
+from owlbus.kernels import bounding, coverage
+from owlbus.limits import ServiceRule
+from owlbus.plan import Plan, Route
+from owlbus.search import Case, Objective
+
+MAX_EXAMPLES = 60
+
+
+@st.composite
+def cases(draw, *, symmetric=None):
+    """Random small city with overlapping walk sheds, and routes on it that may share stops."""
+    n = draw(st.integers(4, 9))
+    ring = [(i, (i + 1) % n) for i in range(n)]
+    extra = draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=6))
+    links = {(a, b) for a, b in ring + extra if a != b}
+    both = {(a, b) for a, b in links} | {(b, a) for a, b in links}
+    even = draw(st.booleans()) if symmetric is None else symmetric
+    one_way = {link: draw(st.sampled_from([60, 200, 350, 700])) for link in sorted(both)}
+    seconds = {(a, b): one_way[min(a, b), max(a, b)] if even else one_way[a, b] for a, b in sorted(both)}
+    sheds = {s: tuple(draw(st.lists(st.integers(0, n - 1), max_size=2))) for s in range(n)} if draw(st.booleans()) else None
+    pairs = draw(st.lists(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), min_size=1, max_size=30, unique=True))
+    trips = {(o, d): draw(st.integers(1, 9)) for o, d in pairs if o != d}
+    people = {h: draw(st.integers(1, 9)) for h in range(n)}
+    network, demand = city(n, links, trips, seconds=seconds, sheds=sheds, presence=people)
+    rule = ServiceRule(draw(st.sampled_from([1.0, 1.5, 2.0])), draw(st.sampled_from([0, 300, 600])), draw(st.sampled_from([0, 300])))
+    routes = []
+    for name in range(draw(st.integers(1, 3))):
+        stops = [draw(st.integers(0, n - 1))]
+        for _ in range(draw(st.integers(1, 6))):
+            onward = [b for a, b in sorted(both) if a == stops[-1] and b not in stops]
+            if not onward:
+                break
+            stops.append(draw(st.sampled_from(onward)))
+        if len(stops) > 1:
+            routes.append(Route(stops, f"R{name}"))
+    return Case.build(network, demand, rule), Plan(tuple(routes), network.fingerprint)
+
+
+@given(cases())
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_ride_matrices_equal_the_best_of_all_rides(case):
+    case, plan = case
+    _, best = case.rides(plan)
+    slow = slow_rides(case, plan)
+    for o in range(case.n_hexes):
+        for d in range(case.n_hexes):
+            assert best[o, d] == slow.get((o, d), coverage.NEVER)
+
+
+def _spaces(case, plan):
+    """Padded routes and work space for one route against the rest."""
+    routes = case.pad(plan, width=16)
+    entries = 16 * int(np.diff(case.network.shed_indptr).max())
+    rest = coverage.new_rest(case.network.n_stops, case.n_hexes, len(plan.routes), entries, symmetric=case.is_symmetric)
+    scratch = (np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_hexes, np.float32))
+    return routes, rest, scratch, entries
+
+
+@given(cases())
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_what_a_route_adds_is_the_plan_less_the_plan_without_it(case):
+    case, plan = case
+    routes, rest, scratch, _ = _spaces(case, plan)
+    for k in range(len(plan.routes)):
+        others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
+        coverage.prepare_rest(case.graph, routes, rest, k, float(case.rule.transfer_s))
+        served, people = coverage.route_gain(
+            case.graph, case.demand_arrays, routes, rest, routes[0][k], routes[1][k], routes[2][k], routes[3][k], scratch, 1
+        )
+        for found, goal in ((served, Objective(1, 0)), (people, Objective(0, 1))):
+            assert found == case.value(plan, goal) - case.value(others, goal)
+
+
+@given(cases(symmetric=True), st.integers(0, 2**62))
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_the_bound_of_a_move_holds_and_is_exact_where_it_says_so(case, seed):
+    case, plan = case
+    if not plan.routes:
+        return
+    routes, rest, scratch, entries = _spaces(case, plan)
+    held = bounding.new_held(case.network.n_stops, case.n_hexes, entries, rest[2].size)
+    coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
+    now = [array[0] for array in routes]
+    gain = coverage.route_gain(case.graph, case.demand_arrays, routes, rest, *now, scratch, 1)
+    bounding.hold_route(case.graph, case.demand_arrays, routes, rest, held, now[0], now[1], now[2], scratch, 1)
+    dice, mark = np.array([seed], np.uint64), np.zeros(case.network.n_stops, np.uint8)
+    pull = np.cumsum(np.ones(case.network.n_stops))
+    stops, ahead, back = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
+    for kind in list(range(moves.N_MOVES)) * 6:
+        n = moves.propose(case.graph, case.drive, pull, now[0], now[1], stops, kind, dice)
+        if n < 2 or not moves.is_simple(stops, n, mark):
+            continue
+        coverage.measure_route(case.graph, stops, n, ahead, back)
+        most, people, known = bounding.most_gain(
+            case.graph, case.demand_arrays, routes, rest, held, *gain, now[2], stops, n, ahead, scratch, 1
+        )
+        true = coverage.route_gain(case.graph, case.demand_arrays, routes, rest, stops, n, ahead, back, scratch, 1)
+        if known:
+            assert most >= true[0]
+            assert people == true[1]
+        if known == 2:
+            assert most == true[0]
+
+
+def test_a_ride_exactly_at_its_limit_is_served():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
+    served = [Case.build(network, demand, ServiceRule(1.0, spare, 300)).value(plan, Objective()) for spare in (0, 1)]
+    assert served == [1024, 1024]
+
+
+def test_a_ride_one_second_over_its_limit_is_not_served():
+    network, demand = city(4, [(0, 1), (1, 2), (0, 2)], {(0, 2): 1.0})
+    plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
+    assert Case.build(network, demand, ServiceRule(1.0, 200, 300)).value(plan, Objective()) == 1024
+    assert Case.build(network, demand, ServiceRule(1.0, 199, 300)).value(plan, Objective()) == 0
+
+
+def test_a_trip_to_a_part_that_no_path_reaches_is_never_served():
+    network, demand = city(4, [(0, 1), (2, 3)], {(0, 3): 1.0})
+    plan = Plan((Route([0, 1], "A"), Route([2, 3], "B")), network.fingerprint)
+    assert Case.build(network, demand).value(plan, Objective()) == 0
+
+
+def test_demand_on_another_grid_is_refused():
+    network, _ = city(4, [(0, 1)], {})
+    _, demand = city(5, [(0, 1)], {(0, 1): 1.0})
+    with pytest.raises(DataError, match=r"demand and network must lie on one grid, got 5 and 4 hexes"):
+        Case.build(network, demand)
+
+
+def test_stops_in_a_row_that_are_not_linked_are_refused():
+    network, demand = city(4, [(0, 1)], {(0, 1): 1.0})
+    with pytest.raises(DataError, match="stops in a row must be linked, route A has two that are not"):
+        Case.build(network, demand).value(Plan((Route([0, 2], "A"),), network.fingerprint), Objective())
+
+
+@pytest.mark.parametrize("text", ["", "fast", "served=x", "served,direct", "served=0"])
+def test_an_objective_that_means_nothing_is_refused(text):
+    with pytest.raises(UsageError, match="objective"):
+        Objective.parse(text)

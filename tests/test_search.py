@@ -1,0 +1,147 @@
+"""The router: against brute force on tiny cities, and at its limits."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import networkx as nx
+import numpy as np
+import pytest
+from cities import LINK_M, LINK_S, city
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from owlbus.errors import InfeasibleError, UsageError
+from owlbus.limits import MaxSeconds, MaxSteps, NoGain, RouteLimits
+from owlbus.plan import Plan, Route, check_plan
+from owlbus.search import Case, Objective, plan_routes
+
+LADDER = [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
+
+
+def optimum(network, demand, n_routes, limits, objective):
+    """Best value over all sets of simple routes within the limits, by trying each."""
+    case = Case.build(network, demand)
+    graph = nx.Graph([(a, int(b)) for a in range(network.n_stops) for b in network.link_to[slice(*network.link_indptr[a : a + 2])]])
+    routes = [
+        Route(path, "-".join(map(str, path)))
+        for a, b in combinations(range(network.n_stops), 2)
+        if a in graph and b in graph
+        for path in nx.all_simple_paths(graph, a, b)
+    ]
+    fitting = [route for route in routes if not check_plan(network, Plan((route,), network.fingerprint), limits)]
+    return max(
+        (
+            case.value(plan, objective)
+            for n in range(1, n_routes + 1)
+            for chosen in combinations(fitting, n)
+            if not check_plan(network, plan := Plan(chosen, network.fingerprint), limits)
+        ),
+        default=0,
+    )
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(0, 7), st.integers(0, 7)).filter(lambda p: p[0] != p[1]), st.integers(1, 9), min_size=1, max_size=14
+    ),
+    st.integers(1, 2),
+    st.sampled_from(["served", "direct"]),
+    st.integers(2, 4),
+)
+@settings(max_examples=15, deadline=None)
+def test_the_search_finds_the_optimum_of_a_tiny_city(trips, n_routes, objective, most_links):
+    network, demand = city(8, LADDER, trips)
+    limits = RouteLimits(max_length_m=most_links * LINK_M, max_circuity=4.0)
+    result = plan_routes(network, demand, n_routes, limits=limits, objective=objective, stop_when=[MaxSteps(6_000)])
+    assert check_plan(network, result.plan, limits) == ()
+    assert result.value_units == Case.build(network, demand).value(result.plan, result.objective)
+    assert result.value_units == optimum(network, demand, n_routes, limits, result.objective)
+
+
+def test_a_step_limit_and_a_seed_fix_the_plan():
+    rng = np.random.default_rng(5)
+    pairs = rng.integers(0, 30, (90, 2))
+    grid_links = [(i, i + 1) for i in range(29) if i % 6 != 5] + [(i, i + 6) for i in range(24)]
+    network, demand = city(30, grid_links, {(int(o), int(d)): 1.0 for o, d in pairs if o != d})
+    limits = RouteLimits(max_length_m=6_000, max_buses=6)
+    runs = [plan_routes(network, demand, 3, limits=limits, stop_when=[MaxSteps(3_001)], seed=4) for _ in range(2)]
+    assert runs[0].plan.equals(runs[1].plan)
+    assert (runs[0].value_units, runs[0].steps) == (runs[1].value_units, runs[1].steps)
+    assert check_plan(network, runs[0].plan, limits) == ()
+
+
+def test_a_route_may_be_exactly_as_long_as_its_limits():
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 1.0})
+    exact = RouteLimits(max_length_m=3 * LINK_M, max_ride_s=3 * LINK_S, max_total_length_m=3 * LINK_M, max_buses=1, headway_s=6 * LINK_S)
+    assert plan_routes(network, demand, 1, limits=exact, stop_when=[MaxSteps(500)]).share == 1.0
+    for tight in ({"max_length_m": 2_999}, {"max_ride_s": 599}, {"max_total_length_m": 2_999}, {"headway_s": 1_199}):
+        bounds = {"max_length_m": 3_000, "max_ride_s": 600, "max_total_length_m": 3_000, "max_buses": 1, "headway_s": 1_200} | tight
+        assert plan_routes(network, demand, 1, limits=RouteLimits(**bounds), stop_when=[MaxSteps(500)]).share == 0.0
+
+
+def test_two_routes_beat_what_greedy_takes_first():
+    # Greedy takes the middle line, which alone serves most; the two outer lines serve more together.
+    links = [(0, 1), (1, 2), (3, 4), (4, 5), (1, 4)]
+    trips = {(0, 2): 6.0, (3, 5): 6.0, (1, 4): 7.0}
+    network, demand = city(6, links, trips)
+    limits = RouteLimits(max_length_m=2 * LINK_M)
+    result = plan_routes(network, demand, 2, limits=limits, objective="direct", stop_when=[MaxSteps(4_000)])
+    assert result.value_units == optimum(network, demand, 2, limits, Objective(1, 0, 0))
+
+
+def test_more_routes_than_are_useful_leave_the_served_trips_whole():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    assert plan_routes(network, demand, 5, stop_when=[MaxSteps(200)]).share == 1.0
+
+
+def test_no_demand_gives_a_plan_that_serves_nothing():
+    network, demand = city(3, [(0, 1), (1, 2)], {})
+    result = plan_routes(network, demand, 1, stop_when=[MaxSteps(100)])
+    assert (result.value_units, result.share) == (0, 0.0)
+
+
+def test_presence_counts_people_once():
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {}, presence={0: 1.0, 1: 2.0, 3: 4.0})
+    limits = RouteLimits(max_length_m=2 * LINK_M)
+    result = plan_routes(network, demand, 2, limits=limits, objective="presence", stop_when=[MaxSteps(2_000)])
+    assert result.share == 1.0
+
+
+def test_the_search_says_why_it_ended():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by == "100 steps done"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by == "no gain in 500 steps"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by == "0.2 s passed"
+
+
+def test_the_trace_never_falls():
+    network, demand = city(8, LADDER, {(0, 7): 2.0, (3, 4): 1.0})
+    trace = plan_routes(network, demand, 2, stop_when=[MaxSteps(30_000)]).trace
+    best = [point.best_share for point in trace]
+    assert best == sorted(best)
+    assert len(trace) > 2
+
+
+def test_limits_that_no_route_keeps_are_named():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    with pytest.raises(InfeasibleError, match=r"no route keeps the limits: it may have 0\.5 km.*the shortest link has 1000 m and 200 s"):
+        plan_routes(network, demand, 1, limits=RouteLimits(max_length_m=500))
+    with pytest.raises(InfeasibleError, match="9 routes need at least 9 buses, got 4; ask for fewer routes or more buses"):
+        plan_routes(network, demand, 9, limits=RouteLimits(max_buses=4))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_routes": 0}, r"n_routes must lie in \[1, 64\], got 0"),
+        ({"n_starts": 0}, r"n_starts must lie in \[1, 64\], got 0"),
+        ({"seed": -1}, r"seed must lie in \[0, \d+\], got -1"),
+        ({"stop_when": [NoGain(5)]}, "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"),
+        ({"objective": "fun"}, "an objective must read served, direct, presence"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments, message):
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    with pytest.raises(UsageError, match=message):
+        plan_routes(network, demand, **arguments)
