@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from owlbus.errors import UsageError
 from owlbus.plan.measures import HEADWAY_S, plan_measures, require_same_network
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
     ------
     DataError
         If the plan was made for another network, or a route rides where there is no link.
-    OSError
+    UsageError
         If the file cannot be written.
     """
     _replace(Path(path), plan_geojson(network, plan, headway_s))
@@ -157,7 +159,7 @@ def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None
     ------
     DataError
         If the plan was made for another network.
-    OSError
+    UsageError
         If the file cannot be written.
     """
     _replace(Path(path), stops_geojson(network, plan))
@@ -191,5 +193,9 @@ def _replace(path: Path, data: bytes) -> None:
     try:
         part.write_bytes(data)
         part.replace(path)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror or error}); choose a folder that exists and may be written"
+        raise UsageError(msg) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from owlbus.network import Network
 
-MAX_SNAP_M = 1_000.0
+MAX_SNAP_M = 1_500.0
 """Metres within which a way-point is moved to the nearest stop; beyond, the plan is refused."""
 
 _NAME_COLUMNS = ("route", "line")

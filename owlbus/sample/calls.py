@@ -1,0 +1,106 @@
+"""Synthetic calls: who phones, when, and from which mast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.sample.partitions import BLOCK_SUBSCRIBERS, STREAM_CALLS, STREAM_HOMES, at_night, block_size, draw_dirt, draw_times
+from owlbus.sample.terrain import DECIMALS
+from owlbus.sample.world import ADDRESSES_EACH
+from owlbus.units import HOUR_S
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from owlbus.sample.partitions import Partition
+    from owlbus.sample.settings import SynthSettings
+    from owlbus.sample.world import World
+
+CALL_COLUMNS = ("time", "lon", "lat", "home_lon", "home_lat", "subscriber")
+CALL_DIRT = ("outside the area", "missing position", "by day")
+"""Ways in which calls are spoilt on purpose."""
+
+_LIVELY = 1.5
+_FIRST_HOME_S, _LAST_HOME_S = HOUR_S // 2, 7 * HOUR_S
+_DAY_SHIFT_S = 10 * HOUR_S
+_FAR_DEGREES = (0.5, 1.5)
+_SCRAMBLE = 2_654_435_761
+_PSEUDONYM_BITS = 32
+
+
+def call_table(world: World, settings: SynthSettings, part: Partition) -> pa.Table:
+    """
+    Draw the calls of one partition, by time.
+
+    A subscriber out at a place stays with one mast there and goes home some time in the night; whoever is at home phones from the
+    mast that serves the address. Some subscribers phone much more than others.
+
+    Parameters
+    ----------
+    world
+        Addresses, masts and odds.
+    settings
+        Seed and behaviour.
+    part
+        Night, block of subscribers and rows.
+
+    Returns
+    -------
+    pyarrow.Table
+        `CALL_COLUMNS`: local time, positions in degrees, pseudonym.
+    """
+    import pyarrow as pa
+
+    people = block_size(settings, part.block)
+    home = _homes(world, settings, part.block, people)
+    rng = np.random.default_rng([settings.seed, STREAM_CALLS, part.block, part.night])
+    mast_out, leaves_s = _evening(rng, world, settings, home)
+    time_s = draw_times(rng, part.rows)
+    who = (people * rng.random(part.rows) ** _LIVELY).astype(np.int64)
+    mast = np.where(time_s < leaves_s[who], mast_out[who], world.home_mast[home[who]])
+    lon, lat = world.mast_lon[mast], world.mast_lat[mast]
+    dirt = draw_dirt(rng, part.rows, len(CALL_DIRT))
+    far = rng.uniform(*_FAR_DEGREES, size=part.rows)
+    lon = np.where(dirt == CALL_DIRT.index("outside the area"), np.round(lon + far, DECIMALS), lon)
+    missing = dirt == CALL_DIRT.index("missing position")
+    time_s = time_s - _DAY_SHIFT_S * (dirt == CALL_DIRT.index("by day"))
+    return pa.table(
+        {
+            "time": pa.array(at_night(part.date, time_s)),
+            "lon": pa.array(lon, mask=missing),
+            "lat": pa.array(lat, mask=missing),
+            "home_lon": pa.array(world.home_lon[home[who]]),
+            "home_lat": pa.array(world.home_lat[home[who]]),
+            "subscriber": pa.array(_pseudonyms(settings, part.block * BLOCK_SUBSCRIBERS + who)),
+        }
+    )
+
+
+def _homes(world: World, settings: SynthSettings, block: int, people: int) -> NDArray[np.int64]:
+    """Address of every subscriber of a block, the same on every night, shape (people,)."""
+    rng = np.random.default_rng([settings.seed, STREAM_HOMES, block])
+    neighbourhood = np.searchsorted(world.neighbourhood_steps, rng.random(people), side="right")
+    return neighbourhood * ADDRESSES_EACH + rng.integers(ADDRESSES_EACH, size=people)
+
+
+def _evening(rng: Generator, world: World, settings: SynthSettings, home: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Mast where each subscriber is out, and the second of leaving for home; 0 for those who stay in."""
+    people = len(home)
+    out = rng.random(people) < settings.out_share
+    visit = np.searchsorted(world.visit_steps, home // ADDRESSES_EACH + rng.random(people), side="right")
+    place = visit % world.n_places
+    scatter = world.place_spread_m[place] * rng.standard_normal((2, people))
+    mast = world.terrain.mast_at(world.place_x[place] + scatter[0], world.place_y[place] + scatter[1])
+    return mast, np.where(out, rng.integers(_FIRST_HOME_S, _LAST_HOME_S, size=people), 0)
+
+
+def _pseudonyms(settings: SynthSettings, subscriber: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers below 2**32 that differ between subscribers and show no order."""
+    mask = (1 << _PSEUDONYM_BITS) - 1
+    mixed = (subscriber + (settings.seed & mask)) * _SCRAMBLE & mask
+    mixed ^= mixed >> (_PSEUDONYM_BITS // 2)
+    return mixed * _SCRAMBLE & mask

@@ -1,0 +1,276 @@
+"""The sample city: places that are facts, and where its files lie."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from owlbus.hexgrid import HexGrid
+    from owlbus.network import Network
+
+SAMPLE_CITIES = ("seoul",)
+"""Names that `sample_city` knows."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_SEARCHED = (_PACKAGE / "sample_data", _PACKAGE.parent / "sample_data")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """
+    Named points with one number each.
+
+    Attributes
+    ----------
+    names
+        Name of each place, n of them.
+    lon, lat
+        Degrees, shape (n,), float64.
+    weight
+        Relative size of each place, shape (n,), float64, > 0; residents for districts, activity for night spots.
+
+    Raises
+    ------
+    DataError
+        If the columns differ in length or a weight is not above 0.
+
+    Examples
+    --------
+    >>> places = Places(("Jamsil",), [127.1], [37.5133], [4.0])
+    >>> len(places)
+    1
+    """
+
+    names: tuple[str, ...]
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def __init__(self, names: tuple[str, ...], lon: ArrayLike, lat: ArrayLike, weight: ArrayLike) -> None:
+        """Copy the columns and check them once."""
+        object.__setattr__(self, "names", tuple(names))
+        for name, column in (("lon", lon), ("lat", lat), ("weight", weight)):
+            object.__setattr__(self, name, _owned(column))
+        if {len(self.lon), len(self.lat), len(self.weight)} != {len(self.names)}:
+            msg = f"places need one position and weight each, got {len(self.names)} names and {len(self.lon)} positions"
+            raise DataError(msg)
+        bad = np.flatnonzero(~(self.weight > 0))
+        if bad.size:
+            msg = f"a place's weight must be above 0, got {self.weight[bad[0]]:g} for {self.names[bad[0]]!r} ({bad.size} such)"
+            raise DataError(msg)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies are read-only too."""
+        return (Places, (self.names, self.lon, self.lat, self.weight))
+
+    def __len__(self) -> int:
+        """Count the places."""
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class City:
+    """
+    A city to try things on: its shape and places are facts, its records are synthetic.
+
+    Attributes
+    ----------
+    name
+        Short name, such as ``seoul``.
+    n_hexes
+        Hexes of the preset grid.
+    radius_m
+        Circumradius of the preset grid's hexes in metres.
+    outline
+        Closed ring of the study area, lon/lat, shape (n, 2).
+    districts
+        Centroids with residents.
+    night_spots
+        Places busy at night with relative activity.
+    river
+        Centreline, lon/lat, shape (n, 2).
+    bridges
+        Points where a bus can cross the river, lon/lat, shape (n, 2).
+    mountains
+        Discs without homes and through roads: lon, lat and radius in metres, shape (n, 3).
+    routes_path, calls_path, taxi_path
+        Files of the routes that ran, and of the synthetic records.
+    """
+
+    name: str
+    n_hexes: int
+    radius_m: float
+    outline: NDArray[np.float64]
+    districts: Places
+    night_spots: Places
+    river: NDArray[np.float64]
+    bridges: NDArray[np.float64]
+    mountains: NDArray[np.float64]
+    routes_path: Path
+    calls_path: Path
+    taxi_path: Path
+
+    def __post_init__(self) -> None:
+        """Own the arrays."""
+        for name in ("outline", "river", "bridges", "mountains"):
+            object.__setattr__(self, name, _owned(getattr(self, name)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies are read-only too."""
+        return (City, tuple(getattr(self, field.name) for field in fields(self)))
+
+
+def sample_city(name: str = "seoul") -> City:
+    """
+    Read a sample city that comes with owlbus, installed or in a checkout.
+
+    Parameters
+    ----------
+    name
+        One of `SAMPLE_CITIES`.
+
+    Returns
+    -------
+    City
+        Shape, places and paths of the records.
+
+    Raises
+    ------
+    UsageError
+        If there is no such city.
+    DataError
+        If its files are not there.
+
+    Examples
+    --------
+    >>> city = sample_city("seoul")
+    >>> city.n_hexes, len(city.districts), len(city.night_spots)
+    (1252, 25, 48)
+    """
+    if name not in SAMPLE_CITIES:
+        msg = f"sample city must be one of {', '.join(SAMPLE_CITIES)}, got {name!r}"
+        raise UsageError(msg)
+    folder = next((root / name for root in _SEARCHED if (root / name / "city.json").is_file()), None)
+    if folder is None:
+        msg = f"sample city {name!r}: its files are neither beside nor inside the package {_PACKAGE}; install owlbus again"
+        raise DataError(msg)
+    return read_city(folder)
+
+
+def read_city(folder: str | PathLike[str]) -> City:
+    """
+    Read a city from the files that `owlbus.sample.build_city` writes.
+
+    Parameters
+    ----------
+    folder
+        Holds ``city.json`` and the GeoJSON files.
+
+    Returns
+    -------
+    City
+        The city; its records need not exist yet.
+
+    Raises
+    ------
+    DataError
+        If a file is absent or broken.
+    """
+    root = Path(folder)
+    try:
+        about = json.loads((root / "city.json").read_text("utf-8"))
+        return City(
+            name=str(about["name"]),
+            n_hexes=int(about["n_hexes"]),
+            radius_m=float(about["radius_m"]),
+            outline=np.array(_features(root, "outline")[0]["geometry"]["coordinates"][0]),
+            districts=_places(root, "districts", "district", "residents"),
+            night_spots=_places(root, "night_spots", "place", "weight"),
+            river=np.array(_features(root, "river")[0]["geometry"]["coordinates"]),
+            bridges=np.array([spot["geometry"]["coordinates"] for spot in _features(root, "bridges")]).reshape(-1, 2),
+            mountains=np.array(
+                [[*spot["geometry"]["coordinates"], spot["properties"]["radius_m"]] for spot in _features(root, "mountains")]
+            ).reshape(-1, 3),
+            routes_path=root / str(about["routes"]),
+            calls_path=root / "calls.parquet",
+            taxi_path=root / "taxi.parquet",
+        )
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        msg = f"{root}: no city can be read from it ({type(error).__name__}: {error}); it needs city.json and its GeoJSON files"
+        raise DataError(msg) from error
+
+
+def sample_grid(city: City) -> HexGrid:
+    """
+    Preset hexagons of a city.
+
+    Parameters
+    ----------
+    city
+        The city.
+
+    Returns
+    -------
+    HexGrid
+        `city.n_hexes` hexes of `city.radius_m`.
+    """
+    from owlbus.hexgrid import HexGrid
+
+    return HexGrid.cover(city.outline, radius_m=city.radius_m, n_hexes=city.n_hexes)
+
+
+def sample_network(city: City, grid: HexGrid | None = None) -> Network:
+    """
+    Lattice network of a city: hexes minus mountains, the river crossed at bridges only.
+
+    Parameters
+    ----------
+    city
+        The city.
+    grid
+        Its grid, to save making it twice; `sample_grid(city)` by default.
+
+    Returns
+    -------
+    Network
+        Stops at hex centres, links between neighbours.
+    """
+    from owlbus.network import Network
+
+    return Network.from_lattice(
+        sample_grid(city) if grid is None else grid, rivers=(city.river,), bridges=city.bridges, mountains=city.mountains
+    )
+
+
+def _features(root: Path, name: str) -> list[dict[str, Any]]:
+    """Features of one of the city's GeoJSON files."""
+    features: list[dict[str, Any]] = json.loads((root / f"{name}.geojson").read_text("utf-8"))["features"]
+    return features
+
+
+def _places(root: Path, name: str, label: str, weight: str) -> Places:
+    """Points of a GeoJSON file with the named properties."""
+    features = _features(root, name)
+    lonlat = np.array([feature["geometry"]["coordinates"] for feature in features])
+    properties = [feature["properties"] for feature in features]
+    return Places(
+        tuple(str(entry[label]) for entry in properties), lonlat[:, 0], lonlat[:, 1], [float(entry[weight]) for entry in properties]
+    )
+
+
+def _owned(column: ArrayLike) -> NDArray[np.float64]:
+    """Read-only float64 copy."""
+    owned = np.array(column, dtype=np.float64, order="C")
+    owned.flags.writeable = False
+    return owned

@@ -1,0 +1,180 @@
+"""How records are split: every partition is drawn from its own seed, so any of them can be drawn alone, anywhere, in any order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.sample.settings import DIRT_SHARE, HOUR_SHARES, WEEKDAY_FACTORS
+from owlbus.units import HOUR_S
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from owlbus.sample.settings import SynthSettings
+
+BLOCK_SUBSCRIBERS = 1 << 17
+"""Subscribers whose nights are drawn together."""
+
+BLOCK_RIDES = 1 << 20
+"""Taxi trips of one night that are drawn together, at most."""
+
+STREAM_HOMES, STREAM_CALLS, STREAM_TAXI = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """
+    Rows that are drawn in one go.
+
+    Attributes
+    ----------
+    night
+        Number of the service night, from 0.
+    date
+        Its service date.
+    block
+        Block of subscribers (calls) or of rides (taxi), from 0.
+    rows
+        Rows to draw.
+    """
+
+    night: int
+    date: dt.date
+    block: int
+    rows: int
+
+
+def call_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
+    """
+    Split the calls by night and block of subscribers.
+
+    Parameters
+    ----------
+    settings
+        Rows, nights and subscribers.
+
+    Returns
+    -------
+    tuple of Partition
+        Night by night; rows add up to `settings.n_calls`.
+    """
+    blocks = -(-settings.subscribers // BLOCK_SUBSCRIBERS)
+    return _split(settings, settings.n_calls, [block_size(settings, block) for block in range(blocks)])
+
+
+def taxi_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
+    """
+    Split the taxi trips by night, and busy nights further.
+
+    Parameters
+    ----------
+    settings
+        Rows and nights.
+
+    Returns
+    -------
+    tuple of Partition
+        Night by night; rows add up to `settings.n_taxi`.
+    """
+    blocks = max(1, -(-settings.n_taxi // (BLOCK_RIDES * settings.n_nights)))
+    return _split(settings, settings.n_taxi, [1] * blocks)
+
+
+def block_size(settings: SynthSettings, block: int) -> int:
+    """
+    Count the subscribers of a block.
+
+    Parameters
+    ----------
+    settings
+        Subscribers in all.
+    block
+        Block, from 0.
+
+    Returns
+    -------
+    int
+        `BLOCK_SUBSCRIBERS`, fewer in the last block.
+    """
+    return min(BLOCK_SUBSCRIBERS, settings.subscribers - block * BLOCK_SUBSCRIBERS)
+
+
+def draw_times(rng: Generator, rows: int) -> NDArray[np.int64]:
+    """
+    Draw seconds since midnight by the hourly profile, ascending.
+
+    Parameters
+    ----------
+    rng
+        Source of chance.
+    rows
+        Number of times.
+
+    Returns
+    -------
+    ndarray of int64
+        In [0, 18000), shape (rows,).
+    """
+    hour = np.searchsorted(np.cumsum(HOUR_SHARES)[:-1], rng.random(rows), side="right")
+    return np.sort(hour * HOUR_S + rng.integers(HOUR_S, size=rows))
+
+
+def draw_dirt(rng: Generator, rows: int, kinds: int) -> NDArray[np.int64]:
+    """
+    Draw which rows are spoilt, and in which way.
+
+    Parameters
+    ----------
+    rng
+        Source of chance.
+    rows
+        Number of rows.
+    kinds
+        Ways to spoil a row, each with `DIRT_SHARE` of the rows.
+
+    Returns
+    -------
+    ndarray of int64
+        Way of each row in [0, kinds), or `kinds` where the row stays clean, shape (rows,).
+    """
+    return np.minimum((rng.random(rows) / DIRT_SHARE).astype(np.int64), kinds)
+
+
+def at_night(date: dt.date, seconds: NDArray[np.int64]) -> NDArray[np.datetime64]:
+    """
+    Local times of a service night.
+
+    Parameters
+    ----------
+    date
+        Service date: the date of the evening.
+    seconds
+        Seconds since the midnight after it, shape (n,).
+
+    Returns
+    -------
+    ndarray of datetime64[ms]
+        Local time without a zone, shape (n,).
+    """
+    midnight = np.datetime64(date + dt.timedelta(days=1), "ms")
+    times: NDArray[np.datetime64] = midnight + seconds * np.timedelta64(1000, "ms")
+    return times
+
+
+def _split(settings: SynthSettings, rows: int, sizes: list[int]) -> tuple[Partition, ...]:
+    """Rows by night (weekday factors) and block (sizes), by largest remainder."""
+    factors = np.array([WEEKDAY_FACTORS[night.weekday()] for night in settings.nights])
+    odds = np.multiply.outer(factors, np.array(sizes, dtype=np.float64)).ravel()
+    exact = rows * odds / odds.sum()
+    counts = np.floor(exact).astype(np.int64)
+    counts[np.argsort(counts - exact, kind="stable")[: rows - int(counts.sum())]] += 1
+    return tuple(
+        Partition(night, settings.nights[night], block, int(count))
+        for (night, block), count in zip(np.ndindex(len(factors), len(sizes)), counts.tolist(), strict=True)
+        if count
+    )

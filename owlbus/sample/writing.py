@@ -1,0 +1,196 @@
+"""Synthetic records to files: streamed partition by partition, the same bytes for the same settings."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.errors import UsageError
+from owlbus.progress import current_progress
+from owlbus.sample.calls import call_table
+from owlbus.sample.partitions import call_partitions, taxi_partitions
+from owlbus.sample.settings import SynthSettings
+from owlbus.sample.taxi import taxi_table
+from owlbus.sample.world import make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from os import PathLike
+
+    import pyarrow as pa
+
+    from owlbus.sample.city import City
+
+TWIN_ROWS = 300
+"""Rows of the CSV twins, about; taken evenly from the whole."""
+
+_WRITER: dict[str, Any] = {
+    "version": "2.6",
+    "data_page_version": "1.0",
+    "compression": "zstd",
+    "compression_level": 9,
+    "store_schema": False,
+    "write_statistics": True,
+}
+_DICTIONARY = ("lon", "lat", "home_lon", "home_lat")
+_ENCODINGS = {
+    "time": "DELTA_BINARY_PACKED",
+    "pickup_time": "DELTA_BINARY_PACKED",
+    "dropoff_time": "DELTA_BINARY_PACKED",
+    "subscriber": "PLAIN",
+    "origin_lon": "BYTE_STREAM_SPLIT",
+    "origin_lat": "BYTE_STREAM_SPLIT",
+    "destination_lon": "BYTE_STREAM_SPLIT",
+    "destination_lat": "BYTE_STREAM_SPLIT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesis:
+    """
+    Files that a synthesis wrote.
+
+    Attributes
+    ----------
+    calls_path, taxi_path
+        Parquet files.
+    calls_twin_path, taxi_twin_path
+        CSV files with about 300 of their rows.
+    n_calls, n_taxi
+        Rows written.
+    """
+
+    calls_path: Path
+    taxi_path: Path
+    calls_twin_path: Path
+    taxi_twin_path: Path
+    n_calls: int
+    n_taxi: int
+
+
+def synthesise(city: City, settings: SynthSettings | None = None) -> tuple[pa.Table, pa.Table]:
+    """
+    Draw synthetic records of a city in memory.
+
+    Parameters
+    ----------
+    city
+        Where people live and go.
+    settings
+        Rows, nights, seed and behaviour; those of the sample city by default.
+
+    Returns
+    -------
+    calls, taxi
+        Tables with the columns of `CALL_COLUMNS` and `TAXI_COLUMNS`.
+
+    Raises
+    ------
+    DataError
+        If the city leaves no land to live on.
+    """
+    import pyarrow as pa
+
+    chosen = settings or SynthSettings()
+    world = make_world(city, chosen)
+    calls = [call_table(world, chosen, part) for part in call_partitions(chosen)]
+    taxi = [taxi_table(world, chosen, part) for part in taxi_partitions(chosen)]
+    return pa.concat_tables(calls), pa.concat_tables(taxi)
+
+
+def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSettings | None = None) -> Synthesis:
+    """
+    Write synthetic records of a city as Parquet, with small CSV twins for reading by eye.
+
+    Memory does not grow with the rows: one partition is held at a time. Each file appears under its name once it is whole. The
+    bytes depend on the settings and on the version of pyarrow that packs them, on nothing else.
+
+    Parameters
+    ----------
+    city
+        Where people live and go.
+    out
+        Folder to write to; it is made where it is absent.
+    settings
+        Rows, nights, seed and behaviour; those of the sample city by default.
+
+    Returns
+    -------
+    Synthesis
+        Paths and rows.
+
+    Raises
+    ------
+    DataError
+        If the city leaves no land to live on.
+    UsageError
+        If a file cannot be written.
+    """
+    chosen = settings or SynthSettings()
+    folder = Path(out)
+    world = make_world(city, chosen)
+    calls = (call_table(world, chosen, part) for part in call_partitions(chosen))
+    taxi = (taxi_table(world, chosen, part) for part in taxi_partitions(chosen))
+    paths = [folder / name for name in ("calls.parquet", "taxi.parquet", "calls_few.csv", "taxi_few.csv")]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(paths[0], paths[2], calls, chosen.n_calls, "drawing calls")
+        _write(paths[1], paths[3], taxi, chosen.n_taxi, "drawing taxi trips")
+    except OSError as error:
+        msg = f"{folder}: cannot be written ({error.strerror or error}); choose a folder that may be written"
+        raise UsageError(msg) from error
+    return Synthesis(paths[0], paths[1], paths[2], paths[3], chosen.n_calls, chosen.n_taxi)
+
+
+def _write(path: Path, twin_path: Path, tables: Iterator[pa.Table], n_rows: int, title: str) -> None:
+    """Stream tables into a Parquet file and every n-th row into its twin."""
+    import pyarrow.parquet as pq
+
+    progress = current_progress().step(title, n_rows)
+    step = max(1, n_rows // TWIN_ROWS)
+    with _whole(path) as part, _whole(twin_path) as twin_part:
+        first = next(tables)
+        names = first.schema.names
+        lines, rows = [",".join(names)], 0
+        with pq.ParquetWriter(part, first.schema, **_options(names)) as writer:
+            for table in chain([first], tables):
+                writer.write_table(table, row_group_size=len(table))
+                lines += _lines(table, range(-rows % step, len(table), step))
+                rows += len(table)
+                progress.reach(rows)
+        twin_part.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, renamed at the end, so that nobody meets half a file."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _options(columns: Sequence[str]) -> dict[str, Any]:
+    """Options that pin how columns are packed."""
+    return {
+        **_WRITER,
+        "use_dictionary": [name for name in columns if name in _DICTIONARY],
+        "column_encoding": {name: _ENCODINGS[name] for name in columns if name in _ENCODINGS},
+    }
+
+
+def _lines(table: pa.Table, rows: range) -> list[str]:
+    """CSV lines of some rows."""
+    return [",".join(_field(value) for value in row.values()) for row in table.take(list(rows)).to_pylist()]
+
+
+def _field(value: Any) -> str:  # noqa: ANN401 - columns differ in type
+    """CSV field: nothing where missing, 5 decimals, whole seconds."""
+    if value is None:
+        return ""
+    return f"{value:.5f}" if isinstance(value, float) else f"{value}"
