@@ -1,1 +1,9 @@
 """Records of calls and taxi rides: files in, validated column batches out."""
+
+from __future__ import annotations
+
+from owlbus.records.outline import outline_of_records
+from owlbus.records.reading import Batch, Source, open_sources, read_batches
+from owlbus.records.rules import RULES, Rule
+
+__all__ = ["RULES", "Batch", "Rule", "Source", "open_sources", "outline_of_records", "read_batches"]

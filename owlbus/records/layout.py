@@ -57,6 +57,21 @@ KINDS = (CALLS, TAXI)
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
 """Every column name that records may use, in the order of `rejected.parquet`."""
 
+_SYNONYMS = (
+    ("longitude", "lon"),
+    ("lng", "lon"),
+    ("latitude", "lat"),
+    ("datetime", "time"),
+    ("timestamp", "time"),
+    ("pickup", "origin"),
+    ("pick_up", "origin"),
+    ("start", "origin"),
+    ("dropoff", "destination"),
+    ("drop_off", "destination"),
+    ("end", "destination"),
+)
+"""What other tools call it, and what owlbus does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -150,7 +165,7 @@ def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str]
     near = {kind.name: _near_names(_lacking(kind, names), free) for kind in KINDS}
     kind = min(KINDS, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(near[kind.name]))
     missing = _lacking(kind, names)
-    if len(missing) > len(kind.required) and not near[kind.name]:
+    if not near[kind.name] and not names.keys() & set(kind.required):
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in KINDS)
         return f"{file}: no column is known; records need {wanted}; name them with --map, such as --map {missing[0]}=COLUMN"
     ways = " ".join(f"--map {name}={near[kind.name].get(name, 'COLUMN')}" for name in missing)
@@ -159,9 +174,23 @@ def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str]
 
 def _near_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
     """Return the nearest unused column for each missing one that has a near one."""
-    lower = {name.lower(): name for name in free}
+    plain = {_plain(name): name for name in free}
     found: dict[str, str] = {}
     for name in missing:
-        for match in difflib.get_close_matches(name, list(lower), n=1, cutoff=0.6):
-            found[name] = lower.pop(match)
+        alike = [other for other in plain if _measures(other) == _measures(name)]
+        for match in difflib.get_close_matches(name.replace("pickup", "origin").replace("dropoff", "destination"), alike, n=1, cutoff=0.6):
+            found[name] = plain.pop(match)
     return found
+
+
+def _plain(name: str) -> str:
+    """Return a column name in lower case with the words that owlbus uses for what others call it."""
+    name = name.lower()
+    for theirs, ours in _SYNONYMS:
+        name = name.replace(theirs, ours)
+    return name
+
+
+def _measures(name: str) -> str:
+    """Return what a column name says it measures, so that a time is never taken for a latitude."""
+    return next((what for what in ("lon", "lat", "time") if what in name), "")
