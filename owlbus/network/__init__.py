@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from owlbus.network.model import RIVER_HALF_WIDTH_M, ROAD_FACTOR, SPEED_KMH, UNREACHABLE, WALK_M, Network
+from owlbus.network.check import Finding, NetworkCheck, check_network
+from owlbus.network.model import MAX_LINK_M, RIVER_HALF_WIDTH_M, ROAD_FACTOR, SNAP_M, SPEED_KMH, UNREACHABLE, WALK_M, Network
 from owlbus.network.report import NetworkReport
 
-__all__ = ["RIVER_HALF_WIDTH_M", "ROAD_FACTOR", "SPEED_KMH", "UNREACHABLE", "WALK_M", "Network", "NetworkReport"]
+__all__ = [
+    "MAX_LINK_M",
+    "RIVER_HALF_WIDTH_M",
+    "ROAD_FACTOR",
+    "SNAP_M",
+    "SPEED_KMH",
+    "UNREACHABLE",
+    "WALK_M",
+    "Finding",
+    "Network",
+    "NetworkCheck",
+    "NetworkReport",
+    "check_network",
+]

@@ -28,6 +28,10 @@ SPEED_KMH = 19.0
 """Commercial speed of Seoul's night buses, layover included."""
 WALK_M = 500.0
 """Walk to a stop, boundary included."""
+SNAP_M = 200.0
+"""Metres that a given stop may lie from the nearest road node."""
+MAX_LINK_M = 10_000.0
+"""Longest link between stops on roads."""
 UNREACHABLE = np.int32(2**30)
 """Seconds or metres between stops that no path joins."""
 
@@ -201,6 +205,72 @@ class Network:
         blocks = barriers(grid, rivers, river_half_width_m, mountains)
         places = () if bridges is None else bridges
         return cls(grid, **lattice_parts(grid, blocks, places, speed_kmh, road_factor, walk_m))
+
+    @classmethod
+    def from_tables(
+        cls,
+        nodes: Any,  # noqa: ANN401  # any table
+        links: Any,  # noqa: ANN401  # any table
+        grid: HexGrid,
+        stops: Any = None,  # noqa: ANN401  # any table
+        *,
+        speed_kmh: float = SPEED_KMH,
+        walk_m: float = WALK_M,
+        snap_m: float = SNAP_M,
+        max_link_m: float = MAX_LINK_M,
+    ) -> Network:
+        """
+        Place stops on a road graph and link those that follow each other along it.
+
+        Roads are the largest strongly connected part of the tables. Without `stops` each hex gets one, at the road node
+        nearest its centre among those inside it; hexes without a node get none. Two stops are linked in both directions
+        if the fastest way between them, in one direction at least, passes no node nearer to a third stop within one hex
+        radius; stops of one hex or of neighbouring hexes are also linked past a third one, if the way is at most three
+        times the straight line. Each direction has the metres and seconds of its own fastest way.
+
+        Ways are fastest at free speed. Buses halt and are slower: one factor on all free-flow seconds, at least 1, lets the
+        median link run at `speed_kmh`, so that fast roads stay faster than slow ones. Memory is a few arrays of the tables'
+        length beside the answer.
+
+        Parameters
+        ----------
+        nodes
+            Table, or CSV (gzip or not) or Parquet file, with ``node_id``, ``lon`` and ``lat``.
+        links
+            The same with ``from_node``, ``to_node``, ``length_m``, ``freespeed_m_per_s`` and perhaps ``road_type``.
+        grid
+            The hexes.
+        stops
+            The same with ``lon``, ``lat`` and perhaps ``name``; each is moved to the nearest road node.
+        speed_kmh
+            Commercial speed of the median link in km/h, layover included.
+        walk_m
+            Walk to a stop in metres, boundary included.
+        snap_m
+            Metres that a given stop may be moved; stops farther from a road are dropped and counted.
+        max_link_m
+            Longest link in metres, boundary included.
+
+        Returns
+        -------
+        Network
+            With street geometry, and with what was left out in `report`.
+
+        Raises
+        ------
+        DataError
+            If a table breaks a rule, misses the grid, or connects fewer than two stops.
+        UsageError
+            If a number is out of range.
+        """
+        from owlbus.network.contraction import hex_stops, snapped_stops, table_parts
+        from owlbus.network.roads import read_roads, read_stops
+
+        for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_m", max_link_m)):
+            require_number(name, value, 1.0, 200.0 if name == "speed_kmh" else 100_000.0)
+        roads = read_roads(nodes, links)
+        placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
+        return cls(grid, **table_parts(grid, roads, placed, speed_kmh, walk_m, max_link_m))
 
     @property
     def n_stops(self) -> int:
