@@ -93,7 +93,7 @@ def estimate_demand(
         tallies, ledgers = _read_all(sources, grid, window, timezone, max_rejected_share, bin_)
         counted = [tally.demand(_source_name(kind, sources), window.hours, n_nights) for kind, tally in tallies.items()]
         _check_nights(n_nights, counted)
-        return _joined(counted, ledgers, taxi_weight)
+        return _joined(counted, ledgers, taxi_weight, n_nights)
 
 
 def _read_all(
@@ -117,13 +117,13 @@ def _read_all(
     return tallies, ledgers
 
 
-def _joined(counted: list[Counted], ledgers: list[FileLedger], taxi_weight: float) -> tuple[Demand, DemandReport]:
+def _joined(counted: list[Counted], ledgers: list[FileLedger], taxi_weight: float, n_nights: int | None) -> tuple[Demand, DemandReport]:
     """Return the demand of one source, or the blend of both, with the report."""
     report = DemandReport(
         tuple(ledger.counted() for ledger in ledgers),
         rule_counts(ledgers),
         tuple(_source_count(one) for one in counted),
-        notes=tuple(note for one in counted for note in _thin_nights(one.demand)),
+        notes=tuple(note for one in counted for note in (*_undated(one.demand, n_nights), *_thin_nights(one.demand))),
     )
     if len(counted) == 1:
         return counted[0].demand, report
@@ -144,6 +144,14 @@ def _source_count(counted: Counted) -> SourceCount:
     return SourceCount(
         demand.source, demand.n_nights, demand.total_trips, demand.total_presence, counted.repeats_trip, counted.repeats_present
     )
+
+
+def _undated(demand: Demand, n_nights: int | None) -> list[str]:
+    """Return a note if records carry no date, so that the number of nights is a claim."""
+    if demand.nights != (None,):
+        return []
+    claim = "as one night" if n_nights is None else f"as the sum of {n_nights} nights, as told"
+    return [f"records of {demand.source} carry no date and are taken {claim}"]
 
 
 def _thin_nights(demand: Demand) -> list[str]:

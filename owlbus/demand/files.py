@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from owlbus.demand.table import Demand
 from owlbus.errors import DataError
-from owlbus.records.files import write_restricted
+from owlbus.records.files import RESTRICTED, write_restricted
+from owlbus.storage import read_parquet
 
 if TYPE_CHECKING:
     from os import PathLike
 
-    import pyarrow as pa
-
-FORMAT = "owlbus-demand/1"
-_KEY = b"owlbus"
+KIND = "demand"
+SCHEMA_VERSION = 1
 
 
 def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
@@ -52,15 +50,16 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
         "value": np.r_[demand.trips, demand.presence],
     }
     scope = {
-        "format": FORMAT,
-        "restricted": "personal data: not for publication",
+        "kind": KIND,
+        "schema_version": SCHEMA_VERSION,
+        "restricted": RESTRICTED,
         "n_hexes": demand.n_hexes,
         "hours": demand.hours,
         "nights": [None if night is None else night.isoformat() for night in demand.nights],
         "source": demand.source,
         "grid": demand.grid,
     }
-    write_restricted(pa.table(columns).replace_schema_metadata({_KEY: json.dumps(scope)}), path)
+    write_restricted(pa.table(columns).replace_schema_metadata({"owlbus": json.dumps(scope)}), path)
 
 
 def read_demand(path: str | PathLike[str]) -> Demand:
@@ -82,10 +81,10 @@ def read_demand(path: str | PathLike[str]) -> Demand:
     DataError
         If the file is missing, damaged or holds something else.
     """
-    table = _table(Path(path))
-    scope = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
-    if scope.get("format") != FORMAT:
-        msg = f"{path}: expected a demand file of format {FORMAT}, found {scope.get('format', 'none')}; write it with `owlbus demand`"
+    table, scope = read_parquet(path, KIND)
+    if scope["schema_version"] != SCHEMA_VERSION:
+        found = scope["schema_version"]
+        msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with `owlbus demand`"
         raise DataError(msg)
     is_trip = table["measure"].cast("string").to_numpy() == "trips"
     values: dict[str, Any] = {name: table[name].to_numpy() for name in ("night", "hour", "origin", "value")}
@@ -105,18 +104,3 @@ def read_demand(path: str | PathLike[str]) -> Demand:
         source=scope["source"],
         grid=scope["grid"],
     )
-
-
-def _table(path: Path) -> pa.Table:
-    """Return the Parquet table at `path`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not path.is_file():
-        msg = f"{path}: no such file; a demand file is written by `owlbus demand`"
-        raise DataError(msg)
-    try:
-        return pq.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        msg = f"{path}: cannot be read as Parquet, it is damaged or of another format; write it again with `owlbus demand`"
-        raise DataError(msg) from error

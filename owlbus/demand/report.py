@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.errors import DataError
 from owlbus.records.judging import detail
-from owlbus.records.rules import BY_CODE, REJECT, RULES, Rule
+from owlbus.records.rules import BY_CODE, GOAL_SWAPPED, REJECT, RULES, SWAPPED, Rule
 
 if TYPE_CHECKING:
     from owlbus.demand.compare import Agreement
@@ -219,8 +219,15 @@ class FileLedger:
         place, figures = self.first[rule.code]
         what = "trips" if self.source.layout.kind.name == "taxi" else "calls"
         shown = f" ({figures})" if figures else ""
+        way_out = self._swap(rule) if rule in {SWAPPED, GOAL_SWAPPED} else rule.way_out
         rows = int(self.rows[rule.code])
-        return f"{self.source.name}: {rows} of {self.rows_read} {what} {rule.sentence}, first on {place}{shown}; {rule.way_out}"
+        return f"{self.source.name}: {rows} of {self.rows_read} {what} {rule.sentence}, first on {place}{shown}; {way_out}"
+
+    def _swap(self, rule: Rule) -> str:
+        """Return how to swap the two columns that `rule` is about."""
+        kind, names = self.source.layout.kind, self.source.layout.names
+        lon, lat = kind.position if rule is SWAPPED else kind.goal
+        return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
 
 
 def rule_counts(ledgers: list[FileLedger]) -> tuple[RuleCount, ...]:
@@ -270,13 +277,9 @@ def refuse_useless(ledger: FileLedger, max_rejected_share: float) -> None:
         msg = f"{name}: has a header but no rows; nothing can be counted"
         raise DataError(msg)
     by_rule = {rule: int(ledger.rows[rule.code]) for rule in RULES if ledger.rows[rule.code]}
-    swapped = [rule for rule, count in by_rule.items() if rule.name.endswith("looks swapped") and count > rows / 2]
+    swapped = [rule for rule in (SWAPPED, GOAL_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
     if swapped:
-        kind, names = ledger.source.layout.kind, ledger.source.layout.names
-        pair = kind.position if swapped[0].effect == REJECT else kind.goal
-        ways = f"--map {pair[0]}={names[pair[1]]} --map {pair[1]}={names[pair[0]]}"
-        msg = f"{ledger.broken(swapped[0]).rpartition(';')[0]}; swap them with {ways}"
-        raise DataError(msg)
+        raise DataError(ledger.broken(swapped[0]))
     if not ledger.rows[0]:
         raise DataError(ledger.broken(max(by_rule, key=lambda rule: by_rule[rule])))
     rejected = {rule: count for rule, count in by_rule.items() if rule.effect == REJECT}

@@ -35,14 +35,16 @@ class Rule:
 
 
 TIME = Rule(1, "time missing", "have no readable time", REJECT, "write times as 2013-03-02 01:10:00 or as HH:MM:SS")
-POSITION = Rule(2, "position missing", "have no position", REJECT, "nothing to do if few: they cannot be placed")
+POSITION = Rule(2, "position missing", "have no position", REJECT, "check the two columns of the position, and name them with --map")
 SWAPPED = Rule(3, "looks swapped", "lie in the study area only with lon and lat swapped", REJECT, "swap the two columns with --map")
 OUTSIDE = Rule(4, "outside the area", "lie outside the study area", REJECT, "widen the outline, or leave it out to derive one")
 WINDOW = Rule(5, "outside the window", "fall outside the night window", REJECT, "widen it with --window, such as --window 22-07")
 COUNT = Rule(6, "count unusable", "have a count that is not above 0 and at most 1000000", REJECT, "give whole or decimal numbers of trips")
 ENDS_EARLY = Rule(7, "ends before it begins", "end before they begin", REJECT, "write times after midnight as 24:00:00 and up")
 TOO_FAST = Rule(8, "too fast", "are faster than 150 km/h in a straight line", REJECT, "check times and positions of both ends")
-NO_GOAL = Rule(16, "no goal", "have no home or drop-off position", NO_TRIP, "nothing to do if few: they count as presence only")
+NO_GOAL = Rule(
+    16, "no goal", "have no home or drop-off position", NO_TRIP, "a trip needs both ends: check those two columns, and name them with --map"
+)
 GOAL_SWAPPED = Rule(
     17,
     "goal looks swapped",
@@ -51,7 +53,7 @@ GOAL_SWAPPED = Rule(
     "swap the two columns with --map",
 )
 GOAL_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-off outside the study area", NO_TRIP, "widen the outline")
-SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, "nothing to do: no trip is wanted")
+SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, "take smaller hexes with --radius if most do")
 
 RULES = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, NO_GOAL, GOAL_SWAPPED, GOAL_OUTSIDE, SAME_HEX)
 BY_CODE = {rule.code: rule for rule in RULES}
