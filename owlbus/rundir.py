@@ -92,11 +92,9 @@ class RunDir:
         Returns
         -------
         Path
-            A file that only the owner can read while it is written.
+            A file in a folder that only the owner can enter.
         """
-        part = self.path / _PART / name
-        part.touch(mode=_OWNER_ONLY)
-        return part
+        return self.path / _PART / name
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """

@@ -22,7 +22,7 @@ LAYERS = (
     ("errors",),
     ("units", "limits", "kernels"),
     ("storage", "projection", "cover", "hexgrid", "progress"),
-    ("records",),
+    ("area", "records"),
     ("demand", "cluster"),
     ("network", "streets", "feeds"),
     ("plan",),

@@ -1,0 +1,21 @@
+"""The whole chain as functions: files to study, study to plan and scorecard, all of it to a run directory."""
+
+from __future__ import annotations
+
+from owlbus.pipeline.runs import PlanRun, Request, Scored, best_plan, budget_of, score_study, write_run
+from owlbus.pipeline.study import Sources, Study, build_study, read_study, write_study
+
+__all__ = [
+    "PlanRun",
+    "Request",
+    "Scored",
+    "Sources",
+    "Study",
+    "best_plan",
+    "budget_of",
+    "build_study",
+    "read_study",
+    "score_study",
+    "write_run",
+    "write_study",
+]

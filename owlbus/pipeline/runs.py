@@ -1,0 +1,300 @@
+"""From a study to a plan with its scorecard, beside reference plans, and all of it to a run directory."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from owlbus.limits import MaxSeconds, MaxSteps, RouteLimits, ServiceRule
+from owlbus.pipeline.study import write_study
+from owlbus.plan import plan_geojson, plan_measures, stops_geojson
+from owlbus.progress import current_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from owlbus.limits import SearchLimit
+    from owlbus.pipeline.study import Study
+    from owlbus.plan import Plan
+    from owlbus.rundir import RunDir
+    from owlbus.score import Scorecard
+    from owlbus.search import Result
+
+DEFAULT_STEPS = 400_000
+"""Moves that a search tries unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What a plan is asked to be.
+
+    Attributes
+    ----------
+    n_routes
+        Routes, in [1, 64].
+    limits
+        What the plan must keep.
+    rule
+        When a trip counts as served.
+    objective
+        What to maximise: ``served``, ``direct``, ``presence``, or a weighted mix.
+    steps
+        Moves to try; None for no such limit.
+    time_s
+        Seconds to search; None for no such limit.
+    seed
+        Fixes the result under a step limit.
+    n_starts
+        Independent searches that share the steps.
+    """
+
+    n_routes: int = 9
+    limits: RouteLimits = field(default_factory=RouteLimits)
+    rule: ServiceRule = field(default_factory=ServiceRule)
+    objective: str = "served"
+    steps: int | None = DEFAULT_STEPS
+    time_s: float | None = None
+    seed: int = 0
+    n_starts: int = 2
+
+    @property
+    def stop_when(self) -> tuple[SearchLimit, ...]:
+        """Limits of the search, the default number of steps if none is set."""
+        limits: list[SearchLimit] = []
+        if self.steps is not None:
+            limits.append(MaxSteps(self.steps))
+        if self.time_s is not None:
+            limits.append(MaxSeconds(self.time_s))
+        return tuple(limits) or (MaxSteps(DEFAULT_STEPS),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """
+    A plan with its scorecard.
+
+    Attributes
+    ----------
+    name
+        What people call the plan.
+    plan
+        The routes.
+    card
+        What the plan is worth on the study's demand; shares 0 to 1.
+    """
+
+    name: str
+    plan: Plan
+    card: Scorecard
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanRun:
+    """
+    A search on a study, and what it found.
+
+    Attributes
+    ----------
+    study
+        Grid, demand and network.
+    request
+        What was asked for.
+    result
+        The search's own account.
+    best
+        The plan found, scored.
+    timings_s
+        Seconds of each stage.
+    """
+
+    study: Study
+    request: Request
+    result: Result
+    best: Scored
+    timings_s: Mapping[str, float]
+
+
+def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRun:
+    """
+    Search for a plan and score it.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    request
+        Routes, limits, objective and length of the search, in steps or seconds.
+    name
+        What people call the plan.
+
+    Returns
+    -------
+    PlanRun
+        The best plan; after Ctrl-C the best one so far.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range.
+    InfeasibleError
+        If no plan keeps the limits.
+    """
+    from owlbus.search import plan_routes
+
+    began = time.perf_counter()
+    result = plan_routes(
+        study.network,
+        study.demand,
+        request.n_routes,
+        limits=request.limits,
+        rule=request.rule,
+        objective=request.objective,
+        stop_when=request.stop_when,
+        seed=request.seed,
+        n_starts=request.n_starts,
+    )
+    found = time.perf_counter()
+    best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
+    timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
+    return PlanRun(study, request, result, best, timings)
+
+
+def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = 2700) -> Scored:
+    """
+    Score a plan on a study.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        Routes on the study's network.
+    name
+        What people call the plan.
+    rule
+        When a trip counts as served.
+    headway_s
+        Seconds between buses, for the fleet.
+
+    Returns
+    -------
+    Scored
+        The plan with its scorecard.
+
+    Raises
+    ------
+    DataError
+        If the plan was made for another network.
+    """
+    from owlbus.score import score_plan
+
+    current_progress().step(f"Score {name}")
+    card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, groups=study.districts)
+    return Scored(name, plan, card)
+
+
+def budget_of(study: Study, plan: Plan, limits: RouteLimits) -> RouteLimits:
+    """
+    Limits that allow no more route-kilometres than a plan has.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        The plan that sets the budget.
+    limits
+        All other limits; its headway counts in seconds.
+
+    Returns
+    -------
+    RouteLimits
+        `limits` with the plan's total one-way metres.
+    """
+    return replace(limits, max_total_length_m=plan_measures(study.network, plan, limits.headway_s).total_length_m)
+
+
+def settings_of(request: Request) -> dict[str, Any]:
+    """
+    Return the settings of a search as JSON can hold them.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+
+    Returns
+    -------
+    dict
+        Names with units in them; no limit reads None.
+    """
+    values = asdict(request)
+    values["limits"] = {name: None if value == math.inf else value for name, value in values["limits"].items()}
+    return values
+
+
+def write_run(run: RunDir, study: Study, best: Scored, reference: Scored | None = None, *, title: str = "Night routes") -> None:
+    """
+    Add a study and its plan to a run directory: data, plan, stops, scorecards and map.
+
+    Parameters
+    ----------
+    run
+        Where files gather; `RunDir.publish` makes them visible.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard.
+    reference
+        A plan held against it, or None.
+    title
+        Line above the map; lengths are in metres and people per night.
+    """
+    from owlbus.report import draw_map, write_map
+
+    current_progress().step("Write the run directory")
+    write_study(run, study)
+    headway_s = best.card.headway_s
+    run.write_bytes("plan.geojson", plan_geojson(study.network, best.plan, headway_s))
+    run.write_bytes("stops.geojson", stops_geojson(study.network, best.plan))
+    run.write_bytes("scorecard.json", best.card.to_json().encode())
+    if reference is not None:
+        run.write_bytes("reference.geojson", plan_geojson(study.network, reference.plan, headway_s))
+        run.write_bytes("reference_scorecard.json", reference.card.to_json().encode())
+    city = study.city
+    figure = draw_map(
+        study.grid,
+        study.demand.presence_by_hex(),
+        study.network,
+        best.plan,
+        title=title,
+        note=map_note(study),
+        water=() if city is None or not len(city.river) else (city.river,),
+        hills=() if city is None else city.mountains,
+    )
+    write_map(run.stage("map.png"), figure)
+
+
+def map_note(study: Study) -> str:
+    """
+    Say under a title what is synthetic, and what the hexes show.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+
+    Returns
+    -------
+    str
+        One or two sentences; counts are people a night.
+    """
+    hours = f"{study.demand.hours[0] % 24:02d} to {(study.demand.hours[-1] + 1) % 24:02d} h"
+    if study.is_synthetic:
+        return (
+            f"SYNTHETIC demand, {hours}: drawn from known night spots and residents, calibrated to the city's 42 %. Places are approximate."
+        )
+    return f"Demand of {study.demand.n_nights} {'night' if study.demand.n_nights == 1 else 'nights'}, {hours}, from {study.demand.source}."

@@ -1,0 +1,365 @@
+"""From files to a study: the grid, the demand and the network that plans are made and measured on."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.errors import DataError, UsageError
+from owlbus.rundir import read_run
+from owlbus.units import NightWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from owlbus.demand import Demand, DemandReport
+    from owlbus.hexgrid import HexGrid
+    from owlbus.network import Network
+    from owlbus.rundir import RunDir
+    from owlbus.sample import City
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """
+    What a study is made from: files and how to read them.
+
+    Attributes
+    ----------
+    files
+        Records of calls and taxi rides; those of the city if empty.
+    city
+        A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
+    area
+        Outline of the study area, GeoJSON or CSV; None takes the city's, or one drawn around the records.
+    radius_m
+        Circumradius of a hex in metres.
+    n_hexes
+        Hexes of the grid; None takes all that touch the area, or the city's number at the city's radius.
+    h3_resolution
+        H3 resolution of the grid instead of planar hexes, 0 to 15; None for planar.
+    nodes, links, stops
+        Road tables, and perhaps stops; None takes the hex lattice.
+    walk_m
+        Walk to a stop in metres, boundary included.
+    speed_kmh
+        Commercial speed in km/h, layovers included.
+    window
+        Hours of the night that count.
+    taxi_weight
+        Share of taxi where calls and taxi are blended, 0 to 1.
+    n_nights
+        Nights that records without a date come from; None for one.
+    columns
+        The files' column by owlbus' name, where they differ.
+    timezone
+        Zone that times with a zone are shown in.
+    max_rejected_share
+        Largest share of a file's rows that may be rejected, 0 to 1.
+
+    Raises
+    ------
+    UsageError
+        If the parts do not fit together.
+    """
+
+    files: tuple[str, ...] = ()
+    city: str | None = None
+    area: str | None = None
+    radius_m: float = 500.0
+    n_hexes: int | None = None
+    h3_resolution: int | None = None
+    nodes: str | None = None
+    links: str | None = None
+    stops: str | None = None
+    walk_m: float = 500.0
+    speed_kmh: float = 19.0
+    window: NightWindow = field(default_factory=NightWindow)
+    taxi_weight: float = 0.2
+    n_nights: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    timezone: str | None = None
+    max_rejected_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse parts that contradict each other."""
+        problem = None
+        if (self.nodes is None) != (self.links is None):
+            problem = "--nodes and --links belong together, got only one of them; give both road tables, or none for the hex lattice"
+        elif self.stops is not None and self.nodes is None:
+            problem = "--stops needs the roads that join them; add --nodes and --links"
+        elif not (self.files or self.city):
+            problem = "no records are named; give files of calls or taxi rides, or --city seoul for the sample city"
+        elif STDIN in self.files and not (self.area or self.city):
+            problem = "standard input cannot be read twice to find the study area; add --area outline.geojson"
+        elif self.h3_resolution is not None and self.n_hexes is not None:
+            problem = "--hexes counts planar hexagons and --h3 makes no planar ones; give one of them"
+        if problem:
+            raise UsageError(problem)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the records are the synthetic ones of a city."""
+        return not self.files
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Study:
+    """
+    A grid, its demand and its network, ready for plans.
+
+    Attributes
+    ----------
+    grid
+        The hexes.
+    demand
+        Trips and people.
+    network
+        Stops and links.
+    is_synthetic
+        Whether the records are synthetic.
+    city
+        Facts of the city, or None.
+    report
+        What became of every record; None for a study that was read back.
+    inputs
+        Files that were read.
+    timings_s
+        Seconds of each stage.
+    """
+
+    grid: HexGrid
+    demand: Demand
+    network: Network
+    is_synthetic: bool = False
+    city: City | None = None
+    report: DemandReport | None = None
+    inputs: tuple[str, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def unreachable_share(self) -> float:
+        """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them."""
+        pairs = self.demand.od()
+        lost = self.network.hex_stop < 0
+        total = pairs.total_trips
+        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()) / total if total > 0 else 0.0
+
+    @property
+    def districts(self) -> NDArray[np.str_] | None:
+        """Name of the district whose centre is nearest to each hex, shape (H,); None without a city."""
+        if self.city is None or not len(self.city.districts):
+            return None
+        x, y = self.grid.project(self.city.districts.lon, self.city.districts.lat)
+        apart = np.hypot(self.grid.x_m[:, None] - x, self.grid.y_m[:, None] - y)
+        names: NDArray[np.str_] = np.array(self.city.districts.names)[apart.argmin(axis=1)]
+        return names
+
+
+def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None) -> Study:
+    """
+    Read records, lay the grid, estimate the demand and build the network.
+
+    Parameters
+    ----------
+    sources
+        Files and how to read them.
+    rejected
+        Parquet file for rejected rows, mode 0600; none by default.
+
+    Returns
+    -------
+    Study
+        Ready for plans; lengths in metres, times in seconds.
+
+    Raises
+    ------
+    DataError
+        If a file breaks a rule.
+    UsageError
+        If an option lies outside its range.
+    """
+    from owlbus.demand import estimate_demand
+
+    timings: dict[str, float] = {}
+    city = read_named_city(sources.city)
+    files = sources.files or (() if city is None else (str(city.calls_path), str(city.taxi_path)))
+    with _timed(timings, "grid"):
+        grid = build_grid(sources, city)
+    with _timed(timings, "demand"):
+        demand, report = estimate_demand(
+            files,
+            grid,
+            sources.window,
+            taxi_weight=sources.taxi_weight,
+            n_nights=sources.n_nights,
+            columns=sources.columns,
+            timezone=sources.timezone,
+            max_rejected_share=sources.max_rejected_share,
+            rejected=rejected,
+        )
+    with _timed(timings, "network"):
+        network = build_network(sources, grid, city)
+    inputs = tuple(name for name in (*files, sources.area, sources.nodes, sources.links, sources.stops) if name)
+    return Study(grid, demand, network, sources.is_synthetic, city, report, inputs, timings)
+
+
+def read_named_city(name: str | None) -> City | None:
+    """
+    Facts of a sample city, or of a folder that holds one.
+
+    Parameters
+    ----------
+    name
+        Name of a sample city, path of a folder, or None.
+
+    Returns
+    -------
+    City or None
+        The city; distances in metres.
+    """
+    from owlbus.sample import SAMPLE_CITIES, read_city, sample_city
+
+    if name is None:
+        return None
+    return read_city(name) if name not in SAMPLE_CITIES and Path(name).is_dir() else sample_city(name)
+
+
+def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
+    """
+    Hexes over the study area: the one named, else the city's, else one drawn around the records.
+
+    Parameters
+    ----------
+    sources
+        Area, radius in metres, and number of hexes.
+    city
+        Facts of the city, if there is one.
+
+    Returns
+    -------
+    HexGrid
+        The hexes.
+    """
+    from owlbus.area import read_area
+    from owlbus.hexgrid import HexGrid
+    from owlbus.records.outline import outline_of_records
+
+    n_hexes = sources.n_hexes
+    if sources.area is not None:
+        outline = read_area(sources.area)
+    elif city is not None:
+        outline = city.outline
+        is_preset = n_hexes is None and sources.radius_m == city.radius_m
+        n_hexes = city.n_hexes if is_preset else n_hexes
+    else:
+        outline = outline_of_records(sources.files, sources.columns, timezone=sources.timezone)
+    if sources.h3_resolution is not None:
+        return HexGrid.from_h3(outline, sources.h3_resolution)
+    return HexGrid.cover(outline, sources.radius_m, n_hexes)
+
+
+def build_network(sources: Sources, grid: HexGrid, city: City | None = None) -> Network:
+    """
+    Place stops and links: from road tables if there are any, else the hex lattice minus the city's water and mountains.
+
+    Parameters
+    ----------
+    sources
+        Road tables, walk in metres and speed in km/h.
+    grid
+        The hexes.
+    city
+        Facts of the city, if there is one.
+
+    Returns
+    -------
+    Network
+        The stop network.
+    """
+    from owlbus.network import Network
+
+    if sources.nodes is not None:
+        return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, speed_kmh=sources.speed_kmh, walk_m=sources.walk_m)
+    if city is None:
+        return Network.from_lattice(grid, speed_kmh=sources.speed_kmh, walk_m=sources.walk_m)
+    return Network.from_lattice(
+        grid,
+        rivers=(city.river,),
+        bridges=city.bridges,
+        mountains=city.mountains,
+        speed_kmh=sources.speed_kmh,
+        walk_m=sources.walk_m,
+    )
+
+
+def write_study(run: RunDir, study: Study) -> None:
+    """
+    Add grid, demand and network to a run directory.
+
+    Parameters
+    ----------
+    run
+        Where files gather.
+    study
+        The study; lengths in metres, times in seconds.
+    """
+    study.grid.write(run.stage("grid.parquet"))
+    study.demand.write(run.stage("demand.parquet"))
+    study.network.write(run.stage("network.parquet"))
+
+
+def read_study(path: str | PathLike[str]) -> Study:
+    """
+    Read the study that an earlier run was made on.
+
+    Parameters
+    ----------
+    path
+        A run directory with ``demand.parquet`` and ``network.parquet``.
+
+    Returns
+    -------
+    Study
+        Without the report on records; lengths in metres, times in seconds.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or they do not belong together.
+    """
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+
+    folder = Path(path)
+    about = read_run(folder)
+    files = [folder / name for name in ("demand.parquet", "network.parquet")]
+    for file in files:
+        if not file.is_file():
+            msg = f"{folder}: must hold {file.name}, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"
+            raise DataError(msg)
+    demand, network = Demand.read(files[0]), Network.read(files[1])
+    if demand.n_hexes != network.grid.n_hexes:
+        msg = f"{folder}: demand has {demand.n_hexes} hexes and network {network.grid.n_hexes}; write the run again"
+        raise DataError(msg)
+    settings = about["settings"]
+    city = read_named_city(settings.get("city"))
+    return Study(network.grid, demand, network, bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files))
+
+
+@contextmanager
+def _timed(timings_s: dict[str, float], name: str) -> Iterator[None]:
+    """Enter the seconds that a block takes."""
+    began = time.perf_counter()
+    yield
+    timings_s[name] = time.perf_counter() - began
