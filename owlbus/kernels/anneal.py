@@ -329,7 +329,7 @@ def buses_of(cycle_s: float, headway_s: float) -> int:
     int
         ``ceil(cycle_s / headway_s)``.
     """
-    return int(math.ceil(cycle_s / headway_s))
+    return math.ceil(cycle_s / headway_s)
 
 
 @njit(cache=True, nogil=True)
@@ -409,7 +409,8 @@ def anneal(
         int64 (5,): value of the plan, of the best plan, moves evaluated, steps since the best got better, and moves whose
         bound did not settle them; changed in place.
     rest, held, scratch
-        Work space: of `coverage.new_rest`, of `bounding.new_held`, and ``(stops, ahead_s, back_s, (hexes, places, best), mark)`` for a candidate.
+        Work space: of `coverage.new_rest`, of `bounding.new_held`, and for a candidate
+        ``(stops, ahead_s, back_s, (hexes, places, best), mark)``.
     dice
         Random state.
     steps

@@ -77,11 +77,11 @@ def _row_best(
 def _reached_trips(rest: Any, h: int, best: Any) -> int:
     """Trips between hex `h` and the columns within their longest ride, both directions together."""
     row_weight, row_limit = rest[8][0, h], rest[9][0, h]
-    total = np.int64(0)
+    total = 0
     for c in range(rest[0][0]):
         if best[c] <= row_limit[c]:
             total += row_weight[c]
-    return total
+    return int(total)
 
 
 @njit(cache=True, nogil=True)
@@ -89,8 +89,8 @@ def _pair_trips(demand: Any, rest: Any, h: int, j: int) -> int:
     """Trips between two hexes, both directions together, that the rest does not serve; the row of `h` is filled."""
     c = rest[1][j]
     if c >= 0:
-        return np.int64(rest[8][0, h, c])
-    return np.int64(demand[0][h, j]) + demand[0][j, h]
+        return int(rest[8][0, h, c])
+    return int(demand[0][h, j]) + int(demand[0][j, h])
 
 
 @njit(cache=True, nogil=True)
@@ -244,7 +244,7 @@ def most_gain(
         if place_of[stops[places[e]]] < 0 and not is_fresh[hexes[e]]:
             is_fresh[hexes[e]] = 1
             n_fresh += 1
-    served, people, exact = np.int64(0), np.int64(0), False
+    served, people, exact = 0, 0, False
     if n_fresh <= _MOST_NEW_ROWS:
         lost, left, exact_loss = _loss(graph, demand, rest, held, stops, n)
         won, come, exact_gain = _fresh_gain(graph, demand, routes, rest, held, stops, n, ahead_s, scratch, m, max_transfers)
@@ -264,7 +264,7 @@ def _loss(graph: Any, demand: Any, rest: Any, held: Any, stops: Any, n: int) -> 
     state, row_hex, _, _, old_stops, _, trips, marks, ride = held
     column_of, stop_row = rest[1], rest[3]
     in_new, is_fresh = marks[0], marks[1]
-    lost, left, exact = np.int64(0), np.int64(0), True
+    lost, left, exact = 0, 0, True
     for row in range(state[0]):
         h = row_hex[row]
         if in_new[h] and not is_fresh[h]:
@@ -304,7 +304,7 @@ def _fresh_gain(
     for p in range(n):
         if place_of[stops[p]] < 0 and stop_row[stops[p]] >= 0:
             meets += 1
-    won, come, exact = np.int64(0), np.int64(0), True
+    won, come, exact = 0, 0, True
     begin = 0
     while begin < m:
         h = hexes[begin]
@@ -358,7 +358,7 @@ def _meeting_gain(
     column_of, stop_row, onward = rest[1], rest[3], rest[6]
     h = hexes[begin]
     row_weight, row_limit, row_best = rest[8][0, h], rest[9][0, h], held_best[row_of[h]]
-    won, sure = np.int64(0), True
+    won, sure = 0, True
     for q in range(n):
         t = stop_row[stops[q]]
         if t < 0 or place_of[stops[q]] >= 0:
@@ -367,7 +367,7 @@ def _meeting_gain(
         for e in range(begin, end):
             ride = min(ride, abs(ahead_s[q] - ahead_s[places[e]]))
         further = onward[0, t]
-        gain = np.int64(0)
+        gain = 0
         for c in range(rest[0][0]):
             if ride + further[c] <= row_limit[c] and row_best[c] > row_limit[c]:
                 gain += row_weight[c]

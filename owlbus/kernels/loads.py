@@ -126,7 +126,7 @@ def assign_rides(
         if indptr[o] == indptr[o + 1]:
             continue
         for d in range(n_hexes):
-            trips = np.int64(weight[o, d])
+            trips = int(weight[o, d])
             if trips == 0 or indptr[d] == indptr[d + 1]:
                 continue
             best, walk, changes_best = NEVER, np.int32(2**30), 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ _TAIL = 0.05
 _SEED = 20_130_912
 
 
-def share_interval(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> tuple[float | None, float | None]:
+def share_interval(numerator: NDArray[Any], denominator: NDArray[Any]) -> tuple[float | None, float | None]:
     """
     90 % interval of a share whose parts are summed over nights.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand
     from owlbus.network import Network
+    from owlbus.plan.measures import PlanMeasures
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -179,7 +180,7 @@ def _loads(case: Case, plan: Plan) -> tuple[NDArray[np.int64], ...]:
     return result
 
 
-def _route_scores(case: Case, plan: Plan, measures: Any, loads: tuple[NDArray[np.int64], ...]) -> tuple[RouteScore, ...]:
+def _route_scores(case: Case, plan: Plan, measures: PlanMeasures, loads: tuple[NDArray[np.int64], ...]) -> tuple[RouteScore, ...]:
     """One row per route; what only it serves is the plan's value less the value without it."""
     goals = (Objective(trips=1, presence=0), Objective(trips=0, presence=1))
     whole = [case.value(plan, goal) for goal in goals]

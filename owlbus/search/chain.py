@@ -150,11 +150,12 @@ class Chain:
         """Go on from the best plan."""
         self.routes[0][:] = self.best[0]
         self.routes[1][:] = self.best[1]
-        for k, count in enumerate(self.routes[1]):
+        for k, count in enumerate(self.routes[1].tolist()):
             measure_route(self.case.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
         self.values[0] = self.values[1]
 
     def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
+        weights, transfer_s, max_transfers = self._rules()
         return moves.anneal(
             *self._case_arrays(bounds),
             self.routes,
@@ -169,7 +170,9 @@ class Chain:
             _BLOCK,
             hot,
             cold,
-            *self._rules(),
+            weights,
+            transfer_s,
+            max_transfers,
         )
 
     def _restart_from_routes(self) -> None:
@@ -178,10 +181,10 @@ class Chain:
         self.best[1][:] = self.routes[1]
         self.values[:2] = self.case.value(plan_of(self.case.network, *self.best), self.objective)
 
-    def _case_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, ...]:
+    def _case_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, Any, Any, Any, Any]:
         return self.case.graph, self.case.demand_arrays, self.case.drive, bounds, self._pull
 
-    def _rules(self) -> tuple[Any, ...]:
+    def _rules(self) -> tuple[NDArray[np.int64], float, int]:
         transfers = min(self.objective.max_transfers, self.case.rule.max_transfers)
         return self._weights, float(self.case.rule.transfer_s), transfers
 
@@ -207,7 +210,7 @@ class Chain:
         """Metres and buses of the routes so far."""
         metres, buses = 0, 0
         stops, counts, ahead_s, back_s = self.routes
-        for k, count in enumerate(counts):
+        for k, count in enumerate(counts.tolist()):
             if count > 0:
                 metres += max(measure_route(self.case.graph, stops[k], count, ahead_s[k], back_s[k]))
                 buses += moves.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], self.limits.headway_s)
