@@ -169,7 +169,8 @@ def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     """
     Trips scaled to a total, in multiples of 1/1024 that add up to that total exactly.
 
-    The running sum is rounded, not each entry: an entry is off by less than 1/1024 and nothing is lost in sum.
+    The running sum is rounded, not each entry: an entry is off by less than 1/1024 from its share of the
+    rounded total, and nothing is lost in sum.
 
     Parameters
     ----------
@@ -191,5 +192,5 @@ def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     running = np.cumsum(trips.ravel())
     if running.size == 0 or running[-1] == 0:
         return np.zeros(trips.shape)
-    units: NDArray[np.float64] = np.rint(running / running[-1] * np.rint(total * TRIP_UNITS))
+    units: NDArray[np.float64] = np.floor(running / running[-1] * np.rint(total * TRIP_UNITS) + 0.5)
     return np.asarray(np.diff(units, prepend=0.0) / TRIP_UNITS).reshape(trips.shape)

@@ -159,7 +159,7 @@ def _check_same_grid(calls: Demand, taxi: Demand) -> None:
         msg = f"both demands must lie on the same grid, got {grids}"
         raise DataError(msg)
     for name, demand in (("calls", calls), ("taxi", taxi)):
-        if demand.trips.size == 0:
+        if demand.total_trips == 0:
             msg = f"the demand of {name} has no trips, so nothing can be compared or blended; leave it out"
             raise DataError(msg)
 

@@ -150,7 +150,7 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
     """Return a note if records carry no date, so that the number of nights is a claim."""
     if demand.nights != (None,):
         return []
-    claim = "as one night" if n_nights is None else f"as the sum of {n_nights} nights, as told"
+    claim = "as one night" if n_nights in {None, 1} else f"as the sum of {n_nights} nights, as told"
     return [f"records of {demand.source} carry no date and are taken {claim}"]
 
 

@@ -473,6 +473,6 @@ def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekd
         raise UsageError(msg)
     chosen = tuple(i for i in kept if (date := dates[i]) is not None and date.weekday() in wanted)
     if not chosen:
-        msg = f"no night of the demand falls on the weekdays {sorted(WEEKDAYS[int(day)] for day in wanted)}"
+        msg = f"no night of the demand falls on {', '.join(WEEKDAYS[day] for day in sorted(int(day) for day in wanted))}"
         raise UsageError(msg)
     return chosen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import asin, cos, isfinite, pi, sin, sqrt
+from math import asin, cos, pi, sin, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -126,7 +126,7 @@ def judge_rows(
         elif end < start:
             rule[i] = 7
         else:
-            if has_end and isfinite(to_lon[i]) and isfinite(to_lat[i]):
+            if has_end and there[i] > SWAPPED_HEX:
                 longest_s = end - start + _resolution_s(start, end)
                 if straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i]) > max_m_s * longest_s:
                     rule[i] = 8

@@ -1,0 +1,129 @@
+"""The kernel that judges records, held against plain Python with calendar dates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from owlbus.kernels.tally import judge_rows, straight_line_m
+
+EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
+HERE, THERE = (30.30, 59.93), (30.35, 59.95)
+MAX_M_S = 150 / 3.6
+
+
+def judge(
+    start: float, end: float | None = None, here: int = 0, there: int = 1, count: float = 1.0, window: tuple[int, int] = (24, 29)
+) -> tuple[int, int, int]:
+    """Judge one row between two fixed places."""
+    places = [np.array([value]) for value in (*HERE, *THERE)]
+    ends = np.array([] if end is None else [end], dtype=np.int64)
+    hexes = np.array([here], dtype=np.int32), np.array([there], dtype=np.int32)
+    columns = [np.array([start], dtype=np.int64), ends, *places, *hexes, np.array([count])]
+    for column in columns:
+        column.setflags(write=False)
+    rule, night, hour = judge_rows(*columns, *window, MAX_M_S, 1e6)
+    return int(rule[0]), int(night[0]), int(hour[0])
+
+
+def local(text: str) -> int:
+    return int((dt.datetime.fromisoformat(text) - EPOCH).total_seconds())
+
+
+def night_of(day: int) -> dt.date:
+    return EPOCH.date() + dt.timedelta(days=day)
+
+
+@given(st.datetimes(dt.datetime(1970, 1, 4), dt.datetime(2099, 12, 31)))  # noqa: DTZ001
+def test_the_night_carries_the_date_of_its_evening_and_hours_run_on(moment: dt.datetime) -> None:
+    _, day, hour = judge(int((moment - EPOCH).total_seconds()), window=(12, 36))
+    evening = moment.date() if moment.hour >= 12 else moment.date() - dt.timedelta(days=1)
+    assert (night_of(day), hour) == (evening, moment.hour + (0 if moment.hour >= 12 else 24))
+
+
+@pytest.mark.parametrize(
+    ("text", "evening", "hour"),
+    [
+        ("2013-03-02 23:59:59", "2013-03-02", 23),
+        ("2013-03-03 00:00:00", "2013-03-02", 24),
+        ("2013-03-01 00:00:00", "2013-02-28", 24),
+        ("2012-03-01 04:59:59", "2012-02-29", 28),
+        ("2013-01-01 01:10:00", "2012-12-31", 25),
+        ("2013-03-31 11:59:59", "2013-03-30", 35),
+        ("2013-03-31 12:00:00", "2013-03-31", 12),
+    ],
+)
+def test_nights_end_at_noon_also_at_month_ends(text: str, evening: str, hour: int) -> None:
+    _, day, found = judge(local(text), window=(12, 36))
+    assert (night_of(day).isoformat(), found) == (evening, hour)
+
+
+@pytest.mark.parametrize(("clock", "hour"), [(0, 24), (85_800, 23), (86_399, 23), (86_400, 24), (90_600, 25), (43_199, 35), (43_200, 12)])
+def test_times_without_a_date_before_noon_lie_after_midnight(clock: int, hour: int) -> None:
+    assert judge(clock, window=(12, 36)) == (0, 0, hour)
+
+
+@pytest.mark.parametrize(("clock", "rule"), [("23:59:59", 5), ("00:00:00", 0), ("04:59:59", 0), ("05:00:00", 5)])
+def test_the_window_holds_its_start_and_not_its_end(clock: str, rule: int) -> None:
+    assert judge(local(f"2013-03-02 {clock}"))[0] == rule
+
+
+def test_a_time_of_day_past_the_window_does_not_come_round_again() -> None:
+    assert judge(36 * 3600 - 1, window=(12, 36))[0] == 0
+    assert judge(36 * 3600, window=(12, 36))[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"start": -1}, 1),
+        ({"start": local("2013-03-02 01:00"), "end": -1}, 1),
+        ({"start": local("2013-03-02 01:00"), "end": 3600}, 1),
+        ({"start": 3600, "here": -3}, 2),
+        ({"start": 3600, "here": -2}, 3),
+        ({"start": 3600, "here": -1}, 4),
+        ({"start": 50_000}, 5),
+        ({"start": 3600, "count": 0.0}, 6),
+        ({"start": 3600, "count": float("nan")}, 6),
+        ({"start": 3600, "count": 1e6 + 1}, 6),
+        ({"start": 7200, "end": 3600}, 7),
+        ({"start": 3601, "end": 3611}, 8),
+        ({"start": 3600, "there": -3}, 16),
+        ({"start": 3600, "there": -2}, 17),
+        ({"start": 3600, "there": -1}, 18),
+        ({"start": 3600, "there": 0}, 19),
+        ({"start": 3600}, 0),
+        ({"start": 85_800, "end": 600, "window": (22, 29)}, 0),
+        ({"start": -1, "here": -3, "count": 0.0}, 1),
+    ],
+)
+def test_a_row_is_given_the_first_rule_it_breaks(row: dict[str, Any], rule: int) -> None:
+    assert judge(**row)[0] == rule
+
+
+def test_a_ride_may_be_as_much_longer_as_its_clock_is_coarse() -> None:
+    metres = straight_line_m(*HERE, *THERE)
+    shortest_s = int(np.ceil(metres / MAX_M_S)) - 1
+    assert judge(3601, 3601 + shortest_s)[0] == 0
+    assert judge(3601, 3601 + shortest_s - 1)[0] == 8
+    assert judge(3600, 3600)[0] == 0
+    assert judge(3600 + 60, 3600 + 60)[0] == (8 if metres > 60 * MAX_M_S else 0)
+
+
+def test_no_rows_give_no_rows() -> None:
+    empty = [np.empty(0, dtype=dtype) for dtype in (np.int64, np.int64, *[np.float64] * 4, np.int32, np.int32, np.float64)]
+    assert [column.size for column in judge_rows(*empty, 24, 29, MAX_M_S, 1e6)] == [0, 0, 0]
+
+
+@given(st.tuples(st.floats(-179, 179), st.floats(-80, 80)), st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)))
+def test_the_straight_line_is_within_a_share_of_the_geodesic(place: tuple[float, float], step: tuple[float, float]) -> None:
+    from pyproj import Geod
+
+    to = place[0] + step[0], place[1] + step[1]
+    exact_m = Geod(ellps="WGS84").inv(*place, *to)[2]
+    assert straight_line_m(*place, *to) == pytest.approx(exact_m, rel=0.006, abs=0.01)
