@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.sample.partitions import BLOCK_SUBSCRIBERS, STREAM_CALLS, STREAM_HOMES, at_night, block_size, draw_dirt, draw_times
+from owlbus.sample.partitions import (
+    BLOCK_SUBSCRIBERS,
+    STREAM_CALLS,
+    STREAM_EVENINGS,
+    STREAM_HOMES,
+    at_night,
+    block_size,
+    draw_dirt,
+    draw_times,
+)
 from owlbus.sample.terrain import DECIMALS
 from owlbus.sample.world import ADDRESSES_EACH
 from owlbus.units import HOUR_S
@@ -46,7 +55,7 @@ def call_table(world: World, settings: SynthSettings, part: Partition) -> pa.Tab
     settings
         Seed and behaviour.
     part
-        Night, block of subscribers and rows.
+        Night, block of subscribers, chunk and rows.
 
     Returns
     -------
@@ -57,8 +66,9 @@ def call_table(world: World, settings: SynthSettings, part: Partition) -> pa.Tab
 
     people = block_size(settings, part.block)
     home = _homes(world, settings, part.block, people)
-    rng = np.random.default_rng([settings.seed, STREAM_CALLS, part.block, part.night])
-    mast_out, leaves_s = _evening(rng, world, settings, home)
+    evening = np.random.default_rng([settings.seed, STREAM_EVENINGS, part.block, part.night])
+    mast_out, leaves_s = _evening(evening, world, settings, home)
+    rng = np.random.default_rng([settings.seed, STREAM_CALLS, part.block, part.night, part.chunk])
     time_s = draw_times(rng, part.rows)
     who = (people * rng.random(part.rows) ** _LIVELY).astype(np.int64)
     mast = np.where(time_s < leaves_s[who], mast_out[who], world.home_mast[home[who]])

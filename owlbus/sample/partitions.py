@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 BLOCK_SUBSCRIBERS = 1 << 17
 """Subscribers whose nights are drawn together."""
 
-BLOCK_RIDES = 1 << 20
-"""Taxi trips of one night that are drawn together, at most."""
+MAX_ROWS = 1 << 21
+"""Rows of a partition, at most: it bounds the memory."""
 
-STREAM_HOMES, STREAM_CALLS, STREAM_TAXI = 1, 2, 3
+STREAM_HOMES, STREAM_EVENINGS, STREAM_CALLS, STREAM_TAXI = 1, 2, 3, 4
+"""First number after the seed of every draw, so that no two draws share their chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,9 @@ class Partition:
     date
         Its service date.
     block
-        Block of subscribers (calls) or of rides (taxi), from 0.
+        Block of subscribers, from 0; always 0 for taxi.
+    chunk
+        Chunk of the night's rows in the block, from 0.
     rows
         Rows to draw.
     """
@@ -46,12 +49,13 @@ class Partition:
     night: int
     date: dt.date
     block: int
+    chunk: int
     rows: int
 
 
 def call_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
     """
-    Split the calls by night and block of subscribers.
+    Split the calls by night, block of subscribers and rows.
 
     Parameters
     ----------
@@ -81,8 +85,7 @@ def taxi_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
     tuple of Partition
         Night by night; rows add up to `settings.n_taxi`.
     """
-    blocks = max(1, -(-settings.n_taxi // (BLOCK_RIDES * settings.n_nights)))
-    return _split(settings, settings.n_taxi, [1] * blocks)
+    return _split(settings, settings.n_taxi, [1])
 
 
 def block_size(settings: SynthSettings, block: int) -> int:
@@ -167,14 +170,14 @@ def at_night(date: dt.date, seconds: NDArray[np.int64]) -> NDArray[np.datetime64
 
 
 def _split(settings: SynthSettings, rows: int, sizes: list[int]) -> tuple[Partition, ...]:
-    """Rows by night (weekday factors) and block (sizes), by largest remainder."""
+    """Rows by night (weekday factors) and block (sizes), by largest remainder, in chunks of at most `MAX_ROWS`."""
     factors = np.array([WEEKDAY_FACTORS[night.weekday()] for night in settings.nights])
     odds = np.multiply.outer(factors, np.array(sizes, dtype=np.float64)).ravel()
     exact = rows * odds / odds.sum()
     counts = np.floor(exact).astype(np.int64)
     counts[np.argsort(counts - exact, kind="stable")[: rows - int(counts.sum())]] += 1
     return tuple(
-        Partition(night, settings.nights[night], block, int(count))
+        Partition(night, settings.nights[night], block, chunk, min(MAX_ROWS, count - chunk * MAX_ROWS))
         for (night, block), count in zip(np.ndindex(len(factors), len(sizes)), counts.tolist(), strict=True)
-        if count
+        for chunk in range(-(-count // MAX_ROWS))
     )

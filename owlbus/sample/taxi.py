@@ -49,7 +49,7 @@ def taxi_table(world: World, settings: SynthSettings, part: Partition) -> pa.Tab
     settings
         Seed and behaviour.
     part
-        Night, block and rows.
+        Night, chunk and rows.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def taxi_table(world: World, settings: SynthSettings, part: Partition) -> pa.Tab
     """
     import pyarrow as pa
 
-    rng = np.random.default_rng([settings.seed, STREAM_TAXI, part.block, part.night])
+    rng = np.random.default_rng([settings.seed, STREAM_TAXI, part.night, part.chunk])
     pickup_s = draw_times(rng, part.rows)
     ends = _ends(rng, world, part.rows)
     dropoff_s = pickup_s + _ride_s(rng, ends)

@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from owlbus.errors import UsageError
 from owlbus.progress import current_progress
 from owlbus.sample.calls import call_table
@@ -186,7 +188,8 @@ def _options(columns: Sequence[str]) -> dict[str, Any]:
 
 def _lines(table: pa.Table, rows: range) -> list[str]:
     """CSV lines of some rows."""
-    return [",".join(_field(value) for value in row.values()) for row in table.take(list(rows)).to_pylist()]
+    chosen = table.take(np.asarray(rows, dtype=np.int64))
+    return [",".join(_field(value) for value in row.values()) for row in chosen.to_pylist()]
 
 
 def _field(value: Any) -> str:  # noqa: ANN401 - columns differ in type

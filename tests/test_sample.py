@@ -1,0 +1,335 @@
+"""The sample city: its facts, the synthetic week drawn over them, and that both can be made again."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import hashlib
+import json
+import pickle
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from owlbus.demand import estimate_demand
+from owlbus.errors import DataError, UsageError
+from owlbus.plan import read_plan
+from owlbus.sample import (
+    CALL_COLUMNS,
+    CALL_DIRT,
+    DIRT_SHARE,
+    HOUR_SHARES,
+    TAXI_COLUMNS,
+    TAXI_DIRT,
+    City,
+    Places,
+    SynthSettings,
+    build_city,
+    read_city,
+    sample_city,
+    sample_grid,
+    sample_network,
+    synthesise,
+    write_synthesis,
+)
+from owlbus.sample.partitions import BLOCK_SUBSCRIBERS, MAX_ROWS, call_partitions, taxi_partitions
+from owlbus.sample.terrain import LAND, MOUNTAIN, WATER
+from owlbus.sample.world import make_world
+from owlbus.score import score_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from owlbus.hexgrid import HexGrid
+    from owlbus.network import Network
+
+SMALL = SynthSettings(n_calls=3_000, n_taxi=700, seed=5)
+SHAPE_FILES = ("outline", "districts", "night_spots", "river", "bridges", "mountains")
+
+
+@cache
+def seoul() -> City:
+    """Return the sample city."""
+    return sample_city("seoul")
+
+
+@cache
+def grid() -> HexGrid:
+    """Return its grid."""
+    return sample_grid(seoul())
+
+
+@cache
+def network() -> Network:
+    """Return its lattice."""
+    return sample_network(seoul(), grid())
+
+
+@cache
+def committed(name: str) -> pa.Table:
+    """Return one of the committed tables of records."""
+    return pq.read_table(seoul().calls_path.with_name(name))
+
+
+def clean_times(table: pa.Table, column: str) -> NDArray[np.datetime64]:
+    """Times that fall in the night."""
+    times = table[column].to_numpy().astype("datetime64[s]")
+    return times[(times - times.astype("datetime64[D]")).astype(int) < 5 * 3600]
+
+
+# Facts
+
+
+def test_the_sample_city_has_its_facts() -> None:
+    city = seoul()
+    assert (city.name, city.n_hexes, city.radius_m) == ("seoul", 1252, 500.0)
+    assert (len(city.outline), len(city.bridges), len(city.mountains), len(city.river)) == (88, 18, 11, 16)
+    assert city.outline[0].tolist() == city.outline[-1].tolist()
+    assert (len(city.districts), city.districts.weight.sum()) == (25, 10_150_000)
+    assert len(city.night_spots) == 48
+    assert {"Jangan", "Boramae", "Kkachisan"} < set(city.night_spots.names)
+
+
+def test_the_preset_grid_has_1252_hexes() -> None:
+    assert grid().n_hexes == 1252
+
+
+def test_the_nine_routes_of_2013_are_read_on_the_lattice() -> None:
+    plan = read_plan(seoul().routes_path, network())
+    assert plan.names == ("N10", "N13", "N16", "N26", "N30", "N37", "N40", "N61", "N62")
+
+
+def test_a_city_stays_read_only_in_copies() -> None:
+    copy = pickle.loads(pickle.dumps(seoul()))  # noqa: S301 - written in the same line
+    assert copy.outline.tolist() == seoul().outline.tolist()
+    assert not copy.outline.flags.writeable
+    assert not copy.night_spots.weight.flags.writeable
+
+
+def test_only_known_cities_are_found() -> None:
+    with pytest.raises(UsageError, match="sample city must be one of seoul, got 'busan'"):
+        sample_city("busan")
+
+
+def test_a_folder_without_city_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no city can be read from it \(FileNotFoundError"):
+        read_city(tmp_path)
+
+
+def test_places_need_positive_weights_and_equal_columns() -> None:
+    with pytest.raises(DataError, match=r"weight must be above 0, got nan for 'b' \(1 such\)"):
+        Places(("a", "b"), [1, 2], [1, 2], [1, float("nan")])
+    with pytest.raises(DataError, match="one position and weight each, got 2 names and 1 positions"):
+        Places(("a", "b"), [1], [1], [1])
+
+
+def write_tables(city: City, folder: Path) -> None:
+    """Write a city's facts as the plain tables that `build_city` reads."""
+    plan = [(route, number, *at) for route, way in waypoints(city).items() for number, at in enumerate(way)]
+    tables = {
+        "outline": ("lon,lat", city.outline.tolist()),
+        "districts": ("district,lon,lat,residents_thousand", rows(city.districts, 1e-3)),
+        "night_spots": ("place,lon,lat,weight", rows(city.night_spots, 1)),
+        "river": ("lon,lat", city.river.tolist()),
+        "bridges": ("lon,lat", city.bridges.tolist()),
+        "mountains": ("name,lon,lat,radius_m", [(f"m{number}", *disc) for number, disc in enumerate(city.mountains.tolist())]),
+        "routes": ("route,sequence,lon,lat", plan),
+    }
+    for name, (head, lines) in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join([head, *(",".join(map(str, line)) for line in lines)]) + "\n")
+
+
+def rows(places: Places, scale: float) -> list[tuple[str, float, float, float]]:
+    """Return places as rows."""
+    return list(zip(places.names, places.lon.tolist(), places.lat.tolist(), (places.weight * scale).tolist(), strict=True))
+
+
+def waypoints(city: City) -> dict[str, list[list[float]]]:
+    """Return the routes that ran by name."""
+    features = json.loads(city.routes_path.read_text())["features"]
+    return {feature["properties"]["name"]: feature["geometry"]["coordinates"] for feature in features}
+
+
+def test_city_files_are_built_from_plain_tables_and_give_the_same_city(tmp_path: Path) -> None:
+    write_tables(seoul(), tmp_path)
+    built = read_city(build_city(tmp_path, tmp_path / "city"))
+    for name in ("outline", "river", "bridges", "mountains"):
+        assert getattr(built, name).tolist() == getattr(seoul(), name).tolist()
+    assert rows(built.districts, 1) == rows(seoul().districts, 1)
+    assert waypoints(built) == waypoints(seoul())
+    for name in ("outline", "districts", "night_spots", "river", "bridges", "routes_2013"):
+        assert (tmp_path / "city" / f"{name}.geojson").read_bytes() == seoul().routes_path.with_name(f"{name}.geojson").read_bytes()
+
+
+def test_a_missing_or_broken_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a city needs the table outline.csv"):
+        build_city(tmp_path, tmp_path / "city")
+    write_tables(seoul(), tmp_path)
+    (tmp_path / "bridges.csv").write_text("lon,lat\n126.8,here\n")
+    with pytest.raises(DataError, match="lat must be a number, got 'here'"):
+        build_city(tmp_path, tmp_path / "city")
+    assert not (tmp_path / "city").exists()
+
+
+# The synthetic world
+
+
+def test_nobody_lives_or_phones_in_the_river_or_lives_on_a_mountain() -> None:
+    world = make_world(seoul(), SMALL)
+    homes = world.plane.to_xy(world.home_lon, world.home_lat)
+    masts = world.plane.to_xy(world.mast_lon, world.mast_lat)
+    assert not np.isin(world.terrain.code_at(*homes), (WATER, MOUNTAIN)).any()
+    rounding_m = 1.0  # a position of 5 decimals may cross the edge of a cell
+    deep = [world.terrain.code_at(masts[0] + east, masts[1] + north) == WATER for east in (-rounding_m, rounding_m) for north in (-1, 1)]
+    assert not np.all(deep, axis=0).any()
+    assert (world.terrain.code_at(*homes) == LAND).mean() > 0.97
+
+
+def test_the_mast_of_a_point_is_the_nearest_to_within_a_raster_cell() -> None:
+    world = make_world(seoul(), SMALL)
+    mast_x, mast_y = world.plane.to_xy(world.mast_lon, world.mast_lat)
+    x, y = world.plane.to_xy(world.home_lon[:200], world.home_lat[:200])
+    metres = np.hypot(mast_x[None] - x[:, None], mast_y[None] - y[:, None])
+    assert (metres[np.arange(200), world.terrain.mast_at(x, y)] <= metres.min(axis=1) + 2 * np.hypot(50, 50) + 3).all()
+
+
+def test_settings_outside_their_range_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"n_calls must lie in \[1, 1e\+11\], got 0"):
+        SynthSettings(n_calls=0)
+    with pytest.raises(UsageError, match=r"out_share must lie in \[0, 1\], got nan"):
+        SynthSettings(out_share=float("nan"))
+
+
+# Drawing
+
+
+def test_the_same_seed_gives_the_same_records_and_another_seed_others() -> None:
+    once, again, other = (synthesise(seoul(), settings) for settings in (SMALL, SMALL, replace(SMALL, seed=6)))
+    assert once[0].equals(again[0])
+    assert once[1].equals(again[1])
+    assert not once[0].equals(other[0])
+    assert (once[0].num_rows, once[1].num_rows) == (3_000, 700)
+
+
+def test_partitions_add_up_and_stay_within_their_bounds() -> None:
+    huge = SynthSettings(n_calls=3_000_000_000, n_taxi=5_000_001)
+    for parts, n_rows in ((call_partitions(huge), huge.n_calls), (taxi_partitions(huge), huge.n_taxi)):
+        assert sum(part.rows for part in parts) == n_rows
+        assert max(part.rows for part in parts) <= MAX_ROWS
+        assert len({(part.night, part.block, part.chunk) for part in parts}) == len(parts)
+    assert max(part.block for part in call_partitions(huge)) == -(-huge.subscribers // BLOCK_SUBSCRIBERS) - 1
+
+
+def test_subscribers_keep_their_home_through_the_week_and_their_pseudonym_is_theirs_alone() -> None:
+    calls, _ = synthesise(seoul(), replace(SMALL, n_subscribers=400))
+    ids, lon, lat = (calls[name].to_numpy() for name in ("subscriber", "home_lon", "home_lat"))
+    homes = {(i, x, y) for i, x, y in zip(ids.tolist(), lon.tolist(), lat.tolist(), strict=True)}
+    assert len(homes) == len(set(ids.tolist())) <= 400
+    assert len(set(calls["time"].to_numpy().astype("datetime64[D]").tolist())) >= 7
+
+
+def test_files_are_written_whole_with_a_twin_of_evenly_taken_rows(tmp_path: Path) -> None:
+    files = write_synthesis(seoul(), tmp_path, SMALL)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["calls.parquet", "calls_few.csv", "taxi.parquet", "taxi_few.csv"]
+    calls = pq.read_table(files.calls_path)
+    assert calls.equals(synthesise(seoul(), SMALL)[0])
+    with files.calls_twin_path.open(newline="") as lines:
+        twin = list(csv.DictReader(lines))
+    taken = calls.take(np.arange(0, 3_000, 10)).to_pylist()
+    assert [row["time"] for row in twin] == [str(row["time"]) for row in taken]
+    assert [row["lon"] for row in twin] == ["" if row["lon"] is None else f"{row['lon']:.5f}" for row in taken]
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_synthesis(seoul(), tmp_path / "file" / "out", SMALL)
+
+
+# The committed week
+
+
+def test_the_committed_records_are_made_again_byte_for_byte(tmp_path: Path) -> None:
+    made = write_synthesis(seoul(), tmp_path)
+    for path in (made.calls_path, made.taxi_path, made.calls_twin_path, made.taxi_twin_path):
+        kept = seoul().calls_path.with_name(path.name)
+        if path.suffix == ".parquet" and pq.read_metadata(path).created_by != pq.read_metadata(kept).created_by:
+            assert pq.read_table(path).equals(pq.read_table(kept))  # another pyarrow packs the same rows otherwise
+        else:
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == hashlib.sha256(kept.read_bytes()).hexdigest()
+
+
+def test_the_committed_records_are_large_enough_and_small_enough() -> None:
+    calls, taxi = committed("calls.parquet"), committed("taxi.parquet")
+    assert tuple(calls.schema.names) == CALL_COLUMNS
+    assert tuple(taxi.schema.names) == TAXI_COLUMNS
+    assert calls.num_rows >= 300_000
+    assert taxi.num_rows >= 60_000
+    assert seoul().calls_path.stat().st_size + seoul().taxi_path.stat().st_size <= 8_000_000
+
+
+@pytest.mark.parametrize(("name", "columns"), [("calls.parquet", CALL_COLUMNS[1:5]), ("taxi.parquet", TAXI_COLUMNS[2:])])
+def test_positions_have_5_decimals(name: str, columns: tuple[str, ...]) -> None:
+    for column in columns:
+        values = committed(name)[column].drop_null().to_numpy()
+        assert (values == np.round(values, 5)).all()
+
+
+@pytest.mark.parametrize(("name", "column"), [("calls.parquet", "time"), ("taxi.parquet", "pickup_time")])
+def test_hours_follow_the_boardings_profile(name: str, column: str) -> None:
+    times = clean_times(committed(name), column)
+    hours = np.bincount((times - times.astype("datetime64[D]")).astype(int) // 3600, minlength=5) / len(times)
+    assert np.abs(hours - HOUR_SHARES).max() < 0.006
+
+
+@pytest.mark.parametrize(("name", "column"), [("calls.parquet", "time"), ("taxi.parquet", "pickup_time")])
+def test_saturday_is_the_busiest_of_seven_nights(name: str, column: str) -> None:
+    days, count = np.unique(clean_times(committed(name), column).astype("datetime64[D]"), return_counts=True)
+    nights = [day.item() - dt.timedelta(days=1) for day in days]
+    assert nights == [dt.date(2013, 3, 11) + dt.timedelta(days=number) for number in range(7)]
+    assert nights[int(count.argmax())].strftime("%A") == "Saturday"
+    assert count.max() / count.mean() == pytest.approx(1.206, abs=0.01)
+
+
+def test_the_stated_share_of_rows_is_spoilt_in_each_way_and_the_reader_finds_all_of_them() -> None:
+    for path, kinds in ((seoul().calls_path, CALL_DIRT), (seoul().taxi_path, TAXI_DIRT)):
+        _, report = estimate_demand([path], grid())
+        found = {rule.name: rule.rows for rule in report.rules if rule.effect == "reject"}
+        spoilt = ["position missing", "outside the area", "outside the window", "ends before it begins"][: len(kinds)]
+        assert report.rows_in == committed(path.name).num_rows
+        for rule in spoilt:
+            assert found.pop(rule) / report.rows_in == pytest.approx(DIRT_SHARE, abs=0.001)
+        assert sum(found.values()) / report.rows_in < 0.001
+
+
+def test_calls_and_taxi_follow_the_same_desire_lines_but_not_row_by_row() -> None:
+    _, report = estimate_demand([seoul().calls_path, seoul().taxi_path], grid())
+    assert report.agreement is not None
+    assert 0.8 < report.agreement.origin_rank < 0.99
+    assert 0.8 < report.agreement.destination_rank < 0.99
+
+
+@pytest.mark.parametrize("sources", [("calls_path",), ("calls_path", "taxi_path")])
+def test_the_routes_of_2013_have_the_presence_that_the_generator_is_calibrated_to(sources: tuple[str, ...]) -> None:
+    demand, _ = estimate_demand([getattr(seoul(), source) for source in sources], grid())
+    score = score_plan(network(), demand, read_plan(seoul().routes_path, network()))
+    assert score.presence_share == pytest.approx(0.42, abs=0.01)
+
+
+def test_demand_is_heavy_tailed_and_busy_places_lie_off_the_routes_of_2013() -> None:
+    demand, _ = estimate_demand([seoul().calls_path], grid())
+    people = demand.presence_by_hex()
+    assert np.sort(people)[::-1][:125].sum() / people.sum() > 0.4
+    served = set(network().stop_hex[read_plan(seoul().routes_path, network()).used_stops].tolist())
+    spots = seoul().night_spots
+    busy = dict(zip(spots.names, grid().lonlat_to_hex(spots.lon, spots.lat).tolist(), strict=True))
+    for place in ("Boramae", "Kkachisan"):
+        assert busy[place] not in served
+        assert (people > people[busy[place]]).sum() < 250  # busier than four hexes in five
