@@ -98,10 +98,6 @@ class Sources:
             problem = "--nodes and --links belong together, got only one of them; give both road tables, or none for the hex lattice"
         elif self.stops is not None and self.nodes is None:
             problem = "--stops needs the roads that join them; add --nodes and --links"
-        elif not (self.files or self.city):
-            problem = "no records are named; give files of calls or taxi rides, or --city seoul for the sample city"
-        elif STDIN in self.files and not (self.area or self.city):
-            problem = "standard input cannot be read twice to find the study area; add --area outline.geojson"
         elif self.h3_resolution is not None and self.n_hexes is not None:
             problem = "--hexes counts planar hexagons and --h3 makes no planar ones; give one of them"
         if problem:
@@ -166,6 +162,93 @@ class Study:
         return names
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """
+    Demand read from records, on its grid.
+
+    Attributes
+    ----------
+    grid
+        The hexes.
+    demand
+        Trips and people.
+    report
+        What became of every record.
+    city
+        Facts of the city, or None.
+    inputs
+        Files that were read.
+    timings_s
+        Seconds of each stage.
+    """
+
+    grid: HexGrid
+    demand: Demand
+    report: DemandReport
+    city: City | None
+    inputs: tuple[str, ...]
+    timings_s: Mapping[str, float]
+
+
+def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None) -> Reading:
+    """
+    Lay the grid, read records and estimate the demand.
+
+    Parameters
+    ----------
+    sources
+        Files and how to read them.
+    rejected
+        Parquet file for rejected rows, mode 0600; none by default.
+
+    Returns
+    -------
+    Reading
+        Demand in trips and people a night.
+
+    Raises
+    ------
+    DataError
+        If a file breaks a rule.
+    UsageError
+        If an option lies outside its range.
+    """
+    from owlbus.demand import estimate_demand
+
+    timings: dict[str, float] = {}
+    city = read_named_city(sources.city)
+    files = _records_of(sources, city)
+    with _timed(timings, "grid"):
+        grid = build_grid(sources, city)
+    with _timed(timings, "demand"):
+        demand, report = estimate_demand(
+            files,
+            grid,
+            sources.window,
+            taxi_weight=sources.taxi_weight,
+            n_nights=sources.n_nights,
+            columns=sources.columns,
+            timezone=sources.timezone,
+            max_rejected_share=sources.max_rejected_share,
+            rejected=rejected,
+        )
+    return Reading(grid, demand, report, city, tuple(name for name in (*files, sources.area) if name), timings)
+
+
+def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
+    """Return the files of records: those named, else the city's."""
+    if STDIN in sources.files and sources.area is None and city is None:
+        msg = "standard input cannot be read twice to find the study area; add --area outline.geojson"
+        raise UsageError(msg)
+    if sources.files:
+        return sources.files
+    if city is None:
+        msg = "no records are named; give files of calls or taxi rides, or --city seoul for the sample city"
+        raise UsageError(msg)
+    return str(city.calls_path), str(city.taxi_path)
+
+
 def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None) -> Study:
     """
     Read records, lay the grid, estimate the demand and build the network.
@@ -189,29 +272,12 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     UsageError
         If an option lies outside its range.
     """
-    from owlbus.demand import estimate_demand
-
-    timings: dict[str, float] = {}
-    city = read_named_city(sources.city)
-    files = sources.files or (() if city is None else (str(city.calls_path), str(city.taxi_path)))
-    with _timed(timings, "grid"):
-        grid = build_grid(sources, city)
-    with _timed(timings, "demand"):
-        demand, report = estimate_demand(
-            files,
-            grid,
-            sources.window,
-            taxi_weight=sources.taxi_weight,
-            n_nights=sources.n_nights,
-            columns=sources.columns,
-            timezone=sources.timezone,
-            max_rejected_share=sources.max_rejected_share,
-            rejected=rejected,
-        )
+    read = read_demand(sources, rejected=rejected)
+    timings = dict(read.timings_s)
     with _timed(timings, "network"):
-        network = build_network(sources, grid, city)
-    inputs = tuple(name for name in (*files, sources.area, sources.nodes, sources.links, sources.stops) if name)
-    return Study(grid, demand, network, sources.is_synthetic, city, report, inputs, timings)
+        network = build_network(sources, read.grid, read.city)
+    inputs = (*read.inputs, *(name for name in (sources.nodes, sources.links, sources.stops) if name))
+    return Study(read.grid, read.demand, network, sources.is_synthetic, read.city, read.report, inputs, timings)
 
 
 def read_named_city(name: str | None) -> City | None:

@@ -1,0 +1,141 @@
+"""The program `owlbus`: its commands, its configuration, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from owlbus.cli.config import read_config
+from owlbus.cli.demand import demand
+from owlbus.cli.demo import demo
+from owlbus.cli.network import network
+from owlbus.cli.options import grouped
+from owlbus.cli.plan import plan
+from owlbus.cli.score import score
+from owlbus.cli.synth import synth
+from owlbus.cli.talk import show_traceback
+from owlbus.errors import OwlbusError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BUG = 70
+INTERRUPTED = 130
+BAD_INPUT = 3
+COMMANDS = (
+    (demo, "Plan nine night routes on the sample city and hold them against those of 2013."),
+    (plan, "Plan night routes on your own records: the main job."),
+    (score, "Measure a given plan."),
+    (demand, "Estimate demand from records, and say what became of every one."),
+    (network, "Build the network that routes run on."),
+    (synth, "Draw synthetic records of the sample city."),
+)
+
+_ABOUT = """
+[bold]owlbus demo[/bold] plans nine night routes on the sample city; [bold]owlbus plan FILES… --out DIR[/bold] does it on your own records.
+
+Night-bus routes from call and taxi records: records, 500 m hexagons, demand, routes, evidence.
+"""
+_EXITS = (
+    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, 3 bad input, 4 no plan keeps the limits, 5 refused for privacy, "
+    "70 a bug, 130 Ctrl-C with the best plan so far written."
+)
+
+
+def make_app() -> typer.Typer:
+    """Return the program with all its commands."""
+    app = typer.Typer(
+        name="owlbus",
+        help=_ABOUT,
+        epilog=f"Options may also stand in owlbus.toml, or in OWLBUS_NAME in the environment. {_EXITS}",
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for command, summary in COMMANDS:
+        app.command(name=command.__name__, short_help=summary)(grouped(command))
+    return app
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+    del version
+
+
+def _version(*, on: bool) -> None:
+    """Print the version and leave, if asked to."""
+    if on:
+        from owlbus import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """
+    Run the program and leave with its exit code.
+
+    Parameters
+    ----------
+    args
+        Words after the program's name; those of the process by default.
+    """
+    sys.exit(run(sys.argv[1:] if args is None else list(args)))
+
+
+def run(args: Sequence[str]) -> int:
+    """
+    Run the program.
+
+    Parameters
+    ----------
+    args
+        Words after the program's name.
+
+    Returns
+    -------
+    int
+        The exit code; a number without a unit.
+    """
+    try:
+        app = make_app()
+        command = typer.main.get_command(app)
+        defaults = read_config(args, command)
+        code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
+    except typer.TyperException as error:
+        return _fail(_one_line(error), error.exit_code, error)
+    except OwlbusError as error:
+        return _fail(str(error), error.exit_code, error)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was written", INTERRUPTED)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{name}cannot be read or written ({error.strerror or error}); nothing was written", BAD_INPUT, error)
+    except Exception as error:  # noqa: BLE001 - the last door: whatever comes here is a bug, and is reported as one
+        return _fail(f"this is a bug in owlbus ({type(error).__name__}: {error}); report it with what -vv prints", BUG, error)
+    return code if isinstance(code, int) else 0
+
+
+def _one_line(error: typer.TyperException) -> str:
+    """Message of a usage error, as the rest of the program writes them."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}; see owlbus --help"
+
+
+def _fail(message: str, code: int, error: BaseException | None = None) -> int:
+    """Say why the program ends, in one line, and return the code that it ends with."""
+    if error is not None and show_traceback():
+        traceback.print_exception(error)
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - the one line that every failure ends with
+    return code

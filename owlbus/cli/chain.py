@@ -1,0 +1,238 @@
+"""What `demo`, `plan` and `score` share: the study, the plan held against, the run directory, the gates and the exit."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
+from owlbus.errors import FindingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from owlbus.cli.talk import Talk
+    from owlbus.pipeline import PlanRun, Request, Scored, Sources, Study
+    from owlbus.plan import Plan
+    from owlbus.rundir import RunDir
+
+INTERRUPTED = 130
+SYNTHETIC = "Synthetic demand, drawn so that the routes of 2013 reach about the 42 % that the city states: it cannot confirm that figure."
+
+
+def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None) -> Study:
+    """
+    Build the study that the options name, or read it from an earlier run.
+
+    Parameters
+    ----------
+    sources
+        What to build it from; used without `from_run`.
+    from_run
+        Run directory to read it from, or None.
+    run
+        Where rejected rows are kept, or None.
+
+    Returns
+    -------
+    Study
+        Lengths in metres, times in seconds.
+    """
+    from owlbus.pipeline import build_study, read_study
+
+    if from_run is not None:
+        return read_study(from_run)
+    if sources is None:
+        msg = "no records are named; give files of calls or taxi rides, --city seoul, or --run DIR"
+        raise UsageError(msg)
+    return build_study(sources, rejected=None if run is None else run.stage("rejected.parquet"))
+
+
+def warn(voice: Talk, study: Study) -> None:
+    """
+    Say what a reader of the numbers should know: rejected rows, thin nights, trips out of reach.
+
+    Parameters
+    ----------
+    voice
+        What it is said with.
+    study
+        Grid, demand and network; shares are 0 to 1.
+    """
+    if study.report is not None:
+        if study.report.rows_rejected:
+            extent = f"{study.report.rows_rejected:,} of {study.report.rows_in:,} rows ({study.report.rejected_share:.1%})"
+            voice.say(f"note: {extent} are rejected; owlbus demand shows why")
+        for note in study.report.notes:
+            voice.say(f"note: {note}")
+    if study.unreachable_share > 0:
+        extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
+        voice.say(f"note: no stop reaches {extent}, with {study.unreachable_share:.1%} of trips; these count as not served")
+
+
+def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str, Plan] | None:
+    """
+    Read the plan to hold a result against.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    file
+        GeoJSON or CSV, or None for the routes that ran in the city, if there is one.
+    max_snap_m
+        Metres that way-points may lie from the nearest stop.
+
+    Returns
+    -------
+    tuple or None
+        What people call it, and the plan.
+    """
+    from owlbus.plan import read_plan
+
+    if file is not None:
+        return plan_name(file), read_plan(file, study.network, max_snap_m=max_snap_m)
+    if study.city is None or not study.city.routes_path.is_file():
+        return None
+    return plan_name(study.city.routes_path), read_plan(study.city.routes_path, study.network, max_snap_m=max_snap_m)
+
+
+def plan_name(file: str | Path) -> str:
+    """Return what people call the plan in `file`: the file's name without its endings, as words."""
+    return Path(file).name.partition(".")[0].replace("_", " ")
+
+
+def settings_of_run(sources: Sources | None, request: Request | None, **more: object) -> dict[str, Any]:
+    """
+    Gather the settings that shape a run, as JSON can hold them.
+
+    Parameters
+    ----------
+    sources
+        What the study was built from, or None.
+    request
+        What was searched for, or None.
+    **more
+        Further settings; lengths in metres, times in seconds.
+
+    Returns
+    -------
+    dict
+        Settings by name.
+    """
+    from owlbus.pipeline.runs import settings_of
+
+    values: dict[str, Any] = {}
+    if sources is not None:
+        values |= asdict(sources) | {"is_synthetic": sources.is_synthetic}
+        values["files"] = list(values["files"])
+    if request is not None:
+        values |= settings_of(request)
+    return values | more
+
+
+def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[str, Any], title: str) -> None:
+    """
+    Write a search to its run directory.
+
+    Parameters
+    ----------
+    run
+        The directory.
+    ran
+        Study, plan and scorecard.
+    held
+        Plan held against it, or None.
+    settings
+        As `settings_of_run` gathers them; lengths in metres, times in seconds.
+    title
+        Line above the map.
+    """
+    from owlbus.pipeline import write_run
+    from owlbus.rundir import RunRecord
+
+    write_run(run, ran.study, ran.best, held, title=title)
+    run.publish(RunRecord("plan", settings, ran.request.seed, ran.study.inputs, ran.result.ended_by, ran.timings_s))
+
+
+def show_run(voice: Talk, ran: PlanRun, held: Scored | None, out: str, title: str, city_share: float | None) -> None:
+    """
+    Print a search and what it found.
+
+    Parameters
+    ----------
+    voice
+        What it is printed with.
+    ran
+        Study, plan and scorecard.
+    held
+        Plan held against it, or None.
+    out
+        The run directory.
+    title
+        Line above the table.
+    city_share
+        Share of presence that the city states, 0 to 1, or None.
+    """
+    plans = [ran.best, *([held] if held else [])]
+    document = {
+        "command": "plan",
+        "out": out,
+        "seed": ran.request.seed,
+        "ended_by": ran.result.ended_by,
+        "steps": ran.result.steps,
+        "objective_share": round(ran.result.share, 6),
+        "study": study_document(ran.study),
+        "plan": plan_document(ran.best),
+        "reference": plan_document(held) if held else None,
+    }
+    voice.show(
+        document,
+        plans_table(ran.study, plans, title=title, city_share=city_share),
+        *([routes_table(ran.best.card)] if voice.is_verbose else []),
+    )
+    if ran.study.is_synthetic:
+        voice.say(SYNTHETIC)
+    voice.say(f"Search ended by: {ran.result.ended_by}, seed {ran.request.seed}. Written to {out}: map.png, plan.geojson and more.")
+
+
+def gate(card: Any, min_presence: float | None, min_served: float | None) -> None:  # noqa: ANN401 - a Scorecard; its type would load numba
+    """
+    Refuse a plan that misses a gate.
+
+    Parameters
+    ----------
+    card
+        Its scorecard.
+    min_presence, min_served
+        Least shares, 0 to 1; None for no gate.
+
+    Raises
+    ------
+    FindingError
+        If a share lies below its gate.
+    """
+    missed = [
+        f"{name} share must be at least {least:g}, got {share:.4f}"
+        for name, least, share in (("presence", min_presence, card.presence_share), ("served", min_served, card.served_share))
+        if least is not None and not share >= least
+    ]
+    if missed:
+        msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the gate"
+        raise FindingError(msg)
+
+
+def require_share(name: str, value: float | None) -> None:
+    """Refuse a gate `value` of the option `name` that is no share, 0 to 1."""
+    if value is not None and not 0 <= value <= 1:
+        msg = f"{name} must lie in [0, 1], got {value:g}; 42 % reads 0.42"
+        raise UsageError(msg)
+
+
+def leave_if_interrupted(ran: PlanRun) -> None:
+    """Leave with the code of Ctrl-C if the search of `ran` was cut short; its plan is written by now."""
+    if ran.result.was_interrupted:
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,103 @@
+"""Defaults from `owlbus.toml`, below flags and environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONFIG_FILE = "owlbus.toml"
+
+
+def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - the parser's own type is private
+    """
+    Read defaults for every command from the configuration file.
+
+    The file is the one of ``--config`` or ``OWLBUS_CONFIG``, else ``owlbus.toml`` where the program runs, if there is one. Keys are option
+    names without dashes in front; those at the top go to every command that has the option, those of a table ``[plan]`` to that command.
+
+    Parameters
+    ----------
+    args
+        Words after the program's name.
+    command
+        The parser with its commands.
+
+    Returns
+    -------
+    dict
+        By command, values by parameter.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or names an option that no command has.
+    """
+    file = _config_file(args)
+    if file is None:
+        return {}
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{file}: cannot be read ({error.strerror}); name another file with --config"
+        raise UsageError(msg) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{file}: is no valid TOML ({error})"
+        raise UsageError(msg) from None
+    known = {name: _options(sub) for name, sub in command.commands.items()}
+    everywhere = {key: value for key, value in content.items() if not isinstance(value, dict)}
+    every_option = {key for options in known.values() for key in options}
+    for key in everywhere:
+        _require(file, key, every_option)
+    defaults = {
+        name: {options[key]: _text(value) for key, value in everywhere.items() if key in options} for name, options in known.items()
+    }
+    for name, table in content.items():
+        if isinstance(table, dict):
+            _require(file, f"[{name}]", {f"[{command}]" for command in known})
+            for key, value in table.items():
+                _require(file, key, set(known[name]))
+                defaults[name][known[name][key]] = _text(value)
+    return defaults
+
+
+def _config_file(args: Sequence[str]) -> Path | None:
+    """Return the configuration file that is named, or the one at hand, or none."""
+    for place, word in enumerate(args):
+        if word == "--config" and place + 1 < len(args):
+            return Path(args[place + 1])
+        if word.startswith("--config="):
+            return Path(word.partition("=")[2])
+    named = os.environ.get("OWLBUS_CONFIG")
+    if named:
+        return Path(named)
+    at_hand = Path(CONFIG_FILE)
+    return at_hand if at_hand.is_file() else None
+
+
+def _options(command: Any) -> dict[str, str]:  # noqa: ANN401 - the parser's own type is private
+    """Parameter of a command by each of its option names without dashes in front."""
+    return {name.lstrip("-"): param.name for param in command.params for name in param.opts if name.startswith("--")}
+
+
+def _require(file: Path, key: str, known: set[str]) -> None:
+    """Refuse a key that no command knows, and name the nearest one."""
+    if key not in known:
+        near = difflib.get_close_matches(key, sorted(known), n=1)
+        hint = f"did you mean {near[0]}?" if near else "see owlbus COMMAND --help"
+        msg = f"{file}: no option is called {key}; {hint}"
+        raise UsageError(msg)
+
+
+def _text(value: Any) -> Any:  # noqa: ANN401 - TOML holds many types
+    """Value as the parser takes it from a command line; dates and the like become text."""
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) else str(value)

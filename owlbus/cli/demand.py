@@ -1,0 +1,62 @@
+"""`owlbus demand`: records to demand, and what became of every record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from owlbus.cli.options import OUT, AreaOptions, DemandOptions, NetworkOptions, TalkOptions, sources_of
+from owlbus.cli.show import demand_table, records_table, rules_table
+from owlbus.cli.talk import talking
+
+
+def demand(
+    area: AreaOptions,
+    demand: DemandOptions,
+    talk: TalkOptions,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not; - is standard input.")
+    ] = None,
+    out: Annotated[str | None, OUT] = None,
+) -> None:
+    """
+    [bold]owlbus demand calls.parquet taxi.csv.gz --area city.geojson[/bold]
+
+    Estimate demand from records: trips and people by hour, how far calls and taxi agree, and why rows were rejected.
+    """
+    from owlbus.cli.chain import settings_of_run
+    from owlbus.pipeline import read_demand
+    from owlbus.rundir import RunRecord, open_run_dir
+
+    sources = sources_of(files, area, demand, NetworkOptions())
+    with talking(talk) as voice:
+        if out is None:
+            found = read_demand(sources)
+        else:
+            with open_run_dir(out) as run:
+                found = read_demand(sources, rejected=run.stage("rejected.parquet"))
+                found.grid.write(run.stage("grid.parquet"))
+                found.demand.write(run.stage("demand.parquet"))
+                run.publish(RunRecord("demand", settings_of_run(sources, None), None, found.inputs, None, found.timings_s))
+    document = {
+        "command": "demand",
+        "out": out,
+        "hexes": found.grid.n_hexes,
+        "nights": found.demand.n_nights,
+        "trips_per_night": round(found.demand.total_trips, 1),
+        "presence_per_night": round(found.demand.total_presence, 1),
+        "records": found.report.to_json(),
+    }
+    pages = [records_table(found.report), *([rules_table(found.report)] if found.report.rules else []), demand_table(found.demand)]
+    voice.show(document, *pages)
+    agreed = found.report.agreement
+    if agreed is not None and agreed.od_rank is not None:
+        voice.say(
+            f"Calls and taxi share {agreed.od_common_share:.0%} of their demand by pair of hexes and {agreed.origin_common_share:.0%} by "
+            f"origin; rank correlation by pair {agreed.od_rank:.2f}; taxi weighs {found.report.taxi_weight:g} in the blend."
+        )
+    for note in found.report.notes:
+        voice.say(f"note: {note}")
+    if out is not None:
+        voice.say(f"Written to {out}: grid.parquet, demand.parquet and rejected.parquet, readable by you alone.")

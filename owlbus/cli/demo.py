@@ -1,0 +1,48 @@
+"""`owlbus demo`: the sample city with the budget of 2013."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from owlbus.cli.chain import leave_if_interrupted, publish, reference_of, settings_of_run, show_run, study_of, warn
+from owlbus.cli.options import OUT, TalkOptions
+from owlbus.cli.talk import talking
+
+FLEET = 45
+HEADWAY_S = 2_700
+STEPS = 400_000
+
+
+def demo(
+    talk: TalkOptions,
+    out: Annotated[str, OUT] = "owlbus-demo",
+    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = STEPS,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
+) -> None:
+    """
+    [bold]owlbus demo --out demo[/bold]
+
+    Plan nine night routes for the sample city with the budget of 2013, 45 buses every 45 minutes and no more route-kilometres, and hold
+    them against the nine routes of 2013. Needs no network; the demand is synthetic.
+    """
+    from owlbus.limits import RouteLimits
+    from owlbus.pipeline import Request, Sources, best_plan, budget_of, score_study
+    from owlbus.rundir import open_run_dir
+    from owlbus.score import CITY_SHARE
+
+    sources = Sources(city="seoul")
+    with talking(talk) as voice, open_run_dir(out) as run:
+        study = study_of(sources, None, run)
+        warn(voice, study)
+        given = reference_of(study, None, 1500.0)
+        assert given is not None, "the sample city has the routes of 2013"  # noqa: S101 - shipped with the package
+        limits = budget_of(study, given[1], RouteLimits(max_buses=FLEET, headway_s=HEADWAY_S))
+        request = Request(n_routes=len(given[1]), limits=limits, steps=steps, seed=seed)
+        ran = best_plan(study, request)
+        held = score_study(study, given[1], given[0], rule=request.rule, headway_s=HEADWAY_S)
+        title = "Nine night routes for Seoul, with the budget of 2013"
+        publish(run, ran, held, settings_of_run(sources, request), title)
+    show_run(voice, ran, held, out, title, CITY_SHARE)
+    leave_if_interrupted(ran)

@@ -1,0 +1,332 @@
+"""Options that several commands share, in groups that a command takes as one argument each."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from owlbus.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from owlbus.limits import RouteLimits, ServiceRule
+    from owlbus.pipeline import Request, Sources
+
+
+def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any:  # noqa: ANN401 - the parser's own type is private
+    """
+    Describe an option that the environment can give too, as ``OWLBUS_NAME``.
+
+    Parameters
+    ----------
+    panel
+        Heading in the help.
+    names
+        The option and its short forms; the first long one names the variable.
+    unit
+        What stands for the value in the help.
+    text
+        What it does.
+
+    Returns
+    -------
+    OptionInfo
+        For `typing.Annotated`.
+    """
+    name = next(name for name in names if name.startswith("--"))
+    variable = f"OWLBUS_{name.lstrip('-').replace('-', '_').upper()}"
+    return typer.Option(*names, metavar=unit, help=text, envvar=variable, show_envvar=False, rich_help_panel=panel)
+
+
+_AREA, _DEMAND, _NETWORK, _LIMITS = "Study area", "Demand", "Network", "What a route and a plan may be"
+_RULE, _SEARCH, _TALK = "When a trip counts as served", "Search", "Output"
+
+
+@dataclass(frozen=True, slots=True)
+class TalkOptions:
+    """How much a command says, and in which form."""
+
+    json: Annotated[bool, option(_TALK, "--json", text="Print one JSON document on standard output.")] = False
+    quiet: Annotated[bool, option(_TALK, "--quiet", "-q", text="Say nothing but results and errors.")] = False
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say more; -vv shows where an error came from.", rich_help_panel=_TALK)
+    ] = 0
+    config: Annotated[
+        str | None, option(_TALK, "--config", unit="FILE", text="Defaults for options; owlbus.toml here if there is one.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class AreaOptions:
+    """Where the study lies and how it is cut into hexes."""
+
+    city: Annotated[
+        str | None,
+        option(
+            _AREA, "--city", unit="NAME", text="Sample city: outline, water, mountains and, without FILES, records. Or a folder of one."
+        ),
+    ] = None
+    area: Annotated[
+        str | None,
+        option(
+            _AREA,
+            "--area",
+            "--outline",
+            unit="FILE",
+            text="Outline, GeoJSON polygon or CSV of lon, lat. Default: the city's, or one drawn around the records.",
+        ),
+    ] = None
+    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon.")] = 500.0
+    hexes: Annotated[int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area.")] = None
+    h3: Annotated[int | None, option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 cells of this resolution instead.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DemandOptions:
+    """How records become demand."""
+
+    window: Annotated[str, option(_DEMAND, "--window", unit="HH-HH", text="Hours of the night that count; the end is excluded.")] = "00-05"
+    taxi_weight: Annotated[
+        float, option(_DEMAND, "--taxi-weight", unit="SHARE", text="Share of taxi where calls and taxi are blended, 0 to 1.")
+    ] = 0.2
+    nights: Annotated[
+        int | None, option(_DEMAND, "--nights", unit="N", text="Nights that records without a date come from. Default: 1.")
+    ] = None
+    map: Annotated[
+        list[str] | None,
+        option(_DEMAND, "--map", unit="NAME=COLUMN", text="Column of the files that holds what owlbus calls NAME; may be repeated."),
+    ] = None
+    timezone: Annotated[
+        str | None, option(_DEMAND, "--timezone", unit="ZONE", text="Zone that times with a zone are shown in, such as Asia/Seoul.")
+    ] = None
+    max_rejected: Annotated[
+        float, option(_DEMAND, "--max-rejected", unit="SHARE", text="Largest share of a file's rows that may be rejected, 0 to 1.")
+    ] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """Where buses can run and how far people walk."""
+
+    nodes: Annotated[
+        str | None, option(_NETWORK, "--nodes", unit="FILE", text="Road nodes: node_id, lon, lat. Default: the hex lattice.")
+    ] = None
+    links: Annotated[
+        str | None, option(_NETWORK, "--links", unit="FILE", text="Road links: from_node, to_node, length_m, freespeed_m_per_s.")
+    ] = None
+    stops: Annotated[
+        str | None,
+        option(
+            _NETWORK, "--stops", unit="FILE", text="Stops: lon, lat, name. Default: one a hexagon, at the road node nearest its centre."
+        ),
+    ] = None
+    walk: Annotated[float, option(_NETWORK, "--walk", unit="METRES", text="Walk to a stop, boundary included.")] = 500.0
+    speed: Annotated[float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed, layovers included.")] = 19.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOptions:
+    """What routes and the plan must keep."""
+
+    fleet: Annotated[
+        int | None, option(_LIMITS, "--fleet", unit="BUSES", text="Buses that all routes together may need. Default: any number.")
+    ] = None
+    headway: Annotated[float, option(_LIMITS, "--headway", unit="MINUTES", text="Minutes between buses, for the fleet.")] = 45.0
+    max_length_km: Annotated[
+        float | None, option(_LIMITS, "--max-length-km", unit="KM", text="One-way length of a route. Default: 45.")
+    ] = None
+    min_length_km: Annotated[
+        float | None, option(_LIMITS, "--min-length-km", unit="KM", text="Least one-way length of a route. Default: none.")
+    ] = None
+    max_ride_min: Annotated[
+        float | None, option(_LIMITS, "--max-ride-min", unit="MINUTES", text="One-way ride of a route. Default: 240.")
+    ] = None
+    max_circuity: Annotated[
+        float | None,
+        option(_LIMITS, "--max-circuity", unit="RATIO", text="Route length over the shortest way between its terminals. Default: 1.6."),
+    ] = None
+    total_km: Annotated[
+        float | None, option(_LIMITS, "--total-km", unit="KM", text="One-way length of all routes together. Default: any.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOptions:
+    """When a trip counts as served."""
+
+    detour_factor: Annotated[
+        float, option(_RULE, "--detour-factor", unit="RATIO", text="The ride may take this times the direct drive…")
+    ] = 2.0
+    detour_min: Annotated[float, option(_RULE, "--detour-min", unit="MINUTES", text="…plus this.")] = 10.0
+    transfer_min: Annotated[float, option(_RULE, "--transfer-min", unit="MINUTES", text="What one transfer costs.")] = 5.0
+    max_transfers: Annotated[int, option(_RULE, "--max-transfers", unit="0|1", text="Transfers that a trip may need.")] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """What is searched for, and for how long."""
+
+    routes: Annotated[int, option(_SEARCH, "--routes", "-k", unit="K", text="Number of routes, 1 to 64.")] = 9
+    objective: Annotated[
+        str,
+        option(
+            _SEARCH, "--objective", unit="NAME", text="What to maximise: served, direct, presence, or a mix such as served=3,presence=1."
+        ),
+    ] = "served"
+    steps: Annotated[
+        int | None,
+        option(
+            _SEARCH, "--steps", unit="N", text="Moves to try; with a seed this fixes the result. Default: 400000, unless --time is given."
+        ),
+    ] = None
+    time: Annotated[
+        float | None, option(_SEARCH, "--time", unit="SECONDS", text="Seconds to search; the result then depends on the machine.")
+    ] = None
+    seed: Annotated[int, option(_SEARCH, "--seed", unit="N", text="Seed of the search.")] = 0
+    starts: Annotated[int, option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads.")] = 2
+
+
+OUT = option(_TALK, "--out", "-o", unit="DIR", text="Run directory to write: absent, empty, or an earlier run, which is replaced.")
+MIN_PRESENCE = option(
+    _TALK, "--min-presence", unit="SHARE", text="Gate: end with code 1 if fewer people than this share are within the walk of a stop."
+)
+MIN_SERVED = option(_TALK, "--min-served", unit="SHARE", text="Gate: end with code 1 if fewer trips than this share are served.")
+REFERENCE = option(
+    _TALK, "--reference", unit="FILE", text="Plan to hold against it, GeoJSON or CSV of way-points. Default: the city's, if there is one."
+)
+SNAP = option(_TALK, "--max-snap", unit="METRES", text="How far a way-point of a given plan may lie from the nearest stop.")
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """
+    Spread the option groups of a command into single options, and gather them again when it is called.
+
+    Parameters
+    ----------
+    command
+        A function whose arguments may be the dataclasses of this module.
+
+    Returns
+    -------
+    callable
+        The same with one keyword per option.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Any]] = {}
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not (isinstance(kind, type) and is_dataclass(kind)):
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kind))
+            continue
+        groups[name] = kind
+        spread = get_type_hints(kind, include_extras=True)
+        parameters += [
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=spread[field.name])
+            for field in fields(kind)
+        ]
+
+    @functools.wraps(command)
+    def gathered(**given: object) -> None:
+        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
+        command(**taken, **given)
+
+    spread_out: Any = gathered
+    del spread_out.__wrapped__  # or the parser would look through it
+    spread_out.__signature__ = inspect.Signature(parameters)
+    spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    whole: Callable[..., None] = spread_out
+    return whole
+
+
+def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions, network: NetworkOptions) -> Sources:
+    """
+    Sources of a study as the options say.
+
+    Parameters
+    ----------
+    files
+        Records, or None.
+    area, demand, network
+        Options, lengths in metres.
+
+    Returns
+    -------
+    Sources
+        For `owlbus.pipeline.build_study`.
+    """
+    from owlbus.pipeline import Sources
+    from owlbus.units import NightWindow
+
+    return Sources(
+        files=tuple(files or ()),
+        city=area.city,
+        area=area.area,
+        radius_m=area.radius,
+        n_hexes=area.hexes,
+        h3_resolution=area.h3,
+        nodes=network.nodes,
+        links=network.links,
+        stops=network.stops,
+        walk_m=network.walk,
+        speed_kmh=network.speed,
+        window=NightWindow.parse(demand.window),
+        taxi_weight=demand.taxi_weight,
+        n_nights=demand.nights,
+        columns=_columns(demand.map or []),
+        timezone=demand.timezone,
+        max_rejected_share=demand.max_rejected,
+    )
+
+
+def limits_of(options: LimitOptions) -> RouteLimits:
+    """Return the limits of a plan as `options` say, in metres and seconds."""
+    from owlbus.limits import RouteLimits
+
+    given: dict[str, Any] = {
+        "max_buses": options.fleet,
+        "headway_s": round(options.headway * 60),
+        "max_length_m": _scaled(options.max_length_km, 1000),
+        "min_length_m": _scaled(options.min_length_km, 1000),
+        "max_ride_s": _scaled(options.max_ride_min, 60),
+        "max_circuity": options.max_circuity,
+        "max_total_length_m": _scaled(options.total_km, 1000),
+    }
+    return replace(RouteLimits(), **{name: value for name, value in given.items() if value is not None})
+
+
+def rule_of(options: RuleOptions) -> ServiceRule:
+    """Return when a trip counts as served as `options` say, in seconds."""
+    from owlbus.limits import ServiceRule
+
+    return ServiceRule(options.detour_factor, round(options.detour_min * 60), round(options.transfer_min * 60), options.max_transfers)
+
+
+def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
+    """Return what a search is asked for, in steps or seconds: `search` under `limits` and `rule`."""
+    from owlbus.pipeline import Request
+
+    request = Request(search.routes, limits, rule, search.objective, search.steps, search.time, search.seed, search.starts)
+    return request if search.steps or search.time is None else replace(request, steps=None)
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    """Return a value in the smaller unit."""
+    return None if value is None else value * factor
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    """Return the files' column by owlbus' name, from NAME=COLUMN."""
+    columns = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            msg = f"--map must read NAME=COLUMN, such as lon=x, got {pair!r}"
+            raise UsageError(msg)
+        columns[name] = column
+    return columns

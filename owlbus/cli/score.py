@@ -1,0 +1,128 @@
+"""`owlbus score`: measure a given plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from owlbus.cli.chain import SYNTHETIC, gate, plan_name, reference_of, require_share, settings_of_run, study_of, warn
+from owlbus.cli.options import (
+    MIN_PRESENCE,
+    MIN_SERVED,
+    OUT,
+    REFERENCE,
+    SNAP,
+    AreaOptions,
+    DemandOptions,
+    LimitOptions,
+    NetworkOptions,
+    RuleOptions,
+    TalkOptions,
+    limits_of,
+    rule_of,
+    sources_of,
+)
+from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
+from owlbus.cli.talk import talking
+from owlbus.errors import DataError, FindingError, UsageError
+
+if TYPE_CHECKING:
+    from owlbus.pipeline import Scored, Study
+
+
+def score(
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
+    limits: LimitOptions,
+    rule: RuleOptions,
+    talk: TalkOptions,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="GeoJSON, or CSV of way-points: route, sequence, lon, lat.")],
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records to measure it on.")] = None,
+    from_run: Annotated[
+        str | None, typer.Option("--run", metavar="DIR", help="Measure it on demand and network of an earlier run.")
+    ] = None,
+    out: Annotated[str | None, OUT] = None,
+    reference: Annotated[str | None, REFERENCE] = None,
+    max_snap: Annotated[float, SNAP] = 1500.0,
+    check: Annotated[bool, typer.Option("--check", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")] = False,
+    min_presence: Annotated[float | None, MIN_PRESENCE] = None,
+    min_served: Annotated[float | None, MIN_SERVED] = None,
+) -> None:
+    """
+    [bold]owlbus score routes.geojson calls.parquet --area city.geojson[/bold], or [bold]owlbus score routes.geojson --run run[/bold]
+
+    Measure a plan: whom it reaches, what it serves, what it needs. Without FILES and --run it is measured on the run whose folder it lies
+    in, else on the sample city.
+    """
+    from owlbus.pipeline import score_study
+    from owlbus.plan import check_plan, read_plan
+    from owlbus.score import CITY_SHARE
+
+    require_share("--min-presence", min_presence)
+    require_share("--min-served", min_served)
+    if from_run is not None and files:
+        msg = f"--run takes demand and network from {from_run}, so FILES would not be read; leave one of them out"
+        raise UsageError(msg)
+    _require_file(plan)
+    if from_run is None and not files and area.city is None:
+        from_run, city = _at_hand(plan)
+        area = area if city is None else AreaOptions(city, area.area, area.radius, area.hexes, area.h3)
+    sources = None if from_run else sources_of(files, area, demand, network)
+    bounds = limits_of(limits)
+    with talking(talk) as voice:
+        voice.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
+        study = study_of(sources, from_run, None)
+        warn(voice, study)
+        given = read_plan(plan, study.network, max_snap_m=max_snap)
+        held = reference_of(study, reference, max_snap)
+        plans: list[Scored] = [score_study(study, given, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)]
+        if held is not None and not held[1].equals(given):
+            plans.append(score_study(study, held[1], held[0], rule=rule_of(rule), headway_s=bounds.headway_s))
+        broken = check_plan(study.network, given, bounds, simple=False)
+        if out is not None:
+            _write(out, study, plans, settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic))
+    document = {
+        "command": "score",
+        "study": study_document(study),
+        "plan": plan_document(plans[0]),
+        "reference": plan_document(plans[1]) if len(plans) > 1 else None,
+        "broken_limits": list(broken),
+    }
+    title = f"{len(given)} routes of {Path(plan).name}"
+    city_share = CITY_SHARE if study.city is not None and reference is None else None
+    voice.show(document, plans_table(study, plans, title=title, city_share=city_share), routes_table(plans[0].card))
+    if study.is_synthetic:
+        voice.say(SYNTHETIC)
+    if check and broken:
+        msg = f"{plan}: breaks {len(broken)} limits, first: {broken[0]}; change the plan, or the limit"
+        raise FindingError(msg)
+    for line in broken:
+        voice.detail(f"note: {line}")
+    gate(plans[0].card, min_presence, min_served)
+
+
+def _require_file(plan: str) -> None:
+    """Refuse a plan that is not there before anything is read."""
+    if not Path(plan).is_file():
+        msg = f"{plan}: no such file; name a plan as .geojson, .csv or .csv.gz"
+        raise DataError(msg)
+
+
+def _at_hand(plan: str) -> tuple[str | None, str | None]:
+    """Return the run that a plan lies in, or else the sample city."""
+    folder = Path(plan).parent
+    is_run = all((folder / name).is_file() for name in ("run.json", "demand.parquet", "network.parquet"))
+    return (str(folder), None) if is_run else (None, "seoul")
+
+
+def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any]) -> None:
+    """Write the plan and its scorecard to a run directory."""
+    from owlbus.pipeline import write_run
+    from owlbus.rundir import RunRecord, open_run_dir
+
+    with open_run_dir(out) as run:
+        write_run(run, study, plans[0], plans[1] if len(plans) > 1 else None, title=plans[0].name)
+        run.publish(RunRecord("score", settings, None, study.inputs, None, study.timings_s))

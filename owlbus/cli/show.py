@@ -1,0 +1,166 @@
+"""Results as people read them: tables of plans side by side, of routes, and of what became of records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from owlbus.demand import Demand, DemandReport
+    from owlbus.pipeline import Scored, Study
+    from owlbus.score import Measure, Scorecard
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share: float | None = None) -> Table:
+    """
+    Lay plans side by side, best first.
+
+    Parameters
+    ----------
+    study
+        What they are measured on.
+    plans
+        Plans with their scorecards; one column each.
+    title
+        Line above the table.
+    city_share
+        Share of presence that the city states, 0 to 1, or None.
+
+    Returns
+    -------
+    Table
+        Shares in percent, lengths in km, times in minutes.
+    """
+    table = _table(title)
+    table.add_column("", min_width=30)
+    for plan in plans:
+        table.add_column(plan.name, justify="right")
+    table.add_column("of", justify="right", style="dim")
+    first = plans[0].card
+    walk = f"{first.walk_m:g} m"
+    _coverage_row(table, f"[bold]people within {walk} of a stop[/]", "presence", plans, "people a night")
+    if city_share is not None:
+        table.add_row("  stated by the city, 2013", *("" for _ in plans[1:]), f"{city_share:.0%}", "", style="dim")
+    table.add_row("  hexagons, each counted once", *(f"{plan.card.hexes_share:.1%}" for plan in plans), f"{study.grid.n_hexes:,} hexagons")
+    _coverage_row(table, "[bold]trips served[/]", "served", plans, "trips a night")
+    _coverage_row(table, "  without a transfer", "direct", plans, "")
+    table.add_row("mean ride of a served trip", *(f"{plan.card.mean_ride_s / 60:.0f} min" for plan in plans), "")
+    table.add_row(f"buses every {first.headway_s / 60:g} minutes", *(f"{plan.card.total_buses}" for plan in plans), "")
+    table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans), "")
+    table.add_row("length of all routes, one way", *(f"{plan.card.total_length_m / 1000:.1f} km" for plan in plans), "")
+    return table
+
+
+def _coverage_row(table: Table, label: str, name: str, plans: Sequence[Scored], unit: str) -> None:
+    """Add a share with its interval over nights, and what it is a share of."""
+    measures: list[Measure] = [getattr(plan.card.coverage, name) for plan in plans]
+    table.add_row(label, *(f"[bold]{measure.share:.1%}[/]{_interval(measure)}" for measure in measures), _of(measures[0], unit))
+
+
+def _interval(measure: Measure) -> str:
+    """Return the interval over nights, small, or nothing."""
+    if measure.low_share is None or measure.high_share is None:
+        return ""
+    return f" [dim]{100 * measure.low_share:.1f}-{100 * measure.high_share:.1f}[/]"
+
+
+def _of(measure: Measure, unit: str) -> str:
+    """Return what a share is of."""
+    return f"{measure.denominator:,.0f} {unit}" if unit else ""
+
+
+def routes_table(card: Scorecard) -> Table:
+    """Lay out the routes of `card`, one a row: km, minutes, buses and riders a night."""
+    from owlbus.score import MIN_COUNT
+
+    table = _table("Routes")
+    for name in ("route", "stops", "km", "minutes", "circuity", "buses", "boardings", "changes", "largest load", "only it serves"):
+        table.add_column(name, justify="left" if name == "route" else "right")
+    for row in card.routes:
+        counts = (row.boardings_trips, row.transfers_trips, row.max_load_trips, row.only_served_trips)
+        table.add_row(
+            row.name,
+            f"{row.n_stops}",
+            f"{row.length_m / 1000:.1f}",
+            f"{row.ride_s / 60:.0f}",
+            f"{row.circuity:.2f}" if row.circuity < 100 else "loop",  # noqa: PLR2004 - a loop's terminals lie next to each other
+            f"{row.buses}",
+            *(f"<{MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,.0f}" for count in counts),
+        )
+    table.caption = "One way, the longer direction; riders a night. Counts below " + f"{MIN_COUNT} are not shown."
+    return table
+
+
+def records_table(report: DemandReport) -> Table:
+    """Lay out what became of the records of `report`: rows by file, then rows by rule."""
+    table = _table("Records")
+    for name in ("file", "kind", "rows", "counted", "as trips too", "rejected"):
+        table.add_column(name, justify="left" if name in {"file", "kind"} else "right", overflow="fold")
+    for file in report.files:
+        numbers = (file.rows_in, file.rows_counted, file.rows_trip, file.rows_rejected)
+        table.add_row(file.file.rpartition("/")[2], file.kind, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def rules_table(report: DemandReport) -> Table:
+    """Lay out the rules of `report` that rows broke, with the first place and the way out."""
+    table = _table("What rows broke")
+    for name in ("rows", "share", "which", "effect", "first", "what to do"):
+        table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
+    for rule in report.rules:
+        place = rule.first.rpartition("/")[2]
+        table.add_row(f"{rule.rows:,}", f"{rule.rows_share:.1%}", rule.sentence, rule.effect, place, rule.way_out)
+    return table
+
+
+def demand_table(demand: Demand) -> Table:
+    """Lay out trips and people of `demand` by hour, mean per night."""
+    from owlbus.units import hour_label
+
+    table = _table(f"Demand, mean of {demand.n_nights} {'night' if demand.n_nights == 1 else 'nights'}, from {demand.source}")
+    for name in ("hour", "trips", "people"):
+        table.add_column(name, justify="right")
+    trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
+    for place, hour in enumerate(demand.hours):
+        table.add_row(hour_label(hour), f"{float(trips[place].sum()):,.0f}", f"{people[place]:,.0f}")
+    table.add_section()
+    table.add_row("all", f"{demand.total_trips:,.0f}", f"{demand.total_presence:,.0f}", style="bold")
+    return table
+
+
+def network_lines(study_network: Any) -> str:  # noqa: ANN401 - a Network; its type would load numba
+    """Return what a network holds and what was left out of it, as lines of counts."""
+    report = study_network.report
+    return str(report) if report is not None else f"{study_network!r}"
+
+
+def study_document(study: Study) -> dict[str, Any]:
+    """Return a study as JSON holds it: hexes, nights, trips and people a night, and what became of records."""
+    return {
+        "hexes": study.grid.n_hexes,
+        "nights": study.demand.n_nights,
+        "trips_per_night": round(study.demand.total_trips, 1),
+        "presence_per_night": round(study.demand.total_presence, 1),
+        "unreachable_trips_share": round(study.unreachable_share, 6),
+        "is_synthetic": study.is_synthetic,
+        "records": None if study.report is None else study.report.to_json(),
+        "network": None if study.network.report is None else study.network.report.to_json(),
+    }
+
+
+def plan_document(plan: Scored) -> dict[str, Any]:
+    """Return a plan as JSON holds it: its name and its scorecard, with small counts hidden."""
+    return {"name": plan.name, "routes": len(plan.plan), "scorecard": plan.card.to_dict()}
+
+
+def _table(title: str) -> Table:
+    """Return an empty table in the house style."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

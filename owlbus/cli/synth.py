@@ -1,0 +1,60 @@
+"""`owlbus synth`: synthetic records of the sample city."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from owlbus.cli.options import TalkOptions
+from owlbus.cli.talk import talking
+from owlbus.errors import UsageError
+
+_PANEL = "What to draw"
+
+
+def synth(
+    talk: TalkOptions,
+    out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to.", envvar="OWLBUS_OUT", show_envvar=False)],
+    city: Annotated[str, typer.Option("--city", metavar="NAME", help="Sample city, or a folder of one.", rich_help_panel=_PANEL)] = "seoul",
+    calls: Annotated[int, typer.Option("--calls", metavar="N", help="Calls to draw.", rich_help_panel=_PANEL)] = 320_000,
+    taxi: Annotated[int, typer.Option("--taxi", metavar="N", help="Taxi rides to draw.", rich_help_panel=_PANEL)] = 64_000,
+    nights: Annotated[int, typer.Option("--nights", metavar="N", help="Service nights in a row.", rich_help_panel=_PANEL)] = 7,
+    first_night: Annotated[
+        str, typer.Option("--first-night", metavar="DATE", help="Date of the first evening.", rich_help_panel=_PANEL)
+    ] = "2013-03-11",
+    subscribers: Annotated[
+        int, typer.Option("--subscribers", metavar="N", help="Subscribers; 0 stands for one per three calls.", rich_help_panel=_PANEL)
+    ] = 0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Fixes every byte.", rich_help_panel=_PANEL)] = 2013,
+) -> None:
+    """
+    [bold]owlbus synth --out records[/bold]
+
+    Draw synthetic records: calls.parquet and taxi.parquet with a few rows of each as CSV. Without options they are the sample city's files,
+    byte for byte.
+    """
+    from owlbus.pipeline.study import read_named_city
+    from owlbus.sample import SynthSettings, write_synthesis
+
+    settings = SynthSettings(
+        n_calls=calls, n_taxi=taxi, seed=seed, first_night=_date(first_night), n_nights=nights, n_subscribers=subscribers
+    )
+    with talking(talk) as voice:
+        place = read_named_city(city)
+        assert place is not None, "a city is named"  # noqa: S101 - the option has a default
+        made = write_synthesis(place, out, settings)
+    paths = [made.calls_path, made.taxi_path, made.calls_twin_path, made.taxi_twin_path]
+    document = {"command": "synth", "seed": seed, "calls": made.n_calls, "taxi": made.n_taxi, "files": [str(path) for path in paths]}
+    voice.show(document, *(str(path) for path in paths))
+    voice.say(f"{made.n_calls:,} synthetic calls and {made.n_taxi:,} synthetic taxi rides, seed {seed}.")
+
+
+def _date(text: str) -> dt.date:
+    """Return the date that a text names."""
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        msg = f"--first-night must be a date such as 2013-03-11, got {text!r}"
+        raise UsageError(msg) from None

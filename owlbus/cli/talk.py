@@ -1,0 +1,96 @@
+"""How a command talks: data on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from owlbus.progress import show_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import RenderableType
+
+    from owlbus.cli.options import TalkOptions
+
+_TRACEBACK_FROM = 2
+_VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
+
+SCHEMA_VERSION = 1
+"""Version of what `--json` prints; it grows when a name goes or changes its meaning."""
+
+
+class Talk:
+    """
+    What a command says.
+
+    Parameters
+    ----------
+    options
+        How much, and in which form.
+    """
+
+    __slots__ = ("_options",)
+
+    def __init__(self, options: TalkOptions) -> None:
+        self._options = options
+
+    def say(self, text: str) -> None:
+        """Print `text` on standard error, unless asked to be quiet."""
+        if not self._options.quiet:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - talk
+
+    def detail(self, text: str) -> None:
+        """Print `text` on standard error, if asked for more."""
+        if self._options.verbose:
+            print(text, file=sys.stderr, flush=True)  # noqa: T201 - talk
+
+    def show(self, document: Mapping[str, Any], *pages: RenderableType) -> None:
+        """Print the result on standard output: `document` as JSON if asked for, else `pages` as people read them."""
+        if self._options.json:
+            from owlbus.rundir import to_json_bytes
+
+            sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document}).decode())
+            return
+        from rich.console import Console
+
+        console = Console(highlight=False, soft_wrap=False)
+        for page in pages:
+            console.print(page)
+
+    @property
+    def is_verbose(self) -> bool:
+        """Whether more was asked for."""
+        return self._options.verbose > 0
+
+
+@contextmanager
+def talking(options: TalkOptions) -> Iterator[Talk]:
+    """
+    Talk with progress while the block runs.
+
+    Parameters
+    ----------
+    options
+        How much, and in which form.
+
+    Yields
+    ------
+    Talk
+        What the command says things with.
+    """
+    _VERBOSITY.set(options.verbose)
+    with warnings.catch_warnings():
+        if not options.verbose:
+            warnings.simplefilter("ignore")
+        with show_progress("silent" if options.quiet else "auto"):
+            yield Talk(options)
+
+
+def show_traceback() -> bool:
+    """Return whether an error shows where it came from: with -vv."""
+    return _VERBOSITY.get() >= _TRACEBACK_FROM
