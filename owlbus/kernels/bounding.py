@@ -33,7 +33,7 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, max_columns: int) -> 
     Returns
     -------
     tuple of ndarray
-        The work space; about ``4 * max_entries * max_columns`` bytes.
+        The work space; about ``8 * max_entries * max_columns`` bytes.
     """
     return (
         np.zeros(2, np.int64),  # rows, places of the held route
@@ -43,8 +43,10 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, max_columns: int) -> 
         np.zeros(max_entries, np.int32),  # stops of the held route
         np.zeros((max_entries, max_columns), np.float32),  # best ride of each row to each column
         np.zeros(max_entries, np.int64),  # trips of each row, both directions
-        np.zeros((2, n_hexes), np.uint8),  # marks: hexes of the candidate, hexes with a new entry
-        np.zeros((max_entries, max_entries), np.float32),  # best ride between two rows
+        (np.zeros(n_hexes, np.uint8), np.zeros(n_hexes, np.uint8), np.zeros(n_stops, np.uint8)),  # candidate's hexes, new ones, stops
+        np.zeros((max_entries, max_columns), np.float32),  # longest ride that would serve more, -1 where none would
+        np.zeros(max_entries + 1, np.int32),  # first entry of each row
+        np.zeros(max_entries, np.int32),  # place of each entry
     )
 
 
@@ -119,7 +121,7 @@ def hold_route(
     stops, n, ahead_s
         The route.
     """
-    state, row_hex, row_of, place_of, old_stops, best, trips, _, ride = held
+    state, row_hex, row_of, place_of, old_stops, best, trips, _, need, first_of, old_places = held
     column_of = rest[1]
     hexes, places, _ = scratch
     for row in range(state[0]):
@@ -137,38 +139,44 @@ def hold_route(
             fill_row(graph, demand, routes, rest, h, max_transfers)
         row_hex[rows] = h
         row_of[h] = rows
+        first_of[rows] = begin
         _row_best(rest, stops, n, ahead_s, hexes, places, m, begin, end, best[rows], max_transfers)
-        other, first = 0, 0
-        while first < m:
-            last = first + 1
-            while last < m and hexes[last] == hexes[first]:
-                last += 1
-            ride[rows, other] = _apart(ahead_s, places, begin, end, first, last)
-            other += 1
-            first = last
+        row_best, row_need, row_limit, row_weight = best[rows], need[rows], rest[9][0, h], rest[8][0, h]
+        for c in range(rest[0][0]):
+            row_need[c] = row_limit[c] if (row_best[c] > row_limit[c]) & (row_weight[c] > 0) else np.float32(-1)
         rows += 1
         begin = end
-    for row in range(rows):
-        h = row_hex[row]
-        trips[row] = _reached_trips(rest, h, best[row])
-        own = column_of[h]
-        for other in range(rows):
-            j = row_hex[other]
-            c = column_of[j]
-            if other != row and not (c >= 0 and best[row, c] <= rest[9][0, h, c]):
-                found = ride[row, other]
-                if own >= 0:
-                    found = min(found, best[other, own])
-                ride[row, other] = found
-                if found <= demand[1][h, j]:
-                    trips[row] += _pair_trips(demand, rest, h, j)
-            elif c >= 0:
-                ride[row, other] = best[row, c]
+    first_of[rows] = m
+    for e in range(m):
+        old_places[e] = places[e]
     for p in range(n):
         place_of[stops[p]] = p
         old_stops[p] = stops[p]
     state[0] = rows
     state[1] = n
+    for row in range(rows):
+        h = row_hex[row]
+        trips[row] = _reached_trips(rest, h, best[row])
+        for other in range(rows):
+            c = column_of[row_hex[other]]
+            if c >= 0 and need[row, c] < 0:
+                continue
+            pair = _pair_trips(demand, rest, h, row_hex[other])
+            if pair > 0 and _is_pair_served(demand, rest, held, ahead_s, row, other):
+                trips[row] += pair
+
+
+@njit(cache=True, nogil=True)
+def _is_pair_served(demand: Any, rest: Any, held: Any, ahead_s: Any, row: int, other: int) -> bool:
+    """Whether the held route serves the trips between two of its hexes, with or without the rest."""
+    row_hex, best, first_of, places = held[1], held[5], held[9], held[10]
+    column_of = rest[1]
+    h, j = row_hex[row], row_hex[other]
+    limit_s = demand[1][h, j]
+    own, c = column_of[h], column_of[j]
+    if (c >= 0 and best[row, c] <= limit_s) or (own >= 0 and best[other, own] <= limit_s):
+        return True
+    return _apart(ahead_s, places, first_of[row], first_of[row + 1], first_of[other], first_of[other + 1]) <= limit_s
 
 
 @njit(cache=True, nogil=True)
@@ -236,7 +244,7 @@ def most_gain(
     kept = _keeps_rides(place_of, old_ahead_s, stops, n, ahead_s)
     if kept == 0:
         return 0, 0, 0
-    in_new, is_fresh = marks[0], marks[1]
+    in_new, is_fresh, in_new_stop = marks
     m = entries_of(graph, stops, n, hexes, places)
     n_fresh = 0
     for e in range(m):
@@ -244,24 +252,30 @@ def most_gain(
         if place_of[stops[places[e]]] < 0 and not is_fresh[hexes[e]]:
             is_fresh[hexes[e]] = 1
             n_fresh += 1
+    n_new = 0
+    for p in range(n):
+        in_new_stop[stops[p]] = 1
+        n_new += place_of[stops[p]] < 0
     served, people, exact = 0, 0, False
-    if n_fresh <= _MOST_NEW_ROWS:
-        lost, left, exact_loss = _loss(graph, demand, rest, held, stops, n)
+    if n_fresh <= _MOST_NEW_ROWS and n_new <= _MOST_NEW_ROWS:
+        lost, left, exact_loss = _loss(graph, demand, rest, held, old_ahead_s, in_new_stop)
         won, come, exact_gain = _fresh_gain(graph, demand, routes, rest, held, stops, n, ahead_s, scratch, m, max_transfers)
         served, people = old_served - lost + won, old_people - left + come
         exact = kept == 2 and exact_loss and exact_gain
     for e in range(m):
         in_new[hexes[e]] = 0
         is_fresh[hexes[e]] = 0
-    if n_fresh > _MOST_NEW_ROWS:
+    for p in range(n):
+        in_new_stop[stops[p]] = 0
+    if n_fresh > _MOST_NEW_ROWS or n_new > _MOST_NEW_ROWS:
         return 0, 0, 0
     return served, people, 2 if exact else 1
 
 
 @njit(cache=True, nogil=True)
-def _loss(graph: Any, demand: Any, rest: Any, held: Any, stops: Any, n: int) -> tuple[int, int, bool]:
+def _loss(graph: Any, demand: Any, rest: Any, held: Any, old_ahead_s: Any, in_new_stop: Any) -> tuple[int, int, bool]:
     """Trips and people that surely go with the hexes that leave the route or are counted anew, and whether that is all that goes."""
-    state, row_hex, _, _, old_stops, _, trips, marks, ride = held
+    state, row_hex, _, _, old_stops, _, trips, marks = held[:8]
     column_of, stop_row = rest[1], rest[3]
     in_new, is_fresh = marks[0], marks[1]
     lost, left, exact = 0, 0, True
@@ -280,11 +294,13 @@ def _loss(graph: Any, demand: Any, rest: Any, held: Any, stops: Any, n: int) -> 
             j = row_hex[other]
             stays = in_new[j] and not is_fresh[j]
             # A pair that stands in two such rows, or one that a transfer may still serve, is not lost here.
-            if other != row and ((stays and gone and elsewhere) or (not stays and other < row)) and ride[row, other] <= demand[1][h, j]:
-                lost -= _pair_trips(demand, rest, h, j)
+            if (stays and gone and elsewhere) or (not stays and other < row):
+                pair = _pair_trips(demand, rest, h, j)
+                if pair > 0 and _is_pair_served(demand, rest, held, old_ahead_s, row, other):
+                    lost -= pair
     for p in range(state[1]):
         stop = old_stops[p]
-        if not _holds(stops, n, stop):
+        if not in_new_stop[stop]:
             exact = exact and stop_row[stop] < 0
             for e in range(graph[4][stop], graph[4][stop + 1]):
                 exact = exact and not in_new[graph[5][e]]
@@ -300,9 +316,11 @@ def _fresh_gain(
     column_of, stop_row = rest[1], rest[3]
     hexes, places, best = scratch
     is_fresh = marks[1]
+    meeting = np.empty(_MOST_NEW_ROWS, np.int64)
     meets = 0
     for p in range(n):
         if place_of[stops[p]] < 0 and stop_row[stops[p]] >= 0:
+            meeting[meets] = p
             meets += 1
     won, come, exact = 0, 0, True
     begin = 0
@@ -325,14 +343,14 @@ def _fresh_gain(
                 last = first + 1
                 while last < m and hexes[last] == j:
                     last += 1
-                if j != h:
+                trips = _pair_trips(demand, rest, h, j)
+                if trips > 0:
                     limit_s = demand[1][h, j]
                     c = column_of[j]
                     in_row = c >= 0 and best[c] <= limit_s
                     ok = in_row or _apart(ahead_s, places, begin, end, first, last) <= limit_s
                     if not ok and own >= 0 and max_transfers:
                         ok = changed_ride(rest, 0, own, stops, n, ahead_s, ahead_s, first, last, places) <= limit_s
-                    trips = _pair_trips(demand, rest, h, j)
                     if ok and not in_row:
                         won += trips
                     if ok and is_fresh[j] and first < begin:
@@ -342,7 +360,7 @@ def _fresh_gain(
                         won -= trips  # a transfer served this pair before
                 first = last
         elif meets and max_transfers:
-            more, sure = _meeting_gain(rest, held, stops, n, ahead_s, hexes, places, m, begin, end)
+            more, sure = _meeting_gain(rest, held, stops, meeting[:meets], ahead_s, hexes, places, m, begin, end)
             won += more
             exact = exact and sure and (meets == 1 or more == 0)
         begin = end
@@ -351,43 +369,32 @@ def _fresh_gain(
 
 @njit(cache=True, nogil=True)
 def _meeting_gain(
-    rest: Any, held: Any, stops: Any, n: int, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int
+    rest: Any, held: Any, stops: Any, meeting: Any, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int
 ) -> tuple[int, bool]:
     """Trips that a hex kept on the route can win by changing at new stops, and whether it surely does."""
-    row_of, place_of, held_best, marks = held[2], held[3], held[5], held[7]
     column_of, stop_row, onward = rest[1], rest[3], rest[6]
     h = hexes[begin]
-    row_weight, row_limit, row_best = rest[8][0, h], rest[9][0, h], held_best[row_of[h]]
+    row_weight, row_need = rest[8][0, h], held[8][held[2][h]]
+    is_fresh = held[7][1]
     won, sure = 0, True
-    for q in range(n):
-        t = stop_row[stops[q]]
-        if t < 0 or place_of[stops[q]] >= 0:
-            continue
+    for i in range(meeting.shape[0]):
+        q = meeting[i]
         ride = NEVER
         for e in range(begin, end):
             ride = min(ride, abs(ahead_s[q] - ahead_s[places[e]]))
-        further = onward[0, t]
+        further = onward[0, stop_row[stops[q]]]
         gain = 0
         for c in range(rest[0][0]):
-            if ride + further[c] <= row_limit[c] and row_best[c] > row_limit[c]:
+            if ride + further[c] <= row_need[c]:
                 gain += row_weight[c]
         if gain == 0:
             continue
         won += gain
         for f in range(m):
             c = column_of[hexes[f]]
-            if c >= 0 and (f == 0 or hexes[f - 1] != hexes[f]) and ride + further[c] <= row_limit[c] and row_best[c] > row_limit[c]:
-                if marks[1][hexes[f]]:
+            if c >= 0 and (f == 0 or hexes[f - 1] != hexes[f]) and ride + further[c] <= row_need[c]:
+                if is_fresh[hexes[f]]:
                     won -= row_weight[c]  # counted in the row of that new hex
                 else:
                     sure = False
     return won, sure
-
-
-@njit(cache=True, nogil=True)
-def _holds(stops: Any, n: int, stop: int) -> bool:
-    """Whether the first `n` places hold `stop`."""
-    for p in range(n):
-        if stops[p] == stop:
-            return True
-    return False
