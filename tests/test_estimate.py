@@ -236,6 +236,22 @@ def test_rows_in_another_order_or_split_over_files_and_batches_change_nothing(da
     assert by_date(one) == by_date(two)
 
 
+def test_a_wish_counts_once_a_night_in_the_hour_of_its_first_call(tmp_path: Path) -> None:
+    times = ["2013-03-01 03:00", "2013-03-01 01:10", "2013-03-01 02:00", "2013-03-02 02:00", "2013-03-02 04:59"]
+    rows = [(dt.datetime.fromisoformat(time), *GOOD_CALL[1:]) for time in times]
+    demand, report = estimate_demand(write_calls(tmp_path / "calls.parquet", rows), GRID)
+    pair = hex_at(PLACES[0]), hex_at(PLACES[1])
+    assert by_date(demand)[0] == {(dt.date(2013, 2, 28), 25, *pair): 1.0, (dt.date(2013, 3, 1), 26, *pair): 1.0}
+    assert (report.sources[0].repeats_trip, report.sources[0].repeats_present) == (3, 0)
+
+
+def test_the_first_example_is_the_first_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH_ROWS", 2)
+    far = (GOOD_CALL[0], (31.0, 60.5), PLACES[0], "b")
+    _, report = estimate_demand(write_calls(tmp_path / "calls.parquet", [GOOD_CALL] * 5 + [far] * 5), GRID)
+    assert [rule.first for rule in report.rules] == [f"{tmp_path / 'calls.parquet'} row 6"]
+
+
 def test_rejected_rows_keep_their_file_place_and_values(tmp_path: Path) -> None:
     path = write_calls(tmp_path / "calls.parquet", [GOOD_CALL, (GOOD_CALL[0], (31.0, 60.5), PLACES[0], "b"), GOOD_CALL])
     estimate_demand(path, GRID, rejected=tmp_path / "rejected.parquet")
