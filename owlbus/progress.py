@@ -118,7 +118,7 @@ class Lines:
 
     def step(self, title: str, total: float | None = None) -> Step:
         """Begin a step named `title` of `total` units and name it if a line is due."""
-        step = _LineStep(self, title, total, time.monotonic())
+        step = _LineStep(self, _heading(title), total, time.monotonic())
         self.say_if_due(step)
         return step
 
@@ -181,7 +181,7 @@ class Bars:
         if self._current is not None:
             self._current.finish()
         bars = self._started()
-        self._current = _BarStep(bars, bars.add_task(title, total=total, note=""))
+        self._current = _BarStep(bars, bars.add_task(_heading(title), total=total, note=""))
         return self._current
 
     def close(self) -> None:
@@ -197,25 +197,20 @@ class Bars:
         """Bars on the terminal, started once."""
         if self._bars is None:
             from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                SpinnerColumn,
-                TaskProgressColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+            from rich.table import Column
 
             self._bars = Progress(
                 SpinnerColumn(finished_text="✓"),
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TaskProgressColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+                BarColumn(bar_width=20),
+                TaskProgressColumn(table_column=Column(no_wrap=True)),
+                TimeRemainingColumn(compact=True, elapsed_when_finished=True, table_column=Column(no_wrap=True)),
+                TextColumn(
+                    "{task.fields[note]}", markup=False, style="dim", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
+                ),
                 console=Console(file=self._out),
+                expand=True,
             )
             self._bars.start()
         return self._bars
@@ -275,6 +270,11 @@ def show_progress(style: str = "auto", out: TextIO | None = None) -> Iterator[Pr
     finally:
         _CURRENT.reset(token)
         progress.close()
+
+
+def _heading(title: str) -> str:
+    """Return a title as it begins a line."""
+    return title[:1].upper() + title[1:]
 
 
 def _make(style: str, out: TextIO) -> Progress:

@@ -52,7 +52,7 @@ def test_progress_goes_to_standard_error_by_default(capsys: pytest.CaptureFixtur
         step.advance()
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "routing: 11 s gone\n"
+    assert err == "Routing: 11 s gone\n"
 
 
 def test_lines_come_every_ten_seconds_at_most(clock: Clock) -> None:
@@ -63,8 +63,8 @@ def test_lines_come_every_ten_seconds_at_most(clock: Clock) -> None:
             clock.now_s += 0.25
             step.advance(1, note="served 0.41")
     assert out.getvalue().splitlines() == [
-        "routing: 40 %, 10 s gone, about 15 s left, served 0.41",
-        "routing: 80 %, 20 s gone, about 5 s left, served 0.41",
+        "Routing: 40 %, 10 s gone, about 15 s left, served 0.41",
+        "Routing: 80 %, 20 s gone, about 5 s left, served 0.41",
     ]
 
 
@@ -75,7 +75,7 @@ def test_short_steps_share_the_ten_seconds(clock: Clock) -> None:
             step = shown.step(title, total=2)
             clock.now_s += 6
             step.reach(2)
-    assert out.getvalue().splitlines() == ["hexing: 100 %, 6 s gone, about 0 s left"]
+    assert out.getvalue().splitlines() == ["Hexing: 100 %, 6 s gone, about 0 s left"]
 
 
 def test_a_step_that_begins_after_a_long_silence_is_named(clock: Clock) -> None:
@@ -83,7 +83,7 @@ def test_a_step_that_begins_after_a_long_silence_is_named(clock: Clock) -> None:
     with progress.show_progress("lines", out) as shown:
         clock.now_s += 30
         shown.step("routing")
-    assert out.getvalue() == "routing: 0 s gone\n"
+    assert out.getvalue() == "Routing: 0 s gone\n"
 
 
 def test_a_step_that_overshoots_stays_at_one_hundred_percent(clock: Clock) -> None:
@@ -102,7 +102,7 @@ def test_bars_are_drawn_on_a_terminal_and_filled_at_the_end() -> None:
         step.advance(1, note="calls.parquet")
         shown.step("routing").advance()
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
-    assert "reading calls" in last
+    assert "Reading calls" in last
     assert "calls.parquet" in last
     assert last.count("100%") >= 2
 

@@ -37,41 +37,42 @@ def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share
         Shares in percent, lengths in km, times in minutes.
     """
     table = _table(title)
-    table.add_column("", min_width=30)
+    table.add_column("", no_wrap=True)
     for plan in plans:
-        table.add_column(plan.name, justify="right")
-    table.add_column("of", justify="right", style="dim")
-    first = plans[0].card
-    walk = f"{first.walk_m:g} m"
-    _coverage_row(table, f"[bold]people within {walk} of a stop[/]", "presence", plans, "people a night")
+        table.add_column(plan.name, justify="right", no_wrap=True)
+    if len(plans) > 1:
+        table.add_column("ratio", justify="right", style="dim", no_wrap=True)
+    cards = [plan.card for plan in plans]
+    first = cards[0]
+    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [card.coverage.presence for card in cards], "people")
     if city_share is not None:
-        table.add_row("  stated by the city, 2013", *("" for _ in plans[1:]), f"{city_share:.0%}", "", style="dim")
-    table.add_row("  hexagons, each counted once", *(f"{plan.card.hexes_share:.1%}" for plan in plans), f"{study.grid.n_hexes:,} hexagons")
-    _coverage_row(table, "[bold]trips served[/]", "served", plans, "trips a night")
-    _coverage_row(table, "  without a transfer", "direct", plans, "")
-    table.add_row("mean ride of a served trip", *(f"{plan.card.mean_ride_s / 60:.0f} min" for plan in plans), "")
-    table.add_row(f"buses every {first.headway_s / 60:g} minutes", *(f"{plan.card.total_buses}" for plan in plans), "")
-    table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans), "")
-    table.add_row("length of all routes, one way", *(f"{plan.card.total_length_m / 1000:.1f} km" for plan in plans), "")
+        table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
+    table.add_row(f"  hexagons, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
+    _share_rows(table, "trips served", [card.coverage.served for card in cards], "trips")
+    _share_rows(table, "trips served without a transfer", [card.coverage.direct for card in cards])
+    table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))
+    table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
+    table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
+    table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
+    if first.n_nights > 1:
+        table.caption = f"Small: what of, and the 90 % interval over {first.n_nights} nights."
     return table
 
 
-def _coverage_row(table: Table, label: str, name: str, plans: Sequence[Scored], unit: str) -> None:
-    """Add a share with its interval over nights, and what it is a share of."""
-    measures: list[Measure] = [getattr(plan.card.coverage, name) for plan in plans]
-    table.add_row(label, *(f"[bold]{measure.share:.1%}[/]{_interval(measure)}" for measure in measures), _of(measures[0], unit))
+def _share_rows(table: Table, label: str, measures: Sequence[Measure], unit: str = "") -> None:
+    """Add a share, and below it what it is a share of with the interval over nights."""
+    shares = [measure.share for measure in measures]
+    ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[1] > 0 else []
+    table.add_row(label, *(f"{share:.1%}" for share in shares), *ratio, style="bold")
+    if unit:
+        table.add_row(f"  of {measures[0].denominator:,.0f} {unit} a night", *(_interval(measure) for measure in measures), style="dim")
 
 
 def _interval(measure: Measure) -> str:
-    """Return the interval over nights, small, or nothing."""
+    """Return the interval over nights in percent, or nothing."""
     if measure.low_share is None or measure.high_share is None:
         return ""
-    return f" [dim]{100 * measure.low_share:.1f}-{100 * measure.high_share:.1f}[/]"
-
-
-def _of(measure: Measure, unit: str) -> str:
-    """Return what a share is of."""
-    return f"{measure.denominator:,.0f} {unit}" if unit else ""
+    return f"{100 * measure.low_share:.1f}-{100 * measure.high_share:.1f}%"
 
 
 def routes_table(card: Scorecard) -> Table:
@@ -79,8 +80,8 @@ def routes_table(card: Scorecard) -> Table:
     from owlbus.score import MIN_COUNT
 
     table = _table("Routes")
-    for name in ("route", "stops", "km", "minutes", "circuity", "buses", "boardings", "changes", "largest load", "only it serves"):
-        table.add_column(name, justify="left" if name == "route" else "right")
+    for name in ("route", "stops", "km", "min", "circuity", "buses", "boardings", "changes", "fullest", "alone"):
+        table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
     for row in card.routes:
         counts = (row.boardings_trips, row.transfers_trips, row.max_load_trips, row.only_served_trips)
         table.add_row(
@@ -92,7 +93,10 @@ def routes_table(card: Scorecard) -> Table:
             f"{row.buses}",
             *(f"<{MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,.0f}" for count in counts),
         )
-    table.caption = "One way, the longer direction; riders a night. Counts below " + f"{MIN_COUNT} are not shown."
+    table.caption = (
+        "km and minutes one way, the longer direction. Riders a night: who board first here, who change onto it, on its "
+        f"fullest link, and whom no other route would serve. Counts below {MIN_COUNT} are not shown."
+    )
     return table
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import warnings
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,12 +44,12 @@ class Talk:
     def say(self, text: str) -> None:
         """Print `text` on standard error, unless asked to be quiet."""
         if not self._options.quiet:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - talk
+            _print(text)
 
     def detail(self, text: str) -> None:
         """Print `text` on standard error, if asked for more."""
         if self._options.verbose:
-            print(text, file=sys.stderr, flush=True)  # noqa: T201 - talk
+            _print(text)
 
     def show(self, document: Mapping[str, Any], *pages: RenderableType) -> None:
         """Print the result on standard output: `document` as JSON if asked for, else `pages` as people read them."""
@@ -89,6 +91,12 @@ def talking(options: TalkOptions) -> Iterator[Talk]:
             warnings.simplefilter("ignore")
         with show_progress("silent" if options.quiet else "auto"):
             yield Talk(options)
+
+
+def _print(text: str) -> None:
+    """Print a line on standard error, broken between words where that is a terminal."""
+    shown = textwrap.fill(text, shutil.get_terminal_size().columns) if sys.stderr.isatty() else text
+    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - talk
 
 
 def show_traceback() -> bool:
