@@ -54,17 +54,17 @@ def test_ride_matrices_equal_the_best_of_all_rides(case):
     case, plan = case
     _, best = case.rides(plan)
     slow = slow_rides(case, plan)
-    for o in range(case.n_hexes):
-        for d in range(case.n_hexes):
-            assert best[o, d] == slow.get((o, d), coverage.NEVER)
+    for row, o in enumerate(case.hexes):
+        for column, d in enumerate(case.hexes):
+            assert best[row, column] == slow.get((o, d), coverage.NEVER)
 
 
 def _spaces(case, plan):
     """Padded routes and work space for one route against the rest."""
     routes = case.pad(plan, width=16)
     entries = 16 * int(np.diff(case.network.shed_indptr).max())
-    rest = coverage.new_rest(case.network.n_stops, case.n_hexes, len(plan.routes), entries, symmetric=case.is_symmetric)
-    scratch = (np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_hexes, np.float32))
+    rest = coverage.new_rest(case.network.n_stops, case.n_rows, len(plan.routes), entries, symmetric=case.is_symmetric)
+    scratch = (np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_rows, np.float32))
     return routes, rest, scratch, entries
 
 
@@ -90,7 +90,7 @@ def test_the_bound_of_a_move_holds_and_is_exact_where_it_says_so(case, seed):
     if not plan.routes:
         return
     routes, rest, scratch, entries = _spaces(case, plan)
-    held = bounding.new_held(case.network.n_stops, case.n_hexes, entries, rest[2].size)
+    held = bounding.new_held(case.network.n_stops, case.n_rows, entries, rest[2].size)
     coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
     now = [array[0] for array in routes]
     gain = coverage.route_gain(case.graph, case.demand_arrays, routes, rest, *now, scratch, 1)

@@ -102,9 +102,23 @@ class _Covered:
 
     def __init__(self, case: Case, plan: Plan) -> None:
         direct_s, best_s = case.rides(plan)
-        self.served = best_s <= case.limit_s
-        self.direct = direct_s <= case.limit_s
+        self._row_of = case.row_of
+        self._served = best_s <= case.limit_s
+        self._direct = direct_s <= case.limit_s
         self.reached = reached_hexes(case.network, plan)
+
+    def served(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Whether trips between hexes are served, shape (P,)."""
+        return self._among(self._served, origin, destination)
+
+    def direct(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Whether trips between hexes are served without a transfer, shape (P,)."""
+        return self._among(self._direct, origin, destination)
+
+    def _among(self, mask: NDArray[np.bool_], origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Look pairs of hexes up; a hex without a stop in reach is served by nothing."""
+        rows, columns = self._row_of[origin], self._row_of[destination]
+        return (rows >= 0) & (columns >= 0) & mask[rows, columns]
 
     def coverage(self, demand: Demand, *, intervals: bool = False) -> Coverage:
         """Coverage of a demand: means per night, with 90 % intervals over nights if asked for."""
@@ -112,8 +126,8 @@ class _Covered:
         people = demand.presence_by_hex()
         found = {
             "presence": (people[self.reached].sum(), people.sum()),
-            "served": (pairs.trips[self.served[pairs.origin, pairs.destination]].sum(), pairs.trips.sum()),
-            "direct": (pairs.trips[self.direct[pairs.origin, pairs.destination]].sum(), pairs.trips.sum()),
+            "served": (pairs.trips[self.served(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
+            "direct": (pairs.trips[self.direct(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
         }
         ranges = self._intervals(demand) if intervals else {}
         return Coverage(**{name: Measure(float(num), float(den), *ranges.get(name, ())) for name, (num, den) in found.items()})
@@ -127,8 +141,8 @@ class _Covered:
         ranges = {
             "presence": share_interval(np.bincount(demand.presence_night[near], demand.presence[near], n), people),
         }
-        for name, mask in (("served", self.served), ("direct", self.direct)):
-            inside = mask[demand.origin, demand.destination]
+        for name, find in (("served", self.served), ("direct", self.direct)):
+            inside = find(demand.origin, demand.destination)
             ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)
         return ranges
 
@@ -152,15 +166,15 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
     pairs = demand.od()
     people = demand.presence_by_hex()
     starts = labels[pairs.origin]
-    hit = {name: getattr(covered, name)[pairs.origin, pairs.destination] for name in ("served", "direct")}
+    served, direct = (find(pairs.origin, pairs.destination) for find in (covered.served, covered.direct))
     parts = {}
     for label in np.unique(labels):
         here, begins = labels == label, starts == label
         trips = float(pairs.trips[begins].sum())
         parts[str(label)] = Coverage(
             presence=Measure(float(people[here & covered.reached].sum()), float(people[here].sum())),
-            served=Measure(float(pairs.trips[begins & hit["served"]].sum()), trips),
-            direct=Measure(float(pairs.trips[begins & hit["direct"]].sum()), trips),
+            served=Measure(float(pairs.trips[begins & served].sum()), trips),
+            direct=Measure(float(pairs.trips[begins & direct].sum()), trips),
         )
     return parts
 

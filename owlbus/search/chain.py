@@ -63,13 +63,13 @@ class Chain:
         self.frozen = np.zeros(n_routes, np.bool_)
         self.values = np.zeros(5, np.int64)
         n_stops = case.network.n_stops
-        self._rest = new_rest(n_stops, case.n_hexes, n_routes, width * widest_shed, symmetric=case.is_symmetric)
+        self._rest = new_rest(n_stops, case.n_rows, n_routes, width * widest_shed, symmetric=case.is_symmetric)
         most_columns = self._rest[2].size
-        self._held = new_held(n_stops, case.n_hexes, width * widest_shed, most_columns)
+        self._held = new_held(n_stops, case.n_rows, width * widest_shed, most_columns)
         entries = (
             np.zeros(width * widest_shed, np.int32),
             np.zeros(width * widest_shed, np.int32),
-            np.zeros(case.n_hexes, np.float32),
+            np.zeros(case.n_rows, np.float32),
         )
         self._scratch = (
             np.zeros(width, np.int32),
@@ -228,7 +228,7 @@ def _pull(case: Case, objective: Objective) -> NDArray[np.float64]:
     wanted = objective.trips * (case.weight.sum(axis=0, dtype=np.int64) + case.weight.sum(axis=1, dtype=np.int64))
     wanted = wanted + objective.presence * case.presence
     network = case.network
-    by_entry = wanted[network.shed_hex].astype(np.float64)
+    by_entry = wanted[case.graph[5]].astype(np.float64)
     at_stop = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
     by_stop = np.bincount(at_stop, by_entry, network.n_stops)
     return np.cumsum(by_stop + _EVERYWHERE * by_stop.mean())

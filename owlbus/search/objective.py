@@ -108,12 +108,18 @@ class Case:
         The stop network, S stops over H hexes.
     rule
         When a trip counts as served.
+    hexes
+        Hexes from which some stop is within the walk, shape (C,), int32, ascending; what follows has a row for each.
+    row_of
+        Row of each hex of the grid, shape (H,), int32; -1 where no stop is in reach.
     weight
-        Trips from row to column in 1/1024 a night, shape (H, H), int32.
+        Trips from row to column in 1/1024 a night, shape (C, C), int32.
     limit_s
-        Longest ride that serves them, transfers included, shape (H, H), float32 seconds; -1 where no stop is in reach.
+        Longest ride that serves them, transfers included, shape (C, C), float32 seconds; -1 where no path joins them.
     presence
-        People in each hex in 1/1024 a night, shape (H,), int64.
+        People in each row in 1/1024 a night, shape (C,), int64.
+    total_trips_units, total_presence_units
+        All trips and people in 1/1024 a night, those out of reach included.
 
     Raises
     ------
@@ -123,9 +129,13 @@ class Case:
 
     network: Network
     rule: ServiceRule
+    hexes: NDArray[np.int32]
+    row_of: NDArray[np.int32]
     weight: NDArray[np.int32]
     limit_s: NDArray[np.float32]
     presence: NDArray[np.int64]
+    total_trips_units: int
+    total_presence_units: int
     graph: tuple[NDArray[Any], ...] = field(repr=False)
 
     @classmethod
@@ -145,7 +155,7 @@ class Case:
         Returns
         -------
         Case
-            The arrays; ``8 * H**2`` bytes.
+            The arrays; ``8 * C**2`` bytes.
 
         Raises
         ------
@@ -160,24 +170,40 @@ class Case:
                 f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
             )
             raise DataError(msg)
+        hexes = np.flatnonzero(network.hex_stop >= 0).astype(np.int32)
+        row_of = np.full(n_hexes, -1, np.int32)
+        row_of[hexes] = np.arange(hexes.size)
         pairs = demand.od()
-        weight = np.zeros((n_hexes, n_hexes), np.int32)
-        weight[pairs.origin, pairs.destination] = np.rint(pairs.trips * TRIP_UNITS)
-        presence = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
-        graph = (
-            network.link_indptr,
-            network.link_to,
-            network.link_s,
-            network.link_m,
-            network.shed_indptr,
-            network.shed_hex,
+        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int32)
+        people = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
+        rows, columns = row_of[pairs.origin], row_of[pairs.destination]
+        inside = (rows >= 0) & (columns >= 0)
+        weight = np.zeros((hexes.size, hexes.size), np.int32)
+        weight[rows[inside], columns[inside]] = trips[inside]
+        return cls(
+            network=network,
+            rule=rule,
+            hexes=hexes,
+            row_of=row_of,
+            weight=weight,
+            limit_s=_ride_limits(network, rule, hexes),
+            presence=people[hexes],
+            total_trips_units=int(trips.sum(dtype=np.int64)),
+            total_presence_units=int(people.sum()),
+            graph=(
+                network.link_indptr,
+                network.link_to,
+                network.link_s,
+                network.link_m,
+                network.shed_indptr,
+                row_of[network.shed_hex],
+            ),
         )
-        return cls(network, rule, weight, ride_limits(network, rule), presence, graph)
 
     @property
-    def n_hexes(self) -> int:
-        """Hexes of the grid."""
-        return self.presence.size
+    def n_rows(self) -> int:
+        """Hexes C from which some stop is within the walk."""
+        return self.hexes.size
 
     @property
     def demand_arrays(self) -> tuple[NDArray[Any], ...]:
@@ -188,16 +214,6 @@ class Case:
     def drive(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Fastest seconds and shortest metres between stops, shape (S, S) each."""
         return self.network.drive_s, self.network.drive_m
-
-    @property
-    def total_trips_units(self) -> int:
-        """All trips in 1/1024 a night, those out of reach included."""
-        return int(self.weight.sum(dtype=np.int64))
-
-    @property
-    def total_presence_units(self) -> int:
-        """All people in 1/1024 a night."""
-        return int(self.presence.sum())
 
     @property
     def is_symmetric(self) -> bool:
@@ -265,7 +281,7 @@ class Case:
 
     def rides(self, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """
-        Fastest rides between all hexes.
+        Fastest rides between all hexes in reach of a stop.
 
         Parameters
         ----------
@@ -275,11 +291,11 @@ class Case:
         Returns
         -------
         direct_s, best_s
-            Seconds without a transfer and with at most one, its cost included, shape (H, H), float32.
+            Seconds without a transfer and with at most one, its cost included, shape (C, C), float32.
         """
         from owlbus.kernels.coverage import ride_matrices
 
-        direct, best = ride_matrices(self.graph, self.pad(plan), float(self.rule.transfer_s), self.n_hexes)
+        direct, best = ride_matrices(self.graph, self.pad(plan), float(self.rule.transfer_s), self.n_rows)
         return direct, best if self.rule.max_transfers else direct
 
     def value(self, plan: Plan, objective: Objective) -> int:
@@ -301,35 +317,20 @@ class Case:
         direct, best = self.rides(plan)
         rides = best if objective.max_transfers else direct
         served = int(self.weight[rides <= self.limit_s].sum(dtype=np.int64))
-        people = int(self.presence[reached_hexes(self.network, plan)].sum())
+        people = int(self.presence[reached_hexes(self.network, plan)[self.hexes]].sum())
         return objective.trips * served + objective.presence * people
 
 
-def ride_limits(network: Network, rule: ServiceRule) -> NDArray[np.float32]:
+def _ride_limits(network: Network, rule: ServiceRule, hexes: NDArray[np.int32]) -> NDArray[np.float32]:
     """
-    Longest ride that serves a trip between two hexes, transfers included.
+    Longest ride that serves a trip between two of the `hexes`, in whole seconds rounded down, shape (C, C).
 
     The direct drive goes between the stops nearest to the hexes' centres.
-
-    Parameters
-    ----------
-    network
-        Stop network over H hexes.
-    rule
-        Detour allowed.
-
-    Returns
-    -------
-    ndarray of float32
-        Seconds from row to column, rounded down, shape (H, H); -1 where no stop is in reach of an end or no path joins them.
     """
-    stop = network.hex_stop
-    inside = np.flatnonzero(stop >= 0)
-    limits = np.full((stop.size, stop.size), _OUT_OF_REACH, np.float32)
-    drive = network.drive_s[np.ix_(stop[inside], stop[inside])]
+    stop = network.hex_stop[hexes]
+    drive = network.drive_s[np.ix_(stop, stop)]
     longest = np.floor(rule.detour_factor * drive + rule.detour_s)
-    limits[np.ix_(inside, inside)] = np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH)
-    return limits
+    return np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH).astype(np.float32)
 
 
 def reached_hexes(network: Network, plan: Plan) -> NDArray[np.bool_]:
