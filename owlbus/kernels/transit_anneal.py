@@ -1,0 +1,178 @@
+"""
+Simulated annealing of plans judged by passenger travel time, in blocks of moves on two routes.
+
+A block draws two routes and closes the others once. Moves on the first route see the others and the second as fixed, then tails are
+swapped between both, then moves on the second follow. All that is redone for a move is one sweep along one route (`transit.cost_with`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from owlbus.kernels.anneal import roll
+from owlbus.kernels.transit import cost_with, join_route, settle
+from owlbus.kernels.transit_moves import CHANCES, below, draw_route, propose_route, swap_tails
+
+MOVES = 32
+"""Moves on each of two routes in a block."""
+
+SWAPS = 8
+"""Swaps of tails in a block."""
+
+BLOCK = 2 * MOVES + SWAPS
+"""Moves in a block."""
+
+
+class Chain(NamedTuple):
+    """
+    One search: its plan, the best plan met, and work space. K routes of at most M stops.
+
+    ``routes``, ``sizes``
+        Stop indices, int32 (K, M + 1), and stops of each route, int64 (K,).
+    ``best_routes``, ``best_sizes``, ``best``
+        The best plan met, and its cost, int64 (1,).
+    ``tried``
+        Plans judged, int64 (1,).
+    ``rises``
+        By how much the last moves that made the plan worse did so, int64 (N,); -1 where there was none yet.
+    ``outer``, ``inner``, ``spare``
+        `Rest` of the plan without both routes of a block, without one, and to write into.
+    ``hands``
+        Room for four routes, int32 (4, M + 1).
+    ``dice``
+        Random state, uint64 (1,).
+    """
+
+    routes: Any
+    sizes: Any
+    best_routes: Any
+    best_sizes: Any
+    best: Any
+    tried: Any
+    rises: Any
+    outer: Any
+    inner: Any
+    spare: Any
+    hands: Any
+    dice: Any
+
+
+@njit(cache=True, nogil=True)
+def _copy(out: Any, source: Any) -> None:
+    """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
+    for j in range(out.shape[0]):
+        out[j] = source[j]
+
+
+@njit(cache=True, nogil=True)
+def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) -> None:
+    """
+    Try blocks of moves at one heat.
+
+    A move is taken if its cost stays below the present one plus an exponential draw. All is one loop with one call of each large kernel,
+    since numba compiles a kernel again for every level of calls above it.
+
+    Parameters
+    ----------
+    graph
+        A `transit.StopGraph`.
+    chain
+        The search, carried on.
+    bench
+        Work space.
+    blocks
+        How many blocks of `BLOCK` moves.
+    heat
+        Mean of the rise in cost that is accepted, in the unit of the cost; 0 takes no rise.
+    """
+    routes, sizes, hands, dice = chain.routes, chain.sizes, chain.hands, chain.dice
+    count = routes.shape[0]
+    for _ in range(blocks):
+        first = below(dice, count)
+        second = (first + 1 + below(dice, count - 1)) % count if count > 1 else -1
+        settle(graph, routes, sizes, first, second, chain.outer, bench)
+        cost: Any = np.int64(0)
+        for step in range(BLOCK):
+            k, other = (first, second) if step < MOVES + SWAPS else (second, first)
+            swap = MOVES <= step < MOVES + SWAPS
+            fresh = step in (0, MOVES + SWAPS)
+            if count == 1 and step >= MOVES:
+                break
+            n: Any = sizes[k]
+            m: Any = sizes[other] if other >= 0 else 0
+            _copy(hands[0], routes[k])
+            _copy(hands[1], routes[other])
+            if swap:
+                _copy(hands[2], routes[k])
+                _copy(hands[3], routes[other])
+                n, m = swap_tails(graph, hands[2], n, hands[3], m, hands[0], hands[1], bench.mark, dice)
+            elif not fresh:
+                n = propose_route(graph, hands[0], n, CHANCES[below(dice, CHANCES.shape[0])], bench, dice)
+            if n == 0:
+                continue
+            if fresh or swap:
+                join_route(graph, chain.outer, hands[1], m, bench, chain.inner)
+            new = cost_with(graph, chain.inner, hands[0], n, bench)
+            if fresh:
+                cost = new
+                continue
+            chain.tried[0] += 1
+            if new > cost:
+                if graph.stranded == 0 or new < graph.stranded:
+                    chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
+                if heat <= 0 or new > cost - np.int64(heat * math.log(1.0 - roll(dice))):
+                    continue
+            cost = new
+            _copy(routes[k], hands[0])
+            sizes[k] = n
+            if swap:
+                _copy(routes[other], hands[1])
+                sizes[other] = m
+            if cost < chain.best[0]:
+                chain.best[0] = join_route(graph, chain.inner, hands[0], n, bench, chain.spare)
+                for i in range(count):
+                    _copy(chain.best_routes[i], routes[i])
+                    chain.best_sizes[i] = sizes[i]
+
+
+@njit(cache=True, nogil=True)
+def draft_routes(graph: Any, chain: Any, bench: Any, begin: int, draws: int) -> int:
+    """
+    Draw the routes from `begin` on, each the one of several draws that passes most stops no earlier route passes.
+
+    Parameters
+    ----------
+    graph, chain, bench
+        As for `anneal_blocks`; `routes` and `sizes` are written.
+    begin
+        First route to draw; those before it stay.
+    draws
+        Draws for each route.
+
+    Returns
+    -------
+    int
+        Routes of the plan that are there now; fewer than all if no draw of one gave a route.
+    """
+    passed = np.zeros(bench.mark.shape[0], dtype=np.bool_)
+    for k in range(chain.routes.shape[0]):
+        if k >= begin:
+            most = -1
+            for _ in range(draws):
+                n = draw_route(graph, chain.hands[0], bench.mark, chain.dice)
+                fresh = 0
+                for p in range(n):
+                    fresh += not passed[chain.hands[0, p]]
+                if n > 0 and fresh > most:
+                    most = fresh
+                    _copy(chain.routes[k], chain.hands[0])
+                    chain.sizes[k] = n
+            if most < 0:
+                return k
+        for p in range(chain.sizes[k]):
+            passed[chain.routes[k, p]] = True
+    return chain.routes.shape[0]

@@ -1,0 +1,341 @@
+"""Passenger travel time: the evaluator against a slow twin, its moves, the search and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from owlbus.errors import DataError, InfeasibleError, UsageError
+from owlbus.kernels import transit, transit_moves
+from owlbus.kernels.transit_anneal import BLOCK
+from owlbus.search.travel_graph import build_graph, check_inputs, pad_routes, travel_times
+from owlbus.search.travel_time import _lay_out, search_travel_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Town = tuple[NDArray[np.int64], NDArray[np.int64], list[list[int]], int]
+
+MANDL_1980 = ([0, 1, 2, 5, 7, 9, 10, 12], [4, 3, 5, 7, 14, 6], [11, 3, 5, 14, 8], [12, 13, 9])
+
+
+@st.composite
+def towns(draw: st.DrawFn) -> Town:
+    """Links in seconds, trips, routes along random walks, and the seconds of a transfer."""
+    n = draw(st.integers(2, 9))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    linked = np.triu(rng.random((n, n)) < draw(st.floats(0.2, 0.9)), 1)
+    linked[rng.integers(0, np.arange(1, n)), np.arange(1, n)] = True
+    seconds = rng.integers(1, 9, (n, n)) * draw(st.sampled_from([1, 30, 60]))
+    if draw(st.booleans()):
+        seconds = np.triu(seconds) + np.triu(seconds, 1).T
+    link_s = np.where(linked | linked.T, seconds, -1)
+    demand = rng.integers(0, 4, (n, n))
+    demand[0, 1] += 1
+    routes = []
+    for _ in range(draw(st.integers(1, 4))):
+        walk = [int(rng.integers(n))]
+        while len(walk) < 2 or rng.random() < 0.8:
+            onward = [x for x in np.flatnonzero(link_s[walk[-1]] > 0) if x not in walk]
+            if not onward:
+                break
+            walk.append(int(rng.choice(onward)))
+        routes.append(walk)
+    return link_s, demand, routes, draw(st.sampled_from([0, 45, 300]))
+
+
+def twin(link_s: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int) -> dict[tuple[int, int], tuple[int, int]]:
+    """Seconds and transfers of the best journey between stops, on a graph of stops and of places on routes."""
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(len(link_s)))
+    many = 1000
+    for k, route in enumerate(routes):
+        for line in (list(route), list(route)[::-1]):
+            name = (k, line[0])
+            for stop in line:
+                graph.add_edge(stop, (*name, stop), cost=transfer_s * many + 1)
+                graph.add_edge((*name, stop), stop, cost=0)
+            for a, b in itertools.pairwise(line):
+                graph.add_edge((*name, a), (*name, b), cost=int(link_s[a, b]) * many)
+    found = {}
+    for u in range(len(link_s)):
+        for v, cost in nx.single_source_dijkstra_path_length(graph, u, weight="cost").items():
+            if isinstance(v, int) and v != u:
+                found[u, v] = (cost // many - transfer_s, cost % many - 1)
+    return found
+
+
+def prepared(
+    link_s: NDArray[Any], demand: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int, unserved_s: int | None
+) -> tuple[transit.StopGraph, Any, Any]:
+    links, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    most = max(2, *map(len, routes))
+    unserved = None if unserved_s is None else unserved_s // scale.tick_s
+    graph = build_graph(links, weight, transfer_s // scale.tick_s, (2, most), unserved)
+    chain, bench = _lay_out(graph, len(routes), 7)
+    chain.routes[:], chain.sizes[:] = pad_routes(routes, links, most, 2)
+    return graph, chain, bench
+
+
+@given(towns(), st.sampled_from([100, 10_000]))
+def test_the_measures_equal_a_search_on_the_expanded_graph(town: Town, unserved_s: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    best = {pair: way for pair, way in twin(link_s, routes, transfer_s).items() if way[0] <= unserved_s}
+    pairs = [pair for pair in itertools.permutations(range(len(link_s)), 2) if demand[pair]]
+    total = sum(int(demand[pair]) for pair in pairs)
+    found = travel_times(link_s, demand, routes, transfer_s, unserved_s=unserved_s)
+    assert found.mean_s == sum(int(demand[pair]) * best.get(pair, (unserved_s, 0))[0] for pair in pairs) / total
+    for k, share in enumerate((found.d0_share, found.d1_share, found.d2_share)):
+        assert share == sum(int(demand[pair]) for pair in pairs if pair in best and best[pair][1] == k) / total
+    assert found.no_journey_share == sum(int(demand[pair]) for pair in pairs if pair not in best) / total
+    assert found.d0_share + found.d1_share + found.d2_share + found.unserved_share == pytest.approx(1)
+
+
+@given(towns(), st.sampled_from([61, 600, 60_000]))
+def test_the_compiled_cost_of_a_plan_is_its_mean_time(town: Town, unserved_s: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, unserved_s)
+    _, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    cost = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.outer, bench)
+    mean_s = (cost - int(graph.transfer) * int(weight.sum())) * scale.tick_s / int(weight.sum())
+    assert mean_s == travel_times(link_s, demand, routes, transfer_s, unserved_s=unserved_s).mean_s
+
+
+@given(towns())
+def test_adding_a_route_to_the_rest_equals_starting_afresh(town: Town) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    whole = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+    for k in range(len(routes)):
+        transit.settle(graph, chain.routes, chain.sizes, k, -1, chain.outer, bench)
+        quick = transit.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], bench)
+        exact = transit.join_route(graph, chain.outer, chain.routes[k], chain.sizes[k], bench, chain.inner)
+        assert exact == whole <= quick
+        np.testing.assert_array_equal(chain.inner.times, chain.spare.times)
+        np.testing.assert_array_equal(chain.inner.cost, chain.spare.cost)
+
+
+def test_a_journey_may_leave_a_route_and_board_it_again() -> None:
+    """The long route goes 0-1-2-3-4-5; a shuttle links 1 and 4 in a tenth of the time: three rides from 0 to 5."""
+    link_s = np.full((6, 6), -1)
+    for a, b, seconds in ((0, 1, 60), (1, 2, 600), (2, 3, 600), (3, 4, 600), (4, 5, 60), (1, 4, 60)):
+        link_s[a, b] = link_s[b, a] = seconds
+    demand = np.zeros((6, 6))
+    demand[0, 5] = 1
+    routes = ([0, 1, 2, 3, 4, 5], [1, 4])
+    graph, chain, bench = prepared(link_s, demand, routes, 300, None)
+    transit.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, bench)
+    quick = transit.cost_with(graph, chain.outer, chain.routes[0], chain.sizes[0], bench)
+    exact = transit.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], bench, chain.inner)
+    tick_s = 60
+    assert (quick * tick_s - 300, exact * tick_s - 300) == (1920, 780)
+    found = travel_times(link_s, demand, routes, 300)
+    assert (found.mean_s, found.d2_share) == (780.0, 1.0)
+
+
+def test_of_equally_fast_journeys_the_one_with_fewer_transfers_counts() -> None:
+    link_s = [[-1, 60, -1], [60, -1, 60], [-1, 60, -1]]
+    demand = [[0, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert travel_times(link_s, demand, [[0, 1], [1, 2], [0, 1, 2]], 0).d0_share == 1.0
+
+
+@given(towns(), st.integers(0, 2**32 - 1))
+@settings(max_examples=60)
+def test_every_move_gives_simple_linked_routes_within_the_limits(town: Town, seed: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    dice = np.array([seed], dtype=np.uint64)
+    for kind, _ in itertools.product(range(10), range(5)):
+        stops = chain.routes[0].copy()
+        n = transit_moves.propose_route(graph, stops, chain.sizes[0], kind, bench, dice)
+        assert n == 0 or stop_list_is_fine(graph, stops[:n])
+    for _ in range(10 if len(routes) > 1 else 0):
+        a, b, out, out_2 = chain.routes[0].copy(), chain.routes[1].copy(), stops.copy(), stops.copy()
+        n, m = transit_moves.swap_tails(graph, a, chain.sizes[0], b, chain.sizes[1], out, out_2, bench.mark, dice)
+        if n:
+            assert stop_list_is_fine(graph, out[:n])
+            assert stop_list_is_fine(graph, out_2[:m])
+            assert sorted([*out[:n], *out_2[:m]]) == sorted([*routes[0], *routes[1]])
+
+
+def stop_list_is_fine(graph: transit.StopGraph, stops: NDArray[np.int32]) -> bool:
+    linked = all(graph.link[a, b] > 0 for a, b in itertools.pairwise(stops))
+    return linked and len(set(stops.tolist())) == len(stops) and graph.least <= len(stops) <= graph.most
+
+
+def ring(n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A ring of stops 60 s apart with spokes of 90 s to stop 0, and the same demand everywhere."""
+    link_s = np.full((n, n), -1)
+    for i in range(n):
+        link_s[i, (i + 1) % n] = link_s[(i + 1) % n, i] = 60
+    for i in range(2, n - 1):
+        link_s[0, i] = link_s[i, 0] = 90
+    return link_s, np.ones((n, n), dtype=np.int64)
+
+
+def all_routes(link_s: NDArray[np.int64], most: int) -> list[tuple[int, ...]]:
+    """Every simple route of 2 to `most` stops, one way."""
+    found = [(i,) for i in range(len(link_s))]
+    longer = found
+    while longer and len(longer[0]) < most:
+        longer = [(*route, x) for route in longer for x in np.flatnonzero(link_s[route[-1]] > 0).tolist() if x not in route]
+        found = found + longer
+    return [route for route in found if len(route) > 1 and route[0] < route[-1]]
+
+
+def test_the_search_finds_the_best_plan_of_a_small_ring() -> None:
+    link_s, demand = ring(6)
+    best = np.inf
+    for plan in itertools.combinations(all_routes(link_s, 4), 2):
+        if len(set().union(*plan)) == 6 and set(plan[0]) & set(plan[1]):
+            best = min(best, travel_times(link_s, demand, plan).mean_s)
+    found = search_travel_time(link_s, demand, 2, 2, 4, steps=5_000)
+    assert found.mean_s == best >= found.bound_s
+
+
+def test_a_step_limit_and_a_seed_fix_the_plan() -> None:
+    link_s, demand = ring(9)
+    runs = [search_travel_time(link_s, demand, 3, 2, 5, seed=3, steps=2_000, n_chains=2) for _ in range(2)]
+    with ThreadPoolExecutor(1) as threads:
+        runs.append(search_travel_time(link_s, demand, 3, 2, 5, seed=3, steps=2_000, n_chains=2, executor=threads))
+    routes = [[route.tolist() for route in run.routes] for run in runs]
+    assert routes[0] == routes[1] == routes[2]
+    assert [run.evaluations for run in runs] == [runs[0].evaluations] * 3
+    assert runs[0].ended_by == f"{-(-2_000 // BLOCK)} blocks of moves done"
+
+
+def test_a_time_limit_ends_the_search() -> None:
+    link_s, demand = ring(9)
+    found = search_travel_time(link_s, demand, 3, 2, 5, seconds=0.1)
+    assert found.ended_by == "0.1 s passed"
+    assert 0.1 <= found.elapsed_s < 2
+    assert [row[2] for row in found.trace] == sorted((row[2] for row in found.trace), reverse=True)
+    assert found.trace[-1][2] == pytest.approx(found.mean_s)
+
+
+def test_the_plan_is_never_worse_than_the_one_to_begin_with() -> None:
+    link_s, demand = ring(9)
+    first = search_travel_time(link_s, demand, 3, 2, 5, steps=20_000)
+    again = search_travel_time(link_s, demand, 3, 2, 5, steps=1, start=first.routes)
+    assert again.mean_s <= first.mean_s
+
+
+def test_stops_without_demand_are_on_a_route_too() -> None:
+    link_s, demand = ring(7)
+    demand[5], demand[:, 5] = 0, 0
+    found = search_travel_time(link_s, demand, 3, 2, 3, steps=5_000)
+    assert set(np.concatenate(found.routes).tolist()) == set(range(7))
+
+
+def test_with_a_price_for_the_unserved_a_plan_may_leave_stops_out() -> None:
+    link_s, demand = ring(9)
+    found = search_travel_time(link_s, demand, 1, 2, 3, steps=5_000, unserved_s=900)
+    assert len(found.routes[0]) == 3
+    assert found.no_journey_share == 1 - 6 / 72
+    assert found.bound_s < found.mean_s < 900
+    assert found.mean_s == (900 * 66 + (90 + 90 + 180) * 2) / 72 or found.mean_s == (900 * 66 + (60 + 60 + 120) * 2) / 72
+
+
+def test_one_link_and_one_route_are_enough() -> None:
+    found = search_travel_time([[-1, 70], [50, -1]], [[0, 1], [3, 0]], 1, 2, 9, steps=1)
+    assert (found.mean_s, found.bound_s, found.d0_share, found.route_s) == (55.0, 55.0, 1.0, 70)
+
+
+def test_arrays_of_a_search_survive_pickling() -> None:
+    link_s, demand = ring(5)
+    graph, _, _ = prepared(link_s, demand, [[0, 1, 2]], 300, 900)
+    again = pickle.loads(pickle.dumps(graph))  # noqa: S301 - written in the line itself
+    assert all(np.array_equal(a, b) for a, b in zip(graph, again, strict=True))
+
+
+LINKS = [[-1, 60, -1], [60, -1, 60], [-1, 60, -1]]
+TRIPS = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"link_s": [[1, 2]]}, DataError, r"link_s must have the shape \(S, S\) with S >= 2, got \(1, 2\)"),
+        ({"demand": [[1]]}, DataError, r"demand must have the shape of link_s, \(3, 3\), got \(1, 1\)"),
+        ({"link_s": [[0, 0.5, 1], [1, 0, 1], [1, 1, 0]]}, DataError, r"whole, >= 1, got 0.5 from stop 0 to stop 1 \(1 such pairs\)"),
+        ({"link_s": [[0, 5, -1], [-1, 0, 5], [-1, 5, 0]]}, DataError, r"must have its reverse, got 5 from stop 0 to stop 1 \(1 such"),
+        ({"demand": [[0, np.nan, 0]] * 3}, DataError, r"demand must be finite and >= 0, got nan from stop 0 to stop 1 \(2 such pairs\)"),
+        ({"demand": np.zeros((3, 3))}, DataError, "at least one trip between two stops, got none"),
+        ({"demand": [[0, 2.0**40, 1], [0, 0, 0], [0, 0, 0]]}, DataError, "sums must stay exact, got .* use coarser units"),
+        ({"transfer_s": -1}, UsageError, "transfer_s must be a whole number of seconds >= 0, got -1"),
+        ({"n_routes": 0}, UsageError, "n_routes must be >= 1, got 0"),
+        ({"n_chains": 0}, UsageError, "n_chains must be >= 1, got 0"),
+        ({"min_stops": 1}, UsageError, "2 <= min_stops <= max_stops, got 1 and 3"),
+        ({"steps": None}, UsageError, "neither steps nor seconds"),
+        ({"seconds": -2.0}, UsageError, "seconds must be finite and > 0, got -2.0"),
+        ({"unserved_s": 0}, UsageError, "unserved_s must be a whole number of seconds >= 1, got 0"),
+        ({"start": [[0, 1]] * 3}, UsageError, "start must hold at most n_routes = 2 routes, got 3"),
+        ({"start": [[0]]}, UsageError, "a route must have 2 to 3 stops, got 1 on route 0"),
+        ({"start": [[0, 1], [0, 1, 0]]}, UsageError, r"different stops in \[0, 3\), got \[0, 1, 0\] on route 1"),
+        ({"start": [[0, 2]]}, UsageError, r"must be linked, got 0 and 2 on route 0 \(1 such places\)"),
+        ({"min_stops": 4, "max_stops": 5}, InfeasibleError, "no simple route has min_stops = 4 stops where there are 3"),
+        ({"n_routes": 1, "max_stops": 2}, InfeasibleError, "1 connected routes of at most 2 stops pass at most 2 of 3 stops"),
+        ({"link_s": [[0, 9, -1], [9, 0, -1], [-1, -1, 0]]}, InfeasibleError, "got no way from stop 0 to stop 2; give unserved_s"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    call: dict[str, Any] = {"link_s": LINKS, "demand": TRIPS, "n_routes": 2, "min_stops": 2, "max_stops": 3, "steps": 1} | change
+    with pytest.raises(error, match=message):
+        search_travel_time(**call)
+
+
+def star(arms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Stop 0 in the middle of `arms` stops."""
+    link_s = np.full((arms + 1, arms + 1), -1)
+    link_s[0, 1:] = link_s[1:, 0] = 60
+    return link_s, np.ones((arms + 1, arms + 1), dtype=np.int64)
+
+
+def test_a_plan_that_cannot_pass_every_stop_names_one() -> None:
+    with pytest.raises(InfeasibleError, match=r"found no connected plan that passes every stop: 2 of 7 stops are left out, first stop \d"):
+        search_travel_time(*star(6), 2, 2, 4, steps=2_000)
+
+
+def test_a_route_that_cannot_be_long_enough_is_refused() -> None:
+    with pytest.raises(InfeasibleError, match="found no simple route of 4 to 5 stops for route 0; lower min_stops"):
+        search_travel_time(*star(6), 2, 4, 5, steps=2_000)
+
+
+def test_a_trip_without_a_journey_needs_a_price() -> None:
+    with pytest.raises(InfeasibleError, match="got none from stop 0 to stop 2; connect the routes or give unserved_s"):
+        travel_times(LINKS, TRIPS, [[0, 1]])
+    assert travel_times(LINKS, TRIPS, [[0, 1]], unserved_s=600).mean_s == (60 * 2 + 600 * 4) / 6
+
+
+@pytest.fixture(scope="session")
+def mandl(cases: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Links in seconds and trips of Mandl's network."""
+    minutes, trips = (np.loadtxt(cases / "utrp" / "mandl" / f"Mandl{name}.txt") for name in ("TravelTimes", "Demand"))
+    return np.where(np.isfinite(minutes) & (minutes > 0), minutes * 60, -1), trips
+
+
+@pytest.mark.real
+def test_mandls_four_routes_take_the_published_time(mandl: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+    found = travel_times(*mandl, MANDL_1980)
+    assert round(found.mean_s / 60, 2) == 12.90
+    assert round(found.d0_share * 100, 2) == 69.94
+    assert round(found.d1_share * 100, 2) == 29.93
+    assert round(found.d2_share * 100, 2) == 0.13
+
+
+@pytest.mark.real
+def test_four_routes_on_mandls_network_reach_the_best_published_time(mandl: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+    found = search_travel_time(*mandl, 4, 2, 8, steps=200_000)
+    assert found.mean_s / 60 < 10.49
+    assert round(found.bound_s / 60, 3) == 10.006
