@@ -93,19 +93,17 @@ def ways_between_stops(
     cost: NDArray[np.int64],
     length: NDArray[np.int64],
     stop_node: NDArray[np.int32],
-    owner: NDArray[np.int32],
     wanted_ptr: NDArray[np.int64],
     wanted: NDArray[np.int32],
     limit: int,
-    unclear_limit: int,
-) -> tuple[
-    NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.int32]
-]:
+    trace: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     """
-    Cheapest ways from each stop to the stops around it, by one search a stop that ends at a length.
+    Cheapest ways from each stop to stops around it, by one search a stop that ends at a cost.
 
-    Without `wanted` all stops within the limit are found, and no ways are kept; with it each search ends as soon as the
-    wanted stops are reached, and the ways to them are kept. Memory: a few arrays of n and m, and the answer.
+    Without `wanted` these are the stops whose cheapest way passes no third stop; each search ends once every way left
+    does. With it these are the wanted stops that lie within the limit; each search ends once they are reached. Of equally
+    cheap ways the one found first is taken. Memory: a few arrays of n and m, and the answer.
 
     Parameters
     ----------
@@ -113,20 +111,18 @@ def ways_between_stops(
         Road links by row: shapes (n + 1,), (m,), (m,), (m,); whole cost (milliseconds) and length (millimetres), >= 0.
     stop_node
         Road node of each stop, unique, shape (s,).
-    owner
-        Stop whose neighbourhood holds each node, or -1, shape (n,).
     wanted_ptr, wanted
-        Stops wanted from each stop by row, shapes (s + 1,) and (w,); `wanted_ptr` of shape (0,) asks for all.
-    limit, unclear_limit
-        Ways longer than this many millimetres are not followed, and those that passed the neighbourhoods of two other stops
-        not beyond the second number. Where both are equal, every way found is the cheapest there is.
+        Stops wanted from each stop by row, shapes (s + 1,) and (w,); both empty to ask for the next stops.
+    limit
+        Ways that cost more than this many milliseconds are not followed.
+    trace
+        1 to keep the nodes of the ways, else 0.
 
     Returns
     -------
     tuple of ndarray
-        Row starts (s + 1,); end stop, cost, length and whether the way is clear, each (k,), in the order of cost; row
-        starts of ways (k + 1,) and their nodes, start and end included. A way is clear if every node on it is owned by its
-        two stops or by none.
+        Row starts (s + 1,); end stop, cost and length, each (k,), in the order of cost; row starts of ways (k + 1,) and
+        their nodes, start and end included.
     """
     n_nodes, n_stops = indptr.size - 1, stop_node.size
     by_row = wanted_ptr.size > 0
@@ -136,30 +132,28 @@ def ways_between_stops(
     best = np.full(n_nodes, -1, dtype=np.int64)
     metres = np.zeros(n_nodes, dtype=np.int64)
     before = np.full(n_nodes, -1, dtype=np.int32)
-    met = np.full(n_nodes, -1, dtype=np.int32)  # the one other stop whose neighbourhood the way crossed; -1 none, -2 several
+    past = np.zeros(n_nodes, dtype=np.bool_)  # the way to the node passes a third stop
     done = np.zeros(n_nodes, dtype=np.bool_)
     touched = np.empty(n_nodes, dtype=np.int32)
     asked = np.full(n_stops, -1, dtype=np.int32)
     keys = np.empty(to.size + 2, dtype=np.int64)
     nodes = np.empty(to.size + 2, dtype=np.int32)
-    room, way_room = max(16, wanted.size), 1024 if by_row else 1
-    ends, clear = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.bool_)
+    room, way_room = max(16, wanted.size), 1024
+    ends = np.empty(room, dtype=np.int32)
     costs, lengths = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int64)
     row_ptr, way_ptr = np.zeros(n_stops + 1, dtype=np.int64), np.zeros(room + 1, dtype=np.int64)
     ways = np.empty(way_room, dtype=np.int32)
     n_found, n_way = 0, 0
     for s in range(n_stops):
-        left = -1
-        if by_row:
-            left = wanted_ptr[s + 1] - wanted_ptr[s]
-            for k in range(wanted_ptr[s], wanted_ptr[s + 1]):
-                asked[wanted[k]] = s
+        for k in range(wanted_ptr[s] if by_row else 0, wanted_ptr[s + 1] if by_row else 0):
+            asked[wanted[k]] = s
+        left = wanted_ptr[s + 1] - wanted_ptr[s] if by_row else 1  # stops still wanted, or touched nodes that no third stop lies before
         source = stop_node[s]
-        best[source], metres[source], before[source], met[source] = 0, 0, -1, -1
+        best[source], metres[source], before[source], past[source] = 0, 0, -1, False
         touched[0] = source
         n_touched = 1
         size = _push(keys, nodes, 0, 0, source)
-        while size > 0 and left != 0:
+        while size > 0 and left > 0:
             at = nodes[0]
             size -= 1
             _sift(keys, nodes, size)
@@ -167,17 +161,19 @@ def ways_between_stops(
                 continue
             done[at] = True
             v = stop_at[at]
-            if v >= 0 and v != s and (not by_row or asked[v] == s):
+            other = v >= 0 and v != s
+            if not by_row and not past[at]:
+                left -= 1
+            if other and (asked[v] == s if by_row else not past[at]):
                 if n_found == room:
                     room *= 2
                     ends = np.append(ends, np.empty(room - n_found, dtype=np.int32))
-                    clear = np.append(clear, np.empty(room - n_found, dtype=np.bool_))
                     costs = np.append(costs, np.empty(room - n_found, dtype=np.int64))
                     lengths = np.append(lengths, np.empty(room - n_found, dtype=np.int64))
                     way_ptr = np.append(way_ptr, np.zeros(room - n_found, dtype=np.int64))
-                ends[n_found], costs[n_found], lengths[n_found], clear[n_found] = v, best[at], metres[at], met[at] == v
-                if by_row:
-                    left -= 1
+                ends[n_found], costs[n_found], lengths[n_found] = v, best[at], metres[at]
+                left -= by_row
+                if trace:
                     steps, node = 0, at
                     while node >= 0:
                         steps += 1
@@ -186,32 +182,94 @@ def ways_between_stops(
                         ways = np.append(ways, np.empty(way_room, dtype=np.int32))
                         way_room *= 2
                     node = at
-                    for k in range(steps - 1, -1, -1):
-                        ways[n_way + k] = node
+                    for k in range(n_way + steps - 1, n_way - 1, -1):
+                        ways[k] = node
                         node = before[node]
                     n_way += steps
                 n_found += 1
                 way_ptr[n_found] = n_way
-            if met[at] < -1 and metres[at] > unclear_limit:
-                continue
+            beyond = past[at] or other
             for link in range(indptr[at], indptr[at + 1]):
                 node = to[link]
                 further = metres[at] + length[link]
                 reach = best[at] + cost[link]
-                if done[node] or further > limit or (best[node] >= 0 and best[node] <= reach):
+                if done[node] or reach > limit or (best[node] >= 0 and best[node] <= reach):
                     continue
                 if best[node] < 0:
                     touched[n_touched] = node
                     n_touched += 1
-                best[node], metres[node], before[node] = reach, further, at
-                near = owner[node]
-                if near < 0 or near == s or near == met[at]:
-                    met[node] = met[at]
-                else:
-                    met[node] = near if met[at] == -1 else -2
+                    past[node] = True
+                if not by_row:
+                    left += np.int64(past[node]) - np.int64(beyond)
+                best[node], metres[node], before[node], past[node] = reach, further, at, beyond
                 size = _push(keys, nodes, size, reach, node)
         for k in range(n_touched):
             node = touched[k]
             best[node], done[node] = -1, False
         row_ptr[s + 1] = n_found
-    return row_ptr, ends[:n_found], costs[:n_found], lengths[:n_found], clear[:n_found], way_ptr[: n_found + 1], ways[:n_way]
+    return row_ptr, ends[:n_found], costs[:n_found], lengths[:n_found], way_ptr[: n_found + 1], ways[:n_way]
+
+
+@njit(cache=True, nogil=True)
+def needed_links(n: int, start: NDArray[np.int64], end: NDArray[np.int64], cost: NDArray[np.int64], stretch: float) -> NDArray[np.bool_]:
+    """
+    Undirected links that a sparser graph needs, so that it makes no way longer than `stretch` times.
+
+    The greedy spanner: cheap links first, each is kept unless those kept so far join its ends at `stretch` times its cost
+    or less.
+
+    Parameters
+    ----------
+    n
+        Number of nodes.
+    start, end, cost
+        Links in ascending cost, shape (m,); whole cost, >= 0.
+    stretch
+        Cost allowed instead of 1, dimensionless, >= 1.
+
+    Returns
+    -------
+    ndarray of bool
+        Which links are kept, shape (m,).
+    """
+    m = start.size
+    kept = np.zeros(m, dtype=np.bool_)
+    first = np.full(n, -1, dtype=np.int64)  # newest half link of each node; half links of link k are 2k and 2k + 1
+    following = np.empty(2 * m, dtype=np.int64)
+    best = np.full(n, -1, dtype=np.int64)
+    touched = np.empty(n, dtype=np.int32)
+    keys = np.empty(2 * m + 2, dtype=np.int64)
+    nodes = np.empty(2 * m + 2, dtype=np.int32)
+    for k in range(m):
+        bound = np.int64(cost[k] * stretch)
+        best[start[k]] = 0
+        touched[0] = start[k]
+        n_touched = 1
+        size = _push(keys, nodes, 0, 0, start[k])
+        joined = False
+        while size > 0 and not joined:
+            key, at = keys[0], nodes[0]
+            size -= 1
+            _sift(keys, nodes, size)
+            if key > best[at]:
+                continue
+            joined = at == end[k]
+            half = first[at]
+            while half >= 0:
+                link = half >> 1
+                node = start[link] if half & 1 else end[link]
+                reach = key + cost[link]
+                if reach <= bound and (best[node] < 0 or reach < best[node]):
+                    if best[node] < 0:
+                        touched[n_touched] = node
+                        n_touched += 1
+                    best[node] = reach
+                    size = _push(keys, nodes, size, reach, node)
+                half = following[half]
+        for i in range(n_touched):
+            best[touched[i]] = -1
+        if not joined:
+            kept[k] = True
+            following[2 * k], first[start[k]] = first[start[k]], 2 * k
+            following[2 * k + 1], first[end[k]] = first[end[k]], 2 * k + 1
+    return kept

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from owlbus.network.check import Finding, NetworkCheck, check_network
-from owlbus.network.model import MAX_LINK_M, RIVER_HALF_WIDTH_M, ROAD_FACTOR, SNAP_M, SPEED_KMH, UNREACHABLE, WALK_M, Network
+from owlbus.network.model import MAX_LINK_S, RIVER_HALF_WIDTH_M, ROAD_FACTOR, SNAP_M, SPEED_KMH, STRETCH, UNREACHABLE, WALK_M, Network
 from owlbus.network.report import NetworkReport
 
 __all__ = [
-    "MAX_LINK_M",
+    "MAX_LINK_S",
     "RIVER_HALF_WIDTH_M",
     "ROAD_FACTOR",
     "SNAP_M",
     "SPEED_KMH",
+    "STRETCH",
     "UNREACHABLE",
     "WALK_M",
     "Finding",

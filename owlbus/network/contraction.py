@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
-from owlbus.kernels.paths import ways_between_stops
+from owlbus.kernels.paths import needed_links, ways_between_stops
 from owlbus.network.parts import Links, Stops, components, keep_stops, link_rows, require_stops, sorted_links, unreached, walk_sheds, whole
 from owlbus.network.report import NetworkReport
 
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
     Counts = list[tuple[str, int]]
 
-MAX_DETOUR = 3.0
-"""Road metres over straight metres up to which stops of one hex, or of two neighbours, are linked past a third stop."""
-
 _KMH = 3.6
 _MM = 1000
-_NEIGHBOUR_REACH = 13**0.5  # circumradii between the farthest points of two neighbouring hexes
 
 
 def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Counts]:
@@ -99,15 +95,6 @@ def snapped_stops(
     return Stops(roads.lon[at], roads.lat[at], hexes, [names[i] for i in kept.tolist()]), at.astype(np.int32), counts
 
 
-def _owners(grid: HexGrid, roads: Roads, stops: Stops) -> NDArray[np.int32]:
-    """Nearest stop of each road node within the hexes' circumradius, straight line, or -1."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(np.stack(grid.project(stops.lon, stops.lat), axis=1))
-    _, stop = tree.query(np.stack(grid.project(roads.lon, roads.lat), axis=1), distance_upper_bound=grid.radius_m)
-    return np.where(stop < len(stops.names), stop, -1).astype(np.int32)
-
-
 class _Ways(NamedTuple):
     """Fastest ways between stops as `ways_between_stops` gives them."""
 
@@ -115,75 +102,73 @@ class _Ways(NamedTuple):
     end: NDArray[np.int32]
     cost_ms: NDArray[np.int64]
     length_mm: NDArray[np.int64]
-    clear: NDArray[np.bool_]
     way_ptr: NDArray[np.int64]
     way_node: NDArray[np.int32]
 
-    def start(self) -> NDArray[np.int64]:
-        """Stop that each way starts from."""
-        return np.repeat(np.arange(self.row_ptr.size - 1), np.diff(self.row_ptr))
+    def pairs(self) -> NDArray[np.int64]:
+        """Start and end of each way as one number, ``start * n_stops + end``."""
+        n_stops = self.row_ptr.size - 1
+        return np.repeat(np.arange(n_stops), np.diff(self.row_ptr)) * n_stops + self.end
 
 
-def _good(grid: HexGrid, stops: Stops, ways: _Ways) -> NDArray[np.bool_]:
-    """Tell which ways are clear, or join stops of one hex or of neighbours without too long a detour."""
-    start, end, home = ways.start(), ways.end, stops.hexes
-    x, y = grid.project(stops.lon, stops.lat)
-    straight = np.hypot(x[start] - x[end], y[start] - y[end])
-    beside = (home[start] == home[end]) | (grid.neighbours[home[start]] == home[end][:, None]).any(axis=1)
-    beside &= (home[start] >= 0) & (home[end] >= 0)
-    good: NDArray[np.bool_] = ways.clear | (beside & (ways.length_mm <= MAX_DETOUR * _MM * straight))
-    return good
+def _flipped(pairs: NDArray[np.int64], n_stops: int) -> NDArray[np.int64]:
+    """Pairs from end to start."""
+    return (pairs % n_stops) * n_stops + pairs // n_stops
 
 
-def _asked(ways: _Ways, good: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Both directions of every good way, as row starts and ends."""
+def _rows(pairs: NDArray[np.int64], n_stops: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Ascending pairs as row starts and ends."""
+    return np.searchsorted(pairs, np.arange(n_stops + 1) * n_stops).astype(np.int64), (pairs % n_stops).astype(np.int32)
+
+
+def _needed(ways: _Ways, stretch: float) -> NDArray[np.int64]:
+    """Pairs, in both directions, that the greedy spanner of round trips keeps; ties go to the lower pair."""
     n_stops = ways.row_ptr.size - 1
-    start, end = ways.start()[good], ways.end[good].astype(np.int64)
-    pairs = np.union1d(start * n_stops + end, end * n_stops + start)
-    row_ptr = np.searchsorted(pairs, np.arange(n_stops + 1) * n_stops).astype(np.int64)
-    return row_ptr, (pairs % n_stops).astype(np.int32)
+    there = ways.pairs()
+    order = np.argsort(there)
+    there, cost = there[order], ways.cost_ms[order]
+    back = _flipped(there, n_stops)
+    at = np.minimum(np.searchsorted(there, back), there.size - 1)
+    use = np.flatnonzero((there[at] == back) & (there < back))
+    use = use[np.lexsort((there[use], cost[use] + cost[at[use]]))]
+    kept = use[needed_links(n_stops, there[use] // n_stops, there[use] % n_stops, cost[use] + cost[at[use]], stretch)]
+    return np.union1d(there[kept], back[kept])
 
 
 def stop_links(
-    grid: HexGrid, roads: Roads, stops: Stops, nodes: NDArray[np.int32], max_link_m: float
+    roads: Roads, nodes: NDArray[np.int32], max_link_s: float, stretch: float
 ) -> tuple[Links, tuple[NDArray[np.int64], NDArray[np.int32]]]:
     """
-    Links between stops that follow each other on the roads, with free-flow milliseconds, and the nodes each one passes.
+    Links between stops along the roads, with free-flow milliseconds, and the nodes each one passes.
 
-    Two stops are linked if the fastest way between them, in one direction at least, passes no node nearer to a third stop
-    (within the hexes' circumradius); stops of one hex or of two neighbours are also linked past a third one, if the way is
-    no longer than three times the straight line. Both directions must be found within `max_link_m`.
-
-    A first search, which gives up ways that pass many stops, finds the candidates; a second one finds their fastest ways.
+    Candidates are stops that follow each other: the fastest way between them, in one direction at least, passes no third
+    stop. Both directions must be found within `max_link_s`. Of these the greedy spanner of round trips is kept: a pair is
+    left out if shorter links join it at `stretch` times its round trip or less.
 
     Parameters
     ----------
-    grid
-        The grid.
     roads
         The roads.
-    stops
-        The stops.
     nodes
         Road node of each stop.
-    max_link_m
-        Longest link in metres, boundary included.
+    max_link_s
+        Longest link in seconds at free flow, boundary included.
+    stretch
+        Round trip allowed instead of 1, dimensionless.
 
     Returns
     -------
     tuple
         Links whose ``seconds`` hold milliseconds and ``metres`` millimetres, sorted; row starts and nodes of their ways.
     """
-    graph = (roads.indptr, roads.to, roads.cost_ms, roads.length_mm, nodes, _owners(grid, roads, stops))
-    limit = int(max_link_m * _MM)
-    near = min(limit, int(MAX_DETOUR * _NEIGHBOUR_REACH * grid.radius_m * _MM))
-    anything = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-    rough = _Ways(*ways_between_stops(*graph, *anything, limit, near))
-    ways = _Ways(*ways_between_stops(*graph, *_asked(rough, _good(grid, stops, rough)), limit, limit))
-    start, end, good = ways.start(), ways.end.astype(np.int64), _good(grid, stops, ways)
-    there, back = start * nodes.size + end, end * nodes.size + start
-    keep = np.isin(there, np.intersect1d(np.union1d(there[good], back[good]), np.intersect1d(there, back)))
-    rows = Links(start[keep], end[keep], ways.cost_ms[keep], ways.length_mm[keep], np.flatnonzero(keep))
+    graph, limit, n_stops = (roads.indptr, roads.to, roads.cost_ms, roads.length_mm, nodes), int(max_link_s * 1000), nodes.size
+    nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+    following = _Ways(*ways_between_stops(*graph, *nothing, limit, 0)).pairs()
+    either = np.union1d(following, _flipped(following, n_stops))
+    both = _Ways(*ways_between_stops(*graph, *_rows(either, n_stops), limit, 0))
+    ways = _Ways(*ways_between_stops(*graph, *_rows(_needed(both, stretch), n_stops), limit, 1))
+    pairs = ways.pairs()
+    rows = Links(pairs // n_stops, pairs % n_stops, ways.cost_ms, ways.length_mm, np.arange(pairs.size))
     return sorted_links(rows), (ways.way_ptr, ways.way_node)
 
 
@@ -209,7 +194,13 @@ def commercial(links: Links, speed_kmh: float) -> tuple[Links, float]:
 
 
 def table_parts(
-    grid: HexGrid, roads: Roads, placed: tuple[Stops, NDArray[np.int32], Counts], speed_kmh: float, walk_m: float, max_link_m: float
+    grid: HexGrid,
+    roads: Roads,
+    placed: tuple[Stops, NDArray[np.int32], Counts],
+    speed_kmh: float,
+    walk_m: float,
+    max_link_s: float,
+    stretch: float,
 ) -> dict[str, Any]:
     """
     Fields of a network on roads.
@@ -226,8 +217,10 @@ def table_parts(
         Commercial speed in km/h.
     walk_m
         Walk in metres.
-    max_link_m
-        Longest link in metres.
+    max_link_s
+        Longest link in seconds at free flow.
+    stretch
+        Round trip over other links allowed instead of a link of its own, dimensionless.
 
     Returns
     -------
@@ -240,7 +233,7 @@ def table_parts(
         If fewer than two stops are connected.
     """
     stops, nodes, counts = placed
-    free, ways = stop_links(grid, roads, stops, nodes, max_link_m)
+    free, ways = stop_links(roads, nodes, max_link_s, stretch)
     keep = components(free, nodes.size) == 0
     require_stops(int(keep.sum()) * bool(free.start.size), "road tables")
     kept, rows = keep_stops(stops, free, keep)

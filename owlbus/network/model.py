@@ -30,8 +30,10 @@ WALK_M = 500.0
 """Walk to a stop, boundary included."""
 SNAP_M = 200.0
 """Metres that a given stop may lie from the nearest road node."""
-MAX_LINK_M = 10_000.0
-"""Longest link between stops on roads."""
+MAX_LINK_S = 1_800.0
+"""Longest link between stops on roads, at free flow."""
+STRETCH = 1.25
+"""Round trip over other links that is taken for a link of its own."""
 UNREACHABLE = np.int32(2**30)
 """Seconds or metres between stops that no path joins."""
 
@@ -217,16 +219,17 @@ class Network:
         speed_kmh: float = SPEED_KMH,
         walk_m: float = WALK_M,
         snap_m: float = SNAP_M,
-        max_link_m: float = MAX_LINK_M,
+        max_link_s: float = MAX_LINK_S,
+        stretch: float = STRETCH,
     ) -> Network:
         """
         Place stops on a road graph and link those that follow each other along it.
 
         Roads are the largest strongly connected part of the tables. Without `stops` each hex gets one, at the road node
         nearest its centre among those inside it; hexes without a node get none. Two stops are linked in both directions
-        if the fastest way between them, in one direction at least, passes no node nearer to a third stop within one hex
-        radius; stops of one hex or of neighbouring hexes are also linked past a third one, if the way is at most three
-        times the straight line. Each direction has the metres and seconds of its own fastest way.
+        if the fastest way between them, in one direction at least, passes no third stop, and if no shorter links join them
+        at `stretch` times the round trip or less (a greedy spanner). Each direction has the metres and seconds of its own
+        fastest way.
 
         Ways are fastest at free speed. Buses halt and are slower: one factor on all free-flow seconds, at least 1, lets the
         median link run at `speed_kmh`, so that fast roads stay faster than slow ones. Memory is a few arrays of the tables'
@@ -248,8 +251,11 @@ class Network:
             Walk to a stop in metres, boundary included.
         snap_m
             Metres that a given stop may be moved; stops farther from a road are dropped and counted.
-        max_link_m
-            Longest link in metres, boundary included.
+        max_link_s
+            Longest link in seconds at free flow, boundary included.
+        stretch
+            Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3: the higher, the fewer
+            links.
 
         Returns
         -------
@@ -266,11 +272,12 @@ class Network:
         from owlbus.network.contraction import hex_stops, snapped_stops, table_parts
         from owlbus.network.roads import read_roads, read_stops
 
-        for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_m", max_link_m)):
+        for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_s", max_link_s)):
             require_number(name, value, 1.0, 200.0 if name == "speed_kmh" else 100_000.0)
+        require_number("stretch", stretch, 1.0, 3.0)
         roads = read_roads(nodes, links)
         placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
-        return cls(grid, **table_parts(grid, roads, placed, speed_kmh, walk_m, max_link_m))
+        return cls(grid, **table_parts(grid, roads, placed, speed_kmh, walk_m, max_link_s, stretch))
 
     @property
     def n_stops(self) -> int:

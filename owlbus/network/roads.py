@@ -95,7 +95,7 @@ def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
             return pl.read_parquet(path)
         return pl.read_csv(path, infer_schema=False)
     except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror or 'no such file'})"
+        msg = f"{path}: cannot be read ({error.strerror or 'no such file'}); name a CSV or Parquet file"
         raise DataError(msg) from error
     except pl.exceptions.PolarsError as error:
         msg = f"{path}: is no readable table ({str(error).splitlines()[0]})"
@@ -163,7 +163,7 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
     order = np.argsort(names, kind="stable")
     repeated = names[order][1:] == names[order][:-1]
     if repeated.any():
-        msg = f"node ids must be unique, got {names[order][1:][repeated][0]!r} more than once ({int(repeated.sum())} such rows)"
+        msg = f"node ids must be unique, got {str(names[order][1:][repeated][0])!r} more than once ({int(repeated.sum())} such rows)"
         raise DataError(msg)
     start, end = (_positions(link_table[column], names, order) for column in ("from_node", "to_node"))
     metres = _numbers(link_table["length_m"], "links: length_m", 0, 1e7)
