@@ -130,7 +130,8 @@ def run(args: Sequence[str]) -> int:
 def _one_line(error: typer.TyperException) -> str:
     """Message of a usage error, as the rest of the program writes them."""
     text = " ".join(error.format_message().split()).rstrip(".")
-    return f"{text[:1].lower()}{text[1:]}; see owlbus --help"
+    place = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
+    return f"{text[:1].lower()}{text[1:]}; see {place} --help"
 
 
 def _fail(message: str, code: int, error: BaseException | None = None) -> int:

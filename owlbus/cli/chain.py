@@ -51,6 +51,14 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None) 
     return build_study(sources, rejected=None if run is None else run.stage("rejected.parquet"))
 
 
+def announce_compilation(voice: Talk) -> None:
+    """Say through `voice` that the first run on a machine takes longer, where nothing is compiled yet."""
+    from owlbus import kernels
+
+    if not any(Path(kernels.__path__[0]).glob("__pycache__/*.nbi")):
+        voice.say("first run: the kernels are compiled on the way, which takes up to a minute")
+
+
 def warn(voice: Talk, study: Study) -> None:
     """
     Say what a reader of the numbers should know: rejected rows, thin nights, trips out of reach.

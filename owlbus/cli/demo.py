@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from owlbus.cli.chain import leave_if_interrupted, publish, reference_of, settings_of_run, show_run, study_of, warn
+from owlbus.cli.chain import announce_compilation, leave_if_interrupted, publish, reference_of, settings_of_run, show_run, study_of, warn
 from owlbus.cli.options import OUT, TalkOptions
 from owlbus.cli.talk import talking
 
@@ -34,6 +34,7 @@ def demo(
 
     sources = Sources(city="seoul")
     with talking(talk) as voice, open_run_dir(out) as run:
+        announce_compilation(voice)
         study = study_of(sources, None, run)
         warn(voice, study)
         given = reference_of(study, None, 1500.0)

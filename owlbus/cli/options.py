@@ -310,9 +310,10 @@ def rule_of(options: RuleOptions) -> ServiceRule:
 def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
     """Return what a search is asked for, in steps or seconds: `search` under `limits` and `rule`."""
     from owlbus.pipeline import Request
+    from owlbus.pipeline.runs import DEFAULT_STEPS
 
-    request = Request(search.routes, limits, rule, search.objective, search.steps, search.time, search.seed, search.starts)
-    return request if search.steps or search.time is None else replace(request, steps=None)
+    steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps
+    return Request(search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

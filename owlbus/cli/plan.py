@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from owlbus.cli.chain import (
+    announce_compilation,
     gate,
     leave_if_interrupted,
     publish,
@@ -79,6 +80,7 @@ def plan(
     request = request_of(search, limits_of(limits), rule_of(rule))
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice, open_run_dir(out) as run:
+        announce_compilation(voice)
         study = study_of(sources, from_run, run)
         warn(voice, study)
         given = reference_of(study, reference, max_snap)

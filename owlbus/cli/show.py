@@ -80,7 +80,7 @@ def routes_table(card: Scorecard) -> Table:
     from owlbus.score import MIN_COUNT
 
     table = _table("Routes")
-    for name in ("route", "stops", "km", "min", "circuity", "buses", "boardings", "changes", "fullest", "alone"):
+    for name in ("route", "stops", "km", "min", "buses", "boardings", "changes", "fullest", "alone"):
         table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
     for row in card.routes:
         counts = (row.boardings_trips, row.transfers_trips, row.max_load_trips, row.only_served_trips)
@@ -89,7 +89,6 @@ def routes_table(card: Scorecard) -> Table:
             f"{row.n_stops}",
             f"{row.length_m / 1000:.1f}",
             f"{row.ride_s / 60:.0f}",
-            f"{row.circuity:.2f}" if row.circuity < 100 else "loop",  # noqa: PLR2004 - a loop's terminals lie next to each other
             f"{row.buses}",
             *(f"<{MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,.0f}" for count in counts),
         )

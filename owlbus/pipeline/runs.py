@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from owlbus.errors import UsageError
 from owlbus.limits import MaxSeconds, MaxSteps, RouteLimits, ServiceRule
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, plan_measures, stops_geojson
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT_STEPS = 400_000
 """Moves that a search tries unless told otherwise."""
+
+_MOST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class Request:
         Fixes the result under a step limit.
     n_starts
         Independent searches that share the steps.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range, or the objective is none.
     """
 
     n_routes: int = 9
@@ -59,6 +67,22 @@ class Request:
     time_s: float | None = None
     seed: int = 0
     n_starts: int = 2
+
+    def __post_init__(self) -> None:
+        """Check every number once, before any file is read."""
+        from owlbus.search.objective import Objective
+
+        Objective.parse(self.objective)
+        for name, value, low, high in (
+            ("n_routes", self.n_routes, 1, _MOST),
+            ("n_starts", self.n_starts, 1, _MOST),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("steps", self.steps, 0, 2**63 - 1),
+            ("time_s", self.time_s, 0, 1e9),
+        ):
+            if value is not None and not low <= value <= high:
+                msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
+                raise UsageError(msg)
 
     @property
     def stop_when(self) -> tuple[SearchLimit, ...]:
