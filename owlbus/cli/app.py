@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BUG = 70
-INTERRUPTED = 130
 BAD_INPUT = 3
 COMMANDS = (
     (demo, "Plan nine night routes on the sample city and hold them against those of 2013."),
@@ -117,8 +116,6 @@ def run(args: Sequence[str]) -> int:
         return _fail(_one_line(error), error.exit_code, error)
     except OwlbusError as error:
         return _fail(str(error), error.exit_code, error)
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", INTERRUPTED)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         return _fail(f"{name}cannot be read or written ({error.strerror or error}); nothing was written", BAD_INPUT, error)

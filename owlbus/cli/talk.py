@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from owlbus.errors import OwlbusError
 from owlbus.progress import show_progress
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
 
 SCHEMA_VERSION = 1
 """Version of what `--json` prints; it grows when a name goes or changes its meaning."""
+
+
+class InterruptedRunError(OwlbusError):
+    """Ctrl-C before there was anything to keep."""
+
+    exit_code = 130
 
 
 class Talk:
@@ -89,8 +96,12 @@ def talking(options: TalkOptions) -> Iterator[Talk]:
     with warnings.catch_warnings():
         if not options.verbose:
             warnings.simplefilter("ignore")
-        with show_progress("silent" if options.quiet else "auto"):
-            yield Talk(options)
+        try:
+            with show_progress("silent" if options.quiet else "auto"):
+                yield Talk(options)
+        except KeyboardInterrupt:
+            msg = "interrupted; nothing was written"
+            raise InterruptedRunError(msg) from None
 
 
 def _print(text: str) -> None:
