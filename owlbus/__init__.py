@@ -16,36 +16,140 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from owlbus.area import read_area as read_area
+    from owlbus.demand import Agreement as Agreement
+    from owlbus.demand import Demand as Demand
+    from owlbus.demand import DemandReport as DemandReport
+    from owlbus.demand import ODPairs as ODPairs
+    from owlbus.demand import agreement as agreement
+    from owlbus.demand import blend as blend
+    from owlbus.demand import estimate_demand as estimate_demand
     from owlbus.errors import DataError as DataError
     from owlbus.errors import FindingError as FindingError
     from owlbus.errors import InfeasibleError as InfeasibleError
     from owlbus.errors import OwlbusError as OwlbusError
     from owlbus.errors import PrivacyError as PrivacyError
     from owlbus.errors import UsageError as UsageError
+    from owlbus.hexgrid import HexGrid as HexGrid
     from owlbus.limits import MaxSeconds as MaxSeconds
     from owlbus.limits import MaxSteps as MaxSteps
     from owlbus.limits import NoGain as NoGain
     from owlbus.limits import RouteLimits as RouteLimits
     from owlbus.limits import ServiceRule as ServiceRule
     from owlbus.limits import TargetGap as TargetGap
+    from owlbus.network import Network as Network
+    from owlbus.network import NetworkReport as NetworkReport
+    from owlbus.network import check_network as check_network
+    from owlbus.pipeline import PlanRun as PlanRun
+    from owlbus.pipeline import Request as Request
+    from owlbus.pipeline import Scored as Scored
+    from owlbus.pipeline import Sources as Sources
+    from owlbus.pipeline import Study as Study
+    from owlbus.pipeline import best_plan as best_plan
+    from owlbus.pipeline import budget_of as budget_of
+    from owlbus.pipeline import build_study as build_study
+    from owlbus.pipeline import read_study as read_study
+    from owlbus.pipeline import score_study as score_study
+    from owlbus.plan import Plan as Plan
+    from owlbus.plan import PlanMeasures as PlanMeasures
+    from owlbus.plan import Route as Route
+    from owlbus.plan import check_plan as check_plan
+    from owlbus.plan import plan_measures as plan_measures
+    from owlbus.plan import read_plan as read_plan
+    from owlbus.plan import write_plan as write_plan
+    from owlbus.progress import show_progress as show_progress
+    from owlbus.report import draw_map as draw_map
+    from owlbus.report import write_map as write_map
+    from owlbus.sample import City as City
+    from owlbus.sample import sample_city as sample_city
+    from owlbus.sample import sample_grid as sample_grid
+    from owlbus.sample import sample_network as sample_network
+    from owlbus.score import Scorecard as Scorecard
+    from owlbus.score import score_plan as score_plan
+    from owlbus.search import Objective as Objective
+    from owlbus.search import Result as Result
+    from owlbus.search import plan_routes as plan_routes
     from owlbus.units import NightWindow as NightWindow
 
-_HOME = {
-    "DataError": "errors",
-    "FindingError": "errors",
-    "InfeasibleError": "errors",
-    "OwlbusError": "errors",
-    "PrivacyError": "errors",
-    "UsageError": "errors",
-    "MaxSeconds": "limits",
-    "MaxSteps": "limits",
-    "NoGain": "limits",
-    "RouteLimits": "limits",
-    "ServiceRule": "limits",
-    "TargetGap": "limits",
-    "NightWindow": "units",
+_NAMES = {
+    "area": ("read_area",),
+    "demand": (
+        "Agreement",
+        "Demand",
+        "DemandReport",
+        "ODPairs",
+        "agreement",
+        "blend",
+        "estimate_demand",
+    ),
+    "errors": (
+        "DataError",
+        "FindingError",
+        "InfeasibleError",
+        "OwlbusError",
+        "PrivacyError",
+        "UsageError",
+    ),
+    "hexgrid": ("HexGrid",),
+    "limits": (
+        "MaxSeconds",
+        "MaxSteps",
+        "NoGain",
+        "RouteLimits",
+        "ServiceRule",
+        "TargetGap",
+    ),
+    "network": (
+        "Network",
+        "NetworkReport",
+        "check_network",
+    ),
+    "pipeline": (
+        "PlanRun",
+        "Request",
+        "Scored",
+        "Sources",
+        "Study",
+        "best_plan",
+        "budget_of",
+        "build_study",
+        "read_study",
+        "score_study",
+    ),
+    "plan": (
+        "Plan",
+        "PlanMeasures",
+        "Route",
+        "check_plan",
+        "plan_measures",
+        "read_plan",
+        "write_plan",
+    ),
+    "progress": ("show_progress",),
+    "report": (
+        "draw_map",
+        "write_map",
+    ),
+    "sample": (
+        "City",
+        "sample_city",
+        "sample_grid",
+        "sample_network",
+    ),
+    "score": (
+        "Scorecard",
+        "score_plan",
+    ),
+    "search": (
+        "Objective",
+        "Result",
+        "plan_routes",
+    ),
+    "units": ("NightWindow",),
 }
-"""Module of each public name."""
+"""Public names by module."""
+
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - the names are strings
 

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 
 LAYERS = (
     ("errors",),
-    ("units", "limits", "kernels"),
+    ("units", "limits", "privacy", "kernels"),
     ("storage", "projection", "cover", "hexgrid", "progress"),
     ("area", "records"),
     ("demand", "cluster"),
@@ -201,6 +201,14 @@ def test_the_help_page_loads_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("LOADED []")
+
+
+def test_type_checkers_see_the_public_names() -> None:
+    import owlbus
+
+    tree = parse(PACKAGE / "__init__.py")
+    seen = {alias.asname for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname}
+    assert seen == set(owlbus.__all__) - {"__version__"}
 
 
 def test_every_public_name_can_be_loaded() -> None:
