@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
     from owlbus.demand import Demand, DemandReport
     from owlbus.pipeline import Scored, Study
-    from owlbus.score import Measure, Scorecard
-
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    from owlbus.score import Scorecard
 
 
 def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share: float | None = None) -> Table:
@@ -43,13 +41,13 @@ def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share
     if len(plans) > 1:
         table.add_column("ratio", justify="right", style="dim", no_wrap=True)
     cards = [plan.card for plan in plans]
-    first = cards[0]
-    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [card.coverage.presence for card in cards], "people")
+    first, shown = cards[0], [card.to_dict() for card in cards]
+    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], "people")
     if city_share is not None:
         table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
     table.add_row(f"  hexagons, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
-    _share_rows(table, "trips served", [card.coverage.served for card in cards], "trips")
-    _share_rows(table, "trips served without a transfer", [card.coverage.direct for card in cards])
+    _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
+    _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))
     table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
@@ -59,42 +57,47 @@ def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share
     return table
 
 
-def _share_rows(table: Table, label: str, measures: Sequence[Measure], unit: str = "") -> None:
-    """Add a share, and below it what it is a share of with the interval over nights."""
-    shares = [measure.share for measure in measures]
-    ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[1] > 0 else []
-    table.add_row(label, *(f"{share:.1%}" for share in shares), *ratio, style="bold")
+def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]], unit: str = "") -> None:
+    """Add a share, and below it what it is a share of with the interval over nights; hidden figures stay hidden."""
+    shares = [measure["share"] for measure in measures]
+    ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
+    table.add_row(label, *("hidden" if share is None else f"{share:.1%}" for share in shares), *ratio, style="bold")
     if unit:
-        table.add_row(f"  of {measures[0].denominator:,.0f} {unit} a night", *(_interval(measure) for measure in measures), style="dim")
+        table.add_row(
+            f"  of {_count(measures[0]['denominator'])} {unit} a night", *(_interval(measure) for measure in measures), style="dim"
+        )
 
 
-def _interval(measure: Measure) -> str:
+def _interval(measure: Mapping[str, Any]) -> str:
     """Return the interval over nights in percent, or nothing."""
-    if measure.low_share is None or measure.high_share is None:
-        return ""
-    return f"{100 * measure.low_share:.1f}-{100 * measure.high_share:.1f}%"
+    low, high = measure["low_share"], measure["high_share"]
+    return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}%"
+
+
+def _count(value: float | None) -> str:
+    """Return a count of trips or people, hidden ones as a word."""
+    return "hidden" if value is None else f"{value:,.0f}"
 
 
 def routes_table(card: Scorecard) -> Table:
     """Lay out the routes of `card`, one a row: km, minutes, buses and riders a night."""
-    from owlbus.score import MIN_COUNT
-
     table = _table("Routes")
     for name in ("route", "stops", "km", "min", "buses", "boardings", "changes", "fullest", "alone"):
         table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
-    for row in card.routes:
-        counts = (row.boardings_trips, row.transfers_trips, row.max_load_trips, row.only_served_trips)
+    document = card.to_dict()
+    for row in document["routes"]:
         table.add_row(
-            row.name,
-            f"{row.n_stops}",
-            f"{row.length_m / 1000:.1f}",
-            f"{row.ride_s / 60:.0f}",
-            f"{row.buses}",
-            *(f"<{MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,.0f}" for count in counts),
+            row["name"],
+            f"{row['n_stops']}",
+            f"{row['length_m'] / 1000:.1f}",
+            f"{row['ride_s'] / 60:.0f}",
+            f"{row['buses']}",
+            *(_count(row[name]) for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")),
         )
     table.caption = (
         "km and minutes one way, the longer direction. Riders a night: who board first here, who change onto it, on its "
-        f"fullest link, and whom no other route would serve. Counts below {MIN_COUNT} are not shown."
+        f"fullest link, and whom no other route would serve. Counts below {document['hidden']['min_count']:g} are hidden, and those "
+        "that would give one away."
     )
     return table
 
@@ -125,7 +128,7 @@ def demand_table(demand: Demand) -> Table:
     """Lay out trips and people of `demand` by hour, mean per night."""
     from owlbus.units import hour_label
 
-    table = _table(f"Demand, mean of {demand.n_nights} {'night' if demand.n_nights == 1 else 'nights'}, from {demand.source}")
+    table = _table("Demand of a mean night")
     for name in ("hour", "trips", "people"):
         table.add_column(name, justify="right")
     trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
@@ -134,12 +137,6 @@ def demand_table(demand: Demand) -> Table:
     table.add_section()
     table.add_row("all", f"{demand.total_trips:,.0f}", f"{demand.total_presence:,.0f}", style="bold")
     return table
-
-
-def network_lines(study_network: Any) -> str:  # noqa: ANN401 - a Network; its type would load numba
-    """Return what a network holds and what was left out of it, as lines of counts."""
-    report = study_network.report
-    return str(report) if report is not None else f"{study_network!r}"
 
 
 def study_document(study: Study) -> dict[str, Any]:

@@ -289,4 +289,5 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
         "bbox_transform": figure.transFigure,
     }
     figure.add_artist(axes.legend(handles=[*hexes, *ground], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
-    axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, 0.66), **options)
+    if lines:
+        axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, 0.66), **options)
