@@ -1,6 +1,7 @@
 """The scorecard of a plan."""
 
-from owlbus.score.card import CITY_SHARE, MIN_COUNT, Coverage, Measure, RouteScore, Scorecard, Segment
+from owlbus.privacy import MIN_COUNT
+from owlbus.score.card import CITY_SHARE, Coverage, Measure, RouteScore, Scorecard, Segment
 from owlbus.score.intervals import share_interval
 from owlbus.score.measures import score_plan
 

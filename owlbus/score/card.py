@@ -6,6 +6,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from owlbus.privacy import MIN_COUNT
+from owlbus.score.publish import shown_counts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,9 +17,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 CITY_SHARE = 0.42
 """Share of late-night demand that Seoul states its nine routes of 2013 serve; held against presence."""
-
-MIN_COUNT = 15
-"""Trips or people a night below which a count is hidden from what people read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class Scorecard:
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """
-        Scorecard as plain values for JSON, small counts hidden.
+        Scorecard as plain values for JSON, small counts hidden, and with them what would give them away.
 
         Parameters
         ----------
@@ -202,25 +202,21 @@ class Scorecard:
         -------
         dict
             Schema version first; ``hidden`` says how many counts were hidden.
+
+        Raises
+        ------
+        PrivacyError
+            If `min_count` protects nobody.
         """
-        hidden: list[str] = []
-        values: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "city_share": CITY_SHARE,
-            **_shown_coverage(self.coverage, min_count, hidden),
-        }
+        counts, n_hidden = shown_counts(self, min_count)
+        values: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "city_share": CITY_SHARE}
+        values |= {name: counts.pop(name) for name in ("presence", "served", "direct")}
         for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_circuity", "overlap_share"):
-            values[name] = round(getattr(self, name), 6)
+            values[name] = counts.pop(name) if name in counts else round(getattr(self, name), 6)
         for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "n_nights"):
             values[name] = getattr(self, name)
         values["rule"] = asdict(self.rule)
-        for name in ("by_hour", "by_weekday", "by_group", "by_source"):
-            parts: Mapping[str, Coverage] = getattr(self, name)
-            values[name] = {label: _shown_coverage(part, min_count, hidden) for label, part in parts.items()}
-        for name in ("routes", "segments"):
-            values[name] = [_shown_row(asdict(row), min_count, hidden) for row in getattr(self, name)]
-        values["hidden"] = {"min_count": min_count, "counts": len(hidden)}
-        return values
+        return values | counts | {"hidden": {"min_count": min_count, "counts": n_hidden}}
 
     def to_json(self, min_count: float = MIN_COUNT) -> str:
         """
@@ -237,41 +233,3 @@ class Scorecard:
             Indented JSON that ends with a line break.
         """
         return json.dumps(self.to_dict(min_count), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _shown(count: float, min_count: float, hidden: list[str]) -> float | None:
-    """Count rounded to whole trips, None if it is small but not nothing."""
-    if 0 < count < min_count:
-        hidden.append("count")
-        return None
-    return round(count, 1)
-
-
-def _shown_coverage(part: Coverage, min_count: float, hidden: list[str]) -> dict[str, Any]:
-    """Measures of a coverage; a share goes where its numerator or the rest of its denominator is hidden."""
-    values = {}
-    for name in ("presence", "served", "direct"):
-        measure: Measure = getattr(part, name)
-        numerator = _shown(measure.numerator, min_count, hidden)
-        rest = _shown(measure.denominator - measure.numerator, min_count, hidden)
-        secret = numerator is None or rest is None
-        values[name] = {
-            "share": None if secret else round(measure.share, 6),
-            "low_share": None if secret or measure.low_share is None else round(measure.low_share, 6),
-            "high_share": None if secret or measure.high_share is None else round(measure.high_share, 6),
-            "numerator": None if secret else numerator,
-            "denominator": _shown(measure.denominator, min_count, hidden),
-        }
-    return values
-
-
-def _shown_row(row: dict[str, Any], min_count: float, hidden: list[str]) -> dict[str, Any]:
-    """Row of a route or segment with its small counts hidden."""
-    return {
-        name: _shown(value, min_count, hidden)
-        if name.endswith("_trips") or name == "only_presence"
-        else round(value, 6)
-        if isinstance(value, float)
-        else value
-        for name, value in row.items()
-    }
