@@ -122,7 +122,7 @@ def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) 
                 continue
             chain.tried[0] += 1
             if new > cost:
-                if graph.stranded == 0 or new < graph.stranded:
+                if graph.stranded == 0 or new - cost < graph.stranded:
                     chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
                 if heat <= 0 or new > cost - np.int64(heat * math.log(1.0 - roll(dice))):
                     continue
