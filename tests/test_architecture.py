@@ -28,7 +28,7 @@ LAYERS = (
     ("plan",),
     ("search",),
     ("score", "timetable", "evidence"),
-    ("gtfs", "rundir", "sample", "report"),
+    ("gtfs", "rundir", "sample", "plot", "report"),
     ("pipeline",),
     ("__init__", "cli"),
     ("__main__",),
