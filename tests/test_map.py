@@ -11,8 +11,8 @@ from owlbus.errors import DataError
 from owlbus.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
+from owlbus.plot.ink import ROUTE_COLOURS, beside, class_edges, route_style, users_of_links
 from owlbus.report import draw_map, write_map
-from owlbus.report.map import ROUTE_COLOURS, _beside, _class_edges, _style, _users_of_links
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,7 +93,7 @@ def test_presence_must_have_one_number_per_hex(network: Network, plan: Plan) -> 
     ],
 )
 def test_classes_are_round_and_ascending_and_none_shows_a_small_count(people: list[float], edges: list[float]) -> None:
-    found = _class_edges(np.array(people, dtype=float), 15)
+    found = class_edges(np.array(people, dtype=float), 15)
     assert found == sorted(set(found))
     assert found[0] == 15
     assert found[: len(edges)] == edges
@@ -101,12 +101,12 @@ def test_classes_are_round_and_ascending_and_none_shows_a_small_count(people: li
 
 def test_routes_on_one_link_lie_side_by_side() -> None:
     plan = Plan((Route([0, 1, 2], "a"), Route([2, 1, 3], "b")), "x")
-    assert _users_of_links(plan) == {(0, 1): [0], (1, 2): [0, 1], (1, 3): [1]}
+    assert users_of_links(plan) == {(0, 1): [0], (1, 2): [0, 1], (1, 3): [1]}
     line = np.array([[0.0, 0.0], [10.0, 0.0]])
-    assert _beside(line, 2).tolist() == [[0.0, 2.0], [10.0, 2.0]]
-    assert _beside(line[:1], 2).tolist() == [[0.0, 0.0]]
+    assert beside(line, 2).tolist() == [[0.0, 2.0], [10.0, 2.0]]
+    assert beside(line[:1], 2).tolist() == [[0.0, 0.0]]
 
 
 def test_the_tenth_route_is_told_from_the_first_by_its_dashes() -> None:
     n = len(ROUTE_COLOURS)
-    assert len({str(_style(k)) for k in range(3 * n)}) == 3 * n
+    assert len({str(route_style(k)) for k in range(3 * n)}) == 3 * n

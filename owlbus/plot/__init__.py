@@ -1,0 +1,12 @@
+"""
+Pictures as functions: each takes types of the chain and returns matplotlib's Axes.
+
+`demand`, `coverage`, `plan` and `difference` are maps; `load`, `sweep` and `timetable` are diagrams. Save one with
+``axes.figure.savefig("plan.svg")``, as PNG or SVG. Maps show classes of people, never counts below `MIN_COUNT`.
+"""
+
+from owlbus.plot.diagrams import load, sweep, timetable
+from owlbus.plot.ink import MIN_COUNT
+from owlbus.plot.maps import coverage, demand, difference, plan
+
+__all__ = ["MIN_COUNT", "coverage", "demand", "difference", "load", "plan", "sweep", "timetable"]
