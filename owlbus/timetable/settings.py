@@ -1,0 +1,187 @@
+"""How a night is run: fleet, buses, headways, layovers and transfers, as one value; and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from owlbus.errors import UsageError
+from owlbus.units import HOUR_S
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HEADWAYS_S = (600, 900, 1200, 1500, 1800, 2400, 3000, 3600)
+"""Headways that may change from hour to hour, in seconds: those that people can remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    How a plan is run through the night; every bound is included.
+
+    Attributes
+    ----------
+    fleet
+        Buses there are; None takes the fewest that keep `max_headway_s` and `capacity`.
+    capacity
+        Riders that a bus holds.
+    max_headway_s
+        Policy headway: the longest wait between two buses, in seconds.
+    min_headway_s
+        Shortest headway, in seconds.
+    dwell_s
+        Seconds that a bus stands at a stop on the way, at most half of the ride to it; part of the ride.
+    layover_share, min_layover_s
+        Rest after a run, as a share of its ride (0 to 1) and in seconds at least; rounded up.
+    rest_in_links
+        Whether the links' seconds have the rest in them, as commercial speeds do: a run then takes ``1 / (1 + layover_share)`` of
+        them, and run and rest together as long as the scorecard counts for the fleet. Else the rest comes on top.
+    both_ends_from_m
+        Routes of at least so many one-way metres start from both ends at the first hour; shorter ones start from the outer
+        terminal and turn at the inner one.
+    interline
+        Whether a bus may go on as another route that starts where it stands.
+    uptake_share
+        Riders of the trips that could ride, 0 to 1.
+    offset_step_s, max_offset_s
+        Departures of a route may move by multiples of the first, up to the second, so that buses meet; in seconds.
+    change_s
+        Seconds from one bus to another at the same stop.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range.
+
+    Examples
+    --------
+    >>> Operation(fleet=45).layover_s(5400), Operation().layover_s(600)
+    (540, 300)
+    """
+
+    fleet: int | None = None
+    capacity: int = 45
+    max_headway_s: int = HOUR_S
+    min_headway_s: int = 600
+    dwell_s: int = 15
+    layover_share: float = 0.10
+    min_layover_s: int = 300
+    rest_in_links: bool = True
+    both_ends_from_m: int = 30_000
+    interline: bool = False
+    uptake_share: float = 1.0
+    offset_step_s: int = 180
+    max_offset_s: int = 900
+    change_s: int = 60
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        _require("fleet", 1 if self.fleet is None else self.fleet, 1, 10_000)
+        _require("capacity", self.capacity, 1, 1_000)
+        _require("max_headway_s", self.max_headway_s, 60, 6 * HOUR_S)
+        _require("min_headway_s", self.min_headway_s, 60, self.max_headway_s)
+        _require("dwell_s", self.dwell_s, 0, 600)
+        _require("layover_share", self.layover_share, 0, 1)
+        _require("min_layover_s", self.min_layover_s, 0, 4 * HOUR_S)
+        _require("both_ends_from_m", self.both_ends_from_m, 0, 10_000_000)
+        _require("uptake_share", self.uptake_share, 0, 1)
+        _require("offset_step_s", self.offset_step_s, 10, HOUR_S)
+        _require("max_offset_s", self.max_offset_s, 0, 2 * HOUR_S)
+        _require("change_s", self.change_s, 0, HOUR_S)
+
+    @property
+    def menu_s(self) -> tuple[int, ...]:
+        """Headways that may change from hour to hour, ascending seconds; the shortest and the policy headway are among them."""
+        inner = {headway for headway in HEADWAYS_S if self.min_headway_s <= headway <= self.max_headway_s}
+        return tuple(sorted(inner | {self.min_headway_s, self.max_headway_s}))
+
+    @property
+    def offsets_s(self) -> tuple[int, ...]:
+        """Seconds that departures of a route may move by, ascending from 0."""
+        return tuple(range(0, self.max_offset_s + 1, self.offset_step_s))
+
+    def layover_s(self, ride_s: int) -> int:
+        """
+        Rest after a run.
+
+        Parameters
+        ----------
+        ride_s
+            Seconds of the run.
+
+        Returns
+        -------
+        int
+            Seconds, the share of the ride rounded up, `min_layover_s` at least.
+        """
+        return max(self.min_layover_s, -(-ride_s * self._thousandths // 1000))
+
+    def run_s(self, links_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """
+        Seconds of a run up to each stop.
+
+        Parameters
+        ----------
+        links_s
+            Seconds of the links up to each stop, shape (n,).
+
+        Returns
+        -------
+        ndarray of int64
+            The same, or what is left of it without the rest, rounded down.
+        """
+        return links_s * 1000 // (1000 + self._thousandths * self.rest_in_links)
+
+    @property
+    def _thousandths(self) -> int:
+        """Rest in thousandths of the ride."""
+        return round(self.layover_share * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCosts:
+    """
+    What a night costs per unit; planning figures to be replaced by an operator's own.
+
+    Attributes
+    ----------
+    per_km, per_hour, per_bus
+        Cost of a vehicle-km, a vehicle-hour and a bus for one night, in `currency`.
+    currency
+        ISO 4217 code.
+
+    Examples
+    --------
+    >>> UnitCosts(per_km=1.0, per_hour=20.0, per_bus=50.0).total(vehicle_km=100.0, vehicle_hours=5.0, buses=2)
+    300.0
+    """
+
+    per_km: float = 1.0
+    per_hour: float = 25.0
+    per_bus: float = 60.0
+    currency: str = "EUR"
+
+    def total(self, *, vehicle_km: float, vehicle_hours: float, buses: int) -> float:
+        """
+        Cost of a night.
+
+        Parameters
+        ----------
+        vehicle_km, vehicle_hours, buses
+            Kilometres and hours of all buses together, and number of buses.
+
+        Returns
+        -------
+        float
+            In `currency`.
+        """
+        return self.per_km * vehicle_km + self.per_hour * vehicle_hours + self.per_bus * buses
+
+
+def _require(name: str, value: float, low: float, high: float) -> None:
+    """Refuse `value` outside [low, high], NaN included."""
+    if not low <= value <= high:
+        msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
+        raise UsageError(msg)
