@@ -139,6 +139,10 @@ class SearchLimit(Protocol):
         """Return why the search ends now, or None."""
 
 
+DEFAULT_STEPS = 600_000
+"""Moves that a search tries unless told otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class MaxSteps:
     """End after a number of moves; with a seed this fixes the result."""

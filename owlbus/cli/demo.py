@@ -9,16 +9,16 @@ import typer
 from owlbus.cli.chain import announce_compilation, leave_if_interrupted, publish, reference_of, settings_of_run, show_run, study_of, warn
 from owlbus.cli.options import OUT, TalkOptions
 from owlbus.cli.talk import talking
+from owlbus.limits import DEFAULT_STEPS
 
 FLEET = 45
 HEADWAY_S = 2_700
-STEPS = 400_000
 
 
 def demo(
     talk: TalkOptions,
     out: Annotated[str, OUT] = "owlbus-demo",
-    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = STEPS,
+    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = DEFAULT_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
 ) -> None:
     """

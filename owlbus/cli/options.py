@@ -181,7 +181,7 @@ class SearchOptions:
     steps: Annotated[
         int | None,
         option(
-            _SEARCH, "--steps", unit="N", text="Moves to try; with a seed this fixes the result. Default: 400000, unless --time is given."
+            _SEARCH, "--steps", unit="N", text="Moves to try; with a seed this fixes the result. Default: 600000, unless --time is given."
         ),
     ] = None
     time: Annotated[
@@ -309,8 +309,8 @@ def rule_of(options: RuleOptions) -> ServiceRule:
 
 def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
     """Return what a search is asked for, in steps or seconds: `search` under `limits` and `rule`."""
+    from owlbus.limits import DEFAULT_STEPS
     from owlbus.pipeline import Request
-    from owlbus.pipeline.runs import DEFAULT_STEPS
 
     steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps
     return Request(search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import UsageError
-from owlbus.limits import MaxSeconds, MaxSteps, RouteLimits, ServiceRule
+from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, ServiceRule
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, plan_measures, stops_geojson
 from owlbus.progress import current_progress
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from owlbus.rundir import RunDir
     from owlbus.score import Scorecard
     from owlbus.search import Result
-
-DEFAULT_STEPS = 400_000
-"""Moves that a search tries unless told otherwise."""
 
 _MOST = 64
 

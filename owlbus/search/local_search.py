@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import InfeasibleError, UsageError
-from owlbus.limits import MaxSeconds, MaxSteps, RouteLimits, Snapshot
+from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snapshot
 from owlbus.progress import current_progress
 from owlbus.search.chain import Chain
 from owlbus.search.objective import Case, Objective
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
     from owlbus.limits import SearchLimit, ServiceRule
     from owlbus.network import Network
 
-DEFAULT_STEPS = 400_000
 MOST_ROUTES = 64
 _CHUNK = 4_000
 _HOT_SHARE = 1e-3
-_COLD_SHARE = 2e-6
+_COLD_SHARE = 1.5e-5
 
 
 def plan_routes(
