@@ -17,7 +17,7 @@ from owlbus.timetable.headways import (
     Options,
     equal_headways,
     fewest_buses,
-    line_starts,
+    line_runs,
     lines_of,
     options_of,
     split_fleet,
@@ -125,8 +125,8 @@ def _runs(
     """Direction and start of every run, routes in order."""
     rows, starts = [], []
     for k, line in enumerate(lines):
-        both = line_starts(line, options[k].headways_s[chosen[k]][None, :], hours)
-        for end, times in enumerate(both):
+        both = line_runs(line, options[k].headways_s[chosen[k]][None, :], hours)
+        for end, times in enumerate(both[:2]):
             real = times[0][times[0] < NEVER_S]
             rows.append(np.full(len(real), 2 * k + (end if outer[k] else 1 - end)))
             starts.append(real)

@@ -80,9 +80,11 @@ def lines_of(directions: Sequence[Direction], outer: NDArray[np.bool_], operatio
     return tuple(lines)
 
 
-def line_starts(line: Line, headways_s: NDArray[np.int64], hours: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def line_runs(
+    line: Line, headways_s: NDArray[np.int64], hours: Sequence[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """
-    Starts from both ends under each of many patterns of headways.
+    Starts from both ends, and buses, under each of many patterns of headways.
 
     The first bus leaves the outer end as the first hour begins; each next one after the headway of the hour in which the one
     before left. Where runs start from both ends, the first at the inner end leaves at the same time, or so much later that
@@ -101,18 +103,21 @@ def line_starts(line: Line, headways_s: NDArray[np.int64], hours: Sequence[int])
     -------
     out_s, home_s
         Starts at the outer and at the inner end, shape (P, n) each, ascending, padded with `NEVER_S`.
+    buses
+        Fewest buses that run them without driving empty, shape (P,).
     """
     first_s = np.full(len(headways_s), hours[0] * HOUR_S, np.int64)
     out = _sequence(headways_s, hours, first_s)
     if not line.both_ends:
-        return out, _later(out, line.turn_s[0])
+        home = _later(out, line.turn_s[0])
+        return out, home, _buses(line, out, home)
     ready_s = first_s + line.turn_s[0]
     before = np.where(out <= ready_s[:, None], out, 0).max(axis=1)
     phase_s = -(-(ready_s - before) // _UNIFORM_STEP_S) * _UNIFORM_STEP_S
     in_turn = _sequence(headways_s, hours, first_s + np.where(phase_s < headways_s[:, 0], phase_s, 0), out.shape[1])
     out = np.pad(out, ((0, 0), (0, in_turn.shape[1] - out.shape[1])), constant_values=NEVER_S)
-    fewer = line_buses(line, out, in_turn) < line_buses(line, out, out)
-    return out, np.where(fewer[:, None], in_turn, out)
+    together, turning = _buses(line, out, out), _buses(line, out, in_turn)
+    return out, np.where((turning < together)[:, None], in_turn, out), np.minimum(turning, together)
 
 
 def _sequence(headways_s: NDArray[np.int64], hours: Sequence[int], first_s: NDArray[np.int64], width: int = 0) -> NDArray[np.int64]:
@@ -127,22 +132,8 @@ def _sequence(headways_s: NDArray[np.int64], hours: Sequence[int], first_s: NDAr
     return np.stack(columns, axis=1)
 
 
-def line_buses(line: Line, out_s: NDArray[np.int64], home_s: NDArray[np.int64]) -> NDArray[np.int64]:
-    """
-    Fewest buses that run each of many patterns of starts without driving empty.
-
-    Parameters
-    ----------
-    line
-        The route.
-    out_s, home_s
-        Starts at both ends in seconds, as `line_starts` returns them.
-
-    Returns
-    -------
-    ndarray of int64
-        Number of buses, shape (P,).
-    """
+def _buses(line: Line, out_s: NDArray[np.int64], home_s: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fewest buses that run each pattern of starts at both ends."""
     there, back = _later(out_s, line.turn_s[0]), _later(home_s, line.turn_s[1])
     if line.is_loop:
         return fleet_of(np.sort(np.concatenate([out_s, home_s], axis=1), axis=1), np.concatenate([there, back], axis=1))
@@ -256,7 +247,7 @@ def options_of(lines: Sequence[Line], flows: Flows, hours: Sequence[int], operat
     room_units = operation.capacity * HOUR_S * TRIP_UNITS // menu
     options = []
     for k, line in enumerate(lines):
-        parts = [line_buses(line, *line_starts(line, menu[row : row + _ROWS], hours)) for row in range(0, len(menu), _ROWS)]
+        parts = [line_runs(line, menu[row : row + _ROWS], hours)[2] for row in range(0, len(menu), _ROWS)]
         left = np.maximum(0, load[k] - room_units).sum(axis=1)
         options.append(Options(menu, np.concatenate(parts), menu @ boardings[k], left))
     return tuple(options)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-HEADWAYS_S = (600, 900, 1200, 1500, 1800, 2400, 3000, 3600)
+HEADWAYS_S = (600, 900, 1200, 1800, 2400, 3000, 3600)
 """Headways that may change from hour to hour, in seconds: those that people can remember."""
 
 

@@ -1,0 +1,192 @@
+"""A timetable from a GTFS feed: the inverse of writing it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.errors import DataError, UsageError
+from owlbus.plan import MAX_SNAP_M, Plan, Route, route_links
+from owlbus.timetable import Direction, Timetable
+from owlbus.units import HOUR_S, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from os import PathLike
+
+    from owlbus.network import Network
+
+    Rows = list[dict[str, str]]
+
+_FILES = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
+_VERSION = re.compile(r"owlbus (\S+) (\d+)-(\d+)")
+
+
+def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M) -> Timetable:
+    """
+    Read the timetable, and with it the plan, of a feed of routes served both ways.
+
+    A feed that `write_gtfs` wrote for this network comes back equal. Any other feed may be read too if each of its routes has one
+    sequence of stops, and the reverse for the other direction: its stops are moved to the nearest stops of the network.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    network
+        The network whose stops the plan shall name.
+    max_snap_m
+        Metres that a stop of the feed may lie from the nearest stop of the network.
+
+    Returns
+    -------
+    Timetable
+        Runs of one night, all services together; times in seconds since noon minus 12 h.
+
+    Raises
+    ------
+    DataError
+        If a file or a value is missing, a route changes its stops, or a stop lies too far from the network.
+    """
+    tables = _tables(Path(path))
+    fingerprint, hours = _version(tables)
+    stop_of = _own_stops(tables, network) if fingerprint == network.fingerprint else _near_stops(tables, network, max_snap_m)
+    runs = _runs(tables, stop_of)
+    plan = _plan(tables, network, runs)
+    directions = tuple(way for k, row in enumerate(tables["routes.txt"]) for way in _both(network, plan, k, runs.get(row["route_id"], [])))
+    return _timetable(plan, tables, directions, runs, hours)
+
+
+class _Run:
+    """One vehicle journey of a feed: direction, bus, stops and the seconds and metres at them."""
+
+    __slots__ = ("arrive", "at", "back", "block", "depart", "start", "stops")
+
+    def __init__(self, trip: Mapping[str, str], calls: Sequence[dict[str, str]], stop_of: Mapping[str, int]) -> None:
+        calls = sorted(calls, key=lambda call: int(call["stop_sequence"]))
+        self.back = trip.get("direction_id") == "1"
+        self.block = trip.get("block_id") or trip["trip_id"]
+        self.stops = [stop_of[call["stop_id"]] for call in calls]
+        times = [(_seconds(call["arrival_time"], trip), _seconds(call["departure_time"], trip)) for call in calls]
+        self.start = times[0][0]
+        self.arrive = [arrive - self.start for arrive, _ in times]
+        self.depart = [depart - self.start for _, depart in times]
+        self.at = [float(call.get("shape_dist_traveled") or "nan") for call in calls]
+
+
+def _seconds(text: str, trip: Mapping[str, str]) -> int:
+    """Seconds of a time in a feed."""
+    try:
+        return parse_time(text)
+    except UsageError as error:
+        msg = f"trip {trip['trip_id']!r}: {error}; give a time at every stop"
+        raise DataError(msg) from None
+
+
+def _tables(path: Path) -> dict[str, Rows]:
+    """All tables of an archive as rows of text."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            missing = [name for name in _FILES if name not in names]
+            if missing:
+                msg = f"{path.name}: a feed needs {', '.join(_FILES)}, {missing[0]} is missing ({len(missing)} such); write it again"
+                raise DataError(msg)
+            texts = {name: archive.read(name).decode("utf-8-sig") for name in sorted(names) if name.endswith(".txt")}
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        msg = f"{path.name}: a feed must be a zip archive of UTF-8 tables, got {type(error).__name__}; write it again"
+        raise DataError(msg) from None
+    return {name: list(csv.DictReader(io.StringIO(text, newline=""))) for name, text in texts.items()}
+
+
+def _version(tables: Mapping[str, Rows]) -> tuple[str, tuple[int, ...]]:
+    """Network and hours that the feed was written for; nothing in a feed of another origin."""
+    rows = tables.get("feed_info.txt") or [{}]
+    match = _VERSION.fullmatch(rows[0].get("feed_version") or "")
+    return ("", ()) if match is None else (match[1], tuple(range(int(match[2]), int(match[3]))))
+
+
+def _own_stops(tables: Mapping[str, Rows], network: Network) -> dict[str, int]:
+    """Stop indices of a feed that was written for this network."""
+    stops = {row["stop_id"]: int(row["stop_id"][1:]) for row in tables["stops.txt"] if row["stop_id"][1:].isdigit()}
+    if len(stops) < len(tables["stops.txt"]) or not all(0 <= stop < network.n_stops for stop in stops.values()):
+        msg = f"stop ids must be s0 to s{network.n_stops - 1} in a feed of this network; write it again"
+        raise DataError(msg)
+    return stops
+
+
+def _near_stops(tables: Mapping[str, Rows], network: Network, max_snap_m: float) -> dict[str, int]:
+    """Nearest stop of the network to each stop of a feed."""
+    rows = tables["stops.txt"]
+    nearest, metres = network.nearest_stops([float(row["stop_lon"]) for row in rows], [float(row["stop_lat"]) for row in rows])
+    far = np.flatnonzero(~(np.asarray(metres) <= max_snap_m))
+    if far.size:
+        msg = (
+            f"stop {rows[far[0]]['stop_id']!r} lies {np.asarray(metres)[far[0]]:.0f} m from the nearest stop of the network, allowed are "
+            f"{max_snap_m:g} m ({far.size} of {len(rows)} stops); use the network that the feed was made for"
+        )
+        raise DataError(msg)
+    return {row["stop_id"]: int(stop) for row, stop in zip(rows, np.asarray(nearest), strict=True)}
+
+
+def _runs(tables: Mapping[str, Rows], stop_of: Mapping[str, int]) -> dict[str, list[_Run]]:
+    """Runs by route."""
+    calls: dict[str, list[dict[str, str]]] = {}
+    for row in tables["stop_times.txt"]:
+        calls.setdefault(row["trip_id"], []).append(row)
+    runs: dict[str, list[_Run]] = {}
+    for trip in tables["trips.txt"]:
+        if trip["trip_id"] in calls:
+            runs.setdefault(trip["route_id"], []).append(_Run(trip, calls[trip["trip_id"]], stop_of))
+    return runs
+
+
+def _plan(tables: Mapping[str, Rows], network: Network, runs: Mapping[str, list[_Run]]) -> Plan:
+    """Routes in the feed's order."""
+    routes = []
+    for row in tables["routes.txt"]:
+        name = row.get("route_short_name") or row.get("route_long_name") or row["route_id"]
+        ways = {tuple(run.stops[:: -1 if run.back else 1]) for run in runs.get(row["route_id"], [])}
+        if len(ways) != 1:
+            msg = f"route {name!r} must have one sequence of stops, and its reverse, got {len(ways)}; keep the longest, or plan it anew"
+            raise DataError(msg)
+        routes.append(Route(list(ways.pop()), name))
+        route_links(network, routes[-1].stops, name)
+    return Plan(tuple(routes), network.fingerprint)
+
+
+def _both(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> list[Direction]:
+    """Both directions of a route; one without runs takes the network's seconds."""
+    ways = []
+    for back in (False, True):
+        stops = plan.routes[k].stops[:: -1 if back else 1]
+        seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, plan.names[k]))
+        times = {(tuple(run.arrive), tuple(run.depart)) for run in runs if run.back == back}
+        if len(times) > 1:
+            msg = f"route {plan.names[k]!r}: all runs of a direction must ride alike, got {len(times)} sets of times; read hour by hour"
+            raise DataError(msg)
+        arrive, depart = times.pop() if times else (seconds, seconds)
+        at = next((run.at for run in runs if run.back == back and not np.isnan(run.at).any()), metres)
+        ways.append(Direction(k, back, stops, arrive, depart, np.rint(at)))
+    return ways
+
+
+def _timetable(
+    plan: Plan, tables: Mapping[str, Rows], directions: tuple[Direction, ...], runs: Mapping[str, list[_Run]], hours: tuple[int, ...]
+) -> Timetable:
+    """Timetable with buses numbered in the order of their first runs."""
+    rows = sorted(
+        (run.start, 2 * k + run.back, run.block) for k, row in enumerate(tables["routes.txt"]) for run in runs.get(row["route_id"], [])
+    )
+    number: dict[str, int] = {}
+    for _, _, block in rows:
+        number.setdefault(block, len(number))
+    hours = hours or tuple(range(rows[0][0] // HOUR_S, rows[-1][0] // HOUR_S + 1))
+    columns = [np.array(column, np.int32) for column in ([r[1] for r in rows], [r[0] for r in rows], [number[r[2]] for r in rows])]
+    return Timetable(plan, hours, directions, *columns)

@@ -1,0 +1,126 @@
+"""What a feed says beside the timetable: who runs it, where, in which language, and on which nights."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from owlbus.errors import UsageError
+from owlbus.timetable.clock import zone_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
+_WEB = re.compile(r"https?://\S+")
+_FIRST_MONDAY = dt.date(2026, 1, 5)
+_WEEKS = 26
+COLOURS = ("1B4F9C", "B5332E", "2E7D4F", "7A3E9D", "9C5B00", "006D77", "A1286B", "4A5568", "5B7F00", "8A4B2F", "32558A", "6B2737")
+"""Colours of routes that are given none, in order; white on each is easy to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """
+    What a feed says beside the timetable.
+
+    Attributes
+    ----------
+    agency, agency_url
+        Who runs the buses, and a page about it.
+    timezone
+        IANA name of the zone that times are in.
+    language
+        BCP 47 code of names.
+    start_date, end_date
+        First and last service night, both included; the date of a night is that of its evening.
+    weekdays
+        Names of the days whose evenings have service, in English.
+    added, removed
+        Nights with and without service against `weekdays`, such as holidays.
+    colours
+        RRGGBB by route name; others take theirs from `COLOURS`.
+    translations
+        By language code: other names by name, of stops and routes.
+
+    Raises
+    ------
+    UsageError
+        If a value is none that a feed may hold.
+
+    Examples
+    --------
+    >>> FeedSettings(timezone="Asia/Seoul").dates[:2]
+    (datetime.date(2026, 1, 5), datetime.date(2026, 1, 6))
+    """
+
+    agency: str = "Night bus plan"
+    agency_url: str = "https://example.org/night-bus"
+    timezone: str = "Etc/UTC"
+    language: str = "en"
+    start_date: dt.date = _FIRST_MONDAY
+    end_date: dt.date = _FIRST_MONDAY + dt.timedelta(weeks=_WEEKS, days=-1)
+    weekdays: tuple[str, ...] = _DAYS
+    added: tuple[dt.date, ...] = ()
+    removed: tuple[dt.date, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check every value once."""
+        zone_of(self.timezone)
+        if not self.agency.strip() or not _WEB.fullmatch(self.agency_url):
+            msg = f"a feed needs an agency and its web page as http:// or https://, got {self.agency!r} and {self.agency_url!r}"
+            raise UsageError(msg)
+        if not self.start_date <= self.end_date:
+            msg = f"a feed must start before it ends, got {self.start_date} to {self.end_date}"
+            raise UsageError(msg)
+        unknown = [day for day in self.weekdays if day not in _DAYS]
+        if unknown or not self.weekdays:
+            msg = f"weekdays must be some of {', '.join(_DAYS)}, got {', '.join(unknown) or 'none'}"
+            raise UsageError(msg)
+        bad = [colour for colour in self.colours.values() if not _COLOUR.fullmatch(colour)]
+        if bad:
+            msg = f"a colour must read RRGGBB, such as 1B4F9C, got {bad[0]!r} ({len(bad)} such)"
+            raise UsageError(msg)
+        both = sorted(set(self.added) & set(self.removed))
+        if both:
+            msg = f"a night is either added or removed, got {both[0]} in both ({len(both)} such)"
+            raise UsageError(msg)
+
+    @property
+    def dates(self) -> tuple[dt.date, ...]:
+        """Service nights, ascending, by the date of their evening."""
+        span = [self.start_date + dt.timedelta(days=n) for n in range((self.end_date - self.start_date).days + 1)]
+        regular = {date for date in span if _DAYS[date.weekday()] in self.weekdays}
+        return tuple(sorted((regular | set(self.added)) - set(self.removed)))
+
+    @property
+    def runs_on(self) -> tuple[bool, ...]:
+        """Whether there is service on the evening of each day, Monday first; 7 of them."""
+        return tuple(day in self.weekdays for day in _DAYS)
+
+    @classmethod
+    def after(cls, night: dt.date | None, timezone: str, **more: str) -> FeedSettings:
+        """
+        Settings of a feed that starts on the Monday after a night and lasts half a year.
+
+        Parameters
+        ----------
+        night
+            The last night of the demand, or None for a fixed start.
+        timezone
+            IANA name.
+        **more
+            Further attributes.
+
+        Returns
+        -------
+        FeedSettings
+            The same dates for the same night, whenever it is called.
+        """
+        start = _FIRST_MONDAY if night is None else night + dt.timedelta(days=7 - night.weekday())
+        return cls(timezone=timezone, start_date=start, end_date=start + dt.timedelta(weeks=_WEEKS, days=-1), **more)  # type: ignore[arg-type]
