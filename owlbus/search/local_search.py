@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -215,12 +216,13 @@ def _why_none_fits(chain: Chain) -> str:
     at, network = chain.limits, chain.case.network
     if network.link_m.size == 0:
         return "no route keeps the limits: the network has no links; check its reports"
+    bounds = [f"{at.max_length_m / 1000:g} km", f"{at.max_ride_s / 60:g} minutes", f"{at.min_stops} to {at.max_stops} stops"]
+    if math.isfinite(at.max_buses):
+        bounds.append(f"{at.max_buses:g} buses every {at.headway_s / 60:g} minutes for all routes together")
+    if math.isfinite(at.max_total_length_m):
+        bounds.append(f"{at.max_total_length_m / 1000:g} km for all routes together")
     shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())
-    return (
-        f"no route keeps the limits: it may have {at.max_length_m / 1000:g} km, {at.max_ride_s / 60:g} minutes, "
-        f"{at.min_stops} to {at.max_stops} stops and {at.max_buses:g} buses every {at.headway_s / 60:g} minutes, all routes together "
-        f"{at.max_total_length_m / 1000:g} km; the shortest link has {shortest_m} m and {shortest_s} s; allow more"
-    )
+    return f"no route keeps the limits: {', '.join(bounds)}; the shortest link has {shortest_m} m and {shortest_s} s; allow more"
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
