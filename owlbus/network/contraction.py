@@ -8,14 +8,16 @@ import numpy as np
 
 from owlbus.errors import DataError
 from owlbus.kernels.paths import needed_links, ways_between_stops
-from owlbus.network.parts import Links, Stops, components, keep_stops, link_rows, require_stops, sorted_links, unreached, walk_sheds, whole
+from owlbus.network.parts import Links, Stops, components, keep_stops, link_rows, require_stops, sorted_links, unreached, whole
 from owlbus.network.report import NetworkReport
+from owlbus.network.walking import walk_sheds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.hexgrid import HexGrid
     from owlbus.network.roads import Roads
+    from owlbus.network.walking import WalkRule
 
     Counts = list[tuple[str, int]]
 
@@ -25,7 +27,9 @@ _MM = 1000
 
 def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Counts]:
     """
-    One stop a hex: at the road node nearest the centre, among the nodes inside the hex; ties go to the first node.
+    One stop a hex: on its most important road, at the node nearest the centre; ties go to the first node.
+
+    On main roads stops lie along few ways, so that far fewer links join them than if each lay nearest its hex's centre.
 
     Parameters
     ----------
@@ -52,7 +56,7 @@ def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Co
     x, y = grid.project(roads.lon[node], roads.lat[node])
     home = inside[node]
     off = np.round(np.hypot(x - grid.x_m[home], y - grid.y_m[home]), 6)
-    order = np.lexsort((node, off, home))
+    order = np.lexsort((node, off, roads.rank[node], home))
     hexes, first = np.unique(home[order], return_index=True)
     chosen = node[order[first]]
     stops = Stops(roads.lon[chosen], roads.lat[chosen], hexes.astype(np.int32), [str(name) for name in roads.names[chosen]])
@@ -172,7 +176,7 @@ def stop_links(
     return sorted_links(rows), (ways.way_ptr, ways.way_node)
 
 
-def commercial(links: Links, speed_kmh: float) -> tuple[Links, float]:
+def commercial(links: Links, speed_kmh: float | None, night_factor: float = 1.0) -> tuple[Links, float]:
     """
     Links with whole seconds and metres: one factor slows free flow down until the median link runs at a speed.
 
@@ -181,27 +185,50 @@ def commercial(links: Links, speed_kmh: float) -> tuple[Links, float]:
     links
         Links in milliseconds and millimetres.
     speed_kmh
-        Commercial speed in km/h.
+        Commercial speed in km/h; None keeps free flow.
+    night_factor
+        On all seconds, dimensionless.
 
     Returns
     -------
     tuple
-        Links in seconds and metres, and the factor on free-flow seconds, >= 1.
+        Links in seconds and metres, and the factor on free-flow seconds, >= 1 times the night's.
     """
     free_kmh = float(np.median(links.metres / np.maximum(links.seconds, 1))) * _KMH
-    factor = max(1.0, free_kmh / speed_kmh)
+    factor = night_factor * (1.0 if speed_kmh is None else max(1.0, free_kmh / speed_kmh))
     return links._replace(seconds=whole(links.seconds * factor / _MM), metres=whole(links.metres / _MM)), factor
 
 
-def table_parts(
-    grid: HexGrid,
-    roads: Roads,
-    placed: tuple[Stops, NDArray[np.int32], Counts],
-    speed_kmh: float,
-    walk_m: float,
-    max_link_s: float,
-    stretch: float,
-) -> dict[str, Any]:
+class RoadSettings(NamedTuple):
+    """
+    How roads become a network.
+
+    Attributes
+    ----------
+    speed_kmh
+        Commercial speed of the median link in km/h; None keeps the speeds of the roads.
+    night_factor
+        On all ride seconds, dimensionless.
+    max_link_s
+        Longest link in seconds at free flow.
+    stretch
+        Round trip over other links allowed instead of a link of its own, dimensionless.
+    rule
+        When a hex counts as within the walk.
+    source, title
+        What the network is called, and what messages call the roads.
+    """
+
+    speed_kmh: float | None
+    night_factor: float
+    max_link_s: float
+    stretch: float
+    rule: WalkRule
+    source: str = "tables"
+    title: str = "road tables"
+
+
+def road_parts(grid: HexGrid, roads: Roads, placed: tuple[Stops, NDArray[np.int32], Counts], settings: RoadSettings) -> dict[str, Any]:
     """
     Fields of a network on roads.
 
@@ -213,14 +240,8 @@ def table_parts(
         The roads.
     placed
         Stops, the road node of each, and what was counted.
-    speed_kmh
-        Commercial speed in km/h.
-    walk_m
-        Walk in metres.
-    max_link_s
-        Longest link in seconds at free flow.
-    stretch
-        Round trip over other links allowed instead of a link of its own, dimensionless.
+    settings
+        Speeds, the longest link and the walk.
 
     Returns
     -------
@@ -233,12 +254,13 @@ def table_parts(
         If fewer than two stops are connected.
     """
     stops, nodes, counts = placed
-    free, ways = stop_links(roads, nodes, max_link_s, stretch)
+    require_stops(len(stops.names), settings.title)
+    free, ways = stop_links(roads, nodes, settings.max_link_s, settings.stretch)
     keep = components(free, nodes.size) == 0
-    require_stops(int(keep.sum()) * bool(free.start.size), "road tables")
+    require_stops(int(keep.sum()) * bool(free.start.size), settings.title)
     kept, rows = keep_stops(stops, free, keep)
-    rows, factor = commercial(rows, speed_kmh)
-    sheds = walk_sheds(grid, kept, walk_m)
+    rows, factor = commercial(rows, settings.speed_kmh, settings.night_factor)
+    sheds = walk_sheds(grid, kept, settings.rule)
     tail = [
         ("stops cut off and dropped", int((~keep).sum())),
         ("stops kept", len(kept.names)),
@@ -247,17 +269,26 @@ def table_parts(
     notes = (
         f"ride seconds are {factor:.3f} times free flow; the median link runs at {np.median(rows.metres / rows.seconds) * _KMH:.1f} km/h",
     )
-    report = NetworkReport("road tables", (*roads.counts, *counts, *tail), unreached(grid, sheds["shed_hex"]), notes)
+    report = NetworkReport(settings.title, (*roads.counts, *counts, *tail), unreached(grid, sheds["shed_hex"]), notes)
     shape = {"stop_lon": kept.lon, "stop_lat": kept.lat, "stop_hex": kept.hexes, "stop_names": kept.names}
     lines = _street_lines(roads, rows, ways)
-    return shape | link_rows(rows, len(kept.names)) | sheds | lines | {"walk_m": walk_m, "source": "tables", "report": report}
+    return shape | link_rows(rows, len(kept.names)) | sheds | lines | {"source": settings.source, "report": report}
 
 
 def _street_lines(roads: Roads, links: Links, ways: tuple[NDArray[np.int64], NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
-    """Geometry of each link along its road nodes."""
+    """Geometry of each link along its road nodes, hidden ones left out, and of a place that comes twice in a row the second."""
     way_ptr, way_node = ways
     size = np.diff(way_ptr)[links.line]
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
     at = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - way_ptr[links.line], size)
     node = way_node[at]
-    return {"line_indptr": indptr, "line_lon": roads.lon[node], "line_lat": roads.lat[node]}
+    link = np.repeat(np.arange(size.size), size)
+    shown = ~roads.hidden[node]
+    node, link = node[shown], link[shown]
+    again = (link[1:] == link[:-1]) & (roads.lon[node[1:]] == roads.lon[node[:-1]]) & (roads.lat[node[1:]] == roads.lat[node[:-1]])
+    keep = np.concatenate([[True], ~again])[: node.size]
+    node, link = node[keep], link[keep]
+    lon, lat, count = roads.lon[node], roads.lat[node], np.bincount(link, minlength=size.size)
+    short = np.flatnonzero(np.repeat(count < 2, count))  # noqa: PLR2004  # a line has two ends
+    lon, lat = np.insert(lon, short, lon[short]), np.insert(lat, short, lat[short])
+    return {"line_indptr": np.concatenate([[0], np.cumsum(np.maximum(count, 2))]).astype(np.int64), "line_lon": lon, "line_lat": lat}

@@ -55,6 +55,7 @@ def write_network(path: str | PathLike[str], network: Network) -> None:
     grid = network.grid
     settings = {
         "walk_m": network.walk_m,
+        "walk_rule": network.walk_rule,
         "source": network.source,
         "report": _kept(network.report),
         "grid": {"crs": grid.crs, "radius_m": grid.radius_m, "layout": grid.layout, "anchor": grid.anchor},
@@ -101,6 +102,7 @@ def network_fields(path: str | PathLike[str]) -> dict[str, Any]:
         "link_indptr": starts(links),
         "shed_indptr": starts(sheds),
         "walk_m": settings["walk_m"],
+        "walk_rule": settings.get("walk_rule", ""),
         "source": settings["source"],
         "report": _report(settings["report"]),
     }

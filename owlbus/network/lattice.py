@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
-from owlbus.network.parts import Links, Stops, components, keep_stops, link_rows, require_stops, sorted_links, unreached, walk_sheds, whole
+from owlbus.network.parts import Links, Stops, components, keep_stops, link_rows, require_stops, sorted_links, unreached, whole
 from owlbus.network.report import NetworkReport
+from owlbus.network.walking import walk_sheds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.hexgrid import HexGrid
+    from owlbus.network.walking import WalkRule
 
     Points = NDArray[np.float64]
 
@@ -225,7 +227,7 @@ def lattice_parts(
     bridges: ArrayLike,
     speed_kmh: float,
     road_factor: float,
-    walk_m: float,
+    rule: WalkRule,
 ) -> dict[str, Any]:
     """
     Fields of a network on the hex lattice.
@@ -242,8 +244,8 @@ def lattice_parts(
         Commercial speed in km/h.
     road_factor
         Road metres over straight metres, dimensionless.
-    walk_m
-        Walk in metres.
+    rule
+        When a hex counts as within the walk.
 
     Returns
     -------
@@ -264,7 +266,7 @@ def lattice_parts(
     require_stops(int(keep.sum()), "hex lattice")
     everywhere = Stops(grid.lon, grid.lat, np.arange(grid.n_hexes, dtype=np.int32), [str(label) for label in grid.labels])
     stops, rows = keep_stops(everywhere, links, keep)
-    sheds = walk_sheds(grid, stops, walk_m)
+    sheds = walk_sheds(grid, stops, rule)
     counts = (
         ("hexes", grid.n_hexes),
         ("hexes of water", int((water & ~mountain).sum())),
@@ -276,7 +278,7 @@ def lattice_parts(
     )
     report = NetworkReport("the hex lattice", counts, unreached(grid, sheds["shed_hex"]), tuple(notes))
     shape = {"stop_lon": stops.lon, "stop_lat": stops.lat, "stop_hex": stops.hexes, "stop_names": stops.names}
-    return shape | link_rows(rows, len(stops.names)) | sheds | {"walk_m": walk_m, "source": "lattice", "report": report}
+    return shape | link_rows(rows, len(stops.names)) | sheds | {"source": "lattice", "report": report}
 
 
 def _both_ways(grid: HexGrid, pairs: NDArray[np.int64], speed_kmh: float, road_factor: float) -> Links:

@@ -10,6 +10,7 @@ import numpy as np
 
 from owlbus.errors import DataError
 from owlbus.network.validate import require_links, require_number, require_sheds, require_stops
+from owlbus.network.walking import WalkRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from owlbus.hexgrid import HexGrid
     from owlbus.network.report import NetworkReport
+    from owlbus.network.walking import WalkGraph
 
 ROAD_FACTOR = 1.25
 """Road metres over straight metres on the lattice: with it the nine routes of 2013 have their known mean length."""
@@ -28,6 +30,10 @@ SPEED_KMH = 19.0
 """Commercial speed of Seoul's night buses, layover included."""
 WALK_M = 500.0
 """Walk to a stop, boundary included."""
+MERGE_M = 100.0
+"""Metres within which stops are one place: both sides of a wide street."""
+MAX_STOPS = 3_000
+"""Stops that a search takes; more are merged over longer distances."""
 SNAP_M = 200.0
 """Metres that a given stop may lie from the nearest road node."""
 MAX_LINK_S = 1_800.0
@@ -79,10 +85,10 @@ class Network:
     link_s, link_m
         Seconds and metres of each link, shape (n_links,), int32, > 0.
     shed_indptr, shed_hex
-        Hexes whose centre is within the walk of each stop, boundary included: shapes (n_stops + 1,), int64, and
+        Hexes within the walk of each stop by `walk_rule`, boundary included: shapes (n_stops + 1,), int64, and
         (n_rows,), int32, ascending in each row. A stop's own hex is always among them.
     shed_walk_m
-        Metres to the centre of each of these hexes, shape (n_rows,), int32.
+        Metres to each of these hexes: to its centre, or the mean over its part within the walk; shape (n_rows,), int32.
     walk_m
         The walk in metres.
     source
@@ -90,6 +96,8 @@ class Network:
     line_indptr, line_lon, line_lat
         Street geometry of each link, for drawing: shapes (n_links + 1,), int64, and (n_points,), degrees, float64. All
         three may be empty: links are then straight.
+    walk_rule
+        When a hex is in a walk shed, in words, as the scorecard states it; empty for the centre and a straight line.
     report
         What the making of the network left out; not part of the fingerprint.
 
@@ -123,6 +131,7 @@ class Network:
     line_indptr: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
     line_lon: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
     line_lat: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
+    walk_rule: str = field(default="", repr=False)
     report: NetworkReport | None = field(default=None, repr=False)
     _cache: dict[str, Any] = field(init=False, repr=False)
 
@@ -133,9 +142,10 @@ class Network:
             own.setflags(write=False)
             object.__setattr__(self, name, own)
         object.__setattr__(self, "stop_names", tuple(str(name) for name in self.stop_names))
-        object.__setattr__(self, "walk_m", float(self.walk_m))
-        object.__setattr__(self, "_cache", {})
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
+        object.__setattr__(self, "walk_m", float(self.walk_m))
+        object.__setattr__(self, "walk_rule", str(self.walk_rule) or str(WalkRule(self.walk_m)))
+        object.__setattr__(self, "_cache", {})
         require_stops(self)
         require_links(self)
         require_sheds(self)
@@ -159,6 +169,7 @@ class Network:
         road_factor: float = ROAD_FACTOR,
         walk_m: float = WALK_M,
         river_half_width_m: float | Sequence[float] = RIVER_HALF_WIDTH_M,
+        walk_area_share: float | None = None,
     ) -> Network:
         """
         Place stops at hex centres and link neighbouring hexes, minus water and mountains.
@@ -187,6 +198,8 @@ class Network:
             Walk to a stop in metres, boundary included.
         river_half_width_m
             Half width in metres, one number or one a river; hexes whose centre is nearer to the centreline are water.
+        walk_area_share
+            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
 
         Returns
         -------
@@ -206,7 +219,8 @@ class Network:
         require_number("road_factor", road_factor, 1.0, 10.0)
         blocks = barriers(grid, rivers, river_half_width_m, mountains)
         places = () if bridges is None else bridges
-        return cls(grid, **lattice_parts(grid, blocks, places, speed_kmh, road_factor, walk_m))
+        rule = WalkRule(walk_m, walk_area_share)
+        return cls(grid, **lattice_parts(grid, blocks, places, speed_kmh, road_factor, rule))
 
     @classmethod
     def from_tables(
@@ -221,15 +235,17 @@ class Network:
         snap_m: float = SNAP_M,
         max_link_s: float = MAX_LINK_S,
         stretch: float = STRETCH,
+        walk_area_share: float | None = None,
+        paths: WalkGraph | None = None,
     ) -> Network:
         """
         Place stops on a road graph and link those that follow each other along it.
 
-        Roads are the largest strongly connected part of the tables. Without `stops` each hex gets one, at the road node
-        nearest its centre among those inside it; hexes without a node get none. Two stops are linked in both directions
-        if the fastest way between them, in one direction at least, passes no third stop, and if no shorter links join them
-        at `stretch` times the round trip or less (a greedy spanner). Each direction has the metres and seconds of its own
-        fastest way.
+        Roads are the largest strongly connected part of the tables. Without `stops` each hex gets one, on its most important
+        road (by ``road_type``, motorways last), at the node nearest its centre; hexes without a node get none. Two
+        stops are linked in both directions if the fastest way between them, in one direction at least, passes no third
+        stop, and if no shorter links join them at `stretch` times the round trip or less (a greedy spanner). Each direction
+        has the metres and seconds of its own fastest way.
 
         Ways are fastest at free speed. Buses halt and are slower: one factor on all free-flow seconds, at least 1, lets the
         median link run at `speed_kmh`, so that fast roads stay faster than slow ones. Memory is a few arrays of the tables'
@@ -256,6 +272,10 @@ class Network:
         stretch
             Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3: the higher, the fewer
             links.
+        walk_area_share
+            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+        paths
+            Ways that people walk along, as `read_paths` gives them; None takes the straight line.
 
         Returns
         -------
@@ -269,7 +289,7 @@ class Network:
         UsageError
             If a number is out of range.
         """
-        from owlbus.network.contraction import hex_stops, snapped_stops, table_parts
+        from owlbus.network.contraction import RoadSettings, hex_stops, road_parts, snapped_stops
         from owlbus.network.roads import read_roads, read_stops
 
         for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_s", max_link_s)):
@@ -277,7 +297,75 @@ class Network:
         require_number("stretch", stretch, 1.0, 3.0)
         roads = read_roads(nodes, links)
         placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
-        return cls(grid, **table_parts(grid, roads, placed, speed_kmh, walk_m, max_link_s, stretch))
+        rule = WalkRule(walk_m, walk_area_share, paths)
+        return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, max_link_s, stretch, rule)))
+
+    @classmethod
+    def from_gtfs(
+        cls,
+        feed: str | PathLike[str],
+        grid: HexGrid | None = None,
+        *,
+        modes: Sequence[str] = ("bus", "trolleybus"),
+        merge_m: float = MERGE_M,
+        hours: Sequence[int] | None = None,
+        night_factor: float = 1.0,
+        walk_m: float = WALK_M,
+        walk_area_share: float | None = None,
+        paths: WalkGraph | None = None,
+        max_stops: int = MAX_STOPS,
+    ) -> Network:
+        """
+        Take the stops of a GTFS feed, and link those that some vehicle serves one after the other.
+
+        Platforms of a station, and stops within `merge_m` of a busier one, are one place. A link takes the median of the
+        scheduled seconds, from departure to departure, of the runs that leave in the hours asked for; where none does, that
+        of the whole day times `night_factor`. It has the metres along the shape of most of its runs, and their geometry.
+        Links that vehicles serve in one direction only get the quickest chain of served links as their reverse, unless
+        that takes more than three times as long plus 300 s; then they are left out. The largest connected part is kept.
+
+        Parameters
+        ----------
+        feed
+            Zip, folder, or zip with the files in a folder.
+        grid
+            The hexes; None lays hexes of 500 m over the stops in use. Stops outside the grid are left out and counted.
+        modes
+            Names among ``bus``, ``trolleybus``, ``tram``, ``metro``, ``rail``, ``ferry``, ``cable``; or ``all``.
+        merge_m
+            Metres within which stops are one place, boundary included.
+        hours
+            Hours of departure that count, such as 24 to 28 for 00:00 to 04:59; taken modulo 24; None for all.
+        night_factor
+            On the seconds of links without a run in these hours, dimensionless, in [0.1, 10].
+        walk_m
+            Walk to a stop in metres, boundary included.
+        walk_area_share
+            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+        paths
+            Ways that people walk along, as `read_paths` gives them; None takes the straight line.
+        max_stops
+            Number of places allowed; where there are more, they are merged over longer distances.
+
+        Returns
+        -------
+        Network
+            With street geometry, and with what was left out in `report`.
+
+        Raises
+        ------
+        DataError
+            If the feed breaks a rule, runs no such mode, misses the grid, or connects fewer than two stops.
+        UsageError
+            If a number is out of range or a mode unknown.
+        """
+        from owlbus.network.gtfs import FeedSettings, gtfs_parts
+
+        require_number("merge_m", merge_m, 0.0, 10_000.0)
+        require_number("night_factor", night_factor, 0.1, 10.0)
+        require_number("max_stops", max_stops, 2, 100_000)
+        settings = FeedSettings(tuple(modes), merge_m, max_stops, hours, night_factor, WalkRule(walk_m, walk_area_share, paths))
+        return cls(**gtfs_parts(feed, grid, settings))
 
     @property
     def n_stops(self) -> int:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-WALK_SLACK_M = 1e-6
-"""Distances within a micrometre of the walk count as within it."""
-
 
 class Links(NamedTuple):
     """
@@ -174,37 +171,6 @@ def keep_stops(stops: Stops, links: Links, keep: NDArray[np.bool_]) -> tuple[Sto
     names = [name for name, stays in zip(stops.names, keep.tolist(), strict=True) if stays]
     rows = Links(*(column[use] for column in links))
     return Stops(stops.lon[keep], stops.lat[keep], stops.hexes[keep], names), rows._replace(start=number[rows.start], end=number[rows.end])
-
-
-def walk_sheds(grid: HexGrid, stops: Stops, walk_m: float) -> dict[str, NDArray[Any]]:
-    """
-    Hexes whose centre lies within the walk of each stop, straight line, boundary included; a stop's own hex always.
-
-    Parameters
-    ----------
-    grid
-        The grid.
-    stops
-        The stops.
-    walk_m
-        Walk in metres.
-
-    Returns
-    -------
-    dict of ndarray
-        ``shed_indptr``, ``shed_hex`` and ``shed_walk_m`` by row of stops.
-    """
-    from scipy.spatial import cKDTree
-
-    x, y = grid.project(stops.lon, stops.lat)
-    near = cKDTree(np.stack([grid.x_m, grid.y_m], axis=1)).query_ball_point(np.stack([x, y], axis=1), walk_m + WALK_SLACK_M)
-    own = stops.hexes.tolist()
-    rows = [sorted(set(found) | ({home} if home >= 0 else set())) for found, home in zip(near, own, strict=True)]
-    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)]).astype(np.int64)
-    hexes = np.array([hexagon for row in rows for hexagon in row], dtype=np.int32)
-    stop = np.repeat(np.arange(len(rows)), np.diff(indptr))
-    walk = np.hypot(grid.x_m[hexes] - x[stop], grid.y_m[hexes] - y[stop])
-    return {"shed_indptr": indptr, "shed_hex": hexes, "shed_walk_m": np.floor(walk + 0.5).astype(np.int32)}
 
 
 def link_rows(links: Links, n_stops: int) -> dict[str, NDArray[Any]]:

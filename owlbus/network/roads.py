@@ -18,6 +18,28 @@ _NODE_COLUMNS = ("node_id", "lon", "lat")
 _LINK_COLUMNS = ("from_node", "to_node", "length_m", "freespeed_m_per_s")
 _STOP_COLUMNS = ("lon", "lat")
 
+RANKS = {
+    "primary": 0,
+    "secondary": 0,
+    "trunk": 1,
+    "tertiary": 1,
+    "busway": 1,
+    "unclassified": 2,
+    "residential": 2,
+    "road": 2,
+    "pedestrian": 2,
+    "living_street": 3,
+    "service": 3,
+    "primary_link": 4,
+    "secondary_link": 4,
+    "tertiary_link": 4,
+    "trunk_link": 5,
+    "motorway": 6,
+    "motorway_link": 6,
+}
+"""How much speaks for a stop on a road of each type, the higher the less: people live along main roads, none along a motorway."""
+OTHER_RANK = 4
+
 
 class Roads(NamedTuple):
     """
@@ -33,6 +55,10 @@ class Roads(NamedTuple):
         Links by row of their start: shapes (n + 1,) and (m,).
     cost_ms, length_mm
         Free-flow milliseconds and millimetres of each link, shape (m,), int64.
+    rank
+        How much speaks for a stop at each node, 0 for main roads, the higher the less; shape (n,), int8.
+    hidden
+        Whether a node stands for no point of a street, so that no geometry passes it; shape (n,).
     counts
         What was counted while reading, and how many.
     """
@@ -44,6 +70,8 @@ class Roads(NamedTuple):
     to: NDArray[np.int32]
     cost_ms: NDArray[np.int64]
     length_mm: NDArray[np.int64]
+    rank: NDArray[np.int8]
+    hidden: NDArray[np.bool_]
     counts: tuple[tuple[str, int], ...]
 
 
@@ -174,7 +202,7 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
         msg = f"links must join two nodes of the node table, none of {use.size} does; check that both tables use the same ids"
         raise DataError(msg)
     cost_ms = np.rint(metres / speed * 1000).astype(np.int64)
-    rows = _fastest(start[use], end[use], cost_ms[use], np.rint(metres[use] * 1000).astype(np.int64))
+    rows = fastest(start[use], end[use], cost_ms[use], np.rint(metres[use] * 1000).astype(np.int64))
     counts = (
         ("road nodes", names.size),
         ("road links", use.size),
@@ -183,7 +211,19 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
         ("road links beside a faster one", int(use.sum()) - rows[0].size),
         ("road links given the median free speed of their road type", slow),
     )
-    return _largest_part(names, lon, lat, rows, counts)
+    return largest_part(names, lon, lat, rows, _node_ranks(link_table, names.size, start, end, use), counts)
+
+
+def _node_ranks(
+    table: dict[str, Any], n_nodes: int, start: NDArray[np.int64], end: NDArray[np.int64], use: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Best rank of the roads at each node, by road type; without types all are alike."""
+    rank = np.full(n_nodes, OTHER_RANK, dtype=np.int8)
+    if "road_type" in table:
+        kinds = np.array([RANKS.get(kind or "", OTHER_RANK) for kind in table["road_type"].to_list()], dtype=np.int8)
+        for node in (start, end):
+            np.minimum.at(rank, node[use], kinds[use])
+    return rank
 
 
 def _positions(ids: Any, names: NDArray[np.str_], order: NDArray[np.int64]) -> NDArray[np.int64]:  # noqa: ANN401  # a polars series
@@ -193,24 +233,57 @@ def _positions(ids: Any, names: NDArray[np.str_], order: NDArray[np.int64]) -> N
     return np.where(names[order[at]] == wanted, order[at], -1).astype(np.int64)
 
 
-def _fastest(
+def fastest(
     start: NDArray[np.int64], end: NDArray[np.int64], cost: NDArray[np.int64], length: NDArray[np.int64]
 ) -> list[NDArray[np.int64]]:
-    """Links sorted by start and end, of several between the same nodes the fastest, then the shortest."""
+    """
+    Links sorted by start and end, of several between the same nodes the fastest, then the shortest.
+
+    Parameters
+    ----------
+    start, end
+        Nodes, shape (m,).
+    cost, length
+        Milliseconds and millimetres, shape (m,).
+
+    Returns
+    -------
+    list of ndarray
+        The same four columns.
+    """
     order = np.lexsort((length, cost, end, start))
     first = np.ones(order.size, dtype=np.bool_)
     first[1:] = (np.diff(start[order]) != 0) | (np.diff(end[order]) != 0)
     return [column[order[first]] for column in (start, end, cost, length)]
 
 
-def _largest_part(
+def largest_part(
     names: NDArray[np.str_],
     lon: NDArray[np.float64],
     lat: NDArray[np.float64],
     rows: list[NDArray[np.int64]],
+    rank: NDArray[np.int8],
     counts: tuple[tuple[str, int], ...],
 ) -> Roads:
-    """Largest strongly connected part; ties go to the one with the first node."""
+    """
+    Largest strongly connected part; ties go to the one with the first node.
+
+    Parameters
+    ----------
+    names, lon, lat
+        Nodes: identifiers and degrees, shape (n,).
+    rows
+        Links as `fastest` gives them.
+    rank
+        Rank of each node, shape (n,).
+    counts
+        What was counted so far.
+
+    Returns
+    -------
+    Roads
+        The graph.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -223,7 +296,18 @@ def _largest_part(
     start, end, cost, length = (column[inside] for column in rows)
     dropped = (("road nodes outside the largest strongly connected part", int((~keep).sum())), ("road links in use", start.size))
     indptr = np.searchsorted(number[start], np.arange(int(keep.sum()) + 1)).astype(np.int64)
-    return Roads(names[keep], lon[keep], lat[keep], indptr, number[end].astype(np.int32), cost, length, counts + dropped)
+    return Roads(
+        names[keep],
+        lon[keep],
+        lat[keep],
+        indptr,
+        number[end].astype(np.int32),
+        cost,
+        length,
+        rank[keep],
+        np.zeros(int(keep.sum()), np.bool_),
+        counts + dropped,
+    )
 
 
 def read_stops(stops: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:  # noqa: ANN401  # any table
