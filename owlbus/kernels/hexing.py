@@ -206,7 +206,7 @@ def hexes_of_block(
     """
     lon_mid, lat_mid, lon_scale, lat_scale = frame[0], frame[1], frame[2], frame[3]
     n_q, half = frame[4], poly.size // 2
-    if degree == 4:  # noqa: PLR2004
+    if degree == 4:
         for i in range(found.size):
             s, t = (lon[i] - lon_mid) * lon_scale, (lat[i] - lat_mid) * lat_scale
             a, b = _within(s), _within(t)
@@ -250,7 +250,7 @@ def hex_of_point(
     s, t = (lon - frame[0]) * frame[2], (lat - frame[1]) * frame[3]
     half = poly.size // 2
     a, b = _within(s), _within(t)
-    if degree == 4:  # noqa: PLR2004
+    if degree == 4:
         u, w = _poly4(poly, 0, a, b), _poly4(poly, half, a, b)
     else:
         u, w = _poly6(poly, 0, a, b), _poly6(poly, half, a, b)
