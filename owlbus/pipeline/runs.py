@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.errors import UsageError
 from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, ServiceRule
 from owlbus.pipeline.study import write_study
+from owlbus.pipeline.timetables import add_timetable
 from owlbus.plan import plan_geojson, plan_measures, stops_geojson
 from owlbus.progress import current_progress
 
@@ -259,7 +260,7 @@ def settings_of(request: Request) -> dict[str, Any]:
 
 def write_run(run: RunDir, study: Study, best: Scored, reference: Scored | None = None, *, title: str = "Night routes") -> None:
     """
-    Add a study and its plan to a run directory: data, plan, stops, scorecards and map.
+    Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, and map.
 
     Parameters
     ----------
@@ -285,6 +286,8 @@ def write_run(run: RunDir, study: Study, best: Scored, reference: Scored | None 
     if reference is not None:
         run.write_bytes("reference.geojson", plan_geojson(study.network, reference.plan, headway_s))
         run.write_bytes("reference_scorecard.json", reference.card.to_json().encode())
+    if best.plan.routes:
+        add_timetable(run, study, best)
     city = study.city
     figure = draw_map(
         study.grid,

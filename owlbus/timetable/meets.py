@@ -110,6 +110,8 @@ def _costs(
     """Follow riders to their change under each offset of their first route, then on under each of their second."""
     n_routes, n = len(directions) // 2, len(offsets)
     table = np.zeros((n_routes, n_routes, n, n), np.int64)
+    if not riders.trips_units[:, riders.transfers].any():
+        return _Costs(table, 0)
     changing = _only(riders, riders.transfers)
     total = 0
     for o, first in enumerate(offsets.tolist()):
