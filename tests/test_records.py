@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import gzip
 import io
 import sys
@@ -104,7 +105,7 @@ def test_columns_that_do_not_fit_are_named_with_a_way_out(present: list[str], me
 
 
 def test_other_tools_names_are_suggested() -> None:
-    chicago = ["trip_start_timestamp", "trip_seconds", "pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
+    chicago = ["trip_start_timestamp", "seconds", "pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
     with pytest.raises(DataError, match="--map pickup_time=trip_start_timestamp --map origin_lon=pickup_longitude"):
         find_layout("f.csv", chicago)
 
@@ -248,6 +249,11 @@ def test_standard_input_is_read_and_leaves_nothing_behind(tmp_path: Path, monkey
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (batch,) = read("-")
     assert (batch.source.name, batch.n_rows) == ("stdin", 3)
+    (copy,) = (path for path in tmp_path.iterdir() if path.name != "calls.csv")
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert len(read("-")) == 1, "it can be read again, as an outline needs"
+    monkeypatch.undo()
+    gc.collect()
     assert [path.name for path in tmp_path.iterdir()] == ["calls.csv"]
 
 
@@ -322,7 +328,7 @@ def test_a_damaged_file_is_refused_in_one_line_without_its_content(tmp_path: Pat
 def test_files_that_are_not_there_or_are_no_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.csv: no such file; check the name$"):
         read(tmp_path / "nowhere.csv")
-    with pytest.raises(DataError, match=r": is a folder; name the files in it$"):
+    with pytest.raises(DataError, match=r": is a folder without files of records; put Parquet or CSV files in it$"):
         read(tmp_path)
     with pytest.raises(DataError, match=r"^no file of records was named; name at least one, or - for standard input$"), open_sources([]):
         pass

@@ -17,7 +17,8 @@ from owlbus.progress import current_progress
 from owlbus.records.files import rejected_rows
 from owlbus.records.judging import judge
 from owlbus.records.layout import CALLS, TAXI, Kind
-from owlbus.records.reading import open_sources, read_batches
+from owlbus.records.opening import open_sources
+from owlbus.records.reading import read_batches
 from owlbus.units import NightWindow
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from owlbus.demand.table import Demand
     from owlbus.hexgrid import HexGrid
     from owlbus.records.files import RejectedRows
-    from owlbus.records.reading import Source
+    from owlbus.records.opening import Source
 
 _THIN_SHARE = 0.1
 

@@ -14,7 +14,8 @@ from owlbus.records.rules import BY_CODE, GOAL_SWAPPED, REJECT, RULES, SWAPPED, 
 if TYPE_CHECKING:
     from owlbus.demand.compare import Agreement
     from owlbus.records.judging import Verdict
-    from owlbus.records.reading import Batch, Source
+    from owlbus.records.opening import Source
+    from owlbus.records.reading import Batch
 
 _CODES = 256
 

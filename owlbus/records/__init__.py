@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from owlbus.records.opening import Source, open_sources
 from owlbus.records.outline import outline_of_records
-from owlbus.records.reading import Batch, Source, open_sources, read_batches
+from owlbus.records.reading import Batch, read_batches
 from owlbus.records.rules import RULES, Rule
 
 __all__ = ["RULES", "Batch", "Rule", "Source", "open_sources", "outline_of_records", "read_batches"]

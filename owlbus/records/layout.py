@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from owlbus.errors import DataError, UsageError
+from owlbus.records.profiles import profile_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ class Kind:
         Columns that can say when the trip ends, best first: a time, or a duration in seconds; one is needed if there are any.
     optional
         Further columns that are used if they are there.
+    instead
+        Columns that stand for others, where those are missing: an antenna for a position, a subscriber for a home.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Kind:
     start: str
     ends: tuple[str, ...]
     optional: tuple[str, ...]
+    instead: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -44,14 +48,23 @@ class Kind:
         return (self.start, *self.position, *self.goal)
 
 
-CALLS = Kind("calls", ("lon", "lat"), ("home_lon", "home_lat"), "time", (), ("subscriber", "trips"))
+_HOME = ("home_lon", "home_lat")
+CALLS = Kind(
+    "calls",
+    ("lon", "lat"),
+    _HOME,
+    "time",
+    (),
+    ("subscriber", "trips", "date", "antenna", "home_antenna"),
+    (("antenna", ("lon", "lat")), ("home_antenna", _HOME), ("subscriber", _HOME)),
+)
 TAXI = Kind(
     "taxi",
     ("origin_lon", "origin_lat"),
     ("destination_lon", "destination_lat"),
     "pickup_time",
     ("dropoff_time", "duration_s"),
-    ("trips",),
+    ("trips", "date"),
 )
 KINDS = (CALLS, TAXI)
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
@@ -84,10 +97,18 @@ class Layout:
         Kind of its records.
     names
         The file's column by owlbus' name.
+    timezone
+        Zone of its times as its publisher means them, where none is told.
     """
 
     kind: Kind
     names: dict[str, str]
+    timezone: str | None = None
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Columns that stand for others that the file lacks: ``antenna``, ``home_antenna`` or ``subscriber``."""
+        return tuple(_stand_ins(self.kind, self.names).values())
 
     @property
     def end(self) -> str | None:
@@ -125,7 +146,9 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
     >>> find_layout("calls.csv", ["time", "x", "lat", "home_lon", "home_lat"], {"lon": "x"}).kind.name
     'calls'
     """
-    names = {name: name for name in COLUMNS if name in present} | _mapped(present, mapping or {})
+    told = _mapped(present, mapping or {})
+    profile = profile_of(present, told)
+    names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | told
     lacking = {kind.name: _lacking(kind, names) for kind in KINDS}
     fitting = [kind for kind in KINDS if not lacking[kind.name]]
     if len(fitting) > 1:
@@ -138,7 +161,8 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
     if {"subscriber", "trips"} <= names.keys() & set(used):
         msg = f"{file}: has both a subscriber and a trips column; a row is either one person's or a count, so drop one of them"
         raise DataError(msg)
-    return Layout(kind, {name: names[name] for name in used if name in names})
+    chosen = {name: names[name] for name in used if name in names}
+    return Layout(kind, chosen, profile.timezone if profile else None)
 
 
 def _mapped(present: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
@@ -152,11 +176,20 @@ def _mapped(present: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str
 
 
 def _lacking(kind: Kind, names: Mapping[str, str]) -> list[str]:
-    """Return the columns of `kind` that are not there."""
-    missing = [name for name in kind.required if name not in names]
+    """Return the columns of `kind` that are not there and that nothing stands for."""
+    missing = [name for name in kind.required if name not in names and name not in _stand_ins(kind, names)]
     if kind.ends and not any(name in names for name in kind.ends):
         missing.append(kind.ends[0])
     return missing
+
+
+def _stand_ins(kind: Kind, names: Mapping[str, str]) -> dict[str, str]:
+    """Return what stands for each column of `kind` that is not there, the best that is."""
+    found: dict[str, str] = {}
+    for other, columns in kind.instead:
+        if other in names and not any(name in names for name in columns):
+            found |= {name: other for name in columns if name not in found}
+    return found
 
 
 def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
-from owlbus.records.reading import open_sources, read_batches
+from owlbus.records.opening import open_sources
+from owlbus.records.reading import read_batches
 from owlbus.records.rules import MAX_COUNT
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.records.reading import Source
+    from owlbus.records.opening import Source
 
 CENTRAL_SHARE = 0.995
 """Share of positions that an outline is drawn around: far ones are mostly errors, and would stretch the area over empty land."""

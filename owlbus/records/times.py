@@ -20,6 +20,12 @@ UNDATED_S = 2 * DAY_S
 
 _EPOCH_MS = 100_000_000_000
 _LAST_S = 130 * 366 * DAY_S
+_LONG = (
+    r"(?i)^\s*(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+([a-z]{3})[a-z]*\s+(\d\d?)\s+"
+    r"(\d\d?:\d\d(?::\d\d)?)\s+(Z|UTC|GMT|[+-]\d\d:?\d\d)?\s*(\d{4})\s*$"
+)
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: f"{number:02d}" for number, name in enumerate(_NAMES, 1)}
 _CLOCK = r"^\s*(?:(\d{4}-\d\d?-\d\d?)[T ]+)?(\d{1,3}):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?\s*$"
 
 
@@ -51,8 +57,9 @@ def seconds(file: str, column: pl.Series, timezone: str | None = None) -> NDArra
     """
     Local seconds of a column of times.
 
-    Read are: timestamps, ISO text, ``HH:MM[:SS]`` with or without a date and with hours past 24, numbers of seconds since midnight
-    (below 172800), and seconds or milliseconds since 1970. Fractions of a second are cut off.
+    Read are: timestamps, ISO text, ``HH:MM[:SS]`` with or without a date and with hours past 24, the long form ``Wed Sep 15 19:17:44
+    +0100 2010``, numbers of seconds since midnight (below 172800), and seconds or milliseconds since 1970. Fractions of a second are cut
+    off.
 
     Parameters
     ----------
@@ -133,6 +140,7 @@ def _texts(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
     """Return seconds of written times; text that is no clock time is tried as a number."""
     import polars as pl
 
+    column = _short(column)
     date, hour, minute, second, zone = column.str.extract_groups(_CLOCK).struct.unnest().get_columns()
     day = date.str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64)
     clock = hour.cast(pl.Int64) * HOUR_S + minute.cast(pl.Int64) * 60 + second.cast(pl.Int64).fill_null(0)
@@ -146,6 +154,20 @@ def _texts(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
         return found
     number = _numbers(file, column.set(found.is_not_null(), None).str.strip_chars().cast(pl.Float64, strict=False), timezone)
     return _pick(found.is_null(), number, found)
+
+
+def _short(column: pl.Series) -> pl.Series:
+    """Return times with the long form written as ISO text."""
+    import polars as pl
+
+    first = column.drop_nulls().head(1)
+    if not first.len() or not str(first[0]).strip()[:1].isalpha():
+        return column
+    month, day, clock, zone, year = column.str.extract_groups(_LONG).struct.unnest().get_columns()
+    number = month.str.to_lowercase().replace_strict(_MONTHS, default=None, return_dtype=pl.String)
+    zone = zone.fill_null("").str.replace("UTC|GMT", "Z")
+    written = year + "-" + number + "-" + day + " " + clock + zone
+    return _pick(written.is_null(), column, written)
 
 
 def _offset_s(zone: pl.Series) -> pl.Series:

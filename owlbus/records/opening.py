@@ -1,0 +1,300 @@
+"""Files of records, opened as far as their header: what form they have, which columns hold what, and how they are scanned."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.errors import DataError
+from owlbus.records.finding import find_files
+from owlbus.records.layout import CALLS, find_layout
+from owlbus.records.masts import most_frequent_places, read_masts, text_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
+
+    import polars as pl
+
+    from owlbus.records.finding import Found
+    from owlbus.records.layout import Layout
+
+_MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_FOREIGN = {
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+    b"PK\x03\x04": "a ZIP archive or a spreadsheet; unpack it, or save it as CSV",
+    b"BZh": "packed with bzip2; pack it with gzip or zstd",
+    b"\xfd7zXZ": "packed with xz; pack it with gzip or zstd",
+}
+_SEPARATORS = (",", ";", "\t", "|")
+_SPOOLED: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    One file of records, opened as far as its header.
+
+    Attributes
+    ----------
+    name
+        What messages call it.
+    path
+        The file.
+    form
+        ``parquet``, ``gzip``, ``zstd`` or ``text``.
+    layout
+        Kind and columns.
+    separator
+        What stands between the columns of a text.
+    stamp
+        Bytes and time of change when it was opened.
+    n_rows
+        Its rows, where the file says so without being read.
+    hive
+        Values by name from its folders.
+    masts, homes
+        Positions of antennas, and homes of subscribers, for layouts that need them.
+    is_part
+        Whether it is one of many, so that it may have no rows.
+    first_row, stop_row
+        Rows to read, of a part of the file; None for all.
+    """
+
+    name: str
+    path: Path
+    form: str
+    layout: Layout
+    separator: str
+    stamp: tuple[int, int]
+    n_rows: int | None = None
+    hive: Mapping[str, str] = field(default_factory=dict)
+    masts: pl.DataFrame | None = None
+    homes: pl.DataFrame | None = None
+    is_part: bool = False
+    first_row: int = 0
+    stop_row: int | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is Parquet, so that rows are numbered from 1; else lines are, the header being line 1."""
+        return self.form == "parquet"
+
+    @property
+    def n_bytes(self) -> int:
+        """Its size on disk."""
+        return self.stamp[0]
+
+    def share_read(self, rows: int) -> float:
+        """Return the share of the file that its first `rows` rows are, 0 if that is unknown."""
+        return rows / self.n_rows if self.n_rows else 0.0
+
+    def place(self, row: int) -> str:
+        """Return where row `row`, counted from 0, is found: a row of a table, a line of a text."""
+        return f"row {row + 1}" if self.is_table else f"line {row + 2}"
+
+    def scan(self) -> pl.LazyFrame:
+        """Return its columns under owlbus' names, not read yet."""
+        import polars as pl
+
+        frame = _scanned(self.path, self.form, self.separator)
+        if self.first_row or self.stop_row is not None:
+            frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
+        stripped = _stripped(frame)
+        own = [
+            (pl.lit(self.hive[theirs]) if theirs not in stripped else pl.col(stripped[theirs])).alias(ours)
+            for ours, theirs in self.layout.names.items()
+        ]
+        return self._joined(frame.select(own))
+
+    def _joined(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """Return `frame` with positions of antennas and homes of subscribers."""
+        import polars as pl
+
+        for antenna, prefix in (("antenna", ""), ("home_antenna", "home_")):
+            if antenna in self.layout.stand_ins and self.masts is not None:
+                places = self.masts.lazy().rename({"antenna": antenna, "lon": f"{prefix}lon", "lat": f"{prefix}lat"})
+                frame = frame.with_columns(text_id(pl.col(antenna))).join(places, on=antenna, how="left", maintain_order="left")
+        if self.homes is not None:
+            frame = frame.with_columns(text_id(pl.col("subscriber")))
+            frame = frame.join(self.homes.lazy(), on="subscriber", how="left", maintain_order="left")
+        return frame
+
+    def check_unchanged(self) -> None:
+        """
+        Refuse a file that changed since it was opened.
+
+        Raises
+        ------
+        DataError
+            If its size or its time of change differ.
+        """
+        now = _stamp(self.path)
+        if now != self.stamp:
+            msg = f"{self.name}: changed while it was read ({self.stamp[0]} bytes before, {now[0]} after); read it once it is complete"
+            raise DataError(msg)
+
+
+@contextmanager
+def open_sources(
+    paths: Sequence[str | PathLike[str]], columns: Mapping[str, str] | None = None, masts: str | PathLike[str] | None = None
+) -> Iterator[tuple[Source, ...]]:
+    """
+    Open files of records.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, globs, or ``-`` for standard input, which is kept in a private file until the program ends. Files are Parquet, or
+        CSV with ``,``, ``;``, tab or ``|`` between columns, plain or as gzip or zstd; told by content, not by name.
+    columns
+        The file's column by owlbus' name, where they differ.
+    masts
+        Table of antennas, for calls that name one instead of a position.
+
+    Yields
+    ------
+    tuple of Source
+        One for each file, in order.
+
+    Raises
+    ------
+    DataError
+        If there is no file, one is found twice, or one is missing, empty, damaged, or has columns of no kind.
+    """
+    found = find_files(paths)
+    table = None if masts is None else read_masts(masts)
+    sources = tuple(_opened(one, columns, table) for one in found)
+    yield _with_homes(sources)
+
+
+def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame | None) -> Source:
+    """Return a file of records, opened."""
+    import polars as pl
+
+    name, file = found.name, found.path or _spooled()
+    form = _form(name, file)
+    with reading_errors(name):
+        separator = "" if form == "parquet" else _separator(file)
+        frame = _scanned(file, form, separator)
+        present = list(_stripped(frame))
+        n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
+    layout = find_layout(name, [*present, *(key for key in found.hive if key not in present)], columns)
+    if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
+        msg = f"{name}: names antennas instead of positions; add their table with --masts antennas.csv (antenna_id, lon, lat)"
+        raise DataError(msg)
+    return Source(name, file, form, layout, separator, _stamp(file), n_rows, found.hive, masts, is_part=found.is_part)
+
+
+def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    """Return sources whose subscribers without a home have one: where all their records together lie most often."""
+    lacking = [source for source in sources if source.layout.kind is CALLS and "subscriber" in source.layout.stand_ins]
+    if not lacking:
+        return sources
+    with reading_errors(lacking[0].name):
+        homes = most_frequent_places([source.scan() for source in lacking])
+    return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
+
+
+def _scanned(file: Path, form: str, separator: str) -> pl.LazyFrame:
+    """Return a file as polars scans it, text as text."""
+    import polars as pl
+
+    if form == "parquet":
+        return pl.scan_parquet(file, glob=False, hive_partitioning=False)
+    return pl.scan_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator, glob=False)
+
+
+def _stripped(frame: pl.LazyFrame) -> dict[str, str]:
+    """Return the column of a file by its name without spaces and byte order mark."""
+    return {column.strip().strip("\ufeff"): column for column in frame.collect_schema().names()}
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    """Return bytes and time of change of a file."""
+    about = file.stat()
+    return about.st_size, about.st_mtime_ns
+
+
+def _form(name: str, file: Path) -> str:
+    """Return parquet, gzip, zstd or text, by the first bytes."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(8)
+    except FileNotFoundError as error:
+        msg = f"{name}: no such file; check the name"
+        raise DataError(msg) from error
+    except OSError as error:
+        msg = f"{name}: cannot be read ({error.strerror}); check its permissions"
+        raise DataError(msg) from error
+    if not head:
+        msg = f"{name}: the file is empty; records need a header and rows"
+        raise DataError(msg)
+    for magic, what in _FOREIGN.items():
+        if head.startswith(magic):
+            msg = f"{name}: is {what}"
+            raise DataError(msg)
+    return next((form for magic, form in _MAGIC.items() if head.startswith(magic)), "text")
+
+
+def _separator(file: Path) -> str:
+    """Return the separator that a text's first line has most of."""
+    import polars as pl
+
+    head = pl.read_csv(
+        file, has_header=False, separator="\x01", quote_char=None, n_rows=1, infer_schema=False, encoding="utf8-lossy", glob=False
+    )
+    line = str(head.item()) if head.height else ""
+    return max(_SEPARATORS, key=line.count)
+
+
+def _spooled() -> Path:
+    """Return a private copy of standard input, made once and removed when the program ends or the stream goes."""
+    stream = sys.stdin
+    if stream not in _SPOOLED:
+        handle, name = tempfile.mkstemp(prefix="owlbus-stdin-")
+        with os.fdopen(handle, "wb") as copy:
+            shutil.copyfileobj(stream.buffer, copy)
+        _SPOOLED[stream] = name
+        weakref.finalize(stream, Path(name).unlink, missing_ok=True)
+    return Path(_SPOOLED[stream])
+
+
+@contextmanager
+def reading_errors(name: str) -> Iterator[None]:
+    """
+    Turn what polars raises on a damaged file into one line that repeats nothing of the file.
+
+    Parameters
+    ----------
+    name
+        What messages call the file.
+
+    Raises
+    ------
+    DataError
+        In place of any error of polars or of the file system.
+    """
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.NoDataError as error:
+        msg = f"{name}: the file is empty; records need a header and rows"
+        raise DataError(msg) from error
+    except OSError as error:
+        msg = f"{name}: ends in the middle of its data or cannot be read; copy it again"
+        raise DataError(msg) from error
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        ragged = "more fields" in str(error)
+        what = "has lines with more fields than its header" if ragged else "is damaged or cut off"
+        msg = f"{name}: {what}; {'quote text that holds the separator' if ragged else 'copy it again'}"
+        raise DataError(msg) from error
