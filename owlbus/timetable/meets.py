@@ -1,4 +1,4 @@
-"""Timed meets: departures of each route moved by a few minutes so that riders who change wait least."""
+"""Timed meets: departures of each route moved by a few minutes so that riders wait least, above all those who change."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ _TIME_LIMIT_S = 20.0
 @dataclass(frozen=True, slots=True)
 class Meets:
     """
-    Offsets of routes and what they do for riders who change.
+    Offsets of routes and what they do for riders; where no bus comes any more, a wait counts as `MISSED_S`.
 
     Attributes
     ----------
     offset_s
         Seconds that all departures of each route move by, K of them.
     before_s, after_s
-        Mean wait at a change, seconds, without offsets and with them; a missed last bus counts as `MISSED_S`.
+        Mean wait at a change, seconds, without offsets and with them.
+    first_before_s, first_after_s
+        The same at the first stop, over all riders.
     transfers_trips
         Riders a night who change.
     is_optimal
@@ -46,28 +48,43 @@ class Meets:
     offset_s: tuple[int, ...]
     before_s: float
     after_s: float
+    first_before_s: float
+    first_after_s: float
     transfers_trips: float
     is_optimal: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Costs:
-    """Waiting at changes by pair of routes and pair of offsets, 1/1024 rider-seconds: shape (K, K, n, n), and riders who change."""
+    """
+    Waiting in 1/1024 rider-seconds under offsets, and riders.
 
-    table: NDArray[np.int64]
-    units: int
+    At changes by pair of routes and of offsets, shape (K, K, n, n); at first stops by route and offset, shape (K, n).
+    """
+
+    change: NDArray[np.int64]
+    first: NDArray[np.int64]
+    changing_units: int
+    riding_units: int
+
+    def waits(self, choice: NDArray[np.int64]) -> tuple[int, int]:
+        """Waiting at changes and at first stops under one offset a route."""
+        k = np.arange(len(choice))
+        change = self.change[k[:, None], k[None, :], choice[:, None], choice[None, :]].sum()
+        return int(change), int(self.first[k, choice].sum())
 
 
 def time_meets(
     riders: Riders, directions: Sequence[Direction], run_direction: ArrayLike, run_start_s: ArrayLike, operation: Operation
 ) -> Meets:
     """
-    Offsets that minimise the waiting of riders who change, proven where the solver ends in time.
+    Offsets that minimise the waiting at changes and first stops together, proven where the solver ends in time.
 
-    All departures of a route move together, so its headways and buses stay as they are. With x[k, o] = 1 if route k takes offset
-    o, and y[k, l, o, p] for both choices of a pair, minimise sum of cost[k, l, o, p] y[k, l, o, p] subject to sum over o of x[k, o] = 1,
-    sum over p of y[k, l, o, p] = x[k, o] and sum over o of y[k, l, o, p] = x[l, p]: a quadratic semi-assignment, linearised and
-    solved by HiGHS. Ties go to no offsets.
+    Waiting at changes alone would start every bus as late as it may. All departures of a route move together, so its headways
+    and buses stay as they are. With x[k, o] = 1 if route k takes offset o, and y[k, l, o, p] for both choices of a pair,
+    minimise sum of first[k, o] x[k, o] + sum of change[k, l, o, p] y[k, l, o, p] subject to sum over o of x[k, o] = 1, sum over p of
+    y[k, l, o, p] = x[k, o] and sum over o of y[k, l, o, p] = x[l, p]: a quadratic semi-assignment, linearised and solved by HiGHS.
+    Ties go to no offsets.
 
     Parameters
     ----------
@@ -83,20 +100,25 @@ def time_meets(
     Returns
     -------
     Meets
-        Offsets, and the mean wait before and after.
+        Offsets, and the mean waits before and after.
     """
-    n_routes = len(directions) // 2
     offsets = np.array(operation.offsets_s, np.int64)
     costs = _costs(riders, directions, np.asarray(run_direction, np.int64), np.asarray(run_start_s, np.int64), offsets, operation.change_s)
-    still = np.zeros(n_routes, np.int64)
-    chosen, is_optimal = (still, True) if not costs.units else _choose(costs.table)
-    if _total(costs.table, chosen) >= _total(costs.table, still):
+    still = np.zeros(len(directions) // 2, np.int64)
+    chosen, is_optimal = (still, True) if not costs.changing_units else _choose(costs)
+    if sum(costs.waits(chosen)) >= sum(costs.waits(still)):
         chosen = still
-    mean = [_total(costs.table, choice) / max(1, costs.units) for choice in (still, chosen)]
-    moved = offsets[chosen] - offsets[chosen].min(initial=operation.max_offset_s + 1)
-    if _total(costs.table, np.searchsorted(offsets, moved)) > _total(costs.table, chosen):
-        moved = offsets[chosen]
-    return Meets(tuple(moved.tolist()), mean[0], mean[1], costs.units / TRIP_UNITS, is_optimal)
+    (before, first_before), (after, first_after) = costs.waits(still), costs.waits(chosen)
+    changing, riding = max(1, costs.changing_units), max(1, costs.riding_units)
+    return Meets(
+        tuple(offsets[chosen].tolist()),
+        before / changing,
+        after / changing,
+        first_before / riding,
+        first_after / riding,
+        costs.changing_units / TRIP_UNITS,
+        is_optimal,
+    )
 
 
 def _costs(
@@ -107,35 +129,42 @@ def _costs(
     offsets: NDArray[np.int64],
     change_s: int,
 ) -> _Costs:
-    """Follow riders to their change under each offset of their first route, then on under each of their second."""
+    """Follow riders to their first bus and their change under each offset of their first route, then on under each of their second."""
     n_routes, n = len(directions) // 2, len(offsets)
-    table = np.zeros((n_routes, n_routes, n, n), np.int64)
+    change, first = np.zeros((n_routes, n_routes, n, n), np.int64), np.zeros((n_routes, n), np.int64)
     if not riders.trips_units[:, riders.transfers].any():
-        return _Costs(table, 0)
-    changing = _only(riders, riders.transfers)
-    total = 0
-    for o, first in enumerate(offsets.tolist()):
-        events = _events(changing, directions, Departures.of(run_direction, run_start_s + first), change_s)
-        total = max(total, int(events[4].sum()))
-        for p, second in enumerate(offsets.tolist()):
-            departures = Departures.of(run_direction, run_start_s + second)
-            came, way, leaves, route, units = events
-            begins = departures.next_start(way, came + change_s - leaves)
-            wait = np.where(begins < 0, MISSED_S, begins + leaves - came)
-            np.add.at(table[:, :, o, p], (route, way // 2), units * wait)
-    return _Costs(table, total)
+        return _Costs(change, first, 0, 0)
+    shifted = [Departures.of(run_direction, run_start_s + offset) for offset in offsets.tolist()]
+    riding = _only(riders, riders.direction[0] >= 0)
+    changing = 0
+    for o in range(n):
+        events = _events(riding, directions, shifted[o], change_s, first[:, o])
+        came, way, leaves, route, units = events
+        changing = max(changing, int(units.sum()))
+        for p in range(n):
+            begins = shifted[p].next_start(way, came + change_s - leaves)
+            np.add.at(change[:, :, o, p], (route, way // 2), units * np.where(begins < 0, MISSED_S, begins + leaves - came))
+    return _Costs(change, first, changing, int(riding.trips_units.sum()))
 
 
-def _events(riders: Riders, directions: Sequence[Direction], departures: Departures, change_s: int) -> tuple[NDArray[np.int64], ...]:
-    """Arrivals at changes: seconds, second direction, seconds of its stop along it, first route, and riders; equal ones joined."""
+def _events(
+    riders: Riders, directions: Sequence[Direction], departures: Departures, change_s: int, first: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], ...]:
+    """
+    Arrivals at changes: seconds, second direction, seconds of its stop along it, first route, and riders; equal ones joined.
+
+    Waiting for the first bus is added to `first` by route.
+    """
     rows = []
     for row in range(len(riders.hours)):
         trip = follow(riders, directions, departures, row, change_s)
-        first = trip.start_s[0] >= 0
-        pair = trip.pair[first]
-        came = (trip.ready_s + trip.wait_s[0] + trip.ride_s[0])[first]
+        found = trip.start_s[0] >= 0
+        np.add.at(first, riders.direction[0, trip.pair] // 2, trip.units * np.where(found, trip.wait_s[0], MISSED_S))
+        moves = found & riders.transfers[trip.pair]
+        pair = trip.pair[moves]
+        came = (trip.ready_s + trip.wait_s[0] + trip.ride_s[0])[moves]
         leaves = _at(directions, riders.direction[1, pair], riders.board[1, pair], "depart_s")
-        rows.append(np.stack([came, riders.direction[1, pair], leaves, riders.direction[0, pair] // 2, trip.units[first]]))
+        rows.append(np.stack([came, riders.direction[1, pair], leaves, riders.direction[0, pair] // 2, trip.units[moves]]))
     every = np.concatenate(rows, axis=1)
     keys, inverse = np.unique(every[:4], axis=1, return_inverse=True)
     units = np.zeros(keys.shape[1], np.int64)
@@ -157,21 +186,15 @@ def _only(riders: Riders, mask: NDArray[np.bool_]) -> Riders:
     )
 
 
-def _total(table: NDArray[np.int64], choice: NDArray[np.int64]) -> int:
-    """Waiting of all riders who change, 1/1024 rider-seconds, under one offset a route."""
-    k = np.arange(len(choice))
-    return int(table[k[:, None], k[None, :], choice[:, None], choice[None, :]].sum())
-
-
-def _choose(table: NDArray[np.int64]) -> tuple[NDArray[np.int64], bool]:
+def _choose(costs: _Costs) -> tuple[NDArray[np.int64], bool]:
     """Offset of each route of least total waiting, and whether that is proven."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
-    n_routes, _, n, _ = table.shape
+    n_routes, n = costs.first.shape
+    table = costs.change
     both = table + table.transpose(1, 0, 3, 2)
     pairs = [(k, other) for k in range(n_routes) for other in range(k + 1, n_routes) if both[k, other].any()]
-    alone = table[np.arange(n_routes), np.arange(n_routes)][:, np.arange(n), np.arange(n)]
-    cost = np.concatenate([alone.ravel(), *(both[pair].ravel() for pair in pairs)])
+    cost = np.concatenate([costs.first.ravel(), *(both[pair].ravel() for pair in pairs)])
     matrix, right = _choices(n_routes, n, pairs)
     solved = milp(
         cost / max(1.0, float(cost.max())),
