@@ -51,7 +51,8 @@ class TimetableReport:
     both_ends
         Whether each route starts from both ends at the first hour, K of them.
     wait_s
-        Mean wait in seconds that the headways were chosen for: half a headway, over all boardings.
+        Mean wait in seconds that the headways were chosen for, over all boardings: half a headway, and a whole one for riders whom a
+        full bus leaves to the next.
     equal_headway_s, equal_wait_s
         The shortest common headway that the same buses could run, and its mean wait, in seconds; None if there is none.
     left_trips

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 NEVER_S = np.int64(2**62)
 """Start of a run that does not exist."""
 
-LEFT_S = 1_000_000
-"""Seconds that a rider whom a full bus leaves behind counts as: first nobody is left, then waits are short."""
-
 _MAX_PERIODS = 5
 _UNIFORM_STEP_S = 60
 _ROWS = 4096
@@ -152,9 +149,10 @@ class Options:
     buses
         Fewest buses of each, shape (P,), int64.
     wait_units
-        Twice the seconds that riders wait, in 1/1024, shape (P,), int64: boardings times headway.
+        Twice the seconds that riders wait, in 1/1024, shape (P,), int64: boardings times headway, and twice the headway for
+        each rider whom a full bus leaves to the next. This is what the split minimises.
     left_units
-        Riders whom full buses leave behind, in 1/1024, shape (P,), int64.
+        Riders whom full buses leave behind on the heaviest segment, in 1/1024, shape (P,), int64.
     """
 
     headways_s: NDArray[np.int64]
@@ -162,14 +160,9 @@ class Options:
     wait_units: NDArray[np.int64]
     left_units: NDArray[np.int64]
 
-    @property
-    def cost(self) -> NDArray[np.int64]:
-        """What the split minimises: waits, and `LEFT_S` for each rider left behind; shape (P,), int64."""
-        return self.wait_units + 2 * LEFT_S * self.left_units
-
     def best_by_buses(self, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """
-        Least cost with at most so many buses, and the pattern that has it.
+        Least waiting with at most so many buses, and the pattern that has it.
 
         Parameters
         ----------
@@ -184,7 +177,7 @@ class Options:
         """
         cost = np.full(most + 1, NEVER_S, np.int64)
         pattern = np.full(most + 1, -1, np.int64)
-        each = self.cost
+        each = self.wait_units
         order = np.lexsort((each, self.buses))
         counts, first = np.unique(self.buses[order], return_index=True)
         held = counts <= most
@@ -248,8 +241,9 @@ def options_of(lines: Sequence[Line], flows: Flows, hours: Sequence[int], operat
     options = []
     for k, line in enumerate(lines):
         parts = [line_runs(line, menu[row : row + _ROWS], hours)[2] for row in range(0, len(menu), _ROWS)]
-        left = np.maximum(0, load[k] - room_units).sum(axis=1)
-        options.append(Options(menu, np.concatenate(parts), menu @ boardings[k], left))
+        left = np.maximum(0, load[k] - room_units)
+        waits = menu @ boardings[k] + 2 * (left * menu).sum(axis=1)
+        options.append(Options(menu, np.concatenate(parts), waits, left.sum(axis=1)))
     return tuple(options)
 
 

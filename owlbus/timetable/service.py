@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.limits import ServiceRule
+from owlbus.privacy import MIN_COUNT
 from owlbus.timetable.flows import find_riders, flows_of
 from owlbus.timetable.journeys import Departures, follow
 from owlbus.timetable.settings import Operation
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from owlbus.timetable.flows import Riders
     from owlbus.timetable.journeys import Journeys
     from owlbus.timetable.table import Timetable
-
-MIN_COUNT = 15
-"""Riders a night below which no figure about them is shown."""
 
 WALK_KMH = 4.5
 WITHIN_S = (1800, 2700, 3600, 5400, 7200)

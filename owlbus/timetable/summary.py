@@ -1,0 +1,89 @@
+"""A timetable in figures: headways, buses, kilometres, hours and cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from owlbus.timetable.settings import UnitCosts
+from owlbus.units import HOUR_S, format_time, hour_label
+
+if TYPE_CHECKING:
+    from owlbus.timetable.building import TimetableReport
+    from owlbus.timetable.table import Timetable
+
+
+def timetable_document(timetable: Timetable, report: TimetableReport | None = None, costs: UnitCosts | None = None) -> dict[str, Any]:
+    """
+    Timetable in figures, as JSON holds them; no count of riders is among them.
+
+    Parameters
+    ----------
+    timetable
+        Runs of one night.
+    report
+        How it came about, or None for one that was read.
+    costs
+        Unit costs; the defaults if None.
+
+    Returns
+    -------
+    dict
+        Headways in seconds by route and hour in the order of the stops, first and last starts from both ends as HH:MM:SS,
+        and totals of the night.
+    """
+    costs = costs or UnitCosts()
+    km, hours = timetable.vehicle_m / 1000, timetable.vehicle_s / HOUR_S
+    cost = costs.total(vehicle_km=km, vehicle_hours=hours, buses=timetable.fleet)
+    return {
+        "fleet": timetable.fleet,
+        "runs": timetable.n_runs,
+        "vehicle_km": round(km, 1),
+        "vehicle_hours": round(hours, 2),
+        "cost": {
+            "total": round(cost, 2),
+            "currency": costs.currency,
+            "per_km": costs.per_km,
+            "per_hour": costs.per_hour,
+            "per_bus": costs.per_bus,
+        },
+        "hours": [hour_label(hour) for hour in timetable.hours],
+        "routes": _routes(timetable),
+        "choice": None if report is None else _choice(report),
+    }
+
+
+def _routes(timetable: Timetable) -> list[dict[str, Any]]:
+    """Figures of every route."""
+    headways = timetable.headway_s
+    rows = []
+    for k, name in enumerate(timetable.plan.names):
+        starts = [timetable.starts_s(2 * k), timetable.starts_s(2 * k + 1)]
+        rows.append(
+            {
+                "name": name,
+                "buses": timetable.buses_of(k),
+                "runs": sum(len(times) for times in starts),
+                "ride_s": [timetable.directions[2 * k].ride_s, timetable.directions[2 * k + 1].ride_s],
+                "headway_s": headways[2 * k].tolist(),
+                "first": [format_time(int(times[0])) if len(times) else None for times in starts],
+                "last": [format_time(int(times[-1])) if len(times) else None for times in starts],
+            }
+        )
+    return rows
+
+
+def _choice(report: TimetableReport) -> dict[str, Any]:
+    """How headways and meets were chosen: means over all riders, in seconds."""
+    meets = report.meets
+    return {
+        "planned_wait_s": round(report.wait_s, 1),
+        "equal_headway_s": report.equal_headway_s,
+        "equal_wait_s": None if report.equal_wait_s is None else round(report.equal_wait_s, 1),
+        "both_ends": list(report.both_ends),
+        "offset_s": list(meets.offset_s),
+        "transfer_wait_before_s": round(meets.before_s, 1),
+        "transfer_wait_after_s": round(meets.after_s, 1),
+        "first_wait_before_s": round(meets.first_before_s, 1),
+        "first_wait_after_s": round(meets.first_after_s, 1),
+        "offsets_proven": meets.is_optimal,
+    }
