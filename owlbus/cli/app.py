@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owlbus.cli.compare import compare
 from owlbus.cli.config import read_config
 from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
@@ -17,6 +18,7 @@ from owlbus.cli.plan import plan
 from owlbus.cli.score import score
 from owlbus.cli.synth import synth
 from owlbus.cli.talk import show_traceback
+from owlbus.cli.timetable import timetable
 from owlbus.errors import OwlbusError
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ COMMANDS = (
     (demo, "Plan nine night routes on the sample city and hold them against those of 2013."),
     (plan, "Plan night routes on your own records: the main job."),
     (score, "Measure a given plan."),
+    (compare, "Hold plans against each other: what differs, and who gains and loses."),
+    (timetable, "Run a plan through the night: headways, buses, waits, and a GTFS feed."),
     (demand, "Estimate demand from records, and say what became of every one."),
     (network, "Build the network that routes run on."),
     (synth, "Draw synthetic records of the sample city."),

@@ -42,15 +42,45 @@ def share_interval(numerator: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     >>> share_interval(np.array([4.0, 4.0]), np.array([8.0, 8.0]))
     (0.5, 0.5)
     """
-    n = numerator.size
+    low, high = difference_interval(numerator, denominator)
+    if low is None or high is None:
+        return None, None
+    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
+
+
+def difference_interval(gain: NDArray[Any], denominator: NDArray[Any]) -> tuple[float | None, float | None]:
+    """
+    90 % interval of the difference of two shares of one whole, paired by night.
+
+    As `share_interval`: each night is drawn with what both plans do on it, so that what moves both alike cancels.
+
+    Parameters
+    ----------
+    gain
+        What the second plan counts more than the first, by night, shape (n,); may be below 0.
+    denominator
+        What both are shares of, by night, shape (n,).
+
+    Returns
+    -------
+    tuple of float or None
+        Lower and upper end, -1 to 1; (None, None) with fewer than two nights or nothing to share.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> difference_interval(np.array([-1.0, -1.0]), np.array([8.0, 8.0]))
+    (-0.125, -0.125)
+    """
+    n = gain.size
     if n < 2 or denominator.sum() <= 0:  # noqa: PLR2004 -- one night has no spread
         return None, None
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
     draws = np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
     below = draws @ denominator
-    shares = (draws @ numerator)[below > 0] / below[below > 0]
-    centre = float(numerator.sum() / denominator.sum())
-    wider = math.sqrt(n / (n - 1)) * t.ppf(1 - _TAIL, n - 1) / norm.ppf(1 - _TAIL)
+    shares = (draws @ gain)[below > 0] / below[below > 0]
+    centre = float(gain.sum() / denominator.sum())
+    wider = math.sqrt(n / (n - 1)) * stdtrit(n - 1, 1 - _TAIL) / ndtri(1 - _TAIL)
     low, high = (centre + wider * (np.quantile(shares, at) - centre) for at in (_TAIL, 1 - _TAIL))
-    return float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
+    return float(low), float(high)

@@ -1,0 +1,178 @@
+"""What the commands of evidence share: the study at hand, plans from any file, tables of gains and losses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from owlbus.cli.chain import study_of
+from owlbus.cli.options import AreaOptions, DemandOptions, NetworkOptions, option, sources_of
+from owlbus.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.table import Table
+
+    from owlbus.evidence import Ledger
+    from owlbus.evidence.places import Places
+    from owlbus.limits import ServiceRule
+    from owlbus.pipeline import Sources, Study
+    from owlbus.plan import Plan
+
+_PANEL = "What it is measured on"
+_STUDY_FILES = ("run.json", "demand.parquet", "network.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class GroundOptions:
+    """What plans are measured on."""
+
+    from_run: Annotated[
+        str | None,
+        option(
+            _PANEL, "--run", unit="DIR", text="Demand and network of an earlier run. Default: the run a plan lies in, or the sample city."
+        ),
+    ] = None
+    records: Annotated[
+        list[str] | None, option(_PANEL, "--records", unit="FILE", text="Records of calls or taxi rides instead; may be repeated.")
+    ] = None
+    max_snap: Annotated[float, option(_PANEL, "--max-snap", unit="METRES", text="How far a way-point may lie from the nearest stop.")] = (
+        1500.0
+    )
+
+
+def ground_of(
+    ground: GroundOptions, files: list[str], area: AreaOptions, demand: DemandOptions, network: NetworkOptions
+) -> tuple[Study, Sources | None, str | None]:
+    """
+    Read or build what plans are measured on.
+
+    Parameters
+    ----------
+    ground
+        A run, records, or neither.
+    files
+        Plans; the first that lies in a run brings its study.
+    area, demand, network
+        Options for records, lengths in metres.
+
+    Returns
+    -------
+    study, sources, run
+        The study, and what it comes from.
+
+    Raises
+    ------
+    UsageError
+        If both a run and records are named.
+    DataError
+        If a plan is not there.
+    """
+    for file in files:
+        if not Path(file).is_file():
+            msg = f"{file}: no such file; name a plan as .geojson, .csv, .csv.gz or .zip (GTFS)"
+            raise DataError(msg)
+    run = ground.from_run
+    if run is not None and ground.records:
+        msg = f"--run takes demand and network from {run}, so --records would not be read; leave one of them out"
+        raise UsageError(msg)
+    if run is None and not ground.records and area.city is None:
+        folders = [Path(file).parent for file in files]
+        run = next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
+        area = area if run is not None else AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
+    sources = None if run is not None else sources_of(ground.records, area, demand, network)
+    return study_of(sources, run, None), sources, run
+
+
+def read_any_plan(file: str, study: Study, max_snap_m: float) -> Plan:
+    """
+    Read a plan from GeoJSON, a table of way-points, or a GTFS feed.
+
+    Parameters
+    ----------
+    file
+        ``.geojson``, ``.csv``, ``.csv.gz`` or ``.zip``.
+    study
+        Whose network it is to run on.
+    max_snap_m
+        Metres that a way-point may lie from the nearest stop.
+
+    Returns
+    -------
+    Plan
+        Routes on the study's network.
+    """
+    from owlbus.plan import read_plan
+
+    if Path(file).suffix == ".zip":
+        from owlbus.gtfs import read_gtfs
+
+        return read_gtfs(file, study.network, max_snap_m=max_snap_m).plan
+    return read_plan(file, study.network, max_snap_m=max_snap_m)
+
+
+def plan_names(files: list[str]) -> list[str]:
+    """Return a short name for each plan of `files`, its folder's where two files share theirs."""
+    from owlbus.cli.chain import plan_name
+
+    names = [plan_name(file) for file in files]
+    if len(set(names)) == len(names):
+        return names
+    names = [f"{Path(file).resolve().parent.name}/{name}" for file, name in zip(files, names, strict=True)]
+    return [name if names.count(name) == 1 else f"{name} {place + 1}" for place, name in enumerate(names)]
+
+
+def ledger_of(study: Study, rule: ServiceRule) -> Ledger:
+    """Return the demand of a `study` under a `rule`, laid out for evidence, trips and people a night."""
+    from owlbus.evidence import Ledger
+
+    return Ledger.build(study.network, study.demand, rule, study.districts)
+
+
+def places_of(study: Study) -> Places:
+    """Return the known places of a `study`, lon/lat: night spots of its city, if it has one."""
+    from owlbus.evidence.places import Places
+
+    if study.city is None:
+        return Places()
+    spots = study.city.night_spots
+    return Places(spots.names, spots.lon, spots.lat)
+
+
+def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float) -> Table:
+    """
+    Lay out who gains and who loses, one part of the demand a row.
+
+    Parameters
+    ----------
+    title
+        Line above the table.
+    rows
+        Trips and people a night by label, as `owlbus.evidence.shown` leaves them.
+    min_count
+        What stands for a hidden count.
+
+    Returns
+    -------
+    Table
+        Gained, lost and net trips, then people.
+    """
+    from rich import box
+    from rich.table import Table
+
+    from owlbus.evidence.shown import count_text
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    for name in ("trips +", "trips -", "net", "people +", "people -", "net"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for label, row in rows.items():
+        cells = []
+        for what in ("trips", "presence"):
+            cells += [count_text(row[f"{side}_{what}"], min_count) for side in ("gained", "lost")]
+            net = row[f"net_{what}"]
+            cells.append("" if net is None else f"{net:+,.0f}")
+        table.add_row(label, *cells)
+    return table

@@ -1,0 +1,368 @@
+"""Single changes of a plan: a stop left out, moved or swapped, a route dropped, a place to pass by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.errors import UsageError
+from owlbus.evidence.gauge import Gauge, windows_around
+from owlbus.plan import Plan, plan_measures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.evidence.gauge import Candidate
+    from owlbus.limits import RouteLimits
+    from owlbus.network import Network
+    from owlbus.search.objective import Case, Objective
+
+REACH = 3
+"""Places on each side of a way-point that may be joined anew."""
+
+_TRIED = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """
+    A plan after one change.
+
+    Attributes
+    ----------
+    kind
+        ``remove``, ``move``, ``swap``, ``drop`` or ``via``.
+    label
+        The change in words.
+    plan
+        The plan after it.
+    routes
+        Names of the routes that change.
+    broken
+        Limits that the change breaks and the plan before kept, in words, with by how much.
+    """
+
+    kind: str
+    label: str
+    plan: Plan
+    routes: tuple[str, ...]
+    broken: tuple[str, ...] = ()
+
+
+def remove_stop(case: Case, goal: Objective, plan: Plan, stop: int, *, route: int | None = None) -> Change:
+    """
+    Leave a stop out of every route that passes it, or of one.
+
+    The stops on both sides are joined by the fastest way around it that changes the fewest others; a terminal is cut off.
+
+    Parameters
+    ----------
+    case
+        Network and demand.
+    goal
+        What decides between equal ways.
+    plan
+        The plan.
+    stop
+        Stop index.
+    route
+        Place of the only route to change; all that pass the stop by default.
+
+    Returns
+    -------
+    Change
+        The plan without it.
+
+    Raises
+    ------
+    UsageError
+        If no route passes the stop, or one cannot be joined around it.
+    """
+    changed = plan
+    on = _routes_through(plan, stop, route, case.network)
+    for k in on:
+        changed = _without(Gauge(case, goal, changed), k, stop)
+    return Change("remove", f"stop {stop} left out", changed, tuple(plan.names[k] for k in on))
+
+
+def replace_stop(
+    case: Case, goal: Objective, plan: Plan, stop: int, by: int, *, route: int | None = None, kind: str = "swap", reach: int = REACH
+) -> Change:
+    """
+    Pass another stop in place of one, on every route that passes it, or on one.
+
+    Of all ways to join the route anew within `reach` places on both sides, and at most `SLACK_S` seconds of round trip longer than the
+    quickest, the one that is worth most is taken; the quickest on a tie.
+
+    Parameters
+    ----------
+    case
+        Network and demand.
+    goal
+        What a plan is worth.
+    plan
+        The plan.
+    stop, by
+        Stop indices: the one that goes, and the one that comes.
+    route
+        Place of the only route to change; all that pass the stop by default.
+    kind
+        ``swap`` or ``move``.
+    reach
+        Places on each side that may be joined anew.
+
+    Returns
+    -------
+    Change
+        The plan with the other stop.
+
+    Raises
+    ------
+    UsageError
+        If no route passes the stop, both are the same, or no way joins the other one in.
+    """
+    if stop == by:
+        msg = f"stop {stop} would be put in its own place; name another one"
+        raise UsageError(msg)
+    changed = plan
+    on = _routes_through(plan, stop, route, case.network)
+    for k in on:
+        best = best_swap(Gauge(case, goal, changed), k, stop, by, reach)
+        if best is None:
+            msg = f"route {plan.names[k]} cannot pass stop {by} in place of {stop}: no way joins it in without passing a stop twice"
+            raise UsageError(msg)
+        changed = best
+    return Change(kind, f"stop {by} in place of {stop}", changed, tuple(plan.names[k] for k in on))
+
+
+def best_swap(gauge: Gauge, k: int, stop: int, by: int, reach: int = REACH) -> Plan | None:
+    """
+    Plan with one stop in another's place on one route, joined in the way that is worth most.
+
+    Parameters
+    ----------
+    gauge
+        Of the plan.
+    k
+        Place of the route.
+    stop, by
+        Stop indices.
+    reach
+        Places on each side that may be joined anew.
+
+    Returns
+    -------
+    Plan or None
+        None if no way joins it in.
+    """
+    stops = gauge.plan.routes[k].stops
+    found: list[Candidate] = []
+    for p in np.flatnonzero(stops == stop).tolist():
+        windows = windows_around(p, len(stops), reach)
+        if by in stops:
+            found += gauge.splices(k, ((i, j) for i, j in windows if by not in stops[i + 1 : j] and i >= 0 and j < len(stops)), shut=stop)
+        else:
+            found += gauge.splices(k, windows, via=by, shut=stop)
+    best = gauge.best(found)
+    return None if best is None else gauge.plan_with(best)
+
+
+def drop_route(plan: Plan, route: int) -> Change:
+    """
+    Run a plan without one of its routes.
+
+    Parameters
+    ----------
+    plan
+        The plan, of two routes or more.
+    route
+        Its place.
+
+    Returns
+    -------
+    Change
+        The plan without it.
+
+    Raises
+    ------
+    UsageError
+        If it is the only route.
+    """
+    if len(plan) < 2:  # noqa: PLR2004 - the last route stays
+        msg = f"route {plan.names[route]} is the only one; a plan without routes serves nobody"
+        raise UsageError(msg)
+    rest = plan.routes[:route] + plan.routes[route + 1 :]
+    return Change("drop", f"route {plan.names[route]} dropped", Plan(rest, plan.network_fingerprint), (plan.names[route],))
+
+
+def pass_by(
+    case: Case, goal: Objective, plan: Plan, stop: int, *, route: int | None = None, limits: RouteLimits | None = None, reach: int = 2
+) -> Change:
+    """
+    Let a route pass by a stop.
+
+    Of all routes and ways at most `SLACK_S` seconds of round trip longer than the quickest, the one that is worth most is taken; the
+    quickest on a tie.
+
+    Parameters
+    ----------
+    case
+        Network and demand.
+    goal
+        What a plan is worth.
+    plan
+        The plan.
+    stop
+        Stop index.
+    route
+        Place of the route; any by default.
+    limits
+        What the changed route must keep; None for nothing.
+    reach
+        Places on each side that may be joined anew.
+
+    Returns
+    -------
+    Change
+        The plan with the stop.
+
+    Raises
+    ------
+    UsageError
+        If the route passes it already, or no way joins it in.
+    """
+    chosen = range(len(plan)) if route is None else [route]
+    if any(stop in plan.routes[k].stops for k in chosen):
+        on = next(plan.names[k] for k in chosen if stop in plan.routes[k].stops)
+        msg = f"route {on} passes stop {stop} already; name another place"
+        raise UsageError(msg)
+    gauge = Gauge(case, goal, plan, limits)
+    best = gauge.best(found for k in chosen for found in detours(gauge, k, stop, reach))
+    if best is None:
+        msg = f"no route can pass stop {stop} within the limits; allow more kilometres or minutes, or name another place"
+        raise UsageError(msg)
+    return Change("via", f"route {plan.names[best.route]} by stop {stop}", gauge.plan_with(best), (plan.names[best.route],))
+
+
+def detours(gauge: Gauge, k: int, stop: int, reach: int = 2) -> Iterator[Candidate]:
+    """
+    Ways to let a route pass by a stop: detours from the places nearest to it, and longer ends.
+
+    Parameters
+    ----------
+    gauge
+        Of the plan.
+    k
+        Place of the route.
+    stop
+        Stop index.
+    reach
+        Most places that a detour may skip on each side.
+
+    Yields
+    ------
+    Candidate
+        Those that can be joined and keep the limits.
+    """
+    stops = gauge.plan.routes[k].stops
+    n = len(stops)
+    drive_s = gauge.case.network.drive_s
+    away = drive_s[stops, stop].astype(np.int64) + drive_s[stop, stops]
+    nearest = np.argsort(away, kind="stable")[:_TRIED].tolist()
+    pairs = {(i, j) for p in nearest for i in range(max(0, p - reach), p + 1) for j in range(max(p, i + 1), min(n, p + 1 + reach))}
+    pairs |= {(n - 1, n)} if n - 1 in nearest else set()
+    pairs |= {(-1, 0)} if 0 in nearest else set()
+    yield from gauge.splices(k, iter(sorted(pairs)), via=stop)
+
+
+def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimits) -> tuple[str, ...]:
+    """
+    Limits that a plan breaks and another one kept, or breaks further, in words, with by how much.
+
+    Parameters
+    ----------
+    network
+        The plans' network.
+    before, after
+        The plans; routes are matched by name.
+    limits
+        What is to be kept, in metres and seconds.
+
+    Returns
+    -------
+    tuple of str
+        One line a limit; empty if nothing gets worse.
+    """
+    was, now = (dict(_used(network, plan, limits)) for plan in (before, after))
+    lines = []
+    for (name, what), (value, bound, unit) in now.items():
+        excess = value - bound if unit[0] != "-" else bound - value
+        old = was.get((name, what))
+        old_excess = 0.0 if old is None else max(0.0, old[0] - old[1] if unit[0] != "-" else old[1] - old[0])
+        if excess > 0 and excess > old_excess:
+            shown = unit.lstrip("+-")
+            side = "above" if unit[0] != "-" else "below"
+            lines.append(f"{name}: {what} {value:,.6g}{shown} is {excess:,.6g}{shown} {side} the {bound:,.6g}{shown} allowed")
+    return tuple(lines)
+
+
+def _used(network: Network, plan: Plan, at: RouteLimits) -> Iterator[tuple[tuple[str, str], tuple[float, float, str]]]:
+    """Value, bound and unit of every limit; a unit that begins with - bounds from below."""
+    measures = plan_measures(network, plan, at.headway_s)
+    rows: Iterable[tuple[str, Sequence[float] | NDArray[np.generic], float, str]] = (
+        ("length", measures.longer_length_m, at.max_length_m, "+ m"),
+        ("least length", measures.shorter_length_m, at.min_length_m, "- m"),
+        ("ride", measures.longer_ride_s, at.max_ride_s, "+ s"),
+        ("circuity", measures.circuity, at.max_circuity, "+"),
+        ("stops", measures.n_stops, at.max_stops, "+"),
+        ("least stops", measures.n_stops, at.min_stops, "-"),
+    )
+    for what, values, bound, unit in rows:
+        for name, value in zip(measures.names, values, strict=True):
+            yield (f"route {name}", what), (float(value), float(bound), unit)
+    yield ("all routes", "length"), (float(measures.total_length_m), float(at.max_total_length_m), "+ m")
+    yield ("all routes", "buses"), (float(measures.total_buses), float(at.max_buses), "+")
+
+
+def _routes_through(plan: Plan, stop: int, route: int | None, network: Network) -> list[int]:
+    """Places of the routes that pass a stop, refused if there is none."""
+    on = [k for k in range(len(plan)) if stop in plan.routes[k].stops]
+    if route is not None:
+        on = [k for k in on if k == route]
+    if not on:
+        used = plan.used_stops if route is None else np.unique(plan.routes[route].stops)
+        near = used[np.argsort(network.drive_s[stop, used], kind="stable")[:3]].tolist()
+        who = "no route passes" if route is None else f"route {plan.names[route]} does not pass"
+        msg = f"{who} stop {stop}; the nearest stops with a route are {', '.join(map(str, near))}"
+        raise UsageError(msg)
+    return on
+
+
+def _without(gauge: Gauge, k: int, stop: int) -> Plan:
+    """Plan with a stop left out of one route, wherever it passes it."""
+    plan = gauge.plan
+    stops = plan.routes[k].stops
+    p = int(np.flatnonzero(stops == stop)[0])
+    found: list[Candidate] = []
+    if p in {0, len(stops) - 1}:
+        kept = stops[1:] if p == 0 else stops[:-1]
+        candidate = gauge.candidate(k, kept) if len(kept) > 1 else None
+        found = [candidate] if candidate is not None else []
+    for reach in range(1, REACH + 1):
+        if not found:
+            found = list(gauge.splices(k, windows_around(p, len(stops), reach), shut=stop))
+    if not found:
+        msg = f"route {plan.names[k]} cannot be joined around stop {stop}; drop the route, or move the stop"
+        raise UsageError(msg)
+    best = min(found, key=lambda one: (_changed(stops, one.stops), one.cycle_s, -one.value))
+    after = gauge.plan_with(best)
+    return after if stop not in best.stops else _without(Gauge(gauge.case, gauge.objective, after), k, stop)
+
+
+def _changed(before: NDArray[np.int32], after: NDArray[np.int32]) -> int:
+    """Stops that are on one of two routes only."""
+    return int(np.setxor1d(before, after).size)

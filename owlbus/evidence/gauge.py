@@ -1,0 +1,283 @@
+"""Candidates for one route, valued exactly against the rest of a plan without counting the plan anew."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.plan import Plan, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from owlbus.limits import RouteLimits
+    from owlbus.search.objective import Case, Objective
+
+SLACK_S = 300
+"""Seconds of round trip that a way may take longer than the quickest one: without a bound the best way is a tour of the city."""
+
+_SPARE = 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """
+    One route, changed.
+
+    Attributes
+    ----------
+    route
+        Its place in the plan.
+    stops
+        Stop indices, shape (n,), int32.
+    value
+        Objective of the plan with it, in 1/1024.
+    length_m
+        One-way metres, the longer direction.
+    cycle_s
+        Seconds there and back.
+    """
+
+    route: int
+    stops: NDArray[np.int32]
+    value: int
+    length_m: int
+    cycle_s: int
+
+
+class Gauge:
+    """
+    Values of plans that differ from a given one in a single route.
+
+    Not for users: it changes its work space in place.
+
+    Parameters
+    ----------
+    case
+        Network, demand and rule.
+    objective
+        What counts.
+    plan
+        The plan to change.
+    limits
+        What changed routes must keep; where the plan breaks a limit already, a change must not make it worse. None for no limits.
+    """
+
+    def __init__(self, case: Case, objective: Objective, plan: Plan, limits: RouteLimits | None = None) -> None:
+        """Allocate once for routes a little longer than the longest."""
+        from owlbus.kernels.coverage import new_rest
+
+        self.case = case
+        self.objective = objective
+        self.plan = plan
+        self.limits = limits
+        network = case.network
+        longest = max((route.n_stops for route in plan.routes), default=2)
+        self.width = 2 * longest + _SPARE
+        self.routes = case.pad(plan, width=self.width)
+        widest = int(np.diff(network.shed_indptr).max(initial=1))
+        entries = self.width * widest
+        self._rest = new_rest(network.n_stops, case.n_rows, max(1, len(plan.routes)), entries, symmetric=case.is_symmetric)
+        self._scratch = (np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_rows, np.float32))
+        self._out = np.zeros(self.width, np.int32)
+        self._running = (np.zeros(self.width, np.float32), np.zeros(self.width, np.float32))
+        self._banned = np.zeros(network.n_stops, np.uint8)
+        self._transfers = min(objective.max_transfers, case.rule.max_transfers)
+        self.value = case.value(plan, objective)
+        self.now = [self._measure(route.stops) for route in plan.routes]
+        self._left_out = -1
+        self._own = 0
+
+    def leave_out(self, k: int) -> None:
+        """Value candidates for the route in place `k` from now on."""
+        from owlbus.kernels.coverage import prepare_rest
+
+        if k == self._left_out:
+            return
+        prepare_rest(self.case.graph, self.routes, self._rest, k, float(self.case.rule.transfer_s))
+        self._left_out = k
+        stops, counts, ahead_s, back_s = self.routes
+        self._own = self._gain(stops[k], int(counts[k]), ahead_s[k], back_s[k])
+
+    def candidate(self, k: int, stops: NDArray[np.int32]) -> Candidate | None:
+        """
+        Value a changed route.
+
+        Parameters
+        ----------
+        k
+            Its place in the plan.
+        stops
+            Its new stops, linked in a row, shape (n,).
+
+        Returns
+        -------
+        Candidate or None
+            None if it breaks a limit; metres and seconds as on the network.
+        """
+        length_m, cycle_s, kept = self._keeps(k, stops)
+        if not kept:
+            return None
+        self.leave_out(k)
+        self._out[: len(stops)] = stops
+        self._measure(stops)
+        gain = self._gain(self._out, len(stops), *self._running)
+        return Candidate(k, np.array(stops, np.int32), self.value - self._own + gain, length_m, cycle_s)
+
+    def splice(self, k: int, i: int, j: int, via: int = -1, shut: int = -1) -> NDArray[np.int32] | None:
+        """
+        Join the places `i` and `j` of a route anew.
+
+        Parameters
+        ----------
+        k
+            The route's place in the plan.
+        i, j, via, shut
+            As in `owlbus.kernels.detours.splice`.
+
+        Returns
+        -------
+        ndarray of int32 or None
+            The new stops; None if there is no way.
+        """
+        from owlbus.kernels.detours import splice
+
+        stops, counts = self.routes[:2]
+        out = np.zeros(self.width, np.int32)
+        n = splice(self.case.graph, self.case.network.drive_s, stops[k], int(counts[k]), i, j, via, shut, out, self._banned)
+        return out[:n].copy() if n > 1 else None
+
+    def splices(self, k: int, windows: Iterator[tuple[int, int]], via: int = -1, shut: int = -1) -> Iterator[Candidate]:
+        """
+        Value a route that is joined anew over each of some windows.
+
+        Parameters
+        ----------
+        k
+            The route's place in the plan.
+        windows
+            Pairs of places that stay.
+        via, shut
+            As in `splice`.
+
+        Yields
+        ------
+        Candidate
+            Those that can be joined and keep the limits.
+        """
+        seen = set()
+        for i, j in windows:
+            stops = self.splice(k, i, j, via, shut)
+            if stops is None or stops.tobytes() in seen:
+                continue
+            seen.add(stops.tobytes())
+            found = self.candidate(k, stops)
+            if found is not None:
+                yield found
+
+    def plan_with(self, candidate: Candidate) -> Plan:
+        """Return the plan with a candidate in its route's place."""
+        routes = list(self.plan.routes)
+        routes[candidate.route] = Route(candidate.stops, routes[candidate.route].name)
+        return Plan(tuple(routes), self.plan.network_fingerprint)
+
+    def extra_s(self, candidate: Candidate) -> int:
+        """Return the seconds that a candidate's round trip takes longer."""
+        return candidate.cycle_s - self.now[candidate.route][1]
+
+    def best(self, found: Iterable[Candidate], slack_s: int = SLACK_S) -> Candidate | None:
+        """Return the worthiest candidate among those at most `slack_s` seconds longer than the quickest; the quickest on a tie."""
+        every = list(found)
+        quickest = min((one.cycle_s - self.now[one.route][1] for one in every), default=0)
+        near = (one for one in every if self.extra_s(one) <= quickest + slack_s)
+        return min(near, key=lambda one: (-one.value, self.extra_s(one), one.route, one.stops.tobytes()), default=None)
+
+    def _gain(self, stops: Any, n: int, ahead_s: Any, back_s: Any) -> int:  # noqa: ANN401 - arrays as the kernels take them
+        from owlbus.kernels.coverage import route_gain
+
+        served, people = route_gain(
+            self.case.graph,
+            self.case.demand_arrays,
+            self.routes,
+            self._rest,
+            stops,
+            n,
+            ahead_s,
+            back_s,
+            self._scratch,
+            self._transfers,
+        )
+        return int(self.objective.trips * served + self.objective.presence * people)
+
+    def _measure(self, stops: NDArray[np.int32]) -> tuple[int, int, int, float]:
+        """Return metres and seconds of the longer direction, cycle seconds and circuity, and fill the running seconds."""
+        from owlbus.kernels.coverage import measure_route
+
+        n = len(stops)
+        self._out[:n] = stops
+        ahead_m, back_m = measure_route(self.case.graph, self._out, n, *self._running)
+        ahead_s, back_s = (float(running[n - 1]) for running in self._running)
+        drive_m = self.case.network.drive_m
+        shortest = drive_m[stops[0], stops[-1]], drive_m[stops[-1], stops[0]]
+        circuity = max(ahead_m / max(1, shortest[0]), back_m / max(1, shortest[1])) if stops[0] != stops[-1] else math.inf
+        return max(ahead_m, back_m), int(ahead_s + back_s), int(max(ahead_s, back_s)), circuity
+
+    def _keeps(self, k: int, stops: NDArray[np.int32]) -> tuple[int, int, bool]:
+        """Return metres, cycle seconds and whether the limits hold, or are broken no worse than now."""
+        length_m, cycle_s, ride_s, circuity = self._measure(stops)
+        at = self.limits
+        if at is None:
+            return length_m, cycle_s, True
+        now = self.now[k]
+        n, before = len(stops), self.plan.routes[k].n_stops
+        kept = (
+            length_m <= max(at.max_length_m, now[0])
+            and length_m >= min(at.min_length_m, now[0])
+            and ride_s <= max(at.max_ride_s, now[2])
+            and circuity <= max(at.max_circuity, now[3])
+            and min(at.min_stops, before) <= n <= max(at.max_stops, before)
+        )
+        if not kept:
+            return length_m, cycle_s, False
+        metres = sum(one[0] for one in self.now)
+        buses = sum(-(-one[1] // at.headway_s) for one in self.now)
+        more_buses = -(-cycle_s // at.headway_s) - -(-now[1] // at.headway_s)
+        kept = metres + length_m - now[0] <= max(at.max_total_length_m, metres) and buses + more_buses <= max(at.max_buses, buses)
+        return length_m, cycle_s, kept
+
+
+def windows_around(p: int, n: int, reach: int) -> Iterator[tuple[int, int]]:
+    """
+    Pairs of places before and after a place, near ones first.
+
+    Parameters
+    ----------
+    p
+        The place that goes.
+    n
+        Stops on the route.
+    reach
+        Most places on each side.
+
+    Yields
+    ------
+    tuple of int
+        Places that stay; -1 or `n` stand for a route that begins or ends anew.
+
+    Examples
+    --------
+    >>> list(windows_around(2, 4, 1))
+    [(1, 3)]
+    """
+    pairs = [
+        (i, j)
+        for i in range(max(-1, p - reach), p)
+        for j in range(p + 1, min(n, p + reach) + 1)
+        if (i >= 0 or p == 0) and (j < n or p == n - 1)
+    ]
+    yield from sorted(pairs, key=lambda pair: (pair[1] - pair[0], abs(pair[0] + pair[1] - 2 * p), pair))

@@ -1,0 +1,193 @@
+"""Differences as people may read them: a count below the least one is left out, and with it what would give it away."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.privacy import MIN_COUNT, Counts, hidden_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.evidence.difference import Difference, Interval, Moved
+
+SIDES = ("gained_trips", "lost_trips", "gained_presence", "lost_presence")
+HEX_COLUMNS = ("gained_trips_by_hex", "lost_trips_by_hex", "gained_presence_by_hex", "lost_presence_by_hex")
+_FAMILIES = ("by_hour", "by_district", "by_weekday")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """
+    A difference with small counts left out.
+
+    Attributes
+    ----------
+    values
+        What JSON holds; a hidden count reads None.
+    n_hidden
+        Counts hidden.
+    """
+
+    values: dict[str, Any]
+    n_hidden: int
+
+
+def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
+    """
+    Difference without what points at fewer than `min_count` people.
+
+    Hours and districts add up to the whole, so a hidden part takes another one with it; weekdays average to it. A net count, a
+    difference of shares and its interval go where a count they are made of is hidden.
+
+    Parameters
+    ----------
+    change
+        The difference.
+    min_count
+        Trips or people a night below which a count is hidden.
+
+    Returns
+    -------
+    Shown
+        Values for JSON.
+
+    Raises
+    ------
+    PrivacyError
+        If `min_count` protects nobody.
+    """
+    whole: dict[str, float | None] = {}
+    families: dict[str, dict[str, dict[str, float | None]]] = {name: {} for name in _FAMILIES}
+    n_hidden = 0
+    for side in SIDES:
+        n_hidden += _show_side(change, side, min_count, whole, families)
+    _add_net(whole)
+    for parts in families.values():
+        for part in parts.values():
+            _add_net(part)
+    values: dict[str, Any] = {"whole": whole, **families}
+    for name, label in (("served", "trips"), ("presence", "presence")):
+        secret = whole[f"net_{label}"] is None
+        share, interval = getattr(change, f"{name}_share"), getattr(change, f"{name}_interval")
+        values[f"{name}_share_change"] = None if secret else round(share, 6)
+        values[f"{name}_share_interval"] = None if secret else shown_interval(interval)
+    values["is_sure"] = change.is_sure
+    values["burden"], hidden = _shown_burden(asdict(change.burden), min_count)
+    values["cost"] = {**asdict(change.cost), "cycle_min": round(change.cost.cycle_min, 1)}
+    values["hidden"] = {"min_count": min_count, "counts": n_hidden + hidden}
+    return Shown(values, n_hidden + hidden)
+
+
+def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_count: float = MIN_COUNT) -> dict[str, NDArray[np.float64]]:
+    """
+    Gains and losses by hex, NaN where a count is hidden.
+
+    Parameters
+    ----------
+    change
+        The difference, over H hexes.
+    districts
+        Name of each hex's district, whose sums are published, or None.
+    min_count
+        Trips or people a night below which a count is hidden.
+
+    Returns
+    -------
+    dict
+        `HEX_COLUMNS` without their endings, shape (H,) each.
+    """
+    margins = [] if districts is None else [districts == name for name in np.unique(districts)]
+    shown = {}
+    for column in HEX_COLUMNS:
+        counts: NDArray[np.float64] = getattr(change, column)
+        shown[column.removesuffix("_by_hex")] = np.where(hidden_cells(counts, margins, min_count), np.nan, np.round(counts, 1))
+    return shown
+
+
+def shown_interval(interval: Interval) -> list[float] | None:
+    """Return both ends rounded, or None where there is no interval."""
+    low, high = interval
+    return None if low is None or high is None else [round(low, 6), round(high, 6)]
+
+
+def shown_count(value: float, min_count: float = MIN_COUNT) -> float | None:
+    """Return a lone count, None where it is small but not nothing."""
+    return None if 0 < value < min_count else round(value, 1)
+
+
+def count_text(value: float | None, min_count: float = MIN_COUNT) -> str:
+    """
+    Count as people read it.
+
+    Parameters
+    ----------
+    value
+        Trips or people, None where hidden.
+    min_count
+        What stands for a hidden one.
+
+    Returns
+    -------
+    str
+        Whole number.
+
+    Examples
+    --------
+    >>> count_text(1234.4), count_text(None)
+    ('1,234', '<15')
+    """
+    return f"<{min_count:g}" if value is None else f"{value:,.0f}"
+
+
+def _show_side(
+    change: Difference,
+    side: str,
+    min_count: float,
+    whole: dict[str, float | None],
+    families: Mapping[str, dict[str, dict[str, float | None]]],
+) -> int:
+    """Enter one of `SIDES` for the whole and its parts; return how many counts are hidden."""
+    counts = Counts(min_count)
+    total = counts.add(getattr(change.whole, side))
+    cells: list[tuple[str, str, int, float]] = []
+    for family in _FAMILIES:
+        parts: Mapping[str, Moved] = getattr(change, family)
+        own = [(family, label, counts.add(getattr(part, side)), getattr(part, side)) for label, part in parts.items()]
+        if own:
+            counts.tie(total, [cell for _, _, cell, _ in own], _weights(family, len(own)))
+        cells += own
+    hidden = counts.hidden()
+    whole[side] = None if hidden[total] else round(getattr(change.whole, side), 1)
+    for family, label, cell, value in cells:
+        families[family].setdefault(label, {})[side] = None if hidden[cell] else round(value, 1)
+    return int(hidden.sum())
+
+
+def _weights(family: str, n: int) -> Sequence[float] | None:
+    """Weekdays average to the whole, hours and districts add up to it."""
+    return [1 / n] * n if family == "by_weekday" else None
+
+
+def _add_net(part: dict[str, float | None]) -> None:
+    """Enter what is gained less what is lost, None where either is hidden."""
+    for what in ("trips", "presence"):
+        gained, lost = part[f"gained_{what}"], part[f"lost_{what}"]
+        part[f"net_{what}"] = None if gained is None or lost is None else round(gained - lost, 1)
+
+
+def _shown_burden(burden: dict[str, float], min_count: float) -> tuple[dict[str, float | None], int]:
+    """Return the burden with small counts, and the means made of them, left out."""
+    shown: dict[str, float | None] = {}
+    for name, value in burden.items():
+        if name.endswith(("_trips", "_presence")):
+            shown[name] = shown_count(value, min_count)
+    for side, count in (("slower", "trips"), ("faster", "trips"), ("further", "presence"), ("nearer", "presence")):
+        unit = "s" if count == "trips" else "m"
+        shown[f"{side}_mean_{unit}"] = None if shown[f"{side}_{count}"] is None else round(burden[f"{side}_mean_{unit}"], 1)
+    return shown, sum(value is None for name, value in shown.items() if not name.endswith(("_s", "_m")))

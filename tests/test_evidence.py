@@ -1,0 +1,328 @@
+"""Evidence: differences equal two full scorecards to the last bit, changes join what they cut, and nothing small is shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+
+import numpy as np
+import pytest
+from cities import LINK_M, LINK_S, city
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from test_coverage import cases
+
+from owlbus.demand import Demand
+from owlbus.errors import DataError, UsageError
+from owlbus.evidence import Ledger, compare_plans, difference
+from owlbus.evidence.changes import drop_route, newly_broken, pass_by, remove_stop, replace_stop
+from owlbus.evidence.compare import difference_geojson
+from owlbus.evidence.gauge import Gauge, windows_around
+from owlbus.evidence.places import Places, find_route
+from owlbus.evidence.shown import shown_difference
+from owlbus.kernels.detours import splice, steps_apart
+from owlbus.limits import RouteLimits
+from owlbus.plan import Plan, Route, plan_measures
+from owlbus.score import score_plan
+from owlbus.search import Case, Objective
+
+SERVED = Objective()
+LADDER = [(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (6, 3), (1, 4), (2, 5)]
+"""Two rows of stops, 0 1 2 3 and 0 4 5 6 3, with rungs."""
+
+
+def ladder():
+    """Route A along the upper row, with trips to and from the lower one."""
+    network, demand = city(
+        8,
+        LADDER,
+        {(0, 3): 100.0, (0, 2): 40.0, (4, 3): 30.0, (1, 3): 12.0, (7, 0): 100.0},
+        presence={h: 20.0 + h for h in range(8)},
+        **more,
+    )
+    return network, demand, Plan((Route([0, 1, 2, 3], "A"),), network.fingerprint)
+
+
+def week(network, rng):
+    """Seven nights and two hours of random trips and people."""
+    n, rows = network.grid.n_hexes, 400
+    ends = rng.integers(0, n, (2, rows))
+    keep = ends[0] != ends[1]
+    night, hour = rng.integers(0, 7, rows), rng.integers(24, 26, rows)
+    trips = {
+        "night": night[keep],
+        "hour": hour[keep],
+        "origin": ends[0][keep],
+        "destination": ends[1][keep],
+        "trips": rng.random(keep.sum()),
+    }
+    people = {"night": night, "hour": hour, "hex": ends[0], "presence": rng.random(rows)}
+    nights = tuple(dt.date(2013, 3, 11) + dt.timedelta(days=day) for day in range(7))
+    return Demand.from_rows(n, trips, people, hours=(24, 25), nights=nights, grid=network.grid.fingerprint)
+
+
+@st.composite
+def changed_plans(draw):
+    """Random city and plan, a week of demand on it, and the plan after a random change."""
+    case, plan = draw(cases())
+    assume(len(plan) > 1)
+    network = case.network
+    stop = draw(st.sampled_from(plan.used_stops.tolist()))
+    other = draw(st.integers(0, network.n_stops - 1))
+    kind = draw(st.sampled_from(["remove", "swap", "drop", "via"]))
+    try:
+        if kind == "remove":
+            change = remove_stop(case, SERVED, plan, stop)
+        elif kind == "swap":
+            change = replace_stop(case, SERVED, plan, stop, other)
+        elif kind == "drop":
+            change = drop_route(plan, draw(st.integers(0, len(plan) - 1)))
+        else:
+            change = pass_by(case, SERVED, plan, other)
+    except UsageError:
+        assume(False)  # noqa: FBT003 - hypothesis' own way to draw again
+    return case, plan, change, week(network, np.random.default_rng(draw(st.integers(0, 99))))
+
+
+@given(changed_plans())
+@settings(max_examples=60, deadline=None)
+def test_a_difference_equals_two_full_scorecards_to_the_last_bit(drawn):
+    case, plan, change, demand = drawn
+    labels = np.array([f"d{h % 3}" for h in range(demand.n_hexes)])
+    ledger = Ledger.build(case.network, demand, case.rule, labels)
+    found = difference(ledger, ledger.enter(plan), ledger.enter(change.plan))
+    cards = [score_plan(case.network, demand, one, rule=case.rule, groups=labels) for one in (plan, change.plan)]
+    parts = [(found.whole, [card.coverage for card in cards])]
+    for family, key in ((found.by_hour, "by_hour"), (found.by_weekday, "by_weekday")):
+        parts += [(moved, [getattr(card, key)[label] for card in cards]) for label, moved in family.items()]
+    parts += [(moved, [card.by_group[label] for card in cards]) for label, moved in found.by_district.items()]
+    for moved, (before, after) in parts:
+        assert moved.net_trips == after.served.numerator - before.served.numerator
+        assert moved.net_presence == after.presence.numerator - before.presence.numerator
+    assert found.cost.length_m == cards[1].total_length_m - cards[0].total_length_m
+    assert found.cost.buses == cards[1].total_buses - cards[0].total_buses
+    ends = found.gained_trips_by_hex.sum() - found.lost_trips_by_hex.sum()
+    assert ends == 2 * found.whole.net_trips
+
+
+@given(changed_plans())
+@settings(max_examples=40, deadline=None)
+def test_a_candidate_is_valued_as_the_whole_plan_counted_anew(drawn):
+    case, plan, _, _ = drawn
+    gauge = Gauge(case, Objective(2, 1), plan)
+    for k, route in enumerate(plan.routes):
+        for i, j in windows_around(route.n_stops // 2, route.n_stops, 2):
+            for found in gauge.splices(k, iter([(i, j)]), via=int(case.network.n_stops) - 1):
+                assert found.value == case.value(gauge.plan_with(found), Objective(2, 1))
+                assert found.cycle_s == plan_measures(case.network, gauge.plan_with(found)).cycle_s[k]
+
+
+@given(st.lists(st.integers(0, 4), max_size=7), st.lists(st.integers(0, 4), max_size=7))
+def test_steps_apart_is_the_plain_recursion(a, b):
+    def slow(p, q):
+        if p == 0 or q == 0:
+            return p + q
+        return min(slow(p - 1, q) + 1, slow(p, q - 1) + 1, slow(p - 1, q - 1) + (a[p - 1] != b[q - 1]))
+
+    if len(a) + len(b) < 11:
+        assert steps_apart(np.array(a, np.int32), np.array(b, np.int32)) == slow(len(a), len(b))
+
+
+def test_a_splice_passes_no_stop_twice_and_leaves_its_work_space_clean():
+    network, demand, plan = ladder()
+    case = Case.build(network, demand)
+    banned, out = np.zeros(network.n_stops, np.uint8), np.zeros(12, np.int32)
+    stops = np.zeros(12, np.int32)
+    stops[:4] = plan.routes[0].stops
+    n = splice(case.graph, network.drive_s, stops, 4, 1, 2, 6, -1, out, banned)
+    assert n == -1, "6 can be left by 3 and 5 only, and 3 is on the route"
+    n = splice(case.graph, network.drive_s, stops, 4, 1, 3, 6, -1, out, banned)
+    assert out[:n].tolist() == [0, 1, 4, 5, 6, 3] or out[:n].tolist() == [0, 1, 2, 5, 6, 3]
+    assert not banned.any()
+
+
+def test_a_stop_left_out_is_driven_around_and_costs_what_the_way_costs():
+    network, demand, plan = ladder()
+    change = remove_stop(Case.build(network, demand), SERVED, plan, 1)
+    assert change.plan.routes[0].stops.tolist() == [0, 4, 5, 2, 3]
+    ledger = Ledger.build(network, demand)
+    found = difference(ledger, ledger.enter(plan), ledger.enter(change.plan))
+    assert (found.cost.length_m, found.cost.cycle_s) == (LINK_M, 2 * LINK_S)
+    assert (found.whole.lost_trips, found.whole.gained_trips) == (12.0, 30.0)
+    assert (found.burden.slower_trips, found.burden.slower_mean_s) == (140.0, LINK_S)
+
+
+def test_a_terminal_left_out_is_cut_off():
+    network, demand, plan = ladder()
+    assert remove_stop(Case.build(network, demand), SERVED, plan, 3).plan.routes[0].stops.tolist() == [0, 1, 2]
+
+
+def test_a_terminal_may_be_swapped():
+    network, demand, plan = ladder()
+    change = replace_stop(Case.build(network, demand), SERVED, plan, 0, 4)
+    assert change.plan.routes[0].stops.tolist() == [4, 1, 2, 3]
+    assert change.routes == ("A",)
+
+
+def test_passing_by_takes_the_worthiest_of_the_quick_ways():
+    network, demand, plan = ladder()
+    change = pass_by(Case.build(network, demand), SERVED, plan, 5)
+    assert 5 in change.plan.routes[0].stops
+    assert plan_measures(network, change.plan).cycle_s[0] <= 3 * 2 * LINK_S + 2 * LINK_S
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda c, p: remove_stop(c, SERVED, p, 6), r"no route passes stop 6; the nearest stops with a route are 3, 2, 0"),
+        (lambda c, p: remove_stop(c, SERVED, p, 6, route=0), "route A does not pass stop 6; the nearest stops with a route are 3, 2, 0"),
+        (lambda c, p: replace_stop(c, SERVED, p, 1, 1), "stop 1 would be put in its own place; name another one"),
+        (lambda c, p: replace_stop(c, SERVED, p, 1, 7), "route A cannot pass stop 7 in place of 1: no way joins it in"),
+        (lambda c, p: pass_by(c, SERVED, p, 2), "route A passes stop 2 already; name another place"),
+        (lambda c, p: pass_by(c, SERVED, p, 7), "no route can pass stop 7 within the limits"),
+        (lambda _, p: drop_route(p, 0), "route A is the only one; a plan without routes serves nobody"),
+        (lambda _, p: find_route(p, "AA"), "no route is called 'AA'; did you mean A?"),
+        (lambda _, p: find_route(p, "zebra"), "no route is called 'zebra'; there are A"),
+    ],
+)
+def test_a_change_that_cannot_be_made_says_why(act, message):
+    network, demand, plan = ladder()
+    with pytest.raises(UsageError, match=message):
+        act(Case.build(network, demand), plan)
+
+
+def test_a_route_that_is_only_two_stops_around_the_one_left_out_is_refused():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 20.0})
+    plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
+    with pytest.raises(UsageError, match="route A cannot be joined around stop 1; drop the route, or move the stop"):
+        remove_stop(Case.build(network, demand), SERVED, plan, 1)
+
+
+def test_a_broken_limit_is_named_with_by_how_much_and_an_old_one_is_not():
+    network, demand, plan = ladder()
+    change = remove_stop(Case.build(network, demand), SERVED, plan, 1)
+    limits = RouteLimits(max_length_m=3 * LINK_M, max_ride_s=500, max_circuity=1.2, max_buses=1, headway_s=1200)
+    lines = newly_broken(network, plan, change.plan, limits)
+    assert "route A: length 4,000 m is 1,000 m above the 3,000 m allowed" in lines
+    assert "route A: ride 800 s is 300 s above the 500 s allowed" in lines
+    assert "all routes: buses 2 is 1 above the 1 allowed" in lines
+    assert newly_broken(network, change.plan, change.plan, limits) == ()
+    assert newly_broken(network, plan, plan, RouteLimits()) == ()
+
+
+def test_stops_are_found_by_index_name_place_and_position():
+    network, _, _ = ladder()
+    places = Places(("Boramae", "Jangan"), [network.stop_lon[3], network.stop_lon[5]], [network.stop_lat[3], network.stop_lat[5]])
+    assert [
+        places.find_stop(network, text) for text in ("2", "stop 4", "boramae", f"{network.stop_lon[6]:.6f}, {network.stop_lat[6]:.6f}")
+    ] == [
+        2,
+        4,
+        3,
+        6,
+    ]
+    assert places.name_of(network, 3) == "Boramae (stop 3)"
+    assert Places().name_of(network, 3) == "stop 3"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("99", "stop 99: the network has stops 0 to 7; name a stop, a place or LON,LAT"),
+        ("Boramea", "no stop or place is called 'Boramea'; did you mean Boramae?"),
+        ("30.3,59.9", r"30.3,59.9 lies 7,\d{3},\d{3} m from the nearest stop, allowed are 1500 m; give longitude before latitude"),
+    ],
+)
+def test_a_stop_that_nobody_knows_is_refused_with_near_ones(text, message):
+    network, _, _ = ladder()
+    with pytest.raises(UsageError, match=message):
+        Places(("Boramae",), [0.01], [0.01]).find_stop(network, text)
+
+
+def test_who_walks_further_and_who_must_change_is_counted():
+    """Hexes 1 and 2 lie in the sheds of their own stop and, 400 m off, of the next one."""
+    network, demand = city(
+        5, [(0, 1), (1, 2), (2, 3), (1, 4)], {(0, 2): 50.0, (0, 4): 20.0}, sheds={1: (2,), 2: (1,)}, presence=dict.fromkeys(range(5), 30.0)
+    )
+    before = Plan((Route([0, 1, 2], "A"), Route([2, 1, 4], "B")), network.fingerprint)
+    after = Plan((Route([0, 1], "A"), Route([1, 4], "B")), network.fingerprint)
+    ledger = Ledger.build(network, demand)
+    found = difference(ledger, ledger.enter(before), ledger.enter(after))
+    assert (found.burden.further_presence, found.burden.further_mean_m) == (30.0, 400.0)
+    assert (found.burden.faster_trips, found.burden.slower_trips) == (0.0, 0.0), "hex 2 is reached on foot from stop 1 already"
+    assert (found.whole.lost_trips, found.burden.now_transfer_trips) == (0.0, 0.0)
+    turned = difference(ledger, ledger.enter(after), ledger.enter(Plan((Route([0, 1, 4], "A"), Route([2, 1], "B")), network.fingerprint)))
+    assert turned.burden.now_direct_trips == 20.0
+
+
+def test_a_plan_of_another_network_is_refused():
+    network, demand, plan = ladder()
+    other, _ = city(5, [(0, 1)], {(0, 1): 1.0})
+    with pytest.raises(DataError, match="the plan was made for network"):
+        Ledger.build(network, demand).enter(Plan((Route([0, 1], "A"),), other.fingerprint))
+    with pytest.raises(UsageError, match="a comparison needs at least two plans, got 1"):
+        compare_plans(network, demand, {"one": plan})
+    with pytest.raises(DataError, match=r"districts must name each of 8 hexes once, got shape \(1,\)"):
+        Ledger.build(network, demand, districts=np.array(["x"]))
+
+
+def test_an_empty_plan_serves_nobody_and_loses_everything():
+    network, demand, plan = ladder()
+    ledger = Ledger.build(network, demand)
+    found = difference(ledger, ledger.enter(plan), ledger.enter(Plan((), network.fingerprint)))
+    assert (found.whole.lost_trips, found.whole.gained_trips) == (152.0, 0.0)
+    assert found.served_interval == (None, None)
+    assert not found.is_sure
+
+
+def test_a_comparison_shows_every_measure_and_the_citys_share():
+    network, demand, plan = ladder()
+    other = Plan((Route([0, 1, 2, 3], "A"), Route([0, 4, 5, 6, 3], "B")), network.fingerprint)
+    shown = compare_plans(network, demand, {"old": plan, "new": other}).to_dict()
+    assert (shown["city_share"], shown["baseline"], list(shown["plans"])) == (0.42, "old", ["old", "new"])
+    assert shown["differences"]["new"]["whole"]["gained_trips"] == 30.0
+    assert shown["plans"]["new"]["total_length_m"] - shown["plans"]["old"]["total_length_m"] == 4 * LINK_M
+    json.dumps(shown, allow_nan=False)
+
+
+def test_no_count_below_fifteen_is_shown_and_none_can_be_worked_out():
+    """Stop 1 carries 12 trips of its own: neither they, nor a net, nor two totals may tell."""
+    network, demand, plan = ladder()
+    shorter = Plan((Route([0, 4, 5, 2, 3], "A"),), network.fingerprint)
+    ledger = Ledger.build(network, demand)
+    change = difference(ledger, ledger.enter(plan), ledger.enter(shorter))
+    assert change.whole.lost_trips == 12.0
+    shown = shown_difference(change).values
+    assert shown["whole"]["lost_trips"] is None
+    assert shown["whole"]["net_trips"] is None
+    assert shown["served_share_change"] is None
+    assert shown["hidden"]["counts"] > 0
+    document = compare_plans(network, demand, {"old": plan, "new": shorter}).to_dict()
+    assert document["plans"]["new"]["served"]["numerator"] % 15 == 0
+    assert document["plans"]["new"]["served"]["interval"] is None
+    hexes = json.loads(difference_geojson(ledger, change))
+    values = [
+        f["properties"][name] for f in hexes["features"] for name in ("gained_trips", "lost_trips", "gained_presence", "lost_presence")
+    ]
+    assert None in values
+    assert all(value is None or value == 0 or value >= 15 for value in values)
+
+
+@given(changed_plans())
+@settings(max_examples=40, deadline=None)
+def test_a_shown_difference_holds_no_small_count(drawn):
+    case, plan, change, demand = drawn
+    ledger = Ledger.build(case.network, demand, case.rule)
+    shown = shown_difference(difference(ledger, ledger.enter(plan), ledger.enter(change.plan)), 5).values
+    rows = [shown["whole"], *(row for family in ("by_hour", "by_weekday", "by_district") for row in shown[family].values())]
+    for row in rows:
+        for name, value in row.items():
+            if not name.startswith("net"):
+                assert value is None or value == 0 or value >= 5
+    for hour_rows in (shown["by_hour"],):
+        for side in ("gained_trips", "lost_trips"):
+            hidden = [label for label, row in hour_rows.items() if row[side] is None]
+            assert len(hidden) != 1 or shown["whole"][side] is None
+    for name, value in shown["burden"].items():
+        assert name.endswith(("_s", "_m")) or value is None or value == 0 or value >= 5 or math.isclose(value, 0)
