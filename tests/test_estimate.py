@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from owlbus.demand import Demand, estimate_demand
-from owlbus.demand import tally as tally_module
+from owlbus.demand import firsts as firsts_module
 from owlbus.errors import DataError, UsageError
 from owlbus.hexgrid import HexGrid
 from owlbus.kernels.tally import straight_line_m
@@ -231,7 +231,8 @@ def test_rows_in_another_order_or_split_over_files_and_batches_change_nothing(da
     parts = [write_calls(tmp_path / f"{i}.parquet", other[i::2]) for i in range(2)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "BATCH_ROWS", 5)
-        patch.setattr(tally_module, "COMPACT_ROWS", 7)
+        patch.setattr(firsts_module, "FIRST_SLOTS", 8)
+        patch.setattr(firsts_module, "MAX_SLOTS", 8)
         two, _ = estimate_demand(parts, GRID)
     assert by_date(one) == by_date(two)
 
@@ -249,7 +250,7 @@ def test_the_first_example_is_the_first_in_the_file(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(reading, "BATCH_ROWS", 2)
     far = (GOOD_CALL[0], (31.0, 60.5), PLACES[0], "b")
     _, report = estimate_demand(write_calls(tmp_path / "calls.parquet", [GOOD_CALL] * 5 + [far] * 5), GRID)
-    assert [rule.first for rule in report.rules] == [f"{tmp_path / 'calls.parquet'} row 6"]
+    assert [rule.first for rule in report.rules] == [f"{tmp_path / 'calls.parquet'} row 6 (71 km away)"]
 
 
 def test_rejected_rows_keep_their_file_place_and_values(tmp_path: Path) -> None:
@@ -323,7 +324,7 @@ GOAL_SWAPPED = {"destination_lon": PLACES[1][1], "destination_lat": PLACES[1][0]
         ),
         (
             {"origin_lon": 31.0},
-            "4 of 4 trips lie outside the study area, first on line 2; widen the outline, or leave it out to derive one",
+            "4 of 4 trips lie outside the study area, first on line 2 (36 km away); widen the outline, or leave it out to derive one",
         ),
         (
             SWAPPED,

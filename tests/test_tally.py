@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.kernels.tally import judge_rows, straight_line_m
+from owlbus.demand.report import FileLedger
+from owlbus.demand.tally import Tally
+from owlbus.hexgrid import HexGrid
+from owlbus.kernels.tally import straight_line_m
+from owlbus.units import NightWindow
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
 HERE, THERE = (30.30, 59.93), (30.35, 59.95)
 MAX_M_S = 150 / 3.6
+GRID = HexGrid.cover([(30.30, 59.92), (30.34, 59.92), (30.34, 59.94), (30.30, 59.94)])
+
+
+@dataclass(slots=True)
+class Told(Tally):
+    """A tally whose rows lie in hexes that are told."""
+
+    hexes: tuple[Any, Any] = ()
+
+    def _hexes(self, batch):  # noqa: ARG002
+        return self.hexes
+
+
+class Ledger(FileLedger):
+    """A ledger that needs no file."""
+
+    def add(self, batch, rules, grid):
+        """Enter nothing."""
 
 
 def judge(
-    start: float, end: float | None = None, here: int = 0, there: int = 1, count: float = 1.0, window: tuple[int, int] = (24, 29)
+    start: float,
+    end: float | None = None,
+    here: int = 0,
+    there: int = 1,
+    count: float = 1.0,
+    window: tuple[int, int] = (24, 29),
+    twin: int = 0,
 ) -> tuple[int, int, int]:
     """Judge one row between two fixed places."""
-    places = [np.array([value]) for value in (*HERE, *THERE)]
+    lon, lat, to_lon, to_lat = (np.array([value]) for value in (*HERE, *THERE))
     ends = np.array([] if end is None else [end], dtype=np.int64)
     hexes = np.array([here], dtype=np.int32), np.array([there], dtype=np.int32)
-    columns = [np.array([start], dtype=np.int64), ends, *places, *hexes, np.array([count])]
-    for column in columns:
-        column.setflags(write=False)
-    rule, night, hour = judge_rows(*columns, *window, MAX_M_S, 1e6)
-    return int(rule[0]), int(night[0]), int(hour[0])
+    batch = SimpleNamespace(ticks=np.array([start], dtype=np.int64), end_ticks=ends, per_s=1, is_dated=False, first_row=0, n_rows=1)
+    batch.lon, batch.lat, batch.to_lon, batch.to_lat, batch.count = lon, lat, to_lon, to_lat, np.array([count])
+    batch.frame = pl.DataFrame({"lon": lon})
+    verdict = Told(GRID, NightWindow(*window), hexes=hexes).add(batch, Ledger(None), np.array([twin], dtype=np.uint8), is_explained=True)
+    return int(verdict.rule[0]), int(verdict.night[0]), int(verdict.hour[0])
 
 
 def local(text: str) -> int:
@@ -93,6 +124,8 @@ def test_a_time_of_day_past_the_window_does_not_come_round_again() -> None:
         ({"start": 3600, "count": 1e6 + 1}, 6),
         ({"start": 7200, "end": 3600}, 7),
         ({"start": 3601, "end": 3611}, 8),
+        ({"start": 3601, "end": 7211, "twin": 1}, 9),
+        ({"start": 7201, "end": 3601, "twin": 1}, 7),
         ({"start": 3600, "there": -3}, 16),
         ({"start": 3600, "there": -2}, 17),
         ({"start": 3600, "there": -1}, 18),
@@ -114,11 +147,6 @@ def test_a_ride_may_be_as_much_longer_as_its_clock_is_coarse() -> None:
     assert shortest_s > 60
     coarse = [(3600, 3600), (4500, 4500), (3660, 3720), (3660, 3660), (3660, 3725), (4500, 4560)]
     assert [judge(*times)[0] for times in coarse] == [0, 0, 0, 8, 8, 0]
-
-
-def test_no_rows_give_no_rows() -> None:
-    empty = [np.empty(0, dtype=dtype) for dtype in (np.int64, np.int64, *[np.float64] * 4, np.int32, np.int32, np.float64)]
-    assert [column.size for column in judge_rows(*empty, 24, 29, MAX_M_S, 1e6)] == [0, 0, 0]
 
 
 @given(st.tuples(st.floats(-179, 179), st.floats(-80, 80)), st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)))

@@ -10,23 +10,24 @@ import numpy as np
 
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.compare import TAXI_WEIGHT, agreement, blend
-from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_useless, rule_counts
-from owlbus.demand.tally import Counted, Tally
+from owlbus.demand.counting import Account, Terms, counting
+from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_nothing, refuse_useless, rule_counts
+from owlbus.demand.weights import weigh
 from owlbus.errors import UsageError
 from owlbus.progress import current_progress
 from owlbus.records.files import rejected_rows
-from owlbus.records.judging import judge
 from owlbus.records.layout import CALLS, TAXI, Kind
 from owlbus.records.opening import open_sources
-from owlbus.records.reading import read_batches
 from owlbus.units import NightWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike
 
     from owlbus.demand.table import Demand
+    from owlbus.demand.tally import Counted
     from owlbus.hexgrid import HexGrid
-    from owlbus.records.files import RejectedRows
     from owlbus.records.opening import Source
 
 _THIN_SHARE = 0.1
@@ -43,6 +44,9 @@ def estimate_demand(
     timezone: str | None = None,
     max_rejected_share: float = 1.0,
     rejected: str | PathLike[str] | None = None,
+    masts: str | PathLike[str] | None = None,
+    market_share: ArrayLike | None = None,
+    run: Callable[[Terms, Sequence[Source]], Account] | None = None,
 ) -> tuple[Demand, DemandReport]:
     """
     Demand of call and taxi records, and what became of every record.
@@ -55,7 +59,7 @@ def estimate_demand(
     Parameters
     ----------
     paths
-        Parquet or CSV files, plain or compressed; ``-`` is standard input. The columns tell calls from taxi.
+        Parquet or CSV files, plain or compressed, folders or globs of them; ``-`` is standard input. The columns tell calls from taxi.
     grid
         Hexes of the study area.
     window
@@ -72,6 +76,12 @@ def estimate_demand(
         Largest share of a file's rows that may be rejected, 0 to 1.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
+    masts
+        Table of antennas (antenna_id, lon, lat), for calls that name an antenna instead of a position.
+    market_share
+        Share of people whose calls are in the records, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
+    run
+        What counts the files, such as `owlbus.cluster.runner` returns; threads of this process by default.
 
     Returns
     -------
@@ -90,32 +100,37 @@ def estimate_demand(
     window = window or NightWindow()
     _check_shares(taxi_weight=taxi_weight, max_rejected_share=max_rejected_share)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    with open_sources(files, columns) as sources, rejected_rows(rejected) as bin_:
-        tallies, ledgers = _read_all(sources, grid, window, timezone, max_rejected_share, bin_)
-        counted = [tally.demand(_source_name(kind, sources), window.hours, n_nights) for kind, tally in tallies.items()]
+    terms = Terms(grid, window, timezone)
+    with open_sources(files, columns, masts) as sources:
+        account = _count_here(terms, sources, max_rejected_share, rejected) if run is None else run(terms, sources)
+        ledgers = [account.ledgers.get(source.name) or FileLedger(source) for source in sources]
+        for ledger in ledgers:
+            refuse_useless(ledger, max_rejected_share)
+        refuse_nothing(ledgers)
+        kinds = [kind for kind in (CALLS, TAXI) if kind.name in account.tallies]
+        counted = [account.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
+        if market_share is not None:
+            counted = [one if one.demand.source != CALLS.name else replace(one, demand=weigh(one.demand, market_share)) for one in counted]
         _check_nights(n_nights, counted)
         return _joined(counted, ledgers, taxi_weight, n_nights)
 
 
-def _read_all(
-    sources: tuple[Source, ...], grid: HexGrid, window: NightWindow, timezone: str | None, max_rejected_share: float, bin_: RejectedRows
-) -> tuple[dict[Kind, Tally], list[FileLedger]]:
-    """Return the counts of each kind and the ledger of each file, with rejected rows handed to `bin_`."""
-    kinds = [kind for kind in (CALLS, TAXI) if any(source.layout.kind is kind for source in sources)]
-    tallies, ledgers = {kind: Tally(grid) for kind in kinds}, [FileLedger(source) for source in sources]
+def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> Account:
+    """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
     step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
     done = 0
-    for source, ledger in zip(sources, ledgers, strict=True):
-        for batch in read_batches(source, timezone):
-            verdict = judge(batch, grid, window)
-            tallies[source.layout.kind].add(batch, verdict)
-            ledger.add(batch, verdict)
-            bin_.add(batch, verdict)
-            step.reach(done + source.n_bytes * source.share_read(ledger.rows_read), f"{ledger.rows_read} rows of {source.name}")
-        done += source.n_bytes
-        step.reach(done)
-        refuse_useless(ledger, max_rejected_share)
-    return tallies, ledgers
+    with rejected_rows(rejected) as bin_, counting(terms) as counter:
+        for source in sources:
+
+            def reach(rows: int, source: Source = source, done: int = done) -> None:
+                step.reach(done + source.n_bytes * source.share_read(rows), f"{rows} rows of {source.name}")
+
+            counter.count(source, None if rejected is None else bin_, reach)
+            done += source.n_bytes
+            step.reach(done)
+            if not source.is_part:
+                refuse_useless(counter.ledger(source), max_rejected_share)
+        return counter.total()
 
 
 def _joined(counted: list[Counted], ledgers: list[FileLedger], taxi_weight: float, n_nights: int | None) -> tuple[Demand, DemandReport]:

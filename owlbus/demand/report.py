@@ -10,10 +10,13 @@ import numpy as np
 from owlbus.errors import DataError
 from owlbus.records.judging import detail
 from owlbus.records.rules import BY_CODE, GOAL_SWAPPED, REJECT, RULES, SWAPPED, Rule
+from owlbus.units import TRIP_UNITS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from owlbus.demand.compare import Agreement
-    from owlbus.records.judging import Verdict
+    from owlbus.hexgrid import HexGrid
     from owlbus.records.opening import Source
     from owlbus.records.reading import Batch
 
@@ -165,28 +168,42 @@ class FileLedger:
     ----------
     source
         The file.
-    rows, trips
-        By code of the rule, shape (256,); code 0 is a trip.
+    rows, units
+        By code of the rule, shape (256,), int64; trips in units of 1/1024; code 0 is a trip.
     first
-        Place of the first row by code, with figures that show why.
+        By code, the first row, its place, and figures that show why.
     """
 
     source: Source
     rows: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
-    trips: np.ndarray[Any, np.dtype[np.float64]] = field(default_factory=lambda: np.zeros(_CODES))
-    first: dict[int, tuple[str, str]] = field(default_factory=dict)
+    units: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
+    first: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     rows_read: int = 0
 
-    def add(self, batch: Batch, verdict: Verdict) -> None:
-        """Enter a batch."""
-        rows = np.bincount(verdict.rule, minlength=_CODES)
+    @property
+    def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Trips by code of the rule, shape (256,)."""
+        return self.units / TRIP_UNITS
+
+    def add(self, batch: Batch, rules: Sequence[np.ndarray[Any, np.dtype[np.int64]]], grid: HexGrid) -> None:
+        """Enter a batch: its rows, units and first row by rule, and `grid` to say how far outside a row lies."""
+        rows, units, firsts = rules
         self.rows_read += batch.n_rows
         self.rows += rows
-        self.trips += np.bincount(verdict.rule, verdict.count, _CODES)
-        for code in np.flatnonzero(rows).tolist():
-            if code and code not in self.first:
-                row = int(np.argmax(verdict.rule == code))
-                self.first[code] = (self.source.place(batch.first_row + row), detail(BY_CODE[code], batch, row))
+        self.units += units
+        for code in np.flatnonzero(rows[1:]) + 1:
+            row = batch.first_row + int(firsts[code])
+            if row < self.first.get(int(code), (row + 1,))[0]:
+                figures = detail(BY_CODE[int(code)], batch, int(firsts[code]), grid)
+                self.first[int(code)] = row, self.source.place(row), figures
+
+    def merge(self, other: FileLedger) -> None:
+        """Add what another worker entered for the same file."""
+        self.rows_read += other.rows_read
+        self.rows += other.rows
+        self.units += other.units
+        for code, found in other.first.items():
+            self.first[code] = min(self.first.get(code, found), found)
 
     def counted(self) -> FileCount:
         """
@@ -217,7 +234,7 @@ class FileLedger:
 
     def broken(self, rule: Rule) -> str:
         """Return one line on the rows that break `rule`: extent, place and way out."""
-        place, figures = self.first[rule.code]
+        _, place, figures = self.first[rule.code]
         what = "trips" if self.source.layout.kind.name == "taxi" else "calls"
         shown = f" ({figures})" if figures else ""
         way_out = self._swap(rule) if rule in {SWAPPED, GOAL_SWAPPED} else rule.way_out
@@ -252,7 +269,8 @@ def rule_counts(ledgers: list[FileLedger]) -> tuple[RuleCount, ...]:
         if rows:
             trips = sum(float(ledger.trips[rule.code]) for ledger in ledgers)
             ledger = next(ledger for ledger in ledgers if rule.code in ledger.first)
-            first = f"{ledger.source.name} {ledger.first[rule.code][0]}"
+            _, place, figures = ledger.first[rule.code]
+            first = f"{ledger.source.name} {place}{f' ({figures})' if figures else ''}"
             found.append(RuleCount(rule.name, rule.sentence, rule.effect, rule.way_out, rows, trips, rows / everything, first))
     return tuple(found)
 
@@ -271,9 +289,11 @@ def refuse_useless(ledger: FileLedger, max_rejected_share: float) -> None:
     Raises
     ------
     DataError
-        If the file has no rows, most look swapped, no row is a trip, or too many are rejected.
+        If the file has no rows, most look swapped, no row is a trip, or too many are rejected; a part of many may have no rows or trips.
     """
     name, rows = ledger.source.name, ledger.rows_read
+    if rows == 0 and ledger.source.is_part:
+        return
     if rows == 0:
         msg = f"{name}: has a header but no rows; nothing can be counted"
         raise DataError(msg)
@@ -281,7 +301,7 @@ def refuse_useless(ledger: FileLedger, max_rejected_share: float) -> None:
     swapped = [rule for rule in (SWAPPED, GOAL_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
     if swapped:
         raise DataError(ledger.broken(swapped[0]))
-    if not ledger.rows[0]:
+    if not ledger.rows[0] and not ledger.source.is_part:
         raise DataError(ledger.broken(max(by_rule, key=lambda rule: by_rule[rule])))
     rejected = {rule: count for rule, count in by_rule.items() if rule.effect == REJECT}
     if sum(rejected.values()) > max_rejected_share * rows:
@@ -290,3 +310,28 @@ def refuse_useless(ledger: FileLedger, max_rejected_share: float) -> None:
             f"more than --max-rejected {max_rejected_share:g} allows"
         )
         raise DataError(msg)
+
+
+def refuse_nothing(ledgers: Sequence[FileLedger]) -> None:
+    """
+    Refuse parts of a folder that hold no trip together.
+
+    Parameters
+    ----------
+    ledgers
+        All files, read to their end.
+
+    Raises
+    ------
+    DataError
+        If no row of one kind is a trip.
+    """
+    for kind in {ledger.source.layout.kind for ledger in ledgers}:
+        own = [ledger for ledger in ledgers if ledger.source.layout.kind is kind]
+        if any(ledger.rows[0] for ledger in own):
+            continue
+        fullest = max(own, key=lambda ledger: ledger.rows_read)
+        if not fullest.rows_read:
+            msg = f"{fullest.source.name}: has no rows, nor has any other of {len(own)} files of {kind.name}; nothing can be counted"
+            raise DataError(msg)
+        raise DataError(fullest.broken(max(RULES, key=lambda rule: int(fullest.rows[rule.code]))))

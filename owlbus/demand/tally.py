@@ -1,121 +1,116 @@
-"""Verdicts to counts: trips by night, hour and pair of hexes, people by night, hour and hex, repeats of a subscriber left out."""
+"""Batches to counts: every row judged, trips and people added up, repeats of a subscriber left out."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.demand.columns import scaled, sum_by_key
+from owlbus.demand.bins import Bins
+from owlbus.demand.columns import scaled
+from owlbus.demand.firsts import Firsts
 from owlbus.demand.table import Demand
 from owlbus.errors import DataError, UsageError
+from owlbus.records.judging import Verdict, explained_hexes, units_of
+from owlbus.records.rules import MAX_SPEED_KMH
 from owlbus.records.subscribers import NOBODY, Subscribers
+from owlbus.units import TRIP_UNITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.demand.report import FileLedger
     from owlbus.hexgrid import HexGrid
-    from owlbus.records.judging import Verdict
     from owlbus.records.reading import Batch
-
-COMPACT_ROWS = 4_000_000
-"""Rows that wait before they are added up."""
+    from owlbus.units import NightWindow
 
 _HOURS = 36
 _EPOCH = dt.date(1970, 1, 1)
-
-
-@dataclass(slots=True)
-class _Sums:
-    """Trips by key, added up as they come; memory grows with the distinct keys only."""
-
-    keys: list[NDArray[np.int64]] = field(default_factory=list)
-    trips: list[NDArray[np.float64]] = field(default_factory=list)
-    waiting: int = 0
-
-    def add(self, key: NDArray[np.int64], trips: NDArray[np.float64]) -> None:
-        """Add rows."""
-        self.keys.append(key)
-        self.trips.append(trips)
-        self.waiting += key.size
-        if self.waiting > COMPACT_ROWS:
-            self.total()
-
-    def total(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return distinct keys, ascending, and the trips of each."""
-        if not self.keys:
-            return np.empty(0, dtype=np.int64), np.empty(0)
-        key, trips = sum_by_key(np.concatenate(self.keys), np.concatenate(self.trips))
-        self.keys, self.trips, self.waiting = [key], [trips], 0
-        return key, trips
-
-
-@dataclass(slots=True)
-class _Firsts:
-    """The earliest hour of each (subscriber, key), exact; memory grows with the distinct pairs."""
-
-    rows: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
-    waiting: int = 0
-    rows_in: int = 0
-
-    def add(self, subscriber: NDArray[np.int64], key: NDArray[np.int64], hour: NDArray[np.int64]) -> None:
-        """Add rows."""
-        self.rows.append((subscriber, key, hour))
-        self.rows_in += key.size
-        self.waiting += key.size
-        if self.waiting > COMPACT_ROWS:
-            self.distinct()
-
-    def distinct(self) -> tuple[NDArray[np.int64], ...]:
-        """Return subscriber, key and earliest hour of each distinct pair."""
-        if not self.rows:
-            return (np.empty(0, dtype=np.int64),) * 3
-        subscriber, key, hour = (np.concatenate(column) for column in zip(*self.rows, strict=True))
-        order = np.lexsort((hour, subscriber, key))
-        subscriber, key, hour = subscriber[order], key[order], hour[order]
-        new = np.r_[True, (key[1:] != key[:-1]) | (subscriber[1:] != subscriber[:-1])] if key.size else np.empty(0, dtype=bool)
-        self.rows, self.waiting = [(subscriber[new], key[new], hour[new])], 0
-        return self.rows[0]
+_NONE = np.empty(0, dtype=np.int64)
+_NO_HEX = np.empty(0, dtype=np.int32)
+_NO_TABLES = (np.zeros(5), np.zeros(30), np.zeros(1, dtype=np.int32), 4)
 
 
 @dataclass(slots=True)
 class Tally:
     """
-    Counts of one source of records.
+    Counts of one source of records, by one worker; tallies of several workers are merged.
 
     Attributes
     ----------
     grid
         Hexes that rows fall in.
+    window
+        Hours that count.
     subscribers
         Numbers of subscriber ids.
+    bins
+        Trips and people.
+    firsts
+        Distinct presences and wishes of subscribers, to be counted at the end.
     """
 
     grid: HexGrid
+    window: NightWindow
     subscribers: Subscribers = field(default_factory=Subscribers)
-    _present: _Sums = field(default_factory=_Sums)
-    _trips: _Sums = field(default_factory=_Sums)
-    _people: _Firsts = field(default_factory=_Firsts)
-    _wishes: _Firsts = field(default_factory=_Firsts)
+    bins: Bins = field(init=False)
+    firsts: Firsts = field(default_factory=Firsts)
+    repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
 
-    def add(self, batch: Batch, verdict: Verdict) -> None:
-        """Count the rows of a batch that are not rejected."""
-        n = self.grid.n_hexes
-        kept = np.flatnonzero(~verdict.is_rejected)
-        night, hour = verdict.night[kept].astype(np.int64), verdict.hour[kept].astype(np.int64)
-        here, there = verdict.here[kept].astype(np.int64), verdict.there[kept].astype(np.int64)
-        count, is_trip, person = verdict.count[kept], verdict.is_trip[kept], self._persons(batch, kept)
-        known = person != NOBODY
-        once, wish = is_trip & ~known, is_trip & known
-        present = (night * _HOURS + hour) * n + here
-        self._present.add(present[~known], count[~known])
-        self._trips.add(present[once] * n + there[once], count[once])
-        self._people.add(person[known], present[known], hour[known])
-        self._wishes.add(person[wish], ((night * n + here) * n + there)[wish], hour[wish])
+    def __post_init__(self) -> None:
+        """Begin with nothing."""
+        self.bins = Bins(self.grid.n_hexes, len(self.window.hours))
 
-    def demand(self, source: str, hours: tuple[int, ...], n_nights: int | None = None) -> Counted:
+    def add(
+        self, batch: Batch, ledger: FileLedger, twins: NDArray[np.uint8] | None = None, *, is_explained: bool = False
+    ) -> Verdict | None:
+        """
+        Judge and count the rows of a batch, and enter them in the ledger of their file.
+
+        Parameters
+        ----------
+        batch
+            Rows of one file.
+        ledger
+            Takes rows and units by rule.
+        twins
+            Rows that repeat an earlier one, shape (n,).
+        is_explained
+            Whether the verdict on each row is wanted.
+
+        Returns
+        -------
+        Verdict or None
+            What became of each row, if wanted.
+        """
+        from owlbus.kernels.tally import DONE, NEW_NIGHT, tally_rows
+
+        person = self._persons(batch)
+        verdict = Verdict.of(batch.n_rows if is_explained or person.size else 0)
+        rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
+        times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
+        row, why = 0, None
+        while why != DONE:
+            if why == NEW_NIGHT:
+                self.bins.add_night(self._night(batch, row))
+            elif why is not None:
+                self.bins.grow()
+            row, why = tally_rows(row, times, places, ends, found, units, marks, tables, limits, self.bins.arrays, rules, verdict.columns)
+        if person.size:
+            self._keep(person, verdict)
+        ledger.add(batch, rules, self.grid)
+        return verdict if is_explained else None
+
+    def merge(self, other: Tally) -> None:
+        """Add what `other` counted; its distinct rows are taken from it."""
+        self.bins.merge(other.bins)
+        for person, key, hour in other.firsts.distinct():
+            self.firsts.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
+        self.repeats += other.repeats
+
+    def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
         Demand of all rows counted.
 
@@ -123,8 +118,6 @@ class Tally:
         ----------
         source
             Name of the source in the demand.
-        hours
-            Service hours that it covers.
         n_nights
             Nights that records without a date come from; 1 if None, and unused for records with dates.
 
@@ -140,27 +133,82 @@ class Tally:
         UsageError
             If `n_nights` is below 1.
         """
-        n = self.grid.n_hexes
-        _, person_key, _ = self._people.distinct()
-        _, wish_key, wish_hour = self._wishes.distinct()
-        night, pair = np.divmod(wish_key, n * n)
-        self._present.add(person_key, np.ones(person_key.size))
-        self._trips.add((night * _HOURS + wish_hour) * n * n + pair, np.ones(wish_key.size))
-        (present_key, present), (trip_key, trips) = self._present.total(), self._trips.total()
-        days, nights = _nights(present_key // (_HOURS * n), n_nights)
+        self._release()
+        hours, n = self.window.hours, self.grid.n_hexes
+        days, nights = _nights(self.bins.nights, n_nights)
         share = n_nights if n_nights is not None and nights == (None,) else 1
-        begin, destination = np.divmod(trip_key, n)
-        night, hour, origin = _unpacked(begin, n, days)
-        trip_columns = {"night": night, "hour": hour, "origin": origin, "destination": destination, "trips": _mean(trips, share)}
-        people = dict(zip(("night", "hour", "hex"), _unpacked(present_key, n, days), strict=True)) | {"presence": _mean(present, share)}
-        demand = Demand.from_rows(n, trip_columns, people, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
-        return Counted(demand, self._people.rows_in - person_key.size, self._wishes.rows_in - wish_key.size)
+        night, hour, hexes, people = self.bins.people()
+        order = np.lexsort((hexes, hour, night))
+        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / TRIP_UNITS}
+        present = {name: column[order] for name, column in columns.items()}
+        night, hour, pair, units = self.bins.trips()
+        order = np.lexsort((pair, hour, night))
+        origin, destination = np.divmod(pair, n)
+        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "origin": origin, "destination": destination}
+        trips = {name: column[order] for name, column in (columns | {"trips": units / TRIP_UNITS}).items()}
+        trips["trips"], present["presence"] = _mean(trips["trips"], share), _mean(present["presence"], share)
+        demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
+        return Counted(demand, *self.repeats.tolist())
 
-    def _persons(self, batch: Batch, kept: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the subscriber of each kept row."""
+    def _arguments(self, batch: Batch, person: NDArray[np.int64], twins: NDArray[np.uint8] | None) -> tuple[Any, ...]:
+        """Return what `tally_rows` takes of a batch, all arrays read-only, so that it is compiled once."""
+        tables, found = self.grid.point_tables, self._hexes(batch)
+        units = units_of(batch.count) if batch.count.size else _NONE
+        marks = person, np.empty(0, dtype=np.uint8) if twins is None else twins
+        frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
+        return (
+            (_fixed(batch.ticks), _fixed(batch.end_ticks), batch.per_s, int(batch.is_dated)),
+            (_fixed(batch.lon), _fixed(batch.lat)),
+            (_fixed(batch.to_lon), _fixed(batch.to_lat)),
+            (_fixed(found[0]), _fixed(found[1])),
+            _fixed(units),
+            (_fixed(marks[0]), _fixed(marks[1])),
+            (_fixed(frame), _fixed(poly), _fixed(lookup), int(degree)),
+            (self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
+        )
+
+    def _hexes(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the hexes of both ends for a grid without tables; else nothing, and the kernel finds them."""
+        if self.grid.point_tables is not None:
+            return _NO_HEX, _NO_HEX
+        return explained_hexes(self.grid, batch.lon, batch.lat), explained_hexes(self.grid, batch.to_lon, batch.to_lat)
+
+    @staticmethod
+    def _night(batch: Batch, row: int) -> int:
+        """Return the night of a row that counts."""
+        second = int(batch.ticks[row]) // batch.per_s
+        return (second - _DAY_S // 2) // _DAY_S if second >= 2 * _DAY_S else 0
+
+    def _persons(self, batch: Batch) -> NDArray[np.int64]:
+        """Return the subscriber of each row, `NOBODY` where there is none; empty if the file names none."""
         if "subscriber" not in batch.frame.columns:
-            return np.full(kept.size, NOBODY)
-        return self.subscribers.numbers(batch.frame["subscriber"][kept])
+            return _NONE
+        return self.subscribers.numbers(batch.frame["subscriber"])
+
+    def _keep(self, person: NDArray[np.int64], verdict: Verdict) -> None:
+        """Remember where and what for the subscribers of rows that count."""
+        n = self.grid.n_hexes
+        rows = np.flatnonzero(~verdict.is_rejected & (person != NOBODY))
+        who, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
+        here, there = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
+        self.firsts.add(who, ((night * _HOURS + hour) * n + here) * 2, np.zeros(rows.size, dtype=np.int64))
+        wish = verdict.is_trip[rows]
+        self.firsts.add(who[wish], ((night * n + here) * n + there)[wish] * 2 + 1, hour[wish])
+        self.repeats += wish.sum(), rows.size
+
+    def _release(self) -> None:
+        """Count the distinct presences and wishes of subscribers."""
+        n, first_hour = self.grid.n_hexes, self.window.start_hour
+        for _, key, hour in self.firsts.distinct():
+            is_wish = key % 2 == 1
+            time, here = np.divmod(key[~is_wish] // 2, n)
+            self.bins.add_people(time // _HOURS, time % _HOURS - first_hour, here, np.full(here.size, TRIP_UNITS))
+            night, pair = np.divmod(key[is_wish] // 2, n * n)
+            self.bins.add_trips(night, hour[is_wish] - first_hour, pair, np.full(pair.size, TRIP_UNITS))
+            self.repeats -= pair.size, here.size
+
+
+_DAY_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,32 +220,32 @@ class Counted:
     ----------
     demand
         The demand.
-    repeats_present
-        Rows left out because the subscriber was already counted in that night, hour and hex.
     repeats_trip
         Rows left out because the subscriber already wished that trip in that night.
+    repeats_present
+        Rows left out because the subscriber was already counted in that night, hour and hex.
     """
 
     demand: Demand
-    repeats_present: int
     repeats_trip: int
+    repeats_present: int
 
 
-def _mean(total: NDArray[np.float64], n_nights: int) -> NDArray[np.float64]:
+def _fixed(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a read-only view, so that the kernel is compiled for one kind of array only."""
+    view = np.ascontiguousarray(column).view()
+    view.setflags(write=False)
+    return view
+
+
+def _mean(total: NDArray[Any], n_nights: int) -> NDArray[np.float64]:
     """Return `total` per night, with nothing lost to rounding in sum."""
     return total if n_nights == 1 else scaled(total, float(total.sum()) / n_nights)
 
 
-def _unpacked(key: NDArray[np.int64], n_hexes: int, days: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
-    """Return night index, hour and hex of keys."""
-    time, hexes = np.divmod(key, n_hexes)
-    day, hour = np.divmod(time, _HOURS)
-    return np.searchsorted(days, day), hour, hexes
-
-
-def _nights(day: NDArray[np.int64], n_nights: int | None) -> tuple[NDArray[np.int64], tuple[dt.date | None, ...]]:
+def _nights(slots: NDArray[np.int64], n_nights: int | None) -> tuple[NDArray[np.int64], tuple[dt.date | None, ...]]:
     """Return the distinct days since 1970, and the night of each."""
-    days = np.unique(day)
+    days = np.unique(slots)
     if n_nights is not None and n_nights < 1:
         msg = f"n_nights must be at least 1, got {n_nights}"
         raise UsageError(msg)

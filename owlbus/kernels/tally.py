@@ -1,24 +1,40 @@
-"""Judge records row by row: service night, hour, and the first rule a row breaks, compiled."""
+"""
+Judge records row by row and count them: service night, hour, the first rule a row breaks, trips and people, compiled.
+
+Counts are whole units of 1/1024 trip in int64, so their sums do not depend on the order of rows, batches or workers. A kernel that meets a
+night or a pair of hexes that its arrays have no room for returns the row; the caller makes room and calls it again from there.
+"""
 
 from __future__ import annotations
 
-from math import asin, cos, pi, sin, sqrt
-from typing import TYPE_CHECKING
+from math import asin, cos, isfinite, pi, sin, sqrt
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from owlbus.kernels.hashing import find_slot
+from owlbus.kernels.hexing import BLOCK, hex_of_point, hexes_of_block
 
 OUTSIDE_HEX = -1
 SWAPPED_HEX = -2
 NO_POSITION = -3
 
+NO_TICK = np.iinfo(np.int64).min
+"""Tick of a missing moment."""
+
+NOBODY = np.iinfo(np.int64).min
+"""Number of a row that no subscriber is known of."""
+
+DONE, NEW_NIGHT, TABLE_FULL = 0, 1, 2
+"""Why `tally_rows` came back."""
+
 _DAY_S = 86_400
 _HALF_DAY_S = 43_200
 _UNDATED_S = 2 * _DAY_S
+_LAST_S = 130 * 366 * _DAY_S
 _EARTH_M = 6_371_008.8
+_UNITS = 1024
 
 
 @njit(cache=True, nogil=True)
@@ -44,7 +60,7 @@ def straight_line_m(lon: float, lat: float, to_lon: float, to_lat: float) -> flo
 
 
 @njit(cache=True, nogil=True)
-def _resolution_s(start_s: int, end_s: int) -> int:
+def resolution_s(start_s: Any, end_s: Any) -> int:
     """Return how coarse two times of one row are: full hours, quarters, minutes or seconds."""
     for step in (3600, 900, 60):
         if start_s % step == 0 and end_s % step == 0:
@@ -52,87 +68,204 @@ def _resolution_s(start_s: int, end_s: int) -> int:
     return 1
 
 
+@njit(nogil=True)
+def _seconds(tick: Any, per_s: Any, inverse: float) -> Any:
+    """Whole seconds of a tick, rounded down: a product and a correction, since a division costs ten times as much."""
+    if per_s == 1:
+        return tick
+    second = np.int64(np.floor(tick * inverse))
+    rest = tick - second * per_s
+    while rest < 0:
+        second -= 1
+        rest += per_s
+    while rest >= per_s:
+        second += 1
+        rest -= per_s
+    return second
+
+
+@njit(nogil=True)
+def _night_hour(start_s: Any) -> Any:
+    """Service night, service hour, and the second with times of day after midnight moved past 24:00."""
+    if start_s >= _UNDATED_S:
+        night = (start_s - _HALF_DAY_S) // _DAY_S
+        return night, (start_s - night * _DAY_S) // 3600, start_s
+    start_s += _DAY_S if start_s < _HALF_DAY_S else 0
+    return np.int64(0), start_s // 3600, start_s
+
+
+@njit(nogil=True)
+def _ride_rule(start_s: Any, end_s: Any, twin: Any, apart_m: float, max_m_s: float) -> int:
+    """Rule that a ride breaks by its times: 7, 8, 9 or none; `apart_m` is negative where an end is missing."""
+    if end_s < start_s:
+        return 7
+    if apart_m > max_m_s * (end_s - start_s + resolution_s(start_s, end_s)):
+        return 8
+    return 9 if twin else 0
+
+
+@njit(nogil=True)
+def _goal_rule(here: Any, there: Any) -> int:
+    """Rule that keeps a person present from being a trip, or none."""
+    if there < 0:
+        return 16 if there == NO_POSITION else 17 if there == SWAPPED_HEX else 18
+    return 19 if there == here else 0
+
+
+@njit(nogil=True)
+def _explained(found: Any, lon: float, lat: float, frame: Any, poly: Any, lookup: Any, degree: int) -> Any:
+    """Hex of a point, or why there is none."""
+    if found >= 0:
+        return found
+    if not (isfinite(lon) and isfinite(lat)):
+        return np.int64(NO_POSITION)
+    return np.int64(SWAPPED_HEX if hex_of_point(lat, lon, frame, poly, lookup, degree) >= 0 else OUTSIDE_HEX)
+
+
 @njit(cache=True, nogil=True)
-def judge_rows(
-    start_s: NDArray[np.int64],
-    end_s: NDArray[np.int64],
-    lon: NDArray[np.float64],
-    lat: NDArray[np.float64],
-    to_lon: NDArray[np.float64],
-    to_lat: NDArray[np.float64],
-    here: NDArray[np.int32],
-    there: NDArray[np.int32],
-    count: NDArray[np.float64],
-    start_hour: int,
-    end_hour: int,
-    max_m_s: float,
-    max_count: float,
-) -> tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.int16]]:
+def tally_rows(
+    first: int,
+    times: Any,
+    places: Any,
+    ends: Any,
+    found: Any,
+    units: Any,
+    marks: Any,
+    tables: Any,
+    limits: Any,
+    bins: Any,
+    rules: Any,
+    rows: Any,
+) -> tuple[int, int]:
     """
-    First rule that each record breaks, its service night and its service hour.
+    Judge rows and count them, from row `first` on.
 
     The rules and their codes are those of `owlbus.records.rules`, tried by code. Times below 172800 s carry no date: before noon they
     lie after midnight. Times on full hours (quarters, minutes) may be that much longer apart before a ride is too fast.
 
     Parameters
     ----------
-    start_s, end_s
-        Local seconds as `owlbus.records.times.seconds` gives them, shape (n,), int64; negative is missing; `end_s` is empty where
-        records have no end.
-    lon, lat, to_lon, to_lat
-        Both ends in degrees, shape (n,), float64.
-    here, there
-        Hex of each end, shape (n,), int32; -1 outside the area, -2 outside unless lon and lat are swapped, -3 no position.
-    count
-        Trips that the row stands for, shape (n,), float64.
-    start_hour, end_hour
-        Night window in service hours, the end excluded.
-    max_m_s
-        Fastest straight-line speed, metres per second.
-    max_count
-        Largest count.
+    first
+        Row to begin with.
+    times
+        (ticks, end ticks, ticks per second, 1 if ticks count from 1970 else 0): int64 of shape (n,), `NO_TICK` or negative is missing; the
+        ends are empty where records have none.
+    places, ends
+        (lon, lat) of either end in degrees, shape (n,), float64.
+    found
+        (here, there): hexes found before, shape (n,), int32, with -1, -2, -3 for outside, swapped and missing; empty to find them here.
+    units
+        Units of 1/1024 trip, shape (n,), int64, negative where unusable; empty where each row is one trip.
+    marks
+        (person, twin): number of the subscriber, int64, whose rows are not counted here unless it is `NOBODY`; and whether a row repeats
+        another, uint8. Either may be empty.
+    tables
+        The fields of `owlbus.kernels.hexing.PointTables`, unused where `found` is given.
+    limits
+        (start_hour, end_hour, max_m_s, n_hexes): the window in service hours, the end excluded; the fastest speed, metres per second.
+    bins
+        (nights, presence, keys, values, used): days since 1970 of each slot, int64; units by slot, hour of the window and hex, flat, int64;
+        and a hash table of units by key ``((slot n_hours + hour) n_hexes + here) n_hexes + there``, with its number of entries, shape (1,).
+    rules
+        (rows, units, first): rows and units by rule, int64 of shape (256,), added to; and the first row of each rule, -1 if there is none.
+    rows
+        (rule, night, hour, here, there): what became of each row, shape (n,), uint8 and int32; empty where nobody asks.
 
     Returns
     -------
-    rule
-        Code of the first rule broken, shape (n,), uint8; 0 is a trip.
-    night
-        Days since 1970 of the night's evening, shape (n,), int32; 0 for times without a date.
-    hour
-        Service hour, shape (n,), int16.
+    tuple of int
+        Row to go on from, and `DONE`, `NEW_NIGHT` or `TABLE_FULL`.
     """
-    n, has_end = start_s.size, end_s.size > 0
-    rule = np.zeros(n, dtype=np.uint8)
-    night = np.zeros(n, dtype=np.int32)
-    hour = np.zeros(n, dtype=np.int16)
-    for i in range(n):
-        start, end = start_s[i], end_s[i] if has_end else start_s[i]
-        if start < 0 or end < 0 or (start < _UNDATED_S) != (end < _UNDATED_S):
-            rule[i] = 1
-            continue
-        if start >= _UNDATED_S:
-            night[i] = (start - _HALF_DAY_S) // _DAY_S
-            hour[i] = (start - night[i] * np.int64(_DAY_S)) // 3600
+    ticks, end_ticks, per_s, dated = times
+    lon, lat = places
+    to_lon, to_lat = ends
+    here_of, there_of = found
+    person, twin = marks
+    frame, poly, lookup, degree = tables
+    start_hour, end_hour, max_m_s, n = limits
+    nights, presence, keys, values, used = bins
+    rule_rows, rule_units, rule_first = rules
+    rule_out, night_out, hour_out, here_out, there_out = rows
+    n_rows, n_hours, n_nights = ticks.size, end_hour - start_hour, nights.size
+    has_end, has_units, has_found = end_ticks.size > 0, units.size > 0, here_of.size > 0
+    has_person, has_twin, has_out = person.size > 0, twin.size > 0, rule_out.size > 0
+    inverse = 1.0 / per_s
+    room = (keys.size * 5) // 8
+    last_night: Any = np.int64(-1)
+    slot: Any = np.int64(-1)
+    here: Any
+    there: Any
+    night: Any
+    hour: Any
+    start_s: Any
+    end_s: Any
+    here_block, there_block = np.empty(BLOCK, dtype=np.int32), np.empty(BLOCK, dtype=np.int32)
+    for low in range(first, n_rows, BLOCK):
+        high = min(low + BLOCK, n_rows)
+        if has_found:
+            here_block[: high - low] = here_of[low:high]
+            there_block[: high - low] = there_of[low:high]
         else:
-            start += _DAY_S if start < _HALF_DAY_S else 0
-            end += _DAY_S if end < _HALF_DAY_S else 0
-            hour[i] = start // 3600
-        if here[i] < 0:
-            rule[i] = 2 if here[i] == NO_POSITION else 3 if here[i] == SWAPPED_HEX else 4
-        elif not start_hour <= hour[i] < end_hour:
-            rule[i] = 5
-        elif not (count[i] > 0 and count[i] <= max_count):
-            rule[i] = 6
-        elif end < start:
-            rule[i] = 7
-        else:
-            if has_end and there[i] > SWAPPED_HEX:
-                longest_s = end - start + _resolution_s(start, end)
-                if straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i]) > max_m_s * longest_s:
-                    rule[i] = 8
-                    continue
-            if there[i] < 0:
-                rule[i] = 16 if there[i] == NO_POSITION else 17 if there[i] == SWAPPED_HEX else 18
-            elif there[i] == here[i]:
-                rule[i] = 19
-    return rule, night, hour
+            hexes_of_block(lon[low:high], lat[low:high], frame, poly, lookup, degree, here_block[: high - low])
+            hexes_of_block(to_lon[low:high], to_lat[low:high], frame, poly, lookup, degree, there_block[: high - low])
+        for i in range(low, high):
+            here, there = np.int64(here_block[i - low]), np.int64(there_block[i - low])
+            worth = units[i] if has_units else np.int64(_UNITS)
+            rule, night, hour = 0, np.int64(0), np.int64(0)
+            tick, end_tick = ticks[i], end_ticks[i] if has_end else ticks[i]
+            start_s, end_s = np.int64(-1), np.int64(-1)
+            if tick >= 0 and end_tick >= 0:
+                start_s = _seconds(tick, per_s, inverse)
+                end_s = _seconds(end_tick, per_s, inverse) if has_end else start_s
+            if start_s < 0 or (start_s < _UNDATED_S) != (end_s < _UNDATED_S) or (dated and (start_s < _UNDATED_S or start_s > _LAST_S)):
+                rule = 1
+            else:
+                night, hour, start_s = _night_hour(start_s)
+                if here < 0 and not has_found:
+                    here = _explained(here, lon[i], lat[i], frame, poly, lookup, degree)
+                if here < 0:
+                    rule = 2 if here == NO_POSITION else 3 if here == SWAPPED_HEX else 4
+                elif not start_hour <= hour < end_hour:
+                    rule = 5
+                elif worth <= 0:
+                    rule = 6
+                else:
+                    if there < 0 and not has_found:
+                        there = _explained(there, to_lon[i], to_lat[i], frame, poly, lookup, degree)
+                    if has_end:
+                        end_s += _DAY_S if end_s < _HALF_DAY_S else 0
+                        apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i]) if there > SWAPPED_HEX else -1.0
+                        rule = _ride_rule(start_s, end_s, np.int64(twin[i]) if has_twin else np.int64(0), apart_m, max_m_s)
+                    if rule == 0:
+                        rule = _goal_rule(here, there)
+            if (rule == 0 or rule >= 16) and not (has_person and person[i] != NOBODY):
+                if night != last_night:
+                    slot = np.int64(-1)
+                    for k in range(n_nights):
+                        if nights[k] == night:
+                            slot = np.int64(k)
+                    if slot < 0:
+                        return i, NEW_NIGHT
+                    last_night = night
+                cell = (slot * n_hours + hour - start_hour) * n + here
+                if rule == 0:
+                    if used[0] >= room:
+                        return i, TABLE_FULL
+                    key = cell * n + there
+                    at = find_slot(keys, key)
+                    if keys[at] != key:
+                        keys[at] = key
+                        used[0] += 1
+                    values[at] += worth
+                presence[cell] += worth
+            if rule > 0 or has_units:
+                rule_rows[rule] += 1
+                rule_units[rule] += max(worth, 0)
+                if rule_first[rule] < 0:
+                    rule_first[rule] = i
+            else:
+                rule_rows[0] += 1
+                rule_units[0] += worth
+            if has_out:
+                rule_out[i], night_out[i], hour_out[i], here_out[i], there_out[i] = rule, night, hour, here, there
+    return n_rows, DONE

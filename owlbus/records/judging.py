@@ -1,21 +1,20 @@
-"""Batches to verdicts: hex, service night and hour of each record, and the first rule it breaks."""
+"""What became of each row, and the figures that show why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.records.rules import ENDS_EARLY, FIRST_KEPT, MAX_COUNT, MAX_SPEED_KMH, TOO_FAST, Rule
-from owlbus.units import quantise
+from owlbus.records.rules import ENDS_EARLY, FIRST_KEPT, MAX_COUNT, OUTSIDE, TOO_FAST, Rule
+from owlbus.units import DAY_S, TRIP_UNITS, quantise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.hexgrid import HexGrid
     from owlbus.records.reading import Batch
-    from owlbus.units import NightWindow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,19 +29,26 @@ class Verdict:
     night
         Days since 1970 of the night's evening, shape (n,), int32; 0 without a date.
     hour
-        Service hour, shape (n,), int16.
+        Service hour, shape (n,), int32.
     here, there
         Hex of each end, shape (n,), int32; negative where there is none.
-    count
-        Trips that the row stands for, shape (n,), float64, in multiples of 1/1024; 0 where the count is unusable.
     """
 
     rule: NDArray[np.uint8]
     night: NDArray[np.int32]
-    hour: NDArray[np.int16]
+    hour: NDArray[np.int32]
     here: NDArray[np.int32]
     there: NDArray[np.int32]
-    count: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, n_rows: int) -> Verdict:
+        """Return a verdict on `n_rows` rows that is yet to be written."""
+        return cls(np.zeros(n_rows, dtype=np.uint8), *(np.zeros(n_rows, dtype=np.int32) for _ in range(4)))
+
+    @property
+    def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int32], ...]:
+        """Arrays as `owlbus.kernels.tally.tally_rows` fills them."""
+        return self.rule, self.night, self.hour, self.here, self.there
 
     @property
     def is_rejected(self) -> NDArray[np.bool_]:
@@ -55,38 +61,53 @@ class Verdict:
         return np.asarray(self.rule == 0)
 
 
-def judge(batch: Batch, grid: HexGrid, window: NightWindow) -> Verdict:
+def units_of(count: NDArray[np.float64]) -> NDArray[np.int64]:
     """
-    Hold a batch to every rule.
+    Counts in whole units of 1/1024 trip.
 
     Parameters
     ----------
-    batch
-        Rows of one file.
-    grid
-        Hexes of the study area.
-    window
-        Hours that count.
+    count
+        Trips that each row stands for, shape (n,).
 
     Returns
     -------
-    Verdict
-        One entry per row.
+    ndarray of int64
+        Shape (n,); -1 where a count is missing, not above 0, or larger than `MAX_COUNT`.
     """
-    from owlbus.kernels.tally import judge_rows
-
-    here = _hexes(grid, batch.lon, batch.lat)
-    there = _hexes(grid, batch.to_lon, batch.to_lat)
     with np.errstate(over="ignore"):
-        count = quantise(batch.count)
-    columns: tuple[NDArray[Any], ...] = (batch.start_s, batch.end_s, batch.lon, batch.lat, batch.to_lon, batch.to_lat, here, there, count)
-    limits = (window.start_hour, window.end_hour, MAX_SPEED_KMH / 3.6, float(MAX_COUNT))
-    arguments: list[Any] = [*(_read_only(column) for column in columns), *limits]
-    rule, night, hour = judge_rows(*arguments)
-    return Verdict(rule, night, hour, here, there, np.where((count > 0) & (count <= MAX_COUNT), count, 0.0))
+        trips = quantise(count)
+    usable = (trips > 0) & (trips <= MAX_COUNT)
+    return np.where(usable, np.where(usable, trips, 0) * TRIP_UNITS, -1).astype(np.int64)
 
 
-def detail(rule: Rule, batch: Batch, row: int) -> str:
+def explained_hexes(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
+    """
+    Hex of each point, or why there is none; for grids that have no tables to look points up in.
+
+    Parameters
+    ----------
+    grid
+        The hexes.
+    lon, lat
+        Degrees, shape (n,).
+
+    Returns
+    -------
+    ndarray of int32
+        Shape (n,); -1 outside, -2 outside unless lon and lat are swapped, -3 no position.
+    """
+    hexes = np.asarray(grid.lonlat_to_hex(lon, lat))
+    missed = np.flatnonzero(hexes < 0)
+    if missed.size:
+        x, y = lon[missed], lat[missed]
+        swapped = np.asarray(grid.lonlat_to_hex(y, x)) >= 0
+        hexes = hexes.copy()
+        hexes[missed] = np.where(np.isfinite(x) & np.isfinite(y), np.where(swapped, -2, -1), -3)
+    return hexes
+
+
+def detail(rule: Rule, batch: Batch, row: int, grid: HexGrid) -> str:
     """
     Figures that show why a row breaks a rule, without its position.
 
@@ -98,40 +119,33 @@ def detail(rule: Rule, batch: Batch, row: int) -> str:
         The batch that holds the row.
     row
         Row of the batch, from 0.
+    grid
+        Hexes of the study area.
 
     Returns
     -------
     str
-        Such as ``85800 s > 600 s``; empty for most rules.
+        Such as ``85800 s > 600 s`` or ``12 km away``; empty for most rules.
     """
-    if rule not in {ENDS_EARLY, TOO_FAST}:
-        return ""
-    start, end = (int(column[row]) % _DAY_S for column in (batch.start_s, batch.end_s))
-    if rule is ENDS_EARLY:
-        return f"{start} s > {end} s"
     from owlbus.kernels.tally import straight_line_m
 
+    if rule is OUTSIDE:
+        return _how_far(grid, float(batch.lon[row]), float(batch.lat[row]))
+    if rule not in {ENDS_EARLY, TOO_FAST}:
+        return ""
+    start, end = (int(column[row]) % DAY_S for column in (batch.start_s, batch.end_s))
+    if rule is ENDS_EARLY:
+        return f"{start} s > {end} s"
     place = [float(column[row]) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
-    return f"{straight_line_m(*place) / 1000:.0f} km in {(end - start) % _DAY_S} s"
+    return f"{straight_line_m(*place) / 1000:.0f} km in {(end - start) % DAY_S} s"
 
 
-_DAY_S = 86_400
+def _how_far(grid: HexGrid, lon: float, lat: float) -> str:
+    """Return how far a point lies from the nearest hex, in classes of a decimal digit, so that it gives no position away."""
+    from owlbus.kernels.tally import straight_line_m
 
-
-def _hexes(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return the hex of each point; -1 outside, -2 outside unless lon and lat are swapped, -3 no position."""
-    hexes = np.asarray(grid.lonlat_to_hex(lon, lat))
-    missed = np.flatnonzero(hexes < 0)
-    if missed.size:
-        x, y = lon[missed], lat[missed]
-        swapped = np.asarray(grid.lonlat_to_hex(y, x)) >= 0
-        hexes = hexes.copy()
-        hexes[missed] = np.where(np.isfinite(x) & np.isfinite(y), np.where(swapped, -2, -1), -3)
-    return hexes
-
-
-def _read_only(column: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view, so that the kernel is compiled for one kind of array only."""
-    view = np.ascontiguousarray(column).view()
-    view.setflags(write=False)
-    return view
+    if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004 - degrees
+        return "not on Earth"
+    nearest = int(np.argmin(np.hypot((grid.lon - lon) * np.cos(np.radians(lat)), grid.lat - lat)))
+    metres = straight_line_m(lon, lat, float(grid.lon[nearest]), float(grid.lat[nearest])) - grid.radius_m
+    return f"{metres / 1000:.0f} km away" if metres >= 1000 else "less than 1 km away"  # noqa: PLR2004 - metres of a km

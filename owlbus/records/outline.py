@@ -96,11 +96,12 @@ def _places(sources: Sequence[Source], timezone: str | None) -> tuple[NDArray[np
     counts: list[NDArray[np.float64]] = [np.empty(0)]
     for source in sources:
         for batch in read_batches(source, timezone):
+            count = batch.count if batch.count.size else np.ones(batch.n_rows)
             for lon, lat in ((batch.lon, batch.lat), (batch.to_lon, batch.to_lat)):
-                use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (batch.count > 0) & (batch.count <= MAX_COUNT)
+                use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (count > 0) & (count <= MAX_COUNT)
                 steps = np.rint(np.column_stack([lon[use], lat[use]]) * _STEPS).astype(np.int64)
                 keys.append(steps[:, 0] * _ROW + steps[:, 1] + _HALF_ROW)
-                counts.append(batch.count[use])
+                counts.append(count[use])
             if sum(key.size for key in keys) > _COMPACT_ROWS:
                 key, count = _added_up(keys, counts)
                 keys, counts = [key], [count]

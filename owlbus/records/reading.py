@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from owlbus.records.opening import Source
 
-BATCH_ROWS = 131_072
+BATCH_ROWS = 262_144
+"""Rows that are read at once: enough that the work around them does not count, few enough to stay near the processor."""
+
+NO_TICK = np.iinfo(np.int64).min
+"""Tick of a missing moment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,19 +38,25 @@ class Batch:
         Row of the file that the batch begins with, from 0.
     frame
         The rows as they were read, under owlbus' names.
-    start_s, end_s
-        Times as `seconds` reads them, shape (n,), int64, local; `end_s` is empty where records have no end.
+    ticks, end_ticks
+        Moments, shape (n,), int64, `NO_TICK` or negative where missing; `end_ticks` is empty where records have no end.
+    per_s
+        Ticks per second.
+    is_dated
+        Whether ticks count from 1970 on the local clock; else they are read as `seconds` reads them.
     lon, lat, to_lon, to_lat
         Position, and home or drop-off, degrees, shape (n,), float64; NaN is missing.
     count
-        Trips that each row stands for, shape (n,), float64.
+        Trips that each row stands for, shape (n,), float64; empty where each is one.
     """
 
     source: Source
     first_row: int
     frame: pl.DataFrame
-    start_s: NDArray[np.int64]
-    end_s: NDArray[np.int64]
+    ticks: NDArray[np.int64]
+    end_ticks: NDArray[np.int64]
+    per_s: int
+    is_dated: bool
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
     to_lon: NDArray[np.float64]
@@ -56,7 +66,17 @@ class Batch:
     @property
     def n_rows(self) -> int:
         """Rows of the batch."""
-        return self.start_s.size
+        return self.ticks.size
+
+    @property
+    def start_s(self) -> NDArray[np.int64]:
+        """Local seconds that rows begin at, shape (n,), negative where missing."""
+        return self.ticks // self.per_s
+
+    @property
+    def end_s(self) -> NDArray[np.int64]:
+        """Local seconds that rows end at, shape (n,), or empty."""
+        return self.end_ticks // self.per_s
 
 
 def read_batches(source: Source, timezone: str | None = None) -> Iterator[Batch]:
@@ -80,6 +100,29 @@ def read_batches(source: Source, timezone: str | None = None) -> Iterator[Batch]
     DataError
         If the file is damaged, changes while it is read, or its times need a zone and none is given.
     """
+    for first_row, frame in read_frames(source, timezone):
+        yield batch_of(source, first_row, frame, timezone)
+
+
+def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+    """
+    Rows of a file in order, as they were read, so that they can be turned into batches elsewhere.
+
+    Parameters
+    ----------
+    source, timezone
+        As for `read_batches`.
+
+    Yields
+    ------
+    tuple of int and DataFrame
+        Row of the file that the frame begins with, from 0, and at most `BATCH_ROWS` rows.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or changes while it is read.
+    """
     check_timezone(timezone)
     first_row = source.first_row
     with reading_errors(source.name):
@@ -89,25 +132,70 @@ def read_batches(source: Source, timezone: str | None = None) -> Iterator[Batch]
             frame = next(batches, None)
         if frame is None:
             break
-        yield _batch(source, first_row, frame, timezone or source.layout.timezone)
+        yield first_row, frame
         first_row += frame.height
     source.check_unchanged()
 
 
-def _batch(source: Source, first_row: int, frame: pl.DataFrame, timezone: str | None) -> Batch:
-    """Return the columns of `frame` as numbers."""
-    kind, end = source.layout.kind, source.layout.end
-    start_s = _on_date(source.name, frame, seconds(source.name, frame[kind.start], timezone))
+def batch_of(source: Source, first_row: int, frame: pl.DataFrame, timezone: str | None = None) -> Batch:
+    """
+    Columns of numbers of some rows.
+
+    Parameters
+    ----------
+    source
+        The file.
+    first_row
+        Row of the file that `frame` begins with, from 0.
+    frame
+        The rows.
+    timezone
+        As for `read_batches`.
+
+    Returns
+    -------
+    Batch
+        Times in ticks, positions in degrees.
+
+    Raises
+    ------
+    DataError
+        If times need a zone and none is given.
+    """
+    kind = source.layout.kind
+    ticks, end_ticks, per_s, is_dated = _times(source, frame, timezone or source.layout.timezone)
+    lon, lat, to_lon, to_lat = (_numbers(frame, name) for name in (*kind.position, *kind.goal))
+    count = _numbers(frame, "trips") if "trips" in frame.columns else np.empty(0)
+    return Batch(source, first_row, frame, ticks, end_ticks, per_s, is_dated, lon, lat, to_lon, to_lat, count)
+
+
+def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bool]:
+    """Return beginnings, ends, ticks per second, and whether ticks count from 1970."""
+    import polars as pl
+
+    start, end = source.layout.kind.start, source.layout.end
+    names = [start] if end is None else [start, end]
+    kinds = {(frame[name].dtype, getattr(frame[name].dtype, "time_zone", None)) for name in names}
+    none = np.empty(0, dtype=np.int64)
+    if "date" not in frame.columns and len(kinds) == 1 and (per_s := _ticks_per_s(frame[start].dtype)):
+        columns = [frame[name].to_physical().cast(pl.Int64) for name in names]
+        ticks = [(column.fill_null(NO_TICK) if column.null_count() else column).to_numpy() for column in columns]
+        return ticks[0], ticks[1] if end else none, per_s, True
+    start_s = _on_date(source.name, frame, seconds(source.name, frame[start], timezone))
     if end is None:
-        end_s = np.empty(0, dtype=np.int64)
-    elif end == "duration_s":
-        end_s = _after(start_s, _numbers(frame, end))
-    else:
-        end_s = _on_date(source.name, frame, seconds(source.name, frame[end], timezone))
-    places = [_numbers(frame, name) for name in (*kind.position, *kind.goal)]
-    count = _numbers(frame, "trips") if "trips" in frame.columns else np.ones(frame.height)
-    lon, lat, to_lon, to_lat = places
-    return Batch(source, first_row, frame, start_s, end_s, lon, lat, to_lon, to_lat, count)
+        return start_s, none, 1, False
+    if end == "duration_s":
+        return start_s, _after(start_s, _numbers(frame, end)), 1, False
+    return start_s, _on_date(source.name, frame, seconds(source.name, frame[end], timezone)), 1, False
+
+
+def _ticks_per_s(dtype: pl.DataType) -> int:
+    """Return the ticks per second of timestamps without a zone, 0 for all else."""
+    import polars as pl
+
+    if not isinstance(dtype, pl.Datetime) or dtype.time_zone is not None:
+        return 0
+    return {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}[dtype.time_unit]
 
 
 def _on_date(name: str, frame: pl.DataFrame, time_s: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -139,6 +227,8 @@ def _numbers(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
     import polars as pl
 
     column = frame[name]
+    if column.dtype == pl.Float64 and not column.null_count():
+        return column.to_numpy()
     if column.dtype == pl.String:
         column = column.str.strip_chars()
     return column.cast(pl.Float64, strict=False).to_numpy()

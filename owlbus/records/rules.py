@@ -42,6 +42,13 @@ WINDOW = Rule(5, "outside the window", "fall outside the night window", REJECT, 
 COUNT = Rule(6, "count unusable", "have a count that is not above 0 and at most 1000000", REJECT, "give whole or decimal numbers of trips")
 ENDS_EARLY = Rule(7, "ends before it begins", "end before they begin", REJECT, "write times after midnight as 24:00:00 and up")
 TOO_FAST = Rule(8, "too fast", "are faster than 150 km/h in a straight line", REJECT, "check times and positions of both ends")
+TWIN = Rule(
+    9,
+    "repeats a row",
+    "repeat an earlier ride of the file to the second and in both positions",
+    REJECT,
+    "drop rows that were written twice",
+)
 NO_GOAL = Rule(
     16, "no goal", "have no home or drop-off position", NO_TRIP, "a trip needs both ends: check those two columns, and name them with --map"
 )
@@ -55,7 +62,7 @@ GOAL_SWAPPED = Rule(
 GOAL_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-off outside the study area", NO_TRIP, "widen the outline")
 SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, "take smaller hexes with --radius if most do")
 
-RULES = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, NO_GOAL, GOAL_SWAPPED, GOAL_OUTSIDE, SAME_HEX)
+RULES = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, TWIN, NO_GOAL, GOAL_SWAPPED, GOAL_OUTSIDE, SAME_HEX)
 BY_CODE = {rule.code: rule for rule in RULES}
 FIRST_KEPT = NO_GOAL.code
 """Rows with code 0 or from here on are counted as presence."""

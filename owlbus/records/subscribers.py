@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ NOBODY = np.iinfo(np.int64).min
 
 _LARGEST = 2**62
 _FIRST_CODE = -2
+_NUMBERING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,38 @@ class Subscribers:
             numbers[rest] = self._coded(ids[rest].cast(pl.String))
         return numbers
 
+    def codes_of(self, texts: list[str]) -> list[int]:
+        """Return the numbers of ids that are not their own, below -1; threads wait for each other."""
+        with _NUMBERING:
+            return [self.codes.setdefault(text, _FIRST_CODE - len(self.codes)) for text in texts]
+
+    def renumbered(self, person: NDArray[np.int64], other: Subscribers) -> NDArray[np.int64]:
+        """
+        Numbers that another process gave, as this one gives them.
+
+        Parameters
+        ----------
+        person
+            Numbers of `other`, shape (n,).
+        other
+            What gave them.
+
+        Returns
+        -------
+        ndarray of int64
+            Shape (n,).
+        """
+        if other is self or not other.codes:
+            return person
+        texts = list(other.codes)
+        codes = np.array(self.codes_of(texts), dtype=np.int64)
+        coded = (person <= _FIRST_CODE) & (person != NOBODY)
+        return np.where(coded, codes[np.where(coded, _FIRST_CODE - person, 0)], person)
+
     def _coded(self, ids: pl.Series) -> NDArray[np.int64]:
         """Return the numbers of ids that are not their own, giving new ones to new ids."""
         import polars as pl
 
         categories = ids.unique(maintain_order=True)
-        codes = [self.codes.setdefault(text, _FIRST_CODE - len(self.codes)) for text in categories.to_list()]
+        codes = self.codes_of(categories.to_list())
         return ids.replace_strict(categories, pl.Series(codes, dtype=pl.Int64), return_dtype=pl.Int64).to_numpy()

@@ -1,0 +1,228 @@
+"""Files to tallies: batches read in order, counted by threads, and the same for a part of a file anywhere else."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from owlbus.demand.report import FileLedger
+from owlbus.demand.tally import Tally
+from owlbus.records.reading import batch_of, read_frames
+from owlbus.records.subscribers import Subscribers
+from owlbus.records.twins import Twins, may_have_twins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    import numpy as np
+    import polars as pl
+
+    from owlbus.hexgrid import HexGrid
+    from owlbus.records.files import RejectedRows
+    from owlbus.records.judging import Verdict
+    from owlbus.records.opening import Source
+    from owlbus.records.reading import Batch
+    from owlbus.units import NightWindow
+
+N_THREADS = 2
+"""Threads that count while others decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What all records of a study are counted by.
+
+    Attributes
+    ----------
+    grid
+        Hexes of the study area.
+    window
+        Hours that count.
+    timezone
+        Zone that times with a zone are shown in.
+    """
+
+    grid: HexGrid
+    window: NightWindow
+    timezone: str | None = None
+
+
+@dataclass(slots=True)
+class Account:
+    """
+    What some files, or parts of them, came to; accounts merge in any order to the same.
+
+    Attributes
+    ----------
+    tallies
+        Counts by kind of record.
+    ledgers
+        Rows by rule, by name of the file.
+    """
+
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    ledgers: dict[str, FileLedger] = field(default_factory=dict)
+
+    def merge(self, other: Account) -> Account:
+        """Add what `other` came to, and return this account."""
+        for kind, tally in other.tallies.items():
+            if kind in self.tallies:
+                self.tallies[kind].merge(tally)
+            else:
+                self.tallies[kind] = tally
+        for name, ledger in other.ledgers.items():
+            if name in self.ledgers:
+                self.ledgers[name].merge(ledger)
+            else:
+                self.ledgers[name] = ledger
+        return self
+
+
+@dataclass(slots=True)
+class Counter:
+    """
+    Threads that count batches, each with a tally and ledgers of its own.
+
+    Attributes
+    ----------
+    terms
+        What records are counted by.
+    pool
+        The threads.
+    idle
+        Accounts that no thread works on.
+    subscribers
+        Numbers of subscriber ids, by kind of record, shared by all threads.
+    """
+
+    terms: Terms
+    pool: ThreadPoolExecutor
+    idle: SimpleQueue[Account]
+    n_threads: int
+    subscribers: dict[str, Subscribers] = field(default_factory=dict)
+
+    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None]) -> None:
+        """
+        Count one file, or the part of it that `source` names.
+
+        Parameters
+        ----------
+        source
+            The file.
+        bin_
+            Takes rejected rows, in order; None keeps none.
+        on_rows
+            Told the rows done so far.
+        """
+        waiting: deque[Future[tuple[Batch, Verdict | None]]] = deque()
+        twins = Twins() if may_have_twins(source) else None
+        rows = 0
+
+        def finish() -> None:
+            nonlocal rows
+            batch, verdict = waiting.popleft().result()
+            if bin_ is not None and verdict is not None:
+                bin_.add(batch, verdict)
+            rows += batch.n_rows
+            on_rows(rows)
+
+        for first_row, frame in read_frames(source, self.terms.timezone):
+            repeats = None if twins is None else twins.marks(batch_of(source, first_row, frame, self.terms.timezone))
+            waiting.append(self.pool.submit(self._work, source, first_row, frame, repeats, is_explained=bin_ is not None))
+            if len(waiting) > self.n_threads:
+                finish()
+        while waiting:
+            finish()
+
+    def total(self) -> Account:
+        """Return everything counted so far, as one account; the threads begin anew."""
+        accounts = [self.idle.get() for _ in range(self.n_threads)]
+        whole = accounts[0]
+        for other in accounts[1:]:
+            whole.merge(other)
+        for _ in range(self.n_threads):
+            self.idle.put(Account())
+        return whole
+
+    def ledger(self, source: Source) -> FileLedger:
+        """Return a copy of what all threads entered for one file."""
+        accounts = [self.idle.get() for _ in range(self.n_threads)]
+        whole = FileLedger(source)
+        for account in accounts:
+            if source.name in account.ledgers:
+                whole.merge(account.ledgers[source.name])
+            self.idle.put(account)
+        return whole
+
+    def _work(
+        self,
+        source: Source,
+        first_row: int,
+        frame: pl.DataFrame,
+        repeats: np.ndarray[tuple[int], np.dtype[np.uint8]] | None,
+        *,
+        is_explained: bool,
+    ) -> tuple[Batch, Verdict | None]:
+        """Count one batch on whichever account is idle."""
+        batch = batch_of(source, first_row, frame, self.terms.timezone)
+        account = self.idle.get()
+        try:
+            kind = source.layout.kind.name
+            if kind not in account.tallies:
+                account.tallies[kind] = Tally(self.terms.grid, self.terms.window, self.subscribers.setdefault(kind, Subscribers()))
+            ledger = account.ledgers.setdefault(source.name, FileLedger(source))
+            return batch, account.tallies[kind].add(batch, ledger, repeats, is_explained=is_explained)
+        finally:
+            self.idle.put(account)
+
+
+@contextmanager
+def counting(terms: Terms, n_threads: int = N_THREADS) -> Iterator[Counter]:
+    """
+    Threads that count, ended with the block.
+
+    Parameters
+    ----------
+    terms
+        What records are counted by.
+    n_threads
+        Number of threads, >= 1.
+
+    Yields
+    ------
+    Counter
+        With an empty account for each thread.
+    """
+    idle: SimpleQueue[Account] = SimpleQueue()
+    for _ in range(n_threads):
+        idle.put(Account())
+    with ThreadPoolExecutor(n_threads, thread_name_prefix="owlbus-count") as pool:
+        yield Counter(terms, pool, idle, n_threads)
+
+
+def count_part(terms: Terms, sources: Sequence[Source]) -> Account:
+    """
+    Count some files, or parts of them, on one thread: the unit of work for other processes.
+
+    Parameters
+    ----------
+    terms
+        What records are counted by.
+    sources
+        The files.
+
+    Returns
+    -------
+    Account
+        What they came to.
+    """
+    with counting(terms, 1) as counter:
+        for source in sources:
+            counter.count(source, None, lambda rows: None)  # noqa: ARG005 - nobody watches
+        return counter.total()
