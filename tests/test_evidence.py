@@ -39,7 +39,6 @@ def ladder():
         LADDER,
         {(0, 3): 100.0, (0, 2): 40.0, (4, 3): 30.0, (1, 3): 12.0, (7, 0): 100.0},
         presence={h: 20.0 + h for h in range(8)},
-        **more,
     )
     return network, demand, Plan((Route([0, 1, 2, 3], "A"),), network.fingerprint)
 

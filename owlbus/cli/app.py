@@ -12,6 +12,7 @@ from owlbus.cli.compare import compare
 from owlbus.cli.config import read_config
 from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
+from owlbus.cli.explain import explain
 from owlbus.cli.network import network
 from owlbus.cli.options import grouped
 from owlbus.cli.plan import plan
@@ -31,6 +32,7 @@ COMMANDS = (
     (plan, "Plan night routes on your own records: the main job."),
     (score, "Measure a given plan."),
     (compare, "Hold plans against each other: what differs, and who gains and loses."),
+    (explain, "Answer a question on a plan: a route, one change, what is missing, what would pay."),
     (timetable, "Run a plan through the night: headways, buses, waits, and a GTFS feed."),
     (demand, "Estimate demand from records, and say what became of every one."),
     (network, "Build the network that routes run on."),

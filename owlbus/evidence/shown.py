@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.privacy import MIN_COUNT, Counts, hidden_cells
+from owlbus.privacy import MIN_COUNT, hidden_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -42,8 +42,8 @@ def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
     """
     Difference without what points at fewer than `min_count` people.
 
-    Hours and districts add up to the whole, so a hidden part takes another one with it; weekdays average to it. A net count, a
-    difference of shares and its interval go where a count they are made of is hidden.
+    Hours and districts add up to the whole and weekdays average to it, so a hidden part takes others with it until those hidden hold
+    `min_count` together. A net count, a difference of shares and its interval go where a count they are made of is hidden.
 
     Parameters
     ----------
@@ -153,25 +153,17 @@ def _show_side(
     families: Mapping[str, dict[str, dict[str, float | None]]],
 ) -> int:
     """Enter one of `SIDES` for the whole and its parts; return how many counts are hidden."""
-    counts = Counts(min_count)
-    total = counts.add(getattr(change.whole, side))
-    cells: list[tuple[str, str, int, float]] = []
+    value = getattr(change.whole, side)
+    whole[side] = shown_count(value, min_count)
+    n_hidden = int(whole[side] is None)
     for family in _FAMILIES:
         parts: Mapping[str, Moved] = getattr(change, family)
-        own = [(family, label, counts.add(getattr(part, side)), getattr(part, side)) for label, part in parts.items()]
-        if own:
-            counts.tie(total, [cell for _, _, cell, _ in own], _weights(family, len(own)))
-        cells += own
-    hidden = counts.hidden()
-    whole[side] = None if hidden[total] else round(getattr(change.whole, side), 1)
-    for family, label, cell, value in cells:
-        families[family].setdefault(label, {})[side] = None if hidden[cell] else round(value, 1)
-    return int(hidden.sum())
-
-
-def _weights(family: str, n: int) -> Sequence[float] | None:
-    """Weekdays average to the whole, hours and districts add up to it."""
-    return [1 / n] * n if family == "by_weekday" else None
+        counts = np.array([getattr(part, side) for part in parts.values()])
+        hidden = hidden_cells(counts, min_count=min_count)
+        n_hidden += int(hidden.sum())
+        for label, count, secret in zip(parts, counts.tolist(), hidden.tolist(), strict=True):
+            families[family].setdefault(label, {})[side] = None if secret else round(count, 1)
+    return n_hidden
 
 
 def _add_net(part: dict[str, float | None]) -> None:

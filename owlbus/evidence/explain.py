@@ -1,0 +1,220 @@
+"""The answer to one question on a plan: what a route is good for, and what one change gains, loses and costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import UsageError
+from owlbus.evidence.changes import Change, drop_route, newly_broken, pass_by, replace_stop
+from owlbus.evidence.difference import Difference, difference
+from owlbus.evidence.shown import count_text, shown_difference
+from owlbus.privacy import MIN_COUNT
+from owlbus.search.objective import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from owlbus.evidence.ledger import Account, Ledger
+    from owlbus.limits import RouteLimits
+    from owlbus.plan import Plan
+
+SCHEMA_VERSION = 1
+_NEAR_STOPS = 8
+_SERVED = Objective()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """
+    What one change does.
+
+    Attributes
+    ----------
+    change
+        The change.
+    found
+        What it gains and loses.
+    alternative
+        The next-best change of the same kind, or None.
+    alternative_found
+        What that gains and loses, or None.
+    n_nights
+        Nights that the intervals are over.
+    """
+
+    change: Change
+    found: Difference
+    alternative: Change | None
+    alternative_found: Difference | None
+    n_nights: int
+
+    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+        """
+        Answer as plain values for JSON, small counts left out.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night below which a count is hidden.
+
+        Returns
+        -------
+        dict
+            The change, its verdict, what moves, and the alternative.
+        """
+        values: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": self.change.kind,
+            "change": self.change.label,
+            "routes": list(self.change.routes),
+            "verdict": self.verdict(min_count),
+            "broken_limits": list(self.change.broken),
+            "n_nights": self.n_nights,
+            **shown_difference(self.found, min_count).values,
+            "alternative": None,
+        }
+        if self.alternative is not None and self.alternative_found is not None:
+            values["alternative"] = {
+                "change": self.alternative.label,
+                "verdict": verdict(self.alternative, self.alternative_found, self.n_nights, min_count),
+                **shown_difference(self.alternative_found, min_count).values,
+            }
+        return values
+
+    def verdict(self, min_count: float = MIN_COUNT) -> str:
+        """Return one line: what is gained and lost, what it costs, and how sure it is; counts of trips below `min_count` are hidden."""
+        return verdict(self.change, self.found, self.n_nights, min_count)
+
+
+def verdict(change: Change, found: Difference, n_nights: int, min_count: float = MIN_COUNT) -> str:
+    """
+    One line on a change.
+
+    Parameters
+    ----------
+    change
+        The change.
+    found
+        What it gains and loses.
+    n_nights
+        Nights of the demand.
+    min_count
+        Trips or people a night below which a count is hidden.
+
+    Returns
+    -------
+    str
+        A sentence with the net trips, their interval in points, people, minutes and buses.
+    """
+    shown = shown_difference(found, min_count).values
+    whole, net = shown["whole"], found.whole.net_trips
+    trips = f"gains {count_text(whole['gained_trips'], min_count)} and loses {count_text(whole['lost_trips'], min_count)} trips a night"
+    share = shown["served_share_change"]
+    points = "" if share is None else f", {100 * share:+.2f} points of all trips{_interval_text(shown['served_share_interval'], n_nights)}"
+    people = f"people near a stop +{count_text(whole['gained_presence'], min_count)} -{count_text(whole['lost_presence'], min_count)}"
+    cost = found.cost
+    price = f"{cost.length_m / 1000:+.1f} km, {cost.cycle_min:+.0f} minutes of round trips, {cost.buses:+d} buses"
+    if net == 0:
+        word = "changes no trip"
+    elif not found.is_sure and n_nights > 1:
+        word = "not sure: the interval holds 0"
+    else:
+        word = ("better" if net > 0 else "worse") + (" and sure" if n_nights > 1 else ", on one night")
+    return f"{change.label} ({', '.join(change.routes)}) {trips}{points}; {people}; {price}. {word[:1].upper()}{word[1:]}."
+
+
+def explain_change(ledger: Ledger, plan: Plan, change: Change, limits: RouteLimits, *, before: Account | None = None) -> Answer:
+    """
+    What one change gains, loses and costs.
+
+    Parameters
+    ----------
+    ledger
+        The demand.
+    plan
+        The plan before it.
+    change
+        The change.
+    limits
+        What plans must keep, in metres and seconds; what the change breaks is named.
+    before
+        What the plan does, if that is known already.
+
+    Returns
+    -------
+    Answer
+        Without an alternative; `with_alternative` adds one.
+    """
+    was = ledger.enter(plan) if before is None else before
+    found = difference(ledger, was, ledger.enter(change.plan), limits.headway_s)
+    broken = newly_broken(ledger.case.network, plan, change.plan, limits)
+    named = Change(change.kind, change.label, change.plan, change.routes, broken)
+    return Answer(named, found, None, None, ledger.demand.n_nights)
+
+
+def with_alternative(ledger: Ledger, plan: Plan, answer: Answer, limits: RouteLimits, stop: int | None, chosen: int | None) -> Answer:
+    """
+    Add the next-best change: another stop in place of the one at issue, another route to drop or to pass by.
+
+    Parameters
+    ----------
+    ledger
+        The demand.
+    plan
+        The plan before the change.
+    answer
+        What was asked for.
+    limits
+        What plans must keep, in metres and seconds.
+    stop
+        Stop index at issue; None if a route is.
+    chosen
+        Stop that comes in its place, or the place of the route, or None.
+
+    Returns
+    -------
+    Answer
+        With the alternative that serves most, if there is one.
+    """
+    best: tuple[int, Change] | None = None
+    for change in _others(ledger, plan, answer.change, limits, stop, chosen):
+        value = ledger.case.value(change.plan, _SERVED)
+        if best is None or value > best[0]:
+            best = value, change
+    if best is None:
+        return answer
+    other = explain_change(ledger, plan, best[1], limits)
+    return Answer(answer.change, answer.found, other.change, other.found, answer.n_nights)
+
+
+def _others(ledger: Ledger, plan: Plan, change: Change, limits: RouteLimits, stop: int | None, chosen: int | None) -> Iterator[Change]:
+    """Yield other changes that would answer the same wish."""
+    case = ledger.case
+    if change.kind == "drop":
+        yield from (drop_route(plan, k) for k in range(len(plan)) if plan.names[k] not in change.routes)
+    elif change.kind == "via" and stop is not None:
+        for k in range(len(plan)):
+            if plan.names[k] not in change.routes:
+                try:
+                    yield pass_by(case, _SERVED, plan, stop, route=k, limits=limits)
+                except UsageError:
+                    continue
+    elif stop is not None:
+        around = np.argsort(case.network.drive_s[stop], kind="stable")[1 : _NEAR_STOPS + 1].tolist()
+        route = plan.names.index(change.routes[0]) if len(change.routes) == 1 else None
+        for by in around:
+            if by != chosen:
+                try:
+                    yield replace_stop(case, _SERVED, plan, stop, by, route=route)
+                except UsageError:
+                    continue
+
+
+def _interval_text(interval: list[float] | None, n_nights: int) -> str:
+    """Return the interval in points, or nothing."""
+    if interval is None:
+        return ""
+    return f" (90 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f} over {n_nights} nights)"
