@@ -6,6 +6,7 @@ import copy
 import datetime as dt
 import itertools
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from owlbus.demand import Demand
 from owlbus.errors import DataError, InfeasibleError, UsageError
+from owlbus.hexgrid import HexGrid
 from owlbus.plan import Plan, Route
 from owlbus.timetable import Direction, Operation, Timetable, UnitCosts, build_timetable, clock_time, service_time, timetable_document
 from owlbus.timetable.blocks import build_blocks
@@ -32,7 +34,9 @@ HOURS = (24, 25, 26)
 
 def crossing(n: int = 9) -> tuple[Network, Demand, Plan]:
     """Return two routes of a small city that meet at stop 2, with trips along and across them in three hours."""
-    network, _ = city(n, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 2), (2, 7), (7, 8)], {})
+    flat, _ = city(n, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 2), (2, 7), (7, 8)], {})
+    grid = HexGrid.cover([(127.0, 37.5), (127.05, 37.5), (127.05, 37.55), (127.0, 37.55)], n_hexes=n)
+    network = replace(flat, grid=grid, stop_lon=grid.lon, stop_lat=grid.lat)
     pairs = [(0, 4, 40.0), (0, 8, 25.0), (5, 8, 30.0), (6, 4, 20.0), (4, 0, 10.0), (8, 1, 15.0)]
     rows = [(hour, *pair) for hour in HOURS for pair in pairs]
     demand = Demand.from_rows(
@@ -131,7 +135,7 @@ def drawn_options(draw_lines, riders, load) -> tuple[Options, ...]:
 cases = st.integers(1, 3).flatmap(
     lambda k: st.tuples(
         st.lists(
-            st.builds(Line, st.booleans(), st.tuples(st.integers(900, 7_000), st.integers(900, 7_000)), st.just(False)),
+            st.builds(Line, st.booleans(), st.tuples(st.integers(900, 7_000), st.integers(900, 7_000)), st.just(0)),
             min_size=k,
             max_size=k,
         ),

@@ -218,26 +218,32 @@ def _write(
 
 
 def _tables(table: Timetable, report: TimetableReport | None, service: RiderService, plan: str) -> list[Table]:
-    """Lay out headways in minutes by route and hour, then waits and crowding."""
-    from rich import box
-    from rich.table import Table
-
+    """Lay out headways and waits in minutes and crowding in percent, by route and hour."""
     from owlbus.timetable import timetable_document
 
     figures, shown = timetable_document(table, report), service.to_dict()
-    pages = []
-    for title, names in ((f"Headways of {plan}, minutes", ("buses", "runs")), ("Mean wait, minutes, and crowding, %", ())):
-        page = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in ("route", *names, *figures["hours"], *([] if names else figures["hours"])):
-            page.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
-        pages.append(page)
+    pages = [
+        _page(f"Headways in minutes, {Path(plan).name}", ("route", "buses", "runs", *figures["hours"]), _totals(figures)),
+        _page("Mean wait for the first bus in minutes", ("route", *figures["hours"]), ""),
+        _page("Crowding: riders on the fullest link, % of the room", ("route", *figures["hours"]), _service(shown)),
+    ]
     for row, riders in zip(figures["routes"], shown["routes"], strict=True):
         pages[0].add_row(row["name"], f"{row['buses']}", f"{row['runs']}", *(f"{headway / 60:.0f}" for headway in row["headway_s"]))
-        waits = (_cell(wait, 1 / 60) for wait in riders["wait_s"])
-        pages[1].add_row(riders["name"], *waits, *(_cell(share, 100) for share in riders["crowding_share"]))
-    pages[0].caption = _totals(figures)
-    pages[1].caption = _service(shown)
+        pages[1].add_row(riders["name"], *(_cell(wait, 1 / 60) for wait in riders["wait_s"]))
+        pages[2].add_row(riders["name"], *(_cell(share, 100) for share in riders["crowding_share"]))
     return pages
+
+
+def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
+    """Return an empty table, names to the left and numbers to the right."""
+    from rich import box
+    from rich.table import Table
+
+    page = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    page.caption = caption or None
+    for name in columns:
+        page.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
+    return page
 
 
 def _totals(figures: dict[str, Any]) -> str:
