@@ -20,9 +20,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from owlbus.kernels.bounding import hold_route, most_gain
+from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.coverage import find_link, measure_route, prepare_rest, route_gain
 
 N_MOVES = 8
@@ -32,7 +32,7 @@ _WIDEST_DETOUR = 8
 _DRAWS = 3
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def roll(dice: Any) -> float:
     """
     Next random number of the state `dice` (Steele, Lea and Flood 2014, SplitMix64).
@@ -55,13 +55,13 @@ def roll(dice: Any) -> float:
     return float(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _below(dice: Any, n: int) -> int:
     """Whole number in [0, n)."""
     return min(int(roll(dice) * n), n - 1)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def draw_stop(pull: Any, dice: Any) -> int:
     """
     Draw a stop with a chance in proportion to its pull.
@@ -81,10 +81,18 @@ def draw_stop(pull: Any, dice: Any) -> int:
     total = pull[pull.shape[0] - 1]
     if total <= 0:
         return _below(dice, pull.shape[0])
-    return min(int(np.searchsorted(pull, roll(dice) * total, side="right")), pull.shape[0] - 1)
+    at = roll(dice) * total
+    low, high = 0, pull.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if pull[middle] > at:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: Any) -> int:
     """
     Extend a stop sequence along a fastest path to `target`.
@@ -132,7 +140,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _holds(stops: Any, n: int, stop: int) -> bool:
     """Whether the first `n` places hold `stop`."""
     for p in range(n):
@@ -141,7 +149,7 @@ def _holds(stops: Any, n: int, stop: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def is_simple(stops: Any, n: int, mark: Any) -> bool:
     """
     Whether no stop occurs twice.
@@ -171,7 +179,7 @@ def is_simple(stops: Any, n: int, mark: Any) -> bool:
     return simple
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _between(graph: Any, a: int, b: int, dice: Any) -> int:
     """Random stop linked with both `a` and `b`, or -1."""
     link_indptr, link_to = graph[0], graph[1]
@@ -185,14 +193,14 @@ def _between(graph: Any, a: int, b: int, dice: Any) -> int:
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _random_neighbour(graph: Any, a: int, dice: Any) -> int:
     """Random stop linked with `a`, or -1."""
     begin, end = graph[0][a], graph[0][a + 1]
     return graph[1][begin + _below(dice, end - begin)] if end > begin else -1
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
     """Append ``source[begin:end]`` to `out` at place `n`; the new count, or -1 if it does not fit."""
     if n < 0 or n + end - begin > out.shape[0]:
@@ -202,14 +210,14 @@ def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
     return n + end - begin
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _reverse(stops: Any, n: int) -> None:
     """Turn a stop sequence round in place."""
     for p in range(n // 2):
         stops[p], stops[n - 1 - p] = stops[n - 1 - p], stops[p]
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[int, int]:
     """Draw a few stops by pull and return the one nearest to the route, with the place it is nearest to."""
     best, chosen, place = np.int64(1) << 40, -1, 0
@@ -224,7 +232,7 @@ def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[in
     return chosen, place
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kind: int, dice: Any) -> int:
     """
     Write a neighbour of a route.
@@ -312,7 +320,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     return append_path(graph, drive, out, cut + 1, x, dice)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def buses_of(cycle_s: float, headway_s: float) -> int:
     """
     Buses that a route needs.
@@ -332,7 +340,7 @@ def buses_of(cycle_s: float, headway_s: float) -> int:
     return math.ceil(cycle_s / headway_s)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def keeps_limits(
     drive: Any, limits: Any, stops: Any, n: int, ahead: float, back: float, metres: Any, other_m: float, other_buses: float
 ) -> bool:
@@ -368,7 +376,7 @@ def keeps_limits(
     return metres[0] <= limits[3] * drive[1][first, last] and metres[1] <= limits[3] * drive[1][last, first]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def anneal(
     graph: Any,
     demand: Any,
@@ -457,8 +465,11 @@ def anneal(
         now = weights[0] * served + weights[1] * people
         if bounded:
             hold_route(graph, demand, routes, rest, held, stops[k], n_stops[k], ahead_s[k], entry_scratch, max_transfers)
-        other_m = metres.sum() - metres[k]
-        other_buses = buses.sum() - buses[k]
+        other_m, other_buses = 0, 0
+        for other in range(n_routes):
+            if other != k:
+                other_m += metres[other]
+                other_buses += buses[other]
         for _ in range(min(block, steps - done)):
             done += 1
             values[3] += 1
@@ -488,10 +499,11 @@ def anneal(
             if value < accept_from:
                 continue
             served, people = new_served, new_people
-            stops[k, :n] = cand[:n]
             n_stops[k] = n
-            ahead_s[k, :n] = cand_ahead[:n]
-            back_s[k, :n] = cand_back[:n]
+            for p in range(n):
+                stops[k, p] = cand[p]
+                ahead_s[k, p] = cand_ahead[p]
+                back_s[k, p] = cand_back[p]
             metres[k] = max(ahead_m, back_m)
             buses[k] = buses_of(cand_ahead[n - 1] + cand_back[n - 1], limits[8])
             values[0] += value - now
@@ -501,12 +513,14 @@ def anneal(
             if values[0] > values[1]:
                 values[1] = values[0]
                 values[3] = 0
-                best_stops[:] = stops
-                best_n[:] = n_stops
+                for other in range(n_routes):
+                    best_n[other] = n_stops[other]
+                    for p in range(n_stops[other]):
+                        best_stops[other, p] = stops[other, p]
     return done
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def best_drawn_route(
     graph: Any,
     demand: Any,
@@ -563,8 +577,9 @@ def best_drawn_route(
         value = weights[0] * served + weights[1] * people
         if value > best:
             best = value
-            stops[k, :n] = cand[:n]
             n_stops[k] = n
-            ahead_s[k, :n] = cand_ahead[:n]
-            back_s[k, :n] = cand_back[:n]
+            for p in range(n):
+                stops[k, p] = cand[p]
+                ahead_s[k, p] = cand_ahead[p]
+                back_s[k, p] = cand_back[p]
     return best

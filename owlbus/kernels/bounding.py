@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from owlbus.kernels.coverage import NEVER, changed_ride, entries_of, fill_row
+from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.coverage import NEVER, changed_ride, entries_of, fill_never, fill_row
 
 _MOST_NEW_ROWS = 24
 
@@ -50,14 +50,14 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, max_columns: int) -> 
     )
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _row_best(
     rest: Any, stops: Any, n: int, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int, best: Any, max_transfers: int
 ) -> None:
     """Fill the best ride from the hex of entries ``begin:end`` to every column, direct or with one transfer."""
     column_of, row_of, onward = rest[1], rest[3], rest[6]
     columns = rest[0][0]
-    best[:columns] = NEVER
+    fill_never(best, columns)
     if max_transfers:
         for q in range(n):
             t = row_of[stops[q]]
@@ -75,7 +75,7 @@ def _row_best(
                 best[c] = min(best[c], abs(ahead_s[places[f]] - ahead_s[places[e]]))
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _reached_trips(rest: Any, h: int, best: Any) -> int:
     """Trips between hex `h` and the columns within their longest ride, both directions together."""
     row_weight, row_limit = rest[8][0, h], rest[9][0, h]
@@ -86,7 +86,7 @@ def _reached_trips(rest: Any, h: int, best: Any) -> int:
     return int(total)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _pair_trips(demand: Any, rest: Any, h: int, j: int) -> int:
     """Trips between two hexes, both directions together, that the rest does not serve; the row of `h` is filled."""
     c = rest[1][j]
@@ -95,7 +95,7 @@ def _pair_trips(demand: Any, rest: Any, h: int, j: int) -> int:
     return int(demand[0][h, j]) + int(demand[0][j, h])
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _apart(ahead_s: Any, places: Any, begin: int, end: int, first: int, last: int) -> Any:
     """Seconds on board between the hex of entries ``begin:end`` and that of entries ``first:last``."""
     apart = NEVER
@@ -105,7 +105,7 @@ def _apart(ahead_s: Any, places: Any, begin: int, end: int, first: int, last: in
     return apart
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hold_route(
     graph: Any, demand: Any, routes: Any, rest: Any, held: Any, stops: Any, n: int, ahead_s: Any, scratch: Any, max_transfers: int
 ) -> None:
@@ -166,7 +166,7 @@ def hold_route(
                 trips[row] += pair
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _is_pair_served(demand: Any, rest: Any, held: Any, ahead_s: Any, row: int, other: int) -> bool:
     """Whether the held route serves the trips between two of its hexes, with or without the rest."""
     row_hex, best, first_of, places = held[1], held[5], held[9], held[10]
@@ -179,7 +179,7 @@ def _is_pair_served(demand: Any, rest: Any, held: Any, ahead_s: Any, row: int, o
     return _apart(ahead_s, places, first_of[row], first_of[row + 1], first_of[other], first_of[other + 1]) <= limit_s
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _keeps_rides(place_of: Any, old_ahead_s: Any, stops: Any, n: int, ahead_s: Any) -> int:
     """2 if all stops kept lie as far apart as before, 1 if none comes nearer, 0 if one does or their order changes."""
     last, last_place, way, same = -1, -1, 0, True
@@ -203,7 +203,7 @@ def _keeps_rides(place_of: Any, old_ahead_s: Any, stops: Any, n: int, ahead_s: A
     return 2 if same else 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def most_gain(
     graph: Any,
     demand: Any,
@@ -272,7 +272,7 @@ def most_gain(
     return served, people, 2 if exact else 1
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _loss(graph: Any, demand: Any, rest: Any, held: Any, old_ahead_s: Any, in_new_stop: Any) -> tuple[int, int, bool]:
     """Trips and people that surely go with the hexes that leave the route or are counted anew, and whether that is all that goes."""
     state, row_hex, _, _, old_stops, _, trips, marks = held[:8]
@@ -307,7 +307,7 @@ def _loss(graph: Any, demand: Any, rest: Any, held: Any, old_ahead_s: Any, in_ne
     return lost, left, exact
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _fresh_gain(
     graph: Any, demand: Any, routes: Any, rest: Any, held: Any, stops: Any, n: int, ahead_s: Any, scratch: Any, m: int, max_transfers: int
 ) -> tuple[int, int, bool]:
@@ -360,16 +360,16 @@ def _fresh_gain(
                         won -= trips  # a transfer served this pair before
                 first = last
         elif meets and max_transfers:
-            more, sure = _meeting_gain(rest, held, stops, meeting[:meets], ahead_s, hexes, places, m, begin, end)
+            more, sure = _meeting_gain(rest, held, stops, meeting, meets, ahead_s, hexes, places, m, begin, end)
             won += more
             exact = exact and sure and (meets == 1 or more == 0)
         begin = end
     return won, come, exact
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _meeting_gain(
-    rest: Any, held: Any, stops: Any, meeting: Any, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int
+    rest: Any, held: Any, stops: Any, meeting: Any, meets: int, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int
 ) -> tuple[int, bool]:
     """Trips that a hex kept on the route can win by changing at new stops, and whether it surely does."""
     column_of, stop_row, onward = rest[1], rest[3], rest[6]
@@ -377,7 +377,7 @@ def _meeting_gain(
     row_weight, row_need = rest[8][0, h], held[8][held[2][h]]
     is_fresh = held[7][1]
     won, sure = 0, True
-    for i in range(meeting.shape[0]):
+    for i in range(meets):
         q = meeting[i]
         ride = NEVER
         for e in range(begin, end):

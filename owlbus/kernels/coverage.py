@@ -24,13 +24,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from owlbus.kernels.compiling import inner_kernel, kernel
 
 NEVER = np.float32(1e9)
 """Seconds of a ride that does not exist."""
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
+def fill_never(row: Any, n: int) -> None:
+    """
+    Set the first places of a row to `NEVER`.
+
+    Parameters
+    ----------
+    row
+        Seconds, float32; written.
+    n
+        Places.
+    """
+    for c in range(n):
+        row[c] = NEVER
+
+
+@inner_kernel
 def find_link(graph: Any, a: int, b: int) -> int:
     """
     Index of the link from stop `a` to stop `b`, or -1.
@@ -54,7 +71,7 @@ def find_link(graph: Any, a: int, b: int) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> tuple[int, int]:
     """
     Fill the running seconds of a route and return its metres.
@@ -92,13 +109,13 @@ def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> 
     return ahead_m, back_m
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_kernel
 def _ride_s(ahead_s: Any, back_s: Any, p: int, q: int) -> Any:
     """Seconds on board from place `p` to place `q` of one route."""
     return ahead_s[q] - ahead_s[p] if q >= p else back_s[p] - back_s[q]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def ride_matrices(graph: Any, routes: Any, transfer_s: float, n_hexes: int) -> tuple[Any, Any]:
     """
     Fastest rides between all hexes, without and with at most one transfer.
@@ -190,7 +207,7 @@ def new_rest(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, *, sym
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: float) -> None:
     """
     Set up what the plan serves without one route.
@@ -215,7 +232,8 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
     for t in range(state[1]):
         row_of[stop_of[t]] = -1
         calls[stop_of[t]] = 0
-    filled[:] = 0
+    for h in range(filled.shape[0]):
+        filled[h] = 0
     columns, rows, n_entries = 0, 0, 0
     for k in range(n_stops.shape[0]):
         if k == left_out:
@@ -238,7 +256,9 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
                 entries[n_entries, 2] = first[h]
                 first[h] = n_entries
                 n_entries += 1
-    onward[:, :rows, :columns] = NEVER
+    for way in range(onward.shape[0]):
+        for t in range(rows):
+            fill_never(onward[way, t], columns)
     for k in range(n_stops.shape[0]):
         if k == left_out:
             continue
@@ -257,7 +277,7 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
     state[3] = n_entries
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transfers: int) -> None:
     """
     Gather the demand between hex `h` and the columns that the rest does not serve.
@@ -294,7 +314,7 @@ def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transf
                 open_limit[way, h, c] = limit_s[j, h]
         if column_of[h] < 0:
             continue
-        best[:columns] = NEVER
+        fill_never(best, columns)
         e = first[h]
         while e >= 0:
             k, p = entries[e, 0], entries[e, 1]
@@ -314,7 +334,7 @@ def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transf
                 open_weight[way, h, c] = 0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
     """
     Fill the (hex, place) entries of a route, sorted by hex then place.
@@ -349,7 +369,7 @@ def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
     return m
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def changed_ride(rest: Any, way: int, c: int, stops: Any, n: int, ahead_s: Any, back_s: Any, begin: int, end: int, places: Any) -> Any:
     """
     Fastest ride that begins on the rest of the plan and changes onto a route.
@@ -382,7 +402,7 @@ def changed_ride(rest: Any, way: int, c: int, stops: Any, n: int, ahead_s: Any, 
     return ride
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def route_gain(
     graph: Any, demand: Any, routes: Any, rest: Any, stops: Any, n: int, ahead_s: Any, back_s: Any, scratch: Any, max_transfers: int
 ) -> tuple[int, int]:
@@ -431,7 +451,7 @@ def route_gain(
         for way in range(passes):
             row_weight = open_weight[way, h]
             row_limit = open_limit[way, h]
-            best[:columns] = NEVER
+            fill_never(best, columns)
             if max_transfers:
                 for q in range(n):
                     t = row_of[stops[q]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.coverage import NEVER, _ride_s
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _places(graph: Any, routes: Any, walk_m: Any, n_hexes: int) -> tuple[Any, Any]:
     """Entries (route, place, walk in metres) by hex, as CSR; shape (H+1,) and (E, 3)."""
     shed_indptr, shed_hex = graph[4], graph[5]
@@ -20,7 +20,8 @@ def _places(graph: Any, routes: Any, walk_m: Any, n_hexes: int) -> tuple[Any, An
         for p in range(n_stops[k]):
             for e in range(shed_indptr[stops[k, p]], shed_indptr[stops[k, p] + 1]):
                 indptr[shed_hex[e] + 1] += 1
-    indptr = np.cumsum(indptr)
+    for h in range(n_hexes):
+        indptr[h + 1] += indptr[h]
     filled = indptr.copy()
     entries = np.zeros((indptr[n_hexes], 3), np.int32)
     for k in range(n_stops.shape[0]):
@@ -34,7 +35,7 @@ def _places(graph: Any, routes: Any, walk_m: Any, n_hexes: int) -> tuple[Any, An
     return indptr, entries
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _meetings(routes: Any, n_all: int) -> tuple[Any, Any]:
     """Pairs of places of two routes at one stop: CSR over ``k * K + l``, and (M, 2) places on k and l."""
     stops, n_stops = routes[0], routes[1]
@@ -62,12 +63,13 @@ def _meetings(routes: Any, n_all: int) -> tuple[Any, Any]:
             for p in range(n_stops[k]):
                 at_stop[stops[k, p]] = -1
         if not write:
-            indptr = np.cumsum(indptr)
+            for pair in range(n_routes * n_routes):
+                indptr[pair + 1] += indptr[pair]
             meetings = np.zeros((indptr[n_routes * n_routes], 2), np.int32)
     return indptr, meetings
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _board(ahead: Any, back: Any, k: int, p: int, q: int, trips: int) -> None:
     """Put riders on the segments between two places of a route; segment s lies between places s and s + 1."""
     if q >= p:
@@ -78,7 +80,7 @@ def _board(ahead: Any, back: Any, k: int, p: int, q: int, trips: int) -> None:
             back[k, s] += trips
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def assign_rides(
     graph: Any, routes: Any, walk_m: Any, demand: Any, transfer_s: float, max_transfers: int
 ) -> tuple[Any, Any, Any, Any, Any]:
