@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -222,6 +224,18 @@ def test_a_time_limit_ends_the_search() -> None:
     assert 0.1 <= found.elapsed_s < 2
     assert [row[2] for row in found.trace] == sorted((row[2] for row in found.trace), reverse=True)
     assert found.trace[-1][2] == pytest.approx(found.mean_s)
+
+
+def test_an_interrupted_search_returns_its_best_plan() -> None:
+    link_s, demand = ring(9)
+    search_travel_time(link_s, demand, 3, 2, 5, steps=1)
+    timer = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
+    timer.start()
+    found = search_travel_time(link_s, demand, 3, 2, 5, seconds=60, n_chains=2)
+    timer.join()
+    assert found.ended_by == "interrupted"
+    assert found.elapsed_s < 30
+    assert set(np.concatenate(found.routes).tolist()) == set(range(9))
 
 
 def test_the_plan_is_never_worse_than_the_one_to_begin_with() -> None:

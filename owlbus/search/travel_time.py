@@ -3,14 +3,15 @@ Routes that keep passengers' mean travel time low: the classic route network des
 
 Every route is simple, runs both ways and has between `min_stops` and `max_stops` stops; passengers take the fastest journey and a transfer
 costs `transfer_s`. The search is simulated annealing. Its schedule comes from the instance: after a short descent, moves that make the plan
-worse are sampled, and heat falls geometrically from half of their median rise to a thirtieth of it.
+worse are sampled, and heat falls geometrically from half of their median rise (a fifth for every other chain) to a thirtieth of it.
 """
 
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from owlbus.kernels.transit import Bench, Rest, StopGraph
     from owlbus.kernels.transit_anneal import Chain
 
-_HOTTEST, _COLDEST = 0.5, 0.03
-"""First and last heat, in medians of what a worsening move adds to the cost."""
+_HOTTEST, _COLDEST = (0.5, 0.2), 0.03
+"""First and last heat, in medians of what a worsening move adds to the cost; chains take the first heats in turn."""
 
 _DESCENT_SHARE = 0.05
 """Share of the search without heat, before the schedule is set."""
@@ -82,7 +83,7 @@ class TravelTimeResult(TravelTimes):
     steps, evaluations
         Moves proposed, and plans judged, over all chains.
     ended_by
-        Why the search ended, in words.
+        Why the search ended, in words; ``interrupted`` after Ctrl-C.
     elapsed_s
         Seconds of the search, without compilation.
     trace
@@ -176,7 +177,7 @@ def search_travel_time(
     graph = build_graph(links, weight, transfer_s // scale.tick_s, (min_stops, most), unserved)
     first = pad_routes(start, links, most, min_stops)
     dice = np.random.default_rng(seed).integers(0, 2**64, size=n_chains, dtype=np.uint64)
-    _run_chain(graph, first, n_routes, int(dice[0]), 0, None)  # compiles before any clock starts
+    _run_chain(graph, first, n_routes, int(dice[0]), 0.0, 0, None)  # compiles before any clock starts
     done = _run_chains(graph, first, n_routes, [int(die) for die in dice], steps, seconds, executor)
     best = min(done, key=lambda chain: chain.cost)
     total = int(weight.sum())
@@ -248,11 +249,17 @@ def _run_chains(
     executor: Executor | None,
 ) -> list[ChainResult]:
     """Run a chain for each seed, side by side."""
-    if executor is None:
-        with ThreadPoolExecutor(len(seeds)) as threads:
-            return list(threads.map(lambda seed: _run_chain(graph, first, n_routes, seed, steps, seconds), seeds))
-    under_way = [executor.submit(_run_chain, graph, first, n_routes, seed, steps, seconds) for seed in seeds]
-    return [chain.result() for chain in under_way]
+    jobs = [(graph, first, n_routes, seed, _HOTTEST[k % len(_HOTTEST)], steps, seconds) for k, seed in enumerate(seeds)]
+    if executor is not None:
+        return [chain.result() for chain in [executor.submit(_run_chain, *job) for job in jobs]]
+    stop = Event()
+    with ThreadPoolExecutor(len(jobs)) as threads:
+        under_way = [threads.submit(_run_chain, *job, stop) for job in jobs]
+        try:
+            wait(under_way)
+        except KeyboardInterrupt:
+            stop.set()
+        return [chain.result() for chain in under_way]
 
 
 def _run_chain(
@@ -260,10 +267,12 @@ def _run_chain(
     first: tuple[NDArray[np.int32], NDArray[np.int64]],
     n_routes: int,
     seed: int,
+    hottest: float,
     steps: int | None,
     seconds: float | None,
+    stop: Event | None = None,
 ) -> ChainResult:
-    """Draft a plan, descend, set the schedule and anneal."""
+    """Draft a plan, descend, set the schedule and anneal; `stop` ends that early."""
     from owlbus.kernels.transit import settle
     from owlbus.kernels.transit_anneal import BLOCK, anneal_blocks, draft_routes
 
@@ -277,9 +286,9 @@ def _run_chain(
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
     chain.best[0] = settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
     anneal_blocks(graph, chain, bench, 0, 0.0)
-    clock = _Clock(None if steps is None else -(-steps // BLOCK), seconds)
+    clock = _Clock(None if steps is None else -(-steps // BLOCK), seconds, stop)
     _descend(graph, chain, bench, clock)
-    _anneal(graph, chain, bench, clock)
+    _anneal(graph, chain, bench, clock, hottest)
     if steps != 0 and graph.stranded and chain.best[0] >= graph.stranded:
         raise InfeasibleError(_stranded_text(graph, chain, bench))
     return ChainResult(
@@ -309,8 +318,9 @@ def _stranded_text(graph: StopGraph, chain: Chain, bench: Bench) -> str:
 class _Clock:
     """How far a search has come, by blocks of moves and by seconds, whichever is further."""
 
-    def __init__(self, limit_blocks: int | None, limit_s: float | None) -> None:
+    def __init__(self, limit_blocks: int | None, limit_s: float | None, stop: Event | None) -> None:
         self.limit_blocks, self.limit_s = limit_blocks, limit_s
+        self.stop = Event() if stop is None else stop
         self.began_s = time.perf_counter()
         self.blocks = 0
         self.elapsed_s = 0.0
@@ -327,13 +337,15 @@ class _Clock:
     @property
     def reason(self) -> str:
         """Why the search ended."""
+        if self.stop.is_set():
+            return "interrupted"
         if self.limit_blocks is not None and self.blocks >= self.limit_blocks:
             return f"{self.limit_blocks} blocks of moves done"
         return f"{self.limit_s:g} s passed"
 
     def next_piece(self, until_share: float) -> int:
         """Blocks to run before looking again; 0 at the given progress."""
-        if self.progress_share >= until_share:
+        if self.stop.is_set() or self.progress_share >= until_share:
             return 0
         return self.piece if self.limit_blocks is None else min(self.piece, self.limit_blocks - self.blocks)
 
@@ -358,13 +370,13 @@ def _descend(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock) -> Non
         clock.note(blocks, int(chain.best[0]))
 
 
-def _anneal(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock) -> None:
+def _anneal(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock, hottest: float) -> None:
     """Set the schedule from the plan at hand and follow it."""
     from owlbus.kernels.transit_anneal import anneal_blocks
 
     rises = chain.rises[chain.rises >= 0]
     median = float(np.median(rises)) if len(rises) else 0.0
-    hot, cold = _HOTTEST * median, _COLDEST * median
+    hot, cold = hottest * median, _COLDEST * median
     while blocks := clock.next_piece(1.0):
         share = (clock.progress_share - _DESCENT_SHARE) / (1 - _DESCENT_SHARE)
         anneal_blocks(graph, chain, bench, blocks, hot * (cold / hot) ** share if hot else 0.0)
