@@ -104,7 +104,7 @@ def explain(
         voice.say(SYNTHETIC)
     if answer is not None and answer.change.broken:
         broken = answer.change.broken
-        msg = f"{answer.change.label}: breaks {len(broken)} limits, first: {broken[0]}; change less, or allow more"
+        msg = f"{answer.change.label}: breaks {len(broken)} limit{'s' * (len(broken) > 1)}, first: {broken[0]}; change less, or allow more"
         raise FindingError(msg)
 
 

@@ -128,6 +128,8 @@ class Difference:
         Trips a night with an end in each hex, shape (H,).
     gained_presence_by_hex, lost_presence_by_hex
         People a night in each hex, shape (H,).
+    reached_before, reached_after
+        Whether each plan reaches each hex on foot, shape (H,).
     burden
         What those notice who are served before and after.
     cost
@@ -146,6 +148,8 @@ class Difference:
     lost_trips_by_hex: NDArray[np.float64]
     gained_presence_by_hex: NDArray[np.float64]
     lost_presence_by_hex: NDArray[np.float64]
+    reached_before: NDArray[np.bool_]
+    reached_after: NDArray[np.bool_]
     burden: Burden
     cost: Cost
     served_share: float
@@ -196,6 +200,8 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
         lost_trips_by_hex=hexes[1],
         gained_presence_by_hex=hexes[2],
         lost_presence_by_hex=hexes[3],
+        reached_before=before.reached,
+        reached_after=after.reached,
         burden=_burden(ledger, before, after),
         cost=cost_of(ledger, before, after, headway_s),
         served_share=moved.net_trips / trips if trips > 0 else 0.0,

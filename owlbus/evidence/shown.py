@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from owlbus.evidence.difference import Difference, Interval, Moved
 
 SIDES = ("gained_trips", "lost_trips", "gained_presence", "lost_presence")
-HEX_COLUMNS = ("gained_trips_by_hex", "lost_trips_by_hex", "gained_presence_by_hex", "lost_presence_by_hex")
 _FAMILIES = ("by_hour", "by_district", "by_weekday")
 
 
@@ -88,25 +87,38 @@ def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_coun
     """
     Gains and losses by hex, NaN where a count is hidden.
 
+    Everybody can see from the plans which hexes cannot change, so only the others can hide anything: hexes that one of both plans
+    reaches for trips, hexes that the one reaches and the other does not for people.
+
     Parameters
     ----------
     change
         The difference, over H hexes.
     districts
-        Name of each hex's district, whose sums are published, or None.
+        Name of each hex's district, whose sums of people are published, or None.
     min_count
         Trips or people a night below which a count is hidden.
 
     Returns
     -------
     dict
-        `HEX_COLUMNS` without their endings, shape (H,) each.
+        By name of `SIDES`, shape (H,) each.
     """
+    near, was_near = change.reached_after, change.reached_before
+    places = {
+        "gained_trips": near | was_near,
+        "lost_trips": near | was_near,
+        "gained_presence": near & ~was_near,
+        "lost_presence": was_near & ~near,
+    }
     margins = [] if districts is None else [districts == name for name in np.unique(districts)]
     shown = {}
-    for column in HEX_COLUMNS:
-        counts: NDArray[np.float64] = getattr(change, column)
-        shown[column.removesuffix("_by_hex")] = np.where(hidden_cells(counts, margins, min_count), np.nan, np.round(counts, 1))
+    for name, inside in places.items():
+        counts: NDArray[np.float64] = getattr(change, f"{name}_by_hex")
+        sums = [mask[inside] for mask in margins if name.endswith("presence") and counts[mask].sum() >= min_count]
+        column = np.round(counts, 1)
+        column[np.flatnonzero(inside)[hidden_cells(counts[inside], sums, min_count)]] = np.nan
+        shown[name] = column
     return shown
 
 
