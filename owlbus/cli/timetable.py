@@ -101,12 +101,12 @@ def timetable(
     if from_run is None and not files and area.city is None:
         at_hand = all((file.parent / name).is_file() for name in ("run.json", "demand.parquet", "network.parquet"))
         from_run, area = (str(file.parent), area) if at_hand else (None, replace(area, city="seoul"))
-    settings = _operation_of(operation)
+    settings, start = _operation_of(operation), _start_of(feed)
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice:
         study = study_of(sources, from_run, None)
         warn(voice, study)
-        about = _feed_of(study, feed)
+        about = _feed_of(study, feed, start)
         table, report = _timetable(study, file, settings, rule_of(rule), max_snap)
         service = rider_service(study.network, table, study.demand, settings, rule_of(rule))
         check = None
@@ -150,17 +150,21 @@ def _operation_of(options: OperationOptions) -> Operation:
     )
 
 
-def _feed_of(study: Study, options: FeedOptions) -> FeedSettings:
+def _start_of(options: FeedOptions) -> dt.date | None:
+    """Return the first night, or None where none is given."""
+    try:
+        return None if options.start_date is None else dt.date.fromisoformat(options.start_date)
+    except ValueError:
+        msg = f"--start-date must read YYYY-MM-DD, got {options.start_date!r}"
+        raise UsageError(msg) from None
+
+
+def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedSettings:
     """Return what the feed says, the study's own dates and zone where none are given."""
     from owlbus.pipeline.timetables import feed_of
 
     settings = feed_of(study)
-    if options.start_date is not None:
-        try:
-            start = dt.date.fromisoformat(options.start_date)
-        except ValueError:
-            msg = f"--start-date must read YYYY-MM-DD, got {options.start_date!r}"
-            raise UsageError(msg) from None
+    if start is not None:
         settings = replace(settings, start_date=start, end_date=start + (settings.end_date - settings.start_date))
     return replace(settings, agency=options.agency, agency_url=options.agency_url, timezone=options.zone or settings.timezone)
 

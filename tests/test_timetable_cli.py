@@ -1,0 +1,78 @@
+"""`owlbus timetable` from end to end: on the sample city, and how it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from owlbus.cli.app import run
+from owlbus.rundir import check_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def tonight(seoul: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the routes of 2013 with the 45 buses of 2013 on the sample city."""
+    out = tmp_path_factory.mktemp("night") / "tonight"
+    assert run(["timetable", str(seoul / "routes_2013.geojson"), "--fleet", "45", "--out", str(out), "-q"]) == 0
+    return out
+
+
+def test_the_sample_city_runs_on_45_buses_with_a_clean_feed(tonight):
+    assert sorted(entry.name for entry in tonight.iterdir()) == [
+        "gtfs.zip",
+        "night_safety.csv",
+        "plan.geojson",
+        "run.json",
+        "timetable.json",
+    ]
+    assert check_run(tonight) == []
+    found = json.loads((tonight / "timetable.json").read_text())
+    assert (found["gtfs"]["errors"], found["gtfs"]["warnings"]) == (0, 0)
+    night = found["timetable"]
+    assert night["fleet"] <= 45
+    assert night["choice"]["planned_wait_s"] <= night["choice"]["equal_wait_s"]
+    assert night["choice"]["offsets_proven"]
+    assert max(headway for row in night["routes"] for headway in row["headway_s"]) <= 3600
+
+
+def test_long_routes_start_from_both_ends_at_midnight_and_three_short_ones_turn_downtown(tonight):
+    night = json.loads((tonight / "timetable.json").read_text())["timetable"]
+    turning = {row["name"] for row, both in zip(night["routes"], night["choice"]["both_ends"], strict=True) if not both}
+    assert turning == {"N10", "N30", "N40"}
+
+
+def test_the_night_safety_sheet_has_times_but_no_counts(tonight):
+    with (tonight / "night_safety.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["hex", "walk_m", "walk_s", "longest_wait_s", "first", "last_from", "last_home"]
+    assert len(rows) > 200
+
+
+def test_a_feed_can_be_measured_again(tonight, capsys):
+    assert run(["timetable", str(tonight / "gtfs.zip"), "--city", "seoul", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    first = json.loads((tonight / "timetable.json").read_text())
+    assert again["timetable"]["routes"] == first["timetable"]["routes"]
+    assert again["riders"] == first["riders"]
+    assert again["timetable"]["choice"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["none.geojson"], 3, "none.geojson: no such file; name a run directory, or a plan"),
+        (["PLAN", "--fleet", "5"], 4, "a headway of at most 3600 s on 9 routes takes"),
+        (["PLAN", "--start-date", "soon"], 2, "--start-date must read YYYY-MM-DD, got 'soon'"),
+        (["PLAN", "calls.csv", "--run", "x"], 2, "--run takes demand and network from x"),
+        (["PLAN", "--capacity", "0"], 2, "capacity must lie in [1, 1000], got 0"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(words, code, message, seoul, capsys):
+    assert run(["timetable", *(str(seoul / "routes_2013.geojson") if word == "PLAN" else word for word in words)]) == code
+    assert message in capsys.readouterr().err
