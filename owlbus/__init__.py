@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from owlbus.errors import OwlbusError as OwlbusError
     from owlbus.errors import PrivacyError as PrivacyError
     from owlbus.errors import UsageError as UsageError
+    from owlbus.gtfs import FeedSettings as FeedSettings
+    from owlbus.gtfs import check_gtfs as check_gtfs
+    from owlbus.gtfs import read_gtfs as read_gtfs
+    from owlbus.gtfs import write_gtfs as write_gtfs
     from owlbus.hexgrid import HexGrid as HexGrid
     from owlbus.limits import MaxSeconds as MaxSeconds
     from owlbus.limits import MaxSteps as MaxSteps
@@ -69,6 +73,15 @@ if TYPE_CHECKING:
     from owlbus.search import Objective as Objective
     from owlbus.search import Result as Result
     from owlbus.search import plan_routes as plan_routes
+    from owlbus.timetable import Operation as Operation
+    from owlbus.timetable import RiderService as RiderService
+    from owlbus.timetable import SafetySheet as SafetySheet
+    from owlbus.timetable import Timetable as Timetable
+    from owlbus.timetable import TimetableReport as TimetableReport
+    from owlbus.timetable import UnitCosts as UnitCosts
+    from owlbus.timetable import build_timetable as build_timetable
+    from owlbus.timetable import rider_service as rider_service
+    from owlbus.timetable import safety_sheet as safety_sheet
     from owlbus.units import NightWindow as NightWindow
 
 _NAMES = {
@@ -90,6 +103,7 @@ _NAMES = {
         "PrivacyError",
         "UsageError",
     ),
+    "gtfs": ("FeedSettings", "check_gtfs", "read_gtfs", "write_gtfs"),
     "hexgrid": ("HexGrid",),
     "limits": (
         "MaxSeconds",
@@ -144,6 +158,17 @@ _NAMES = {
         "Objective",
         "Result",
         "plan_routes",
+    ),
+    "timetable": (
+        "Operation",
+        "RiderService",
+        "SafetySheet",
+        "Timetable",
+        "TimetableReport",
+        "UnitCosts",
+        "build_timetable",
+        "rider_service",
+        "safety_sheet",
     ),
     "units": ("NightWindow",),
 }
