@@ -87,6 +87,103 @@ def _sift(keys: NDArray[np.int64], nodes: NDArray[np.int32], size: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def chain_ends(indptr: NDArray[np.int64], to: NDArray[np.int32], is_stop: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """
+    Which nodes ways between stops can begin, end or branch at: 2; which they only pass: 1; and which lie up dead ends: 0.
+
+    Parameters
+    ----------
+    indptr, to
+        Neighbours by row, whatever the direction, each once: shapes (n + 1,) and (m,).
+    is_stop
+        Nodes where buses halt, shape (n,).
+
+    Returns
+    -------
+    ndarray of int8
+        Shape (n,).
+    """
+    n = indptr.size - 1
+    degree = np.diff(indptr)
+    kind = np.full(n, 2, dtype=np.int8)
+    waiting = np.empty(n, dtype=np.int64)
+    size = 0
+    for node in range(n):
+        if degree[node] <= 1 and not is_stop[node]:
+            kind[node] = 0
+            waiting[size] = node
+            size += 1
+    while size > 0:
+        size -= 1
+        at = waiting[size]
+        for k in range(indptr[at], indptr[at + 1]):
+            node = to[k]
+            degree[node] -= 1
+            if kind[node] and degree[node] <= 1 and not is_stop[node]:
+                kind[node] = 0
+                waiting[size] = node
+                size += 1
+    for node in range(n):
+        if kind[node] and degree[node] == 2 and not is_stop[node]:
+            kind[node] = 1
+    return kind
+
+
+@njit(cache=True, nogil=True)
+def chains(
+    indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np.int64], length: NDArray[np.int64], kind: NDArray[np.int8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+    """
+    Road links joined over the nodes that ways only pass, from one node of kind 2 to another.
+
+    Parameters
+    ----------
+    indptr, to, cost, length
+        Road links by row: shapes (n + 1,), (m,), (m,), (m,); milliseconds and millimetres.
+    kind
+        As `chain_ends` gives it, shape (n,).
+
+    Returns
+    -------
+    tuple of ndarray
+        Start, end, cost and length of each chain; row starts of its nodes, and these, start and end included.
+    """
+    m = to.size
+    start, end = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+    costs, lengths = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+    ptr, nodes = np.zeros(m + 1, dtype=np.int64), np.empty(2 * m, dtype=np.int32)
+    found, size = 0, 0
+    for source in range(indptr.size - 1):
+        if kind[source] < 2:
+            continue
+        for first in range(indptr[source], indptr[source + 1]):
+            before, link, mark = source, first, size
+            spent, metres = 0, 0
+            nodes[size] = source
+            size += 1
+            while link >= 0:
+                at = to[link]
+                spent += cost[link]
+                metres += length[link]
+                nodes[size] = at
+                size += 1
+                if kind[at] != 1:
+                    break
+                link = -1
+                for k in range(indptr[at], indptr[at + 1]):
+                    if to[k] != before and kind[to[k]]:
+                        link = k
+                before = at
+            if link < 0 or kind[at] == 0 or at == source:
+                size = mark
+                continue
+            start[found], end[found], costs[found], lengths[found] = source, at, spent, metres
+            found += 1
+            ptr[found] = size
+    return start[:found], end[:found], costs[:found], lengths[:found], ptr[: found + 1], nodes[:size]
+
+
+@njit(cache=True, nogil=True)
 def ways_between_stops(
     indptr: NDArray[np.int64],
     to: NDArray[np.int32],

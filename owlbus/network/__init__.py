@@ -1,13 +1,29 @@
-"""Networks: stops, links and walk sheds, from a hex lattice or from road tables, and a check beside the maker."""
+"""Networks: stops, links and walk sheds, from a feed, from OpenStreetMap, road tables or a hex lattice; and a check beside the maker."""
 
 from __future__ import annotations
 
 from owlbus.network.check import Finding, NetworkCheck, check_network
-from owlbus.network.model import MAX_LINK_S, RIVER_HALF_WIDTH_M, ROAD_FACTOR, SNAP_M, SPEED_KMH, STRETCH, UNREACHABLE, WALK_M, Network
+from owlbus.network.model import (
+    MAX_LINK_S,
+    MAX_STOPS,
+    MERGE_M,
+    RIVER_HALF_WIDTH_M,
+    ROAD_FACTOR,
+    SNAP_M,
+    SPEED_KMH,
+    STRETCH,
+    UNREACHABLE,
+    WALK_M,
+    Network,
+)
+from owlbus.network.osm_file import read_paths
 from owlbus.network.report import NetworkReport
+from owlbus.network.walking import WalkGraph, WalkRule
 
 __all__ = [
     "MAX_LINK_S",
+    "MAX_STOPS",
+    "MERGE_M",
     "RIVER_HALF_WIDTH_M",
     "ROAD_FACTOR",
     "SNAP_M",
@@ -19,5 +35,8 @@ __all__ = [
     "Network",
     "NetworkCheck",
     "NetworkReport",
+    "WalkGraph",
+    "WalkRule",
     "check_network",
+    "read_paths",
 ]

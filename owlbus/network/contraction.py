@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
-from owlbus.kernels.paths import needed_links, ways_between_stops
+from owlbus.kernels.paths import chain_ends, chains, needed_links, ways_between_stops
 from owlbus.network.parts import Links, Stops, components, keep_stops, link_rows, require_stops, sorted_links, unreached, whole
 from owlbus.network.report import NetworkReport
 from owlbus.network.walking import walk_sheds
@@ -99,6 +99,16 @@ def snapped_stops(
     return Stops(roads.lon[at], roads.lat[at], hexes, [names[i] for i in kept.tolist()]), at.astype(np.int32), counts
 
 
+class _Graph(NamedTuple):
+    """Road links by row and the node of each stop, as `ways_between_stops` takes them."""
+
+    indptr: NDArray[np.int64]
+    to: NDArray[np.int32]
+    cost_ms: NDArray[np.int64]
+    length_mm: NDArray[np.int64]
+    stop_node: NDArray[np.int32]
+
+
 class _Ways(NamedTuple):
     """Fastest ways between stops as `ways_between_stops` gives them."""
 
@@ -165,7 +175,8 @@ def stop_links(
     tuple
         Links whose ``seconds`` hold milliseconds and ``metres`` millimetres, sorted; row starts and nodes of their ways.
     """
-    graph, limit, n_stops = (roads.indptr, roads.to, roads.cost_ms, roads.length_mm, nodes), int(max_link_s * 1000), nodes.size
+    graph, street = _reduced(roads, nodes)
+    limit, n_stops = int(max_link_s * 1000), nodes.size
     nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
     following = _Ways(*ways_between_stops(*graph, *nothing, limit, 0)).pairs()
     either = np.union1d(following, _flipped(following, n_stops))
@@ -173,7 +184,45 @@ def stop_links(
     ways = _Ways(*ways_between_stops(*graph, *_rows(_needed(both, stretch), n_stops), limit, 1))
     pairs = ways.pairs()
     rows = Links(pairs // n_stops, pairs % n_stops, ways.cost_ms, ways.length_mm, np.arange(pairs.size))
-    return sorted_links(rows), (ways.way_ptr, ways.way_node)
+    return sorted_links(rows), _on_streets(graph, street, ways)
+
+
+def _reduced(roads: Roads, nodes: NDArray[np.int32]) -> tuple[_Graph, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]]:
+    """Roads without dead ends and nodes that are only passed, so that fastest ways between stops are kept; and the nodes of each link."""
+    n_nodes = roads.lon.size
+    start = np.repeat(np.arange(n_nodes, dtype=np.int64), np.diff(roads.indptr))
+    either = np.unique(np.concatenate([start * n_nodes + roads.to, roads.to * np.int64(n_nodes) + start]))
+    is_stop = np.zeros(n_nodes, dtype=np.bool_)
+    is_stop[nodes] = True
+    kind = chain_ends(np.searchsorted(either, np.arange(n_nodes + 1) * n_nodes), (either % n_nodes).astype(np.int32), is_stop)
+    begin, end, cost, length, ptr, passed = chains(roads.indptr, roads.to, roads.cost_ms, roads.length_mm, kind)
+    order = np.lexsort((length, cost, end, begin))
+    first = np.ones(order.size, dtype=np.bool_)
+    first[1:] = (np.diff(begin[order]) != 0) | (np.diff(end[order]) != 0)
+    kept = order[first]
+    number = np.cumsum(kind == 2) - 1  # noqa: PLR2004  # ends of chains
+    indptr = np.searchsorted(number[begin[kept]], np.arange(int((kind == 2).sum()) + 1)).astype(np.int64)  # noqa: PLR2004  # as above
+    graph = _Graph(indptr, number[end[kept]].astype(np.int32), cost[kept], length[kept], number[nodes].astype(np.int32))
+    return graph, (ptr[kept], ptr[kept + 1] - ptr[kept], passed)
+
+
+def _on_streets(
+    graph: _Graph, street: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]], ways: _Ways
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Row starts and road nodes of ways, each chain in place of its link."""
+    n_nodes = graph.indptr.size - 1
+    key = np.repeat(np.arange(n_nodes, dtype=np.int64), np.diff(graph.indptr)) * n_nodes + graph.to
+    ends_way = np.zeros(ways.way_node.size, dtype=np.bool_)
+    ends_way[ways.way_ptr[1:] - 1] = True
+    step = np.flatnonzero(~ends_way)
+    link = np.searchsorted(key, ways.way_node[step].astype(np.int64) * n_nodes + ways.way_node[step + 1])
+    size = street[1][link] - 1  # a chain's last node is the next one's first
+    at = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(street[0][link], size)
+    count = np.bincount(np.searchsorted(ways.way_ptr, step, side="right") - 1, size, ways.end.size).astype(np.int64)
+    last = street[2][street[0][link] + size][
+        np.concatenate([np.diff(np.searchsorted(ways.way_ptr, step, side="right")) > 0, [True]])[: step.size]
+    ]
+    return np.concatenate([[0], np.cumsum(count + 1)]).astype(np.int64), np.insert(street[2][at], np.cumsum(count), last)
 
 
 def commercial(links: Links, speed_kmh: float | None, night_factor: float = 1.0) -> tuple[Links, float]:

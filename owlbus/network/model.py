@@ -367,6 +367,92 @@ class Network:
         settings = FeedSettings(tuple(modes), merge_m, max_stops, hours, night_factor, WalkRule(walk_m, walk_area_share, paths))
         return cls(**gtfs_parts(feed, grid, settings))
 
+    @classmethod
+    def from_osm(
+        cls,
+        file: str | PathLike[str],
+        grid: HexGrid | None = None,
+        *,
+        speed_kmh: float | None = SPEED_KMH,
+        night_factor: float = 1.0,
+        merge_m: float = MERGE_M,
+        spacing_m: float = 500.0,
+        walk_m: float = WALK_M,
+        walk_area_share: float | None = None,
+        walk_network: bool = False,
+        max_stops: int = MAX_STOPS,
+        max_link_s: float = MAX_LINK_S,
+        stretch: float = STRETCH,
+    ) -> Network:
+        """
+        Place stops on the streets of an OpenStreetMap extract that buses may use, and link those that follow each other.
+
+        Streets: by type, by access (the tag most specific to buses decides), wide, high and strong enough where tagged, one
+        way with the exceptions for buses, without forbidden turns; limits that hold at some hours only are not read. The
+        largest strongly connected part is kept. Stops: those that are mapped, moved to the nearest street; further ones along
+        main roads that are farther than `spacing_m` from any stop; and one in each hex that is then still out of reach and
+        has a street. The other carriageway of a street belongs to the same stop, at which a bus may turn round.
+
+        Links, their thinning and speeds are those of `from_tables`. Free speeds are the tagged limits, else usual ones by
+        type of road.
+
+        Parameters
+        ----------
+        file
+            ``.osm.pbf`` or another form that osmium reads.
+        grid
+            The hexes; None lays hexes of 500 m over the main roads. Stops lie inside the grid, streets may lie outside.
+        speed_kmh
+            Commercial speed of the median link in km/h, layover included; None keeps free speeds.
+        night_factor
+            On all ride seconds, dimensionless, in [0.1, 10].
+        merge_m
+            Metres within which mapped stops are one place, boundary included.
+        spacing_m
+            Metres between stops that are placed where none is mapped; 0 places none.
+        walk_m
+            Walk to a stop in metres, boundary included.
+        walk_area_share
+            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+        walk_network
+            Whether people walk along the footways and streets of the extract instead of the straight line.
+        max_stops
+            Number of stops allowed; where there are more, they are merged over longer distances.
+        max_link_s
+            Longest link in seconds at free flow, boundary included.
+        stretch
+            Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3.
+
+        Returns
+        -------
+        Network
+            With street geometry, and with what was left out in `report`.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or broken, has no streets for buses, or connects fewer than two stops.
+        UsageError
+            If a number is out of range, or the extra ``owlbus[osm]`` is not installed.
+        """
+        from owlbus.network.contraction import RoadSettings
+        from owlbus.network.osm import StopSettings, osm_parts
+
+        for name, value, low, high in (
+            ("speed_kmh", 1.0 if speed_kmh is None else speed_kmh, 1.0, 200.0),
+            ("night_factor", night_factor, 0.1, 10.0),
+            ("merge_m", merge_m, 0.0, 10_000.0),
+            ("spacing_m", spacing_m, 0.0, 10_000.0),
+            ("max_stops", max_stops, 2, 100_000),
+            ("max_link_s", max_link_s, 1.0, 100_000.0),
+            ("stretch", stretch, 1.0, 3.0),
+        ):
+            require_number(name, value, low, high)
+        rule = WalkRule(walk_m, walk_area_share)
+        settings = RoadSettings(speed_kmh, night_factor, max_link_s, stretch, rule, "osm", "OpenStreetMap streets")
+        halts = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
+        return cls(**osm_parts(file, grid, halts, settings, walk=walk_network))
+
     @property
     def n_stops(self) -> int:
         """Number of stops."""

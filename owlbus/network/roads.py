@@ -12,6 +12,8 @@ import numpy as np
 from owlbus.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _NODE_COLUMNS = ("node_id", "lon", "lat")
@@ -257,6 +259,31 @@ def fastest(
     return [column[order[first]] for column in (start, end, cost, length)]
 
 
+def strong_part(rows: Sequence[NDArray[np.int64]], n_nodes: int) -> NDArray[np.bool_]:
+    """
+    Nodes of the largest strongly connected part; ties go to the one with the first node.
+
+    Parameters
+    ----------
+    rows
+        Start and end of each link.
+    n_nodes
+        Number of nodes.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (n_nodes,).
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(rows[0].size, dtype=np.int8), (rows[0], rows[1])), shape=(n_nodes, n_nodes))
+    _, label = connected_components(graph, directed=True, connection="strong")
+    _, first, count = np.unique(label, return_index=True, return_counts=True)
+    return np.asarray(label == label[first[np.lexsort((first, -count))[0]]])
+
+
 def largest_part(
     names: NDArray[np.str_],
     lon: NDArray[np.float64],
@@ -284,13 +311,7 @@ def largest_part(
     Roads
         The graph.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(rows[0].size, dtype=np.int8), (rows[0], rows[1])), shape=(names.size, names.size))
-    _, label = connected_components(graph, directed=True, connection="strong")
-    _, first, count = np.unique(label, return_index=True, return_counts=True)
-    keep = label == label[first[np.lexsort((first, -count))[0]]]
+    keep = strong_part(rows, names.size)
     number = np.cumsum(keep) - 1
     inside = keep[rows[0]] & keep[rows[1]]
     start, end, cost, length = (column[inside] for column in rows)

@@ -1,0 +1,334 @@
+"""Networks from OpenStreetMap: streets that buses may use, stops that are mapped, and more where none is near."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from owlbus.network.contraction import road_parts
+from owlbus.network.model import MAX_STOPS, MERGE_M
+from owlbus.network.osm_file import metres_between, read_streets
+from owlbus.network.parts import Stops
+from owlbus.network.places import few_places, grid_around
+from owlbus.network.roads import OTHER_RANK, fastest, largest_part, strong_part
+from owlbus.network.turns import Pieces, with_turns
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from owlbus.hexgrid import HexGrid
+    from owlbus.network.contraction import RoadSettings
+    from owlbus.network.osm_file import Streets
+    from owlbus.network.roads import Roads
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Mask = NDArray[np.bool_]
+    Counts = list[tuple[str, int]]
+
+SPLIT_M = 80.0
+"""Pieces of street are no longer than this, so that a stop is moved along its street by 40 m at most."""
+SPACING_M = 500.0
+"""Metres between stops that are placed along main roads where none is mapped."""
+OPPOSITE_M = 60.0
+"""Metres within which the other carriageway of a street lies."""
+
+_MAIN_RANK, _STOP_RANK = 1, 3
+_AGAINST = -0.5  # cosine: headings at least 120 degrees apart
+_KMH = 3.6
+_MM = 1000
+
+
+class StopSettings(NamedTuple):
+    """
+    Where buses halt.
+
+    Attributes
+    ----------
+    merge_m
+        Metres within which stops are one place.
+    snap_m
+        Metres that a mapped stop may lie from a street.
+    spacing_m
+        Metres between stops placed where none is mapped; 0 places none.
+    max_stops
+        Places allowed; more are merged over longer distances.
+    """
+
+    merge_m: float = MERGE_M
+    snap_m: float = 80.0
+    spacing_m: float = SPACING_M
+    max_stops: int = MAX_STOPS
+
+
+class _Graph(NamedTuple):
+    """Pieces of street no longer than 80 m, and their nodes."""
+
+    lon: Floats
+    lat: Floats
+    rank: NDArray[np.int8]
+    names: NDArray[np.str_]
+    pieces: Pieces
+    turns: Ints
+
+
+def osm_parts(
+    path: str | PathLike[str], grid: HexGrid | None, halts: StopSettings, settings: RoadSettings, *, walk: bool
+) -> dict[str, Any]:
+    """
+    Fields of a network on the streets of an extract.
+
+    Parameters
+    ----------
+    path
+        The extract.
+    grid
+        The grid, or None for one around the main roads.
+    halts
+        Where buses halt.
+    settings
+        Speeds, the longest link and the walk.
+    walk
+        Whether people walk along the extract's footways.
+
+    Returns
+    -------
+    dict
+        Arguments of `Network`, the grid among them.
+
+    Raises
+    ------
+    DataError
+        If the extract has no streets for buses, or fewer than two stops are connected.
+    UsageError
+        If osmium is not installed.
+    """
+    streets, paths = read_streets(path, walk=walk)
+    if paths is not None:
+        settings = settings._replace(rule=type(settings.rule)(settings.rule.walk_m, settings.rule.area_share, paths))
+    graph = _split(streets)
+    keep = strong_part([graph.pieces.start, graph.pieces.end], graph.lon.size)
+    if grid is None:
+        main = keep & (graph.rank <= _MAIN_RANK)
+        shown = main if main.any() else keep
+        grid = grid_around(graph.lon[shown], graph.lat[shown])
+    node, names, counts = _stop_nodes(grid, graph, streets, keep, halts)
+    roads, placed = _with_stops(grid, graph, node, names, list(streets.counts))
+    return {"grid": grid} | road_parts(grid, roads, (*placed, counts), settings)
+
+
+def _split(streets: Streets) -> _Graph:
+    """Cut long pieces into equal parts, both directions of a street at the same points."""
+    metres = metres_between(streets.lon, streets.lat, streets.start, streets.end)
+    low, high = np.minimum(streets.start, streets.end), np.maximum(streets.start, streets.end)
+    n_nodes = streets.lon.size
+    pair, first, of_piece = np.unique(low * n_nodes + high, return_index=True, return_inverse=True)
+    parts = np.maximum(np.ceil(metres[first] / SPLIT_M), 1).astype(np.int64)
+    begin = n_nodes + np.concatenate([[0], np.cumsum(parts - 1)])  # number of the first new node of each pair
+    share = np.concatenate([np.empty(0), *(np.arange(1, count) / count for count in parts[parts > 1].tolist())])
+    pair_of_new = np.repeat(np.arange(pair.size), parts - 1)
+    a, b = pair[pair_of_new] // n_nodes, pair[pair_of_new] % n_nodes
+    lon = np.concatenate([streets.lon, streets.lon[a] + share * (streets.lon[b] - streets.lon[a])])
+    lat = np.concatenate([streets.lat, streets.lat[a] + share * (streets.lat[b] - streets.lat[a])])
+    count = parts[of_piece]
+    row = np.repeat(np.arange(count.size), count)
+    step = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)
+    up = (streets.start < streets.end)[row]
+    k = np.where(up, step, count[row] - 1 - step)  # place of the part, counted from the lower node
+    below = np.where(k == 0, low[row], begin[of_piece[row]] + k - 1)
+    above = np.where(k == count[row] - 1, high[row], begin[of_piece[row]] + k)
+    start, end = np.where(up, below, above), np.where(up, above, below)
+    length = np.rint(metres[row] / count[row] * _MM).astype(np.int64)
+    cost = np.rint(metres[row] / count[row] * _MM * _KMH / streets.kmh[row]).astype(np.int64)
+    pieces = Pieces(*fastest(start, end, cost, length))
+    rank, names = _labels(streets, row, start, end, lon.size)
+    return _Graph(lon, lat, rank, names, pieces, _near_turns(streets.turns, start, end, row, step, count, streets))
+
+
+def _near_turns(turns: Ints, start: Ints, end: Ints, row: Ints, step: Ints, count: Ints, streets: Streets) -> Ints:
+    """Forbidden turns by the new nodes just before and behind the junction."""
+    last = {(a, b): int(start[at]) for a, b, at in _parts_at(streets, row, step, count - 1)}
+    first = {(a, b): int(end[at]) for a, b, at in _parts_at(streets, row, step, np.zeros_like(count))}
+    near = [(last[a, via], via, first[via, b]) for a, via, b in turns.tolist()]
+    return np.array(near, dtype=np.int64).reshape(-1, 3)
+
+
+def _parts_at(streets: Streets, row: Ints, step: Ints, wanted: Ints) -> list[tuple[int, int, int]]:
+    """Start and end of each piece before it was cut, and the index of its part at a wanted place."""
+    via = np.unique(streets.turns[:, 1])
+    at = np.flatnonzero((step == wanted[row]) & (np.isin(streets.start, via) | np.isin(streets.end, via))[row])
+    return list(zip(streets.start[row[at]].tolist(), streets.end[row[at]].tolist(), at.tolist(), strict=True))
+
+
+def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -> tuple[NDArray[np.int8], NDArray[np.str_]]:
+    """Best rank of the streets at each node, and the name of such a street."""
+    rank, way = np.full(n_nodes, OTHER_RANK + 3, dtype=np.int8), np.full(n_nodes, -1, dtype=np.int64)
+    order = np.lexsort((-streets.way[row], -streets.rank[row]))  # the best is written last
+    for node in (start[order], end[order]):
+        np.minimum.at(rank, node, streets.rank[row[order]])
+    both = np.stack([start[order], end[order]], axis=1).reshape(-1)
+    way[both] = np.repeat(streets.way[row[order]], 2)
+    return rank, np.array([*streets.names, ""])[way]
+
+
+def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, keep: Mask, halts: StopSettings) -> tuple[Ints, list[str], Counts]:
+    """Nodes where buses halt: at mapped stops, along main roads where none is near, and in hexes still out of reach."""
+    from scipy.spatial import cKDTree
+
+    hexes = grid.lonlat_to_hex(graph.lon, graph.lat)
+    usable = keep & (graph.rank <= _STOP_RANK) & (hexes >= 0)
+    usable[graph.turns[:, 1]] = False
+    node = np.flatnonzero(usable)
+    at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
+    inside = np.flatnonzero(grid.lonlat_to_hex(streets.stop_lon, streets.stop_lat) >= 0) if streets.stop_lon.size else np.empty(0, np.int64)
+    counts: Counts = [("stops mapped", streets.stop_lon.size), ("of these outside the grid", streets.stop_lon.size - inside.size)]
+    if not node.size:
+        return np.empty(0, np.int64), [], counts
+    spot = np.stack(grid.project(streets.stop_lon[inside], streets.stop_lat[inside]), axis=1).reshape(-1, 2)
+    off, nearest = cKDTree(at[node]).query(spot)
+    near = off <= halts.snap_m
+    mapped, first = np.unique(node[nearest[near]], return_index=True)
+    named = dict(zip(mapped.tolist(), [streets.stop_names[k] for k in inside[near][first].tolist()], strict=True))
+    place, _ = few_places(at[mapped, 0], at[mapped, 1], -graph.rank[mapped].astype(np.int64), halts.merge_m, halts.max_stops)
+    found = mapped[np.unique(place)]
+    along = _spaced(at, node[graph.rank[node] <= _MAIN_RANK], graph.rank, found, halts.spacing_m)
+    filled = _in_reach(grid, at, node, graph.rank, hexes, np.concatenate([found, along])) if halts.spacing_m else along[:0]
+    every = np.concatenate([found, along, filled]).astype(np.int64)
+    weight = np.repeat([2, 1, 0], [found.size, along.size, filled.size])
+    few, metres = few_places(at[every, 0], at[every, 1], weight, 0.0, halts.max_stops)
+    kept = np.sort(every[np.unique(few)])
+    counts += [
+        ("of these too far from a street that buses may use", int((~near).sum())),
+        (f"of these merged with another within {halts.merge_m:g} m", int(near.sum()) - found.size),
+        ("stops placed along main roads", along.size),
+        ("stops placed in hexes that no other stop reaches", filled.size),
+        (f"stops merged within {metres:.0f} m to keep to {halts.max_stops}", every.size - kept.size),
+    ]
+    return kept, [named.get(k) or str(graph.names[k]) for k in kept.tolist()], counts
+
+
+def _spaced(at: Floats, node: Ints, rank: NDArray[np.int8], taken: Ints, spacing_m: float) -> Ints:
+    """Nodes, the most important roads first, each at least so far from all others and from those taken."""
+    from scipy.spatial import cKDTree
+
+    if not spacing_m or not node.size:
+        return np.empty(0, dtype=np.int64)
+    tree = cKDTree(at[node])
+    free = np.ones(node.size, dtype=np.bool_)
+    for near in tree.query_ball_point(at[taken], spacing_m):
+        free[near] = False
+    found = []
+    for k in np.lexsort((node, rank[node])).tolist():
+        if free[k]:
+            found.append(int(node[k]))
+            free[tree.query_ball_point(at[node[k]], spacing_m)] = False
+    return np.array(found, dtype=np.int64)
+
+
+def _in_reach(grid: HexGrid, at: Floats, node: Ints, rank: NDArray[np.int8], hexes: NDArray[np.int32], taken: Ints) -> Ints:
+    """One node in each hex that holds no stop and whose centre is farther than its radius from all: on the best road near the centre."""
+    from scipy.spatial import cKDTree
+
+    centre = np.stack([grid.x_m, grid.y_m], axis=1)
+    far = np.ones(grid.n_hexes, dtype=np.bool_)
+    if taken.size:
+        far = cKDTree(at[taken]).query(centre)[0] > grid.radius_m
+        far[hexes[taken]] = False
+    use = node[far[hexes[node]]]
+    off = np.round(np.hypot(*(at[use] - centre[hexes[use]]).T), 6)
+    order = np.lexsort((use, off, rank[use], hexes[use]))
+    _, first = np.unique(hexes[use][order], return_index=True)
+    return np.asarray(use[order[first]], dtype=np.int64)
+
+
+def _with_stops(
+    grid: HexGrid, graph: _Graph, node: Ints, names: list[str], counts: Counts
+) -> tuple[Roads, tuple[Stops, NDArray[np.int32]]]:
+    """Roads with turn restrictions and with stops on both carriageways, cut to their largest part; and the stops left on it."""
+    n_nodes = graph.lon.size
+    pair = _both_carriageways(grid, graph, node)
+    pieces, stop, copy_of, turns, is_stop = _spliced(graph, node, pair)
+    pieces, more = with_turns(pieces, n_nodes + copy_of.size, turns, is_stop)
+    origin = np.concatenate([np.arange(n_nodes), copy_of, np.concatenate([np.arange(n_nodes), copy_of])[more]]).astype(np.int64)
+    rows = fastest(*pieces)
+    keep = strong_part(rows[:2], origin.size)
+    counts += [("stops on both carriageways of a street", pair.shape[0]), ("nodes doubled for turn restrictions", more.size)]
+    found = largest_part(graph.names[origin], graph.lon[origin], graph.lat[origin], rows, graph.rank[origin], tuple(counts))
+    number = np.cumsum(keep) - 1
+    hidden = np.zeros(origin.size, dtype=np.bool_)
+    hidden[stop[stop >= n_nodes]] = True
+    on = keep[stop]
+    at = number[stop[on]].astype(np.int32)
+    stops = Stops(
+        found.lon[at],
+        found.lat[at],
+        grid.lonlat_to_hex(found.lon[at], found.lat[at]),
+        [n for n, k in zip(names, on.tolist(), strict=True) if k],
+    )
+    return found._replace(hidden=hidden[keep]), (stops, at)
+
+
+def _both_carriageways(grid: HexGrid, graph: _Graph, node: Ints) -> Ints:
+    """Stops on one-way streets, as index, with the nearest node of a one-way street that leads the other way; shape (k, 2)."""
+    from scipy.spatial import cKDTree
+
+    start, end = graph.pieces.start, graph.pieces.end
+    n_nodes = graph.lon.size
+    single = ~np.isin(end * n_nodes + start, start * n_nodes + end)
+    only = np.ones(n_nodes, dtype=np.bool_)
+    only[start[~single]] = only[end[~single]] = False
+    only &= np.bincount(start[single], minlength=n_nodes) == 1
+    only &= np.bincount(end[single], minlength=n_nodes) == 1
+    only[graph.turns.reshape(-1)] = False
+    at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
+    heading = np.zeros((n_nodes, 2))
+    step = at[end[single]] - at[start[single]]
+    heading[start[single]] = step / np.maximum(np.hypot(*step.T), 1e-9)[:, None]
+    others = np.flatnonzero(only & (graph.rank <= _STOP_RANK))
+    taken = set(node.tolist())
+    found: list[tuple[int, int]] = []
+    if not others.size:
+        return np.empty((0, 2), dtype=np.int64)
+    tree = cKDTree(at[others])
+    for index, stop in enumerate(node.tolist()):
+        if not only[stop]:
+            continue
+        near = others[tree.query_ball_point(at[stop], OPPOSITE_M)]
+        near = near[(heading[near] @ heading[stop] < _AGAINST) & (graph.rank[near] == graph.rank[stop])]
+        near = near[np.lexsort((near, np.round(np.hypot(*(at[near] - at[stop]).T), 6)))]
+        other = next((int(k) for k in near if int(k) not in taken), None)
+        if other is not None:
+            taken.add(other)
+            found.append((index, other))
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def _spliced(graph: _Graph, node: Ints, pair: Ints) -> tuple[Pieces, Ints, Ints, Ints, Mask]:
+    """
+    Pieces in which buses on either carriageway pass the stop between both.
+
+    Each carriageway is cut at its node: what arrives there leads on to the stop, what leaves comes from it by a copy of the node.
+    """
+    n_nodes, k = graph.lon.size, pair.shape[0]
+    mine, other = node[pair[:, 0]], pair[:, 1]
+    place = n_nodes + np.arange(k)
+    leave_mine, leave_other = place + k, place + 2 * k
+    leaves = np.arange(n_nodes)
+    leaves[mine], leaves[other] = leave_mine, leave_other
+    nothing = np.zeros(4 * k, dtype=np.int64)
+    pieces = Pieces(
+        np.concatenate([leaves[graph.pieces.start], mine, other, place, place]),
+        np.concatenate([graph.pieces.end, place, place, leave_mine, leave_other]),
+        np.concatenate([graph.pieces.cost_ms, nothing]),
+        np.concatenate([graph.pieces.length_mm, nothing]),
+    )
+    stop = node.copy()
+    stop[pair[:, 0]] = place
+    turns = graph.turns.copy()
+    turns[:, 0] = leaves[turns[:, 0]]
+    is_stop = np.zeros(n_nodes + 3 * k, dtype=np.bool_)
+    is_stop[np.concatenate([node, other, place, leave_mine, leave_other])] = True
+    return pieces, stop, np.concatenate([mine, mine, other]), turns, is_stop
