@@ -9,6 +9,7 @@ import platform
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ class RunRecord:
         Why the search ended, or None.
     timings_s
         Seconds of each stage, by name; the only part of a run that two equal runs may differ in.
+    objective_share, bound_share
+        Objective of the plan and a proven upper bound on it, 0 to 1; None where there is none.
     """
 
     command: str
@@ -55,6 +58,8 @@ class RunRecord:
     inputs: tuple[str, ...] = ()
     ended_by: str | None = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    objective_share: float | None = None
+    bound_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +142,7 @@ class RunDir:
         part = self.path / _PART
         names = sorted(file.name for file in part.iterdir())
         stale = set(_outputs_of(self.path)) - set(names)
-        self.write_json(RUN_FILE, _to_dict(record, {name: _sha256(part / name) for name in names}))
+        self.write_json(RUN_FILE, describe_run(record, {name: _sha256(part / name) for name in names}))
         for name in [*names, RUN_FILE]:
             (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
             _sync(part / name)
@@ -264,13 +269,30 @@ def to_json_bytes(value: object) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _to_dict(record: RunRecord, outputs: Mapping[str, str]) -> dict[str, Any]:
-    """Content of ``run.json``."""
+def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """
+    Content of ``run.json``.
+
+    Parameters
+    ----------
+    record
+        What the run says about itself.
+    outputs
+        SHA-256 of each file that it wrote; none by default.
+
+    Returns
+    -------
+    dict
+        Lengths of time are in seconds, sizes in bytes.
+    """
+    outputs = outputs or {}
     return {
         "schema_version": RUN_SCHEMA_VERSION,
         "command": record.command,
         "seed": record.seed,
         "ended_by": record.ended_by,
+        "objective_share": record.objective_share,
+        "bound_share": record.bound_share,
         "settings": dict(record.settings),
         "inputs": [_describe_input(name) for name in record.inputs],
         "outputs": dict(outputs),
@@ -298,7 +320,15 @@ def _describe_input(name: str) -> dict[str, Any]:
     file = Path(name)
     if not file.is_file():
         return {"name": name, "bytes": None, "sha256": None}
-    return {"name": name, "bytes": file.stat().st_size, "sha256": _sha256(file)}
+    about = file.stat()
+    return {"name": name, "bytes": about.st_size, "sha256": _sha256_of_input(file, about.st_size, about.st_mtime_ns)}
+
+
+@lru_cache(maxsize=1024)
+def _sha256_of_input(file: Path, size: int, changed_ns: int) -> str:
+    """SHA-256 of an input; one that may be large is read once, though a report and ``run.json`` both name it."""
+    del size, changed_ns
+    return _sha256(file)
 
 
 def _sha256(file: Path) -> str:

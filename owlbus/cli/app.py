@@ -16,6 +16,7 @@ from owlbus.cli.explain import explain
 from owlbus.cli.network import network
 from owlbus.cli.options import grouped
 from owlbus.cli.plan import plan
+from owlbus.cli.report import report
 from owlbus.cli.score import score
 from owlbus.cli.synth import synth
 from owlbus.cli.talk import show_traceback
@@ -34,6 +35,7 @@ COMMANDS = (
     (compare, "Hold plans against each other: what differs, and who gains and loses."),
     (explain, "Answer a question on a plan: a route, one change, what is missing, what would pay."),
     (timetable, "Run a plan through the night: headways, buses, waits, and a GTFS feed."),
+    (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and say what became of every one."),
     (network, "Build the network that routes run on."),
     (synth, "Draw synthetic records of the sample city."),

@@ -162,8 +162,21 @@ def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[st
     from owlbus.pipeline import write_run
     from owlbus.rundir import RunRecord
 
-    write_run(run, ran.study, ran.best, held, title=title)
-    run.publish(RunRecord("plan", settings, ran.request.seed, ran.study.inputs, ran.result.ended_by, ran.timings_s))
+    told = {**settings, "reference_name": None if held is None else held.name}
+    result = ran.result
+    bound_share = result.trace[-1].bound_share if result.trace else 1.0
+    record = RunRecord(
+        "plan",
+        told,
+        ran.request.seed,
+        ran.study.inputs,
+        result.ended_by,
+        ran.timings_s,
+        round(result.share, 6),
+        round(bound_share, 6) if bound_share < 1 else None,
+    )
+    write_run(run, ran.study, ran.best, held, title=title, record=record)
+    run.publish(record)
 
 
 def show_run(voice: Talk, ran: PlanRun, held: Scored | None, out: str, title: str, city_share: float | None) -> None:

@@ -123,6 +123,9 @@ def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any]
     from owlbus.pipeline import write_run
     from owlbus.rundir import RunRecord, open_run_dir
 
+    held = plans[1] if len(plans) > 1 else None
+    told = {**settings, "reference_name": None if held is None else held.name}
+    record = RunRecord("score", told, None, study.inputs, None, study.timings_s)
     with open_run_dir(out) as run:
-        write_run(run, study, plans[0], plans[1] if len(plans) > 1 else None, title=plans[0].name)
-        run.publish(RunRecord("score", settings, None, study.inputs, None, study.timings_s))
+        write_run(run, study, plans[0], held, title=plans[0].name, record=record)
+        run.publish(record)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from owlbus.limits import SearchLimit
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
-    from owlbus.rundir import RunDir
+    from owlbus.rundir import RunDir, RunRecord
     from owlbus.score import Scorecard
     from owlbus.search import Result
 
@@ -258,9 +258,17 @@ def settings_of(request: Request) -> dict[str, Any]:
     return values
 
 
-def write_run(run: RunDir, study: Study, best: Scored, reference: Scored | None = None, *, title: str = "Night routes") -> None:
+def write_run(
+    run: RunDir,
+    study: Study,
+    best: Scored,
+    reference: Scored | None = None,
+    *,
+    title: str = "Night routes",
+    record: RunRecord | None = None,
+) -> None:
     """
-    Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, and map.
+    Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, map and report.
 
     Parameters
     ----------
@@ -274,6 +282,8 @@ def write_run(run: RunDir, study: Study, best: Scored, reference: Scored | None 
         A plan held against it, or None.
     title
         Line above the map; lengths are in metres and people per night.
+    record
+        What the run says about itself, for the report; times in seconds.
     """
     from owlbus.report import draw_map, write_map
 
@@ -300,6 +310,18 @@ def write_run(run: RunDir, study: Study, best: Scored, reference: Scored | None 
         hills=() if city is None else city.mountains,
     )
     write_map(run.stage("map.png"), figure)
+    _write_report(run, study, best, reference, record)
+
+
+def _write_report(run: RunDir, study: Study, best: Scored, reference: Scored | None, record: RunRecord | None) -> None:
+    """Add the report of a plan."""
+    from owlbus.pipeline.reports import OWN_NAME, report_content
+    from owlbus.report import Told, write_report
+    from owlbus.rundir import describe_run
+
+    told = Told(OWN_NAME, best.plan, best.card.to_dict())
+    other = None if reference is None else Told(reference.name, reference.plan, reference.card.to_dict())
+    write_report(run.stage("report.html"), report_content(study, told, other, {} if record is None else describe_run(record)))
 
 
 def map_note(study: Study) -> str:

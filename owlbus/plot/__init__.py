@@ -6,7 +6,7 @@ Pictures as functions: each takes types of the chain and returns matplotlib's Ax
 """
 
 from owlbus.plot.diagrams import load, sweep, timetable
-from owlbus.plot.ink import MIN_COUNT
 from owlbus.plot.maps import coverage, demand, difference, plan
+from owlbus.privacy import MIN_COUNT
 
 __all__ = ["MIN_COUNT", "coverage", "demand", "difference", "load", "plan", "sweep", "timetable"]

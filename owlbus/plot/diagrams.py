@@ -9,7 +9,8 @@ import numpy as np
 
 from owlbus.errors import DataError, UsageError
 from owlbus.plot.ground import new_axes, plain
-from owlbus.plot.ink import GREY, INK, MIN_COUNT, ROUTE_COLOURS, route_style
+from owlbus.plot.ink import GREY, INK, ROUTE_COLOURS, route_style
+from owlbus.privacy import MIN_COUNT
 from owlbus.units import HOUR_S
 
 if TYPE_CHECKING:

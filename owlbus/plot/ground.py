@@ -40,9 +40,9 @@ def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
     """
     if ax is not None:
         return ax
-    from matplotlib import pyplot  # so that a notebook shows what a cell draws
+    from matplotlib import pyplot as plt  # so that a notebook shows what a cell draws
 
-    axes: Axes = pyplot.subplots(figsize=(width_in, height_in), layout="constrained")[1]
+    axes: Axes = plt.subplots(figsize=(width_in, height_in), layout="constrained")[1]
     return axes
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 ROUTE_COLOURS = ("#332288", "#117733", "#cc3311", "#0072b2", "#aa4499", "#8a6500", "#00796b", "#882255", "#444444")
 """Nine colours that stay apart for colour-blind readers and carry white text; the tenth route takes the first one again, dashed."""
 
-HEX_COLOURS = ("#f6f4ef", "#fde9c0", "#fbcf8b", "#f4ab5a", "#dd7f35", "#b5541c")
+HEX_COLOURS = ("#fbfaf6", "#fde3ad", "#f9c377", "#ee9a47", "#cf6a26", "#9a3f10")
 """Fewest people to most; each is darker than the one before, so that they also tell in grey."""
 
-DIFFERENCE_COLOURS = {"both": "#b9bfc9", "gained": "#4a90c2", "lost": "#d55e00", "neither": "#f6f4ef"}
+DIFFERENCE_COLOURS = {"both": "#b9bfc9", "gained": "#4a90c2", "lost": "#d55e00", "neither": "#fbfaf6"}
 """Hexes that two plans reach both, only the new one, only the old one, and none: blue and vermilion stay apart for colour-blind readers."""
 
 WATER, HILL, HILL_EDGE, INK, GREY = "#8fb8d8", "#dfe5d5", "#b9c4a8", "#222222", "#5b5b5b"

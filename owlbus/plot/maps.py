@@ -8,7 +8,8 @@ import numpy as np
 
 from owlbus.errors import DataError
 from owlbus.plot.ground import draw_hexes, draw_routes, draw_scale, draw_terrain, legend_of, map_axes
-from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS, MIN_COUNT, class_edges, class_texts, hex_classes
+from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS, class_edges, class_texts, hex_classes
+from owlbus.privacy import MIN_COUNT
 from owlbus.search.objective import reached_hexes
 from owlbus.units import hour_label
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
 
 _HATCHES = {"both": "", "gained": "////", "lost": "....", "neither": ""}
-_FAINT = "#f1f1f1"
+_FAINT = "#d3d8e0"
 
 
 def demand(
@@ -61,7 +62,7 @@ def demand(
     axes = map_axes(ax, grid)
     draw_hexes(axes, grid, np.array(HEX_COLOURS)[hex_classes(people, edges)])
     draw_scale(axes, grid)
-    legend_of(axes, HEX_COLOURS, class_texts(edges), f"people present {_span(demand, hours)}")
+    legend_of(axes, HEX_COLOURS, class_texts(edges), f"people present {_span(hours)}")
     return axes
 
 
@@ -114,7 +115,7 @@ def coverage(
     draw_hexes(axes, grid, np.where(near == reached, colours, _FAINT))
     draw_routes(axes, network, plan)
     draw_scale(axes, grid)
-    what = f"people {'within' if reached else 'beyond'} {network.walk_m:g} m\nof a stop {_span(demand, hours)}"
+    what = f"people {'within' if reached else 'beyond'} {network.walk_m:g} m\nof a stop {_span(hours)}"
     legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], _FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
     return axes
 
@@ -168,7 +169,7 @@ def plan(
     draw_routes(axes, network, plan)
     draw_scale(axes, grid)
     if demand is not None:
-        legend_of(axes, HEX_COLOURS, class_texts(edges), f"people present {_span(demand, None)}")
+        legend_of(axes, HEX_COLOURS, class_texts(edges), f"people present {_span(None)}")
     return axes
 
 
@@ -236,6 +237,6 @@ def _people(grid: HexGrid, demand: Demand, hours: Iterable[int] | None) -> NDArr
     return (demand if hours is None else demand.slice(hours=hours)).presence_by_hex()
 
 
-def _span(demand: Demand, hours: Iterable[int] | None) -> str:
+def _span(hours: Iterable[int] | None) -> str:
     """Which part of the night is counted, for a legend."""
     return "a night" if hours is None else f"a night at {', '.join(hour_label(hour) for hour in hours)} h"

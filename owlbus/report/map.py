@@ -8,7 +8,8 @@ import numpy as np
 
 from owlbus.errors import DataError
 from owlbus.plot.ground import draw_hexes, draw_routes, draw_scale, draw_terrain
-from owlbus.plot.ink import HEX_COLOURS, HILL, HILL_EDGE, MIN_COUNT, WATER, class_edges, class_texts, hex_classes, route_style
+from owlbus.plot.ink import HEX_COLOURS, HILL, HILL_EDGE, WATER, class_edges, class_texts, hex_classes, route_style
+from owlbus.privacy import MIN_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,317 @@
+(function () {
+  "use strict";
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const say = data.words, hexes = data.hexes, scale = data.scale;
+  const SVG = "http://www.w3.org/2000/svg";
+  const LANE_PX = 3.4, FAINT = "#d3d8e0";
+  const number = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  const fill = (text, ...values) => values.reduce((out, value, k) => out.replace("{" + k + "}", () => value), text);
+  const count = (value) => (value === null || value === undefined ? say.hidden : number.format(value));
+  const state = { layer: "demand", part: 0, route: null, hex: null, shown: new Set(data.routes.keys()) };
+
+  function element(tag, options, ...children) {
+    const made = document.createElement(tag);
+    Object.entries(options || {}).forEach(([name, value]) => {
+      if (name === "text") made.textContent = value;
+      else if (name in made && name !== "style") made[name] = value;
+      else made.setAttribute(name, value);
+    });
+    made.append(...children.filter(Boolean));
+    return made;
+  }
+  function drawn(tag, attributes, parent) {
+    const made = document.createElementNS(SVG, tag);
+    Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
+    if (parent) parent.append(made);
+    return made;
+  }
+  function points(flat) { // the first point, then steps
+    const out = [];
+    let lat = 0, lon = 0;
+    for (let k = 0; k < flat.length; k += 2) {
+      lat += flat[k]; lon += flat[k + 1];
+      out.push([lat / scale, lon / scale]);
+    }
+    return out;
+  }
+
+  // ---------------------------------------------------------------- the map
+  const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const map = L.map("map", {
+    attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120, renderer: L.svg({ padding: 0.6 }),
+    zoomAnimation: false, fadeAnimation: false, inertia: !still, preferCanvas: false,
+  });
+  ["ground", "hexes", "terrain", "reference", "routes", "stops"].forEach((name, k) => {
+    map.createPane(name).style.zIndex = 400 + k * 10;
+  });
+  const shapeOptions = (pane, more) => Object.assign({ pane, renderer: renderer(pane) }, more);
+  const renderers = {};
+  function renderer(pane) {
+    renderers[pane] = renderers[pane] || L.svg({ pane, padding: 0.6 });
+    return renderers[pane];
+  }
+  L.control.scale({ imperial: false, maxWidth: 140 }).addTo(map);
+
+  const polygons = hexes.labels.map((label, k) => {
+    const ring = [];
+    for (let c = 0; c < 6; c += 1) {
+      const at = 12 * k + 2 * c;
+      ring.push([(hexes.at[2 * k] + hexes.ring[at]) / scale, (hexes.at[2 * k + 1] + hexes.ring[at + 1]) / scale]);
+    }
+    return L.polygon(ring, shapeOptions("hexes", { className: "hex", color: "#fff", weight: 0.6, fillOpacity: 1, smoothFactor: 0 }));
+  });
+  const hexGroup = L.featureGroup(polygons).addTo(map);
+  polygons.forEach((polygon, k) => polygon.on({
+    click: () => choose({ hex: k }),
+    mouseover: () => polygon.setStyle({ color: "#222", weight: 2 }).bringToFront(),
+    mouseout: () => polygon.setStyle(border(k)),
+  }));
+  hexGroup.bindTooltip((layer) => element("div", {}, ...hexLines(polygons.indexOf(layer)).map((row) => element("div", { text: row.join(": ") }))), { sticky: true });
+
+  data.ground.hills.forEach((flat) => L.polygon(points(flat), shapeOptions("terrain", {
+    color: data.colours.hillEdge, weight: 1, fillColor: data.colours.hill, fillOpacity: 0.7, interactive: false })).addTo(map));
+  data.ground.roads.forEach((flat) => L.polyline(points(flat), shapeOptions("terrain", {
+    color: "#8d9099", weight: 0.7, opacity: 0.55, interactive: false })).addTo(map));
+  data.ground.outline.forEach((flat) => L.polyline(points(flat), shapeOptions("terrain", {
+    color: "#777", weight: 1.2, dashArray: "1 4", interactive: false })).addTo(map));
+  data.ground.water.forEach((flat) => L.polyline(points(flat), shapeOptions("terrain", {
+    className: "water", color: data.colours.water, weight: 6, opacity: 0.85, interactive: false })).addTo(map));
+
+  const old = L.layerGroup();
+  (data.reference ? data.reference.routes : []).forEach((route) => {
+    L.polyline(points(route.line), shapeOptions("reference", { color: "#fff", weight: 4, opacity: 0.8, interactive: false })).addTo(old);
+    L.polyline(points(route.line), shapeOptions("reference", { className: "reference", color: "#222", weight: 2, dashArray: "2 5" }))
+      .bindTooltip(element("span", { text: route.name + " · " + data.reference.name }), { sticky: true }).addTo(old);
+  });
+
+  // Routes on one street lie side by side: each link is moved by its lane, in pixels of the zoom at hand.
+  function beside(route) {
+    const out = [];
+    route.links.forEach((lane, k) => {
+      const line = route.points[k].map((at) => map.project(at));
+      const way = line[line.length - 1].subtract(line[0]), length = Math.hypot(way.x, way.y) || 1;
+      const shift = L.point(way.y / length, -way.x / length).multiplyBy(lane * LANE_PX);
+      line.forEach((at) => out.push(map.unproject(at.add(shift))));
+    });
+    return out;
+  }
+  const routes = data.routes.map((route, k) => {
+    route.points = route.lines.map(points);
+    const halts = points(route.stops);
+    const line = (more) => L.polyline(halts, shapeOptions("routes", Object.assign({ lineJoin: "round", smoothFactor: 0 }, more)));
+    const lines = [
+      line({ color: "#fff", weight: 5.5, interactive: false }),
+      line({ className: "route", color: route.colour, weight: 3, dashArray: route.dashes || null, interactive: false }),
+      line({ color: route.colour, weight: 16, opacity: 0, className: "hit" }),
+    ];
+    lines[2].bindTooltip(element("span", { text: route.name }), { sticky: true });
+    lines[2].on("click", (event) => { L.DomEvent.stopPropagation(event); choose({ route: k }); });
+    const stops = halts.map((at, s) => L.circleMarker(at, shapeOptions("stops", {
+      radius: 3, color: route.colour, weight: 1.5, fillColor: "#fff", fillOpacity: 1, className: "stop",
+    })).bindTooltip(element("span", { text: fill(say.stop, route.names[s]) })).on("click", () => choose({ route: k })));
+    const ends = [0, halts.length - 1].map((s) => {
+      const label = element("span", { text: route.name });
+      label.style.background = route.colour;
+      const icon = L.divIcon({ className: "terminal", html: label, iconSize: [44, 20], iconAnchor: anchor(halts[s], halts) });
+      return L.marker(halts[s], { icon, keyboard: false, riseOnHover: true }).on("click", () => choose({ route: k }));
+    });
+    return { lines, stops: L.layerGroup(stops), group: L.layerGroup([...lines, ...ends]), card: route.card };
+  });
+  function anchor(at, halts) { // away from the middle of the map's hexes
+    const middle = hexGroup.getBounds().getCenter();
+    const x = at[1] - middle.lng, y = at[0] - middle.lat, far = Math.hypot(x, y) || 1;
+    return [22 - 17 * x / far, 10 + 17 * y / far];
+  }
+  function place() {
+    data.routes.forEach((route, k) => routes[k].lines.forEach((line) => line.setLatLngs(beside(route))));
+    const close = map.getZoom() >= home + 1.2;
+    routes.forEach((route, k) => {
+      const wanted = state.shown.has(k) && (close || state.route === k);
+      if (wanted !== map.hasLayer(route.stops)) { if (wanted) route.stops.addTo(map); else route.stops.remove(); }
+    });
+  }
+  let home = 0;
+  function whole() {
+    map.options.zoomSnap = 0; // else the city would fill the frame only by chance
+    map.fitBounds(hexGroup.getBounds(), { padding: [8, 8], animate: false });
+    map.options.zoomSnap = 0.25;
+    home = map.getZoom();
+  }
+
+  // ---------------------------------------------------------------- colours
+  const row = () => hexes.classes[state.part];
+  const kind = (k) => (hexes.near[k] === "1" ? (hexes.was[k] === "1" ? "both" : "gained") : hexes.was[k] === "1" ? "lost" : "neither");
+  function colour(k) {
+    if (state.layer === "difference") return data.colours.difference[kind(k)];
+    const wanted = { demand: true, covered: hexes.near[k] === "1", uncovered: hexes.near[k] !== "1" }[state.layer];
+    return wanted ? data.colours.hexes[Number(row()[k])] : FAINT;
+  }
+  function border(k) {
+    if (k === state.hex) return { color: "#111", weight: 3, dashArray: null };
+    const mark = state.layer === "difference" && { gained: { color: "#12314a", weight: 1.8, dashArray: null }, lost: { color: "#4d2200", weight: 1.8, dashArray: "2 3" } }[kind(k)];
+    return mark || { color: "#fff", weight: 0.6, dashArray: null };
+  }
+  function paint() {
+    polygons.forEach((polygon, k) => polygon.setStyle(Object.assign({ fillColor: colour(k) }, border(k))));
+    if (state.layer === "difference") polygons.forEach((polygon, k) => { if (["gained", "lost"].includes(kind(k))) polygon.bringToFront(); });
+    if (state.hex !== null) polygons[state.hex].bringToFront();
+    legend();
+  }
+  const partName = () => (state.part === 0 ? say.night : hexes.parts[state.part] + "–" + String((Number(hexes.parts[state.part]) + 1) % 24).padStart(2, "0") + " h");
+  function classTexts() {
+    const edges = hexes.edges[state.part === 0 ? 0 : 1], patterns = data.patterns;
+    return [fill(patterns.fewer, edges[0]), ...edges.slice(1).map((high, k) => fill(patterns.between, edges[k], high)), fill(patterns.more, edges[edges.length - 1])];
+  }
+  function legend() {
+    const items = [];
+    const add = (text, draw) => {
+      const picture = drawn("svg", { width: 26, height: 18, viewBox: "0 0 26 18", "aria-hidden": "true" });
+      draw(picture);
+      items.push(element("li", {}, picture, element("span", { text })));
+    };
+    const box = (paintWith, more) => (picture) => drawn("rect", Object.assign({ x: 2, y: 2, width: 22, height: 14, rx: 2, fill: paintWith, stroke: "#6b6e76" }, more), picture);
+    const stroke = (more) => (picture) => drawn("line", Object.assign({ x1: 1, x2: 25, y1: 9, y2: 9 }, more), picture);
+    if (state.layer === "difference") {
+      Object.entries(data.colours.difference).forEach(([name, value]) => add(say[name], box(value, name === "lost" ? { stroke: "#4d2200", "stroke-width": 2, "stroke-dasharray": "2 3" } : name === "gained" ? { stroke: "#12314a", "stroke-width": 2 } : {})));
+    } else {
+      classTexts().forEach((text, k) => add(text, box(data.colours.hexes[k])));
+      if (state.layer !== "demand") add(state.layer === "covered" ? say.beyond : say.within, box(FAINT));
+    }
+    if (data.ground.water.length) add(say.river, stroke({ stroke: data.colours.water, "stroke-width": 6 }));
+    if (data.ground.hills.length) add(say.hill, box(data.colours.hill, { stroke: data.colours.hillEdge }));
+    if (data.ground.roads.length) add(say.road, stroke({ stroke: "#8d9099", "stroke-width": 1 }));
+    if (data.ground.outline.length) add(say.outline, stroke({ stroke: "#777", "stroke-width": 1.5, "stroke-dasharray": "1 4" }));
+    document.getElementById("legend").replaceChildren(...items);
+    const title = state.layer === "difference" ? document.querySelector("input[value=difference] + span").textContent : fill(say.legend, partName());
+    document.getElementById("legend-title").textContent = title;
+  }
+
+  // ---------------------------------------------------------------- details
+  function hexLines(k) {
+    const by = hexes.by[k].map((r) => data.routes[r].name).join(", ");
+    const where = hexes.district ? hexes.labels[k] + ", " + hexes.districts[hexes.district[k]] : hexes.labels[k];
+    const reach = hexes.near[k] === "1" ? fill(say.yes, by) : hexes.reachable[k] === "1" ? say.no : say.nostop;
+    return [[fill(say.hex, where)], [say.people + ", " + partName(), fill(say.anight, classTexts()[Number(row()[k])])], [say.reach, reach]];
+  }
+  function pairs(rows) {
+    return element("dl", {}, ...rows.map(([name, value, key]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value, "data-key": key || "" }))));
+  }
+  function loads(route) {
+    const top = Math.max(1, ...route.loads.flat().map((value) => value || 0)), n = route.loads.length;
+    const picture = drawn("svg", { viewBox: "0 0 " + 10 * n + " 100", preserveAspectRatio: "none", role: "img", "aria-label": say.loads });
+    route.loads.forEach((sides, k) => sides.forEach((value, side) => {
+      const high = 48 * (value || 0) / top;
+      drawn("rect", { x: 10 * k + 0.6, width: 8.8, y: side ? 50 : 50 - high, height: high, fill: route.colour, opacity: side ? 0.55 : 1 }, picture);
+    }));
+    drawn("line", { x1: 0, x2: 10 * n, y1: 50, y2: 50, stroke: "#222", "stroke-width": 1, "vector-effect": "non-scaling-stroke" }, picture);
+    return element("figure", {}, element("figcaption", { text: say.loads + " (↑ " + say.ahead + ", ↓ " + say.back + ")" }), picture);
+  }
+  function tell() {
+    const box = document.getElementById("details");
+    if (state.route !== null) {
+      const route = data.routes[state.route], card = route.card;
+      box.replaceChildren(element("h4", { text: route.name }), pairs([
+        [say.km, (card.length_m / 1000).toFixed(1), "length_m"], [say.min, (card.ride_s / 60).toFixed(0), "ride_s"],
+        [say.headway, String(card.headway_s / 60), "headway_s"], [say.buses, String(card.buses), "buses"], [say.stops, String(card.n_stops), "n_stops"],
+        [say.boardings, count(card.boardings_trips), "boardings_trips"], [say.transfers, count(card.transfers_trips), "transfers_trips"],
+        [say.load, count(card.max_load_trips), "max_load_trips"], [say.only, count(card.only_served_trips), "only_served_trips"],
+        [say.alone, count(card.only_presence), "only_presence"],
+      ]), route.loads.length ? loads(route) : "");
+    } else if (state.hex !== null) {
+      const [title, ...rows] = hexLines(state.hex);
+      box.replaceChildren(element("h4", { text: title[0] }), pairs(rows));
+    }
+  }
+  function choose(what) {
+    state.route = what.route === undefined ? null : what.route;
+    state.hex = what.hex === undefined ? null : what.hex;
+    if (state.route !== null && !state.shown.has(state.route)) show(state.route, true);
+    routes.forEach((route, k) => {
+      const faint = state.route !== null && state.route !== k;
+      route.lines[0].setStyle({ opacity: faint ? 0.4 : 1 });
+      route.lines[1].setStyle({ opacity: faint ? 0.3 : 1, weight: state.route === k ? 5 : 3 });
+      if (state.route === k) route.lines.forEach((line) => line.bringToFront());
+    });
+    document.querySelectorAll("[data-show]").forEach((button) => button.setAttribute("aria-pressed", String(Number(button.dataset.show) === state.route)));
+    paint(); place(); tell();
+  }
+
+  // ---------------------------------------------------------------- controls
+  function show(k, on) {
+    if (on) { state.shown.add(k); routes[k].group.addTo(map); } else { state.shown.delete(k); routes[k].group.remove(); }
+    document.getElementById("route-" + k).checked = on;
+    place();
+  }
+  function dress(button, k) {
+    const route = data.routes[k];
+    button.style.background = route.colour;
+    if (route.dashes) button.classList.add(route.dashes.startsWith("9") ? "d1" : "d2");
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      choose(state.route === k ? {} : { route: k });
+      if (button.closest("table") && state.route === k) document.getElementById("map").scrollIntoView({ block: "center" });
+    });
+  }
+  data.routes.forEach((route, k) => {
+    const box = element("input", { type: "checkbox", id: "route-" + k, checked: true, "aria-label": route.name });
+    box.addEventListener("change", () => show(k, box.checked));
+    const button = element("button", { type: "button", className: "badge", text: route.name, title: route.name });
+    button.dataset.show = k;
+    document.getElementById("route-list").append(element("li", {}, box, button));
+  });
+  document.querySelectorAll("[data-show]").forEach((button) => dress(button, Number(button.dataset.show)));
+  document.getElementById("all").addEventListener("click", () => data.routes.forEach((_, k) => show(k, true)));
+  document.getElementById("none").addEventListener("click", () => data.routes.forEach((_, k) => show(k, false)));
+  document.querySelectorAll("input[name=layer]").forEach((input) => input.addEventListener("change", () => {
+    state.layer = input.value;
+    paint();
+  }));
+  const slider = document.getElementById("hour");
+  slider.addEventListener("input", () => {
+    state.part = Number(slider.value);
+    document.getElementById("hour-text").textContent = partName();
+    slider.setAttribute("aria-valuetext", partName());
+    paint(); tell();
+  });
+  const box = document.getElementById("reference");
+  if (box) box.addEventListener("change", () => (box.checked ? old.addTo(map) : old.remove()));
+
+  // ---------------------------------------------------------------- begin, resize, print
+  whole();
+  map.on("zoomend", place);
+  data.routes.forEach((_, k) => routes[k].group.addTo(map));
+  place(); paint();
+  let moved = false, before = null, closed = [];
+  map.getContainer().addEventListener("pointerdown", () => { moved = true; });
+  map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
+  map.getContainer().addEventListener("keydown", () => { moved = true; });
+  function refit() {
+    map.invalidateSize({ animate: false, pan: false });
+    whole();
+    place();
+  }
+  window.addEventListener("resize", () => {
+    if (before) return;
+    if (moved) map.invalidateSize({ animate: false }); else refit();
+  });
+  window.addEventListener("beforeprint", () => {
+    if (before) return;
+    before = [map.getCenter(), map.getZoom()];
+    closed = [...document.querySelectorAll("details:not([open])")];
+    closed.forEach((part) => { part.open = true; });
+    const frame = map.getContainer();
+    frame.style.width = "186mm"; frame.style.height = "103mm";
+    refit();
+  });
+  window.addEventListener("afterprint", () => {
+    if (!before) return;
+    closed.forEach((part) => { part.open = false; });
+    const frame = map.getContainer();
+    frame.style.width = ""; frame.style.height = "";
+    map.invalidateSize({ animate: false, pan: false });
+    map.setView(before[0], before[1], { animate: false });
+    before = null;
+    if (!moved) refit(); else place();
+  });
+  document.documentElement.dataset.ready = "yes";
+})();

@@ -1,0 +1,203 @@
+"""The report: one HTML file that asks nothing of the network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from owlbus.privacy import MIN_COUNT
+from owlbus.report import tables
+from owlbus.report.layers import map_data
+from owlbus.report.words import read_asset, read_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from owlbus.report.content import Content
+    from owlbus.report.words import Words
+
+LEAFLET_VERSION = "1.9.4"
+
+_METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
+_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+def write_report(path: str | PathLike[str], content: Content, language: str = "en") -> None:
+    """
+    Write a report.
+
+    Parameters
+    ----------
+    path
+        HTML file to write.
+    content
+        What it is made of; shares 0 to 1, trips and people a night.
+    language
+        ``en`` or ``ko``.
+    """
+    Path(path).write_bytes(report_html(content, language).encode())
+
+
+def report_html(content: Content, language: str = "en") -> str:
+    """
+    Report as the text of one HTML file, the same text for the same content.
+
+    Styles, scripts and data stand inside; a content policy in the page forbids every request. Names of stops and routes are text
+    wherever they stand. No count of people or trips below `MIN_COUNT` a night is in it.
+
+    Parameters
+    ----------
+    content
+        What it is made of; shares 0 to 1, trips and people a night.
+    language
+        ``en`` or ``ko``.
+
+    Returns
+    -------
+    str
+        HTML.
+
+    Raises
+    ------
+    UsageError
+        If there is no such language.
+    """
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    words = read_words(language)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader({"page": read_asset("report.html.j2")}),
+    )
+    environment.globals["t"] = words
+    return environment.get_template("page").render(_context(content, words))
+
+
+def script_json(value: object) -> Markup:
+    r"""
+    JSON that can stand inside a script element, whatever its strings hold.
+
+    Parameters
+    ----------
+    value
+        What JSON can hold; its numbers keep the units they have.
+
+    Returns
+    -------
+    Markup
+        Without ``<``, ``>`` and ``&``.
+
+    Examples
+    --------
+    >>> print(script_json("</script>"))
+    "\u003c/script\u003e"
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.translate(_SAFE))  # noqa: S704 - escaped on this line
+
+
+def _context(content: Content, words: Words) -> dict[str, Any]:
+    """Everything the template names."""
+    card, about = content.best.card, content.about
+    n = len(content.best.plan)
+    one = ".one" if n == 1 else ""
+    city = None if content.city is None else words.name(content.city.name)
+    kind = "title.plain" if city is None else "title.city"
+    parts = {part: tables.part_rows(card, part, words) for part in tables.PARTS if card[tables.PARTS[part]]}
+    return {
+        "language": words.language,
+        "title": words(kind + one, n=n, city=city),
+        "lede": words("lede.one" if card["n_nights"] == 1 else "lede.nights", n=card["n_nights"], hours=words.hours(content.demand.hours)),
+        "is_synthetic": content.is_synthetic,
+        "gauge": _gauge(content, words),
+        "tiles": tables.tiles(content, words),
+        "reference": None if content.reference is None else words.name(content.reference.name),
+        "layers": ["demand", "covered", "uncovered", *([] if content.reference is None else ["difference"])],
+        "n_parts": len(content.demand.hours),
+        "min_count": MIN_COUNT,
+        "routes": tables.route_rows(content, words),
+        "route_total": _route_total(card, words),
+        "charts": tables.hour_charts(content, words),
+        "parts": parts,
+        "missing": tables.missing_rows(content, words),
+        "methods": _methods(content, words),
+        "settings": tables.setting_rows(about.get("settings", {}), words),
+        "inputs": tables.input_rows(about, words),
+        "versions": list(about.get("versions", {}).items()),
+        "prints": {"grid": content.network.grid.fingerprint, "network": content.network.fingerprint},
+        "owlbus_version": about.get("versions", {}).get("owlbus", ""),
+        "data": script_json(map_data(content, words)),
+        **_assets(),
+    }
+
+
+def _assets() -> dict[str, Markup]:
+    """Styles and scripts as they stand in the page; what Leaflet would load, pictures of a layer box and of pins, is never used."""
+    style = read_asset("leaflet.css")
+    for picture in ("images/layers.png", "images/layers-2x.png", "images/marker-icon.png", "#default#VML"):
+        style = style.replace(f"url({picture})", "none")
+    script = read_asset("leaflet.js").replace("//# sourceMappingURL=leaflet.js.map", "")
+    texts = {
+        "leaflet_css": style,
+        "leaflet_js": script,
+        "leaflet_licence": read_asset("leaflet-LICENSE.txt"),
+        "css": read_asset("report.css"),
+        "js": read_asset("report.js"),
+    }
+    return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
+
+
+def _gauge(content: Content, words: Words) -> dict[str, Any]:
+    """The share of people within the walk, beside the 42 % of the city and the plan's reference."""
+    card = content.best.card
+    presence: Mapping[str, Any] = card["presence"]
+    bars = [{"name": words.name(content.best.name), "share": presence["share"], "text": words.percent(presence["share"])}]
+    if content.reference is not None:
+        share = content.reference.card["presence"]["share"]
+        bars.append({"name": words.name(content.reference.name), "share": share, "text": words.percent(share)})
+    low, high = presence["low_share"], presence["high_share"]
+    return {
+        "value": words.percent(presence["share"]),
+        "label": words("key.presence", walk=f"{card['walk_m']:g}"),
+        "of": words("key.presence.of", people=words.number(presence["denominator"]), hexes=words.percent(card["hexes_share"])),
+        "range": "" if low is None or high is None else words("key.range", low=words.percent(low), high=words.percent(high)),
+        "bars": bars,
+        "city": card["city_share"],
+    }
+
+
+def _route_total(card: Mapping[str, Any], words: Words) -> list[str]:
+    """Cells of the last row of the route table, as far as sums mean something."""
+    return [words.number(card["total_length_m"] / 1000, 1), "", "", str(card["total_buses"])]
+
+
+def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
+    """Headings and sentences on method and limits, those that hold for this report."""
+    card, network = content.best.card, content.network
+    rule: Mapping[str, Any] = card["rule"]
+    out_of_reach = int((network.hex_stop < 0).sum())
+    ended = content.about.get("ended_by")
+    texts = {
+        "presence": words("method.presence.text", radius=f"{network.grid.radius_m:g}", walk=f"{card['walk_m']:g}"),
+        "city": words("method.city.text"),
+        "served": words(
+            "method.served.text",
+            transfer=f"{rule['transfer_s'] / 60:g}",
+            factor=f"{rule['detour_factor']:g}",
+            detour=f"{rule['detour_s'] / 60:g}",
+        ),
+        "network": words("method.network.lattice" if network.source == "lattice" else "method.network.other"),
+        "range": words("method.range.text") if card["n_nights"] > 1 else "",
+        "left": words("method.left.text", hexes=f"{out_of_reach:,}", all=f"{network.grid.n_hexes:,}") if out_of_reach else "",
+        "search": words("method.search.given") if ended is None else words("method.search.text", ended=ended),
+        "privacy": words("method.privacy.text", min=MIN_COUNT, n=card["hidden"]["counts"]),
+        "call": words("method.call.text"),
+    }
+    return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]

@@ -1,0 +1,347 @@
+"""The report: one file without requests, the numbers of the scorecard, text as text, and no small count."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from owlbus.cli.app import run
+from owlbus.demand import Demand
+from owlbus.errors import DataError, UsageError
+from owlbus.hexgrid import HexGrid
+from owlbus.network import Network
+from owlbus.pipeline import Study, score_study, write_run
+from owlbus.pipeline.reports import read_content
+from owlbus.plan import Plan, Route
+from owlbus.plot.ink import HEX_COLOURS, ROUTE_COLOURS
+from owlbus.privacy import MIN_COUNT
+from owlbus.report import LANGUAGES, Content, Told, report_html, write_report
+from owlbus.report.charts import Curve, line_chart
+from owlbus.report.layers import hex_data, map_data, people_classes
+from owlbus.report.page import script_json
+from owlbus.report.tables import missing_rows, setting_rows
+from owlbus.report.words import read_asset, read_words
+from owlbus.rundir import RunRecord, check_run, describe_run, open_run_dir, read_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVIL = '</script><img src=x onerror="alert(1)">&amp;'
+VOID = {"meta", "link", "input", "img", "br", "hr"}
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    grid = HexGrid.cover([(127.0, 37.5), (127.06, 37.5), (127.06, 37.54), (127.0, 37.54)])
+    plain = Network.from_lattice(grid)
+    return replace(plain, stop_names=(EVIL, *plain.stop_names[1:]))
+
+
+@pytest.fixture(scope="module")
+def demand(network: Network) -> Demand:
+    rng = np.random.default_rng(3)
+    n = network.grid.n_hexes
+    hexes = np.tile(np.arange(n, dtype=np.int32), 10)
+    night, hour = (np.repeat(part, n).astype(np.int16) for part in (np.arange(10) // 5, 24 + np.arange(10) % 5))
+    return Demand.from_rows(
+        n,
+        {"night": night, "hour": hour, "origin": hexes, "destination": (hexes + n // 2) % n, "trips": rng.integers(1, 40, hexes.size)},
+        {"night": night, "hour": hour, "hex": hexes, "presence": rng.integers(1, 60, hexes.size)},
+        nights=(dt.date(2013, 3, 12), dt.date(2013, 3, 13)),
+    )
+
+
+@pytest.fixture(scope="module")
+def study(network: Network, demand: Demand) -> Study:
+    return Study(network.grid, demand, network)
+
+
+def plan_of(network: Network, *ends: tuple[int, int], names: tuple[str, ...] = ()) -> Plan:
+    given = names or tuple(f"N{k}" for k in range(len(ends)))
+    return Plan(tuple(Route(network.shortest_path(*pair), name) for pair, name in zip(ends, given, strict=True)), network.fingerprint)
+
+
+@pytest.fixture(scope="module")
+def content(study: Study) -> Content:
+    network, last = study.network, study.network.n_stops - 1
+    best = plan_of(network, (0, last), (last // 2, 0), names=("N<b>1</b>", "N2"))
+    old = plan_of(network, (last // 3, last))
+    told, other = (
+        Told(name, plan, score_study(study, plan, name).card.to_dict()) for name, plan in (("this plan", best), ("routes 2013", old))
+    )
+    about = describe_run(RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), "300 steps done"))
+    districts = np.where(network.grid.x_m < 0, "West", "East")
+    return Content(network, study.demand, told, other, None, districts, is_synthetic=True, about=about)
+
+
+class Elements(HTMLParser):
+    """Collects start tags, and refuses tags that do not nest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Enter a tag."""
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID and not (self.open and self.open[-1] in {"script", "style"}):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Enter a tag that holds nothing."""
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave a tag, which must be the last that was opened."""
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Keep text that people read."""
+        if self.open[-1:] not in (["script"], ["style"]):
+            self.texts.append(data)
+
+
+def parsed(html: str) -> Elements:
+    elements = Elements()
+    elements.feed(html)
+    assert elements.open == []
+    return elements
+
+
+def data_of(html: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, flags=re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_report_asks_nothing_of_the_network(content: Content, language: str) -> None:
+    html = report_html(content, language)
+    elements = parsed(html)
+    assert not [tag for tag, attrs in elements.tags if attrs.get("src") or (attrs.get("href") or "#")[:1] not in "#d"]
+    assert not {"iframe", "object", "embed", "base"} & {tag for tag, _ in elements.tags}
+    assert "default-src 'none'" in html
+    styles = "".join(re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL))
+    assert "url(" not in styles
+    assert "@import" not in styles
+    assert "sourceMappingURL" not in html
+
+
+def test_names_are_text_wherever_they_stand(content: Content) -> None:
+    html = report_html(content)
+    elements = parsed(html)
+    assert "img" not in {tag for tag, _ in elements.tags}
+    assert "b" not in {tag for tag, _ in elements.tags}
+    assert "N<b>1</b>" in elements.texts
+    assert EVIL in {name for route in data_of(html)["routes"] for name in route["names"]}
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--", "&lt;", "\u2028", "\u2029", "]]>"])
+def test_json_in_a_script_holds_any_text_and_ends_nowhere(text: str) -> None:
+    safe = str(script_json([text]))
+    assert json.loads(safe) == [text]
+    assert not re.search(r"[<>&\u2028\u2029]", safe)
+
+
+def test_one_content_is_one_text(content: Content) -> None:
+    assert report_html(content) == report_html(content)
+
+
+def test_no_language_but_these(content: Content) -> None:
+    with pytest.raises(UsageError, match="language must be one of en, ko, got 'fr'"):
+        report_html(content, "fr")
+
+
+def test_both_languages_say_the_same_things() -> None:
+    tables = [read_words(language).table for language in LANGUAGES]
+    assert tables[0].keys() == tables[1].keys()
+    assert tables[0]["js"].keys() == tables[1]["js"].keys()
+    for key in tables[0].keys() - {"names", "days", "js"}:
+        assert sorted(re.findall(r"\{\w+\}", tables[0][key])) == sorted(re.findall(r"\{\w+\}", tables[1][key])), key
+    for key in tables[0]["js"]:
+        assert sorted(re.findall(r"\{\d\}", tables[0]["js"][key])) == sorted(re.findall(r"\{\d\}", tables[1]["js"][key])), key
+
+
+def test_every_word_of_the_script_and_the_template_exists() -> None:
+    table = read_words("en").table
+    assert set(re.findall(r"\bsay\.(\w+)\b", read_asset("report.js"))) <= table["js"].keys()
+    assert set(re.findall(r't\("([\w.]+[\w])"', read_asset("report.html.j2"))) <= table.keys()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_shows_the_numbers_of_the_scorecard(content: Content, language: str) -> None:
+    card, words = content.best.card, read_words(language)
+    texts = parsed(report_html(content, language)).texts
+    for share in (card["presence"]["share"], card["served"]["share"], card["direct"]["share"]):
+        assert words.percent(share) in texts
+    for row in card["routes"]:
+        for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips"):
+            assert words.number(row[name]) in texts
+    for row, told in zip(data_of(report_html(content))["routes"], card["routes"], strict=True):
+        assert row["card"] == {**told, "headway_s": card["headway_s"]}
+
+
+def test_the_heading_says_what_is_synthetic_and_what_is_not(content: Content) -> None:
+    said = read_words("en")("synthetic.text")
+    assert said in report_html(content)
+    assert said not in report_html(replace(content, is_synthetic=False))
+
+
+def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
+    with_bound = replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4})
+    assert "gap 25.0\N{NO-BREAK SPACE}%" in report_html(with_bound)
+    assert "upper bound" not in report_html(content)
+
+
+def test_the_map_holds_classes_and_no_count(content: Content) -> None:
+    data = hex_data(content, read_words("en"))
+    assert [len(row) for row in data["classes"]] == [content.network.grid.n_hexes] * 6
+    assert set("".join(data["classes"])) <= set("012345")
+    for row, people in zip(data["classes"], [content.demand.presence_by_hex(), *content.demand.presence_by_hour()], strict=True):
+        assert not [k for k, digit in enumerate(row) if digit != "0" and people[k] < MIN_COUNT]
+    values = {"at", "ring", "labels", "districts", "district", "parts", "classes", "edges", "near", "was", "reachable", "by"}
+    assert data.keys() == values
+
+
+def test_no_hex_stands_alone_among_those_that_a_published_sum_leaves_open(content: Content) -> None:
+    """Beside the sum within the walk, one small hex alone there would be known; so another joins it in the lowest class."""
+    n = content.network.grid.n_hexes
+    near = np.arange(n) < n // 2
+    people = np.full(n, 50.0)
+    people[0] = 3.0
+    hours = np.full(n, 24, np.int16)
+    lone = Demand(n, presence_night=np.zeros(n, np.int16), presence_hour=hours, presence_hex=np.arange(n, dtype=np.int32), presence=people)
+    rows, _ = people_classes(replace(content, demand=lone, districts=None), near, None)
+    for row in rows[:2]:
+        assert (row[near] == 0).sum() == 2
+        assert (row[~near] == 0).sum() == 0
+
+
+def test_hidden_counts_read_as_not_shown(study: Study) -> None:
+    few = Demand(study.grid.n_hexes, origin=[0], destination=[study.grid.n_hexes - 1], trips=[3.0])
+    plan = plan_of(study.network, (0, study.network.n_stops - 1))
+    card = score_study(Study(study.grid, few, study.network), plan, "few").card.to_dict()
+    html = report_html(Content(study.network, few, Told("few", plan, card)))
+    assert "not shown" in parsed(html).texts
+    assert data_of(html)["routes"][0]["card"]["boardings_trips"] is None
+
+
+def test_files_lose_their_folders(content: Content) -> None:
+    html = report_html(content)
+    assert "calls.csv" in html
+    assert "someone" not in html
+    assert setting_rows({"a": {"b": None, "c": [r"C:\x\y.csv", 2]}}, read_words("en")) == [("a.b", "none"), ("a.c", "y.csv, 2")]
+
+
+def test_the_busiest_places_left_out_come_first(content: Content) -> None:
+    rows = missing_rows(content, read_words("en"))
+    lowest = [float(re.sub(r"\D.*", "", row[2].replace(",", ""))) for row in rows]
+    assert lowest == sorted(lowest, reverse=True)
+    assert 0 < len(rows) <= 10
+
+
+def test_a_plan_without_routes_has_a_report(study: Study) -> None:
+    plan = Plan((), study.network.fingerprint)
+    html = report_html(Content(study.network, study.demand, Told("none", plan, score_study(study, plan, "none").card.to_dict())))
+    assert data_of(html)["routes"] == []
+
+
+def test_a_report_of_the_largest_page_stays_small(content: Content) -> None:
+    page = len(report_html(content).encode()) - len(script_json(map_data(content, read_words("en"))).encode())
+    per_hex = len(script_json(hex_data(content, read_words("en"))).encode()) / content.network.grid.n_hexes
+    assert page + 1252 * per_hex < 600_000
+
+
+def test_curves_break_where_a_value_is_hidden() -> None:
+    svg = str(line_chart("a & b", ["00", "01", "02", "03"], [Curve("<x>", (0.1, 0.2, None, 0.4))]))
+    assert svg.count("<polyline") == 1
+    assert svg.count("<circle") == 3 + 1
+    assert "a &amp; b" in svg
+    assert "&lt;x&gt;" in svg
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("colour", ROUTE_COLOURS)
+def test_white_text_reads_on_every_route_colour(colour: str) -> None:
+    assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+
+
+def test_classes_tell_apart_without_colour() -> None:
+    light = [luminance(colour) for colour in HEX_COLOURS]
+    assert all((a + 0.05) / (b + 0.05) > 1.13 for a, b in pairwise(light))
+
+
+@pytest.fixture(scope="module")
+def made(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "run"
+    last = study.network.n_stops - 1
+    best, held = (
+        score_study(study, plan_of(study.network, *ends), name)
+        for name, ends in (("this plan", [(0, last), (last // 2, 0)]), ("old", [(0, last // 2)]))
+    )
+    record = RunRecord("plan", {"n_routes": 2, "reference_name": held.name}, 7, (), "300 steps done", {}, 0.31, 0.35)
+    with open_run_dir(out) as folder:
+        write_run(folder, study, best, held, record=record)
+        folder.publish(record)
+    return out
+
+
+def test_a_run_holds_its_report_and_the_report_can_be_written_again(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "report.html" in read_run(made)["outputs"]
+    assert check_run(made) == []
+    again = tmp_path / "again.html"
+    assert run(["report", str(made), "--out", str(again), "--json"]) == 0
+    assert again.read_bytes() == (made / "report.html").read_bytes()
+    assert json.loads(capsys.readouterr().out)["bytes"] == again.stat().st_size
+
+
+def test_the_bound_of_a_run_reaches_its_report(made: Path) -> None:
+    assert "no plan can exceed 35.0\N{NO-BREAK SPACE}%" in (made / "report.html").read_text("utf-8")
+
+
+def test_a_korean_report_goes_beside_the_other(made: Path) -> None:
+    assert run(["report", str(made), "--lang", "ko", "-q"]) == 0
+    html = (made / "report_ko.html").read_text("utf-8")
+    assert '<html lang="ko">' in html
+    assert check_run(made) == []
+    (made / "report_ko.html").unlink()
+
+
+def test_an_unknown_language_is_a_usage_error(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["report", str(made), "--lang", "fr"]) == 2
+    assert capsys.readouterr().err == "error: --lang must be one of en, ko, got 'fr'\n"
+
+
+def test_a_run_without_a_plan_has_no_report(made: Path, tmp_path: Path) -> None:
+    for file in made.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "scorecard.json").write_text('{"routes": []}')
+    with pytest.raises(DataError, match=r"scorecard.json: must be the scorecard of the 2 routes in plan.geojson; write the run again"):
+        read_content(tmp_path)
+    (tmp_path / "scorecard.json").write_text("{")
+    with pytest.raises(DataError, match=r"must be the scorecard of the 2 routes"):
+        read_content(tmp_path)
+    (tmp_path / "plan.geojson").unlink()
+    with pytest.raises(DataError, match=r"must hold plan.geojson, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"):
+        read_content(tmp_path)
+
+
+def test_a_report_is_written_as_utf_8(content: Content, tmp_path: Path) -> None:
+    write_report(tmp_path / "ko.html", content, "ko")
+    assert "심야버스" in (tmp_path / "ko.html").read_text("utf-8")
