@@ -14,6 +14,7 @@ from owlbus.timetable.directions import outer_first, plan_directions
 from owlbus.timetable.flows import find_riders, flows_of
 from owlbus.timetable.headways import (
     NEVER_S,
+    WAIT_SCALE,
     Options,
     equal_headways,
     fewest_buses,
@@ -51,8 +52,8 @@ class TimetableReport:
     both_ends
         Whether each route starts from both ends at the first hour, K of them.
     wait_s
-        Mean wait in seconds that the headways were chosen for, over all boardings: half a headway, and a whole one for riders whom a
-        full bus leaves to the next.
+        Mean wait in seconds that the headways were chosen for, over all boardings at the ends of routes, riders whom a full bus
+        leaves to the next included.
     equal_headway_s, equal_wait_s
         The shortest common headway that the same buses could run, and its mean wait, in seconds; None if there is none.
     left_trips
@@ -164,7 +165,7 @@ def _report(
     fleet: int,
 ) -> TimetableReport:
     """Account of the choice beside equal headways on as many buses."""
-    riders = 2 * max(1, boardings_units)
+    riders = WAIT_SCALE * max(1, boardings_units)
     equal = equal_headways(options, operation.fleet or fleet)
     return TimetableReport(
         operation,

@@ -163,11 +163,6 @@ class Flows:
     boardings_units: NDArray[np.int64]
     load_units: NDArray[np.int64]
 
-    @property
-    def by_route(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Boardings of both directions together, and the load of the heavier one, shape (K, n_hours) each."""
-        return self.boardings_units[::2] + self.boardings_units[1::2], np.maximum(self.load_units[::2], self.load_units[1::2])
-
 
 def flows_of(riders: Riders, directions: Sequence[Direction], transfer_s: int) -> Flows:
     """

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 NEVER_S = np.int64(2**62)
 """Start of a run that does not exist."""
 
+WAIT_SCALE = 2 * HOUR_S
+"""Waits are kept this much larger, so that they are whole: an hour's mean wait is a sum of squares over it."""
+
 _MAX_PERIODS = 5
 _UNIFORM_STEP_S = 60
 _ROWS = 4096
@@ -43,11 +46,14 @@ class Line:
         first; the first end is the outer one.
     is_loop
         Whether both ends are one stop.
+    flipped
+        Whether the outer end is the route's last stop.
     """
 
     both_ends: bool
     turn_s: tuple[int, int]
     is_loop: bool
+    flipped: bool = False
 
 
 def lines_of(directions: Sequence[Direction], outer: NDArray[np.bool_], operation: Operation) -> tuple[Line, ...]:
@@ -73,7 +79,7 @@ def lines_of(directions: Sequence[Direction], outer: NDArray[np.bool_], operatio
         ways = directions[2 * k : 2 * k + 2]
         turns = [way.ride_s + operation.layover_s(way.ride_s) for way in (ways if first_is_outer else ways[::-1])]
         both = max(way.length_m for way in ways) >= operation.both_ends_from_m
-        lines.append(Line(both, (turns[0], turns[1]), bool(ways[0].stops[0] == ways[0].stops[-1])))
+        lines.append(Line(both, (turns[0], turns[1]), bool(ways[0].stops[0] == ways[0].stops[-1]), not first_is_outer))
     return tuple(lines)
 
 
@@ -149,8 +155,8 @@ class Options:
     buses
         Fewest buses of each, shape (P,), int64.
     wait_units
-        Twice the seconds that riders wait, in 1/1024, shape (P,), int64: boardings times headway, and twice the headway for
-        each rider whom a full bus leaves to the next. This is what the split minimises.
+        Seconds that riders wait, those whom a full bus leaves to the next included, in 1/1024 / `WAIT_SCALE`, shape (P,), int64.
+        This is what the split minimises.
     left_units
         Riders whom full buses leave behind on the heaviest segment, in 1/1024, shape (P,), int64.
     """
@@ -236,15 +242,66 @@ def options_of(lines: Sequence[Line], flows: Flows, hours: Sequence[int], operat
         One per route.
     """
     menu = menu_of(len(hours), operation)
-    boardings, load = flows.by_route
-    room_units = operation.capacity * HOUR_S * TRIP_UNITS // menu
     options = []
     for k, line in enumerate(lines):
-        parts = [line_runs(line, menu[row : row + _ROWS], hours)[2] for row in range(0, len(menu), _ROWS)]
-        left = np.maximum(0, load[k] - room_units)
-        waits = menu @ boardings[k] + 2 * (left * menu).sum(axis=1)
-        options.append(Options(menu, np.concatenate(parts), waits, left.sum(axis=1)))
+        ways = (2 * k + line.flipped, 2 * k + 1 - line.flipped)
+        parts = []
+        for row in range(0, len(menu), _ROWS):
+            headways = menu[row : row + _ROWS]
+            out, home, buses = line_runs(line, headways, hours)
+            waits = [
+                line_waits(starts, headways, hours, flows.boardings_units[way], flows.load_units[way], operation.capacity * TRIP_UNITS)
+                for starts, way in zip((out, home), ways, strict=True)
+            ]
+            parts.append((buses, waits[0][0] + waits[1][0], waits[0][1] + waits[1][1]))
+        options.append(Options(menu, *(np.concatenate(column) for column in zip(*parts, strict=True))))
     return tuple(options)
+
+
+def line_waits(
+    starts_s: NDArray[np.int64],
+    headways_s: NDArray[np.int64],
+    hours: Sequence[int],
+    boardings_units: NDArray[np.int64],
+    load_units: NDArray[np.int64],
+    room_units: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    Waiting in one direction under each of many patterns of starts.
+
+    Riders come evenly through each hour and take the next bus; beyond the last one the night is taken to go on with its headway.
+    Who finds the heaviest segment full waits for one bus more.
+
+    Parameters
+    ----------
+    starts_s
+        Starts in seconds, as `line_runs` returns them, shape (P, n).
+    headways_s
+        Seconds between buses by hour, shape (P, n_hours).
+    hours
+        Service hours.
+    boardings_units, load_units
+        Riders who board and who are on the heaviest segment by hour, in 1/1024, shape (n_hours,).
+    room_units
+        Riders that a bus holds, in 1/1024.
+
+    Returns
+    -------
+    wait_units, left_units
+        Seconds of wait in 1/1024 / `WAIT_SCALE`, and riders left behind in 1/1024, shape (P,), int64.
+    """
+    real = starts_s < NEVER_S
+    last = np.where(real, starts_s, 0).max(axis=1)
+    closing = last + headways_s[np.arange(len(last)), np.clip(last // HOUR_S - hours[0], 0, len(hours) - 1)]
+    ends = np.concatenate([np.where(real, starts_s, closing[:, None]), closing[:, None]], axis=1)
+    begins = np.concatenate([np.full((len(ends), 1), hours[0] * HOUR_S), ends[:, :-1]], axis=1)
+    waits, aboard = np.zeros(len(ends), np.int64), np.zeros(ends.shape, np.int64)
+    for column, hour in enumerate(hours):
+        low, high = (np.clip(edge, hour * HOUR_S, (hour + 1) * HOUR_S) for edge in (begins, ends))
+        waits += boardings_units[column] * ((ends - low) ** 2 - (ends - high) ** 2).sum(axis=1)
+        aboard += load_units[column] * (high - low)
+    left = np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - room_units), 0)
+    return waits + WAIT_SCALE * (left * (ends - begins)[:, 1:]).sum(axis=1), left.sum(axis=1)
 
 
 def split_fleet(options: Sequence[Options], fleet: int) -> tuple[int, ...]:
