@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const say = data.words, hexes = data.hexes, scale = data.scale;
   const SVG = "http://www.w3.org/2000/svg";
-  const LANE_PX = 3.4, FAINT = "#d3d8e0";
+  const LANE_PX = 3.4, FAINT = "#d3d8e0", EDGE = "#e7ebf1";
   const number = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const fill = (text, ...values) => values.reduce((out, value, k) => out.replace("{" + k + "}", () => value), text);
   const count = (value) => (value === null || value === undefined ? say.hidden : number.format(value));
@@ -39,7 +39,7 @@
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const map = L.map("map", {
     attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120, renderer: L.svg({ padding: 0.6 }),
-    zoomAnimation: false, fadeAnimation: false, inertia: !still, preferCanvas: false,
+    zoomAnimation: false, fadeAnimation: false, inertia: !still, preferCanvas: false, zoomControl: false,
   });
   ["ground", "hexes", "terrain", "reference", "routes", "stops"].forEach((name, k) => {
     map.createPane(name).style.zIndex = 400 + k * 10;
@@ -50,6 +50,7 @@
     renderers[pane] = renderers[pane] || L.svg({ pane, padding: 0.6 });
     return renderers[pane];
   }
+  L.control.zoom({ zoomInTitle: say.zoomIn, zoomOutTitle: say.zoomOut }).addTo(map);
   L.control.scale({ imperial: false, maxWidth: 140 }).addTo(map);
 
   const polygons = hexes.labels.map((label, k) => {
@@ -58,7 +59,7 @@
       const at = 12 * k + 2 * c;
       ring.push([(hexes.at[2 * k] + hexes.ring[at]) / scale, (hexes.at[2 * k + 1] + hexes.ring[at + 1]) / scale]);
     }
-    return L.polygon(ring, shapeOptions("hexes", { className: "hex", color: "#fff", weight: 0.6, fillOpacity: 1, smoothFactor: 0 }));
+    return L.polygon(ring, shapeOptions("hexes", { className: "hex", color: EDGE, weight: 0.7, fillOpacity: 1, smoothFactor: 0 }));
   });
   const hexGroup = L.featureGroup(polygons).addTo(map);
   polygons.forEach((polygon, k) => polygon.on({
@@ -149,7 +150,7 @@
   function border(k) {
     if (k === state.hex) return { color: "#111", weight: 3, dashArray: null };
     const mark = state.layer === "difference" && { gained: { color: "#12314a", weight: 1.8, dashArray: null }, lost: { color: "#4d2200", weight: 1.8, dashArray: "2 3" } }[kind(k)];
-    return mark || { color: "#fff", weight: 0.6, dashArray: null };
+    return mark || { color: EDGE, weight: 0.7, dashArray: null };
   }
   function paint() {
     polygons.forEach((polygon, k) => polygon.setStyle(Object.assign({ fillColor: colour(k) }, border(k))));

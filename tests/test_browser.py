@@ -1,0 +1,210 @@
+"""The report in a real browser with the network cut off: what it draws, what its switches change, and who can use it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from importlib import resources
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from owlbus.pipeline import Sources, build_study, score_study
+from owlbus.plan import Plan, read_plan
+from owlbus.report import Content, Told, write_report
+from owlbus.report.words import read_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = os.environ.get("OWLBUS_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium, or name one in OWLBUS_TEST_CHROMIUM"),
+    pytest.mark.skipif(find_spec("playwright") is None, reason="needs Playwright: pip install '.[dev]'"),
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def content() -> Content:
+    """Return the nine routes of 2013 on the sample city, held against six of them."""
+    study = build_study(Sources(city="seoul"))
+    assert study.city is not None
+    plan = read_plan(study.city.routes_path, study.network, max_snap_m=1500)
+    fewer = Plan(plan.routes[:6], plan.network_fingerprint)
+    told, other = (Told(name, one, score_study(study, one, name).card.to_dict()) for name, one in (("this plan", plan), ("six", fewer)))
+    return Content(study.network, study.demand, told, other, study.city, study.districts, is_synthetic=True)
+
+
+@pytest.fixture(scope="module")
+def folder(content: Content, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out: Path = tmp_path_factory.mktemp("reports")
+    for language in ("en", "ko"):
+        write_report(out / f"{language}.html", content, language)
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+class Opened:
+    """A page with everything it complained about."""
+
+    def __init__(self, browser: Browser, file: Path, viewport: dict[str, int]) -> None:
+        self.context = browser.new_context(viewport=viewport, offline=True)  # type: ignore[arg-type]
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.as_uri())
+        self.page.wait_for_selector("html[data-ready]")
+
+    def fills(self) -> list[str]:
+        """Colour of every hex."""
+        found: list[str] = self.page.evaluate(
+            "[...document.querySelectorAll('path.hex')].map(hex => hex.getAttribute('d').slice(0, 12) + hex.getAttribute('fill')).sort()"
+        )
+        return found
+
+    def count(self, selector: str) -> int:
+        """Elements that match."""
+        return self.page.locator(selector).count()
+
+    def details(self) -> dict[str, str]:
+        """Numbers beside the map by their name in the scorecard."""
+        found: dict[str, str] = self.page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('#details dd')].map(one => [one.dataset.key, one.textContent]))"
+        )
+        return found
+
+
+@pytest.fixture
+def opened(browser: Browser, folder: Path) -> Iterator[Opened]:
+    page = Opened(browser, folder / "en.html", DESKTOP)
+    yield page
+    assert page.complaints == []
+    assert len(page.requests) == 1
+    page.context.close()
+
+
+def test_all_hexes_and_routes_are_drawn_without_a_request(opened: Opened, folder: Path) -> None:
+    assert opened.count("path.hex") == 1252
+    assert opened.count("path.route") == 9
+    assert opened.count("path.water") >= 1
+    assert (folder / "en.html").stat().st_size < 1_500_000
+
+
+def test_hours_and_layers_change_what_is_drawn(opened: Opened) -> None:
+    seen = [opened.fills()]
+    for layer in ("covered", "uncovered", "difference"):
+        opened.page.check(f"input[value={layer}]")
+        seen.append(opened.fills())
+    opened.page.check("input[value=demand]")
+    assert opened.fills() == seen[0]
+    opened.page.focus("#hour")
+    for key in ("ArrowRight", "End"):
+        opened.page.keyboard.press(key)
+        seen.append(opened.fills())
+    assert opened.page.text_content("#hour-text") == "04–05 h"  # noqa: RUF001 - a span of hours
+    assert len({str(one) for one in seen}) == len(seen)
+
+
+def test_routes_go_and_come_back(opened: Opened) -> None:
+    opened.page.uncheck("#route-0")
+    assert opened.count("path.route") == 8
+    opened.page.click("#none")
+    assert opened.count("path.route") == 0
+    opened.page.click("#all")
+    assert opened.count("path.route") == 9
+    assert opened.count("path.reference") == 0
+    opened.page.check("#reference")
+    assert opened.count("path.reference") == 6
+
+
+def test_a_route_shows_the_numbers_of_the_scorecard(opened: Opened, content: Content) -> None:
+    words = read_words("en")
+    for place, row in enumerate(content.best.card["routes"]):
+        opened.page.locator(f"#route-list [data-show='{place}']").press("Enter")
+        shown = opened.details()
+        for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips", "only_presence"):
+            assert shown[name] == words.number(row[name]), (row["name"], name)
+        assert shown["length_m"] == f"{row['length_m'] / 1000:.1f}"
+        assert (shown["buses"], shown["n_stops"]) == (str(row["buses"]), str(row["n_stops"]))
+
+
+def test_a_click_on_a_route_and_on_a_hex_tells_of_them(opened: Opened, content: Content) -> None:
+    where = """(line) => {
+        const middle = line.getPointAtLength(line.getTotalLength() / 2), to = line.getScreenCTM();
+        return [middle.x * to.a + to.e, middle.y * to.d + to.f];
+    }"""
+    opened.page.click("#none")
+    opened.page.check("#route-3")
+    opened.page.locator("#map").scroll_into_view_if_needed()
+    x, y = opened.page.locator("path.hit").evaluate(where)
+    opened.page.mouse.click(x, y)
+    assert opened.page.text_content("#details h4") == content.best.plan.names[3]
+    opened.page.click("#none")
+    box = opened.page.locator("path.hex").nth(700).bounding_box()
+    assert box is not None
+    opened.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert (opened.page.text_content("#details h4") or "").startswith("Hexagon q")
+    assert re.search(r"(fewer than|to|and more).* a night", opened.page.text_content("#details") or "")
+
+
+def test_every_control_is_reached_by_the_keyboard(opened: Opened) -> None:
+    seen = set()
+    for _ in range(60):
+        opened.page.keyboard.press("Tab")
+        seen.add(opened.page.evaluate("document.activeElement.id || document.activeElement.name || document.activeElement.dataset.show"))
+    assert {"layer", "hour", "all", "none", "route-0", "route-8", "reference", "map", "0", "8"} <= seen
+
+
+def test_in_print_the_map_lies_in_its_frame_and_nothing_stays_folded(opened: Opened) -> None:
+    opened.page.evaluate(
+        """() => window.addEventListener('beforeprint', () => {
+            const frame = document.getElementById('map').getBoundingClientRect();
+            const hexes = [...document.querySelectorAll('path.hex')].map(hex => hex.getBoundingClientRect());
+            window.inside = hexes.filter(box => box.left >= frame.left - 1 && box.right <= frame.right + 1
+                && box.top >= frame.top - 1 && box.bottom <= frame.bottom + 1).length;
+            window.folded = document.querySelectorAll('details:not([open])').length;
+        })"""
+    )
+    pages = opened.page.pdf(prefer_css_page_size=True)
+    assert opened.page.evaluate("[window.inside, window.folded]") == [1252, 0]
+    assert 3 <= len(re.findall(rb"/Type\s*/Page\b", pages)) <= 8
+    assert opened.page.evaluate("document.querySelectorAll('details:not([open])').length") > 0
+
+
+CUT = """[...document.querySelectorAll('.badge, label, label span, summary, h1, h2, h3, dt, dd, th, td, p, output, .city')]
+    .filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0 && getComputedStyle(one).display !== 'inline')
+    .map(one => one.textContent.trim().slice(0, 40))"""
+
+
+@pytest.mark.parametrize(("language", "viewport"), [("en", DESKTOP), ("en", PHONE), ("ko", PHONE)], ids=["en", "en-phone", "ko-phone"])
+def test_nothing_is_cut_and_axe_finds_nothing_serious(browser: Browser, folder: Path, language: str, viewport: dict[str, int]) -> None:
+    opened = Opened(browser, folder / f"{language}.html", viewport)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    assert opened.page.evaluate(CUT) == []
+    opened.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    opened.page.locator("#route-list button").first.click()
+    opened.page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8"))
+    found: dict[str, Any] = opened.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    said = [(one["id"], one["impact"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found["violations"]]
+    assert [one for one in said if one[1] in {"serious", "critical"}] == []
+    assert opened.complaints == []
+    opened.context.close()
