@@ -125,7 +125,40 @@ class NetworkOptions:
             _NETWORK, "--stops", unit="FILE", text="Stops: lon, lat, name. Default: one a hexagon, at the road node nearest its centre."
         ),
     ] = None
-    walk: Annotated[float, option(_NETWORK, "--walk", unit="METRES", text="Walk to a stop, boundary included.")] = 500.0
+    gtfs: Annotated[
+        str | None, option(_NETWORK, "--gtfs", unit="FEED", text="Feed whose stops and links buses can use: zip or folder.")
+    ] = None
+    osm: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--osm",
+            unit="FILE",
+            text="OpenStreetMap extract (.osm.pbf) whose streets buses can use; needs the extra owlbus[osm].",
+        ),
+    ] = None
+    modes: Annotated[
+        str, option(_NETWORK, "--modes", unit="NAMES", text="Modes of the feed: bus, trolleybus, tram, metro, rail, ferry, cable, or all.")
+    ] = "bus,trolleybus"
+    merge_stops: Annotated[
+        float, option(_NETWORK, "--merge-stops", unit="METRES", text="Stops of a feed or an extract this near each other are one place.")
+    ] = 100.0
+    night_factor: Annotated[
+        float,
+        option(_NETWORK, "--night-factor", unit="RATIO", text="Night seconds over scheduled day seconds of a feed, or over an extract's."),
+    ] = 1.0
+    walk: Annotated[
+        str,
+        option(
+            _NETWORK, "--walk", unit="METRES", text="Walk to a stop, boundary included; network or network:800 along footways of --osm."
+        ),
+    ] = "500"
+    walk_share: Annotated[
+        float | None,
+        option(
+            _NETWORK, "--walk-share", unit="SHARE", text="Share of a hexagon's area that must lie within the walk. Default: its centre."
+        ),
+    ] = None
     speed: Annotated[float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed, layovers included.")] = 19.0
 
 
@@ -270,11 +303,7 @@ def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions
         radius_m=area.radius,
         n_hexes=area.hexes,
         h3_resolution=area.h3,
-        nodes=network.nodes,
-        links=network.links,
-        stops=network.stops,
-        walk_m=network.walk,
-        speed_kmh=network.speed,
+        **network_settings(network),
         window=NightWindow.parse(demand.window),
         taxi_weight=demand.taxi_weight,
         n_nights=demand.nights,
@@ -282,6 +311,49 @@ def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions
         timezone=demand.timezone,
         max_rejected_share=demand.max_rejected,
     )
+
+
+def network_settings(network: NetworkOptions) -> dict[str, Any]:
+    """
+    Fields of `Sources` that say what the network is made from.
+
+    Parameters
+    ----------
+    network
+        Options, lengths in metres.
+
+    Returns
+    -------
+    dict
+        Arguments of `owlbus.pipeline.Sources`.
+
+    Raises
+    ------
+    UsageError
+        If the walk is neither metres nor ``network``.
+    """
+    kind, _, metres = network.walk.strip().rpartition(":") if ":" in network.walk else ("", "", network.walk.strip())
+    if metres == "network":
+        kind, metres = metres, "500"
+    try:
+        walk_m = float(metres if kind in {"", "network"} else kind)
+    except ValueError:
+        msg = f"--walk must be metres, network, or network:METRES, got {network.walk!r}"
+        raise UsageError(msg) from None
+    return {
+        "nodes": network.nodes,
+        "links": network.links,
+        "stops": network.stops,
+        "gtfs": network.gtfs,
+        "osm": network.osm,
+        "modes": tuple(network.modes.split(",")),
+        "merge_m": network.merge_stops,
+        "night_factor": network.night_factor,
+        "walk_m": walk_m,
+        "walk_network": bool(kind),
+        "walk_area_share": network.walk_share,
+        "speed_kmh": network.speed,
+    }
 
 
 def limits_of(options: LimitOptions) -> RouteLimits:

@@ -75,7 +75,7 @@ class FeedSettings(NamedTuple):
     rule: WalkRule = WalkRule()
 
 
-def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: FeedSettings) -> dict[str, Any]:
+def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: FeedSettings, radius_m: float = 500.0) -> dict[str, Any]:
     """
     Fields of a network on a feed.
 
@@ -87,6 +87,8 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: FeedSe
         The grid, or None for one around the stops in use.
     settings
         How the feed is read.
+    radius_m
+        Circumradius in metres of the hexes of such a grid.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: FeedSe
     halts = _halts(feed)
     if grid is None:
         used = halts > 0
-        grid = grid_around(feed.stops["lon"].to_numpy()[used], feed.stops["lat"].to_numpy()[used])
+        grid = grid_around(feed.stops["lon"].to_numpy()[used], feed.stops["lat"].to_numpy()[used], radius_m)
     stops, place = _places(feed, grid, halts, settings, counts)
     patterns = read_patterns(feed, grid, counts)
     hops = read_hops(feed, place, patterns, settings.hours, counts)

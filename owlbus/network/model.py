@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.hexgrid import HexGrid
+    from owlbus.network.convert import NetworkFrames
     from owlbus.network.report import NetworkReport
     from owlbus.network.walking import WalkGraph
 
@@ -157,6 +158,17 @@ class Network:
     def __repr__(self) -> str:
         """Name source and size."""
         return f"Network({self.source}, {self.n_stops} stops, {self.link_to.size} links)"
+
+    def _repr_html_(self) -> str:
+        """Size and a small map of stops and links, for notebooks."""
+        from owlbus import inline
+
+        x, y = self.grid.project(self.stop_lon, self.stop_lat)
+        starts = np.repeat(np.arange(self.n_stops), np.diff(self.link_indptr))
+        links = [(a, b) for a, b in zip(starts.tolist(), self.link_to.tolist(), strict=True) if a < b]
+        rows = [("stops", f"{self.n_stops:,}"), ("links", f"{self.n_links:,}"), ("walk", f"{self.walk_m:g} m"), ("source", self.source)]
+        drawing = inline.dots(x.tolist(), y.tolist(), 0.25 * self.grid.radius_m, links, name="map of stops and links")
+        return inline.page("Network", inline.table(rows), drawing)
 
     @classmethod
     def from_lattice(
@@ -314,6 +326,7 @@ class Network:
         walk_area_share: float | None = None,
         paths: WalkGraph | None = None,
         max_stops: int = MAX_STOPS,
+        radius_m: float = 500.0,
     ) -> Network:
         """
         Take the stops of a GTFS feed, and link those that some vehicle serves one after the other.
@@ -329,7 +342,7 @@ class Network:
         feed
             Zip, folder, or zip with the files in a folder.
         grid
-            The hexes; None lays hexes of 500 m over the stops in use. Stops outside the grid are left out and counted.
+            The hexes; None lays hexes over the stops in use. Stops outside the grid are left out and counted.
         modes
             Names among ``bus``, ``trolleybus``, ``tram``, ``metro``, ``rail``, ``ferry``, ``cable``; or ``all``.
         merge_m
@@ -346,6 +359,8 @@ class Network:
             Ways that people walk along, as `read_paths` gives them; None takes the straight line.
         max_stops
             Number of places allowed; where there are more, they are merged over longer distances.
+        radius_m
+            Circumradius in metres of the hexes that are laid where no grid is given.
 
         Returns
         -------
@@ -365,7 +380,7 @@ class Network:
         require_number("night_factor", night_factor, 0.1, 10.0)
         require_number("max_stops", max_stops, 2, 100_000)
         settings = FeedSettings(tuple(modes), merge_m, max_stops, hours, night_factor, WalkRule(walk_m, walk_area_share, paths))
-        return cls(**gtfs_parts(feed, grid, settings))
+        return cls(**gtfs_parts(feed, grid, settings, radius_m))
 
     @classmethod
     def from_osm(
@@ -383,6 +398,7 @@ class Network:
         max_stops: int = MAX_STOPS,
         max_link_s: float = MAX_LINK_S,
         stretch: float = STRETCH,
+        radius_m: float = 500.0,
     ) -> Network:
         """
         Place stops on the streets of an OpenStreetMap extract that buses may use, and link those that follow each other.
@@ -401,7 +417,7 @@ class Network:
         file
             ``.osm.pbf`` or another form that osmium reads.
         grid
-            The hexes; None lays hexes of 500 m over the main roads. Stops lie inside the grid, streets may lie outside.
+            The hexes; None lays hexes over the main roads. Stops lie inside the grid, streets may lie outside.
         speed_kmh
             Commercial speed of the median link in km/h, layover included; None keeps free speeds.
         night_factor
@@ -422,6 +438,8 @@ class Network:
             Longest link in seconds at free flow, boundary included.
         stretch
             Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3.
+        radius_m
+            Circumradius in metres of the hexes that are laid where no grid is given.
 
         Returns
         -------
@@ -451,7 +469,7 @@ class Network:
         rule = WalkRule(walk_m, walk_area_share)
         settings = RoadSettings(speed_kmh, night_factor, max_link_s, stretch, rule, "osm", "OpenStreetMap streets")
         halts = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
-        return cls(**osm_parts(file, grid, halts, settings, walk=walk_network))
+        return cls(**osm_parts(file, grid, halts, settings, walk=walk_network, radius_m=radius_m))
 
     @property
     def n_stops(self) -> int:
@@ -609,6 +627,39 @@ class Network:
         metres, stop = self._stop_tree().query(points, k=np.arange(1, min(_TIE_NEIGHBOURS, self.n_stops) + 1))
         tied = metres <= metres[..., :1] + 1e-6
         return np.where(tied, stop, self.n_stops).min(axis=-1).astype(np.int32), metres[..., 0]
+
+    def to_networkx(self) -> Any:  # noqa: ANN401  # networkx ships no types
+        """
+        Network as a networkx graph of stops and links.
+
+        Returns
+        -------
+        networkx.DiGraph
+            Nodes are stop indices with ``name``, ``lon``, ``lat`` and ``hex``; edges have ``seconds`` and ``metres``.
+
+        Examples
+        --------
+        >>> from owlbus.hexgrid import HexGrid
+        >>> grid = HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], n_hexes=7)
+        >>> print(Network.from_lattice(grid).to_networkx())
+        DiGraph with 7 nodes and 24 edges
+        """
+        from owlbus.network.convert import to_networkx
+
+        return to_networkx(self)
+
+    def to_geodataframes(self) -> NetworkFrames:
+        """
+        Network as geopandas frames in lon and lat: stops, links along their streets, and walk sheds.
+
+        Returns
+        -------
+        NetworkFrames
+            ``stops``, ``links`` with ``seconds`` and ``metres``, ``sheds`` with ``walk_m``.
+        """
+        from owlbus.network.convert import to_geodataframes
+
+        return to_geodataframes(self)
 
     def write(self, path: str | PathLike[str]) -> None:
         """

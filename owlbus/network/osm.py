@@ -76,7 +76,7 @@ class _Graph(NamedTuple):
 
 
 def osm_parts(
-    path: str | PathLike[str], grid: HexGrid | None, halts: StopSettings, settings: RoadSettings, *, walk: bool
+    path: str | PathLike[str], grid: HexGrid | None, halts: StopSettings, settings: RoadSettings, *, walk: bool, radius_m: float = 500.0
 ) -> dict[str, Any]:
     """
     Fields of a network on the streets of an extract.
@@ -93,6 +93,8 @@ def osm_parts(
         Speeds, the longest link and the walk.
     walk
         Whether people walk along the extract's footways.
+    radius_m
+        Circumradius in metres of the hexes of such a grid.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def osm_parts(
     if grid is None:
         main = keep & (graph.rank <= _MAIN_RANK)
         shown = main if main.any() else keep
-        grid = grid_around(graph.lon[shown], graph.lat[shown])
+        grid = grid_around(graph.lon[shown], graph.lat[shown], radius_m)
     node, names, counts = _stop_nodes(grid, graph, streets, keep, halts)
     roads, placed = _with_stops(grid, graph, node, names, list(streets.counts))
     return {"grid": grid} | road_parts(grid, roads, (*placed, counts), settings)

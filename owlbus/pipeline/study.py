@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -49,9 +49,23 @@ class Sources:
     h3_resolution
         H3 resolution of the grid instead of planar hexes, 0 to 15; None for planar.
     nodes, links, stops
-        Road tables, and perhaps stops; None takes the hex lattice.
+        Road tables, and perhaps stops; None takes a feed, an extract, or else the hex lattice.
+    gtfs
+        GTFS feed, zip or folder, whose stops and links are the network.
+    osm
+        OpenStreetMap extract whose streets are the network; beside tables or a feed only people walk along it.
+    modes
+        Modes of the feed.
+    merge_m
+        Metres within which stops of a feed or an extract are one place.
+    night_factor
+        On the seconds of an extract, and of links of a feed without a run in the window; dimensionless.
     walk_m
         Walk to a stop in metres, boundary included.
+    walk_network
+        Whether people walk along the footways of the extract instead of the straight line.
+    walk_area_share
+        Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
     speed_kmh
         Commercial speed in km/h, layovers included.
     window
@@ -82,7 +96,14 @@ class Sources:
     nodes: str | None = None
     links: str | None = None
     stops: str | None = None
+    gtfs: str | None = None
+    osm: str | None = None
+    modes: tuple[str, ...] = ("bus", "trolleybus")
+    merge_m: float = 100.0
+    night_factor: float = 1.0
     walk_m: float = 500.0
+    walk_network: bool = False
+    walk_area_share: float | None = None
     speed_kmh: float = 19.0
     window: NightWindow = field(default_factory=NightWindow)
     taxi_weight: float = 0.2
@@ -98,6 +119,12 @@ class Sources:
             problem = "--nodes and --links belong together, got only one of them; give both road tables, or none for the hex lattice"
         elif self.stops is not None and self.nodes is None:
             problem = "--stops needs the roads that join them; add --nodes and --links"
+        elif self.gtfs is not None and self.nodes is not None:
+            problem = "--gtfs and --nodes are two networks; give one of them"
+        elif self.osm is not None and (self.gtfs or self.nodes) and not self.walk_network:
+            problem = "--osm beside another network is walked along only; add --walk network, or leave one of them out"
+        elif self.walk_network and self.osm is None:
+            problem = "--walk network needs footways; add --osm extract.osm.pbf"
         elif self.h3_resolution is not None and self.n_hexes is not None:
             problem = "--hexes counts planar hexagons and --h3 makes no planar ones; give one of them"
         if problem:
@@ -107,6 +134,12 @@ class Sources:
     def is_synthetic(self) -> bool:
         """Whether the records are the synthetic ones of a city."""
         return not self.files
+
+    @property
+    def network_files(self) -> tuple[str, ...]:
+        """Files that the network is made from; of a feed in a folder its tables."""
+        given = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
+        return tuple(str(file) for name in given for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,7 +309,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     timings = dict(read.timings_s)
     with _timed(timings, "network"):
         network = build_network(sources, read.grid, read.city)
-    inputs = (*read.inputs, *(name for name in (sources.nodes, sources.links, sources.stops) if name))
+    inputs = (*read.inputs, *sources.network_files)
     return Study(read.grid, read.demand, network, sources.is_synthetic, read.city, read.report, inputs, timings)
 
 
@@ -335,16 +368,16 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
     return HexGrid.cover(outline, sources.radius_m, n_hexes)
 
 
-def build_network(sources: Sources, grid: HexGrid, city: City | None = None) -> Network:
+def build_network(sources: Sources, grid: HexGrid | None, city: City | None = None) -> Network:
     """
-    Place stops and links: from road tables if there are any, else the hex lattice minus the city's water and mountains.
+    Place stops and links: from road tables, a feed or an extract, else the hex lattice minus the city's water and mountains.
 
     Parameters
     ----------
     sources
-        Road tables, walk in metres and speed in km/h.
+        Files of the network, walk in metres and speed in km/h.
     grid
-        The hexes.
+        The hexes; None lays some around the stops of a feed or the main roads of an extract.
     city
         Facts of the city, if there is one.
 
@@ -353,20 +386,24 @@ def build_network(sources: Sources, grid: HexGrid, city: City | None = None) -> 
     Network
         The stop network.
     """
-    from owlbus.network import Network
+    from owlbus.network import Network, read_paths
 
+    walk: dict[str, Any] = {"walk_m": sources.walk_m, "walk_area_share": sources.walk_area_share}
+    merged: dict[str, Any] = {"merge_m": sources.merge_m, "night_factor": sources.night_factor, "radius_m": sources.radius_m}
+    speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
+    beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
+    paths = read_paths(sources.osm) if beside and sources.osm is not None else None
+    if sources.gtfs is not None:
+        return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, hours=sources.window.hours, paths=paths, **walk, **merged)
+    if sources.osm is not None and not beside:
+        return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **speed)
+    if grid is None:
+        msg = "road tables and the hex lattice need a study area; add --area outline.geojson, or --city seoul"
+        raise UsageError(msg)
     if sources.nodes is not None:
-        return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, speed_kmh=sources.speed_kmh, walk_m=sources.walk_m)
-    if city is None:
-        return Network.from_lattice(grid, speed_kmh=sources.speed_kmh, walk_m=sources.walk_m)
-    return Network.from_lattice(
-        grid,
-        rivers=(city.river,),
-        bridges=city.bridges,
-        mountains=city.mountains,
-        speed_kmh=sources.speed_kmh,
-        walk_m=sources.walk_m,
-    )
+        return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **speed)
+    facts: dict[str, Any] = {} if city is None else {"rivers": (city.river,), "bridges": city.bridges, "mountains": city.mountains}
+    return Network.from_lattice(grid, **facts, **walk, **speed)
 
 
 def write_study(run: RunDir, study: Study) -> None:

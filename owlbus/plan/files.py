@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from owlbus.network import Network
-    from owlbus.plan.routes import Plan
+    from owlbus.plan.routes import Plan, Route
 
 SCHEMA_VERSION = 1
 """Version of the members and properties below; it grows when one changes its meaning."""
@@ -31,7 +32,9 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
 
     Properties of a route: `name`, `stops` (indices on the network that the member `network` names), `length_m` and `ride_s` in
     the direction drawn, `length_back_m` and `ride_back_s` against it, `cycle_s`, `circuity` (null where the route ends where it
-    begins), `buses` and the `headway_s` they are counted for. Keys stand in a fixed order, coordinates carry 6 decimals.
+    begins), `buses` and the `headway_s` they are counted for. Keys stand in a fixed order, coordinates carry 6 decimals. On a
+    network with street geometry the line follows the streets in the direction drawn, and `stop_lonlat` holds the position of each
+    stop, from which the plan can be read on another network.
 
     Parameters
     ----------
@@ -67,8 +70,9 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
                 "circuity": _finite(measures.circuity[row]),
                 "buses": int(measures.buses[row]),
                 "headway_s": measures.headway_s,
-            },
-            "geometry": {"type": "LineString", "coordinates": [_position(network, stop) for stop in route.stops.tolist()]},
+            }
+            | ({"stop_lonlat": [_position(network, stop) for stop in route.stops.tolist()]} if network.line_indptr.size else {}),
+            "geometry": {"type": "LineString", "coordinates": _ridden(network, route)},
         }
         for row, route in enumerate(plan.routes)
     ]
@@ -180,6 +184,18 @@ def _compact(value: object) -> str:
 def _position(network: Network, stop: int) -> list[float]:
     """Longitude and latitude of a stop, rounded to about 0.1 m."""
     return [round(float(network.stop_lon[stop]), _DECIMALS), round(float(network.stop_lat[stop]), _DECIMALS)]
+
+
+def _ridden(network: Network, route: Route) -> list[list[float]]:
+    """Positions along the streets of a route, or its stops where the network has no streets."""
+    if not network.line_indptr.size:
+        return [_position(network, stop) for stop in route.stops.tolist()]
+    points = [
+        [round(lon, _DECIMALS), round(lat, _DECIMALS)]
+        for u, v in pairwise(route.stops.tolist())
+        for lon, lat in network.link_line(u, v).tolist()
+    ]
+    return [points[0], *(there for here, there in pairwise(points) if there != here)]
 
 
 def _finite(ratio: float) -> float | None:

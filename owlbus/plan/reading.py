@@ -50,10 +50,10 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     Read a plan from GeoJSON or from a table of way-points.
 
     GeoJSON: a FeatureCollection of LineStrings. Where its member `network` is the network's fingerprint, the property `stops`
-    is taken as it is; else the coordinates are way-points. Table: CSV, or CSV.gz, with the columns `route` or `line`,
-    `sequence`, `lon`, `lat`; where there is a column `direction`, rows with 0 are used and the others left out, and further
-    columns are ignored. Way-points are moved to the nearest stop and joined by the quickest ways of the network, so a
-    given plan may pass a stop twice.
+    is taken as it is; else the positions in its property `stop_lonlat` are way-points, or the coordinates where it has none.
+    Table: CSV, or CSV.gz, with the columns `route` or `line`, `sequence`, `lon`, `lat`; where there is a column `direction`,
+    rows with 0 are used and the others left out, and further columns are ignored. Way-points are moved to the nearest stop
+    and joined by the quickest ways of the network, so a given plan may pass a stop twice.
 
     Parameters
     ----------
@@ -193,7 +193,8 @@ def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON 
     geometry = parts.get("geometry") or {}
     name = next((str(properties[key]) for key in _NAME_KEYS if properties.get(key) not in {None, ""}), f"route {row + 1}")
     try:
-        points = [(float(position[0]), float(position[1])) for position in geometry["coordinates"]]
+        positions = properties.get("stop_lonlat") or geometry["coordinates"]
+        points = [(float(position[0]), float(position[1])) for position in positions]
     except (KeyError, TypeError, ValueError, IndexError):
         points = []
     if geometry.get("type") != "LineString" or not points:

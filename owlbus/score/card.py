@@ -152,6 +152,8 @@ class Scorecard:
         Walk that a stop reaches, metres.
     n_nights
         Service nights the demand covers.
+    walk_rule
+        When a hex counts as within that walk, in words.
     """
 
     coverage: Coverage
@@ -173,6 +175,7 @@ class Scorecard:
     by_weekday: Mapping[str, Coverage] = field(default_factory=dict)
     by_group: Mapping[str, Coverage] = field(default_factory=dict)
     by_source: Mapping[str, Coverage] = field(default_factory=dict)
+    walk_rule: str = ""
 
     @property
     def presence_share(self) -> float:
@@ -188,6 +191,27 @@ class Scorecard:
     def direct_share(self) -> float:
         """Trips served without a transfer, of all trips, 0 to 1."""
         return self.coverage.direct.share
+
+    def _repr_html_(self) -> str:
+        """Shares of the whole and served trips by hour, for notebooks; small counts are left out."""
+        from owlbus import inline
+
+        def percent(share: float | None) -> str:
+            return "not shown" if share is None else f"{share:.1%}"
+
+        card = self.to_dict()
+        rows = [
+            (f"people within {self.walk_m:g} m", percent(card["presence"]["share"])),
+            ("trips served", percent(card["served"]["share"])),
+            ("without a change", percent(card["direct"]["share"])),
+            ("hexes", percent(self.hexes_share)),
+            ("buses", f"{self.total_buses}"),
+            ("routes, one way", f"{self.total_length_m / 1000:,.0f} km"),
+        ]
+        hours = {hour: part["served"]["share"] for hour, part in card["by_hour"].items()}
+        texts = [percent(share) for share in hours.values()]
+        drawing = inline.bars(list(hours), [share or 0.0 for share in hours.values()], texts, name="trips served by hour")
+        return inline.page("Scorecard", inline.table(rows), drawing)
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """
@@ -213,7 +237,7 @@ class Scorecard:
         values |= {name: counts.pop(name) for name in ("presence", "served", "direct")}
         for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_circuity", "overlap_share"):
             values[name] = counts.pop(name) if name in counts else round(getattr(self, name), 6)
-        for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "n_nights"):
+        for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "walk_rule", "n_nights"):
             values[name] = getattr(self, name)
         values["rule"] = asdict(self.rule)
         return values | counts | {"hidden": {"min_count": min_count, "counts": n_hidden}}

@@ -89,6 +89,7 @@ def score_plan(
         rule=case.rule,
         headway_s=headway_s,
         walk_m=float(network.walk_m),
+        walk_rule=network.walk_rule,
         n_nights=demand.n_nights,
         by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.hours},
         by_weekday=_by_weekday(covered, demand),
