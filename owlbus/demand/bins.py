@@ -1,4 +1,4 @@
-"""Counts in the making: trips by night, hour and pair of hexes, people by night, hour and hex, in whole units of 1/1024."""
+"""People in the making: by night, hour and hex, in whole units of 1/1024."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FIRST_SLOTS = 1 << 12
-FREE = -1
-
 
 def _none() -> NDArray[np.int64]:
     """Return an empty column."""
@@ -22,7 +19,7 @@ def _none() -> NDArray[np.int64]:
 @dataclass(slots=True)
 class Bins:
     """
-    Sums that grow with the distinct nights and pairs of hexes, and not with the rows.
+    Sums that grow with the distinct nights, and not with the rows.
 
     All sums are whole numbers, so adding rows or other bins in any order gives the same.
 
@@ -34,22 +31,12 @@ class Bins:
         Days since 1970 of each slot, shape (n_slots,), int64, in the order in which they were met; 0 without a date.
     presence
         Units by slot, hour and hex, flat, int64.
-    keys, values, used
-        Hash table of units by ``((slot n_hours + hour) n_hexes + origin) n_hexes + destination``.
     """
 
     n_hexes: int
     n_hours: int
     nights: NDArray[np.int64] = field(default_factory=_none)
     presence: NDArray[np.int64] = field(default_factory=_none)
-    keys: NDArray[np.int64] = field(default_factory=lambda: np.full(FIRST_SLOTS, FREE))
-    values: NDArray[np.int64] = field(default_factory=lambda: np.zeros(FIRST_SLOTS, dtype=np.int64))
-    used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
-
-    @property
-    def arrays(self) -> tuple[NDArray[np.int64], ...]:
-        """Arrays as `owlbus.kernels.tally.tally_rows` takes them."""
-        return self.nights, self.presence, self.keys, self.values, self.used
 
     def add_night(self, night: int) -> int:
         """Return the slot of a night, which is new if need be."""
@@ -60,27 +47,6 @@ class Bins:
         self.presence = np.append(self.presence, np.zeros(self.n_hours * self.n_hexes, dtype=np.int64))
         return self.nights.size - 1
 
-    def grow(self, at_least: int = 0) -> None:
-        """Make the hash table twice as large, or large enough for `at_least` more entries."""
-        from owlbus.kernels.hashing import add_by_key
-
-        size = self.keys.size * 2
-        while size < 2 * (int(self.used[0]) + at_least):
-            size *= 2
-        keys, values = np.full(size, FREE), np.zeros(size, dtype=np.int64)
-        add_by_key(self.keys, self.values, keys, values)
-        self.keys, self.values = keys, values
-
-    def add_trips(self, night: NDArray[np.int64], hour: NDArray[np.int64], pair: NDArray[np.int64], units: NDArray[np.int64]) -> None:
-        """Add trips by day since 1970, place of the hour in the window, ``origin n_hexes + destination`` and units."""
-        from owlbus.kernels.hashing import add_by_key
-
-        slot = self._slots(night)
-        if 2 * (int(self.used[0]) + pair.size) > self.keys.size:
-            self.grow(pair.size)
-        key = (slot * self.n_hours + hour) * self.n_hexes**2 + pair
-        self.used[0] += add_by_key(key, units, self.keys, self.values)
-
     def add_people(self, night: NDArray[np.int64], hour: NDArray[np.int64], hexes: NDArray[np.int64], units: NDArray[np.int64]) -> None:
         """Add people by day since 1970, place of the hour in the window, hex and units."""
         cell = (self._slots(night) * self.n_hours + hour) * self.n_hexes + hexes
@@ -89,8 +55,6 @@ class Bins:
     def merge(self, other: Bins) -> None:
         """Add what `other` holds."""
         self.add_people(*other.people())
-        night, hour, pair, units = other.trips()
-        self.add_trips(night, hour, pair, units)
 
     def people(self) -> tuple[NDArray[np.int64], ...]:
         """Return night, hour, hex and units of everyone present, in no particular order."""
@@ -98,13 +62,6 @@ class Bins:
         time, hexes = np.divmod(cell, self.n_hexes)
         slot, hour = np.divmod(time, self.n_hours)
         return self.nights[slot], hour, hexes, self.presence[cell]
-
-    def trips(self) -> tuple[NDArray[np.int64], ...]:
-        """Return night, hour, pair of hexes and units of all trips, in no particular order."""
-        taken = self.keys != FREE
-        time, pair = np.divmod(self.keys[taken], self.n_hexes**2)
-        slot, hour = np.divmod(time, self.n_hours)
-        return self.nights[slot], hour, pair, self.values[taken]
 
     def _slots(self, night: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the slot of each night."""

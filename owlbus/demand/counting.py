@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.demand.report import FileLedger
 from owlbus.demand.tally import Tally
+from owlbus.demand.trips import Trips
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.subscribers import Subscribers
 from owlbus.records.twins import Twins, may_have_twins
@@ -97,15 +98,15 @@ class Counter:
         The threads.
     idle
         Accounts that no thread works on.
-    subscribers
-        Numbers of subscriber ids, by kind of record, shared by all threads.
+    shared
+        Numbers of subscriber ids, and trips, by kind of record.
     """
 
     terms: Terms
     pool: ThreadPoolExecutor
     idle: SimpleQueue[Account]
     n_threads: int
-    subscribers: dict[str, Subscribers] = field(default_factory=dict)
+    shared: dict[str, tuple[Subscribers, Trips]] = field(default_factory=dict)
 
     def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None]) -> None:
         """
@@ -146,6 +147,7 @@ class Counter:
         whole = accounts[0]
         for other in accounts[1:]:
             whole.merge(other)
+        self.shared.clear()
         for _ in range(self.n_threads):
             self.idle.put(Account())
         return whole
@@ -159,6 +161,11 @@ class Counter:
                 whole.merge(account.ledgers[source.name])
             self.idle.put(account)
         return whole
+
+    def _tally(self, kind: str) -> Tally:
+        """Return an empty tally that shares the numbers of subscribers and the trips with those of the other threads."""
+        subscribers, trips = self.shared.setdefault(kind, (Subscribers(), Trips()))
+        return Tally(self.terms.grid, self.terms.window, subscribers, trips)
 
     def _work(
         self,
@@ -175,7 +182,7 @@ class Counter:
         try:
             kind = source.layout.kind.name
             if kind not in account.tallies:
-                account.tallies[kind] = Tally(self.terms.grid, self.terms.window, self.subscribers.setdefault(kind, Subscribers()))
+                account.tallies[kind] = self._tally(kind)
             ledger = account.ledgers.setdefault(source.name, FileLedger(source))
             return batch, account.tallies[kind].add(batch, ledger, repeats, is_explained=is_explained)
         finally:

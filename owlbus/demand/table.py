@@ -143,6 +143,26 @@ class Demand:
         """Rebuild through the constructor, so that copies stay checked and read-only."""
         return Demand, tuple(getattr(self, f.name) for f in fields(self))
 
+    def _repr_html_(self) -> str:
+        """Trips and people a night, and trips by hour as bars, for notebooks; counts below the least that is shown read so."""
+        from owlbus import inline
+        from owlbus.privacy import MIN_COUNT
+
+        def shown(count: float) -> str:
+            return f"< {MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,.0f}"
+
+        trips = self.trips_by_hour().tolist()
+        rows = [
+            ("trips a night", shown(self.total_trips)),
+            ("people a night", shown(self.total_presence)),
+            ("nights", f"{self.n_nights}"),
+            ("hexes", f"{self.n_hexes:,}"),
+            ("source", self.source),
+        ]
+        bars = [0.0 if 0 < count < MIN_COUNT else count for count in trips]
+        drawing = inline.bars([hour_label(hour) for hour in self.hours], bars, [shown(count) for count in trips], name="trips by hour")
+        return inline.page("Demand", inline.table(rows), drawing)
+
     @classmethod
     def from_rows(
         cls,

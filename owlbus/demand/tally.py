@@ -12,6 +12,7 @@ from owlbus.demand.bins import Bins
 from owlbus.demand.columns import scaled
 from owlbus.demand.firsts import Firsts
 from owlbus.demand.table import Demand
+from owlbus.demand.trips import FREE, HOURS, Trips
 from owlbus.errors import DataError, UsageError
 from owlbus.records.judging import Verdict, explained_hexes, units_of
 from owlbus.records.rules import MAX_SPEED_KMH
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from owlbus.records.reading import Batch
     from owlbus.units import NightWindow
 
-_HOURS = 36
 _EPOCH = dt.date(1970, 1, 1)
 _NONE = np.empty(0, dtype=np.int64)
 _NO_HEX = np.empty(0, dtype=np.int32)
@@ -47,7 +47,9 @@ class Tally:
     subscribers
         Numbers of subscriber ids.
     bins
-        Trips and people.
+        People.
+    trips
+        Trips, shared by all threads of a process.
     firsts
         Distinct presences and wishes of subscribers, to be counted at the end.
     """
@@ -55,6 +57,7 @@ class Tally:
     grid: HexGrid
     window: NightWindow
     subscribers: Subscribers = field(default_factory=Subscribers)
+    trips: Trips = field(default_factory=Trips)
     bins: Bins = field(init=False)
     firsts: Firsts = field(default_factory=Firsts)
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
@@ -92,12 +95,28 @@ class Tally:
         rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
         times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
         row, why = 0, None
+        keys = np.full(batch.n_rows, FREE)
         while why != DONE:
             if why == NEW_NIGHT:
                 self.bins.add_night(self._night(batch, row))
-            elif why is not None:
-                self.bins.grow()
-            row, why = tally_rows(row, times, places, ends, found, units, marks, tables, limits, self.bins.arrays, rules, verdict.columns)
+            row, why = tally_rows(
+                row,
+                times,
+                places,
+                ends,
+                found,
+                units,
+                marks,
+                tables,
+                limits,
+                (self.bins.nights, self.bins.presence, keys),
+                rules,
+                verdict.columns,
+            )
+        if not batch.count.size:
+            rules = rules[0], rules[0] * TRIP_UNITS, rules[2]
+        if batch.to_lon.size:
+            self.trips.add(keys, units)
         if person.size:
             self._keep(person, verdict)
         ledger.add(batch, rules, self.grid)
@@ -106,6 +125,8 @@ class Tally:
     def merge(self, other: Tally) -> None:
         """Add what `other` counted; its distinct rows are taken from it."""
         self.bins.merge(other.bins)
+        if other.trips is not self.trips:
+            self.trips.add(*other.trips.rows())
         for person, key, hour in other.firsts.distinct():
             self.firsts.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
         self.repeats += other.repeats
@@ -141,11 +162,12 @@ class Tally:
         order = np.lexsort((hexes, hour, night))
         columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / TRIP_UNITS}
         present = {name: column[order] for name, column in columns.items()}
-        night, hour, pair, units = self.bins.trips()
-        order = np.lexsort((pair, hour, night))
-        origin, destination = np.divmod(pair, n)
-        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "origin": origin, "destination": destination}
-        trips = {name: column[order] for name, column in (columns | {"trips": units / TRIP_UNITS}).items()}
+        key, units = self.trips.rows()
+        begin, destination = np.divmod(key, n)
+        night_hour, origin = np.divmod(begin, n)
+        night, hour = np.divmod(night_hour, HOURS)
+        trips = {"night": np.searchsorted(days, night), "hour": hour, "origin": origin, "destination": destination}
+        trips["trips"] = units / TRIP_UNITS
         trips["trips"], present["presence"] = _mean(trips["trips"], share), _mean(present["presence"], share)
         demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
         return Counted(demand, *self.repeats.tolist())
@@ -191,7 +213,7 @@ class Tally:
         rows = np.flatnonzero(~verdict.is_rejected & (person != NOBODY))
         who, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
         here, there = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
-        self.firsts.add(who, ((night * _HOURS + hour) * n + here) * 2, np.zeros(rows.size, dtype=np.int64))
+        self.firsts.add(who, ((night * HOURS + hour) * n + here) * 2, np.zeros(rows.size, dtype=np.int64))
         wish = verdict.is_trip[rows]
         self.firsts.add(who[wish], ((night * n + here) * n + there)[wish] * 2 + 1, hour[wish])
         self.repeats += wish.sum(), rows.size
@@ -202,9 +224,9 @@ class Tally:
         for _, key, hour in self.firsts.distinct():
             is_wish = key % 2 == 1
             time, here = np.divmod(key[~is_wish] // 2, n)
-            self.bins.add_people(time // _HOURS, time % _HOURS - first_hour, here, np.full(here.size, TRIP_UNITS))
+            self.bins.add_people(time // HOURS, time % HOURS - first_hour, here, np.full(here.size, TRIP_UNITS))
             night, pair = np.divmod(key[is_wish] // 2, n * n)
-            self.bins.add_trips(night, hour[is_wish] - first_hour, pair, np.full(pair.size, TRIP_UNITS))
+            self.trips.add((night * HOURS + hour[is_wish]) * n * n + pair)
             self.repeats -= pair.size, here.size
 
 
