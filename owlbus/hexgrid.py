@@ -103,6 +103,13 @@ class HexGrid:
         """Name layout, size and radius."""
         return f"HexGrid({self.layout}, {self.n_hexes} hexes of {self.radius_m:g} m)"
 
+    def _repr_html_(self) -> str:
+        """Size and a small map, for notebooks."""
+        from owlbus import inline
+
+        rows = [("hexes", f"{self.n_hexes:,}"), ("radius", f"{self.radius_m:g} m"), ("layout", self.layout)]
+        return inline.page("HexGrid", inline.table(rows), inline.dots(self.x_m.tolist(), self.y_m.tolist(), 0.8 * self.radius_m))
+
     @classmethod
     def cover(cls, outline: ArrayLike | BaseGeometry, radius_m: float = 500.0, n_hexes: int | None = None) -> HexGrid:
         """

@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 
 LAYERS = (
     ("errors",),
-    ("units", "limits", "privacy", "kernels"),
+    ("units", "limits", "privacy", "inline", "kernels"),
     ("storage", "projection", "cover", "hexgrid", "progress"),
     ("area", "records"),
     ("demand", "cluster"),

@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.demand.columns import Problems, frozen, scaled, sum_by_key, sums_by_index, trips_column, whole_column
 from owlbus.errors import UsageError
-from owlbus.units import NightWindow, quantise
+from owlbus.units import NightWindow, hour_label, quantise
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -144,23 +144,24 @@ class Demand:
         return Demand, tuple(getattr(self, f.name) for f in fields(self))
 
     def _repr_html_(self) -> str:
-        """Trips and people a night, and trips by hour as bars, for notebooks; counts below the least that is shown read so."""
+        """Trips and people a night, and trips by hour as bars, for notebooks; small counts are left out."""
         from owlbus import inline
-        from owlbus.privacy import MIN_COUNT
+        from owlbus.privacy import hidden_cells
 
-        def shown(count: float) -> str:
-            return f"< {MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,.0f}"
+        def shown(count: float, hidden: bool) -> str:  # noqa: FBT001 - whether to leave it out
+            return "not shown" if hidden else f"{count:,.0f}"
 
-        trips = self.trips_by_hour().tolist()
+        trips = self.trips_by_hour()
+        small = hidden_cells(trips)
         rows = [
-            ("trips a night", shown(self.total_trips)),
-            ("people a night", shown(self.total_presence)),
+            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0]))),
+            ("people a night", shown(self.total_presence, bool(hidden_cells([self.total_presence])[0]))),
             ("nights", f"{self.n_nights}"),
             ("hexes", f"{self.n_hexes:,}"),
             ("source", self.source),
         ]
-        bars = [0.0 if 0 < count < MIN_COUNT else count for count in trips]
-        drawing = inline.bars([hour_label(hour) for hour in self.hours], bars, [shown(count) for count in trips], name="trips by hour")
+        texts = [shown(count, hidden) for count, hidden in zip(trips.tolist(), small.tolist(), strict=True)]
+        drawing = inline.bars([hour_label(hour) for hour in self.hours], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour")
         return inline.page("Demand", inline.table(rows), drawing)
 
     @classmethod

@@ -123,6 +123,13 @@ class Plan:
         """Rebuild through the constructor."""
         return (Plan, (self.routes, self.network_fingerprint))
 
+    def _repr_html_(self) -> str:
+        """Routes with their stops, for notebooks; `owlbus.plot.plan` draws them on their network."""
+        from owlbus import inline
+
+        rows = [(route.name, f"{route.n_stops}", f"{route.stops[0]}", f"{route.stops[-1]}") for route in self.routes]
+        return inline.page(f"Plan of {self.n_routes} routes", inline.table(rows, ("route", "stops", "first stop", "last stop")))
+
     def __iter__(self) -> Iterator[Route]:
         """Iterate over the routes in order."""
         return iter(self.routes)

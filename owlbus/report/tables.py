@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.evidence.places import Places
 from owlbus.plot.ink import class_texts
 from owlbus.report.charts import Curve, line_chart
 from owlbus.report.layers import people_classes
@@ -168,7 +169,7 @@ def hour_charts(content: Content, words: Words) -> list[dict[str, Markup | str]]
 
 def missing_rows(content: Content, words: Words) -> list[list[str]]:
     """
-    Busiest hexes beyond the walk, by class.
+    Busiest places beyond the walk, by class: no two of them are neighbours.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ def missing_rows(content: Content, words: Words) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Hex, district, class of people a night, and why it is not reached; ties go to the lower hex index.
+        Place, district, class of people a night, and why it is not reached; ties go to the lower hex index.
     """
     network, grid = content.network, content.network.grid
     near = reached_hexes(network, content.best.plan)
@@ -188,16 +189,31 @@ def missing_rows(content: Content, words: Words) -> list[list[str]]:
     classes, edges = people_classes(content, near, was_near)
     texts = class_texts(edges[0], *(words(f"class.{name}") for name in ("fewer", "between", "more")))
     wanted = np.where(near, 0, classes[0])
-    order = np.argsort(-wanted, kind="stable")[: min(_MOST_MISSING, int((wanted > 0).sum()))]
+    peaks: list[int] = []
+    around = grid.neighbours
+    for at in np.argsort(-wanted, kind="stable")[: int((wanted > 0).sum())].tolist():
+        if len(peaks) < _MOST_MISSING and not np.isin(around[at], peaks).any():
+            peaks.append(at)
     return [
         [
-            str(grid.labels[at]),
+            _spot(content, at),
             "" if content.districts is None else words.name(str(content.districts[at])),
             texts[wanted[at]],
             words("missing.noroute" if network.hex_stop[at] >= 0 else "missing.nostop"),
         ]
-        for at in order.tolist()
+        for at in peaks
     ]
+
+
+def _spot(content: Content, at: int) -> str:
+    """Return the label of a hex, and the known place at its stop if there is one."""
+    network = content.network
+    label = str(network.grid.labels[at])
+    if content.city is None or network.hex_stop[at] < 0:
+        return label
+    spots = content.city.night_spots
+    near = Places(spots.names, spots.lon, spots.lat).near(network, int(network.hex_stop[at]))
+    return f"{near} ({label})" if near else label
 
 
 def setting_rows(settings: Mapping[str, Any], words: Words, prefix: str = "") -> list[tuple[str, str]]:

@@ -82,6 +82,21 @@ class Result:
         """Whether Ctrl-C ended the search."""
         return self.ended_by == INTERRUPTED
 
+    def _repr_html_(self) -> str:
+        """What was found, how the search ended and its course, for notebooks."""
+        from owlbus import inline
+
+        rows = [
+            ("share", f"{self.share:.1%}"),
+            ("routes", f"{self.plan.n_routes}"),
+            ("ended by", self.ended_by),
+            ("steps", f"{self.steps:,}"),
+            ("time", f"{self.elapsed_s:.1f} s"),
+            ("seed", f"{self.seed}"),
+        ]
+        course = inline.curve([at.best_share for at in self.trace], name="best share by step")
+        return inline.page("Result", inline.table(rows), course)
+
     def trace_csv(self) -> str:
         """
         Course of the search as CSV.

@@ -1,0 +1,188 @@
+"""
+What a notebook shows for a value: a heading, a small table and a small drawing, as plain HTML text.
+
+Types call these helpers from ``_repr_html_``. They take text and numbers only, import nothing, and so lie below every type.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_WIDTH_PX = 300
+_CELL = 'style="text-align:left;padding:2px 10px 2px 0"'
+_NUMBER = 'style="text-align:right;padding:2px 10px 2px 0"'
+_INKS = ("#332288", "#b5541c", "#5b5b5b")
+
+
+def page(title: str, *parts: str) -> str:
+    """
+    Put parts under a heading.
+
+    Parameters
+    ----------
+    title
+        Heading, plain text.
+    *parts
+        HTML of this module.
+
+    Returns
+    -------
+    str
+        HTML; a number without a unit in it is a count.
+
+    Examples
+    --------
+    >>> page("3 < 4")
+    '<div class="owlbus"><b>3 &lt; 4</b></div>'
+    """
+    return f'<div class="owlbus"><b>{escape(title)}</b>{"".join(parts)}</div>'
+
+
+def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """
+    Lay out rows of text, the first cell of each as its heading.
+
+    Parameters
+    ----------
+    rows
+        Cells as they shall read, with their units.
+    head
+        Names of the columns, or none.
+
+    Returns
+    -------
+    str
+        A table.
+
+    Examples
+    --------
+    >>> "<td" in table([("routes", "9")])
+    True
+    """
+    lines = [f"<th {_CELL if k == 0 else _NUMBER}>{escape(cell)}</th>" for k, cell in enumerate(head)]
+    body = [f"<tr>{''.join(lines)}</tr>"] if lines else []
+    for first, *rest in rows:
+        cells = "".join(f"<td {_NUMBER}>{escape(cell)}</td>" for cell in rest)
+        body.append(f'<tr><th scope="row" {_CELL}>{escape(first)}</th>{cells}</tr>')
+    return f'<table style="border-collapse:collapse;margin:4px 0">{"".join(body)}</table>'
+
+
+def dots(x: Sequence[float], y: Sequence[float], radius: float, links: Iterable[tuple[int, int]] = (), *, name: str = "map") -> str:
+    """
+    Draw places, and lines between some of them, north up.
+
+    Parameters
+    ----------
+    x, y
+        Places in metres, n of them.
+    radius
+        Metres of a dot.
+    links
+        Pairs of indices to join.
+    name
+        What the picture shows, for those who cannot see it.
+
+    Returns
+    -------
+    str
+        An SVG element; empty without places.
+
+    Examples
+    --------
+    >>> dots([0, 10], [0, 0], 1, [(0, 1)]).count("M")
+    3
+    """
+    if not len(x):
+        return ""
+    left, top = min(x) - radius, max(y) + radius
+    scale = _WIDTH_PX / max(max(x) + radius - left, top - min(y) + radius, 1e-9)
+    size, wide, high = max(2 * radius * scale, 1.0), (max(x) + radius - left) * scale, (top - min(y) + radius) * scale
+    at = [f"{(a - left) * scale:.1f} {(top - b) * scale:.1f}" for a, b in zip(x, y, strict=True)]
+    lines = "".join(f"M{at[a]}L{at[b]}" for a, b in links)
+    return _svg(
+        name,
+        wide,
+        high,
+        f'<path d="{lines}" stroke="#9aa0ab" stroke-width="0.8" fill="none"/>' if lines else "",
+        f'<path d="{"".join(f"M{place}h0" for place in at)}" stroke="{_INKS[0]}" stroke-width="{size:.1f}" stroke-linecap="round"/>',
+    )
+
+
+def curve(values: Sequence[float], *, name: str, upper: Sequence[float] = ()) -> str:
+    """
+    Draw values in a row as a line from zero up.
+
+    Parameters
+    ----------
+    values
+        In whatever unit `name` says, n of them.
+    name
+        What the line shows, for those who cannot see it.
+    upper
+        A second, dashed line above it, or none.
+
+    Returns
+    -------
+    str
+        An SVG element; empty with fewer than two values.
+
+    Examples
+    --------
+    >>> curve([1, 2], name="share").count("polyline")
+    1
+    """
+    if len(values) < 2:  # noqa: PLR2004 - a line has two ends
+        return ""
+    top = max([*values, *upper, 1e-12])
+    parts = []
+    for k, row in enumerate((values, upper)):
+        points = " ".join(
+            f"{_WIDTH_PX * i / (len(row) - 1):.1f},{62 - 58 * value / top:.1f}" for i, value in enumerate(row) if len(row) > 1
+        )
+        dashes = ' stroke-dasharray="4 3"' if k else ""
+        parts.append(f'<polyline fill="none" stroke="{_INKS[2 * k]}" stroke-width="2"{dashes} points="{points}"/>' if points else "")
+    return _svg(name, _WIDTH_PX, 64, '<path d="M0 63h300" stroke="#9aa0ab"/>', *parts)
+
+
+def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *, name: str) -> str:
+    """
+    Draw one bar per label, with its value written beside it.
+
+    Parameters
+    ----------
+    labels, values, texts
+        n of each; values in whatever unit the texts say.
+    name
+        What the bars show, for those who cannot see it.
+
+    Returns
+    -------
+    str
+        An SVG element; empty without bars.
+
+    Examples
+    --------
+    >>> bars(["00"], [0.4], ["40 %"], name="served").count("<rect")
+    1
+    """
+    if not labels:
+        return ""
+    top = max([*values, 1e-12])
+    text = '<text x="{}" y="{}" font-size="11" fill="currentColor">{}</text>'
+    rows = [
+        text.format(0, 16 * k + 12, escape(label))
+        + f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{_INKS[0]}"/>'
+        + text.format(f"{46 + 150 * value / top:.1f}", 16 * k + 12, escape(said))
+        for k, (label, value, said) in enumerate(zip(labels, values, texts, strict=True))
+    ]
+    return _svg(name, _WIDTH_PX, 16 * len(rows) + 2, *rows)
+
+
+def _svg(name: str, width: float, height: float, *parts: str) -> str:
+    """Return a picture of so many pixels."""
+    size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
+    return f'<svg role="img" aria-label="{escape(name)}" {size} style="display:block;margin:4px 0">{"".join(parts)}</svg>'

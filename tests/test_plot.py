@@ -1,0 +1,202 @@
+"""Plots: what each draws, what it refuses, and that none shows a small count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from owlbus import plot
+from owlbus.demand import Demand
+from owlbus.errors import DataError, UsageError
+from owlbus.hexgrid import HexGrid
+from owlbus.network import Network
+from owlbus.plan import Plan, Route
+from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS
+from owlbus.score import score_plan
+from owlbus.search.objective import reached_hexes
+from owlbus.timetable import Direction, Timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    yield
+    from matplotlib import pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return Network.from_lattice(HexGrid.cover([(127.0, 37.5), (127.05, 37.5), (127.05, 37.54), (127.0, 37.54)]))
+
+
+@pytest.fixture(scope="module")
+def demand(network: Network) -> Demand:
+    n = network.grid.n_hexes
+    hexes = np.arange(n, dtype=np.int32)
+    return Demand(
+        n,
+        hour=np.full(n, 25),
+        origin=hexes,
+        destination=(hexes + n // 2) % n,
+        trips=np.full(n, 20.0),
+        presence_hour=np.full(n, 25),
+        presence_hex=hexes,
+        presence=np.arange(1.0, n + 1) * 4,
+    )
+
+
+@pytest.fixture(scope="module")
+def plan(network: Network) -> Plan:
+    ends = ((0, network.n_stops - 1), (network.n_stops // 2, 0))
+    return Plan(tuple(Route(network.shortest_path(*pair), f"N${k}") for k, pair in enumerate(ends)), network.fingerprint)
+
+
+def colours_of(axes: Axes) -> list[str]:
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colour) for colour in np.asarray(axes.collections[0].get_facecolor())]
+
+
+def legend_of(axes: Axes) -> list[str]:
+    legend = axes.get_legend()
+    assert legend is not None
+    return [legend.get_title().get_text(), *(text.get_text() for text in legend.get_texts())]
+
+
+def test_demand_shows_classes_and_few_people_in_the_lightest(network: Network, demand: Demand) -> None:
+    axes = plot.demand(network.grid, demand)
+    colours = colours_of(axes)
+    small = demand.presence_by_hex() < plot.MIN_COUNT
+    assert {colours[k] for k in np.flatnonzero(small)} == {HEX_COLOURS[0]}
+    assert colours[-1] == HEX_COLOURS[-1]
+    assert legend_of(axes)[:2] == ["people present a night", "fewer than 15"]
+
+
+def test_demand_of_some_hours_is_drawn_on_the_axes_given(network: Network, demand: Demand) -> None:
+    from matplotlib.figure import Figure
+
+    ax = Figure().add_subplot()
+    assert plot.demand(network.grid, demand, hours=[24, 25], ax=ax) is ax
+    assert legend_of(ax)[0] == "people present a night at 00, 01 h"
+    assert plot.demand(network.grid, demand, hours=[24]).get_legend() is not None
+
+
+def test_demand_must_lie_on_the_grid(network: Network) -> None:
+    with pytest.raises(DataError, match=rf"demand must lie on the grid's {network.grid.n_hexes} hexes, got 3; estimate it on this grid"):
+        plot.demand(network.grid, Demand(3))
+
+
+def test_coverage_and_its_rest_leave_no_hex_out(network: Network, demand: Demand, plan: Plan) -> None:
+    near = reached_hexes(network, plan)
+    within, beyond = (colours_of(plot.coverage(network, demand, plan, reached=reached)) for reached in (True, False))
+    for k, is_near in enumerate(near):
+        assert (within[k] in HEX_COLOURS) == is_near
+        assert (beyond[k] in HEX_COLOURS) != is_near
+
+
+def test_a_plan_is_drawn_with_and_without_its_people(network: Network, demand: Demand, plan: Plan) -> None:
+    pale = plot.plan(network, plan, water=[[(127.0, 37.52), (127.05, 37.52)]], hills=[(127.02, 37.53, 600)])
+    assert set(colours_of(pale)) == {HEX_COLOURS[0]}
+    assert pale.get_legend() is None
+    assert len(set(colours_of(plot.plan(network, plan, demand=demand)))) > 2
+    assert [text.get_text() for text in pale.texts][:1] == [r"N\$0"]
+
+
+def test_a_difference_counts_hexes_of_each_kind(network: Network, plan: Plan) -> None:
+    other = Plan(plan.routes[:1], network.fingerprint)
+    axes = plot.difference(network, plan, other)
+    near, was = reached_hexes(network, plan), reached_hexes(network, other)
+    counts = [(near & was).sum(), (near & ~was).sum(), (~near & was).sum(), (~near & ~was).sum()]
+    assert legend_of(axes)[1:] == [f"{name}: {count} hexes" for name, count in zip(DIFFERENCE_COLOURS, counts, strict=True)]
+    assert [colours_of(axes).count(colour) for colour in DIFFERENCE_COLOURS.values()] == counts
+
+
+def test_load_shows_riders_both_ways_and_no_small_count(network: Network, demand: Demand, plan: Plan) -> None:
+    card = score_plan(network, demand, plan)
+    axes = plot.load(card, plan.names[0])
+    segments = [row for row in card.to_dict()["segments"] if row["route"] == plan.names[0]]
+    ups = [bar.get_height() for bar in axes.containers[0]]  # type: ignore[attr-defined]
+    downs = [bar.get_height() for bar in axes.containers[1]]  # type: ignore[attr-defined]
+    assert ups == [row["ahead_trips"] or 0.0 for row in segments]
+    assert downs == [-(row["back_trips"] or 0.0) for row in segments]
+    assert "riders along the route" in plot.load(card).get_title(loc="left")
+
+
+def test_load_names_the_routes_there_are(network: Network, demand: Demand, plan: Plan) -> None:
+    with pytest.raises(UsageError, match=r"route must be one of N\$0, N\$1, got 'x'"):
+        plot.load(score_plan(network, demand, plan), "x")
+    with pytest.raises(UsageError, match="route must be one of none, got None"):
+        plot.load(score_plan(network, demand, Plan((), network.fingerprint)))
+
+
+def test_a_sweep_draws_every_curve_its_bound_and_the_city_share() -> None:
+    axes = plot.sweep([1, 2, 4], {"trips served": [0.1, 0.2, 0.3], "people": [0.2, 0.4, 0.5]}, bounds=[0.3, 0.4, 0.6], city_share=0.42)
+    assert [line.get_label() for line in axes.get_lines()][:3] == ["trips served", "people", "proven bound"]
+    assert axes.get_lines()[2].get_linestyle() == "--"
+    assert "42%, as the city states it" in {text.get_text() for text in axes.texts}
+    assert axes.get_lines()[0].get_ydata() == pytest.approx([10, 20, 30])
+
+
+@pytest.mark.parametrize("shares", [[0.1], [0.1, 1.2], [0.1, float("nan")]])
+def test_a_sweep_takes_one_share_per_number_of_routes(shares: list[float]) -> None:
+    with pytest.raises(DataError, match=r"served must hold 2 shares in \[0, 1\], one per number of routes"):
+        plot.sweep([1, 2], {"served": shares})
+
+
+@pytest.fixture
+def night() -> Timetable:
+    """One route of three stops, two runs ahead and one back."""
+    plan = Plan((Route([0, 1, 2], "N1"),), "x")
+    ahead = Direction(0, False, [0, 1, 2], [0, 300, 640], [0, 310, 640], [0, 1000, 2100])  # noqa: FBT003 - a column of the type
+    back = Direction(0, True, [2, 1, 0], [0, 330, 640], [0, 340, 640], [0, 1100, 2100])  # noqa: FBT003
+    return Timetable(plan, (24, 25), (ahead, back), [0, 1, 0], [86_400, 88_200, 90_000], [0, 0, 0])
+
+
+def test_string_lines_meet_their_stops_on_time(night: Timetable) -> None:
+    axes = plot.timetable(night)
+    first, _, back = axes.get_lines()
+    assert np.allclose(first.get_xdata(), (86_400 + np.array([0, 0, 300, 310, 640, 640])) / 3600)
+    assert np.allclose(first.get_ydata(), [0, 0, 1, 1, 2.1, 2.1])
+    assert np.allclose(back.get_ydata(), [2.1, 2.1, 1, 1, 0, 0])
+    assert axes.xaxis.get_major_formatter()(24.5) == "00:30"
+    assert plot.timetable(night, "N1").get_title(loc="left") == "N1: runs of a night"
+
+
+def test_string_lines_name_the_stops_that_fit(network: Network) -> None:
+    stops = network.shortest_path(0, network.n_stops - 1)
+    n = len(stops)
+    at = np.arange(n) * 900
+    plan = Plan((Route(stops, "N1"),), network.fingerprint)
+    ways = (Direction(0, False, stops, at, at, at), Direction(0, True, stops[::-1], at, at, at))  # noqa: FBT003
+    axes = plot.timetable(Timetable(plan, (24,), ways, [0, 1], [86_400, 86_400 + 20_000], [0, 0]), network=network)
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names[0] == network.stop_names[stops[0]]
+    assert names[-1] == network.stop_names[stops[-1]]
+
+
+@pytest.mark.parametrize("route", ["N2", 1, -1])
+def test_string_lines_are_of_a_route_of_the_plan(night: Timetable, route: str | int) -> None:
+    with pytest.raises(UsageError, match=r"route must be an index in \[0, 1\) or one of N1, got"):
+        plot.timetable(night, route)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_pictures_are_saved_as_png_and_svg(network: Network, plan: Plan, tmp_path: Path, ending: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = plot.plan(network, plan).figure
+    assert isinstance(figure, Figure)
+    figure.savefig(tmp_path / f"plan.{ending}")
+    assert (tmp_path / f"plan.{ending}").stat().st_size > 10_000
