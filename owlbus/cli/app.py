@@ -13,11 +13,13 @@ from owlbus.cli.config import read_config
 from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
 from owlbus.cli.explain import explain
+from owlbus.cli.improve import improve
 from owlbus.cli.network import network
 from owlbus.cli.options import grouped
 from owlbus.cli.plan import plan
 from owlbus.cli.report import report
 from owlbus.cli.score import score
+from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.talk import show_traceback
 from owlbus.cli.timetable import timetable
@@ -34,6 +36,8 @@ COMMANDS = (
     (score, "Measure a given plan."),
     (compare, "Hold plans against each other: what differs, and who gains and loses."),
     (explain, "Answer a question on a plan: a route, one change, what is missing, what would pay."),
+    (improve, "Change a few stops of a given plan for the better, step by step."),
+    (sweep, "How much more routes, buses or kilometres serve, and where the knee is."),
     (timetable, "Run a plan through the night: headways, buses, waits, and a GTFS feed."),
     (report, "Write the report of a run again, in English or Korean."),
     (demand, "Estimate demand from records, and say what became of every one."),

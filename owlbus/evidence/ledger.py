@@ -200,10 +200,10 @@ class Ledger:
             case=case,
             demand=demand,
             districts=districts,
-            whole=_part(case, demand),
-            hours={hour_label(hour): _part(case, demand.slice(hours=[hour])) for hour in demand.hours},
+            whole=part_of(case, demand),
+            hours={hour_label(hour): part_of(case, demand.slice(hours=[hour])) for hour in demand.hours},
             by_night=Trips.of(case, demand),
-            weekdays={WEEKDAYS[day]: _part(case, demand.slice(weekdays=[day])) for day in days},
+            weekdays={WEEKDAYS[day]: part_of(case, demand.slice(weekdays=[day])) for day in days},
         )
 
     def enter(self, plan: Plan) -> Account:
@@ -300,6 +300,25 @@ class Ledger:
         return sums_by_index(demand.night[mask], demand.trips[mask], demand.n_nights)
 
 
+def part_of(case: Case, demand: Demand) -> Part:
+    """
+    Mean night of a demand, laid out.
+
+    Parameters
+    ----------
+    case
+        The case whose rows are looked up.
+    demand
+        Trips and people a night, whole or sliced.
+
+    Returns
+    -------
+    Part
+        Trips and people.
+    """
+    return Part(Trips.of(case, demand.od()), demand.presence_by_hex())
+
+
 def walks(network: Network, plan: Plan) -> NDArray[np.int32]:
     """
     Walk from each hex to the nearest stop of a plan.
@@ -321,8 +340,3 @@ def walks(network: Network, plan: Plan) -> NDArray[np.int32]:
         rows: Any = slice(int(network.shed_indptr[stop]), int(network.shed_indptr[stop + 1]))
         np.minimum.at(nearest, network.shed_hex[rows], network.shed_walk_m[rows])
     return nearest
-
-
-def _part(case: Case, demand: Demand) -> Part:
-    """Mean night of a demand."""
-    return Part(Trips.of(case, demand.od()), demand.presence_by_hex())

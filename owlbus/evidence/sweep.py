@@ -1,0 +1,382 @@
+"""How much a plan of more routes, buses or kilometres serves: one run, each plan begun from the one before it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import InfeasibleError, UsageError
+from owlbus.plan import Plan, plan_measures
+from owlbus.progress import current_progress
+from owlbus.score import share_interval
+from owlbus.search.chain import Chain
+from owlbus.search.objective import Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from owlbus.evidence.difference import Interval
+    from owlbus.evidence.ledger import Ledger
+    from owlbus.limits import RouteLimits
+
+KINDS = ("routes", "fleet", "km", "headway")
+"""What can be swept: routes, buses of all routes, one-way kilometres of all routes, minutes between buses."""
+
+DEFAULT_STEPS = 60_000
+"""Moves to try at each setting and start."""
+
+_HOT_SHARE, _COLD_SHARE = 3e-4, 4e-6
+_MOST_SETTINGS = 200
+_LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
+_MOST_ROUTES = 64
+_FEWEST_FOR_A_KNEE = 3
+_CSV_COLUMNS = (
+    "routes_run",
+    "served_share",
+    "served_low",
+    "served_high",
+    "direct_share",
+    "presence_share",
+    "presence_low",
+    "presence_high",
+    "total_km",
+    "buses",
+    "marginal_trips",
+    "marginal_points",
+    "bound_share",
+    "is_knee",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepPoint:
+    """
+    One setting of a sweep.
+
+    Attributes
+    ----------
+    setting
+        Routes, buses, kilometres or minutes.
+    plan
+        The best plan found.
+    objective_share
+        What was maximised, 0 to 1; never below that of the setting before.
+    served_share, direct_share, presence_share
+        Measures of the plan, 0 to 1.
+    served_interval, presence_interval
+        Their 90 % intervals over nights.
+    served_trips
+        Trips served a night.
+    length_m, buses
+        One-way metres and buses of all routes.
+    bound_share
+        Proven upper bound of the objective, 0 to 1; None where none was asked for.
+    """
+
+    setting: float
+    plan: Plan
+    objective_share: float
+    served_share: float
+    direct_share: float
+    presence_share: float
+    served_interval: Interval
+    presence_interval: Interval
+    served_trips: float
+    length_m: int
+    buses: int
+    bound_share: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sweep:
+    """
+    Plans over a range of settings, the tightest first.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    points
+        One per setting.
+    """
+
+    kind: str
+    points: tuple[SweepPoint, ...]
+
+    @property
+    def knee(self) -> int | None:
+        """Index of the point farthest above the straight line from the first to the last; None with fewer than three, or no bend."""
+        x = np.array([point.setting for point in self.points])
+        y = np.array([point.objective_share for point in self.points])
+        if x.size < _FEWEST_FOR_A_KNEE or x[0] == x[-1] or y[-1] <= y[0]:
+            return None
+        above = (y - y[0]) / (y[-1] - y[0]) - (x - x[0]) / (x[-1] - x[0])
+        best = int(np.argmax(above))
+        return best if above[best] > 0 else None
+
+    @property
+    def knee_text(self) -> str:
+        """One sentence on the knee, shares in points and settings in their unit."""
+        at = self.knee
+        if at is None:
+            return "The curve has no knee: each further setting brings about as much as the one before."
+        x, y = ([getattr(point, name) for point in self.points] for name in ("setting", "objective_share"))
+        before, after = (y[at] - y[0]) / abs(x[at] - x[0]), (y[-1] - y[at]) / abs(x[-1] - x[at])
+        unit = {"routes": "route", "fleet": "bus", "km": "km", "headway": "minute of headway"}[self.kind]
+        return (
+            f"Knee at {x[at]:g}, where the curve lies highest above the straight line between its ends: "
+            f"up to there a further {unit} brings {100 * before:.2f} points, beyond it {100 * after:.2f}."
+        )
+
+    def to_csv(self) -> str:
+        """
+        Points as CSV, one line each; a gain of fewer than 15 trips a night is left empty.
+
+        Returns
+        -------
+        str
+            Shares in [0, 1], kilometres, trips a night.
+        """
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow((self.kind, *_CSV_COLUMNS))
+        for row in self.rows():
+            writer.writerow([row[self.kind], *("" if row[name] is None else row[name] for name in _CSV_COLUMNS)])
+        return out.getvalue()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the points as plain values for JSON: shares 0 to 1, kilometres, trips a night."""
+        from owlbus.privacy import MIN_COUNT
+
+        rows = []
+        before: SweepPoint | None = None
+        for place, point in enumerate(self.points):
+            gain = point.served_trips - (before.served_trips if before is not None else 0.0)
+            small = 0 < abs(gain) < MIN_COUNT
+            base = before.served_share if before is not None else 0.0
+            rows.append(
+                {
+                    self.kind: point.setting,
+                    "routes_run": len(point.plan),
+                    "served_share": round(point.served_share, 4),
+                    "served_low": _rounded(point.served_interval[0]),
+                    "served_high": _rounded(point.served_interval[1]),
+                    "direct_share": round(point.direct_share, 4),
+                    "presence_share": round(point.presence_share, 4),
+                    "presence_low": _rounded(point.presence_interval[0]),
+                    "presence_high": _rounded(point.presence_interval[1]),
+                    "total_km": round(point.length_m / 1000, 1),
+                    "buses": point.buses,
+                    "marginal_trips": None if small else round(gain),
+                    "marginal_points": None if small else round(100 * (point.served_share - base), 2),
+                    "bound_share": _rounded(point.bound_share),
+                    "is_knee": int(place == self.knee),
+                }
+            )
+            before = point
+        return rows
+
+
+def sweep_plans(
+    ledger: Ledger,
+    kind: str,
+    settings: Sequence[float],
+    limits: RouteLimits,
+    *,
+    n_routes: int = 9,
+    objective: Objective | None = None,
+    n_steps: int = DEFAULT_STEPS,
+    n_starts: int = 2,
+    seed: int = 0,
+    bound_s: float = 0.0,
+) -> Sweep:
+    """
+    Best plans over a range of settings, each search begun from the plan of the setting before.
+
+    A plan that keeps the tighter setting keeps the looser one too (with one more route it may leave that empty), so what is maximised
+    never falls.
+
+    Parameters
+    ----------
+    ledger
+        The demand.
+    kind
+        What is swept, one of `KINDS`: routes, buses, one-way kilometres of all routes, or minutes between buses.
+    settings
+        Values to try; put in order, the tightest first.
+    limits
+        All other limits, in metres and seconds.
+    n_routes
+        Routes where something else is swept.
+    objective
+        What to maximise; trips served by default.
+    n_steps
+        Moves to try at each setting and start; with the seed they fix the result.
+    n_starts
+        Searches side by side, in threads; the best one is gone on from.
+    seed
+        Seed of all random numbers, >= 0.
+    bound_s
+        Seconds to spend on a proven bound at each setting; 0 for none.
+
+    Returns
+    -------
+    Sweep
+        One point per setting.
+
+    Raises
+    ------
+    UsageError
+        If `kind` is none, or there is no setting or one out of range.
+    InfeasibleError
+        If no plan keeps the tightest limits.
+    """
+    _require_settings(kind, settings)
+    goal = objective or Objective()
+    runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_s)
+    step = current_progress().step(f"Sweep {kind}", len(settings))
+    points: list[SweepPoint] = []
+    for setting in sorted(settings):
+        count, bounds = _limits_at(kind, setting, limits, n_routes)
+        points.append(runner.run(setting, count, bounds))
+        step.reach(len(points), f"{kind} {setting:g}: {points[-1].objective_share:.1%}")
+    if not points[-1].plan.routes:
+        msg = f"no route keeps the limits at any of {len(settings)} settings of {kind}; allow more kilometres, minutes or buses"
+        raise InfeasibleError(msg)
+    return Sweep(kind, tuple(points))
+
+
+class _Runner:
+    """Plan of the setting before, and the bound's multipliers."""
+
+    def __init__(self, ledger: Ledger, goal: Objective, rng: np.random.Generator, n_steps: int, n_starts: int, bound_s: float) -> None:
+        self.ledger, self.goal, self.rng = ledger, goal, rng
+        self.n_steps, self.n_starts, self.bound_s = n_steps, n_starts, bound_s
+        self.plan = Plan((), ledger.case.network.fingerprint)
+        self._multipliers: Any = None
+
+    def run(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
+        """Search at one setting from the plan so far."""
+        case = self.ledger.case
+        chains = [Chain(case, self.goal, limits, n_routes, stream) for stream in self.rng.spawn(self.n_starts)]
+        with ThreadPoolExecutor(self.n_starts) as pool:
+            list(pool.map(self._search, chains))
+        best = max(chains, key=lambda chain: chain.best_value)
+        if best.best_value >= case.value(self.plan, self.goal):
+            self.plan = best.best_plan()
+        return self._point(setting, n_routes, limits)
+
+    def _search(self, chain: Chain) -> None:
+        """Fill what is empty, then change everything."""
+        chain.load(self.plan)
+        for k in range(len(self.plan), chain.frozen.size):
+            if not chain.construct(k):
+                break
+        total = chain.case.total_value(self.goal)
+        chain.anneal(self.n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
+
+    def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
+        """Measure the plan."""
+        ledger, plan = self.ledger, self.plan
+        account = ledger.enter(plan)
+        measures = plan_measures(ledger.case.network, plan, limits.headway_s)
+        whole, (trips, people) = ledger.whole, ledger.all_by_night()
+        counts = [float(whole.trips.trips[whole.trips.among(mask)].sum()) for mask in (account.is_served, account.is_direct)]
+        all_trips, all_people = max(whole.trips.trips.sum(), 1e-9), max(whole.people.sum(), 1e-9)
+        return SweepPoint(
+            setting=setting,
+            plan=plan,
+            objective_share=ledger.case.value(plan, self.goal) / ledger.case.total_value(self.goal),
+            served_share=float(counts[0] / all_trips),
+            direct_share=float(counts[1] / all_trips),
+            presence_share=float(whole.people[account.reached].sum() / all_people),
+            served_interval=share_interval(ledger.served_by_night(account), trips),
+            presence_interval=share_interval(ledger.reached_by_night(account), people),
+            served_trips=counts[0],
+            length_m=measures.total_length_m,
+            buses=measures.total_buses,
+            bound_share=self._bound(n_routes, limits),
+        )
+
+    def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
+        """Proven bound, begun from the prices of the setting before."""
+        if self.bound_s <= 0:
+            return None
+        from owlbus.search.bound import upper_bound
+
+        found = upper_bound(self.ledger.case, n_routes, limits=limits, objective=self.goal, seconds=self.bound_s, start=self._multipliers)
+        self._multipliers = found.multipliers
+        return min(1.0, float(found.share))
+
+
+def settings_of_text(text: str) -> list[float]:
+    """
+    Settings of ``FIRST:LAST``, ``FIRST:LAST:STEP`` or a list with commas, ends included.
+
+    Parameters
+    ----------
+    text
+        Such as ``1:20`` or ``20,30,45``; numbers of routes, buses, kilometres or minutes.
+
+    Returns
+    -------
+    list of float
+        Ascending.
+
+    Raises
+    ------
+    UsageError
+        If the text is none of these.
+
+    Examples
+    --------
+    >>> settings_of_text("30:60:15"), settings_of_text("5,3")
+    ([30.0, 45.0, 60.0], [3.0, 5.0])
+    """
+    try:
+        numbers = [float(part) for part in text.replace(":", ",").split(",")]
+    except ValueError:
+        numbers = []
+    if ":" not in text and numbers:
+        return sorted(set(numbers))
+    first, last, step = (*numbers, 1.0)[:3] if len(numbers) in {2, 3} else (0.0, 0.0, 0.0)
+    n_steps = (last - first) / step if step > 0 else -1.0
+    if not 0 <= n_steps <= _MOST_SETTINGS:
+        msg = f"a range must read FIRST:LAST, FIRST:LAST:STEP or A,B,C, such as 1:20, got {text!r}"
+        raise UsageError(msg)
+    return [round(first + k * step, 9) for k in range(int(n_steps + 1e-9) + 1)]
+
+
+def _require_settings(kind: str, settings: Sequence[float]) -> None:
+    """Refuse what cannot be swept."""
+    if kind not in KINDS:
+        msg = f"a sweep goes over one of {', '.join(KINDS)}, got {kind!r}"
+        raise UsageError(msg)
+    whole = kind in {"routes", "fleet"}
+    highest = _MOST_ROUTES if kind == "routes" else 1e6
+    bad = [s for s in settings if not _LOWEST[kind] <= s <= highest or (whole and s != int(s))]
+    if bad or not settings:
+        number = "whole numbers" if whole else "numbers"
+        msg = f"{kind} to sweep must be {number} in [{_LOWEST[kind]:g}, {highest:g}], got {f'{bad[0]:g}' if bad else 'none'}"
+        raise UsageError(msg)
+
+
+def _limits_at(kind: str, setting: float, limits: RouteLimits, n_routes: int) -> tuple[int, RouteLimits]:
+    """Routes and limits at one setting."""
+    if kind == "routes":
+        return int(setting), limits
+    if kind == "fleet":
+        return n_routes, replace(limits, max_buses=int(setting))
+    if kind == "km":
+        return n_routes, replace(limits, max_total_length_m=setting * 1000)
+    return n_routes, replace(limits, headway_s=round(setting * 60))
+
+
+def _rounded(value: float | None) -> float | None:
+    """Return a share to four decimals."""
+    return None if value is None else round(value, 4)
