@@ -282,7 +282,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         m = _copy(stops, 0, n, out, 0)
         out[p] = x
         return m
-    if kind in {3, 4, 5}:  # extend, trim, or both at opposite ends
+    if 3 <= kind <= 5:  # extend, trim, or both at opposite ends
         m = _copy(stops, 0, n, out, 0)
         if roll(dice) < 0.5:
             _reverse(out, m)
@@ -465,7 +465,7 @@ def anneal(
         now = weights[0] * served + weights[1] * people
         if bounded:
             hold_route(graph, demand, routes, rest, held, stops[k], n_stops[k], ahead_s[k], entry_scratch, max_transfers)
-        other_m, other_buses = 0, 0
+        other_m, other_buses = 0.0, 0.0
         for other in range(n_routes):
             if other != k:
                 other_m += metres[other]

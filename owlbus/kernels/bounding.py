@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from owlbus.kernels.compiling import inner_kernel, kernel
-from owlbus.kernels.coverage import NEVER, changed_ride, entries_of, fill_never, fill_row
+from owlbus.kernels.coverage import NEVER, ZERO, changed_ride, entries_of, fill_never, fill_row
 
 _MOST_NEW_ROWS = 24
 
@@ -45,7 +45,7 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, max_columns: int) -> 
         np.zeros(max_entries, np.int64),  # trips of each row, both directions
         (np.zeros(n_hexes, np.uint8), np.zeros(n_hexes, np.uint8), np.zeros(n_stops, np.uint8)),  # candidate's hexes, new ones, stops
         np.zeros((max_entries, max_columns), np.float32),  # longest ride that would serve more, -1 where none would
-        np.zeros(max_entries + 1, np.int32),  # first entry of each row
+        np.zeros(max_entries + 1, np.int64),  # first entry of each row
         np.zeros(max_entries, np.int32),  # place of each entry
     )
 
@@ -129,7 +129,7 @@ def hold_route(
     for p in range(state[1]):
         place_of[old_stops[p]] = -1
     m = entries_of(graph, stops, n, hexes, places)
-    rows, begin = 0, 0
+    rows, begin = ZERO, ZERO
     while begin < m:
         end = begin + 1
         while end < m and hexes[end] == hexes[begin]:
@@ -317,13 +317,13 @@ def _fresh_gain(
     hexes, places, best = scratch
     is_fresh = marks[1]
     meeting = np.empty(_MOST_NEW_ROWS, np.int64)
-    meets = 0
+    meets = ZERO
     for p in range(n):
         if place_of[stops[p]] < 0 and stop_row[stops[p]] >= 0:
             meeting[meets] = p
             meets += 1
     won, come, exact = 0, 0, True
-    begin = 0
+    begin = ZERO
     while begin < m:
         h = hexes[begin]
         end = begin + 1
@@ -337,7 +337,7 @@ def _fresh_gain(
                 come += demand[2][h]
             _row_best(rest, stops, n, ahead_s, hexes, places, m, begin, end, best, max_transfers)
             won += _reached_trips(rest, h, best)
-            first = 0
+            first = ZERO
             while first < m:
                 j = hexes[first]
                 last = first + 1

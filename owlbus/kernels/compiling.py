@@ -7,10 +7,19 @@ most of what there is to compile.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from numba import njit
 
-kernel = njit(cache=True, nogil=True, no_cfunc_wrapper=True)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
+
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
+
+kernel: Callable[[_Kernel], _Kernel] = njit(**_OPTIONS)
 """Decorator of a kernel that Python calls."""
 
-inner_kernel = njit(cache=True, nogil=True, no_cfunc_wrapper=True, no_cpython_wrapper=True)
+inner_kernel: Callable[[_Kernel], _Kernel] = njit(**_OPTIONS, no_cpython_wrapper=True)
 """Decorator of a kernel that only other kernels call."""

@@ -10,7 +10,7 @@ Plain tuples of arrays go in, so that each kernel compiles once:
     ``(weight int32 (H, H), limit_s float32 (H, H), presence int64 (H,))``: weight of a trip from row to column in 1/1024
     trips, the longest ride that serves it, and people in 1/1024.
 ``routes``
-    ``(stops int32 (K, M), n_stops int32 (K,), ahead_s float32 (K, M), back_s float32 (K, M))``: padded stop sequences with
+    ``(stops int32 (K, M), n_stops int64 (K,), ahead_s float32 (K, M), back_s float32 (K, M))``: padded stop sequences with
     seconds from the first stop to each place in the forward direction, and from each place back to the first.
 ``rest``
     The work space of `prepare_rest` and `fill_row`, made by `new_rest`.
@@ -29,6 +29,9 @@ from owlbus.kernels.compiling import inner_kernel, kernel
 
 NEVER = np.float32(1e9)
 """Seconds of a ride that does not exist."""
+
+ZERO: Any = np.int64(0)
+"""Nothing, as a value: a kernel called with the literal 0 and with a count would compile twice."""
 
 
 @inner_kernel
@@ -234,7 +237,7 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
         calls[stop_of[t]] = 0
     for h in range(filled.shape[0]):
         filled[h] = 0
-    columns, rows, n_entries = 0, 0, 0
+    columns, rows, n_entries = ZERO, ZERO, ZERO
     for k in range(n_stops.shape[0]):
         if k == left_out:
             continue
@@ -354,7 +357,7 @@ def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
         How many entries there are.
     """
     shed_indptr, shed_hex = graph[4], graph[5]
-    m = 0
+    m = ZERO
     for p in range(n):
         for e in range(shed_indptr[stops[p]], shed_indptr[stops[p] + 1]):
             h = shed_hex[e]
@@ -366,7 +369,7 @@ def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
             hexes[at] = h
             places[at] = p
             m += 1
-    return m
+    return int(m)
 
 
 @inner_kernel
@@ -437,7 +440,7 @@ def route_gain(
     passes = onward.shape[0]
     m = entries_of(graph, stops, n, hexes, places)
     served, people = 0, 0
-    begin = 0
+    begin = ZERO
     while begin < m:
         h = hexes[begin]
         end = begin + 1
@@ -464,7 +467,7 @@ def route_gain(
                         for c in range(columns):
                             best[c] = min(best[c], ride + further[c])
             on_route = 0
-            f = 0
+            f = ZERO
             while f < m:
                 j = hexes[f]
                 first = f

@@ -53,13 +53,13 @@ class Chain:
         self.limits = limits
         width = _most_stops(case, limits)
         widest_shed = int(np.diff(case.network.shed_indptr).max(initial=1))
-        self.routes = (
+        self.routes: tuple[NDArray[Any], ...] = (
             np.zeros((n_routes, width), np.int32),
-            np.zeros(n_routes, np.int32),
+            np.zeros(n_routes, np.int64),
             np.zeros((n_routes, width), np.float32),
             np.zeros((n_routes, width), np.float32),
         )
-        self.best = (self.routes[0].copy(), self.routes[1].copy())
+        self.best: tuple[NDArray[Any], NDArray[Any]] = (self.routes[0].copy(), self.routes[1].copy())
         self.frozen = np.zeros(n_routes, np.bool_)
         self.values = np.zeros(5, np.int64)
         n_stops = case.network.n_stops
@@ -156,7 +156,7 @@ class Chain:
 
     def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
         weights, transfer_s, max_transfers = self._rules()
-        return moves.anneal(
+        tried: int = moves.anneal(
             *self._case_arrays(bounds),
             self.routes,
             *self.best,
@@ -174,6 +174,7 @@ class Chain:
             transfer_s,
             max_transfers,
         )
+        return tried
 
     def _restart_from_routes(self) -> None:
         """Make the plan under change the best one, with its value counted from nothing."""

@@ -266,7 +266,7 @@ class Case:
         width = max([width, 2, *(len(route.stops) for route in plan.routes)])
         padded = (
             np.zeros((n_routes, width), np.int32),
-            np.zeros(n_routes, np.int32),
+            np.zeros(n_routes, np.int64),
             np.zeros((n_routes, width), np.float32),
             np.zeros((n_routes, width), np.float32),
         )
@@ -357,7 +357,7 @@ def reached_hexes(network: Network, plan: Plan) -> NDArray[np.bool_]:
 
 
 def plan_of(
-    network: Network, stops: NDArray[np.int32], counts: Sequence[int] | NDArray[np.int32], names: Mapping[int, str] | None = None
+    network: Network, stops: NDArray[np.int32], counts: Sequence[int] | NDArray[np.int64], names: Mapping[int, str] | None = None
 ) -> Plan:
     """
     Plan of padded arrays; empty routes are left out.
