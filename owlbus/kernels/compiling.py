@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
+_INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True}
 
 kernel: Callable[[_Kernel], _Kernel] = njit(**_OPTIONS)
 """Decorator of a kernel that Python calls."""
 
-inner_kernel: Callable[[_Kernel], _Kernel] = njit(**_OPTIONS, no_cpython_wrapper=True)
+inner_kernel: Callable[[_Kernel], _Kernel] = njit(**_INNER)
 """Decorator of a kernel that only other kernels call."""
