@@ -537,7 +537,7 @@ def road_graph(links: pl.DataFrame) -> nx.DiGraph:
 def contracted(nodes: pl.DataFrame, links: pl.DataFrame, stretch: float) -> Network | None:
     """Network at free flow, or None where fewer than two stops are connected."""
     try:
-        return Network.from_tables(nodes, links, FLAT, max_link_s=100_000, speed_kmh=200, stretch=stretch)
+        return Network.from_tables(nodes, links, FLAT, max_link_s=100_000, speed_kmh=200, stretch=stretch, opposite_m=0)
     except DataError as error:
         assert "two connected stops" in str(error)  # noqa: PT017
         return None
@@ -575,7 +575,7 @@ def test_rides_in_st_petersburg_are_those_of_its_uncontracted_roads(cases: Path)
     """Two hundred random links against networkx, exactly; rides between random stops within the stretch that was asked for."""
     folder = cases / "stpetersburg"
     grid = HexGrid.cover([(30.15, 59.83), (30.55, 59.83), (30.55, 60.05), (30.15, 60.05)])
-    network = Network.from_tables(folder / "road_nodes.csv.gz", folder / "road_links.csv.gz", grid, speed_kmh=200)
+    network = Network.from_tables(folder / "road_nodes.csv.gz", folder / "road_links.csv.gz", grid, speed_kmh=200, opposite_m=0)
     graph = road_graph(pl.read_csv(folder / "road_links.csv.gz", infer_schema=False))
     rng = np.random.default_rng(5)
     start = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))

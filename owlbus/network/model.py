@@ -35,6 +35,8 @@ MERGE_M = 100.0
 """Metres within which stops are one place: both sides of a wide street."""
 MAX_STOPS = 3_000
 """Stops that a search takes; more are merged over longer distances."""
+OPPOSITE_M = 100.0
+"""Metres within which the other carriageway of a one-way road belongs to the same stop."""
 SNAP_M = 200.0
 """Metres that a given stop may lie from the nearest road node."""
 MAX_LINK_S = 1_800.0
@@ -249,6 +251,7 @@ class Network:
         stretch: float = STRETCH,
         walk_area_share: float | None = None,
         paths: WalkGraph | None = None,
+        opposite_m: float = OPPOSITE_M,
     ) -> Network:
         """
         Place stops on a road graph and link those that follow each other along it.
@@ -257,7 +260,8 @@ class Network:
         road (by ``road_type``, motorways last), at the node nearest its centre; hexes without a node get none. Two
         stops are linked in both directions if the fastest way between them, in one direction at least, passes no third
         stop, and if no shorter links join them at `stretch` times the round trip or less (a greedy spanner). Each direction
-        has the metres and seconds of its own fastest way.
+        has the metres and seconds of its own fastest way. Buses in either direction pass a stop on their own carriageway,
+        and may turn round there.
 
         Ways are fastest at free speed. Buses halt and are slower: one factor on all free-flow seconds, at least 1, lets the
         median link run at `speed_kmh`, so that fast roads stay faster than slow ones. Memory is a few arrays of the tables'
@@ -288,6 +292,8 @@ class Network:
             Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
         paths
             Ways that people walk along, as `read_paths` gives them; None takes the straight line.
+        opposite_m
+            Metres within which the other carriageway of a one-way road belongs to the same stop; 0 keeps stops on one only.
 
         Returns
         -------
@@ -301,15 +307,18 @@ class Network:
         UsageError
             If a number is out of range.
         """
+        from owlbus.network.carriageways import on_both_carriageways
         from owlbus.network.contraction import RoadSettings, hex_stops, road_parts, snapped_stops
         from owlbus.network.roads import read_roads, read_stops
 
         for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_s", max_link_s)):
             require_number(name, value, 1.0, 200.0 if name == "speed_kmh" else 100_000.0)
         require_number("stretch", stretch, 1.0, 3.0)
+        require_number("opposite_m", opposite_m, 0.0, 1_000.0)
         roads = read_roads(nodes, links)
         placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
         rule = WalkRule(walk_m, walk_area_share, paths)
+        roads, placed = on_both_carriageways(grid, roads, placed, opposite_m)
         return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, max_link_s, stretch, rule)))
 
     @classmethod

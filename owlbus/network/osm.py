@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.network.carriageways import both_carriageways
 from owlbus.network.contraction import road_parts
 from owlbus.network.model import MAX_STOPS, MERGE_M
 from owlbus.network.osm_file import metres_between, read_streets
@@ -37,7 +38,6 @@ OPPOSITE_M = 60.0
 """Metres within which the other carriageway of a street lies."""
 
 _MAIN_RANK, _STOP_RANK = 1, 3
-_AGAINST = -0.5  # cosine: headings at least 120 degrees apart
 _KMH = 3.6
 _MM = 1000
 
@@ -251,86 +251,28 @@ def _with_stops(
 ) -> tuple[Roads, tuple[Stops, NDArray[np.int32]]]:
     """Roads with turn restrictions and with stops on both carriageways, cut to their largest part; and the stops left on it."""
     n_nodes = graph.lon.size
-    pair = _both_carriageways(grid, graph, node)
-    pieces, stop, copy_of, turns, is_stop = _spliced(graph, node, pair)
-    pieces, more = with_turns(pieces, n_nodes + copy_of.size, turns, is_stop)
-    origin = np.concatenate([np.arange(n_nodes), copy_of, np.concatenate([np.arange(n_nodes), copy_of])[more]]).astype(np.int64)
+    via = np.zeros(n_nodes, dtype=np.bool_)
+    via[graph.turns[:, 1]] = True
+    barred = via[graph.pieces.start] | via[graph.pieces.end]
+    at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
+    done = both_carriageways(at, (graph.lon, graph.lat), graph.rank, graph.pieces, node, barred, OPPOSITE_M)
+    turns = graph.turns.copy()
+    turns[:, 0] = done.leaves[turns[:, 0]]
+    pieces, more = with_turns(done.pieces, done.lon.size, turns, done.is_stop)
+    copies = np.concatenate([np.arange(done.lon.size), more]).astype(np.int64)
+    origin = done.origin[copies]
     rows = fastest(*pieces)
     keep = strong_part(rows[:2], origin.size)
-    counts += [("stops on both carriageways of a street", pair.shape[0]), ("nodes doubled for turn restrictions", more.size)]
-    found = largest_part(graph.names[origin], graph.lon[origin], graph.lat[origin], rows, graph.rank[origin], tuple(counts))
+    counts += [("stops on both carriageways of a street", done.n_doubled), ("nodes doubled for turn restrictions", more.size)]
+    found = largest_part(graph.names[origin], done.lon[copies], done.lat[copies], rows, graph.rank[origin], tuple(counts))
     number = np.cumsum(keep) - 1
-    hidden = np.zeros(origin.size, dtype=np.bool_)
-    hidden[stop[stop >= n_nodes]] = True
+    stop = done.stop
     on = keep[stop]
-    at = number[stop[on]].astype(np.int32)
+    place = number[stop[on]].astype(np.int32)
     stops = Stops(
-        found.lon[at],
-        found.lat[at],
-        grid.lonlat_to_hex(found.lon[at], found.lat[at]),
+        found.lon[place],
+        found.lat[place],
+        grid.lonlat_to_hex(found.lon[place], found.lat[place]),
         [n for n, k in zip(names, on.tolist(), strict=True) if k],
     )
-    return found._replace(hidden=hidden[keep]), (stops, at)
-
-
-def _both_carriageways(grid: HexGrid, graph: _Graph, node: Ints) -> Ints:
-    """Stops on one-way streets, as index, with the nearest node of a one-way street that leads the other way; shape (k, 2)."""
-    from scipy.spatial import cKDTree
-
-    start, end = graph.pieces.start, graph.pieces.end
-    n_nodes = graph.lon.size
-    single = ~np.isin(end * n_nodes + start, start * n_nodes + end)
-    only = np.ones(n_nodes, dtype=np.bool_)
-    only[start[~single]] = only[end[~single]] = False
-    only &= np.bincount(start[single], minlength=n_nodes) == 1
-    only &= np.bincount(end[single], minlength=n_nodes) == 1
-    only[graph.turns.reshape(-1)] = False
-    at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
-    heading = np.zeros((n_nodes, 2))
-    step = at[end[single]] - at[start[single]]
-    heading[start[single]] = step / np.maximum(np.hypot(*step.T), 1e-9)[:, None]
-    others = np.flatnonzero(only & (graph.rank <= _STOP_RANK))
-    taken = set(node.tolist())
-    found: list[tuple[int, int]] = []
-    if not others.size:
-        return np.empty((0, 2), dtype=np.int64)
-    tree = cKDTree(at[others])
-    for index, stop in enumerate(node.tolist()):
-        if not only[stop]:
-            continue
-        near = others[tree.query_ball_point(at[stop], OPPOSITE_M)]
-        near = near[(heading[near] @ heading[stop] < _AGAINST) & (graph.rank[near] == graph.rank[stop])]
-        near = near[np.lexsort((near, np.round(np.hypot(*(at[near] - at[stop]).T), 6)))]
-        other = next((int(k) for k in near if int(k) not in taken), None)
-        if other is not None:
-            taken.add(other)
-            found.append((index, other))
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
-
-
-def _spliced(graph: _Graph, node: Ints, pair: Ints) -> tuple[Pieces, Ints, Ints, Ints, Mask]:
-    """
-    Pieces in which buses on either carriageway pass the stop between both.
-
-    Each carriageway is cut at its node: what arrives there leads on to the stop, what leaves comes from it by a copy of the node.
-    """
-    n_nodes, k = graph.lon.size, pair.shape[0]
-    mine, other = node[pair[:, 0]], pair[:, 1]
-    place = n_nodes + np.arange(k)
-    leave_mine, leave_other = place + k, place + 2 * k
-    leaves = np.arange(n_nodes)
-    leaves[mine], leaves[other] = leave_mine, leave_other
-    nothing = np.zeros(4 * k, dtype=np.int64)
-    pieces = Pieces(
-        np.concatenate([leaves[graph.pieces.start], mine, other, place, place]),
-        np.concatenate([graph.pieces.end, place, place, leave_mine, leave_other]),
-        np.concatenate([graph.pieces.cost_ms, nothing]),
-        np.concatenate([graph.pieces.length_mm, nothing]),
-    )
-    stop = node.copy()
-    stop[pair[:, 0]] = place
-    turns = graph.turns.copy()
-    turns[:, 0] = leaves[turns[:, 0]]
-    is_stop = np.zeros(n_nodes + 3 * k, dtype=np.bool_)
-    is_stop[np.concatenate([node, other, place, leave_mine, leave_other])] = True
-    return pieces, stop, np.concatenate([mine, mine, other]), turns, is_stop
+    return found._replace(hidden=done.hidden[copies][keep]), (stops, place)
