@@ -101,6 +101,19 @@ def test_a_rider_who_comes_as_the_bus_leaves_gets_on_and_a_second_later_waits():
     assert follow(riders, table.directions, departures, 0, 60).units.sum() == riders.trips_units[0].sum()
 
 
+@pytest.mark.parametrize(("early_s", "waits"), [(60, 60), (59, 1859)])
+def test_a_change_takes_a_minute_and_a_second_less_misses_the_bus(early_s, waits):
+    network, demand, plan = crossing()
+    ways = plan_directions(network, plan, Operation())
+    riders = find_riders(network, demand, plan)
+    pair = int(np.flatnonzero((riders.origin == 0) & (riders.destination == 8))[0])
+    at = 90_000 + int(ways[0].arrive_s[2])
+    second = [at + early_s + shift - int(ways[2].depart_s[2]) for shift in (0, 1800)]
+    departures = Departures.of([0, 2, 2], [90_000, *second])
+    found = follow_from(riders, ways, departures, np.array([pair]), np.array([90_000]), 60)
+    assert found.wait_s.ravel().tolist() == [0, waits]
+
+
 @given(st.integers(0, 1700), st.integers(600, 3600))
 @settings(max_examples=25)
 def test_offsets_wait_as_little_as_the_best_of_all(later, headway):
@@ -169,6 +182,8 @@ def test_crowding_is_load_over_the_room_of_the_buses_of_the_hour():
     crowding = rider_service(network, table, demand, Operation(capacity=50)).crowding_share
     assert crowding[0, :2].tolist() == [0.0, 0.9]
     assert np.isnan(crowding[1]).all()
+    both = Timetable(plan, HOURS, way, [0, 1, 0, 0], [86_400, 90_000, 90_060, 91_800], [0, 1, 2, 3])
+    assert rider_service(network, both, demand, Operation(capacity=50)).crowding_share[0, 1] == 0.9
 
 
 def test_no_figure_rests_on_fewer_than_fifteen_riders_and_no_count_is_shown():
@@ -208,3 +223,9 @@ def test_a_rule_without_transfers_leaves_riders_who_change_out():
     network, demand, plan = crossing()
     assert not find_riders(network, demand, plan, ServiceRule(max_transfers=0)).transfers.any()
     assert find_riders(network, demand, plan).transfers.any()
+
+
+def test_a_ride_exactly_at_the_limit_is_ridden():
+    network, demand, plan = crossing()
+    straight = find_riders(network, demand, plan, ServiceRule(detour_factor=1.0, detour_s=0, max_transfers=0))
+    assert sorted(zip(straight.origin.tolist(), straight.destination.tolist(), strict=True)) == [(0, 4), (4, 0), (5, 8)]
