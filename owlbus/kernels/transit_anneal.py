@@ -11,9 +11,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from owlbus.kernels.anneal import roll
+from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.transit import cost_with, join_route, settle
 from owlbus.kernels.transit_moves import CHANCES, below, draw_route, propose_route, swap_tails
 
@@ -61,14 +61,14 @@ class Chain(NamedTuple):
     dice: Any
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _copy(out: Any, source: Any) -> None:
     """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
     for j in range(out.shape[0]):
         out[j] = source[j]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) -> None:
     """
     Try blocks of moves at one heat.
@@ -139,7 +139,7 @@ def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) 
                     chain.best_sizes[i] = sizes[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draft_routes(graph: Any, chain: Any, bench: Any, begin: int, draws: int) -> int:
     """
     Draw the routes from `begin` on, each the one of several draws that passes most stops no earlier route passes.

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from owlbus.kernels.anneal import roll
+from owlbus.kernels.compiling import inner_kernel, kernel
 
 EXTEND, TRIM, SHIFT, INSERT, SKIP, REPLACE, REROUTE, REGROW, ROTATE, RENEW = range(10)
 
@@ -26,7 +26,7 @@ _NOISE = 0.5
 """Share by which a link may look longer than it is, so that walks to the same stop differ."""
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def below(dice: Any, n: int) -> int:
     """
     Draw a whole number.
@@ -46,14 +46,14 @@ def below(dice: Any, n: int) -> int:
     return min(int(roll(dice) * n), n - 1)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _clear(mark: Any) -> None:
     """Unmark all stops."""
     for i in range(mark.shape[0]):
         mark[i] = 0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _turn(stops: Any, first: int, last: int) -> None:
     """Reverse the places `first` to `last`, both included."""
     while first < last:
@@ -62,14 +62,14 @@ def _turn(stops: Any, first: int, last: int) -> None:
         last -= 1
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _toss(stops: Any, n: int, dice: Any) -> None:
     """Reverse the route half of the time, so that a move at its end meets both ends."""
     if roll(dice) < 0.5:
         _turn(stops, 0, n - 1)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _some(dice: Any, n: int) -> int:
     """Draw from 1 to n, each next number half as likely."""
     k = 1
@@ -78,7 +78,7 @@ def _some(dice: Any, n: int) -> int:
     return k
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _free_between(graph: Any, u: int, v: int, mark: Any, dice: Any) -> int:
     """Draw an unmarked stop linked with `u`, and with `v` unless that is -1; -1 if there is none."""
     begin, count = graph.near_indptr[u], graph.near_indptr[u + 1] - graph.near_indptr[u]
@@ -90,7 +90,7 @@ def _free_between(graph: Any, u: int, v: int, mark: Any, dice: Any) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _grow(graph: Any, stops: Any, n: int, wanted: int, mark: Any, dice: Any) -> int:
     """Extend the end by drawn stops until it has `wanted`, or none is free; the stops now."""
     while n < wanted:
@@ -103,7 +103,7 @@ def _grow(graph: Any, stops: Any, n: int, wanted: int, mark: Any, dice: Any) -> 
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _walk(graph: Any, stops: Any, n: int, limit: int, target: int, mark: Any, dice: Any) -> int:
     """Extend the end to `target` along unmarked stops, more or less the fastest way; the stops now, or 0 if that fails."""
     here = stops[n - 1]
@@ -126,13 +126,13 @@ def _walk(graph: Any, stops: Any, n: int, limit: int, target: int, mark: Any, di
     return n
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _within(graph: Any, n: int) -> int:
     """Return the number of stops if a route may have it, else 0."""
     return n if max(2, graph.least) <= n <= graph.most else 0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _shift(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     """Take a few stops off one end and grow as many at the same or the other end."""
     _toss(stops, n, dice)
@@ -144,7 +144,7 @@ def _shift(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     return _within(graph, _grow(graph, stops, n - k, n, mark, dice))
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _insert(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     """Put a stop between two; a route that is full loses its end."""
     if n >= graph.most:
@@ -163,7 +163,7 @@ def _insert(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     return _within(graph, n + 1)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _skip(graph: Any, stops: Any, n: int, dice: Any) -> int:
     """Leave out a stop whose neighbours are linked."""
     if n < 3:
@@ -178,7 +178,7 @@ def _skip(graph: Any, stops: Any, n: int, dice: Any) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _replace(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     """Put another stop in the place of one."""
     if n < 3:
@@ -193,7 +193,7 @@ def _replace(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _reroute(graph: Any, stops: Any, n: int, mark: Any, path: Any, dice: Any) -> int:
     """Take another way between two stops of the route."""
     if n < 3:
@@ -225,7 +225,7 @@ def _reroute(graph: Any, stops: Any, n: int, mark: Any, path: Any, dice: Any) ->
     return _within(graph, n + shift)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _regrow(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     """Cut the route at some place and walk to a drawn stop from there."""
     _toss(stops, n, dice)
@@ -244,7 +244,7 @@ def _regrow(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     return _within(graph, _grow(graph, stops, m, wanted, mark, dice))
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _rotate(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     """Link the end to an inner stop and open the loop on its other side, which moves the end and keeps the stops."""
     _toss(stops, n, dice)
@@ -262,7 +262,7 @@ def _rotate(graph: Any, stops: Any, n: int, mark: Any, dice: Any) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def draw_route(graph: Any, stops: Any, mark: Any, dice: Any) -> int:
     """
     Draw a route between two stops and grow it to a drawn length.
@@ -299,7 +299,7 @@ def draw_route(graph: Any, stops: Any, mark: Any, dice: Any) -> int:
     return _within(graph, _grow(graph, stops, n, wanted, mark, dice))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def propose_route(graph: Any, stops: Any, n: int, kind: int, bench: Any, dice: Any) -> int:
     """
     Turn a route into a neighbour of itself.
@@ -354,7 +354,7 @@ def propose_route(graph: Any, stops: Any, n: int, kind: int, bench: Any, dice: A
     return draw_route(graph, stops, mark, dice)
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _splice(head: Any, cut: int, tail: Any, begin: int, end: int, out: Any, mark: Any) -> bool:
     """Write the first `cut` stops of one route and ``tail[begin:end]`` of another; False if a stop occurs twice."""
     _clear(mark)
@@ -369,7 +369,7 @@ def _splice(head: Any, cut: int, tail: Any, begin: int, end: int, out: Any, mark
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def swap_tails(graph: Any, stops: Any, n: int, stops_2: Any, n_2: int, out: Any, out_2: Any, mark: Any, dice: Any) -> tuple[int, int]:
     """
     Swap the tails of two routes behind a stop that both have.
