@@ -228,11 +228,13 @@ def test_a_time_limit_ends_the_search() -> None:
 
 def test_an_interrupted_search_returns_its_best_plan() -> None:
     link_s, demand = ring(9)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background may ignore it
     search_travel_time(link_s, demand, 3, 2, 5, steps=1)
     timer = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
     timer.start()
     found = search_travel_time(link_s, demand, 3, 2, 5, seconds=60, n_chains=2)
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert found.ended_by == "interrupted"
     assert found.elapsed_s < 30
     assert set(np.concatenate(found.routes).tolist()) == set(range(9))

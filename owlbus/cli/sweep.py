@@ -47,9 +47,6 @@ def sweep(
     ] = 60_000,
     starts: Annotated[int, typer.Option("--starts", metavar="N", help="Searches side by side, in threads.", rich_help_panel=_SEARCH)] = 2,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
-    bound: Annotated[
-        float, typer.Option("--bound", metavar="SECONDS", help="Seconds for a proven bound at each setting.", rich_help_panel=_SEARCH)
-    ] = 0.0,
     out: Annotated[str | None, option("Output", "--out", "-o", unit="DIR", text="Run directory to write.")] = None,
 ) -> None:
     """
@@ -72,9 +69,7 @@ def sweep(
         study = study_of(sources, from_run, None)
         warn(voice, study)
         ledger = Ledger.build(study.network, study.demand, rule_of(rule), study.districts)
-        found = sweep_plans(
-            ledger, kind, settings, limits, n_routes=n_routes, objective=goal, n_steps=steps, n_starts=starts, seed=seed, bound_s=bound
-        )
+        found = sweep_plans(ledger, kind, settings, limits, n_routes=n_routes, objective=goal, n_steps=steps, n_starts=starts, seed=seed)
         document = {
             "command": "sweep",
             "kind": kind,

@@ -75,7 +75,7 @@ class SweepPoint:
     length_m, buses
         One-way metres and buses of all routes.
     bound_share
-        Proven upper bound of the objective, 0 to 1; None where none was asked for.
+        Proven upper bound of the objective, 0 to 1; None where none is known.
     """
 
     setting: float
@@ -193,7 +193,6 @@ def sweep_plans(
     n_steps: int = DEFAULT_STEPS,
     n_starts: int = 2,
     seed: int = 0,
-    bound_s: float = 0.0,
 ) -> Sweep:
     """
     Best plans over a range of settings, each search begun from the plan of the setting before.
@@ -221,8 +220,6 @@ def sweep_plans(
         Searches side by side, in threads; the best one is gone on from.
     seed
         Seed of all random numbers, >= 0.
-    bound_s
-        Seconds to spend on a proven bound at each setting; 0 for none.
 
     Returns
     -------
@@ -238,7 +235,7 @@ def sweep_plans(
     """
     _require_settings(kind, settings)
     goal = objective or Objective()
-    runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_s)
+    runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts)
     step = current_progress().step(f"Sweep {kind}", len(settings))
     points: list[SweepPoint] = []
     for setting in sorted(settings):
@@ -252,13 +249,12 @@ def sweep_plans(
 
 
 class _Runner:
-    """Plan of the setting before, and the bound's multipliers."""
+    """Plan of the setting before."""
 
-    def __init__(self, ledger: Ledger, goal: Objective, rng: np.random.Generator, n_steps: int, n_starts: int, bound_s: float) -> None:
+    def __init__(self, ledger: Ledger, goal: Objective, rng: np.random.Generator, n_steps: int, n_starts: int) -> None:
         self.ledger, self.goal, self.rng = ledger, goal, rng
-        self.n_steps, self.n_starts, self.bound_s = n_steps, n_starts, bound_s
+        self.n_steps, self.n_starts = n_steps, n_starts
         self.plan = Plan((), ledger.case.network.fingerprint)
-        self._multipliers: Any = None
 
     def run(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Search at one setting from the plan so far."""
@@ -269,7 +265,7 @@ class _Runner:
         best = max(chains, key=lambda chain: chain.best_value)
         if best.best_value >= case.value(self.plan, self.goal):
             self.plan = best.best_plan()
-        return self._point(setting, n_routes, limits)
+        return self._point(setting, limits)
 
     def _search(self, chain: Chain) -> None:
         """Fill what is empty, then change everything."""
@@ -280,7 +276,7 @@ class _Runner:
         total = chain.case.total_value(self.goal)
         chain.anneal(self.n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
 
-    def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
+    def _point(self, setting: float, limits: RouteLimits) -> SweepPoint:
         """Measure the plan."""
         ledger, plan = self.ledger, self.plan
         account = ledger.enter(plan)
@@ -300,18 +296,8 @@ class _Runner:
             served_trips=counts[0],
             length_m=measures.total_length_m,
             buses=measures.total_buses,
-            bound_share=self._bound(n_routes, limits),
+            bound_share=None,
         )
-
-    def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
-        """Proven bound, begun from the prices of the setting before."""
-        if self.bound_s <= 0:
-            return None
-        from owlbus.search.bound import upper_bound
-
-        found = upper_bound(self.ledger.case, n_routes, limits=limits, objective=self.goal, seconds=self.bound_s, start=self._multipliers)
-        self._multipliers = found.multipliers
-        return min(1.0, float(found.share))
 
 
 def settings_of_text(text: str) -> list[float]:

@@ -7,20 +7,15 @@ most of what there is to compile.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from numba import njit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_Kernel = TypeVar("_Kernel", bound="Callable[..., Any]")
 
 _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "no_cfunc_wrapper": True}
 _INNER: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True}
 
-kernel: Callable[[_Kernel], _Kernel] = njit(**_OPTIONS)
+kernel: Any = njit(**_OPTIONS)
 """Decorator of a kernel that Python calls."""
 
-inner_kernel: Callable[[_Kernel], _Kernel] = njit(**_INNER)
+inner_kernel: Any = njit(**_INNER)
 """Decorator of a kernel that only other kernels call."""

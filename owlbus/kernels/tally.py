@@ -199,8 +199,8 @@ def tally_rows(
         (start_hour, end_hour, max_m_s, n_hexes): the window in service hours, the end excluded; the fastest speed, metres per second.
     bins
         (nights, presence, keys): days since 1970 of each slot, int64; units by slot, hour of the window and hex, flat, int64, added to;
-        and the key ``((night HOURS + hour) n_hexes + here) n_hexes + there`` of each trip, shape (n,), int64, which must be -1 before and is
-        left so for rows that are none.
+        and the key ``((night HOURS + hour) n_hexes + here) n_hexes + there`` of each trip, shape (n,), int64, which must be -1 before
+        and is left so for rows that are none.
     rules
         (rows, units, first): rows by rule, and units where `units` is given, int64 of shape (256,), added to; and the first row of each
         rule, -1 if there is none.
