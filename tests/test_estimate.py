@@ -466,3 +466,13 @@ def test_taxi_rides_of_chicago_are_read_under_their_own_names(cases: Path) -> No
 AXES = (("lon", "longitude"), ("lat", "latitude"))
 ENDS = (("origin", "pickup"), ("destination", "dropoff"))
 CHICAGO = [(-87.92, 41.69), (-87.55, 41.69), (-87.55, 42.03), (-87.92, 42.03)]
+
+
+def test_a_caller_without_a_home_lives_where_most_of_the_calls_are(tmp_path: Path) -> None:
+    (lon, lat), (away_lon, away_lat) = PLACES[0], PLACES[2]
+    rows = [(f"2013-03-08 0{hour}:10:00", lon, lat, "a") for hour in (1, 2, 3)] + [("2013-03-08 04:10:00", away_lon, away_lat, "a")]
+    path = tmp_path / "calls.csv"
+    pl.DataFrame(rows, schema=["time", "lon", "lat", "subscriber"], orient="row").write_csv(path)
+    demand, _ = estimate_demand([path], GRID)
+    assert (demand.origin.tolist(), demand.destination.tolist(), demand.trips.tolist()) == ([2], [0], [1.0])
+    assert demand.total_presence == 4.0

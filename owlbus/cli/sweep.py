@@ -141,9 +141,7 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
         "trips served": [point.served_share for point in found.points],
         "served directly": [point.direct_share for point in found.points],
     }
-    bounds = [point.bound_share for point in found.points]
-    proven = [bound for bound in bounds if bound is not None]
-    axes = draw_sweep(x, shares, bounds=proven if len(proven) == len(bounds) else None, city_share=CITY_SHARE if is_synthetic else None)
+    axes = draw_sweep(x, shares, city_share=CITY_SHARE if is_synthetic else None)
     labels = {"routes": "routes", "fleet": "buses", "km": "one-way km of all routes", "headway": "minutes between buses"}
     axes.set_xlabel(labels[found.kind])
     if found.knee is not None:
@@ -162,10 +160,10 @@ def _table(found: Sweep) -> Table:
     from rich.table import Table
 
     table = Table(title="Sweep", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in (found.kind, "people near", "served", "90 % interval", "direct", "more", "km", "buses", "bound", ""):
+    for column in (found.kind, "people near", "served", "90 % interval", "direct", "more", "km", "buses", ""):
         table.add_column(column, justify="right")
     for row in found.rows():
-        low, high, more, bound = row["served_low"], row["served_high"], row["marginal_points"], row["bound_share"]
+        low, high, more = row["served_low"], row["served_high"], row["marginal_points"]
         table.add_row(
             f"{row[found.kind]:g}",
             f"{row['presence_share']:.1%}",
@@ -175,7 +173,6 @@ def _table(found: Sweep) -> Table:
             "small" if more is None else f"{more:+.2f}",
             f"{row['total_km']:.0f}",
             f"{row['buses']}",
-            "" if bound is None else f"{bound:.1%}",
             "<- knee" if row["is_knee"] else "",
         )
     return table

@@ -48,7 +48,6 @@ _CSV_COLUMNS = (
     "buses",
     "marginal_trips",
     "marginal_points",
-    "bound_share",
     "is_knee",
 )
 
@@ -74,8 +73,6 @@ class SweepPoint:
         Trips served a night.
     length_m, buses
         One-way metres and buses of all routes.
-    bound_share
-        Proven upper bound of the objective, 0 to 1; None where none is known.
     """
 
     setting: float
@@ -89,7 +86,6 @@ class SweepPoint:
     served_trips: float
     length_m: int
     buses: int
-    bound_share: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +170,6 @@ class Sweep:
                     "buses": point.buses,
                     "marginal_trips": None if small else round(gain),
                     "marginal_points": None if small else round(100 * (point.served_share - base), 2),
-                    "bound_share": _rounded(point.bound_share),
                     "is_knee": int(place == self.knee),
                 }
             )
@@ -296,7 +291,6 @@ class _Runner:
             served_trips=counts[0],
             length_m=measures.total_length_m,
             buses=measures.total_buses,
-            bound_share=None,
         )
 
 

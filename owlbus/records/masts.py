@@ -95,7 +95,7 @@ def text_id(column: pl.Expr) -> pl.Expr:
     import polars as pl
 
     text = column.cast(pl.String).str.strip_chars()
-    return pl.when(text == "").then(None).otherwise(text)
+    return pl.when(text != "").then(text)
 
 
 def most_frequent_places(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
