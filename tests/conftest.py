@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("owlbus", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("owlbus")
+
+# Options of whoever runs the tests are not the tests' own; OWLBUS_TEST_ names what the tests may use.
+for name in [name for name in os.environ if name.startswith("OWLBUS_") and not name.startswith("OWLBUS_TEST_")]:
+    del os.environ[name]
 
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT.parent / "shared" / "cases"
