@@ -235,7 +235,6 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("stops without roads", ["plan", "RECORDS", "--stops", "s.csv", *out], 2, "--stops needs the roads that join them"),
         ("two grids", ["plan", "RECORDS", "--h3", "8", "--hexes", "9", *out], 2, "give one of them"),
         ("a missing area", ["plan", "RECORDS", "--area", "nothere.geojson", *out], 3, "nothere.geojson: cannot be read"),
-        ("standard input without an area", ["plan", "-", *out], 2, "standard input cannot be read twice"),
         ("records beside a run", ["plan", "calls.csv", "--run", "run", *out], 2, "--run takes demand and network from run"),
         ("a folder that is no run", ["plan", "--run", ".", *out], 3, "a run directory must hold run.json, found none"),
         ("a bad pair", ["plan", "RECORDS", "--map", "lon", *out], 2, "--map must read NAME=COLUMN, such as lon=x, got 'lon'"),

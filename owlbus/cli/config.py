@@ -22,6 +22,7 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
 
     The file is the one of ``--config`` or ``OWLBUS_CONFIG``, else ``owlbus.toml`` where the program runs, if there is one. Keys are option
     names without dashes in front; those at the top go to every command that has the option, those of a table ``[plan]`` to that command.
+    Options that take NAME=VALUE may be a table: ``map = { lon = "x" }``.
 
     Parameters
     ----------
@@ -52,19 +53,19 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
         msg = f"{file}: is no valid TOML ({error})"
         raise UsageError(msg) from None
     known = {name: _options(sub) for name, sub in command.commands.items()}
-    everywhere = {key: value for key, value in content.items() if not isinstance(value, dict)}
     every_option = {key for options in known.values() for key in options}
+    tables = {name: table for name, table in content.items() if isinstance(table, dict) and (name in known or name not in every_option)}
+    everywhere = {key: value for key, value in content.items() if key not in tables}
     for key in everywhere:
         _require(file, key, every_option)
     defaults = {
         name: {options[key]: _text(value) for key, value in everywhere.items() if key in options} for name, options in known.items()
     }
-    for name, table in content.items():
-        if isinstance(table, dict):
-            _require(file, f"[{name}]", {f"[{command}]" for command in known})
-            for key, value in table.items():
-                _require(file, key, set(known[name]))
-                defaults[name][known[name][key]] = _text(value)
+    for name, table in tables.items():
+        _require(file, f"[{name}]", {f"[{command}]" for command in known})
+        for key, value in table.items():
+            _require(file, key, set(known[name]))
+            defaults[name][known[name][key]] = _text(value)
     return defaults
 
 
@@ -97,7 +98,9 @@ def _require(file: Path, key: str, known: set[str]) -> None:
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401 - TOML holds many types
-    """Value as the parser takes it from a command line; dates and the like become text."""
+    """Value as the parser takes it from a command line; tables become NAME=VALUE, dates and the like text."""
+    if isinstance(value, dict):
+        return [f"{name}={item}" for name, item in value.items()]
     if isinstance(value, list):
         return [_text(item) for item in value]
     return value if isinstance(value, bool | int | float | str) else str(value)

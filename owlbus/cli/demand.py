@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, NetworkOptions, TalkOptions, sources_of
 from owlbus.cli.show import demand_table, records_table, rules_table
 from owlbus.cli.talk import talking
+from owlbus.errors import FindingError, UsageError
+
+if TYPE_CHECKING:
+    from owlbus.pipeline import Sources
 
 
 def demand(
@@ -16,20 +20,28 @@ def demand(
     demand: DemandOptions,
     talk: TalkOptions,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not; - is standard input.")
+        list[str] | None,
+        typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
     ] = None,
     out: Annotated[str | None, OUT] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only report what became of every row, also of files that would be refused; write nothing.")
+    ] = False,
 ) -> None:
     """
     [bold]owlbus demand calls.parquet taxi.csv.gz --area city.geojson[/bold]
 
-    Estimate demand from records: trips and people by hour, how far calls and taxi agree, and why rows were rejected.
+    Estimate demand from records: trips and people by hour, how far calls and taxi agree, and why rows were rejected. FILES may be folders
+    and patterns.
     """
     from owlbus.cli.chain import settings_of_run
     from owlbus.pipeline import read_demand
     from owlbus.rundir import RunRecord, open_run_dir
 
     sources = sources_of(files, area, demand, NetworkOptions())
+    if check:
+        _check(sources, talk, out)
+        return
     with talking(talk) as voice:
         if out is None:
             found = read_demand(sources)
@@ -60,3 +72,21 @@ def demand(
         voice.say(f"note: {note}")
     if out is not None:
         voice.say(f"Written to {out}: grid.parquet, demand.parquet and rejected.parquet, readable by you alone.")
+
+
+def _check(sources: Sources, talk: TalkOptions, out: str | None) -> None:
+    """Print what became of every row, and end with a finding where a file would be refused."""
+    from owlbus.pipeline import check_records
+
+    if out is not None:
+        msg = "--check only reports; leave --out away"
+        raise UsageError(msg)
+    with talking(talk) as voice:
+        report, refusals = check_records(sources)
+    document = {"command": "demand", "check": True, "records": report.to_json(), "refused": refusals}
+    voice.show(document, records_table(report), *([rules_table(report)] if report.rules else []))
+    if refusals:
+        raise FindingError("; ".join(refusals))
+    voice.say(
+        f"{report.rows_in:,} rows: {report.rows_counted:,} would count, {report.rows_rejected:,} would be rejected. Nothing was written."
+    )

@@ -104,6 +104,18 @@ class DemandOptions:
     timezone: Annotated[
         str | None, option(_DEMAND, "--timezone", unit="ZONE", text="Zone that times with a zone are shown in, such as Asia/Seoul.")
     ] = None
+    masts: Annotated[
+        str | None,
+        option(_DEMAND, "--masts", unit="FILE", text="Antennas (antenna_id, lon, lat), for calls that name one instead of a position."),
+    ] = None
+    market_share: Annotated[
+        str | None,
+        option(_DEMAND, "--market-share", unit="FILE", text="The operator's market share (district, share or lon, lat, share), 0 to 1."),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        option(_DEMAND, "--scheduler", unit="WHERE", text="Count in other processes: local:N, processes:N or tcp://HOST:PORT (Dask)."),
+    ] = None
     max_rejected: Annotated[
         float, option(_DEMAND, "--max-rejected", unit="SHARE", text="Largest share of a file's rows that may be rejected, 0 to 1.")
     ] = 1.0
@@ -310,6 +322,9 @@ def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions
         columns=_columns(demand.map or []),
         timezone=demand.timezone,
         max_rejected_share=demand.max_rejected,
+        masts=demand.masts,
+        market_share=demand.market_share,
+        scheduler=demand.scheduler,
     )
 
 

@@ -13,7 +13,7 @@ from owlbus.demand.compare import TAXI_WEIGHT, agreement, blend
 from owlbus.demand.counting import Account, Terms, counting
 from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_nothing, refuse_useless, rule_counts
 from owlbus.demand.weights import weigh
-from owlbus.errors import UsageError
+from owlbus.errors import DataError, UsageError
 from owlbus.progress import current_progress
 from owlbus.records.files import rejected_rows
 from owlbus.records.layout import CALLS, TAXI, Kind
@@ -112,7 +112,55 @@ def estimate_demand(
         if market_share is not None:
             counted = [one if one.demand.source != CALLS.name else replace(one, demand=weigh(one.demand, market_share)) for one in counted]
         _check_nights(n_nights, counted)
-        return _joined(counted, ledgers, taxi_weight, n_nights)
+        demand, report = _joined(counted, ledgers, taxi_weight, n_nights)
+        return demand, replace(report, notes=(*_layout_notes(sources), *report.notes))
+
+
+def check_files(
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    grid: HexGrid,
+    window: NightWindow | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    timezone: str | None = None,
+    max_rejected_share: float = 1.0,
+    masts: str | PathLike[str] | None = None,
+) -> tuple[DemandReport, list[str]]:
+    """
+    What would become of every record, without any demand.
+
+    Parameters
+    ----------
+    paths, grid, window, columns, timezone, max_rejected_share, masts
+        As for `estimate_demand`; shares are 0 to 1.
+
+    Returns
+    -------
+    report
+        Rows by rule and file.
+    refusals
+        Why files would be refused, one sentence each.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read at all.
+    UsageError
+        If an argument lies outside its range.
+    """
+    _check_shares(max_rejected_share=max_rejected_share)
+    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    refusals = []
+    with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
+        for source in sources:
+            counter.count(source, None, lambda rows: None)  # noqa: ARG005 - nobody watches
+        ledgers = [counter.ledger(source) for source in sources]
+        for ledger in ledgers:
+            try:
+                refuse_useless(ledger, max_rejected_share)
+            except DataError as error:
+                refusals.append(str(error))
+    return DemandReport(tuple(ledger.counted() for ledger in ledgers), rule_counts(ledgers), ()), refusals
 
 
 def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> Account:
@@ -168,6 +216,18 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
         return []
     claim = "as one night" if n_nights in {None, 1} else f"as the sum of {n_nights} nights, as told"
     return [f"records of {demand.source} carry no date and are taken {claim}"]
+
+
+def _layout_notes(sources: Sequence[Source]) -> list[str]:
+    """Return what was taken for granted about files: homes that were worked out, and clocks of other publishers."""
+    notes = []
+    homeless = [source.name for source in sources if source.homes is not None]
+    if homeless:
+        notes.append(f"{homeless[0]}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours")
+    clocks = [source for source in sources if source.layout.timezone is not None]
+    if clocks:
+        notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")
+    return notes
 
 
 def _thin_nights(demand: Demand) -> list[str]:

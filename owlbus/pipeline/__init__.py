@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from owlbus.pipeline.runs import PlanRun, Request, Scored, best_plan, budget_of, score_study, write_run
-from owlbus.pipeline.study import Reading, Sources, Study, build_study, read_demand, read_study, write_study
+from owlbus.pipeline.study import Reading, Sources, Study, build_study, check_records, read_demand, read_study, write_study
 
 __all__ = [
     "PlanRun",
@@ -15,6 +15,7 @@ __all__ = [
     "best_plan",
     "budget_of",
     "build_study",
+    "check_records",
     "read_demand",
     "read_study",
     "score_study",

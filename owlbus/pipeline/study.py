@@ -15,18 +15,18 @@ from owlbus.rundir import read_run
 from owlbus.units import NightWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand, DemandReport
+    from owlbus.demand.counting import Account, Terms
     from owlbus.hexgrid import HexGrid
     from owlbus.network import Network
+    from owlbus.records import Source
     from owlbus.rundir import RunDir
     from owlbus.sample import City
-
-STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,12 @@ class Sources:
         Zone that times with a zone are shown in.
     max_rejected_share
         Largest share of a file's rows that may be rejected, 0 to 1.
+    masts
+        Table of antennas, for calls that name one instead of a position; None for none.
+    market_share
+        Table of the operator's market share by district; None where the records are everyone's.
+    scheduler
+        Where records are counted: ``local:N``, ``processes:N`` or the address of a Dask cluster; None counts in this process.
 
     Raises
     ------
@@ -111,6 +117,9 @@ class Sources:
     columns: Mapping[str, str] = field(default_factory=dict)
     timezone: str | None = None
     max_rejected_share: float = 1.0
+    masts: str | None = None
+    market_share: str | None = None
+    scheduler: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse parts that contradict each other."""
@@ -248,6 +257,7 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
         If an option lies outside its range.
     """
     from owlbus.demand import estimate_demand
+    from owlbus.records.finding import find_files
 
     timings: dict[str, float] = {}
     city = read_named_city(sources.city)
@@ -265,15 +275,71 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
             timezone=sources.timezone,
             max_rejected_share=sources.max_rejected_share,
             rejected=rejected,
+            masts=sources.masts,
+            market_share=_market_share(sources, grid, city),
+            run=_runner(sources),
         )
-    return Reading(grid, demand, report, city, tuple(name for name in (*files, sources.area) if name), timings)
+    inputs = (*(one.name for one in find_files(files)), sources.area, sources.masts, sources.market_share)
+    return Reading(grid, demand, report, city, tuple(name for name in inputs if name), timings)
+
+
+def check_records(sources: Sources) -> tuple[DemandReport, list[str]]:
+    """
+    Read records and only say what becomes of every row.
+
+    Parameters
+    ----------
+    sources
+        Files and how to read them.
+
+    Returns
+    -------
+    report
+        Rows by rule and file, counts of rows.
+    refusals
+        Why files would be refused, one sentence each.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read at all.
+    """
+    from owlbus.demand.estimate import check_files
+
+    city = read_named_city(sources.city)
+    return check_files(
+        _records_of(sources, city),
+        build_grid(sources, city),
+        sources.window,
+        columns=sources.columns,
+        timezone=sources.timezone,
+        max_rejected_share=sources.max_rejected_share,
+        masts=sources.masts,
+    )
+
+
+def _market_share(sources: Sources, grid: HexGrid, city: City | None) -> NDArray[np.float64] | None:
+    """Return the operator's market share by hex, if a table of it is named."""
+    from owlbus.demand.weights import read_market_share
+
+    if sources.market_share is None:
+        return None
+    districts = None
+    if city is not None and len(city.districts):
+        places = zip(city.districts.lon.tolist(), city.districts.lat.tolist(), strict=True)
+        districts = dict(zip(city.districts.names, places, strict=True))
+    return read_market_share(sources.market_share, grid, districts)
+
+
+def _runner(sources: Sources) -> Callable[[Terms, Sequence[Source]], Account] | None:
+    """Return what counts records in other processes, if a scheduler is named."""
+    from owlbus.cluster import runner
+
+    return None if sources.scheduler is None else runner(sources.scheduler)
 
 
 def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
     """Return the files of records: those named, else the city's."""
-    if STDIN in sources.files and sources.area is None and city is None:
-        msg = "standard input cannot be read twice to find the study area; add --area outline.geojson"
-        raise UsageError(msg)
     if sources.files:
         return sources.files
     if city is None:
@@ -362,7 +428,7 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
     else:
-        outline = outline_of_records(sources.files, sources.columns, timezone=sources.timezone)
+        outline = outline_of_records(sources.files, sources.columns, timezone=sources.timezone, masts=sources.masts)
     if sources.h3_resolution is not None:
         return HexGrid.from_h3(outline, sources.h3_resolution)
     return HexGrid.cover(outline, sources.radius_m, n_hexes)

@@ -38,6 +38,7 @@ def outline_of_records(
     timezone: str | None = None,
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,
+    masts: str | PathLike[str] | None = None,
 ) -> NDArray[np.float64]:
     """
     Outline of the study area as the hull of the central positions, with a margin.
@@ -48,7 +49,7 @@ def outline_of_records(
     Parameters
     ----------
     paths
-        Files of records, as for `owlbus.demand.estimate_demand`; standard input cannot be read twice.
+        Files of records, as for `owlbus.demand.estimate_demand`.
     columns
         The files' column by owlbus' name, where they differ.
     timezone
@@ -57,6 +58,8 @@ def outline_of_records(
         Share of positions to draw around, in (0, 1].
     margin_m
         Metres added around the hull.
+    masts
+        Table of antennas, for calls that name one instead of a position.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def outline_of_records(
     if not 0 < central_share <= 1 or not margin_m > 0:
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
-    with open_sources([paths] if isinstance(paths, str | PathLike) else list(paths), columns) as sources:
+    with open_sources([paths] if isinstance(paths, str | PathLike) else list(paths), columns, masts) as sources:
         place, count = _places(sources, timezone)
         name = sources[0].name
     near = _central(place, count, central_share)

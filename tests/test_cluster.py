@@ -1,0 +1,105 @@
+"""Counting in other processes gives what one process gives, to the last bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from owlbus import cluster
+from owlbus.cluster import parts_of, runner
+from owlbus.demand import estimate_demand
+from owlbus.demand.counting import Account, Terms, count_part
+from owlbus.errors import UsageError
+from owlbus.records import open_sources
+from owlbus.sample import sample_city, sample_grid
+from owlbus.units import NightWindow
+
+
+@pytest.fixture(scope="module")
+def town():
+    city = sample_city("seoul")
+    return sample_grid(city), [city.calls_path, city.taxi_path]
+
+
+def same(one, two) -> bool:
+    pairs = [(getattr(one, field.name), getattr(two, field.name)) for field in fields(one)]
+    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+
+def test_parts_of_files_cover_every_row_once(town):
+    with open_sources(town[1]) as sources:
+        parts = parts_of(sources, 100_000)
+    assert [(part.first_row, part.stop_row) for part in parts[:4]] == [
+        (0, 100_000),
+        (100_000, 200_000),
+        (200_000, 300_000),
+        (300_000, 320_000),
+    ]
+    assert [part.stop_row for part in parts[4:]] == [None], "rides are compared with one another, so their file stays whole"
+
+
+def test_accounts_of_parts_merge_in_any_order_to_that_of_the_whole(town):
+    grid, files = town
+    terms = Terms(grid, NightWindow())
+    with open_sources(files[:1]) as sources:
+        whole = count_part(terms, sources)
+        parts = [count_part(terms, [part]) for part in parts_of(sources, 90_000)]
+    merged = Account()
+    for part in reversed(parts):
+        merged.merge(part)
+    assert same(whole.tallies["calls"].counted("calls").demand, merged.tallies["calls"].counted("calls").demand)
+    (one,), (two,) = (account.ledgers.values() for account in (whole, merged))
+    assert (one.rows.tolist(), one.first) == (two.rows.tolist(), two.first)
+
+
+def test_two_processes_count_what_one_does(town, monkeypatch):
+    monkeypatch.setattr(cluster, "PART_ROWS", 100_000)
+    grid, files = town
+    one, report = estimate_demand(files, grid)
+    two, other = estimate_demand(files, grid, run=runner("processes:2"))
+    assert same(one, two)
+    assert report == other
+
+
+def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
+    dask = pytest.importorskip("distributed")
+    grid, files = town
+    terms = Terms(grid, NightWindow())
+    one, _ = estimate_demand(files[:1], grid)
+    quiet = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
+    with dask.LocalCluster(n_workers=2, processes=True, **quiet) as local, open_sources(files[:1]) as sources:
+        victim = next(iter(local.workers.values())).pid
+        show = cluster._show
+
+        def kill_and_show(title, futures):
+            next(iter(dask.as_completed(futures)))
+            os.kill(victim, signal.SIGKILL)
+            show(title, futures)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cluster, "_show", kill_and_show)
+            patch.setattr(cluster, "parts_of", lambda sources: parts_of(sources, 20_000))
+            account = cluster.count_on_dask(terms, sources, local.scheduler_address, 0)
+    assert same(one, account.tallies["calls"].counted("calls").demand)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ("two", r"--scheduler must be local:N, processes:N or an address such as tcp://host:8786, got 'two'"),
+        ("local:0", r"--scheduler must name 1 to 512 workers, got 0"),
+    ],
+)
+def test_a_scheduler_that_is_none_is_refused(scheduler, message):
+    with pytest.raises(UsageError, match=f"^{message}$"):
+        runner(scheduler)
+
+
+def test_without_dask_the_way_to_it_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(UsageError, match=r"^--scheduler needs Dask, which is not installed; add it with: pip install 'owlbus\[cluster\]'$"):
+        runner("local:2")
