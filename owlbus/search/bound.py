@@ -1,0 +1,387 @@
+"""
+Upper bounds that hold for all plans within the limits, not only for the routes that a search has met.
+
+A trip counts only if both ends lie in walk sheds of stops of the plan. So its weight may be split between its ends, and with
+prices on hexes the plan is worth at most what hexes bring in beyond their price plus what the dearest routes earn in prices.
+The dearest routes are found on a relaxation that holds every simple route within the limits (`owlbus.kernels.pricing`); splits
+and prices descend on the routes known so far (`owlbus.kernels.dual`), and each price tried yields a proven bound of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import UsageError
+from owlbus.limits import RouteLimits
+from owlbus.search.objective import Case, Objective
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+_MARGIN = 1e-9
+"""Relative error that float64 sums of a bound may have; sums of 1e7 terms stay far below it."""
+_FIRST_PRICE = 0.7
+_INNER_STEPS = 300
+_LEVEL, _LEAST_LEVEL = 0.01, 1e-4
+_MOST_FAILS = 3
+_FARTHER, _NEARER, _LEAST_PART = 1.5, 0.6, 0.1
+_FINER = 0.8
+_LEARN_GAP = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundProblem:
+    """
+    What a bound is computed from.
+
+    Attributes
+    ----------
+    graph
+        Links and sheds: ``link_indptr, link_to, link_s, link_m, shed_indptr, shed_hex`` over S stops and H hexes; every link has
+        its reverse.
+    first, second
+        Ends of the unordered pairs of hexes between which a ride can serve trips, shape (P,), int32.
+    weight
+        What a pair brings if both ends are covered and joined, in 1/1024, shape (P,), float64, > 0.
+    bonus
+        What each hex brings if it is covered, in 1/1024, shape (H,), float64, >= 0.
+    total_units
+        What a plan that served everything would be worth, in 1/1024.
+    """
+
+    graph: tuple[NDArray[Any], ...]
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    weight: NDArray[np.float64]
+    bonus: NDArray[np.float64]
+    total_units: int
+
+    @classmethod
+    def of_case(cls, case: Case, objective: Objective) -> BoundProblem:
+        """
+        Problem of a case: pairs that no ride can serve are left out.
+
+        Parameters
+        ----------
+        case
+            Network, demand and rule.
+        objective
+            What a plan is worth.
+
+        Returns
+        -------
+        BoundProblem
+            Arrays in the rows of the case.
+        """
+        from owlbus.kernels.dual import least_drive
+
+        network = case.network
+        rows, columns = np.nonzero(case.weight)
+        drive = least_drive(network.shed_indptr, case.graph[5], case.n_rows, network.drive_s, rows, columns)
+        served = drive <= case.limit_s[rows, columns]
+        rows, columns = rows[served], columns[served]
+        units = case.weight[rows, columns].astype(np.float64) * objective.trips
+        bonus = case.presence.astype(np.float64) * objective.presence
+        key = np.minimum(rows, columns) * np.int64(case.n_rows) + np.maximum(rows, columns)
+        pairs, where = np.unique(key, return_inverse=True)
+        weight: NDArray[np.float64] = np.bincount(where, weights=units, minlength=pairs.size).astype(np.float64)
+        first, second = np.divmod(pairs[weight > 0], max(1, case.n_rows))
+        return cls(
+            graph=case.graph,
+            first=first.astype(np.int32),
+            second=second.astype(np.int32),
+            weight=weight[weight > 0],
+            bonus=bonus,
+            total_units=case.total_value(objective),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundPoint:
+    """
+    Where a bound stood.
+
+    Attributes
+    ----------
+    steps
+        Prices tried so far.
+    elapsed_s
+        Seconds of work so far.
+    bound_units
+        Proven bound in 1/1024.
+    """
+
+    steps: int
+    elapsed_s: float
+    bound_units: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Multipliers:
+    """
+    What proves a bound, and where a later run can go on from.
+
+    Attributes
+    ----------
+    split
+        Part of each pair's weight that its first hex gets, in 1/1024, shape (P,), float64.
+    price
+        Price of covering each hex, in 1/1024, shape (H,), float64, >= 0.
+    """
+
+    split: NDArray[np.float64]
+    price: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundResult:
+    """
+    A proven upper bound.
+
+    Attributes
+    ----------
+    bound_units, total_units
+        No plan within the limits is worth more than the first; a plan that served everything is worth the second; in 1/1024.
+    multipliers
+        Splits and prices that prove it; None where a listing of all routes does.
+    steps
+        Prices tried.
+    elapsed_s
+        Seconds of work.
+    trace
+        Course of the bound, in time order.
+    routes
+        Stops of each route of the best plan, where a listing of all routes found one; else empty.
+    """
+
+    bound_units: int
+    total_units: int
+    multipliers: Multipliers | None
+    steps: int
+    elapsed_s: float
+    trace: tuple[BoundPoint, ...] = field(default=(), repr=False)
+    routes: tuple[NDArray[np.int32], ...] = field(default=(), repr=False)
+
+    @property
+    def share(self) -> float:
+        """Bound over what a plan that served everything is worth, 0 to 1."""
+        return self.bound_units / self.total_units
+
+
+def upper_bound(
+    case: Case,
+    n_routes: int = 9,
+    *,
+    limits: RouteLimits | None = None,
+    objective: Objective | str = "served",
+    seconds: float = 60.0,
+    steps: int | None = None,
+    start: Multipliers | None = None,
+    on_step: Callable[[BoundPoint], bool] | None = None,
+) -> BoundResult:
+    """
+    Bound that no plan of K routes within the limits exceeds, whatever its routes.
+
+    Relaxed are: the ride, as soon as some path is fast enough; transfers; circuity and the least length; and routes may come back
+    to places outside their memory. Kept are length, ride time, stops, fleet and total length, rounded in the plans' favour.
+
+    Where no transfer can count and all routes of the network can be listed, nothing is relaxed, and the best plan comes with the
+    bound (`owlbus.search.listed`).
+
+    Parameters
+    ----------
+    case
+        Network, demand and rule.
+    n_routes
+        Routes K, >= 1.
+    limits
+        What a plan must keep; the defaults of `RouteLimits` if None.
+    objective
+        What a plan is worth.
+    seconds
+        Seconds of work after which the bound is returned; one step is always done.
+    steps
+        Prices to try at most; no such end if None.
+    start
+        Where an earlier run on the same case and objective ended.
+    on_step
+        Called after each price tried; the bound is returned once it returns True.
+
+    Returns
+    -------
+    BoundResult
+        The bound; the same for the same `steps` if the seconds do not end the run.
+
+    Raises
+    ------
+    UsageError
+        If `n_routes` is below 1.
+    """
+    value = Objective.parse(objective) if isinstance(objective, str) else objective
+    within = limits or RouteLimits()
+    bounder = Bounder(BoundProblem.of_case(case, value), n_routes, within, start)
+    if _without_transfers(case, value, n_routes):
+        exact = _listed_bound(case, value, n_routes, within, seconds)
+        if exact is not None:
+            return exact
+    while True:
+        now = bounder.step()
+        ended = now.elapsed_s >= seconds or (steps is not None and now.steps >= steps)
+        if ended or (on_step is not None and on_step(now)) or bounder.is_done:
+            return bounder.result()
+
+
+def _without_transfers(case: Case, objective: Objective, n_routes: int) -> bool:
+    """Whether no transfer can count."""
+    return n_routes == 1 or not (objective.trips and objective.max_transfers and case.rule.max_transfers)
+
+
+def _listed_bound(case: Case, objective: Objective, n_routes: int, limits: RouteLimits, seconds: float) -> BoundResult | None:
+    """Bound by the best of all routes, or None if they are too many to list."""
+    from owlbus.search.listed import best_of_listing, list_case
+
+    began = time.perf_counter()
+    listing = list_case(case, objective, limits)
+    if listing is None:
+        return None
+    best = best_of_listing(listing, n_routes, limits, seconds)
+    point = BoundPoint(1, time.perf_counter() - began, best.bound_units)
+    return BoundResult(best.bound_units, case.total_value(objective), None, 1, point.elapsed_s, (point,), best.routes)
+
+
+class Bounder:
+    """
+    A bound under way: each step tries prices, which proves a bound, and learns the routes that are dearest under them.
+
+    Compiled code runs without the interpreter's lock, so that a thread can step beside a search.
+
+    Parameters
+    ----------
+    problem
+        Network and demand.
+    n_routes
+        Routes K, >= 1.
+    limits
+        What a plan must keep.
+    start
+        Where an earlier run on the same problem ended.
+
+    Raises
+    ------
+    UsageError
+        If `n_routes` is below 1, or `start` belongs to another problem.
+    """
+
+    def __init__(self, problem: BoundProblem, n_routes: int, limits: RouteLimits, start: Multipliers | None = None) -> None:
+        """Choose the scarcest resource and make room for walks and known routes."""
+        from owlbus.search.pricing import Pricer
+
+        if n_routes < 1:
+            msg = f"n_routes must be at least 1, got {n_routes}"
+            raise UsageError(msg)
+        if start is not None and (start.split.shape, start.price.shape) != (problem.weight.shape, problem.bonus.shape):
+            msg = (
+                f"a start must have {problem.weight.size} splits and {problem.bonus.size} prices, got {start.split.size} and "
+                f"{start.price.size}; take one from the same case and objective"
+            )
+            raise UsageError(msg)
+        self.problem = problem
+        self.steps, self.elapsed_s = 0, 0.0
+        self._demand = (problem.first, problem.second, problem.weight, problem.bonus)
+        ends = np.concatenate([problem.first, problem.second])
+        self._top = problem.bonus + np.bincount(ends, weights=np.tile(problem.weight, 2), minlength=problem.bonus.size)
+        if start is None:
+            start = Multipliers(problem.weight / 2, (self._top + problem.bonus) * _FIRST_PRICE / 2)
+        self._at = Multipliers(np.clip(start.split, 0, problem.weight), np.clip(start.price, 0, self._top))
+        self._pricer = Pricer(problem.graph, problem.bonus.size, n_routes, limits, self._at.price)
+        self._best = float(problem.weight.sum() + problem.bonus.sum())
+        self._reached, self._model = math.inf, 0.0
+        self._level, self._part = _LEVEL, 1.0
+        self._trace: list[BoundPoint] = []
+
+    @property
+    def bound_units(self) -> int:
+        """Proven bound in 1/1024; plans are worth whole units, so it is rounded down after a margin for float sums."""
+        return math.floor(self._best * (1 + _MARGIN) + _MARGIN)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether further steps can hardly lower the bound."""
+        return self._level < _LEAST_LEVEL
+
+    def step(self) -> BoundPoint:
+        """
+        Try prices.
+
+        Returns
+        -------
+        BoundPoint
+            Where the bound stands now.
+        """
+        began = time.perf_counter()
+        if self.steps == 0:
+            self._try(self._at)
+        else:
+            self._descend()
+        self.steps += 1
+        self.elapsed_s += time.perf_counter() - began
+        self._trace.append(BoundPoint(self.steps, self.elapsed_s, self.bound_units))
+        return self._trace[-1]
+
+    def result(self) -> BoundResult:
+        """
+        What is proven so far.
+
+        Returns
+        -------
+        BoundResult
+            The bound and what proves it.
+        """
+        return BoundResult(self.bound_units, self.problem.total_units, self._at, self.steps, self.elapsed_s, tuple(self._trace))
+
+    def _descend(self) -> None:
+        """Go downhill on the known routes, and part of the way there: farther after a success, less far after a failure."""
+        from owlbus.kernels.dual import descend
+
+        split, price = self._at.split.copy(), self._at.price.copy()
+        aim = Multipliers(np.empty_like(split), np.empty_like(price))
+        pricer = self._pricer
+        self._model = descend(
+            self._demand,
+            pricer.mixes,
+            pricer.pool,
+            pricer.n_known,
+            self._top,
+            split,
+            price,
+            aim.split,
+            aim.price,
+            _INNER_STEPS,
+            self._level,
+        )
+        part = self._part
+        between = Multipliers(self._at.split + part * (aim.split - self._at.split), self._at.price + part * (aim.price - self._at.price))
+        lower = self._try(between)
+        self._part = min(part * (_FARTHER if lower else _NEARER), 1.0)
+        if self._part < _LEAST_PART:
+            self._level, self._part = self._level * _FINER, 1.0
+
+    def _try(self, point: Multipliers) -> bool:
+        """Prove the bound at a point and learn its dearest routes; whether it is the lowest so far."""
+        from owlbus.kernels.dual import hexes_worth
+
+        profit = np.empty_like(point.price)
+        value = hexes_worth(self._demand, point.split, point.price, profit) + self._pricer.dearest(point.price)
+        self._pricer.learn(repeats=value <= self._model * (1 + _LEARN_GAP))
+        lower = bool(value < self._reached)
+        if lower:
+            self._reached, self._at = value, point
+            self._best = min(self._best, value)
+        return lower

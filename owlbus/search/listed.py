@@ -1,0 +1,206 @@
+"""
+Small networks: every route within the limits listed, and the best K of them by mixed-integer programming.
+
+Without transfers a plan is worth what its routes are worth together, each trip and person counted once:
+
+    maximise    sum over groups g of worth_g y_g
+    subject to  y_g <= sum of z_r over the routes r that serve g
+                sum of z_r <= K,  sum of buses_r z_r <= fleet,  sum of metres_r z_r <= all metres
+                z_r in {0, 1},  0 <= y_g <= 1
+
+A group is the trips between two hexes, or the people of one, that the same routes serve.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.limits import RouteLimits
+    from owlbus.search.objective import Case, Objective
+
+MOST_ROUTES = 6_000
+_MOST_STOPS_IN_ALL = 200_000
+_MOST_CELLS = 6_000_000
+_MOST_KEPT = 1_500
+_TOLERANCE = 1e-6
+"""Relative error that the solver's bound may have: its feasibility tolerance."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """
+    Routes within limits, and what each serves.
+
+    Attributes
+    ----------
+    routes
+        Stops of each route, R of them.
+    serves
+        Whether route r serves group g, shape (R, G), bool.
+    worth
+        What each group is worth in 1/1024, shape (G,), float64, > 0.
+    buses
+        Buses that each route needs, shape (R,), int64.
+    length_m
+        Longer one-way metres of each route, shape (R,), int64.
+    """
+
+    routes: tuple[NDArray[np.int32], ...]
+    serves: NDArray[np.bool_]
+    worth: NDArray[np.float64]
+    buses: NDArray[np.int64]
+    length_m: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ListedBest:
+    """
+    Best choice among listed routes.
+
+    Attributes
+    ----------
+    routes
+        Stops of each route chosen; empty if the time ran out before any choice was found.
+    bound_units
+        No choice is worth more, in 1/1024.
+    """
+
+    routes: tuple[NDArray[np.int32], ...]
+    bound_units: int
+
+
+def list_case(case: Case, objective: Objective, limits: RouteLimits) -> Listing | None:
+    """
+    All routes of a case, less those that another one replaces, if they are few enough.
+
+    Parameters
+    ----------
+    case
+        Network, demand and rule.
+    objective
+        What a plan is worth; transfers are not seen.
+    limits
+        What a route must keep.
+
+    Returns
+    -------
+    Listing or None
+        None if there are more than `MOST_ROUTES` routes, or too many that none replaces.
+    """
+    from owlbus.kernels.listing import list_routes
+
+    start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
+    rules = (limits.max_length_m, limits.min_length_m, limits.max_ride_s, limits.max_circuity, limits.max_stops, limits.min_stops)
+    found = list_routes(case.graph, np.array(rules, np.float64), case.network.drive_m, start, stops)
+    if found < 0:
+        return None
+    routes = tuple(stops[start[r] : start[r + 1]].copy() for r in range(found))
+    pairs = np.nonzero(case.weight * bool(objective.trips))
+    if found * (pairs[0].size + case.n_rows) > _MOST_CELLS:
+        return None
+    measured = [_measure(case, route, pairs, limits) for route in routes]
+    serves = np.array([row for row, _, _ in measured], np.bool_).reshape(found, pairs[0].size + case.n_rows)
+    worth = np.concatenate([case.weight[pairs] * float(objective.trips), case.presence * float(objective.presence)])
+    groups, where = np.unique(serves, axis=1, return_inverse=True)
+    summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=worth, minlength=groups.shape[1]).astype(np.float64)
+    useful = groups.any(axis=0) & (summed > 0)
+    buses, metres = (np.array([row[column] for row in measured], np.int64) for column in (1, 2))
+    kept = _not_replaced(groups[:, useful], buses, metres, limits)
+    if kept.size > _MOST_KEPT:
+        return None
+    return Listing(tuple(routes[r] for r in kept), groups[np.ix_(kept, useful)], summed[useful], buses[kept], metres[kept])
+
+
+def best_of_listing(listing: Listing, n_routes: int, limits: RouteLimits, seconds: float) -> ListedBest:
+    """
+    Best K of the listed routes, or a bound on them.
+
+    Parameters
+    ----------
+    listing
+        The routes.
+    n_routes
+        Routes K.
+    limits
+        What all routes together must keep.
+    seconds
+        Seconds after which the solver ends.
+
+    Returns
+    -------
+    ListedBest
+        The choice and the bound; both are worth the same, up to the solver's tolerance, if the time suffices.
+    """
+    import highspy
+
+    if not listing.routes or not listing.worth.size:
+        return ListedBest((), 0)
+    n_listed, n_groups = listing.serves.shape
+    model = highspy.Highs()  # type: ignore[no-untyped-call]
+    for option, value in (("output_flag", False), ("threads", 1), ("time_limit", seconds), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.5)):
+        model.setOptionValue(option, value)
+    chosen = [model.addVariable(0, 1, 0, type=highspy.HighsVarType.kInteger) for _ in range(n_listed)]
+    served = [model.addVariable(0, 1, -worth) for worth in listing.worth.tolist()]
+    for group in range(n_groups):
+        model.addConstr(served[group] - sum(chosen[r] for r in np.flatnonzero(listing.serves[:, group])) <= 0)
+    for load, room in (
+        (np.ones(n_listed), n_routes),
+        (listing.buses, limits.max_buses),
+        (listing.length_m, limits.max_total_length_m),
+    ):
+        if math.isfinite(room):
+            model.addConstr(sum(amount * variable for amount, variable in zip(load.tolist(), chosen, strict=True)) <= room)
+    model.run()
+    info = model.getInfo()
+    most = float(listing.worth.sum())
+    bound = min(most, -info.mip_dual_bound) if math.isfinite(info.mip_dual_bound) else most
+    values = np.array(model.getSolution().col_value[:n_listed]) if math.isfinite(info.objective_function_value) else np.zeros(n_listed)
+    routes = tuple(listing.routes[r] for r in np.flatnonzero(values > 0.5))  # noqa: PLR2004 -- the middle of 0 and 1
+    return ListedBest(routes, math.floor(min(most, bound * (1 + _TOLERANCE)) + _TOLERANCE))
+
+
+def _measure(
+    case: Case, route: NDArray[np.int32], pairs: tuple[NDArray[np.int64], ...], limits: RouteLimits
+) -> tuple[NDArray[np.bool_], int, int]:
+    """Pairs and hexes that a route serves, its buses and its longer metres."""
+    from owlbus.kernels.coverage import NEVER, measure_route
+
+    ahead, back = np.empty(route.size, np.float32), np.empty(route.size, np.float32)
+    metres = max(measure_route(case.graph, route, route.size, ahead, back))
+    shed_indptr, shed_hex = case.graph[4], case.graph[5]
+    rides = np.full((case.n_rows, case.n_rows), NEVER, np.float32)
+    sheds = [shed_hex[shed_indptr[stop] : shed_indptr[stop + 1]] for stop in route]
+    for p, origins in enumerate(sheds):
+        for q, destinations in enumerate(sheds):
+            ride = ahead[q] - ahead[p] if q >= p else back[p] - back[q]
+            cells = np.ix_(origins, destinations)
+            rides[cells] = np.minimum(rides[cells], ride)
+    reached = np.zeros(case.n_rows, np.bool_)
+    reached[np.concatenate(sheds)] = True
+    cycle_s = int(ahead[-1] + back[-1])
+    return np.concatenate([rides[pairs] <= case.limit_s[pairs], reached]), max(1, -(-cycle_s // limits.headway_s)), metres
+
+
+def _not_replaced(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
+    """Routes that no other one replaces: none serves as much and needs no more of what is limited; ties go to the first."""
+    order = np.lexsort((metres, buses, -serves.sum(axis=1)))
+    needs = [load for load, room in ((buses, limits.max_buses), (metres, limits.max_total_length_m)) if math.isfinite(room)]
+    kept, rows = np.empty(order.size, np.int64), np.empty_like(serves)
+    size = 0
+    for r in order.tolist():
+        covers = ~(serves[r] & ~rows[:size]).any(axis=1)
+        for load in needs:
+            covers &= load[kept[:size]] <= load[r]
+        if serves[r].any() and not covers.any():
+            kept[size], rows[size] = r, serves[r]
+            size += 1
+        if size > _MOST_KEPT:
+            break
+    return kept[:size]
