@@ -639,3 +639,37 @@ def test_the_checker_weighs_the_demand_that_no_bus_can_reach() -> None:
     assert check.passed
     assert (check.unreached_hexes, check.unreached_presence_share, check.unreached_trips_share) == (1, 0.25, 0.375)
     assert "25.0% of presence and 37.5% of trips are out of reach" in str(check)
+
+
+# both carriageways --------------------------------------------------------------------------------------------------------
+
+
+def dual(width_m: float) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A road of two carriageways, 3 km long, joined at its ends: nodes every kilometre eastwards, one link westwards."""
+    at = lonlat(FLAT, (-1500, 0), (-500, 0), (500, 0), (1500, 0), (1500, width_m), (-1500, width_m))
+    nodes = {"node_id": list("abcdef"), "lon": at[:, 0], "lat": at[:, 1]}
+    rows = [("a", "b", 1000.0), ("b", "c", 1000.0), ("c", "d", 1000.0), ("d", "e", width_m), ("e", "f", 3000.0), ("f", "a", width_m)]
+    start, end, metres = zip(*rows, strict=True)
+    links = {"from_node": start, "to_node": end, "length_m": metres, "freespeed_m_per_s": [10.0] * 6}
+    return pl.DataFrame(nodes), pl.DataFrame(links)
+
+
+def dual_network(width_m: float, **settings: Any) -> Network:  # noqa: ANN401  # settings of from_tables
+    stops = {"lon": lonlat(FLAT, (-500, 0), (500, 0))[:, 0], "lat": lonlat(FLAT, (-500, 0), (500, 0))[:, 1], "name": ["b", "c"]}
+    return Network.from_tables(*dual(width_m), FLAT, pl.DataFrame(stops), **settings)
+
+
+def test_a_stop_lies_on_both_carriageways_of_its_road_and_the_way_back_is_cut_opposite_it() -> None:
+    network = dual_network(40.0, speed_kmh=200)
+    assert network.link(0, 1) == (100, 1000)
+    assert network.link(1, 0) == (100, 1000)
+    back = np.stack(FLAT.project(*network.link_line(1, 0).T), axis=1)
+    assert back == pytest.approx(np.array([[500.0, 40.0], [-500.0, 40.0]]), abs=0.5)
+    assert network.report is not None
+    assert dict(network.report.counts)["stops on both carriageways of a road"] == 2
+
+
+@pytest.mark.parametrize(("width_m", "settings"), [(40.0, {"opposite_m": 0}), (40.0, {"opposite_m": 39.5}), (101.0, {})])
+def test_a_carriageway_that_is_too_far_away_is_another_road(width_m: float, settings: dict[str, float]) -> None:
+    network = dual_network(width_m, speed_kmh=200, **settings)
+    assert network.link(1, 0) == (round((5000 + 2 * width_m) / 10), round(5000 + 2 * width_m)), "round by both ends"
