@@ -184,7 +184,7 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
     if network is not None:
         _name_stops(axes, network, ahead.stops.tolist(), (ahead.at_m / 1000).tolist())
     axes.set_title(f"{_plain_text(name)}: runs of a night", loc="left", fontsize=11)
-    axes.legend(loc="upper right", frameon=True, framealpha=0.9, fontsize=8.5)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize=8.5)
     return axes
 
 

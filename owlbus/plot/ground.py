@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
 
 _LANE_SHARE = 1 / 220
+_MAP_IN, _LEGEND_IN = 7.4, 2.4
+_EDGE = "#e3e6ea"
 
 
 def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
@@ -63,8 +65,8 @@ def map_axes(ax: Axes | None, grid: HexGrid) -> Axes:
         Ready to draw on, metres.
     """
     width_m, height_m = (float(np.ptp(centre)) + 4 * grid.radius_m for centre in (grid.x_m, grid.y_m))
-    axes = new_axes(ax, 8.0, min(max(8.0 * height_m / width_m, 4.0), 12.0))
-    axes.set_aspect("equal")
+    axes = new_axes(ax, _MAP_IN + _LEGEND_IN, min(max(_MAP_IN * height_m / width_m, 4.0), 12.0))
+    axes.set_aspect("equal", anchor="W")
     axes.set_axis_off()
     return axes
 
@@ -95,7 +97,7 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
         msg = f"colours must have one entry per hex, shape ({grid.n_hexes},), got {colours.shape}"
         raise DataError(msg)
     shapes = _shapes(grid)
-    axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors="white", linewidths=0.35))
+    axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=_EDGE, linewidths=0.35))
     for mask, pattern in hatches:
         marked = [shapes[k] for k in np.flatnonzero(mask)]
         axes.add_collection(PolyCollection(marked, facecolors="none", edgecolors=INK, linewidths=0, hatch=pattern))

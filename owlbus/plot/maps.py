@@ -115,7 +115,7 @@ def coverage(
     draw_hexes(axes, grid, np.where(near == reached, colours, _FAINT))
     draw_routes(axes, network, plan)
     draw_scale(axes, grid)
-    what = f"people {'within' if reached else 'beyond'} {network.walk_m:g} m\nof a stop {_span(hours)}"
+    what = f"people {_span(hours)}\n{'within' if reached else 'beyond'} {network.walk_m:g} m of a stop"
     legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], _FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
     return axes
 
