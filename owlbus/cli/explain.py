@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -137,8 +137,23 @@ class _Question:
         chosen = None if self.name is None else find_route(self.plan, self.name)
         rows = [row.to_dict() for row in explain_routes(self.ledger, self.plan, self.limits.headway_s)]
         rows = rows if chosen is None else [rows[chosen]]
-        pages = [_routes_table(rows)] + ([] if chosen is None else [_segments_table(rows[0], self._stop_name)])
-        return {"routes": rows}, pages, None, None
+        if chosen is not None:
+            return {"routes": rows}, [_routes_table(rows), _segments_table(rows[0], self._stop_name)], None, None
+        steady = self._steadiness()
+        return {"routes": rows, **steady}, [_routes_table(rows), *_steady_tables(steady)], None, None
+
+    def _steadiness(self) -> dict[str, Any]:
+        """Ranks of routes over nights drawn anew, and coverage by weekday and hour; nothing where nights carry no date."""
+        from owlbus.evidence.robust import hour_matrix, rank_stability
+        from owlbus.evidence.shown import shown_count
+
+        if not self.ledger.weekdays or self.ledger.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
+            return {}
+        ranks = [
+            {**asdict(row), "only_served_trips": shown_count(row.only_served_trips), "same_share": round(row.same_share, 3)}
+            for row in rank_stability(self.ledger, self.plan)
+        ]
+        return {"ranks": ranks, "by_weekday_and_hour": hour_matrix(self.ledger, self.plan).to_dict()}
 
     def _missing(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
         from owlbus.evidence.missing import missing_places
@@ -319,6 +334,25 @@ def _routes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             count_text(weak["load_trips"]),
         )
     return table
+
+
+def _steady_tables(steady: Mapping[str, Any]) -> list[Table]:
+    """Ranks of routes over nights drawn anew, and the served share by weekday and hour."""
+    if not steady:
+        return []
+    ranks = _table("Rank of each route by the trips that only it serves, and where 90 % of nights drawn anew put it")
+    for column in ("rank", "route", "from", "to", "same rank in"):
+        ranks.add_column(column, justify="left" if column == "route" else "right")
+    for row in steady["ranks"]:
+        ranks.add_row(f"{row['rank']}", row["name"], f"{row['low_rank']}", f"{row['high_rank']}", f"{row['same_share']:.0%}")
+    served: Mapping[str, Mapping[str, float | None]] = steady["by_weekday_and_hour"]["served"]
+    matrix = _table("Trips served, by weekday of the evening and hour")
+    hours = list(next(iter(served.values())))
+    for column in ("", *(f"{hour} h" for hour in hours)):
+        matrix.add_column(column, justify="left" if not column else "right")
+    for day, shares in served.items():
+        matrix.add_row(day, *("" if share is None else f"{share:.1%}" for share in shares.values()))
+    return [ranks, matrix]
 
 
 def _segments_table(row: Mapping[str, Any], name_of: Any) -> Table:  # noqa: ANN401 - a callable that names a stop

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,12 +33,16 @@ from owlbus.cli.options import (
     SearchOptions,
     TalkOptions,
     limits_of,
+    option,
     request_of,
     rule_of,
     sources_of,
 )
 from owlbus.cli.talk import talking
 from owlbus.errors import UsageError
+
+if TYPE_CHECKING:
+    from owlbus.pipeline import PlanRun
 
 
 def plan(
@@ -57,6 +62,15 @@ def plan(
     ] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
+    robust: Annotated[
+        str | None,
+        option(
+            "Search",
+            "--robust",
+            unit="mean|QUANTILE",
+            text="Maximise over nights: their mean (the default), or a low quantile such as 0.1.",
+        ),
+    ] = None,
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
 ) -> None:
@@ -77,6 +91,7 @@ def plan(
         raise UsageError(msg)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
+    quantile = _quantile(robust)
     request = request_of(search, limits_of(limits), rule_of(rule))
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice, open_run_dir(out) as run:
@@ -85,6 +100,8 @@ def plan(
         warn(voice, study)
         given = reference_of(study, reference, max_snap)
         ran = best_plan(study, request)
+        if quantile is not None:
+            ran = _good_on_bad_nights(ran, quantile)
         held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)
         title = f"{len(ran.best.plan)} night routes"
         publish(
@@ -93,3 +110,39 @@ def plan(
     show_run(voice, ran, held, out, title, CITY_SHARE if held is not None and reference is None else None)
     leave_if_interrupted(ran)
     gate(ran.best.card, min_presence, min_served)
+
+
+def _quantile(robust: str | None) -> float | None:
+    """Return the quantile over nights to maximise, None for their mean."""
+    if robust in {None, "mean"}:
+        return None
+    try:
+        quantile = float(robust or "")
+    except ValueError:
+        quantile = -1.0
+    if not 0 <= quantile <= 1:
+        msg = f"--robust must be mean or a quantile in [0, 1], got {robust!r}"
+        raise UsageError(msg)
+    return quantile
+
+
+def _good_on_bad_nights(ran: PlanRun, quantile: float) -> PlanRun:
+    """Go on from the plan of a search to one whose served share is high on bad nights too."""
+    from owlbus.evidence.robust import robust_plan
+    from owlbus.pipeline import score_study
+    from owlbus.search import Objective
+
+    study, request = ran.study, ran.request
+    goal = Objective.parse(request.objective)
+    plan, _ = robust_plan(
+        study.network,
+        study.demand,
+        ran.result.plan,
+        request.limits,
+        rule=request.rule,
+        objective=goal,
+        quantile=quantile,
+        seed=request.seed,
+    )
+    best = score_study(study, plan, ran.best.name, rule=request.rule, headway_s=request.limits.headway_s)
+    return replace(ran, best=best, result=replace(ran.result, plan=plan))

@@ -47,6 +47,9 @@ def sweep(
     ] = 60_000,
     starts: Annotated[int, typer.Option("--starts", metavar="N", help="Searches side by side, in threads.", rich_help_panel=_SEARCH)] = 2,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
+    bound: Annotated[
+        float, typer.Option("--bound", metavar="SECONDS", help="Seconds for a proven bound at each setting.", rich_help_panel=_SEARCH)
+    ] = 0.0,
     out: Annotated[str | None, option("Output", "--out", "-o", unit="DIR", text="Run directory to write.")] = None,
 ) -> None:
     """
@@ -69,7 +72,9 @@ def sweep(
         study = study_of(sources, from_run, None)
         warn(voice, study)
         ledger = Ledger.build(study.network, study.demand, rule_of(rule), study.districts)
-        found = sweep_plans(ledger, kind, settings, limits, n_routes=n_routes, objective=goal, n_steps=steps, n_starts=starts, seed=seed)
+        found = sweep_plans(
+            ledger, kind, settings, limits, n_routes=n_routes, objective=goal, n_steps=steps, n_starts=starts, seed=seed, bound_s=bound
+        )
         document = {
             "command": "sweep",
             "kind": kind,
@@ -141,7 +146,9 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
         "trips served": [point.served_share for point in found.points],
         "served directly": [point.direct_share for point in found.points],
     }
-    axes = draw_sweep(x, shares, city_share=CITY_SHARE if is_synthetic else None)
+    bounds = [point.bound_share for point in found.points]
+    proven = [bound for bound in bounds if bound is not None]
+    axes = draw_sweep(x, shares, bounds=proven if len(proven) == len(bounds) else None, city_share=CITY_SHARE if is_synthetic else None)
     labels = {"routes": "routes", "fleet": "buses", "km": "one-way km of all routes", "headway": "minutes between buses"}
     axes.set_xlabel(labels[found.kind])
     if found.knee is not None:
@@ -159,20 +166,26 @@ def _table(found: Sweep) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table(title="Sweep", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in (found.kind, "people near", "served", "90 % interval", "direct", "more", "km", "buses", ""):
+    table = Table(
+        title="Shares of people near a stop and of trips served, and points more than the setting before",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in (found.kind, "near", "served", "direct", "more", "km", "buses", "bound", ""):
         table.add_column(column, justify="right")
     for row in found.rows():
-        low, high, more = row["served_low"], row["served_high"], row["marginal_points"]
+        more, bound = row["marginal_points"], row["bound_share"]
         table.add_row(
             f"{row[found.kind]:g}",
             f"{row['presence_share']:.1%}",
             f"{row['served_share']:.1%}",
-            "" if low is None else f"{100 * low:.1f}-{100 * high:.1f}%",
             f"{row['direct_share']:.1%}",
             "small" if more is None else f"{more:+.2f}",
             f"{row['total_km']:.0f}",
             f"{row['buses']}",
-            "<- knee" if row["is_knee"] else "",
+            "" if bound is None else f"{bound:.1%}",
+            "knee" if row["is_knee"] else "",
         )
     return table

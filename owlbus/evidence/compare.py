@@ -11,9 +11,9 @@ import numpy as np
 from owlbus.errors import UsageError
 from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.ledger import Ledger
-from owlbus.evidence.shown import shown_difference, shown_hexes
+from owlbus.evidence.shown import shown_difference, shown_hexes, shown_interval
 from owlbus.privacy import MIN_COUNT
-from owlbus.score import CITY_SHARE, Scorecard, score_plan
+from owlbus.score import CITY_SHARE, Scorecard, score_plan, trips_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
+    from owlbus.evidence.difference import Interval
     from owlbus.limits import ServiceRule
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.score import Measure
 
 SCHEMA_VERSION = 1
 _FEWEST = 2
@@ -84,6 +86,7 @@ class Comparison:
             "schema_version": SCHEMA_VERSION,
             "city_share": CITY_SHARE,
             "n_nights": self.ledger.demand.n_nights,
+            "interval_over": "nights" if self.ledger.demand.n_nights > 1 else "trips of one night, as if drawn one by one",
             "baseline": first,
             "plans": {name: _measures(card, shown.get(name), min_count) for name, card in self.cards.items()},
             "differences": shown,
@@ -202,6 +205,13 @@ def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MI
     return f'{head[:-1]}, "features": [\n{body}\n]}}\n'.encode()
 
 
+def _interval(measure: Measure, n_nights: int) -> Interval:
+    """90 % interval of a share, over nights, or over the trips of the only one."""
+    if n_nights > 1:
+        return measure.low_share, measure.high_share
+    return trips_interval(measure.numerator, 0.0, measure.denominator)
+
+
 def _measures(card: Scorecard, change: Mapping[str, Any] | None, min_count: float) -> dict[str, Any]:
     """Every measure of a plan; counts are coarse where a small difference to the first plan would show."""
     values: dict[str, Any] = {}
@@ -214,9 +224,7 @@ def _measures(card: Scorecard, change: Mapping[str, Any] | None, min_count: floa
         share = count / measure.denominator if measure.denominator > 0 else 0.0
         values[name] = {
             "share": None if small else round(share, 6),
-            "interval": None
-            if small or coarse or measure.low_share is None
-            else [round(measure.low_share, 6), round(measure.high_share, 6)],
+            "interval": None if small or coarse else shown_interval(_interval(measure, card.n_nights)),
             "numerator": None if small else count,
             "denominator": round(measure.denominator, 1),
         }

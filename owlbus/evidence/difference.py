@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan import plan_measures
-from owlbus.score.intervals import difference_interval
+from owlbus.score.intervals import difference_interval, trips_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,7 +137,9 @@ class Difference:
     served_share, presence_share
         Difference of the shares, -1 to 1.
     served_interval, presence_interval
-        Their 90 % intervals, paired by night; None with fewer than two nights.
+        Their 90 % intervals, paired by night; with one night over its trips and people, as if drawn one by one.
+    n_nights
+        Nights of the demand.
     """
 
     whole: Moved
@@ -156,6 +158,7 @@ class Difference:
     presence_share: float
     served_interval: Interval
     presence_interval: Interval
+    n_nights: int
 
     @property
     def is_sure(self) -> bool:
@@ -189,7 +192,7 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
     whole = ledger.whole
     moved = masks.moved(whole)
     trips, people = float(whole.trips.trips.sum()), float(whole.people.sum())
-    all_trips, all_people = ledger.all_by_night()
+    intervals = _intervals(ledger, before, after, moved)
     hexes = masks.by_hex(whole)
     return Difference(
         whole=moved,
@@ -206,8 +209,23 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
         cost=cost_of(ledger, before, after, headway_s),
         served_share=moved.net_trips / trips if trips > 0 else 0.0,
         presence_share=moved.net_presence / people if people > 0 else 0.0,
-        served_interval=difference_interval(ledger.served_by_night(after) - ledger.served_by_night(before), all_trips),
-        presence_interval=difference_interval(ledger.reached_by_night(after) - ledger.reached_by_night(before), all_people),
+        served_interval=intervals[0],
+        presence_interval=intervals[1],
+        n_nights=ledger.demand.n_nights,
+    )
+
+
+def _intervals(ledger: Ledger, before: Account, after: Account, moved: Moved) -> tuple[Interval, Interval]:
+    """90 % intervals of the differences of the served and the presence share."""
+    all_trips, all_people = ledger.all_by_night()
+    if ledger.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
+        return (
+            trips_interval(moved.gained_trips, moved.lost_trips, float(all_trips.sum())),
+            trips_interval(moved.gained_presence, moved.lost_presence, float(all_people.sum())),
+        )
+    return (
+        difference_interval(ledger.served_by_night(after) - ledger.served_by_night(before), all_trips),
+        difference_interval(ledger.reached_by_night(after) - ledger.reached_by_night(before), all_people),
     )
 
 

@@ -119,10 +119,10 @@ def verdict(change: Change, found: Difference, n_nights: int, min_count: float =
     price = f"{cost.length_m / 1000:+.1f} km, {cost.cycle_min:+.0f} minutes of round trips, {cost.buses:+d} buses"
     if net == 0:
         word = "changes no trip"
-    elif not found.is_sure and n_nights > 1:
+    elif not found.is_sure:
         word = "not sure: the interval holds 0"
     else:
-        word = ("better" if net > 0 else "worse") + (" and sure" if n_nights > 1 else ", on one night")
+        word = ("better" if net > 0 else "worse") + (" and sure" if n_nights > 1 else ", beyond chance on this one night")
     return f"{change.label} ({', '.join(change.routes)}) {trips}{points}; {people}; {price}. {word[:1].upper()}{word[1:]}."
 
 
@@ -217,4 +217,5 @@ def _interval_text(interval: list[float] | None, n_nights: int) -> str:
     """Return the interval in points, or nothing."""
     if interval is None:
         return ""
-    return f" (90 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f} over {n_nights} nights)"
+    over = f"{n_nights} nights" if n_nights > 1 else "the trips of one night"
+    return f" (90 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f} over {over})"

@@ -173,6 +173,8 @@ def rank_stability(ledger: Ledger, plan: Plan) -> tuple[RouteRank, ...]:
     if n < 2:  # noqa: PLR2004 - one night cannot be resampled
         msg = f"ranks over resampled nights need at least 2 nights, got {n}"
         raise DataError(msg)
+    if not plan.routes:
+        return ()
     whole = ledger.served_by_night(ledger.enter(plan))
     alone = np.stack([whole - ledger.served_by_night(ledger.enter(_without(plan, k))) for k in range(len(plan))])
     draws = np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)

@@ -48,6 +48,7 @@ _CSV_COLUMNS = (
     "buses",
     "marginal_trips",
     "marginal_points",
+    "bound_share",
     "is_knee",
 )
 
@@ -73,6 +74,8 @@ class SweepPoint:
         Trips served a night.
     length_m, buses
         One-way metres and buses of all routes.
+    bound_share
+        Proven upper bound of the objective, 0 to 1; None where none was asked for.
     """
 
     setting: float
@@ -86,6 +89,7 @@ class SweepPoint:
     served_trips: float
     length_m: int
     buses: int
+    bound_share: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +174,7 @@ class Sweep:
                     "buses": point.buses,
                     "marginal_trips": None if small else round(gain),
                     "marginal_points": None if small else round(100 * (point.served_share - base), 2),
+                    "bound_share": _rounded(point.bound_share),
                     "is_knee": int(place == self.knee),
                 }
             )
@@ -188,6 +193,7 @@ def sweep_plans(
     n_steps: int = DEFAULT_STEPS,
     n_starts: int = 2,
     seed: int = 0,
+    bound_s: float = 0.0,
 ) -> Sweep:
     """
     Best plans over a range of settings, each search begun from the plan of the setting before.
@@ -215,6 +221,8 @@ def sweep_plans(
         Searches side by side, in threads; the best one is gone on from.
     seed
         Seed of all random numbers, >= 0.
+    bound_s
+        Seconds to spend on a proven bound at each setting; 0 for none.
 
     Returns
     -------
@@ -230,7 +238,7 @@ def sweep_plans(
     """
     _require_settings(kind, settings)
     goal = objective or Objective()
-    runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts)
+    runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_s)
     step = current_progress().step(f"Sweep {kind}", len(settings))
     points: list[SweepPoint] = []
     for setting in sorted(settings):
@@ -244,12 +252,13 @@ def sweep_plans(
 
 
 class _Runner:
-    """Plan of the setting before."""
+    """Plan of the setting before, and the bound's multipliers."""
 
-    def __init__(self, ledger: Ledger, goal: Objective, rng: np.random.Generator, n_steps: int, n_starts: int) -> None:
+    def __init__(self, ledger: Ledger, goal: Objective, rng: np.random.Generator, n_steps: int, n_starts: int, bound_s: float) -> None:
         self.ledger, self.goal, self.rng = ledger, goal, rng
-        self.n_steps, self.n_starts = n_steps, n_starts
+        self.n_steps, self.n_starts, self.bound_s = n_steps, n_starts, bound_s
         self.plan = Plan((), ledger.case.network.fingerprint)
+        self._multipliers: Any = None
 
     def run(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Search at one setting from the plan so far."""
@@ -260,7 +269,7 @@ class _Runner:
         best = max(chains, key=lambda chain: chain.best_value)
         if best.best_value >= case.value(self.plan, self.goal):
             self.plan = best.best_plan()
-        return self._point(setting, limits)
+        return self._point(setting, n_routes, limits)
 
     def _search(self, chain: Chain) -> None:
         """Fill what is empty, then change everything."""
@@ -271,7 +280,7 @@ class _Runner:
         total = chain.case.total_value(self.goal)
         chain.anneal(self.n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
 
-    def _point(self, setting: float, limits: RouteLimits) -> SweepPoint:
+    def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Measure the plan."""
         ledger, plan = self.ledger, self.plan
         account = ledger.enter(plan)
@@ -291,7 +300,18 @@ class _Runner:
             served_trips=counts[0],
             length_m=measures.total_length_m,
             buses=measures.total_buses,
+            bound_share=self._bound(n_routes, limits),
         )
+
+    def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
+        """Proven bound, begun from the prices of the setting before."""
+        if self.bound_s <= 0:
+            return None
+        from owlbus.search.bound import upper_bound
+
+        found = upper_bound(self.ledger.case, n_routes, limits=limits, objective=self.goal, seconds=self.bound_s, start=self._multipliers)
+        self._multipliers = found.multipliers
+        return min(1.0, float(found.share))
 
 
 def settings_of_text(text: str) -> list[float]:

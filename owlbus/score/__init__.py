@@ -2,7 +2,7 @@
 
 from owlbus.privacy import MIN_COUNT
 from owlbus.score.card import CITY_SHARE, Coverage, Measure, RouteScore, Scorecard, Segment
-from owlbus.score.intervals import difference_interval, share_interval
+from owlbus.score.intervals import difference_interval, share_interval, trips_interval
 from owlbus.score.measures import score_plan
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "difference_interval",
     "score_plan",
     "share_interval",
+    "trips_interval",
 ]

@@ -84,3 +84,37 @@ def difference_interval(gain: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     wider = math.sqrt(n / (n - 1)) * stdtrit(n - 1, 1 - _TAIL) / ndtri(1 - _TAIL)
     low, high = (centre + wider * (np.quantile(shares, at) - centre) for at in (_TAIL, 1 - _TAIL))
     return float(low), float(high)
+
+
+def trips_interval(gained: float, lost: float, total: float) -> tuple[float | None, float | None]:
+    """
+    90 % interval of a difference of two shares where there is one night only: trips are taken as drawn one by one.
+
+    Trips of one night are alike, so this is narrower than an interval over nights would be. With nothing lost it is the interval of a
+    single share.
+
+    Parameters
+    ----------
+    gained, lost
+        Trips or people that only the second, and only the first plan serves.
+    total
+        All of them.
+
+    Returns
+    -------
+    tuple of float or None
+        Lower and upper end, -1 to 1; (None, None) if there is nothing to share.
+
+    Examples
+    --------
+    >>> low, high = trips_interval(50.0, 50.0, 10_000.0)
+    >>> round(low, 4), round(high, 4)
+    (-0.0016, 0.0016)
+    """
+    if total <= 0:
+        return None, None
+    from scipy.special import ndtri
+
+    net = (gained - lost) / total
+    spread = math.sqrt(max(0.0, (gained + lost) / total - net**2) / total)
+    return net - float(ndtri(1 - _TAIL)) * spread, net + float(ndtri(1 - _TAIL)) * spread

@@ -1,0 +1,213 @@
+"""The commands of evidence: what they write, what they print, and how each bad question ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from owlbus.cli.app import run
+from owlbus.rundir import check_run
+
+SQUARE = [[127.00, 37.50], [127.06, 37.50], [127.06, 37.54], [127.00, 37.54], [127.00, 37.50]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run directory of a town of about forty hexes over three nights, with two routes of way-points beside it."""
+    folder = tmp_path_factory.mktemp("town")
+    rng = np.random.default_rng(7)
+    (folder / "area.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [SQUARE]}))
+    lines = ["time,lon,lat,home_lon,home_lat"]
+    for _ in range(3000):
+        lon, home_lon = rng.uniform(127.0, 127.06, 2)
+        lat, home_lat = rng.uniform(37.5, 37.54, 2)
+        time = f"2013-03-{rng.integers(12, 15)} 0{rng.integers(0, 5)}:{rng.integers(10, 60)}:00"
+        lines.append(f"{time},{lon:.5f},{lat:.5f},{home_lon:.5f},{home_lat:.5f}")
+    (folder / "calls.csv").write_text("\n".join(lines) + "\n")
+    (folder / "routes.csv").write_text(
+        "route,sequence,lon,lat\nA,1,127.005,37.505\nA,2,127.055,37.535\nB,1,127.055,37.505\nB,2,127.005,37.535\n"
+    )
+    records = [str(folder / "calls.csv"), "--area", str(folder / "area.geojson")]
+    out = str(folder / "run")
+    assert run(["plan", *records, "--out", out, "--reference", str(folder / "routes.csv"), "--steps", "300", "--routes", "2", "-q"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> dict:
+    """Run a command with --json and return its document."""
+    capsys.readouterr()
+    assert run([*words, "--json", "-q"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def given(made: Path) -> str:
+    return str(made / "run" / "reference.geojson")
+
+
+def test_compare_lays_plans_side_by_side_and_writes_the_difference(made, capsys, tmp_path):
+    out = tmp_path / "compared"
+    shown = told(capsys, "compare", given(made), str(made / "run" / "plan.geojson"), "--out", str(out))
+    assert (shown["command"], shown["schema_version"], shown["city_share"]) == ("compare", 1, 0.42)
+    assert list(shown["plans"]) == ["reference", "plan"]
+    assert check_run(out) == []
+    assert {file.name for file in out.iterdir()} == {"compare.json", "difference.geojson", "difference.png", "run.json"}
+    assert json.loads((out / "difference.geojson").read_text())["features"]
+
+
+def test_compare_prints_a_table_with_the_42_percent_beside_presence_only(made, capsys):
+    assert run(["compare", given(made), str(made / "run" / "plan.geojson"), "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if "42%" in line and "." not in line.split()[-1]] == ["people"]
+
+
+def test_compare_reads_way_points_and_three_plans(made, capsys):
+    plans = [given(made), str(made / "run" / "plan.geojson"), str(made / "routes.csv")]
+    shown = told(capsys, "compare", *plans, "--run", str(made / "run"))
+    assert list(shown["differences"]) == ["plan", "routes"]
+    assert shown["differences"]["routes"]["whole"]["net_trips"] == 0
+
+
+def test_compare_breaks_shares_down(made, capsys):
+    table = made / "by.csv"
+    table.write_text("lon,lat,side\n127.0,37.52,west\n127.06,37.52,east\n")
+    shown = told(capsys, "compare", given(made), str(made / "run" / "plan.geojson"), "--by", f"{table}:side")
+    assert set(shown["by"][f"{table}:side"]["plan"]["groups"]) == {"east", "west"}
+
+
+def test_explain_answers_one_complaint_with_a_page(made, capsys, tmp_path):
+    stop = json.loads(Path(given(made)).read_text())["features"][0]["properties"]["stops"][2]
+    out = tmp_path / "answer"
+    shown = told(capsys, "explain", given(made), "stop", str(stop), "--remove", "--out", str(out))
+    assert shown["kind"] == "remove"
+    assert stop not in json.loads((out / "plan.geojson").read_text())["features"][0]["properties"]["stops"]
+    assert {file.name for file in out.iterdir()} == {
+        "answer.html",
+        "answer.json",
+        "difference.geojson",
+        "difference.png",
+        "plan.geojson",
+        "run.json",
+    }
+    page = (out / "answer.html").read_text()
+    assert "data:image/png;base64," in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_explain_swaps_by_name_position_and_pair_alike(made, capsys):
+    stops = json.loads(Path(given(made)).read_text())["features"][0]["properties"]["stops"]
+    features = json.loads((made / "run" / "stops.geojson").read_text())["features"]
+    place = next(f for f in features if f["properties"]["stop"] not in stops)
+    other, (lon, lat) = place["properties"]["stop"], place["geometry"]["coordinates"]
+    asked = [
+        ("stop", str(stops[2]), "--swap", str(other)),
+        ("stop", "--swap", f"{stops[2]},{other}"),
+        ("stop", str(stops[2]), "--swap", f"{lon},{lat}"),
+        ("stop", str(stops[2]), "--move", f"{lon},{lat}"),
+    ]
+    answers = [told(capsys, "explain", given(made), *words) for words in asked]
+    assert [answer["kind"] for answer in answers] == ["swap", "swap", "swap", "move"]
+    assert len({json.dumps(answer["whole"]) for answer in answers}) == 1
+
+
+def test_explain_lists_routes_missing_places_and_swaps(made, capsys, tmp_path):
+    routes = told(capsys, "explain", given(made))
+    assert [row["name"] for row in routes["routes"]] == ["A", "B"]
+    assert {"ranks", "by_weekday_and_hour"} <= routes.keys()
+    assert [row["name"] for row in told(capsys, "explain", given(made), "route", "b")["routes"]] == ["B"]
+    missing = told(capsys, "explain", given(made), "missing", "--top", "3")
+    assert len(missing["places"]) <= 3
+    out = tmp_path / "swapped"
+    swaps = told(capsys, "explain", given(made), "suggest", "--apply", "1", "--out", str(out))
+    assert swaps["applied"] == 1
+    assert (out / "plan.geojson").read_bytes() != Path(given(made)).read_bytes()
+    dropped = told(capsys, "explain", given(made), "route", "A", "--drop")
+    assert (dropped["kind"], dropped["cost"]["buses"] < 0) == ("drop", True)
+    for words in (("explain", given(made), "route", "A"), ("explain", given(made)), ("explain", given(made), "missing")):
+        assert run([*words, "-q"]) == 0
+        assert capsys.readouterr().out
+
+
+def test_a_change_that_breaks_a_limit_is_told_and_ends_with_code_1(made, capsys):
+    missing = told(capsys, "explain", given(made), "missing", "--top", "1")["places"][0]["stop"]
+    capsys.readouterr()
+    assert run(["explain", given(made), "via", str(missing), "--max-length-km", "1", "-q"]) == 1
+    said = capsys.readouterr()
+    assert "above the 1,000 m allowed" in said.err
+    assert "Breaks a limit" in said.out
+
+
+def test_improve_lists_steps_and_draws_the_curve(made, capsys, tmp_path):
+    out = tmp_path / "improved"
+    shown = told(capsys, "improve", given(made), "--curve", "--steps", "1500", "--out", str(out))
+    assert [row["allowed_share"] for row in shown["curve"]] == [0.0, 0.05, 0.1, 0.2, 0.4]
+    assert all(row["stops_changed"] <= row["stops_allowed"] for row in shown["curve"])
+    assert {file.name for file in out.iterdir()} == {"curve.csv", "curve.png", "improve.json", "plan.geojson", "run.json", "steps.csv"}
+    assert len((out / "steps.csv").read_text().splitlines()) == len(shown["steps"]) + (1 if shown["steps"] else 0)
+    assert run(["improve", given(made), "--change", "20", "--steps", "500", "-q"]) == 0
+
+
+def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
+    out = tmp_path / "swept"
+    shown = told(capsys, "sweep", "--run", str(made / "run"), "--routes", "1:3", "--steps", "500", "--out", str(out))
+    served = [point["served_share"] for point in shown["points"]]
+    assert served == sorted(served)
+    names = {file.name for file in out.iterdir()}
+    assert names == {"run.json", "sweep.csv", "sweep.json", "sweep.png", "plan_1.geojson", "plan_2.geojson", "plan_3.geojson"}
+    assert run(["sweep", "--run", str(made / "run"), "--routes", "2", "--headway", "30,60", "--fleet", "4", "--steps", "300", "-q"]) == 0
+    assert "headway" in capsys.readouterr().out
+
+
+def test_a_robust_plan_is_written_like_any_other(made, tmp_path):
+    out = tmp_path / "robust"
+    words = ["plan", "--run", str(made / "run"), "--robust", "0.1", "--routes", "2", "--steps", "300", "--out", str(out), "-q"]
+    assert run(words) == 0
+    assert check_run(out) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["compare", "PLAN"], 2, "compare needs at least two plans, got 1; name another one"),
+        (["compare", "PLAN", "absent.geojson"], 3, "absent.geojson: no such file; name a plan as .geojson, .csv, .csv.gz or .zip"),
+        (["compare", "PLAN", "ELSEWHERE"], 3, "m from the nearest stop, allowed are 1500 m"),
+        (["compare", "PLAN", "EMPTY"], 3, "a plan in GeoJSON must be a FeatureCollection with at least one LineString"),
+        (["compare", "PLAN", "PLAN", "--by", "x"], 2, "--by must read FILE:COLUMN"),
+        (["compare", "PLAN", "PLAN", "--run", "RUN", "--records", "x.csv"], 2, "so --records would not be read; leave one of them out"),
+        (["explain", "PLAN", "rout"], 2, "WHAT must be one of route, stop, via, missing, suggest, got 'rout'"),
+        (["explain", "PLAN", "route", "AB"], 2, "no route is called 'AB'; did you mean B or A?"),
+        (["explain", "PLAN", "stop", "9999", "--remove"], 2, "stop 9999: the network has stops 0 to"),
+        (["explain", "PLAN", "stop", "q1r99", "--remove"], 2, "no stop or place is called 'q1r99'; did you mean"),
+        (["explain", "PLAN", "stop", "30.3,59.9", "--remove"], 2, "m from the nearest stop, allowed are 1500 m"),
+        (["explain", "PLAN", "stop", "3"], 2, "a stop needs one of --remove, --move LON,LAT and --swap P,Q"),
+        (["explain", "PLAN", "route", "A", "--remove"], 2, "change a stop, and the question is about route"),
+        (["explain", "PLAN", "route", "--drop"], 2, "route needs a name: a route"),
+        (["explain", "PLAN", "missing", "--drop"], 2, "--drop goes with a route"),
+        (["explain", "PLAN", "suggest", "--apply", "1"], 2, "explain PLAN suggest --apply N --out DIR"),
+        (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
+        (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must be at least 1, got 0"),
+        (["explain", "PLAN", "via"], 2, "via needs a name: a stop, a place or LON,LAT"),
+        (["improve", "PLAN", "--change", "200"], 2, "--change must be percent in [0, 100], such as 10 or 5,10,20, got '200'"),
+        (["improve", "PLAN", "--change", "x"], 2, "got 'x'"),
+        (["sweep", "--run", "RUN", "--routes", "9"], 2, "must be a range, such as --routes 1:20, got 0"),
+        (["sweep", "--run", "RUN", "--routes", "1:3", "--fleet", "1:9"], 2, "must be a range, such as --routes 1:20, got 2"),
+        (["sweep", "--run", "RUN", "--routes", "0:3"], 2, "routes to sweep must be whole numbers in [1, 64], got 0"),
+        (["plan", "--run", "RUN", "--robust", "bad", "--out", "x"], 2, "--robust must be mean or a quantile in [0, 1], got 'bad'"),
+    ],
+)
+def test_a_question_that_is_none_says_why_in_one_line(made, capsys, tmp_path, words, code, message):
+    (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    (tmp_path / "elsewhere.csv").write_text("route,sequence,lon,lat\nL,1,30.3,59.9\nL,2,30.4,59.9\n")
+    files = {"PLAN": given(made), "RUN": str(made / "run"), "EMPTY": "empty.geojson", "ELSEWHERE": "elsewhere.csv"}
+    assert run([files.get(word, word) for word in words]) == code
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message in lines[0]

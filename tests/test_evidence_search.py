@@ -1,0 +1,440 @@
+"""Missing places, swaps, improvements, sweeps and robustness: on towns that a hand can check, and against full counts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from cities import LINK_M, city
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_coverage import cases
+
+from owlbus.demand import Demand
+from owlbus.errors import DataError, InfeasibleError, UsageError
+from owlbus.evidence import Ledger
+from owlbus.evidence.changes import drop_route, remove_stop, replace_stop
+from owlbus.evidence.explain import explain_change, with_alternative
+from owlbus.evidence.groups import NOWHERE, break_down, read_groups
+from owlbus.evidence.improve import improve_plan, ordered_steps
+from owlbus.evidence.missing import missing_places
+from owlbus.evidence.page import answer_page
+from owlbus.evidence.places import Places
+from owlbus.evidence.robust import cross_checks, hour_matrix, rank_stability, robust_plan
+from owlbus.evidence.routes import explain_routes
+from owlbus.evidence.suggest import suggest_swaps
+from owlbus.evidence.sweep import settings_of_text, sweep_plans
+from owlbus.kernels.detours import steps_apart
+from owlbus.limits import RouteLimits
+from owlbus.plan import Plan, Route, check_plan, plan_measures
+from owlbus.score import difference_interval, score_plan, share_interval
+from owlbus.search import Case, Objective
+
+SERVED = Objective()
+ANY = RouteLimits(max_circuity=1e6)
+SIDE = 5
+
+
+def town(seed: int = 3, n_nights: int = 1, *, busy: int = 17):
+    """Five by five stops in a grid of links, random trips, and many people and trips at one of them."""
+    rng = np.random.default_rng(seed)
+    n = SIDE * SIDE
+    links = [(s, s + 1) for s in range(n) if s % SIDE < SIDE - 1] + [(s, s + SIDE) for s in range(n - SIDE)]
+    network, _ = city(n, links, {(0, 1): 1.0})
+    rows = 900
+    ends = rng.integers(0, n, (2, rows))
+    ends[0, :120] = busy
+    keep = ends[0] != ends[1]
+    night, hour = rng.integers(0, n_nights, rows), rng.integers(24, 27, rows)
+    trips = {
+        "night": night[keep],
+        "hour": hour[keep],
+        "origin": ends[0][keep],
+        "destination": ends[1][keep],
+        "trips": np.full(keep.sum(), 5.0),
+    }
+    people = {"night": night, "hour": hour, "hex": ends[0], "presence": np.full(rows, 5.0)}
+    nights = tuple(dt.date(2013, 3, 11) + dt.timedelta(days=day) for day in range(n_nights))
+    demand = Demand.from_rows(
+        n, trips, people, hours=(24, 25, 26), nights=nights if n_nights > 1 else (None,), grid=network.grid.fingerprint
+    )
+    plan = Plan((Route([0, 1, 2, 3, 4], "A"), Route([2, 7, 12, 11, 10], "B")), network.fingerprint)
+    return network, demand, plan
+
+
+def test_the_busiest_place_without_a_stop_is_listed_first_with_the_cheapest_way_to_it():
+    network, demand, plan = town()
+    ledger = Ledger.build(network, demand)
+    places = Places(("Boramae",), [network.stop_lon[17]], [network.stop_lat[17]])
+    found = missing_places(ledger, plan, places, ANY, n_places=5)
+    assert (found[0].stop, found[0].name) == (17, "Boramae (stop 17)")
+    assert found[0].presence == float(ledger.whole.people[17])
+    assert 17 in found[0].change.plan.used_stops
+    assert [place.presence for place in found] == sorted((place.presence for place in found), reverse=True)
+    assert not set(plan.used_stops.tolist()) & {place.stop for place in found}
+
+
+def test_a_place_that_no_route_may_reach_within_the_limits_says_so():
+    network, demand, plan = town()
+    tight = replace(ANY, max_length_m=4 * LINK_M, max_stops=5, max_total_length_m=8 * LINK_M)
+    found = missing_places(Ledger.build(network, demand), plan, Places(), tight, n_places=40)
+    assert any(place.change is None for place in found)
+    assert next(place for place in found if place.change is None).to_dict()["difference"] is None
+
+
+def test_nothing_is_missing_where_everybody_is_reached():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 20.0}, presence=dict.fromkeys(range(3), 30.0))
+    plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
+    assert missing_places(Ledger.build(network, demand), plan, Places(), ANY) == ()
+
+
+def test_suggested_swaps_gain_what_they_say_and_stand_in_order():
+    network, demand, plan = town()
+    ledger = Ledger.build(network, demand)
+    swaps = suggest_swaps(ledger, plan, Places(), ANY)
+    assert swaps
+    before = ledger.case.value(plan, SERVED)
+    for swap in swaps:
+        assert (ledger.case.value(swap.change.plan, SERVED) - before) / 1024 == swap.found.whole.net_trips > 0
+        assert swap.stop not in next(r.stops for r in swap.change.plan if r.name == swap.change.routes[0])
+    rates = [swap.gain_per_min for swap in swaps]
+    assert rates == sorted(rates, reverse=True)
+    assert [swap.rank for swap in swaps] == list(range(1, len(swaps) + 1))
+
+
+def test_stops_that_stay_are_not_swapped():
+    network, demand, plan = town()
+    swaps = suggest_swaps(Ledger.build(network, demand), plan, Places(), ANY, keep=plan.used_stops.tolist())
+    assert swaps == ()
+
+
+def test_improvements_stay_within_their_allowance_and_more_change_never_serves_less():
+    network, demand, plan = town()
+    case = Case.build(network, demand)
+    measures = plan_measures(network, plan)
+    limits = replace(ANY, max_total_length_m=measures.total_length_m + 4 * LINK_M)
+    found = improve_plan(case, plan, limits, (0.0, 0.2, 0.4, 1.0), n_steps=4000)
+    values = [one.value_units for one in found]
+    assert values == sorted(values)
+    assert values[0] == case.value(plan, SERVED) < values[-1]
+    assert found[0].plan.equals(plan)
+    for one in found:
+        changed = sum(steps_apart(a.stops, b.stops) for a, b in zip(plan, one.plan, strict=True))
+        assert changed <= one.n_changed <= one.n_allowed
+        assert [route.stops[[0, -1]].tolist() for route in one.plan] == [route.stops[[0, -1]].tolist() for route in plan]
+        assert check_plan(network, one.plan, limits) == ()
+
+
+def test_every_step_of_an_improvement_is_a_plan_that_could_run_and_they_add_up():
+    network, demand, plan = town()
+    case = Case.build(network, demand)
+    one = improve_plan(case, plan, ANY, (0.6,), n_steps=4000, keep_terminals=False)[0]
+    assert case.value(plan, SERVED) + sum(step.gain_units for step in one.steps) == one.value_units
+    for step in one.steps:
+        assert check_plan(network, step.plan, ANY) == ()
+    assert one.steps[-1].plan is one.plan
+
+
+def test_named_stops_stay():
+    network, demand, plan = town()
+    one = improve_plan(Case.build(network, demand), plan, ANY, (1.0,), keep=[1, 12], n_steps=4000, keep_terminals=False)[0]
+    assert 1 in one.plan.routes[0].stops
+    assert 12 in one.plan.routes[1].stops
+
+
+def test_an_improvement_is_fixed_by_its_seed():
+    network, demand, plan = town()
+    case = Case.build(network, demand)
+    a, b = (improve_plan(case, plan, ANY, (0.4,), n_steps=2000, seed=5)[0].plan for _ in range(2))
+    assert a.equals(b)
+
+
+@given(cases(), st.data())
+@settings(max_examples=30, deadline=None)
+def test_steps_lead_from_any_plan_to_one_that_is_worth_as_much_as_the_other(case, data):
+    case, plan = case
+    if not plan.routes:
+        return
+    k = data.draw(st.integers(0, len(plan) - 1))
+    stops = plan.routes[k].stops.tolist()
+    other = stops[: data.draw(st.integers(2, len(stops)))]
+    after = Plan((*plan.routes[:k], Route(other, plan.names[k]), *plan.routes[k + 1 :]), plan.network_fingerprint)
+    steps = ordered_steps(case, SERVED, plan, after, ANY)
+    last = steps[-1].plan if steps else plan
+    assert case.value(last, SERVED) >= case.value(after, SERVED)
+
+
+@pytest.mark.parametrize(
+    ("shares", "act", "message"),
+    [
+        ((0.4, 0.1), None, r"shares of stops to change must ascend in \[0, 1\], got 0.4, 0.1"),
+        ((), None, "got none"),
+        ((0.1,), "empty", "the plan has no routes, so there is nothing to improve"),
+        ((0.1,), "loop", "route L passes a stop twice"),
+    ],
+)
+def test_what_cannot_be_improved_says_why(shares, act, message):
+    network, demand, plan = town()
+    if act == "empty":
+        plan = Plan((), network.fingerprint)
+    if act == "loop":
+        plan = Plan((Route([0, 1, 6, 5, 0], "L"),), network.fingerprint)
+    with pytest.raises(UsageError, match=message):
+        improve_plan(Case.build(network, demand), plan, ANY, shares)
+
+
+def test_what_a_sweep_serves_never_falls_and_every_plan_keeps_its_limits():
+    network, demand, _ = town(n_nights=3)
+    found = sweep_plans(Ledger.build(network, demand), "routes", [3, 1, 2, 4], RouteLimits(), n_steps=1500)
+    assert [point.setting for point in found.points] == [1, 2, 3, 4]
+    for before, after in pairwise(found.points):
+        assert after.served_share >= before.served_share
+    for point in found.points:
+        assert len(point.plan) <= point.setting
+        assert check_plan(network, point.plan, RouteLimits()) == ()
+        assert score_plan(network, demand, point.plan).served_share == point.served_share
+    lines = found.to_csv().splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("routes,routes_run,served_share")
+
+
+@pytest.mark.parametrize(("kind", "values"), [("fleet", [1, 2, 4]), ("km", [3.0, 6.0, 12.0]), ("headway", [20.0, 40.0, 80.0])])
+def test_buses_kilometres_and_headways_are_swept_alike(kind, values):
+    network, demand, _ = town(n_nights=3)
+    limits = RouteLimits(max_buses=2) if kind == "headway" else RouteLimits()
+    found = sweep_plans(Ledger.build(network, demand), kind, values, limits, n_routes=2, n_steps=1500)
+    shares = [point.served_share for point in found.points]
+    assert shares == sorted(shares)
+    if kind == "fleet":
+        assert all(point.buses <= point.setting for point in found.points)
+    if kind == "km":
+        assert all(point.length_m <= 1000 * point.setting for point in found.points)
+
+
+def test_a_sweep_is_fixed_by_its_seed():
+    network, demand, _ = town()
+    ledger = Ledger.build(network, demand)
+    one, two = (sweep_plans(ledger, "routes", [1, 2], RouteLimits(), n_steps=800, seed=4).to_csv() for _ in range(2))
+    assert one == two
+
+
+def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
+    network, demand, _ = town(n_nights=3)
+    found = sweep_plans(Ledger.build(network, demand), "routes", [1, 2, 3], RouteLimits(), n_steps=500)
+    shares = (0.1, 0.45, 0.5)
+    bent = replace(found, points=tuple(replace(p, objective_share=s) for p, s in zip(found.points, shares, strict=True)))
+    assert bent.knee == 1
+    assert "Knee at 2" in bent.knee_text
+    assert "35.00 points, beyond it 5.00" in bent.knee_text
+    straight = replace(found, points=tuple(replace(p, objective_share=0.1 * p.setting) for p in found.points))
+    assert straight.knee_text.startswith("The curve has no knee") or straight.knee is None
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda lg: sweep_plans(lg, "zones", [1], ANY), UsageError, "a sweep goes over one of routes, fleet, km, headway, got 'zones'"),
+        (lambda lg: sweep_plans(lg, "routes", [0, 1], ANY), UsageError, r"routes to sweep must be whole numbers in \[1, 64\], got 0"),
+        (lambda lg: sweep_plans(lg, "fleet", [2.5], ANY), UsageError, "fleet to sweep must be whole numbers"),
+        (lambda lg: sweep_plans(lg, "km", [], ANY), UsageError, "got none"),
+        (lambda lg: sweep_plans(lg, "km", [0.01], ANY, n_steps=1), InfeasibleError, "no route keeps the limits at any of 1 settings of km"),
+        (
+            lambda _: settings_of_text("20:1"),
+            UsageError,
+            "a range must read FIRST:LAST, FIRST:LAST:STEP or A,B,C, such as 1:20, got '20:1'",
+        ),
+        (lambda _: settings_of_text("x"), UsageError, "got 'x'"),
+        (lambda _: settings_of_text("1:2:0"), UsageError, "got '1:2:0'"),
+    ],
+)
+def test_a_sweep_that_cannot_be_made_says_why(act, error, message):
+    network, demand, _ = town()
+    with pytest.raises(error, match=message):
+        act(Ledger.build(network, demand))
+
+
+def test_the_90_percent_interval_holds_the_truth_in_85_to_95_percent_of_200_trials():
+    """A week of nights, each with its own number of trips and its own rate around the true one; a difference of two plans, paired."""
+    rng = np.random.default_rng(11)
+    true, gain, held, held_gain = 0.3, 0.02, 0, 0
+    for _ in range(200):
+        trips = rng.poisson(3000 * np.exp(rng.normal(0, 0.2, 7)))
+        rates = np.clip(rng.normal(true, 0.03, 7), 0, 1)
+        served = rng.binomial(trips, rates)
+        more = rng.binomial(trips, np.clip(rng.normal(gain, 0.004, 7), 0, 1))
+        low, high = share_interval(served, trips)
+        held += low <= true <= high
+        low, high = difference_interval(more, trips)
+        held_gain += low <= gain <= high
+    assert 170 <= held <= 190
+    assert 170 <= held_gain <= 190
+
+
+def test_one_night_has_an_interval_over_its_trips():
+    network, demand, plan = town()
+    ledger = Ledger.build(network, demand)
+    answer = explain_change(ledger, plan, drop_route(plan, 0), ANY)
+    low, high = answer.found.served_interval
+    assert low < answer.found.served_share < high < 0
+    assert "over the trips of one night" in answer.verdict()
+
+
+def test_an_answer_names_what_breaks_and_what_else_could_be_done():
+    network, demand, plan = town(n_nights=4)
+    ledger = Ledger.build(network, demand)
+    limits = replace(ANY, max_length_m=4 * LINK_M)
+    answer = explain_change(ledger, plan, replace_stop(ledger.case, SERVED, plan, 1, 6), limits)
+    assert answer.change.broken == ("route A: length 6,000 m is 2,000 m above the 4,000 m allowed",)
+    with_other = with_alternative(ledger, plan, answer, limits, 1, 6)
+    assert with_other.alternative is not None
+    assert with_other.alternative.label != answer.change.label
+    document = with_other.to_dict()
+    json.dumps(document, allow_nan=False)
+    assert document["alternative"]["verdict"].startswith("stop ")
+
+
+def test_the_alternative_to_dropping_a_route_is_dropping_another_one():
+    network, demand, plan = town(n_nights=4)
+    ledger = Ledger.build(network, demand)
+    answer = with_alternative(ledger, plan, explain_change(ledger, plan, drop_route(plan, 0), ANY), ANY, None, 0)
+    assert answer.alternative.routes == ("B",)
+
+
+def test_the_page_shows_names_as_text_and_asks_the_network_for_nothing():
+    network, demand, plan = town(n_nights=4)
+    ledger = Ledger.build(network, demand)
+    change = replace(remove_stop(ledger.case, SERVED, plan, 1), label="<script>alert(1)</script> left out")
+    page = answer_page(explain_change(ledger, plan, change, ANY).to_dict(), plan="a & b", is_synthetic=True, picture=b"png")
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "a &amp; b" in page
+    assert "http" not in page
+    assert "SYNTHETIC" in page
+
+
+def test_routes_are_explained_by_what_the_scorecard_says_and_hours_add_up():
+    network, demand, plan = town(n_nights=4)
+    ledger = Ledger.build(network, demand)
+    card = score_plan(network, demand, plan)
+    for row, found in zip(card.routes, explain_routes(ledger, plan), strict=True):
+        assert found.only_served_trips == row.only_served_trips
+        assert found.only_presence == row.only_presence
+        assert found.riders_trips == row.boardings_trips + row.transfers_trips
+        hours = sum(found.load_by_hour.values())
+        assert np.allclose(hours, found.load_trips, atol=0.01 * len(found.load_by_hour))
+        assert found.bus_km == 3 * 3600 / 2700 * 8 * LINK_M / 1000
+        shown = found.to_dict()
+        assert all(s["load_trips"] is None or s["load_trips"] == 0 or s["load_trips"] >= 15 for s in shown["segments"])
+
+
+def test_ranks_of_routes_are_steady_where_nights_agree():
+    network, demand, plan = town(n_nights=4)
+    rows = rank_stability(Ledger.build(network, demand), plan)
+    assert [row.rank for row in rows] == [1, 2]
+    assert all(row.low_rank <= row.rank <= row.high_rank for row in rows)
+    assert rank_stability(Ledger.build(network, demand), Plan((), network.fingerprint)) == ()
+
+
+def test_the_matrix_of_weekdays_and_hours_is_the_scorecard_of_each():
+    network, demand, plan = town(n_nights=4)
+    matrix = hour_matrix(Ledger.build(network, demand), plan)
+    part = demand.slice(hours=[25], weekdays=["tue"])
+    assert matrix.served[matrix.weekdays.index("tue"), matrix.hours.index("01")] == score_plan(network, part, plan).served_share
+    assert matrix.to_dict()["served"]["mon"].keys() == {"00", "01", "02"}
+
+
+def test_robustness_over_nights_needs_nights():
+    network, demand, plan = town()
+    ledger = Ledger.build(network, demand)
+    with pytest.raises(DataError, match="ranks over resampled nights need at least 2 nights, got 1"):
+        rank_stability(ledger, plan)
+    with pytest.raises(DataError, match="weekdays need records with dates; this demand has none"):
+        hour_matrix(ledger, plan)
+    with pytest.raises(DataError, match="a plan that is good on bad nights too needs at least 2 nights, got 1"):
+        robust_plan(network, demand, plan, ANY)
+    with pytest.raises(UsageError, match=r"quantile must lie in \[0, 1\], got 2"):
+        robust_plan(network, demand, plan, ANY, quantile=2.0)
+
+
+def test_a_robust_plan_is_never_worse_on_bad_nights_than_the_one_it_begins_from():
+    network, demand, plan = town(n_nights=5)
+    ledger = Ledger.build(network, demand)
+    first = ledger.served_by_night(ledger.enter(plan)) / ledger.all_by_night()[0]
+    found, shares = robust_plan(network, demand, plan, RouteLimits(), quantile=0.0, n_rounds=3, n_steps=1500)
+    assert shares.min() >= first.min()
+    assert np.array_equal(shares, ledger.served_by_night(ledger.enter(found)) / ledger.all_by_night()[0])
+
+
+def test_a_plan_made_on_its_own_source_has_no_regret():
+    network, calls, plan = town(n_nights=2)
+    _, taxi, _ = town(seed=9, n_nights=2)
+    other = Plan((Route([0, 5, 10, 15], "A"),), network.fingerprint)
+    rows = {
+        (row.made_on, row.scored_on): row for row in cross_checks(network, {"calls": calls, "taxi": taxi}, {"calls": plan, "taxi": other})
+    }
+    assert rows["calls", "calls"].regret_share == rows["taxi", "taxi"].regret_share == 0.0
+    assert rows["calls", "taxi"].served_share == score_plan(network, taxi, plan).served_share
+
+
+def test_groups_come_from_polygons_points_hexes_and_classes_of_numbers(tmp_path):
+    network, demand, plan = town()
+    grid, middle = network.grid, float(np.median(network.grid.lon))
+    west = [[-1, -1], [middle, -1], [middle, 1], [-1, 1], [-1, -1]]
+    feature = {"type": "Feature", "properties": {"name": "west"}, "geometry": {"type": "Polygon", "coordinates": [west]}}
+    (tmp_path / "gu.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    labels = read_groups(f"{tmp_path}/gu.geojson:name", grid)
+    assert ((labels == "west") == (grid.lon <= middle)).all()
+    assert (labels == NOWHERE).any()
+    (tmp_path / "residents.csv").write_text("hex,women_share\n" + "".join(f"{h},{0.4 + h / 100}\n" for h in range(25)))
+    classes = read_groups(f"{tmp_path}/residents.csv:women_share", grid)
+    assert len(np.unique(classes)) == 4
+    (tmp_path / "points.csv").write_text(f"lon,lat,kind\n{grid.lon[0]},{grid.lat[0]},a\n{grid.lon[24]},{grid.lat[24]},b\n")
+    nearest = read_groups(f"{tmp_path}/points.csv:kind", grid)
+    assert (nearest[0], nearest[24]) == ("a", "b")
+    ledger = Ledger.build(network, demand)
+    shown = break_down(ledger, plan, classes).to_dict()
+    parts = break_down(ledger, plan, classes).groups.values()
+    card = score_plan(network, demand, plan)
+    assert sum(part.served for part in parts) == card.coverage.served.numerator
+    assert sum(part.reached for part in parts) == card.coverage.presence.numerator
+    assert shown["presence_best_to_worst"] is None or shown["presence_best_to_worst"] >= 1
+
+
+def test_a_group_too_small_to_show_takes_another_one_with_it():
+    network, demand, plan = town()
+    labels = np.array(["big"] * 12 + ["mid"] * 12 + ["tiny"])
+    thin = Demand.from_rows(
+        25,
+        {"night": [], "hour": [], "origin": [], "destination": [], "trips": []},
+        {"night": [0] * 25, "hour": [24] * 25, "hex": range(25), "presence": [40.0] * 24 + [6.0]},
+        grid=network.grid.fingerprint,
+    )
+    del demand
+    shown = break_down(Ledger.build(network, thin), plan, labels).to_dict()["groups"]
+    hidden = [name for name, row in shown.items() if row["presence"]["denominator"] is None]
+    assert "tiny" in hidden
+    assert len(hidden) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "error", "message"),
+    [
+        ("nocolon", None, UsageError, "--by must read FILE:COLUMN, such as districts.geojson:name, got 'nocolon'"),
+        ("absent.csv:x", None, DataError, "no such file; name a table as .geojson or .csv"),
+        ("a.csv:nmae", "hex,name\n0,x\n", DataError, "a.csv: has no column 'nmae'; did you mean 'name'?"),
+        ("a.csv:name", "id,name\n0,x\n", DataError, r"a.csv: needs a column hex \(index or label\), h3, or lon and lat, got id, name"),
+        ("a.csv:name", "hex,name\nq99r99,x\n", DataError, "none of its rows touches one of the 25 hexes"),
+        ("a.csv:name", "lon,lat,name\n1,x,a\n", DataError, "lon and lat must be numbers in every row"),
+        ("a.geojson:name", "{", DataError, "a.geojson: must be a GeoJSON FeatureCollection of polygons, and is not"),
+    ],
+)
+def test_a_table_to_break_down_by_that_does_not_fit_says_why(tmp_path, text, content, error, message):
+    network, _, _ = town()
+    if content is not None:
+        (tmp_path / text.partition(":")[0]).write_text(content)
+    with pytest.raises(error, match=message):
+        read_groups(f"{tmp_path}/{text}" if ":" in text else text, network.grid)
