@@ -272,7 +272,7 @@ def test_an_empty_plan_serves_nobody_and_loses_everything():
     found = difference(ledger, ledger.enter(plan), ledger.enter(Plan((), network.fingerprint)))
     assert (found.whole.lost_trips, found.whole.gained_trips) == (152.0, 0.0)
     low, high = found.served_interval
-    assert low < -152 / 252 < high, "one night: over its trips"
+    assert low < -152 / 282 < high, "one night: over its trips"
     assert found.is_sure
 
 
