@@ -1,15 +1,15 @@
 """
-Counting in other processes: on a Dask cluster, or in processes of this machine.
+Work in other processes: on a Dask cluster, or in processes of this machine.
 
-Files are cut into parts, each part is counted by the function that one machine uses too, and the accounts are merged in a tree. All counts
-are whole numbers, so the result is that of one machine to the last bit, whatever the parts and their order.
+Files to count are cut into parts, each part is counted by the function that one machine uses too, and the accounts are merged in a tree.
+All counts are whole numbers, so the result is that of one machine to the last bit, whatever the parts and their order.
 """
 
 from __future__ import annotations
 
 import pickle
 import re
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -22,6 +22,7 @@ from owlbus.records.twins import may_have_twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor
 
     from owlbus.records.opening import Source
 
@@ -61,6 +62,53 @@ def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], Account]:
     >>> runner("processes:2").func.__name__
     'count_in_processes'
     """
+    on_dask, address, workers = _where(scheduler)
+    return partial(count_on_dask, address=address, n_workers=workers) if on_dask else partial(count_in_processes, n_workers=workers)
+
+
+@contextmanager
+def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
+    """
+    Where functions of a module are called side by side.
+
+    Parameters
+    ----------
+    scheduler
+        As for `runner`; None calls them in threads of this process.
+    n_threads
+        Number of threads where no scheduler is named.
+
+    Yields
+    ------
+    Executor
+        Of `concurrent.futures`, or a Dask client that works in its place.
+
+    Raises
+    ------
+    UsageError
+        As for `runner`, or if no scheduler answers.
+
+    Examples
+    --------
+    >>> with executor(None, n_threads=2) as pool:
+    ...     list(pool.map(abs, [-1, 2]))
+    [1, 2]
+    """
+    if scheduler is None:
+        with ThreadPoolExecutor(n_threads) as threads:
+            yield threads
+        return
+    on_dask, address, workers = _where(scheduler)
+    if on_dask:
+        with _client(address, workers) as client:
+            yield client.get_executor(pure=False, retries=3)
+        return
+    with _processes(workers) as pool:
+        yield pool
+
+
+def _where(scheduler: str) -> tuple[bool, str | None, int]:
+    """Whether Dask is meant, its address if it is not to be started here, and the workers to start."""
     local = _LOCAL.fullmatch(scheduler)
     if local is None and _ADDRESS.fullmatch(scheduler) is None:
         msg = f"--scheduler must be local:N, processes:N or an address such as tcp://host:8786, got {scheduler!r}"
@@ -70,9 +118,16 @@ def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], Account]:
         msg = f"--scheduler must name 1 to {_MAX_WORKERS} workers, got {workers}"
         raise UsageError(msg)
     if local and local[1] == "processes":
-        return partial(count_in_processes, n_workers=workers)
+        return False, None, workers
     _dask()
-    return partial(count_on_dask, address=None if local else scheduler, n_workers=workers)
+    return True, None if local else scheduler, workers
+
+
+def _processes(n_workers: int) -> ProcessPoolExecutor:
+    """Start processes that share nothing with this one."""
+    import multiprocessing
+
+    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Source]:
@@ -119,12 +174,10 @@ def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) 
     Account
         What all files came to.
     """
-    import multiprocessing
-
     parts = parts_of(sources)
     step = current_progress().step(f"reading records in {n_workers} processes", total=len(parts))
     whole = Account()
-    with ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with _processes(n_workers) as pool:
         for future in as_completed([pool.submit(_count_packed, terms, part) for part in parts]):
             whole.merge(pickle.loads(future.result()))  # noqa: S301 - from our own process
             step.advance()

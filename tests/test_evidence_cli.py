@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import owlbus.plot
 from owlbus.cli.app import run
 from owlbus.rundir import check_run
 
@@ -74,6 +75,16 @@ def test_compare_reads_way_points_and_three_plans(made, capsys):
     shown = told(capsys, "compare", *plans, "--run", str(made / "run"))
     assert list(shown["differences"]) == ["plan", "routes"]
     assert shown["differences"]["routes"]["whole"]["net_trips"] == 0
+
+
+def test_compare_reads_geojson_way_points_and_a_feed_of_one_plan_alike(made, capsys):
+    """The feed of a run is its plan's timetable: read back, it serves what the plan does."""
+    written = made / "run"
+    shown = told(capsys, "compare", str(written / "plan.geojson"), str(written / "gtfs.zip"), str(made / "routes.csv"))
+    assert list(shown["plans"]) == ["plan", "gtfs", "routes"]
+    assert shown["differences"]["gtfs"]["whole"] == dict.fromkeys(shown["differences"]["gtfs"]["whole"], 0)
+    assert shown["plans"]["gtfs"]["total_length_m"] == shown["plans"]["plan"]["total_length_m"]
+    assert shown["differences"]["routes"]["whole"]["gained_trips"] != 0
 
 
 def test_compare_breaks_shares_down(made, capsys):
@@ -164,6 +175,20 @@ def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
     assert names == {"run.json", "sweep.csv", "sweep.json", "sweep.png", "plan_1.geojson", "plan_2.geojson", "plan_3.geojson"}
     assert run(["sweep", "--run", str(made / "run"), "--routes", "2", "--headway", "30,60", "--fleet", "4", "--steps", "300", "-q"]) == 0
     assert "headway" in capsys.readouterr().out
+
+
+def test_a_sweep_with_bounds_shows_them_in_table_json_csv_and_curve(made, capsys, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("owlbus.plot.sweep", lambda *given, _draw=owlbus.plot.sweep, **named: drawn.append(named) or _draw(*given, **named))
+    words = ["sweep", "--run", str(made / "run"), "--routes", "1:2", "--steps", "300", "--bound", "0.5"]
+    shown = told(capsys, *words, "--out", str(tmp_path / "swept"))
+    bounds = [point["bound_share"] for point in shown["points"]]
+    assert all(point["served_share"] <= bound <= 1 for point, bound in zip(shown["points"], bounds, strict=True))
+    header, *lines = (tmp_path / "swept" / "sweep.csv").read_text().splitlines()
+    assert [float(line.split(",")[header.split(",").index("bound_share")]) for line in lines] == bounds
+    assert [round(bound, 4) for bound in drawn[0]["bounds"]] == bounds
+    assert run([*words, "-q"]) == 0
+    assert "bound" in capsys.readouterr().out
 
 
 def test_a_robust_plan_is_written_like_any_other(made, tmp_path):

@@ -222,6 +222,30 @@ def test_a_sweep_is_fixed_by_its_seed():
     assert one == two
 
 
+@pytest.mark.parametrize("scheduler", ["processes:2", "local:2"])
+def test_a_sweep_in_other_processes_finds_what_one_process_finds(scheduler):
+    if scheduler.startswith("local"):
+        pytest.importorskip("distributed")
+    network, demand, _ = town(n_nights=2)
+    ledger = Ledger.build(network, demand)
+    one, two = (
+        sweep_plans(ledger, "routes", [1, 2], RouteLimits(), n_steps=300, n_starts=3, seed=4, scheduler=where)
+        for where in (None, scheduler)
+    )
+    assert one.to_csv() == two.to_csv()
+    assert all(a.plan.equals(b.plan) for a, b in zip(one.points, two.points, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["routes", "fleet"])
+def test_no_point_of_a_sweep_lies_above_its_bound_and_every_one_has_it(kind):
+    network, demand, _ = town(n_nights=2)
+    found = sweep_plans(Ledger.build(network, demand), kind, [1, 2, 3], RouteLimits(), n_routes=2, n_steps=800, bound_s=0.3)
+    for point in found.points:
+        assert point.objective_share <= point.bound_share <= 1
+    column = found.to_csv().splitlines()[0].split(",").index("bound_share")
+    assert [float(line.split(",")[column]) for line in found.to_csv().splitlines()[1:]] == [row["bound_share"] for row in found.rows()]
+
+
 def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
     network, demand, _ = town(n_nights=3)
     found = sweep_plans(Ledger.build(network, demand), "routes", [1, 2, 3], RouteLimits(), n_steps=500)
@@ -247,6 +271,7 @@ def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
             UsageError,
             "a range must read FIRST:LAST, FIRST:LAST:STEP or A,B,C, such as 1:20, got '20:1'",
         ),
+        (lambda lg: sweep_plans(lg, "km", [3.0], ANY, scheduler="two"), UsageError, "--scheduler must be local:N, processes:N"),
         (lambda _: settings_of_text("x"), UsageError, "got 'x'"),
         (lambda _: settings_of_text("1:2:0"), UsageError, "got '1:2:0'"),
     ],

@@ -114,7 +114,12 @@ class DemandOptions:
     ] = None
     scheduler: Annotated[
         str | None,
-        option(_DEMAND, "--scheduler", unit="WHERE", text="Count in other processes: local:N, processes:N or tcp://HOST:PORT (Dask)."),
+        option(
+            _DEMAND,
+            "--scheduler",
+            unit="WHERE",
+            text="Count, and sweep, in other processes: local:N, processes:N or tcp://HOST:PORT (Dask).",
+        ),
     ] = None
     max_rejected: Annotated[
         float, option(_DEMAND, "--max-rejected", unit="SHARE", text="Largest share of a file's rows that may be rejected, 0 to 1.")

@@ -45,7 +45,10 @@ def sweep(
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", help="Moves to try at each setting and start.", rich_help_panel=_SEARCH)
     ] = 60_000,
-    starts: Annotated[int, typer.Option("--starts", metavar="N", help="Searches side by side, in threads.", rich_help_panel=_SEARCH)] = 2,
+    starts: Annotated[
+        int,
+        typer.Option("--starts", metavar="N", help="Searches side by side, in threads or by --scheduler.", rich_help_panel=_SEARCH),
+    ] = 2,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
     bound: Annotated[
         float, typer.Option("--bound", metavar="SECONDS", help="Seconds for a proven bound at each setting.", rich_help_panel=_SEARCH)
@@ -73,7 +76,17 @@ def sweep(
         warn(voice, study)
         ledger = Ledger.build(study.network, study.demand, rule_of(rule), study.districts)
         found = sweep_plans(
-            ledger, kind, settings, limits, n_routes=n_routes, objective=goal, n_steps=steps, n_starts=starts, seed=seed, bound_s=bound
+            ledger,
+            kind,
+            settings,
+            limits,
+            n_routes=n_routes,
+            objective=goal,
+            n_steps=steps,
+            n_starts=starts,
+            seed=seed,
+            bound_s=bound,
+            scheduler=demand.scheduler,
         )
         document = {
             "command": "sweep",

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _RESAMPLES = 2_000
 _SEED = 20_130_912
 _TAIL = 0.05
-_HOT_SHARE, _COLD_SHARE = 3e-4, 4e-6
 _SHARPNESS = 8.0
 
 
@@ -249,7 +248,7 @@ def robust_plan(
     ----------
     .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
     """
-    from owlbus.search.chain import Chain
+    from owlbus.search.warm import search_from
 
     if not 0 <= quantile <= 1:
         msg = f"quantile must lie in [0, 1], got {quantile:g}"
@@ -268,11 +267,7 @@ def robust_plan(
         weights *= np.exp(-_SHARPNESS * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / n_rounds)
         weights /= weights.mean()
         case = Ledger.build(network, _weighted(demand, weights), rule).case
-        chain = Chain(case, goal, limits, max(1, len(now)), rng.spawn(1)[0])
-        chain.load(now)
-        total = case.total_value(goal)
-        chain.anneal(n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
-        now = _renamed(chain.best_plan(), start)
+        now = _renamed(search_from(case, goal, limits, max(1, len(now)), now, n_steps, rng.spawn(1)[0])[0], start)
         found = _by_night(ledger, now)
         if np.quantile(found, quantile) > np.quantile(shares, quantile):
             best, shares = now, found

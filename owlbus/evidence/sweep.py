@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.cluster import executor
 from owlbus.errors import InfeasibleError, UsageError
 from owlbus.plan import Plan, plan_measures
 from owlbus.progress import current_progress
 from owlbus.score import share_interval
-from owlbus.search.chain import Chain
 from owlbus.search.objective import Objective
+from owlbus.search.warm import packed_case, search_apart, search_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from owlbus.evidence.difference import Interval
     from owlbus.evidence.ledger import Ledger
@@ -30,7 +32,6 @@ KINDS = ("routes", "fleet", "km", "headway")
 DEFAULT_STEPS = 60_000
 """Moves to try at each setting and start."""
 
-_HOT_SHARE, _COLD_SHARE = 3e-4, 4e-6
 _MOST_SETTINGS = 200
 _LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
 _MOST_ROUTES = 64
@@ -194,6 +195,7 @@ def sweep_plans(
     n_starts: int = 2,
     seed: int = 0,
     bound_s: float = 0.0,
+    scheduler: str | None = None,
 ) -> Sweep:
     """
     Best plans over a range of settings, each search begun from the plan of the setting before.
@@ -218,11 +220,13 @@ def sweep_plans(
     n_steps
         Moves to try at each setting and start; with the seed they fix the result.
     n_starts
-        Searches side by side, in threads; the best one is gone on from.
+        Searches side by side; the best one is gone on from.
     seed
         Seed of all random numbers, >= 0.
     bound_s
         Seconds to spend on a proven bound at each setting; 0 for none.
+    scheduler
+        Where they search: ``local:N``, ``processes:N`` or the address of a Dask cluster, with equal results; None takes threads.
 
     Returns
     -------
@@ -232,19 +236,22 @@ def sweep_plans(
     Raises
     ------
     UsageError
-        If `kind` is none, or there is no setting or one out of range.
+        If `kind` is none, there is no setting or one out of range, or the scheduler is none or does not answer.
     InfeasibleError
         If no plan keeps the tightest limits.
     """
     _require_settings(kind, settings)
     goal = objective or Objective()
-    runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_s)
-    step = current_progress().step(f"Sweep {kind}", len(settings))
     points: list[SweepPoint] = []
-    for setting in sorted(settings):
-        count, bounds = _limits_at(kind, setting, limits, n_routes)
-        points.append(runner.run(setting, count, bounds))
-        step.reach(len(points), f"{kind} {setting:g}: {points[-1].objective_share:.1%}")
+    with executor(scheduler, n_starts) as pool:
+        apart = None if scheduler is None else packed_case(ledger.case, ledger.demand)
+        search = partial(search_from, ledger.case) if apart is None else partial(search_apart, apart)
+        runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_s, partial(pool.map, search))
+        step = current_progress().step(f"Sweep {kind}", len(settings))
+        for setting in sorted(settings):
+            count, bounds = _limits_at(kind, setting, limits, n_routes)
+            points.append(runner.run(setting, count, bounds))
+            step.reach(len(points), f"{kind} {setting:g}: {points[-1].objective_share:.1%}")
     if not points[-1].plan.routes:
         msg = f"no route keeps the limits at any of {len(settings)} settings of {kind}; allow more kilometres, minutes or buses"
         raise InfeasibleError(msg)
@@ -254,31 +261,29 @@ def sweep_plans(
 class _Runner:
     """Plan of the setting before, and the bound's multipliers."""
 
-    def __init__(self, ledger: Ledger, goal: Objective, rng: np.random.Generator, n_steps: int, n_starts: int, bound_s: float) -> None:
-        self.ledger, self.goal, self.rng = ledger, goal, rng
+    def __init__(
+        self,
+        ledger: Ledger,
+        goal: Objective,
+        rng: np.random.Generator,
+        n_steps: int,
+        n_starts: int,
+        bound_s: float,
+        search: Callable[..., Iterable[tuple[Plan, int]]],
+    ) -> None:
+        self.ledger, self.goal, self.rng, self.search = ledger, goal, rng, search
         self.n_steps, self.n_starts, self.bound_s = n_steps, n_starts, bound_s
         self.plan = Plan((), ledger.case.network.fingerprint)
         self._multipliers: Any = None
 
     def run(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Search at one setting from the plan so far."""
-        case = self.ledger.case
-        chains = [Chain(case, self.goal, limits, n_routes, stream) for stream in self.rng.spawn(self.n_starts)]
-        with ThreadPoolExecutor(self.n_starts) as pool:
-            list(pool.map(self._search, chains))
-        best = max(chains, key=lambda chain: chain.best_value)
-        if best.best_value >= case.value(self.plan, self.goal):
-            self.plan = best.best_plan()
+        asked = (self.goal, limits, n_routes, self.plan, self.n_steps)
+        found = self.search(*([part] * self.n_starts for part in asked), self.rng.spawn(self.n_starts))
+        plan, value = max(found, key=itemgetter(1))
+        if value >= self.ledger.case.value(self.plan, self.goal):
+            self.plan = plan
         return self._point(setting, n_routes, limits)
-
-    def _search(self, chain: Chain) -> None:
-        """Fill what is empty, then change everything."""
-        chain.load(self.plan)
-        for k in range(len(self.plan), chain.frozen.size):
-            if not chain.construct(k):
-                break
-        total = chain.case.total_value(self.goal)
-        chain.anneal(self.n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
 
     def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Measure the plan."""

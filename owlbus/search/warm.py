@@ -1,0 +1,106 @@
+"""Searches that begin from a plan: in this process, or in another one that builds the case for itself."""
+
+from __future__ import annotations
+
+import pickle
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from owlbus.search.chain import Chain
+from owlbus.search.objective import Case
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from owlbus.limits import RouteLimits
+    from owlbus.plan import Plan
+    from owlbus.search.objective import Objective
+
+_HOT_SHARE, _COLD_SHARE = 3e-4, 4e-6
+
+
+def search_from(
+    case: Case, objective: Objective, limits: RouteLimits, n_routes: int, plan: Plan, n_steps: int, rng: np.random.Generator
+) -> tuple[Plan, int]:
+    """
+    Fill the routes that a plan leaves empty, then change all of them.
+
+    Parameters
+    ----------
+    case
+        Network, demand and rule.
+    objective
+        What to maximise.
+    limits
+        What plans keep; the given one must.
+    n_routes
+        Routes K, at least as many as the plan has.
+    plan
+        Plan to begin from; it may have no routes.
+    n_steps
+        Moves to try.
+    rng
+        Random numbers; the same ones give the same plan.
+
+    Returns
+    -------
+    plan
+        The best plan met.
+    value
+        What it is worth, in 1/1024.
+    """
+    chain = Chain(case, objective, limits, n_routes, rng)
+    chain.load(plan)
+    for k in range(len(plan), n_routes):
+        if not chain.construct(k):
+            break
+    total = case.total_value(objective)
+    chain.anneal(n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
+    return chain.best_plan(), chain.best_value
+
+
+def packed_case(case: Case, demand: object) -> bytes:
+    """
+    Pack what a case is built from, for `search_apart`.
+
+    Parameters
+    ----------
+    case
+        Network and rule.
+    demand
+        Trips that the case was built from.
+
+    Returns
+    -------
+    bytes
+        The same for the same case, in bytes.
+    """
+    return pickle.dumps((case.network, demand, case.rule), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def search_apart(
+    packed: bytes, objective: Objective, limits: RouteLimits, n_routes: int, plan: Plan, n_steps: int, rng: np.random.Generator
+) -> tuple[Plan, int]:
+    """
+    `search_from` in another process, with equal results.
+
+    Parameters
+    ----------
+    packed
+        From `packed_case`; a process builds each case once.
+    objective, limits, n_routes, plan, n_steps, rng
+        As in `search_from`.
+
+    Returns
+    -------
+    plan, value
+        As of `search_from`, the value in 1/1024.
+    """
+    return search_from(_unpacked(packed), objective, limits, n_routes, plan, n_steps, rng)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(packed: bytes) -> Case:
+    """Build the case; arrays are made as everywhere, so that compiled kernels fit them."""
+    network, demand, rule = pickle.loads(packed)  # noqa: S301 - from our own process
+    return Case.build(network, demand, rule)
