@@ -191,11 +191,39 @@ def test_a_sweep_with_bounds_shows_them_in_table_json_csv_and_curve(made, capsys
     assert "bound" in capsys.readouterr().out
 
 
-def test_a_robust_plan_is_written_like_any_other(made, tmp_path):
+def test_a_robust_plan_is_written_like_any_other_with_what_it_gains_and_costs(made, capsys, tmp_path):
     out = tmp_path / "robust"
-    words = ["plan", "--run", str(made / "run"), "--robust", "0.1", "--routes", "2", "--steps", "300", "--out", str(out), "-q"]
-    assert run(words) == 0
+    words = ["plan", "--run", str(made / "run"), "--robust", "0.1", "--routes", "2", "--steps", "300", "--out", str(out)]
+    shown = told(capsys, *words)["robust"]
     assert check_run(out) == []
+    assert json.loads((out / "robust.json").read_text()) == shown
+    assert (shown["quantile"], shown["n_nights"], shown["gain_share"] >= 0) == (0.1, 3, True)
+    assert run(words) == 0
+    said = capsys.readouterr().err
+    assert "At the 10% quantile over nights" in said
+    card = json.loads((out / "scorecard.json").read_text())
+    assert f"{json.loads((out / 'run.json').read_text())['objective_share']:.3f}" == f"{card['served']['share']:.3f}"
+
+
+def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_round(made, capsys, tmp_path):
+    rng = np.random.default_rng(3)
+    rides = ["pickup_time,origin_lon,origin_lat,dropoff_time,destination_lon,destination_lat"]
+    for _ in range(600):
+        (lon, to_lon), (lat, to_lat) = rng.uniform(127.0, 127.06, 2), rng.uniform(37.5, 37.54, 2)
+        night, minute = rng.integers(12, 15), rng.integers(0, 40)
+        start, end = (f"2013-03-{night} 02:{minute + more:02d}:00" for more in (0, 12))
+        rides.append(f"{start},{lon:.5f},{lat:.5f},{end},{to_lon:.5f},{to_lat:.5f}")
+    (tmp_path / "taxi.csv").write_text("\n".join(rides) + "\n")
+    records = [str(made / "calls.csv"), str(tmp_path / "taxi.csv"), "--area", str(made / "area.geojson")]
+    words = ["plan", *records, "--cross-check", "--routes", "2", "--steps", "300", "--out", str(tmp_path / "run")]
+    shown = told(capsys, *words)["cross_check"]
+    assert shown == json.loads((tmp_path / "run" / "cross_check.json").read_text())
+    rows = {(row["made_on"], row["scored_on"]): row for row in shown["plans"]}
+    assert set(rows) == {(one, two) for one in ("calls", "taxi") for two in ("calls", "taxi")}
+    assert rows["calls", "calls"]["regret_share"] == rows["taxi", "taxi"]["regret_share"] == 0
+    assert -1 <= shown["agreement"]["od_rank"] <= 1
+    assert run(words) == 0
+    assert "Second check, planned on taxi and scored on calls: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -225,13 +253,26 @@ def test_a_robust_plan_is_written_like_any_other(made, tmp_path):
         (["sweep", "--run", "RUN", "--routes", "9"], 2, "must be a range, such as --routes 1:20, got 0"),
         (["sweep", "--run", "RUN", "--routes", "1:3", "--fleet", "1:9"], 2, "must be a range, such as --routes 1:20, got 2"),
         (["sweep", "--run", "RUN", "--routes", "0:3"], 2, "routes to sweep must be whole numbers in [1, 64], got 0"),
+        (["plan", "--run", "RUN", "--cross-check", "--out", "x"], 2, "holds only the demand made of them; name FILES instead of --run"),
+        (
+            ["plan", "CALLS", "--cross-check", "--out", "x", "--steps", "9"],
+            2,
+            "--cross-check needs records of calls and of taxi rides, got calls;",
+        ),
+        (["plan", "--run", "RUN", "--robust", "1.5", "--out", "x"], 2, "--robust must be mean or a quantile in [0, 1], got '1.5'"),
         (["plan", "--run", "RUN", "--robust", "bad", "--out", "x"], 2, "--robust must be mean or a quantile in [0, 1], got 'bad'"),
     ],
 )
 def test_a_question_that_is_none_says_why_in_one_line(made, capsys, tmp_path, words, code, message):
     (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     (tmp_path / "elsewhere.csv").write_text("route,sequence,lon,lat\nL,1,30.3,59.9\nL,2,30.4,59.9\n")
-    files = {"PLAN": given(made), "RUN": str(made / "run"), "EMPTY": "empty.geojson", "ELSEWHERE": "elsewhere.csv"}
+    files = {
+        "PLAN": given(made),
+        "CALLS": str(made / "calls.csv"),
+        "RUN": str(made / "run"),
+        "EMPTY": "empty.geojson",
+        "ELSEWHERE": "elsewhere.csv",
+    }
     assert run([files.get(word, word) for word in words]) == code
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1

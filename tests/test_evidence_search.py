@@ -22,9 +22,10 @@ from owlbus.evidence.explain import explain_change, with_alternative
 from owlbus.evidence.groups import NOWHERE, break_down, read_groups
 from owlbus.evidence.improve import improve_plan, ordered_steps
 from owlbus.evidence.missing import missing_places
+from owlbus.evidence.nights import robust_plan
 from owlbus.evidence.page import answer_page
 from owlbus.evidence.places import Places
-from owlbus.evidence.robust import cross_checks, hour_matrix, rank_stability, robust_plan
+from owlbus.evidence.robust import cross_checks, hour_matrix, rank_stability
 from owlbus.evidence.routes import explain_routes
 from owlbus.evidence.suggest import suggest_swaps
 from owlbus.evidence.sweep import settings_of_text, sweep_plans
@@ -385,13 +386,41 @@ def test_robustness_over_nights_needs_nights():
         robust_plan(network, demand, plan, ANY, quantile=2.0)
 
 
-def test_a_robust_plan_is_never_worse_on_bad_nights_than_the_one_it_begins_from():
+@pytest.mark.parametrize("objective", [SERVED, Objective(1, 3), Objective(1, 0, 0)])
+def test_a_robust_plan_is_never_worse_on_bad_nights_than_the_one_it_begins_from_and_keeps_the_limits(objective):
     network, demand, plan = town(n_nights=5)
-    ledger = Ledger.build(network, demand)
-    first = ledger.served_by_night(ledger.enter(plan)) / ledger.all_by_night()[0]
-    found, shares = robust_plan(network, demand, plan, RouteLimits(), quantile=0.0, n_rounds=3, n_steps=1500)
-    assert shares.min() >= first.min()
-    assert np.array_equal(shares, ledger.served_by_night(ledger.enter(found)) / ledger.all_by_night()[0])
+    limits = RouteLimits(max_total_length_m=9 * LINK_M, max_length_m=5 * LINK_M, max_buses=4, headway_s=1200)
+    asked = {"quantile": 0.0, "n_rounds": 3, "n_steps": 1500, "objective": objective, "seed": 6}
+    found, again = (robust_plan(network, demand, plan, limits, **asked) for _ in range(2))
+    assert found.plan.equals(again.plan), "a seed fixes the plan"
+    assert found.low_share == found.shares.min() >= found.start_shares.min()
+    assert check_plan(network, found.plan, limits) == ()
+    for night in range(5):
+        case = Case.build(network, demand.slice(nights=[night]))
+        for one, shares in ((found.plan, found.shares), (plan, found.start_shares)):
+            assert shares[night] == pytest.approx(case.value(one, objective) / case.total_value(objective), abs=1e-12)
+
+
+def test_a_robust_plan_says_what_it_gains_on_bad_nights_and_costs_on_the_mean():
+    network, demand, plan = town(n_nights=5)
+    found = robust_plan(network, demand, plan, RouteLimits(), quantile=0.0, n_rounds=2, n_steps=1500)
+    assert str(found) == (
+        f"On the worst night it reaches {found.shares.min():.2%}, +{100 * found.gain_share:.2f} points over the plan for the mean night; "
+        f"the mean over nights changes by {100 * found.mean_change_share:+.2f} points, to {found.shares.mean():.2%}."
+    )
+    nothing = replace(found, plan=plan, shares=found.start_shares, quantile=0.1)
+    assert str(nothing).startswith("At the 10% quantile over nights no plan was found that reaches more than ")
+
+
+def test_a_robust_search_cut_short_keeps_the_best_plan_so_far(monkeypatch):
+    network, demand, plan = town(n_nights=3)
+
+    def cut_short(*_: object):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("owlbus.evidence.nights.search_from", cut_short)
+    found = robust_plan(network, demand, plan, RouteLimits())
+    assert (found.was_interrupted, found.plan) == (True, plan)
 
 
 def test_a_plan_made_on_its_own_source_has_no_regret():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
@@ -179,7 +179,22 @@ def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[st
     run.publish(record)
 
 
-def show_run(voice: Talk, ran: PlanRun, held: Scored | None, out: str, title: str, city_share: float | None) -> None:
+class Trial(Protocol):
+    """What a plan came to when it was put to the test; in words as text."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, shares 0 to 1."""
+
+
+def show_run(
+    voice: Talk,
+    ran: PlanRun,
+    held: Scored | None,
+    out: str,
+    title: str,
+    city_share: float | None,
+    tried: Mapping[str, Trial] | None = None,
+) -> None:
     """
     Print a search and what it found.
 
@@ -197,6 +212,8 @@ def show_run(voice: Talk, ran: PlanRun, held: Scored | None, out: str, title: st
         Line above the table.
     city_share
         Share of presence that the city states, 0 to 1, or None.
+    tried
+        Trials of the plan by name.
     """
     plans = [ran.best, *([held] if held else [])]
     document = {
@@ -209,12 +226,15 @@ def show_run(voice: Talk, ran: PlanRun, held: Scored | None, out: str, title: st
         "study": study_document(ran.study),
         "plan": plan_document(ran.best),
         "reference": plan_document(held) if held else None,
+        **{name: trial.to_dict() for name, trial in (tried or {}).items()},
     }
     voice.show(
         document,
         plans_table(ran.study, plans, title=title, city_share=city_share),
         *([routes_table(ran.best.card)] if voice.is_verbose else []),
     )
+    for trial in (tried or {}).values():
+        voice.say(str(trial))
     if ran.study.is_synthetic:
         voice.say(SYNTHETIC)
     voice.say(f"Search ended by: {ran.result.ended_by}, seed {ran.request.seed}. Written to {out}: map.png, plan.geojson and more.")

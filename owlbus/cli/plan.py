@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +42,56 @@ from owlbus.cli.talk import talking
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
-    from owlbus.pipeline import PlanRun
+    from owlbus.cli.chain import Trial
+    from owlbus.pipeline import PlanRun, Sources
+    from owlbus.rundir import RunDir
+
+_TRIALS = "How the plan is put to the test"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialOptions:
+    """How the plan is put to the test."""
+
+    robust: Annotated[
+        str | None,
+        option(
+            _TRIALS, "--robust", unit="mean|QUANTILE", text="Maximise over nights: their mean (the default), or a low quantile such as 0.1."
+        ),
+    ] = None
+    cross_check: Annotated[
+        bool, option(_TRIALS, "--cross-check", text="Also plan on calls alone and on taxi alone, and score each plan on the other.")
+    ] = False
+
+    @property
+    def quantile(self) -> float | None:
+        """Quantile over nights to maximise, 0 to 1; None for their mean."""
+        return None if self.robust in {None, "mean"} else float(self.robust or 0)
+
+    def require(self, from_run: str | None) -> None:
+        """
+        Refuse what cannot be tried.
+
+        Parameters
+        ----------
+        from_run
+            Run directory that demand is taken from, or None; times in it are seconds.
+
+        Raises
+        ------
+        UsageError
+            If the quantile is none, or sources are to be told apart that a run has blended.
+        """
+        try:
+            bad = self.quantile is not None and not 0 <= self.quantile <= 1
+        except ValueError:
+            bad = True
+        if bad:
+            msg = f"--robust must be mean or a quantile in [0, 1], got {self.robust!r}"
+            raise UsageError(msg)
+        if from_run is not None and self.cross_check:
+            msg = f"--cross-check needs the records, and {from_run} holds only the demand made of them; name FILES instead of --run"
+            raise UsageError(msg)
 
 
 def plan(
@@ -52,6 +101,7 @@ def plan(
     search: SearchOptions,
     limits: LimitOptions,
     rule: RuleOptions,
+    trials: TrialOptions,
     talk: TalkOptions,
     files: Annotated[
         list[str] | None, typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not; - is standard input.")
@@ -62,15 +112,6 @@ def plan(
     ] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
-    robust: Annotated[
-        str | None,
-        option(
-            "Search",
-            "--robust",
-            unit="mean|QUANTILE",
-            text="Maximise over nights: their mean (the default), or a low quantile such as 0.1.",
-        ),
-    ] = None,
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
 ) -> None:
@@ -91,7 +132,7 @@ def plan(
         raise UsageError(msg)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
-    quantile = _quantile(robust)
+    trials.require(from_run)
     request = request_of(search, limits_of(limits), rule_of(rule))
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice, open_run_dir(out) as run:
@@ -100,49 +141,27 @@ def plan(
         warn(voice, study)
         given = reference_of(study, reference, max_snap)
         ran = best_plan(study, request)
-        if quantile is not None:
-            ran = _good_on_bad_nights(ran, quantile)
+        ran, tried = _put_to_test(ran, trials, sources, run)
         held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)
         title = f"{len(ran.best.plan)} night routes"
-        publish(
-            run, ran, held, settings_of_run(sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic), title
+        settings = settings_of_run(
+            sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic, robust=trials.robust
         )
-    show_run(voice, ran, held, out, title, CITY_SHARE if held is not None and reference is None else None)
+        publish(run, ran, held, settings, title)
+    show_run(voice, ran, held, out, title, CITY_SHARE if held is not None and reference is None else None, tried)
     leave_if_interrupted(ran)
     gate(ran.best.card, min_presence, min_served)
 
 
-def _quantile(robust: str | None) -> float | None:
-    """Return the quantile over nights to maximise, None for their mean."""
-    if robust in {None, "mean"}:
-        return None
-    try:
-        quantile = float(robust or "")
-    except ValueError:
-        quantile = -1.0
-    if not 0 <= quantile <= 1:
-        msg = f"--robust must be mean or a quantile in [0, 1], got {robust!r}"
-        raise UsageError(msg)
-    return quantile
+def _put_to_test(ran: PlanRun, trials: TrialOptions, sources: Sources | None, run: RunDir) -> tuple[PlanRun, dict[str, Trial]]:
+    """Make the plan good on bad nights, and plan on each source alone, where that is asked for."""
+    from owlbus.pipeline.trials import check_sources, good_on_bad_nights
 
-
-def _good_on_bad_nights(ran: PlanRun, quantile: float) -> PlanRun:
-    """Go on from the plan of a search to one whose served share is high on bad nights too."""
-    from owlbus.evidence.robust import robust_plan
-    from owlbus.pipeline import score_study
-    from owlbus.search import Objective
-
-    study, request = ran.study, ran.request
-    goal = Objective.parse(request.objective)
-    plan, _ = robust_plan(
-        study.network,
-        study.demand,
-        ran.result.plan,
-        request.limits,
-        rule=request.rule,
-        objective=goal,
-        quantile=quantile,
-        seed=request.seed,
-    )
-    best = score_study(study, plan, ran.best.name, rule=request.rule, headway_s=request.limits.headway_s)
-    return replace(ran, best=best, result=replace(ran.result, plan=plan))
+    tried: dict[str, Trial] = {}
+    if trials.quantile is not None and not ran.result.was_interrupted:
+        ran, tried["robust"] = good_on_bad_nights(ran, trials.quantile)
+    if trials.cross_check and sources is not None and not ran.result.was_interrupted:
+        tried["cross_check"] = check_sources(sources, ran.study, ran.request)
+    for name, trial in tried.items():
+        run.write_json(f"{name}.json", trial.to_dict())
+    return ran, tried

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import DataError, UsageError
+from owlbus.errors import DataError
 from owlbus.evidence.ledger import Ledger, part_of
-from owlbus.plan import Plan, Route
+from owlbus.plan import Plan
 from owlbus.privacy import MIN_COUNT
-from owlbus.progress import current_progress
-from owlbus.search.objective import Objective
-from owlbus.units import quantise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from owlbus.demand import Agreement, Demand
-    from owlbus.limits import RouteLimits, ServiceRule
+    from owlbus.limits import ServiceRule
     from owlbus.network import Network
 
 _RESAMPLES = 2_000
 _SEED = 20_130_912
 _TAIL = 0.05
-_SHARPNESS = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,87 +190,6 @@ def rank_stability(ledger: Ledger, plan: Plan) -> tuple[RouteRank, ...]:
     return tuple(sorted(rows, key=lambda row: row.rank))
 
 
-def robust_plan(
-    network: Network,
-    demand: Demand,
-    start: Plan,
-    limits: RouteLimits,
-    *,
-    rule: ServiceRule | None = None,
-    objective: Objective | None = None,
-    quantile: float = 0.1,
-    n_rounds: int = 6,
-    n_steps: int = 60_000,
-    seed: int = 0,
-) -> tuple[Plan, NDArray[np.float64]]:
-    """
-    Plan whose served share is high on bad nights too.
-
-    The nights that the plan so far serves worst count for more in the next search, which begins from it [1]_; of all plans met the one
-    with the highest quantile over nights is kept, so that it is never below that of `start`.
-
-    Parameters
-    ----------
-    network, demand, rule
-        As in `Ledger.build`.
-    start
-        Plan to begin from.
-    limits
-        What plans must keep, in metres and seconds.
-    objective
-        What counts; trips served by default.
-    quantile
-        Quantile over nights to maximise, 0 (the worst night) to 1.
-    n_rounds, n_steps
-        Searches, and moves in each; with the seed they fix the result.
-    seed
-        Seed of all random numbers, >= 0.
-
-    Returns
-    -------
-    plan
-        The plan.
-    shares
-        Its served share in each night, 0 to 1, shape (n_nights,).
-
-    Raises
-    ------
-    UsageError
-        If the quantile lies outside [0, 1].
-    DataError
-        If there are fewer than two nights.
-
-    References
-    ----------
-    .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
-    """
-    from owlbus.search.warm import search_from
-
-    if not 0 <= quantile <= 1:
-        msg = f"quantile must lie in [0, 1], got {quantile:g}"
-        raise UsageError(msg)
-    if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
-        msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
-        raise DataError(msg)
-    goal = objective or Objective()
-    ledger = Ledger.build(network, demand, rule)
-    rng = np.random.default_rng(seed)
-    best, shares = start, _by_night(ledger, start)
-    weights, now = np.full(demand.n_nights, 1.0), start
-    step = current_progress().step("Search for bad nights", n_rounds)
-    for done in range(n_rounds):
-        nightly = _by_night(ledger, now)
-        weights *= np.exp(-_SHARPNESS * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / n_rounds)
-        weights /= weights.mean()
-        case = Ledger.build(network, _weighted(demand, weights), rule).case
-        now = _renamed(search_from(case, goal, limits, max(1, len(now)), now, n_steps, rng.spawn(1)[0])[0], start)
-        found = _by_night(ledger, now)
-        if np.quantile(found, quantile) > np.quantile(shares, quantile):
-            best, shares = now, found
-        step.reach(done + 1, f"{np.quantile(shares, quantile):.1%}")
-    return best, shares
-
-
 def cross_checks(
     network: Network, sources: Mapping[str, Demand], plans: Mapping[str, Plan], rule: ServiceRule | None = None
 ) -> tuple[CrossCheck, ...]:
@@ -320,25 +235,6 @@ def _shares(ledger: Ledger, plan: Plan) -> tuple[float, float]:
     return float(served), float(whole.people[account.reached].sum() / max(whole.people.sum(), 1e-9))
 
 
-def _by_night(ledger: Ledger, plan: Plan) -> NDArray[np.float64]:
-    """Served share of each night, shape (n_nights,)."""
-    trips = ledger.all_by_night()[0]
-    return np.divide(ledger.served_by_night(ledger.enter(plan)), trips, out=np.zeros(trips.size), where=trips > 0)
-
-
-def _weighted(demand: Demand, weights: Sequence[float] | NDArray[np.float64]) -> Demand:
-    """Demand with the trips of each night multiplied by its weight."""
-    trips = quantise(demand.trips * np.asarray(weights)[demand.night])
-    return replace(demand, trips=np.maximum(trips, 1 / 1024))
-
-
 def _without(plan: Plan, k: int) -> Plan:
     """Plan without one route."""
     return Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
-
-
-def _renamed(plan: Plan, like: Plan) -> Plan:
-    """Plan with the names of another one, where it has as many routes."""
-    if len(plan) != len(like):
-        return plan
-    return Plan(tuple(Route(route.stops, name) for route, name in zip(plan.routes, like.names, strict=True)), plan.network_fingerprint)

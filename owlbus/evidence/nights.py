@@ -1,0 +1,197 @@
+"""Plans that are good on bad nights too: searches with more weight on the nights that are served worst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.errors import DataError, UsageError
+from owlbus.evidence.ledger import Ledger
+from owlbus.plan import Plan, Route
+from owlbus.progress import current_progress
+from owlbus.search.objective import Case, Objective
+from owlbus.search.warm import search_from
+from owlbus.units import TRIP_UNITS, quantise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from owlbus.demand import Demand
+    from owlbus.limits import RouteLimits, ServiceRule
+    from owlbus.network import Network
+
+_SHARPNESS = 8.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RobustPlan:
+    """
+    A plan that is good on bad nights too.
+
+    Attributes
+    ----------
+    plan
+        The plan.
+    shares, start_shares
+        What it reaches in each night of what counts, and what the plan that the search began from does, 0 to 1, shape (n_nights,).
+    quantile
+        Quantile over nights that was maximised, 0 (the worst night) to 1.
+    was_interrupted
+        Whether Ctrl-C ended the search.
+    """
+
+    plan: Plan
+    shares: NDArray[np.float64]
+    start_shares: NDArray[np.float64]
+    quantile: float
+    was_interrupted: bool = False
+
+    @property
+    def low_share(self) -> float:
+        """Quantile over nights, 0 to 1; never below that of the plan it began from."""
+        return float(np.quantile(self.shares, self.quantile))
+
+    @property
+    def gain_share(self) -> float:
+        """What the quantile gains over the plan it began from, 0 to 1."""
+        return self.low_share - float(np.quantile(self.start_shares, self.quantile))
+
+    @property
+    def mean_change_share(self) -> float:
+        """What the mean over nights gains, or loses where it is below 0."""
+        return float(self.shares.mean() - self.start_shares.mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the shares of nights, 0 to 1, for JSON."""
+        return {
+            "quantile": self.quantile,
+            "low_share": round(self.low_share, 6),
+            "gain_share": round(self.gain_share, 6),
+            "mean_share": round(float(self.shares.mean()), 6),
+            "mean_change_share": round(self.mean_change_share, 6),
+            "n_nights": self.shares.size,
+        }
+
+    def __str__(self) -> str:
+        """Say in one sentence what it gains on bad nights and costs on the mean."""
+        nights = "On the worst night" if self.quantile == 0 else f"At the {self.quantile:.0%} quantile over nights"
+        if self.gain_share <= 0:
+            return f"{nights} no plan was found that reaches more than {self.low_share:.2%}; the plan is the one for the mean night."
+        return (
+            f"{nights} it reaches {self.low_share:.2%}, {100 * self.gain_share:+.2f} points over the plan for the mean night; "
+            f"the mean over nights changes by {100 * self.mean_change_share:+.2f} points, to {self.shares.mean():.2%}."
+        )
+
+
+def robust_plan(
+    network: Network,
+    demand: Demand,
+    start: Plan,
+    limits: RouteLimits,
+    *,
+    rule: ServiceRule | None = None,
+    objective: Objective | None = None,
+    quantile: float = 0.1,
+    n_rounds: int = 6,
+    n_steps: int = 60_000,
+    seed: int = 0,
+) -> RobustPlan:
+    """
+    Plan that is good on bad nights too.
+
+    The nights that the plan so far serves worst count for more in the next search, which begins from it [1]_; of all plans met the one
+    with the highest quantile over nights is kept, so that it is never below that of `start`.
+
+    Parameters
+    ----------
+    network, demand, rule
+        As in `Ledger.build`.
+    start
+        Plan to begin from; it keeps the limits.
+    limits
+        What plans must keep, in metres and seconds.
+    objective
+        What counts; trips served by default.
+    quantile
+        Quantile over nights to maximise, 0 (the worst night) to 1.
+    n_rounds, n_steps
+        Searches, and moves in each; with the seed they fix the result.
+    seed
+        Seed of all random numbers, >= 0.
+
+    Returns
+    -------
+    RobustPlan
+        The plan, with what it reaches each night; after Ctrl-C the best one so far.
+
+    Raises
+    ------
+    UsageError
+        If the quantile lies outside [0, 1].
+    DataError
+        If there are fewer than two nights.
+
+    References
+    ----------
+    .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
+    """
+    if not 0 <= quantile <= 1:
+        msg = f"quantile must lie in [0, 1], got {quantile:g}"
+        raise UsageError(msg)
+    if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
+        msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
+        raise DataError(msg)
+    goal = objective or Objective()
+    ledger = Ledger.build(network, demand, rule)
+    first = _by_night(ledger, start, goal)
+    best = RobustPlan(start, first, first, quantile)
+    step = current_progress().step("Search for bad nights", n_rounds)
+    rounds = _rounds(ledger, start, limits, goal, np.random.default_rng(seed), n_rounds, n_steps)
+    try:
+        for done, (plan, shares) in enumerate(rounds, start=1):
+            if np.quantile(shares, quantile) > best.low_share:
+                best = replace(best, plan=plan, shares=shares)
+            step.reach(done, f"{best.low_share:.1%}")
+    except KeyboardInterrupt:
+        best = replace(best, was_interrupted=True)
+    return best
+
+
+def _rounds(
+    ledger: Ledger, start: Plan, limits: RouteLimits, goal: Objective, rng: np.random.Generator, n_rounds: int, n_steps: int
+) -> Iterator[tuple[Plan, NDArray[np.float64]]]:
+    """Yield one plan after another, each searched with more weight on the nights that those before it serve worst."""
+    weights, now, nightly = np.full(ledger.demand.n_nights, 1.0), start, _by_night(ledger, start, goal)
+    for _ in range(n_rounds):
+        weights *= np.exp(-_SHARPNESS * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / n_rounds)
+        weights /= weights.mean()
+        case = Case.build(ledger.case.network, _weighted(ledger.demand, weights), ledger.case.rule)
+        now = _renamed(search_from(case, goal, limits, max(1, len(now)), now, n_steps, rng.spawn(1)[0])[0], start)
+        nightly = _by_night(ledger, now, goal)
+        yield now, nightly
+
+
+def _by_night(ledger: Ledger, plan: Plan, goal: Objective) -> NDArray[np.float64]:
+    """Share of what counts in each night, shape (n_nights,)."""
+    account, (trips, people) = ledger.enter(plan), ledger.all_by_night()
+    served = ledger.served_by_night(account) if goal.max_transfers else ledger.direct_by_night(account)
+    reached = goal.trips * served + goal.presence * ledger.reached_by_night(account)
+    whole = goal.trips * trips + goal.presence * people
+    return np.divide(reached, whole, out=np.zeros(whole.size), where=whole > 0)
+
+
+def _weighted(demand: Demand, weights: NDArray[np.float64]) -> Demand:
+    """Demand with the trips and people of each night multiplied by its weight."""
+    trips, people = quantise(demand.trips * weights[demand.night]), quantise(demand.presence * weights[demand.presence_night])
+    return replace(demand, trips=np.maximum(trips, 1 / TRIP_UNITS), presence=np.maximum(people, 1 / TRIP_UNITS))
+
+
+def _renamed(plan: Plan, like: Plan) -> Plan:
+    """Plan with the names of another one, where it has as many routes."""
+    if len(plan) != len(like):
+        return plan
+    return Plan(tuple(Route(route.stops, name) for route, name in zip(plan.routes, like.names, strict=True)), plan.network_fingerprint)
