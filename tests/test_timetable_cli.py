@@ -54,6 +54,38 @@ def test_the_night_safety_sheet_has_times_but_no_counts(tonight):
     assert len(rows) > 200
 
 
+def test_nine_routes_on_45_buses_stand_beside_the_service_of_2013_at_one_headway(tonight):
+    found = json.loads((tonight / "timetable.json").read_text())
+    held = found["reference"]
+    assert held["name"] == "routes 2013, one headway"
+    assert held["timetable"]["fleet"] <= 45
+    (headway,) = {headway for row in held["timetable"]["routes"] for headway in row["headway_s"]}
+    assert 40 * 60 <= headway <= 55 * 60, "the city states 40 to 50 minutes"
+    assert headway == found["timetable"]["choice"]["equal_headway_s"]
+    assert [row["name"] for row in held["riders"]["routes"]] == [row["name"] for row in found["riders"]["routes"]]
+
+
+def test_costs_are_the_users_own_or_named_as_assumed(seoul, tmp_path, capsys):
+    plan = [str(seoul / "routes_2013.geojson"), "--fleet", "45", "--equal-headways"]
+    own = ["--cost-km", "1500", "--cost-hour", "40000", "--cost-bus", "60000", "--currency", "KRW"]
+    out = tmp_path / "even"
+    assert run(["timetable", *plan, *own, "--frequencies", "--out", str(out)]) == 0
+    page = " ".join(capsys.readouterr().out.split())
+    assert "1500 a km, 40000 an hour, 60000 a bus (unit costs as given)" in page
+    assert "cost a night, KRW 1" in page
+    night = json.loads((out / "timetable.json").read_text())
+    assert (night["gtfs"]["errors"], night["gtfs"]["warnings"]) == (0, 0)
+    assert night["timetable"]["routes"] == night["reference"]["timetable"]["routes"]
+    cost, table = night["timetable"]["cost"], night["timetable"]
+    assert cost["total"] == pytest.approx(1500 * table["vehicle_km"] + 40_000 * table["vehicle_hours"] + 60_000 * table["fleet"], rel=1e-4)
+
+
+def test_costs_that_nobody_gave_are_named_as_assumed(tonight):
+    found = json.loads((tonight / "timetable.json").read_text())
+    for night in (found, found["reference"]):
+        assert night["timetable"]["cost"]["basis"] == "assumption, not an operator's figures: all unit costs"
+
+
 def test_a_feed_can_be_measured_again(tonight, capsys):
     assert run(["timetable", str(tonight / "gtfs.zip"), "--city", "seoul", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
@@ -70,6 +102,11 @@ def test_a_feed_can_be_measured_again(tonight, capsys):
         (["PLAN", "--fleet", "5"], 4, "a headway of at most 3600 s on 9 routes takes"),
         (["PLAN", "--start-date", "soon"], 2, "--start-date must read YYYY-MM-DD, got 'soon'"),
         (["PLAN", "calls.csv", "--run", "x"], 2, "--run takes demand and network from x"),
+        (["PLAN", "--fleet", "5", "--equal-headways"], 4, "one headway of 3600 s on 9 routes takes"),
+        (["PLAN", "--cost-km", "3", "--currency", "KRW"], 2, "costs in KRW must all be given, got none for per_hour, per_bus"),
+        (["PLAN", "--cost-km", "-1"], 2, "per_km must lie in [0, 1e+09], got -1"),
+        (["PLAN", "--currency", "won"], 2, "costs in WON must all be given"),
+        (["PLAN", "--currency", "euros"], 2, "currency must be a code of three letters, such as EUR or KRW, got 'EUROS'"),
         (["PLAN", "--capacity", "0"], 2, "capacity must lie in [1, 1000], got 0"),
     ],
 )

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, settings_of_run, study_of, warn
+from owlbus.cli.chain import SYNTHETIC, plan_name, reference_of, settings_of_run, study_of, warn
+from owlbus.cli.nights import Night, beside_page, night_pages
 from owlbus.cli.options import (
     OUT,
+    REFERENCE,
     SNAP,
     AreaOptions,
     DemandOptions,
@@ -28,14 +30,13 @@ from owlbus.cli.talk import talking
 from owlbus.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from owlbus.gtfs import FeedCheck, FeedSettings
     from owlbus.limits import ServiceRule
     from owlbus.pipeline import Study
-    from owlbus.timetable import Operation, RiderService, Timetable, TimetableReport
+    from owlbus.plan import Plan
+    from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
 
-_RUN, _FEED = "How it is run", "GTFS feed"
+_RUN, _COST, _FEED = "How it is run", "Cost", "GTFS feed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,19 @@ class OperationOptions:
     ] = False
     interline: Annotated[bool, option(_RUN, "--interline", text="A bus may go on as another route from where it stands.")] = False
     uptake: Annotated[float, option(_RUN, "--uptake", unit="SHARE", text="Riders of the trips that could ride, 0 to 1.")] = 1.0
+    equal_headways: Annotated[
+        bool, option(_RUN, "--equal-headways", text="One headway for all routes and hours: the shortest that the fleet can run.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CostOptions:
+    """What a night costs; by default an assumption, named as such wherever a cost is shown."""
+
+    cost_km: Annotated[float | None, option(_COST, "--cost-km", unit="MONEY", text="A vehicle-km. Default: 1, assumed.")] = None
+    cost_hour: Annotated[float | None, option(_COST, "--cost-hour", unit="MONEY", text="A vehicle-hour. Default: 40, assumed.")] = None
+    cost_bus: Annotated[float | None, option(_COST, "--cost-bus", unit="MONEY", text="A bus for one night. Default: 45, assumed.")] = None
+    currency: Annotated[str, option(_COST, "--currency", unit="CODE", text="Currency of the costs; another one needs all three.")] = "EUR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,9 @@ class FeedOptions:
     start_date: Annotated[
         str | None, option(_FEED, "--start-date", unit="DATE", text="First night. Default: the Monday after the demand's last night.")
     ] = None
+    frequencies: Annotated[
+        bool, option(_FEED, "--frequencies", text="Write runs at even headways as frequencies.txt: a short feed that names no bus.")
+    ] = False
 
 
 def timetable(
@@ -79,21 +96,22 @@ def timetable(
     network: NetworkOptions,
     rule: RuleOptions,
     operation: OperationOptions,
+    costs: CostOptions,
     feed: FeedOptions,
     talk: TalkOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS feed to measure.")],
     files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records to serve.")] = None,
     from_run: Annotated[str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run.")] = None,
     out: Annotated[str | None, OUT] = None,
+    reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
 ) -> None:
     """
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]
 
-    Run a plan through the night: headways by route and hour, buses, waits, crowding, last buses home, and a GTFS feed.
+    Run a plan through the night: headways by route and hour, buses, waits, crowding, last buses home, and a GTFS feed. A reference is
+    run beside it, with as many buses at one headway.
     """
-    from owlbus.timetable import rider_service
-
     if from_run is not None and files:
         msg = f"--run takes demand and network from {from_run}, so FILES would not be read; leave one of them out"
         raise UsageError(msg)
@@ -101,20 +119,28 @@ def timetable(
     if from_run is None and not files and area.city is None:
         at_hand = all((file.parent / name).is_file() for name in ("run.json", "demand.parquet", "network.parquet"))
         from_run, area = (str(file.parent), area) if at_hand else (None, replace(area, city="seoul"))
-    settings, start = _operation_of(operation), _start_of(feed)
+    settings, money, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice:
         study = study_of(sources, from_run, None)
         warn(voice, study)
         about = _feed_of(study, feed, start)
-        table, report = _timetable(study, file, settings, rule_of(rule), max_snap)
-        service = rider_service(study.network, table, study.demand, settings, rule_of(rule))
+        night = _night(study, plan_name(file), _timetable(study, file, settings, rule_of(rule), max_snap), settings, rule_of(rule), money)
+        held = _held(study, night, reference_of(study, reference, max_snap), settings, rule_of(rule))
+        document = night.to_dict() | {"reference": None if held is None else {"name": held.name, **held.to_dict()}}
         check = None
         if out is not None:
-            more = {"plan": plan, "run": from_run, "operation": asdict(settings), "is_synthetic": study.is_synthetic}
-            check = _write(out, study, table, report, service, about, settings_of_run(sources, None, **more))
-    document = _document(table, report, service) | {"gtfs": None if check is None else asdict(check)}
-    voice.show({"command": "timetable", **document}, *_tables(table, report, service, plan))
+            more: dict[str, Any] = {
+                "plan": plan,
+                "run": from_run,
+                "operation": asdict(settings),
+                "costs": asdict(money),
+                "reference": reference,
+            }
+            more |= {"reference": reference, "frequencies": feed.frequencies, "is_synthetic": study.is_synthetic}
+            check = _write(out, study, night.table, document, (about, feed.frequencies), settings_of_run(sources, None, **more))
+    pages = night_pages(night) if held is None else [*night_pages(night), *night_pages(held), beside_page((night, held))]
+    voice.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
     if check is not None:
         voice.say(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.json, night_safety.csv.")
         for line in check.lines:
@@ -147,7 +173,16 @@ def _operation_of(options: OperationOptions) -> Operation:
         rest_in_links=not options.rest_on_top,
         interline=options.interline,
         uptake_share=options.uptake,
+        equal_headways=options.equal_headways,
     )
+
+
+def _costs_of(options: CostOptions) -> UnitCosts:
+    """Return what was given, and the assumption for the rest."""
+    from owlbus.timetable import UnitCosts
+
+    given = {"per_km": options.cost_km, "per_hour": options.cost_hour, "per_bus": options.cost_bus}
+    return UnitCosts(**{name: cost for name, cost in given.items() if cost is not None}, currency=options.currency.upper())
 
 
 def _start_of(options: FeedOptions) -> dt.date | None:
@@ -183,21 +218,32 @@ def _timetable(
     return build_timetable(study.network, given, study.demand, settings, rule)
 
 
-def _document(table: Timetable, report: TimetableReport | None, service: RiderService) -> dict[str, Any]:
-    """Return timetable and service as JSON holds them, with small counts hidden."""
-    from owlbus.timetable import timetable_document
+def _night(
+    study: Study, name: str, made: tuple[Timetable, TimetableReport | None], settings: Operation, rule: ServiceRule, costs: UnitCosts
+) -> Night:
+    """Follow the riders of a timetable."""
+    from owlbus.timetable import rider_service
 
-    return {"timetable": timetable_document(table, report), "riders": service.to_dict()}
+    return Night(name, *made, rider_service(study.network, made[0], study.demand, settings, rule), costs)
+
+
+def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settings: Operation, rule: ServiceRule) -> Night | None:
+    """Run the reference with as many buses at one headway for all routes and hours, or with as many as the longest headway takes."""
+    from owlbus.errors import InfeasibleError
+    from owlbus.timetable import build_timetable
+
+    if reference is None:
+        return None
+    equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True)
+    try:
+        made = build_timetable(study.network, reference[1], study.demand, equal, rule)
+    except InfeasibleError:
+        made = build_timetable(study.network, reference[1], study.demand, replace(equal, fleet=None), rule)
+    return _night(study, f"{reference[0]}, one headway", made, equal, rule, night.costs)
 
 
 def _write(
-    out: str,
-    study: Study,
-    table: Timetable,
-    report: TimetableReport | None,
-    service: RiderService,
-    about: FeedSettings,
-    settings: dict[str, Any],
+    out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedSettings, bool], settings: dict[str, Any]
 ) -> FeedCheck:
     """Write feed, figures and night-safety sheet to a run directory, and validate the feed."""
     from owlbus.gtfs import check_gtfs, write_gtfs
@@ -207,10 +253,10 @@ def _write(
 
     with open_run_dir(out) as run:
         path = run.stage("gtfs.zip")
-        write_gtfs(path, study.network, table, about)
-        check = check_gtfs(path, about.start_date)
+        write_gtfs(path, study.network, table, feed[0], frequencies=feed[1])
+        check = check_gtfs(path, feed[0].start_date)
         run.write_bytes("plan.geojson", plan_geojson(study.network, table.plan))
-        run.write_json("timetable.json", _document(table, report, service) | {"gtfs": asdict(check)})
+        run.write_json("timetable.json", document | {"gtfs": asdict(check)})
         text = io.StringIO()
         rows = safety_sheet(study.network, table).rows()
         writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
@@ -219,68 +265,3 @@ def _write(
         run.write_bytes("night_safety.csv", text.getvalue().encode())
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s))
     return check
-
-
-def _tables(table: Timetable, report: TimetableReport | None, service: RiderService, plan: str) -> list[Table]:
-    """Lay out headways and waits in minutes and crowding in percent, by route and hour."""
-    from owlbus.timetable import timetable_document
-
-    figures, shown = timetable_document(table, report), service.to_dict()
-    pages = [
-        _page(f"Headways in minutes, {Path(plan).name}", ("route", "buses", "runs", *figures["hours"]), _totals(figures)),
-        _page("Mean wait for the first bus in minutes", ("route", *figures["hours"]), ""),
-        _page("Crowding: riders on the fullest link, % of the room", ("route", *figures["hours"]), _service(shown)),
-    ]
-    for row, riders in zip(figures["routes"], shown["routes"], strict=True):
-        pages[0].add_row(row["name"], f"{row['buses']}", f"{row['runs']}", *(f"{headway / 60:.0f}" for headway in row["headway_s"]))
-        pages[1].add_row(riders["name"], *(_cell(wait, 1 / 60) for wait in riders["wait_s"]))
-        pages[2].add_row(riders["name"], *(_cell(share, 100) for share in riders["crowding_share"]))
-    return pages
-
-
-def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
-    """Return an empty table, names to the left and numbers to the right."""
-    from rich import box
-    from rich.table import Table
-
-    page = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    page.caption = caption or None
-    for name in columns:
-        page.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
-    return page
-
-
-def _totals(figures: dict[str, Any]) -> str:
-    """Sum up a night: buses, kilometres, hours, cost, and what the choice of headways and meets brings."""
-    cost, choice = figures["cost"], figures["choice"]
-    total = (
-        f"{figures['fleet']} buses, {figures['runs']} runs, {figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
-        f"vehicle-hours; {cost['total']:,.0f} {cost['currency']} a night at {cost['per_km']:g} a km, {cost['per_hour']:g} an hour, "
-        f"{cost['per_bus']:g} a bus."
-    )
-    lines = [total]
-    if choice is not None and choice["equal_wait_s"] is not None:
-        lines.append(
-            f"Wait planned for, over all boardings: {choice['planned_wait_s'] / 60:.1f} min; with equal headways of "
-            f"{choice['equal_headway_s'] / 60:.0f} min on as many buses {choice['equal_wait_s'] / 60:.1f}."
-        )
-    if choice is not None:
-        lines.append(
-            f"Wait at a change {choice['transfer_wait_before_s'] / 60:.1f} min before timed meets, "
-            f"{choice['transfer_wait_after_s'] / 60:.1f} after."
-        )
-    return "\n".join(lines)
-
-
-def _service(shown: dict[str, Any]) -> str:
-    """Sum up what riders get."""
-    hidden = f"- where fewer than {shown['hidden']['min_count']} ride or nobody does."
-    if shown["wait_mean_s"] is None:
-        return hidden
-    parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))
-    return f"Minutes on average, and for nine in ten at most: {', '.join(parts)}.\n{hidden}"
-
-
-def _cell(value: float | None, factor: float) -> str:
-    """Return a cell of a table."""
-    return "-" if value is None else f"{value * factor:.0f}"

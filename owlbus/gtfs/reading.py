@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import re
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
+from owlbus.gtfs.frequencies import starts_by_trip
 from owlbus.plan import MAX_SNAP_M, Plan, Route, route_links
-from owlbus.timetable import Direction, Timetable
+from owlbus.timetable import Direction, Operation, Timetable
+from owlbus.timetable.blocks import build_blocks
 from owlbus.units import HOUR_S, parse_time
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
 
     A feed that `write_gtfs` wrote for this network comes back equal. Any other feed may be read too if each of its routes has one
     sequence of stops, and the reverse for the other direction: its stops are moved to the nearest stops of the network.
+
+    Rows of ``frequencies.txt`` are read as the runs they stand for, those without exact times as if they had them. They name no
+    bus: these runs get the fewest buses that stay on their route and rest as `Operation` says by default.
 
     Parameters
     ----------
@@ -71,13 +77,19 @@ class _Run:
     def __init__(self, trip: Mapping[str, str], calls: Sequence[dict[str, str]], stop_of: Mapping[str, int]) -> None:
         calls = sorted(calls, key=lambda call: int(call["stop_sequence"]))
         self.back = trip.get("direction_id") == "1"
-        self.block = trip.get("block_id") or trip["trip_id"]
+        self.block: str | None = trip.get("block_id") or trip["trip_id"]
         self.stops = [stop_of[call["stop_id"]] for call in calls]
         times = [(_seconds(call["arrival_time"], trip), _seconds(call["departure_time"], trip)) for call in calls]
         self.start = times[0][0]
         self.arrive = [arrive - self.start for arrive, _ in times]
         self.depart = [depart - self.start for _, depart in times]
         self.at = [float(call.get("shape_dist_traveled") or "nan") for call in calls]
+
+    def starting(self, start_s: int) -> _Run:
+        """Return the same journey at another time, its bus unknown."""
+        twin = copy.copy(self)
+        twin.start, twin.block = start_s, None
+        return twin
 
 
 def _seconds(text: str, trip: Mapping[str, str]) -> int:
@@ -141,9 +153,12 @@ def _runs(tables: Mapping[str, Rows], stop_of: Mapping[str, int]) -> dict[str, l
     for row in tables["stop_times.txt"]:
         calls.setdefault(row["trip_id"], []).append(row)
     runs: dict[str, list[_Run]] = {}
+    many = starts_by_trip(tables.get("frequencies.txt", ()))
     for trip in tables["trips.txt"]:
         if trip["trip_id"] in calls:
-            runs.setdefault(trip["route_id"], []).append(_Run(trip, calls[trip["trip_id"]], stop_of))
+            run = _Run(trip, calls[trip["trip_id"]], stop_of)
+            starts = many.get(trip["trip_id"])
+            runs.setdefault(trip["route_id"], []).extend([run] if starts is None else [run.starting(start) for start in starts])
     return runs
 
 
@@ -182,11 +197,28 @@ def _timetable(
 ) -> Timetable:
     """Timetable with buses numbered in the order of their first runs."""
     rows = sorted(
-        (run.start, 2 * k + run.back, run.block) for k, row in enumerate(tables["routes.txt"]) for run in runs.get(row["route_id"], [])
+        (run.start, 2 * k + run.back, run.block or "")
+        for k, row in enumerate(tables["routes.txt"])
+        for run in runs.get(row["route_id"], [])
     )
-    number: dict[str, int] = {}
-    for _, _, block in rows:
-        number.setdefault(block, len(number))
+    if not rows:
+        msg = "a feed needs a run to be a timetable, got none; give trips their stop_times, and frequencies an end after their start"
+        raise DataError(msg)
+    number: dict[object, int] = {}
+    block = [number.setdefault(bus, len(number)) for bus in _buses(rows, directions)]
     hours = hours or tuple(range(rows[0][0] // HOUR_S, rows[-1][0] // HOUR_S + 1))
-    columns = [np.array(column, np.int32) for column in ([r[1] for r in rows], [r[0] for r in rows], [number[r[2]] for r in rows])]
+    columns = [np.array(column, np.int32) for column in ([row for _, row, _ in rows], [start for start, _, _ in rows], block)]
     return Timetable(plan, hours, directions, *columns)
+
+
+def _buses(rows: Sequence[tuple[int, int, str]], directions: Sequence[Direction]) -> list[object]:
+    """Bus of each run as the feed names it; the fewest on each route for runs without one."""
+    buses: list[object] = [block for _, _, block in rows]
+    unknown = [run for run, (_, _, block) in enumerate(rows) if not block]
+    ways = [directions[rows[run][1]] for run in unknown]
+    starts = np.array([rows[run][0] for run in unknown], np.int64)
+    ready = starts + np.array([way.ride_s + Operation().layover_s(way.ride_s) for way in ways], np.int64)
+    ends = [[(way.route, int(way.stops[at])) for way in ways] for at in (0, -1)]
+    for run, bus in zip(unknown, build_blocks(starts, ready, *ends).tolist(), strict=True):
+        buses[run] = bus
+    return buses

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import UsageError
+from owlbus.gtfs.frequencies import direction_periods
 from owlbus.gtfs.settings import COLOURS, FeedSettings
 from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from os import PathLike
 
+    from owlbus.gtfs.frequencies import Period
     from owlbus.network import Network
     from owlbus.timetable import Direction, Timetable
 
@@ -38,7 +40,9 @@ Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
 """Column names, and rows."""
 
 
-def gtfs_tables(network: Network, timetable: Timetable, feed: FeedSettings, *, change_s: int = 60) -> dict[str, Table]:
+def gtfs_tables(
+    network: Network, timetable: Timetable, feed: FeedSettings, *, change_s: int = 60, frequencies: bool = False
+) -> dict[str, Table]:
     """
     Tables of a feed by file name.
 
@@ -55,6 +59,9 @@ def gtfs_tables(network: Network, timetable: Timetable, feed: FeedSettings, *, c
         Agency, dates and names.
     change_s
         Seconds from one bus to another at the same stop.
+    frequencies
+        Whether runs at even headways are written as rows of ``frequencies.txt`` with exact times. A feed of that kind is
+        short, but cannot say which bus drives which run.
 
     Returns
     -------
@@ -67,12 +74,18 @@ def gtfs_tables(network: Network, timetable: Timetable, feed: FeedSettings, *, c
         If the timetable was made for another network.
     """
     require_same_network(network, timetable.plan)
+    even = list(direction_periods(timetable)) if frequencies else []
+    rows = [(row, periods[0].first_s) for row, periods in even]
+    if not frequencies:
+        rows = list(zip(timetable.run_direction.tolist(), timetable.run_start_s.tolist(), strict=True))
+    blocks = None if frequencies else timetable.run_block.tolist()
     tables = {
         "agency.txt": _agency(feed),
         "stops.txt": _stops(network, timetable),
         "routes.txt": _routes(network, timetable, feed),
-        "trips.txt": _trips(network, timetable),
-        "stop_times.txt": _stop_times(timetable),
+        "trips.txt": _trips(network, timetable, rows, blocks),
+        "stop_times.txt": _stop_times(timetable, rows),
+        "frequencies.txt": _frequencies(even),
         "calendar.txt": _calendar(feed),
         "calendar_dates.txt": _calendar_dates(feed),
         "shapes.txt": _shapes(network, timetable),
@@ -84,7 +97,9 @@ def gtfs_tables(network: Network, timetable: Timetable, feed: FeedSettings, *, c
     return {name: table for name, table in tables.items() if table[1] or name in needed}
 
 
-def gtfs_bytes(network: Network, timetable: Timetable, feed: FeedSettings | None = None, *, change_s: int = 60) -> bytes:
+def gtfs_bytes(
+    network: Network, timetable: Timetable, feed: FeedSettings | None = None, *, change_s: int = 60, frequencies: bool = False
+) -> bytes:
     """
     Feed as the bytes of a zip archive.
 
@@ -100,6 +115,9 @@ def gtfs_bytes(network: Network, timetable: Timetable, feed: FeedSettings | None
         Agency, dates and names; the defaults if None.
     change_s
         Seconds from one bus to another at the same stop.
+    frequencies
+        Whether runs at even headways are written as rows of ``frequencies.txt`` with exact times. A feed of that kind is
+        short, but cannot say which bus drives which run.
 
     Returns
     -------
@@ -113,7 +131,8 @@ def gtfs_bytes(network: Network, timetable: Timetable, feed: FeedSettings | None
     """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as feed_file:
-        for name, (columns, rows) in gtfs_tables(network, timetable, feed or FeedSettings(), change_s=change_s).items():
+        tables = gtfs_tables(network, timetable, feed or FeedSettings(), change_s=change_s, frequencies=frequencies)
+        for name, (columns, rows) in tables.items():
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\r\n")
             writer.writerow(columns)
@@ -126,7 +145,13 @@ def gtfs_bytes(network: Network, timetable: Timetable, feed: FeedSettings | None
 
 
 def write_gtfs(
-    path: str | PathLike[str], network: Network, timetable: Timetable, feed: FeedSettings | None = None, *, change_s: int = 60
+    path: str | PathLike[str],
+    network: Network,
+    timetable: Timetable,
+    feed: FeedSettings | None = None,
+    *,
+    change_s: int = 60,
+    frequencies: bool = False,
 ) -> None:
     """
     Write `gtfs_bytes`, whole or not at all.
@@ -143,6 +168,9 @@ def write_gtfs(
         Agency, dates and names; the defaults if None.
     change_s
         Seconds from one bus to another at the same stop.
+    frequencies
+        Whether runs at even headways are written as rows of ``frequencies.txt`` with exact times. A feed of that kind is
+        short, but cannot say which bus drives which run.
 
     Raises
     ------
@@ -151,7 +179,7 @@ def write_gtfs(
     UsageError
         If the file cannot be written.
     """
-    data = gtfs_bytes(network, timetable, feed, change_s=change_s)
+    data = gtfs_bytes(network, timetable, feed, change_s=change_s, frequencies=frequencies)
     target = Path(path)
     part = target.with_name(f".{target.name}.part")
     try:
@@ -209,11 +237,13 @@ def _routes(network: Network, timetable: Timetable, feed: FeedSettings) -> Table
     return ("route_id", "agency_id", "route_short_name", "route_long_name", "route_type", "route_color", "route_text_color"), rows
 
 
-def _trips(network: Network, timetable: Timetable) -> Table:
+def _trips(network: Network, timetable: Timetable, runs: Sequence[tuple[int, int]], blocks: Sequence[int] | None) -> Table:
+    """One row per run; with a bus each, unless a row stands for many runs."""
     rows: list[tuple[object, ...]] = []
     labels = [_headsign(network, way) for way in timetable.directions]
-    for run, (row, block) in enumerate(zip(timetable.run_direction.tolist(), timetable.run_block.tolist(), strict=True)):
-        rows.append((f"r{row // 2}", _SERVICE, f"t{run}", labels[row], row % 2, f"b{block}", f"d{row}"))
+    for run, (row, _) in enumerate(runs):
+        bus = "" if blocks is None else f"b{blocks[run]}"
+        rows.append((f"r{row // 2}", _SERVICE, f"t{run}", labels[row], row % 2, bus, f"d{row}"))
     return ("route_id", "service_id", "trip_id", "trip_headsign", "direction_id", "block_id", "shape_id"), rows
 
 
@@ -223,13 +253,23 @@ def _headsign(network: Network, way: Direction) -> str:
     return names[-1] if names[-1] not in names[:-1] else ""
 
 
-def _stop_times(timetable: Timetable) -> Table:
+def _frequencies(even: Sequence[tuple[int, Sequence[Period]]]) -> Table:
+    """Periods of each trip that stands for many runs."""
+    columns = ("trip_id", "start_time", "end_time", "headway_secs", "exact_times")
+    return columns, [
+        (f"t{run}", format_time(period.first_s), format_time(period.end_s), period.headway_s, 1)
+        for run, (_, periods) in enumerate(even)
+        for period in periods
+    ]
+
+
+def _stop_times(timetable: Timetable, runs: Sequence[tuple[int, int]]) -> Table:
     rows: list[tuple[object, ...]] = []
     calls = [
         list(zip(way.stops.tolist(), way.arrive_s.tolist(), way.depart_s.tolist(), way.at_m.tolist(), strict=True))
         for way in timetable.directions
     ]
-    for run, (row, start) in enumerate(zip(timetable.run_direction.tolist(), timetable.run_start_s.tolist(), strict=True)):
+    for run, (row, start) in enumerate(runs):
         for place, (stop, arrive, depart, metres) in enumerate(calls[row]):
             is_end = place in {0, len(calls[row]) - 1}
             rows.append((f"t{run}", format_time(start + arrive), format_time(start + depart), f"s{stop}", place, metres, int(is_end)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import UsageError
+from owlbus.errors import InfeasibleError, UsageError
 from owlbus.limits import ServiceRule
 from owlbus.timetable.blocks import build_blocks
 from owlbus.timetable.directions import outer_first, plan_directions
@@ -114,11 +114,29 @@ def build_timetable(
     outer = outer_first(network, demand, plan)
     lines = lines_of(directions, outer, operation)
     options = options_of(lines, flows, demand.hours, operation)
-    chosen = fewest_buses(options) if operation.fleet is None else split_fleet(options, operation.fleet)
+    chosen = _choice(options, operation)
     row, start_s = _runs(lines, options, chosen, outer, demand.hours)
     meets = time_meets(riders, directions, row, start_s, operation)
     table = _table(plan, demand.hours, directions, row, start_s + np.array(meets.offset_s, np.int64)[row // 2], operation)
     return table, _report(options, chosen, lines, operation, meets, int(flows.boardings_units.sum()), table.fleet)
+
+
+def _choice(options: Sequence[Options], operation: Operation) -> tuple[int, ...]:
+    """Row of the pattern of each route: the best split, or one headway for all, of a fleet or of as few buses as need be."""
+    if not operation.equal_headways:
+        return fewest_buses(options) if operation.fleet is None else split_fleet(options, operation.fleet)
+    longest = int(np.flatnonzero((options[0].headways_s == operation.max_headway_s).all(axis=1))[0])
+    if operation.fleet is None:
+        return (longest,) * len(options)
+    equal = equal_headways(options, operation.fleet)
+    if equal is None:
+        needed = sum(int(one.buses[longest]) for one in options)
+        msg = (
+            f"one headway of {operation.max_headway_s} s on {len(options)} routes takes {needed} buses, got a fleet of {operation.fleet}; "
+            "allow a longer headway, more buses or fewer routes"
+        )
+        raise InfeasibleError(msg)
+    return equal
 
 
 def _runs(

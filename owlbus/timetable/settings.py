@@ -49,6 +49,8 @@ class Operation:
         Departures of a route may move by multiples of the first, up to the second, so that buses meet; in seconds.
     change_s
         Seconds from one bus to another at the same stop.
+    equal_headways
+        Whether all routes and hours have one headway, the shortest that the fleet can run, or `max_headway_s` without a fleet.
 
     Raises
     ------
@@ -75,6 +77,7 @@ class Operation:
     offset_step_s: int = 180
     max_offset_s: int = 900
     change_s: int = 60
+    equal_headways: bool = False
 
     def __post_init__(self) -> None:
         """Check every number once."""
@@ -143,7 +146,15 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
     """
-    What a night costs per unit; planning figures to be replaced by an operator's own.
+    What a night costs per vehicle-km, per vehicle-hour and per bus: the three-part model that operators allocate costs by [1]_.
+
+    The defaults are an assumption of owlbus, not an operator's figures: a diesel bus of 12 m at European prices. They serve to hold
+    plans against each other, not to draw up a budget, and are named as assumed wherever a cost is shown. Give an operator's own.
+
+    - km, 1.00 EUR: 0.4 l of diesel at 1.30 EUR, and 0.48 EUR for tyres, wear and cleaning;
+    - hour, 40 EUR: a driver at 25 EUR of labour cost, a quarter more for the night, and a quarter more for paid time off the road;
+    - bus, 45 EUR a night: 250,000 EUR over 12 years at 4 % and 6,000 EUR a year for insurance and depot make 89 EUR a day, of which
+      the night bears half, since the bus runs by day too.
 
     Attributes
     ----------
@@ -152,16 +163,53 @@ class UnitCosts:
     currency
         ISO 4217 code.
 
+    Raises
+    ------
+    UsageError
+        If a cost is negative or no number, the currency is no code of three letters, or it is another than the assumption's while not
+        all three costs are given.
+
+    References
+    ----------
+    .. [1] Cherwony, Gleichman and Porter (1981), Bus Route Costing Procedures: A Review, UMTA-IT-09-9014-81-1.
+
     Examples
     --------
-    >>> UnitCosts(per_km=1.0, per_hour=20.0, per_bus=50.0).total(vehicle_km=100.0, vehicle_hours=5.0, buses=2)
-    300.0
+    >>> UnitCosts(per_km=1.5, per_hour=20.0, per_bus=50.0).total(vehicle_km=100.0, vehicle_hours=5.0, buses=2)
+    350.0
+    >>> UnitCosts(per_hour=30.0).assumed
+    ('per_km', 'per_bus')
     """
 
     per_km: float = 1.0
-    per_hour: float = 25.0
-    per_bus: float = 60.0
+    per_hour: float = 40.0
+    per_bus: float = 45.0
     currency: str = "EUR"
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        for name in ("per_km", "per_hour", "per_bus"):
+            _require(name, getattr(self, name), 0, 1e9)
+        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):  # noqa: PLR2004 - of ISO 4217
+            msg = f"currency must be a code of three letters, such as EUR or KRW, got {self.currency!r}"
+            raise UsageError(msg)
+        if self.currency != UnitCosts.__dataclass_fields__["currency"].default and self.assumed:
+            msg = f"costs in {self.currency} must all be given, got none for {', '.join(self.assumed)}; the assumed ones are in EUR"
+            raise UsageError(msg)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Names of the unit costs that have the assumed value."""
+        defaults = UnitCosts.__dataclass_fields__
+        return tuple(name for name in ("per_km", "per_hour", "per_bus") if getattr(self, name) == defaults[name].default)
+
+    @property
+    def basis(self) -> str:
+        """One line that says which unit costs are assumed."""
+        if not self.assumed:
+            return "unit costs as given"
+        which = "all unit costs" if len(self.assumed) == 3 else ", ".join(self.assumed)  # noqa: PLR2004 - all of them
+        return f"assumption, not an operator's figures: {which}"
 
     def total(self, *, vehicle_km: float, vehicle_hours: float, buses: int) -> float:
         """

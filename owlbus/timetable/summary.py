@@ -45,6 +45,7 @@ def timetable_document(timetable: Timetable, report: TimetableReport | None = No
             "per_km": costs.per_km,
             "per_hour": costs.per_hour,
             "per_bus": costs.per_bus,
+            "basis": costs.basis,
         },
         "hours": [hour_label(hour) for hour in timetable.hours],
         "routes": _routes(timetable),

@@ -1,0 +1,125 @@
+"""Runs at even headways as the rows of ``frequencies.txt``, and back: each row stands for many runs at exact times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from owlbus.errors import DataError, UsageError
+from owlbus.units import HOUR_S, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from owlbus.timetable import Timetable
+
+_CLOSING_S = 60
+
+
+class Period(NamedTuple):
+    """
+    Runs of one direction that follow each other at one headway.
+
+    Attributes
+    ----------
+    first_s
+        Start of the first run, in seconds.
+    end_s
+        Seconds before which the last one starts: after its start, but before the next one would.
+    headway_s
+        Seconds from start to start.
+    """
+
+    first_s: int
+    end_s: int
+    headway_s: int
+
+
+def periods_of(starts_s: NDArray[np.int32]) -> list[Period]:
+    """
+    Periods of even headways that hold exactly these starts: each goes on as long as the gap stays the same.
+
+    Parameters
+    ----------
+    starts_s
+        Starts in seconds, strictly ascending, shape (n,).
+
+    Returns
+    -------
+    list of Period
+        In order of time, none overlapping; a run alone takes the gap before it, or an hour if there is none.
+
+    Examples
+    --------
+    >>> periods_of(np.array([0, 1800, 3600, 6000, 8400]))
+    [Period(first_s=0, end_s=3660, headway_s=1800), Period(first_s=6000, end_s=8460, headway_s=2400)]
+    """
+    times = [int(start) for start in starts_s]
+    found, at = [], 0
+    while at < len(times):
+        alone = at == len(times) - 1
+        gap = (times[at] - times[at - 1] if at else HOUR_S) if alone else times[at + 1] - times[at]
+        last = at
+        while last + 1 < len(times) and times[last + 1] - times[last] == gap:
+            last += 1
+        room = min([gap - 1, *(start - times[last] for start in times[last + 1 : last + 2])])
+        found.append(Period(times[at], times[last] + max(1, min(_CLOSING_S, room)), gap))
+        at = last + 1
+    return found
+
+
+def direction_periods(timetable: Timetable) -> Iterator[tuple[int, list[Period]]]:
+    """
+    Periods of every direction with runs; of several runs at the same second each stands in a list of its own.
+
+    Parameters
+    ----------
+    timetable
+        Runs of one night, in seconds.
+
+    Yields
+    ------
+    tuple
+        Index of the direction, and its periods.
+    """
+    for row in np.unique(timetable.run_direction).tolist():
+        starts, counts = np.unique(timetable.starts_s(row), return_counts=True)
+        for nth in range(int(counts.max())):
+            yield row, periods_of(starts[counts > nth])
+
+
+def starts_by_trip(rows: Iterable[Mapping[str, str]]) -> dict[str, list[int]]:
+    """
+    Starts that the rows of ``frequencies.txt`` stand for, those without exact times taken as if they had them.
+
+    Parameters
+    ----------
+    rows
+        Rows of the table, as text.
+
+    Returns
+    -------
+    dict
+        Starts in seconds by trip id.
+
+    Raises
+    ------
+    DataError
+        If a time is none or a headway is no whole number of seconds from 1.
+    """
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        headway = row.get("headway_secs") or ""
+        if not headway.isdecimal() or int(headway) < 1:
+            msg = f"frequencies.txt: headway_secs of trip {row['trip_id']!r} must be whole seconds from 1, got {headway!r}"
+            raise DataError(msg)
+        try:
+            first, end = (parse_time(row[name]) for name in ("start_time", "end_time"))
+        except UsageError as error:
+            msg = f"frequencies.txt: trip {row['trip_id']!r}: {error}"
+            raise DataError(msg) from None
+        found.setdefault(row["trip_id"], []).extend(range(first, end, int(headway)))
+    return found
