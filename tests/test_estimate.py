@@ -9,13 +9,15 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from owlbus.demand import Demand, estimate_demand
+from owlbus.demand import Demand, count_records, estimate_demand
 from owlbus.demand import firsts as firsts_module
+from owlbus.demand import pages as pages_module
 from owlbus.errors import DataError, UsageError
 from owlbus.hexgrid import HexGrid
 from owlbus.kernels.tally import straight_line_m
@@ -25,8 +27,6 @@ from owlbus.units import NightWindow
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import numpy as np
 
     Row = tuple[Any, ...]
     Place = tuple[float | None, float | None]
@@ -56,6 +56,7 @@ MOMENTS = st.sampled_from(
     ]
 )
 CALL = st.tuples(MOMENTS, POSITIONS, POSITIONS, st.sampled_from([None, "a", "b", "7"]))
+ANYBODY = st.tuples(MOMENTS, POSITIONS, POSITIONS, st.none())
 RIDE = st.tuples(
     MOMENTS, st.sampled_from([None, -60, 0, 1, 60, 900]), POSITIONS, POSITIONS, st.sampled_from([None, 0.0, -1.0, 1.0, 2.5, 2e6])
 )
@@ -103,6 +104,11 @@ KEPT = {None, "same hex", *WITHOUT_TRIP.values()}
 def write_calls(path: Path, rows: list[tuple[Any, ...]]) -> Path:
     schema = {"time": pl.Datetime("us"), **dict.fromkeys(("lon", "lat", "home_lon", "home_lat"), pl.Float64), "subscriber": pl.String}
     pl.DataFrame([(row[0], *row[1], *row[2], row[3]) for row in rows], schema=schema, orient="row").write_parquet(path)
+    return path
+
+
+def write_anybody(path: Path, rows: list[tuple[Any, ...]]) -> Path:
+    pl.read_parquet(write_calls(path, rows)).drop("subscriber").write_parquet(path)
     return path
 
 
@@ -187,11 +193,17 @@ def _keyed(demand: Demand, columns: tuple[np.ndarray, ...]) -> dict[tuple[Any, .
 
 
 GOOD_CALL = (dt.datetime(2013, 3, 1, 1, 10), PLACES[0], PLACES[1], "a")  # noqa: DTZ001 - local clock
+GOOD_ANYBODY = (*GOOD_CALL[:3], None)
 GOOD_RIDE = (dt.datetime(2013, 3, 1, 1, 10), 900, PLACES[0], PLACES[1], 2.0)  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
-    ("strategy", "good", "write", "twin"), [(CALL, GOOD_CALL, write_calls, calls_twin), (RIDE, GOOD_RIDE, write_rides, rides_twin)]
+    ("strategy", "good", "write", "twin"),
+    [
+        (CALL, GOOD_CALL, write_calls, calls_twin),
+        (ANYBODY, GOOD_ANYBODY, write_anybody, calls_twin),
+        (RIDE, GOOD_RIDE, write_rides, rides_twin),
+    ],
 )
 @given(data=st.data())
 @FILES
@@ -222,19 +234,45 @@ def test_demand_and_report_are_those_of_a_plain_loop(
         assert demand.presence.sum() == file.trips_counted
 
 
-@given(data=st.data())
+@pytest.mark.parametrize(("call", "good", "write"), [(CALL, GOOD_CALL, write_calls), (ANYBODY, GOOD_ANYBODY, write_anybody)])
+@given(data=st.data(), n_pages=st.integers(0, 3))
 @FILES
-def test_rows_in_another_order_or_split_over_files_and_batches_change_nothing(data: st.DataObject, tmp_path: Path) -> None:
-    rows = [GOOD_CALL] * 30 + data.draw(st.lists(CALL, max_size=25))
-    one, _ = estimate_demand(write_calls(tmp_path / "one.parquet", rows), GRID)
-    other = [GOOD_CALL] * 30 + data.draw(st.permutations(rows[30:]))
-    parts = [write_calls(tmp_path / f"{i}.parquet", other[i::2]) for i in range(2)]
+def test_rows_in_another_order_or_split_over_files_and_batches_change_nothing(
+    data: st.DataObject,
+    n_pages: int,
+    call: st.SearchStrategy[Row],
+    good: Row,
+    write: Callable[[Path, list[Row]], Path],
+    tmp_path: Path,
+) -> None:
+    rows = [good] * 30 + data.draw(st.lists(call, max_size=25))
+    one, _ = estimate_demand(write(tmp_path / "one.parquet", rows), GRID)
+    other = [good] * 30 + data.draw(st.permutations(rows[30:]))
+    parts = [write(tmp_path / f"{i}.parquet", other[i::2]) for i in range(2)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "BATCH_ROWS", 5)
         patch.setattr(firsts_module, "FIRST_SLOTS", 8)
         patch.setattr(firsts_module, "MAX_SLOTS", 8)
+        patch.setattr(pages_module, "FIRST_ROWS", 0)
+        patch.setattr(pages_module, "STAY_BATCHES", 1)
+        patch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
         two, _ = estimate_demand(parts, GRID)
     assert by_date(one) == by_date(two)
+
+
+@given(data=st.data())
+@FILES
+def test_records_are_counted_by_where_and_when_alone(data: st.DataObject, tmp_path: Path) -> None:
+    rows = [GOOD_ANYBODY] * 3 + data.draw(st.lists(ANYBODY, max_size=25))
+    _, _, people = calls_twin(rows)
+    counts = count_records(write_anybody(tmp_path / "records.parquet", rows), GRID)
+    epoch = dt.date(1970, 1, 1)
+    found = {
+        (epoch + dt.timedelta(days=int(counts.nights[night])), WINDOW.hours[hour], hex_): int(counts.rows[night, hour, hex_])
+        for night, hour, hex_ in np.argwhere(counts.rows).tolist()
+    }
+    assert found == people
+    assert counts.report.rows_in == len(rows) == counts.rows.sum() + counts.report.rows_rejected
 
 
 def test_a_wish_counts_once_a_night_in_the_hour_of_its_first_call(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from owlbus.demand.report import FileLedger
 from owlbus.demand.tally import Tally
 from owlbus.hexgrid import HexGrid
 from owlbus.kernels.tally import straight_line_m
+from owlbus.records.reading import Numbers
 from owlbus.units import NightWindow
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
@@ -42,6 +43,11 @@ class Ledger(FileLedger):
         """Enter nothing."""
 
 
+def numbers(values: np.ndarray) -> Numbers:
+    """A column without gaps."""
+    return Numbers(values, np.empty(0, dtype=np.uint8))
+
+
 def judge(
     start: float,
     end: float | None = None,
@@ -56,9 +62,11 @@ def judge(
     ends = np.array([] if end is None else [end], dtype=np.int64)
     hexes = np.array([here], dtype=np.int32), np.array([there], dtype=np.int32)
     batch = SimpleNamespace(ticks=np.array([start], dtype=np.int64), end_ticks=ends, per_s=1, is_dated=False, first_row=0, n_rows=1)
-    batch.lon, batch.lat, batch.to_lon, batch.to_lat, batch.count = lon, lat, to_lon, to_lat, np.array([count])
+    batch.position, batch.goal = (numbers(lon), numbers(lat)), (numbers(to_lon), numbers(to_lat))
+    batch.count = np.array([count])
     batch.frame = pl.DataFrame({"lon": lon})
-    verdict = Told(GRID, NightWindow(*window), hexes=hexes).add(batch, Ledger(None), np.array([twin], dtype=np.uint8), is_explained=True)
+    tally = Told(GRID, NightWindow(*window), hexes=hexes)
+    verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), is_explained=True, is_placed=True)
     return int(verdict.rule[0]), int(verdict.night[0]), int(verdict.hour[0])
 
 

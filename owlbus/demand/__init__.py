@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from owlbus.demand.compare import TAXI_WEIGHT, Agreement, agreement, blend
 from owlbus.demand.estimate import estimate_demand
+from owlbus.demand.present import RecordCounts, count_records
 from owlbus.demand.report import DemandReport, FileCount, RuleCount, SourceCount
 from owlbus.demand.table import Demand, ODPairs
 
@@ -14,9 +15,11 @@ __all__ = [
     "DemandReport",
     "FileCount",
     "ODPairs",
+    "RecordCounts",
     "RuleCount",
     "SourceCount",
     "agreement",
     "blend",
+    "count_records",
     "estimate_demand",
 ]

@@ -147,6 +147,8 @@ class Counter:
         whole = accounts[0]
         for other in accounts[1:]:
             whole.merge(other)
+        for tally in whole.tallies.values():
+            tally.settle()
         self.shared.clear()
         for _ in range(self.n_threads):
             self.idle.put(Account())

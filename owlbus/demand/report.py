@@ -244,7 +244,7 @@ class FileLedger:
     def _swap(self, rule: Rule) -> str:
         """Return how to swap the two columns that `rule` is about."""
         kind, names = self.source.layout.kind, self.source.layout.names
-        lon, lat = kind.position if rule is SWAPPED else kind.goal
+        lon, lat = kind.position if rule is SWAPPED or not kind.goal else kind.goal
         return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from owlbus.demand.bins import Bins
 from owlbus.demand.columns import scaled
 from owlbus.demand.firsts import Firsts
+from owlbus.demand.pages import Pages
 from owlbus.demand.table import Demand
 from owlbus.demand.trips import FREE, HOURS, Trips
 from owlbus.errors import DataError, UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from owlbus.demand.report import FileLedger
     from owlbus.hexgrid import HexGrid
-    from owlbus.records.reading import Batch
+    from owlbus.records.reading import Batch, Numbers
     from owlbus.units import NightWindow
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -50,6 +51,8 @@ class Tally:
         People.
     trips
         Trips, shared by all threads of a process.
+    pages
+        Trips of the hours at hand, on their way to `trips`.
     firsts
         Distinct presences and wishes of subscribers, to be counted at the end.
     """
@@ -59,15 +62,23 @@ class Tally:
     subscribers: Subscribers = field(default_factory=Subscribers)
     trips: Trips = field(default_factory=Trips)
     bins: Bins = field(init=False)
+    pages: Pages = field(init=False)
     firsts: Firsts = field(default_factory=Firsts)
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
         self.bins = Bins(self.grid.n_hexes, len(self.window.hours))
+        self.pages = Pages(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
 
     def add(
-        self, batch: Batch, ledger: FileLedger, twins: NDArray[np.uint8] | None = None, *, is_explained: bool = False
+        self,
+        batch: Batch,
+        ledger: FileLedger,
+        twins: NDArray[np.uint8] | None = None,
+        *,
+        is_explained: bool = False,
+        is_placed: bool = False,
     ) -> Verdict | None:
         """
         Judge and count the rows of a batch, and enter them in the ledger of their file.
@@ -82,6 +93,8 @@ class Tally:
             Rows that repeat an earlier one, shape (n,).
         is_explained
             Whether the verdict on each row is wanted.
+        is_placed
+            Whether its night, hour and hexes are wanted too.
 
         Returns
         -------
@@ -91,7 +104,8 @@ class Tally:
         from owlbus.kernels.tally import DONE, NEW_NIGHT, tally_rows
 
         person = self._persons(batch)
-        verdict = Verdict.of(batch.n_rows if is_explained or person.size else 0)
+        is_placed = is_placed or person.size > 0
+        verdict = Verdict.of(batch.n_rows if is_explained or is_placed else 0, batch.n_rows if is_placed else 0)
         rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
         times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
         row, why = 0, None
@@ -99,6 +113,7 @@ class Tally:
         while why != DONE:
             if why == NEW_NIGHT:
                 self.bins.add_night(self._night(batch, row))
+            self.pages.reach(self.bins.nights.size)
             row, why = tally_rows(
                 row,
                 times,
@@ -109,14 +124,15 @@ class Tally:
                 marks,
                 tables,
                 limits,
-                (self.bins.nights, self.bins.presence, keys),
+                (self.bins.nights, self.bins.presence, keys, self.pages.of, self.pages.counts),
                 rules,
                 verdict.columns,
             )
         if not batch.count.size:
             rules = rules[0], rules[0] * TRIP_UNITS, rules[2]
-        if batch.to_lon.size:
+        if batch.goal[0].values.size:
             self.trips.add(keys, units)
+            self.pages.follow(keys, self.bins, self.trips)
         if person.size:
             self._keep(person, verdict)
         ledger.add(batch, rules, self.grid)
@@ -124,12 +140,17 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add what `other` counted; its distinct rows are taken from it."""
+        other.settle()
         self.bins.merge(other.bins)
         if other.trips is not self.trips:
             self.trips.add(*other.trips.rows())
         for person, key, hour in other.firsts.distinct():
             self.firsts.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
         self.repeats += other.repeats
+
+    def settle(self) -> None:
+        """Empty all pages, so that people and trips are complete."""
+        self.pages.empty(self.bins, self.trips)
 
     def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
@@ -154,6 +175,7 @@ class Tally:
         UsageError
             If `n_nights` is below 1.
         """
+        self.settle()
         self._release()
         hours, n = self.window.hours, self.grid.n_hexes
         days, nights = _nights(self.bins.nights, n_nights)
@@ -180,8 +202,8 @@ class Tally:
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
         return (
             (_fixed(batch.ticks), _fixed(batch.end_ticks), batch.per_s, int(batch.is_dated)),
-            (_fixed(batch.lon), _fixed(batch.lat)),
-            (_fixed(batch.to_lon), _fixed(batch.to_lat)),
+            _ends(batch.position),
+            _ends(batch.goal),
             (_fixed(found[0]), _fixed(found[1])),
             _fixed(units),
             (_fixed(marks[0]), _fixed(marks[1])),
@@ -258,6 +280,12 @@ def _fixed(column: NDArray[Any]) -> NDArray[Any]:
     view = np.ascontiguousarray(column).view()
     view.setflags(write=False)
     return view
+
+
+def _ends(columns: tuple[Numbers, Numbers]) -> tuple[NDArray[Any], ...]:
+    """Return two columns as `tally_rows` takes them."""
+    lon, lat = columns
+    return _fixed(lon.values), _fixed(lat.values), _fixed(lon.bits), _fixed(lat.bits), _fixed(np.array([lon.offset, lat.offset]))
 
 
 def _mean(total: NDArray[Any], n_nights: int) -> NDArray[np.float64]:

@@ -1,8 +1,8 @@
 """
 Judge records row by row and count them: service night, hour, the first rule a row breaks, trips and people, compiled.
 
-Rows go through in blocks, each step a loop of its own: hexes, hours, rules, people. Most rows break no rule and need no more than a look at
-the table of hours; the others take the long way.
+Rows go through in blocks, each step a loop of its own: hexes, hours, rules, people. Most rows of calls break no rule that keeps them from
+counting and go the quick way of `owlbus.kernels.blocks`; the others take the long way.
 
 Counts are whole units of 1/1024 trip in int64, so their sums do not depend on the order of rows, batches or workers. A kernel that meets a
 night that its arrays have no room for returns the row; the caller makes room and calls it again from there.
@@ -10,18 +10,29 @@ night that its arrays have no room for returns the row; the caller makes room an
 
 from __future__ import annotations
 
-from math import asin, cos, isfinite, pi, sin, sqrt
+from math import asin, cos, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from owlbus.kernels.blocks import (
+    HOURS,
+    NO_POSITION,
+    SWAPPED_HEX,
+    UNITS,
+    count_pairs,
+    count_people,
+    explained,
+    first_counted,
+    goal_rule,
+    mark_missing,
+    rows_to_judge,
+    slots_by_hour,
+    slots_of_block,
+)
 from owlbus.kernels.hashing import FREE
-from owlbus.kernels.hexing import BLOCK, hex_of_point, hexes_of_block
-
-OUTSIDE_HEX = -1
-SWAPPED_HEX = -2
-NO_POSITION = -3
+from owlbus.kernels.hexing import BLOCK, hexes_of_block
 
 NO_TICK = np.iinfo(np.int64).min
 """Tick of a missing moment."""
@@ -37,11 +48,6 @@ _HALF_DAY_S = 43_200
 _UNDATED_S = 2 * _DAY_S
 _LAST_S = 130 * 366 * _DAY_S
 _EARTH_M = 6_371_008.8
-HOURS = 36
-"""Service hours that a key counts with."""
-
-_UNITS = 1024
-_SPAN_NIGHTS = 1000
 
 
 @njit(cache=True, nogil=True)
@@ -111,51 +117,6 @@ def _ride_rule(start_s: Any, end_s: Any, twin: Any, apart_m: float, max_m_s: flo
     return 9 if twin else 0
 
 
-@njit(nogil=True)
-def _goal_rule(here: Any, there: Any) -> int:
-    """Rule that keeps a person present from being a trip, or none."""
-    if there < 0:
-        return 16 if there == NO_POSITION else 17 if there == SWAPPED_HEX else 18
-    return 19 if there == here else 0
-
-
-@njit(nogil=True)
-def _explained(found: Any, lon: float, lat: float, frame: Any, poly: Any, lookup: Any, degree: int) -> Any:
-    """Hex of a point, or why there is none."""
-    if found >= 0:
-        return found
-    if not (isfinite(lon) and isfinite(lat)):
-        return np.int64(NO_POSITION)
-    return np.int64(SWAPPED_HEX if hex_of_point(lat, lon, frame, poly, lookup, degree) >= 0 else OUTSIDE_HEX)
-
-
-@njit(nogil=True)
-def _hours_of(ticks: Any, per_hour: Any, inverse: float, hours: Any) -> None:
-    """Write whole hours since 1970 of ticks: a product and a correction, which vectorises, where a division would not."""
-    for i in range(ticks.size):
-        hour = np.int64(np.floor(ticks[i] * inverse))
-        rest = ticks[i] - hour * per_hour
-        hours[i] = hour + np.int64(rest >= per_hour) - np.int64(rest < 0)
-
-
-@njit(nogil=True)
-def _cells_by_hour(nights: Any, start_hour: Any, end_hour: Any, n: Any) -> Any:
-    """First cell and night-hour of each hour that counts, from the first hour of the first night on, -1 where none; and that first hour."""
-    first, last = np.int64(0), np.int64(-1)
-    for k in range(nights.size):
-        if nights[k] > 0 and (last < 0 or abs(nights[k] - first) < _SPAN_NIGHTS):
-            first = min(first, nights[k]) if last >= 0 else nights[k]
-            last = max(last, nights[k])
-    span: Any = max((last - first + 2) * 24, 1)
-    cells = np.full((span, 2), np.int64(-1))
-    for k in range(nights.size):
-        if first <= nights[k] <= last and nights[k] > 0:
-            for hour in range(start_hour, end_hour):
-                cells[(nights[k] - first) * 24 + hour, 0] = (k * (end_hour - start_hour) + hour - start_hour) * n
-                cells[(nights[k] - first) * 24 + hour, 1] = nights[k] * HOURS + hour
-    return cells, first * 24
-
-
 @njit(cache=True, nogil=True)
 def tally_rows(
     first: int,
@@ -185,7 +146,8 @@ def tally_rows(
         (ticks, end ticks, ticks per second, 1 if ticks count from 1970 else 0): int64 of shape (n,), `NO_TICK` or negative is missing; the
         ends are empty where records have none.
     places, ends
-        (lon, lat) of either end in degrees, shape (n,), float64; the second may be empty, which counts people and no trips.
+        (lon, lat, bits, bits, offsets) of either end: degrees, shape (n,), float64; bits that say which rows have them, uint8, empty where
+        all have, and where in each the first row's lies, int64 of shape (2,). The second may be empty, which counts people and no trips.
     found
         (here, there): hexes found before, shape (n,), int32, with -1, -2, -3 for outside, swapped and missing; empty to find them here.
     units
@@ -198,14 +160,16 @@ def tally_rows(
     limits
         (start_hour, end_hour, max_m_s, n_hexes): the window in service hours, the end excluded; the fastest speed, metres per second.
     bins
-        (nights, presence, keys): days since 1970 of each slot, int64; units by slot, hour of the window and hex, flat, int64, added to;
-        and the key ``((night HOURS + hour) n_hexes + here) n_hexes + there`` of each trip, shape (n,), int64, which must be -1 before
-        and is left so for rows that are none.
+        (nights, presence, keys, page_of, pages): days since 1970 of each slot, int64; units by slot, hour of the window and hex, flat,
+        int64, added to; the key ``((night HOURS + hour) n_hexes + here) n_hexes + there`` of each trip that is on no page, shape (n,),
+        int64, which must be -1 before and is left so for other rows; the page of each slot and hour, int32, -1 for none; and rows by page
+        and pair of hexes, int32, added to.
     rules
         (rows, units, first): rows by rule, and units where `units` is given, int64 of shape (256,), added to; and the first row of each
         rule, -1 if there is none.
     rows
-        (rule, night, hour, here, there): what became of each row, shape (n,), uint8 and int32; empty where nobody asks.
+        (rule, night, hour, here, there): what became of each row, shape (n,), uint8 and int32; empty where nobody asks, the last four also
+        where the rule is enough.
 
     Returns
     -------
@@ -213,22 +177,24 @@ def tally_rows(
         Row to go on from, and `DONE` or `NEW_NIGHT`.
     """
     ticks, end_ticks, per_s, dated = times
-    lon, lat = places
-    to_lon, to_lat = ends
+    lon, lat, lon_bits, lat_bits, offsets = places
+    to_lon, to_lat, to_lon_bits, to_lat_bits, to_offsets = ends
     here_of, there_of = found
     person, twin = marks
     frame, poly, lookup, degree = tables
     start_hour, end_hour, max_m_s, n = limits
-    nights, presence, keys = bins
+    nights, presence, keys, _, _ = bins
     rule_rows, rule_units, rule_first = rules
     rule_out, night_out, hour_out, here_out, there_out = rows
-    is_plain = end_ticks.size == 0 and units.size == 0 and person.size == 0 and found[0].size == 0 and rule_out.size == 0
-    cell_of_hour, first_hour = _cells_by_hour(nights, start_hour, end_hour, n)
-    hours_block = np.empty(BLOCK, dtype=np.int64)
     n_rows, n_hours, n_nights = ticks.size, end_hour - start_hour, nights.size
     has_end, has_units, has_found = end_ticks.size > 0, units.size > 0, here_of.size > 0
     has_goal = to_lon.size > 0
-    has_person, has_twin, has_out = person.size > 0, twin.size > 0, rule_out.size > 0
+    has_person, has_twin, has_out = person.size > 0, twin.size > 0, night_out.size > 0
+    is_plain = dated and not (has_end or has_units or has_found or has_person or has_out)
+    slot_by_hour, first_hour = slots_by_hour(nights, start_hour, end_hour)
+    night_hours = np.empty(n_nights * n_hours, dtype=np.int64)
+    for k in range(night_hours.size):
+        night_hours[k] = nights[k // n_hours] * HOURS + start_hour + k % n_hours
     inverse = 1.0 / per_s
     last_night: Any = np.int64(-1)
     slot: Any = np.int64(-1)
@@ -239,37 +205,34 @@ def tally_rows(
     start_s: Any
     end_s: Any
     here_block, there_block = np.empty(BLOCK, dtype=np.int32), np.full(BLOCK, np.int32(NO_POSITION))
+    slots, todo = np.zeros(BLOCK, dtype=np.int32), np.arange(BLOCK)
     cells = np.empty(BLOCK, dtype=np.int64)
-    worths = np.full(BLOCK, np.int64(_UNITS))
+    worths = np.full(BLOCK, np.int64(UNITS))
     for low in range(first, n_rows, BLOCK):
-        high = min(low + BLOCK, n_rows)
-        stop, n_trips, n_stays, first_stay = high, 0, 0, 0
+        size = min(BLOCK, n_rows - low)
+        stop = low + size
+        block = slice(low, stop)
         if has_found:
-            here_block[: high - low] = here_of[low:high]
-            there_block[: high - low] = there_of[low:high]
+            here_block[:size] = here_of[block]
+            there_block[:size] = there_of[block]
         else:
-            hexes_of_block(lon[low:high], lat[low:high], frame, poly, lookup, degree, here_block[: high - low])
+            hexes_of_block(lon[block], lat[block], frame, poly, lookup, degree, here_block[:size])
+            mark_missing(lon_bits, offsets[0] + low, here_block[:size])
+            mark_missing(lat_bits, offsets[1] + low, here_block[:size])
             if has_goal:
-                hexes_of_block(to_lon[low:high], to_lat[low:high], frame, poly, lookup, degree, there_block[: high - low])
+                hexes_of_block(to_lon[block], to_lat[block], frame, poly, lookup, degree, there_block[:size])
+                mark_missing(to_lon_bits, to_offsets[0] + low, there_block[:size])
+                mark_missing(to_lat_bits, to_offsets[1] + low, there_block[:size])
+        n_todo = size
         if is_plain:
-            _hours_of(ticks[low:high], per_s * 3600, inverse / 3600, hours_block)
-        for i in range(low, high):
-            if is_plain and here_block[i - low] >= 0:
-                past = hours_block[i - low] - first_hour
-                if 0 <= past < cell_of_hour.shape[0] and cell_of_hour[past, 0] >= 0 and ticks[i] >= 0:
-                    goal = np.int64(there_block[i - low])
-                    if goal >= 0 or not has_goal:
-                        cells[i - low] = cell_of_hour[past, 0] + here_block[i - low]
-                        if goal >= 0 and goal != here_block[i - low]:
-                            keys[i] = (cell_of_hour[past, 1] * n + here_block[i - low]) * n + goal
-                            n_trips += 1
-                        else:
-                            n_stays += 1
-                            if n_stays == 1:
-                                first_stay = i
-                        continue
-            here, there = np.int64(here_block[i - low]), np.int64(there_block[i - low])
-            worth = units[i] if has_units else np.int64(_UNITS)
+            slots_of_block(ticks[block], per_s * 3600, slot_by_hour, first_hour, slots)
+            n_todo = rows_to_judge(slots, here_block[:size], todo)
+        n_judged = n_todo
+        for k in range(n_todo):
+            j = todo[k]
+            i = low + j
+            here, there = np.int64(here_block[j]), np.int64(there_block[j])
+            worth = units[i] if has_units else np.int64(UNITS)
             rule, night, hour = 0, np.int64(0), np.int64(0)
             tick, end_tick = ticks[i], end_ticks[i] if has_end else ticks[i]
             start_s, end_s = np.int64(-1), np.int64(-1)
@@ -281,7 +244,7 @@ def tally_rows(
             else:
                 night, hour, start_s = _night_hour(start_s)
                 if here < 0 and not has_found:
-                    here = _explained(here, lon[i], lat[i], frame, poly, lookup, degree)
+                    here = explained(here, lon[i], lat[i], frame, poly, lookup, degree)
                 if here < 0:
                     rule = 2 if here == NO_POSITION else 3 if here == SWAPPED_HEX else 4
                 elif not start_hour <= hour < end_hour:
@@ -290,46 +253,51 @@ def tally_rows(
                     rule = 6
                 else:
                     if there < 0 and has_goal and not has_found:
-                        there = _explained(there, to_lon[i], to_lat[i], frame, poly, lookup, degree)
+                        there = explained(there, to_lon[i], to_lat[i], frame, poly, lookup, degree)
                     if has_end:
                         end_s += _DAY_S if end_s < _HALF_DAY_S else 0
-                        apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i]) if there > SWAPPED_HEX else -1.0
+                        apart_m = -1.0
+                        if there > SWAPPED_HEX:
+                            apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i])
                         rule = _ride_rule(start_s, end_s, np.int64(twin[i]) if has_twin else np.int64(0), apart_m, max_m_s)
                     if rule == 0:
-                        rule = _goal_rule(here, there)
-            cells[i - low] = FREE
+                        rule = goal_rule(here, there)
+            cells[k] = FREE
             if (rule == 0 or rule >= 16) and not (has_person and person[i] != NOBODY):
                 if night != last_night:
                     slot = np.int64(-1)
-                    for k in range(n_nights):
-                        if nights[k] == night:
-                            slot = np.int64(k)
+                    for m in range(n_nights):
+                        if nights[m] == night:
+                            slot = np.int64(m)
                     if slot < 0:
-                        stop = i
+                        stop, n_judged = i, k
                         break
                     last_night = night
-                cells[i - low] = (slot * n_hours + hour - start_hour) * n + here
+                cells[k] = (slot * n_hours + hour - start_hour) * n + here
                 if rule == 0:
                     keys[i] = ((night * HOURS + hour) * n + here) * n + there
-            if rule == 0:
-                n_trips += 1
-            else:
-                rule_rows[rule] += 1
-                if rule_first[rule] < 0:
-                    rule_first[rule] = i
+            rule_rows[rule] += 1
+            if rule and (rule_first[rule] < 0 or i < rule_first[rule]):
+                rule_first[rule] = i
             if has_units:
-                worths[i - low] = worth
+                worths[k] = worth
                 rule_units[rule] += max(worth, 0)
+            if rule_out.size:
+                rule_out[i] = rule
             if has_out:
-                rule_out[i], night_out[i], hour_out[i], here_out[i], there_out[i] = rule, night, hour, here, there
-        rule_rows[0] += n_trips
-        if n_stays:
-            stay = 19 if has_goal else 16
-            rule_rows[stay] += n_stays
-            rule_first[stay] = first_stay if rule_first[stay] < 0 else min(rule_first[stay], first_stay)
-        for i in range(stop - low):
-            if cells[i] != FREE:
-                presence[cells[i]] += worths[i]
-        if stop < high:
+                night_out[i], hour_out[i], here_out[i], there_out[i] = night, hour, here, there
+        for k in range(n_judged):
+            if cells[k] != FREE:
+                presence[cells[k]] += worths[k]
+        if is_plain:
+            some = slice(0, stop - low)
+            if has_goal:
+                counted = rule_rows, rule_first, rule_out
+                count_pairs(low, slots[some], here_block[some], there_block[some], ends, tables, night_hours, n, bins, counted)
+            else:
+                rule_rows[16] += count_people(slots[some], here_block[some], n, presence)
+                if rule_first[16] < 0:
+                    rule_first[16] = first_counted(low, slots[some], here_block[some])
+        if stop < low + size:
             return stop, NEW_NIGHT
     return n_rows, DONE

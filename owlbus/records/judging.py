@@ -27,7 +27,7 @@ class Verdict:
     rule
         Code of the first rule that the row breaks, shape (n,), uint8; 0 is a trip.
     night
-        Days since 1970 of the night's evening, shape (n,), int32; 0 without a date.
+        Days since 1970 of the night's evening, shape (n,), int32; 0 without a date. This and what follows may be empty, if not wanted.
     hour
         Service hour, shape (n,), int32.
     here, there
@@ -41,9 +41,9 @@ class Verdict:
     there: NDArray[np.int32]
 
     @classmethod
-    def of(cls, n_rows: int) -> Verdict:
-        """Return a verdict on `n_rows` rows that is yet to be written."""
-        return cls(np.zeros(n_rows, dtype=np.uint8), *(np.zeros(n_rows, dtype=np.int32) for _ in range(4)))
+    def of(cls, n_rows: int, n_placed: int) -> Verdict:
+        """Return a verdict on `n_rows` rows that is yet to be written; `n_placed` is 0 where night, hour and hexes are not wanted."""
+        return cls(np.zeros(n_rows, dtype=np.uint8), *(np.zeros(n_placed, dtype=np.int32) for _ in range(4)))
 
     @property
     def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int32], ...]:

@@ -23,7 +23,7 @@ class Kind:
     name
         ``calls`` or ``taxi``.
     position, goal
-        Columns of longitude and latitude, degrees: where the person is, and where the trip leads.
+        Columns of longitude and latitude, degrees: where the person is, and where the trip leads, if that is read.
     start
         Column of the time that decides night and hour.
     ends
@@ -36,7 +36,7 @@ class Kind:
 
     name: str
     position: tuple[str, str]
-    goal: tuple[str, str]
+    goal: tuple[str, str] | tuple[()]
     start: str
     ends: tuple[str, ...]
     optional: tuple[str, ...]
@@ -67,6 +67,8 @@ TAXI = Kind(
     ("trips", "date"),
 )
 KINDS = (CALLS, TAXI)
+PLACES = Kind("places", ("lon", "lat"), (), "time", (), ("date", "antenna"), (("antenna", ("lon", "lat")),))
+"""Any records, of which only where and when is read."""
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
 """Every column name that records may use, in the order of `rejected.parquet`."""
 
@@ -116,7 +118,7 @@ class Layout:
         return next((name for name in self.kind.ends if name in self.names), None)
 
 
-def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | None = None) -> Layout:
+def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | None = None, kinds: Sequence[Kind] = KINDS) -> Layout:
     """
     Kind and columns of a file, by its column names.
 
@@ -128,6 +130,8 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
         Its columns.
     mapping
         The file's column by owlbus' name, where they differ, such as ``{"lon": "x"}``; names the file lacks are left to other files.
+    kinds
+        Kinds that it may be of.
 
     Returns
     -------
@@ -149,13 +153,13 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
     told = _mapped(present, mapping or {})
     profile = profile_of(present, told)
     names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | told
-    lacking = {kind.name: _lacking(kind, names) for kind in KINDS}
-    fitting = [kind for kind in KINDS if not lacking[kind.name]]
+    lacking = {kind.name: _lacking(kind, names) for kind in kinds}
+    fitting = [kind for kind in kinds if not lacking[kind.name]]
     if len(fitting) > 1:
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
     if not fitting:
-        raise DataError(_what_is_missing(file, present, names))
+        raise DataError(_what_is_missing(file, present, names, kinds))
     kind = fitting[0]
     used = (*kind.required, *kind.ends, *kind.optional)
     if {"subscriber", "trips"} <= names.keys() & set(used):
@@ -192,14 +196,14 @@ def _stand_ins(kind: Kind, names: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str]) -> str:
+def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind]) -> str:
     """Return the message for a file of no kind: the kind it comes nearest to, what that lacks, and near names."""
     free = [name for name in present if name not in names.values()]
-    near = {kind.name: _near_names(_lacking(kind, names), free) for kind in KINDS}
-    kind = min(KINDS, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(near[kind.name]))
+    near = {kind.name: _near_names(_lacking(kind, names), free) for kind in kinds}
+    kind = min(kinds, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(near[kind.name]))
     missing = _lacking(kind, names)
     if not near[kind.name] and not names.keys() & set(kind.required):
-        wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in KINDS)
+        wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in kinds)
         return f"{file}: no column is known; records need {wanted}; name them with --map, such as --map {missing[0]}=COLUMN"
     ways = " ".join(f"--map {name}={near[kind.name].get(name, 'COLUMN')}" for name in missing)
     return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"

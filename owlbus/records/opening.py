@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import DataError
 from owlbus.records.finding import find_files
-from owlbus.records.layout import CALLS, find_layout
+from owlbus.records.layout import CALLS, KINDS, find_layout
 from owlbus.records.masts import most_frequent_places, read_masts, text_id
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from owlbus.records.finding import Found
-    from owlbus.records.layout import Layout
+    from owlbus.records.layout import Kind, Layout
 
 _MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _FOREIGN = {
@@ -145,7 +145,10 @@ class Source:
 
 @contextmanager
 def open_sources(
-    paths: Sequence[str | PathLike[str]], columns: Mapping[str, str] | None = None, masts: str | PathLike[str] | None = None
+    paths: Sequence[str | PathLike[str]],
+    columns: Mapping[str, str] | None = None,
+    masts: str | PathLike[str] | None = None,
+    kinds: Sequence[Kind] = KINDS,
 ) -> Iterator[tuple[Source, ...]]:
     """
     Open files of records.
@@ -159,6 +162,8 @@ def open_sources(
         The file's column by owlbus' name, where they differ.
     masts
         Table of antennas, for calls that name one instead of a position.
+    kinds
+        Kinds of records that files may hold.
 
     Yields
     ------
@@ -172,11 +177,11 @@ def open_sources(
     """
     found = find_files(paths)
     table = None if masts is None else read_masts(masts)
-    sources = tuple(_opened(one, columns, table) for one in found)
+    sources = tuple(_opened(one, columns, table, kinds) for one in found)
     yield _with_homes(sources)
 
 
-def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame | None) -> Source:
+def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame | None, kinds: Sequence[Kind]) -> Source:
     """Return a file of records, opened."""
     import polars as pl
 
@@ -187,7 +192,7 @@ def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame
         frame = _scanned(file, form, separator)
         present = list(_stripped(frame))
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
-    layout = find_layout(name, [*present, *(key for key in found.hive if key not in present)], columns)
+    layout = find_layout(name, [*present, *(key for key in found.hive if key not in present)], columns, kinds)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with --masts antennas.csv (antenna_id, lon, lat)"
         raise DataError(msg)

@@ -26,6 +26,37 @@ NO_TICK = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """
+    A column of numbers as it lies in memory, with bits that say which rows have one.
+
+    Attributes
+    ----------
+    values
+        Numbers, shape (n,), float64; anything where there is none.
+    bits
+        One bit a row, from the lowest of each byte up, uint8; empty if every row has a number.
+    offset
+        Bit of the first row.
+    """
+
+    values: NDArray[np.float64]
+    bits: NDArray[np.uint8]
+    offset: int = 0
+
+    def filled(self) -> NDArray[np.float64]:
+        """Return the numbers, shape (n,), float64, with NaN where there is none."""
+        if not self.bits.size:
+            return self.values
+        held = np.unpackbits(self.bits, bitorder="little", count=self.offset + self.values.size)[self.offset :]
+        return np.where(held.view(np.bool_), self.values, np.nan)
+
+
+NO_NUMBERS = Numbers(np.empty(0), np.empty(0, dtype=np.uint8))
+"""A column that a file does not have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """
     Some rows of one file as columns of numbers.
@@ -44,8 +75,8 @@ class Batch:
         Ticks per second.
     is_dated
         Whether ticks count from 1970 on the local clock; else they are read as `seconds` reads them.
-    lon, lat, to_lon, to_lat
-        Position, and home or drop-off, degrees, shape (n,), float64; NaN is missing.
+    position, goal
+        Longitude and latitude of either end, degrees; a goal may be missing altogether.
     count
         Trips that each row stands for, shape (n,), float64; empty where each is one.
     """
@@ -57,11 +88,29 @@ class Batch:
     end_ticks: NDArray[np.int64]
     per_s: int
     is_dated: bool
-    lon: NDArray[np.float64]
-    lat: NDArray[np.float64]
-    to_lon: NDArray[np.float64]
-    to_lat: NDArray[np.float64]
+    position: tuple[Numbers, Numbers]
+    goal: tuple[Numbers, Numbers]
     count: NDArray[np.float64]
+
+    @property
+    def lon(self) -> NDArray[np.float64]:
+        """Longitude, degrees, shape (n,); NaN is missing."""
+        return self.position[0].filled()
+
+    @property
+    def lat(self) -> NDArray[np.float64]:
+        """Latitude, degrees, shape (n,); NaN is missing."""
+        return self.position[1].filled()
+
+    @property
+    def to_lon(self) -> NDArray[np.float64]:
+        """Longitude of the home or drop-off, degrees, shape (n,), or empty; NaN is missing."""
+        return self.goal[0].filled()
+
+    @property
+    def to_lat(self) -> NDArray[np.float64]:
+        """Latitude of the home or drop-off, degrees, shape (n,), or empty; NaN is missing."""
+        return self.goal[1].filled()
 
     @property
     def n_rows(self) -> int:
@@ -126,14 +175,15 @@ def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[i
     check_timezone(timezone)
     first_row = source.first_row
     with reading_errors(source.name):
-        batches = source.scan().collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
+        batches = source.scan().collect_batches(maintain_order=True)
     while True:
         with reading_errors(source.name):
             frame = next(batches, None)
         if frame is None:
             break
-        yield first_row, frame
-        first_row += frame.height
+        for part in frame.iter_slices(BATCH_ROWS):
+            yield first_row, part
+            first_row += part.height
     source.check_unchanged()
 
 
@@ -164,9 +214,10 @@ def batch_of(source: Source, first_row: int, frame: pl.DataFrame, timezone: str 
     """
     kind = source.layout.kind
     ticks, end_ticks, per_s, is_dated = _times(source, frame, timezone or source.layout.timezone)
-    lon, lat, to_lon, to_lat = (_numbers(frame, name) for name in (*kind.position, *kind.goal))
-    count = _numbers(frame, "trips") if "trips" in frame.columns else np.empty(0)
-    return Batch(source, first_row, frame, ticks, end_ticks, per_s, is_dated, lon, lat, to_lon, to_lat, count)
+    lon, lat = (_numbers(frame, name) for name in kind.position)
+    to_lon, to_lat = (_numbers(frame, name) for name in kind.goal) if kind.goal else (NO_NUMBERS, NO_NUMBERS)
+    count = _numbers(frame, "trips").filled() if "trips" in frame.columns else np.empty(0)
+    return Batch(source, first_row, frame, ticks, end_ticks, per_s, is_dated, (lon, lat), (to_lon, to_lat), count)
 
 
 def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bool]:
@@ -185,19 +236,8 @@ def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[N
     if end is None:
         return start_s, none, 1, False
     if end == "duration_s":
-        return start_s, _after(start_s, _numbers(frame, end)), 1, False
+        return start_s, _after(start_s, _numbers(frame, end).filled()), 1, False
     return start_s, _on_date(source.name, frame, seconds(source.name, frame[end], timezone)), 1, False
-
-
-def _with_nan(column: pl.Series) -> NDArray[np.float64]:
-    """Return float64 values with NaN where there is none: twice as fast as a cast, since what is there is copied as it lies."""
-    if not column.null_count():
-        return column.to_numpy()
-    missing = column.is_null().arg_true().to_numpy()
-    held = column.to_arrow()
-    values = np.frombuffer(held.buffers()[1], dtype=np.float64)[held.offset : held.offset + len(held)].copy()
-    values[missing] = np.nan
-    return values
 
 
 def _ticks_per_s(dtype: pl.DataType) -> int:
@@ -233,13 +273,18 @@ def _after(start_s: NDArray[np.int64], duration_s: NDArray[np.float64]) -> NDArr
     return np.where(usable, start_s + np.where(usable, duration_s, 0).astype(np.int64), -1)
 
 
-def _numbers(frame: pl.DataFrame, name: str) -> NDArray[np.float64]:
-    """Return a column as float64, NaN where it is missing or no number."""
+def _numbers(frame: pl.DataFrame, name: str) -> Numbers:
+    """Return a column as float64, without copying one that is."""
     import polars as pl
 
     column = frame[name]
-    if column.dtype == pl.Float64:
-        return _with_nan(column)
     if column.dtype == pl.String:
         column = column.str.strip_chars()
-    return column.cast(pl.Float64, strict=False).to_numpy()
+    column = column.cast(pl.Float64, strict=False)
+    if not column.null_count():
+        return Numbers(column.to_numpy(), NO_NUMBERS.bits)
+    held = column.to_arrow()
+    bits, values = held.buffers()
+    return Numbers(
+        np.frombuffer(values, dtype=np.float64)[held.offset : held.offset + len(held)], np.frombuffer(bits, dtype=np.uint8), held.offset
+    )
