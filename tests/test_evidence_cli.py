@@ -10,7 +10,8 @@ import pytest
 
 import owlbus.plot
 from owlbus.cli.app import run
-from owlbus.rundir import check_run
+from owlbus.cli.chain import settings_of_run
+from owlbus.rundir import RunRecord, check_run, open_run_dir
 
 SQUARE = [[127.00, 37.50], [127.06, 37.50], [127.06, 37.54], [127.00, 37.54], [127.00, 37.50]]
 
@@ -60,7 +61,9 @@ def test_compare_lays_plans_side_by_side_and_writes_the_difference(made, capsys,
     assert (shown["command"], shown["schema_version"], shown["city_share"]) == ("compare", 1, 0.42)
     assert list(shown["plans"]) == ["reference", "plan"]
     assert check_run(out) == []
-    assert {file.name for file in out.iterdir()} == {"compare.json", "difference.geojson", "difference.png", "run.json"}
+    study = {"grid.parquet", "demand.parquet", "network.parquet", "run.json"}
+    files = {"compare.json", "difference.geojson", "difference.png", "plan_1.geojson", "plan_2.geojson", "report.html"}
+    assert {file.name for file in out.iterdir()} == study | files
     assert json.loads((out / "difference.geojson").read_text())["features"]
 
 
@@ -87,9 +90,14 @@ def test_compare_reads_geojson_way_points_and_a_feed_of_one_plan_alike(made, cap
     assert shown["differences"]["routes"]["whole"]["gained_trips"] != 0
 
 
-def test_compare_breaks_shares_down(made, capsys):
+def by_side(made: Path) -> Path:
     table = made / "by.csv"
     table.write_text("lon,lat,side\n127.0,37.52,west\n127.06,37.52,east\n")
+    return table
+
+
+def test_compare_breaks_shares_down(made, capsys):
+    table = by_side(made)
     shown = told(capsys, "compare", given(made), str(made / "run" / "plan.geojson"), "--by", f"{table}:side")
     assert set(shown["by"][f"{table}:side"]["plan"]["groups"]) == {"east", "west"}
 
@@ -172,9 +180,47 @@ def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
     served = [point["served_share"] for point in shown["points"]]
     assert served == sorted(served)
     names = {file.name for file in out.iterdir()}
-    assert names == {"run.json", "sweep.csv", "sweep.json", "sweep.png", "plan_1.geojson", "plan_2.geojson", "plan_3.geojson"}
+    study = {"grid.parquet", "demand.parquet", "network.parquet", "run.json"}
+    shown_plan = {"plan.geojson", "stops.geojson", "scorecard.json", "report.html"}
+    assert names == study | shown_plan | {"sweep.csv", "sweep.json", "sweep.png", "plan_1.geojson", "plan_2.geojson", "plan_3.geojson"}
     assert run(["sweep", "--run", str(made / "run"), "--routes", "2", "--headway", "30,60", "--fleet", "4", "--steps", "300", "-q"]) == 0
     assert "headway" in capsys.readouterr().out
+
+
+def test_reports_of_a_comparison_and_of_a_sweep_can_be_written_again_and_in_korean(made, capsys, tmp_path):
+    plans = [given(made), str(made / "run" / "plan.geojson"), str(made / "routes.csv")]
+    told(capsys, "compare", *plans, "--by", f"{by_side(made)}:side", "--out", str(tmp_path / "compared"))
+    told(capsys, "sweep", "--run", str(made / "run"), "--routes", "1:2", "--steps", "300", "--out", str(tmp_path / "swept"))
+    for folder, reports in (("compared", ["report.html", "report_2.html"]), ("swept", ["report.html"])):
+        out = tmp_path / folder
+        assert sorted(file.name for file in out.glob("*.html")) == reports
+        first = [(out / name).read_bytes() for name in reports]
+        again = told(capsys, "report", str(out))
+        assert again["files"] == [str(out / name) for name in reports]
+        assert [(out / name).read_bytes() for name in reports] == first
+        assert check_run(out) == []
+        korean = [Path(name) for name in told(capsys, "report", str(out), "--lang", "ko")["files"]]
+        assert [file.name for file in korean] == [name.replace(".html", "_ko.html") for name in reports]
+        assert all('<html lang="ko">' in file.read_text() for file in korean)
+    told(capsys, "compare", *plans[:2], "--out", str(tmp_path / "ko"), "--lang", "ko")
+    assert '<html lang="ko">' in (tmp_path / "ko" / "report.html").read_text()
+
+
+def test_a_report_of_a_comparison_that_lost_a_plan_is_refused(made, capsys, tmp_path):
+    out = tmp_path / "compared"
+    told(capsys, "compare", given(made), str(made / "run" / "plan.geojson"), "--out", str(out))
+    (out / "plan_2.geojson").unlink()
+    assert run(["report", str(out), "-q"]) == 3
+    assert "must hold plan_2.geojson" in capsys.readouterr().err
+    (out / "compare.json").write_text("[]")
+    assert run(["report", str(out), "-q"]) == 3
+    assert "compare.json: must be a JSON object, and is not; write the run again" in capsys.readouterr().err
+
+
+def test_what_is_made_on_an_earlier_run_keeps_its_city(tmp_path):
+    with open_run_dir(tmp_path / "run") as folder:
+        folder.publish(RunRecord("plan", {"city": "seoul"}))
+    assert settings_of_run(None, None, run=str(tmp_path / "run"))["city"] == "seoul"
 
 
 def test_a_sweep_with_bounds_shows_them_in_table_json_csv_and_curve(made, capsys, tmp_path, monkeypatch):

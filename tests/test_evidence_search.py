@@ -200,7 +200,7 @@ def test_what_a_sweep_serves_never_falls_and_every_plan_keeps_its_limits():
         assert score_plan(network, demand, point.plan).served_share == point.served_share
     lines = found.to_csv().splitlines()
     assert len(lines) == 5
-    assert lines[0].startswith("routes,routes_run,served_share")
+    assert lines[0].startswith("routes,routes_run,objective_share,served_share")
 
 
 @pytest.mark.parametrize(("kind", "values"), [("fleet", [1, 2, 4]), ("km", [3.0, 6.0, 12.0]), ("headway", [20.0, 40.0, 80.0])])

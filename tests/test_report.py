@@ -16,18 +16,20 @@ import pytest
 from owlbus.cli.app import run
 from owlbus.demand import Demand
 from owlbus.errors import DataError, UsageError
+from owlbus.evidence import compare_plans
 from owlbus.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.pipeline import Study, score_study, write_run
-from owlbus.pipeline.reports import read_content
+from owlbus.pipeline.reports import beside_first, comparison_contents, read_contents
 from owlbus.plan import Plan, Route
 from owlbus.plot.ink import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.privacy import MIN_COUNT
 from owlbus.report import LANGUAGES, Content, Told, report_html, write_report
-from owlbus.report.charts import Curve, line_chart
+from owlbus.report.charts import Curve, line_chart, number_chart
 from owlbus.report.layers import hex_data, map_data, people_classes
+from owlbus.report.missing import missing_rows
 from owlbus.report.page import script_json
-from owlbus.report.tables import missing_rows, setting_rows
+from owlbus.report.tables import setting_rows
 from owlbus.report.words import read_asset, read_words
 from owlbus.rundir import RunRecord, check_run, describe_run, open_run_dir, read_run
 
@@ -167,7 +169,7 @@ def test_both_languages_say_the_same_things() -> None:
     tables = [read_words(language).table for language in LANGUAGES]
     assert tables[0].keys() == tables[1].keys()
     assert tables[0]["js"].keys() == tables[1]["js"].keys()
-    for key in tables[0].keys() - {"names", "days", "js"}:
+    for key in tables[0].keys() - {"names", "places", "days", "js"}:
         assert sorted(re.findall(r"\{\w+\}", tables[0][key])) == sorted(re.findall(r"\{\w+\}", tables[1][key])), key
     for key in tables[0]["js"]:
         assert sorted(re.findall(r"\{\d\}", tables[0]["js"][key])) == sorted(re.findall(r"\{\d\}", tables[1]["js"][key])), key
@@ -246,9 +248,13 @@ def test_files_lose_their_folders(content: Content) -> None:
 
 def test_the_busiest_places_left_out_come_first(content: Content) -> None:
     rows = missing_rows(content, read_words("en"))
-    lowest = [float(re.sub(r"\D.*", "", row[2].replace(",", ""))) for row in rows]
-    assert lowest == sorted(lowest, reverse=True)
+    people = [float(row["cells"][0].replace(",", "")) for row in rows]
+    assert people == sorted(people, reverse=True)
+    assert all(count % 10 == 0 for count in people)
     assert 0 < len(rows) <= 10
+    changed = [row for row in rows if row["cost"]]
+    assert changed
+    assert all(re.fullmatch(r"N(2|<b>1</b>) goes by here", row["change"]) for row in changed)
 
 
 def test_a_plan_without_routes_has_a_report(study: Study) -> None:
@@ -269,6 +275,98 @@ def test_curves_break_where_a_value_is_hidden() -> None:
     assert svg.count("<circle") == 3 + 1
     assert "a &amp; b" in svg
     assert "&lt;x&gt;" in svg
+
+
+def test_a_chart_over_numbers_marks_the_knee_the_bound_and_the_share_of_the_city() -> None:
+    curves = [Curve("near", (0.2, 0.5, 0.6)), Curve("served", (0.1, 0.2, 0.3))]
+    bound = Curve("bound & more", (0.7, 0.8, 0.9))
+    svg = str(number_chart("t", [1, 2, 9], curves, axis="routes", bound=bound, mark=(2, "knee at 2"), level=(0.42, "Seoul")))
+    assert svg.count("<polyline") == 3
+    assert "bound &amp; more" in svg
+    dots = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', svg)][:3]
+    assert (dots[1] - dots[0]) * 7 == pytest.approx(dots[2] - dots[1], abs=1)
+    assert f'<line x1="{dots[1]}" x2="{dots[1]}"' in svg
+
+
+@pytest.fixture(scope="module")
+def compared(study: Study, content: Content) -> Content:
+    assert content.reference is not None
+    plans = {"routes 2013": content.reference.plan, "plan": content.best.plan}
+    found = compare_plans(study.network, study.demand, plans, districts=content.districts)
+    held = comparison_contents(study, found, {**found.to_dict(), "by": {}}, content.about)
+    return replace(held[0], districts=content.districts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_comparison_shows_every_measure_and_the_42_percent_beside_people_only(compared: Content, language: str) -> None:
+    html, words = report_html(compared, language), read_words(language)
+    side = html[html.index('id="side"') : html.index("</table>", html.index('id="side"'))]
+    rows = re.findall(r"<tr class=.*?</tr>", side, flags=re.DOTALL)
+    assert [row for row in rows if words.percent(0.42, 0) in row] == rows[:1]
+    assert compared.comparison is not None
+    for plan in compared.comparison["plans"].values():
+        for name in ("presence", "served", "direct"):
+            assert words.percent(plan[name]["share"]) in side
+
+
+def test_a_comparison_tells_who_gains_and_who_loses_by_hour_and_district(compared: Content) -> None:
+    texts, words = parsed(report_html(compared)).texts, read_words("en")
+    assert compared.comparison is not None
+    change = compared.comparison["differences"]["plan"]
+    for rows in (change["by_hour"], change["by_district"]):
+        for row in rows.values():
+            for name in ("gained_trips", "lost_presence"):
+                assert words("compare.hidden") if row[name] is None else words.number(row[name]) in texts
+    assert {"East", "West", "01–02 h"} <= set(texts)  # noqa: RUF001 - a span of hours
+
+
+def test_the_map_of_a_comparison_has_a_class_of_trips_for_every_hex(compared: Content) -> None:
+    net = data_of(report_html(compared))["net"]
+    assert compared.net is not None
+    assert [int(digit) - 3 for digit in net["classes"]] == compared.net[0].tolist()
+    assert len(net["colours"]) == len(net["texts"]) == 7
+    assert data_of(report_html(replace(compared, net=None)))["net"] is None
+
+
+def test_beside_a_plan_that_hardly_differs_no_share_tells_the_difference() -> None:
+    part = {kind: {"share": 0.5, "numerator": 50.0, "denominator": 100.0} for kind in ("presence", "served", "direct")}
+    whole = {kind: {**row, "low_share": 0.4, "high_share": 0.6} for kind, row in part.items()}
+    card = {**whole, "by_hour": {"00": part, "01": part}, "by_weekday": {}, "by_group": {"A": part}}
+    coarse = {kind: {"share": 0.45, "numerator": 45.0} for kind in part}
+    moved = {"net_trips": None, "net_presence": 20.0}
+    change = {"whole": moved, "by_hour": {"00": moved, "01": {"net_trips": 0.0, "net_presence": 0.0}}, "by_weekday": {}, "by_district": {}}
+    shown = beside_first(card, coarse, change)
+    assert [shown[kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, 0.45, 0.45]
+    assert shown["served"]["low_share"] is None
+    assert [shown["by_hour"]["00"][kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, None, None]
+    assert shown["by_hour"]["01"] == shown["by_group"]["A"] == part
+
+
+def swept(kind: str, bound: float | None) -> dict[str, Any]:
+    rows = [
+        {kind: x, "objective_share": y, "presence_share": y, "served_share": y, "direct_share": y / 2, "total_km": 10.0 * x, "buses": 2 * x,
+         "marginal_points": 100 * y, "bound_share": bound, "is_knee": int(x == 2)}
+        for x, y in ((1, 0.2), (2, 0.4), (4, 0.5))
+    ]  # fmt: skip
+    return {"kind": kind, "points": rows, "knee": 2}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["routes", "fleet", "km", "headway"])
+def test_a_sweep_shows_its_curve_and_what_a_further_step_brings(content: Content, kind: str, language: str) -> None:
+    html = report_html(replace(content, sweep=swept(kind, None)), language)
+    words = read_words(language)
+    assert words("sweep.knee", at="2", step=words(f"sweep.step.{kind}"), before="20.00", after="5.00") in parsed(html).texts
+    assert words("sweep.kneemark", at="2") in html
+    assert words("sweep.curve.bound") not in html
+    flat = report_html(replace(content, sweep={**swept(kind, None), "knee": None}), language)
+    assert words("sweep.noknee") in flat
+
+
+def test_a_sweep_with_bounds_shows_bound_and_gap(content: Content) -> None:
+    html = report_html(replace(content, sweep=swept("routes", 0.8)))
+    row = html[html.index('<tr class="knee">') :].split("</tr>")[0]
+    assert re.findall(r"<td>([^<]*)</td>", row)[-2:] == ["80.0\N{NO-BREAK SPACE}%", "50.0\N{NO-BREAK SPACE}%"]
 
 
 def luminance(colour: str) -> float:
@@ -333,13 +431,13 @@ def test_a_run_without_a_plan_has_no_report(made: Path, tmp_path: Path) -> None:
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "scorecard.json").write_text('{"routes": []}')
     with pytest.raises(DataError, match=r"scorecard.json: must be the scorecard of the 2 routes in plan.geojson; write the run again"):
-        read_content(tmp_path)
+        read_contents(tmp_path)
     (tmp_path / "scorecard.json").write_text("{")
     with pytest.raises(DataError, match=r"must be the scorecard of the 2 routes"):
-        read_content(tmp_path)
+        read_contents(tmp_path)
     (tmp_path / "plan.geojson").unlink()
     with pytest.raises(DataError, match=r"must hold plan.geojson, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"):
-        read_content(tmp_path)
+        read_contents(tmp_path)
 
 
 def test_a_report_is_written_as_utf_8(content: Content, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def plan_name(file: str | Path) -> str:
 
 def settings_of_run(sources: Sources | None, request: Request | None, **more: object) -> dict[str, Any]:
     """
-    Gather the settings that shape a run, as JSON can hold them.
+    Gather the settings that shape a run, as JSON can hold them; the city of an earlier run that it is made on is its own.
 
     Parameters
     ----------
@@ -134,6 +134,11 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
     from owlbus.pipeline.runs import settings_of
 
     values: dict[str, Any] = {}
+    run = more.get("run")
+    if sources is None and isinstance(run, str):
+        from owlbus.rundir import read_run
+
+        values["city"] = read_run(run)["settings"].get("city")
     if sources is not None:
         values |= asdict(sources) | {"is_synthetic": sources.is_synthetic}
         values["files"] = list(values["files"])
@@ -142,7 +147,7 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
     return values | more
 
 
-def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[str, Any], title: str) -> None:
+def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[str, Any], title: str, language: str = "en") -> None:
     """
     Write a search to its run directory.
 
@@ -158,6 +163,8 @@ def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[st
         As `settings_of_run` gathers them; lengths in metres, times in seconds.
     title
         Line above the map.
+    language
+        Of the report, ``en`` or ``ko``.
     """
     from owlbus.pipeline import write_run
     from owlbus.rundir import RunRecord
@@ -175,7 +182,7 @@ def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[st
         round(result.share, 6),
         round(bound_share, 6) if bound_share < 1 else None,
     )
-    write_run(run, ran.study, ran.best, held, title=title, record=record)
+    write_run(run, ran.study, ran.best, held, title=title, record=record, language=language)
     run.publish(record)
 
 

@@ -9,7 +9,19 @@ import typer
 
 from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
 from owlbus.cli.evidence import GroundOptions, ground_of, moved_table, plan_names, read_any_plan
-from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, limits_of, rule_of
+from owlbus.cli.options import (
+    LANG,
+    OUT,
+    AreaOptions,
+    DemandOptions,
+    LimitOptions,
+    NetworkOptions,
+    RuleOptions,
+    TalkOptions,
+    limits_of,
+    require_language,
+    rule_of,
+)
 from owlbus.cli.talk import talking
 from owlbus.errors import UsageError
 
@@ -41,12 +53,13 @@ def compare(
         ),
     ] = None,
     out: Annotated[str | None, OUT] = None,
+    lang: Annotated[str, LANG] = "en",
 ) -> None:
     """
     [bold]owlbus compare routes_2013.geojson run/plan.geojson --out compared[/bold]
 
     Hold plans against the first of them on one demand: every measure side by side, who gains and who loses by hex, district and hour, and a
-    map of it. The 42 % that Seoul states for its nine routes stands beside the presence share, and beside nothing else.
+    report with a map of it. The 42 % that Seoul states for its nine routes stands beside the presence share, and beside nothing else.
     """
     from owlbus.evidence import compare_plans
     from owlbus.evidence.groups import break_down, read_groups
@@ -54,6 +67,7 @@ def compare(
     if len(plans) < _FEWEST:
         msg = f"compare needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
+    require_language(lang)
     bounds = limits_of(limits)
     with talking(talk) as voice:
         announce_compilation(voice)
@@ -66,13 +80,14 @@ def compare(
         document = {"command": "compare", **found.to_dict(), "is_synthetic": study.is_synthetic}
         document["by"] = {text: {name: part.to_dict() for name, part in row.items()} for text, row in parts.items()}
         if out is not None:
-            _write(out, study, found, document, settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic))
+            settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)
+            _write(out, study, found, document, settings, lang)
     tables = [side_by_side(document), *(_change_table(name, change) for name, change in document["differences"].items())]
     voice.show(document, *tables, *(_groups_table(text, row) for text, row in parts.items()))
     if study.is_synthetic:
         voice.say(SYNTHETIC)
     if out is not None:
-        voice.say(f"Written to {out}: compare.json, and difference.png and .geojson of each plan against {document['baseline']}.")
+        voice.say(f"Written to {out}: report.html, compare.json, difference.png and .geojson of each plan against {document['baseline']}.")
 
 
 def side_by_side(document: Mapping[str, Any]) -> Table:
@@ -147,16 +162,25 @@ def _groups_table(text: str, row: Mapping[str, Breakdown]) -> Table:
     return table
 
 
-def _write(out: str, study: Study, found: Comparison, document: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Write the comparison to a run directory."""
+def _write(out: str, study: Study, found: Comparison, document: dict[str, Any], settings: dict[str, Any], language: str) -> None:
+    """Write the comparison to a run directory, with all that its reports can be written from again."""
     from owlbus.evidence.pictures import draw_difference
-    from owlbus.report import write_map
-    from owlbus.rundir import RunRecord, open_run_dir
+    from owlbus.pipeline import write_study
+    from owlbus.pipeline.reports import comparison_contents
+    from owlbus.plan import plan_geojson
+    from owlbus.report import report_file, write_map, write_report
+    from owlbus.rundir import RunRecord, describe_run, open_run_dir
 
     first, *others = found.plans
     note = "SYNTHETIC demand. " if study.is_synthetic else ""
+    record = RunRecord("compare", settings, None, tuple(str(Path(name)) for name in study.inputs), None, study.timings_s)
     with open_run_dir(out) as run:
+        write_study(run, study)
         run.write_json("compare.json", document)
+        for place, (name, plan) in enumerate(found.plans.items()):
+            run.write_bytes(f"plan_{place + 1}.geojson", plan_geojson(study.network, plan, found.cards[name].headway_s))
+        for place, content in enumerate(comparison_contents(study, found, document, describe_run(record))):
+            write_report(run.stage(report_file(place)), content, language)
         for place, name in enumerate(others):
             stem = "difference" if len(others) == 1 else f"difference_{place + 1}"
             run.write_bytes(f"{stem}.geojson", found.to_geojson(name))
@@ -169,7 +193,7 @@ def _write(out: str, study: Study, found: Comparison, document: dict[str, Any], 
                 note=f"{note}Trips counted at both of their ends.",
             )
             write_map(run.stage(f"{stem}.png"), figure)
-        run.publish(RunRecord("compare", settings, None, tuple(str(Path(name)) for name in study.inputs), None, study.timings_s))
+        run.publish(record)
 
 
 def _share(value: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from owlbus.cli.chain import announce_compilation, leave_if_interrupted, publish, reference_of, settings_of_run, show_run, study_of, warn
-from owlbus.cli.options import OUT, TalkOptions
+from owlbus.cli.options import LANG, OUT, TalkOptions, require_language
 from owlbus.cli.talk import talking
 from owlbus.limits import DEFAULT_STEPS
 
@@ -20,6 +20,7 @@ def demo(
     out: Annotated[str, OUT] = "owlbus-demo",
     steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = DEFAULT_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
+    lang: Annotated[str, LANG] = "en",
 ) -> None:
     """
     [bold]owlbus demo --out demo[/bold]
@@ -32,6 +33,7 @@ def demo(
     from owlbus.rundir import open_run_dir
     from owlbus.score import CITY_SHARE
 
+    require_language(lang)
     sources = Sources(city="seoul")
     with talking(talk) as voice, open_run_dir(out) as run:
         announce_compilation(voice)
@@ -44,6 +46,6 @@ def demo(
         ran = best_plan(study, request)
         held = score_study(study, given[1], given[0], rule=request.rule, headway_s=HEADWAY_S)
         title = "Nine night routes for Seoul, with the budget of 2013"
-        publish(run, ran, held, settings_of_run(sources, request), title)
+        publish(run, ran, held, settings_of_run(sources, request), title, lang)
     show_run(voice, ran, held, out, title, CITY_SHARE)
     leave_if_interrupted(ran)

@@ -249,7 +249,17 @@ MIN_SERVED = option(_TALK, "--min-served", unit="SHARE", text="Gate: end with co
 REFERENCE = option(
     _TALK, "--reference", unit="FILE", text="Plan to hold against it, GeoJSON or CSV of way-points. Default: the city's, if there is one."
 )
+LANG = option(_TALK, "--lang", unit="en|ko", text="Language of report.html.")
 SNAP = option(_TALK, "--max-snap", unit="METRES", text="How far a way-point of a given plan may lie from the nearest stop.")
+
+
+def require_language(lang: str) -> None:
+    """Refuse a language `lang` that no report can be written in, before anything is read."""
+    from owlbus.report.words import LANGUAGES
+
+    if lang not in LANGUAGES:
+        msg = f"--lang must be one of {', '.join(LANGUAGES)}, got {lang!r}"
+        raise UsageError(msg)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -20,6 +20,7 @@ from owlbus.cli.chain import (
     warn,
 )
 from owlbus.cli.options import (
+    LANG,
     MIN_PRESENCE,
     MIN_SERVED,
     OUT,
@@ -35,6 +36,7 @@ from owlbus.cli.options import (
     limits_of,
     option,
     request_of,
+    require_language,
     rule_of,
     sources_of,
 )
@@ -112,6 +114,7 @@ def plan(
     ] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
+    lang: Annotated[str, LANG] = "en",
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
 ) -> None:
@@ -132,6 +135,7 @@ def plan(
         raise UsageError(msg)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
+    require_language(lang)
     trials.require(from_run)
     request = request_of(search, limits_of(limits), rule_of(rule))
     sources = None if from_run else sources_of(files, area, demand, network)
@@ -147,7 +151,7 @@ def plan(
         settings = settings_of_run(
             sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic, robust=trials.robust
         )
-        publish(run, ran, held, settings, title)
+        publish(run, ran, held, settings, title, lang)
     show_run(voice, ran, held, out, title, CITY_SHARE if held is not None and reference is None else None, tried)
     leave_if_interrupted(ran)
     gate(ran.best.card, min_presence, min_served)

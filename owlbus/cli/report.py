@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from owlbus.cli.options import TalkOptions
+from owlbus.cli.options import LANG, TalkOptions, require_language
 from owlbus.cli.talk import talking
-from owlbus.errors import UsageError
 
 
 def report(
     talk: TalkOptions,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Run directory of plan, demo or score.")],
-    lang: Annotated[str, typer.Option("--lang", metavar="en|ko", help="Language of the report.", rich_help_panel="Output")] = "en",
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run directory of plan, demo, score, compare or sweep.")],
+    lang: Annotated[str, LANG] = "en",
     out: Annotated[
         str | None,
         typer.Option(
@@ -32,18 +31,23 @@ def report(
 
     Write the report of a run: key figures, map, routes, curves, method and limits, in one file that needs no network.
     """
-    from owlbus.pipeline.reports import read_content
-    from owlbus.report import LANGUAGES, write_report
+    from owlbus.pipeline.reports import read_contents
+    from owlbus.report import report_file, write_report
 
-    if lang not in LANGUAGES:
-        msg = f"--lang must be one of {', '.join(LANGUAGES)}, got {lang!r}"
-        raise UsageError(msg)
-    name = "report.html" if lang == "en" else f"report_{lang}.html"
-    target = Path(run) / name if out is None else Path(out)
+    require_language(lang)
     with talking(talk) as voice:
-        content = read_content(run)
-        write_report(target, content, lang)
-        voice.say(f"Written to {target}: {target.stat().st_size / 1e6:.2f} MB, opens in any browser without a network.")
-    document = {"command": "report", "out": str(target), "language": lang, "bytes": target.stat().st_size}
+        written = []
+        for place, content in enumerate(read_contents(run)):
+            target = Path(run) / report_file(place, lang) if out is None else _beside(Path(out), place)
+            write_report(target, content, lang)
+            written.append(target)
+            voice.say(f"Written to {target}: {target.stat().st_size / 1e6:.2f} MB, opens in any browser without a network.")
+    document = {"command": "report", "out": str(written[0]), "language": lang, "bytes": written[0].stat().st_size}
+    document["files"] = [str(file) for file in written]
     if talk.json:
         voice.show(document)
+
+
+def _beside(file: Path, place: int) -> Path:
+    """Return the file that the user named, and names like it for further reports."""
+    return file if place == 0 else file.with_stem(f"{file.stem}_{place + 1}")

@@ -9,6 +9,7 @@ import typer
 
 from owlbus.cli.chain import SYNTHETIC, gate, plan_name, reference_of, require_share, settings_of_run, study_of, warn
 from owlbus.cli.options import (
+    LANG,
     MIN_PRESENCE,
     MIN_SERVED,
     OUT,
@@ -21,6 +22,7 @@ from owlbus.cli.options import (
     RuleOptions,
     TalkOptions,
     limits_of,
+    require_language,
     rule_of,
     sources_of,
 )
@@ -47,6 +49,7 @@ def score(
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
+    lang: Annotated[str, LANG] = "en",
     check: Annotated[bool, typer.Option("--check", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")] = False,
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
@@ -61,6 +64,7 @@ def score(
     from owlbus.plan import check_plan, read_plan
     from owlbus.score import CITY_SHARE
 
+    require_language(lang)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
     if from_run is not None and files:
@@ -83,7 +87,8 @@ def score(
             plans.append(score_study(study, held[1], held[0], rule=rule_of(rule), headway_s=bounds.headway_s))
         broken = check_plan(study.network, given, bounds, simple=False)
         if out is not None:
-            _write(out, study, plans, settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic))
+            settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic)
+            _write(out, study, plans, settings, lang)
     document = {
         "command": "score",
         "study": study_document(study),
@@ -118,7 +123,7 @@ def _at_hand(plan: str) -> tuple[str | None, str | None]:
     return (str(folder), None) if is_run else (None, "seoul")
 
 
-def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any]) -> None:
+def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any], language: str) -> None:
     """Write the plan and its scorecard to a run directory."""
     from owlbus.pipeline import write_run
     from owlbus.rundir import RunRecord, open_run_dir
@@ -127,5 +132,5 @@ def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any]
     told = {**settings, "reference_name": None if held is None else held.name}
     record = RunRecord("score", told, None, study.inputs, None, study.timings_s)
     with open_run_dir(out) as run:
-        write_run(run, study, plans[0], held, title=plans[0].name, record=record)
+        write_run(run, study, plans[0], held, title=plans[0].name, record=record, language=language)
         run.publish(record)

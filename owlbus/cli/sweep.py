@@ -6,16 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, study_of, warn
-from owlbus.cli.options import AreaOptions, DemandOptions, NetworkOptions, RuleOptions, TalkOptions, option, rule_of, sources_of
+from owlbus.cli.chain import SYNTHETIC, announce_compilation, reference_of, settings_of_run, study_of, warn
+from owlbus.cli.options import (
+    LANG,
+    AreaOptions,
+    DemandOptions,
+    NetworkOptions,
+    RuleOptions,
+    TalkOptions,
+    option,
+    require_language,
+    rule_of,
+    sources_of,
+)
 from owlbus.cli.talk import talking
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from owlbus.evidence.sweep import Sweep
-    from owlbus.limits import RouteLimits
+    from owlbus.evidence.sweep import Sweep, SweepPoint
+    from owlbus.limits import RouteLimits, ServiceRule
     from owlbus.pipeline import Study
 
 _PANEL = "What is swept; one of these is a range, the others are numbers"
@@ -54,17 +65,19 @@ def sweep(
         float, typer.Option("--bound", metavar="SECONDS", help="Seconds for a proven bound at each setting.", rich_help_panel=_SEARCH)
     ] = 0.0,
     out: Annotated[str | None, option("Output", "--out", "-o", unit="DIR", text="Run directory to write.")] = None,
+    lang: Annotated[str, LANG] = "en",
 ) -> None:
     """
     [bold]owlbus sweep --routes 1:20 --out swept[/bold], or [bold]owlbus sweep --run run --fleet 20:60:5[/bold]
 
     One run over a range of routes, buses, kilometres or headways: every plan begins from the one before, so what is served never falls.
-    Writes a table, its curve and the plans, and says where the knee is.
+    Writes a report with the curve and its table, and the plans, and says where the knee is.
     """
     from owlbus.evidence import Ledger
     from owlbus.evidence.sweep import sweep_plans
     from owlbus.search import Objective
 
+    require_language(lang)
     kind, settings, n_routes, limits = _asked(routes, fleet, max_km, headway, max_length_km)
     goal = Objective.parse(objective)
     if from_run is None and not files and area.city is None:
@@ -91,6 +104,7 @@ def sweep(
         document = {
             "command": "sweep",
             "kind": kind,
+            "objective": objective,
             "seed": seed,
             "is_synthetic": study.is_synthetic,
             "points": found.rows(),
@@ -99,7 +113,8 @@ def sweep(
         }
         if out is not None:
             settings_json = settings_of_run(sources, None, run=from_run, is_synthetic=study.is_synthetic, kind=kind, values=settings)
-            _write(out, study, found, document, settings_json | {"steps": steps, "starts": starts, "seed": seed}, limits)
+            settings_json |= {"steps": steps, "starts": starts, "seed": seed, "objective": objective}
+            _write(out, study, found, document, settings_json, limits, rule_of(rule), lang)
     voice.show(document, _table(found), found.knee_text)
     if study.is_synthetic:
         voice.say(SYNTHETIC)
@@ -132,19 +147,42 @@ def _asked(
     return ranges[0], values[ranges[0]], int(values["routes"][0]), limits
 
 
-def _write(out: str, study: Study, found: Sweep, document: dict[str, Any], settings: dict[str, Any], limits: RouteLimits) -> None:
-    """Write table, curve and plans to a run directory."""
+def _write(
+    out: str,
+    study: Study,
+    found: Sweep,
+    document: dict[str, Any],
+    settings: dict[str, Any],
+    limits: RouteLimits,
+    rule: ServiceRule,
+    language: str,
+) -> None:
+    """Write table, curve, plans and report to a run directory; the report draws the plan at the knee, or else the last."""
+    from owlbus.pipeline import score_study, write_study
+    from owlbus.pipeline.runs import write_plan_report, write_scored
     from owlbus.plan import plan_geojson
     from owlbus.rundir import RunRecord, open_run_dir
 
+    def headway_at(point: SweepPoint) -> int:
+        return round(point.setting * 60) if found.kind == "headway" else limits.headway_s
+
+    shown = found.points[-1 if found.knee is None else found.knee]
+    given = reference_of(study, None, 1500.0)
+    best = score_study(study, shown.plan, "this plan", rule=rule, headway_s=headway_at(shown))
+    held = None if given is None else score_study(study, given[1], given[0], rule=rule, headway_s=headway_at(shown))
+    told = {**settings, "reference_name": None if held is None else held.name}
+    shares = round(shown.objective_share, 6), None if shown.bound_share is None else round(shown.bound_share, 6)
+    record = RunRecord("sweep", told, document["seed"], study.inputs, None, study.timings_s, *shares)
     with open_run_dir(out) as run:
+        write_study(run, study)
+        write_scored(run, study, best, held)
         run.write_json("sweep.json", document)
         run.write_bytes("sweep.csv", found.to_csv().encode())
         for point in found.points:
-            headway_s = round(point.setting * 60) if found.kind == "headway" else limits.headway_s
-            run.write_bytes(f"plan_{point.setting:g}.geojson", plan_geojson(study.network, point.plan, headway_s))
+            run.write_bytes(f"plan_{point.setting:g}.geojson", plan_geojson(study.network, point.plan, headway_at(point)))
         _draw(found, str(run.stage("sweep.png")), is_synthetic=study.is_synthetic)
-        run.publish(RunRecord("sweep", settings, document["seed"], study.inputs, None, study.timings_s))
+        write_plan_report(run, study, best, held, record=record, sweep=document, language=language)
+        run.publish(record)
 
 
 def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:

@@ -53,7 +53,9 @@ def draw_difference(
     grid = ledger.case.network.grid
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
     shapes = np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1)
-    colours, texts = _hex_colours(shown_hexes(change, ledger.districts, min_count), min_count)
+    classes, steps = net_classes(shown_hexes(change, ledger.districts, min_count), min_count)
+    colours = [NET_COLOURS[k] for k in classes.tolist()]
+    texts = {NET_COLOURS[k]: text.format(*steps) for k, text in _NET_TEXTS.items()}
     figure = Figure(figsize=(10, 7.6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_aspect("equal")
@@ -78,26 +80,60 @@ def draw_difference(
     return figure
 
 
-_CLASSES = (("#b2182b", "{1:,.0f} and more lost"), ("#ef8a62", "{0:,.0f} to {1:,.0f} lost"), ("#fddbc7", "fewer lost"))
-_GAINS = (("#2166ac", "{1:,.0f} and more gained"), ("#67a9cf", "{0:,.0f} to {1:,.0f} gained"), ("#d1e5f0", "fewer gained"))
+NET_COLOURS = {
+    -3: "#b2182b",
+    -2: "#ef8a62",
+    -1: "#fddbc7",
+    0: "#f2f2f2",
+    1: "#d1e5f0",
+    2: "#67a9cf",
+    3: "#2166ac",
+}
+"""Many trips lost, some, few, no change, few gained, some, many."""
+
+_NET_TEXTS = {
+    -3: "{1:,.0f} and more lost",
+    -2: "{0:,.0f} to {1:,.0f} lost",
+    -1: "fewer lost",
+    3: "{1:,.0f} and more gained",
+    2: "{0:,.0f} to {1:,.0f} gained",
+    1: "fewer gained",
+    0: "no change",
+}
 
 
-def _hex_colours(columns: Mapping[str, NDArray[np.float64]], min_count: float) -> tuple[list[str], dict[str, str]]:
-    """Return a colour for each hex by its net trips, and what each colour says."""
+def net_classes(columns: Mapping[str, NDArray[np.float64]], min_count: float = MIN_COUNT) -> tuple[NDArray[np.int8], tuple[float, float]]:
+    """
+    Class of each hex by the trips it gains less those it loses.
+
+    Parameters
+    ----------
+    columns
+        Trips a night by hex as `shown_hexes` leaves them, NaN where hidden.
+    min_count
+        Net trips a night below which a hex lies in the class nearest to no change.
+
+    Returns
+    -------
+    classes
+        Shape (H,), -3 for many lost to 3 for many gained, 0 for no change.
+    steps
+        Net trips a night at which the second and the third class begin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shown = {"gained_trips": np.array([0.0, 90.0, np.nan]), "lost_trips": np.array([20.0, 0.0, 0.0])}
+    >>> classes, steps = net_classes(shown)
+    >>> classes.tolist(), steps
+    ([-2, 3, 1], (15.0, 80.0))
+    """
     gained, lost = (np.nan_to_num(columns[name], nan=min_count / 2) for name in ("gained_trips", "lost_trips"))
     net = gained - lost
     high = max(4 * min_count, float(np.quantile(np.abs(net[net != 0]), 0.9)) if (net != 0).any() else 0.0)
     steps = float(min_count), float(np.round(high, -1))
-    colours = np.full(net.size, "#f2f2f2", dtype="<U7")
-    texts: dict[str, str] = {}
-    for sign, classes in ((-1, _CLASSES), (1, _GAINS)):
-        size = sign * net
-        for (colour, text), here in zip(
-            classes, (size >= steps[1], (size >= steps[0]) & (size < steps[1]), (size > 0) & (size < steps[0])), strict=True
-        ):
-            colours[here] = colour
-            texts[colour] = text.format(*steps)
-    return colours.tolist(), {**texts, "#f2f2f2": "no change"}
+    sizes = np.searchsorted([np.finfo(np.float64).tiny, *steps], np.abs(net), side="right")
+    return (np.sign(net) * sizes).astype(np.int8), steps
 
 
 def _links(plan: Plan) -> set[tuple[int, int]]:

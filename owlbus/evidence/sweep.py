@@ -38,6 +38,7 @@ _MOST_ROUTES = 64
 _FEWEST_FOR_A_KNEE = 3
 _CSV_COLUMNS = (
     "routes_run",
+    "objective_share",
     "served_share",
     "served_low",
     "served_high",
@@ -164,6 +165,7 @@ class Sweep:
                 {
                     self.kind: point.setting,
                     "routes_run": len(point.plan),
+                    "objective_share": _rounded(point.objective_share),
                     "served_share": round(point.served_share, 4),
                     "served_low": _rounded(point.served_interval[0]),
                     "served_high": _rounded(point.served_interval[1]),
@@ -255,7 +257,18 @@ def sweep_plans(
     if not points[-1].plan.routes:
         msg = f"no route keeps the limits at any of {len(settings)} settings of {kind}; allow more kilometres, minutes or buses"
         raise InfeasibleError(msg)
-    return Sweep(kind, tuple(points))
+    return Sweep(kind, _with_shared_bounds(points))
+
+
+def _with_shared_bounds(points: Sequence[SweepPoint]) -> tuple[SweepPoint, ...]:
+    """Give every point the lowest bound of its own and of looser settings: what no plan of theirs exceeds, none of its own does."""
+    lowest = 1.0
+    tight: list[SweepPoint] = []
+    for point in reversed(points):
+        if point.bound_share is not None:
+            lowest = min(lowest, point.bound_share)
+        tight.append(point if point.bound_share is None else replace(point, bound_share=lowest))
+    return tuple(reversed(tight))
 
 
 class _Runner:

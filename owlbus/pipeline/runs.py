@@ -266,6 +266,7 @@ def write_run(
     *,
     title: str = "Night routes",
     record: RunRecord | None = None,
+    language: str = "en",
 ) -> None:
     """
     Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, map and report.
@@ -284,18 +285,14 @@ def write_run(
         Line above the map; lengths are in metres and people per night.
     record
         What the run says about itself, for the report; times in seconds.
+    language
+        Of the report, ``en`` or ``ko``.
     """
     from owlbus.report import draw_map, write_map
 
     current_progress().step("Write the run directory")
     write_study(run, study)
-    headway_s = best.card.headway_s
-    run.write_bytes("plan.geojson", plan_geojson(study.network, best.plan, headway_s))
-    run.write_bytes("stops.geojson", stops_geojson(study.network, best.plan))
-    run.write_bytes("scorecard.json", best.card.to_json().encode())
-    if reference is not None:
-        run.write_bytes("reference.geojson", plan_geojson(study.network, reference.plan, headway_s))
-        run.write_bytes("reference_scorecard.json", reference.card.to_json().encode())
+    write_scored(run, study, best, reference)
     if best.plan.routes:
         add_timetable(run, study, best)
     city = study.city
@@ -310,18 +307,71 @@ def write_run(
         hills=() if city is None else city.mountains,
     )
     write_map(run.stage("map.png"), figure)
-    _write_report(run, study, best, reference, record)
+    write_plan_report(run, study, best, reference, record=record, language=language)
 
 
-def _write_report(run: RunDir, study: Study, best: Scored, reference: Scored | None, record: RunRecord | None) -> None:
-    """Add the report of a plan."""
+def write_scored(run: RunDir, study: Study, best: Scored, reference: Scored | None = None) -> None:
+    """
+    Add a plan and one that it is held against to a run directory: routes, stops and scorecards.
+
+    Parameters
+    ----------
+    run
+        Where files gather.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard, trips and people a night.
+    reference
+        A plan held against it, or None.
+    """
+    headway_s = best.card.headway_s
+    run.write_bytes("plan.geojson", plan_geojson(study.network, best.plan, headway_s))
+    run.write_bytes("stops.geojson", stops_geojson(study.network, best.plan))
+    run.write_bytes("scorecard.json", best.card.to_json().encode())
+    if reference is not None:
+        run.write_bytes("reference.geojson", plan_geojson(study.network, reference.plan, headway_s))
+        run.write_bytes("reference_scorecard.json", reference.card.to_json().encode())
+
+
+def write_plan_report(
+    run: RunDir,
+    study: Study,
+    best: Scored,
+    reference: Scored | None = None,
+    *,
+    record: RunRecord | None = None,
+    sweep: Mapping[str, Any] | None = None,
+    language: str = "en",
+) -> None:
+    """
+    Add the report of a plan to a run directory.
+
+    Parameters
+    ----------
+    run
+        Where files gather.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard, trips and people a night.
+    reference
+        A plan held against it, or None.
+    record
+        What the run says about itself; times in seconds.
+    sweep
+        The settings that the plan is one of, as ``sweep.json`` holds them, or None.
+    language
+        ``en`` or ``ko``.
+    """
     from owlbus.pipeline.reports import OWN_NAME, report_content
     from owlbus.report import Told, write_report
     from owlbus.rundir import describe_run
 
     told = Told(OWN_NAME, best.plan, best.card.to_dict())
     other = None if reference is None else Told(reference.name, reference.plan, reference.card.to_dict())
-    write_report(run.stage("report.html"), report_content(study, told, other, {} if record is None else describe_run(record)))
+    content = report_content(study, told, other, {} if record is None else describe_run(record), sweep=sweep)
+    write_report(run.stage("report.html"), content, language)
 
 
 def map_note(study: Study) -> str:

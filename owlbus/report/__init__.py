@@ -2,7 +2,7 @@
 
 from owlbus.report.content import Content, Told
 from owlbus.report.map import draw_map, write_map
-from owlbus.report.page import report_html, write_report
+from owlbus.report.page import report_file, report_html, write_report
 from owlbus.report.words import LANGUAGES
 
-__all__ = ["LANGUAGES", "Content", "Told", "draw_map", "report_html", "write_map", "write_report"]
+__all__ = ["LANGUAGES", "Content", "Told", "draw_map", "report_file", "report_html", "write_map", "write_report"]

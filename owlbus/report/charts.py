@@ -11,12 +11,14 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WIDTH, _HEIGHT = 380, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 26, 30
 _MARK_PX = 4.0
 _STYLES = (("#332288", ""), ("#b5541c", "6 4"), ("#5b5b5b", "2 3"))
+_BOUND_STYLE = ("#8a8d95", "8 3")
+_LEVEL_STYLE = ("#1d1f24", "1.5 3")
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 _MOST_TICKS = 5
+_MOST_LABELS = 13
+_KEY_ROW_PX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,36 @@ class Curve:
 
     label: str
     shares: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where a chart draws: its size and margins in pixels, and the places of values along its axis, 0 to 1."""
+
+    width: int
+    height: int
+    top_px: int
+    bottom_px: int
+    along: tuple[float, ...]
+    top: float
+    left_px: int = 44
+    right_px: int = 12
+
+    def x(self, k: int) -> float:
+        """Place of the k-th value, pixels."""
+        return self.x_along(self.along[k])
+
+    def x_along(self, along: float) -> float:
+        """Place of a point of the axis, 0 to 1, in pixels."""
+        return round(self.left_px + 12 + (self.width - self.left_px - self.right_px - 24) * along, 1)
+
+    def y(self, share: float) -> float:
+        """Place of a share, pixels."""
+        return round(self.height - self.bottom_px - (self.height - self.top_px - self.bottom_px) * share / self.top, 1)
+
+    def open(self, title: str) -> Markup:
+        """Begin the picture, named `title` for those who cannot see it."""
+        return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(self.width, self.height, title)
 
 
 def line_chart(title: str, labels: Sequence[str], curves: Sequence[Curve], percent: str = "{0} %") -> Markup:
@@ -62,23 +94,118 @@ def line_chart(title: str, labels: Sequence[str], curves: Sequence[Curve], perce
     True
     """
     top, step = _scale(curves)
-    out = [Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(_WIDTH, _HEIGHT, title)]
-    for k in range(round(top / step) + 1):
-        y = _y(k * step, top)
+    n = len(labels)
+    frame = _Frame(380, 230, 26, 30, tuple(k / (n - 1) if n > 1 else 0.5 for k in range(n)), top)
+    tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
+    axis = [tick.format(frame.x(k), frame.height - 9, label) for k, label in enumerate(labels)]
+    drawn = [_curve(frame, place, curve, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)]
+    key = _key(frame, [(curve.label, place, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)], max(len(curves), 1))
+    return Markup("").join([frame.open(title), *_rules(frame, step, percent), *axis, *drawn, *key, Markup("</svg>")])
+
+
+def number_chart(
+    title: str,
+    numbers: Sequence[float],
+    curves: Sequence[Curve],
+    *,
+    axis: str,
+    bound: Curve | None = None,
+    mark: tuple[float, str] | None = None,
+    level: tuple[float, str] | None = None,
+    percent: str = "{0} %",
+) -> Markup:
+    """
+    Draw shares over numbers as SVG.
+
+    Parameters
+    ----------
+    title
+        What the curves show; also the picture's name for those who cannot see it.
+    numbers
+        Along the axis, ascending, in the unit that `axis` names.
+    curves
+        Up to three, shares 0 to 1; each has its own colour, dashes and marks.
+    axis
+        What the numbers are.
+    bound
+        A curve that no plan exceeds, shares 0 to 1, or None.
+    mark
+        A number with what stands beside the line through it, or None.
+    level
+        A share with what stands beside the line at it, or None.
+    percent
+        How a percent reads.
+
+    Returns
+    -------
+    Markup
+        An ``svg`` element, text escaped.
+
+    Examples
+    --------
+    >>> svg = number_chart("Served", [1, 3], [Curve("plan", (0.25, 0.5))], axis="routes", mark=(1, "knee at 1"))
+    >>> "knee at 1" in svg
+    True
+    """
+    everything = [*curves, *([bound] if bound else []), *([Curve("", (level[0],))] if level else [])]
+    top, step = _scale(everything)
+    keys: list[tuple[str, int | None, tuple[str, str]]] = [
+        (curve.label, place, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)
+    ]
+    keys += [(bound.label, None, _BOUND_STYLE)] if bound else []
+    keys += [(level[1], None, _LEVEL_STYLE)] if level else []
+    first, span = numbers[0], (numbers[-1] - numbers[0]) or 1.0
+    along = tuple((number - first) / span for number in numbers)
+    frame = _Frame(500, 310, 24 + _KEY_ROW_PX * -(-len(keys) // 2), 46, along, top)
+    parts = [frame.open(title), *_rules(frame, step, percent), *_number_axis(frame, numbers, axis)]
+    if mark:
+        parts.append(_mark_line(frame, (mark[0] - first) / span, mark[1]))
+    if level:
+        parts.append(_level_line(frame, level[0]))
+    parts += [_curve(frame, None, bound, _BOUND_STYLE)] if bound else []
+    parts += [_curve(frame, place, curve, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)]
+    return Markup("").join([*parts, *_key(frame, keys, 2), Markup("</svg>")])
+
+
+def _rules(frame: _Frame, step: float, percent: str) -> list[Markup]:
+    """Draw lines to read shares by, with their percent."""
+    parts = []
+    for k in range(round(frame.top / step) + 1):
+        y = frame.y(k * step)
         text = percent.format(f"{100 * k * step:.0f}")
-        out.append(Markup('<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(_LEFT, _WIDTH - _RIGHT, y, y))
-        out.append(Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(_LEFT - 6, y + 4, text))
-    for k, label in enumerate(labels):
-        x = _x(k, len(labels))
-        out.append(Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(x, _HEIGHT - 9, label))
-    out += [_curve(place, curve, top) for place, curve in enumerate(curves)]
-    return Markup("").join([*out, *_key(curves), Markup("</svg>")])
+        line = Markup('<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/>')
+        parts.append(line.format(frame.left_px, frame.width - frame.right_px, y, y))
+        parts.append(Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(frame.left_px - 6, y + 4, text))
+    return parts
 
 
-def _curve(place: int, curve: Curve, top: float) -> Markup:
+def _number_axis(frame: _Frame, numbers: Sequence[float], axis: str) -> list[Markup]:
+    """Write the numbers below, as many as fit, and what they are."""
+    every = -(-len(numbers) // _MOST_LABELS)
+    text = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
+    shown = [text.format(frame.x(k), frame.height - 27, f"{number:g}") for k, number in enumerate(numbers) if k % every == 0]
+    return [*shown, text.format((frame.left_px + frame.width - frame.right_px) / 2, frame.height - 8, axis)]
+
+
+def _mark_line(frame: _Frame, along: float, said: str) -> Markup:
+    """Draw an upright line with words above it."""
+    x, high = frame.x_along(along), frame.y(frame.top)
+    line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="#1d1f24" stroke-width="1.2" stroke-dasharray="5 3"/>')
+    text = Markup('<text class="said" x="{}" y="{}" text-anchor="middle">{}</text>')
+    return line.format(x, x, high, frame.y(0)) + text.format(x, high - 6, said)
+
+
+def _level_line(frame: _Frame, share: float) -> Markup:
+    """Draw a level line at a share; the key names it."""
+    y, (colour, dashes) = frame.y(share), _LEVEL_STYLE
+    line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.6" stroke-dasharray="{}"/>')
+    return line.format(frame.left_px, frame.width - frame.right_px, y, y, colour, dashes)
+
+
+def _curve(frame: _Frame, place: int | None, curve: Curve, style: tuple[str, str]) -> Markup:
     """Return one curve with its marks; values that are not shown break it."""
-    colour, dashes = _STYLES[place % len(_STYLES)]
-    points = [None if share is None else (_x(k, len(curve.shares)), _y(share, top)) for k, share in enumerate(curve.shares)]
+    colour, dashes = style
+    points = [None if share is None else (frame.x(k), frame.y(share)) for k, share in enumerate(curve.shares)]
     runs: list[list[str]] = [[]]
     for point in points:
         if point is None:
@@ -91,25 +218,28 @@ def _curve(place: int, curve: Curve, top: float) -> Markup:
     return Markup("").join(parts)
 
 
-def _mark(place: int, colour: str, x: float, y: float) -> Markup:
-    """Return a dot for the first curve, a square for the others."""
+def _mark(place: int | None, colour: str, x: float, y: float) -> Markup:
+    """Return a dot for the first curve, a square for the second, a diamond for the third, nothing for a bound."""
+    if place is None:
+        return Markup("")
     if place == 0:
         return Markup('<circle cx="{}" cy="{}" r="{}" fill="{}"/>').format(x, y, _MARK_PX, colour)
-    box = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="#fff" stroke="{}" stroke-width="2"/>')
-    return box.format(x - _MARK_PX + 0.5, y - _MARK_PX + 0.5, 2 * _MARK_PX - 1, 2 * _MARK_PX - 1, colour)
+    turn = 45 if place > 1 else 0
+    box = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="#fff" stroke="{}" stroke-width="2" transform="rotate({} {} {})"/>')
+    size = 2 * _MARK_PX - 1
+    return box.format(round(x - size / 2, 1), round(y - size / 2, 1), size, size, colour, turn, x, y)
 
 
-def _key(curves: Sequence[Curve]) -> list[Markup]:
-    """Name every curve above the picture."""
-    room = (_WIDTH - _LEFT - _RIGHT) / max(len(curves), 1)
+def _key(frame: _Frame, entries: Sequence[tuple[str, int | None, tuple[str, str]]], columns: int) -> list[Markup]:
+    """Name every curve above the picture, so many to a row."""
+    room = (frame.width - frame.left_px - frame.right_px) / columns
     parts = []
-    for place, curve in enumerate(curves):
-        colour, dashes = _STYLES[place % len(_STYLES)]
-        x = _LEFT + place * room
-        line = Markup('<line x1="{}" x2="{}" y1="12" y2="12" stroke="{}" stroke-width="2.5" stroke-dasharray="{}"/>')
-        parts.append(line.format(round(x, 1), round(x + 24, 1), colour, dashes))
-        parts.append(_mark(place, colour, round(x + 12, 1), 12))
-        parts.append(Markup('<text class="key" x="{}" y="16">{}</text>').format(round(x + 30, 1), curve.label))
+    for k, (label, place, (colour, dashes)) in enumerate(entries):
+        x, y = frame.left_px + k % columns * room, 12 + k // columns * _KEY_ROW_PX
+        line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="2.5" stroke-dasharray="{}"/>')
+        parts.append(line.format(round(x, 1), round(x + 24, 1), y, y, colour, dashes))
+        parts.append(_mark(place, colour, round(x + 12, 1), y))
+        parts.append(Markup('<text class="key" x="{}" y="{}">{}</text>').format(round(x + 30, 1), y + 4, label))
     return parts
 
 
@@ -118,14 +248,3 @@ def _scale(curves: Sequence[Curve]) -> tuple[float, float]:
     highest = max((share for curve in curves for share in curve.shares if share is not None), default=0.0)
     step = next((tick for tick in _TICKS if highest <= tick * _MOST_TICKS), _TICKS[-1])
     return max(1, math.ceil(highest / step - 1e-9)) * step, step
-
-
-def _x(k: int, n: int) -> float:
-    """Place of the k-th of n values, pixels."""
-    room = _WIDTH - _LEFT - _RIGHT - 24
-    return round(_LEFT + 12 + (room * k / (n - 1) if n > 1 else room / 2), 1)
-
-
-def _y(share: float, top: float) -> float:
-    """Place of a share, pixels."""
-    return round(_HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * share / top, 1)

@@ -60,6 +60,13 @@ class Content:
         Whether the records are synthetic.
     about
         What the run says about itself, as ``run.json`` holds it; times in seconds.
+    comparison
+        Plans side by side, as ``compare.json`` holds them, where the report is about the difference of two; shares 0 to 1.
+    net
+        Class of each hex by the trips it gains less those it loses, shape (H,), -3 for many lost to 3 for many gained, and the net trips a
+        night at which the second and the third class begin, as `owlbus.evidence.pictures.net_classes` returns them; or None.
+    sweep
+        Settings and what each serves, as ``sweep.json`` holds them, where the plan is one of many; shares 0 to 1.
     """
 
     network: Network
@@ -70,3 +77,6 @@ class Content:
     districts: NDArray[np.str_] | None = None
     is_synthetic: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
+    comparison: Mapping[str, Any] | None = None
+    net: tuple[NDArray[np.int8], tuple[float, float]] | None = None
+    sweep: Mapping[str, Any] | None = None

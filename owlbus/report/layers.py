@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.evidence.pictures import NET_COLOURS
 from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS, HILL, HILL_EDGE, ROUTE_COLOURS, WATER, class_edges, hex_classes, users_of_links
 from owlbus.search.objective import reached_hexes
 from owlbus.units import hour_label
@@ -51,6 +52,7 @@ def map_data(content: Content, words: Words) -> dict[str, Any]:
     return {
         "scale": _SCALE,
         "hexes": hex_data(content, words),
+        "net": _net_data(content, words),
         "routes": [route_data(content, k) for k in range(len(best.plan))],
         "reference": None if content.reference is None else _reference_data(network, content.reference, words),
         "ground": _ground(content),
@@ -89,13 +91,26 @@ def hex_data(content: Content, words: Words) -> dict[str, Any]:
         "ring": rings.ravel().tolist(),
         "labels": grid.labels.tolist(),
         **_district_data(content, words),
-        "parts": [None, *(hour_label(hour) for hour in content.demand.hours)],
+        "parts": [None, *(words.hour(hour_label(hour)) for hour in content.demand.hours)],
         "classes": ["".join(map(str, row.tolist())) for row in classes],
         "edges": [[f"{edge:,.0f}" for edge in row] for row in edges],
         "near": _digits(near),
         "was": None if was_near is None else _digits(was_near),
         "reachable": _digits(network.hex_stop >= 0),
         "by": _routes_by_hex(network, best.plan),
+    }
+
+
+def _net_data(content: Content, words: Words) -> dict[str, Any] | None:
+    """Class of each hex by the trips it gains less those it loses, one digit each, most lost first; None without a comparison."""
+    if content.net is None:
+        return None
+    classes, steps = content.net
+    shown = [f"{step:,.0f}" for step in steps]
+    return {
+        "classes": "".join(str(k - min(NET_COLOURS)) for k in classes.tolist()),
+        "colours": list(NET_COLOURS.values()),
+        "texts": [words(f"net.{k - min(NET_COLOURS)}", low=shown[0], high=shown[1]) for k in NET_COLOURS],
     }
 
 

@@ -10,7 +10,10 @@ from markupsafe import Markup
 
 from owlbus.privacy import MIN_COUNT
 from owlbus.report import tables
+from owlbus.report.compared import comparison_page, gauge_bars
 from owlbus.report.layers import map_data
+from owlbus.report.missing import missing_rows
+from owlbus.report.swept import sweep_lede, sweep_page
 from owlbus.report.words import read_asset, read_words
 
 if TYPE_CHECKING:
@@ -40,6 +43,30 @@ def write_report(path: str | PathLike[str], content: Content, language: str = "e
         ``en`` or ``ko``.
     """
     Path(path).write_bytes(report_html(content, language).encode())
+
+
+def report_file(place: int = 0, language: str = "en") -> str:
+    """
+    Name of a report in its run directory.
+
+    Parameters
+    ----------
+    place
+        Index of the report: a comparison of three plans has two.
+    language
+        ``en`` or ``ko``.
+
+    Returns
+    -------
+    str
+        File name.
+
+    Examples
+    --------
+    >>> report_file(), report_file(1, "ko")
+    ('report.html', 'report_2_ko.html')
+    """
+    return f"report{f'_{place + 1}' if place else ''}{'' if language == 'en' else f'_{language}'}.html"
 
 
 def report_html(content: Content, language: str = "en") -> str:
@@ -106,27 +133,26 @@ def script_json(value: object) -> Markup:
 def _context(content: Content, words: Words) -> dict[str, Any]:
     """Everything the template names."""
     card, about = content.best.card, content.about
-    n = len(content.best.plan)
-    one = ".one" if n == 1 else ""
-    city = None if content.city is None else words.name(content.city.name)
-    kind = "title.plain" if city is None else "title.city"
     parts = {part: tables.part_rows(card, part, words) for part in tables.PARTS if card[tables.PARTS[part]]}
     return {
         "language": words.language,
-        "title": words(kind + one, n=n, city=city),
-        "lede": words("lede.one" if card["n_nights"] == 1 else "lede.nights", n=card["n_nights"], hours=words.hours(content.demand.hours)),
+        "title": _title(content, words),
+        "lede": _lede(content, words),
         "is_synthetic": content.is_synthetic,
         "gauge": _gauge(content, words),
         "tiles": tables.tiles(content, words),
+        "name": words.name(content.best.name),
         "reference": None if content.reference is None else words.name(content.reference.name),
-        "layers": ["demand", "covered", "uncovered", *([] if content.reference is None else ["difference"])],
+        "layers": _layers(content),
+        "compared": comparison_page(content, words),
+        "swept": sweep_page(content, words),
         "n_parts": len(content.demand.hours),
         "min_count": MIN_COUNT,
         "routes": tables.route_rows(content, words),
         "route_total": _route_total(card, words),
         "charts": tables.hour_charts(content, words),
         "parts": parts,
-        "missing": tables.missing_rows(content, words),
+        "missing": missing_rows(content, words),
         "methods": _methods(content, words),
         "settings": tables.setting_rows(about.get("settings", {}), words),
         "inputs": tables.input_rows(about, words),
@@ -154,6 +180,36 @@ def _assets() -> dict[str, Markup]:
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
 
 
+def _title(content: Content, words: Words) -> str:
+    """Name the report: the plans held against each other, what is swept, or the routes of the plan."""
+    city = "" if content.city is None else words.name(content.city.name)
+    where = "plain" if content.city is None else "city"
+    if content.comparison is not None and content.reference is not None:
+        text = words("title.compare", name=words.name(content.best.name), other=words.name(content.reference.name))
+        return text[:1].upper() + text[1:]
+    if content.sweep is not None:
+        return words(f"title.sweep.{content.sweep['kind']}.{where}", city=city)
+    n = len(content.best.plan)
+    return words(f"title.{where}{'.one' if n == 1 else ''}", n=n, city=city)
+
+
+def _lede(content: Content, words: Words) -> str:
+    """Which nights the numbers come from, and which plan map and tables show."""
+    n_nights = content.best.card["n_nights"]
+    nights = words("lede.one" if n_nights == 1 else "lede.nights", n=n_nights, hours=words.hours(content.demand.hours))
+    if content.comparison is not None:
+        return f"{nights} {words('lede.compare', name=words.name(content.best.name))}"
+    return nights if content.sweep is None else f"{nights} {sweep_lede(content.sweep, words)}"
+
+
+def _layers(content: Content) -> list[str]:
+    """What the hexes can show, first what the report is about."""
+    plain = ["demand", "covered", "uncovered"]
+    if content.comparison is not None:
+        return ["difference", *([] if content.net is None else ["net"]), *plain]
+    return plain if content.reference is None else [*plain, "difference"]
+
+
 def _gauge(content: Content, words: Words) -> dict[str, Any]:
     """The share of people within the walk, beside the 42 % of the city and the plan's reference."""
     card = content.best.card
@@ -162,6 +218,7 @@ def _gauge(content: Content, words: Words) -> dict[str, Any]:
     if content.reference is not None:
         share = content.reference.card["presence"]["share"]
         bars.append({"name": words.name(content.reference.name), "share": share, "text": words.percent(share)})
+    bars = gauge_bars(content, words) or bars
     low, high = presence["low_share"], presence["high_share"]
     return {
         "value": words.percent(presence["share"]),
@@ -183,7 +240,6 @@ def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
     card, network = content.best.card, content.network
     rule: Mapping[str, Any] = card["rule"]
     out_of_reach = int((network.hex_stop < 0).sum())
-    ended = content.about.get("ended_by")
     texts = {
         "presence": words("method.presence.text", radius=f"{network.grid.radius_m:g}", walk=f"{card['walk_m']:g}"),
         "city": words("method.city.text"),
@@ -196,8 +252,19 @@ def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
         "network": words("method.network.lattice" if network.source == "lattice" else "method.network.other"),
         "range": words("method.range.text") if card["n_nights"] > 1 else "",
         "left": words("method.left.text", hexes=f"{out_of_reach:,}", all=f"{network.grid.n_hexes:,}") if out_of_reach else "",
-        "search": words("method.search.given") if ended is None else words("method.search.text", ended=ended),
+        "search": _search_text(content, words),
         "privacy": words("method.privacy.text", min=MIN_COUNT, n=card["hidden"]["counts"]),
         "call": words("method.call.text"),
     }
     return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]
+
+
+def _search_text(content: Content, words: Words) -> str:
+    """Say where the plan comes from."""
+    ended = content.about.get("ended_by")
+    if content.comparison is not None:
+        return words("method.search.compare")
+    if content.sweep is not None:
+        steps = content.about.get("settings", {}).get("steps", 0)
+        return words("method.search.sweep", steps=words.number(steps))
+    return words("method.search.given") if ended is None else words("method.search.text", ended=ended)

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from owlbus.evidence.places import Places
-from owlbus.plot.ink import class_texts
 from owlbus.report.charts import Curve, line_chart
-from owlbus.report.layers import people_classes
-from owlbus.search.objective import reached_hexes
+from owlbus.report.missing import known_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +19,6 @@ PARTS = {"hour": "by_hour", "weekday": "by_weekday", "group": "by_group"}
 """Breakdowns of a scorecard by the name that the page gives them."""
 
 _COUNTS = ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
-_MOST_MISSING = 10
 _KM_M = 1000
 
 
@@ -66,11 +60,11 @@ def tiles(content: Content, words: Words) -> list[dict[str, str]]:
 
 
 def _bound_tile(about: Mapping[str, Any], words: Words) -> list[dict[str, str]]:
-    """Value of the plan over its proven bound, where one is known."""
+    """Value of the plan over its proven bound, where one is known; the gap is what the plan falls short of it, relative to the bound."""
     found, bound = about.get("objective_share"), about.get("bound_share")
     if found is None or not bound:
         return []
-    note = words("key.bound.note", value=words.percent(found), bound=words.percent(bound), gap=words.percent(1 - found / bound))
+    note = words("key.bound.note", value=words.percent(found), bound=words.percent(bound), gap=words.percent(max(0.0, 1 - found / bound)))
     return [{"key": "bound", "value": words.percent(found / bound), "label": words("key.bound"), "note": note, "beside": ""}]
 
 
@@ -90,22 +84,24 @@ def route_rows(content: Content, words: Words) -> list[dict[str, Any]]:
     list of dict
         Name, ends, and cells in the order of the table's head: km, minutes, headway in minutes, buses, stops, riders a night.
     """
-    network, best = content.network, content.best
+    best = content.best
     rows = []
     for route, row in zip(best.plan, best.card["routes"], strict=True):
-        ends = [_place(content, words, int(network.stop_hex[stop]), network.stop_names[stop]) for stop in route.stops[[0, -1]].tolist()]
+        ends = [_place(content, words, stop) for stop in route.stops[[0, -1]].tolist()]
         cells = [f"{row['length_m'] / _KM_M:.1f}", f"{row['ride_s'] / 60:.0f}", words.unit("min", best.card["headway_s"] / 60)]
         cells += [str(row["buses"]), str(row["n_stops"]), *(words.number(row[name]) for name in _COUNTS)]
-        rows.append({"name": route.name, "ends": " \N{EN DASH} ".join(ends), "cells": cells})
+        rows.append({"name": route.name, "ends": ends, "cells": cells})
     return rows
 
 
-def _place(content: Content, words: Words, at: int, stop: str) -> str:
-    """Return what a stop is called, and its district where the name says nothing."""
-    if content.districts is None or at < 0:
-        return stop
-    district = words.name(str(content.districts[at]))
-    return f"{district} {stop}" if content.network.source == "lattice" else stop
+def _place(content: Content, words: Words, stop: int) -> str:
+    """Return what a stop is called: by the known place near it, else by its district where its own name says nothing."""
+    network = content.network
+    own, at = network.stop_names[stop], int(network.stop_hex[stop])
+    near = known_places(content, words).near(network, stop)
+    if not near and content.districts is not None and at >= 0 and network.source == "lattice":
+        near = words.name(str(content.districts[at]))
+    return f"{near} ({own})" if near and near != own else own
 
 
 def part_rows(card: Mapping[str, Any], part: str, words: Words) -> list[list[str]]:
@@ -126,7 +122,7 @@ def part_rows(card: Mapping[str, Any], part: str, words: Words) -> list[list[str
     list of list of str
         Label, people a night, percent within the walk, trips a night, percent served, percent served without a change.
     """
-    readers: dict[str, Callable[[str], str]] = {"hour": str, "weekday": words.day, "group": words.name}
+    readers: dict[str, Callable[[str], str]] = {"hour": words.hour, "weekday": words.day, "group": words.name}
     label = readers[part]
     parts: Mapping[str, Any] = card[PARTS[part]]
     return [
@@ -165,55 +161,6 @@ def hour_charts(content: Content, words: Words) -> list[dict[str, Markup | str]]
         title = words(f"curves.{kind}")
         charts.append({"title": title, "svg": line_chart(title, hours, curves, words.table["percent"])})
     return charts
-
-
-def missing_rows(content: Content, words: Words) -> list[list[str]]:
-    """
-    Busiest places beyond the walk, by class: no two of them are neighbours.
-
-    Parameters
-    ----------
-    content
-        What the report is made of.
-    words
-        The reader's language.
-
-    Returns
-    -------
-    list of list of str
-        Place, district, class of people a night, and why it is not reached; ties go to the lower hex index.
-    """
-    network, grid = content.network, content.network.grid
-    near = reached_hexes(network, content.best.plan)
-    was_near = None if content.reference is None else reached_hexes(network, content.reference.plan)
-    classes, edges = people_classes(content, near, was_near)
-    texts = class_texts(edges[0], *(words(f"class.{name}") for name in ("fewer", "between", "more")))
-    wanted = np.where(near, 0, classes[0])
-    peaks: list[int] = []
-    around = grid.neighbours
-    for at in np.argsort(-wanted, kind="stable")[: int((wanted > 0).sum())].tolist():
-        if len(peaks) < _MOST_MISSING and not np.isin(around[at], peaks).any():
-            peaks.append(at)
-    return [
-        [
-            _spot(content, at),
-            "" if content.districts is None else words.name(str(content.districts[at])),
-            texts[wanted[at]],
-            words("missing.noroute" if network.hex_stop[at] >= 0 else "missing.nostop"),
-        ]
-        for at in peaks
-    ]
-
-
-def _spot(content: Content, at: int) -> str:
-    """Return the label of a hex, and the known place at its stop if there is one."""
-    network = content.network
-    label = str(network.grid.labels[at])
-    if content.city is None or network.hex_stop[at] < 0:
-        return label
-    spots = content.city.night_spots
-    near = Places(spots.names, spots.lon, spots.lat).near(network, int(network.hex_stop[at]))
-    return f"{near} ({label})" if near else label
 
 
 def setting_rows(settings: Mapping[str, Any], words: Words, prefix: str = "") -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ class Words:
     language
         One of `LANGUAGES`.
     table
-        Sentences by key; ``names``, ``days`` and ``js`` are tables themselves.
+        Sentences by key; ``names``, ``places``, ``days`` and ``js`` are tables themselves.
     """
 
     language: str
@@ -63,6 +63,10 @@ class Words:
         """Return what readers call a city, district or plan that the data name `given`."""
         return str(self.table["names"].get(given, given))
 
+    def place(self, given: str) -> str:
+        """Return what readers call a place of the city that the data name `given`."""
+        return str(self.table["places"].get(given, given))
+
     def day(self, given: str) -> str:
         """Return the weekday whose short English name is `given`."""
         return str(self.table["days"].get(given, given))
@@ -71,8 +75,19 @@ class Words:
         """Return a count, or that it is not shown: `value` with so many `digits` after the point."""
         return self("key.hidden") if value is None else f"{value:,.{digits}f}"
 
+    def tens(self, value: float | None) -> str:
+        """Return a count to the nearest ten, `value`, or that it is not shown."""
+        return self("compare.hidden") if value is None else f"{round(value, -1):,.0f}"
+
+    def signed(self, value: float, digits: int = 0) -> str:
+        """Return a change of a count or of percent, `value`, with its sign and so many `digits` after the point."""
+        text = f"{abs(value):,.{digits}f}"
+        if not any(digit in "123456789" for digit in text):
+            return text
+        return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
     def unit(self, name: str, value: float) -> str:
-        """Return a whole `value` with its unit `name`, km or min."""
+        """Return a whole `value` with its unit `name`, km, m or min."""
         return self(f"key.{name}").format(f"{value:,.0f}").replace(" ", NO_BREAK)
 
     def percent(self, share: float | None, digits: int = 1) -> str:
@@ -80,6 +95,10 @@ class Words:
         if share is None:
             return self("key.hidden")
         return self("percent").format(f"{100 * share:.{digits}f}")
+
+    def hour(self, label: str) -> str:
+        """Return the hour of the clock that begins at `label`, two digits, as a span."""
+        return self("hour", start=label, end=f"{(int(label) + 1) % 24:02d}")
 
     def hours(self, hours: tuple[int, ...]) -> str:
         """Return the span from the first of `hours` to the end of the last."""

@@ -7,7 +7,7 @@
   const number = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const fill = (text, ...values) => values.reduce((out, value, k) => out.replace("{" + k + "}", () => value), text);
   const count = (value) => (value === null || value === undefined ? say.hidden : number.format(value));
-  const state = { layer: "demand", part: 0, route: null, hex: null, shown: new Set(data.routes.keys()) };
+  const state = { layer: document.querySelector("input[name=layer]:checked").value, part: 0, route: null, hex: null, shown: new Set(data.routes.keys()) };
 
   function element(tag, options, ...children) {
     const made = document.createElement(tag);
@@ -133,6 +133,8 @@
   }
   let home = 0;
   function whole() {
+    const frame = map.getSize();
+    if (Math.min(frame.x, frame.y) < 40) return; // a frame that is not laid out yet has no zoom
     map.options.zoomSnap = 0; // else the city would fill the frame only by chance
     map.fitBounds(hexGroup.getBounds(), { padding: [8, 8], animate: false });
     map.options.zoomSnap = 0.25;
@@ -144,6 +146,7 @@
   const kind = (k) => (hexes.near[k] === "1" ? (hexes.was[k] === "1" ? "both" : "gained") : hexes.was[k] === "1" ? "lost" : "neither");
   function colour(k) {
     if (state.layer === "difference") return data.colours.difference[kind(k)];
+    if (state.layer === "net") return data.net.colours[Number(data.net.classes[k])];
     const wanted = { demand: true, covered: hexes.near[k] === "1", uncovered: hexes.near[k] !== "1" }[state.layer];
     return wanted ? data.colours.hexes[Number(row()[k])] : FAINT;
   }
@@ -158,7 +161,7 @@
     if (state.hex !== null) polygons[state.hex].bringToFront();
     legend();
   }
-  const partName = () => (state.part === 0 ? say.night : hexes.parts[state.part] + "–" + String((Number(hexes.parts[state.part]) + 1) % 24).padStart(2, "0") + " h");
+  const partName = () => (state.part === 0 ? say.night : hexes.parts[state.part]);
   function classTexts() {
     const edges = hexes.edges[state.part === 0 ? 0 : 1], patterns = data.patterns;
     return [fill(patterns.fewer, edges[0]), ...edges.slice(1).map((high, k) => fill(patterns.between, edges[k], high)), fill(patterns.more, edges[edges.length - 1])];
@@ -174,6 +177,8 @@
     const stroke = (more) => (picture) => drawn("line", Object.assign({ x1: 1, x2: 25, y1: 9, y2: 9 }, more), picture);
     if (state.layer === "difference") {
       Object.entries(data.colours.difference).forEach(([name, value]) => add(say[name], box(value, name === "lost" ? { stroke: "#4d2200", "stroke-width": 2, "stroke-dasharray": "2 3" } : name === "gained" ? { stroke: "#12314a", "stroke-width": 2 } : {})));
+    } else if (state.layer === "net") {
+      data.net.texts.forEach((text, k) => add(text, box(data.net.colours[k])));
     } else {
       classTexts().forEach((text, k) => add(text, box(data.colours.hexes[k])));
       if (state.layer !== "demand") add(state.layer === "covered" ? say.beyond : say.within, box(FAINT));
@@ -183,7 +188,7 @@
     if (data.ground.roads.length) add(say.road, stroke({ stroke: "#8d9099", "stroke-width": 1 }));
     if (data.ground.outline.length) add(say.outline, stroke({ stroke: "#777", "stroke-width": 1.5, "stroke-dasharray": "1 4" }));
     document.getElementById("legend").replaceChildren(...items);
-    const title = state.layer === "difference" ? document.querySelector("input[value=difference] + span").textContent : fill(say.legend, partName());
+    const title = state.layer === "net" ? say.net : state.layer === "difference" ? document.querySelector("input[value=difference] + span").textContent : fill(say.legend, partName());
     document.getElementById("legend-title").textContent = title;
   }
 
@@ -192,7 +197,7 @@
     const by = hexes.by[k].map((r) => data.routes[r].name).join(", ");
     const where = hexes.district ? hexes.labels[k] + ", " + hexes.districts[hexes.district[k]] : hexes.labels[k];
     const reach = hexes.near[k] === "1" ? fill(say.yes, by) : hexes.reachable[k] === "1" ? say.no : say.nostop;
-    return [[fill(say.hex, where)], [say.people + ", " + partName(), fill(say.anight, classTexts()[Number(row()[k])])], [say.reach, reach]];
+    return [[fill(say.hex, where)], [say.people + ", " + partName(), fill(say.anight, classTexts()[Number(row()[k])])], [say.reach, reach], ...(data.net ? [[say.net, data.net.texts[Number(data.net.classes[k])]]] : [])];
   }
   function pairs(rows) {
     return element("dl", {}, ...rows.map(([name, value, key]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value, "data-key": key || "" }))));
@@ -265,15 +270,16 @@
   document.getElementById("none").addEventListener("click", () => data.routes.forEach((_, k) => show(k, false)));
   document.querySelectorAll("input[name=layer]").forEach((input) => input.addEventListener("change", () => {
     state.layer = input.value;
-    paint();
+    setHour(); paint(); tell();
   }));
   const slider = document.getElementById("hour");
-  slider.addEventListener("input", () => {
-    state.part = Number(slider.value);
+  function setHour() { // what two plans reach and move is known for the whole night
+    slider.disabled = state.layer === "difference" || state.layer === "net";
+    state.part = slider.disabled ? 0 : Number(slider.value);
     document.getElementById("hour-text").textContent = partName();
     slider.setAttribute("aria-valuetext", partName());
-    paint(); tell();
-  });
+  }
+  slider.addEventListener("input", () => { setHour(); paint(); tell(); });
   const box = document.getElementById("reference");
   if (box) box.addEventListener("change", () => (box.checked ? old.addTo(map) : old.remove()));
 
@@ -281,7 +287,7 @@
   whole();
   map.on("zoomend", place);
   data.routes.forEach((_, k) => routes[k].group.addTo(map));
-  place(); paint();
+  place(); setHour(); paint();
   let moved = false, before = null, closed = [];
   map.getContainer().addEventListener("pointerdown", () => { moved = true; });
   map.getContainer().addEventListener("wheel", () => { moved = true; }, { passive: true });
