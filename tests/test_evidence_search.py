@@ -415,7 +415,7 @@ def test_a_robust_plan_says_what_it_gains_on_bad_nights_and_costs_on_the_mean():
 def test_a_robust_search_cut_short_keeps_the_best_plan_so_far(monkeypatch):
     network, demand, plan = town(n_nights=3)
 
-    def cut_short(*_: object):
+    def cut_short(*_: object, **__: object):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("owlbus.evidence.nights.search_from", cut_short)

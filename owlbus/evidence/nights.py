@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from owlbus.plan import Plan, Route
 from owlbus.progress import current_progress
 from owlbus.search.objective import Case, Objective
 from owlbus.search.warm import search_from
+from owlbus.search.wishes import Wishes
 from owlbus.units import TRIP_UNITS, quantise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -93,6 +95,7 @@ def robust_plan(
     start: Plan,
     limits: RouteLimits,
     *,
+    wishes: Wishes | None = None,
     rule: ServiceRule | None = None,
     objective: Objective | None = None,
     quantile: float = 0.1,
@@ -114,6 +117,8 @@ def robust_plan(
         Plan to begin from; it keeps the limits.
     limits
         What plans must keep, in metres and seconds.
+    wishes
+        What else they must be; `start` is so.
     objective
         What counts; trips served by default.
     quantile
@@ -150,7 +155,8 @@ def robust_plan(
     first = _by_night(ledger, start, goal)
     best = RobustPlan(start, first, first, quantile)
     step = current_progress().step("Search for bad nights", n_rounds)
-    rounds = _rounds(ledger, start, limits, goal, np.random.default_rng(seed), n_rounds, n_steps)
+    search = partial(search_from, objective=goal, limits=limits, n_routes=max(1, len(start)), n_steps=n_steps, wishes=wishes)
+    rounds = _rounds(ledger, start, goal, wishes or Wishes(), search, np.random.default_rng(seed).spawn(n_rounds))
     try:
         for done, (plan, shares) in enumerate(rounds, start=1):
             if np.quantile(shares, quantile) > best.low_share:
@@ -162,15 +168,20 @@ def robust_plan(
 
 
 def _rounds(
-    ledger: Ledger, start: Plan, limits: RouteLimits, goal: Objective, rng: np.random.Generator, n_rounds: int, n_steps: int
+    ledger: Ledger,
+    start: Plan,
+    goal: Objective,
+    wishes: Wishes,
+    search: Callable[..., tuple[Plan, int]],
+    streams: Sequence[np.random.Generator],
 ) -> Iterator[tuple[Plan, NDArray[np.float64]]]:
     """Yield one plan after another, each searched with more weight on the nights that those before it serve worst."""
     weights, now, nightly = np.full(ledger.demand.n_nights, 1.0), start, _by_night(ledger, start, goal)
-    for _ in range(n_rounds):
-        weights *= np.exp(-_SHARPNESS * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / n_rounds)
+    for rng in streams:
+        weights *= np.exp(-_SHARPNESS * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / len(streams))
         weights /= weights.mean()
-        case = Case.build(ledger.case.network, _weighted(ledger.demand, weights), ledger.case.rule)
-        now = _renamed(search_from(case, goal, limits, max(1, len(now)), now, n_steps, rng.spawn(1)[0])[0], start)
+        case = wishes.case(Case.build(ledger.case.network, _weighted(ledger.demand, weights), ledger.case.rule))
+        now = _renamed(search(case, plan=now, rng=rng)[0], start)
         nightly = _by_night(ledger, now, goal)
         yield now, nightly
 

@@ -10,6 +10,8 @@ Arrays as in `owlbus.kernels.coverage`, and:
     ``(drive_s int32 (S, S), drive_m int32 (S, S))``: fastest seconds and shortest metres between stops.
 ``pull``
     float64 (S,): running sum of how much each stop attracts a route, for drawing stops.
+``wishes``
+    As in `owlbus.kernels.wishes`: where routes may end, and what they must call at.
 ``dice``
     uint64 (1,): state of the random numbers (SplitMix64), so that a seed gives the same search everywhere.
 """
@@ -24,9 +26,13 @@ import numpy as np
 from owlbus.kernels.bounding import hold_route, most_gain
 from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.coverage import find_link, measure_route, prepare_rest, route_gain
+from owlbus.kernels.wishes import calls_at, count_calls, ends_well, keeps_wishes
 
 N_MOVES = 8
 """Kinds of moves: insert, remove, flip, extend, trim, slide, detour, new tail."""
+
+NEW_TAIL = 7
+"""The move that looks for another terminal."""
 
 _WIDEST_DETOUR = 8
 _DRAWS = 3
@@ -140,15 +146,6 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
     return n
 
 
-@inner_kernel
-def _holds(stops: Any, n: int, stop: int) -> bool:
-    """Whether the first `n` places hold `stop`."""
-    for p in range(n):
-        if stops[p] == stop:
-            return True
-    return False
-
-
 @kernel
 def is_simple(stops: Any, n: int, mark: Any) -> bool:
     """
@@ -223,7 +220,7 @@ def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[in
     best, chosen, place = np.int64(1) << 40, -1, 0
     for _ in range(_DRAWS):
         x = draw_stop(pull, dice)
-        if _holds(stops, n, x):
+        if calls_at(stops, n, x):
             continue
         for p in range(n):
             away = np.int64(drive[0][stops[p], x])
@@ -293,7 +290,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
                 _reverse(out, m)
             for _ in range(1 if kind == 3 else 1 + _below(dice, 3)):
                 x = _random_neighbour(graph, out[m - 1], dice)
-                if x < 0 or m >= out.shape[0] or _holds(out, m, x):
+                if x < 0 or m >= out.shape[0] or calls_at(out, m, x):
                     break
                 out[m] = x
                 m += 1
@@ -383,6 +380,7 @@ def anneal(
     drive: Any,
     limits: Any,
     pull: Any,
+    wishes: Any,
     routes: Any,
     best_stops: Any,
     best_n: Any,
@@ -405,7 +403,7 @@ def anneal(
 
     Parameters
     ----------
-    graph, demand, drive, limits, pull
+    graph, demand, drive, limits, pull, wishes
         The case.
     routes
         The plan; changed in place.
@@ -445,6 +443,7 @@ def anneal(
     n_routes = n_stops.shape[0]
     metres = np.zeros(n_routes, np.int64)
     buses = np.zeros(n_routes, np.int64)
+    others = np.zeros(wishes[2].shape[0], np.int64)
     movable = 0
     for k in range(n_routes):
         ahead_m, back_m = measure_route(graph, stops[k], n_stops[k], ahead_s[k], back_s[k])
@@ -465,6 +464,7 @@ def anneal(
         now = weights[0] * served + weights[1] * people
         if bounded:
             hold_route(graph, demand, routes, rest, held, stops[k], n_stops[k], ahead_s[k], entry_scratch, max_transfers)
+        count_calls(wishes, routes, k, others)
         other_m, other_buses = 0.0, 0.0
         for other in range(n_routes):
             if other != k:
@@ -473,13 +473,16 @@ def anneal(
         for _ in range(min(block, steps - done)):
             done += 1
             values[3] += 1
-            n = propose(graph, drive, pull, stops[k], n_stops[k], cand, _below(dice, N_MOVES), dice)
+            kind = _below(dice, N_MOVES)
+            n = propose(graph, drive, wishes[1] if kind == NEW_TAIL else pull, stops[k], n_stops[k], cand, kind, dice)
             if n < 2 or not is_simple(cand, n, mark):
                 continue
             ahead_m, back_m = measure_route(graph, cand, n, cand_ahead, cand_back)
             if ahead_m < 0:
                 continue
             if not keeps_limits(drive, limits, cand, n, cand_ahead[n - 1], cand_back[n - 1], (ahead_m, back_m), other_m, other_buses):
+                continue
+            if not keeps_wishes(wishes, others, k, stops[k], n_stops[k], cand, n):
                 continue
             values[2] += 1
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - roll(dice))
@@ -527,6 +530,8 @@ def best_drawn_route(
     drive: Any,
     limits: Any,
     pull: Any,
+    wishes: Any,
+    unmet: Any,
     routes: Any,
     k: int,
     others: Any,
@@ -539,12 +544,14 @@ def best_drawn_route(
     max_transfers: int,
 ) -> int:
     """
-    Give an empty route the best of many drawn fastest paths.
+    Give an empty route the best of many drawn fastest paths: the one that calls at most of some stops, then the one that adds most.
 
     Parameters
     ----------
-    graph, demand, drive, limits, pull, routes, rest, scratch, dice, weights, transfer_s, max_transfers
+    graph, demand, drive, limits, pull, wishes, routes, rest, scratch, dice, weights, transfer_s, max_transfers
         As in `anneal`; row `k` of `routes` is written.
+    unmet
+        Stops that too few routes call at, int32 (U,); each path leads by one of them.
     k
         The route to fill.
     others
@@ -558,25 +565,35 @@ def best_drawn_route(
         What the route adds, in 1/1024; -1 if no drawn path keeps the limits.
     """
     stops, n_stops, ahead_s, back_s = routes
-    cand, cand_ahead, cand_back, entry_scratch, _ = scratch
+    cand, cand_ahead, cand_back, entry_scratch, mark = scratch
     prepare_rest(graph, routes, rest, k, transfer_s)
-    best = -1
-    for _ in range(draws):
-        a = draw_stop(pull, dice)
-        b = draw_stop(pull, dice)
+    one, two = wishes[3][k, 0], wishes[3][k, 1]
+    best, best_called = -1, -1
+    for draw in range(draws):
+        a = one if one >= 0 else draw_stop(wishes[1], dice)
+        b = two if two >= 0 else draw_stop(wishes[1], dice)
+        via = unmet[_below(dice, unmet.shape[0])] if unmet.shape[0] > 0 else -1
+        if via >= 0 and one < 0 and draw % 2 == 1:
+            a = via
+        elif via < 0 and two >= 0 and draw > 0:
+            via = draw_stop(pull, dice)
         if a == b:
             continue
         cand[0] = a
-        n = append_path(graph, drive, cand, 1, b, dice)
-        if n < 2:
+        n = append_path(graph, drive, cand, 1, via, dice) if via >= 0 else 1
+        n = append_path(graph, drive, cand, n, b, dice) if n > 0 else -1
+        if n < 2 or (via >= 0 and not is_simple(cand, n, mark)) or not ends_well(wishes, k, cand, n):
             continue
         metres = measure_route(graph, cand, n, cand_ahead, cand_back)
         if metres[0] < 0 or not keeps_limits(drive, limits, cand, n, cand_ahead[n - 1], cand_back[n - 1], metres, others[0], others[1]):
             continue
         served, people = route_gain(graph, demand, routes, rest, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
         value = weights[0] * served + weights[1] * people
-        if value > best:
-            best = value
+        called = 0
+        for stop in unmet:
+            called += calls_at(cand, n, stop)
+        if called > best_called or (called == best_called and value > best):
+            best, best_called = value, called
             n_stops[k] = n
             for p in range(n):
                 stops[k, p] = cand[p]

@@ -3,5 +3,6 @@
 from owlbus.search.local_search import plan_routes
 from owlbus.search.objective import Case, Objective, reached_hexes
 from owlbus.search.result import Result, TracePoint
+from owlbus.search.wishes import Wishes
 
-__all__ = ["Case", "Objective", "Result", "TracePoint", "plan_routes", "reached_hexes"]
+__all__ = ["Case", "Objective", "Result", "TracePoint", "Wishes", "plan_routes", "reached_hexes"]

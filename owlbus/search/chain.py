@@ -10,6 +10,7 @@ from owlbus.kernels import anneal as moves
 from owlbus.kernels.bounding import new_held
 from owlbus.kernels.coverage import measure_route, new_rest
 from owlbus.search.objective import plan_of
+from owlbus.search.wishes import Wishes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,10 +45,20 @@ class Chain:
         Routes K.
     rng
         Random numbers of this chain.
+    wishes
+        What else routes must do; none by default. The case has to leave out what they forbid.
     """
 
-    def __init__(self, case: Case, objective: Objective, limits: RouteLimits, n_routes: int, rng: np.random.Generator) -> None:
-        """Allocate everything once."""
+    def __init__(
+        self,
+        case: Case,
+        objective: Objective,
+        limits: RouteLimits,
+        n_routes: int,
+        rng: np.random.Generator,
+        wishes: Wishes | None = None,
+    ) -> None:
+        """Allocate everything once, and put fixed routes in the first places."""
         self.case = case
         self.objective = objective
         self.limits = limits
@@ -81,6 +92,11 @@ class Chain:
         self._dice = rng.integers(0, 2**63, size=1, dtype=np.uint64)
         self._pull = _pull(case, objective)
         self._weights = np.array([objective.trips, objective.presence], np.int64)
+        asked = wishes or Wishes()
+        self._wishes = asked.arrays(case.network, n_routes, self._pull)
+        self._names = asked.names()
+        if asked.fixed is not None:
+            self.load(asked.fixed, np.arange(n_routes) < len(asked.fixed))
 
     @property
     def value(self) -> int:
@@ -104,7 +120,7 @@ class Chain:
 
     def best_plan(self) -> Plan:
         """Return the best plan; empty routes are left out."""
-        return plan_of(self.case.network, *self.best)
+        return plan_of(self.case.network, *self.best, names=self._names)
 
     def load(self, plan: Plan, frozen: NDArray[np.bool_] | None = None) -> None:
         """Start from `plan`; its routes fill the first rows, and those `frozen`, bool of shape (K,), stay as they are."""
@@ -120,16 +136,29 @@ class Chain:
         self._restart_from_routes()
 
     def construct(self, k: int) -> bool:
-        """Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits."""
-        n_routes = self.frozen.size
-        metres, buses = self._used()
-        share = (k + 1) / n_routes
-        bounds = self._bounds()
-        bounds[6] *= share
-        bounds[7] = np.floor(bounds[7] * share) if np.isfinite(bounds[7]) else bounds[7]
-        gain = moves.best_drawn_route(
-            *self._case_arrays(bounds), self.routes, k, (metres, buses), self._rest, self._scratch, self._dice, _DRAWS, *self._rules()
-        )
+        """
+        Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits.
+
+        While wanted stops lack routes, the route leads by them, and may take more than its share.
+        """
+        unmet = self.unmet()
+        shares = ((k + 1) / self.frozen.size, *([1.0] if unmet.size else []))
+        for share in shares:
+            bounds = self._shared(share)
+            gain = moves.best_drawn_route(
+                *self._case_arrays(bounds),
+                unmet,
+                self.routes,
+                k,
+                self._used(),
+                self._rest,
+                self._scratch,
+                self._dice,
+                _DRAWS,
+                *self._rules(),
+            )
+            if gain >= 0:
+                break
         if gain < 0:
             return False
         self._restart_from_routes()
@@ -141,6 +170,22 @@ class Chain:
         self.frozen[:] = kept
         self.back_to_best()
         return True
+
+    def unmet(self) -> NDArray[np.int32]:
+        """Return the wanted stops at which too few routes call, those many times that every empty route has to call at."""
+        wanted, (stops, counts) = self._wishes[2], self.routes[:2]
+        calls = [sum(stop in stops[k, :count] for k, count in enumerate(counts.tolist())) for stop in wanted[:, 0].tolist()]
+        missing = np.maximum(wanted[:, 1] - np.array(calls, np.int64), 0)
+        n_empty = int(np.count_nonzero(counts == 0))
+        unmet: NDArray[np.int32] = np.repeat(wanted[:, 0], np.where(missing >= n_empty, 1 + wanted.shape[0], 1) * (missing > 0))
+        return unmet
+
+    def put(self, k: int, stops: NDArray[np.int32]) -> None:
+        """Run route `k` over `stops`, and go on from there."""
+        self.routes[0][k, : stops.size] = stops
+        self.routes[1][k] = stops.size
+        self._restart_from_routes()
+        self.back_to_best()
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
         """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""
@@ -182,8 +227,8 @@ class Chain:
         self.best[1][:] = self.routes[1]
         self.values[:2] = self.case.value(plan_of(self.case.network, *self.best), self.objective)
 
-    def _case_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, Any, Any, Any, Any]:
-        return self.case.graph, self.case.demand_arrays, self.case.drive, bounds, self._pull
+    def _case_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, Any, Any, Any, Any, Any]:
+        return self.case.graph, self.case.demand_arrays, self.case.drive, bounds, self._pull, self._wishes
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
         transfers = min(self.objective.max_transfers, self.case.rule.max_transfers)
@@ -206,6 +251,13 @@ class Chain:
             ],
             np.float64,
         )
+
+    def _shared(self, share: float) -> NDArray[np.float64]:
+        """Limits with a share of the fleet and kilometres of all routes."""
+        bounds = self._bounds()
+        bounds[6] *= share
+        bounds[7] = np.floor(bounds[7] * share) if np.isfinite(bounds[7]) else bounds[7]
+        return bounds
 
     def _used(self) -> tuple[float, float]:
         """Metres and buses of the routes so far."""

@@ -13,8 +13,11 @@ from owlbus.errors import InfeasibleError, UsageError
 from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snapshot
 from owlbus.progress import current_progress
 from owlbus.search.chain import Chain
+from owlbus.search.feasible import require_possible
 from owlbus.search.objective import Case, Objective
 from owlbus.search.result import INTERRUPTED, Result, TracePoint
+from owlbus.search.seeding import with_wanted
+from owlbus.search.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,6 +38,7 @@ def plan_routes(
     n_routes: int = 9,
     *,
     limits: RouteLimits | None = None,
+    wishes: Wishes | None = None,
     rule: ServiceRule | None = None,
     objective: Objective | str = "served",
     stop_when: Iterable[SearchLimit] = (MaxSteps(DEFAULT_STEPS),),
@@ -58,6 +62,8 @@ def plan_routes(
         Routes K, in [1, 64]; fewer come back where another would serve nothing.
     limits
         What the plan must keep; the defaults of `RouteLimits` if None.
+    wishes
+        What else it must be; nothing if None.
     rule
         When a trip counts as served; the defaults of `ServiceRule` if None.
     objective
@@ -79,7 +85,7 @@ def plan_routes(
     UsageError
         If `n_routes`, `n_starts` or `seed` lies outside its range, or `stop_when` holds no limit of steps or seconds.
     InfeasibleError
-        If no route keeps the limits.
+        If no route keeps the limits, or a wish cannot be kept.
 
     References
     ----------
@@ -97,21 +103,32 @@ def plan_routes(
         msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg)
     goal = Objective.parse(objective) if isinstance(objective, str) else objective
-    case = Case.build(network, demand, rule)
+    asked = wishes or Wishes()
+    case = asked.case(Case.build(network, demand, rule))
+    require_possible(case, asked, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
-    chains = [Chain(case, goal, limits, n_routes, stream) for stream in streams]
-    return _Search(case, goal, chains, stop_when, seed).run()
+    chains = [Chain(case, goal, limits, n_routes, stream, asked) for stream in streams]
+    return _Search(case, goal, chains, stop_when, seed, asked).run()
 
 
 class _Search:
     """Chains side by side, in turns of equal length so that a step limit fixes the result."""
 
-    def __init__(self, case: Case, objective: Objective, chains: Sequence[Chain], stop_when: tuple[SearchLimit, ...], seed: int) -> None:
+    def __init__(
+        self,
+        case: Case,
+        objective: Objective,
+        chains: Sequence[Chain],
+        stop_when: tuple[SearchLimit, ...],
+        seed: int,
+        wishes: Wishes,
+    ) -> None:
         self.case = case
         self.objective = objective
         self.chains = chains
         self.stop_when = stop_when
         self.seed = seed
+        self.wishes = wishes
         self.total = case.total_value(objective)
         self.began = time.perf_counter()
         self.steps = 0
@@ -128,7 +145,7 @@ class _Search:
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
         except KeyboardInterrupt:
-            if self._best().best_value == 0:
+            if self._best().best_value == 0 or self.wishes.broken(self.case.network, self._best().best_plan()):
                 raise
         best = self._best()
         return Result(
@@ -146,11 +163,13 @@ class _Search:
 
     def _construct(self, pool: ThreadPoolExecutor, reach: object) -> None:
         """Fill every chain's routes; a start that finds none at all means that none keeps the limits."""
-        for k in range(self.chains[0].frozen.size):
+        first = self.wishes.n_fixed
+        for k in range(first, self.chains[0].frozen.size):
             built = list(pool.map(lambda chain: chain.construct(k), self.chains))  # noqa: B023 -- used up before k changes
-            if k == 0 and not any(built):
+            if k == first and not any(built):
                 raise InfeasibleError(_why_none_fits(self.chains[0]))
             reach(k + 1, self._note())  # type: ignore[operator]
+        self.chains = with_wanted(self.chains, self.wishes)
         self._record()
 
     def _improve(self, pool: ThreadPoolExecutor, reach: object) -> str:

@@ -120,6 +120,10 @@ class Case:
         People in each row in 1/1024 a night, shape (C,), int64.
     total_trips_units, total_presence_units
         All trips and people in 1/1024 a night, those out of reach included.
+    graph
+        Links and sheds as the kernels take them.
+    drive_s
+        Fastest seconds between stops along the links of `graph`, shape (S, S), int32; None where these are the network's.
 
     Raises
     ------
@@ -137,6 +141,7 @@ class Case:
     total_trips_units: int
     total_presence_units: int
     graph: tuple[NDArray[Any], ...] = field(repr=False)
+    drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
 
     @classmethod
     def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Case:
@@ -212,8 +217,8 @@ class Case:
 
     @property
     def drive(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Fastest seconds and shortest metres between stops, shape (S, S) each."""
-        return self.network.drive_s, self.network.drive_m
+        """Fastest seconds along the links of the graph, and shortest metres of the network, between stops, shape (S, S) each."""
+        return self.network.drive_s if self.drive_s is None else self.drive_s, self.network.drive_m
 
     @property
     def is_symmetric(self) -> bool:

@@ -6,21 +6,29 @@ import pickle
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from owlbus.search.chain import Chain
 from owlbus.search.objective import Case
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from owlbus.limits import RouteLimits
     from owlbus.plan import Plan
     from owlbus.search.objective import Objective
+    from owlbus.search.wishes import Wishes
 
 _HOT_SHARE, _COLD_SHARE = 3e-4, 4e-6
 
 
 def search_from(
-    case: Case, objective: Objective, limits: RouteLimits, n_routes: int, plan: Plan, n_steps: int, rng: np.random.Generator
+    case: Case,
+    objective: Objective,
+    limits: RouteLimits,
+    n_routes: int,
+    plan: Plan,
+    n_steps: int,
+    rng: np.random.Generator,
+    wishes: Wishes | None = None,
 ) -> tuple[Plan, int]:
     """
     Fill the routes that a plan leaves empty, then change all of them.
@@ -41,6 +49,8 @@ def search_from(
         Moves to try.
     rng
         Random numbers; the same ones give the same plan.
+    wishes
+        What else plans keep; the given one must, and the case has to leave out what they forbid.
 
     Returns
     -------
@@ -49,8 +59,8 @@ def search_from(
     value
         What it is worth, in 1/1024.
     """
-    chain = Chain(case, objective, limits, n_routes, rng)
-    chain.load(plan)
+    chain = Chain(case, objective, limits, n_routes, rng, wishes)
+    chain.load(plan, np.arange(n_routes) < (0 if wishes is None else wishes.n_fixed))
     for k in range(len(plan), n_routes):
         if not chain.construct(k):
             break

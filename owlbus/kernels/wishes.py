@@ -1,0 +1,123 @@
+"""
+What routes must do besides keeping limits.
+
+``wishes``
+    ``(may_end uint8 (S,), end_pull float64 (S,), wanted int32 (R, 2), ends int32 (K, 2))``: stops where routes may end; running sum of how
+    much each stop attracts a terminal; stops, each with how many routes must call there at least; and the terminals that each route
+    has, -1 for any.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from owlbus.kernels.compiling import inner_kernel
+
+
+@inner_kernel
+def calls_at(stops: Any, n: int, stop: int) -> bool:
+    """
+    Whether a route calls at a stop.
+
+    Parameters
+    ----------
+    stops, n
+        Stop indices and how many count.
+    stop
+        Stop index.
+
+    Returns
+    -------
+    bool
+        True if one of the places is that stop.
+    """
+    for p in range(n):
+        if stops[p] == stop:
+            return True
+    return False
+
+
+@inner_kernel
+def count_calls(wishes: Any, routes: Any, k: int, others: Any) -> None:
+    """
+    Count the routes that call at each wanted stop, one of them left out.
+
+    Parameters
+    ----------
+    wishes
+        As above.
+    routes
+        The plan: stops (K, M) and counts (K,) first.
+    k
+        Place of the route that is left out.
+    others
+        Written: counts, shape (R,).
+    """
+    wanted = wishes[2]
+    for r in range(wanted.shape[0]):
+        others[r] = 0
+        for other in range(routes[1].shape[0]):
+            if other != k and calls_at(routes[0][other], routes[1][other], wanted[r, 0]):
+                others[r] += 1
+
+
+@inner_kernel
+def ends_well(wishes: Any, k: int, stops: Any, n: int) -> bool:
+    """
+    Whether a route ends where it may.
+
+    Parameters
+    ----------
+    wishes
+        As above.
+    k
+        Place of the route.
+    stops, n
+        The route.
+
+    Returns
+    -------
+    bool
+        True if both terminals are allowed and those that the route has are among them.
+    """
+    first, last = stops[0], stops[n - 1]
+    if wishes[0][first] == 0 or wishes[0][last] == 0:
+        return False
+    one, two = wishes[3][k, 0], wishes[3][k, 1]
+    if one < 0:
+        return True
+    if first == one:
+        return bool(two < 0 or last == two)
+    return bool(last == one and (two < 0 or first == two))
+
+
+@inner_kernel
+def keeps_wishes(wishes: Any, others: Any, k: int, now: Any, n_now: int, stops: Any, n: int) -> bool:
+    """
+    Whether a changed route ends where it may and leaves no wanted stop that too few other routes call at.
+
+    Parameters
+    ----------
+    wishes
+        As above.
+    others
+        Other routes that call at each wanted stop, shape (R,).
+    k
+        Place of the route.
+    now, n_now
+        The route as it is.
+    stops, n
+        The route changed.
+
+    Returns
+    -------
+    bool
+        True if no wish is kept less than before.
+    """
+    if not ends_well(wishes, k, stops, n):
+        return False
+    wanted = wishes[2]
+    for r in range(wanted.shape[0]):
+        if others[r] < wanted[r, 1] and calls_at(now, n_now, wanted[r, 0]) and not calls_at(stops, n, wanted[r, 0]):
+            return False
+    return True

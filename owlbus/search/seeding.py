@@ -1,0 +1,143 @@
+"""Routes that call at wanted stops, before a search makes them better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.errors import InfeasibleError
+from owlbus.plan import Plan, Route, check_plan, plan_measures
+from owlbus.search.wishes import network_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.search.chain import Chain
+    from owlbus.search.wishes import Wishes
+
+_REACH, _WINDOW = 6, 5
+
+
+def with_wanted(chains: Sequence[Chain], wishes: Wishes) -> Sequence[Chain]:
+    """
+    Searches whose routes call at every wanted stop.
+
+    Parameters
+    ----------
+    chains
+        Searches whose routes are constructed; changed in place.
+    wishes
+        What is wanted.
+
+    Returns
+    -------
+    sequence of Chain
+        Those in which it could be done, one at least, in their order.
+
+    Raises
+    ------
+    InfeasibleError
+        If it could be done in none; steps and stops as in `take_in_wanted`.
+    """
+    if not wishes.wanted and not wishes.terminals:
+        return chains
+    ready: list[Chain] = []
+    problem = None
+    for chain in chains:
+        try:
+            take_in_wanted(chain, wishes)
+            ready.append(chain)
+        except InfeasibleError as error:
+            problem = problem or error
+    if problem is not None and not ready:
+        raise problem
+    return ready
+
+
+def take_in_wanted(chain: Chain, wishes: Wishes) -> None:
+    """
+    Let free routes call at every wanted stop that too few routes call at, by the shortest ways.
+
+    Parameters
+    ----------
+    chain
+        A search whose routes are constructed; changed in place.
+    wishes
+        What is wanted.
+
+    Raises
+    ------
+    InfeasibleError
+        If no way into the routes at hand keeps the limits, or a route with given terminals could not be made.
+    """
+    network = chain.case.network
+    for k, (name, one, two) in enumerate(wishes.terminals, start=wishes.n_fixed):
+        if chain.routes[1][k] == 0:
+            ends = " and ".join(network_name(network, stop) for stop in (one, two) if stop >= 0)
+            msg = f"no way was found for route {name} with terminal {ends} within the limits; allow more kilometres, minutes or buses"
+            raise InfeasibleError(msg)
+    while (unmet := chain.unmet()).size:
+        stop = int(unmet[0])
+        best = min(_ways_in(chain, wishes, stop), key=lambda way: (way[0], way[1], way[2].tobytes()), default=None)
+        if best is None:
+            calls = sum(stop in route.stops for route in chain.best_plan())
+            msg = (
+                f"no way was found for {wishes.wanted[stop]} routes to call at {network_name(network, stop)} within the limits, only for "
+                f"{calls}; allow more routes, kilometres or minutes, or wish for less"
+            )
+            raise InfeasibleError(msg)
+        chain.put(best[1], best[2])
+
+
+def _ways_in(chain: Chain, wishes: Wishes, stop: int) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
+    """Yield metres of all routes, place and stops of routes that call at a stop and keep limits and wishes."""
+    for k in np.flatnonzero(~chain.frozen & (chain.routes[1] > 1)).tolist():
+        now = chain.routes[0][k, : chain.routes[1][k]].copy()
+        if stop in now:
+            continue
+        for stops in _joined(chain, now, stop):
+            length_m = _metres(chain, wishes, k, stops)
+            if length_m is not None:
+                yield length_m, k, stops
+
+
+def _joined(chain: Chain, now: NDArray[np.int32], stop: int) -> Iterator[NDArray[np.int32]]:
+    """Yield routes that are joined anew by a stop, near the places from which it is nearest."""
+    from owlbus.kernels.detours import splice
+
+    case, n = chain.case, now.size
+    drive_s = case.drive[0]
+    banned, out = np.zeros(case.network.n_stops, np.uint8), np.zeros(chain.routes[0].shape[1], np.int32)
+    nearest = np.argsort(drive_s[now, stop].astype(np.int64) + drive_s[stop, now], kind="stable")[:_REACH].tolist()
+    pairs = {(i, j) for p in nearest for i in range(max(-1, p - _WINDOW), p + 1) for j in range(max(p, i + 1), min(n, p + _WINDOW) + 1)}
+    for i, j in sorted(pairs):
+        if j > i and not (i < 0 and j >= n):
+            m = splice(case.graph, drive_s, now, n, i, j, stop, -1, out, banned)
+            if m > 1:
+                yield out[:m].copy()
+
+
+def _metres(chain: Chain, wishes: Wishes, k: int, stops: NDArray[np.int32]) -> int | None:
+    """Metres of all routes with one of them changed, None if it breaks a limit or a wish that is kept now."""
+    network, counts, limits = chain.case.network, chain.routes[1], chain.limits
+    rows = [(row, chain.routes[0][row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
+    plan = Plan(tuple(Route(kept, wishes.names().get(row, f"R{row + 1}")) for row, kept in rows), network.fingerprint)
+    own = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
+    alone = Plan((own,), network.fingerprint)
+    if check_plan(network, alone, replace(limits, max_total_length_m=np.inf, max_buses=np.inf)):
+        return None
+    measures = plan_measures(network, plan, limits.headway_s)
+    if measures.total_length_m > limits.max_total_length_m or measures.total_buses > limits.max_buses:
+        return None
+    now = chain.routes[0][k, : counts[k]]
+    lost = set(now.tolist()) - set(stops.tolist())
+    if any(sum(stop in route.stops for route in plan) < wishes.wanted[stop] for stop in lost & wishes.wanted.keys()):
+        return None
+    kept = not any(wishes.foreign_ends(network, own)) and not any(
+        line.startswith(f"route {own.name} ") for line in wishes.missed_terminals(network, plan)
+    )
+    return measures.total_length_m if kept else None
