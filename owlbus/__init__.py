@@ -70,9 +70,12 @@ if TYPE_CHECKING:
     from owlbus.sample import sample_network as sample_network
     from owlbus.score import Scorecard as Scorecard
     from owlbus.score import score_plan as score_plan
+    from owlbus.search import BoundResult as BoundResult
+    from owlbus.search import Case as Case
     from owlbus.search import Objective as Objective
     from owlbus.search import Result as Result
     from owlbus.search import plan_routes as plan_routes
+    from owlbus.search import upper_bound as upper_bound
     from owlbus.timetable import Operation as Operation
     from owlbus.timetable import RiderService as RiderService
     from owlbus.timetable import SafetySheet as SafetySheet
@@ -155,9 +158,12 @@ _NAMES = {
         "score_plan",
     ),
     "search": (
+        "BoundResult",
+        "Case",
         "Objective",
         "Result",
         "plan_routes",
+        "upper_bound",
     ),
     "timetable": (
         "Operation",

@@ -226,7 +226,7 @@ def test_what_is_made_on_an_earlier_run_keeps_its_city(tmp_path):
 def test_a_sweep_with_bounds_shows_them_in_table_json_csv_and_curve(made, capsys, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("owlbus.plot.sweep", lambda *given, _draw=owlbus.plot.sweep, **named: drawn.append(named) or _draw(*given, **named))
-    words = ["sweep", "--run", str(made / "run"), "--routes", "1:2", "--steps", "300", "--bound", "0.5"]
+    words = ["sweep", "--run", str(made / "run"), "--routes", "1:2", "--steps", "300", "--bound", "5"]
     shown = told(capsys, *words, "--out", str(tmp_path / "swept"))
     bounds = [point["bound_share"] for point in shown["points"]]
     assert all(point["served_share"] <= bound <= 1 for point, bound in zip(shown["points"], bounds, strict=True))

@@ -240,7 +240,7 @@ def test_a_sweep_in_other_processes_finds_what_one_process_finds(scheduler):
 @pytest.mark.parametrize("kind", ["routes", "fleet"])
 def test_no_point_of_a_sweep_lies_above_its_bound_and_every_one_has_it(kind):
     network, demand, _ = town(n_nights=2)
-    found = sweep_plans(Ledger.build(network, demand), kind, [1, 2, 3], RouteLimits(), n_routes=2, n_steps=800, bound_s=0.3)
+    found = sweep_plans(Ledger.build(network, demand), kind, [1, 2, 3], RouteLimits(), n_routes=2, n_steps=800, bound_steps=6)
     for point in found.points:
         assert point.objective_share <= point.bound_share <= 1
     column = found.to_csv().splitlines()[0].split(",").index("bound_share")

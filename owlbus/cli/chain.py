@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -171,7 +172,7 @@ def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[st
 
     told = {**settings, "reference_name": None if held is None else held.name}
     result = ran.result
-    bound_share = result.trace[-1].bound_share if result.trace else 1.0
+    bound_share = result.bound_share
     record = RunRecord(
         "plan",
         told,
@@ -180,7 +181,7 @@ def publish(run: RunDir, ran: PlanRun, held: Scored | None, settings: Mapping[st
         result.ended_by,
         ran.timings_s,
         round(result.share, 6),
-        round(bound_share, 6) if bound_share < 1 else None,
+        None if bound_share is None else round(bound_share, 6),
     )
     write_run(run, ran.study, ran.best, held, title=title, record=record, language=language)
     run.publish(record)
@@ -230,6 +231,8 @@ def show_run(
         "ended_by": ran.result.ended_by,
         "steps": ran.result.steps,
         "objective_share": round(ran.result.share, 6),
+        "bound_share": None if ran.result.bound_share is None else round(ran.result.bound_share, 6),
+        "gap": None if ran.result.gap is None or math.isinf(ran.result.gap) else round(ran.result.gap, 6),
         "study": study_document(ran.study),
         "plan": plan_document(ran.best),
         "reference": plan_document(held) if held else None,
@@ -244,6 +247,11 @@ def show_run(
         voice.say(str(trial))
     if ran.study.is_synthetic:
         voice.say(SYNTHETIC)
+    if ran.result.bound_share is not None:
+        voice.say(
+            f"Proven: no plan within the limits exceeds {ran.result.bound_share:.1%} of the objective, this one has "
+            f"{ran.result.share:.1%}, a gap of {ran.result.gap:.1%}."
+        )
     voice.say(f"Search ended by: {ran.result.ended_by}, seed {ran.request.seed}. Written to {out}: map.png, plan.geojson and more.")
 
 

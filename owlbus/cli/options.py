@@ -237,6 +237,21 @@ class SearchOptions:
     time: Annotated[
         float | None, option(_SEARCH, "--time", unit="SECONDS", text="Seconds to search; the result then depends on the machine.")
     ] = None
+    bound: Annotated[
+        int,
+        option(
+            _SEARCH,
+            "--bound",
+            unit="N",
+            text="Prices to try for a proven upper bound over all plans within the limits, such as 60.",
+        ),
+    ] = 0
+    target_gap: Annotated[
+        float | None,
+        option(
+            _SEARCH, "--target-gap", unit="SHARE", text="End once the bound is at most this share above the plan; depends on the machine."
+        ),
+    ] = None
     seed: Annotated[int, option(_SEARCH, "--seed", unit="N", text="Seed of the search.")] = 0
     starts: Annotated[int, option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads.")] = 2
 
@@ -415,7 +430,9 @@ def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) ->
     from owlbus.pipeline import Request
 
     steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps
-    return Request(search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts)
+    return Request(
+        search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts, search.bound, search.target_gap
+    )
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

@@ -62,8 +62,8 @@ def sweep(
     ] = 2,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
     bound: Annotated[
-        float, typer.Option("--bound", metavar="SECONDS", help="Seconds for a proven bound at each setting.", rich_help_panel=_SEARCH)
-    ] = 0.0,
+        int, typer.Option("--bound", metavar="N", help="Prices to try for a proven bound at each setting.", rich_help_panel=_SEARCH)
+    ] = 0,
     out: Annotated[str | None, option("Output", "--out", "-o", unit="DIR", text="Run directory to write.")] = None,
     lang: Annotated[str, LANG] = "en",
 ) -> None:
@@ -98,7 +98,7 @@ def sweep(
             n_steps=steps,
             n_starts=starts,
             seed=seed,
-            bound_s=bound,
+            bound_steps=bound,
             scheduler=demand.scheduler,
         )
         document = {

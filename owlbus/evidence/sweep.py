@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
@@ -196,7 +197,7 @@ def sweep_plans(
     n_steps: int = DEFAULT_STEPS,
     n_starts: int = 2,
     seed: int = 0,
-    bound_s: float = 0.0,
+    bound_steps: int = 0,
     scheduler: str | None = None,
 ) -> Sweep:
     """
@@ -225,8 +226,8 @@ def sweep_plans(
         Searches side by side; the best one is gone on from.
     seed
         Seed of all random numbers, >= 0.
-    bound_s
-        Seconds to spend on a proven bound at each setting; 0 for none.
+    bound_steps
+        Prices to try for a proven bound at each setting (`owlbus.search.upper_bound`); 0 for none.
     scheduler
         Where they search: ``local:N``, ``processes:N`` or the address of a Dask cluster, with equal results; None takes threads.
 
@@ -248,7 +249,7 @@ def sweep_plans(
     with executor(scheduler, n_starts) as pool:
         apart = None if scheduler is None else packed_case(ledger.case, ledger.demand)
         search = partial(search_from, ledger.case) if apart is None else partial(search_apart, apart)
-        runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_s, partial(pool.map, search))
+        runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
         step = current_progress().step(f"Sweep {kind}", len(settings))
         for setting in sorted(settings):
             count, bounds = _limits_at(kind, setting, limits, n_routes)
@@ -281,11 +282,11 @@ class _Runner:
         rng: np.random.Generator,
         n_steps: int,
         n_starts: int,
-        bound_s: float,
+        bound_steps: int,
         search: Callable[..., Iterable[tuple[Plan, int]]],
     ) -> None:
         self.ledger, self.goal, self.rng, self.search = ledger, goal, rng, search
-        self.n_steps, self.n_starts, self.bound_s = n_steps, n_starts, bound_s
+        self.n_steps, self.n_starts, self.bound_steps = n_steps, n_starts, bound_steps
         self.plan = Plan((), ledger.case.network.fingerprint)
         self._multipliers: Any = None
 
@@ -323,11 +324,12 @@ class _Runner:
 
     def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
         """Proven bound, begun from the prices of the setting before."""
-        if self.bound_s <= 0:
+        if self.bound_steps <= 0:
             return None
         from owlbus.search.bound import upper_bound
 
-        found = upper_bound(self.ledger.case, n_routes, limits=limits, objective=self.goal, seconds=self.bound_s, start=self._multipliers)
+        asked = {"limits": limits, "objective": self.goal, "steps": self.bound_steps, "start": self._multipliers}
+        found = upper_bound(self.ledger.case, n_routes, seconds=math.inf, listed_s=60.0, **asked)
         self._multipliers = found.multipliers
         return min(1.0, float(found.share))
 

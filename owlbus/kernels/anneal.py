@@ -62,7 +62,7 @@ def roll(dice: Any) -> float:
 
 
 @inner_kernel
-def _below(dice: Any, n: int) -> int:
+def below(dice: Any, n: int) -> int:
     """Whole number in [0, n)."""
     return min(int(roll(dice) * n), n - 1)
 
@@ -86,7 +86,7 @@ def draw_stop(pull: Any, dice: Any) -> int:
     """
     total = pull[pull.shape[0] - 1]
     if total <= 0:
-        return _below(dice, pull.shape[0])
+        return below(dice, pull.shape[0])
     at = roll(dice) * total
     low, high = 0, pull.shape[0] - 1
     while low < high:
@@ -146,6 +146,30 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
     return n
 
 
+@inner_kernel
+def _draw_kind(kinds: Any, dice: Any) -> int:
+    """Draw a kind of move by its chance."""
+    at = roll(dice) * kinds[0, N_MOVES - 1]
+    kind = 0
+    while kind < N_MOVES - 1 and kinds[0, kind] <= at:
+        kind += 1
+    return kind
+
+
+@inner_kernel
+def _is_same(cand: Any, n: int, stops: Any, m: int) -> bool:
+    """Whether a candidate is the route it came from, in either direction."""
+    if n != m:
+        return False
+    ahead, back = True, True
+    for p in range(n):
+        ahead = ahead and cand[p] == stops[p]
+        back = back and cand[p] == stops[n - 1 - p]
+        if not (ahead or back):
+            return False
+    return True
+
+
 @kernel
 def is_simple(stops: Any, n: int, mark: Any) -> bool:
     """
@@ -194,7 +218,7 @@ def _between(graph: Any, a: int, b: int, dice: Any) -> int:
 def _random_neighbour(graph: Any, a: int, dice: Any) -> int:
     """Random stop linked with `a`, or -1."""
     begin, end = graph[0][a], graph[0][a + 1]
-    return graph[1][begin + _below(dice, end - begin)] if end > begin else -1
+    return graph[1][begin + below(dice, end - begin)] if end > begin else -1
 
 
 @inner_kernel
@@ -253,7 +277,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         Stops of the neighbour, or -1 if this move does not apply here.
     """
     if kind == 0:  # insert a stop into a link
-        p = _below(dice, n - 1)
+        p = below(dice, n - 1)
         x = _between(graph, stops[p], stops[p + 1], dice)
         if x < 0:
             return -1
@@ -265,14 +289,14 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     if kind == 1:  # leave out a stop between two that are linked
         if n < 3:
             return -1
-        p = 1 + _below(dice, n - 2)
+        p = 1 + below(dice, n - 2)
         if find_link(graph, stops[p - 1], stops[p + 1]) < 0:
             return -1
         return _copy(stops, p + 1, n, out, _copy(stops, 0, p, out, 0))
     if kind == 2:  # put another stop in a stop's place
         if n < 3:
             return -1
-        p = 1 + _below(dice, n - 2)
+        p = 1 + below(dice, n - 2)
         x = _between(graph, stops[p - 1], stops[p + 1], dice)
         if x < 0 or x == stops[p]:
             return -1
@@ -284,11 +308,11 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         if roll(dice) < 0.5:
             _reverse(out, m)
         if kind != 3:
-            m -= 1 + _below(dice, min(4, m - 1)) if m > 1 else 0
+            m -= 1 + below(dice, min(4, m - 1)) if m > 1 else 0
         if kind != 4:
             if kind == 5:
                 _reverse(out, m)
-            for _ in range(1 if kind == 3 else 1 + _below(dice, 3)):
+            for _ in range(1 if kind == 3 else 1 + below(dice, 3)):
                 x = _random_neighbour(graph, out[m - 1], dice)
                 if x < 0 or m >= out.shape[0] or calls_at(out, m, x):
                     break
@@ -299,8 +323,8 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     if x < 0:
         return -1
     if kind == 6:  # pass by a stop that has demand
-        before = max(0, p - _below(dice, _WIDEST_DETOUR))
-        after = min(n - 1, p + _below(dice, _WIDEST_DETOUR))
+        before = max(0, p - below(dice, _WIDEST_DETOUR))
+        after = min(n - 1, p + below(dice, _WIDEST_DETOUR))
         m = append_path(graph, drive, out, _copy(stops, 0, before + 1, out, 0), x, dice)
         if m < 0:
             return -1
@@ -313,7 +337,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     if roll(dice) < 0.5:
         _reverse(out, m)
         p = n - 1 - p
-    cut = max(0, p - _below(dice, _WIDEST_DETOUR))
+    cut = max(0, p - below(dice, _WIDEST_DETOUR))
     return append_path(graph, drive, out, cut + 1, x, dice)
 
 
@@ -337,7 +361,7 @@ def buses_of(cycle_s: float, headway_s: float) -> int:
     return math.ceil(cycle_s / headway_s)
 
 
-@inner_kernel
+@kernel
 def keeps_limits(
     drive: Any, limits: Any, stops: Any, n: int, ahead: float, back: float, metres: Any, other_m: float, other_buses: float
 ) -> bool:
@@ -390,6 +414,7 @@ def anneal(
     held: Any,
     scratch: Any,
     dice: Any,
+    kinds: Any,
     steps: int,
     block: int,
     hot: float,
@@ -419,6 +444,8 @@ def anneal(
         ``(stops, ahead_s, back_s, (hexes, places, best), mark)``.
     dice
         Random state.
+    kinds
+        float64 (3, `N_MOVES`): running sum of the chance of each kind of move; and how many were tried and accepted, added to.
     steps
         Moves to try.
     block
@@ -456,9 +483,9 @@ def anneal(
         return 0
     done = 0
     while done < steps:
-        k = _below(dice, n_routes)
+        k = below(dice, n_routes)
         while frozen[k] or n_stops[k] < 2:
-            k = _below(dice, n_routes)
+            k = below(dice, n_routes)
         prepare_rest(graph, routes, rest, k, transfer_s)
         served, people = route_gain(graph, demand, routes, rest, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers)
         now = weights[0] * served + weights[1] * people
@@ -473,9 +500,10 @@ def anneal(
         for _ in range(min(block, steps - done)):
             done += 1
             values[3] += 1
-            kind = _below(dice, N_MOVES)
+            kind = _draw_kind(kinds, dice)
+            kinds[1, kind] += 1
             n = propose(graph, drive, wishes[1] if kind == NEW_TAIL else pull, stops[k], n_stops[k], cand, kind, dice)
-            if n < 2 or not is_simple(cand, n, mark):
+            if n < 2 or _is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
                 continue
             ahead_m, back_m = measure_route(graph, cand, n, cand_ahead, cand_back)
             if ahead_m < 0:
@@ -501,6 +529,7 @@ def anneal(
             value = weights[0] * new_served + weights[1] * new_people
             if value < accept_from:
                 continue
+            kinds[2, kind] += 1
             served, people = new_served, new_people
             n_stops[k] = n
             for p in range(n):
@@ -572,7 +601,7 @@ def best_drawn_route(
     for draw in range(draws):
         a = one if one >= 0 else draw_stop(wishes[1], dice)
         b = two if two >= 0 else draw_stop(wishes[1], dice)
-        via = unmet[_below(dice, unmet.shape[0])] if unmet.shape[0] > 0 else -1
+        via = unmet[below(dice, unmet.shape[0])] if unmet.shape[0] > 0 else -1
         if via >= 0 and one < 0 and draw % 2 == 1:
             a = via
         elif via < 0 and two >= 0 and draw > 0:

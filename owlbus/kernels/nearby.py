@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from owlbus.kernels.anneal import N_MOVES, _below, _reverse, buses_of, is_simple, keeps_limits, propose, roll
+from owlbus.kernels.anneal import N_MOVES, _reverse, below, buses_of, is_simple, keeps_limits, propose, roll
 from owlbus.kernels.coverage import measure_route, prepare_rest, route_gain
 from owlbus.kernels.detours import steps_apart
 
@@ -111,7 +111,7 @@ def anneal_near(
         apart[k] = steps_apart(base_stops[k, : base_n[k]], stops[k, : n_stops[k]])
     done = 0
     while done < steps:
-        k = _below(dice, n_routes)
+        k = below(dice, n_routes)
         prepare_rest(graph, routes, rest, k, transfer_s)
         served, people = route_gain(graph, demand, routes, rest, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers)
         now = weights[0] * served + weights[1] * people
@@ -120,7 +120,7 @@ def anneal_near(
         other_buses = buses.sum() - buses[k]
         for _ in range(min(block, steps - done)):
             done += 1
-            n = propose(graph, drive, pull, stops[k], n_stops[k], cand, _below(dice, N_MOVES), dice)
+            n = propose(graph, drive, pull, stops[k], n_stops[k], cand, below(dice, N_MOVES), dice)
             if n < 2 or abs(n - base_n[k]) > allowed or not is_simple(cand, n, mark):
                 continue
             away = steps_apart(base_stops[k, : base_n[k]], cand[:n])

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import UsageError
-from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, ServiceRule
+from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, ServiceRule, TargetGap
 from owlbus.pipeline.study import write_study
 from owlbus.pipeline.timetables import add_timetable
 from owlbus.plan import plan_geojson, plan_measures, stops_geojson
@@ -50,6 +50,10 @@ class Request:
         Fixes the result under a step limit.
     n_starts
         Independent searches that share the steps.
+    bound_steps
+        Prices to try for a proven upper bound; 0 for none.
+    target_gap_share
+        The search ends once the bound is at most this share above the plan; None for no such end.
 
     Raises
     ------
@@ -65,6 +69,8 @@ class Request:
     time_s: float | None = None
     seed: int = 0
     n_starts: int = 2
+    bound_steps: int = 0
+    target_gap_share: float | None = None
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
@@ -77,6 +83,8 @@ class Request:
             ("seed", self.seed, 0, 2**63 - 1),
             ("steps", self.steps, 0, 2**63 - 1),
             ("time_s", self.time_s, 0, 1e9),
+            ("bound_steps", self.bound_steps, 0, 2**31 - 1),
+            ("target_gap_share", self.target_gap_share, 0, 1e9),
         ):
             if value is not None and not low <= value <= high:
                 msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
@@ -90,7 +98,8 @@ class Request:
             limits.append(MaxSteps(self.steps))
         if self.time_s is not None:
             limits.append(MaxSeconds(self.time_s))
-        return tuple(limits) or (MaxSteps(DEFAULT_STEPS),)
+        limits = limits or [MaxSteps(DEFAULT_STEPS)]
+        return (*limits, *([] if self.target_gap_share is None else [TargetGap(self.target_gap_share)]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,6 +186,7 @@ def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRu
         stop_when=request.stop_when,
         seed=request.seed,
         n_starts=request.n_starts,
+        bound_steps=request.bound_steps,
     )
     found = time.perf_counter()
     best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)

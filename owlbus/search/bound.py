@@ -182,6 +182,7 @@ def upper_bound(
     limits: RouteLimits | None = None,
     objective: Objective | str = "served",
     seconds: float = 60.0,
+    listed_s: float | None = None,
     steps: int | None = None,
     start: Multipliers | None = None,
     on_step: Callable[[BoundPoint], bool] | None = None,
@@ -207,6 +208,8 @@ def upper_bound(
         What a plan is worth.
     seconds
         Seconds of work after which the bound is returned; one step is always done.
+    listed_s
+        Seconds for the exact choice where all routes can be listed; `seconds` if None.
     steps
         Prices to try at most; no such end if None.
     start
@@ -226,11 +229,14 @@ def upper_bound(
     """
     value = Objective.parse(objective) if isinstance(objective, str) else objective
     within = limits or RouteLimits()
-    bounder = Bounder(BoundProblem.of_case(case, value), n_routes, within, start)
+    if n_routes < 1:
+        msg = f"n_routes must be at least 1, got {n_routes}"
+        raise UsageError(msg)
     if _without_transfers(case, value, n_routes):
-        exact = _listed_bound(case, value, n_routes, within, seconds)
+        exact = _listed_bound(case, value, n_routes, within, seconds if listed_s is None else listed_s)
         if exact is not None:
             return exact
+    bounder = Bounder(BoundProblem.of_case(case, value), n_routes, within, start)
     while True:
         now = bounder.step()
         ended = now.elapsed_s >= seconds or (steps is not None and now.steps >= steps)

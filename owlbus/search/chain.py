@@ -8,11 +8,13 @@ import numpy as np
 
 from owlbus.kernels import anneal as moves
 from owlbus.kernels.bounding import new_held
-from owlbus.kernels.coverage import measure_route, new_rest
+from owlbus.kernels.coverage import measure_route, new_rest, prepare_rest, route_gain
 from owlbus.search.objective import plan_of
 from owlbus.search.wishes import Wishes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from owlbus.limits import RouteLimits
@@ -25,6 +27,8 @@ _BLOCK = 500
 _EVERYWHERE = 0.1
 _SPARE_PLACES = 8
 _MOST_PLACES = 400
+_LEAST_CHANCE = 0.05
+_MEMORY = 0.7
 
 
 class Chain:
@@ -60,9 +64,11 @@ class Chain:
     ) -> None:
         """Allocate everything once, and put fixed routes in the first places."""
         self.case = case
+        self.rng = rng
         self.objective = objective
         self.limits = limits
-        width = _most_stops(case, limits)
+        fixed = () if wishes is None or wishes.fixed is None else wishes.fixed.routes
+        width = max([_most_stops(case, limits), *(len(route.stops) for route in fixed)])
         widest_shed = int(np.diff(case.network.shed_indptr).max(initial=1))
         self.routes: tuple[NDArray[Any], ...] = (
             np.zeros((n_routes, width), np.int32),
@@ -73,6 +79,8 @@ class Chain:
         self.best: tuple[NDArray[Any], NDArray[Any]] = (self.routes[0].copy(), self.routes[1].copy())
         self.frozen = np.zeros(n_routes, np.bool_)
         self.values = np.zeros(5, np.int64)
+        self._kinds = np.zeros((3, moves.N_MOVES))
+        self._success = np.zeros(moves.N_MOVES)
         n_stops = case.network.n_stops
         self._rest = new_rest(n_stops, case.n_rows, n_routes, width * widest_shed, symmetric=case.is_symmetric)
         most_columns = self._rest[2].size
@@ -126,6 +134,7 @@ class Chain:
         """Start from `plan`; its routes fill the first rows, and those `frozen`, bool of shape (K,), stay as they are."""
         padded = self.case.pad(plan)
         count = len(plan.routes)
+        self.routes[1][:] = 0
         for mine, theirs in zip(self.routes, padded, strict=True):
             if mine.ndim > 1:
                 mine[:count, : theirs.shape[1]] = theirs
@@ -145,18 +154,7 @@ class Chain:
         shares = ((k + 1) / self.frozen.size, *([1.0] if unmet.size else []))
         for share in shares:
             bounds = self._shared(share)
-            gain = moves.best_drawn_route(
-                *self._case_arrays(bounds),
-                unmet,
-                self.routes,
-                k,
-                self._used(),
-                self._rest,
-                self._scratch,
-                self._dice,
-                _DRAWS,
-                *self._rules(),
-            )
+            gain = self.draw(k, bounds, unmet)
             if gain >= 0:
                 break
         if gain < 0:
@@ -170,6 +168,24 @@ class Chain:
         self.frozen[:] = kept
         self.back_to_best()
         return True
+
+    def draw(self, k: int, bounds: NDArray[np.float64], unmet: NDArray[np.int32]) -> int:
+        """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
+        gain: int = moves.best_drawn_route(
+            *self._case_arrays(bounds),
+            unmet,
+            self.routes,
+            k,
+            self.used(),
+            self._rest,
+            self._scratch,
+            self._dice,
+            _DRAWS,
+            *self._rules(),
+        )
+        if gain >= 0:
+            self.lay(k, self.route(k))
+        return gain
 
     def unmet(self) -> NDArray[np.int32]:
         """Return the wanted stops at which too few routes call, those many times that every empty route has to call at."""
@@ -189,7 +205,38 @@ class Chain:
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
         """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""
-        return self._anneal(self._bounds(), steps, hot, cold)
+        return self._anneal(self.bounds(), steps, hot, cold)
+
+    def route(self, k: int) -> NDArray[np.int32]:
+        """Stops of route `k`, none if it is empty."""
+        stops: NDArray[np.int32] = self.routes[0][k, : self.routes[1][k]].copy()
+        return stops
+
+    def lay(self, k: int, stops: NDArray[np.int32]) -> None:
+        """Make `stops` route `k`, without a look at what the plan is worth."""
+        self.routes[0][k, : stops.size] = stops
+        self.routes[1][k] = stops.size
+        measure_route(self.case.graph, self.routes[0][k], stops.size, self.routes[2][k], self.routes[3][k])
+
+    def gains(self, k: int, routes: Sequence[NDArray[np.int32]]) -> list[int]:
+        """What each of `routes` would add to the plan without route `k`, in 1/1024; limits are not looked at."""
+        weights, transfer_s, max_transfers = self._rules()
+        _, ahead_s, back_s, entries, _ = self._scratch
+        prepare_rest(self.case.graph, self.routes, self._rest, k, transfer_s)
+        gains = []
+        for stops in routes:
+            measure_route(self.case.graph, stops, stops.size, ahead_s, back_s)
+            case = (self.case.graph, self.case.demand_arrays, self.routes, self._rest)
+            added = route_gain(*case, stops, stops.size, ahead_s, back_s, entries, max_transfers) if stops.size else (0, 0)
+            gains.append(int(weights[0]) * int(added[0]) + int(weights[1]) * int(added[1]))
+        return gains
+
+    def accept(self, value: int) -> None:
+        """The plan as it is now is worth `value`, in 1/1024; it is remembered if it is the best."""
+        self.values[0] = value
+        if value > self.values[1]:
+            self.values[1], self.values[3] = value, 0
+            self.best[0][:], self.best[1][:] = self.routes[0], self.routes[1]
 
     def back_to_best(self) -> None:
         """Go on from the best plan."""
@@ -201,6 +248,7 @@ class Chain:
 
     def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
         weights, transfer_s, max_transfers = self._rules()
+        self._choose_kinds()
         tried: int = moves.anneal(
             *self._case_arrays(bounds),
             self.routes,
@@ -211,6 +259,7 @@ class Chain:
             self._held,
             self._scratch,
             self._dice,
+            self._kinds,
             steps,
             _BLOCK,
             hot,
@@ -220,6 +269,16 @@ class Chain:
             max_transfers,
         )
         return tried
+
+    def _choose_kinds(self) -> None:
+        """Give each kind of move a chance that grows with the root of how often it was accepted lately, and a least one."""
+        _, tried, accepted = self._kinds
+        rate = accepted / np.maximum(tried, 1)
+        self._success = np.where(tried > 0, _MEMORY * self._success + (1 - _MEMORY) * rate, self._success)
+        wanted = np.sqrt(self._success)
+        spread = wanted / wanted.sum() if wanted.any() else np.full(wanted.size, 1 / wanted.size)
+        self._kinds[0] = np.cumsum(_LEAST_CHANCE + (1 - _LEAST_CHANCE * wanted.size) * spread)
+        self._kinds[1:] = 0
 
     def _restart_from_routes(self) -> None:
         """Make the plan under change the best one, with its value counted from nothing."""
@@ -234,7 +293,7 @@ class Chain:
         transfers = min(self.objective.max_transfers, self.case.rule.max_transfers)
         return self._weights, float(self.case.rule.transfer_s), transfers
 
-    def _bounds(self) -> NDArray[np.float64]:
+    def bounds(self) -> NDArray[np.float64]:
         """Limits as the kernels take them."""
         at = self.limits
         return np.array(
@@ -254,17 +313,17 @@ class Chain:
 
     def _shared(self, share: float) -> NDArray[np.float64]:
         """Limits with a share of the fleet and kilometres of all routes."""
-        bounds = self._bounds()
+        bounds = self.bounds()
         bounds[6] *= share
         bounds[7] = np.floor(bounds[7] * share) if np.isfinite(bounds[7]) else bounds[7]
         return bounds
 
-    def _used(self) -> tuple[float, float]:
-        """Metres and buses of the routes so far."""
+    def used(self, but: Sequence[int] = ()) -> tuple[float, float]:
+        """Metres and buses of the routes so far, without those in `but`."""
         metres, buses = 0, 0
         stops, counts, ahead_s, back_s = self.routes
         for k, count in enumerate(counts.tolist()):
-            if count > 0:
+            if count > 0 and k not in but:
                 metres += max(measure_route(self.case.graph, stops[k], count, ahead_s[k], back_s[k]))
                 buses += moves.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], self.limits.headway_s)
         return float(metres), float(buses)

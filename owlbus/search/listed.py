@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from owlbus.limits import RouteLimits
@@ -102,23 +104,53 @@ def list_case(case: Case, objective: Objective, limits: RouteLimits) -> Listing 
     if found < 0:
         return None
     routes = tuple(stops[start[r] : start[r + 1]].copy() for r in range(found))
+    if found * (np.count_nonzero(case.weight * bool(objective.trips)) + case.n_rows) > _MOST_CELLS:
+        return None
+    listing = listing_of(case, objective, limits, routes)
+    return None if len(listing.routes) > _MOST_KEPT else listing
+
+
+def listing_of(case: Case, objective: Objective, limits: RouteLimits, routes: Sequence[NDArray[np.int32]]) -> Listing:
+    """
+    What routes serve without transfers, less those that another one replaces.
+
+    Parameters
+    ----------
+    case
+        Network, demand and rule.
+    objective
+        What a plan is worth; transfers are not seen.
+    limits
+        What all routes together must keep.
+    routes
+        Stops of each route.
+
+    Returns
+    -------
+    Listing
+        At most `_MOST_KEPT` routes and one more.
+    """
     pairs = np.nonzero(case.weight * bool(objective.trips))
-    if found * (pairs[0].size + case.n_rows) > _MOST_CELLS:
-        return None
     measured = [_measure(case, route, pairs, limits) for route in routes]
-    serves = np.array([row for row, _, _ in measured], np.bool_).reshape(found, pairs[0].size + case.n_rows)
+    serves = np.array([row for row, _, _ in measured], np.bool_).reshape(len(routes), pairs[0].size + case.n_rows)
     worth = np.concatenate([case.weight[pairs] * float(objective.trips), case.presence * float(objective.presence)])
-    groups, where = np.unique(serves, axis=1, return_inverse=True)
-    summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=worth, minlength=groups.shape[1]).astype(np.float64)
-    useful = groups.any(axis=0) & (summed > 0)
+    served = serves.any(axis=0) & (worth > 0)
+    groups, where = np.unique(serves[:, served], axis=1, return_inverse=True)
+    summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=worth[served], minlength=groups.shape[1]).astype(np.float64)
     buses, metres = (np.array([row[column] for row in measured], np.int64) for column in (1, 2))
-    kept = _not_replaced(groups[:, useful], buses, metres, limits)
-    if kept.size > _MOST_KEPT:
-        return None
-    return Listing(tuple(routes[r] for r in kept), groups[np.ix_(kept, useful)], summed[useful], buses[kept], metres[kept])
+    kept = _not_replaced(groups, buses, metres, limits)
+    return Listing(tuple(routes[r] for r in kept), groups[kept], summed, buses[kept], metres[kept])
 
 
-def best_of_listing(listing: Listing, n_routes: int, limits: RouteLimits, seconds: float) -> ListedBest:
+def best_of_listing(
+    listing: Listing,
+    n_routes: int,
+    limits: RouteLimits,
+    seconds: float = math.inf,
+    *,
+    most_nodes: int | None = None,
+    start: Sequence[int] = (),
+) -> ListedBest:
     """
     Best K of the listed routes, or a bound on them.
 
@@ -132,6 +164,10 @@ def best_of_listing(listing: Listing, n_routes: int, limits: RouteLimits, second
         What all routes together must keep.
     seconds
         Seconds after which the solver ends.
+    most_nodes
+        Nodes of the search tree after which it ends, whatever the machine; no such end if None.
+    start
+        Rows of routes that are a first choice.
 
     Returns
     -------
@@ -142,21 +178,20 @@ def best_of_listing(listing: Listing, n_routes: int, limits: RouteLimits, second
 
     if not listing.routes or not listing.worth.size:
         return ListedBest((), 0)
-    n_listed, n_groups = listing.serves.shape
     model = highspy.Highs()  # type: ignore[no-untyped-call]
-    for option, value in (("output_flag", False), ("threads", 1), ("time_limit", seconds), ("mip_rel_gap", 0.0), ("mip_abs_gap", 0.5)):
+    options = {"output_flag": False, "threads": 1, "time_limit": seconds, "mip_rel_gap": 0.0, "mip_abs_gap": 0.5}
+    if most_nodes is not None:
+        options["mip_max_nodes"] = most_nodes
+    for option, value in options.items():
         model.setOptionValue(option, value)
-    chosen = [model.addVariable(0, 1, 0, type=highspy.HighsVarType.kInteger) for _ in range(n_listed)]
-    served = [model.addVariable(0, 1, -worth) for worth in listing.worth.tolist()]
-    for group in range(n_groups):
-        model.addConstr(served[group] - sum(chosen[r] for r in np.flatnonzero(listing.serves[:, group])) <= 0)
-    for load, room in (
-        (np.ones(n_listed), n_routes),
-        (listing.buses, limits.max_buses),
-        (listing.length_m, limits.max_total_length_m),
-    ):
-        if math.isfinite(room):
-            model.addConstr(sum(amount * variable for amount, variable in zip(load.tolist(), chosen, strict=True)) <= room)
+    n_listed = len(listing.routes)
+    model.passModel(_program(listing, n_routes, limits))
+    if start:
+        chosen = np.zeros(n_listed)
+        chosen[list(start)] = 1
+        first = highspy.HighsSolution()
+        first.col_value = np.concatenate([chosen, listing.serves[list(start)].any(axis=0)]).tolist()
+        model.setSolution(first)
     model.run()
     info = model.getInfo()
     most = float(listing.worth.sum())
@@ -164,6 +199,36 @@ def best_of_listing(listing: Listing, n_routes: int, limits: RouteLimits, second
     values = np.array(model.getSolution().col_value[:n_listed]) if math.isfinite(info.objective_function_value) else np.zeros(n_listed)
     routes = tuple(listing.routes[r] for r in np.flatnonzero(values > 0.5))  # noqa: PLR2004 -- the middle of 0 and 1
     return ListedBest(routes, math.floor(min(most, bound * (1 + _TOLERANCE)) + _TOLERANCE))
+
+
+def _program(listing: Listing, n_routes: int, limits: RouteLimits) -> Any:  # noqa: ANN401 -- the solver ships no types
+    """The program above, row by row; its columns are the routes and then the groups."""
+    import highspy
+
+    n_listed, n_groups = listing.serves.shape
+    group, route = np.nonzero(listing.serves.T)
+    loads = [(np.ones(n_listed), n_routes), (listing.buses, limits.max_buses), (listing.length_m, limits.max_total_length_m)]
+    bounded = [(load, room) for load, room in loads if math.isfinite(room)]
+    counts = np.bincount(group, minlength=n_groups) + 1
+    ends = np.cumsum(counts)
+    index, value = np.empty(ends[-1], np.int32), np.full(ends[-1], -1.0)
+    index[ends - 1], value[ends - 1] = n_listed + np.arange(n_groups), 1.0
+    inner = np.ones(ends[-1], np.bool_)
+    inner[ends - 1] = False
+    index[inner] = route
+    lp = highspy.HighsLp()
+    lp.num_col_, lp.num_row_ = n_listed + n_groups, n_groups + len(bounded)
+    lp.col_cost_ = np.concatenate([np.zeros(n_listed), -listing.worth])
+    lp.col_lower_, lp.col_upper_ = np.zeros(lp.num_col_), np.ones(lp.num_col_)
+    lp.row_lower_ = np.full(lp.num_row_, -highspy.kHighsInf)
+    lp.row_upper_ = np.concatenate([np.zeros(n_groups), [float(room) for _, room in bounded]])
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.concatenate([[0], ends, ends[-1] + n_listed * np.arange(1, len(bounded) + 1)]).astype(np.int32)
+    lp.a_matrix_.index_ = np.concatenate([index, *(np.arange(n_listed, dtype=np.int32) for _ in bounded)])
+    lp.a_matrix_.value_ = np.concatenate([value, *(load.astype(np.float64) for load, _ in bounded)])
+    kinds = highspy.HighsVarType
+    lp.integrality_ = [kinds.kInteger] * n_listed + [kinds.kContinuous] * n_groups
+    return lp
 
 
 def _measure(

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import InfeasibleError, UsageError
-from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snapshot
+from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snapshot, TargetGap
 from owlbus.progress import current_progress
 from owlbus.search.chain import Chain
+from owlbus.search.exchange import exchange_tails, take_best_of
 from owlbus.search.feasible import require_possible
 from owlbus.search.objective import Case, Objective
+from owlbus.search.proving import Prover
+from owlbus.search.recombine import Pool, best_choice
 from owlbus.search.result import INTERRUPTED, Result, TracePoint
 from owlbus.search.seeding import with_wanted
 from owlbus.search.wishes import Wishes
@@ -30,6 +33,9 @@ MOST_ROUTES = 64
 _CHUNK = 4_000
 _HOT_SHARE = 1e-3
 _COLD_SHARE = 1.5e-5
+_LOOK_S = 0.2
+_PAIRS = 4
+_RECOMBINE_AT = 0.85
 
 
 def plan_routes(
@@ -44,6 +50,7 @@ def plan_routes(
     stop_when: Iterable[SearchLimit] = (MaxSteps(DEFAULT_STEPS),),
     seed: int = 0,
     n_starts: int = 2,
+    bound_steps: int = 0,
 ) -> Result:
     """
     Plan of K routes that serves as much demand as the search finds.
@@ -74,11 +81,14 @@ def plan_routes(
         Seed of all random numbers, >= 0.
     n_starts
         Independent searches, run in threads.
+    bound_steps
+        Prices to try for a proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
+        0 for no bound. `TargetGap` asks for one as long as the search runs.
 
     Returns
     -------
     Result
-        The best plan, its value, why the search ended and its course. After Ctrl-C it is the best plan so far.
+        The best plan, its value, the bound, why the search ended and its course. After Ctrl-C it is the best plan so far.
 
     Raises
     ------
@@ -94,6 +104,7 @@ def plan_routes(
     _check_range("n_routes", n_routes, 1, MOST_ROUTES)
     _check_range("n_starts", n_starts, 1, MOST_ROUTES)
     _check_range("seed", seed, 0, 2**63 - 1)
+    _check_range("bound_steps", bound_steps, 0, 2**31 - 1)
     stop_when = tuple(stop_when)
     if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
         msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
@@ -108,7 +119,9 @@ def plan_routes(
     require_possible(case, asked, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
     chains = [Chain(case, goal, limits, n_routes, stream, asked) for stream in streams]
-    return _Search(case, goal, chains, stop_when, seed, asked).run()
+    prices = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
+    with Prover(case, goal, asked.loosened(limits, network), n_routes, prices) as prover:
+        return _Search(case, goal, chains, stop_when, seed, asked, prover).run()
 
 
 class _Search:
@@ -122,8 +135,10 @@ class _Search:
         stop_when: tuple[SearchLimit, ...],
         seed: int,
         wishes: Wishes,
+        prover: Prover,
     ) -> None:
         self.case = case
+        self.prover = prover
         self.objective = objective
         self.chains = chains
         self.stop_when = stop_when
@@ -133,6 +148,8 @@ class _Search:
         self.began = time.perf_counter()
         self.steps = 0
         self.trace: list[TracePoint] = []
+        self.pool = Pool()
+        self.pooled = [0] * len(chains)
 
     def run(self) -> Result:
         """Construct, anneal, and keep the best plan at any interruption."""
@@ -144,6 +161,7 @@ class _Search:
                 self._construct(pool, step.reach)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
+            self._prove()
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.wishes.broken(self.case.network, self._best().best_plan()):
                 raise
@@ -157,8 +175,9 @@ class _Search:
             seed=self.seed,
             steps=self.steps,
             evaluations=sum(chain.evaluations for chain in self.chains),
-            elapsed_s=time.perf_counter() - self.began,
+            elapsed_s=self._elapsed_s(),
             trace=tuple(self.trace),
+            bound_units=self.prover.bound_units,
         )
 
     def _construct(self, pool: ThreadPoolExecutor, reach: object) -> None:
@@ -183,12 +202,43 @@ class _Search:
             turn = self._turn(now)
             ahead = min(1.0, done + self._turn_share(turn, now))
             hot, cold = (self.total * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** at for at in (done, ahead))
-            tried = list(pool.map(lambda chain: chain.anneal(turn, hot, cold), self.chains))  # noqa: B023 -- as above
+            tried = list(pool.map(lambda chain: self._turn_of(chain, turn, hot, cold), self.chains))  # noqa: B023 -- as above
             if not any(tried):
                 return "every route is fixed"
             self.steps += sum(tried)
+            self._remember()
+            if done < _RECOMBINE_AT <= self._done(self._snapshot()) and not self.wishes.binds_places:
+                self._recombine(pool)
             self._record()
             reach(self._done(self._snapshot()), self._note())  # type: ignore[operator]
+
+    def _turn_of(self, chain: Chain, moves: int, hot: float, cold: float) -> int:
+        """Moves of one chain in a turn, and exchanges between its routes; how many moves were tried."""
+        tried = chain.anneal(moves, hot, cold)
+        for _ in range(0 if self.wishes.binds_places or not tried else _PAIRS):
+            exchange_tails(chain, cold)
+        return tried
+
+    def _remember(self) -> None:
+        """Put the routes of best plans that got better into the pool."""
+        for k, chain in enumerate(self.chains):
+            if chain.best_value > self.pooled[k]:
+                self.pooled[k] = chain.best_value
+                stops, counts = chain.best
+                self.pool.add(stops[row, :count] for row, count in enumerate(counts.tolist()) if count > 1)
+
+    def _recombine(self, threads: ThreadPoolExecutor) -> None:
+        """Go on from the best choice among all routes met, exact where no transfer counts."""
+        if self.objective.trips and self.objective.max_transfers and self.case.rule.max_transfers:
+            list(threads.map(lambda chain: take_best_of(chain, self.pool), self.chains))
+            return
+        best = self._best()
+        if best.frozen.any() or not best.best_value:
+            return
+        plan = best.best_plan()
+        chosen = best_choice(self.case, self.objective, best.limits, best.frozen.size, self.pool, plan)
+        if chosen is not plan:
+            best.load(chosen)
 
     def _turn(self, now: Snapshot) -> int:
         """Moves of each chain in the next turn, so that a step limit is met exactly or passed by less than one per chain."""
@@ -213,21 +263,45 @@ class _Search:
         return Snapshot(
             steps=self.steps,
             steps_since_gain=min(chain.steps_since_gain for chain in self.chains),
-            elapsed_s=time.perf_counter() - self.began,
+            elapsed_s=self._elapsed_s(),
             best_share=self._best().best_value / self.total,
+            bound_share=self._bound_share(),
         )
 
     def _best(self) -> Chain:
         """Chain with the best plan, the first one on a tie."""
         return max(self.chains, key=lambda chain: chain.best_value)
 
+    def _prove(self) -> None:
+        """Try the prices that are left, if the time allows."""
+        if self.prover.steps is None or self.prover.is_done:
+            return
+        ends_s = min([math.inf, *(limit.seconds for limit in self.stop_when if isinstance(limit, MaxSeconds))])
+        step = current_progress().step("Prove the bound", self.prover.steps)
+        while not self.prover.wait(min(_LOOK_S, ends_s - self._elapsed_s())) and self._elapsed_s() < ends_s:
+            step.reach(self.prover.tried, self._note())
+        self._record()
+
+    def _elapsed_s(self) -> float:
+        return time.perf_counter() - self.began
+
+    def _bound_share(self) -> float:
+        """Proven bound so far, 1 until one is known."""
+        units = self.prover.bound_units
+        return 1.0 if units is None else min(1.0, units / self.total)
+
     def _note(self) -> str:
-        return f"best {self._best().best_value / self.total:.1%}"
+        """Best share so far, with the bound and the gap once a bound is known."""
+        best, bound = self._best().best_value / self.total, self._bound_share()
+        if bound >= 1 or best <= 0:
+            return f"best {best:.1%}"
+        return f"best {best:.1%}, bound {bound:.1%}, gap {bound / best - 1:.0%}"
 
     def _record(self) -> None:
         """Add a point to the trace."""
         best = self._best()
-        self.trace.append(TracePoint(self.steps, time.perf_counter() - self.began, best.best_value / self.total, best.value / self.total))
+        shares = (best.best_value / self.total, best.value / self.total, self._bound_share())
+        self.trace.append(TracePoint(self.steps, self._elapsed_s(), *shares))
 
 
 def _why_none_fits(chain: Chain) -> str:

@@ -212,7 +212,7 @@ class Case:
 
     @property
     def demand_arrays(self) -> tuple[NDArray[Any], ...]:
-        """What the kernels take as ``demand``."""
+        """Trips, longest rides in seconds and people, as the kernels take ``demand``."""
         return self.weight, self.limit_s, self.presence
 
     @property

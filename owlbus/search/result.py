@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,8 @@ class Result:
         Seconds of the search.
     trace
         Course of the search, in time order.
+    bound_units
+        No plan within the limits is worth more, in 1/1024 a night; None where no bound was asked for.
     """
 
     plan: Plan
@@ -71,6 +74,26 @@ class Result:
     evaluations: int
     elapsed_s: float
     trace: tuple[TracePoint, ...] = field(default=(), repr=False)
+    bound_units: int | None = None
+
+    @property
+    def bound_share(self) -> float | None:
+        """Proven upper bound of the objective over all plans within the limits, 0 to 1; None where none was asked for."""
+        return None if self.bound_units is None else min(1.0, self.bound_units / self.total_units)
+
+    @property
+    def gap(self) -> float | None:
+        """By how much the bound exceeds the plan, as a share of the plan; None without a bound, infinite for a plan worth nothing."""
+        if self.bound_units is None:
+            return None
+        if self.value_units == 0:
+            return math.inf if self.bound_units else 0.0
+        return self.bound_units / self.value_units - 1
+
+    @property
+    def evaluations_per_s(self) -> float:
+        """Plans evaluated in a second of the search."""
+        return self.evaluations / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def share(self) -> float:
@@ -88,6 +111,7 @@ class Result:
 
         rows = [
             ("share", f"{self.share:.1%}"),
+            *([] if self.bound_share is None else [("proven bound", f"{self.bound_share:.1%}"), ("gap", f"{self.gap:.1%}")]),
             ("routes", f"{self.plan.n_routes}"),
             ("ended by", self.ended_by),
             ("steps", f"{self.steps:,}"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.limits import RouteLimits
     from owlbus.network import Network
     from owlbus.plan import Plan, Route
     from owlbus.search.objective import Case
@@ -63,6 +64,11 @@ class Wishes:
         return not self.n_fixed and not any(rest)
 
     @property
+    def binds_places(self) -> bool:
+        """Whether stops, depots or terminals are wished for, which moves of whole routes do not look at."""
+        return bool(self.required or self.hubs or self.depots or self.terminals)
+
+    @property
     def n_fixed(self) -> int:
         """Number of fixed routes."""
         return 0 if self.fixed is None else len(self.fixed)
@@ -104,6 +110,34 @@ class Wishes:
         indptr = _owned(below[indptr].astype(indptr.dtype))
         drive_s = _owned(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
         return replace(case, graph=(indptr, *links, *case.graph[4:]), drive_s=drive_s)
+
+    def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
+        """
+        Limits that fixed routes keep too, for a bound on plans that hold them.
+
+        Parameters
+        ----------
+        limits
+            Limits of all other routes.
+        network
+            The network of the fixed routes.
+
+        Returns
+        -------
+        RouteLimits
+            With metres, seconds and stops of the largest fixed route if those are more.
+        """
+        if self.fixed is None or not self.n_fixed:
+            return limits
+        from owlbus.plan import plan_measures
+
+        measured = plan_measures(network, self.fixed, limits.headway_s)
+        return replace(
+            limits,
+            max_length_m=max(limits.max_length_m, int(measured.length_m.max()), int(measured.length_back_m.max())),
+            max_ride_s=max(limits.max_ride_s, int(measured.ride_s.max()), int(measured.ride_back_s.max())),
+            max_stops=max(limits.max_stops, *(len(route.stops) for route in self.fixed.routes)),
+        )
 
     def arrays(self, network: Network, n_routes: int, pull: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
         """

@@ -1,0 +1,135 @@
+"""
+Moves on two routes at once, and routes of a pool in place of others: rare, so they call compiled parts one by one.
+
+All act on a `owlbus.search.chain.Chain`, which keeps its limits throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.kernels.anneal import buses_of, is_simple, keeps_limits
+from owlbus.kernels.coverage import measure_route
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.search.chain import Chain
+    from owlbus.search.recombine import Pool
+
+_FEWEST_TO_SPLIT = 4
+
+
+def exchange_tails(chain: Chain, heat: float) -> bool:
+    """
+    Let two routes swap their tails at a shared stop; two may merge, with the other drawn anew, and one may split where one is empty.
+
+    Parameters
+    ----------
+    chain
+        The search; changed in place.
+    heat
+        Temperature of the choice, in 1/1024 of what the objective counts, > 0.
+
+    Returns
+    -------
+    bool
+        Whether the routes were changed.
+    """
+    movable = np.flatnonzero(~chain.frozen)
+    if movable.size < 2:  # noqa: PLR2004 -- a pair
+        return False
+    k, other = chain.rng.choice(movable, 2, replace=False).tolist()
+    old = chain.route(k), chain.route(other)
+    new = _crossed(*old, chain.rng)
+    if new is None or not _fit(chain, (k, other), new):
+        return False
+    chain.values[2] += 1
+    # The plan's value without both routes, then with both as they would be.
+    without = chain.value - chain.gains(k, [old[0]])[0]
+    chain.lay(k, old[0][:0])
+    before, after = chain.gains(other, [old[1], new[1]])
+    chain.lay(other, new[1])
+    value = without - before + after + chain.gains(k, [new[0]])[0]
+    chain.lay(k, new[0])
+    for row, stops in zip((k, other), new, strict=True):
+        value += 0 if stops.size else chain.draw(row, chain.bounds(), np.empty(0, np.int32))
+    if min(chain.route(k).size, chain.route(other).size) == 0 or value < chain.value + heat * math.log(1.0 - chain.rng.random()):
+        chain.lay(k, old[0])
+        chain.lay(other, old[1])
+        return False
+    chain.accept(value)
+    return True
+
+
+def take_best_of(chain: Chain, pool: Pool) -> None:
+    """
+    Put routes of a pool in place of those of the best plan as long as that makes it better.
+
+    Parameters
+    ----------
+    chain
+        The search; changed in place.
+    pool
+        Routes met.
+    """
+    chain.back_to_best()
+    width = chain.routes[0].shape[1]
+    routes = [stops for stops in pool.routes if stops.size <= width]
+    better = True
+    while better:
+        better = False
+        for k in np.flatnonzero(~chain.frozen).tolist():
+            fitting = [stops for stops in routes if _fit(chain, (k,), (stops,))]
+            now, *gains = chain.gains(k, [chain.route(k), *fitting])
+            most = max(gains, default=now)
+            if most > now:
+                chain.lay(k, fitting[gains.index(most)])
+                chain.accept(chain.value - now + most)
+                better = True
+
+
+def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
+    """Two routes that go on as each other from a stop that both have; a route cut in two if the other is empty."""
+    if not a.size or not b.size:
+        whole = a if a.size else b
+        if whole.size < _FEWEST_TO_SPLIT:
+            return None
+        p = int(rng.integers(1, whole.size - 1))
+        return whole[: p + 1], whole[p:]
+    both, at_a, at_b = np.intersect1d(a, b, return_indices=True)
+    if not both.size:
+        return None
+    meet = int(rng.integers(both.size))
+    p, q = int(at_a[meet]), int(at_b[meet])
+    if rng.random() < 0.5:  # noqa: PLR2004 -- either way round
+        b, q = b[::-1], b.size - 1 - q
+    new = np.concatenate([a[:p], b[q:]]), np.concatenate([b[:q], a[p:]])
+    first, second = (route if route.size > 1 else route[:0] for route in new)
+    return (first, second) if first.size or second.size else None
+
+
+def _fit(chain: Chain, rows: Sequence[int], routes: Sequence[NDArray[np.int32]]) -> bool:
+    """Whether routes keep the limits in place of rows of the plan."""
+    width = chain.routes[0].shape[1]
+    bounds, case = chain.bounds(), chain.case
+    used_m, used_buses = chain.used(rows)
+    ahead_s, back_s, mark = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(case.network.n_stops, np.uint8)
+    for stops in routes:
+        n = stops.size
+        if n == 0:
+            continue
+        if n > width or not is_simple(stops, n, mark):
+            return False
+        metres = measure_route(case.graph, stops, n, ahead_s, back_s)
+        there, home = float(ahead_s[n - 1]), float(back_s[n - 1])
+        if metres[0] < 0 or not keeps_limits(case.drive, bounds, stops, n, there, home, metres, used_m, used_buses):
+            return False
+        used_m += max(metres)
+        used_buses += buses_of(there + home, chain.limits.headway_s)
+    return True
