@@ -298,6 +298,21 @@ def test_a_mapped_stop_moves_to_its_street_and_keeps_its_name(tmp_path: Path) ->
     assert (2 * far.link_s - network.link_s <= 1).all()
 
 
+def test_turns_forbidden_by_way_of_a_further_street_are_counted_apart(tmp_path: Path) -> None:
+    rule = "<member type='way' ref='1' role='from'/><member type='way' ref='3' role='via'/><member type='way' ref='5' role='to'/>"
+    tags = "<tag k='type' v='restriction'/><tag k='restriction' v='no_u_turn'/>"
+    text = osm((*ALL[:2], [(0, 1, 2, False), (0, 15, 2, False)]))
+    (tmp_path / "town.osm").write_text(
+        text.replace("</osm>", f"<relation id='9' version='1'>{rule}{tags}</relation></osm>"), encoding="utf-8"
+    )
+    report = Network.from_osm(tmp_path / "town.osm", GRID).report
+    assert report is not None
+    counts = dict(report.counts)
+    assert counts["turn restrictions that hold for buses"] == 3
+    assert counts["of these by way of a further street, not applied"] == 1
+    assert counts["of these not understood or off the streets in use"] == 1
+
+
 def test_where_no_stop_is_mapped_stops_lie_along_main_roads_at_the_spacing(tmp_path: Path) -> None:
     network = drawn((ALL[0], [], []), tmp_path, spacing_m=250)
     assert network is not None

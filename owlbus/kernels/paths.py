@@ -339,24 +339,27 @@ def needed_links(n: int, start: NDArray[np.int64], end: NDArray[np.int64], cost:
     nodes = np.empty(2 * m + 2, dtype=np.int32)
     for k in range(m):
         bound = np.int64(cost[k] * stretch)
+        goal = end[k]
         best[start[k]] = 0
         touched[0] = start[k]
         n_touched = 1
         size = _push(keys, nodes, 0, 0, start[k])
-        joined = False
+        joined = start[k] == goal
         while size > 0 and not joined:
             key, at = keys[0], nodes[0]
             size -= 1
             _sift(keys, nodes, size)
             if key > best[at]:
                 continue
-            joined = at == end[k]
             half = first[at]
             while half >= 0:
                 link = half >> 1
                 node = start[link] if half & 1 else end[link]
                 reach = key + cost[link]
                 if reach <= bound and (best[node] < 0 or reach < best[node]):
+                    if node == goal:  # any way within the bound will do
+                        joined = True
+                        break
                     if best[node] < 0:
                         touched[n_touched] = node
                         n_touched += 1

@@ -110,19 +110,39 @@ class _Graph(NamedTuple):
 
 
 class _Ways(NamedTuple):
-    """Fastest ways between stops as `ways_between_stops` gives them."""
+    """Fastest ways between stops: start and end as one number, ``start * n_stops + end``, ascending; row starts of their nodes."""
 
-    row_ptr: NDArray[np.int64]
-    end: NDArray[np.int32]
+    pairs: NDArray[np.int64]
     cost_ms: NDArray[np.int64]
     length_mm: NDArray[np.int64]
     way_ptr: NDArray[np.int64]
     way_node: NDArray[np.int32]
 
-    def pairs(self) -> NDArray[np.int64]:
-        """Start and end of each way as one number, ``start * n_stops + end``."""
-        n_stops = self.row_ptr.size - 1
-        return np.repeat(np.arange(n_stops), np.diff(self.row_ptr)) * n_stops + self.end
+    @classmethod
+    def found(cls, graph: _Graph, wanted: tuple[NDArray[np.int64], NDArray[np.int32]], limit_ms: int) -> _Ways:
+        """Search from every stop, for the wanted stops or the following ones."""
+        row_ptr, end, cost, length, way_ptr, way_node = ways_between_stops(*graph, *wanted, limit_ms, 1)
+        n_stops = row_ptr.size - 1
+        pairs = np.repeat(np.arange(n_stops), np.diff(row_ptr)) * n_stops + end
+        return cls(pairs, cost, length, way_ptr, way_node).rows(np.argsort(pairs))
+
+    def rows(self, kept: NDArray[np.int64]) -> _Ways:
+        """Some of the ways, in the order asked for."""
+        size = np.diff(self.way_ptr)[kept]
+        ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+        at = np.arange(ptr[-1]) + np.repeat(self.way_ptr[kept] - ptr[:-1], size)
+        return _Ways(self.pairs[kept], self.cost_ms[kept], self.length_mm[kept], ptr, self.way_node[at])
+
+    def joined(self, other: _Ways) -> _Ways:
+        """These ways and others, none of them the same pair."""
+        both = _Ways(
+            np.concatenate([self.pairs, other.pairs]),
+            np.concatenate([self.cost_ms, other.cost_ms]),
+            np.concatenate([self.length_mm, other.length_mm]),
+            np.concatenate([self.way_ptr, self.way_ptr[-1] + other.way_ptr[1:]]),
+            np.concatenate([self.way_node, other.way_node]),
+        )
+        return both.rows(np.argsort(both.pairs))
 
 
 def _flipped(pairs: NDArray[np.int64], n_stops: int) -> NDArray[np.int64]:
@@ -135,18 +155,15 @@ def _rows(pairs: NDArray[np.int64], n_stops: int) -> tuple[NDArray[np.int64], ND
     return np.searchsorted(pairs, np.arange(n_stops + 1) * n_stops).astype(np.int64), (pairs % n_stops).astype(np.int32)
 
 
-def _needed(ways: _Ways, stretch: float) -> NDArray[np.int64]:
-    """Pairs, in both directions, that the greedy spanner of round trips keeps; ties go to the lower pair."""
-    n_stops = ways.row_ptr.size - 1
-    there = ways.pairs()
-    order = np.argsort(there)
-    there, cost = there[order], ways.cost_ms[order]
+def _needed(ways: _Ways, n_stops: int, stretch: float) -> NDArray[np.int64]:
+    """Rows, in both directions, that the greedy spanner of round trips keeps; ties go to the lower pair."""
+    there, cost = ways.pairs, ways.cost_ms
     back = _flipped(there, n_stops)
     at = np.minimum(np.searchsorted(there, back), there.size - 1)
     use = np.flatnonzero((there[at] == back) & (there < back))
     use = use[np.lexsort((there[use], cost[use] + cost[at[use]]))]
     kept = use[needed_links(n_stops, there[use] // n_stops, there[use] % n_stops, cost[use] + cost[at[use]], stretch)]
-    return np.union1d(there[kept], back[kept])
+    return np.union1d(kept, at[kept])
 
 
 def stop_links(
@@ -178,11 +195,11 @@ def stop_links(
     graph, street = _reduced(roads, nodes)
     limit, n_stops = int(max_link_s * 1000), nodes.size
     nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-    following = _Ways(*ways_between_stops(*graph, *nothing, limit, 0)).pairs()
-    either = np.union1d(following, _flipped(following, n_stops))
-    both = _Ways(*ways_between_stops(*graph, *_rows(either, n_stops), limit, 0))
-    ways = _Ways(*ways_between_stops(*graph, *_rows(_needed(both, stretch), n_stops), limit, 1))
-    pairs = ways.pairs()
+    following = _Ways.found(graph, nothing, limit)
+    back = np.setdiff1d(_flipped(following.pairs, n_stops), following.pairs)  # their fastest ways pass a third stop
+    either = following.joined(_Ways.found(graph, _rows(back, n_stops), limit)) if back.size else following
+    ways = either.rows(_needed(either, n_stops, stretch))
+    pairs = ways.pairs
     rows = Links(pairs // n_stops, pairs % n_stops, ways.cost_ms, ways.length_mm, np.arange(pairs.size))
     return sorted_links(rows), _on_streets(graph, street, ways)
 
@@ -218,7 +235,7 @@ def _on_streets(
     link = np.searchsorted(key, ways.way_node[step].astype(np.int64) * n_nodes + ways.way_node[step + 1])
     size = street[1][link] - 1  # a chain's last node is the next one's first
     at = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(street[0][link], size)
-    count = np.bincount(np.searchsorted(ways.way_ptr, step, side="right") - 1, size, ways.end.size).astype(np.int64)
+    count = np.bincount(np.searchsorted(ways.way_ptr, step, side="right") - 1, size, ways.pairs.size).astype(np.int64)
     last = street[2][street[0][link] + size][
         np.concatenate([np.diff(np.searchsorted(ways.way_ptr, step, side="right")) > 0, [True]])[: step.size]
     ]

@@ -70,7 +70,7 @@ class _Graph(NamedTuple):
     lon: Floats
     lat: Floats
     rank: NDArray[np.int8]
-    names: NDArray[np.str_]
+    names: NDArray[np.object_]
     pieces: Pieces
     turns: Ints
 
@@ -165,7 +165,7 @@ def _parts_at(streets: Streets, row: Ints, step: Ints, wanted: Ints) -> list[tup
     return list(zip(streets.start[row[at]].tolist(), streets.end[row[at]].tolist(), at.tolist(), strict=True))
 
 
-def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -> tuple[NDArray[np.int8], NDArray[np.str_]]:
+def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -> tuple[NDArray[np.int8], NDArray[np.object_]]:
     """Best rank of the streets at each node, and the name of such a street."""
     rank, way = np.full(n_nodes, OTHER_RANK + 3, dtype=np.int8), np.full(n_nodes, -1, dtype=np.int64)
     order = np.lexsort((-streets.way[row], -streets.rank[row]))  # the best is written last
@@ -173,7 +173,7 @@ def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -
         np.minimum.at(rank, node, streets.rank[row[order]])
     both = np.stack([start[order], end[order]], axis=1).reshape(-1)
     way[both] = np.repeat(streets.way[row[order]], 2)
-    return rank, np.array([*streets.names, ""])[way]
+    return rank, np.array([*streets.names, ""], dtype=np.object_)[way]  # pointers: half a million nodes share few names
 
 
 def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, keep: Mask, halts: StopSettings) -> tuple[Ints, list[str], Counts]:

@@ -95,9 +95,12 @@ class _Found:
             return
         nodes = []
         for node in item.nodes:
-            if node.location.valid():
-                self.place[node.ref] = (node.lon, node.lat)
-            nodes.append(node.ref)
+            ref = node.ref
+            if ref not in self.place:
+                at = node.location
+                if at.valid():
+                    self.place[ref] = (at.lon, at.lat)
+            nodes.append(ref)
         if drives:
             self.streets.append((item.id, nodes, use, tags.get("name", "")))
         if walks:
@@ -194,7 +197,8 @@ def _pieces(rows: list[list[int]], place: dict[int, tuple[float, float]]) -> tup
     end = np.array([node for row in rows for node in row[1:]], dtype=np.int64)
     row = np.repeat(np.arange(len(rows)), [max(len(nodes) - 1, 0) for nodes in rows]).astype(np.int64)
     known = np.array(sorted(place), dtype=np.int64)
-    inside = np.isin(start, known) & np.isin(end, known) & (start != end)
+    low, high = (np.minimum(np.searchsorted(known, node), known.size - 1) for node in (start, end))
+    inside = (known[low] == start) & (known[high] == end) & (start != end) if known.size else np.zeros(start.size, np.bool_)
     return start[inside], end[inside], row[inside]
 
 
@@ -242,12 +246,13 @@ def _streets(found: _Found) -> Streets:
     ids, both = np.unique(np.concatenate([start[forward], end[backward], end[forward], start[backward]]), return_inverse=True)
     at = np.array([found.place[node] for node in ids.tolist()], dtype=np.float64).reshape(-1, 2)
     begin, finish = both[: way.size].astype(np.int64), both[way.size :].astype(np.int64)
-    turns, left = _turns(found, ids, begin, finish, way)
+    turns, over_ways, left = _turns(found, ids, begin, finish, way)
     counts = (
         ("ways with a highway tag", found.ways),
         *((f"ways left out: {reason}", number) for reason, number in sorted(found.reasons.items())),
         ("pieces of street left out at a barrier", int(shut.sum())),
         ("turn restrictions that hold for buses", len(found.rules)),
+        ("of these by way of a further street, not applied", over_ways),
         ("of these not understood or off the streets in use", left),
     )
     stop = np.array([(lon, lat) for lon, lat, _ in found.stops], dtype=np.float64).reshape(-1, 2)
@@ -269,8 +274,8 @@ def _streets(found: _Found) -> Streets:
     )
 
 
-def _turns(found: _Found, ids: Ints, start: Ints, end: Ints, way: Ints) -> tuple[Ints, int]:
-    """Forbidden turns as triples of nodes, and how many restrictions give none: by way of a way, or off the streets."""
+def _turns(found: _Found, ids: Ints, start: Ints, end: Ints, way: Ints) -> tuple[Ints, int, int]:
+    """Forbidden turns as triples of nodes, and how many restrictions give none: by way of a street, and off the streets."""
     row_of = {number: row for row, (number, *_) in enumerate(found.streets)}
     asked = np.array(
         sorted({ref for _, members in found.rules for kind, ref, role in members if role == "via" and kind == "n"}), dtype=np.int64
@@ -285,8 +290,11 @@ def _turns(found: _Found, ids: Ints, start: Ints, end: Ints, way: Ints) -> tuple
     for k in np.flatnonzero(np.isin(end, at)).tolist():
         by_end.setdefault(int(end[k]), []).append((int(start[k]), int(way[k])))
     triples: set[tuple[int, int, int]] = set()
-    left = 0
+    over_ways = left = 0
     for rule, members in found.rules:
+        if any(role == "via" and kind == "w" for kind, _, role in members):
+            over_ways += 1
+            continue
         via = [place.get(ref, -1) for kind, ref, role in members if role == "via" and kind == "n"]
         origins = {row_of.get(ref, -1) for _, ref, role in members if role == "from"}
         targets = {row_of.get(ref, -1) for _, ref, role in members if role == "to"}
@@ -302,4 +310,4 @@ def _turns(found: _Found, ids: Ints, start: Ints, end: Ints, way: Ints) -> tuple
             found_here = set()
         left += not found_here
         triples |= found_here
-    return np.array(sorted(triples), dtype=np.int64).reshape(-1, 3), left
+    return np.array(sorted(triples), dtype=np.int64).reshape(-1, 3), over_ways, left

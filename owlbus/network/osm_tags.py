@@ -102,10 +102,10 @@ def bus_way(tags: Tags) -> BusWay | str:
     'closed to buses'
     """
     kind = tags.get("highway", "")
-    may = _access(tags, "")
-    tagged = any(tags.get(key) in _YES for key in _BUS)
     if kind not in SPEEDS_KMH or tags.get("area") == "yes":
         return "not a street for motor vehicles"
+    may = _access(tags, "")
+    tagged = any(tags.get(key) in _YES for key in _BUS)
     if kind in BUS_ONLY and not tagged:
         return "service, living or pedestrian street not tagged for buses"
     if may is False:

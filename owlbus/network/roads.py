@@ -65,7 +65,7 @@ class Roads(NamedTuple):
         What was counted while reading, and how many.
     """
 
-    names: NDArray[np.str_]
+    names: NDArray[Any]
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
     indptr: NDArray[np.int64]
@@ -285,7 +285,7 @@ def strong_part(rows: Sequence[NDArray[np.int64]], n_nodes: int) -> NDArray[np.b
 
 
 def largest_part(
-    names: NDArray[np.str_],
+    names: NDArray[Any],
     lon: NDArray[np.float64],
     lat: NDArray[np.float64],
     rows: list[NDArray[np.int64]],
