@@ -109,7 +109,7 @@ class Tally:
         rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
         times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
         row, why = 0, None
-        keys = np.full(batch.n_rows, FREE)
+        keys = np.full(batch.n_rows if batch.goal[0].values.size else 0, FREE)
         while why != DONE:
             if why == NEW_NIGHT:
                 self.bins.add_night(self._night(batch, row))

@@ -28,6 +28,7 @@ UNITS = 1024
 
 _SPAN_NIGHTS = 1000
 _ALL = 255
+_UNKNOWN = -2
 
 
 @njit(nogil=True)
@@ -62,17 +63,30 @@ def slots_by_hour(nights: Any, start_hour: Any, end_hour: Any) -> Any:
 
 
 @njit(nogil=True)
+def _slot_of(tick: Any, per_hour: Any, by_hour: Any, first_hour: Any) -> Any:
+    """Place of the hour of one row, -1 where it does not count."""
+    past = tick // per_hour - first_hour
+    return by_hour[past] if tick >= 0 and 0 <= past < by_hour.size else np.int32(-1)
+
+
+@njit(nogil=True)
 def slots_of_block(ticks: Any, per_hour: Any, by_hour: Any, first_hour: Any, slots: Any) -> None:
-    """Write the place of each row's hour, -1 where it does not count; one look is enough where a block lies in one hour."""
-    least, most = ticks[0], ticks[0]
+    """Write the place of each row's hour, -1 where it does not count: that of the middle row at once, where most rows share its hour."""
+    middle = ticks[ticks.size // 2]
+    begin = middle - middle % per_hour
+    slot = _slot_of(middle, per_hour, by_hour, first_hour)
+    span = np.uint64(per_hour)
+    others = np.int64(0)
     for i in range(ticks.size):
-        least = min(least, ticks[i])
-        most = max(most, ticks[i])
-    if least >= 0:
-        past = least // per_hour - first_hour
-        if most - (past + first_hour) * per_hour < per_hour:
-            slots[: ticks.size] = by_hour[past] if 0 <= past < by_hour.size else np.int32(-1)
-            return
+        is_other = np.uint64(ticks[i] - begin) >= span
+        slots[i] = np.int32(_UNKNOWN) if is_other else slot
+        others += is_other
+    if others * 8 < ticks.size:
+        if others:
+            for i in range(ticks.size):
+                if slots[i] == _UNKNOWN:
+                    slots[i] = _slot_of(ticks[i], per_hour, by_hour, first_hour)
+        return
     inverse = 1.0 / per_hour
     for i in range(ticks.size):
         hour = np.int64(np.floor(ticks[i] * inverse))  # a product and a correction vectorise, where a division would not

@@ -274,7 +274,7 @@ def tally_rows(
                         break
                     last_night = night
                 cells[k] = (slot * n_hours + hour - start_hour) * n + here
-                if rule == 0:
+                if rule == 0 and has_goal:
                     keys[i] = ((night * HOURS + hour) * n + here) * n + there
             rule_rows[rule] += 1
             if rule and (rule_first[rule] < 0 or i < rule_first[rule]):
