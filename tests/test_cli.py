@@ -200,6 +200,16 @@ def test_synthetic_records_are_the_same_for_one_seed(tmp_path: Path, capsys: pyt
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
 
+def test_synthetic_records_may_be_partitions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["synth", "--out", str(tmp_path), "--calls", "4e2", "--taxi", "2e2", "--partitions", "2", "--workers", "1", "--json"]
+    assert run(words) == 0
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert (document["calls"], document["partitions"], document["rows_per_s"] > 0) == (400, 3, True)
+    assert "400 synthetic calls and 200 synthetic taxi rides, seed 2013, in 3 files: " in told.err
+    assert run(["synth", "--out", str(tmp_path), "--calls", "many"]) == 2
+
+
 def failures() -> list[tuple[str, list[str], int, str]]:
     """Name, words, exit code and message of bad input; RECORDS stands for the town's, OUT for a folder."""
     out = ["--out", "OUT"]

@@ -34,6 +34,7 @@ from owlbus.sample import (
     sample_grid,
     sample_network,
     synthesise,
+    write_partitions,
     write_synthesis,
 )
 from owlbus.sample.partitions import BLOCK_SUBSCRIBERS, MAX_ROWS, call_partitions, taxi_partitions
@@ -245,6 +246,27 @@ def test_files_are_written_whole_with_a_twin_of_evenly_taken_rows(tmp_path: Path
     taken = calls.take(np.arange(0, 3_000, 10)).to_pylist()
     assert [row["time"] for row in twin] == [str(row["time"]) for row in taken]
     assert [row["lon"] for row in twin] == ["" if row["lon"] is None else f"{row['lon']:.5f}" for row in taken]
+
+
+def test_partitions_are_the_same_bytes_whoever_draws_them(tmp_path: Path) -> None:
+    settings = replace(SMALL, n_nights=5)
+    for workers in (1, 2):
+        made = write_partitions(seoul(), tmp_path / str(workers), settings, 3, workers)
+        assert (made.n_rows, made.n_files) == (3_700, 4)
+    files = sorted(path.relative_to(tmp_path / "1") for path in (tmp_path / "1").rglob("*.parquet"))
+    assert [str(file) for file in files] == [*(f"calls/part-0000{i}.parquet" for i in range(3)), "taxi/part-00000.parquet"]
+    for file in files:
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes()
+    drawn = [pq.read_table(tmp_path / "1" / file) for file in files]
+    assert pa.concat_tables(drawn[:3]).equals(synthesise(seoul(), settings)[0])
+    assert drawn[3].equals(synthesise(seoul(), settings)[1])
+
+
+def test_partitions_may_leave_ids_out_and_need_a_number_of_files(tmp_path: Path) -> None:
+    made = write_partitions(seoul(), tmp_path, SMALL, 1, 1, has_ids=False)
+    assert pq.read_schema(made.folders[0] / "part-00000.parquet").names == ["time", "lon", "lat", "home_lon", "home_lat"]
+    with pytest.raises(UsageError, match=r"^--partitions and --workers must lie in \[1, 10000\], got 0 and 2$"):
+        write_partitions(seoul(), tmp_path, SMALL, 0)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -153,11 +153,11 @@ def _write(path: Path, twin_path: Path, tables: Iterator[pa.Table], n_rows: int,
 
     progress = current_progress().step(title, n_rows)
     step = max(1, n_rows // TWIN_ROWS)
-    with _whole(path) as part, _whole(twin_path) as twin_part:
+    with whole_file(path) as part, whole_file(twin_path) as twin_part:
         first = next(tables)
         names = first.schema.names
         lines, rows = [",".join(names)], 0
-        with pq.ParquetWriter(part, first.schema, **_options(names)) as writer:
+        with pq.ParquetWriter(part, first.schema, **packing(names)) as writer:
             for table in chain([first], tables):
                 writer.write_table(table, row_group_size=len(table))
                 lines += _lines(table, range(-rows % step, len(table), step))
@@ -167,7 +167,7 @@ def _write(path: Path, twin_path: Path, tables: Iterator[pa.Table], n_rows: int,
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
+def whole_file(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path`, renamed at the end, so that nobody meets half a file."""
     part = path.with_name(f".{path.name}.part")
     try:
@@ -177,8 +177,8 @@ def _whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _options(columns: Sequence[str]) -> dict[str, Any]:
-    """Options that pin how columns are packed."""
+def packing(columns: Sequence[str]) -> dict[str, Any]:
+    """Return the options that pin how columns are packed."""
     return {
         **_WRITER,
         "use_dictionary": [name for name in columns if name in _DICTIONARY],
