@@ -46,9 +46,7 @@ def synth(
     ] = 0,
     workers: Annotated[
         int,
-        typer.Option(
-            "--workers", metavar="N", help="Processes that draw partitions; the bytes do not depend on it.", rich_help_panel=_PANEL
-        ),
+        typer.Option("--workers", metavar="N", help="Processes that draw partitions; it changes no byte.", rich_help_panel=_PANEL),
     ] = 2,
     without_ids: Annotated[
         bool, typer.Option("--without-ids", help="Partitions of calls name no subscribers.", rich_help_panel=_PANEL)
@@ -75,9 +73,8 @@ def synth(
             rate = many.n_rows / many.wall_s
             told = {"files": folders, "partitions": many.n_files, "seconds": round(many.wall_s, 3), "rows_per_s": round(rate)}
             voice.show({"command": "synth", "seed": seed, "calls": calls, "taxi": taxi, **told}, *folders)
-            voice.say(
-                f"{calls:,} synthetic calls and {taxi:,} synthetic taxi rides, seed {seed}, in {many.n_files} files: {rate:,.0f} rows a second."
-            )
+            drawn = f"{calls:,} synthetic calls and {taxi:,} synthetic taxi rides, seed {seed}"
+            voice.say(f"{drawn}, in {many.n_files} files: {rate:,.0f} rows a second.")
             return
         made = write_synthesis(place, out, settings)
     paths = [made.calls_path, made.taxi_path, made.calls_twin_path, made.taxi_twin_path]

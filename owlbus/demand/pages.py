@@ -104,6 +104,10 @@ class Pages:
         self.of[:] = -1
         self._rows = self._batches = 0
 
+    def close(self) -> None:
+        """Give the memory of empty pages back."""
+        self.counts = np.empty((0, 0), dtype=np.int32)
+
     def __getstate__(self) -> tuple[Any, ...]:
         """Return what crosses to another process: nothing, as pages are emptied before."""
         assert (self.of < 0).all(), "pages that hold rows stay"  # noqa: S101 - a tally empties them

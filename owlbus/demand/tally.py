@@ -131,7 +131,7 @@ class Tally:
         if not batch.count.size:
             rules = rules[0], rules[0] * TRIP_UNITS, rules[2]
         if batch.goal[0].values.size:
-            self.trips.add(keys, units)
+            self._add_trips(keys, units)
             self.pages.follow(keys, self.bins, self.trips)
         if person.size:
             self._keep(person, verdict)
@@ -154,7 +154,7 @@ class Tally:
 
     def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
-        Demand of all rows counted.
+        Demand of all rows counted; nothing is left here afterwards, since it would stand in the way of the demand.
 
         Parameters
         ----------
@@ -176,6 +176,7 @@ class Tally:
             If `n_nights` is below 1.
         """
         self.settle()
+        self.pages.close()
         self._release()
         hours, n = self.window.hours, self.grid.n_hexes
         days, nights = _nights(self.bins.nights, n_nights)
@@ -185,6 +186,7 @@ class Tally:
         columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / TRIP_UNITS}
         present = {name: column[order] for name, column in columns.items()}
         key, units = self.trips.rows()
+        self.trips.clear()
         begin, destination = np.divmod(key, n)
         night_hour, origin = np.divmod(begin, n)
         night, hour = np.divmod(night_hour, HOURS)
@@ -228,6 +230,15 @@ class Tally:
         if "subscriber" not in batch.frame.columns:
             return _NONE
         return self.subscribers.numbers(batch.frame["subscriber"])
+
+    def _add_trips(self, keys: NDArray[np.int64], units: NDArray[np.int64]) -> None:
+        """Add the trips of a batch that are on no page."""
+        held = keys != FREE
+        count = int(np.count_nonzero(held))
+        if count > keys.size // 2:
+            self.trips.add(keys, units)
+        elif count:
+            self.trips.add(keys[held], units[held] if units.size else units)
 
     def _keep(self, person: NDArray[np.int64], verdict: Verdict) -> None:
         """Remember where and what for the subscribers of rows that count."""

@@ -60,6 +60,11 @@ class Trips:
         order = np.argsort(key)
         return key[order], units[order]
 
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._tables[:] = [_empty(FIRST_SLOTS) for _ in range(STRIPES)]
+        self._used[:] = [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)]
+
     def __getstate__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return what crosses to another process: the rows."""
         return self.rows()

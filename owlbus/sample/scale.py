@@ -72,8 +72,8 @@ def write_partitions(
     """
     Write synthetic records of a city as many Parquet files, ``calls/part-00000.parquet`` and so on.
 
-    Every partition is drawn from its own seed, so the bytes depend on the settings and the number of files, not on the processes. Memory does
-    not grow with the rows. The rows are those of `write_synthesis`, packed faster and 5 % larger.
+    Every partition is drawn from its own seed, so the bytes depend on the settings and the number of files, not on the processes. Memory
+    does not grow with the rows. The rows are those of `write_synthesis`, packed faster and 5 % larger.
 
     Parameters
     ----------
