@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from owlbus.cli.chain import study_of
-from owlbus.cli.options import AreaOptions, DemandOptions, NetworkOptions, option, sources_of
+from owlbus.cli.options import AreaOptions, DemandOptions, LimitOptions, NetworkOptions, limits_of, option, sources_of
 from owlbus.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
     from owlbus.evidence import Ledger
     from owlbus.evidence.places import Places
-    from owlbus.limits import ServiceRule
+    from owlbus.limits import RouteLimits, ServiceRule
     from owlbus.pipeline import Sources, Study
     from owlbus.plan import Plan
+
+ANY_CIRCUITY = 1e6
+"""Circuity that no given route exceeds."""
 
 _PANEL = "What it is measured on"
 _STUDY_FILES = ("run.json", "demand.parquet", "network.parquet")
@@ -111,6 +114,37 @@ def read_any_plan(file: str, study: Study, max_snap_m: float) -> Plan:
 
         return read_gtfs(file, study.network, max_snap_m=max_snap_m).plan
     return read_plan(file, study.network, max_snap_m=max_snap_m)
+
+
+def no_more_than(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
+    """
+    Limits of a plan near a given one.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        The given plan.
+    options
+        Limits as they are named.
+
+    Returns
+    -------
+    RouteLimits
+        In metres and seconds; where the options say nothing, kilometres and buses of the plan, and any circuity.
+    """
+    from owlbus.plan import plan_measures
+
+    bounds = limits_of(options)
+    measures = plan_measures(study.network, plan, bounds.headway_s)
+    if options.max_circuity is None:
+        bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
+    if options.fleet is None:
+        bounds = replace(bounds, max_buses=max(1, measures.total_buses))
+    if options.total_km is None:
+        bounds = replace(bounds, max_total_length_m=max(1, measures.total_length_m))
+    return bounds
 
 
 def plan_names(files: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.chain import SYNTHETIC, announce_compilation, plan_name, settings_of_run, warn
-from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, moved_table, places_of, read_any_plan
+from owlbus.cli.evidence import ANY_CIRCUITY, GroundOptions, ground_of, ledger_of, moved_table, places_of, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, limits_of, rule_of
 from owlbus.cli.talk import talking
 from owlbus.errors import FindingError, UsageError
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
 
 WHAT = ("route", "stop", "via", "missing", "suggest")
-ANY_CIRCUITY = 1e6
 _PANEL = "What is asked"
 _POSITION = re.compile(r"-?\d+\.\d+,-?\d+\.\d+")
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from owlbus.cli.chain import SYNTHETIC, announce_compilation, plan_name, settings_of_run, warn
-from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, places_of, read_any_plan
-from owlbus.cli.explain import ANY_CIRCUITY
-from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, limits_of, rule_of
+from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of, read_any_plan
+from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, rule_of
 from owlbus.cli.talk import talking
 from owlbus.errors import UsageError
 
@@ -70,7 +68,7 @@ def improve(
         study, sources, run = ground_of(ground, [plan], area, demand, network)
         warn(voice, study)
         given = read_any_plan(plan, study, ground.max_snap)
-        bounds = _no_more(study, given, limits)
+        bounds = no_more_than(study, given, limits)
         ledger, places = ledger_of(study, rule_of(rule)), places_of(study)
         keep = [places.find_stop(study.network, text) for text in keep_stop or []]
         found = improve_plan(
@@ -197,21 +195,6 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
         "served_share_interval": interval,
         "presence_share_change": shown["presence_share_change"],
     }
-
-
-def _no_more(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
-    """Limits as the options say; kilometres and buses of the plan, and any circuity, where they say nothing."""
-    from owlbus.plan import plan_measures
-
-    bounds = limits_of(options)
-    measures = plan_measures(study.network, plan, bounds.headway_s)
-    if options.max_circuity is None:
-        bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
-    if options.fleet is None:
-        bounds = replace(bounds, max_buses=max(1, measures.total_buses))
-    if options.total_km is None:
-        bounds = replace(bounds, max_total_length_m=max(1, measures.total_length_m))
-    return bounds
 
 
 def _shares(text: str) -> tuple[float, ...]:

@@ -41,6 +41,7 @@ from owlbus.cli.options import (
     sources_of,
 )
 from owlbus.cli.talk import talking
+from owlbus.cli.wishes import WishOptions, wished
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class TrialOptions:
         """Quantile over nights to maximise, 0 to 1; None for their mean."""
         return None if self.robust in {None, "mean"} else float(self.robust or 0)
 
-    def require(self, from_run: str | None) -> None:
+    def require(self, from_run: str | None, wishes: WishOptions) -> None:
         """
         Refuse what cannot be tried.
 
@@ -78,11 +79,13 @@ class TrialOptions:
         ----------
         from_run
             Run directory that demand is taken from, or None; times in it are seconds.
+        wishes
+            What the plan is wished to be.
 
         Raises
         ------
         UsageError
-            If the quantile is none, or sources are to be told apart that a run has blended.
+            If the quantile is none, a plan near another one is to go on from it, or sources are to be told apart that a run has blended.
         """
         try:
             bad = self.quantile is not None and not 0 <= self.quantile <= 1
@@ -90,6 +93,9 @@ class TrialOptions:
             bad = True
         if bad:
             msg = f"--robust must be mean or a quantile in [0, 1], got {self.robust!r}"
+            raise UsageError(msg)
+        if wishes.base is not None and self.robust not in {None, "mean"}:
+            msg = f"--robust {self.robust} changes routes as it likes, and --base says that few stops may change; leave one of them out"
             raise UsageError(msg)
         if from_run is not None and self.cross_check:
             msg = f"--cross-check needs the records, and {from_run} holds only the demand made of them; name FILES instead of --run"
@@ -103,6 +109,7 @@ def plan(
     search: SearchOptions,
     limits: LimitOptions,
     rule: RuleOptions,
+    wishes: WishOptions,
     trials: TrialOptions,
     talk: TalkOptions,
     files: Annotated[
@@ -136,7 +143,8 @@ def plan(
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
     require_language(lang)
-    trials.require(from_run)
+    trials.require(from_run, wishes)
+    wishes.require_whole()
     request = request_of(search, limits_of(limits), rule_of(rule))
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice, open_run_dir(out) as run:
@@ -144,6 +152,7 @@ def plan(
         study = study_of(sources, from_run, run)
         warn(voice, study)
         given = reference_of(study, reference, max_snap)
+        request = wished(request, wishes, limits, study, max_snap)
         ran = best_plan(study, request)
         ran, tried = _put_to_test(ran, trials, sources, run)
         held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)

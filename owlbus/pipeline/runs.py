@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.rundir import RunDir, RunRecord
     from owlbus.score import Scorecard
-    from owlbus.search import Result
+    from owlbus.search import Result, Wishes
 
 _MOST = 64
 
@@ -54,6 +54,12 @@ class Request:
         Prices to try for a proven upper bound; 0 for none.
     target_gap_share
         The search ends once the bound is at most this share above the plan; None for no such end.
+    wishes
+        What else the plan is to be, or None.
+    base
+        Plan that is changed a little instead of searching for a new one, or None.
+    max_change_share
+        Share of the stops of the base that may change, 0 to 1.
 
     Raises
     ------
@@ -71,6 +77,9 @@ class Request:
     n_starts: int = 2
     bound_steps: int = 0
     target_gap_share: float | None = None
+    wishes: Wishes | None = None
+    base: Plan | None = None
+    max_change_share: float = 0.1
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
@@ -171,16 +180,29 @@ def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRu
     UsageError
         If a number lies outside its range.
     InfeasibleError
-        If no plan keeps the limits.
+        If no plan keeps limits and wishes.
     """
+    began = time.perf_counter()
+    result = _search(study, request)
+    found = time.perf_counter()
+    best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
+    timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
+    return PlanRun(study, request, result, best, timings)
+
+
+def _search(study: Study, request: Request) -> Result:
+    """Search for a plan, near another one if there is a base."""
+    from owlbus.pipeline.near import plan_near
     from owlbus.search import plan_routes
 
-    began = time.perf_counter()
-    result = plan_routes(
+    if request.base is not None:
+        return plan_near(study, request.base, request)
+    return plan_routes(
         study.network,
         study.demand,
         request.n_routes,
         limits=request.limits,
+        wishes=request.wishes,
         rule=request.rule,
         objective=request.objective,
         stop_when=request.stop_when,
@@ -188,10 +210,6 @@ def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRu
         n_starts=request.n_starts,
         bound_steps=request.bound_steps,
     )
-    found = time.perf_counter()
-    best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
-    timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
-    return PlanRun(study, request, result, best, timings)
 
 
 def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = 2700) -> Scored:
@@ -263,7 +281,12 @@ def settings_of(request: Request) -> dict[str, Any]:
     dict
         Names with units in them; no limit reads None.
     """
-    values = asdict(request)
+    values = asdict(replace(request, wishes=None, base=None))
+    del values["wishes"], values["base"], values["max_change_share"]
+    if request.wishes is not None:
+        values["wishes"] = request.wishes.to_dict()
+    if request.base is not None:
+        values["base"] = {"routes": list(request.base.names), "max_change_share": request.max_change_share}
     values["limits"] = {name: None if value == math.inf else value for name, value in values["limits"].items()}
     return values
 

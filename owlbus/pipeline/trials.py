@@ -81,6 +81,7 @@ def good_on_bad_nights(ran: PlanRun, quantile: float) -> tuple[PlanRun, RobustPl
         study.demand,
         ran.result.plan,
         request.limits,
+        wishes=request.wishes,
         rule=request.rule,
         objective=goal,
         quantile=quantile,
@@ -123,5 +124,6 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
         msg = f"--cross-check needs records of calls and of taxi rides, got {kinds}; name files of both"
         raise UsageError(msg)
     alone = {name: read_demand(replace(sources, taxi_weight=weight)).demand for name, weight in (("calls", 0.0), ("taxi", 1.0))}
-    plans = {name: best_plan(replace(study, demand=demand), request, f"plan on {name}").result.plan for name, demand in alone.items()}
+    asked = replace(request, bound_steps=0)
+    plans = {name: best_plan(replace(study, demand=demand), asked, f"plan on {name}").result.plan for name, demand in alone.items()}
     return SourceTrial(agreement, cross_checks(study.network, alone, plans, request.rule))

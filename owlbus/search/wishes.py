@@ -86,6 +86,19 @@ class Wishes:
         fixed = () if self.fixed is None else self.fixed.names
         return dict(enumerate((*fixed, *(name for name, _, _ in self.terminals))))
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the wishes for JSON, stops by index; what is not wished for is left out."""
+        values = {
+            "fixed": {route.name: route.stops.tolist() for route in self._fixed_routes()},
+            "required": list(self.required),
+            "hubs": [list(pair) for pair in self.hubs],
+            "forbidden": list(self.forbidden),
+            "forbidden_links": [list(pair) for pair in self.forbidden_links],
+            "depots": list(self.depots),
+            "terminals": [list(row) for row in self.terminals],
+        }
+        return {name: value for name, value in values.items() if value}
+
     def case(self, case: Case) -> Case:
         """
         Case without the links that are forbidden; what trips accept stays as it is.
