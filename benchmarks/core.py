@@ -30,6 +30,14 @@ POINTS = 1_000_000
 SLOW_POINTS = 20_000
 
 
+def sample_case() -> Case:
+    """The synthetic sample city with the default rule."""
+    city = sample_city()
+    grid = sample_grid(city)
+    demand, _ = estimate_demand([city.calls_path, city.taxi_path], grid)
+    return Case.build(sample_network(city, grid), demand)
+
+
 def round_axial(x: float, y: float, radius: float) -> tuple[int, int]:
     """Axial coordinates of the pointy-top hex around a point."""
     q, r = (math.sqrt(3) / 3 * x - y / 3) / radius, 2 / 3 * y / radius
@@ -207,14 +215,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md and benchmarks/core.png")
     write = parser.parse_args().write
-    city = sample_city()
-    grid = sample_grid(city)
-    network = sample_network(city, grid)
-    demand, _ = estimate_demand([city.calls_path, city.taxi_path], grid)
-    case = Case.build(network, demand)
-    plan = simple_routes(read_plan(city.routes_path, network))
+    case = sample_case()
+    network = case.network
+    plan = simple_routes(read_plan(sample_city().routes_path, network))
     results = {
-        "hexing, a million points": hexing(grid, np.random.default_rng(1)),
+        "hexing, a million points": hexing(network.grid, np.random.default_rng(1)),
         "re-score of nine routes": rescore(case, plan),
         "one changed route": move(case, plan),
     }

@@ -1,0 +1,130 @@
+"""
+How the search grows: synthetic cities of more hexes, and plans of more routes.
+
+Run ``python benchmarks/growth.py`` for a table; ``--write`` also puts it, with a chart, into benchmarks/README.md. Each run is a process
+of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from sections import table, write_section
+
+from owlbus.demand import Demand
+from owlbus.hexgrid import HexGrid
+from owlbus.limits import MaxSteps, RouteLimits
+from owlbus.network import Network
+from owlbus.search import plan_routes
+
+SIZES = (300, 1_252, 5_000)
+ROUTES = (3, 9, 20, 40)
+HEXES, K = 1_252, 9
+PAIRS_A_HEX = 60
+STEPS = 300_000
+NEAR = 0.95
+NOTE = """
+## Growth
+
+`python benchmarks/growth.py --write`: {steps:,} moves, two starts, five buses a route; cities are synthetic. {note} Trips and rides are
+held as full matrices, so memory grows with the square of the hexes.
+
+{text}
+
+![Seconds by hexes and by routes](growth.png)
+"""
+
+
+def city(n_hexes: int) -> tuple[Network, Demand]:
+    """A round synthetic city on a lattice, busy in the middle, whose trips are likelier the nearer."""
+    turn = np.linspace(0, 2 * math.pi, 60, endpoint=False)
+    grid = HexGrid.cover(np.column_stack([0.2 * np.cos(turn), 0.2 * np.sin(turn)]), n_hexes=n_hexes)
+    rng = np.random.default_rng(n_hexes)
+    far = np.hypot(grid.x_m, grid.y_m) / np.hypot(grid.x_m, grid.y_m).max()
+    busy = np.exp(-2 * far) * rng.gamma(0.7, size=n_hexes)
+    busy /= busy.sum()
+    count = PAIRS_A_HEX * n_hexes
+    origin, destination = (rng.choice(n_hexes, 2 * count, p=busy) for _ in range(2))
+    apart = np.hypot(grid.x_m[origin] - grid.x_m[destination], grid.y_m[origin] - grid.y_m[destination])
+    kept = (origin != destination) & (rng.random(2 * count) < np.exp(-apart / 6_000))
+    pairs, trips = np.unique(np.column_stack([origin[kept], destination[kept]]), axis=0, return_counts=True)
+    times = {"night": np.zeros(len(pairs), int), "hour": np.full(len(pairs), 24)}
+    people = {"night": np.zeros(n_hexes, int), "hour": np.full(n_hexes, 24), "hex": np.arange(n_hexes), "presence": busy * 1e5}
+    rows = {**times, "origin": pairs[:, 0], "destination": pairs[:, 1], "trips": trips.astype(float)}
+    return Network.from_lattice(grid), Demand.from_rows(n_hexes, rows, people, grid=grid.fingerprint)
+
+
+def one_run(n_hexes: int, n_routes: int, steps: int) -> dict[str, float]:
+    """Seconds until a search was near its own end, and what it came to; the first run compiles."""
+    import resource
+
+    network, demand = city(n_hexes)
+    limits = RouteLimits(max_buses=5 * n_routes)
+    plan_routes(*city(300), 2, limits=RouteLimits(max_buses=10), stop_when=[MaxSteps(2_000)])
+    found = plan_routes(network, demand, n_routes, limits=limits, stop_when=[MaxSteps(steps)])
+    near = next(at.elapsed_s for at in found.trace if at.best_share >= NEAR * found.share)
+    memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return {"near_s": near, "all_s": found.elapsed_s, "share": found.share, "per_s": found.steps / found.elapsed_s, "memory_gb": memory_gb}
+
+
+def chart(points: dict[tuple[int, int], dict[str, float]], path: Path) -> None:
+    """Draw seconds against hexes and against routes, both on log scales."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, both = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
+    for axes, at, name in ((both[0], 0, f"hexes, {K} routes"), (both[1], 1, f"routes, {HEXES:,} hexes")):
+        chosen = sorted((key[at], value["near_s"]) for key, value in points.items() if key[1 - at] == (K, HEXES)[at])
+        axes.loglog(*zip(*chosen, strict=True), "o-", color="#0072b2")
+        axes.set(xlabel=name, title=f"exponent {exponent(chosen):.2f}")
+        axes.spines[["top", "right"]].set_visible(False)
+    both[0].set_ylabel(f"s to {NEAR:.0%} of its end")
+    figure.savefig(path, dpi=110)
+
+
+def exponent(points: list[tuple[int, float]]) -> float:
+    """Slope of the line through points on log scales."""
+    x, y = np.log(np.array(points, float)).T
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def main() -> None:
+    """Run all sizes and print or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", nargs=3, type=int, metavar=("HEXES", "ROUTES", "STEPS"), help="one run, its figures as JSON")
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="hexes of the cities")
+    parser.add_argument("--steps", type=int, default=STEPS, help="moves of each search")
+    parser.add_argument("--write", action="store_true", help="update benchmarks/README.md and benchmarks/growth.png")
+    asked = parser.parse_args()
+    if asked.run:
+        print(json.dumps(one_run(*asked.run)))
+        return
+    points: dict[tuple[int, int], dict[str, float]] = {}
+    for key in [*((n, K) for n in asked.sizes), *((HEXES, k) for k in ROUTES if k != K)]:
+        words = [sys.executable, __file__, "--run", *map(str, key), str(asked.steps)]
+        points[key] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)  # noqa: S603 -- this file
+        print(key, points[key], flush=True)
+    rows = [
+        [f"{n:,} hexes, {k} routes", *(f"{p[name]:.2f}" for name in ("near_s", "all_s")), f"{p['per_s']:,.0f}", f"{p['memory_gb']:.2f}"]
+        for (n, k), p in points.items()
+    ]
+    text = table(["synthetic city", f"s to {NEAR:.0%} of its end", "s in all", "moves a second", "peak memory, GB"], rows)
+    sized = [(n, points[n, K]["near_s"]) for n in asked.sizes]
+    routed = sorted((k, p["near_s"]) for (n, k), p in points.items() if n == HEXES)
+    note = f"Seconds grow with hexes to the power {exponent(sized):.2f} and with routes to the power {exponent(routed):.2f}."
+    print(f"\n{text}\n\n{note}")
+    if asked.write:
+        chart(points, Path(__file__).with_name("growth.png"))
+        write_section("growth", NOTE.format(steps=asked.steps, note=note, text=text))
+
+
+if __name__ == "__main__":
+    main()
