@@ -146,3 +146,26 @@ def test_arguments_out_of_range_are_refused(arguments, message):
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     with pytest.raises(UsageError, match=message):
         plan_routes(network, demand, **arguments)
+
+
+def test_a_city_of_one_stop_has_no_route():
+    network, demand = city(2, [], {(0, 1): 1.0})
+    with pytest.raises(InfeasibleError, match="no route keeps the limits: the network has no links; check its reports"):
+        plan_routes(network, demand, 1, stop_when=[MaxSteps(10)])
+
+
+def test_demand_between_parts_that_no_road_joins_is_never_served():
+    network, demand = city(6, [(0, 1), (1, 2), (3, 4), (4, 5)], {(0, 2): 3.0, (3, 5): 2.0, (0, 5): 50.0, (4, 1): 50.0})
+    result = plan_routes(network, demand, 3, stop_when=[MaxSteps(2_000)])
+    assert result.value_units == 5 * 1024
+    assert check_plan(network, result.plan, RouteLimits()) == ()
+
+
+def test_ties_are_broken_alike_each_time():
+    """Four equal arms, one route: any of the four is best, and the seed says which."""
+    arms = [(0, arm) for arm in range(1, 5)]
+    network, demand = city(5, arms, {(0, arm): 1.0 for arm in range(1, 5)})
+    limits = RouteLimits(max_length_m=LINK_M)
+    runs = [plan_routes(network, demand, 1, limits=limits, stop_when=[MaxSteps(400)], seed=9) for _ in range(3)]
+    assert {run.value_units for run in runs} == {1024}
+    assert len({tuple(run.plan.routes[0].stops.tolist()) for run in runs}) == 1
