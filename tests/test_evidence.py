@@ -101,6 +101,8 @@ def test_a_difference_equals_two_full_scorecards_to_the_last_bit(drawn):
         assert moved.net_presence == after.presence.numerator - before.presence.numerator
     assert found.cost.length_m == cards[1].total_length_m - cards[0].total_length_m
     assert found.cost.buses == cards[1].total_buses - cards[0].total_buses
+    direct = [card.coverage.direct.numerator for card in cards]
+    assert found.gained_direct_trips - found.lost_direct_trips == direct[1] - direct[0]
     ends = found.gained_trips_by_hex.sum() - found.lost_trips_by_hex.sum()
     assert ends == 2 * found.whole.net_trips
 
@@ -282,7 +284,10 @@ def test_a_comparison_shows_every_measure_and_the_citys_share():
     shown = compare_plans(network, demand, {"old": plan, "new": other}).to_dict()
     assert (shown["city_share"], shown["baseline"], list(shown["plans"])) == (0.42, "old", ["old", "new"])
     assert shown["differences"]["new"]["whole"]["gained_trips"] == 30.0
-    assert shown["plans"]["new"]["total_length_m"] - shown["plans"]["old"]["total_length_m"] == 4 * LINK_M
+    assert shown["differences"]["new"]["measures"]["total_length_m"] == 4 * LINK_M
+    assert shown["differences"]["new"]["direct_share_change"] == round(30 / 282, 6)
+    low, high = shown["differences"]["new"]["direct_share_interval"]
+    assert low < 30 / 282 < high
     json.dumps(shown, allow_nan=False)
 
 

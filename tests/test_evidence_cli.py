@@ -279,6 +279,7 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["compare", "PLAN", "absent.geojson"], 3, "absent.geojson: no such file; name a plan as .geojson, .csv, .csv.gz or .zip"),
         (["compare", "PLAN", "ELSEWHERE"], 3, "m from the nearest stop, allowed are 1500 m"),
         (["compare", "PLAN", "EMPTY"], 3, "a plan in GeoJSON must be a FeatureCollection with at least one LineString"),
+        (["compare", "PLAN", "BARE"], 3, "bare.csv: a plan needs at least one route"),
         (["compare", "PLAN", "PLAN", "--by", "x"], 2, "--by must read FILE:COLUMN"),
         (["compare", "PLAN", "PLAN", "--run", "RUN", "--records", "x.csv"], 2, "so --records would not be read; leave one of them out"),
         (["explain", "PLAN", "rout"], 2, "WHAT must be one of route, stop, via, missing, suggest, got 'rout'"),
@@ -310,6 +311,7 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
     ],
 )
 def test_a_question_that_is_none_says_why_in_one_line(made, capsys, tmp_path, words, code, message):
+    (tmp_path / "bare.csv").write_text("route,sequence,lon,lat\n")
     (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     (tmp_path / "elsewhere.csv").write_text("route,sequence,lon,lat\nL,1,30.3,59.9\nL,2,30.4,59.9\n")
     files = {
@@ -317,6 +319,7 @@ def test_a_question_that_is_none_says_why_in_one_line(made, capsys, tmp_path, wo
         "CALLS": str(made / "calls.csv"),
         "RUN": str(made / "run"),
         "EMPTY": "empty.geojson",
+        "BARE": "bare.csv",
         "ELSEWHERE": "elsewhere.csv",
     }
     assert run([files.get(word, word) for word in words]) == code

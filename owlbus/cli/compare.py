@@ -111,16 +111,15 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
     table = Table(title="Plans side by side", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("", *plans):
         table.add_column(name, justify="left" if not name else "right")
-    table.add_column("the city states", justify="right", style="dim")
+    table.add_column("Seoul states", justify="right", style="dim")
     rows = list(plans.values())
     for name, label in (("presence", "people near a stop"), ("served", "trips served"), ("direct", "served directly")):
         city = f"{document['city_share']:.0%}" if name == "presence" else ""
         table.add_row(label, *(_share(row[name]["share"]) for row in rows), city, style="bold")
         table.add_row("  90 % interval", *(_range(row[name]["interval"]) for row in rows), style="dim")
-        key = f"{name}_share_change"
-        changes = [document["differences"][plan].get(key) for plan in list(plans)[1:]]
-        if name != "direct":
-            table.add_row("  against the first", "", *(_signed(change) for change in changes), style="dim")
+        others = [document["differences"][plan] for plan in list(plans)[1:]]
+        table.add_row("  against the first, points", "", *(_signed(one[f"{name}_share_change"]) for one in others), style="dim")
+        table.add_row("  90 % interval", "", *(_signed_range(one[f"{name}_share_interval"]) for one in others), style="dim")
     for key, label, scale, form in (
         ("hexes_share", "hexagons reached", 100, "{:.1f}%"),
         ("transfer_share", "served with a transfer", 100, "{:.1f}%"),
@@ -205,4 +204,8 @@ def _range(interval: list[float] | None) -> str:
 
 
 def _signed(change: float | None) -> str:
-    return "small" if change is None else f"{100 * change:+.2f} points"
+    return "small" if change is None else f"{100 * change:+.2f}"
+
+
+def _signed_range(interval: list[float] | None) -> str:
+    return "" if interval is None else f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}"

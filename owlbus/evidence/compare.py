@@ -82,6 +82,8 @@ class Comparison:
         """
         first = next(iter(self.plans))
         shown = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}
+        for name, values in shown.items():
+            values["measures"] = {key: round(getattr(self.cards[name], key) - getattr(self.cards[first], key), 6) for key in _PLAIN}
         return {
             "schema_version": SCHEMA_VERSION,
             "city_share": CITY_SHARE,
@@ -215,10 +217,9 @@ def _interval(measure: Measure, n_nights: int) -> Interval:
 def _measures(card: Scorecard, change: Mapping[str, Any] | None, min_count: float) -> dict[str, Any]:
     """Every measure of a plan; counts are coarse where a small difference to the first plan would show."""
     values: dict[str, Any] = {}
-    hidden = {"presence": "presence", "served": "trips", "direct": "trips"}
-    for name, what in hidden.items():
+    for name in ("presence", "served", "direct"):
         measure = getattr(card.coverage, name)
-        coarse = change is not None and change["whole"][f"net_{what}"] is None
+        coarse = change is not None and change[f"{name}_share_change"] is None
         small = 0 < measure.numerator < min_count or 0 < measure.denominator - measure.numerator < min_count
         count = round(measure.numerator / min_count) * min_count if coarse else round(measure.numerator, 1)
         share = count / measure.denominator if measure.denominator > 0 else 0.0

@@ -138,6 +138,10 @@ class Difference:
         Difference of the shares, -1 to 1.
     served_interval, presence_interval
         Their 90 % intervals, paired by night; with one night over its trips and people, as if drawn one by one.
+    gained_direct_trips, lost_direct_trips
+        Trips a night that only the second, and only the first plan serves without a transfer.
+    direct_share, direct_interval
+        Difference of the share served without a transfer, -1 to 1, and its 90 % interval.
     n_nights
         Nights of the demand.
     """
@@ -158,6 +162,10 @@ class Difference:
     presence_share: float
     served_interval: Interval
     presence_interval: Interval
+    gained_direct_trips: float
+    lost_direct_trips: float
+    direct_share: float
+    direct_interval: Interval
     n_nights: int
 
     @property
@@ -192,7 +200,8 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
     whole = ledger.whole
     moved = masks.moved(whole)
     trips, people = float(whole.trips.trips.sum()), float(whole.people.sum())
-    intervals = _intervals(ledger, before, after, moved)
+    direct = _direct(ledger, before, after)
+    intervals = _intervals(ledger, before, after, moved, direct)
     hexes = masks.by_hex(whole)
     return Difference(
         whole=moved,
@@ -211,21 +220,36 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
         presence_share=moved.net_presence / people if people > 0 else 0.0,
         served_interval=intervals[0],
         presence_interval=intervals[1],
+        gained_direct_trips=direct[0],
+        lost_direct_trips=direct[1],
+        direct_share=(direct[0] - direct[1]) / trips if trips > 0 else 0.0,
+        direct_interval=intervals[2],
         n_nights=ledger.demand.n_nights,
     )
 
 
-def _intervals(ledger: Ledger, before: Account, after: Account, moved: Moved) -> tuple[Interval, Interval]:
-    """90 % intervals of the differences of the served and the presence share."""
+def _direct(ledger: Ledger, before: Account, after: Account) -> tuple[float, float]:
+    """Trips a night that only the second, and only the first plan serves without a transfer."""
+    trips = ledger.whole.trips
+    gained, lost = (trips.trips[trips.among(one.is_direct & ~other.is_direct)].sum() for one, other in ((after, before), (before, after)))
+    return float(gained), float(lost)
+
+
+def _intervals(
+    ledger: Ledger, before: Account, after: Account, moved: Moved, direct: tuple[float, float]
+) -> tuple[Interval, Interval, Interval]:
+    """90 % intervals of the differences of the served, the presence and the direct share."""
     all_trips, all_people = ledger.all_by_night()
     if ledger.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
         return (
             trips_interval(moved.gained_trips, moved.lost_trips, float(all_trips.sum())),
             trips_interval(moved.gained_presence, moved.lost_presence, float(all_people.sum())),
+            trips_interval(*direct, float(all_trips.sum())),
         )
     return (
         difference_interval(ledger.served_by_night(after) - ledger.served_by_night(before), all_trips),
         difference_interval(ledger.reached_by_night(after) - ledger.reached_by_night(before), all_people),
+        difference_interval(ledger.direct_by_night(after) - ledger.direct_by_night(before), all_trips),
     )
 
 

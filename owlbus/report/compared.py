@@ -148,9 +148,8 @@ def _side_rows(document: Mapping[str, Any], words: Words) -> list[dict[str, Any]
         rows.append(_row(words(f"compare.{name}"), [words.percent(plan[name]["share"]) for plan in plans.values()], city, "main"))
         if any(plan[name]["interval"] for plan in plans.values()):
             rows.append(_row(words("compare.interval"), [_range(plan[name]["interval"], words) for plan in plans.values()], "", "sub"))
-        if name != "direct":
-            changes = ["" if plan not in differences else _points(differences[plan][f"{name}_share_change"], words) for plan in plans]
-            rows.append(_row(words("compare.change"), changes, "", "sub"))
+        changes = ["" if plan not in differences else _points(differences[plan][f"{name}_share_change"], words) for plan in plans]
+        rows.append(_row(words("compare.change"), changes, "", "sub"))
     reads: tuple[tuple[str, Callable[[Any], str]], ...] = (
         ("hexes_share", words.percent),
         ("transfer_share", words.percent),
