@@ -1,13 +1,20 @@
-"""One way to say how far a long step is: bars on a terminal, a line every ten seconds elsewhere, nothing when asked to be quiet."""
+"""
+One way to say how far a long step is.
+
+Bars on a terminal, one bar that is drawn again in a notebook, a line every ten seconds elsewhere, nothing when asked to be quiet.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TextIO
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from owlbus.errors import UsageError
 
@@ -20,7 +27,9 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0
 """Seconds between two lines off a terminal, at least."""
 
-STYLES = ("auto", "bars", "lines", "silent")
+STYLES = ("auto", "bars", "lines", "notebook", "silent")
+
+_REDRAW_S = 0.25
 
 
 class Step(Protocol):
@@ -70,9 +79,9 @@ class Silent:
 
 @dataclass(slots=True)
 class _LineStep:
-    """A step that offers a line each time it gets on; its owner prints those that are due."""
+    """A step that offers a line each time it gets on; its owner shows those that are due."""
 
-    owner: Lines
+    owner: Lines | Cell
     title: str
     total: float | None
     began_s: float
@@ -88,19 +97,23 @@ class _LineStep:
         self.done, self.note = done, note or self.note
         self.owner.say_if_due(self)
 
+    @property
+    def share(self) -> float | None:
+        """Part that is done, 0 to 1; None while that is not known."""
+        return min(self.done / self.total, 1.0) if self.total and self.done > 0 else None
+
     def line(self, now_s: float) -> str:
         """Title, share done, seconds gone and seconds left, note."""
-        spent_s = now_s - self.began_s
+        spent_s, share = now_s - self.began_s, self.share
         parts = [f"{spent_s:.0f} s gone"]
-        if self.total and self.done > 0:
-            share = min(self.done / self.total, 1.0)
+        if share is not None:
             parts = [f"{100 * share:.0f} %", *parts, f"about {spent_s * (1 - share) / share:.0f} s left"]
         return f"{self.title}: {', '.join([*parts, *([self.note] if self.note else [])])}"
 
 
 class Lines:
     """
-    Progress as plain lines, for logs and pipes.
+    Progress as plain lines, for logs and pipes; a step that is silent for long is named by a clock of its own.
 
     Parameters
     ----------
@@ -110,27 +123,97 @@ class Lines:
         Seconds between two lines, at least.
     """
 
-    __slots__ = ("_every_s", "_last_s", "_out")
+    __slots__ = ("_current", "_ended", "_every_s", "_last_s", "_lock", "_out", "_watch")
 
     def __init__(self, out: TextIO, every_s: float = LINE_EVERY_S) -> None:
         self._out, self._every_s = out, every_s
         self._last_s = time.monotonic()
+        self._current: _LineStep | None = None
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._watch: threading.Thread | None = None
 
     def step(self, title: str, total: float | None = None) -> Step:
         """Begin a step named `title` of `total` units and name it if a line is due."""
-        step = _LineStep(self, _heading(title), total, time.monotonic())
+        step = self._current = _LineStep(self, _heading(title), total, time.monotonic())
         self.say_if_due(step)
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._keep_talking, daemon=True)
+            self._watch.start()
         return step
 
     def say_if_due(self, step: _LineStep) -> None:
         """Print where `step` stands if the last line is long enough ago."""
-        now_s = time.monotonic()
-        if now_s - self._last_s >= self._every_s:
-            self._last_s = now_s
-            print(step.line(now_s), file=self._out, flush=True)
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s - self._last_s >= self._every_s and not self._ended.is_set():
+                self._last_s = now_s
+                print(step.line(now_s), file=self._out, flush=True)
 
     def close(self) -> None:
-        """Do nothing: a line that was printed stays."""
+        """End the clock; lines that were printed stay."""
+        self._ended.set()
+
+    def _keep_talking(self) -> None:
+        """Offer a line of the step under way now and then, for steps that do not get on for long."""
+        while not self._ended.wait(self._every_s / 4):
+            if self._current is not None:
+                self.say_if_due(self._current)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A bar as a notebook shows it: HTML, and text where HTML is not read."""
+
+    text: str
+    share: float | None
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        value = "" if self.share is None else f' value="{self.share:.3f}"'
+        bar = f'<progress max="1"{value} style="width:160px;vertical-align:middle"></progress>'
+        return f'<div class="owlbus">{bar} <span>{escape(self.text)}</span></div>'
+
+
+class Cell:
+    """Progress in a notebook: one bar below the cell, drawn again as steps get on, and at the end how long all of them took."""
+
+    __slots__ = ("_began_s", "_current", "_handle", "_last_s", "_titles")
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+        self._last_s = -_REDRAW_S
+        self._handle: Any = None
+        self._current: _LineStep | None = None
+        self._titles: list[str] = []
+
+    def step(self, title: str, total: float | None = None) -> Step:
+        """Begin a step named `title` of `total` units; the bar is its own from now on."""
+        self._current = _LineStep(self, _heading(title), total, time.monotonic())
+        self._titles.append(self._current.title)
+        self.say_if_due(self._current)
+        return self._current
+
+    def say_if_due(self, step: _LineStep) -> None:
+        """Draw where `step` stands if the bar was not drawn just now."""
+        now_s = time.monotonic()
+        if now_s - self._last_s >= _REDRAW_S:
+            self._last_s = now_s
+            self._draw(_Bar(step.line(now_s), step.share))
+
+    def close(self) -> None:
+        """Leave one line: what was done, and in how many seconds."""
+        if self._titles:
+            spent_s = time.monotonic() - self._began_s
+            self._draw(_Bar(f"{', '.join(dict.fromkeys(self._titles))}: done in {spent_s:.0f} s", 1.0))
+
+    def _draw(self, bar: _Bar) -> None:
+        """Put the bar below the cell, or in the place of the last one."""
+        if self._handle is None:
+            self._handle = import_module("IPython.display").display(bar, display_id=True)
+        else:
+            self._handle.update(bar)
 
 
 @dataclass(slots=True)
@@ -244,7 +327,7 @@ def show_progress(style: str = "auto", out: TextIO | None = None) -> Iterator[Pr
     Parameters
     ----------
     style
-        ``auto`` takes bars on a terminal and lines elsewhere; or ``bars``, ``lines``, ``silent``.
+        ``auto`` takes bars on a terminal, one bar in a notebook and lines elsewhere; or ``bars``, ``lines``, ``notebook``, ``silent``.
     out
         Text stream; standard error by default, so that data on standard output stays clean.
 
@@ -286,4 +369,12 @@ def _make(style: str, out: TextIO) -> Progress:
         return Silent()
     if style == "bars" or (style == "auto" and out.isatty()):
         return Bars(out)
+    if style == "notebook" or (style == "auto" and out is sys.stderr and _is_notebook()):
+        return Cell()
     return Lines(out)
+
+
+def _is_notebook() -> bool:
+    """Tell whether this code runs in the kernel of a notebook, without loading anything."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {})

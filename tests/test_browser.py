@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from importlib import resources
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from owlbus.pipeline import Sources, build_study, score_study
+from owlbus.evidence import Ledger, compare_plans
+from owlbus.evidence.sweep import sweep_plans
+from owlbus.limits import RouteLimits
+from owlbus.pipeline import Sources, Study, build_study, score_study
+from owlbus.pipeline.reports import comparison_contents
 from owlbus.plan import Plan, read_plan
 from owlbus.report import Content, Told, write_report
 from owlbus.report.words import read_words
@@ -31,21 +36,47 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def content() -> Content:
-    """Return the nine routes of 2013 on the sample city, held against six of them."""
-    study = build_study(Sources(city="seoul"))
-    assert study.city is not None
-    plan = read_plan(study.city.routes_path, study.network, max_snap_m=1500)
-    fewer = Plan(plan.routes[:6], plan.network_fingerprint)
-    told, other = (Told(name, one, score_study(study, one, name).card.to_dict()) for name, one in (("this plan", plan), ("six", fewer)))
-    return Content(study.network, study.demand, told, other, study.city, study.districts, is_synthetic=True)
+def study() -> Study:
+    return build_study(Sources(city="seoul"))
 
 
 @pytest.fixture(scope="module")
-def folder(content: Content, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plans(study: Study) -> dict[str, Plan]:
+    """Return six of the routes of 2013, and all nine of them."""
+    assert study.city is not None
+    plan = read_plan(study.city.routes_path, study.network, max_snap_m=1500)
+    return {"six": Plan(plan.routes[:6], plan.network_fingerprint), "this plan": plan}
+
+
+@pytest.fixture(scope="module")
+def content(study: Study, plans: dict[str, Plan]) -> Content:
+    """Return the nine routes of 2013 on the sample city, held against six of them."""
+    other, told = (Told(name, one, score_study(study, one, name).card.to_dict()) for name, one in plans.items())
+    about = {"objective_share": 0.129, "bound_share": 0.258}
+    return Content(study.network, study.demand, told, other, study.city, study.districts, is_synthetic=True, about=about)
+
+
+@pytest.fixture(scope="module")
+def compared(study: Study, plans: dict[str, Plan]) -> Content:
+    found = compare_plans(study.network, study.demand, plans, districts=study.districts)
+    return comparison_contents(study, found, found.to_dict(), {})[0]
+
+
+@pytest.fixture(scope="module")
+def swept(study: Study, content: Content) -> Content:
+    found = sweep_plans(Ledger.build(study.network, study.demand), "routes", [1, 2, 3], RouteLimits(), n_steps=200)
+    document = {"kind": "routes", "points": [{**row, "is_knee": int(row["routes"] == 2)} for row in found.rows()], "knee": 2.0}
+    plan = found.points[1].plan
+    told = Told("this plan", plan, score_study(study, plan, "this plan").card.to_dict())
+    return replace(content, best=told, sweep=document)
+
+
+@pytest.fixture(scope="module")
+def folder(content: Content, compared: Content, swept: Content, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out: Path = tmp_path_factory.mktemp("reports")
-    for language in ("en", "ko"):
-        write_report(out / f"{language}.html", content, language)
+    for name, one in (("", content), ("compared_", compared), ("swept_", swept)):
+        for language in ("en", "ko"):
+            write_report(out / f"{name}{language}.html", one, language)
     return out
 
 
@@ -124,6 +155,47 @@ def test_hours_and_layers_change_what_is_drawn(opened: Opened) -> None:
     assert len({str(one) for one in seen}) == len(seen)
 
 
+@pytest.fixture
+def other(browser: Browser, folder: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    page = Opened(browser, folder / f"{request.param}_en.html", DESKTOP)
+    yield page
+    assert page.complaints == []
+    assert len(page.requests) == 1
+    page.context.close()
+
+
+@pytest.mark.parametrize(("other", "routes"), [("compared", 9), ("swept", 2)], indirect=["other"])
+def test_reports_of_comparisons_and_sweeps_draw_their_map_without_a_request(other: Opened, routes: int) -> None:
+    assert (other.count("path.hex"), other.count("path.route")) == (1252, routes)
+    seen = [other.fills()]
+    for layer in other.page.evaluate("[...document.querySelectorAll('input[name=layer]')].map(one => one.value)")[1:]:
+        other.page.check(f"input[value={layer}]")
+        seen.append(other.fills())
+    assert len({str(one) for one in seen}) == len(seen) >= 4
+    other.page.check("input[value=difference]")
+    assert other.page.is_disabled("#hour")
+    assert other.page.text_content("#hour-text") == "whole night"
+
+
+@pytest.mark.parametrize("other", ["compared"], indirect=True)
+def test_a_comparison_begins_with_the_difference_and_shows_the_numbers_of_its_scorecard(other: Opened, compared: Content) -> None:
+    assert other.page.is_checked("input[value=difference]")
+    other.page.locator("#route-list [data-show='2']").click()
+    row = compared.best.card["routes"][2]
+    shown = other.details()
+    assert shown["boardings_trips"] == read_words("en").number(row["boardings_trips"])
+    assert shown["length_m"] == f"{row['length_m'] / 1000:.1f}"
+    assert other.count("#side tbody tr") >= 8
+    assert other.page.locator("#side tbody tr").first.locator("td").last.text_content() == "42\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize("other", ["swept"], indirect=True)
+def test_a_sweep_draws_its_curve_and_marks_the_knee_in_curve_and_table(other: Opened) -> None:
+    assert other.count("#sweep-chart polyline") == 3
+    assert other.page.locator("#sweep-chart .said").text_content() == "knee at 2"
+    assert other.page.locator("#sweep .knee th").text_content() == "2"
+
+
 def test_routes_go_and_come_back(opened: Opened) -> None:
     opened.page.uncheck("#route-0")
     assert opened.count("path.route") == 8
@@ -195,9 +267,15 @@ CUT = """[...document.querySelectorAll('.badge, label, label span, summary, h1, 
     .map(one => one.textContent.trim().slice(0, 40))"""
 
 
-@pytest.mark.parametrize(("language", "viewport"), [("en", DESKTOP), ("en", PHONE), ("ko", PHONE)], ids=["en", "en-phone", "ko-phone"])
-def test_nothing_is_cut_and_axe_finds_nothing_serious(browser: Browser, folder: Path, language: str, viewport: dict[str, int]) -> None:
-    opened = Opened(browser, folder / f"{language}.html", viewport)
+PAGES = [
+    *((name, DESKTOP) for name in ("en", "compared_en", "swept_ko")),
+    *((name, PHONE) for name in ("en", "ko", "compared_ko", "swept_en")),
+]
+
+
+@pytest.mark.parametrize(("name", "viewport"), PAGES, ids=[f"{name}-{size['width']}" for name, size in PAGES])
+def test_nothing_is_cut_and_axe_finds_nothing_serious(browser: Browser, folder: Path, name: str, viewport: dict[str, int]) -> None:
+    opened = Opened(browser, folder / f"{name}.html", viewport)
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert opened.page.evaluate(CUT) == []
     opened.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")

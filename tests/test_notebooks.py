@@ -44,5 +44,10 @@ def test_notebooks_run_from_top_to_bottom(file: Path, monkeypatch: pytest.Monkey
     shown = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
     assert sum("image/png" in output.get("data", {}) for output in shown) >= 2
     assert any("text/html" in output.get("data", {}) for output in shown)
+    for cell in book.cells:
+        if cell.cell_type == "code" and "show_progress()" in cell.source:
+            bars = [output for output in cell.outputs if "<progress" in output.get("data", {}).get("text/html", "")]
+            assert len(bars) == 1
+            assert "done in" in bars[0]["data"]["text/plain"]
     if spent_s > MOST_S:
         print(f"{file.name} took {spent_s:.0f} s, more than {MOST_S} s: the machine may be busy")  # noqa: T201 - wall time never gates

@@ -114,6 +114,17 @@ def test_a_plan_is_drawn_with_and_without_its_people(network: Network, demand: D
     assert [text.get_text() for text in pale.texts][:1] == [r"N\$0"]
 
 
+def test_names_of_terminals_that_routes_share_lie_side_by_side(network: Network) -> None:
+    path = network.shortest_path(0, network.n_stops - 1)
+    names = [f"N{k}0" for k in range(4)]
+    same = Plan(tuple(Route(path, name) for name in names), network.fingerprint)
+    axes = plot.plan(network, same)
+    axes.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in names]
+    assert len(boxes) == 8
+    assert not [(a, b) for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
+
+
 def test_a_difference_counts_hexes_of_each_kind(network: Network, plan: Plan) -> None:
     other = Plan(plan.routes[:1], network.fingerprint)
     axes = plot.difference(network, plan, other)
@@ -145,7 +156,7 @@ def test_a_sweep_draws_every_curve_its_bound_and_the_city_share() -> None:
     axes = plot.sweep([1, 2, 4], {"trips served": [0.1, 0.2, 0.3], "people": [0.2, 0.4, 0.5]}, bounds=[0.3, 0.4, 0.6], city_share=0.42)
     assert [line.get_label() for line in axes.get_lines()][:3] == ["trips served", "people", "proven bound"]
     assert axes.get_lines()[2].get_linestyle() == "--"
-    assert "42%, as the city states it" in {text.get_text() for text in axes.texts}
+    assert "42 %, as the city states it" in {text.get_text() for text in axes.texts}
     assert axes.get_lines()[0].get_ydata() == pytest.approx([10, 20, 30])
 
 

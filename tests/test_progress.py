@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,6 +117,68 @@ def test_bars_that_never_began_leave_the_terminal_alone() -> None:
     assert out.getvalue() == ""
 
 
+def test_a_step_that_does_not_get_on_is_named_all_the_same() -> None:
+    out = io.StringIO()
+    lines = progress.Lines(out, every_s=0.02)
+    lines.step("compile")
+    for _ in range(200):
+        if out.getvalue():
+            break
+        time.sleep(0.01)
+    lines.close()
+    assert out.getvalue().startswith("Compile: 0 s gone\n")
+    said = out.getvalue()
+    time.sleep(0.05)
+    assert out.getvalue() == said
+
+
+class Display:
+    """Stands for a notebook's page: what was shown, and in the place of what."""
+
+    def __init__(self) -> None:
+        self.shown: list[list[object]] = []
+
+    def display(self, value: object, *, display_id: bool) -> Display:
+        """Show a value in a place of its own."""
+        assert display_id
+        self.shown.append([value])
+        return self
+
+    def update(self, value: object) -> None:
+        """Show a value in the last place."""
+        self.shown[-1].append(value)
+
+
+def test_a_notebook_shows_one_bar_that_is_drawn_again(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    page = Display()
+    monkeypatch.setitem(sys.modules, "IPython.display", page)  # type: ignore[arg-type]
+    with progress.show_progress("notebook") as shown:
+        step = shown.step("improve <routes>", total=4)
+        for _ in range(40):
+            clock.now_s += 0.1
+            step.advance(0.1, note="best 41 %")
+        shown.step("score")
+    (bars,) = page.shown
+    assert len(bars) <= 4 / 0.25 + 3
+    assert [repr(bars[k]) for k in (0, -1)] == ["Improve <routes>: 0 s gone", "Improve <routes>, Score: done in 4 s"]
+    html = bars[-3]._repr_html_()  # type: ignore[attr-defined]
+    assert "<progress" in html
+    assert "Improve &lt;routes&gt;" in html
+    assert "s left, best 41 %" in html
+
+
+def test_progress_in_a_notebook_is_its_bar_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
+    with progress.show_progress() as shown:
+        assert isinstance(shown, progress.Cell)
+    with progress.show_progress(out=io.StringIO()) as shown:
+        assert isinstance(shown, progress.Lines)
+    shell.config = {}
+    with progress.show_progress() as shown:
+        assert isinstance(shown, progress.Lines)
+
+
 def test_progress_is_silent_again_after_the_block() -> None:
     with progress.show_progress("lines", io.StringIO()) as shown:
         assert progress.current_progress() is shown
@@ -122,7 +187,7 @@ def test_progress_is_silent_again_after_the_block() -> None:
 
 def test_an_unknown_style_is_refused() -> None:
     with (
-        pytest.raises(UsageError, match="progress style must be one of auto, bars, lines, silent, got 'loud'"),
+        pytest.raises(UsageError, match="progress style must be one of auto, bars, lines, notebook, silent, got 'loud'"),
         progress.show_progress("loud"),
     ):
         pass

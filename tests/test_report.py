@@ -202,7 +202,7 @@ def test_the_heading_says_what_is_synthetic_and_what_is_not(content: Content) ->
 
 def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     with_bound = replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4})
-    assert "gap 25.0\N{NO-BREAK SPACE}%" in report_html(with_bound)
+    assert "a gap of 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
     assert "upper bound" not in report_html(content)
 
 
@@ -366,7 +366,7 @@ def test_a_sweep_shows_its_curve_and_what_a_further_step_brings(content: Content
 def test_a_sweep_with_bounds_shows_bound_and_gap(content: Content) -> None:
     html = report_html(replace(content, sweep=swept("routes", 0.8)))
     row = html[html.index('<tr class="knee">') :].split("</tr>")[0]
-    assert re.findall(r"<td>([^<]*)</td>", row)[-2:] == ["80.0\N{NO-BREAK SPACE}%", "50.0\N{NO-BREAK SPACE}%"]
+    assert re.findall(r"<td>([^<]*)</td>", row)[-2:] == ["80.0\N{NO-BREAK SPACE}%", "100.0\N{NO-BREAK SPACE}%"]
 
 
 def luminance(colour: str) -> float:

@@ -13,6 +13,7 @@ from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.ledger import Ledger
 from owlbus.evidence.shown import shown_difference, shown_hexes, shown_interval
 from owlbus.privacy import MIN_COUNT
+from owlbus.progress import current_progress
 from owlbus.score import CITY_SHARE, Scorecard, score_plan, trips_interval
 
 if TYPE_CHECKING:
@@ -156,14 +157,16 @@ def compare_plans(
         msg = f"a comparison needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
     ledger = Ledger.build(network, demand, rule, districts)
-    accounts = {name: ledger.enter(plan) for name, plan in plans.items()}
-    first = next(iter(accounts.values()))
-    return Comparison(
-        ledger,
-        dict(plans),
-        {name: score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts) for name, plan in plans.items()},
-        {name: difference(ledger, first, account, headway_s) for name, account in list(accounts.items())[1:]},
-    )
+    step = current_progress().step("Compare plans", len(plans))
+    first = ledger.enter(next(iter(plans.values())))
+    cards: dict[str, Scorecard] = {}
+    changes: dict[str, Difference] = {}
+    for name, plan in plans.items():
+        if cards:
+            changes[name] = difference(ledger, first, ledger.enter(plan), headway_s)
+        cards[name] = score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts)
+        step.advance(note=name)
+    return Comparison(ledger, dict(plans), cards, changes)
 
 
 def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MIN_COUNT) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
+from owlbus.progress import current_progress
 from owlbus.rundir import read_run
 from owlbus.units import NightWindow
 
@@ -262,6 +263,7 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
     timings: dict[str, float] = {}
     city = read_named_city(sources.city)
     files = _records_of(sources, city)
+    current_progress().step("Lay the hexagons")
     with _timed(timings, "grid"):
         grid = build_grid(sources, city)
     with _timed(timings, "demand"):
@@ -373,6 +375,8 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     """
     read = read_demand(sources, rejected=rejected)
     timings = dict(read.timings_s)
+    named = [Path(name).name for name in (sources.nodes, sources.gtfs, sources.osm) if name]
+    current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
     with _timed(timings, "network"):
         network = build_network(sources, read.grid, read.city)
     inputs = (*read.inputs, *sources.network_files)

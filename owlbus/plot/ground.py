@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _LANE_SHARE = 1 / 220
 _MAP_IN, _LEGEND_IN = 7.4, 2.4
 _EDGE = "#e3e6ea"
+_HATCH_PT = 0.45
+_LABEL_PT = 7.5
+_TURNS = (0.0, 0.7, -0.7, 1.4, -1.4, 2.1, -2.1, 2.8)
+"""Ways to turn a label around its terminal, radians, the first that hits no other label is taken."""
 
 
 def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
@@ -100,7 +104,9 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
     axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=_EDGE, linewidths=0.35))
     for mask, pattern in hatches:
         marked = [shapes[k] for k in np.flatnonzero(mask)]
-        axes.add_collection(PolyCollection(marked, facecolors="none", edgecolors=INK, linewidths=0, hatch=pattern))
+        lined = PolyCollection(marked, facecolors="none", edgecolors=INK, linewidths=0, hatch=pattern)
+        lined.set_hatch_linewidth(_HATCH_PT)
+        axes.add_collection(lined)
     axes.autoscale_view()
 
 
@@ -161,13 +167,14 @@ def draw_routes(axes: Axes, network: Network, plan: Plan) -> None:
     casing: list[Any] = [effects.Stroke(linewidth=3.6, foreground="white"), effects.Normal()]
     grid = network.grid
     lane_m = (float(np.ptp(grid.x_m)) + 2 * grid.radius_m) * _LANE_SHARE
+    taken: list[NDArray[np.float64]] = []
     for k, (route, line) in enumerate(zip(plan, route_lines(network, plan, lane_m), strict=True)):
         x, y = line.T
         colour, dashes = route_style(k)
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=2.0, path_effects=casing, zorder=3 + k / 100, solid_joinstyle="round")
         for end in (0, -1):
             axes.plot(x[end], y[end], marker="o", markersize=5, color="white", markeredgecolor=colour, markeredgewidth=1.6, zorder=5)
-            _label(axes, (float(x[end]), float(y[end])), route.name, colour)
+            _label(axes, (float(x[end]), float(y[end])), route.name, colour, taken)
 
 
 def draw_scale(axes: Axes, grid: HexGrid) -> None:
@@ -238,19 +245,30 @@ def _shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
     return list(np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1))
 
 
-def _label(axes: Axes, at: tuple[float, float], name: str, colour: str) -> None:
-    """Write a route's name beside one of its terminals, on the side away from the map's middle."""
+def _label(axes: Axes, at: tuple[float, float], name: str, colour: str, taken: list[NDArray[np.float64]]) -> None:
+    """Write a route's name beside one of its terminals, on the side away from the map's middle where that is free."""
     left, right, low, high = axes.axis()
+    box, figure = axes.get_position(), axes.get_figure(root=True)
+    width_in, height_in = (6.0, 4.0) if figure is None else (figure.get_figwidth(), figure.get_figheight())
+    inches = width_in * box.width, height_in * box.height
+    metres_a_point = max((right - left) / inches[0], (high - low) / inches[1]) / 72
     way = np.array([at[0] - (left + right) / 2, at[1] - (low + high) / 2])
-    shift = 11 * way / max(1.0, float(np.hypot(*way)))
+    angle = float(np.arctan2(way[1], way[0]))
+    half = np.array([0.36 * _LABEL_PT * len(name) + 3.5, 0.5 * _LABEL_PT + 3.5])
+    far = 13 + 0.18 * half[0]
+    spots = [ring * far * np.array([np.cos(angle + turn), np.sin(angle + turn)]) for ring in (1.0, 1.9) for turn in _TURNS]
+    boxes = [np.concatenate([np.array(at) / metres_a_point + spot, half]) for spot in spots]
+    free = [k for k, one in enumerate(boxes) if not any((np.abs(one[:2] - other[:2]) < one[2:] + other[2:]).all() for other in taken)]
+    best = free[0] if free else 0
+    taken.append(boxes[best])
     axes.annotate(
         name.replace("$", r"\$"),
         at,
-        (float(shift[0]), float(shift[1])),
+        (float(spots[best][0]), float(spots[best][1])),
         textcoords="offset points",
         ha="center",
         va="center",
-        fontsize=7.5,
+        fontsize=_LABEL_PT,
         fontweight="bold",
         color="white",
         bbox={"boxstyle": "round,pad=0.22", "facecolor": colour, "edgecolor": "white", "linewidth": 0.8},

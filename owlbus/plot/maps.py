@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
 
-_HATCHES = {"both": "", "gained": "////", "lost": "....", "neither": ""}
+_HATCHES = {"both": "", "gained": "////", "lost": "...", "neither": ""}
 _FAINT = "#d3d8e0"
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MAP_IN, _SIDE_IN, _HEAD_IN = 8.1, 1.9, 0.62
 _PALETTE = 128
 _MOST_IN_LEGEND = 30
+_LEGEND_ROW_IN, _LEGEND_GAP_IN = 0.19, 0.25
 
 
 def draw_map(
@@ -149,4 +150,5 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
         "bbox_transform": figure.transFigure,
     }
     figure.add_artist(axes.legend(handles=[*hexes, *ground], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
-    axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, 0.66), **options)
+    below = 0.97 - (_LEGEND_ROW_IN * (len(hexes) + len(ground) + 1) + _LEGEND_GAP_IN) / figure.get_figheight()
+    axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, below), **options)

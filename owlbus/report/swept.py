@@ -132,6 +132,6 @@ def _row(kind: str, point: Mapping[str, Any], words: Words, *, has_bound: bool) 
     ]
     if has_bound:
         bound = point["bound_share"]
-        gap = None if not bound else 1 - point["objective_share"] / bound
-        cells += ["" if bound is None else words.percent(bound), "" if gap is None else words.percent(max(gap, 0.0))]
+        gap = None if bound is None else words.gap(point["objective_share"], bound)
+        cells += ["" if bound is None else words.percent(bound), gap or ""]
     return {"label": f"{point[kind]:g}", "cells": cells, "is_knee": bool(point["is_knee"])}

@@ -60,11 +60,11 @@ def tiles(content: Content, words: Words) -> list[dict[str, str]]:
 
 
 def _bound_tile(about: Mapping[str, Any], words: Words) -> list[dict[str, str]]:
-    """Value of the plan over its proven bound, where one is known; the gap is what the plan falls short of it, relative to the bound."""
+    """Value of the plan over its proven bound, where one is known; the gap is by how much the bound exceeds it."""
     found, bound = about.get("objective_share"), about.get("bound_share")
     if found is None or not bound:
         return []
-    note = words("key.bound.note", value=words.percent(found), bound=words.percent(bound), gap=words.percent(max(0.0, 1 - found / bound)))
+    note = words("key.bound.note", value=words.percent(found), bound=words.percent(bound), gap=words.gap(found, bound))
     return [{"key": "bound", "value": words.percent(found / bound), "label": words("key.bound"), "note": note, "beside": ""}]
 
 

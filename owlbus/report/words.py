@@ -96,6 +96,10 @@ class Words:
             return self("key.hidden")
         return self("percent").format(f"{100 * share:.{digits}f}")
 
+    def gap(self, found: float, bound: float) -> str:
+        """Return by how much a proven `bound` exceeds what was `found`, shares 0 to 1, as a percent of the latter."""
+        return self("gap.endless") if found <= 0 else self.percent(max(0.0, bound / found - 1))
+
     def hour(self, label: str) -> str:
         """Return the hour of the clock that begins at `label`, two digits, as a span."""
         return self("hour", start=label, end=f"{(int(label) + 1) % 24:02d}")

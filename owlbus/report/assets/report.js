@@ -113,19 +113,30 @@
     const ends = [0, halts.length - 1].map((s) => {
       const label = element("span", { text: route.name });
       label.style.background = route.colour;
-      const icon = L.divIcon({ className: "terminal", html: label, iconSize: [44, 20], iconAnchor: anchor(halts[s], halts) });
+      const icon = L.divIcon({ className: "terminal", html: label, iconSize: [44, 20], iconAnchor: [22, 10] });
       return L.marker(halts[s], { icon, keyboard: false, riseOnHover: true }).on("click", () => choose({ route: k }));
     });
-    return { lines, stops: L.layerGroup(stops), group: L.layerGroup([...lines, ...ends]), card: route.card };
+    return { lines, ends, stops: L.layerGroup(stops), group: L.layerGroup([...lines, ...ends]), card: route.card };
   });
-  function anchor(at, halts) { // away from the middle of the map's hexes
-    const middle = hexGroup.getBounds().getCenter();
-    const x = at[1] - middle.lng, y = at[0] - middle.lat, far = Math.hypot(x, y) || 1;
-    return [22 - 17 * x / far, 10 + 17 * y / far];
+  function spread() { // names of terminals lie away from the middle of the hexes, and turn around their stop where another name lies
+    const middle = map.latLngToLayerPoint(hexGroup.getBounds().getCenter()), taken = [];
+    routes.forEach((route) => route.ends.forEach((marker) => {
+      const icon = marker.getElement();
+      if (!icon) return;
+      const at = map.latLngToLayerPoint(marker.getLatLng()), away = Math.atan2(at.y - middle.y, at.x - middle.x);
+      const half = [icon.firstChild.offsetWidth / 2 + 1, icon.firstChild.offsetHeight / 2 + 1];
+      const spots = [1, 1.9].flatMap((ring) => [0, 0.7, -0.7, 1.4, -1.4, 2.1, -2.1, 2.8].map((turn) => [
+        ring * (half[0] * 0.35 + 12) * Math.cos(away + turn), ring * (half[1] * 0.35 + 12) * Math.sin(away + turn)]));
+      const free = spots.find(([x, y]) => taken.every((box) => Math.abs(at.x + x - box[0]) >= half[0] + box[2] || Math.abs(at.y + y - box[1]) >= half[1] + box[3]));
+      const [x, y] = free || spots[0];
+      taken.push([at.x + x, at.y + y, half[0], half[1]]);
+      icon.style.marginLeft = x - 22 + "px"; icon.style.marginTop = y - 10 + "px";
+    }));
   }
   function place() {
     data.routes.forEach((route, k) => routes[k].lines.forEach((line) => line.setLatLngs(beside(route))));
     const close = map.getZoom() >= home + 1.2;
+    spread();
     routes.forEach((route, k) => {
       const wanted = state.shown.has(k) && (close || state.route === k);
       if (wanted !== map.hasLayer(route.stops)) { if (wanted) route.stops.addTo(map); else route.stops.remove(); }
