@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from owlbus.search import Case as Case
     from owlbus.search import Objective as Objective
     from owlbus.search import Result as Result
+    from owlbus.search import Wishes as Wishes
     from owlbus.search import plan_routes as plan_routes
     from owlbus.search import upper_bound as upper_bound
     from owlbus.timetable import Operation as Operation
@@ -162,6 +163,7 @@ _NAMES = {
         "Case",
         "Objective",
         "Result",
+        "Wishes",
         "plan_routes",
         "upper_bound",
     ),

@@ -30,10 +30,10 @@ from owlbus.evidence.routes import explain_routes
 from owlbus.evidence.suggest import suggest_swaps
 from owlbus.evidence.sweep import settings_of_text, sweep_plans
 from owlbus.kernels.detours import steps_apart
-from owlbus.limits import RouteLimits
+from owlbus.limits import MaxSteps, RouteLimits
 from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.score import difference_interval, score_plan, share_interval
-from owlbus.search import Case, Objective
+from owlbus.search import Case, Objective, Wishes, plan_routes
 
 SERVED = Objective()
 ANY = RouteLimits(max_circuity=1e6)
@@ -399,6 +399,15 @@ def test_a_robust_plan_is_never_worse_on_bad_nights_than_the_one_it_begins_from_
         case = Case.build(network, demand.slice(nights=[night]))
         for one, shares in ((found.plan, found.shares), (plan, found.start_shares)):
             assert shares[night] == pytest.approx(case.value(one, objective) / case.total_value(objective), abs=1e-12)
+
+
+def test_a_robust_plan_keeps_the_wishes_of_the_plan_it_begins_from():
+    network, demand, plan = town(n_nights=3)
+    wishes = Wishes(fixed=Plan(plan.routes[:1], network.fingerprint), required=(24,), forbidden=(12,), depots=(0, 4, 14, 20, 24))
+    start = plan_routes(network, demand, 3, limits=ANY, wishes=wishes, stop_when=[MaxSteps(300)]).plan
+    found = robust_plan(network, demand, start, ANY, wishes=wishes, quantile=0.0, n_rounds=2, n_steps=800)
+    assert wishes.broken(network, start) == wishes.broken(network, found.plan) == ()
+    assert found.plan.names[0] == "A"
 
 
 def test_a_robust_plan_says_what_it_gains_on_bad_nights_and_costs_on_the_mean():

@@ -134,8 +134,8 @@ def test_the_checker_names_every_wish_that_a_plan_breaks():
     )
     assert wishes.broken(NETWORK, plan) == (
         "route A is fixed, and changed",
-        "stop 1: 1 routes call there, 2 should",
-        "stop 30: 0 routes call there, 1 should",
+        "stop 1 is called at by 1 of the 2 routes wished for",
+        "stop 30 is called at by 0 of the 1 routes wished for",
         "route A passes stop 2, which is forbidden",
         "route B rides from stop 7 to stop 6, which is forbidden",
         "route B ends at stop 7, which is no depot",
@@ -193,11 +193,11 @@ FIXED = Plan((Route([0, 1, 2, 3, 4, 5], "N26"),), NETWORK.fingerprint)
             {},
             "4 routes are fixed, and the plan has 3",
         ),
-        (Wishes(hubs=((14, 5),)), {}, "no way was found for 5 routes to call at stop 14 within the limits, only for 3; allow more routes"),
+        (Wishes(hubs=((14, 5),)), {}, "no way was found for 5 routes to call at stop 14 within the limits, but for 3; allow more routes"),
         (
             Wishes(required=(0, 5, 30, 35)),
             {"max_total_length_m": 5_000, "max_length_m": 5_000},
-            "no way was found for 1 routes to call at stop [0-9]+ within the limits, only for 0",
+            "no way was found for a route to call at stop [0-9]+ within the limits, but for 0",
         ),
     ],
 )

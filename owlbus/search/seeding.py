@@ -85,9 +85,11 @@ def take_in_wanted(chain: Chain, wishes: Wishes) -> None:
         best = min(_ways_in(chain, wishes, stop), key=lambda way: (way[0], way[1], way[2].tobytes()), default=None)
         if best is None:
             calls = sum(stop in route.stops for route in chain.best_plan())
+            least = wishes.wanted[stop]
+            routes = "a route" if least == 1 else f"{least} routes"
             msg = (
-                f"no way was found for {wishes.wanted[stop]} routes to call at {network_name(network, stop)} within the limits, only for "
-                f"{calls}; allow more routes, kilometres or minutes, or wish for less"
+                f"no way was found for {routes} to call at {network_name(network, stop)} within the limits, but for {calls}; "
+                "allow more routes, kilometres or minutes, or wish for less"
             )
             raise InfeasibleError(msg)
         chain.put(best[1], best[2])

@@ -82,7 +82,7 @@ class Wishes:
         return dict(sorted(least.items()))
 
     def names(self) -> dict[int, str]:
-        """Return the names of fixed routes and of those with terminals, by their place; the others are numbered, from 0."""
+        """Return the names of fixed routes and of those with terminals, by their index in the plan; the others are numbered."""
         fixed = () if self.fixed is None else self.fixed.names
         return dict(enumerate((*fixed, *(name for name, _, _ in self.terminals))))
 
@@ -201,7 +201,7 @@ class Wishes:
         return (
             *(line for k, route in enumerate(self._fixed_routes()) for line in _changed(plan, k, route)),
             *(
-                f"{network_name(network, stop)}: {calls} routes call there, {least} should"
+                f"{network_name(network, stop)} is called at by {calls} of the {least} routes wished for"
                 for stop, least in self.wanted.items()
                 if (calls := sum(stop in route.stops for route in plan)) < least
             ),
