@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from owlbus.records.judging import Verdict
     from owlbus.records.opening import Source
     from owlbus.records.reading import Batch
+    from owlbus.records.texts import TextRows
     from owlbus.units import NightWindow
 
 N_THREADS = 2
@@ -173,7 +174,7 @@ class Counter:
         self,
         source: Source,
         first_row: int,
-        frame: pl.DataFrame,
+        frame: pl.DataFrame | TextRows,
         repeats: np.ndarray[tuple[int], np.dtype[np.uint8]] | None,
         *,
         is_explained: bool,

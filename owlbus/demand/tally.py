@@ -18,6 +18,7 @@ from owlbus.errors import DataError, UsageError
 from owlbus.records.judging import Verdict, explained_hexes, units_of
 from owlbus.records.rules import MAX_SPEED_KMH
 from owlbus.records.subscribers import NOBODY, Subscribers
+from owlbus.records.texts import TextRows
 from owlbus.units import TRIP_UNITS
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class Tally:
 
     def _persons(self, batch: Batch) -> NDArray[np.int64]:
         """Return the subscriber of each row, `NOBODY` where there is none; empty if the file names none."""
-        if "subscriber" not in batch.frame.columns:
+        if isinstance(batch.frame, TextRows) or "subscriber" not in batch.frame.columns:
             return _NONE
         return self.subscribers.numbers(batch.frame["subscriber"])
 

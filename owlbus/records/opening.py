@@ -19,6 +19,7 @@ from owlbus.records.masts import most_frequent_places, read_masts, text_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from io import BytesIO
     from os import PathLike
 
     import polars as pl
@@ -101,11 +102,11 @@ class Source:
         """Return where row `row`, counted from 0, is found: a row of a table, a line of a text."""
         return f"row {row + 1}" if self.is_table else f"line {row + 2}"
 
-    def scan(self) -> pl.LazyFrame:
-        """Return its columns under owlbus' names, not read yet."""
+    def scan(self, text: BytesIO | None = None) -> pl.LazyFrame:
+        """Return its columns under owlbus' names, not read yet; those of `text` instead, which has the same header."""
         import polars as pl
 
-        frame = _scanned(self.path, self.form, self.separator)
+        frame = _scanned(text or self.path, self.form, self.separator)
         if self.first_row or self.stop_row is not None:
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
         stripped = _stripped(frame)
@@ -209,7 +210,7 @@ def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
 
 
-def _scanned(file: Path, form: str, separator: str) -> pl.LazyFrame:
+def _scanned(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
     """Return a file as polars scans it, text as text."""
     import polars as pl
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.records.opening import reading_errors
+from owlbus.records.texts import TextRows, is_plain, read_texts
 from owlbus.records.times import NO_TIME, UNDATED_S, check_timezone, seconds
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Batch:
 
     source: Source
     first_row: int
-    frame: pl.DataFrame
+    frame: pl.DataFrame | TextRows
     ticks: NDArray[np.int64]
     end_ticks: NDArray[np.int64]
     per_s: int
@@ -153,7 +154,7 @@ def read_batches(source: Source, timezone: str | None = None) -> Iterator[Batch]
         yield batch_of(source, first_row, frame, timezone)
 
 
-def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
+def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[int, pl.DataFrame | TextRows]]:
     """
     Rows of a file in order, as they were read, so that they can be turned into batches elsewhere.
 
@@ -164,8 +165,8 @@ def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[i
 
     Yields
     ------
-    tuple of int and DataFrame
-        Row of the file that the frame begins with, from 0, and at most `BATCH_ROWS` rows.
+    tuple of int and DataFrame or TextRows
+        Row of the file that the frame begins with, from 0, and at most `BATCH_ROWS` rows, or some lines of a plain text.
 
     Raises
     ------
@@ -174,20 +175,31 @@ def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[i
     """
     check_timezone(timezone)
     first_row = source.first_row
+    for rows in read_texts(source) if is_plain(source) else (None,):
+        if rows is None:
+            yield from _polars_frames(replace(source, first_row=first_row))
+        else:
+            yield first_row, rows
+            first_row += rows.n_rows
+    source.check_unchanged()
+
+
+def _polars_frames(source: Source) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield the rows of a file as polars reads them."""
+    first_row = source.first_row
     with reading_errors(source.name):
         batches = source.scan().collect_batches(maintain_order=True)
     while True:
         with reading_errors(source.name):
             frame = next(batches, None)
         if frame is None:
-            break
+            return
         for part in frame.iter_slices(BATCH_ROWS):
             yield first_row, part
             first_row += part.height
-    source.check_unchanged()
 
 
-def batch_of(source: Source, first_row: int, frame: pl.DataFrame, timezone: str | None = None) -> Batch:
+def batch_of(source: Source, first_row: int, frame: pl.DataFrame | TextRows, timezone: str | None = None) -> Batch:
     """
     Columns of numbers of some rows.
 
@@ -212,6 +224,15 @@ def batch_of(source: Source, first_row: int, frame: pl.DataFrame, timezone: str 
     DataError
         If times need a zone and none is given.
     """
+    if isinstance(frame, TextRows):
+        parsed = frame.parsed()
+        if parsed is not None:
+            none = np.empty(0, dtype=np.int64)
+            lon, lat, *goal = (Numbers(column, NO_NUMBERS.bits) for column in parsed[1])
+            to_lon, to_lat = goal or (NO_NUMBERS, NO_NUMBERS)
+            return Batch(source, first_row, frame, parsed[0], none, 1, True, (lon, lat), (to_lon, to_lat), NO_NUMBERS.values)  # noqa: FBT003
+        with reading_errors(source.name):
+            frame = frame.frame()
     kind = source.layout.kind
     ticks, end_ticks, per_s, is_dated = _times(source, frame, timezone or source.layout.timezone)
     lon, lat = (_numbers(frame, name) for name in kind.position)
@@ -234,7 +255,7 @@ def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[N
         return ticks[0], ticks[1] if end else none, per_s, True
     start_s = _on_date(source.name, frame, seconds(source.name, frame[start], timezone))
     if end is None:
-        return start_s, none, 1, False
+        return start_s, none, 1, not ((start_s >= 0) & (start_s < UNDATED_S)).any()
     if end == "duration_s":
         return start_s, _after(start_s, _numbers(frame, end).filled()), 1, False
     return start_s, _on_date(source.name, frame, seconds(source.name, frame[end], timezone)), 1, False

@@ -1,0 +1,121 @@
+"""The quick parser of plain CSV, held against the reader of all texts: the same rows, or the same refusal."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from owlbus.demand import estimate_demand
+from owlbus.errors import DataError
+from owlbus.hexgrid import HexGrid
+from owlbus.records import open_sources, read_batches, reading, texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GRID = HexGrid.cover([(30.30, 59.92), (30.34, 59.92), (30.34, 59.94), (30.30, 59.94)])
+HEADER = "time,lon,lat,note,home_lon,home_lat"
+NUMBERS = st.one_of(
+    st.floats(-180, 180).map(repr),
+    st.decimals(-999, 999, places=6).map(str),
+    st.sampled_from(
+        ["", "30", "-30.5", "+30.5", ".5", "5.", "-", "-.5", "3e1", "3.0E+1", " 30.1", "30.1 ", "nan", "inf", "1e9", "0x1", "30,1", "1_0"]
+    ),
+    st.sampled_from(["30.123456789012345678", "123456789012345", "1234567890123456", "-0", "-0.0", "00030.10", "\u0661"]),
+)
+TIMES = st.one_of(
+    st.datetimes().map(lambda moment: moment.isoformat(sep=" ", timespec="seconds")),
+    st.datetimes().map(lambda moment: moment.isoformat(timespec="microseconds")),
+    st.sampled_from(["", "2013-03-02 01:10", "2013-02-29 01:10:00", "2012-02-29 25:10:00", "2013-03-02 48:00:00", "2013-3-2 1:10:00"]),
+    st.sampled_from(["25:10:00", "2013-03-02 01:60:00", "2013-03-02 01:10:00.", "2013-03-02 01:10:0x", "1970-01-02 23:59:59", "x"]),
+    st.sampled_from(["2099-12-31 23:59:59", "2110-01-01 00:00:00", "0000-00-00 00:00:00", "1362186600"]),
+)
+NOTES = st.sampled_from(["", "a", "é", "a b", "'", '"', '"a,b"', '"a\nb"', "\t"])
+PLAIN = st.tuples(
+    st.datetimes(dt.datetime(1971, 1, 1)).map(lambda moment: moment.isoformat(sep=" ", timespec="seconds")),  # noqa: DTZ001
+    *(st.decimals(-180, 180, places=5).map(str) for _ in range(2)),
+    st.just("x"),
+    *(st.sampled_from(["", "30.31", "59.931"]) for _ in range(2)),
+)
+ROW = st.one_of(PLAIN, PLAIN, PLAIN, st.tuples(TIMES, NUMBERS, NUMBERS, NOTES, NUMBERS, NUMBERS))
+SHORT = st.sampled_from(["", "2013-03-02 01:10:00,30", ",,,,,", ",,,,,,", ","])
+LINES = st.one_of(ROW.map(",".join), ROW.map(",".join), ROW.map(",".join), SHORT)
+
+
+def everything(path: Path) -> list[Any] | str:
+    """All rows of a file, as numbers and as text, or why it is refused."""
+    try:
+        with open_sources([path]) as (source,):
+            batches = list(read_batches(source))
+    except DataError as error:
+        return str(error)
+    rows: list[Any] = []
+    for batch in batches:
+        held = batch.frame[np.arange(batch.n_rows)].select(pl.all().cast(pl.String)).rows()
+        start = [time_s if time_s >= 0 else None for time_s in batch.start_s.tolist()]
+        places = zip(
+            *(np.ascontiguousarray(c).view(np.int64).tolist() for c in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)), strict=True
+        )
+        rows += zip(range(batch.first_row, batch.first_row + batch.n_rows), start, places, held, strict=True)
+    return rows
+
+
+@given(
+    lines=st.lists(LINES, max_size=12),
+    end=st.sampled_from(["\n", "\r\n"]),
+    last=st.booleans(),
+    mark=st.booleans(),
+    chunk=st.integers(1, 300),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=100, deadline=None)
+def test_a_plain_text_is_read_as_all_texts_are(lines: list[str], end: str, last: bool, mark: bool, chunk: int, tmp_path: Path) -> None:  # noqa: FBT001
+    path = tmp_path / "calls.csv"
+    path.write_bytes((("\ufeff" if mark else "") + end.join([HEADER, *lines]) + (end if last else "")).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "CHUNK_BYTES", chunk)
+        quick = everything(path)
+        patch.setattr(reading, "is_plain", lambda source: False)  # noqa: ARG005
+        assert quick == everything(path)
+
+
+def rows_of(text: str, path: Path) -> tuple[list[int], list[float]]:
+    """Seconds and longitudes that the quick parser itself reads."""
+    path.write_text(text)
+    with open_sources([path]) as (source,):
+        assert texts.is_plain(source)
+        (rows,) = texts.read_texts(source)
+        assert rows is not None
+        parsed = rows.parsed()
+    assert parsed is not None
+    return parsed[0].tolist(), parsed[1][0].tolist()
+
+
+def test_plain_lines_are_parsed_without_help(tmp_path: Path) -> None:
+    lines = ["2013-03-02T01:10:00.250,30.3,1,,2,3", "2013-03-02 25:10,-0.5,1,é,2,3", ",,,,,", "1970-01-01 00:00:00,7,1,,2,3"]
+    times, lon = rows_of("\n".join([HEADER, *lines, ""]), tmp_path / "calls.csv")
+    assert times == [1362186600, 1362273000, -1, -1]
+    assert lon[:2] + lon[3:] == [30.3, -0.5, 7.0]
+    assert np.isnan(lon[2])
+
+
+@pytest.mark.parametrize("header", ['"time",lon,lat,home_lon,home_lat', "time,lon,lat,home_lon,home_lat,subscriber"])
+def test_layouts_that_need_more_than_places_and_times_are_left_to_polars(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"{header}\n2013-03-02 01:10:00,30.3,59.9,30.3,59.9,a\n"[: None if "sub" in header else -3] + "\n")
+    with open_sources([path]) as (source,):
+        assert not texts.is_plain(source)
+
+
+def test_rejected_lines_of_a_plain_text_keep_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    here, there = (f"{GRID.lon[i]:.5f},{GRID.lat[i]:.5f}" for i in (0, 1))
+    path.write_text(f"time,lon,lat,home_lon,home_lat\n2013-03-02 01:10:00,{here},{there}\n2013-03-02 01:10:00,031.00,60.50,{there}\n")
+    estimate_demand(path, GRID, rejected=tmp_path / "rejected.parquet")
+    row = pl.read_parquet(tmp_path / "rejected.parquet").row(0, named=True)
+    assert (row["place"], row["reason"], row["lon"], row["lat"]) == ("line 3", "outside the area", "031.00", "60.50")
