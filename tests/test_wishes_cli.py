@@ -84,6 +84,11 @@ def test_a_plan_near_a_base_changes_at_most_so_many_of_its_stops(made, capsys):
         (["--base", "BASE", "--max-change", "110"], 2, "--max-change must lie in [0, 100] percent, got 110"),
         (["--base", "BASE", "--depot", "3"], 2, "--base keeps its terminals, and --depot is a wish for new routes; leave one of them out"),
         (["--base", "BASE", "--robust", "0.1"], 2, "--robust 0.1 changes routes as it likes, and --base says that few stops may change"),
+        (
+            ["--base", "BASE", "--time", "5"],
+            2,
+            "a plan near a base is searched by moves, not for 5 seconds; name --steps instead of --time",
+        ),
         (["--base", "BASE", "--require", "ABSENT"], 4, "is required, and no route of the base calls there; plan without --base"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from owlbus.errors import InfeasibleError
+from owlbus.errors import InfeasibleError, UsageError
 from owlbus.limits import DEFAULT_STEPS
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
 
     Raises
     ------
+    UsageError
+        If the search is limited by seconds.
     InfeasibleError
         If a required stop is on no route of the base.
     """
@@ -42,6 +44,9 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     from owlbus.search import Case, Objective, Result, TracePoint
     from owlbus.search.wishes import network_name
 
+    if request.time_s is not None:
+        msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name --steps instead of --time"
+        raise UsageError(msg)
     required = () if request.wishes is None else request.wishes.required
     absent = [stop for stop in required if stop not in base.used_stops]
     if absent:
