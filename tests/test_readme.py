@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import typer
 
-from owlbus.cli.app import COMMANDS, make_app
+from owlbus.cli.app import COMMANDS, main, make_app
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,6 +43,19 @@ def test_every_command_line_parses(line: str) -> None:
     command = typer.main.get_command(make_app())
     context = command.commands[name].make_context(name, words)  # type: ignore[attr-defined]
     assert context.params
+
+
+@pytest.mark.real
+def test_public_records_are_read_by_the_lines_that_say_so(cases: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = re.findall(r"^owlbus (demand \.\./shared/cases/.*)$", TEXT, flags=re.MULTILINE)
+    read = {word for line in lines for word in re.findall(r"\.\./shared/cases/(\S+)", line)}
+    assert read == {"stpetersburg/taxi_trips.csv.gz", "taxi/chicago_taxi.csv", "calls/calls.csv", "calls/antennas.csv"}
+    rows = []
+    for line in lines:
+        with pytest.raises(SystemExit, match="^0$"):
+            main([*line.replace("../shared/cases", str(cases)).split(), "--json"])
+        rows.append(json.loads(capsys.readouterr().out)["records"]["rows_in"])
+    assert rows == [67_912, 15_002, 49]
 
 
 def test_files_that_are_named_exist() -> None:
