@@ -52,7 +52,7 @@ def test_public_records_are_read_by_the_lines_that_say_so(cases: Path, capsys: p
     assert read == {"stpetersburg/taxi_trips.csv.gz", "taxi/chicago_taxi.csv", "calls/calls.csv", "calls/antennas.csv"}
     rows = []
     for line in lines:
-        with pytest.raises(SystemExit, match="^0$"):
+        with pytest.raises(SystemExit, match=r"^0$"):
             main([*line.replace("../shared/cases", str(cases)).split(), "--json"])
         rows.append(json.loads(capsys.readouterr().out)["records"]["rows_in"])
     assert rows == [67_912, 15_002, 49]
