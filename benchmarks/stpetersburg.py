@@ -65,7 +65,7 @@ def main() -> None:
     """Plan, score and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, default=CASES, help="folder of the data")
-    parser.add_argument("--steps", type=int, default=40_000, help="moves of the search")
+    parser.add_argument("--steps", type=int, default=20_000, help="moves of the search")
     parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/README.md")
     given = parser.parse_args()
     if not given.cases.is_dir():

@@ -23,15 +23,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
+from owlbus.demand import estimate_demand
 from owlbus.errors import DataError, UsageError
 from owlbus.gtfs import FeedSettings, check_gtfs, gtfs_bytes, read_gtfs, write_gtfs
 from owlbus.gtfs.frequencies import periods_of
+from owlbus.hexgrid import HexGrid
+from owlbus.network import Network
 from owlbus.pipeline import Sources, build_study
 from owlbus.plan import Plan, Route, read_plan
 from owlbus.timetable import Direction, Operation, Timetable, build_timetable, clock_time
 from owlbus.timetable.flows import find_riders
 from owlbus.timetable.journeys import Departures, follow_from
-from owlbus.units import HOUR_S, parse_time
+from owlbus.units import HOUR_S, NightWindow, parse_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
-    from owlbus.network import Network
     from owlbus.timetable.flows import Riders
 
 FEED = FeedSettings.after(dt.date(2013, 3, 17), "Asia/Seoul")
@@ -346,6 +348,26 @@ def test_two_readers_see_the_same_routes_runs_stops_and_times(tmp_path):
     network, _, table = small()
     write_gtfs(tmp_path / "a.zip", network, table, FEED)
     readers_agree(tmp_path / "a.zip", table, FEED.dates)
+
+
+@pytest.mark.real
+def test_the_published_lines_of_st_petersburg_make_a_feed_without_findings(cases, tmp_path):
+    """Twenty-one lines on real roads, 22:00 to 07:00: two validators say nothing, two readers see the timetable, it comes back equal."""
+    folder = cases / "stpetersburg"
+    grid = HexGrid.cover([(29.9, 59.7), (30.7, 59.7), (30.7, 60.15), (29.9, 60.15)])
+    network = Network.from_tables(folder / "road_nodes.csv.gz", folder / "road_links.csv.gz", grid)
+    demand, _ = estimate_demand(folder / "taxi_trips.csv.gz", grid, NightWindow.parse("22-07"))
+    plan = read_plan(folder / "night_lines.csv.gz", network)
+    table, _ = build_timetable(network, plan, demand)
+    feed = FeedSettings.after(None, "Europe/Moscow")
+    for frequencies in (False, True):
+        path = tmp_path / f"{frequencies}" / "gtfs.zip"
+        path.parent.mkdir()
+        write_gtfs(path, network, table, feed, frequencies=frequencies)
+        validators_are_content(path, feed.start_date)
+        assert read_gtfs(path, network).equals(table)
+    readers_agree(tmp_path / "False" / "gtfs.zip", table, feed.dates)
+    assert (len(table.plan), table.hours) == (21, tuple(range(22, 31)))
 
 
 def earliest(table: Timetable, start: int, ready_s: int, change_s: int) -> dict[int, int]:

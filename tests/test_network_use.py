@@ -187,6 +187,22 @@ def test_the_hours_of_the_window_choose_the_runs_of_a_feed(feed: str) -> None:
         build_network(Sources(), None)
 
 
+def test_the_stretch_of_streets_is_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nodes, links = tmp_path / "nodes.csv", tmp_path / "links.csv"
+    tables = roads()
+    tables[0].write_csv(nodes)
+    tables[1].write_csv(links)
+    (tmp_path / "area.csv").write_text("lon,lat\n10.0,50.0\n10.05,50.0\n10.05,50.03\n10.0,50.03\n")
+    found = []
+    for stretch in ("1", "2.5"):
+        given = ["--nodes", str(nodes), "--links", str(links), "--area", str(tmp_path / "area.csv"), "--stretch", stretch]
+        assert run(["network", *given, "--json", "-q"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["links"])
+    assert found[0] > found[1]
+    assert run(["network", "--nodes", str(nodes), "--links", str(links), "--area", str(tmp_path / "area.csv"), "--stretch", "0.5"]) == 2
+    assert "stretch must lie in [1, 3], got 0.5" in capsys.readouterr().err
+
+
 def test_the_scorecard_states_the_rule_of_the_walk() -> None:
     from cities import city
 

@@ -176,6 +176,12 @@ class NetworkOptions:
             _NETWORK, "--walk-share", unit="SHARE", text="Share of a hexagon's area that must lie within the walk. Default: its centre."
         ),
     ] = None
+    stretch: Annotated[
+        float,
+        option(
+            _NETWORK, "--stretch", unit="RATIO", text="On streets, round trip over other links taken for a link of its own; 1 is exact."
+        ),
+    ] = 1.25
     speed: Annotated[float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed, layovers included.")] = 19.0
 
 
@@ -397,6 +403,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
         "walk_m": walk_m,
         "walk_network": bool(kind),
         "walk_area_share": network.walk_share,
+        "stretch": network.stretch,
         "speed_kmh": network.speed,
     }
 

@@ -69,6 +69,9 @@ class Sources:
         Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
     speed_kmh
         Commercial speed in km/h, layovers included.
+    stretch
+        Round trip over other links taken for a link of its own on streets, dimensionless, 1 to 3; 1 is exact, with some three times
+        the links.
     window
         Hours of the night that count.
     taxi_weight
@@ -112,6 +115,7 @@ class Sources:
     walk_network: bool = False
     walk_area_share: float | None = None
     speed_kmh: float = 19.0
+    stretch: float = 1.25
     window: NightWindow = field(default_factory=NightWindow)
     taxi_weight: float = 0.2
     n_nights: int | None = None
@@ -461,17 +465,18 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     walk: dict[str, Any] = {"walk_m": sources.walk_m, "walk_area_share": sources.walk_area_share}
     merged: dict[str, Any] = {"merge_m": sources.merge_m, "night_factor": sources.night_factor, "radius_m": sources.radius_m}
     speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
+    streets = speed | {"stretch": sources.stretch}
     beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
     paths = read_paths(sources.osm) if beside and sources.osm is not None else None
     if sources.gtfs is not None:
         return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, hours=sources.window.hours, paths=paths, **walk, **merged)
     if sources.osm is not None and not beside:
-        return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **speed)
+        return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **streets)
     if grid is None:
         msg = "road tables and the hex lattice need a study area; add --area outline.geojson, or --city seoul"
         raise UsageError(msg)
     if sources.nodes is not None:
-        return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **speed)
+        return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **streets)
     facts: dict[str, Any] = {} if city is None else {"rivers": (city.river,), "bridges": city.bridges, "mountains": city.mountains}
     return Network.from_lattice(grid, **facts, **walk, **speed)
 
