@@ -334,7 +334,8 @@ def test_beside_a_plan_that_hardly_differs_no_share_tells_the_difference() -> No
     card = {**whole, "by_hour": {"00": part, "01": part}, "by_weekday": {}, "by_group": {"A": part}}
     coarse = {kind: {"share": 0.45, "numerator": 45.0} for kind in part}
     moved = {"net_trips": None, "net_presence": 20.0}
-    change = {"whole": moved, "by_hour": {"00": moved, "01": {"net_trips": 0.0, "net_presence": 0.0}}, "by_weekday": {}, "by_district": {}}
+    changes = {"presence_share_change": 0.02, "served_share_change": None, "direct_share_change": None}
+    change = {**changes, "by_hour": {"00": moved, "01": {"net_trips": 0.0, "net_presence": 0.0}}, "by_weekday": {}, "by_district": {}}
     shown = beside_first(card, coarse, change)
     assert [shown[kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, 0.45, 0.45]
     assert shown["served"]["low_share"] is None

@@ -110,8 +110,8 @@ def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: M
         The scorecard with the shares of `measures`, and without shares of parts whose difference is of few people.
     """
     shown = dict(card)
-    for kind, what in _COUNTED.items():
-        if change["whole"][f"net_{what}"] is None:
+    for kind in _COUNTED:
+        if change[f"{kind}_share_change"] is None:
             measure = measures[kind]
             shown[kind] = {
                 **card[kind],
