@@ -7,6 +7,7 @@ import signal
 from dataclasses import fields
 
 import numpy as np
+import polars as pl
 import pytest
 
 from owlbus import cluster
@@ -56,13 +57,17 @@ def test_accounts_of_parts_merge_in_any_order_to_that_of_the_whole(town):
     assert (one.rows.tolist(), one.first) == (two.rows.tolist(), two.first)
 
 
-def test_two_processes_count_what_one_does(town, monkeypatch):
-    monkeypatch.setattr(cluster, "PART_ROWS", 100_000)
+def test_two_processes_count_and_reject_what_one_does(town, monkeypatch, tmp_path):
+    monkeypatch.setattr(cluster, "parts_of", lambda sources: parts_of(sources, 100_000))
     grid, files = town
-    one, report = estimate_demand(files, grid)
-    two, other = estimate_demand(files, grid, run=runner("processes:2"))
+    one, report = estimate_demand(files, grid, rejected=tmp_path / "one.parquet")
+    two, other = estimate_demand(files, grid, run=runner("processes:2"), rejected=tmp_path / "two.parquet")
     assert same(one, two)
     assert report == other
+    rejected = [pl.read_parquet(tmp_path / name) for name in ("one.parquet", "two.parquet")]
+    assert rejected[0].equals(rejected[1])
+    assert rejected[0].height == report.rows_rejected
+    assert (tmp_path / "two.parquet").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):

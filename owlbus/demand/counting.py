@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from owlbus.demand.report import FileLedger
 from owlbus.demand.tally import Tally
 from owlbus.demand.trips import Trips
+from owlbus.records.files import packed_rejected_rows
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.subscribers import Subscribers
 from owlbus.records.twins import Twins, may_have_twins
@@ -48,11 +49,14 @@ class Terms:
         Hours that count.
     timezone
         Zone that times with a zone are shown in.
+    keeps_rejected
+        Whether parts that are counted elsewhere bring their rejected rows back.
     """
 
     grid: HexGrid
     window: NightWindow
     timezone: str | None = None
+    keeps_rejected: bool = False
 
 
 @dataclass(slots=True)
@@ -66,10 +70,13 @@ class Account:
         Counts by kind of record.
     ledgers
         Rows by rule, by name of the file.
+    rejected
+        Name of the file, first row, and rejected rows as packed Parquet, of each part that was counted elsewhere.
     """
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     ledgers: dict[str, FileLedger] = field(default_factory=dict)
+    rejected: list[tuple[str, int, bytes]] = field(default_factory=list)
 
     def merge(self, other: Account) -> Account:
         """Add what `other` came to, and return this account."""
@@ -83,6 +90,7 @@ class Account:
                 self.ledgers[name].merge(ledger)
             else:
                 self.ledgers[name] = ledger
+        self.rejected += other.rejected
         return self
 
 
@@ -232,7 +240,13 @@ def count_part(terms: Terms, sources: Sequence[Source]) -> Account:
     Account
         What they came to.
     """
+    packed: list[tuple[str, int, bytes]] = []
     with counting(terms, 1) as counter:
         for source in sources:
-            counter.count(source, None, lambda rows: None)  # noqa: ARG005 - nobody watches
-        return counter.total()
+            with packed_rejected_rows() as (bin_, held):
+                counter.count(source, bin_ if terms.keeps_rejected else None, lambda rows: None)  # noqa: ARG005 - nobody watches
+            if terms.keeps_rejected:
+                packed.append((source.name, source.first_row, held.getvalue()))
+        account = counter.total()
+    account.rejected += packed
+    return account

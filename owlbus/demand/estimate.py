@@ -15,7 +15,7 @@ from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_n
 from owlbus.demand.weights import weigh
 from owlbus.errors import DataError, UsageError
 from owlbus.progress import current_progress
-from owlbus.records.files import rejected_rows
+from owlbus.records.files import rejected_rows, write_packed
 from owlbus.records.layout import CALLS, TAXI, Kind
 from owlbus.records.opening import open_sources
 from owlbus.units import NightWindow
@@ -81,7 +81,8 @@ def estimate_demand(
     market_share
         Share of people whose calls are in the records, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
     run
-        What counts the files, such as `owlbus.cluster.runner` returns; threads of this process by default.
+        What counts the files, such as `owlbus.cluster.runner` returns; threads of this process by default. Rejected rows come back
+        packed and are held in memory until they are written.
 
     Returns
     -------
@@ -100,9 +101,12 @@ def estimate_demand(
     window = window or NightWindow()
     _check_shares(taxi_weight=taxi_weight, max_rejected_share=max_rejected_share)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    terms = Terms(grid, window, timezone)
+    terms = Terms(grid, window, timezone, keeps_rejected=rejected is not None)
     with open_sources(files, columns, masts) as sources:
         account = _count_here(terms, sources, max_rejected_share, rejected) if run is None else run(terms, sources)
+        if run is not None and rejected is not None:
+            order = {source.name: place for place, source in enumerate(sources)}
+            write_packed((part for *_, part in sorted(account.rejected, key=lambda one: (order[one[0]], one[1]))), rejected)
         ledgers = [account.ledgers.get(source.name) or FileLedger(source) for source in sources]
         for ledger in ledgers:
             refuse_useless(ledger, max_rejected_share)

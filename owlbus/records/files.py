@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +16,7 @@ from owlbus.records.layout import COLUMNS
 from owlbus.records.rules import BY_CODE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -126,7 +127,12 @@ class _RejectedFile:
         }
         empty = pa.nulls(rows.size, pa.large_string())
         table = pa.table({name: pa.array(columns[name], pa.large_string()) if name in columns else empty for name in self._schema.names})
-        self._writer.write_table(table.cast(self._schema))
+        self.copy(table)
+
+    def copy(self, table: pa.Table) -> None:
+        """Write rows that are rejected already."""
+        if table.num_rows:
+            self._writer.write_table(table.cast(self._schema))
 
 
 @contextmanager
@@ -152,10 +158,55 @@ def rejected_rows(path: str | os.PathLike[str] | None) -> Iterator[RejectedRows]
     if path is None:
         yield Nowhere()
         return
+    with restricted_file(path) as part, _rejected_writer(part) as file:
+        yield file
+
+
+@contextmanager
+def packed_rejected_rows() -> Iterator[tuple[RejectedRows, BytesIO]]:
+    """
+    Where rejected rows of a part of a file are kept in memory, to be sent elsewhere.
+
+    Yields
+    ------
+    tuple of RejectedRows and BytesIO
+        What takes batches with their verdicts, and the packed rows, complete once the block ends.
+    """
+    held = BytesIO()
+    with _rejected_writer(held) as file:
+        yield file, held
+
+
+def write_packed(parts: Iterable[bytes], path: str | os.PathLike[str]) -> None:
+    """
+    Write rejected rows of parts as one file, mode 0600.
+
+    Parameters
+    ----------
+    parts
+        What `packed_rejected_rows` kept of each part, in order.
+    path
+        Parquet file to make or replace.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    with restricted_file(path) as target, _rejected_writer(target) as file:
+        for part in parts:
+            file.copy(pq.read_table(BytesIO(part)))
+
+
+@contextmanager
+def _rejected_writer(target: Path | BytesIO) -> Iterator[_RejectedFile]:
+    """Give a file of rejected rows that writes to `target`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = ("file", "place", "reason", *COLUMNS)
     schema = pa.schema([(name, pa.large_string()) for name in names], metadata={b"owlbus": RESTRICTED.encode()})
-    with restricted_file(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
         yield _RejectedFile(writer, schema)
