@@ -211,3 +211,20 @@ def test_pictures_are_saved_as_png_and_svg(network: Network, plan: Plan, tmp_pat
     assert isinstance(figure, Figure)
     figure.savefig(tmp_path / f"plan.{ending}")
     assert (tmp_path / f"plan.{ending}").stat().st_size > 10_000
+
+
+def test_a_street_that_leads_out_of_the_hexes_stays_on_the_map():
+    import dataclasses
+
+    from cities import city
+
+    network, _ = city(3, [(0, 1), (1, 2)], {})
+    start = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
+    ends = np.stack([start, np.full(start.size, -1), network.link_to], axis=1).ravel()
+    lon, lat = (np.where(ends < 0, out, column[ends]) for out, column in ((0.5, network.stop_lon), (0.0, network.stop_lat)))
+    bent = dataclasses.replace(network, line_indptr=np.arange(start.size + 1) * 3, line_lon=lon, line_lat=lat)
+    (inside, _), (outside, far) = (
+        (plot.plan(given, Plan((Route([0, 1, 2], "N"),), given.fingerprint)).axis()[1], given.grid.project(0.5, 0.0)[0])
+        for given in (network, bent)
+    )
+    assert inside < far < outside

@@ -10,7 +10,7 @@ from owlbus.errors import DataError
 from owlbus.plot.ink import GREY, HILL, HILL_EDGE, INK, WATER, route_lines, route_style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
 
+_SPARE = 0.02
 _LANE_SHARE = 1 / 220
 _MAP_IN, _LEGEND_IN = 7.4, 2.4
 _EDGE = "#e3e6ea"
@@ -168,13 +169,25 @@ def draw_routes(axes: Axes, network: Network, plan: Plan) -> None:
     grid = network.grid
     lane_m = (float(np.ptp(grid.x_m)) + 2 * grid.radius_m) * _LANE_SHARE
     taken: list[NDArray[np.float64]] = []
-    for k, (route, line) in enumerate(zip(plan, route_lines(network, plan, lane_m), strict=True)):
+    lines = route_lines(network, plan, lane_m)
+    _make_room(axes, lines)
+    for k, (route, line) in enumerate(zip(plan, lines, strict=True)):
         x, y = line.T
         colour, dashes = route_style(k)
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=2.0, path_effects=casing, zorder=3 + k / 100, solid_joinstyle="round")
         for end in (0, -1):
             axes.plot(x[end], y[end], marker="o", markersize=5, color="white", markeredgecolor=colour, markeredgewidth=1.6, zorder=5)
             _label(axes, (float(x[end]), float(y[end])), route.name, colour, taken)
+
+
+def _make_room(axes: Axes, lines: Iterable[NDArray[np.float64]]) -> None:
+    """Widen the map where a street leads out of the hexes, and a route with it."""
+    left, right, low, high = axes.axis()
+    spare = _SPARE * (right - left)
+    for x, y in (line.T for line in lines):
+        left, right = (left if x.min() >= left else x.min() - spare), (right if x.max() <= right else x.max() + spare)
+        low, high = (low if y.min() >= low else y.min() - spare), (high if y.max() <= high else y.max() + spare)
+    axes.axis((float(left), float(right), float(low), float(high)))
 
 
 def draw_scale(axes: Axes, grid: HexGrid) -> None:
