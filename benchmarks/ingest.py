@@ -2,7 +2,8 @@
 Records to counts by hour and hexagon, beside every other way to do it: same file, same answer checked, same two threads.
 
 Run ``python benchmarks/ingest.py`` for a table; ``--write`` also puts it, with a chart, into benchmarks/README.md. The file is drawn by
-`owlbus.sample`: it is synthetic. Slow ways run on its first rows only, and rows per second are compared.
+`owlbus.sample`: it is synthetic. The other tools need ``pip install '.[bench]'``. Slow ways run on its first rows only, and rows per second
+are compared.
 """
 
 from __future__ import annotations

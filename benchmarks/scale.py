@@ -2,7 +2,8 @@
 Three billion records on one machine: wall time, memory, and that time is linear in rows.
 
 ``python benchmarks/scale.py FOLDER`` reads the Parquet files of a folder, such as ``owlbus synth --calls 1e8 --taxi 1e6 --partitions 20
---without-ids --out FOLDER`` writes, 1, 3 and 30 times over under other names; ``--write`` puts the table into benchmarks/README.md.
+--without-ids --out FOLDER`` writes, 1, 3 and 30 times over under other names; ``--write`` puts the table into benchmarks/README.md. Without
+a folder, ten million calls are drawn.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from pathlib import Path
 from sections import table, write_section
 
 from owlbus.demand import count_records, estimate_demand
-from owlbus.sample import sample_city, sample_grid
+from owlbus.sample import SynthSettings, sample_city, sample_grid, write_partitions
 
+FEW = SynthSettings(n_calls=10_000_000, n_taxi=1, n_subscribers=3_000_000)
 WAYS = {"with homes: trips and people": estimate_demand, "where and when alone": count_records}
 
 
@@ -46,7 +48,7 @@ def repeated(files: list[Path], times: int, folder: Path) -> None:
 def main() -> None:
     """Measure every size, each in a process of its own, and print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of Parquet files of calls")
+    parser.add_argument("folder", type=Path, nargs="?", help="folder of Parquet files of calls")
     parser.add_argument("--times", default="1,3,30", help="how often to read it, for each size")
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
     parser.add_argument("--one", metavar="WAY", help=argparse.SUPPRESS)
@@ -54,25 +56,33 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(measure(chosen.one, str(chosen.folder))))
         return
-    files = sorted(chosen.folder.glob("*.parquet"))
+    with tempfile.TemporaryDirectory(prefix="owlbus-scale-") as name:
+        folder = chosen.folder or write_partitions(sample_city(), name, FEW, 4, has_ids=False).folders[0]
+        rows = measure_all(folder, [int(times) for times in chosen.times.split(",")])
+    text = table(["rows", "wall s", "M rows/s", "CPU ns a row", "peak MB"], rows)
+    if chosen.write:
+        write_section(
+            "scale",
+            f"## Three billion records\n\n`python benchmarks/scale.py FOLDER --times {chosen.times} --write` on synthetic calls without "
+            f"subscriber ids, the same files read {chosen.times} times over under other names (hard links), each size in a fresh process "
+            f"with two threads.\n\n{text}",
+        )
+
+
+def measure_all(folder: Path, sizes: list[int]) -> list[list[str]]:
+    """Measure every way on every size, and return the rows of the table."""
+    files = sorted(folder.glob("*.parquet"))
     rows = []
     for way in WAYS:
-        for times in map(int, chosen.times.split(",")):
-            with tempfile.TemporaryDirectory(prefix=".scale-", dir=chosen.folder.parent) as name:
+        for times in sizes:
+            with tempfile.TemporaryDirectory(prefix=".scale-", dir=folder.parent) as name:
                 repeated(files, times, Path(name))
                 done = subprocess.run([sys.executable, __file__, name, "--one", way], check=True, capture_output=True, text=True)  # noqa: S603
             one = json.loads(done.stdout)
             rate, cpu = one["rows"] / one["wall_s"] / 1e6, one["cpu_s"] / one["rows"] * 1e9
             rows.append([f"{way}, {one['rows']:,}", f"{one['wall_s']:,.1f}", f"{rate:,.1f}", f"{cpu:,.1f}", f"{one['peak_mb']:,.0f}"])
             print(*rows[-1], sep=" | ", flush=True)
-    text = table(["rows", "wall s", "M rows/s", "CPU ns a row", "peak MB"], rows)
-    if chosen.write:
-        write_section(
-            "scale",
-            f"## Three billion records\n\n`python benchmarks/scale.py FOLDER --times {chosen.times} --write` on synthetic calls without "
-            f"subscriber ids, {len(files)} files read {chosen.times} times over under other names (hard links), each size in a fresh "
-            f"process with two threads.\n\n{text}",
-        )
+    return rows
 
 
 if __name__ == "__main__":
