@@ -88,6 +88,14 @@ def test_fixed_routes_stay_and_count_towards_kilometres_and_buses():
     assert measures.total_buses <= 6
 
 
+@pytest.mark.parametrize("limits", [RouteLimits(max_circuity=1.2), RouteLimits(min_length_m=5 * LINK_M), RouteLimits(min_stops=6)])
+def test_a_bound_holds_for_fixed_routes_that_break_the_limits_of_others(limits):
+    network, demand = city(5, [(k, (k + 1) % 5) for k in range(5)], {(0, 4): 9.0}, presence=dict.fromkeys(range(5), 5.0))
+    wishes = Wishes(fixed=Plan((Route([0, 1, 2, 3, 4], "A"),), network.fingerprint))
+    result = plan_routes(network, demand, 1, limits=limits, wishes=wishes, objective="presence", stop_when=[MaxSteps(100)], bound_steps=3)
+    assert result.bound_units >= result.value_units > 0
+
+
 def test_a_plan_of_fixed_routes_only_is_that_plan():
     fixed = Plan((Route([0, 1, 2], "A"), Route([0, 6, 12], "B")), NETWORK.fingerprint)
     result = plan_with(Wishes(fixed=fixed), n_routes=2)

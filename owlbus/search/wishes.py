@@ -138,7 +138,7 @@ class Wishes:
         Returns
         -------
         RouteLimits
-            With metres, seconds and stops of the largest fixed route if those are more.
+            With metres, seconds, stops and circuity of fixed routes where those are more, and the least ones where they are less.
         """
         if self.fixed is None or not self.n_fixed:
             return limits
@@ -150,6 +150,9 @@ class Wishes:
             max_length_m=max(limits.max_length_m, int(measured.length_m.max()), int(measured.length_back_m.max())),
             max_ride_s=max(limits.max_ride_s, int(measured.ride_s.max()), int(measured.ride_back_s.max())),
             max_stops=max(limits.max_stops, *(len(route.stops) for route in self.fixed.routes)),
+            max_circuity=max(limits.max_circuity, float(measured.circuity.max())),
+            min_length_m=min(limits.min_length_m, int(measured.length_m.min()), int(measured.length_back_m.min())),
+            min_stops=min(limits.min_stops, *(len(route.stops) for route in self.fixed.routes)),
         )
 
     def arrays(self, network: Network, n_routes: int, pull: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
