@@ -82,6 +82,11 @@ def test_help_starts_with_an_example(name: str, capsys: pytest.CaptureFixture[st
     assert re.match(rf"owlbus {name} \S", lines[1])
 
 
+def test_the_help_names_extras_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--help"]) == 0
+    assert "owlbus[osm]" in capsys.readouterr().out
+
+
 def test_the_help_lists_the_commands_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     assert re.findall(r"│ (\w+)  +[A-Z]", capsys.readouterr().out) == NAMES

@@ -151,7 +151,7 @@ class NetworkOptions:
             _NETWORK,
             "--osm",
             unit="FILE",
-            text="OpenStreetMap extract (.osm.pbf) whose streets buses can use; needs the extra owlbus[osm].",
+            text="OpenStreetMap extract (.osm.pbf) whose streets buses can use; needs the extra owlbus\\[osm].",
         ),
     ] = None
     modes: Annotated[

@@ -126,7 +126,7 @@ def _asked(
     """What is swept over which settings, and the other numbers."""
     from dataclasses import replace
 
-    from owlbus.evidence.sweep import settings_of_text
+    from owlbus.evidence.sweep import require_settings, settings_of_text
     from owlbus.limits import RouteLimits
 
     given = {"routes": routes, "fleet": fleet, "km": max_km, "headway": headway}
@@ -135,6 +135,8 @@ def _asked(
     if len(ranges) != 1:
         msg = f"one of --routes, --fleet, --max-km and --headway must be a range, such as --routes 1:20, got {len(ranges)}"
         raise UsageError(msg)
+    for name, numbers in values.items():
+        require_settings(name, numbers)
     limits = RouteLimits()
     if max_length_km is not None:
         limits = replace(limits, max_length_m=max_length_km * 1000)

@@ -243,7 +243,11 @@ def sweep_plans(
     InfeasibleError
         If no plan keeps the tightest limits.
     """
-    _require_settings(kind, settings)
+    require_settings(kind, settings)
+    for name, value, least in (("n_routes", n_routes, 1), ("n_steps", n_steps, 0), ("n_starts", n_starts, 1), ("seed", seed, 0)):
+        if value < least:
+            msg = f"{name} of a sweep must be at least {least}, got {value}"
+            raise UsageError(msg)
     goal = objective or Objective()
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
@@ -362,6 +366,7 @@ def settings_of_text(text: str) -> list[float]:
         numbers = [float(part) for part in text.replace(":", ",").split(",")]
     except ValueError:
         numbers = []
+    numbers = numbers if all(map(math.isfinite, numbers)) else []
     if ":" not in text and numbers:
         return sorted(set(numbers))
     first, last, step = (*numbers, 1.0)[:3] if len(numbers) in {2, 3} else (0.0, 0.0, 0.0)
@@ -372,8 +377,22 @@ def settings_of_text(text: str) -> list[float]:
     return [round(first + k * step, 9) for k in range(int(n_steps + 1e-9) + 1)]
 
 
-def _require_settings(kind: str, settings: Sequence[float]) -> None:
-    """Refuse what cannot be swept."""
+def require_settings(kind: str, settings: Sequence[float]) -> None:
+    """
+    Refuse what cannot be swept.
+
+    Parameters
+    ----------
+    kind
+        What is swept, one of `KINDS`.
+    settings
+        Routes, buses, kilometres or minutes.
+
+    Raises
+    ------
+    UsageError
+        If `kind` is none, or there is no setting or one out of range.
+    """
     if kind not in KINDS:
         msg = f"a sweep goes over one of {', '.join(KINDS)}, got {kind!r}"
         raise UsageError(msg)
