@@ -11,9 +11,8 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from owlbus.kernels.compiling import kernel
+from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.hexing import hex_of_point
 
 OUTSIDE_HEX = -1
@@ -31,7 +30,7 @@ _ALL = 255
 _UNKNOWN = -2
 
 
-@njit(nogil=True)
+@inner_kernel
 def mark_missing(bits: Any, begin: Any, found: Any) -> None:
     """Write `NO_POSITION` to the rows of a block whose bits, counted from `begin`, say that they have no number."""
     if bits.size == 0:
@@ -45,7 +44,7 @@ def mark_missing(bits: Any, begin: Any, found: Any) -> None:
                     found[i] = NO_POSITION
 
 
-@njit(nogil=True)
+@inner_kernel
 def slots_by_hour(nights: Any, start_hour: Any, end_hour: Any) -> Any:
     """Place ``night slot x hours + hour`` of each hour since the first hour of the first night, -1 where none counts; and that hour."""
     first, last = np.int64(0), np.int64(-1)
@@ -62,14 +61,14 @@ def slots_by_hour(nights: Any, start_hour: Any, end_hour: Any) -> Any:
     return slots, first * 24
 
 
-@njit(nogil=True)
+@inner_kernel
 def _slot_of(tick: Any, per_hour: Any, by_hour: Any, first_hour: Any) -> Any:
     """Place of the hour of one row, -1 where it does not count."""
     past = tick // per_hour - first_hour
     return by_hour[past] if tick >= 0 and 0 <= past < by_hour.size else np.int32(-1)
 
 
-@njit(nogil=True)
+@inner_kernel
 def slots_of_block(ticks: Any, per_hour: Any, by_hour: Any, first_hour: Any, slots: Any) -> None:
     """Write the place of each row's hour, -1 where it does not count: that of the middle row at once, where most rows share its hour."""
     middle = ticks[ticks.size // 2]
@@ -95,7 +94,7 @@ def slots_of_block(ticks: Any, per_hour: Any, by_hour: Any, first_hour: Any, slo
         slots[i] = by_hour[past] if 0 <= past < by_hour.size and ticks[i] >= 0 else np.int32(-1)
 
 
-@njit(nogil=True)
+@inner_kernel
 def rows_to_judge(slots: Any, here: Any, todo: Any) -> Any:
     """Write the rows of a block that lie in no hour or no hex that counts, and return how many."""
     count = np.int64(0)
@@ -105,7 +104,7 @@ def rows_to_judge(slots: Any, here: Any, todo: Any) -> Any:
     return count
 
 
-@njit(nogil=True)
+@inner_kernel
 def count_people(slots: Any, here: Any, n: Any, presence: Any) -> Any:
     """Count the rows of a block that lie in an hour and a hex that count, and return how many."""
     count = np.int64(0)
@@ -116,7 +115,7 @@ def count_people(slots: Any, here: Any, n: Any, presence: Any) -> Any:
     return count
 
 
-@njit(nogil=True)
+@inner_kernel
 def first_counted(low: Any, slots: Any, here: Any) -> Any:
     """Return the first row of a block that lies in an hour and a hex that count, or -1."""
     for i in range(here.size):
@@ -125,7 +124,7 @@ def first_counted(low: Any, slots: Any, here: Any) -> Any:
     return np.int64(-1)
 
 
-@njit(nogil=True)
+@inner_kernel
 def goal_rule(here: Any, there: Any) -> int:
     """Rule that keeps a person present from being a trip, or none."""
     if there < 0:
@@ -133,7 +132,7 @@ def goal_rule(here: Any, there: Any) -> int:
     return 19 if there == here else 0
 
 
-@njit(nogil=True)
+@inner_kernel
 def explained(found: Any, lon: float, lat: float, frame: Any, poly: Any, lookup: Any, degree: int) -> Any:
     """Hex of a point, or why there is none."""
     if found >= 0 or found == NO_POSITION:
@@ -143,7 +142,7 @@ def explained(found: Any, lon: float, lat: float, frame: Any, poly: Any, lookup:
     return np.int64(SWAPPED_HEX if hex_of_point(lat, lon, frame, poly, lookup, degree) >= 0 else OUTSIDE_HEX)
 
 
-@njit(nogil=True)
+@inner_kernel
 def count_pairs(
     low: Any, slots: Any, here: Any, there: Any, goal: Any, tables: Any, night_hours: Any, n: Any, bins: Any, rules: Any
 ) -> None:

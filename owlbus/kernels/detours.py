@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.coverage import ZERO
 from owlbus.kernels.paths import _push, _sift
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, out: Any, n: int) -> int:
     """
     Append the fastest path between two stops that passes no banned one.
@@ -87,7 +88,7 @@ def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, ou
     return n + length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: int, shut: int, out: Any, banned: Any) -> int:
     """
     Write a route whose places between `i` and `j` are joined anew.
@@ -124,23 +125,23 @@ def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: in
     clash = via >= 0 and banned[via] == 1
     if shut >= 0:
         banned[shut] = 1
-    m = 0
+    m = ZERO
     if not clash:
         for p in range(i + 1):
             out[m] = stops[p]
             m += 1
         if via >= 0:
             if i >= 0:
-                m = path_avoiding(graph, drive_s[:, via], banned, stops[i], via, out, m)
+                m = path_avoiding(graph, drive_s[:, via], banned, np.int64(stops[i]), np.int64(via), out, m)
             else:
                 out[0] = via
-                m = 1
+                m = ZERO + 1
             if m > 0:
                 for p in range(max(i, 0), m):
                     banned[out[p]] = 1
         begun = m
         if m > 0 and j < n:
-            m = path_avoiding(graph, drive_s[:, stops[j]], banned, out[m - 1], stops[j], out, m)
+            m = path_avoiding(graph, drive_s[:, stops[j]], banned, np.int64(out[m - 1]), np.int64(stops[j]), out, m)
         for p in range(begun):
             banned[out[p]] = 0
         if m > 0:
@@ -159,7 +160,7 @@ def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: in
     return m if m > 1 and not clash else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def steps_apart(a: Any, b: Any) -> int:
     """
     Fewest single stops to insert, leave out or replace to turn one row of stops into another (Levenshtein's distance).

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
+
+from owlbus.kernels.compiling import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,7 @@ STRIPES = 4
 _TOP = np.uint64(62)
 
 
-@njit(nogil=True)
+@kernel
 def mixed(key: Any) -> np.uint64:
     """
     Number whose bits all depend on all bits of `key`.
@@ -48,7 +49,7 @@ def mixed(key: Any) -> np.uint64:
     return x ^ (x >> _SHIFT)
 
 
-@njit(nogil=True)
+@inner_kernel
 def _slot_of(table: NDArray[np.int64], key: Any, at: Any) -> Any:
     """Slot that holds `key`, or the free one where it belongs, looked for from slot `at` on."""
     last = np.uint64(table.size // 2 - 1)
@@ -57,7 +58,7 @@ def _slot_of(table: NDArray[np.int64], key: Any, at: Any) -> Any:
     return at
 
 
-@njit(nogil=True)
+@inner_kernel
 def _add_block(keys: Any, worth: Any, table: Any, slots: Any, held: Any, stripe: Any) -> int:
     """Add the keys of one stripe; all slots are read before any is changed, so that the reads run side by side: three times as fast."""
     last = np.uint64(table.size // 2 - 1)
@@ -79,7 +80,7 @@ def _add_block(keys: Any, worth: Any, table: Any, slots: Any, held: Any, stripe:
     return added
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_by_key(first: int, keys: Any, worth: Any, table: Any, used: Any, stripe: Any) -> int:
     """
     Add values to the table of one stripe by key, from row `first` on.
@@ -115,7 +116,7 @@ def add_by_key(first: int, keys: Any, worth: Any, table: Any, used: Any, stripe:
     return keys.size
 
 
-@njit(nogil=True)
+@inner_kernel
 def _pair_slot(person: NDArray[np.int64], key: NDArray[np.int64], who: Any, what: Any) -> np.uint64:
     """Slot that holds the pair, or the free one where it belongs; keys tell free slots."""
     last = np.uint64(key.size - 1)
@@ -125,7 +126,7 @@ def _pair_slot(person: NDArray[np.int64], key: NDArray[np.int64], who: Any, what
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def keep_firsts(
     first: int, person: NDArray[np.int64], key: NDArray[np.int64], hour: NDArray[np.int64], table: Any, used: NDArray[np.int64]
 ) -> int:
@@ -164,7 +165,7 @@ def keep_firsts(
     return key.size
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def parts_of_pairs(person: NDArray[np.int64], key: NDArray[np.int64], n_parts: int) -> NDArray[np.int64]:
     """
     Part that each (person, key) belongs to, the same wherever it is met.
@@ -188,7 +189,7 @@ def parts_of_pairs(person: NDArray[np.int64], key: NDArray[np.int64], n_parts: i
     return part
 
 
-@njit(nogil=True)
+@inner_kernel
 def _digest_slot(one: NDArray[np.int64], two: NDArray[np.int64], first: Any, second: Any) -> np.uint64:
     """Slot that holds two digests, or the free one where they belong."""
     last = np.uint64(one.size - 1)
@@ -198,7 +199,7 @@ def _digest_slot(one: NDArray[np.int64], two: NDArray[np.int64], first: Any, sec
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def put_digests(first: NDArray[np.int64], second: NDArray[np.int64], table: Any) -> None:
     """
     Put digests in a table that has none of them.
@@ -216,7 +217,7 @@ def put_digests(first: NDArray[np.int64], second: NDArray[np.int64], table: Any)
         one[at], two[at] = first[i], second[i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mark_twins(columns: NDArray[np.int64], usable: NDArray[np.bool_], table: Any, used: NDArray[np.int64]) -> NDArray[np.uint8]:
     """
     Whether each row repeats an earlier one in every column, told by two independent 64-bit digests.

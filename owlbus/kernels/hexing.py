@@ -19,7 +19,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from owlbus.kernels.compiling import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def design_matrix(s: NDArray[np.float64], t: NDArray[np.float64], degree: int) -
     return np.asarray(s[:, None] ** power[:, 0] * t[:, None] ** power[:, 1], dtype=np.float64)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def round_axial(u: float, w: float) -> tuple[float, float]:
     """
     Axial (q, r) of the hex that owns skew coordinates (u, w), as whole float64 numbers.
@@ -121,68 +122,68 @@ def round_axial(u: float, w: float) -> tuple[float, float]:
     return q, r
 
 
-@njit(nogil=True)
+@inner_kernel
 def _row1(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 1 whose coefficients begin at k."""
     return c[k] * t + c[k + 1]
 
 
-@njit(nogil=True)
+@inner_kernel
 def _row2(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 2 whose coefficients begin at k."""
     return _row1(c, k, t) * t + c[k + 2]
 
 
-@njit(nogil=True)
+@inner_kernel
 def _row3(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 3 whose coefficients begin at k."""
     return _row2(c, k, t) * t + c[k + 3]
 
 
-@njit(nogil=True)
+@inner_kernel
 def _row4(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 4 whose coefficients begin at k."""
     return _row3(c, k, t) * t + c[k + 4]
 
 
-@njit(nogil=True)
+@inner_kernel
 def _row5(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 5 whose coefficients begin at k."""
     return _row4(c, k, t) * t + c[k + 5]
 
 
-@njit(nogil=True)
+@inner_kernel
 def _row6(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 6 whose coefficients begin at k."""
     return _row5(c, k, t) * t + c[k + 6]
 
 
-@njit(nogil=True)
+@inner_kernel
 def _poly4(c: NDArray[np.float64], k: int, s: float, t: float) -> float:
     """Polynomial of degree 4, written out: a loop over terms would not vectorise."""
     return (((c[k] * s + _row1(c, k + 1, t)) * s + _row2(c, k + 3, t)) * s + _row3(c, k + 6, t)) * s + _row4(c, k + 10, t)
 
 
-@njit(nogil=True)
+@inner_kernel
 def _poly6(c: NDArray[np.float64], k: int, s: float, t: float) -> float:
     """Polynomial of degree 6; its first rows are numbered as those of degree 4."""
     return (_poly4(c, k, s, t) * s + _row5(c, k + 15, t)) * s + _row6(c, k + 21, t)
 
 
-@njit(nogil=True)
+@kernel
 def _place(s: float, t: float, u: float, w: float, n_q: float) -> np.int32:
     """Place in the lookup table of skew coordinates (u, w), -1 outside the frame."""
     q, r = round_axial(u, w)
     return np.int32(r * n_q + q) if (abs(s) <= 1.0) & (abs(t) <= 1.0) else np.int32(-1)
 
 
-@njit(nogil=True)
+@inner_kernel
 def _within(scaled: float) -> float:
     """Scaled coordinate, or 0 outside the frame (NaN too), so that no polynomial leaves the table."""
     return scaled if abs(scaled) <= 1.0 else 0.0
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def hexes_of_block(
     lon: NDArray[np.float64],
     lat: NDArray[np.float64],
@@ -221,7 +222,7 @@ def hexes_of_block(
         found[i] = lookup[np.uint32(place)] if place >= 0 else np.int32(-1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hex_of_point(
     lon: float,
     lat: float,
@@ -258,7 +259,7 @@ def hex_of_point(
     return lookup[np.uint32(place)] if place >= 0 else np.int32(-1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hexes_of_points(
     lon: NDArray[np.float64],
     lat: NDArray[np.float64],

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from owlbus.kernels.compiling import kernel
 from owlbus.kernels.coverage import NEVER, _ride_s
 from owlbus.kernels.loads import _meetings, _places
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fastest_legs(
     graph: Any, routes: Any, walk_m: Any, limit_s: Any, origin: Any, destination: Any, transfer_s: float, max_transfers: int
 ) -> Any:

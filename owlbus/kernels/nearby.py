@@ -16,14 +16,14 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from owlbus.kernels.anneal import N_MOVES, _reverse, below, buses_of, is_simple, keeps_limits, propose, roll
+from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.coverage import measure_route, prepare_rest, route_gain
 from owlbus.kernels.detours import steps_apart
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _keeps_stops(base: Any, k: int, stops: Any, n: int, mark: Any) -> bool:
     """Whether a route still passes every stop that stays; `mark`, uint8 (S,), is left as it was."""
     base_stops, base_n, keep = base
@@ -39,13 +39,13 @@ def _keeps_stops(base: Any, k: int, stops: Any, n: int, mark: Any) -> bool:
     return kept
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def _ends_stay(base: Any, k: int, stops: Any, n: int) -> bool:
     """Whether a route has the terminals of the given one, in its order."""
     return stops[0] == base[0][k, 0] and stops[n - 1] == base[0][k, base[1][k] - 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def anneal_near(
     graph: Any,
     demand: Any,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
+
+from owlbus.kernels.compiling import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def walk_down(
     indptr: NDArray[np.int64],
     to: NDArray[np.int32],
@@ -55,7 +56,7 @@ def walk_down(
     return path[:size].copy()
 
 
-@njit(nogil=True)
+@inner_kernel
 def _push(keys: NDArray[np.int64], nodes: NDArray[np.int32], size: int, key: int, node: int) -> int:
     """Add a node to a binary heap and return the new size."""
     at = size
@@ -69,7 +70,7 @@ def _push(keys: NDArray[np.int64], nodes: NDArray[np.int32], size: int, key: int
     return size + 1
 
 
-@njit(nogil=True)
+@inner_kernel
 def _sift(keys: NDArray[np.int64], nodes: NDArray[np.int32], size: int) -> None:
     """Fill the hole at the root of a binary heap with the element that stands behind its last."""
     key, node = keys[size], nodes[size]
@@ -86,7 +87,7 @@ def _sift(keys: NDArray[np.int64], nodes: NDArray[np.int32], size: int) -> None:
     keys[at], nodes[at] = key, node
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def chain_ends(indptr: NDArray[np.int64], to: NDArray[np.int32], is_stop: NDArray[np.bool_]) -> NDArray[np.int8]:
     """
     Which nodes ways between stops can begin, end or branch at: 2; which they only pass: 1; and which lie up dead ends: 0.
@@ -129,7 +130,7 @@ def chain_ends(indptr: NDArray[np.int64], to: NDArray[np.int32], is_stop: NDArra
     return kind
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def chains(
     indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np.int64], length: NDArray[np.int64], kind: NDArray[np.int8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
@@ -183,7 +184,7 @@ def chains(
     return start[:found], end[:found], costs[:found], lengths[:found], ptr[: found + 1], nodes[:size]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def ways_between_stops(
     indptr: NDArray[np.int64],
     to: NDArray[np.int32],
@@ -307,7 +308,7 @@ def ways_between_stops(
     return row_ptr, ends[:n_found], costs[:n_found], lengths[:n_found], way_ptr[: n_found + 1], ways[:n_way]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def needed_links(n: int, start: NDArray[np.int64], end: NDArray[np.int64], cost: NDArray[np.int64], stretch: float) -> NDArray[np.bool_]:
     """
     Undirected links that a sparser graph needs, so that it makes no way longer than `stretch` times.

@@ -14,7 +14,6 @@ from math import asin, cos, pi, sin, sqrt
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from owlbus.kernels.blocks import (
     HOURS,
@@ -31,6 +30,7 @@ from owlbus.kernels.blocks import (
     slots_by_hour,
     slots_of_block,
 )
+from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.hashing import FREE
 from owlbus.kernels.hexing import BLOCK, hexes_of_block
 
@@ -50,7 +50,7 @@ _LAST_S = 130 * 366 * _DAY_S
 _EARTH_M = 6_371_008.8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def straight_line_m(lon: float, lat: float, to_lon: float, to_lat: float) -> float:
     """
     Great-circle distance on a sphere.
@@ -72,7 +72,7 @@ def straight_line_m(lon: float, lat: float, to_lon: float, to_lat: float) -> flo
     return 2 * _EARTH_M * asin(min(1.0, sqrt(max(0.0, chord))))
 
 
-@njit(cache=True, nogil=True)
+@inner_kernel
 def resolution_s(start_s: Any, end_s: Any) -> int:
     """Return how coarse two times of one row are: full hours, quarters, minutes or seconds."""
     for step in (3600, 900, 60):
@@ -81,7 +81,7 @@ def resolution_s(start_s: Any, end_s: Any) -> int:
     return 1
 
 
-@njit(nogil=True)
+@kernel
 def _seconds(tick: Any, per_s: Any, inverse: float) -> Any:
     """Whole seconds of a tick, rounded down: a product and a correction, since a division costs ten times as much."""
     if per_s == 1:
@@ -97,7 +97,7 @@ def _seconds(tick: Any, per_s: Any, inverse: float) -> Any:
     return second
 
 
-@njit(nogil=True)
+@inner_kernel
 def _night_hour(start_s: Any) -> Any:
     """Service night, service hour, and the second with times of day after midnight moved past 24:00."""
     if start_s >= _UNDATED_S:
@@ -107,7 +107,7 @@ def _night_hour(start_s: Any) -> Any:
     return np.int64(0), start_s // 3600, start_s
 
 
-@njit(nogil=True)
+@inner_kernel
 def _ride_rule(start_s: Any, end_s: Any, twin: Any, apart_m: float, max_m_s: float) -> int:
     """Rule that a ride breaks by its times: 7, 8, 9 or none; `apart_m` is negative where an end is missing."""
     if end_s < start_s:
@@ -117,7 +117,7 @@ def _ride_rule(start_s: Any, end_s: Any, twin: Any, apart_m: float, max_m_s: flo
     return 9 if twin else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tally_rows(
     first: int,
     times: Any,

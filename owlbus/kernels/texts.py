@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from owlbus.kernels.compiling import kernel
+from owlbus.kernels.compiling import inner_kernel, kernel
 
 SKIP, TIME, NUMBER = -2, -1, 0
 """Roles of columns; number k is column k of the result."""
@@ -31,14 +30,14 @@ _POWERS = 10.0 ** np.arange(23)
 _MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
-@njit(nogil=True)
+@inner_kernel
 def _two(text: Any, at: Any) -> Any:
     """Number of two digits, negative if they are none."""
     tens, ones = np.int64(text[at]) - _ZERO, np.int64(text[at + 1]) - _ZERO
     return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else np.int64(-1000)
 
 
-@njit(nogil=True)
+@inner_kernel
 def _days(year: Any, month: Any, day: Any) -> Any:
     """Days from 1970-01-01 to a date, -1 if there is no such date or it lies before."""
     if not (year >= 1970 and 1 <= month <= 12 and day >= 1):

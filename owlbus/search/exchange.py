@@ -127,9 +127,9 @@ def _fit(chain: Chain, rows: Sequence[int], routes: Sequence[NDArray[np.int32]])
         if n > width or not is_simple(stops, n, mark):
             return False
         metres = measure_route(case.graph, stops, n, ahead_s, back_s)
-        there, home = float(ahead_s[n - 1]), float(back_s[n - 1])
+        there, home = ahead_s[n - 1], back_s[n - 1]
         if metres[0] < 0 or not keeps_limits(case.drive, bounds, stops, n, there, home, metres, used_m, used_buses):
             return False
         used_m += max(metres)
-        used_buses += buses_of(there + home, chain.limits.headway_s)
+        used_buses += buses_of(there + home, float(chain.limits.headway_s))
     return True
