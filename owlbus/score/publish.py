@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from owlbus.privacy import Counts
@@ -65,6 +67,13 @@ def shown_counts(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int
     PrivacyError
         If `min_count` protects nobody.
     """
+    values, n_hidden = _judged(card, min_count)
+    return deepcopy(values), n_hidden
+
+
+@lru_cache(maxsize=4)  # a run asks several times for the card of its plan and of the reference
+def _judged(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int]:
+    """What `shown_counts` says of a card, which never changes."""
     counts = Counts(min_count)
     whole = _add_part(counts, card.coverage)
     families = {name: {label: _add_part(counts, part) for label, part in getattr(card, name).items()} for name in FAMILIES}

@@ -166,10 +166,11 @@ def _events(
         leaves = _at(directions, riders.direction[1, pair], riders.board[1, pair], "depart_s")
         rows.append(np.stack([came, riders.direction[1, pair], leaves, riders.direction[0, pair] // 2, trip.units[moves]]))
     every = np.concatenate(rows, axis=1)
-    keys, inverse = np.unique(every[:4], axis=1, return_inverse=True)
-    units = np.zeros(keys.shape[1], np.int64)
-    np.add.at(units, inverse.ravel(), every[4])
-    return keys[0], keys[1], keys[2], keys[3], units
+    sizes = tuple(every[:4].max(axis=1, initial=0) + 1)
+    events, inverse = np.unique(np.ravel_multi_index(tuple(every[:4]), sizes), return_inverse=True)
+    units = np.zeros(events.size, np.int64)
+    np.add.at(units, inverse, every[4])
+    return *np.unravel_index(events, sizes), units
 
 
 def _only(riders: Riders, mask: NDArray[np.bool_]) -> Riders:
