@@ -237,6 +237,19 @@ def test_a_sweep_in_other_processes_finds_what_one_process_finds(scheduler):
     assert all(a.plan.equals(b.plan) for a, b in zip(one.points, two.points, strict=True))
 
 
+def test_no_two_figures_of_a_sweep_tell_fewer_trips_than_may_be_shown():
+    """Three separate pairs of stops, the last with five trips: what the third route adds would be those five."""
+    network, demand = city(8, [(i, i + 1) for i in range(7)], {(0, 1): 200.0, (2, 3): 40.0, (6, 7): 5.0})
+    found = sweep_plans(Ledger.build(network, demand), "routes", [1, 2, 3], RouteLimits(max_length_m=1000), n_steps=600)
+    assert [point.served_trips for point in found.points] == [200.0, 240.0, 245.0]
+    rows = found.rows()
+    assert [row["marginal_trips"] for row in rows] == [195, 45, 0]
+    for name in ("objective_share", "served_share", "direct_share"):
+        assert [round(row[name] * 245) for row in rows] == [195, 240, 240]
+    assert "245" not in found.to_csv()
+    assert found.shown.knee_text == found.knee_text
+
+
 @pytest.mark.parametrize("kind", ["routes", "fleet"])
 def test_no_point_of_a_sweep_lies_above_its_bound_and_every_one_has_it(kind):
     network, demand, _ = town(n_nights=2)
@@ -251,7 +264,10 @@ def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
     network, demand, _ = town(n_nights=3)
     found = sweep_plans(Ledger.build(network, demand), "routes", [1, 2, 3], RouteLimits(), n_steps=500)
     shares = (0.1, 0.45, 0.5)
-    bent = replace(found, points=tuple(replace(p, objective_share=s) for p, s in zip(found.points, shares, strict=True)))
+    steps = (1e-6, 1e-6, 1e-6)
+    bent = replace(
+        found, points=tuple(replace(p, objective_share=s, least_shares=steps) for p, s in zip(found.points, shares, strict=True))
+    )
     assert bent.knee == 1
     assert "Knee at 2" in bent.knee_text
     assert "35.00 points, beyond it 5.00" in bent.knee_text

@@ -259,14 +259,43 @@ def test_settings_that_no_feed_may_hold_are_refused(settings_of_feed, message):
             lambda text: "\r\n".join(text.split("\r\n")[:1] + text.split("\r\n")[2:]),
             r"route 'N\d' must have one sequence of stops",
         ),
-        ("stops.txt", lambda text: text.replace("s0,", "x,", 1), "stop ids must be s0 to s8 in a feed of this network"),
-        ("routes.txt", lambda text: text.split("\r\n")[0], "a feed needs a run to be a timetable, got none; give trips their stop_times"),
+        (
+            "stops.txt",
+            lambda text: text + "x" + text.rstrip().split("\r\n")[-1][2:] + "\r\n",
+            "stop ids must be s0 to s8 in a feed of this network",
+        ),
+        (
+            "stops.txt",
+            lambda text: text.replace("s0,", "x,", 1),
+            r"a.zip: stop_times.txt: stop_id 's0' on line \d+ stands in no other table \(\d+ of \d+ rows\)",
+        ),
+        ("routes.txt", lambda text: text.split("\r\n")[0], r"trips.txt: route_id '.*' on line 2 stands in no other table"),
+        ("trips.txt", lambda text: text.split("\r\n")[0], r"route 'N\d' must have one sequence of stops, and its reverse, got 0"),
+        (
+            "stop_times.txt",
+            lambda text: text.replace("stop_sequence", "order", 1),
+            r"stop_times.txt needs .*, stop_sequence is missing \(1 such\)",
+        ),
+        (
+            "stops.txt",
+            lambda text: re.sub(r",\d+\.\d+,", ",north,", text, count=1),
+            r"stops.txt: stop_lat must be a number, got 'north' on line 2 \(1 of \d+ rows\)",
+        ),
     ],
 )
 def test_feeds_that_hold_no_timetable_are_refused(tmp_path, name, change, message):
     network, _, table = small()
     with pytest.raises(DataError, match=message):
         read_gtfs(rewritten(tmp_path / "a.zip", gtfs_bytes(network, table, FEED), name, change), network)
+
+
+def test_a_feed_of_no_route_is_no_timetable(tmp_path):
+    network, _, table = small()
+    data = gtfs_bytes(network, table, FEED)
+    for name in ("trips.txt", "routes.txt"):
+        data = rewritten(tmp_path / "a.zip", data, name, lambda text: text.split("\r\n")[0]).read_bytes()
+    with pytest.raises(DataError, match="a feed needs a run to be a timetable, got none; give trips their stop_times"):
+        read_gtfs(tmp_path / "a.zip", network)
 
 
 def test_runs_that_ride_unlike_are_refused_and_no_zip_is_no_feed(tmp_path):

@@ -173,7 +173,7 @@ def _write(
     best = score_study(study, shown.plan, "this plan", rule=rule, headway_s=headway_at(shown))
     held = None if given is None else score_study(study, given[1], given[0], rule=rule, headway_s=headway_at(shown))
     told = {**settings, "reference_name": None if held is None else held.name}
-    shares = round(shown.objective_share, 6), None if shown.bound_share is None else round(shown.bound_share, 6)
+    shares = round(shown.shown.objective_share, 6), None if shown.bound_share is None else round(shown.bound_share, 6)
     record = RunRecord("sweep", told, document["seed"], study.inputs, None, study.timings_s, *shares)
     with open_run_dir(out) as run:
         write_study(run, study)
@@ -193,6 +193,7 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
     from owlbus.report import write_map
     from owlbus.score import CITY_SHARE
 
+    found = found.shown
     x = [point.setting for point in found.points]
     shares = {
         "people near a stop": [point.presence_share for point in found.points],
@@ -235,7 +236,7 @@ def _table(found: Sweep) -> Table:
             f"{row['presence_share']:.1%}",
             f"{row['served_share']:.1%}",
             f"{row['direct_share']:.1%}",
-            "small" if more is None else f"{more:+.2f}",
+            f"{more:+.2f}",
             f"{row['total_km']:.0f}",
             f"{row['buses']}",
             "" if bound is None else f"{bound:.1%}",

@@ -126,7 +126,7 @@ def wished(request: Request, options: WishOptions, limits: LimitOptions, study: 
 def _hub(text: str, find: Callable[[str], int]) -> tuple[int, int]:
     """Stop and number of routes of ``STOP=N``."""
     stop, _, number = text.rpartition("=")
-    if not stop or not number.strip().isdigit():
+    if not stop or not number.strip().isdecimal():
         msg = f"--hub must read STOP=N, such as Sadang=3, got {text!r}"
         raise UsageError(msg)
     return find(stop), int(number)

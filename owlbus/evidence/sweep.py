@@ -15,10 +15,12 @@ import numpy as np
 from owlbus.cluster import executor
 from owlbus.errors import InfeasibleError, UsageError
 from owlbus.plan import Plan, plan_measures
+from owlbus.privacy import MIN_COUNT
 from owlbus.progress import current_progress
 from owlbus.score import share_interval
 from owlbus.search.objective import Objective
 from owlbus.search.warm import packed_case, search_apart, search_from
+from owlbus.units import TRIP_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,6 +39,7 @@ _MOST_SETTINGS = 200
 _LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
 _MOST_ROUTES = 64
 _FEWEST_FOR_A_KNEE = 3
+_EXACT = 1e-9
 _CSV_COLUMNS = (
     "routes_run",
     "objective_share",
@@ -79,6 +82,8 @@ class SweepPoint:
         One-way metres and buses of all routes.
     bound_share
         Proven upper bound of the objective, 0 to 1; None where none was asked for.
+    least_shares
+        What the least count that may be shown is as a share of the objective, of all trips and of all people.
     """
 
     setting: float
@@ -93,6 +98,22 @@ class SweepPoint:
     length_m: int
     buses: int
     bound_share: float | None
+    least_shares: tuple[float, float, float]
+
+    @property
+    def shown(self) -> SweepPoint:
+        """The point as people may read it: shares and counts rounded down to multiples of the least count, so that no two tell less."""
+        value, trips, people = self.least_shares
+        return replace(
+            self,
+            objective_share=_down(self.objective_share, value),
+            served_share=_down(self.served_share, trips),
+            direct_share=_down(self.direct_share, trips),
+            presence_share=_down(self.presence_share, people),
+            served_interval=_interval_down(self.served_interval, trips),
+            presence_interval=_interval_down(self.presence_interval, people),
+            served_trips=_down(self.served_trips, MIN_COUNT),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +133,11 @@ class Sweep:
     points: tuple[SweepPoint, ...]
 
     @property
+    def shown(self) -> Sweep:
+        """The sweep as people may read it: every share and count rounded down to multiples of the least count that may be shown."""
+        return replace(self, points=tuple(point.shown for point in self.points))
+
+    @property
     def knee(self) -> int | None:
         """Index of the point farthest above the straight line from the first to the last; None with fewer than three, or no bend."""
         x = np.array([point.setting for point in self.points])
@@ -128,7 +154,7 @@ class Sweep:
         at = self.knee
         if at is None:
             return "The curve has no knee: each further setting brings about as much as the one before."
-        x, y = ([getattr(point, name) for point in self.points] for name in ("setting", "objective_share"))
+        x, y = ([getattr(point, name) for point in self.shown.points] for name in ("setting", "objective_share"))
         before, after = (y[at] - y[0]) / abs(x[at] - x[0]), (y[-1] - y[at]) / abs(x[-1] - x[at])
         unit = {"routes": "route", "fleet": "bus", "km": "km", "headway": "minute of headway"}[self.kind]
         return (
@@ -138,7 +164,7 @@ class Sweep:
 
     def to_csv(self) -> str:
         """
-        Points as CSV, one line each; a gain of fewer than 15 trips a night is left empty.
+        Points as CSV, one line each; trips and people are rounded down to multiples of 15 a night.
 
         Returns
         -------
@@ -154,13 +180,10 @@ class Sweep:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the points as plain values for JSON: shares 0 to 1, kilometres, trips a night."""
-        from owlbus.privacy import MIN_COUNT
-
         rows = []
         before: SweepPoint | None = None
-        for place, point in enumerate(self.points):
+        for place, point in enumerate(self.shown.points):
             gain = point.served_trips - (before.served_trips if before is not None else 0.0)
-            small = 0 < abs(gain) < MIN_COUNT
             base = before.served_share if before is not None else 0.0
             rows.append(
                 {
@@ -176,8 +199,8 @@ class Sweep:
                     "presence_high": _rounded(point.presence_interval[1]),
                     "total_km": round(point.length_m / 1000, 1),
                     "buses": point.buses,
-                    "marginal_trips": None if small else round(gain),
-                    "marginal_points": None if small else round(100 * (point.served_share - base), 2),
+                    "marginal_trips": round(gain),
+                    "marginal_points": round(100 * (point.served_share - base), 2),
                     "bound_share": _rounded(point.bound_share),
                     "is_knee": int(place == self.knee),
                 }
@@ -324,6 +347,11 @@ class _Runner:
             length_m=measures.total_length_m,
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
+            least_shares=(
+                MIN_COUNT * TRIP_UNITS * max(self.goal.trips, self.goal.presence) / ledger.case.total_value(self.goal),
+                float(MIN_COUNT / all_trips),
+                float(MIN_COUNT / all_people),
+            ),
         )
 
     def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
@@ -414,6 +442,17 @@ def _limits_at(kind: str, setting: float, limits: RouteLimits, n_routes: int) ->
     if kind == "km":
         return n_routes, replace(limits, max_total_length_m=setting * 1000)
     return n_routes, replace(limits, headway_s=round(setting * 60))
+
+
+def _down(value: float, least: float) -> float:
+    """Round a share or count down to a multiple of the least one that may be shown."""
+    return math.floor(value / least + _EXACT) * least
+
+
+def _interval_down(interval: Interval, least: float) -> Interval:
+    """Round both ends down, none where there is no interval."""
+    low, high = interval
+    return None if low is None else _down(low, least), None if high is None else _down(high, least)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -28,6 +28,17 @@ if TYPE_CHECKING:
     Rows = list[dict[str, str]]
 
 _FILES = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
+_NEEDED = {
+    "stops.txt": {"stop_id": False, "stop_lat": True, "stop_lon": True},
+    "routes.txt": {"route_id": False},
+    "trips.txt": {"trip_id": False, "route_id": False},
+    "stop_times.txt": {"trip_id": False, "stop_id": False, "stop_sequence": True, "arrival_time": False, "departure_time": False},
+    "frequencies.txt": {"trip_id": False, "start_time": False, "end_time": False, "headway_secs": False},
+}
+"""Columns that tables need, and whether they hold numbers."""
+
+_NAMES_ROW_OF = (("stop_times.txt", "stop_id", "stops.txt"), ("trips.txt", "route_id", "routes.txt"))
+_NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _VERSION = re.compile(r"owlbus (\S+) (\d+)-(\d+)")
 
 
@@ -75,7 +86,7 @@ class _Run:
     __slots__ = ("arrive", "at", "back", "block", "depart", "start", "stops")
 
     def __init__(self, trip: Mapping[str, str], calls: Sequence[dict[str, str]], stop_of: Mapping[str, int]) -> None:
-        calls = sorted(calls, key=lambda call: int(call["stop_sequence"]))
+        calls = sorted(calls, key=lambda call: float(call["stop_sequence"]))
         self.back = trip.get("direction_id") == "1"
         self.block: str | None = trip.get("block_id") or trip["trip_id"]
         self.stops = [stop_of[call["stop_id"]] for call in calls]
@@ -114,7 +125,39 @@ def _tables(path: Path) -> dict[str, Rows]:
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         msg = f"{path.name}: a feed must be a zip archive of UTF-8 tables, got {type(error).__name__}; write it again"
         raise DataError(msg) from None
-    return {name: list(csv.DictReader(io.StringIO(text, newline=""))) for name, text in texts.items()}
+    tables = {name: list(csv.DictReader(io.StringIO(text, newline=""), restval="")) for name, text in texts.items()}
+    for name, columns in _NEEDED.items():
+        _require_columns(path.name, name, tables.get(name, []), columns)
+    for name, column, other in _NAMES_ROW_OF:
+        _require_known(path.name, name, column, tables[name], {row[column] for row in tables[other]})
+    return tables
+
+
+def _require_columns(feed: str, name: str, rows: Rows, columns: Mapping[str, bool]) -> None:
+    """Refuse a table that lacks a column, or a number that is none; columns say whether they hold numbers."""
+    missing = [column for column in columns if rows and column not in rows[0]]
+    if missing:
+        msg = f"{feed}: {name} needs {', '.join(columns)}, {missing[0]} is missing ({len(missing)} such); write it again"
+        raise DataError(msg)
+    for column in (column for column, is_number in columns.items() if is_number):
+        wrong = [(line, row[column]) for line, row in enumerate(rows, start=2) if not _NUMBER.fullmatch(row[column].strip())]
+        if wrong:
+            line, text = wrong[0]
+            msg = (
+                f"{feed}: {name}: {column} must be a number, got {text!r} on line {line} ({len(wrong)} of {len(rows)} rows); write it again"
+            )
+            raise DataError(msg)
+
+
+def _require_known(feed: str, name: str, column: str, rows: Rows, known: set[str]) -> None:
+    """Refuse ids that no row of another table has."""
+    wrong = [(line, row[column]) for line, row in enumerate(rows, start=2) if row[column] not in known]
+    if wrong:
+        line, text = wrong[0]
+        msg = (
+            f"{feed}: {name}: {column} {text!r} on line {line} stands in no other table ({len(wrong)} of {len(rows)} rows); write it again"
+        )
+        raise DataError(msg)
 
 
 def _version(tables: Mapping[str, Rows]) -> tuple[str, tuple[int, ...]]:

@@ -126,7 +126,7 @@ def _row(kind: str, point: Mapping[str, Any], words: Words, *, has_bound: bool) 
     more = point["marginal_points"]
     cells = [words.percent(point[f"{name}_share"]) for name in _CURVES]
     cells += [
-        words("compare.small") if more is None else words.signed(more, 2),
+        words.signed(more, 2),
         words.number(point["total_km"]),
         words.number(point["buses"]),
     ]
