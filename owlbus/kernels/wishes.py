@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from owlbus.kernels.compiling import inner_kernel
 
 
@@ -57,7 +59,7 @@ def count_calls(wishes: Any, routes: Any, k: int, others: Any) -> None:
     for r in range(wanted.shape[0]):
         others[r] = 0
         for other in range(routes[1].shape[0]):
-            if other != k and calls_at(routes[0][other], routes[1][other], wanted[r, 0]):
+            if other != k and calls_at(routes[0][other], routes[1][other], np.int64(wanted[r, 0])):
                 others[r] += 1
 
 
@@ -118,6 +120,6 @@ def keeps_wishes(wishes: Any, others: Any, k: int, now: Any, n_now: int, stops: 
         return False
     wanted = wishes[2]
     for r in range(wanted.shape[0]):
-        if others[r] < wanted[r, 1] and calls_at(now, n_now, wanted[r, 0]) and not calls_at(stops, n, wanted[r, 0]):
+        if others[r] < wanted[r, 1] and calls_at(now, n_now, np.int64(wanted[r, 0])) and not calls_at(stops, n, np.int64(wanted[r, 0])):
             return False
     return True

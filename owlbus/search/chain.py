@@ -325,7 +325,7 @@ class Chain:
         for k, count in enumerate(counts.tolist()):
             if count > 0 and k not in but:
                 metres += max(measure_route(self.case.graph, stops[k], count, ahead_s[k], back_s[k]))
-                buses += moves.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], self.limits.headway_s)
+                buses += moves.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
         return float(metres), float(buses)
 
 
