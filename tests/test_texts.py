@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from owlbus.demand import estimate_demand
@@ -75,6 +75,7 @@ def everything(path: Path) -> list[Any] | str:
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=100, deadline=None)
 def test_a_plain_text_is_read_as_all_texts_are(lines: list[str], end: str, last: bool, mark: bool, chunk: int, tmp_path: Path) -> None:  # noqa: FBT001
+    assume("".join(lines).count('"') % 2 == 0)  # a quote that is never closed is damage, seen only where the file is read from its start
     path = tmp_path / "calls.csv"
     path.write_bytes((("\ufeff" if mark else "") + end.join([HEADER, *lines]) + (end if last else "")).encode())
     with pytest.MonkeyPatch.context() as patch:
