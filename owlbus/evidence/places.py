@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import UsageError
+from owlbus.search.wishes import network_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +76,7 @@ class Places:
         str
             Such as ``q7r-10 (Nambu)``; the stop's own name where no place is near.
         """
-        own = network.stop_names[stop] or f"stop {stop}"
+        own = network_name(network, stop)
         near = self.near(network, stop)
         return f"{near} ({own})" if near else own
 

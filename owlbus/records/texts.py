@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 22
 """Bytes of text that are read at once."""
 
+_LOOK_BYTES = 1 << 22
 _PADDING = 32
 _MOST_HEADER = 1 << 16
 _NEWLINE = ord("\n")
@@ -94,7 +95,7 @@ def is_plain(source: Source) -> bool:
     Returns
     -------
     bool
-        Whether it is CSV, neither packed nor quoted in its header, of which only a time and positions are needed.
+        Whether it is CSV, neither packed nor quoted anywhere, of which only a time and positions are needed.
     """
     kind, names = source.layout.kind, source.layout.names
     needed = {kind.start, *kind.position, *kind.goal}
@@ -103,7 +104,7 @@ def is_plain(source: Source) -> bool:
     header = _header(source)
     columns = _names(header, source.separator)
     plain = header.endswith(b"\n") and header.strip(b"\xef\xbb\xbf\r\n") and b'"' not in header and b"\r" not in header.rstrip(b"\r\n")
-    return bool(plain) and len(set(columns)) == len(columns) and set(names.values()) <= set(columns)
+    return bool(plain) and len(set(columns)) == len(columns) and set(names.values()) <= set(columns) and not _has_quotes(source)
 
 
 def read_texts(source: Source) -> Iterator[TextRows | None]:
@@ -161,6 +162,12 @@ def _end_of_lines(text: NDArray[np.uint8], size: int) -> int:
             return low + int(at[-1]) + 1
         high = low
     return 0
+
+
+def _has_quotes(source: Source) -> bool:
+    """Whether a text holds a quote anywhere: what one means, and whether it is damage, shows only where the file is read from its start."""
+    with source.path.open("rb", buffering=0) as stream:
+        return any(b'"' in held for held in iter(lambda: stream.read(_LOOK_BYTES), b""))
 
 
 def _header(source: Source) -> bytes:
