@@ -166,14 +166,14 @@ def move(case: Case, plan: Plan) -> dict[str, float]:
     shorter = Plan((Route(plan.routes[0].stops[:-1], plan.routes[0].name), *plan.routes[1:]), plan.network_fingerprint)
     routes = case.pad(plan)
     width = routes[0].shape[1]
-    rest = coverage.new_rest(case.network.n_stops, case.n_rows, len(plan.routes), width, symmetric=True)
-    scratch = (np.zeros(width, np.int32), np.zeros(width, np.int32), np.zeros(case.n_rows, np.float32))
+    rest = coverage.new_rest(case.network.n_stops, case.n_rows, len(plan.routes), width, case.pair_units.shape)
+    scratch = coverage.new_scratch(case.n_rows, width, width)
     coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
     n = int(routes[1][0])
     now = [routes[0][0], routes[2][0], routes[3][0]]
 
     def gain(count: int) -> int:
-        return coverage.route_gain(case.graph, case.demand_arrays, routes, rest, now[0], count, now[1], now[2], scratch, 1)[0]
+        return coverage.route_gain(case.graph, case.demand_rows, routes, rest, now[0], count, now[1], now[2], scratch, 1)[0]
 
     change = gain(n - 1) - gain(n)
     assert change == numpy_served(case, shorter) - numpy_served(case, plan)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from owlbus.errors import DataError, UsageError
 from owlbus.kernels import anneal as moves
 from owlbus.kernels import bounding, coverage
+from owlbus.kernels.metres import shortest_m
 from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
 from owlbus.search import Case, Objective
@@ -63,9 +64,41 @@ def _spaces(case, plan):
     """Padded routes and work space for one route against the rest."""
     routes = case.pad(plan, width=16)
     entries = 16 * int(np.diff(case.network.shed_indptr).max())
-    rest = coverage.new_rest(case.network.n_stops, case.n_rows, len(plan.routes), entries, symmetric=case.is_symmetric)
-    scratch = (np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_rows, np.float32))
+    rest = coverage.new_rest(case.network.n_stops, case.n_rows, len(plan.routes), entries, case.pair_units.shape)
+    scratch = coverage.new_scratch(case.n_rows, entries, 16)
     return routes, rest, scratch, entries
+
+
+@given(cases())
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_the_trips_that_a_plan_serves_are_those_whose_best_ride_is_short_enough(case):
+    case, plan = case
+    direct, best = case.rides(plan)
+    for rides, goal in ((direct, Objective(1, 0, 0)), (best, Objective(1, 0, 1))):
+        assert case.value(plan, goal) == case.weight[rides <= case.limit_s].sum(dtype=np.int64)
+
+
+@given(cases())
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_pairs_with_trips_stand_in_the_rows_of_both_their_hexes(case):
+    case, _ = case
+    rows = np.repeat(np.arange(case.n_rows), np.diff(case.indptr))
+    assert np.all(np.diff(rows * case.n_rows + case.partner) > 0)
+    either = case.weight + case.weight.T
+    assert np.array_equal(case.pair_units.sum(axis=0), either[rows, case.partner])
+    assert np.count_nonzero(either) == rows.size
+    assert np.array_equal(case.pair_limit_s[0], case.limit_s[rows, case.partner])
+    assert case.is_symmetric or np.array_equal(case.pair_limit_s[1], case.limit_s[case.partner, rows])
+
+
+@given(cases(), st.integers(1, 4))
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_shortest_metres_do_not_depend_on_how_many_rows_are_kept(case, kept):
+    network = case[0].network
+    rest = case[0].drive()[1][1:]
+    few = np.zeros((kept, network.n_stops), np.int32), rest[0], np.full(kept, -1, np.int32), *rest[2:]
+    found = [[shortest_m(few, a, b) for b in range(network.n_stops)] for a in [*range(network.n_stops)] * 2]
+    assert np.array_equal(found, np.tile(network.drive_m, (2, 1)))
 
 
 @given(cases())
@@ -77,41 +110,59 @@ def test_what_a_route_adds_is_the_plan_less_the_plan_without_it(case):
         others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
         coverage.prepare_rest(case.graph, routes, rest, k, float(case.rule.transfer_s))
         served, people = coverage.route_gain(
-            case.graph, case.demand_arrays, routes, rest, routes[0][k], routes[1][k], routes[2][k], routes[3][k], scratch, 1
+            case.graph, case.demand_rows, routes, rest, routes[0][k], routes[1][k], routes[2][k], routes[3][k], scratch, 1
         )
         for found, goal in ((served, Objective(1, 0)), (people, Objective(0, 1))):
             assert found == case.value(plan, goal) - case.value(others, goal)
 
 
-@given(cases(symmetric=True), st.integers(0, 2**62))
-@settings(max_examples=MAX_EXAMPLES, deadline=None)
-def test_the_bound_of_a_move_holds_and_is_exact_where_it_says_so(case, seed):
+@given(cases(), st.integers(0, 2**62))
+@settings(max_examples=4 * MAX_EXAMPLES, deadline=None)
+def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
     case, plan = case
     if not plan.routes:
         return
     routes, rest, scratch, entries = _spaces(case, plan)
-    held = bounding.new_held(case.network.n_stops, case.n_rows, entries, rest[2].size)
+    held = bounding.new_held(case.network.n_stops, case.n_rows, entries, len(plan.routes), case.pair_units.shape[0])
+    drive = case.drive()
     coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
-    now = [array[0] for array in routes]
-    gain = coverage.route_gain(case.graph, case.demand_arrays, routes, rest, *now, scratch, 1)
-    bounding.hold_route(case.graph, case.demand_arrays, routes, rest, held, now[0], now[1], now[2], scratch, 1)
+    now = [routes[0][0].copy(), routes[1][0], routes[2][0].copy(), routes[3][0].copy()]
+    beside = case.graph, case.demand_rows, routes, rest
+    gain = coverage.route_gain(*beside, *now, scratch, 1)
+    assert bounding.hold_route(*beside, held, *now, scratch, 1) == gain
     dice, mark = np.array([seed], np.uint64), np.zeros(case.network.n_stops, np.uint8)
     pull = np.cumsum(np.ones(case.network.n_stops))
     stops, ahead, back = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
-    for kind in list(range(moves.N_MOVES)) * 6:
-        n = moves.propose(case.graph, case.drive, pull, now[0], now[1], stops, kind, dice)
+    for turn, kind in enumerate(list(range(moves.N_MOVES)) * 6):
+        n = moves.propose(case.graph, drive, pull, now[0], now[1], stops, kind, dice)
         if n < 2 or not moves.is_simple(stops, n, mark):
             continue
         coverage.measure_route(case.graph, stops, n, ahead, back)
-        most, people, known = bounding.most_gain(
-            case.graph, case.demand_arrays, routes, rest, held, *gain, now[2], stops, n, ahead, scratch, 1
+        most, people, found = bounding.most_gain(
+            case.graph, case.demand_rows, drive, routes, rest, held, *gain, *now[2:], stops, n, ahead, back, 1
         )
-        true = coverage.route_gain(case.graph, case.demand_arrays, routes, rest, stops, n, ahead, back, scratch, 1)
-        if known:
+        true = coverage.route_gain(*beside, stops, n, ahead, back, scratch, 1)
+        if found:
             assert most >= true[0]
             assert people == true[1]
-        if known == 2:
-            assert most == true[0]
+        if turn % 5 == seed % 5:  # the route moves, and what was remembered of stops is kept where it still bounds
+            now = [stops.copy(), np.int64(n), ahead.copy(), back.copy()]
+            gain = bounding.hold_route(*beside, held, *now, scratch, 1)
+            assert gain == true
+
+
+@given(cases())
+@settings(max_examples=MAX_EXAMPLES, deadline=None)
+def test_a_route_met_before_adds_what_it_adds_beside_the_rest_of_now(case):
+    case, plan = case
+    routes, rest, scratch, entries = _spaces(case, plan)
+    held = bounding.new_held(case.network.n_stops, case.n_rows, entries, max(1, len(plan.routes)), case.pair_units.shape[0])
+    beside = case.graph, case.demand_rows, routes, rest
+    for left_out in [*range(len(plan.routes)), 0] if plan.routes else []:
+        coverage.prepare_rest(case.graph, routes, rest, left_out, float(case.rule.transfer_s))
+        for k in [*range(len(plan.routes))] * 2:
+            route = [array[k] for array in routes]
+            assert bounding.known_gain(*beside, held, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
 
 
 def test_a_ride_exactly_at_its_limit_is_served():

@@ -70,7 +70,7 @@ class Gauge:
 
     def __init__(self, case: Case, objective: Objective, plan: Plan, limits: RouteLimits | None = None) -> None:
         """Allocate once for routes a little longer than the longest."""
-        from owlbus.kernels.coverage import new_rest
+        from owlbus.kernels.coverage import new_rest, new_scratch
 
         self.case = case
         self.objective = objective
@@ -82,8 +82,8 @@ class Gauge:
         self.routes = case.pad(plan, width=self.width)
         widest = int(np.diff(network.shed_indptr).max(initial=1))
         entries = self.width * widest
-        self._rest = new_rest(network.n_stops, case.n_rows, max(1, len(plan.routes)), entries, symmetric=case.is_symmetric)
-        self._scratch = (np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_rows, np.float32))
+        self._rest = new_rest(network.n_stops, case.n_rows, max(1, len(plan.routes)), entries, case.pair_units.shape)
+        self._scratch = new_scratch(case.n_rows, entries, self.width)
         self._out = np.zeros(self.width, np.int32)
         self._running = (np.zeros(self.width, np.float32), np.zeros(self.width, np.float32))
         self._banned = np.zeros(network.n_stops, np.uint8)
@@ -202,7 +202,7 @@ class Gauge:
 
         served, people = route_gain(
             self.case.graph,
-            self.case.demand_arrays,
+            self.case.demand_rows,
             self.routes,
             self._rest,
             stops,

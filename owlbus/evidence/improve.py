@@ -177,7 +177,7 @@ class _Search:
     def __init__(
         self, case: Case, goal: Objective, plan: Plan, limits: RouteLimits, keep: frozenset[int], seed: int, *, keep_terminals: bool
     ) -> None:
-        from owlbus.kernels.coverage import new_rest
+        from owlbus.kernels.coverage import new_rest, new_scratch
 
         self.case, self.goal, self.plan, self.limits = case, goal, plan, limits
         self.keep_terminals = keep_terminals
@@ -189,12 +189,13 @@ class _Search:
         self.base = self.routes[0].copy(), self.routes[1].copy(), kept
         self.best = self.routes[0].copy(), self.routes[1].copy()
         entries = width * int(np.diff(network.shed_indptr).max(initial=1))
-        self._rest = new_rest(network.n_stops, case.n_rows, n_routes, entries, symmetric=case.is_symmetric)
-        found = np.zeros(entries, np.int32), np.zeros(entries, np.int32), np.zeros(case.n_rows, np.float32)
+        self._rest = new_rest(network.n_stops, case.n_rows, n_routes, entries, case.pair_units.shape)
+        found = new_scratch(case.n_rows, entries, width)
         running = np.zeros(width, np.float32), np.zeros(width, np.float32)
         self._scratch = np.zeros(width, np.int32), *running, found, np.zeros(network.n_stops, np.uint8)
         self._dice = np.random.default_rng(seed).integers(0, 2**63, size=1, dtype=np.uint64)
         self._pull = _pull(case, goal)
+        self._drive = case.drive()
         value = case.value(plan, goal)
         self._values = np.array([value, value, 0], np.int64)
         self._bounds = _bounds(case, plan, limits, width)
@@ -217,8 +218,8 @@ class _Search:
         if n_steps:
             anneal_near(
                 self.case.graph,
-                self.case.demand_arrays,
-                self.case.drive,
+                self.case.demand_rows,
+                self._drive,
                 self._bounds,
                 self._pull,
                 self.routes,
@@ -426,7 +427,7 @@ def _bounds(case: Case, plan: Plan, limits: RouteLimits, width: int) -> NDArray[
 
 def _pull(case: Case, goal: Objective) -> NDArray[np.float64]:
     """Running sum, shape (S,), of what stands to be gained in each stop's walk shed, and a little everywhere."""
-    wanted = goal.trips * (case.weight.sum(axis=0, dtype=np.int64) + case.weight.sum(axis=1, dtype=np.int64))
+    wanted = goal.trips * case.row_units
     wanted = wanted + goal.presence * case.presence
     network = case.network
     owner = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))

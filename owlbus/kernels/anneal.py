@@ -7,7 +7,8 @@ Arrays as in `owlbus.kernels.coverage`, and:
     float64 (9,): longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops,
     most metres and most buses of all routes together, headway in seconds; every bound is included.
 ``drive``
-    ``(drive_s int32 (S, S), drive_m int32 (S, S))``: fastest seconds and shortest metres between stops.
+    ``(towards_s int32 (S, S), metres)``: fastest seconds to the stop of the row from that of the column, so that ways to one stop lie
+    side by side; and shortest metres as `owlbus.kernels.metres` keeps them.
 ``pull``
     float64 (S,): running sum of how much each stop attracts a route, for drawing stops.
 ``wishes``
@@ -23,9 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.bounding import hold_route, most_gain
-from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.bounding import hold_route, known_gain, most_gain
+from owlbus.kernels.compiling import inlined, kernel, lean_kernel
 from owlbus.kernels.coverage import ZERO, find_link, measure_route, prepare_rest, route_gain
+from owlbus.kernels.metres import shortest_m
 from owlbus.kernels.wishes import calls_at, count_calls, ends_well, keeps_wishes
 
 N_MOVES = 8
@@ -36,9 +38,12 @@ NEW_TAIL = 7
 
 _WIDEST_DETOUR = 8
 _DRAWS = 3
+_IDLE = 16
+_REDRAWS = 2
+_CHANGES = 16
 
 
-@inner_kernel
+@inlined
 def roll(dice: Any) -> float:
     """
     Next random number of the state `dice` (Steele, Lea and Flood 2014, SplitMix64).
@@ -61,13 +66,13 @@ def roll(dice: Any) -> float:
     return float(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@inner_kernel
+@inlined
 def below(dice: Any, n: int) -> int:
     """Whole number in [0, n)."""
     return min(int(roll(dice) * n), n - 1)
 
 
-@inner_kernel
+@inlined
 def draw_stop(pull: Any, dice: Any) -> int:
     """
     Draw a stop with a chance in proportion to its pull.
@@ -98,7 +103,7 @@ def draw_stop(pull: Any, dice: Any) -> int:
     return low
 
 
-@inner_kernel
+@inlined
 def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: Any) -> int:
     """
     Extend a stop sequence along a fastest path to `target`.
@@ -124,21 +129,21 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
         Stops now, or -1 if the target cannot be reached or the sequence does not fit into M places.
     """
     link_indptr, link_to, link_s = graph[0], graph[1], graph[2]
-    drive_s = drive[0]
+    towards_s = drive[0][target]
     here = stops[n - 1]
     while here != target:
         if n >= stops.shape[0]:
             return -1
         best, ties, onward = np.int64(1) << 40, 0, -1
         for link in range(link_indptr[here], link_indptr[here + 1]):
-            away = np.int64(link_s[link]) + drive_s[link_to[link], target]
+            away = np.int64(link_s[link]) + towards_s[link_to[link]]
             if away < best:
                 best, ties, onward = away, 1, link_to[link]
             elif away == best:
                 ties += 1
                 if roll(dice) * ties < 1:
                     onward = link_to[link]
-        if onward < 0 or drive_s[onward, target] >= drive_s[here, target]:
+        if onward < 0 or towards_s[onward] >= towards_s[here]:
             return -1
         stops[n] = onward
         n += 1
@@ -146,7 +151,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
     return n
 
 
-@inner_kernel
+@inlined
 def _draw_kind(kinds: Any, dice: Any) -> int:
     """Draw a kind of move by its chance."""
     at = roll(dice) * kinds[0, N_MOVES - 1]
@@ -156,7 +161,7 @@ def _draw_kind(kinds: Any, dice: Any) -> int:
     return kind
 
 
-@inner_kernel
+@inlined
 def _is_same(cand: Any, n: int, stops: Any, m: int) -> bool:
     """Whether a candidate is the route it came from, in either direction."""
     if n != m:
@@ -170,7 +175,7 @@ def _is_same(cand: Any, n: int, stops: Any, m: int) -> bool:
     return True
 
 
-@kernel
+@inlined
 def is_simple(stops: Any, n: int, mark: Any) -> bool:
     """
     Whether no stop occurs twice.
@@ -200,7 +205,7 @@ def is_simple(stops: Any, n: int, mark: Any) -> bool:
     return simple
 
 
-@inner_kernel
+@inlined
 def _between(graph: Any, a: int, b: int, dice: Any) -> int:
     """Random stop linked with both `a` and `b`, or -1."""
     link_indptr, link_to = graph[0], graph[1]
@@ -214,14 +219,14 @@ def _between(graph: Any, a: int, b: int, dice: Any) -> int:
     return chosen
 
 
-@inner_kernel
+@inlined
 def _random_neighbour(graph: Any, a: int, dice: Any) -> int:
     """Random stop linked with `a`, or -1."""
     begin, end = graph[0][a], graph[0][a + 1]
     return graph[1][begin + below(dice, end - begin)] if end > begin else -1
 
 
-@inner_kernel
+@inlined
 def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
     """Append ``source[begin:end]`` to `out` at place `n`; the new count, or -1 if it does not fit."""
     if n < 0 or n + end - begin > out.shape[0]:
@@ -231,14 +236,14 @@ def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
     return n + end - begin
 
 
-@inner_kernel
+@inlined
 def _reverse(stops: Any, n: int) -> None:
     """Turn a stop sequence round in place."""
     for p in range(n // 2):
         stops[p], stops[n - 1 - p] = stops[n - 1 - p], stops[p]
 
 
-@inner_kernel
+@inlined
 def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[int, int]:
     """Draw a few stops by pull and return the one nearest to the route, with the place it is nearest to."""
     best, chosen, place = np.int64(1) << 40, -1, 0
@@ -247,13 +252,13 @@ def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[in
         if calls_at(stops, n, x):
             continue
         for p in range(n):
-            away = np.int64(drive[0][stops[p], x])
+            away = np.int64(drive[0][x, stops[p]])
             if away < best:
                 best, chosen, place = away, x, p
     return chosen, place
 
 
-@kernel
+@inlined
 def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kind: int, dice: Any) -> int:
     """
     Write a neighbour of a route.
@@ -341,7 +346,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     return append_path(graph, drive, out, cut + 1, x, dice)
 
 
-@kernel
+@lean_kernel
 def buses_of(cycle_s: float, headway_s: float) -> int:
     """
     Buses that a route needs.
@@ -361,7 +366,7 @@ def buses_of(cycle_s: float, headway_s: float) -> int:
     return math.ceil(cycle_s / headway_s)
 
 
-@kernel
+@inlined
 def keeps_limits(
     drive: Any, limits: Any, stops: Any, n: int, ahead: float, back: float, metres: Any, other_m: float, other_buses: float
 ) -> bool:
@@ -394,7 +399,8 @@ def keeps_limits(
     if other_buses + buses_of(ahead + back, limits[8]) > limits[7]:
         return False
     first, last = stops[0], stops[n - 1]
-    return metres[0] <= limits[3] * drive[1][first, last] and metres[1] <= limits[3] * drive[1][last, first]
+    there_m, home_m = shortest_m(drive[1], first, last), shortest_m(drive[1], last, first)
+    return bool(metres[0] <= limits[3] * there_m and metres[1] <= limits[3] * home_m)
 
 
 @kernel
@@ -441,7 +447,7 @@ def anneal(
         bound did not settle them; changed in place.
     rest, held, scratch
         Work space: of `coverage.new_rest`, of `bounding.new_held`, and for a candidate
-        ``(stops, ahead_s, back_s, (hexes, places, best), mark)``.
+        ``(stops, ahead_s, back_s, the work space of coverage.new_scratch, mark)``.
     dice
         Random state.
     kinds
@@ -449,7 +455,7 @@ def anneal(
     steps
         Moves to try.
     block
-        Moves on one route before the next is drawn.
+        Moves on one route before the next is drawn, unless it changed often before that.
     hot, cold
         Temperature at the first and the last of these steps, in 1/1024 of what the objective counts.
     weights
@@ -466,11 +472,11 @@ def anneal(
     """
     stops, n_stops, ahead_s, back_s = routes
     cand, cand_ahead, cand_back, entry_scratch, mark = scratch
-    bounded = rest[6].shape[0] == 1
     n_routes = n_stops.shape[0]
     metres = np.zeros(n_routes, np.int64)
     buses = np.zeros(n_routes, np.int64)
     others = np.zeros(wishes[2].shape[0], np.int64)
+    idle = np.zeros(N_MOVES, np.int64)
     movable = 0
     for k in range(n_routes):
         ahead_m, back_m = measure_route(graph, stops[k], n_stops[k], ahead_s[k], back_s[k])
@@ -487,21 +493,29 @@ def anneal(
         while frozen[k] or n_stops[k] < 2:
             k = below(dice, n_routes)
         prepare_rest(graph, routes, rest, k, transfer_s)
-        served, people = route_gain(graph, demand, routes, rest, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers)
+        served, people = hold_route(
+            graph, demand, routes, rest, held, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers
+        )
         now = weights[0] * served + weights[1] * people
-        if bounded:
-            hold_route(graph, demand, routes, rest, held, stops[k], n_stops[k], ahead_s[k], entry_scratch, max_transfers)
         count_calls(wishes, routes, k, others)
         other_m, other_buses = 0.0, 0.0
         for other in range(n_routes):
             if other != k:
                 other_m += metres[other]
                 other_buses += buses[other]
-        for _ in range(min(block, steps - done)):
+        idle[:] = 0
+        left = min(block, steps - done)
+        changes = 0
+        while left > 0 and changes < _CHANGES:
+            left -= 1
             done += 1
             values[3] += 1
             kind = _draw_kind(kinds, dice)
+            for _ in range(_REDRAWS):
+                if idle[kind] >= _IDLE:  # none of the last ones kept the limits: another kind may fare better
+                    kind = _draw_kind(kinds, dice)
             kinds[1, kind] += 1
+            idle[kind] += 1
             n = propose(graph, drive, wishes[1] if kind == NEW_TAIL else pull, stops[k], n_stops[k], cand, kind, dice)
             if n < 2 or _is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
                 continue
@@ -513,23 +527,37 @@ def anneal(
             if not keeps_wishes(wishes, others, k, stops[k], n_stops[k], cand, n):
                 continue
             values[2] += 1
+            idle[kind] = 0
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - roll(dice))
-            known = 0
-            if bounded:
-                new_served, new_people, known = most_gain(
-                    graph, demand, routes, rest, held, served, people, ahead_s[k], cand, n, cand_ahead, entry_scratch, max_transfers
-                )
-                if known > 0 and weights[0] * new_served + weights[1] * new_people < accept_from:
-                    continue
-            if known < 2:
-                new_served, new_people = route_gain(
-                    graph, demand, routes, rest, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers
-                )
-                values[4] += 1
+            most_served, most_people, found = most_gain(
+                graph,
+                demand,
+                drive,
+                routes,
+                rest,
+                held,
+                served,
+                people,
+                ahead_s[k],
+                back_s[k],
+                cand,
+                n,
+                cand_ahead,
+                cand_back,
+                max_transfers,
+            )
+            if found and weights[0] * most_served + weights[1] * most_people < accept_from:
+                continue
+            new_served, new_people = known_gain(
+                graph, demand, routes, rest, held, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers
+            )
+            values[4] += 1
             value = weights[0] * new_served + weights[1] * new_people
             if value < accept_from:
                 continue
             kinds[2, kind] += 1
+            changes += 1
+            idle[:] = 0
             served, people = new_served, new_people
             n_stops[k] = n
             for p in range(n):
@@ -540,8 +568,7 @@ def anneal(
             buses[k] = buses_of(cand_ahead[n - 1] + cand_back[n - 1], limits[8])
             values[0] += value - now
             now = value
-            if bounded:
-                hold_route(graph, demand, routes, rest, held, cand, n, cand_ahead, entry_scratch, max_transfers)
+            hold_route(graph, demand, routes, rest, held, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
             if values[0] > values[1]:
                 values[1] = values[0]
                 values[3] = 0

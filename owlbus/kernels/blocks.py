@@ -44,7 +44,7 @@ def mark_missing(bits: Any, begin: Any, found: Any) -> None:
                     found[i] = NO_POSITION
 
 
-@inner_kernel
+@kernel
 def slots_by_hour(nights: Any, start_hour: Any, end_hour: Any) -> Any:
     """Place ``night slot x hours + hour`` of each hour since the first hour of the first night, -1 where none counts; and that hour."""
     first, last = np.int64(0), np.int64(-1)

@@ -1,8 +1,12 @@
 """
 What a changed route can add at most, from what the unchanged one adds: most moves are refused on this alone.
 
-Only for networks on which every link takes as long as its reverse. Arrays as in `owlbus.kernels.coverage`; ``held`` is the
-work space of `hold_route`, made by `new_held`.
+A move keeps most stops. What leaves with the others is known from the unchanged route; what can come is bounded by what each new stop
+could bring at best, by what a new place to change could open, and by the rides that a shortcut makes short enough. None of these depends
+on the move beyond its stops, so each is computed once and looked up ever after, until the route changes.
+
+Arrays as in `owlbus.kernels.coverage`, ``drive`` as in `owlbus.kernels.anneal`; ``held`` is the work space of `hold_route`, made by
+`new_held`.
 """
 
 from __future__ import annotations
@@ -11,13 +15,30 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.compiling import inner_kernel, kernel
-from owlbus.kernels.coverage import NEVER, ZERO, changed_ride, entries_of, fill_never, fill_row
+from owlbus.kernels.compiling import inlined, inner_kernel, lean_kernel
+from owlbus.kernels.coverage import (
+    NEVER,
+    ZERO,
+    best_of_places,
+    fill_never,
+    fill_row,
+    mark_route,
+    ride_by,
+    ride_by_rest,
+    ride_to_own,
+    rides_from_places,
+    route_gain,
+    unmark_route,
+)
 
-_MOST_NEW_ROWS = 24
+_MOST_NEW = 24
+_SHORTCUT_S = 30
+_SHORTCUTS = 64
+_KNOWN = 4096
+_MOST_JOINED = 32
 
 
-def new_held(n_stops: int, n_hexes: int, max_entries: int, max_columns: int) -> tuple[Any, ...]:
+def new_held(n_stops: int, n_hexes: int, max_entries: int, n_routes: int, ways: int) -> tuple[Any, ...]:
     """
     Work space for `hold_route` and `most_gain`.
 
@@ -27,374 +48,549 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, max_columns: int) -> 
         Stops S and hexes H of the network.
     max_entries
         Most (place, hex) entries that a route can have.
-    max_columns
-        Hexes that the rest of the plan can reach.
+    n_routes
+        Routes K.
+    ways
+        Directions W that ``demand`` keeps apart.
 
     Returns
     -------
     tuple of ndarray
-        The work space; about ``8 * max_entries * max_columns`` bytes.
+        The work space.
     """
+    most_rows, most_columns = min(max_entries, n_hexes), min(n_routes * max_entries, n_hexes)
+    most_misses = ways * most_rows * most_columns
     return (
-        np.zeros(2, np.int64),  # rows, places of the held route
-        np.zeros(max_entries, np.int32),  # hex of each row
+        np.zeros(9, np.int64),  # rows, places, listed pairs, misses, meets, times held, which gains hold, of which rest, and joined meets
+        np.zeros(most_rows, np.int32),  # hex of each row
         np.full(n_hexes, -1, np.int32),  # row of each hex
         np.full(n_stops, -1, np.int32),  # place of each stop
-        np.zeros(max_entries, np.int32),  # stops of the held route
-        np.zeros((max_entries, max_columns), np.float32),  # best ride of each row to each column
-        np.zeros(max_entries, np.int64),  # trips of each row, both directions
-        (np.zeros(n_hexes, np.uint8), np.zeros(n_hexes, np.uint8), np.zeros(n_stops, np.uint8)),  # candidate's hexes, new ones, stops
-        np.zeros((max_entries, max_columns), np.float32),  # longest ride that would serve more, -1 where none would
-        np.zeros(max_entries + 1, np.int64),  # first entry of each row
+        np.zeros(max_entries, np.int32),  # stop of each place
+        np.zeros(most_rows + 1, np.int64),  # first entry of each row
         np.zeros(max_entries, np.int32),  # place of each entry
+        np.zeros(most_rows, np.int64),  # trips of each row, all that it serves
+        np.full(most_rows, -1, np.int32),  # first listed pair of each row
+        np.zeros((ways * most_rows * most_rows, 3), np.int32),  # served pairs of rows: the other row, trips, next pair of the same row
+        np.zeros((most_misses, 3), np.int32),  # trips to columns that are not served: row, column, way
+        np.zeros(_SHORTCUTS + 1, np.int64),  # trips whose rides are that much too long, or less
+        np.zeros((max_entries, 2), np.int32),  # places where the rest calls too, and their rows in `rest`
+        np.zeros((n_stops, 4), np.int64),  # what each stop can bring, and with any place to change; of which gains, with how many joined
+        np.zeros((n_stops, 2), np.int64),  # what changing at each stop can open; and when that was computed
+        (np.zeros(n_hexes, np.uint8), np.zeros(n_hexes, np.int32), np.zeros(max_entries, np.uint8)),  # new hexes, lost places, places kept
+        (np.zeros(_MOST_NEW, np.int32), np.zeros(max_entries, np.int32), np.zeros(max_entries, np.int32)),  # new stops, hexes, lost rows
+        np.zeros(most_rows, np.uint8),  # whether a row is lost
+        np.zeros(most_columns, np.float32),  # seconds between a stop and each column
+        np.zeros(n_hexes, np.int64),  # trips between each hex and those that came onto the route while the gains hold
+        np.zeros(_MOST_JOINED, np.int32),  # stops where the route came to meet the rest while the gains hold
+        (
+            np.zeros(ways * most_rows * most_columns, np.int32),
+            np.zeros(ways * most_rows * most_columns, np.float32),
+        ),  # misses: trips, limit
+        (np.zeros(_KNOWN, np.uint64), np.zeros((_KNOWN, 2), np.int64)),  # routes met beside this rest by their hash, and what they add
     )
 
 
-@inner_kernel
-def _row_best(
-    rest: Any, stops: Any, n: int, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int, best: Any, max_transfers: int
-) -> None:
-    """Fill the best ride from the hex of entries ``begin:end`` to every column, direct or with one transfer."""
-    column_of, row_of, onward = rest[1], rest[3], rest[6]
-    columns = rest[0][0]
-    fill_never(best, columns)
-    if max_transfers:
-        for q in range(n):
-            t = row_of[stops[q]]
-            if t >= 0:
-                ride = NEVER
-                for e in range(begin, end):
-                    ride = min(ride, abs(ahead_s[q] - ahead_s[places[e]]))
-                further = onward[0, t]
-                for c in range(columns):
-                    best[c] = min(best[c], ride + further[c])
-    for f in range(m):
-        c = column_of[hexes[f]]
-        if c >= 0:
-            for e in range(begin, end):
-                best[c] = min(best[c], abs(ahead_s[places[f]] - ahead_s[places[e]]))
-
-
-@inner_kernel
-def _reached_trips(rest: Any, h: int, best: Any) -> int:
-    """Trips between hex `h` and the columns within their longest ride, both directions together."""
-    row_weight, row_limit = rest[8][0, h], rest[9][0, h]
-    total = 0
-    for c in range(rest[0][0]):
-        if best[c] <= row_limit[c]:
-            total += row_weight[c]
-    return int(total)
-
-
-@inner_kernel
-def _pair_trips(demand: Any, rest: Any, h: int, j: int) -> int:
-    """Trips between two hexes, both directions together, that the rest does not serve; the row of `h` is filled."""
-    c = rest[1][j]
-    if c >= 0:
-        return int(rest[8][0, h, c])
-    return int(demand[0][h, j]) + int(demand[0][j, h])
-
-
-@inner_kernel
-def _apart(ahead_s: Any, places: Any, begin: int, end: int, first: int, last: int) -> Any:
-    """Seconds on board between the hex of entries ``begin:end`` and that of entries ``first:last``."""
-    apart = NEVER
-    for e in range(begin, end):
-        for f in range(first, last):
-            apart = min(apart, abs(ahead_s[places[f]] - ahead_s[places[e]]))
-    return apart
-
-
-@kernel
+@lean_kernel
 def hold_route(
-    graph: Any, demand: Any, routes: Any, rest: Any, held: Any, stops: Any, n: int, ahead_s: Any, scratch: Any, max_transfers: int
-) -> None:
+    graph: Any, demand: Any, routes: Any, rest: Any, held: Any, stops: Any, n: int, ahead_s: Any, back_s: Any, scratch: Any, transfers: int
+) -> tuple[int, int]:
     """
     Remember what each hex of a route contributes.
 
     Parameters
     ----------
-    graph, demand, routes, rest, scratch, max_transfers
+    graph, demand, routes, rest, scratch
         As in `owlbus.kernels.coverage.route_gain`.
     held
         Written: the work space of `new_held`.
-    stops, n, ahead_s
+    stops, n, ahead_s, back_s
         The route.
+    transfers
+        0 or 1.
+
+    Returns
+    -------
+    tuple of int
+        What the route adds, as `owlbus.kernels.coverage.route_gain` counts it.
     """
-    state, row_hex, row_of, place_of, old_stops, best, trips, _, need, first_of, old_places = held
-    column_of = rest[1]
-    hexes, places, _ = scratch
+    indptr, partner, weight, limit_s, presence = demand
+    columns, column_of, hex_of, _, _, _, onward, filled, open_weight, open_limit, other_of, _, _, _ = rest
+    state, row_hex, row_of, _, _, first_of, _, trips, pair_of, pairs, misses, shortcuts = held[:12]
+    miss_trips, miss_limit = held[21]
+    hexes, places, best, at, meets, rides = scratch
+    m, n_meets = mark_route(graph, rest, stops, n, scratch, transfers)
+    _age_gains(demand, rest, held, stops, n, scratch, m, transfers)
+    _hold_places(held, stops, n, scratch, m, n_meets)
+    served, people = 0, 0
+    for way in range(onward.shape[0]):
+        rides_from_places(onward, ahead_s, back_s, n, meets, n_meets, way, columns[0], rides)
+        for row in range(state[0]):
+            h, begin, end = row_hex[row], first_of[row], first_of[row + 1]
+            own = column_of[h]
+            if own < 0 and way == 0:
+                people += presence[h]
+            if filled[h, 0] < 0:
+                fill_row(graph, demand, routes, rest, h, transfers)
+            row_weight, row_limit = open_weight[way, h], open_limit[way, h]
+            best_of_places(rides, places, begin, end, columns[0], best)
+            for other in range(state[0]):
+                f, c = first_of[other], column_of[row_hex[other]]
+                if c >= 0 and other != row and row_weight[c] > 0 and best[c] > row_limit[c]:
+                    best[c] = min(best[c], ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way))
+                    if best[c] > row_limit[c] and own >= 0:
+                        best[c] = min(best[c], ride_by_rest(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way))
+            for c in range(columns[0]):
+                if row_weight[c] == 0:
+                    continue
+                j = hex_of[c]
+                once = at[j] < 0 or j > h
+                if best[c] > row_limit[c]:
+                    miss = state[3]
+                    misses[miss, 0], misses[miss, 1], misses[miss, 2] = row, c, way
+                    miss_trips[miss], miss_limit[miss] = row_weight[c], row_limit[c]
+                    state[3] += 1
+                    if once:
+                        _note_excess(shortcuts, best[c], row_limit[c], row_weight[c])
+                elif at[j] < 0:
+                    served += row_weight[c]
+                    trips[row] += row_weight[c]
+                elif once:
+                    served += row_weight[c]
+                    _list_pair(state, trips, pair_of, pairs, row, row_of[j], row_weight[c])
+            for at_other in range(indptr[h] + filled[h, 1], indptr[h] + filled[h, 0]):
+                e = other_of[at_other]
+                f = at[partner[e]]
+                if f < 0:
+                    continue
+                limit, trips_here = limit_s[way, e], weight[way, e]
+                ride = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
+                if ride > limit and own >= 0:
+                    ride = min(ride, ride_by_rest(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way))
+                if ride > limit:
+                    _note_excess(shortcuts, ride, limit, trips_here)
+                else:
+                    served += trips_here
+                    _list_pair(state, trips, pair_of, pairs, row, row_of[partner[e]], trips_here)
+    for step in range(1, _SHORTCUTS + 1):
+        shortcuts[step] += shortcuts[step - 1]
+    unmark_route(scratch, m)
+    return served, people
+
+
+@lean_kernel
+def known_gain(
+    graph: Any,
+    demand: Any,
+    routes: Any,
+    rest: Any,
+    held: Any,
+    stops: Any,
+    n: int,
+    ahead_s: Any,
+    back_s: Any,
+    scratch: Any,
+    max_transfers: int,
+) -> tuple[int, int]:
+    """
+    What a route adds to the rest of the plan, looked up if it was met before.
+
+    Parameters
+    ----------
+    graph, demand, routes, rest, stops, n, ahead_s, back_s, scratch, max_transfers
+        As in `owlbus.kernels.coverage.route_gain`.
+    held
+        The work space of `new_held`; what was met beside another rest is not found in it.
+
+    Returns
+    -------
+    tuple of int
+        As of `owlbus.kernels.coverage.route_gain`.
+    """
+    keys, gains = held[22]
+    key = np.uint64(rest[0][3]) << np.uint64(32)
+    for p in range(n):
+        key = (key ^ np.uint64(stops[p] + 1)) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    at = np.int64(key % np.uint64(keys.shape[0]))
+    key |= np.uint64(1) << np.uint64(63)  # never that of an empty place
+    if keys[at] != key:
+        served, people = route_gain(graph, demand, routes, rest, stops, n, ahead_s, back_s, scratch, max_transfers)
+        keys[at], gains[at, 0], gains[at, 1] = key, served, people
+    return gains[at, 0], gains[at, 1]
+
+
+@inlined
+def _age_gains(demand: Any, rest: Any, held: Any, stops: Any, n: int, scratch: Any, m: int, transfers: int) -> None:
+    """Keep the gains of stops valid for a changed route by what its new hexes add to them, and note where it came to meet the rest."""
+    indptr, partner, weight = demand[0], demand[1], demand[2]
+    state, row_of, place_of, came, joined = held[0], held[2], held[3], held[19], held[20]
+    hexes, at_rest = scratch[0], rest[3]
+    keeps = state[7] == rest[0][3]
+    if transfers and keeps:
+        for p in range(n):
+            if at_rest[stops[p]] >= 0 and place_of[stops[p]] < 0:
+                keeps = keeps and state[8] < joined.shape[0]
+                if keeps:
+                    joined[state[8]] = stops[p]
+                    state[8] += 1
+    if not keeps:
+        state[6] += 1
+        state[7] = rest[0][3]
+        state[8] = 0
+        for h in range(came.shape[0]):
+            came[h] = 0
+        return
+    for at in range(m):
+        h = hexes[at]
+        if row_of[h] < 0 and (at == 0 or hexes[at - 1] != h):
+            for way in range(weight.shape[0]):
+                for e in range(indptr[h], indptr[h + 1]):
+                    came[partner[e]] += weight[way, e]
+
+
+@inlined
+def _hold_places(held: Any, stops: Any, n: int, scratch: Any, m: int, n_meets: int) -> None:
+    """Note a route's rows, entries and places where the rest calls too, with nothing that they serve."""
+    state, row_hex, row_of, place_of, old_stops, first_of, old_places, trips, pair_of, _, _, shortcuts, old_meets = held[:13]
+    hexes, places, _, _, meets, _ = scratch
     for row in range(state[0]):
         row_of[row_hex[row]] = -1
     for p in range(state[1]):
         place_of[old_stops[p]] = -1
-    m = entries_of(graph, stops, n, hexes, places)
-    rows, begin = ZERO, ZERO
-    while begin < m:
-        end = begin + 1
-        while end < m and hexes[end] == hexes[begin]:
-            end += 1
-        h = hexes[begin]
-        if not rest[7][h]:
-            fill_row(graph, demand, routes, rest, h, max_transfers)
-        row_hex[rows] = h
-        row_of[h] = rows
-        first_of[rows] = begin
-        _row_best(rest, stops, n, ahead_s, hexes, places, m, begin, end, best[rows], max_transfers)
-        row_best, row_need, row_limit, row_weight = best[rows], need[rows], rest[9][0, h], rest[8][0, h]
-        for c in range(rest[0][0]):
-            row_need[c] = row_limit[c] if (row_best[c] > row_limit[c]) & (row_weight[c] > 0) else np.float32(-1)
-        rows += 1
-        begin = end
-    first_of[rows] = m
+    rows = ZERO
     for e in range(m):
         old_places[e] = places[e]
+        if e == 0 or hexes[e - 1] != hexes[e]:
+            row_hex[rows] = hexes[e]
+            row_of[hexes[e]] = rows
+            first_of[rows] = e
+            trips[rows] = 0
+            pair_of[rows] = -1
+            rows += 1
+    first_of[rows] = m
     for p in range(n):
         place_of[stops[p]] = p
         old_stops[p] = stops[p]
-    state[0] = rows
-    state[1] = n
-    for row in range(rows):
-        h = row_hex[row]
-        trips[row] = _reached_trips(rest, h, best[row])
-        for other in range(rows):
-            c = column_of[row_hex[other]]
-            if c >= 0 and need[row, c] < 0:
-                continue
-            pair = _pair_trips(demand, rest, h, row_hex[other])
-            if pair > 0 and _is_pair_served(demand, rest, held, ahead_s, row, other):
-                trips[row] += pair
+    for i in range(n_meets):
+        old_meets[i, 0], old_meets[i, 1] = meets[i, 0], meets[i, 1]
+    state[0], state[1], state[2], state[3], state[4] = rows, n, 0, 0, n_meets
+    state[5] += 1
+    for step in range(shortcuts.shape[0]):
+        shortcuts[step] = 0
 
 
-@inner_kernel
-def _is_pair_served(demand: Any, rest: Any, held: Any, ahead_s: Any, row: int, other: int) -> bool:
-    """Whether the held route serves the trips between two of its hexes, with or without the rest."""
-    row_hex, best, first_of, places = held[1], held[5], held[9], held[10]
-    column_of = rest[1]
-    h, j = row_hex[row], row_hex[other]
-    limit_s = demand[1][h, j]
-    own, c = column_of[h], column_of[j]
-    if (c >= 0 and best[row, c] <= limit_s) or (own >= 0 and best[other, own] <= limit_s):
-        return True
-    return _apart(ahead_s, places, first_of[row], first_of[row + 1], first_of[other], first_of[other + 1]) <= limit_s
+@inlined
+def _list_pair(state: Any, trips: Any, pair_of: Any, pairs: Any, row: int, other: int, trips_here: int) -> None:
+    """List trips between two rows with both of them."""
+    for way in range(2):
+        a, b = (row, other) if way == 0 else (other, row)
+        trips[a] += trips_here
+        at = state[2]
+        pairs[at, 0], pairs[at, 1], pairs[at, 2] = b, trips_here, pair_of[a]
+        pair_of[a] = at
+        state[2] += 1
 
 
-@inner_kernel
-def _keeps_rides(place_of: Any, old_ahead_s: Any, stops: Any, n: int, ahead_s: Any) -> int:
-    """2 if all stops kept lie as far apart as before, 1 if none comes nearer, 0 if one does or their order changes."""
-    last, last_place, way, same = -1, -1, 0, True
+@inlined
+def _note_excess(shortcuts: Any, ride: Any, limit: Any, trips_here: int) -> None:
+    """Count trips by how much too long their ride is."""
+    if limit >= 0 and ride < NEVER:
+        step = int((ride - limit + _SHORTCUT_S - 1) / _SHORTCUT_S)
+        if step <= _SHORTCUTS:
+            shortcuts[step] += trips_here
+
+
+@inlined
+def _shortening_s(held: Any, old_ahead_s: Any, old_back_s: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> tuple[Any, int]:
+    """Seconds by which rides between kept stops get shorter at most, -1 if their order changes; new stops and kept places are noted."""
+    place_of, (_, _, kept), (new_stops, _, _) = held[3], held[15], held[16]
+    last, last_place, way, n_new = -1, -1, 0, 0
+    there, home = np.float32(0), np.float32(0)
     for p in range(n):
         place = place_of[stops[p]]
         if place < 0:
+            if n_new < _MOST_NEW:
+                new_stops[n_new] = stops[p]
+            n_new += 1
             continue
-        if last >= 0:
+        kept[place] = 1
+        if last >= 0 and way != 2:
             step = 1 if place > last_place else -1
-            if way == 0:
-                way = step
-            if step != way:
-                return 0
-            before = abs(old_ahead_s[place] - old_ahead_s[last_place])
-            after = ahead_s[p] - ahead_s[last]
-            if after < before:
-                return 0
-            if after > before:
-                same = False
+            way = step if way in (0, step) else 2
+            there += max(np.float32(0), ride_by(old_ahead_s, old_back_s, last_place, place, 0) - (ahead_s[p] - ahead_s[last]))
+            home += max(np.float32(0), ride_by(old_ahead_s, old_back_s, last_place, place, 1) - (back_s[p] - back_s[last]))
         last, last_place = p, place
-    return 2 if same else 1
+    return (np.float32(-1) if way == 2 or n_new > _MOST_NEW else max(there, home)), n_new
 
 
-@kernel
+@inlined
 def most_gain(
     graph: Any,
     demand: Any,
+    drive: Any,
     routes: Any,
     rest: Any,
     held: Any,
     old_served: int,
     old_people: int,
     old_ahead_s: Any,
+    old_back_s: Any,
     stops: Any,
     n: int,
     ahead_s: Any,
-    scratch: Any,
-    max_transfers: int,
-) -> tuple[int, int, int]:
+    back_s: Any,
+    transfers: int,
+) -> tuple[int, int, bool]:
     """
     Bound what a changed route adds to the rest of the plan.
 
     Parameters
     ----------
-    graph, demand, routes, rest, scratch, max_transfers
-        As in `owlbus.kernels.coverage.route_gain`.
+    graph, demand, drive, routes, rest, transfers
+        As in `hold_route` and `owlbus.kernels.anneal`.
     held
         What `hold_route` remembers of the route before the change.
-    old_served, old_people, old_ahead_s
+    old_served, old_people, old_ahead_s, old_back_s
         What the route added before, in 1/1024, and its running seconds.
-    stops, n, ahead_s
+    stops, n, ahead_s, back_s
         The changed route.
 
     Returns
     -------
-    tuple of int
-        Trips at most, people exactly, in 1/1024, and what is known: 2 if the trips are exact, 1 if they are a bound, 0 if
-        neither was found because stops came nearer to each other or too much changed.
+    tuple
+        Trips at most and people exactly, in 1/1024; and whether they were found: not if stops changed order or too much changed.
     """
-    place_of, marks = held[3], held[7]
-    hexes, places, _ = scratch
-    kept = _keeps_rides(place_of, old_ahead_s, stops, n, ahead_s)
-    if kept == 0:
-        return 0, 0, 0
-    in_new, is_fresh, in_new_stop = marks
-    m = entries_of(graph, stops, n, hexes, places)
-    n_fresh = 0
-    for e in range(m):
-        in_new[hexes[e]] = 1
-        if place_of[stops[places[e]]] < 0 and not is_fresh[hexes[e]]:
-            is_fresh[hexes[e]] = 1
-            n_fresh += 1
-    n_new = 0
-    for p in range(n):
-        in_new_stop[stops[p]] = 1
-        n_new += place_of[stops[p]] < 0
-    served, people, exact = 0, 0, False
-    if n_fresh <= _MOST_NEW_ROWS and n_new <= _MOST_NEW_ROWS:
-        lost, left, exact_loss = _loss(graph, demand, rest, held, old_ahead_s, in_new_stop)
-        won, come, exact_gain = _fresh_gain(graph, demand, routes, rest, held, stops, n, ahead_s, scratch, m, max_transfers)
-        served, people = old_served - lost + won, old_people - left + come
-        exact = kept == 2 and exact_loss and exact_gain
-    for e in range(m):
-        in_new[hexes[e]] = 0
-        is_fresh[hexes[e]] = 0
-    for p in range(n):
-        in_new_stop[stops[p]] = 0
-    if n_fresh > _MOST_NEW_ROWS or n_new > _MOST_NEW_ROWS:
-        return 0, 0, 0
-    return served, people, 2 if exact else 1
-
-
-@inner_kernel
-def _loss(graph: Any, demand: Any, rest: Any, held: Any, old_ahead_s: Any, in_new_stop: Any) -> tuple[int, int, bool]:
-    """Trips and people that surely go with the hexes that leave the route or are counted anew, and whether that is all that goes."""
-    state, row_hex, _, _, old_stops, _, trips, marks = held[:8]
-    column_of, stop_row = rest[1], rest[3]
-    in_new, is_fresh = marks[0], marks[1]
-    lost, left, exact = 0, 0, True
-    for row in range(state[0]):
-        h = row_hex[row]
-        if in_new[h] and not is_fresh[h]:
-            continue
-        lost += trips[row]
-        gone = not in_new[h]
-        elsewhere = column_of[h] >= 0
-        if gone and not elsewhere:
-            left += demand[2][h]
-        if elsewhere or not gone:
-            exact = False
-        for other in range(state[0]):
-            j = row_hex[other]
-            stays = in_new[j] and not is_fresh[j]
-            # A pair that stands in two such rows, or one that a transfer may still serve, is not lost here.
-            if (stays and gone and elsewhere) or (not stays and other < row):
-                pair = _pair_trips(demand, rest, h, j)
-                if pair > 0 and _is_pair_served(demand, rest, held, old_ahead_s, row, other):
-                    lost -= pair
+    state, old_stops, (is_new, lost_places, kept), lists = held[0], held[4], held[15], held[16]
+    shorter_s, n_new = _shortening_s(held, old_ahead_s, old_back_s, stops, n, ahead_s, back_s)
+    step = int((shorter_s + _SHORTCUT_S - 1) / _SHORTCUT_S)
+    found = shorter_s >= 0 and step <= _SHORTCUTS
+    served, people = old_served, old_people
+    if found:
+        n_hexes = ZERO
+        for i in range(n_new):
+            for e in range(graph[4][lists[0][i]], graph[4][lists[0][i] + 1]):
+                h = graph[5][e]
+                if not is_new[h] and n_hexes < lists[1].shape[0]:
+                    is_new[h] = 1
+                    lists[1][n_hexes] = h
+                    n_hexes += 1
+        n_lost = _lost_rows(graph, held)
+        served -= _loss(rest, held, n_lost)
+        people += _people_change(demand, rest, held, n_hexes, n_lost)
+        served += held[11][step] + _most_news(graph, demand, drive, routes, rest, held, n_new, n_hexes, transfers)
+        for i in range(n_hexes):
+            is_new[lists[1][i]] = 0
+        for i in range(n_lost):
+            held[17][lists[2][i]] = 0
+        for p in range(state[1]):
+            if not kept[p]:
+                for e in range(graph[4][old_stops[p]], graph[4][old_stops[p] + 1]):
+                    lost_places[graph[5][e]] = 0
     for p in range(state[1]):
-        stop = old_stops[p]
-        if not in_new_stop[stop]:
-            exact = exact and stop_row[stop] < 0
-            for e in range(graph[4][stop], graph[4][stop + 1]):
-                exact = exact and not in_new[graph[5][e]]
-    return lost, left, exact
+        kept[p] = 0
+    return served, people, found
 
 
-@inner_kernel
-def _fresh_gain(
-    graph: Any, demand: Any, routes: Any, rest: Any, held: Any, stops: Any, n: int, ahead_s: Any, scratch: Any, m: int, max_transfers: int
-) -> tuple[int, int, bool]:
-    """Trips and people that can come with new stops, and whether all of them do."""
-    row_of, place_of, marks = held[2], held[3], held[7]
-    column_of, stop_row = rest[1], rest[3]
-    hexes, places, best = scratch
-    is_fresh = marks[1]
-    meeting = np.empty(_MOST_NEW_ROWS, np.int64)
-    meets = ZERO
-    for p in range(n):
-        if place_of[stops[p]] < 0 and stop_row[stops[p]] >= 0:
-            meeting[meets] = p
-            meets += 1
-    won, come, exact = 0, 0, True
-    begin = ZERO
-    while begin < m:
-        h = hexes[begin]
-        end = begin + 1
-        while end < m and hexes[end] == h:
-            end += 1
-        if is_fresh[h]:
-            if not rest[7][h]:
-                fill_row(graph, demand, routes, rest, h, max_transfers)
-            own = column_of[h]
-            if row_of[h] < 0 and own < 0:
-                come += demand[2][h]
-            _row_best(rest, stops, n, ahead_s, hexes, places, m, begin, end, best, max_transfers)
-            won += _reached_trips(rest, h, best)
-            first = ZERO
-            while first < m:
-                j = hexes[first]
-                last = first + 1
-                while last < m and hexes[last] == j:
-                    last += 1
-                trips = _pair_trips(demand, rest, h, j)
-                if trips > 0:
-                    limit_s = demand[1][h, j]
-                    c = column_of[j]
-                    in_row = c >= 0 and best[c] <= limit_s
-                    ok = in_row or _apart(ahead_s, places, begin, end, first, last) <= limit_s
-                    if not ok and own >= 0 and max_transfers:
-                        ok = changed_ride(rest, ZERO, own, stops, n, ahead_s, ahead_s, first, last, places) <= limit_s
-                    if ok and not in_row:
-                        won += trips
-                    if ok and is_fresh[j] and first < begin:
-                        won -= trips  # the row of `j` counted this pair too
-                    old = row_of[j]
-                    if own >= 0 and row_of[h] < 0 and old >= 0 and not is_fresh[j] and held[5][old, own] <= limit_s:
-                        won -= trips  # a transfer served this pair before
-                first = last
-        elif meets and max_transfers:
-            more, sure = _meeting_gain(rest, held, stops, meeting, meets, ahead_s, hexes, places, m, begin, end)
-            won += more
-            exact = exact and sure and (meets == 1 or more == 0)
-        begin = end
-    return won, come, exact
-
-
-@inner_kernel
-def _meeting_gain(
-    rest: Any, held: Any, stops: Any, meeting: Any, meets: int, ahead_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int
-) -> tuple[int, bool]:
-    """Trips that a hex kept on the route can win by changing at new stops, and whether it surely does."""
-    column_of, stop_row, onward = rest[1], rest[3], rest[6]
-    h = hexes[begin]
-    row_weight, row_need = rest[8][0, h], held[8][held[2][h]]
-    is_fresh = held[7][1]
-    won, sure = 0, True
-    for i in range(meets):
-        q = meeting[i]
-        ride = NEVER
-        for e in range(begin, end):
-            ride = min(ride, abs(ahead_s[q] - ahead_s[places[e]]))
-        further = onward[0, stop_row[stops[q]]]
-        gain = 0
-        for c in range(rest[0][0]):
-            if ride + further[c] <= row_need[c]:
-                gain += row_weight[c]
-        if gain == 0:
+@inlined
+def _lost_rows(graph: Any, held: Any) -> int:
+    """List the rows none of whose stops stays."""
+    state, row_of, old_stops, first_of = held[0], held[2], held[4], held[5]
+    (_, lost_places, kept), lost, is_lost = held[15], held[16][2], held[17]
+    n_lost = ZERO
+    for p in range(state[1]):
+        if kept[p]:
             continue
-        won += gain
-        for f in range(m):
-            c = column_of[hexes[f]]
-            if c >= 0 and (f == 0 or hexes[f - 1] != hexes[f]) and ride + further[c] <= row_need[c]:
-                if is_fresh[hexes[f]]:
-                    won -= row_weight[c]  # counted in the row of that new hex
-                else:
-                    sure = False
-    return won, sure
+        for e in range(graph[4][old_stops[p]], graph[4][old_stops[p] + 1]):
+            h = graph[5][e]
+            row = row_of[h]
+            lost_places[h] += 1
+            if lost_places[h] == first_of[row + 1] - first_of[row]:
+                lost[n_lost] = row
+                is_lost[row] = 1
+                n_lost += 1
+    return n_lost
+
+
+@inlined
+def _loss(rest: Any, held: Any, n_lost: int) -> int:
+    """Trips that surely go with the lost rows."""
+    row_hex, trips, pair_of, pairs = held[1], held[7], held[8], held[9]
+    is_new, lost, is_lost = held[15][0], held[16][2], held[17]
+    total = 0
+    for i in range(n_lost):
+        row = lost[i]
+        h = row_hex[row]
+        total += trips[row]
+        elsewhere = rest[1][h] >= 0 and not is_new[h]
+        at = pair_of[row]
+        while at >= 0:
+            other = pairs[at, 0]
+            # A pair that stands in two lost rows, or one that a transfer may still serve, is not lost here.
+            if (is_lost[other] and other < row) or (elsewhere and not is_lost[other]):
+                total -= pairs[at, 1]
+            at = pairs[at, 2]
+    return total
+
+
+@inlined
+def _people_change(demand: Any, rest: Any, held: Any, n_hexes: int, n_lost: int) -> int:
+    """People that come with new hexes less those that go with lost ones."""
+    presence, column_of = demand[4], rest[1]
+    row_hex, row_of, is_new, (_, new_hexes, lost) = held[1], held[2], held[15][0], held[16]
+    total = 0
+    for i in range(n_hexes):
+        if row_of[new_hexes[i]] < 0 and column_of[new_hexes[i]] < 0:
+            total += presence[new_hexes[i]]
+    for i in range(n_lost):
+        h = row_hex[lost[i]]
+        if not is_new[h] and column_of[h] < 0:
+            total -= presence[h]
+    return total
+
+
+@inlined
+def _most_news(graph: Any, demand: Any, drive: Any, routes: Any, rest: Any, held: Any, n_new: int, n_hexes: int, transfers: int) -> int:
+    """Trips that new stops can bring at most: by their own hexes, and by changing there."""
+    shed_indptr, shed_hex, row_of = graph[4], graph[5], rest[3]
+    state, stop_gains, meet_gains, (new_stops, new_hexes, _), came = held[0], held[13], held[14], held[16], held[19]
+    total, meets = 0, 0
+    for i in range(n_new):
+        stop = new_stops[i]
+        if transfers and row_of[stop] >= 0:
+            meets += 1
+            if meet_gains[stop, 1] != state[5]:
+                _fill_meet_gain(drive, rest, held, stop)
+            total += meet_gains[stop, 0]
+    kept = 1 if meets > 0 and n_new > 1 else 0
+    for i in range(n_new):
+        stop = new_stops[i]
+        if stop_gains[stop, 2] != state[6]:
+            _fill_stop_gain(graph, demand, drive, routes, rest, held, stop, transfers)
+        elif stop_gains[stop, 3] < state[8]:
+            _add_joined(graph, drive[0], rest, held, stop)
+        total += stop_gains[stop, kept]
+        for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
+            total += came[shed_hex[e]]
+    for i in range(n_hexes):
+        for other in range(i):
+            total += _pair_trips(demand[0], demand[1], demand[2], new_hexes[i], new_hexes[other])
+    return total
+
+
+@inlined
+def _pair_trips(indptr: Any, partner: Any, weight: Any, h: int, j: int) -> int:
+    """All trips between two hexes."""
+    low, high = indptr[h], indptr[h + 1]
+    end = high
+    while low < high:
+        middle = (low + high) // 2
+        if partner[middle] < j:
+            low = middle + 1
+        else:
+            high = middle
+    if low == end or partner[low] != j:
+        return 0
+    total = 0
+    for way in range(weight.shape[0]):
+        total += weight[way, low]
+    return total
+
+
+@inner_kernel
+def _fill_stop_gain(graph: Any, demand: Any, drive: Any, routes: Any, rest: Any, held: Any, stop: int, transfers: int) -> None:
+    """
+    Note the trips that a stop's hexes can bring: by the places to change that the route has and the stop itself, and by any others.
+
+    Trips with hexes that came onto the route while the gains hold are left out, since they are added at each look.
+    """
+    alone, anywhere, gains, came = 0, 0, held[13], held[19]
+    for e in range(graph[4][stop], graph[4][stop + 1]):
+        h = graph[5][e]
+        if rest[7][h, 0] < 0:
+            fill_row(graph, demand, routes, rest, h, transfers)
+        alone -= came[h]
+        anywhere -= came[h]
+    for way in range(rest[6].shape[0]):
+        _reach_columns(drive[0], rest, held, stop, way, transfers)
+        for e in range(graph[4][stop], graph[4][stop + 1]):
+            one, other = _hex_gain(demand, rest, held, graph[5][e], way)
+            alone += one
+            anywhere += other
+    gains[stop, 0], gains[stop, 1], gains[stop, 2], gains[stop, 3] = alone, anywhere, held[0][6], held[0][8]
+
+
+@inner_kernel
+def _add_joined(graph: Any, towards_s: Any, rest: Any, held: Any, stop: int) -> None:
+    """Add to what a stop can bring the trips by places where the route came to meet the rest since that was noted."""
+    columns, row_of, onward, open_weight, open_limit = rest[0][0], rest[3], rest[6], rest[8], rest[9]
+    gains, joined, total = held[13], held[20], 0
+    for way in range(onward.shape[0]):
+        for i in range(gains[stop, 3], held[0][8]):
+            q = joined[i]
+            ride = np.float32(towards_s[q, stop] if way == 0 else towards_s[stop, q])
+            further = onward[way, row_of[q]]
+            for e in range(graph[4][stop], graph[4][stop + 1]):
+                row_weight, row_limit = open_weight[way, graph[5][e]], open_limit[way, graph[5][e]]
+                for c in range(columns):
+                    if ride + further[c] <= row_limit[c]:
+                        total += row_weight[c]
+    gains[stop, 0] += total
+    gains[stop, 3] = held[0][8]
+
+
+@inlined
+def _reach_columns(towards_s: Any, rest: Any, held: Any, stop: int, way: int, transfers: int) -> None:
+    """Fill the fastest rides between a stop and the columns if it were on the route, none for a column on the route."""
+    columns, column_of, onward, reach = rest[0][0], rest[1], rest[6], held[18]
+    state, row_hex, old_stops, old_meets = held[0], held[1], held[4], held[12]
+    t_own = rest[3][stop] if transfers else -1
+    fill_never(reach, columns)
+    for i in range(-1 if t_own >= 0 else 0, state[4]):
+        q = stop if i < 0 else old_stops[old_meets[i, 0]]
+        ride = np.float32(0 if i < 0 else towards_s[q, stop] if way == 0 else towards_s[stop, q])
+        further = onward[way, t_own if i < 0 else old_meets[i, 1]]
+        for c in range(columns):
+            reach[c] = min(reach[c], ride + further[c])
+    for row in range(state[0]):
+        if column_of[row_hex[row]] >= 0:
+            reach[column_of[row_hex[row]]] = 0
+
+
+@inlined
+def _hex_gain(demand: Any, rest: Any, held: Any, h: int, way: int) -> tuple[int, int]:
+    """As `_fill_stop_gain`, of one of its hexes in one direction."""
+    indptr, partner, weight = demand[0], demand[1], demand[2]
+    filled, row_weight, row_limit, other_of = rest[7], rest[8][way, h], rest[9][way, h], rest[10]
+    row_of, reach = held[2], held[18]
+    alone, anywhere = 0, 0
+    for c in range(rest[0][0]):
+        anywhere += row_weight[c]
+        if reach[c] <= row_limit[c]:
+            alone += row_weight[c]
+    for at_other in range(indptr[h], indptr[h] + filled[h, 0]):
+        e = other_of[at_other]
+        if row_of[partner[e]] >= 0:
+            alone += weight[way, e]
+            anywhere += weight[way, e]
+    return alone, anywhere
+
+
+@inner_kernel
+def _fill_meet_gain(drive: Any, rest: Any, held: Any, stop: int) -> None:
+    """Note the trips of the route's own hexes that changing at a stop can serve at most."""
+    gains, towards_s = held[14], drive[0]
+    onward, old_stops, first_of, old_places, misses, (miss_trips, miss_limit) = rest[6], held[4], held[5], held[6], held[10], held[21]
+    t, total = rest[3][stop], 0
+    row, there, home = -1, NEVER, NEVER
+    for i in range(held[0][3]):
+        if misses[i, 0] != row:
+            row = misses[i, 0]
+            there, home = NEVER, NEVER
+            for e in range(first_of[row], first_of[row + 1]):
+                there = min(there, np.float32(towards_s[stop, old_stops[old_places[e]]]))
+                home = min(home, np.float32(towards_s[old_stops[old_places[e]], stop]))
+        c, way = misses[i, 1], misses[i, 2]
+        ride = there if way == 0 else home
+        if ride + onward[way, t, c] <= miss_limit[i]:
+            total += miss_trips[i]
+    gains[stop, 0], gains[stop, 1] = total, held[0][5]

@@ -7,13 +7,17 @@ Plain tuples of arrays go in, so that each kernel compiles once:
     ``(link_indptr int64 (S+1,), link_to int32 (L,), link_s int32 (L,), link_m int32 (L,), shed_indptr int64 (S+1,),
     shed_hex int32 (W,))``, the stop network; targets are sorted within a stop.
 ``demand``
-    ``(weight int32 (H, H), limit_s float32 (H, H), presence int64 (H,))``: weight of a trip from row to column in 1/1024
-    trips, the longest ride that serves it, and people in 1/1024.
+    ``(indptr int64 (H+1,), partner int32 (P,), weight int32 (W, P), limit_s float32 (W, P), presence int64 (H,))``: the hexes that each
+    hex has trips with, ascending; their weight in 1/1024 trips, the longest ride that serves them, and people in 1/1024. Each pair
+    stands in the rows of both its hexes. Where every link takes as long as its reverse W is 1, and a weight counts the trips of both
+    directions; else W is 2: first those that begin in the hex of the row, then those that end there.
 ``routes``
     ``(stops int32 (K, M), n_stops int64 (K,), ahead_s float32 (K, M), back_s float32 (K, M))``: padded stop sequences with
     seconds from the first stop to each place in the forward direction, and from each place back to the first.
 ``rest``
     The work space of `prepare_rest` and `fill_row`, made by `new_rest`.
+``scratch``
+    The work space of `route_gain`, made by `new_scratch`.
 
 Seconds are whole numbers held in float32, exact below 2**24 and twice as fast to compare as int32. Weights are added as
 int64, so that a sum does not depend on its order.
@@ -25,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.compiling import inlined, inner_kernel, lean_kernel
 
 NEVER = np.float32(1e9)
 """Seconds of a ride that does not exist."""
@@ -34,7 +38,7 @@ ZERO: Any = np.int64(0)
 """Nothing, as a value: a kernel called with the literal 0 and with a count would compile twice."""
 
 
-@inner_kernel
+@inlined
 def fill_never(row: Any, n: int) -> None:
     """
     Set the first places of a row to `NEVER`.
@@ -50,7 +54,7 @@ def fill_never(row: Any, n: int) -> None:
         row[c] = NEVER
 
 
-@inner_kernel
+@inlined
 def find_link(graph: Any, a: int, b: int) -> int:
     """
     Index of the link from stop `a` to stop `b`, or -1.
@@ -69,12 +73,12 @@ def find_link(graph: Any, a: int, b: int) -> int:
     """
     link_indptr, link_to = graph[0], graph[1]
     for link in range(link_indptr[a], link_indptr[a + 1]):
-        if link_to[link] == b:
-            return link
+        if link_to[link] >= b:
+            return link if link_to[link] == b else -1
     return -1
 
 
-@kernel
+@inlined
 def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> tuple[int, int]:
     """
     Fill the running seconds of a route and return its metres.
@@ -112,65 +116,35 @@ def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> 
     return ahead_m, back_m
 
 
-@inner_kernel
+@inlined
 def _ride_s(ahead_s: Any, back_s: Any, p: int, q: int) -> Any:
     """Seconds on board from place `p` to place `q` of one route."""
     return ahead_s[q] - ahead_s[p] if q >= p else back_s[p] - back_s[q]
 
 
-@kernel
-def ride_matrices(graph: Any, routes: Any, transfer_s: float, n_hexes: int) -> tuple[Any, Any]:
+@inlined
+def ride_by(ahead_s: Any, back_s: Any, p: int, q: int, way: int) -> Any:
     """
-    Fastest rides between all hexes, without and with at most one transfer.
+    Seconds on board between two places of one route.
 
     Parameters
     ----------
-    graph
-        The stop network.
-    routes
-        The plan.
-    transfer_s
-        Seconds that a transfer costs; it takes place at a stop that both routes have.
-    n_hexes
-        Hexes H.
+    ahead_s, back_s
+        Running seconds of the route.
+    p, q
+        Places.
+    way
+        0 from the first to the second, 1 from the second to the first.
 
     Returns
     -------
-    direct_s, best_s
-        Seconds from row to column, shape (H, H), float32, `NEVER` where there is no ride.
+    float32
+        Seconds.
     """
-    shed_indptr, shed_hex = graph[4], graph[5]
-    stops, n_stops, ahead_s, back_s = routes
-    n_routes = n_stops.shape[0]
-    n_all = shed_indptr.shape[0] - 1
-    direct = np.full((n_hexes, n_hexes), NEVER, np.float32)
-    from_stop = np.full((n_all, n_hexes), NEVER, np.float32)
-    calls = np.zeros(n_all, np.int32)
-    for k in range(n_routes):
-        for p in range(n_stops[k]):
-            calls[stops[k, p]] += 1
-            for q in range(n_stops[k]):
-                ride = _ride_s(ahead_s[k], back_s[k], p, q)
-                for f in range(shed_indptr[stops[k, q]], shed_indptr[stops[k, q] + 1]):
-                    from_stop[stops[k, p], shed_hex[f]] = min(from_stop[stops[k, p], shed_hex[f]], ride)
-                    for e in range(shed_indptr[stops[k, p]], shed_indptr[stops[k, p] + 1]):
-                        direct[shed_hex[e], shed_hex[f]] = min(direct[shed_hex[e], shed_hex[f]], ride)
-    best = direct.copy()
-    for k in range(n_routes):
-        for t in range(n_stops[k]):
-            if calls[stops[k, t]] < 2:
-                continue
-            onward = from_stop[stops[k, t]]
-            for p in range(n_stops[k]):
-                start = _ride_s(ahead_s[k], back_s[k], p, t) + np.float32(transfer_s)
-                for e in range(shed_indptr[stops[k, p]], shed_indptr[stops[k, p] + 1]):
-                    row = best[shed_hex[e]]
-                    for h in range(n_hexes):
-                        row[h] = min(row[h], start + onward[h])
-    return direct, best
+    return _ride_s(ahead_s, back_s, p, q) if way == 0 else _ride_s(ahead_s, back_s, q, p)
 
 
-def new_rest(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, *, symmetric: bool) -> tuple[Any, ...]:
+def new_rest(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> tuple[Any, ...]:
     """
     Work space for `prepare_rest`: what one route adds to the rest of the plan.
 
@@ -182,35 +156,65 @@ def new_rest(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, *, sym
         Routes K.
     max_entries
         Most (place, hex) entries that one route can have.
-    symmetric
-        Whether every link takes as long as its reverse; one pass then does for both directions.
+    pairs
+        Shape (W, P) of the weights in ``demand``.
 
     Returns
     -------
     tuple of ndarray
-        The work space; its size is about ``16 * n_hexes * n_routes * max_entries`` bytes if not symmetric, half otherwise.
+        The work space; what is touched of it is about ``8 * W * H * C + 4 * W * C * T`` bytes for the C hexes and T stops that the
+        rest of a plan reaches.
     """
-    passes = 1 if symmetric else 2
     most = min(n_routes * max_entries, n_hexes)
     most_stops = min(n_routes * max_entries, n_stops)
     return (
-        np.zeros(4, np.int64),  # columns, transfer stops, excluded route, entries
+        np.zeros(4, np.int64),  # columns, stops, entries, times prepared
         np.full(n_hexes, -1, np.int32),  # column of each hex
         np.zeros(most, np.int32),  # hex of each column
         np.full(n_stops, -1, np.int32),  # row of each stop in `onward`
         np.zeros(most_stops, np.int32),  # stop of each such row
         np.zeros(n_stops, np.int32),  # how often the rest calls at each stop
-        np.zeros((passes, most_stops, most), np.float32),  # onward: seconds between a stop and a column, one transfer included
-        np.zeros((n_hexes,), np.int64),  # whether the row of a hex is filled
-        np.zeros((passes, n_hexes, most), np.int32),  # weight that the rest does not serve
-        np.zeros((passes, n_hexes, most), np.float32),  # longest ride that serves it
+        np.zeros((pairs[0], most_stops, most), np.float32),  # onward: seconds between a stop and a column, one transfer included
+        np.full((n_hexes, 2), -1, np.int64),  # partners of each hex beside the columns, -1 until filled, and how many of them are lower
+        np.zeros((pairs[0], n_hexes, most + 1), np.int32),  # weight of each hex with the columns that the rest does not serve
+        np.zeros((pairs[0], n_hexes, most + 1), np.float32),  # longest ride that serves it
+        np.zeros(pairs[1] + 1, np.int32),  # in each row of `demand`: its partners beside the columns, as places in `partner`
         np.full(n_hexes, -1, np.int32),  # first entry of each hex
         np.zeros((n_routes * max_entries, 3), np.int32),  # entries: route, place, next entry of the same hex
         np.zeros(most, np.float32),  # best ride of one row
     )
 
 
-@kernel
+def new_scratch(n_hexes: int, max_entries: int, max_stops: int) -> tuple[Any, ...]:
+    """
+    Work space for `route_gain`.
+
+    Parameters
+    ----------
+    n_hexes
+        Hexes H of the network.
+    max_entries
+        Most (place, hex) entries that one route can have.
+    max_stops
+        Most stops of a route.
+
+    Returns
+    -------
+    tuple of ndarray
+        Hex and place of each entry, best ride by column, first entry of each hex, -1 between calls; and for each place where the
+        rest calls too: the place and its row in `rest`; and rides between places and columns.
+    """
+    return (
+        np.zeros(max_entries, np.int32),
+        np.zeros(max_entries, np.int32),
+        np.zeros(n_hexes, np.float32),
+        np.full(n_hexes, -1, np.int32),
+        np.zeros((max_stops, 2), np.int32),
+        np.zeros((max_stops, n_hexes), np.float32),
+    )
+
+
+@lean_kernel
 def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: float) -> None:
     """
     Set up what the plan serves without one route.
@@ -228,7 +232,7 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
     """
     shed_indptr, shed_hex = graph[4], graph[5]
     stops, n_stops, ahead_s, back_s = routes
-    state, column_of, hex_of, row_of, stop_of, calls, onward, filled, _, _, first, entries, _ = rest
+    state, column_of, hex_of, row_of, stop_of, calls, onward, filled, _, _, _, first, entries, _ = rest
     for c in range(state[0]):
         column_of[hex_of[c]] = -1
         first[hex_of[c]] = -1
@@ -236,7 +240,7 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
         row_of[stop_of[t]] = -1
         calls[stop_of[t]] = 0
     for h in range(filled.shape[0]):
-        filled[h] = 0
+        filled[h, 0] = -1
     columns, rows, n_entries = ZERO, ZERO, ZERO
     for k in range(n_stops.shape[0]):
         if k == left_out:
@@ -269,21 +273,20 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
             t = row_of[stops[k, p]]
             for q in range(n_stops[k]):
                 for way in range(onward.shape[0]):
-                    ride = _ride_s(ahead_s[k], back_s[k], p, q) if way == 0 else _ride_s(ahead_s[k], back_s[k], q, p)
-                    ride += np.float32(transfer_s)
+                    ride = ride_by(ahead_s[k], back_s[k], p, q, way) + np.float32(transfer_s)
                     for e in range(shed_indptr[stops[k, q]], shed_indptr[stops[k, q] + 1]):
                         c = column_of[shed_hex[e]]
                         onward[way, t, c] = min(onward[way, t, c], ride)
     state[0] = columns
     state[1] = rows
-    state[2] = left_out
-    state[3] = n_entries
+    state[2] = n_entries
+    state[3] += 1
 
 
 @inner_kernel
 def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transfers: int) -> None:
     """
-    Gather the demand between hex `h` and the columns that the rest does not serve.
+    Gather the demand of hex `h` that the rest does not serve: side by side with the columns, and listed with other hexes.
 
     Parameters
     ----------
@@ -296,48 +299,57 @@ def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transf
     max_transfers
         0 or 1.
     """
+    indptr, partner, weight, limit_s, _ = demand
+    column_of, filled, open_weight, open_limit, other_of, best = rest[1], rest[7], rest[8], rest[9], rest[10], rest[13]
+    columns, begin, others, lower = rest[0][0], indptr[h], ZERO, ZERO
+    for way in range(open_weight.shape[0]):
+        for c in range(columns):
+            open_weight[way, h, c] = 0
+    for e in range(begin, indptr[h + 1]):
+        c = column_of[partner[e]]
+        beside = 1 if c < 0 else 0
+        other_of[begin + others] = e
+        others += beside
+        lower += beside if partner[e] < h else 0
+        c = columns if c < 0 else c  # one place more than there are columns, which nobody reads
+        for way in range(open_weight.shape[0]):
+            open_weight[way, h, c] = weight[way, e]
+            open_limit[way, h, c] = limit_s[way, e]
+    if column_of[h] >= 0 and others < indptr[h + 1] - begin:
+        for way in range(open_weight.shape[0]):
+            _rides_of_rest(graph, routes, rest, h, way, max_transfers, best)
+            for c in range(columns):
+                if best[c] <= open_limit[way, h, c]:
+                    open_weight[way, h, c] = 0
+    filled[h, 0] = others
+    filled[h, 1] = lower
+
+
+@inlined
+def _rides_of_rest(graph: Any, routes: Any, rest: Any, h: int, way: int, max_transfers: int, best: Any) -> None:
+    """Fill the best ride between a hex that the rest reaches and every column, on the rest alone."""
     shed_indptr, shed_hex = graph[4], graph[5]
-    weight, limit_s, _ = demand
     stops, n_stops, ahead_s, back_s = routes
-    state, column_of, hex_of, row_of, _, calls, onward, filled, open_weight, open_limit, first, entries, best = rest
+    state, column_of, _, row_of, _, calls, onward, _, _, _, _, first, entries, _ = rest
     columns = state[0]
-    passes = onward.shape[0]
-    filled[h] = 1
-    for way in range(passes):
-        for c in range(columns):
-            j = hex_of[c]
-            if passes == 1:
-                open_weight[way, h, c] = weight[h, j] + weight[j, h]
-                open_limit[way, h, c] = limit_s[h, j]
-            elif way == 0:
-                open_weight[way, h, c] = weight[h, j]
-                open_limit[way, h, c] = limit_s[h, j]
-            else:
-                open_weight[way, h, c] = weight[j, h]
-                open_limit[way, h, c] = limit_s[j, h]
-        if column_of[h] < 0:
-            continue
-        fill_never(best, columns)
-        e = first[h]
-        while e >= 0:
-            k, p = entries[e, 0], entries[e, 1]
-            for q in range(n_stops[k]):
-                ride = _ride_s(ahead_s[k], back_s[k], p, q) if way == 0 else _ride_s(ahead_s[k], back_s[k], q, p)
-                stop = stops[k, q]
-                for f in range(shed_indptr[stop], shed_indptr[stop + 1]):
-                    c = column_of[shed_hex[f]]
-                    best[c] = min(best[c], ride)
-                if max_transfers and calls[stop] > 1:
-                    further = onward[way, row_of[stop]]
-                    for c in range(columns):
-                        best[c] = min(best[c], ride + further[c])
-            e = entries[e, 2]
-        for c in range(columns):
-            if best[c] <= open_limit[way, h, c]:
-                open_weight[way, h, c] = 0
+    fill_never(best, columns)
+    e = first[h]
+    while e >= 0:
+        k, p = entries[e, 0], entries[e, 1]
+        for q in range(n_stops[k]):
+            ride = ride_by(ahead_s[k], back_s[k], p, q, way)
+            stop = stops[k, q]
+            for f in range(shed_indptr[stop], shed_indptr[stop + 1]):
+                c = column_of[shed_hex[f]]
+                best[c] = min(best[c], ride)
+            if max_transfers and calls[stop] > 1:
+                further = onward[way, row_of[stop]]
+                for c in range(columns):
+                    best[c] = min(best[c], ride + further[c])
+        e = entries[e, 2]
 
 
-@inner_kernel
+@inlined
 def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
     """
     Fill the (hex, place) entries of a route, sorted by hex then place.
@@ -372,48 +384,228 @@ def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
     return int(m)
 
 
-@inner_kernel
-def changed_ride(rest: Any, way: int, c: int, stops: Any, n: int, ahead_s: Any, back_s: Any, begin: int, end: int, places: Any) -> Any:
+@inlined
+def mark_route(graph: Any, rest: Any, stops: Any, n: int, scratch: Any, max_transfers: int) -> tuple[int, int]:
     """
-    Fastest ride that begins on the rest of the plan and changes onto a route.
+    List a route's entries, the first of each hex, and the places where the rest calls too.
 
     Parameters
     ----------
-    rest
-        The work space that `prepare_rest` set up.
+    graph, rest
+        The stop network and the work space that `prepare_rest` set up.
+    stops, n
+        Stop indices and how many count.
+    scratch
+        Written.
+    max_transfers
+        0 or 1; without transfers no place is listed.
+
+    Returns
+    -------
+    tuple of int
+        Entries and places; `unmark_route` has to follow.
+    """
+    row_of = rest[3]
+    hexes, places, _, at, meets, _ = scratch
+    m = entries_of(graph, stops, n, hexes, places)
+    for e in range(m - 1, -1, -1):
+        at[hexes[e]] = e
+    n_meets = ZERO
+    if max_transfers:
+        for q in range(n):
+            t = row_of[stops[q]]
+            if t >= 0:
+                meets[n_meets, 0] = q
+                meets[n_meets, 1] = t
+                n_meets += 1
+    return m, int(n_meets)
+
+
+@inlined
+def unmark_route(scratch: Any, m: int) -> None:
+    """
+    Forget the first entries that `mark_route` noted.
+
+    Parameters
+    ----------
+    scratch
+        Written.
+    m
+        Entries.
+    """
+    for e in range(m):
+        scratch[3][scratch[0][e]] = -1
+
+
+@inlined
+def ride_to_place(ahead_s: Any, back_s: Any, places: Any, begin: int, end: int, q: int, way: int) -> Any:
+    """
+    Fastest ride between a hex of a route and a place on it.
+
+    Parameters
+    ----------
+    ahead_s, back_s
+        Running seconds of the route.
+    places, begin, end
+        Places of the entries, and which of them are the hex's.
+    q
+        Place.
     way
-        Which rows of `onward` lead from a hex to a stop: 1, or 0 where every link takes as long as its reverse.
-    c
-        Column of the hex where the rest is boarded.
-    stops, n, ahead_s, back_s
-        The route.
-    begin, end, places
-        Entries of the hex where the ride ends.
+        0 from the hex, 1 to it.
 
     Returns
     -------
     float32
-        Seconds, the transfer included; `NEVER` if there is no such ride.
+        Seconds.
     """
-    row_of, onward = rest[3], rest[6]
     ride = NEVER
-    for q in range(n):
-        t = row_of[stops[q]]
-        if t >= 0:
-            for f in range(begin, end):
-                ride = min(ride, onward[way, t, c] + _ride_s(ahead_s, back_s, q, places[f]))
+    for e in range(begin, end):
+        ride = min(ride, ride_by(ahead_s, back_s, places[e], q, way))
     return ride
 
 
-@kernel
+@inlined
+def ride_to_own(ahead_s: Any, back_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int, f: int, way: int) -> Any:
+    """
+    Fastest ride between two hexes of a route, on it alone.
+
+    Parameters
+    ----------
+    ahead_s, back_s
+        Running seconds of the route.
+    hexes, places, m
+        Hex and place of each entry, and how many count.
+    begin, end
+        Entries of the first hex.
+    f
+        First entry of the second hex.
+    way
+        0 from the first hex, 1 to it.
+
+    Returns
+    -------
+    float32
+        Seconds.
+    """
+    ride = NEVER
+    last = f
+    while last < m and hexes[last] == hexes[f]:
+        ride = min(ride, ride_to_place(ahead_s, back_s, places, begin, end, places[last], way))
+        last += 1
+    return ride
+
+
+@inlined
+def ride_by_rest(
+    onward: Any, ahead_s: Any, back_s: Any, hexes: Any, places: Any, m: int, meets: Any, n_meets: int, own: int, f: int, way: int
+) -> Any:
+    """
+    Fastest ride between two hexes of a route: by the rest first, and onto the route at a place where both call.
+
+    Parameters
+    ----------
+    onward
+        Seconds between a stop and a column, of `rest`.
+    ahead_s, back_s
+        Running seconds of the route.
+    hexes, places, m
+        Hex and place of each entry, and how many count.
+    meets, n_meets
+        Places where the rest calls too, and how many count.
+    own
+        Column of the first hex.
+    f
+        First entry of the second hex.
+    way
+        0 from the first hex, 1 to it.
+
+    Returns
+    -------
+    float32
+        Seconds, a transfer included.
+    """
+    start = onward[onward.shape[0] - 1 - way]
+    ride = NEVER
+    last = f
+    while last < m and hexes[last] == hexes[f]:
+        for i in range(n_meets):
+            ride = min(ride, start[meets[i, 1], own] + ride_by(ahead_s, back_s, meets[i, 0], places[last], way))
+        last += 1
+    return ride
+
+
+@inlined
+def rides_from_places(onward: Any, ahead_s: Any, back_s: Any, n: int, meets: Any, n_meets: int, way: int, columns: int, rides: Any) -> None:
+    """
+    Fill the fastest rides between the places of a route and the columns, with a transfer between the route and the rest.
+
+    A ride on from a place begins there or at a place beside it, so two passes along the route find them all.
+
+    Parameters
+    ----------
+    onward
+        Seconds between a stop and a column, of `rest`.
+    ahead_s, back_s, n
+        Running seconds of the route, and how many places count.
+    meets, n_meets
+        Places where the rest calls too, in order, and how many count.
+    way
+        0 from the place, 1 to it.
+    columns
+        How many columns count.
+    rides
+        Written: seconds, the transfer included, float32 (M, C); `NEVER` or more if there is no such ride.
+    """
+    met = ZERO
+    for p in range(n):
+        if p == 0:
+            fill_never(rides[p], columns)
+        else:
+            step = ride_by(ahead_s, back_s, p, p - 1, way)
+            for c in range(columns):
+                rides[p, c] = rides[p - 1, c] + step
+        if met < n_meets and meets[met, 0] == p:
+            further = onward[way, meets[met, 1]]
+            for c in range(columns):
+                rides[p, c] = min(rides[p, c], further[c])
+            met += 1
+    for p in range(n - 2, -1, -1):
+        step = ride_by(ahead_s, back_s, p, p + 1, way)
+        for c in range(columns):
+            rides[p, c] = min(rides[p, c], rides[p + 1, c] + step)
+
+
+@inlined
+def best_of_places(rides: Any, places: Any, begin: int, end: int, columns: int, best: Any) -> None:
+    """
+    Fill the fastest rides between a hex of a route and the columns.
+
+    Parameters
+    ----------
+    rides
+        What `rides_from_places` filled.
+    places, begin, end
+        Places of the entries, and which of them are the hex's.
+    columns
+        How many columns count.
+    best
+        Written: seconds, float32 (C,).
+    """
+    for c in range(columns):
+        best[c] = rides[places[begin], c]
+    for e in range(begin + 1, end):
+        for c in range(columns):
+            best[c] = min(best[c], rides[places[e], c])
+
+
+@lean_kernel
 def route_gain(
     graph: Any, demand: Any, routes: Any, rest: Any, stops: Any, n: int, ahead_s: Any, back_s: Any, scratch: Any, max_transfers: int
 ) -> tuple[int, int]:
     """
     What a route adds to the rest of the plan.
 
-    A pair with one hex on the route counts in that hex's row. A pair with both hexes on the route counts in the row of its
-    origin, unless one hex lies off the rest of the plan: then in that hex's row.
+    A pair with one hex on the route counts in that hex's row, a pair with both in the row of the lower one.
 
     Parameters
     ----------
@@ -424,7 +616,7 @@ def route_gain(
     stops, n, ahead_s, back_s
         The route: stop indices, how many, and running seconds, shape (M,).
     scratch
-        ``(hexes int32 (E,), places int32 (E,), best float32 (C,))``, overwritten.
+        The work space of `new_scratch`.
     max_transfers
         0 or 1.
 
@@ -433,70 +625,51 @@ def route_gain(
     tuple of int
         Trips served that the rest does not serve, and people reached that the rest does not reach, in 1/1024.
     """
-    weight, limit_s, presence = demand
-    state, column_of, _, row_of, _, _, onward, filled, open_weight, open_limit, _, _, _ = rest
-    hexes, places, best = scratch
+    indptr, partner, weight, limit_s, presence = demand
+    state, column_of, _, _, _, _, onward, filled, open_weight, open_limit, other_of, _, _, _ = rest
+    hexes, places, best, at, meets, rides = scratch
+    m, n_meets = mark_route(graph, rest, stops, n, scratch, max_transfers)
     columns = state[0]
-    passes = onward.shape[0]
-    m = entries_of(graph, stops, n, hexes, places)
     served, people = 0, 0
-    begin = ZERO
-    while begin < m:
-        h = hexes[begin]
-        end = begin + 1
-        while end < m and hexes[end] == h:
-            end += 1
-        own = column_of[h]
-        if own < 0:
-            people += presence[h]
-        if not filled[h]:
-            fill_row(graph, demand, routes, rest, h, max_transfers)
-        for way in range(passes):
-            row_weight = open_weight[way, h]
-            row_limit = open_limit[way, h]
-            fill_never(best, columns)
-            if max_transfers:
-                for q in range(n):
-                    t = row_of[stops[q]]
-                    if t >= 0:
-                        ride = NEVER
-                        for e in range(begin, end):
-                            p = places[e]
-                            ride = min(ride, _ride_s(ahead_s, back_s, p, q) if way == 0 else _ride_s(ahead_s, back_s, q, p))
-                        further = onward[way, t]
-                        for c in range(columns):
-                            best[c] = min(best[c], ride + further[c])
-            on_route = 0
-            f = ZERO
-            while f < m:
-                j = hexes[f]
-                first = f
-                direct = NEVER
-                while f < m and hexes[f] == j:
-                    for e in range(begin, end):
-                        p, q = places[e], places[f]
-                        direct = min(direct, _ride_s(ahead_s, back_s, p, q) if way == 0 else _ride_s(ahead_s, back_s, q, p))
-                    f += 1
-                c = column_of[j]
-                if c < 0:
-                    if own < 0 and way == 0 and direct <= limit_s[h, j]:
-                        on_route += weight[h, j]
+    for way in range(onward.shape[0]):
+        rides_from_places(onward, ahead_s, back_s, n, meets, n_meets, way, columns, rides)
+        begin = ZERO
+        while begin < m:
+            h = hexes[begin]
+            end = begin + 1
+            while end < m and hexes[end] == h:
+                end += 1
+            own = column_of[h]
+            if own < 0 and way == 0:
+                people += presence[h]
+            if filled[h, 0] < 0:
+                fill_row(graph, demand, routes, rest, h, max_transfers)
+            row_weight, row_limit = open_weight[way, h], open_limit[way, h]
+            best_of_places(rides, places, begin, end, columns, best)
+            for f in range(m):
+                c = column_of[hexes[f]]
+                if c < 0 or (f > 0 and hexes[f - 1] == hexes[f]):
                     continue
-                best[c] = min(best[c], direct)
-                if own < 0:
-                    continue
-                if way == 1:
-                    if best[c] <= row_limit[c]:
-                        on_route -= row_weight[c]
-                    continue
-                if max_transfers and row_weight[c] > 0 and best[c] > row_limit[c]:
-                    best[c] = changed_ride(rest, passes - 1, own, stops, n, ahead_s, back_s, first, f, places)
-                if passes == 1 and row_weight[c] > 0 and best[c] <= row_limit[c]:
-                    on_route -= weight[j, h]
-            total = 0
+                if f < end:
+                    best[c] = NEVER
+                elif row_weight[c] > 0 and best[c] > row_limit[c]:
+                    best[c] = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
+                    if best[c] > row_limit[c] and own >= 0:
+                        best[c] = ride_by_rest(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
             for c in range(columns):
                 if best[c] <= row_limit[c]:
-                    total += row_weight[c]
-            served += total + on_route
-        begin = end
+                    served += row_weight[c]
+            for at_other in range(indptr[h] + filled[h, 1], indptr[h] + filled[h, 0]):
+                e = other_of[at_other]
+                f = at[partner[e]]
+                if f < 0:
+                    continue
+                limit = limit_s[way, e]
+                ride = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
+                if ride > limit and own >= 0:
+                    ride = ride_by_rest(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
+                if ride <= limit:
+                    served += weight[way, e]
+            begin = end
+    unmark_route(scratch, m)
     return served, people

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.compiling import kernel
 from owlbus.kernels.coverage import ZERO
 from owlbus.kernels.paths import _push, _sift
 
 
-@inner_kernel
+@kernel
 def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, out: Any, n: int) -> int:
     """
     Append the fastest path between two stops that passes no banned one.

@@ -10,7 +10,7 @@ from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.coverage import NEVER, ZERO, _ride_s
 
 
-@inner_kernel
+@kernel
 def _places(graph: Any, routes: Any, walk_m: Any, n_hexes: int) -> tuple[Any, Any]:
     """Entries (route, place, walk in metres) by hex, as CSR; shape (H+1,) and (E, 3)."""
     shed_indptr, shed_hex = graph[4], graph[5]
@@ -35,7 +35,7 @@ def _places(graph: Any, routes: Any, walk_m: Any, n_hexes: int) -> tuple[Any, An
     return indptr, entries
 
 
-@inner_kernel
+@kernel
 def _meetings(routes: Any, n_all: int) -> tuple[Any, Any]:
     """Pairs of places of two routes at one stop: CSR over ``k * K + l``, and (M, 2) places on k and l."""
     stops, n_stops = routes[0], routes[1]

@@ -90,7 +90,7 @@ def anneal_near(
     values
         int64 (3,): value of the plan, of the best plan, and moves evaluated; changed in place.
     rest, scratch
-        Work space: of `coverage.new_rest`, and ``(stops, ahead_s, back_s, (hexes, places, best), mark)``.
+        Work space: of `coverage.new_rest`, and ``(stops, ahead_s, back_s, that of coverage.new_scratch, mark)``.
 
     Returns
     -------

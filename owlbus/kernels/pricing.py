@@ -102,7 +102,7 @@ def near_memory(roads: Any, n_hexes: int, rings: int) -> tuple[Any, Any, Any, An
     return memory
 
 
-@inner_kernel
+@kernel
 def keep_in_mind(memory: Any, h: int, stop: int) -> bool:
     """
     Keep a hex in mind at a stop, by another colour if its own is taken there.

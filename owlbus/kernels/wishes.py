@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.compiling import inner_kernel
+from owlbus.kernels.compiling import inlined, inner_kernel
 
 
 @inner_kernel
@@ -93,7 +93,7 @@ def ends_well(wishes: Any, k: int, stops: Any, n: int) -> bool:
     return bool(last == one and (two < 0 or first == two))
 
 
-@inner_kernel
+@inlined
 def keeps_wishes(wishes: Any, others: Any, k: int, now: Any, n_now: int, stops: Any, n: int) -> bool:
     """
     Whether a changed route ends where it may and leaves no wanted stop that too few other routes call at.

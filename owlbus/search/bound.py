@@ -83,20 +83,18 @@ class BoundProblem:
         from owlbus.kernels.dual import least_drive
 
         network = case.network
-        rows, columns = np.nonzero(case.weight)
-        drive = least_drive(network.shed_indptr, case.graph[5], case.n_rows, network.drive_s, rows, columns)
-        served = drive <= case.limit_s[rows, columns]
-        rows, columns = rows[served], columns[served]
-        units = case.weight[rows, columns].astype(np.float64) * objective.trips
+        first = np.repeat(np.arange(case.n_rows), np.diff(case.indptr))
+        once = first < case.partner
+        first, second = first[once], case.partner[once]
+        weight = np.zeros(first.size)
+        for units, limit_s, ends in zip(case.pair_units, case.pair_limit_s, ((first, second), (second, first)), strict=False):
+            drive = least_drive(network.shed_indptr, case.graph[5], case.n_rows, network.drive_s, *ends)
+            weight += np.where(drive <= limit_s[once], units[once], 0) * float(objective.trips)
         bonus = case.presence.astype(np.float64) * objective.presence
-        key = np.minimum(rows, columns) * np.int64(case.n_rows) + np.maximum(rows, columns)
-        pairs, where = np.unique(key, return_inverse=True)
-        weight: NDArray[np.float64] = np.bincount(where, weights=units, minlength=pairs.size).astype(np.float64)
-        first, second = np.divmod(pairs[weight > 0], max(1, case.n_rows))
         return cls(
             graph=case.graph,
-            first=first.astype(np.int32),
-            second=second.astype(np.int32),
+            first=first[weight > 0].astype(np.int32),
+            second=second[weight > 0].astype(np.int32),
             weight=weight[weight > 0],
             bonus=bonus,
             total_units=case.total_value(objective),

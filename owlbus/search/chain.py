@@ -8,7 +8,7 @@ import numpy as np
 
 from owlbus.kernels import anneal as moves
 from owlbus.kernels.bounding import new_held
-from owlbus.kernels.coverage import measure_route, new_rest, prepare_rest, route_gain
+from owlbus.kernels.coverage import measure_route, new_rest, new_scratch, prepare_rest, route_gain
 from owlbus.search.objective import plan_of
 from owlbus.search.wishes import Wishes
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _DRAWS = 400
 _POLISH_MOVES = 4_000
-_BLOCK = 500
+_BLOCKS = 250, 2_000
+_MOVES_A_STOP = 4
 _EVERYWHERE = 0.1
 _SPARE_PLACES = 8
 _MOST_PLACES = 400
@@ -82,19 +83,14 @@ class Chain:
         self._kinds = np.zeros((3, moves.N_MOVES))
         self._success = np.zeros(moves.N_MOVES)
         n_stops = case.network.n_stops
-        self._rest = new_rest(n_stops, case.n_rows, n_routes, width * widest_shed, symmetric=case.is_symmetric)
-        most_columns = self._rest[2].size
-        self._held = new_held(n_stops, case.n_rows, width * widest_shed, most_columns)
-        entries = (
-            np.zeros(width * widest_shed, np.int32),
-            np.zeros(width * widest_shed, np.int32),
-            np.zeros(case.n_rows, np.float32),
-        )
+        self.drive = case.drive()
+        self._rest = new_rest(n_stops, case.n_rows, n_routes, width * widest_shed, case.pair_units.shape)
+        self._held = new_held(n_stops, case.n_rows, width * widest_shed, n_routes, case.pair_units.shape[0])
         self._scratch = (
             np.zeros(width, np.int32),
             np.zeros(width, np.float32),
             np.zeros(width, np.float32),
-            entries,
+            new_scratch(case.n_rows, width * widest_shed, width),
             np.zeros(n_stops, np.uint8),
         )
         self._dice = rng.integers(0, 2**63, size=1, dtype=np.uint64)
@@ -226,7 +222,7 @@ class Chain:
         gains = []
         for stops in routes:
             measure_route(self.case.graph, stops, stops.size, ahead_s, back_s)
-            case = (self.case.graph, self.case.demand_arrays, self.routes, self._rest)
+            case = (self.case.graph, self.case.demand_rows, self.routes, self._rest)
             added = route_gain(*case, stops, stops.size, ahead_s, back_s, entries, max_transfers) if stops.size else (0, 0)
             gains.append(int(weights[0]) * int(added[0]) + int(weights[1]) * int(added[1]))
         return gains
@@ -261,7 +257,7 @@ class Chain:
             self._dice,
             self._kinds,
             steps,
-            _BLOCK,
+            int(np.clip(_MOVES_A_STOP * self.case.network.n_stops, *_BLOCKS)),
             hot,
             cold,
             weights,
@@ -287,7 +283,7 @@ class Chain:
         self.values[:2] = self.case.value(plan_of(self.case.network, *self.best), self.objective)
 
     def _case_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, Any, Any, Any, Any, Any]:
-        return self.case.graph, self.case.demand_arrays, self.case.drive, bounds, self._pull, self._wishes
+        return self.case.graph, self.case.demand_rows, self.drive, bounds, self._pull, self._wishes
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
         transfers = min(self.objective.max_transfers, self.case.rule.max_transfers)
@@ -337,7 +333,7 @@ def _most_stops(case: Case, limits: RouteLimits) -> int:
 
 def _pull(case: Case, objective: Objective) -> NDArray[np.float64]:
     """Running sum, shape (S,), of the demand in each stop's walk shed, and a little everywhere."""
-    wanted = objective.trips * (case.weight.sum(axis=0, dtype=np.int64) + case.weight.sum(axis=1, dtype=np.int64))
+    wanted = objective.trips * case.row_units
     wanted = wanted + objective.presence * case.presence
     network = case.network
     by_entry = wanted[case.graph[5]].astype(np.float64)

@@ -128,7 +128,7 @@ def _fit(chain: Chain, rows: Sequence[int], routes: Sequence[NDArray[np.int32]])
             return False
         metres = measure_route(case.graph, stops, n, ahead_s, back_s)
         there, home = ahead_s[n - 1], back_s[n - 1]
-        if metres[0] < 0 or not keeps_limits(case.drive, bounds, stops, n, there, home, metres, used_m, used_buses):
+        if metres[0] < 0 or not keeps_limits(chain.drive, bounds, stops, n, there, home, metres, used_m, used_buses):
             return False
         used_m += max(metres)
         used_buses += buses_of(there + home, float(chain.limits.headway_s))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OBJECTIVES = ("served", "direct", "presence")
 _OUT_OF_REACH = -1.0
+_METRE_ROWS = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +113,21 @@ class Case:
         Hexes from which some stop is within the walk, shape (C,), int32, ascending; what follows has a row for each.
     row_of
         Row of each hex of the grid, shape (H,), int32; -1 where no stop is in reach.
-    weight
-        Trips from row to column in 1/1024 a night, shape (C, C), int32.
-    limit_s
-        Longest ride that serves them, transfers included, shape (C, C), float32 seconds; -1 where no path joins them.
+    indptr, partner
+        Rows that each row has trips with, ascending, each pair in both its rows: shapes (C + 1,), int64, and (P,), int32.
+    pair_units
+        Their trips in 1/1024 a night, shape (W, P), int32. Where every link takes as long as its reverse W is 1 and both directions are
+        added; else the first row holds trips that begin here and the second those that end here.
+    pair_limit_s
+        Longest ride that serves them, transfers included, shape (W, P), float32 seconds; -1 where no path joins them.
     presence
         People in each row in 1/1024 a night, shape (C,), int64.
     total_trips_units, total_presence_units
         All trips and people in 1/1024 a night, those out of reach included.
     graph
         Links and sheds as the kernels take them.
+    trips
+        Row, column and trips in 1/1024 a night of each directed pair, shape (D,), int32 each.
     drive_s
         Fastest seconds between stops along the links of `graph`, shape (S, S), int32; None where these are the network's.
 
@@ -135,13 +141,17 @@ class Case:
     rule: ServiceRule
     hexes: NDArray[np.int32]
     row_of: NDArray[np.int32]
-    weight: NDArray[np.int32]
-    limit_s: NDArray[np.float32]
+    indptr: NDArray[np.int64] = field(repr=False)
+    partner: NDArray[np.int32] = field(repr=False)
+    pair_units: NDArray[np.int32] = field(repr=False)
+    pair_limit_s: NDArray[np.float32] = field(repr=False)
     presence: NDArray[np.int64]
     total_trips_units: int
     total_presence_units: int
     graph: tuple[NDArray[Any], ...] = field(repr=False)
+    trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
     drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
+    _dense: dict[str, NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Case:
@@ -160,7 +170,7 @@ class Case:
         Returns
         -------
         Case
-            The arrays; ``8 * C**2`` bytes.
+            The arrays; about 24 bytes for each directed pair with trips.
 
         Raises
         ------
@@ -182,16 +192,19 @@ class Case:
         trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int32)
         people = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
         rows, columns = row_of[pairs.origin], row_of[pairs.destination]
-        inside = (rows >= 0) & (columns >= 0)
-        weight = np.zeros((hexes.size, hexes.size), np.int32)
-        weight[rows[inside], columns[inside]] = trips[inside]
+        inside = (rows >= 0) & (columns >= 0) & (trips > 0)
+        kept = rows[inside], columns[inside], trips[inside]
+        indptr, partner, units, limit_s = _by_row(network, rule, hexes, kept)
         return cls(
             network=network,
             rule=rule,
             hexes=hexes,
             row_of=row_of,
-            weight=weight,
-            limit_s=_ride_limits(network, rule, hexes),
+            indptr=indptr,
+            partner=partner,
+            pair_units=units,
+            pair_limit_s=limit_s,
+            trips=kept,
             presence=people[hexes],
             total_trips_units=int(trips.sum(dtype=np.int64)),
             total_presence_units=int(people.sum()),
@@ -211,22 +224,76 @@ class Case:
         return self.hexes.size
 
     @property
+    def weight(self) -> NDArray[np.int32]:
+        """Trips from row to column in 1/1024 a night, shape (C, C), int32; made once and kept."""
+        if "weight" not in self._dense:
+            full = np.zeros((self.n_rows, self.n_rows), np.int32)
+            full[self.trips[0], self.trips[1]] = self.trips[2]
+            self._dense["weight"] = _owned(full)
+        return self._dense["weight"]
+
+    @property
+    def limit_s(self) -> NDArray[np.float32]:
+        """Longest ride that serves a trip from row to column, shape (C, C), float32 seconds, -1 for none; made once and kept."""
+        if "limit_s" not in self._dense:
+            every = np.arange(self.n_rows)
+            self._dense["limit_s"] = _owned(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
+        return self._dense["limit_s"]
+
+    @property
+    def demand_rows(self) -> tuple[NDArray[Any], ...]:
+        """Partners, trips, longest rides and people by row, as the kernels of the search take ``demand``."""
+        return self.indptr, self.partner, self.pair_units, self.pair_limit_s, self.presence
+
+    @property
     def demand_arrays(self) -> tuple[NDArray[Any], ...]:
-        """Trips, longest rides in seconds and people, as the kernels take ``demand``."""
+        """Trips and longest rides as full matrices, and people, as the kernels of loads and legs take ``demand``."""
         return self.weight, self.limit_s, self.presence
 
     @property
-    def drive(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Fastest seconds along the links of the graph, and shortest metres of the network, between stops, shape (S, S) each."""
-        return self.network.drive_s if self.drive_s is None else self.drive_s, self.network.drive_m
+    def row_units(self) -> NDArray[np.int64]:
+        """Trips that begin or end in each row, in 1/1024 a night, shape (C,), int64."""
+        ends = np.concatenate(self.trips[:2])
+        return np.bincount(ends, np.tile(self.trips[2], 2), self.n_rows).astype(np.int64)
 
     @property
     def is_symmetric(self) -> bool:
         """Whether every link takes as long as its reverse."""
+        return len(self.pair_units) == 1
+
+    def drive(self) -> tuple[NDArray[np.int32], tuple[NDArray[Any], ...]]:
+        """
+        Ways between stops as the kernels take ``drive``, with metres of their own, so that each search needs one.
+
+        Returns
+        -------
+        tuple
+            Fastest seconds along the links of the graph, to the row from the column, shape (S, S), int32; and room for shortest
+            metres on the network.
+        """
         network = self.network
-        tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
-        back = np.lexsort((tail, network.link_to))
-        return bool(np.array_equal(network.link_s, network.link_s[back]))
+        rows = min(network.n_stops, _METRE_ROWS)
+        metres = (
+            np.zeros((rows, network.n_stops), np.int32),
+            np.full(network.n_stops, -1, np.int32),
+            np.full(rows, -1, np.int32),
+            np.zeros(1, np.int64),
+            network.link_indptr,
+            network.link_to,
+            network.link_m,
+            np.zeros(network.n_links + 1, np.int64),
+            np.zeros(network.n_links + 1, np.int32),
+        )
+        if "towards_s" not in self._dense:
+            turned = self.fastest_s.T
+            same = np.array_equal(self.fastest_s, turned)
+            self._dense["towards_s"] = self.fastest_s if same else _owned(np.ascontiguousarray(turned))
+        return self._dense["towards_s"], metres
+
+    @property
+    def fastest_s(self) -> NDArray[np.int32]:
+        """Fastest seconds along the links of the graph from row to column, shape (S, S), int32."""
+        return self.network.drive_s if self.drive_s is None else self.drive_s
 
     def total_value(self, objective: Objective) -> int:
         """
@@ -298,7 +365,7 @@ class Case:
         direct_s, best_s
             Seconds without a transfer and with at most one, its cost included, shape (C, C), float32.
         """
-        from owlbus.kernels.coverage import ride_matrices
+        from owlbus.kernels.rides import ride_matrices
 
         direct, best = ride_matrices(self.graph, self.pad(plan), float(self.rule.transfer_s), self.n_rows)
         return direct, best if self.rule.max_transfers else direct
@@ -319,21 +386,64 @@ class Case:
         int
             In 1/1024.
         """
-        direct, best = self.rides(plan)
-        rides = best if objective.max_transfers else direct
-        served = int(self.weight[rides <= self.limit_s].sum(dtype=np.int64))
+        from owlbus.kernels.rides import served_trips
+
+        transfers = min(objective.max_transfers, self.rule.max_transfers)
+        served = served_trips(self.graph, self.demand_rows, self.pad(plan), float(self.rule.transfer_s), transfers)
         people = int(self.presence[reached_hexes(self.network, plan)[self.hexes]].sum())
-        return objective.trips * served + objective.presence * people
+        return objective.trips * int(served) + objective.presence * people
 
 
-def _ride_limits(network: Network, rule: ServiceRule, hexes: NDArray[np.int32]) -> NDArray[np.float32]:
+def _owned(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, read-only."""
+    array.setflags(write=False)
+    return array
+
+
+def _by_row(
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], ...]
+) -> tuple[NDArray[Any], ...]:
+    """Partners of each row with trips and longest rides, as `Case` holds them."""
+    n, (origin, destination, units) = hexes.size, trips
+    key = np.concatenate([origin * np.int64(n) + destination, destination * np.int64(n) + origin])
+    pairs, where = np.unique(key, return_inverse=True)
+    begin, end = where[: origin.size], where[origin.size :]
+    ways = np.zeros((2, pairs.size), np.int64)
+    np.add.at(ways[0], begin, units)
+    np.add.at(ways[1], end, units)
+    row, partner = np.divmod(pairs, max(1, n))
+    limits = [_ride_limits(network, rule, hexes, row, partner)]
+    if _is_symmetric(network):
+        ways = ways.sum(axis=0, keepdims=True)
+    else:
+        limits.append(_ride_limits(network, rule, hexes, partner, row))
+    if ways.max(initial=0) > np.iinfo(np.int32).max:
+        msg = f"trips between two hexes must stay below 2,097,152 a night, got {ways.max() / TRIP_UNITS:,.0f}; use a larger unit"
+        raise DataError(msg)
+    indptr = np.searchsorted(row, np.arange(n + 1))
+    return tuple(
+        _owned(np.ascontiguousarray(array, kind))
+        for array, kind in ((indptr, np.int64), (partner, np.int32), (ways, np.int32), (np.stack(limits), np.float32))
+    )
+
+
+def _is_symmetric(network: Network) -> bool:
+    """Whether every link takes as long as its reverse."""
+    tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
+    back = np.lexsort((tail, network.link_to))
+    return bool(np.array_equal(network.link_s, network.link_s[back]))
+
+
+def _ride_limits(
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], origin: NDArray[np.int64], destination: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """
-    Longest ride that serves a trip between two of the `hexes`, in whole seconds rounded down, shape (C, C).
+    Longest ride that serves a trip between rows of `hexes`, in whole seconds rounded down, in the shape that the rows broadcast to.
 
     The direct drive goes between the stops nearest to the hexes' centres.
     """
     stop = network.hex_stop[hexes]
-    drive = network.drive_s[np.ix_(stop, stop)]
+    drive = network.drive_s[stop[origin], stop[destination]]
     longest = np.floor(rule.detour_factor * drive + rule.detour_s)
     return np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH).astype(np.float32)
 

@@ -112,7 +112,7 @@ def _joined(chain: Chain, now: NDArray[np.int32], stop: int) -> Iterator[NDArray
     from owlbus.kernels.detours import splice
 
     case, n = chain.case, now.size
-    drive_s = case.drive[0]
+    drive_s = case.fastest_s
     banned, out = np.zeros(case.network.n_stops, np.uint8), np.zeros(chain.routes[0].shape[1], np.int32)
     nearest = np.argsort(drive_s[now, stop].astype(np.int64) + drive_s[stop, now], kind="stable")[:_REACH].tolist()
     pairs = {(i, j) for p in nearest for i in range(max(-1, p - _WINDOW), p + 1) for j in range(max(p, i + 1), min(n, p + _WINDOW) + 1)}
