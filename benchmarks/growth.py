@@ -23,7 +23,7 @@ from owlbus.limits import MaxSteps, RouteLimits
 from owlbus.network import Network
 from owlbus.search import plan_routes
 
-SIZES = (300, 1_252, 5_000)
+SIZES = (300, 1_252, 5_000, 20_000)
 ROUTES = (3, 9, 20, 40)
 HEXES, K = 1_252, 9
 PAIRS_A_HEX = 60
@@ -32,8 +32,8 @@ NEAR = 0.95
 NOTE = """
 ## Growth
 
-`python benchmarks/growth.py --write`: {steps:,} moves, two starts, five buses a route; cities are synthetic. {note} Trips and rides are
-held as full matrices, so memory grows with the square of the hexes.
+`python benchmarks/growth.py --write`: {steps:,} moves, two starts, five buses a route; cities are synthetic. {note} Trips are kept
+by pairs; the seconds between all stops, 4 bytes a pair, are what grows with the square of the hexes.
 
 {text}
 

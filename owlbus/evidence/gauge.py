@@ -222,8 +222,7 @@ class Gauge:
         self._out[:n] = stops
         ahead_m, back_m = measure_route(self.case.graph, self._out, n, *self._running)
         ahead_s, back_s = (float(running[n - 1]) for running in self._running)
-        drive_m = self.case.network.drive_m
-        shortest = drive_m[stops[0], stops[-1]], drive_m[stops[-1], stops[0]]
+        shortest = self.case.network.shortest_m(stops[[0, -1]], stops[[-1, 0]]).tolist()
         circuity = max(ahead_m / max(1, shortest[0]), back_m / max(1, shortest[1])) if stops[0] != stops[-1] else math.inf
         return max(ahead_m, back_m), int(ahead_s + back_s), int(max(ahead_s, back_s)), circuity
 

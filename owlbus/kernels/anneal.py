@@ -7,8 +7,8 @@ Arrays as in `owlbus.kernels.coverage`, and:
     float64 (9,): longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops,
     most metres and most buses of all routes together, headway in seconds; every bound is included.
 ``drive``
-    ``(towards_s int32 (S, S), metres)``: fastest seconds to the stop of the row from that of the column, so that ways to one stop lie
-    side by side; and shortest metres as `owlbus.kernels.metres` keeps them.
+    ``(towards_s int32 (S, S), metres, pace float)``: fastest seconds to the stop of the row from that of the column, so that ways to one
+    stop lie side by side; shortest metres as `owlbus.kernels.metres` keeps them; and metres that a second on any link is worth at least.
 ``pull``
     float64 (S,): running sum of how much each stop attracts a route, for drawing stops.
 ``wishes``
@@ -399,6 +399,9 @@ def keeps_limits(
     if other_buses + buses_of(ahead + back, limits[8]) > limits[7]:
         return False
     first, last = stops[0], stops[n - 1]
+    towards_s, least = drive[0], limits[3] * drive[2]
+    if metres[0] <= least * towards_s[last, first] and metres[1] <= least * towards_s[first, last]:
+        return True
     there_m, home_m = shortest_m(drive[1], first, last), shortest_m(drive[1], last, first)
     return bool(metres[0] <= limits[3] * there_m and metres[1] <= limits[3] * home_m)
 

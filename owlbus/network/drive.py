@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,13 +28,34 @@ def all_pairs(indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np
     ndarray of int32
         Shape (n_stops, n_stops); beside it 8 bytes a pair for 256 rows at a time are used.
     """
+    return from_stops(indptr, to, cost, unreachable, np.arange(indptr.size - 1))
+
+
+def from_stops(
+    indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np.int32], unreachable: int, starts: NDArray[np.integer[Any]]
+) -> NDArray[np.int32]:
+    """
+    Shortest cost from some stops to all.
+
+    Parameters
+    ----------
+    indptr, to, cost, unreachable
+        As of `all_pairs`.
+    starts
+        Stops, shape (n_starts,).
+
+    Returns
+    -------
+    ndarray of int32
+        Shape (n_starts, n_stops).
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import dijkstra
 
     n_stops = indptr.size - 1
     graph = csr_array((cost.astype(np.float64), to, indptr), shape=(n_stops, n_stops))
-    found = np.full((n_stops, n_stops), unreachable, dtype=np.int32)
-    for low in range(0, n_stops, _BLOCK):
-        rows = dijkstra(graph, indices=np.arange(low, min(low + _BLOCK, n_stops)))
+    found = np.full((starts.size, n_stops), unreachable, dtype=np.int32)
+    for low in range(0, starts.size, _BLOCK):
+        rows = dijkstra(graph, indices=starts[low : low + _BLOCK])
         np.copyto(found[low : low + _BLOCK], rows, where=np.isfinite(rows), casting="unsafe")
     return found

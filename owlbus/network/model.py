@@ -62,6 +62,7 @@ _TYPES = {
     "line_lat": np.float64,
 }
 _TIE_NEIGHBOURS = 8
+_MATRIX_STOPS = 4_096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -519,6 +520,37 @@ class Network:
         Computed once and kept: 4 bytes a pair, 36 MB for 3,000 stops.
         """
         return self._all_pairs("drive_m", self.link_m)
+
+    def shortest_m(self, start: ArrayLike, end: ArrayLike) -> NDArray[np.int32]:
+        """
+        Metres of the path with the fewest metres between pairs of stops, without the full matrix where it would be large.
+
+        Parameters
+        ----------
+        start, end
+            Stop indices, shape (P,).
+
+        Returns
+        -------
+        ndarray of int32
+            Metres, shape (P,), 2**30 for none.
+
+        Examples
+        --------
+        >>> from owlbus import HexGrid, Network
+        >>> network = Network.from_lattice(HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20))
+        >>> bool(network.shortest_m([0], [1])[0] == network.drive_m[0, 1])
+        True
+        """
+        from owlbus.network.drive import from_stops
+
+        start, end = np.asarray(start), np.asarray(end)
+        if "drive_m" in self._cache or self.n_stops <= _MATRIX_STOPS:
+            found: NDArray[np.int32] = self.drive_m[start, end]
+            return found
+        begins, row = np.unique(start, return_inverse=True)
+        rows: NDArray[np.int32] = from_stops(self.link_indptr, self.link_to, self.link_m, int(UNREACHABLE), begins)[row, end]
+        return rows
 
     @property
     def hex_stop(self) -> NDArray[np.int32]:

@@ -237,7 +237,7 @@ def _circuity(network: Network, plan: Plan, length_m: list[int], length_back_m: 
     first = np.array([route.stops[0] for route in plan.routes])
     last = np.array([route.stops[-1] for route in plan.routes])
     routed = np.array([length_m, length_back_m], dtype=np.float64)
-    shortest = np.stack([network.drive_m[first, last], network.drive_m[last, first]]).astype(np.float64)
+    shortest = np.stack([network.shortest_m(first, last), network.shortest_m(last, first)]).astype(np.float64)
     ratio = np.full_like(routed, np.inf)
     np.divide(routed, shortest, out=ratio, where=shortest > 0)
     worst: NDArray[np.float64] = ratio.max(axis=0)

@@ -94,10 +94,12 @@ def list_case(case: Case, objective: Objective, limits: RouteLimits) -> Listing 
     Returns
     -------
     Listing or None
-        None if there are more than `MOST_ROUTES` routes, or too many that none replaces.
+        None if there are more than `MOST_ROUTES` stops or routes, or too many that none replaces.
     """
     from owlbus.kernels.listing import list_routes
 
+    if case.network.n_stops > MOST_ROUTES:
+        return None
     start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
     rules = (limits.max_length_m, limits.min_length_m, limits.max_ride_s, limits.max_circuity, limits.max_stops, limits.min_stops)
     found = list_routes(case.graph, np.array(rules, np.float64), case.network.drive_m, start, stops)

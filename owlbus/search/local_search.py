@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 MOST_ROUTES = 64
 _CHUNK = 4_000
-_HOT_SHARE = 1e-3
-_COLD_SHARE = 1.5e-5
+_HOT_PART, _COLD_PART = 1 / 300, 1 / 20_000
+"""First and last temperature, as parts of what the constructed plan is worth."""
+
 _LOOK_S = 0.2
 _PAIRS = 4
 _RECOMBINE_AT = 0.85
@@ -146,7 +147,7 @@ class _Search:
         self.wishes = wishes
         self.total = case.total_value(objective)
         self.began = time.perf_counter()
-        self.steps = 0
+        self.steps, self.scale = 0, 1
         self.trace: list[TracePoint] = []
         self.pool = Pool()
         self.pooled = [0] * len(chains)
@@ -189,6 +190,7 @@ class _Search:
                 raise InfeasibleError(_why_none_fits(self.chains[0]))
             reach(k + 1, self._note())  # type: ignore[operator]
         self.chains = with_wanted(self.chains, self.wishes)
+        self.scale = max(1, self._best().best_value)
         self._record()
 
     def _improve(self, pool: ThreadPoolExecutor, reach: object) -> str:
@@ -201,7 +203,7 @@ class _Search:
             done = self._done(now)
             turn = self._turn(now)
             ahead = min(1.0, done + self._turn_share(turn, now))
-            hot, cold = (self.total * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** at for at in (done, ahead))
+            hot, cold = (self.scale * _HOT_PART * (_COLD_PART / _HOT_PART) ** at for at in (done, ahead))
             tried = list(pool.map(lambda chain: self._turn_of(chain, turn, hot, cold), self.chains))  # noqa: B023 -- as above
             if not any(tried):
                 return "every route is fixed"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OBJECTIVES = ("served", "direct", "presence")
 _OUT_OF_REACH = -1.0
+_ROUNDED_DOWN = 1 - 1e-9
 _METRE_ROWS = 2_048
 
 
@@ -261,15 +262,15 @@ class Case:
         """Whether every link takes as long as its reverse."""
         return len(self.pair_units) == 1
 
-    def drive(self) -> tuple[NDArray[np.int32], tuple[NDArray[Any], ...]]:
+    def drive(self) -> tuple[NDArray[np.int32], tuple[NDArray[Any], ...], float]:
         """
         Ways between stops as the kernels take ``drive``, with metres of their own, so that each search needs one.
 
         Returns
         -------
         tuple
-            Fastest seconds along the links of the graph, to the row from the column, shape (S, S), int32; and room for shortest
-            metres on the network.
+            Fastest seconds along the links of the graph, to the row from the column, shape (S, S), int32; room for shortest metres
+            on the network; and metres that each of these seconds stands for at least, 0 if unknown.
         """
         network = self.network
         rows = min(network.n_stops, _METRE_ROWS)
@@ -286,9 +287,11 @@ class Case:
         )
         if "towards_s" not in self._dense:
             turned = self.fastest_s.T
-            same = np.array_equal(self.fastest_s, turned)
+            same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, turned)
             self._dense["towards_s"] = self.fastest_s if same else _owned(np.ascontiguousarray(turned))
-        return self._dense["towards_s"], metres
+        known = network.n_links and self.drive_s is None
+        pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
+        return self._dense["towards_s"], metres, pace
 
     @property
     def fastest_s(self) -> NDArray[np.int32]:
