@@ -239,6 +239,15 @@ def test_seconds_metres_and_paths_are_those_of_networkx() -> None:
         assert nx.path_weight(graph, path, "s") == seconds[3] if u != 3 else path == [3]
 
 
+def test_metres_of_a_few_pairs_are_found_without_the_matrix_of_a_large_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, large = (Network.from_lattice(FLAT, rivers=[RIVER], bridges=BRIDGES, river_half_width_m=200) for _ in range(2))
+    monkeypatch.setattr("owlbus.network.model._MATRIX_STOPS", 3)
+    start, end = np.random.default_rng(0).integers(0, whole.n_stops, (2, 200))
+    expected = whole.drive_m[start, end]
+    assert large.shortest_m(start, end).tolist() == expected.tolist()
+    assert "drive_m" not in large._cache
+
+
 def test_the_nearest_stop_of_a_point_between_two_is_the_lower_and_shapes_are_kept() -> None:
     network = Network.from_lattice(TINY)
     between = lonlat(TINY, ((TINY.x_m[0] + TINY.x_m[1]) / 2, TINY.y_m[0]))[0]

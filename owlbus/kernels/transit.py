@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.compiling import inlined, inner_kernel, kernel, lean_kernel
 
 LANES = 8
 """Rows are a multiple of this long; the padding has no demand and is never reached."""
@@ -99,14 +99,14 @@ class Bench(NamedTuple):
     path: Any
 
 
-@inner_kernel
+@inlined
 def _copy(out: Any, source: Any) -> None:
     """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
     for j in range(out.shape[0]):
         out[j] = source[j]
 
 
-@inner_kernel
+@inlined
 def _join(row: Any, onward: Any, time: Any) -> None:
     """Lower `row` to ``time + onward``."""
     for j in range(row.shape[0]):
@@ -114,7 +114,7 @@ def _join(row: Any, onward: Any, time: Any) -> None:
         row[j] = new if new < old else old
 
 
-@inner_kernel
+@inlined
 def _join_from(row: Any, source: Any, onward: Any, time: Any) -> None:
     """Set `row` to the lower of `source` and ``time + onward``."""
     for j in range(row.shape[0]):
@@ -122,7 +122,7 @@ def _join_from(row: Any, source: Any, onward: Any, time: Any) -> None:
         row[j] = new if new < old else old
 
 
-@inner_kernel
+@inlined
 def _join_two(row: Any, onward: Any, time: Any, onward_2: Any, time_2: Any) -> None:
     """Lower `row` to the lower of two ways on; one pass costs little more than one way alone."""
     for j in range(row.shape[0]):
@@ -131,7 +131,7 @@ def _join_two(row: Any, onward: Any, time: Any, onward_2: Any, time_2: Any) -> N
         row[j] = new if new < old else old
 
 
-@inner_kernel
+@inlined
 def _dot(weight: Any, row: Any) -> int:
     """Demand times ticks."""
     total: Any = np.int64(0)
@@ -140,13 +140,13 @@ def _dot(weight: Any, row: Any) -> int:
     return total
 
 
-@inner_kernel
+@inlined
 def _first(graph: Any, i: int) -> int:
     """First column of row `i` that counts, rounded down to a whole number of lanes."""
     return (i + 1) // LANES * LANES if graph.symmetric else 0
 
 
-@inner_kernel
+@inlined
 def _n_stranded(graph: Any, row: Any) -> int:
     """Stops that the row of stop 0 does not reach."""
     count = 0
@@ -155,7 +155,7 @@ def _n_stranded(graph: Any, row: Any) -> int:
     return count
 
 
-@inner_kernel
+@inlined
 def ride(graph: Any, routes: Any, sizes: Any, without: int, without_2: int, times: Any) -> None:
     """
     Write the fastest ride without a transfer between all stops.
@@ -189,7 +189,7 @@ def ride(graph: Any, routes: Any, sizes: Any, without: int, without_2: int, time
                 last = v
 
 
-@kernel
+@lean_kernel
 def close(times: Any, row: Any, worst: int) -> None:
     """
     Turn rides into fastest journeys, in place (Floyd and Warshall).
@@ -241,7 +241,7 @@ def weigh(graph: Any, rest: Any) -> int:
     return total
 
 
-@kernel
+@lean_kernel
 def settle(graph: Any, routes: Any, sizes: Any, without: int, without_2: int, rest: Any, bench: Any) -> int:
     """
     Write the times on a plan, or on part of it, into `rest`.
@@ -306,7 +306,7 @@ def _find_gains(rest: Any, stops: Any, n: int, bench: Any) -> None:
             n_gains[i] += np.int32(now[i] < before[i])
 
 
-@inner_kernel
+@inlined
 def _better_row(rest: Any, stops: Any, bench: Any, i: int, low: int, row: Any) -> None:
     """Write the times from origin `i`, which gains, from column `low` on."""
     times, gains, count = rest.times, bench.gains[i], bench.n_gains[i]
@@ -320,7 +320,7 @@ def _better_row(rest: Any, stops: Any, bench: Any, i: int, low: int, row: Any) -
         _join(row, times[stops[gains[k]], low:], bench.arrive[gains[k], i])
 
 
-@kernel
+@lean_kernel
 def cost_with(graph: Any, rest: Any, stops: Any, n: int, bench: Any) -> int:
     """
     Cost of the other routes and one more, if nobody boards that one twice.
@@ -358,7 +358,7 @@ def cost_with(graph: Any, rest: Any, stops: Any, n: int, bench: Any) -> int:
     return total
 
 
-@inner_kernel
+@inlined
 def _reboard(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, i: int, row: Any) -> None:
     """Lower the times from origin `i` to journeys that leave the route and board it again."""
     gained = True
@@ -382,7 +382,7 @@ def _reboard(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, i: int, row
                     _join(row, rest.times[stops[p]], np.int32(time))
 
 
-@kernel
+@lean_kernel
 def join_route(graph: Any, rest: Any, stops: Any, n: int, bench: Any, out: Any) -> int:
     """
     Write the times on the other routes and one more.

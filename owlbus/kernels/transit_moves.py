@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from owlbus.kernels.anneal import roll
-from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.compiling import inner_kernel, lean_kernel
 
 EXTEND, TRIM, SHIFT, INSERT, SKIP, REPLACE, REROUTE, REGROW, ROTATE, RENEW = range(10)
 
@@ -299,7 +299,7 @@ def draw_route(graph: Any, stops: Any, mark: Any, dice: Any) -> int:
     return _within(graph, _grow(graph, stops, n, wanted, mark, dice))
 
 
-@kernel
+@lean_kernel
 def propose_route(graph: Any, stops: Any, n: int, kind: int, bench: Any, dice: Any) -> int:
     """
     Turn a route into a neighbour of itself.
@@ -369,7 +369,7 @@ def _splice(head: Any, cut: int, tail: Any, begin: int, end: int, out: Any, mark
     return True
 
 
-@kernel
+@lean_kernel
 def swap_tails(graph: Any, stops: Any, n: int, stops_2: Any, n_2: int, out: Any, out_2: Any, mark: Any, dice: Any) -> tuple[int, int]:
     """
     Swap the tails of two routes behind a stop that both have.
