@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import combinations
+from multiprocessing import get_context
 
 import networkx as nx
 import numpy as np
@@ -12,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.errors import InfeasibleError, UsageError
-from owlbus.limits import MaxSeconds, MaxSteps, NoGain, RouteLimits
+from owlbus.limits import MaxSeconds, MaxSteps, NoGain, RouteLimits, TargetGap
 from owlbus.plan import Plan, Route, check_plan
-from owlbus.search import Case, Objective, plan_routes
+from owlbus.search import Case, Objective, Wishes, plan_routes
+from owlbus.search.apart import Asked, search_one
+from owlbus.search.warm import packed_case
 
 LADDER = [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
 
@@ -169,3 +173,34 @@ def test_ties_are_broken_alike_each_time():
     runs = [plan_routes(network, demand, 1, limits=limits, stop_when=[MaxSteps(400)], seed=9) for _ in range(3)]
     assert {run.value_units for run in runs} == {1024}
     assert len({tuple(run.plan.routes[0].stops.tolist()) for run in runs}) == 1
+
+
+def test_starts_in_other_processes_find_the_best_of_what_each_finds_alone():
+    rng = np.random.default_rng(5)
+    grid_links = [(i, i + 1) for i in range(29) if i % 6 != 5] + [(i, i + 6) for i in range(24)]
+    network, demand = city(30, grid_links, {(int(o), int(d)): 1.0 for o, d in rng.integers(0, 30, (90, 2)) if o != d})
+    asked = {"limits": RouteLimits(max_length_m=6_000, max_buses=6), "seed": 4}
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
+        apart = [
+            plan_routes(network, demand, 3, n_starts=2, bound_steps=3, stop_when=[MaxSteps(6_001)], executor=pool, **asked)
+            for pool in (processes, ThreadPoolExecutor(1))
+        ]
+    alone = [
+        search_one(
+            packed_case(Case.build(network, demand), demand),
+            Asked(Objective(), asked["limits"], Wishes(), 3, (MaxSteps(3_001),), 4),
+            stream,
+        )
+        for stream in np.random.default_rng(4).spawn(2)
+    ]
+    for result in apart:
+        assert result.value_units == max(one.value_units for one in alone)
+        assert result.value_units == Case.build(network, demand).value(result.plan, result.objective) <= result.bound_units
+        assert result.plan.equals(max(alone, key=lambda one: one.value_units).plan)
+        assert (result.steps, result.evaluations) == (6_002, sum(one.evaluations for one in alone))
+
+
+def test_starts_that_do_not_know_the_bound_cannot_end_at_a_gap():
+    network, demand = city(4, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    with ThreadPoolExecutor(1) as pool, pytest.raises(UsageError, match="cannot end at a target gap"):
+        plan_routes(network, demand, 1, stop_when=[MaxSteps(10), TargetGap(0.1)], executor=pool)

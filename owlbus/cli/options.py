@@ -118,7 +118,7 @@ class DemandOptions:
             _DEMAND,
             "--scheduler",
             unit="WHERE",
-            text="Count, and sweep, in other processes: local:N, processes:N or tcp://HOST:PORT (Dask).",
+            text="Count, plan and sweep in other processes: local:N, processes:N or tcp://HOST:PORT (Dask).",
         ),
     ] = None
     max_rejected: Annotated[
@@ -259,7 +259,9 @@ class SearchOptions:
         ),
     ] = None
     seed: Annotated[int, option(_SEARCH, "--seed", unit="N", text="Seed of the search.")] = 0
-    starts: Annotated[int, option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads.")] = 2
+    starts: Annotated[
+        int, option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads or by --scheduler.")
+    ] = 2
 
 
 OUT = option(_TALK, "--out", "-o", unit="DIR", text="Run directory to write: absent, empty, or an earlier run, which is replaced.")

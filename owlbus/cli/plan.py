@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -145,7 +145,7 @@ def plan(
     require_language(lang)
     trials.require(from_run, wishes)
     wishes.require_whole()
-    request = request_of(search, limits_of(limits), rule_of(rule))
+    request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice, open_run_dir(out) as run:
         announce_compilation(voice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import UsageError
@@ -60,6 +61,8 @@ class Request:
         Plan that is changed a little instead of searching for a new one, or None.
     max_change_share
         Share of the stops of the base that may change, 0 to 1.
+    scheduler
+        Where the starts run, as `owlbus.cluster.executor` takes it; threads if None.
 
     Raises
     ------
@@ -80,6 +83,7 @@ class Request:
     wishes: Wishes | None = None
     base: Plan | None = None
     max_change_share: float = 0.1
+    scheduler: str | None = None
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
@@ -192,12 +196,14 @@ def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRu
 
 def _search(study: Study, request: Request) -> Result:
     """Search for a plan, near another one if there is a base."""
+    from owlbus.cluster import executor
     from owlbus.pipeline.near import plan_near
     from owlbus.search import plan_routes
 
     if request.base is not None:
         return plan_near(study, request.base, request)
-    return plan_routes(
+    search = partial(
+        plan_routes,
         study.network,
         study.demand,
         request.n_routes,
@@ -210,6 +216,10 @@ def _search(study: Study, request: Request) -> Result:
         n_starts=request.n_starts,
         bound_steps=request.bound_steps,
     )
+    if request.scheduler is None:
+        return search()
+    with executor(request.scheduler) as elsewhere:
+        return search(executor=elsewhere)
 
 
 def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = 2700) -> Scored:
@@ -282,7 +292,7 @@ def settings_of(request: Request) -> dict[str, Any]:
         Names with units in them; no limit reads None.
     """
     values = asdict(replace(request, wishes=None, base=None))
-    del values["wishes"], values["base"], values["max_change_share"]
+    del values["wishes"], values["base"], values["max_change_share"], values["scheduler"]
     if request.wishes is not None:
         values["wishes"] = request.wishes.to_dict()
     if request.base is not None:

@@ -12,6 +12,7 @@ import numpy as np
 from owlbus.errors import InfeasibleError, UsageError
 from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snapshot, TargetGap
 from owlbus.progress import current_progress
+from owlbus.search.apart import Asked, search_apart
 from owlbus.search.chain import Chain
 from owlbus.search.exchange import exchange_tails, take_best_of
 from owlbus.search.feasible import require_possible
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.limits import SearchLimit, ServiceRule
     from owlbus.network import Network
+    from owlbus.search.apart import Executor
 
 MOST_ROUTES = 64
 _CHUNK = 4_000
 _HOT_PART, _COLD_PART = 1 / 300, 1 / 20_000
 """First and last temperature, as parts of what the constructed plan is worth."""
 
-_LOOK_S = 0.2
 _PAIRS = 4
 _RECOMBINE_AT = 0.85
 
@@ -52,6 +53,7 @@ def plan_routes(
     seed: int = 0,
     n_starts: int = 2,
     bound_steps: int = 0,
+    executor: Executor | None = None,
 ) -> Result:
     """
     Plan of K routes that serves as much demand as the search finds.
@@ -81,10 +83,13 @@ def plan_routes(
     seed
         Seed of all random numbers, >= 0.
     n_starts
-        Independent searches, run in threads.
+        Independent searches, run in threads or by the executor; they share the steps.
     bound_steps
         Prices to try for a proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
         0 for no bound. `TargetGap` asks for one as long as the search runs.
+    executor
+        Where the starts run, each on its own: an executor of `concurrent.futures` or a Dask client. With None they run in threads and
+        learn from each other's routes, so that their plan is another one.
 
     Returns
     -------
@@ -119,13 +124,16 @@ def plan_routes(
     case = asked.case(Case.build(network, demand, rule))
     require_possible(case, asked, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
+    if executor is not None:
+        with Prover(case, goal, asked.loosened(limits, network), n_routes, bound_steps) as prover:
+            return search_apart(executor, case, demand, Asked(goal, limits, asked, n_routes, stop_when, seed), streams, prover)
     chains = [Chain(case, goal, limits, n_routes, stream, asked) for stream in streams]
     prices = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
     with Prover(case, goal, asked.loosened(limits, network), n_routes, prices) as prover:
-        return _Search(case, goal, chains, stop_when, seed, asked, prover).run()
+        return Search(case, goal, chains, stop_when, seed, asked, prover).run()
 
 
-class _Search:
+class Search:
     """Chains side by side, in turns of equal length so that a step limit fixes the result."""
 
     def __init__(
@@ -162,7 +170,8 @@ class _Search:
                 self._construct(pool, step.reach)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
-            self._prove()
+            self.prover.finish(self.stop_when, self.began, self._note)
+            self._record()
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.wishes.broken(self.case.network, self._best().best_plan()):
                 raise
@@ -273,16 +282,6 @@ class _Search:
     def _best(self) -> Chain:
         """Chain with the best plan, the first one on a tie."""
         return max(self.chains, key=lambda chain: chain.best_value)
-
-    def _prove(self) -> None:
-        """Try the prices that are left, if the time allows."""
-        if self.prover.steps is None or self.prover.is_done:
-            return
-        ends_s = min([math.inf, *(limit.seconds for limit in self.stop_when if isinstance(limit, MaxSeconds))])
-        step = current_progress().step("Prove the bound", self.prover.steps)
-        while not self.prover.wait(min(_LOOK_S, ends_s - self._elapsed_s())) and self._elapsed_s() < ends_s:
-            step.reach(self.prover.tried, self._note())
-        self._record()
 
     def _elapsed_s(self) -> float:
         return time.perf_counter() - self.began

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
 
+from owlbus.limits import MaxSeconds
+from owlbus.progress import current_progress
 from owlbus.search.bound import upper_bound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Self
 
-    from owlbus.limits import RouteLimits
+    from owlbus.limits import RouteLimits, SearchLimit
     from owlbus.search.bound import BoundPoint
     from owlbus.search.objective import Case, Objective
 
 _FOREVER_S = 1e9
 _LISTED_S = 60.0
+_LOOK_S = 0.2
 
 
 class Prover:
@@ -84,6 +90,26 @@ class Prover:
         if self._work is not None:
             wait([self._work], timeout=max(0.0, seconds))
         return self.is_done
+
+    def finish(self, stop_when: Iterable[SearchLimit], began_s: float, note: Callable[[], str] = str) -> None:
+        """
+        Try the prices that are left, if the time allows.
+
+        Parameters
+        ----------
+        stop_when
+            Limits of the search; its seconds are kept.
+        began_s
+            When the search began, of `time.perf_counter`.
+        note
+            Says how the search stands.
+        """
+        if self.steps is None or self.is_done:
+            return
+        ends_s = began_s + min([math.inf, *(limit.seconds for limit in stop_when if isinstance(limit, MaxSeconds))])
+        step = current_progress().step("Prove the bound", self.steps)
+        while not self.wait(min(_LOOK_S, ends_s - time.perf_counter())) and time.perf_counter() < ends_s:
+            step.reach(self.tried, note())
 
     def _prove(self, case: Case, objective: Objective, limits: RouteLimits, n_routes: int) -> None:
         """Try prices until there were enough of them, or until told to end."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from owlbus.search.objective import Objective
     from owlbus.search.wishes import Wishes
 
-_HOT_SHARE, _COLD_SHARE = 3e-4, 4e-6
+_HOT_PART, _COLD_PART = 1 / 1_000, 1 / 75_000
+"""First and last temperature, as parts of what the plan is worth that a search begins from."""
 
 
 def search_from(
@@ -64,8 +65,8 @@ def search_from(
     for k in range(len(plan), n_routes):
         if not chain.construct(k):
             break
-    total = case.total_value(objective)
-    chain.anneal(n_steps, total * _HOT_SHARE, total * _COLD_SHARE)
+    worth = max(1, chain.best_value)
+    chain.anneal(n_steps, worth * _HOT_PART, worth * _COLD_PART)
     return chain.best_plan(), chain.best_value
 
 
@@ -106,11 +107,23 @@ def search_apart(
     plan, value
         As of `search_from`, the value in 1/1024.
     """
-    return search_from(_unpacked(packed), objective, limits, n_routes, plan, n_steps, rng)
+    return search_from(unpacked_case(packed), objective, limits, n_routes, plan, n_steps, rng)
 
 
 @lru_cache(maxsize=1)
-def _unpacked(packed: bytes) -> Case:
-    """Build the case; arrays are made as everywhere, so that compiled kernels fit them."""
+def unpacked_case(packed: bytes) -> Case:
+    """
+    Build a case once in a process; arrays are made as everywhere, so that compiled kernels fit them.
+
+    Parameters
+    ----------
+    packed
+        From `packed_case`.
+
+    Returns
+    -------
+    Case
+        The case.
+    """
     network, demand, rule = pickle.loads(packed)  # noqa: S301 - from our own process
     return Case.build(network, demand, rule)
