@@ -9,14 +9,17 @@ from dataclasses import fields
 import numpy as np
 import polars as pl
 import pytest
+from cities import city
 
 from owlbus import cluster
 from owlbus.cluster import parts_of, runner
 from owlbus.demand import estimate_demand
 from owlbus.demand.counting import Account, Terms, count_part
 from owlbus.errors import UsageError
+from owlbus.limits import MaxSteps, RouteLimits
 from owlbus.records import open_sources
 from owlbus.sample import sample_city, sample_grid
+from owlbus.search import Case, plan_routes
 from owlbus.units import NightWindow
 
 
@@ -90,6 +93,18 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
             patch.setattr(cluster, "parts_of", lambda sources: parts_of(sources, 20_000))
             account = cluster.count_on_dask(terms, sources, local.scheduler_address, 0)
     assert same(one, account.tallies["calls"].counted("calls").demand)
+
+
+def test_starts_of_a_plan_on_dask_find_what_processes_find():
+    pytest.importorskip("distributed")
+    network, demand = city(12, [(i, (i + 1) % 12) for i in range(12)] + [(0, 6), (3, 9)], {(i, (i + 5) % 12): i + 1.0 for i in range(12)})
+    asked = {"limits": RouteLimits(max_length_m=6_000, max_buses=6), "stop_when": [MaxSteps(2_000)], "n_starts": 2}
+    found = []
+    for scheduler in ("local:2", "processes:2"):
+        with cluster.executor(scheduler) as elsewhere:
+            found.append(plan_routes(network, demand, 2, executor=elsewhere, **asked))
+    assert found[0].plan.equals(found[1].plan)
+    assert found[0].value_units == Case.build(network, demand).value(found[0].plan, found[0].objective) > 0
 
 
 @pytest.mark.parametrize(
