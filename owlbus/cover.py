@@ -118,8 +118,7 @@ def _polygons(q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> ND
     """Shapely polygons of hexes in metres."""
     import shapely
 
-    polygons: NDArray[np.object_] = shapely.polygons(projection.corners_m(*projection.centres_m(q, r, radius_m), radius_m))
-    return polygons
+    return np.asarray(shapely.polygons(projection.corners_m(*projection.centres_m(q, r, radius_m), radius_m)))
 
 
 def touching_hexes(flat: BaseGeometry, radius_m: float) -> Axial:

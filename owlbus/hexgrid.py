@@ -412,7 +412,7 @@ class HexGrid:
             "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"]}},
         }
         settings = {"crs": self.crs, "radius_m": self.radius_m, "layout": self.layout, "anchor": self.anchor}
-        columns = self._columns() | {"geometry": shapely.to_wkb(polygons).tolist()}
+        columns = self._columns() | {"geometry": np.asarray(shapely.to_wkb(polygons)).tolist()}
         write_parquet(path, columns, "grid", settings, geo=json.dumps(geo, sort_keys=True))
 
     @classmethod

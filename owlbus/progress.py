@@ -47,6 +47,7 @@ class Progress(Protocol):
 
     def step(self, title: str, total: float | None = None) -> Step:
         """Begin the step `title` of `total` units, or of unknown length; the step before it ends."""
+        ...
 
     def close(self) -> None:
         """End the last step and leave the terminal as it was."""

@@ -193,7 +193,7 @@ def fit_poly(at: Floats, value: Floats, use: NDArray[np.bool_], radius_m: float)
         off = matrix @ poly - value
         error_m = float(radius_m * np.hypot(off[:, 0] * (SQRT3 / 2), off[:, 1] + off[:, 0] / 2).max())
         if best is None or error_m < best[2]:
-            best = np.ascontiguousarray(poly.T), degree, error_m
+            best = np.ascontiguousarray(poly.T, dtype=np.float64), degree, error_m
         if error_m <= GOOD_ERROR_M:
             break
     assert best is not None  # noqa: S101  # DEGREES is not empty

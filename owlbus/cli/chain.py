@@ -192,6 +192,7 @@ class Trial(Protocol):
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, shares 0 to 1."""
+        ...
 
 
 def show_run(

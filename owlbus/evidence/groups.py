@@ -244,7 +244,7 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
     if len(shapes) and all(shape.geom_type == "Point" for shape in shapes):
         xy = shapely.get_coordinates(shapes)
         return _nearest_values(grid, xy[:, 0], xy[:, 1], [_text(row.get(column)) for row in rows])
-    centres = shapely.points(grid.lon, grid.lat)
+    centres = np.asarray(shapely.points(grid.lon, grid.lat))
     tree = shapely.STRtree(centres)
     for shape, row in reversed(list(zip(shapes, rows, strict=True))):
         for hexagon in tree.query(shape, predicate="intersects").tolist():

@@ -139,8 +139,8 @@ def _opposite(at: Floats, rank: NDArray[np.int8], pieces: Pieces, node: Ints, ba
     stop, ahead = _through(pieces, single, way, kind, node, n_nodes)
     if not stop.size or not reach_m:
         return _Opposite(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-    lines = shapely.linestrings(np.stack([begin, finish], axis=1))
-    spots = shapely.points(at[node[stop]])
+    lines = np.asarray(shapely.linestrings(np.stack([begin, finish], axis=1)))
+    spots = np.asarray(shapely.points(at[node[stop]]))
     row, near = shapely.STRtree(lines).query(spots, predicate="dwithin", distance=reach_m)
     fits = ((way[near] * way[ahead[row]]).sum(axis=1) < AGAINST) & (kind[near] == kind[ahead[row]]) & (length[near] > 1.0)
     fits &= (pieces.start[single[near]] != node[stop[row]]) & (pieces.end[single[near]] != node[stop[row]])

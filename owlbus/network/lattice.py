@@ -128,13 +128,13 @@ def lattice_links(grid: HexGrid, blocks: Barriers) -> tuple[NDArray[np.bool_], N
     """
     import shapely
 
-    centres = shapely.points(grid.x_m, grid.y_m)
+    centres = np.asarray(shapely.points(grid.x_m, grid.y_m))
     lines = [shapely.linestrings(river) for river in blocks.rivers]
     water = np.zeros(grid.n_hexes, dtype=np.bool_)
     for line, reach in zip(lines, blocks.half_width_m, strict=True):
         water |= shapely.distance(line, centres) < reach
-    peaks = shapely.points(blocks.discs[:, 0], blocks.discs[:, 1])
-    mountain = (shapely.distance(centres[:, None], peaks[None]) < blocks.discs[:, 2]).any(axis=1)
+    peaks = np.asarray(shapely.points(blocks.discs[:, 0], blocks.discs[:, 1]))
+    mountain = np.any(shapely.distance(centres[:, None], peaks[None]) < blocks.discs[:, 2], axis=1)
     near = grid.neighbours
     pairs = np.stack([np.repeat(np.arange(grid.n_hexes), near.shape[1]), near.reshape(-1)], axis=1).astype(np.int64)
     land = ~(water | mountain)
@@ -152,8 +152,7 @@ def _segments(grid: HexGrid, pairs: NDArray[np.int64]) -> NDArray[Any]:
     import shapely
 
     at = np.stack([grid.x_m, grid.y_m], axis=1)
-    segments: NDArray[Any] = shapely.linestrings(at[pairs])
-    return segments
+    return np.asarray(shapely.linestrings(at[pairs]))
 
 
 def bridge_pairs(

@@ -116,7 +116,7 @@ class _Found:
 def _scan(path: str | PathLike[str], *, walk: bool, drive: bool) -> _Found:
     """Pass once over a file."""
     try:
-        import osmium
+        import osmium.filter
     except ImportError:
         msg = "OpenStreetMap files need the extra library osmium; install it with: pip install 'owlbus[osm]'"
         raise UsageError(msg) from None

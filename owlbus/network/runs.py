@@ -196,7 +196,7 @@ def read_hops(
 def _metres(trip: Ints, patterns: tuple[Sequence[Pattern], Ints]) -> Floats:
     """Metres of each row along the pattern of its trip."""
     first = np.flatnonzero(np.concatenate([[True], trip[1:] != trip[:-1]]))
-    return np.concatenate([patterns[0][patterns[1][number]].metres for number in trip[first].tolist()])
+    return np.concatenate([patterns[0][number].metres for number in patterns[1][trip[first]].tolist()])
 
 
 def _seconds(trip: Ints, times: Any, metres: Floats) -> tuple[Floats, NDArray[np.bool_]]:  # noqa: ANN401  # polars

@@ -465,7 +465,7 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     walk: dict[str, Any] = {"walk_m": sources.walk_m, "walk_area_share": sources.walk_area_share}
     merged: dict[str, Any] = {"merge_m": sources.merge_m, "night_factor": sources.night_factor, "radius_m": sources.radius_m}
     speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
-    streets = speed | {"stretch": sources.stretch}
+    streets: dict[str, Any] = speed | {"stretch": sources.stretch}
     beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
     paths = read_paths(sources.osm) if beside and sources.osm is not None else None
     if sources.gtfs is not None:

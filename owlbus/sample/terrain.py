@@ -270,5 +270,7 @@ def _metres_to_segment(x: Floats, y: Floats, start: Floats, end: Floats) -> Floa
 
 def _centres(west_m: float, south_m: float, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
     """Centres of a raster's cells, metres, each of its shape."""
-    x, y = np.meshgrid(west_m + (np.arange(shape[1]) + 0.5) * _CELL_M, south_m + (np.arange(shape[0]) + 0.5) * _CELL_M)
+    x, y = np.meshgrid(
+        west_m + (np.arange(shape[1], dtype=np.float64) + 0.5) * _CELL_M, south_m + (np.arange(shape[0], dtype=np.float64) + 0.5) * _CELL_M
+    )
     return x, y
