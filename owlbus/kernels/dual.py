@@ -69,7 +69,7 @@ def dearest_mix(worth: Any, mixes: Any, chosen: Any) -> float:
         if j >= 0:
             chosen[j] += 1
             left -= load[j]
-    return best[n_routes, room]
+    return float(best[n_routes, room])
 
 
 @kernel

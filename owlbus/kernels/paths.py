@@ -158,7 +158,7 @@ def chains(
         if kind[source] < 2:
             continue
         for first in range(indptr[source], indptr[source + 1]):
-            before, link, mark = source, first, size
+            before, at, link, mark = source, source, first, size
             spent, metres = 0, 0
             nodes[size] = source
             size += 1

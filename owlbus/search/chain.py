@@ -147,12 +147,11 @@ class Chain:
         While wanted stops lack routes, the route leads by them, and may take more than its share.
         """
         unmet = self.unmet()
-        shares = ((k + 1) / self.frozen.size, *([1.0] if unmet.size else []))
-        for share in shares:
-            bounds = self._shared(share)
+        bounds = self._shared((k + 1) / self.frozen.size)
+        gain = self.draw(k, bounds, unmet)
+        if gain < 0 and unmet.size:
+            bounds = self._shared(1.0)
             gain = self.draw(k, bounds, unmet)
-            if gain >= 0:
-                break
         if gain < 0:
             return False
         self._restart_from_routes()

@@ -45,6 +45,7 @@ class Executor(Protocol):
 
     def submit(self, fn: Callable[..., ChainResult], /, *args: object) -> Future:
         """Start a chain."""
+        ...
 
 
 class Future(Protocol):
@@ -52,6 +53,7 @@ class Future(Protocol):
 
     def result(self) -> ChainResult:
         """Wait for it."""
+        ...
 
 
 class ChainResult(NamedTuple):
