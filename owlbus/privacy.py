@@ -134,6 +134,11 @@ class Counts:
         is_shown
             Whether it is meant to be shown, rather than only known from sums.
 
+        Returns
+        -------
+        int
+            Index of the count, from 0 on.
+
         Raises
         ------
         DataError

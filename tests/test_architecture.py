@@ -8,6 +8,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,16 @@ UNIT = re.compile(
     r"presence|buses|share|counts?|steps?|stops?|hex(es)?|dimensionless|bytes|rows?|dates?|units?|pairs?|inde(x|ices)|number|shape)\b",
     re.IGNORECASE,
 )
+
+
+SHAPE = re.compile(r"\b(shape|length|an index or an array)\b|\(\w[\w +]*,( ?[\w +]+)?\)")
+"""`of shape (n, 2)`, or `int32 (S,)` for short."""
+
+NO_CODE = {getattr(tokenize, name) for name in ("COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENCODING", "ENDMARKER")}
+CODE_LINES = 400
+BODY_LINES = 50
+KERNEL_LINES = 150
+"""Code lines at the most: of a module, of a function's body, and of a kernel's, which is one loop nest and compiles worse in pieces."""
 
 
 def modules() -> list[Path]:
@@ -138,6 +149,39 @@ def test_kernels_have_no_own_types_and_no_input_or_output(path: Path) -> None:
     assert not called & {"open", "print", "input", "exec", "eval"}
 
 
+def code_lines(path: Path) -> set[int]:
+    """Numbers of the lines that hold code: blank lines, comments and docstrings are none."""
+    found: set[int] = set()
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type not in NO_CODE:
+                found |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            found -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_modules_and_functions_stay_short_enough_to_read(path: Path) -> None:
+    """A signature does not count: that of a command is its list of options, one a line."""
+    code = code_lines(path)
+    assert len(code) <= CODE_LINES, f"{dotted(path)} has {len(code)} lines of code; divide it"
+    most = KERNEL_LINES if path.parent.name == "kernels" else BODY_LINES
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = len(code & set(range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)))
+            assert lines <= most, f"{dotted(path)}.{node.name} has {lines} lines of code; divide it"
+
+
+def test_lines_of_code_are_those_that_do_something(tmp_path: Path) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(
+        '"""Two\nlines."""\n\n# a comment\nx = (  # why\n    1,\n)\n\n\ndef f() -> str:\n    """Say."""\n    return """a\n\nb"""\n'
+    )
+    assert code_lines(path) == {5, 6, 7, 10, 12, 13, 14}
+
+
 def public_callables() -> list[tuple[str, Callable[..., object]]]:
     """Public functions, and the public methods and properties of public classes, with their names."""
     import owlbus
@@ -163,10 +207,25 @@ def is_number(annotation: object) -> bool:
     return bool(re.search(r"\b(int|float|NDArray|ndarray|ArrayLike)\b", str(annotation)))
 
 
+def is_array(annotation: object) -> bool:
+    """Tell whether an annotation, as written, speaks of arrays; `Floats` and `Ints` are names of theirs."""
+    return bool(re.search(r"\b(NDArray|ndarray|ArrayLike|Floats|Ints|Points)\b", str(annotation)))
+
+
 @pytest.mark.parametrize(("name", "function"), PUBLIC, ids=[name for name, _ in PUBLIC])
 def test_every_number_in_the_public_api_names_its_unit(name: str, function: Callable[..., object]) -> None:
     numbers = [kind for kind in inspect.get_annotations(function).values() if is_number(kind)]
     assert not numbers or UNIT.search(f"{name} {inspect.getdoc(function)}")
+
+
+@pytest.mark.parametrize("name", sorted(name for name in __import__("owlbus").__all__ if name[0].isalpha()))
+def test_every_array_in_the_public_api_names_its_shape(name: str) -> None:
+    import owlbus
+
+    thing = getattr(owlbus, name)
+    for part in [thing, *(function for full, function in PUBLIC if full.startswith(f"{name}."))]:
+        arrays = [kind for field, kind in inspect.get_annotations(part).items() if is_array(kind) and not field.startswith("_")]
+        assert not arrays or SHAPE.search(inspect.getdoc(part) or ""), f"{part.__qualname__} takes or returns {arrays} of unknown shape"
 
 
 @pytest.mark.parametrize(("name", "function"), PUBLIC, ids=[name for name, _ in PUBLIC])

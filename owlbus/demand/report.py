@@ -209,6 +209,11 @@ class FileLedger:
         """
         Return the mass balance.
 
+        Returns
+        -------
+        FileCount
+            Rows and trips read, counted and rejected.
+
         Raises
         ------
         AssertionError

@@ -113,7 +113,7 @@ def robust_plan(
 
     Parameters
     ----------
-    network, demand, rule
+    network, demand
         As in `Ledger.build`.
     start
         Plan to begin from; it keeps the limits.
@@ -121,6 +121,8 @@ def robust_plan(
         What plans must keep, in metres and seconds.
     wishes
         What else they must be; `start` is so.
+    rule
+        As in `Ledger.build`.
     objective
         What counts; trips served by default.
     quantile

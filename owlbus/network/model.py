@@ -628,7 +628,7 @@ class Network:
         Returns
         -------
         ndarray of int32
-            From `u` to `v`, both included; empty if no path leads there.
+            From `u` to `v`, both included, shape (n,); empty if no path leads there.
 
         Raises
         ------

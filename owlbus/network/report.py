@@ -23,7 +23,7 @@ class NetworkReport:
     counts
         What was counted and how many, in the order of the work.
     unreachable_hexes
-        Hexes that no bus can reach, ascending hex indices, int32.
+        Hexes that no bus can reach, ascending hex indices, shape (n,), int32.
     notes
         Sentences about single things, such as a bridge that joins nothing.
     """

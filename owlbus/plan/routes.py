@@ -150,7 +150,7 @@ class Plan:
 
     @property
     def used_stops(self) -> NDArray[np.int32]:
-        """Stop indices that any route serves, unique and ascending, int32."""
+        """Stop indices that any route serves, unique and ascending, shape (n,), int32."""
         return np.unique(np.concatenate([np.empty(0, np.int32), *(route.stops for route in self.routes)]))
 
     def equals(self, other: Plan) -> bool:

@@ -284,6 +284,11 @@ def reading_errors(name: str) -> Iterator[None]:
     name
         What messages call the file.
 
+    Yields
+    ------
+    None
+        Once, for what reads the file.
+
     Raises
     ------
     DataError

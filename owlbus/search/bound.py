@@ -156,7 +156,7 @@ class BoundResult:
     trace
         Course of the bound, in time order.
     routes
-        Stops of each route of the best plan, where a listing of all routes found one; else empty.
+        Stops of each route of the best plan, int32, each of shape (n,), where a listing of all routes found one; else empty.
     """
 
     bound_units: int

@@ -248,7 +248,7 @@ class Case:
 
     @property
     def demand_arrays(self) -> tuple[NDArray[Any], ...]:
-        """Trips and longest rides as full matrices, and people, as the kernels of loads and legs take ``demand``."""
+        """Trips (C, C), longest rides in seconds (C, C) and people (C,), as the kernels of loads and legs take ``demand``."""
         return self.weight, self.limit_s, self.presence
 
     @property

@@ -199,7 +199,7 @@ class Timetable:
         Returns
         -------
         ndarray of int32
-            Seconds, ascending.
+            Seconds, ascending, one a run, of shape (n,).
         """
         starts: NDArray[np.int32] = self.run_start_s[self.run_direction == direction]
         return starts
