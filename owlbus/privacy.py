@@ -6,6 +6,9 @@ until no hidden one can be told from the rest. A map layer has many cells and fe
 that every margin treats alike.
 
 Nobody is no person: a count of zero is shown.
+
+What is published is judged document by document. Two scorecards published apart can differ by fewer than the least count, where the plans
+differ by a stop or the records by a night; `owlbus.evidence.compare_plans` judges plans together.
 """
 
 from __future__ import annotations
@@ -162,7 +165,15 @@ class Counts:
         weights
             One per part, > 0, as far as a reader may know them; 1 by default. They need not be exact: they only say which changes
             of hidden counts a reader could not notice.
+
+        Raises
+        ------
+        DataError
+            If there are not as many weights as parts.
         """
+        if weights is not None and len(weights) != len(parts):
+            msg = f"a sum needs a weight for each of its {len(parts)} parts, got {len(weights)}; nothing is published"
+            raise DataError(msg)
         self.ties.append((total, tuple(parts), tuple(weights) if weights is not None else (1.0,) * len(parts)))
 
     def hidden(self) -> NDArray[np.bool_]:

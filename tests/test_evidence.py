@@ -23,6 +23,8 @@ from owlbus.evidence.places import Places, find_route
 from owlbus.evidence.shown import shown_difference
 from owlbus.kernels.detours import splice, steps_apart
 from owlbus.limits import RouteLimits
+from owlbus.pipeline.reports import comparison_contents
+from owlbus.pipeline.study import Study
 from owlbus.plan import Plan, Route, plan_measures
 from owlbus.score import score_plan
 from owlbus.search import Case, Objective
@@ -312,6 +314,91 @@ def test_no_count_below_fifteen_is_shown_and_none_can_be_worked_out():
     ]
     assert None in values
     assert all(value is None or value == 0 or value >= 15 for value in values)
+
+
+def counts_in(values, at=""):
+    """Counts of people in a document by their place: numerators, and what is named for trips or people."""
+    if isinstance(values, list):
+        return {place: count for k, one in enumerate(values) for place, count in counts_in(one, f"{at}/{k}").items()}
+    if not isinstance(values, dict):
+        return {}
+    found = {}
+    for name, value in values.items():
+        if name == "numerator" or name.endswith(("_trips", "_presence")):
+            found[f"{at}/{name}"] = value
+        else:
+            found |= counts_in(value, f"{at}/{name}")
+    return found
+
+
+def three_plans():
+    """The second and the third differ from the first by 122 and 110 trips, and from one another by the 12 of stop 1."""
+    network, demand, whole = ladder()
+    first = Plan((Route([4, 5, 6, 3], "A"),), network.fingerprint)
+    third = Plan((Route([0, 4, 5, 2, 3], "A"),), network.fingerprint)
+    return network, demand, {"first": first, "second": whole, "third": third}
+
+
+def test_no_two_of_three_plans_tell_fewer_than_fifteen_apart():
+    network, demand, plans = three_plans()
+    ledger = Ledger.build(network, demand)
+    between = difference(ledger, ledger.enter(plans["second"]), ledger.enter(plans["third"]))
+    assert between.whole.lost_trips == 12.0, "what two of the three hide from one another"
+    found = compare_plans(network, demand, plans)
+    document = found.to_dict()
+    counts = counts_in(document["plans"]) | counts_in(document["differences"])
+    assert [place for place, count in counts.items() if count is not None and count % 15] == []
+    served = [plan["served"] for plan in document["plans"].values()]
+    assert [one["numerator"] for one in served] == [30, 150, 165]
+    assert [one["share"] for one in served] == [round(count / 282, 6) for count in (30, 150, 165)]
+    assert [document["differences"][name]["served_share_change"] for name in ("second", "third")] == [
+        pytest.approx((count - 30) / 282, abs=2e-6) for count in (150, 165)
+    ]
+    for name in ("second", "third"):
+        for low_or_high in document["differences"][name]["served_share_interval"]:
+            assert low_or_high * 282 / 15 == pytest.approx(round(low_or_high * 282 / 15), abs=1e-3)
+        hexes = json.loads(found.to_geojson(name))
+        counts = [count for one in hexes["features"] for count in counts_in(one["properties"]).values()]
+        assert [count for count in counts if count is not None and count % 15] == []
+        assert any(counts)
+
+
+def test_the_reports_of_three_plans_tell_no_more_than_their_comparison():
+    network, demand, plans = three_plans()
+    found = compare_plans(network, demand, plans, districts=np.array(["x", "y"] * 4))
+    study = Study(network.grid, demand, network, is_synthetic=True)
+    contents = comparison_contents(study, found, found.to_dict(), {})
+    told = [contents[0].reference, *(content.best for content in contents)]
+    assert [one.name for one in told] == ["first", "second", "third"]
+    for one in told:
+        counts = counts_in(one.card)
+        assert [place for place, count in counts.items() if count is not None and count % 15] == []
+        assert counts["/served/numerator"] == found.to_dict()["plans"][one.name]["served"]["numerator"]
+        assert one.card["transfer_share"] == found.to_dict()["plans"][one.name]["transfer_share"]
+
+
+def test_a_hidden_count_cannot_be_worked_out_from_the_plan_beside_it():
+    """The first plan serves 12 trips, which are hidden; the second 140 more, and says so to the next multiple only."""
+    network, demand, whole = ladder()
+    few = Plan((Route([1, 2, 3], "A"),), network.fingerprint)
+    document = compare_plans(network, demand, {"few": few, "more": whole}).to_dict()
+    assert document["differences"]["more"]["whole"]["net_trips"] == 140.0
+    shown = {name: plan["served"]["numerator"] for name, plan in document["plans"].items()}
+    assert shown == {"few": None, "more": 150}
+    assert document["plans"]["few"]["transfer_share"] is None
+    assert document["differences"]["more"]["measures"]["transfer_share"] is None
+
+
+def test_fewer_than_fifteen_who_change_cannot_be_worked_out_from_those_who_ride_through():
+    network, demand, _ = ladder()
+    plan = Plan((Route([0, 1, 2], "A"), Route([2, 3], "B"), Route([1, 4], "C")), network.fingerprint)
+    through = Plan((Route([0, 1, 2, 3], "A"),), network.fingerprint)
+    for plans in ({"a": plan, "b": through}, {"b": through, "a": plan}):
+        document = compare_plans(network, demand, plans).to_dict()
+        for row in document["plans"].values():
+            served, direct = row["served"]["numerator"], row["direct"]["numerator"]
+            if None not in (served, direct):
+                assert served - direct == 0 or served - direct >= 15
 
 
 @given(changed_plans())

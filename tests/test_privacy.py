@@ -239,3 +239,42 @@ def test_a_count_that_is_none_is_refused():
 
 def test_the_threshold_itself_may_be_shown():
     assert is_small([14.999, 15.0, 0.0]).tolist() == [True, False, False]
+
+
+def test_a_small_count_is_hidden_and_one_only_known_counts_as_hidden_without_any_sum():
+    counts = Counts()
+    counts.add(3.0)
+    counts.add(30.0)
+    counts.add(30.0, is_shown=False)
+    assert counts.hidden().tolist() == [True, False, True]
+
+
+def test_a_sum_needs_a_weight_for_every_part():
+    counts = Counts()
+    total, *parts = (counts.add(value) for value in (40.0, 3.0, 37.0))
+    with pytest.raises(DataError, match=r"^a sum needs a weight for each of its 2 parts, got 1; nothing is published$"):
+        counts.tie(total, parts, [1.0])
+
+
+def test_what_is_hidden_anyway_moves_at_no_cost_however_much_of_it_there_is():
+    """Behind the total of 18 stand forty counts that nobody is shown; moving all of them hides less than the one count beside."""
+    counts = Counts()
+    few, beside = counts.add(3.0), counts.add(15.0)
+    chain = [counts.add(18.0, is_shown=False) for _ in range(40)]
+    counts.tie(chain[0], [few, beside])
+    for total, part in zip(chain[1:], chain, strict=False):
+        counts.tie(total, [part])
+    assert counts.hidden().tolist() == [True, False, *([True] * 40)]
+
+
+def test_a_small_count_can_grow_by_the_whole_threshold():
+    """A hidden 16 that weighs 0.9 gives way by 14.4 and no more, so a further count must."""
+    counts = Counts()
+    total = counts.add(3.0 + 0.9 * 16.0 + 90.0)
+    few, known, other = counts.add(3.0), counts.add(16.0, is_shown=False), counts.add(90.0)
+    counts.tie(total, [few, known, other], [1.0, 0.9, 1.0])
+    assert counts.hidden().tolist() == [False, True, True, True]
+
+
+def test_hidden_cells_that_hold_the_threshold_exactly_need_no_further_one():
+    assert hidden_cells([7.0, 8.0, 100.0]).tolist() == [True, True, False]

@@ -332,13 +332,14 @@ def test_beside_a_plan_that_hardly_differs_no_share_tells_the_difference() -> No
     part = {kind: {"share": 0.5, "numerator": 50.0, "denominator": 100.0} for kind in ("presence", "served", "direct")}
     whole = {kind: {**row, "low_share": 0.4, "high_share": 0.6} for kind, row in part.items()}
     card = {**whole, "by_hour": {"00": part, "01": part}, "by_weekday": {}, "by_group": {"A": part}}
-    coarse = {kind: {"share": 0.45, "numerator": 45.0} for kind in part}
+    coarse = {kind: {"share": 0.45, "numerator": 45.0} for kind in part} | {"presence": part["presence"], "transfer_share": 0.1}
     moved = {"net_trips": None, "net_presence": 20.0}
     changes = {"presence_share_change": 0.02, "served_share_change": None, "direct_share_change": None}
     change = {**changes, "by_hour": {"00": moved, "01": {"net_trips": 0.0, "net_presence": 0.0}}, "by_weekday": {}, "by_district": {}}
     shown = beside_first(card, coarse, change)
     assert [shown[kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, 0.45, 0.45]
     assert shown["served"]["low_share"] is None
+    assert shown["transfer_share"] == 0.1, "that of the shown counts"
     assert [shown["by_hour"]["00"][kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, None, None]
     assert shown["by_hour"]["01"] == shown["by_group"]["A"] == part
 

@@ -127,3 +127,25 @@ def test_rejected_lines_of_a_plain_text_keep_their_words(tmp_path: Path) -> None
     estimate_demand(path, GRID, rejected=tmp_path / "rejected.parquet")
     row = pl.read_parquet(tmp_path / "rejected.parquet").row(0, named=True)
     assert (row["place"], row["reason"], row["lon"], row["lat"]) == ("line 3", "outside the area", "031.00", "60.50")
+
+
+def test_the_last_day_of_every_month_is_read_and_digits_of_every_kind(tmp_path: Path) -> None:
+    years = (1999, 2000, 2012, 2013, 2100)
+    after = [dt.datetime(year + month // 12, month % 12 + 1, 1) for year in years for month in range(1, 13)]  # noqa: DTZ001 - a local clock
+    last = [first - dt.timedelta(days=1) for first in after]
+    lines = [f"{day:%Y-%m-%d} 19:29:59,{k}9.90{k}9,1,,2,3" for k, day in enumerate(last)]
+    times, lon = rows_of("\n".join([HEADER, *lines, ""]), tmp_path / "calls.csv")
+    assert times == [int((day - dt.datetime(1970, 1, 1)).total_seconds()) + 70_199 for day in last]  # noqa: DTZ001 - as above
+    assert lon == [float(f"{k}9.90{k}9") for k in range(len(last))]
+
+
+@pytest.mark.parametrize(
+    "date", ["2013-02-29", "1900-02-29", "2100-02-29", "2013-04-31", "2013-06-31", "2013-13-01", "2013-00-10", "2013-01-00"]
+)
+def test_a_date_that_is_none_is_left_to_the_reader_of_all_texts(date: str, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_text(f"{HEADER}\n{date} 01:10:00,1,1,,2,3\n")
+    with open_sources([path]) as (source,):
+        (rows,) = texts.read_texts(source)
+        assert rows is not None
+        assert rows.parsed() is None

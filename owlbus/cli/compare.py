@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from owlbus.evidence import Comparison
-    from owlbus.evidence.groups import Breakdown
     from owlbus.pipeline import Study
 
 _FEWEST = 2
@@ -78,12 +77,14 @@ def compare(
         found = compare_plans(study.network, study.demand, given, rule=rule_of(rule), headway_s=bounds.headway_s, districts=study.districts)
         parts = {text: {name: break_down(found.ledger, plan, labels) for name, plan in given.items()} for text, labels in groups.items()}
         document = {"command": "compare", **found.to_dict(), "is_synthetic": study.is_synthetic}
-        document["by"] = {text: {name: part.to_dict() for name, part in row.items()} for text, row in parts.items()}
+        document["by"] = {
+            text: {name: part.to_dict(is_coarse=found.is_coarse) for name, part in row.items()} for text, row in parts.items()
+        }
         if out is not None:
             settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)
             _write(out, study, found, document, settings, lang)
     tables = [side_by_side(document), *(_change_table(name, change) for name, change in document["differences"].items())]
-    voice.show(document, *tables, *(_groups_table(text, row) for text, row in parts.items()))
+    voice.show(document, *tables, *(_groups_table(text, row) for text, row in document["by"].items()))
     if study.is_synthetic:
         voice.say(SYNTHETIC)
     if out is not None:
@@ -131,7 +132,7 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         ("total_buses", "buses", 1, "{:.0f}"),
         ("routes", "routes", 1, "{:.0f}"),
     ):
-        table.add_row(label, *(form.format(scale * row[key]) for row in rows))
+        table.add_row(label, *("hidden" if row[key] is None else form.format(scale * row[key]) for row in rows))
     return table
 
 
@@ -142,14 +143,13 @@ def _change_table(name: str, change: Mapping[str, Any]) -> Table:
     return moved_table(f"{name}: gained and lost a night", rows, change["hidden"]["min_count"])
 
 
-def _groups_table(text: str, row: Mapping[str, Breakdown]) -> Table:
+def _groups_table(text: str, documents: Mapping[str, Mapping[str, Any]]) -> Table:
     """Shares by group, one plan a pair of columns, and how far the best and the worst off are apart."""
     from rich import box
     from rich.table import Table
 
     table = Table(title=f"By {text}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
-    documents = {name: part.to_dict() for name, part in row.items()}
     for name in documents:
         table.add_column(f"{name}: people near", justify="right")
         table.add_column("trips served", justify="right")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.errors import UsageError
+from owlbus.evidence.coarse import coarse_counts, coarse_interval, transfer_share
 from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.ledger import Ledger
 from owlbus.evidence.shown import shown_difference, shown_hexes, shown_interval
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _FEWEST = 2
+_KINDS = ("presence", "served", "direct")
 _PLAIN = (
     "hexes_share",
     "transfer_share",
@@ -68,8 +70,9 @@ class Comparison:
         """
         Comparison as plain values for JSON, small counts left out.
 
-        Where a plan differs from the first by fewer than `min_count` trips or people its own counts are rounded to multiples of
-        that, so that the difference of two shown numbers tells no more than the difference itself.
+        Where the second of two plans differs from the first by fewer than `min_count` trips or people its own counts are rounded to
+        multiples of that, so that the difference of two shown numbers tells no more than the difference itself. With three plans or
+        more all counts of all of them are rounded down to such multiples: no two plans tell fewer, the first among them or not.
 
         Parameters
         ----------
@@ -82,18 +85,31 @@ class Comparison:
             The city's share, the plans' measures, and the differences.
         """
         first = next(iter(self.plans))
-        shown = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}
-        for name, values in shown.items():
-            values["measures"] = {key: round(getattr(self.cards[name], key) - getattr(self.cards[first], key), 6) for key in _PLAIN}
+        differences = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}
+        scarce = [kind for kind in _KINDS if any(_is_small(card, kind, min_count) for card in self.cards.values())]
+        plans = {name: _measures(card, differences.get(name), scarce, min_count) for name, card in self.cards.items()}
+        if self.is_coarse:
+            plans, differences = coarse_counts(plans, min_count), coarse_counts(differences, min_count)
+            for name, values in differences.items():
+                _coarse_changes(values, plans[first], plans[name], min_count)
+        for measures in plans.values():
+            measures["transfer_share"] = transfer_share(measures["served"]["numerator"], measures["direct"]["numerator"])
+        for name, values in differences.items():
+            values["measures"] = {key: _less(plans[name][key], plans[first][key]) for key in _PLAIN}
         return {
             "schema_version": SCHEMA_VERSION,
             "city_share": CITY_SHARE,
             "n_nights": self.ledger.demand.n_nights,
             "interval_over": "nights" if self.ledger.demand.n_nights > 1 else "trips of one night, as if drawn one by one",
             "baseline": first,
-            "plans": {name: _measures(card, shown.get(name), min_count) for name, card in self.cards.items()},
-            "differences": shown,
+            "plans": plans,
+            "differences": differences,
         }
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether counts are rounded down for people to read, since two plans besides the first could be told apart by few."""
+        return len(self.plans) > _FEWEST
 
     def to_geojson(self, name: str, min_count: float = MIN_COUNT) -> bytes:
         """
@@ -111,7 +127,7 @@ class Comparison:
         bytes
             UTF-8, one feature per line.
         """
-        return difference_geojson(self.ledger, self.changes[name], min_count)
+        return difference_geojson(self.ledger, self.changes[name], min_count, is_coarse=self.is_coarse)
 
 
 def compare_plans(
@@ -169,7 +185,7 @@ def compare_plans(
     return Comparison(ledger, dict(plans), cards, changes)
 
 
-def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MIN_COUNT) -> bytes:
+def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MIN_COUNT, *, is_coarse: bool = False) -> bytes:
     """
     Hexes that a change touches, as GeoJSON polygons.
 
@@ -181,6 +197,8 @@ def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MI
         Gains and losses over its H hexes.
     min_count
         Trips or people a night below which a count reads null.
+    is_coarse
+        Whether counts are rounded down to multiples of `min_count`, as where further plans are published beside these two.
 
     Returns
     -------
@@ -196,7 +214,8 @@ def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MI
         properties: dict[str, Any] = {"hex": str(labels[hexagon])}
         if ledger.districts is not None:
             properties["district"] = str(ledger.districts[hexagon])
-        properties |= {name: None if np.isnan(column[hexagon]) else float(column[hexagon]) for name, column in columns.items()}
+        counts = {name: None if np.isnan(column[hexagon]) else float(column[hexagon]) for name, column in columns.items()}
+        properties |= coarse_counts(counts, min_count) if is_coarse else counts
         corners = [[round(lon, 6), round(lat, 6)] for lon, lat in [*ring, ring[0]]]
         lines.append(
             json.dumps(
@@ -217,14 +236,42 @@ def _interval(measure: Measure, n_nights: int) -> Interval:
     return trips_interval(measure.numerator, 0.0, measure.denominator)
 
 
-def _measures(card: Scorecard, change: Mapping[str, Any] | None, min_count: float) -> dict[str, Any]:
-    """Every measure of a plan; counts are coarse where a small difference to the first plan would show."""
+def _coarse_changes(values: dict[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], min_count: float) -> None:
+    """Make the changes of shares those of the shares shown, and round their intervals down likewise."""
+    for kind in _KINDS:
+        change, interval = f"{kind}_share_change", f"{kind}_share_interval"
+        if values[change] is not None:
+            values[change] = _less(after[kind]["share"], before[kind]["share"])
+        values[interval] = None if values[change] is None else coarse_interval(values[interval], min_count, before[kind]["denominator"])
+
+
+def _less(after: float | None, before: float | None) -> float | None:
+    """Return what a shown measure is more than another, None where either is hidden."""
+    return None if after is None or before is None else round(after - before, 6)
+
+
+def _is_small(card: Scorecard, kind: str, min_count: float) -> bool:
+    """Whether a measure counts few, or leaves few out: of all, or of the trips served those that change."""
+    measure: Measure = getattr(card.coverage, kind)
+    left_out = [measure.denominator - measure.numerator]
+    if kind == "direct":
+        left_out.append(card.coverage.served.numerator - measure.numerator)
+    return any(0 < count < min_count for count in (measure.numerator, *left_out))
+
+
+def _measures(card: Scorecard, change: Mapping[str, Any] | None, scarce: list[str], min_count: float) -> dict[str, Any]:
+    """
+    Every measure of a plan.
+
+    Counts are coarse where a small difference to the first plan would show, or beside another plan's that is hidden, since the
+    difference of the two is told.
+    """
     values: dict[str, Any] = {}
-    for name in ("presence", "served", "direct"):
+    for name in _KINDS:
         measure = getattr(card.coverage, name)
-        coarse = change is not None and change[f"{name}_share_change"] is None
-        small = 0 < measure.numerator < min_count or 0 < measure.denominator - measure.numerator < min_count
+        coarse = name in scarce or (change is not None and change[f"{name}_share_change"] is None)
         count = round(measure.numerator / min_count) * min_count if coarse else round(measure.numerator, 1)
+        small = _is_small(card, name, min_count)
         share = count / measure.denominator if measure.denominator > 0 else 0.0
         values[name] = {
             "share": None if small else round(share, 6),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
+from owlbus.evidence.coarse import coarse_counts
 from owlbus.privacy import MIN_COUNT, Counts
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Breakdown:
 
     groups: Mapping[str, GroupShare]
 
-    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+    def to_dict(self, min_count: float = MIN_COUNT, *, is_coarse: bool = False) -> dict[str, Any]:
         """
         Shares by group for JSON, small counts and what would give them away left out.
 
@@ -73,6 +74,8 @@ class Breakdown:
         ----------
         min_count
             Trips or people a night below which a count is hidden.
+        is_coarse
+            Whether counts are rounded down to multiples of `min_count`, as where three plans or more are held against each other.
 
         Returns
         -------
@@ -84,6 +87,8 @@ class Breakdown:
         for part, all_of, what in (("reached", "presence", "presence"), ("served", "trips", "served")):
             for label, cells in self._shown(part, all_of, min_count).items():
                 shown[label][what] = cells
+        if is_coarse:
+            shown = coarse_counts(shown, min_count)
         values: dict[str, Any] = {"groups": shown}
         for what in ("presence", "served"):
             shares = [row[what]["share"] for label, row in shown.items() if label != NOWHERE and row[what]["share"] is not None]

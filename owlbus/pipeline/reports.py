@@ -77,14 +77,16 @@ def comparison_contents(study: Study, found: Comparison, document: Mapping[str, 
     list of Content
         One for each plan after the first.
     """
+    from owlbus.evidence.coarse import coarse_counts
     from owlbus.evidence.pictures import net_classes
     from owlbus.evidence.shown import shown_hexes
 
     first, *others = found.plans
-    reference = Told(first, found.plans[first], found.cards[first].to_dict())
+    cards = {name: coarse_counts(card.to_dict()) if found.is_coarse else card.to_dict() for name, card in found.cards.items()}
+    reference = Told(first, found.plans[first], beside_first(cards[first], document["plans"][first], {}))
     contents = []
     for name in others:
-        card = beside_first(found.cards[name].to_dict(), document["plans"][name], document["differences"][name])
+        card = beside_first(cards[name], document["plans"][name], document["differences"][name])
         net = net_classes(shown_hexes(found.changes[name], study.districts))
         told = Told(name, found.plans[name], card)
         contents.append(report_content(study, told, reference, about, comparison=document, net=net))
@@ -102,26 +104,21 @@ def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: M
     measures
         Shares of the plan in ``compare.json``, coarse where the difference is of few people.
     change
-        What differs, small counts None.
+        What differs, small counts None; nothing for the first plan itself.
 
     Returns
     -------
     dict
         The scorecard with the shares of `measures`, and without shares of parts whose difference is of few people.
     """
-    shown = dict(card)
+    shown = {**card, "transfer_share": measures["transfer_share"]}
     for kind in _COUNTED:
-        if change[f"{kind}_share_change"] is None:
-            measure = measures[kind]
-            shown[kind] = {
-                **card[kind],
-                "share": measure["share"],
-                "numerator": measure["numerator"],
-                "low_share": None,
-                "high_share": None,
-            }
+        measure = measures[kind]
+        if change.get(f"{kind}_share_change", 0) is None or measure["numerator"] != card[kind]["numerator"] is not None:
+            told = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
+            shown[kind] = {**card[kind], **told}
     for family, name in _FAMILIES.items():
-        parts = change[name]
+        parts = change.get(name, {})
         shown[family] = {label: _without_small(part, parts.get(label, {})) for label, part in card[family].items()}
     return shown
 

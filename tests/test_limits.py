@@ -1,0 +1,93 @@
+"""Limits as values: what may be asked for, what is asked for unless said otherwise, and at which step a search ends."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import FrozenInstanceError, asdict
+
+import pytest
+
+from owlbus.errors import UsageError
+from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, NoGain, RouteLimits, ServiceRule, Snapshot, TargetGap
+
+RANGES = [
+    (ServiceRule, "detour_factor", 0, math.inf),
+    (ServiceRule, "detour_s", 0, math.inf),
+    (ServiceRule, "transfer_s", 0, math.inf),
+    (ServiceRule, "max_transfers", 0, 1),
+    (RouteLimits, "max_length_m", 1, math.inf),
+    (RouteLimits, "min_length_m", 0, 45_000),
+    (RouteLimits, "max_ride_s", 1, math.inf),
+    (RouteLimits, "max_circuity", 1, math.inf),
+    (RouteLimits, "max_stops", 2, math.inf),
+    (RouteLimits, "min_stops", 2, 200),
+    (RouteLimits, "max_total_length_m", 1, math.inf),
+    (RouteLimits, "max_buses", 1, math.inf),
+    (RouteLimits, "headway_s", 60, math.inf),
+]
+
+
+def now(steps: int = 0, idle: int = 0, seconds: float = 0.0, best: float = 0.5, bound: float = 1.0) -> Snapshot:
+    """Where a search stands."""
+    return Snapshot(steps, idle, seconds, best, bound)
+
+
+@pytest.mark.parametrize(("kind", "name", "low", "high"), RANGES)
+def test_both_ends_of_a_range_are_allowed_and_nothing_beyond_them(kind, name, low, high):
+    for value in (low, min(high, 10**9)):
+        assert getattr(kind(**{name: value}), name) == value
+    for value in (low - 0.5, -math.inf, math.nan, *([] if high == math.inf else [high + 1])):
+        with pytest.raises(UsageError, match=rf"^{name} must lie in \[{low:g}, {high:g}\], got {value:g}$"):
+            kind(**{name: value})
+
+
+def test_what_holds_unless_said_otherwise_is_what_the_documents_say():
+    assert asdict(ServiceRule()) == {"detour_factor": 2.0, "detour_s": 600, "transfer_s": 300, "max_transfers": 1}
+    assert asdict(RouteLimits()) == {
+        "max_length_m": 45_000,
+        "min_length_m": 0,
+        "max_ride_s": 14_400,
+        "max_circuity": 1.6,
+        "max_stops": 200,
+        "min_stops": 2,
+        "max_total_length_m": math.inf,
+        "max_buses": math.inf,
+        "headway_s": 2_700,
+    }
+    assert Snapshot(0, 0, 0.0, 0.0).bound_share == 1.0
+    assert DEFAULT_STEPS == 600_000
+
+
+def test_a_shortest_route_longer_than_the_longest_is_refused_whichever_was_changed():
+    with pytest.raises(UsageError, match=r"^min_length_m must lie in \[0, 500\], got 501$"):
+        RouteLimits(max_length_m=500, min_length_m=501)
+    with pytest.raises(UsageError, match=r"^min_stops must lie in \[2, 5\], got 6$"):
+        RouteLimits(max_stops=5, min_stops=6)
+    assert RouteLimits(max_length_m=500, min_length_m=500, max_stops=5, min_stops=5).min_stops == 5
+
+
+def test_limits_cannot_be_changed_once_made():
+    for limit in (ServiceRule(), RouteLimits(), now(), MaxSteps(1), MaxSeconds(1.0), NoGain(1), TargetGap(0.1)):
+        name = next(iter(asdict(limit)))
+        with pytest.raises(FrozenInstanceError):
+            setattr(limit, name, 3)
+        assert not hasattr(limit, "__dict__"), "a name that is none cannot be set either"
+
+
+@pytest.mark.parametrize(
+    ("limit", "before", "at", "reason"),
+    [
+        (MaxSteps(7), now(steps=6, idle=9, seconds=9.0), now(steps=7), "7 steps done"),
+        (MaxSeconds(2.5), now(steps=9, idle=9, seconds=2.4), now(seconds=2.5), "2.5 s passed"),
+        (NoGain(4), now(steps=9, idle=3, seconds=9.0), now(idle=4), "no gain in 4 steps"),
+        (TargetGap(0.25), now(best=0.5, bound=0.626), now(best=0.5, bound=0.625), "gap 0.250 is within 0.25"),
+    ],
+)
+def test_a_search_ends_at_its_limit_and_not_a_step_before(limit, before, at, reason):
+    assert limit.reason_to_end(before) is None
+    assert limit.reason_to_end(at) == reason
+
+
+def test_a_plan_that_serves_nobody_is_no_share_of_any_bound():
+    assert TargetGap(0.1).reason_to_end(now(best=0.0, bound=0.0)) is None
+    assert TargetGap(0.0).reason_to_end(now(best=0.4, bound=0.4)) == "gap 0.000 is within 0"
