@@ -1,0 +1,215 @@
+"""Kernels that only other code calls, each held against a slow and obvious twin."""
+
+from __future__ import annotations
+
+from itertools import pairwise, permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from owlbus.kernels import blocks, hashing
+from owlbus.kernels.listing import list_routes
+
+MIX, LOW = 0x9E3779B97F4A7C15, 2**64 - 1
+
+
+def mixed(key):
+    """Twin of the mixing function, in whole numbers without end."""
+    x = (key % 2**64) * MIX & LOW
+    x = (x ^ (x >> 32)) * MIX & LOW
+    return x ^ (x >> 32)
+
+
+def whole(*values: int):
+    return np.array(values, dtype=np.int64)
+
+
+@given(st.integers(0, 2**62))
+def test_bits_are_mixed_alike_everywhere(key):
+    assert int(hashing.mixed(np.int64(key))) == mixed(key)
+
+
+@given(st.lists(st.tuples(st.integers(-1, 40), st.integers(0, 9)), max_size=60), st.booleans())
+def test_values_add_up_by_key_in_the_one_table_that_the_key_belongs_to(rows, with_worth):
+    keys = whole(*(key for key, _ in rows))
+    worth = whole(*(value for _, value in rows)) if with_worth else whole()
+    held = {}
+    for stripe in range(hashing.STRIPES):
+        table, used = np.tile(whole(hashing.FREE, 0), 4096), whole(0)
+        assert hashing.add_by_key(0, keys, worth, table, used, stripe) == keys.size
+        entries = {int(key): int(value) for key, value in table.reshape(-1, 2) if key != hashing.FREE}
+        assert used[0] == len(entries)
+        assert all(mixed(key) >> 62 == stripe for key in entries)
+        held |= entries
+    expected = {}
+    for key, value in rows:
+        if key != hashing.FREE:
+            expected[key] = expected.get(key, 0) + (value if with_worth else 1024)
+    assert held == expected
+
+
+def test_a_table_that_is_five_eighths_full_takes_no_further_block():
+    keys = np.array([key for key in range(40_000) if mixed(key) >> 62 == 3][:4000], dtype=np.int64)
+    for size, stop in ((4096, 2048), (2048, 1024), (8192, 4000), (1024, 0)):
+        table, used = np.tile(whole(hashing.FREE, 0), size), whole(0)
+        assert hashing.add_by_key(0, keys, whole(), table, used, 3) == stop
+        assert used[0] == stop
+    assert hashing.add_by_key(3000, keys, whole(), np.tile(whole(hashing.FREE, 0), 2048), whole(280), 3) == 4000
+    assert hashing.add_by_key(3000, keys, whole(), np.tile(whole(hashing.FREE, 0), 2048), whole(281), 3) == 3000
+
+
+def test_keys_that_begin_at_one_slot_all_find_a_place():
+    keys = np.array([key for key in range(400_000) if mixed(key) & 4095 == 4090 and mixed(key) >> 62 == 1], dtype=np.int64)
+    assert keys.size > 15, "more than lie behind the slot, so that some begin again at the front"
+    table, used = np.tile(whole(hashing.FREE, 0), 4096), whole(0)
+    for _ in range(2):
+        assert hashing.add_by_key(0, keys, whole(), table, used, 1) == keys.size
+    full = np.flatnonzero(table[::2] != hashing.FREE)
+    assert sorted(full.tolist()) == sorted((4090 + k) % 4096 for k in range(keys.size))
+    assert set(table[1::2][full].tolist()) == {2048}
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 3), st.integers(0, 30)), max_size=40))
+def test_the_first_hour_of_each_person_and_key_is_kept(rows):
+    person, key, hour = (whole(*(row[k] for row in rows)) for k in range(3))
+    table = np.full(32, -7, np.int64), np.full(32, hashing.FREE, np.int64), np.full(32, -7, np.int16)
+    used = whole(0)
+    assert hashing.keep_firsts(0, person, key, hour, table, used) == len(rows)
+    expected = {}
+    for who, what, when in rows:
+        if what != hashing.FREE:
+            expected[who, what] = min(when, expected.get((who, what), when))
+    held = {(int(a), int(b)): int(c) for a, b, c in zip(*table, strict=True) if b != hashing.FREE}
+    assert held == expected
+    assert used[0] == len(expected)
+
+
+def test_a_table_of_firsts_five_eighths_full_takes_known_pairs_only():
+    person, key, hour = whole(0, 1, 2, 3, 4, 2, 5, 6), whole(*[9] * 8), whole(*[5] * 5, 1, 5, 5)
+    table = np.zeros(8, np.int64), np.full(8, hashing.FREE, np.int64), np.zeros(8, np.int16)
+    used = whole(0)
+    assert hashing.keep_firsts(0, person, key, hour, table, used) == 6
+    assert used[0] == 5
+    assert int(table[2][table[1] != hashing.FREE].sum()) == 4 * 5 + 1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)), min_size=1, max_size=20), st.integers(1, 7))
+def test_pairs_are_divided_alike_everywhere(rows, n_parts):
+    person, key = (whole(*(row[k] for row in rows)) for k in (0, 1))
+    expected = [(mixed((mixed(what) >> 1) ^ who) >> 20) % n_parts for who, what in rows]
+    assert hashing.parts_of_pairs(person, key, n_parts).tolist() == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=30))
+def test_a_twin_repeats_an_earlier_usable_row(rows):
+    columns = np.array([row[:2] for row in rows], dtype=np.int64).reshape(-1, 2)
+    table, used = (np.full(64, hashing.FREE, np.int64), np.zeros(64, np.int64)), whole(0)
+    usable = np.array([row[2] for row in rows], dtype=np.bool_)
+    seen, expected = set(), []
+    for a, b, counts in rows:
+        expected.append(int(counts and (a, b) in seen))
+        seen |= {(a, b)} if counts else set()
+    assert hashing.mark_twins(columns, usable, table, used).tolist() == expected
+    assert used[0] == len(seen)
+    larger = np.full(128, hashing.FREE, np.int64), np.zeros(128, np.int64)
+    there = table[0] != hashing.FREE
+    hashing.put_digests(table[0][there], table[1][there], larger)
+    assert hashing.mark_twins(columns, usable, larger, used).tolist() == [int(one) for one in usable]
+
+
+def test_digests_that_agree_in_one_half_are_two():
+    table = np.full(8, hashing.FREE, np.int64), np.zeros(8, np.int64)
+    hashing.put_digests(whole(14, 14, 6, 22, 14), whole(1, 2, 1, 1, 3), table)
+    full = table[0] != hashing.FREE
+    assert sorted(zip(table[0][full].tolist(), table[1][full].tolist(), strict=True)) == [(6, 1), (14, 1), (14, 2), (14, 3), (22, 1)]
+
+
+@given(st.lists(st.integers(0, 2), min_size=16, max_size=16))
+def test_a_page_gives_up_its_trips_and_the_people_of_each_row(counts):
+    page, presence = np.array(counts, dtype=np.int32), whole(5, 0, 0, 7)
+    keys, units = blocks.empty_page(page, 100, 4, presence)
+    trips = {100 + i: count * 1024 for i, count in enumerate(counts) if count and i % 5}
+    assert dict(zip(keys.tolist(), units.tolist(), strict=True)) == trips
+    assert keys.tolist() == sorted(trips)
+    assert presence.tolist() == [base + 1024 * sum(counts[4 * h : 4 * h + 4]) for h, base in enumerate((5, 0, 0, 7))]
+    assert not page.any()
+
+
+def ring(n_stops, links):
+    """Links as `list_routes` takes them, from (from, to): (seconds, metres)."""
+    pairs = sorted(links)
+    indptr = np.searchsorted([a for a, _ in pairs], np.arange(n_stops + 1))
+    to = np.array([b for _, b in pairs], dtype=np.int32)
+    return indptr.astype(np.int64), to, *(np.array([links[pair][k] for pair in pairs], dtype=np.int32) for k in (0, 1))
+
+
+def routes_by_hand(n_stops, links, limits, drive_m):
+    """Every simple route within limits, from all orders of all stops."""
+    longest, shortest, ride, circuity, most, fewest = limits
+    found = set()
+    for length in range(int(fewest), int(min(most, n_stops)) + 1):
+        for stops in permutations(range(n_stops), length):
+            steps = list(pairwise(stops))
+            if stops[0] > stops[-1] or any((a, b) not in links or (b, a) not in links for a, b in steps):
+                continue
+            (ahead_s, ahead_m), (back_s, back_m) = (
+                [sum(links[step][k] for step in way) for k in (0, 1)] for way in (steps, [(b, a) for a, b in steps])
+            )
+            first, last = stops[0], stops[-1]
+            straight = max(ahead_m / drive_m[first, last], back_m / drive_m[last, first]) <= circuity
+            if max(ahead_m, back_m) <= longest and min(ahead_m, back_m) >= shortest and max(ahead_s, back_s) <= ride and straight:
+                found.add(stops)
+    return found
+
+
+@st.composite
+def small_networks(draw):
+    n = draw(st.integers(2, 5))
+    links = {}
+    for a in range(n):
+        for b in range(n):
+            if a != b and draw(st.integers(0, 9)) < 7:
+                links[a, b] = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    drive_m = np.array([[draw(st.integers(1, 9)) for _ in range(n)] for _ in range(n)], dtype=np.float64)
+    most = draw(st.integers(2, 5))
+    limits = [
+        draw(st.integers(3, 30)),
+        draw(st.integers(0, 9)),
+        draw(st.integers(3, 30)),
+        draw(st.sampled_from([0.5, 1.0, 2.0, 9.0])),
+        most,
+    ]
+    return n, links, [float(one) for one in (*limits, draw(st.integers(2, most)))], drive_m
+
+
+@given(small_networks())
+@settings(max_examples=150)
+def test_all_simple_routes_within_limits_are_listed_once(drawn):
+    n, links, limits, drive_m = drawn
+    start, stops = np.full(1001, -1, np.int64), np.full(5000, -1, np.int32)
+    graph = ring(n, links)
+    found = list_routes(graph, np.array(limits), drive_m, start, stops)
+    listed = [tuple(stops[start[k] : start[k + 1]].tolist()) for k in range(found)]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == routes_by_hand(n, links, limits, drive_m)
+    assert list_routes(graph, np.array(limits), drive_m, np.zeros(found + 1, np.int64), stops) in {found, -1}
+    if found:
+        assert list_routes(graph, np.array(limits), drive_m, np.zeros(found, np.int64), stops) == -1
+        assert list_routes(graph, np.array(limits), drive_m, start, stops[: start[found]].copy()) == found
+        assert list_routes(graph, np.array(limits), drive_m, start, stops[: start[found] - 1].copy()) == -1
+
+
+def test_a_search_among_too_many_ways_gives_up():
+    n = 12
+    links = {(a, b): (1, 1) for a in range(n) for b in range(n) if a != b}
+    limits = np.array([99.0, 99.0, 99.0, 99.0, 12.0, 2.0])
+    assert list_routes(ring(n, links), limits, np.ones((n, n)), np.zeros(5, np.int64), np.zeros(99, np.int32)) == -1
+
+
+@pytest.mark.parametrize(("end", "n"), [(99.0, 6), (3.0, 6), (2.0, 5), (1.0, 3), (0.5, 0)])
+def test_a_route_as_long_as_allowed_is_listed(end, n):
+    links = {(a, b): (7, 1) for a in range(4) for b in range(4) if abs(a - b) == 1}
+    start, stops = np.zeros(99, np.int64), np.zeros(99, np.int32)
+    assert list_routes(ring(4, links), np.array([end, 0.0, 99.0, 9.0, 9.0, 2.0]), np.ones((4, 4)), start, stops) == n
