@@ -6,11 +6,17 @@ from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
+from cities import city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.kernels import blocks, hashing
+from owlbus.kernels.legs import fastest_legs
 from owlbus.kernels.listing import list_routes
+from owlbus.kernels.loads import assign_rides
+from owlbus.limits import ServiceRule
+from owlbus.plan import Plan, Route
+from owlbus.search import Case
 
 MIX, LOW = 0x9E3779B97F4A7C15, 2**64 - 1
 
@@ -213,3 +219,80 @@ def test_a_route_as_long_as_allowed_is_listed(end, n):
     links = {(a, b): (7, 1) for a in range(4) for b in range(4) if abs(a - b) == 1}
     start, stops = np.zeros(99, np.int64), np.zeros(99, np.int32)
     assert list_routes(ring(4, links), np.array([end, 0.0, 99.0, 9.0, 9.0, 2.0]), np.ones((4, 4)), start, stops) == n
+
+
+LINES = ([0, 1, 2, 3, 4], [5, 6, 2, 7, 8], [8, 3, 9, 1])
+"""Three routes that meet at stops 1, 2, 3 and 8."""
+
+
+@st.composite
+def towns(draw):
+    """Ten stops on three routes, links of drawn seconds either way, hexes that several stops reach, and trips."""
+    links = [step for line in LINES for step in pairwise(line)]
+    seconds = {way: draw(st.sampled_from([100, 200, 300])) for a, b in links for way in ((a, b), (b, a))}
+    sheds = {stop: tuple(draw(st.sets(st.integers(0, 9), max_size=2))) for stop in draw(st.sets(st.integers(0, 9), max_size=4))}
+    ends = st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] != pair[1])
+    trips = draw(st.dictionaries(ends, st.integers(1, 40), min_size=1, max_size=12))
+    rule = ServiceRule(transfer_s=draw(st.sampled_from([0, 100, 300])), max_transfers=draw(st.integers(0, 1)), detour_s=draw(st.just(300)))
+    network, demand = city(10, links, trips, seconds=seconds, sheds=sheds)
+    plan = Plan(tuple(Route(list(line), f"N{k}") for k, line in enumerate(LINES)), network.fingerprint)
+    return network, demand, plan, rule, seconds, trips
+
+
+def rides_by_hand(network, rule, seconds, origin, destination):
+    """All rides between two hexes, as (seconds, changes, metres on foot, legs); a leg is route, place to board and to alight."""
+    near = {}
+    for hexagon in (origin, destination):
+        near[hexagon] = [
+            (k, p, int(network.shed_walk_m[e]))
+            for k, line in enumerate(LINES)
+            for p, stop in enumerate(line)
+            for e in range(network.shed_indptr[stop], network.shed_indptr[stop + 1])
+            if network.shed_hex[e] == hexagon
+        ]
+
+    def ride_s(k, p, q):
+        way = LINES[k][p : q + 1] if q >= p else LINES[k][q : p + 1][::-1]
+        return sum(seconds[step] for step in pairwise(way))
+
+    for a, p, walk in near[origin]:
+        for b, q, further in near[destination]:
+            if a == b:
+                yield ride_s(a, p, q), 0, walk + further, [(a, p, q)]
+            elif rule.max_transfers:
+                for u, stop in enumerate(LINES[b]):
+                    if stop in LINES[a]:
+                        t = LINES[a].index(stop)
+                        yield ride_s(a, p, t) + rule.transfer_s + ride_s(b, u, q), 1, walk + further, [(a, p, t), (b, u, q)]
+
+
+@given(towns())
+@settings(max_examples=120)
+def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_the_shortest_walk(drawn):
+    network, demand, plan, rule, seconds, trips = drawn
+    case = Case.build(network, demand, rule)
+    hand = [sorted(trips), [], np.zeros((2, 3, 5), np.int64), np.zeros((3, 2), np.int64), np.zeros(10, np.int64), np.zeros(4, np.int64)]
+    for o, d in hand[0]:
+        rides = list(rides_by_hand(network, rule, seconds, o, d))
+        best = min(rides, key=lambda ride: ride[:3], default=None)
+        if best is None or best[0] > case.limit_s[case.row_of[o], case.row_of[d]]:
+            hand[1].append([-1])
+            continue
+        ride_s, changes, walk_m, legs = best
+        hand[1].append([*legs[0], *(legs[1] if changes else (-1, -1, -1)), walk_m])
+        units = trips[o, d] * 1024
+        hand[5] += [units, units * (ride_s - changes * rule.transfer_s), units * walk_m, units * changes]
+        for nth, (k, p, q) in enumerate(legs):
+            hand[2][int(q < p), k, min(p, q) : max(p, q)] += units
+            hand[3][k, nth] += units
+        if changes:
+            hand[4][LINES[legs[1][0]][legs[1][1]]] += units
+    rows = np.array([[case.row_of[o], case.row_of[d]] for o, d in hand[0]]).T
+    routes = case.pad(plan)
+    legs = fastest_legs(case.graph, routes, network.shed_walk_m, case.limit_s, rows[0], rows[1], float(rule.transfer_s), rule.max_transfers)
+    assert [leg[: len(row)] for leg, row in zip(legs.tolist(), hand[1], strict=True)] == hand[1]
+    ahead, back, boardings, changes, sums = assign_rides(
+        case.graph, routes, network.shed_walk_m, case.demand_arrays, float(rule.transfer_s), rule.max_transfers
+    )
+    assert [side[:3, :5].tolist() for side in (ahead, back)] == hand[2].tolist()
+    assert (boardings.tolist(), changes.tolist(), sums.tolist()) == (hand[3].tolist(), hand[4].tolist(), hand[5].tolist())
