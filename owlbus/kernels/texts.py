@@ -13,8 +13,8 @@ import numpy as np
 
 from owlbus.kernels.compiling import inner_kernel, kernel
 
-SKIP, TIME, NUMBER = -2, -1, 0
-"""Roles of columns; number k is column k of the result."""
+SKIP, TIME = -2, -1
+"""Roles of columns; role k >= 0 is that of numbers, which fill column k of the result."""
 
 NO_TIME = -1
 """What a missing time is read as, or one that lies out of all reason."""

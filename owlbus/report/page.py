@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from owlbus.report.content import Content
     from owlbus.report.words import Words
 
-LEAFLET_VERSION = "1.9.4"
-
 _METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
 _SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
