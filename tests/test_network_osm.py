@@ -132,7 +132,7 @@ WAYS = {
 STREETS = [
     (k, k + step) for k in range(SIDE * SIDE) for step in (1, SIDE) if (step == SIDE or k % SIDE < SIDE - 1) and k + step < SIDE * SIDE
 ]
-Town = tuple[list[str], list[int], list[tuple[int, int, int, bool]]]
+Town = tuple[list[str], list[int], list[tuple[int, tuple[int, ...], int, bool]]]
 
 
 def place(node: int) -> np.ndarray:
@@ -141,7 +141,12 @@ def place(node: int) -> np.ndarray:
 
 
 def osm(town: Town) -> str:
-    """The town as an OpenStreetMap file: street k is way k + 1; a stop lies 8 m beside the middle of a street; some turns are ruled."""
+    """
+    The town as an OpenStreetMap file: street k is way k + 1, a stop lies 8 m beside the middle of a street, and some turns are ruled.
+
+    A rule names its first street, the junctions it leads over (of several, the streets between them are its via), its last street, and
+    whether it is the only way.
+    """
     kinds, stops, rules = town
     text = ["<osm version='0.6'>"]
 
@@ -156,8 +161,11 @@ def osm(town: Town) -> str:
         text.append(node(100 + k, beside, f"<tag k='highway' v='bus_stop'/><tag k='name' v='stop {k}'/>"))
     for k, (a, b) in enumerate(STREETS):
         text.append(f"<way id='{k + 1}' version='1'><nd ref='{a + 1}'/><nd ref='{b + 1}'/>{WAYS[kinds[k]][0]}</way>")
-    for number, (first, via, second, is_only) in enumerate(rules):
-        members = f"<member type='way' ref='{first + 1}' role='from'/><member type='node' ref='{via + 1}' role='via'/>"
+    for number, (first, over, second, is_only) in enumerate(rules):
+        via = [STREETS.index((min(a, b), max(a, b))) + 1 for a, b in pairwise(over)] or [over[0] + 1]
+        kind = "way" if len(over) > 1 else "node"
+        members = f"<member type='way' ref='{first + 1}' role='from'/>"
+        members += "".join(f"<member type='{kind}' ref='{ref}' role='via'/>" for ref in via[::-1])  # in no order
         members += f"<member type='way' ref='{second + 1}' role='to'/>"
         rule = "only_straight_on" if is_only else "no_left_turn" if first != second else "no_u_turn"
         text.append(
@@ -172,14 +180,25 @@ def towns(draw: st.DrawFn) -> Town:
     kinds = draw(st.lists(st.sampled_from(["both", "both", "both", *WAYS]), min_size=len(STREETS), max_size=len(STREETS)))
     stops = sorted(draw(st.sets(st.integers(0, len(STREETS) - 1), min_size=6)))
     rules = []
-    for via, is_only, seed in draw(
+    for via, is_only, seed, n_streets in draw(
         st.lists(
-            st.tuples(st.integers(0, SIDE * SIDE - 1), st.booleans(), st.integers(0, 2**16)), max_size=5, unique_by=lambda rule: rule[0]
+            st.tuples(st.integers(0, SIDE * SIDE - 1), st.booleans(), st.integers(0, 2**16), st.integers(0, 2)),
+            max_size=5,
+            unique_by=lambda rule: rule[0],
         )
     ):
-        here = [k for k, ends in enumerate(STREETS) if via in ends]
-        rules.append((here[seed % len(here)], via, here[seed // 7 % len(here)], is_only))
+        over = [via]
+        for _ in range(n_streets):
+            over.append(max(set(beside(over[-1])) - set(over), key=lambda node: (node * 2654435761 + seed) % 97))
+        here, there = ([STREETS.index((min(at, b), max(at, b))) for b in beside(at) if b not in over] for at in (over[0], over[-1]))
+        if here and there:
+            rules.append((here[seed % len(here)], tuple(over), there[seed // 7 % len(there)], is_only))
     return kinds, stops, rules
+
+
+def beside(node: int) -> list[int]:
+    """Junctions next to one."""
+    return [sum(pair) - node for pair in STREETS if node in pair]
 
 
 def allowed(town: Town) -> set[tuple[int, int]]:
@@ -191,18 +210,18 @@ def allowed(town: Town) -> set[tuple[int, int]]:
     return pairs
 
 
-def forbidden(town: Town) -> set[tuple[int, int, int]]:
-    """Turns that a rule forbids."""
+def forbidden(town: Town) -> set[tuple[int, ...]]:
+    """Ways over junctions that a rule forbids."""
     open_pairs, found = allowed(town), set()
-    for first, via, second, is_only in town[2]:
-        before, target = (sum(STREETS[k]) - via for k in (first, second))
-        if (before, via) not in open_pairs:
-            continue
-        after = [b for a, b in open_pairs if a == via]
+    for first, over, second, is_only in town[2]:
+        before, target = sum(STREETS[first]) - over[0], sum(STREETS[second]) - over[-1]
+        way = (before, *over, target)
+        if not all(pair in open_pairs for pair in pairwise(way)):
+            continue  # nobody can drive it, so that nothing is forbidden, nor anything else instead
         if is_only:
-            found |= {(before, via, b) for b in after if b != target and target in after}
-        elif target in after:
-            found.add((before, via, target))
+            found |= {(*way[:k], b) for k in range(2, len(way)) for a, b in open_pairs if a == way[k - 1] and b != way[k]}
+        else:
+            found.add(way)
     return found
 
 
@@ -217,23 +236,34 @@ def drawn(town: Town, folder: Path, **settings: Any) -> Network | None:  # noqa:
         return None
 
 
-def driven(points: np.ndarray, town: Town) -> list[tuple[int, int]]:
-    """Streets that a line runs along, in order; every step must lie on an open one, in its direction."""
+def driven(points: np.ndarray, town: Town, halts: np.ndarray) -> list[tuple[int, ...]]:
+    """
+    Junctions that a line runs over or heads for, in order; every step must lie on an open street, in its direction.
+
+    A new row begins where it turns round between two junctions, which it may do at a stop only.
+    """
     streets = sorted(allowed(town))
     begin, end = (np.array([place(pair[side]) for pair in streets]) for side in (0, 1))
     way = (end - begin) / BLOCK_M
-    found: list[tuple[int, int]] = []
+    found: list[tuple[int, ...]] = []
     for here, there in pairwise(points):
         first, second = (((point - begin) * way).sum(axis=1) for point in (here, there))
         off = np.maximum(*(np.hypot(*(begin + along[:, None] * way - point).T) for along, point in ((first, here), (second, there))))
         on = np.flatnonzero((off < 0.05) & (first > -0.05) & (second < BLOCK_M + 0.05) & (second > first))
         assert on.size == 1, "each step runs along one open street, the right way"
-        if not found or found[-1] != streets[on[0]]:
-            found.append(streets[on[0]])
+        street = streets[on[0]]
+        if not found:
+            found.append(street)
+        elif found[-1][-2:] == street[::-1] and np.hypot(*(place(street[0]) - here)) > 0.05:
+            assert np.hypot(*(halts - here).T).min() < 0.05, "a bus turns round at stops and junctions only"
+            found.append(street)
+        elif found[-1][-2:] != street:
+            assert found[-1][-1] == street[0], "streets follow each other at a junction"
+            found[-1] = (*found[-1], street[1])
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(towns(), st.sampled_from([0.0, 400.0]), st.integers(0, 2**32 - 1))
 def test_random_routes_keep_to_open_streets_their_direction_and_allowed_turns(
     tmp_path_factory: pytest.TempPathFactory, town: Town, spacing_m: float, seed: int
@@ -242,6 +272,7 @@ def test_random_routes_keep_to_open_streets_their_direction_and_allowed_turns(
     if network is None:
         return
     rng, no = np.random.default_rng(seed), forbidden(town)
+    halts = np.stack(GRID.project(network.stop_lon, network.stop_lat), axis=1)
     assert check_network(network).findings[0].count == 0
     for _ in range(4):
         stops = [int(rng.integers(network.n_stops))]
@@ -252,10 +283,8 @@ def test_random_routes_keep_to_open_streets_their_direction_and_allowed_turns(
             for u, v in pairwise(ride):
                 line = network.link_line(u, v)
                 points = np.stack(GRID.project(line[:, 0], line[:, 1]), axis=1)
-                streets = driven(points, town)
-                for (a, via), (again, b) in pairwise(streets):
-                    assert via == again, "streets follow each other at a junction"
-                    assert (a, via, b) not in no
+                for way in driven(points, town, halts):
+                    assert not any(way[k : k + len(rule)] == rule for rule in no for k in range(len(way)))
                 metres = np.hypot(*np.diff(points, axis=0).T).sum()
                 assert abs(metres - network.link(u, v)[1]) <= 1
 
@@ -299,18 +328,78 @@ def test_a_mapped_stop_moves_to_its_street_and_keeps_its_name(tmp_path: Path) ->
 
 
 def test_turns_forbidden_by_way_of_a_further_street_are_counted_apart(tmp_path: Path) -> None:
-    rule = "<member type='way' ref='1' role='from'/><member type='way' ref='3' role='via'/><member type='way' ref='5' role='to'/>"
-    tags = "<tag k='type' v='restriction'/><tag k='restriction' v='no_u_turn'/>"
-    text = osm((*ALL[:2], [(0, 1, 2, False), (0, 15, 2, False)]))
-    (tmp_path / "town.osm").write_text(
-        text.replace("</osm>", f"<relation id='9' version='1'>{rule}{tags}</relation></osm>"), encoding="utf-8"
-    )
-    report = Network.from_osm(tmp_path / "town.osm", GRID).report
-    assert report is not None
-    counts = dict(report.counts)
+    network = drawn((*ALL[:2], [(0, (1,), 2, False), (0, (15,), 2, False), (0, (1, 2), 4, False)]), tmp_path)
+    assert network is not None
+    assert network.report is not None
+    counts = dict(network.report.counts)
     assert counts["turn restrictions that hold for buses"] == 3
-    assert counts["of these by way of a further street, not applied"] == 1
+    assert counts["of these by way of a further street"] == 1
     assert counts["of these not understood or off the streets in use"] == 1
+
+
+# a street of two carriageways, 70 m apart: eastwards from 1 by 2 to 3, westwards from 4 by 5 to 6; 2 and 5 are joined, and the joint goes
+# on to 8 in the south and to 7 in the north; 3 leads round to 4 in 4.5 km, 7 to 6 and 6 to 1
+CROSSING = {1: (-400, 0), 2: (0, 0), 3: (400, 0), 4: (400, 70), 5: (0, 70), 6: (-400, 70), 7: (0, 470), 8: (0, -400), 9: (2000, 35)}
+JOINED = [
+    ((1, 2), "yes"), ((2, 3), "yes"), ((4, 5), "yes"), ((5, 6), "yes"), ((2, 5), "no"), ((5, 7), "no"), ((2, 8), "no"), ((3, 9), "no"),
+    ((9, 4), "no"), ((6, 1), "no"), ((7, 6), "no"),
+]  # fmt: skip
+
+
+def crossing(folder: Path, rule: str, first: int, second: int, via: str = "<member type='way' ref='5' role='via'/>") -> Network:
+    """Streets of the crossing with one rule from one way over the joint to another; stops in the middle of ways 1, 4, 6 and 7."""
+    text = ["<osm version='0.6'>"]
+    spots = CROSSING | {10 + k: tuple(np.mean([CROSSING[n] for n in JOINED[k - 1][0]], axis=0)) for k in (1, 4, 6, 7)}
+    for number, (x, y) in spots.items():
+        lon, lat = GRID.unproject(np.array([float(x)]), np.array([float(y)]))
+        tags = f"<tag k='highway' v='bus_stop'/><tag k='name' v='{number - 10}'/>" if number >= 10 else ""
+        text.append(f"<node id='{number}' version='1' lon='{lon[0]:.8f}' lat='{lat[0]:.8f}'>{tags}</node>")
+    for number, ((a, b), one) in enumerate(JOINED):
+        tags = f"<tag k='highway' v='primary'/><tag k='oneway' v='{one}'/>"
+        text.append(f"<way id='{number + 1}' version='1'><nd ref='{a}'/><nd ref='{b}'/>{tags}</way>")
+    members = f"<member type='way' ref='{first}' role='from'/>{via}<member type='way' ref='{second}' role='to'/>"
+    tags = f"<tag k='type' v='restriction'/><tag k='restriction' v='{rule}'/>"
+    text += [f"<relation id='1' version='1'>{members}{tags}</relation>"] if rule else []
+    (folder / "crossing.osm").write_text("\n".join([*text, "</osm>"]), encoding="utf-8")
+    return Network.from_osm(folder / "crossing.osm", GRID, spacing_m=0, speed_kmh=None, merge_m=0, stretch=1.0, max_link_s=100_000)
+
+
+def metres_from(network: Network, first: str, second: str) -> int:
+    """Metres of the fastest way between two stops, by name."""
+    stops = network.shortest_path(network.stop_names.index(first), network.stop_names.index(second)).tolist()
+    return sum(network.link(u, v)[1] for u, v in pairwise(stops))
+
+
+def test_a_u_turn_by_way_of_a_joint_is_forbidden_where_a_rule_says_so_and_other_ways_over_the_joint_stay_open(tmp_path: Path) -> None:
+    free, ruled = crossing(tmp_path, "", 0, 0), crossing(tmp_path, "no_u_turn", 1, 4)
+    assert metres_from(free, "1", "4") == pytest.approx(200 + 70 + 200, abs=90)
+    assert metres_from(ruled, "1", "4") > metres_from(free, "1", "4") + 350, "on to the stop in the north, where a bus may turn round"
+    for first, second in (("1", "6"), ("7", "4"), ("7", "6"), ("6", "4"), ("1", "7")):
+        assert metres_from(ruled, first, second) == metres_from(free, first, second)
+
+
+def test_an_only_way_over_a_joint_is_the_only_one_from_its_first_street(tmp_path: Path) -> None:
+    free, ruled = crossing(tmp_path, "", 0, 0), crossing(tmp_path, "only_left_turn", 1, 6)
+    assert metres_from(ruled, "1", "6") == metres_from(free, "1", "6") == pytest.approx(200 + 70 + 200, abs=90)
+    assert metres_from(ruled, "1", "7") > metres_from(free, "1", "7") + 350
+    assert metres_from(ruled, "1", "4") > metres_from(free, "1", "4") + 350
+    assert metres_from(ruled, "7", "4") == metres_from(free, "7", "4"), "whoever comes from the south may turn"
+
+
+@pytest.mark.parametrize(
+    ("rule", "first", "second", "via"),
+    [
+        ("no_u_turn", 4, 2, "<member type='way' ref='5' role='via'/>"),  # against the one-way streets
+        ("no_left_turn", 1, 4, "<member type='way' ref='99' role='via'/>"),  # of no street here
+        ("only_straight_on", 1, 6, "<member type='way' ref='5' role='via'/><member type='way' ref='8' role='via'/>"),  # not in a row
+        ("no_left_turn", 1, 4, "<member type='way' ref='5' role='via'/><member type='node' ref='2' role='via'/>"),  # both kinds
+    ],
+)
+def test_rules_that_lead_nowhere_are_counted_and_change_nothing(tmp_path: Path, rule: str, first: int, second: int, via: str) -> None:
+    free, ruled = crossing(tmp_path, "", 0, 0), crossing(tmp_path, rule, first, second, via)
+    assert ruled.report is not None
+    assert dict(ruled.report.counts)["of these not understood or off the streets in use"] == 1
+    assert ruled.drive_s.tolist() == free.drive_s.tolist()
 
 
 def test_where_no_stop_is_mapped_stops_lie_along_main_roads_at_the_spacing(tmp_path: Path) -> None:
@@ -356,7 +445,7 @@ def test_a_turn_that_is_forbidden_is_not_taken_by_turning_round_behind_it() -> N
     two_way = [(1, 0), (0, 2), (0, 5), (5, 3), (3, 4), (4, 2), (3, 6)]
     start, end = np.array([*two_way, *((b, a) for a, b in two_way)]).T
     pieces = Pieces(start, end, np.where((start == 4) | (end == 4), 50, 1), np.ones(start.size, dtype=np.int64))
-    done, copy_of = with_turns(pieces, 7, np.array([[1, 0, 2]]), np.arange(7) == 1)
+    done, copy_of = with_turns(pieces, 7, [(1, 0, 2)], np.arange(7) == 1)
     graph = nx.DiGraph()
     for a, b, cost in zip(*(column.tolist() for column in done[:3]), strict=True):
         graph.add_edge(a, b, cost=cost)

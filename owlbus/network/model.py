@@ -414,11 +414,11 @@ class Network:
         Place stops on the streets of an OpenStreetMap extract that buses may use, and link those that follow each other.
 
         Streets: by type, by access (the tag most specific to buses decides), wide, high and strong enough where tagged, one
-        way with the exceptions for buses, without forbidden turns; limits that hold at some hours only are not read, and
-        turns that are forbidden by way of a further street are counted but not applied. The largest strongly connected part is
-        kept. Stops: those that are mapped, moved to the nearest street; further ones along main roads that are farther than
-        `spacing_m` from any stop; and one in each hex that is then still out of reach and has a street. The other carriageway of
-        a street belongs to the same stop, at which a bus may turn round.
+        way with the exceptions for buses, without forbidden turns. Turns that are forbidden by way of a further street are left
+        out too, and no stop lies on such a street; limits that hold at some hours only are not read. The largest strongly
+        connected part is kept. Stops: those that are mapped, moved to the nearest street; further ones along main roads that are
+        farther than `spacing_m` from any stop; and one in each hex that is then still out of reach and has a street. The other
+        carriageway of a street belongs to the same stop, at which a bus may turn round.
 
         Links, their thinning and speeds are those of `from_tables`. Free speeds are the tagged limits, else usual ones by
         type of road.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from owlbus.network.roads import OTHER_RANK, fastest, largest_part, strong_part
 from owlbus.network.turns import Pieces, with_turns
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -72,7 +74,12 @@ class _Graph(NamedTuple):
     rank: NDArray[np.int8]
     names: NDArray[np.object_]
     pieces: Pieces
-    turns: Ints
+    turns: tuple[tuple[int, ...], ...]
+
+    @property
+    def ruled(self) -> Ints:
+        """Nodes that forbidden turns lead over, where no bus halts."""
+        return np.array(sorted({node for turn in self.turns for node in turn[1:-1]}), dtype=np.int64)
 
 
 def osm_parts(
@@ -147,22 +154,17 @@ def _split(streets: Streets) -> _Graph:
     cost = np.rint(metres[row] / count[row] * _MM * _KMH / streets.kmh[row]).astype(np.int64)
     pieces = Pieces(*fastest(start, end, cost, length))
     rank, names = _labels(streets, row, start, end, lon.size)
-    return _Graph(lon, lat, rank, names, pieces, _near_turns(streets.turns, start, end, row, step, count, streets))
+    return _Graph(lon, lat, rank, names, pieces, tuple(_near_turn(turn, n_nodes, pair, begin, parts) for turn in streets.turns))
 
 
-def _near_turns(turns: Ints, start: Ints, end: Ints, row: Ints, step: Ints, count: Ints, streets: Streets) -> Ints:
-    """Forbidden turns by the new nodes just before and behind the junction."""
-    last = {(a, b): int(start[at]) for a, b, at in _parts_at(streets, row, step, count - 1)}
-    first = {(a, b): int(end[at]) for a, b, at in _parts_at(streets, row, step, np.zeros_like(count))}
-    near = [(last[a, via], via, first[via, b]) for a, via, b in turns.tolist()]
-    return np.array(near, dtype=np.int64).reshape(-1, 3)
-
-
-def _parts_at(streets: Streets, row: Ints, step: Ints, wanted: Ints) -> list[tuple[int, int, int]]:
-    """Start and end of each piece before it was cut, and the index of its part at a wanted place."""
-    via = np.unique(streets.turns[:, 1])
-    at = np.flatnonzero((step == wanted[row]) & (np.isin(streets.start, via) | np.isin(streets.end, via))[row])
-    return list(zip(streets.start[row[at]].tolist(), streets.end[row[at]].tolist(), at.tolist(), strict=True))
+def _near_turn(turn: Sequence[int], n_nodes: int, pair: Ints, begin: Ints, parts: Ints) -> tuple[int, ...]:
+    """Forbidden turn by all new nodes from the one just before its first junction to the one just behind its last."""
+    way = [turn[0]]
+    for a, b in pairwise(turn):
+        at = int(np.searchsorted(pair, min(a, b) * n_nodes + max(a, b)))
+        between = range(int(begin[at]), int(begin[at] + parts[at]) - 1)
+        way += [*(between if a < b else reversed(between)), b]
+    return tuple(way[way.index(turn[1]) - 1 : len(way) - way[::-1].index(turn[-2]) + 1])
 
 
 def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -> tuple[NDArray[np.int8], NDArray[np.object_]]:
@@ -182,7 +184,7 @@ def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, keep: Mask, halt
 
     hexes = grid.lonlat_to_hex(graph.lon, graph.lat)
     usable = keep & (graph.rank <= _STOP_RANK) & (hexes >= 0)
-    usable[graph.turns[:, 1]] = False
+    usable[graph.ruled] = False
     node = np.flatnonzero(usable)
     at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
     inside = np.flatnonzero(grid.lonlat_to_hex(streets.stop_lon, streets.stop_lat) >= 0) if streets.stop_lon.size else np.empty(0, np.int64)
@@ -252,12 +254,11 @@ def _with_stops(
     """Roads with turn restrictions and with stops on both carriageways, cut to their largest part; and the stops left on it."""
     n_nodes = graph.lon.size
     via = np.zeros(n_nodes, dtype=np.bool_)
-    via[graph.turns[:, 1]] = True
+    via[graph.ruled] = True
     barred = via[graph.pieces.start] | via[graph.pieces.end]
     at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
     done = both_carriageways(at, (graph.lon, graph.lat), graph.rank, graph.pieces, node, barred, OPPOSITE_M)
-    turns = graph.turns.copy()
-    turns[:, 0] = done.leaves[turns[:, 0]]
+    turns = [(int(done.leaves[turn[0]]), *turn[1:]) for turn in graph.turns]
     pieces, more = with_turns(done.pieces, done.lon.size, turns, done.is_stop)
     copies = np.concatenate([np.arange(done.lon.size), more]).astype(np.int64)
     origin = done.origin[copies]

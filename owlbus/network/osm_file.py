@@ -9,6 +9,7 @@ import numpy as np
 
 from owlbus.errors import DataError, UsageError
 from owlbus.network.osm_tags import bus_way, is_bus_stop, is_walkable, shuts_out, turn_rule
+from owlbus.network.rules import forbidden_turns
 from owlbus.network.walking import WalkGraph
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Streets(NamedTuple):
     names
         Street name by way.
     turns
-        Forbidden turns as from, via and to node, shape (k, 3).
+        Forbidden turns as node indices: from, via and to, more than one via where it is a street.
     stop_lon, stop_lat, stop_names
         Stops that are mapped, and their names.
     counts
@@ -54,7 +55,7 @@ class Streets(NamedTuple):
     kmh: Floats
     rank: NDArray[np.int8]
     names: list[str]
-    turns: Ints
+    turns: tuple[tuple[int, ...], ...]
     stop_lon: Floats
     stop_lat: Floats
     stop_names: list[str]
@@ -246,14 +247,15 @@ def _streets(found: _Found) -> Streets:
     ids, both = np.unique(np.concatenate([start[forward], end[backward], end[forward], start[backward]]), return_inverse=True)
     at = np.array([found.place[node] for node in ids.tolist()], dtype=np.float64).reshape(-1, 2)
     begin, finish = both[: way.size].astype(np.int64), both[way.size :].astype(np.int64)
-    turns, over_ways, left = _turns(found, ids, begin, finish, way)
+    row_of = {number: row for row, (number, *_) in enumerate(found.streets)}
+    forbidden = forbidden_turns(found.rules, row_of, ids, begin, finish, way)
     counts = (
         ("ways with a highway tag", found.ways),
         *((f"ways left out: {reason}", number) for reason, number in sorted(found.reasons.items())),
         ("pieces of street left out at a barrier", int(shut.sum())),
         ("turn restrictions that hold for buses", len(found.rules)),
-        ("of these by way of a further street, not applied", over_ways),
-        ("of these not understood or off the streets in use", left),
+        ("of these by way of a further street", forbidden.over_ways),
+        ("of these not understood or off the streets in use", forbidden.left_out),
     )
     stop = np.array([(lon, lat) for lon, lat, _ in found.stops], dtype=np.float64).reshape(-1, 2)
     return Streets(
@@ -266,48 +268,9 @@ def _streets(found: _Found) -> Streets:
         np.array([use.kmh for _, _, use, _ in found.streets])[way],
         np.array([use.rank for _, _, use, _ in found.streets], dtype=np.int8)[way],
         [name for _, _, _, name in found.streets],
-        turns,
+        forbidden.turns,
         stop[:, 0].copy(),
         stop[:, 1].copy(),
         [name for _, _, name in found.stops],
         counts,
     )
-
-
-def _turns(found: _Found, ids: Ints, start: Ints, end: Ints, way: Ints) -> tuple[Ints, int, int]:
-    """Forbidden turns as triples of nodes, and how many restrictions give none: by way of a street, and off the streets."""
-    row_of = {number: row for row, (number, *_) in enumerate(found.streets)}
-    asked = np.array(
-        sorted({ref for _, members in found.rules for kind, ref, role in members if role == "via" and kind == "n"}), dtype=np.int64
-    )
-    known = asked[np.isin(asked, ids)]
-    at = np.searchsorted(ids, known)
-    place = dict(zip(known.tolist(), at.tolist(), strict=True))
-    by_start: dict[int, list[tuple[int, int]]] = {}
-    by_end: dict[int, list[tuple[int, int]]] = {}
-    for k in np.flatnonzero(np.isin(start, at)).tolist():
-        by_start.setdefault(int(start[k]), []).append((int(end[k]), int(way[k])))
-    for k in np.flatnonzero(np.isin(end, at)).tolist():
-        by_end.setdefault(int(end[k]), []).append((int(start[k]), int(way[k])))
-    triples: set[tuple[int, int, int]] = set()
-    over_ways = left = 0
-    for rule, members in found.rules:
-        if any(role == "via" and kind == "w" for kind, _, role in members):
-            over_ways += 1
-            continue
-        via = [place.get(ref, -1) for kind, ref, role in members if role == "via" and kind == "n"]
-        origins = {row_of.get(ref, -1) for _, ref, role in members if role == "from"}
-        targets = {row_of.get(ref, -1) for _, ref, role in members if role == "to"}
-        if len(via) != 1 or via[0] < 0 or len([0 for _, _, role in members if role == "via"]) != 1:
-            left += 1
-            continue
-        before = [a for a, row in by_end.get(via[0], ()) if row in origins]
-        after = [(b, row in targets) for b, row in by_start.get(via[0], ())]
-        found_here = {
-            (a, via[0], b) for a in before for b, aimed in after if aimed == rule.startswith("no_") and (b == a or "u_turn" not in rule)
-        }
-        if rule.startswith("only_") and not any(aimed for _, aimed in after):
-            found_here = set()
-        left += not found_here
-        triples |= found_here
-    return np.array(sorted(triples), dtype=np.int64).reshape(-1, 3), over_ways, left

@@ -1,15 +1,19 @@
-"""Turn restrictions on a plain graph: where one holds, the piece of street before it ends at a node of its own."""
+"""Turn restrictions on a plain graph: where one holds, the pieces of street before it end at nodes of their own."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+    Came = tuple[int, ...]
 
 
 class Pieces(NamedTuple):
@@ -30,12 +34,65 @@ class Pieces(NamedTuple):
     length_mm: Ints
 
 
-def with_turns(pieces: Pieces, n_nodes: int, turns: Ints, is_stop: NDArray[np.bool_]) -> tuple[Pieces, Ints]:
+class _Streets:
+    """Pieces by node, and where each lies."""
+
+    def __init__(self, pieces: Pieces, n_nodes: int) -> None:
+        self._order = np.lexsort((pieces.end, pieces.start))
+        self._start, self._end = pieces.start[self._order], pieces.end[self._order]
+        self._out = np.searchsorted(self._start, np.arange(n_nodes + 1))
+        self._by_end = np.argsort(self._end, kind="stable")
+        self._back = np.searchsorted(self._end[self._by_end], np.arange(n_nodes + 1))
+
+    def following(self, node: int) -> list[int]:
+        """Nodes that pieces lead to from a node, ascending."""
+        return [int(other) for other in self._end[self._out[node] : self._out[node + 1]]]
+
+    def is_junction(self, node: int) -> bool:
+        """Whether a node has more than two neighbours."""
+        coming = self._start[self._by_end[self._back[node] : self._back[node + 1]]]
+        return len({*self.following(node), *coming.tolist()}) > 2  # noqa: PLR2004  # a node between two others is none
+
+    def row(self, a: int, b: int) -> int:
+        """Row of the piece from one node to another."""
+        first = self._out[a]
+        return int(self._order[first + np.searchsorted(self._end[first : self._out[a + 1]], b)])
+
+
+class _Memory:
+    """What a bus keeps in mind of the nodes it came along: the longest beginning of a forbidden way, else not to turn round."""
+
+    def __init__(self, streets: _Streets, turns: Sequence[Came], is_stop: NDArray[np.bool_]) -> None:
+        self._streets, self._is_stop = streets, is_stop
+        steps = [(turn, pair) for turn in turns for pair in pairwise(turn[:-1])]
+        broken = {turn for turn, (a, b) in steps if is_stop[b] or b not in streets.following(a)}
+        self._whole = {turn for turn in turns if turn not in broken}
+        self.begun = {turn[:k] for turn in self._whole for k in range(2, len(turn))}
+
+    def ahead(self, came: Came) -> list[int]:
+        """Where a bus may go on to; back only where nothing else is open."""
+        following = self._streets.following(came[-1])
+        allowed = [node for node in following if not any((*came[k:], node) in self._whole for k in range(len(came) - 1))]
+        return [node for node in allowed if node != came[-2]] or allowed
+
+    def then(self, came: Came, node: int) -> Came | None:
+        """What to keep in mind at the next node; None where that is nothing."""
+        if self._is_stop[node]:
+            return None
+        for k in range(len(came)):
+            if (*came[k:], node) in self.begun:
+                return (*came[k:], node)
+        return (came[-1], node) if came in self.begun or not self._streets.is_junction(came[-1]) else None
+
+
+def with_turns(pieces: Pieces, n_nodes: int, turns: Sequence[Came], is_stop: NDArray[np.bool_]) -> tuple[Pieces, Ints]:
     """
     Pieces on which no way takes a forbidden turn, and none turns round behind one before the next junction or stop.
 
-    A piece that ends where a turn is forbidden leads to a copy of its end that only the allowed pieces leave. The pieces
-    after it lead to copies too, up to the next junction, which cannot be left backwards.
+    A forbidden turn is a way of three nodes, or of more where it leads by way of a further street. A piece with which one
+    begins leads to a copy of its end, whose pieces lead to further copies for as long as the way is followed; the last of
+    them is left by the allowed pieces only. The pieces after it lead to copies too, up to the next junction, which cannot
+    be left backwards.
 
     Parameters
     ----------
@@ -44,7 +101,7 @@ def with_turns(pieces: Pieces, n_nodes: int, turns: Ints, is_stop: NDArray[np.bo
     n_nodes
         Number of nodes.
     turns
-        Forbidden turns as from, via and to node, shape (k, 3).
+        Forbidden ways of three nodes or more; those that pass a stop or leave the pieces count for nothing.
     is_stop
         Nodes where buses halt, shape (n_nodes,): no copies are made of them.
 
@@ -53,55 +110,33 @@ def with_turns(pieces: Pieces, n_nodes: int, turns: Ints, is_stop: NDArray[np.bo
     tuple
         Pieces, and the node that each copy stands for; copies are numbered from `n_nodes` on.
     """
-    order = np.lexsort((pieces.end, pieces.start))
-    start, end = pieces.start[order], pieces.end[order]
-    out = np.searchsorted(start, np.arange(n_nodes + 1))
-    by_end = np.argsort(end, kind="stable")
-    back = np.searchsorted(end[by_end], np.arange(n_nodes + 1))
-
-    def following(a: int) -> list[int]:
-        return [int(node) for node in end[out[a] : out[a + 1]]]
-
-    def is_junction(a: int) -> bool:
-        return len({*following(a), *start[by_end[back[a] : back[a + 1]]].tolist()}) > 2  # noqa: PLR2004  # a node between two others is none
-
-    forbidden: dict[tuple[int, int], set[int]] = {}
-    for a, via, b in turns.tolist():
-        if not is_stop[via] and via in following(a):
-            forbidden.setdefault((a, via), set()).add(b)
-
-    def ahead(a: int, b: int) -> list[int]:
-        allowed = [c for c in following(b) if c not in forbidden.get((a, b), ())]
-        return [c for c in allowed if c != a] or allowed
-
-    copies: dict[tuple[int, int], int] = {}
-    waiting = sorted(forbidden)
+    streets = _Streets(pieces, n_nodes)
+    memory = _Memory(streets, turns, is_stop)
+    copies: dict[Came, int] = {}
+    leave: list[tuple[Came, int, Came | None]] = []
+    waiting: list[Came] = sorted(came for came in memory.begun if len(came) == 2)  # noqa: PLR2004  # one piece
     while waiting:
-        a, b = waiting.pop()
-        if (a, b) in copies:
+        came = waiting.pop()
+        if came in copies:
             continue
-        copies[a, b] = n_nodes + len(copies)
-        if (a, b) in forbidden or not is_junction(b):
-            waiting += [(b, c) for c in ahead(a, b) if not is_stop[c]]
-    row_of = {
-        (a, b): int(order[out[a] + np.searchsorted(end[out[a] : out[a + 1]], b)])
-        for a, b in {*copies, *((key[1], c) for key in copies for c in ahead(*key))}
-    }
-    return _joined(pieces, copies, {key: ahead(*key) for key in copies}, row_of), np.array([b for _, b in copies], dtype=np.int64)
+        copies[came] = n_nodes + len(copies)
+        onward = [(came, node, memory.then(came, node)) for node in memory.ahead(came)]
+        leave += onward
+        waiting += [kept for _, _, kept in onward if kept is not None]
+    return _joined(pieces, streets, copies, leave), np.array([came[-1] for came in copies], dtype=np.int64)
 
 
-def _joined(
-    pieces: Pieces, copies: dict[tuple[int, int], int], ahead: dict[tuple[int, int], list[int]], row_of: dict[tuple[int, int], int]
-) -> Pieces:
-    """Pieces that lead to copies where there are any, and the pieces that leave those."""
+def _joined(pieces: Pieces, streets: _Streets, copies: dict[Came, int], leave: list[tuple[Came, int, Came | None]]) -> Pieces:
+    """Pieces that lead to copies where one piece is all there is to keep in mind, and the pieces that leave copies."""
     end = pieces.end.copy()
-    for key, number in copies.items():
-        end[row_of[key]] = number
-    leave = [(number, row_of[key[1], c]) for key, number in copies.items() for c in ahead[key]]
-    rows = np.array([row for _, row in leave], dtype=np.int64)
+    for came, number in copies.items():
+        if len(came) == 2:  # noqa: PLR2004  # one piece
+            end[streets.row(came[0], came[1])] = number
+    rows = np.array([streets.row(came[-1], node) for came, node, _ in leave], dtype=np.int64)
+    goal = np.array([end[row] if kept is None else copies[kept] for row, (_, _, kept) in zip(rows, leave, strict=True)], dtype=np.int64)
     return Pieces(
-        np.concatenate([pieces.start, np.array([number for number, _ in leave], dtype=np.int64)]),
-        np.concatenate([end, end[rows]]),
+        np.concatenate([pieces.start, np.array([copies[came] for came, _, _ in leave], dtype=np.int64)]),
+        np.concatenate([end, goal]),
         np.concatenate([pieces.cost_ms, pieces.cost_ms[rows]]),
         np.concatenate([pieces.length_mm, pieces.length_mm[rows]]),
     )
