@@ -60,14 +60,31 @@ class _Streets:
 
 
 class _Memory:
-    """What a bus keeps in mind of the nodes it came along: the longest beginning of a forbidden way, else not to turn round."""
+    """
+    What a bus keeps in mind of the nodes it came along.
+
+    That is the longest beginning of a forbidden way; behind one, not to turn round up to and at the next junction; and from
+    there on not before the junction after it.
+    """
 
     def __init__(self, streets: _Streets, turns: Sequence[Came], is_stop: NDArray[np.bool_]) -> None:
         self._streets, self._is_stop = streets, is_stop
         steps = [(turn, pair) for turn in turns for pair in pairwise(turn[:-1])]
         broken = {turn for turn, (a, b) in steps if is_stop[b] or b not in streets.following(a)}
         self._whole = {turn for turn in turns if turn not in broken}
-        self.begun = {turn[:k] for turn in self._whole for k in range(2, len(turn))}
+        self._begun = {turn[:k] for turn in self._whole for k in range(2, len(turn))}
+        self._near: set[Came] = set()
+        waiting = self.first
+        while waiting:
+            came = waiting.pop()
+            if came not in self._near:
+                self._near.add(came)
+                waiting += [kept for node in self.ahead(came) if (kept := self._up_to_a_junction(came, node)) is not None]
+
+    @property
+    def first(self) -> list[Came]:
+        """Pieces that forbidden ways begin with, ascending."""
+        return sorted(came for came in self._begun if len(came) == 2)  # noqa: PLR2004  # one piece
 
     def ahead(self, came: Came) -> list[int]:
         """Where a bus may go on to; back only where nothing else is open."""
@@ -77,22 +94,30 @@ class _Memory:
 
     def then(self, came: Came, node: int) -> Came | None:
         """What to keep in mind at the next node; None where that is nothing."""
+        pair = (came[-1], node)
+        kept = self._up_to_a_junction(came, node) if came in self._near else None
+        if kept is not None or pair in self._near:
+            return kept or pair
+        return None if self._is_stop[node] or self._streets.is_junction(node) else pair
+
+    def _up_to_a_junction(self, came: Came, node: int) -> Came | None:
+        """What to keep in mind at the next node up to the next junction."""
         if self._is_stop[node]:
             return None
         for k in range(len(came)):
-            if (*came[k:], node) in self.begun:
+            if (*came[k:], node) in self._begun:
                 return (*came[k:], node)
-        return (came[-1], node) if came in self.begun or not self._streets.is_junction(came[-1]) else None
+        return (came[-1], node) if came in self._begun or not self._streets.is_junction(came[-1]) else None
 
 
 def with_turns(pieces: Pieces, n_nodes: int, turns: Sequence[Came], is_stop: NDArray[np.bool_]) -> tuple[Pieces, Ints]:
     """
-    Pieces on which no way takes a forbidden turn, and none turns round behind one before the next junction or stop.
+    Pieces on which no way takes a forbidden turn, and none turns round behind one before a stop or the second junction.
 
     A forbidden turn is a way of three nodes, or of more where it leads by way of a further street. A piece with which one
     begins leads to a copy of its end, whose pieces lead to further copies for as long as the way is followed; the last of
     them is left by the allowed pieces only. The pieces after it lead to copies too, up to the next junction, which cannot
-    be left backwards.
+    be left backwards, and on to the junction after that, which can.
 
     Parameters
     ----------
@@ -114,7 +139,7 @@ def with_turns(pieces: Pieces, n_nodes: int, turns: Sequence[Came], is_stop: NDA
     memory = _Memory(streets, turns, is_stop)
     copies: dict[Came, int] = {}
     leave: list[tuple[Came, int, Came | None]] = []
-    waiting: list[Came] = sorted(came for came in memory.begun if len(came) == 2)  # noqa: PLR2004  # one piece
+    waiting = memory.first
     while waiting:
         came = waiting.pop()
         if came in copies:
