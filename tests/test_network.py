@@ -580,7 +580,7 @@ def test_links_are_fastest_ways_that_run_along_the_roads_and_stretch_bounds_what
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("name", ["st petersburg", "Helsinki"])
+@pytest.mark.parametrize("name", ["st petersburg", "Helsinki", "porto_portugal"])
 def test_rides_between_random_stops_are_those_of_the_uncontracted_streets(cases: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Two hundred pairs, each of ten stops with twenty others: whole milliseconds equal networkx on every street."""
     from owlbus.network import contraction
@@ -614,17 +614,30 @@ def test_rides_between_random_stops_are_those_of_the_uncontracted_streets(cases:
 
 
 @pytest.mark.real
-def test_at_the_usual_stretch_fewer_links_join_the_same_stops_of_st_petersburg_and_rides_take_little_longer(cases: Path) -> None:
+@pytest.mark.parametrize(("opposite_m", "fewer", "worst", "longer"), [(0.0, 4, 1.4, 1.1), (100.0, 2, 1.3, 1.055)])
+def test_at_the_usual_stretch_fewer_links_join_the_same_stops_of_st_petersburg_and_rides_take_little_longer(
+    cases: Path, opposite_m: float, fewer: int, worst: float, longer: float
+) -> None:
+    """Of stops on one carriageway, and on both: of linked pairs by the stretch itself, of all pairs as measured."""
     folder = cases / "stpetersburg"
     grid = HexGrid.cover([(30.15, 59.83), (30.55, 59.83), (30.55, 60.05), (30.15, 60.05)])
     tables = folder / "road_nodes.csv.gz", folder / "road_links.csv.gz"
-    usual, exact = (Network.from_tables(*tables, grid, speed_kmh=200, opposite_m=0, stretch=stretch) for stretch in (1.25, 1.0))
-    rides, least = (network.drive_s + network.drive_s.T for network in (usual, exact))
-    start, end = np.repeat(np.arange(exact.n_stops), np.diff(exact.link_indptr)), exact.link_to
+
+    def network(stretch: float, max_link_s: float | None = None) -> Network:
+        return Network.from_tables(*tables, grid, speed_kmh=200, opposite_m=opposite_m, stretch=stretch, max_link_s=max_link_s)
+
+    exact, usual = network(1.0), network(1.25)
+    least, rides = (one.drive_s + one.drive_s.T for one in (exact, usual))
+    for max_link_s in (1_800.0, 100_000.0):
+        full, thinned = network(1.0, max_link_s), network(1.25, max_link_s)
+        start, end = np.repeat(np.arange(full.n_stops), np.diff(full.link_indptr)), full.link_to
+        there_and_back = full.link_s + full.drive_s[end, start]
+        assert (thinned.drive_s[start, end] + thinned.drive_s[end, start] <= 1.25 * there_and_back + 1).all(), "links take whole seconds"
     assert usual.n_stops == exact.n_stops > 700
-    assert usual.n_links < exact.n_links / 4
-    assert (rides[start, end] <= 1.25 * least[start, end] + 30).all(), "links take whole seconds"
-    assert rides.sum() < 1.1 * least.sum()
+    assert usual.n_links < exact.n_links / fewer
+    assert (usual.drive_s >= exact.drive_s).all()
+    assert (rides <= worst * least).all(), "of all pairs, not only of those that are linked"
+    assert rides.sum() < longer * least.sum()
     assert not any(finding.count for finding in check_network(usual).findings if "at most" not in finding.rule), "free flow is fast"
 
 
@@ -651,6 +664,21 @@ def test_the_checker_names_what_is_wrong_and_where() -> None:
         "first": "stop 2 (q2r0)",
     }
     assert json.loads(json.dumps(check.to_json()))["passed"] is False
+
+
+def test_the_checker_measures_a_link_that_leaves_from_the_other_carriageway_along_its_own_line() -> None:
+    lattice = Network.from_lattice(TINY)
+    start = np.repeat(np.arange(lattice.n_stops), np.diff(lattice.link_indptr))
+    ends = np.stack([start, lattice.link_to], axis=1).reshape(-1)
+    lon, lat = lattice.stop_lon[ends], lattice.stop_lat[ends].copy()
+    short = dataclasses.replace(lattice, link_m=np.where(np.arange(lattice.n_links) == 0, 700, lattice.link_m))
+    rule = "links are as long as the straight line or longer"
+    drawn = {"line_indptr": 2 * np.arange(lattice.n_links + 1), "line_lat": lat}
+    nearer = lon.copy()
+    nearer[0] += 0.2 * (lon[1] - lon[0])
+    for given, count in (({}, 1), (drawn | {"line_lon": lon}, 1), (drawn | {"line_lon": nearer}, 0)):
+        found = {finding.rule: finding.count for finding in check_network(dataclasses.replace(short, **given)).findings}
+        assert found[rule] == count
 
 
 def test_the_checker_weighs_the_demand_that_no_bus_can_reach() -> None:

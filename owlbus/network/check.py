@@ -126,7 +126,8 @@ def check_network(network: Network, demand: Demand | None = None) -> NetworkChec
     NetworkCheck
         One finding for each rule: seconds between all stops exist, every stop has a link, speeds lie in
         [3, 90] km/h, links are no shorter in metres than the straight line (slack 1 %
-        and 60 m, since both carriageways of a street may be one stop), stops lie in a hex.
+        and 60 m, since both sides of a street may be one stop) between their stops, or between the ends of their own line where
+        these are nearer, as on the other carriageway; stops lie in a hex.
 
     Examples
     --------
@@ -167,8 +168,7 @@ def _first_stop(network: Network, bad: NDArray[np.bool_]) -> str:
 def _link_findings(network: Network) -> tuple[Finding, ...]:
     """Check the links."""
     start = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
-    x, y = network.grid.project(network.stop_lon, network.stop_lat)
-    straight = np.hypot(x[start] - x[network.link_to], y[start] - y[network.link_to])
+    straight = _straight_m(network, start)
     kmh = network.link_m / network.link_s * _KMH
     rules = (
         (f"links run at {MAX_KMH:g} km/h at most", kmh > MAX_KMH),
@@ -181,6 +181,17 @@ def _link_findings(network: Network) -> tuple[Finding, ...]:
         first = f"stop {start[at]} to stop {network.link_to[at]} ({network.link_m[at]} m, {network.link_s[at]} s)" if at >= 0 else ""
         found.append(Finding(rule, int(bad.sum()), network.n_links, "links", first))
     return tuple(found)
+
+
+def _straight_m(network: Network, start: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Metres of the straight line of each link: between its stops, or the ends of its line where these are nearer."""
+    x, y = network.grid.project(network.stop_lon, network.stop_lat)
+    straight: NDArray[np.float64] = np.hypot(x[start] - x[network.link_to], y[start] - y[network.link_to])
+    if not network.line_lon.size:
+        return straight
+    x, y = network.grid.project(network.line_lon, network.line_lat)
+    first, last = network.line_indptr[:-1], network.line_indptr[1:] - 1
+    return np.minimum(straight, np.hypot(x[first] - x[last], y[first] - y[last]))
 
 
 def _out_of_reach(unreached: NDArray[np.bool_], demand: Demand) -> tuple[float, float]:

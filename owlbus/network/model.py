@@ -40,7 +40,7 @@ OPPOSITE_M = 100.0
 SNAP_M = 200.0
 """Metres that a given stop may lie from the nearest road node."""
 MAX_LINK_S = 1_800.0
-"""Longest link between stops on roads, at free flow."""
+"""Longest link in seconds between stops on roads, at free flow, unless the stretch is 1: then links are of any length."""
 STRETCH = 1.25
 """Round trip over other links that is taken for a link of its own."""
 UNREACHABLE = np.int32(2**30)
@@ -63,6 +63,7 @@ _TYPES = {
 }
 _TIE_NEIGHBOURS = 8
 _MATRIX_STOPS = 4_096
+_ANY_LINK_S = 100_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,7 +249,7 @@ class Network:
         speed_kmh: float = SPEED_KMH,
         walk_m: float = WALK_M,
         snap_m: float = SNAP_M,
-        max_link_s: float = MAX_LINK_S,
+        max_link_s: float | None = None,
         stretch: float = STRETCH,
         walk_area_share: float | None = None,
         paths: WalkGraph | None = None,
@@ -285,7 +286,8 @@ class Network:
         snap_m
             Metres that a given stop may be moved; stops farther from a road are dropped and counted.
         max_link_s
-            Longest link in seconds at free flow, boundary included.
+            Longest link in seconds at free flow, boundary included; None takes half an hour, and any length where `stretch` is 1,
+            so that all rides are exact.
         stretch
             Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3: the higher, the fewer
             links.
@@ -312,7 +314,8 @@ class Network:
         from owlbus.network.contraction import RoadSettings, hex_stops, road_parts, snapped_stops
         from owlbus.network.roads import read_roads, read_stops
 
-        for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_s", max_link_s)):
+        longest_s = _longest_link_s(max_link_s, stretch)
+        for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_s", longest_s)):
             require_number(name, value, 1.0, 200.0 if name == "speed_kmh" else 100_000.0)
         require_number("stretch", stretch, 1.0, 3.0)
         require_number("opposite_m", opposite_m, 0.0, 1_000.0)
@@ -320,7 +323,7 @@ class Network:
         placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
         rule = WalkRule(walk_m, walk_area_share, paths)
         roads, placed = on_both_carriageways(grid, roads, placed, opposite_m)
-        return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, max_link_s, stretch, rule)))
+        return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, longest_s, stretch, rule)))
 
     @classmethod
     def from_gtfs(
@@ -406,7 +409,7 @@ class Network:
         walk_area_share: float | None = None,
         walk_network: bool = False,
         max_stops: int = MAX_STOPS,
-        max_link_s: float = MAX_LINK_S,
+        max_link_s: float | None = None,
         stretch: float = STRETCH,
         radius_m: float = 500.0,
     ) -> Network:
@@ -446,7 +449,8 @@ class Network:
         max_stops
             Number of stops allowed; where there are more, they are merged over longer distances.
         max_link_s
-            Longest link in seconds at free flow, boundary included.
+            Longest link in seconds at free flow, boundary included; None takes half an hour, and any length where `stretch` is 1,
+            so that all rides are exact.
         stretch
             Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3.
         radius_m
@@ -467,18 +471,19 @@ class Network:
         from owlbus.network.contraction import RoadSettings
         from owlbus.network.osm import StopSettings, osm_parts
 
+        longest_s = _longest_link_s(max_link_s, stretch)
         for name, value, low, high in (
             ("speed_kmh", 1.0 if speed_kmh is None else speed_kmh, 1.0, 200.0),
             ("night_factor", night_factor, 0.1, 10.0),
             ("merge_m", merge_m, 0.0, 10_000.0),
             ("spacing_m", spacing_m, 0.0, 10_000.0),
             ("max_stops", max_stops, 2, 100_000),
-            ("max_link_s", max_link_s, 1.0, 100_000.0),
+            ("max_link_s", longest_s, 1.0, 100_000.0),
             ("stretch", stretch, 1.0, 3.0),
         ):
             require_number(name, value, low, high)
         rule = WalkRule(walk_m, walk_area_share)
-        settings = RoadSettings(speed_kmh, night_factor, max_link_s, stretch, rule, "osm", "OpenStreetMap streets")
+        settings = RoadSettings(speed_kmh, night_factor, longest_s, stretch, rule, "osm", "OpenStreetMap streets")
         halts = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
         return cls(**osm_parts(file, grid, halts, settings, walk=walk_network, radius_m=radius_m))
 
@@ -783,3 +788,10 @@ class Network:
             msg = f"no link leads from stop {u} to stop {v}"
             raise DataError(msg)
         return at
+
+
+def _longest_link_s(max_link_s: float | None, stretch: float) -> float:
+    """Seconds of the longest link: as asked for, else half an hour, else any length where no link is left to others."""
+    if max_link_s is not None:
+        return max_link_s
+    return _ANY_LINK_S if stretch == 1.0 else MAX_LINK_S

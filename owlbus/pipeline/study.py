@@ -70,8 +70,8 @@ class Sources:
     speed_kmh
         Commercial speed in km/h, layovers included.
     stretch
-        Round trip over other links taken for a link of its own on streets, dimensionless, 1 to 3; 1 is exact but where
-        a link would take more than half an hour there or back, with three to five times the links.
+        Round trip over other links taken for a link of its own on streets, dimensionless, 1 to 3; 1 is exact, with
+        three to ten times the links.
     window
         Hours of the night that count.
     taxi_weight
