@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 LAYERS = (
     ("errors",),
     ("units", "limits", "privacy", "inline", "kernels"),
-    ("storage", "projection", "cover", "hexgrid", "progress"),
+    ("storage", "projection", "cover", "hexgrid", "hexparts", "progress"),
     ("area", "records"),
     ("demand", "cluster"),
     ("network", "streets", "feeds"),

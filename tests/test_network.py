@@ -676,8 +676,8 @@ def test_the_checker_measures_a_link_that_leaves_from_the_other_carriageway_alon
     drawn = {"line_indptr": 2 * np.arange(lattice.n_links + 1), "line_lat": lat}
     nearer = lon.copy()
     nearer[0] += 0.2 * (lon[1] - lon[0])
-    for given, count in (({}, 1), (drawn | {"line_lon": lon}, 1), (drawn | {"line_lon": nearer}, 0)):
-        found = {finding.rule: finding.count for finding in check_network(dataclasses.replace(short, **given)).findings}
+    for lines, count in (({}, 1), (drawn | {"line_lon": lon}, 1), (drawn | {"line_lon": nearer}, 0)):
+        found = {finding.rule: finding.count for finding in check_network(dataclasses.replace(short, **lines)).findings}
         assert found[rule] == count
 
 

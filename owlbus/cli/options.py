@@ -176,6 +176,15 @@ class NetworkOptions:
             _NETWORK, "--walk-share", unit="SHARE", text="Share of a hexagon's area that must lie within the walk. Default: its centre."
         ),
     ] = None
+    reach: Annotated[
+        str,
+        option(
+            _NETWORK,
+            "--reach",
+            unit="NAME",
+            text="A hexagon counts whole by its centre, or in nine parts by area or by the records in each: centre, area or records.",
+        ),
+    ] = "centre"
     stretch: Annotated[
         float,
         option(
@@ -405,6 +414,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
         "walk_m": walk_m,
         "walk_network": bool(kind),
         "walk_area_share": network.walk_share,
+        "reach": network.reach,
         "stretch": network.stretch,
         "speed_kmh": network.speed,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand, DemandReport
     from owlbus.pipeline import Scored, Study
     from owlbus.score import Scorecard
+
+_PARTS = re.compile(r"parts of the hex by (\w+)")
 
 
 def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share: float | None = None) -> Table:
@@ -45,7 +48,9 @@ def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share
     _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], "people")
     if city_share is not None:
         table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
-    table.add_row(f"  hexagons, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
+    counted = _PARTS.search(first.walk_rule)
+    what = f"parts of hexagons, by {counted[1]}" if counted else "hexagons"
+    table.add_row(f"  {what}, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
     _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
     _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))

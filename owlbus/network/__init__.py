@@ -18,7 +18,7 @@ from owlbus.network.model import (
 )
 from owlbus.network.osm_file import read_paths
 from owlbus.network.report import NetworkReport
-from owlbus.network.walking import WalkGraph, WalkRule
+from owlbus.network.walking import WalkGraph, WalkRule, on_parts
 
 __all__ = [
     "MAX_LINK_S",
@@ -38,5 +38,6 @@ __all__ = [
     "WalkGraph",
     "WalkRule",
     "check_network",
+    "on_parts",
     "read_paths",
 ]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.errors import DataError
 from owlbus.network.validate import require_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.hexgrid import HexGrid
+    from owlbus.hexparts import HexParts
+    from owlbus.network.model import Network
     from owlbus.network.parts import Stops
 
     Floats = NDArray[np.float64]
@@ -131,6 +134,54 @@ def walk_sheds(grid: HexGrid, stops: Stops, rule: WalkRule) -> dict[str, Any]:
         "walk_m": rule.walk_m,
         "walk_rule": str(rule),
     }
+
+
+def on_parts(network: Network, parts: HexParts, counted: str = "area", paths: WalkGraph | None = None) -> Network:
+    """
+    The same stops and links, with walk sheds of parts of hexes: a part counts if its own centre lies within the walk.
+
+    With demand on the parts, a hex so counts by the share of it that lies within the walk of any stop of a plan, in steps of one part.
+    Errors of single hexes cancel out over a plan where stops stand anywhere. Stops of the lattice stand at the walk's own distance from
+    all six corners of a hex as wide, whose parts then count whole: there shares come out too high, as by the centre they come out too low.
+
+    Parameters
+    ----------
+    network
+        Network on whole hexes; its walk in metres is kept.
+    parts
+        The hexes and their parts.
+    counted
+        What a part's share of the hex is counted by, ``area`` or ``records``, for the words of the rule.
+    paths
+        Ways that people walk along; None takes the straight line.
+
+    Returns
+    -------
+    Network
+        On the grid of parts.
+
+    Raises
+    ------
+    DataError
+        If the network lies on another grid.
+    """
+    from owlbus.network.parts import Stops, unreached
+
+    if network.grid.fingerprint != parts.whole.fingerprint:
+        msg = (
+            f"network must lie on the grid that is cut, got {network.grid.n_hexes} and {parts.whole.n_hexes} hexes "
+            f"({network.grid.fingerprint} and {parts.whole.fingerprint}); cut the grid of the network"
+        )
+        raise DataError(msg)
+    grid, rule = parts.grid, WalkRule(network.walk_m, paths=paths)
+    home = grid.lonlat_to_hex(network.stop_lon, network.stop_lat)
+    sheds = walk_sheds(grid, Stops(network.stop_lon, network.stop_lat, home, list(network.stop_names)), rule)
+    words = str(rule).replace("centre of the hex", f"{parts.n_parts} parts of the hex by {counted}, the centre of each")
+    report = network.report
+    if report is not None:
+        notes = (*report.notes, f"each hex counts in {parts.n_parts} parts of {grid.radius_m:.0f} m, by {counted}")
+        report = replace(report, unreachable_hexes=unreached(grid, sheds["shed_hex"]), notes=notes)
+    return replace(network, grid=grid, stop_hex=home, **sheds | {"walk_rule": words}, report=report)
 
 
 def _points(grid: HexGrid, rule: WalkRule) -> Floats:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
+from owlbus.privacy import MIN_COUNT
 from owlbus.progress import current_progress
 from owlbus.rundir import read_run
 from owlbus.units import NightWindow
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand, DemandReport
     from owlbus.demand.counting import Account, Terms
     from owlbus.hexgrid import HexGrid
-    from owlbus.network import Network
+    from owlbus.hexparts import HexParts
+    from owlbus.network import Network, WalkGraph
     from owlbus.records import Source
     from owlbus.rundir import RunDir
     from owlbus.sample import City
+
+_REACHES = ("centre", "area", "records")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,9 @@ class Sources:
         Whether people walk along the footways of the extract instead of the straight line.
     walk_area_share
         Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+    reach
+        How a hex counts: ``centre`` as a whole; ``area`` in nine equal parts (seven of H3), people and trips spread evenly over them;
+        ``records`` in the same parts, each with the records that lie in it. A search holds 8 bytes for each pair of parts within reach.
     speed_kmh
         Commercial speed in km/h, layovers included.
     stretch
@@ -114,6 +121,7 @@ class Sources:
     walk_m: float = 500.0
     walk_network: bool = False
     walk_area_share: float | None = None
+    reach: str = "centre"
     speed_kmh: float = 19.0
     stretch: float = 1.25
     window: NightWindow = field(default_factory=NightWindow)
@@ -141,6 +149,8 @@ class Sources:
             problem = "--walk network needs footways; add --osm extract.osm.pbf"
         elif self.h3_resolution is not None and self.n_hexes is not None:
             problem = "--hexes counts planar hexagons and --h3 makes no planar ones; give one of them"
+        else:
+            problem = _reach_problem(self)
         if problem:
             raise UsageError(problem)
 
@@ -154,6 +164,17 @@ class Sources:
         """Files that the network is made from; of a feed in a folder its tables."""
         given = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
         return tuple(str(file) for name in given for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
+
+
+def _reach_problem(sources: Sources) -> str | None:
+    """Return why hexes cannot count as asked for, or None."""
+    if sources.reach not in _REACHES:
+        return f"--reach must be one of {', '.join(_REACHES)}, got {sources.reach!r}"
+    if sources.reach != "centre" and sources.walk_area_share is not None:
+        return "--walk-share asks of whole hexagons and --reach counts them in parts; give one of them"
+    if sources.reach == "records" and sources.masts is not None:
+        return "--reach records needs positions of records and --masts gives only those of antennas; take --reach area"
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +238,7 @@ class Reading:
     Attributes
     ----------
     grid
-        The hexes.
+        The hexes, or their parts if these count.
     demand
         Trips and people.
     report
@@ -228,6 +249,8 @@ class Reading:
         Files that were read.
     timings_s
         Seconds of each stage.
+    whole
+        The hexes that were laid.
     """
 
     grid: HexGrid
@@ -236,6 +259,7 @@ class Reading:
     city: City | None
     inputs: tuple[str, ...]
     timings_s: Mapping[str, float]
+    whole: HexGrid
 
 
 def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None) -> Reading:
@@ -262,6 +286,7 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
         If an option lies outside its range.
     """
     from owlbus.demand import estimate_demand
+    from owlbus.hexparts import cut_hexes
     from owlbus.records.finding import find_files
 
     timings: dict[str, float] = {}
@@ -269,7 +294,9 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
     files = _records_of(sources, city)
     current_progress().step("Lay the hexagons")
     with _timed(timings, "grid"):
-        grid = build_grid(sources, city)
+        whole = build_grid(sources, city)
+        parts = cut_hexes(whole) if sources.reach != "centre" else None
+        grid = parts.grid if parts is not None and sources.reach == "records" else whole
     with _timed(timings, "demand"):
         demand, report = estimate_demand(
             files,
@@ -285,8 +312,26 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
             market_share=_market_share(sources, grid, city),
             run=_runner(sources),
         )
+        if parts is not None:
+            demand, report = _in_parts(sources.reach, parts, demand, report)
     inputs = (*(one.name for one in find_files(files)), sources.area, sources.masts, sources.market_share)
-    return Reading(grid, demand, report, city, tuple(name for name in inputs if name), timings)
+    named = tuple(name for name in inputs if name)
+    return Reading(whole if parts is None else parts.grid, demand, report, city, named, timings, whole)
+
+
+def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
+    """Return the demand on parts of hexes, with a note: spread evenly, or as counted there without trips within one whole hex."""
+    from owlbus.demand import leaving_their_hex, spread_over_parts
+
+    size = f"{parts.n_parts} equal parts of {parts.grid.radius_m:.0f} m"
+    if reach == "area":
+        note = f"people and trips of each hexagon are spread evenly over {size}"
+        demand = spread_over_parts(demand, parts)
+    else:
+        demand, dropped = leaving_their_hex(demand, parts)
+        told = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
+        note = f"records are counted in {size} of each hexagon; {told} trips a night between parts of one hexagon are left out"
+    return demand, replace(report, notes=(*report.notes, note))
 
 
 def check_records(sources: Sources) -> tuple[DemandReport, list[str]]:
@@ -382,7 +427,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     named = [Path(name).name for name in (sources.nodes, sources.gtfs, sources.osm) if name]
     current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
     with _timed(timings, "network"):
-        network = build_network(sources, read.grid, read.city)
+        network = build_network(sources, read.whole, read.city)
     inputs = (*read.inputs, *sources.network_files)
     return Study(read.grid, read.demand, network, sources.is_synthetic, read.city, read.report, inputs, timings)
 
@@ -451,7 +496,7 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     sources
         Files of the network, walk in metres and speed in km/h.
     grid
-        The hexes; None lays some around the stops of a feed or the main roads of an extract.
+        The whole hexes; None lays some around the stops of a feed or the main roads of an extract.
     city
         Facts of the city, if there is one.
 
@@ -460,17 +505,27 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     Network
         The stop network.
     """
-    from owlbus.network import Network, read_paths
+    from owlbus.hexparts import cut_hexes
+    from owlbus.network import on_parts, read_paths
+
+    beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
+    needed = sources.walk_network and (beside or sources.reach != "centre")
+    paths = read_paths(sources.osm) if needed and sources.osm is not None else None
+    network = _on_whole_hexes(sources, grid, city, paths if beside else None)
+    return network if sources.reach == "centre" else on_parts(network, cut_hexes(network.grid), sources.reach, paths)
+
+
+def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, paths: WalkGraph | None) -> Network:
+    """Return the network of the best source named, with walks along `paths` beside a feed or tables."""
+    from owlbus.network import Network
 
     walk: dict[str, Any] = {"walk_m": sources.walk_m, "walk_area_share": sources.walk_area_share}
     merged: dict[str, Any] = {"merge_m": sources.merge_m, "night_factor": sources.night_factor, "radius_m": sources.radius_m}
     speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
     streets: dict[str, Any] = speed | {"stretch": sources.stretch}
-    beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
-    paths = read_paths(sources.osm) if beside and sources.osm is not None else None
     if sources.gtfs is not None:
         return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, hours=sources.window.hours, paths=paths, **walk, **merged)
-    if sources.osm is not None and not beside:
+    if sources.osm is not None and sources.nodes is None:
         return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **streets)
     if grid is None:
         msg = "road tables and the hex lattice need a study area; add --area outline.geojson, or --city seoul"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from owlbus.network import Network
     from owlbus.report.content import Content
     from owlbus.report.words import Words
 
 _METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
+_AREA_SHARE = re.compile(r"([0-9.]+) % of the hex")
 _SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -239,7 +242,7 @@ def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
     rule: Mapping[str, Any] = card["rule"]
     out_of_reach = int((network.hex_stop < 0).sum())
     texts = {
-        "presence": words("method.presence.text", radius=f"{network.grid.radius_m:g}", walk=f"{card['walk_m']:g}"),
+        "presence": _reach_text(card, network, words),
         "city": words("method.city.text"),
         "served": words(
             "method.served.text",
@@ -255,6 +258,15 @@ def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
         "call": words("method.call.text"),
     }
     return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]
+
+
+def _reach_text(card: Mapping[str, Any], network: Network, words: Words) -> str:
+    """How people are counted, and when a hexagon or a part of it is within the walk, as the rule of the scorecard says."""
+    rule = str(card["walk_rule"])
+    share = _AREA_SHARE.match(rule)
+    kind = "share" if share else "area" if " by area" in rule else "records" if " by records" in rule else "text"
+    least = words.percent(float(share[1]) / 100) if share else ""
+    return words(f"method.presence.{kind}", radius=f"{network.grid.radius_m:.0f}", walk=f"{card['walk_m']:g}", share=least)
 
 
 def _search_text(content: Content, words: Words) -> str:
