@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
 from owlbus.errors import DataError, UsageError
 from owlbus.hexgrid import HexGrid
@@ -557,3 +558,103 @@ def test_the_helsinki_extract_makes_a_sound_network(cases: Path) -> None:
     assert check_network(network).passed
     assert network.n_stops > 25
     assert network.line_lon.size > network.n_links
+
+
+class Mapped:
+    """Streets and turn restrictions of an extract as osmium alone reads them."""
+
+    def __init__(self, path: Path) -> None:
+        import osmium
+
+        self.ways: dict[int, tuple[dict[str, str], list[int]]] = {}
+        self.nodes_at: dict[tuple[int, int], list[int]] = {}
+        self.rules: list[tuple[str, list[tuple[str, int, str]]]] = []
+        for thing in osmium.FileProcessor(str(path)):
+            tags = dict(thing.tags)
+            if thing.is_node():
+                self.nodes_at.setdefault((thing.location.x, thing.location.y), []).append(thing.id)
+            elif thing.is_way() and "highway" in tags:
+                self.ways[thing.id] = (tags, [node.ref for node in thing.nodes])
+            elif thing.is_relation() and tags.get("type") == "restriction" and not {"bus", "psv"} & set(tags.get("except", "").split(";")):
+                members = [(member.type, member.ref, member.role) for member in thing.members]
+                self.rules.append((tags.get("restriction:bus") or tags.get("restriction", ""), members))
+
+    def steps(self) -> set[tuple[int, int]]:
+        """Neighbouring nodes of a street in the directions that buses may drive."""
+        found = set()
+        for tags, nodes in self.ways.values():
+            one = tags.get("oneway:bus") or tags.get("oneway:psv") or tags.get("oneway") or ""
+            is_round = tags.get("junction") in {"roundabout", "circular"} or tags["highway"] == "motorway"
+            one = "no" if any("opposite" in tags.get(key, "") for key in ("busway", "busway:left", "busway:right")) else one
+            ahead = one in {"yes", "true", "1"} or (not one and is_round)
+            found |= set() if one == "-1" else set(pairwise(nodes))
+            found |= set() if ahead else set(pairwise(nodes[::-1]))
+        return found
+
+    def turns(self) -> tuple[set[tuple[int, ...]], dict[tuple[int, int], set[int]]]:
+        """Ways of nodes that are forbidden, and the nodes that alone may follow a step."""
+        no: set[tuple[int, ...]] = set()
+        only: dict[tuple[int, int], set[int]] = {}
+        for rule, members in self.rules:
+            by_role = {role: [ref for _, ref, given in members if given == role] for role in ("from", "via", "to")}
+            if len(by_role["via"]) != 1 or not all(ref in self.ways for ref in by_role["from"] + by_role["to"]):
+                continue
+            via = by_role["via"] if ("n", by_role["via"][0], "via") in members else self.ways.get(by_role["via"][0], ((), ()))[1]
+            for way in (via, via[::-1]) if len(via) > 1 else (via,):
+                before = [a for ref in by_role["from"] for a, b in self._both_ways(ref) if way and b == way[0]]
+                after = {b for ref in by_role["to"] for a, b in self._both_ways(ref) if way and a == way[-1]}
+                if rule.startswith("no_"):
+                    no |= {(a, *way, b) for a in before for b in after}
+                elif rule.startswith("only_") and len(via) == 1 and after:
+                    only |= {(a, way[0]): after for a in before}
+        return no, only
+
+    def _both_ways(self, ref: int) -> list[tuple[int, int]]:
+        nodes = self.ways[ref][1]
+        return [*pairwise(nodes), *pairwise(nodes[::-1])]
+
+
+def nodes_of(line: np.ndarray, mapped: Mapped, steps: set[tuple[int, int]]) -> list[int]:
+    """Mapped nodes along a line; of several at one place the one that the street leads on to."""
+    found: list[int] = []
+    for point in np.rint(line * 1e7).astype(np.int64).tolist():
+        here = mapped.nodes_at.get(tuple(point), [])
+        on = [node for node in here if found and (found[-1], node) in steps]
+        found += (on or here)[:1]
+    return found
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("name", "least_rules", "longest"), [("Helsinki", 10, 3), ("porto_portugal", 200, 4)])
+def test_links_and_random_routes_of_real_extracts_keep_to_mapped_streets_their_direction_and_allowed_turns(
+    cases: Path, name: str, least_rules: int, longest: int
+) -> None:
+    """Both directions of 200 random routes; streets are left at stops only, for the other carriageway of the same street."""
+    path = cases / "osm" / f"{name}.osm.pbf"
+    network, mapped = Network.from_osm(path), Mapped(path)
+    steps = mapped.steps()
+    no, only = mapped.turns()
+    assert len(no) > least_rules
+    assert max(len(way) for way in no) == longest, "of Porto, one leads by way of a further street"
+    start = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr)).tolist()
+    way = {link: nodes_of(network.link_line(*link), mapped, steps) for link in zip(start, network.link_to.tolist(), strict=True)}
+    rng = np.random.default_rng(1)
+    rides = [[link] for link in way]
+    for _ in range(200):
+        stops = [int(rng.integers(network.n_stops))]
+        for _ in range(25):
+            stops.append(int(rng.choice(network.link_to[network.link_indptr[stops[-1]] : network.link_indptr[stops[-1] + 1]])))
+        rides += [list(pairwise(stops)), list(pairwise(stops[::-1]))]
+    halts = np.stack([network.stop_lon, network.stop_lat], axis=1) * [np.cos(np.radians(network.stop_lat.mean())), 1.0]
+    tree, where = cKDTree(halts), {node: place for place, nodes in mapped.nodes_at.items() for node in nodes}
+    for ride in rides:
+        driven = [node for link in ride for node in way[link]]
+        for a, b in pairwise(driven):
+            if a != b and (a, b) not in steps:
+                middle = np.mean([where[a], where[b]], axis=0) / 1e7 * [np.cos(np.radians(network.stop_lat.mean())), 1.0]
+                apart = np.hypot(*((np.array(where[a]) - where[b]) / 1e7 * [np.cos(np.radians(network.stop_lat.mean())), 1.0]))
+                assert tree.query(middle)[0] < apart + 100 / 111_000, "of a stop, the other carriageway lies 100 m off at most"
+        for k in range(len(driven) - 2):
+            assert not any(tuple(driven[k : k + size]) in no for size in range(3, longest + 1))
+            then = only.get((driven[k], driven[k + 1]))
+            assert then is None or driven[k + 2] in then or driven[k + 2] == driven[k + 1]
