@@ -182,7 +182,7 @@ class NetworkOptions:
             _NETWORK,
             "--reach",
             unit="NAME",
-            text="A hexagon counts whole by its centre, or in nine parts by area or by the records in each: centre, area or records.",
+            text="A hexagon counts whole by its centre, or in nine parts, which takes far longer: centre, area, or records in each part.",
         ),
     ] = "centre"
     stretch: Annotated[
