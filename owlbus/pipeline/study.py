@@ -73,7 +73,7 @@ class Sources:
         Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
     reach
         How a hex counts: ``centre`` as a whole; ``area`` in nine equal parts (seven of H3), people and trips spread evenly over them;
-        ``records`` in the same parts, each with the records that lie in it. Time and memory of a search
+        ``records`` in the same parts, each with the records that lie in it, for positions finer than a part. Time and memory of a search
         grow with the square of the parts within reach, 8 bytes a pair.
     speed_kmh
         Commercial speed in km/h, layovers included.
