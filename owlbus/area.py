@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.errors import DataError
+from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 _FEWEST_CORNERS = 3
+_BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What values of other types and depths than GeoJSON has cause."""
 
 
 def read_area(path: str | PathLike[str]) -> NDArray[np.float64] | BaseGeometry:
@@ -52,7 +54,11 @@ def read_area(path: str | PathLike[str]) -> NDArray[np.float64] | BaseGeometry:
     except UnicodeDecodeError:
         msg = f"{file}: is no text; name the outline of the study area as .geojson or .csv"
         raise DataError(msg) from None
-    return _polygons(file, text) if text.lstrip()[:1] == "{" else _ring(file, text)
+    try:
+        return _polygons(file, text) if text.lstrip()[:1] == "{" else _ring(file, text)
+    except csv.Error as error:
+        msg = f"{file}: is no readable table of corners ({error}); write the outline again"
+        raise DataError(msg) from None
 
 
 def _polygons(file: Path, text: str) -> BaseGeometry:
@@ -61,9 +67,9 @@ def _polygons(file: Path, text: str) -> BaseGeometry:
     from shapely.geometry import shape
 
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         parts = [shape(geometry) for geometry in _geometries(content)]
-    except (ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
+    except (*_BROKEN, shapely.errors.ShapelyError) as error:
         msg = f"{file}: is no valid GeoJSON ({type(error).__name__}); write the area as a Polygon or MultiPolygon"
         raise DataError(msg) from None
     areas = [part for part in parts if part.geom_type in {"Polygon", "MultiPolygon"}]
@@ -71,7 +77,11 @@ def _polygons(file: Path, text: str) -> BaseGeometry:
         found = ", ".join(sorted({part.geom_type for part in parts})) or "nothing"
         msg = f"{file}: must hold a Polygon or MultiPolygon, found {found}; write the outline of the study area as a polygon"
         raise DataError(msg)
-    whole: BaseGeometry = shapely.union_all(areas)
+    try:
+        whole: BaseGeometry = shapely.union_all(areas)
+    except shapely.errors.ShapelyError:
+        msg = f"{file}: holds polygons that cannot be joined; repair rings that cross themselves and positions that are no numbers"
+        raise DataError(msg) from None
     return whole
 
 
@@ -95,7 +105,7 @@ def _ring(file: Path, text: str) -> NDArray[np.float64]:
             f"{file}: must have the columns lon and lat, found {', '.join(rows.fieldnames or ()) or 'none'}; rename them, or write GeoJSON"
         )
         raise DataError(msg)
-    corners = []
+    corners: list[tuple[float, ...]] = []
     for line, row in enumerate(rows, start=2):
         corner = tuple(_number(row[names[column]]) for column in ("lon", "lat"))
         if not (math.isfinite(corner[0]) and math.isfinite(corner[1])):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     Axial = tuple[NDArray[np.int32], NDArray[np.int32]]
 
-_MAX_CANDIDATES = 5_000_000
+_MAX_CANDIDATES = 2_000_000
+_AT_ONCE = 100_000
 _DISTANCE_DECIMALS = 6
 _OVERLAP_DECIMALS = 3
 _MIN_H3, _MAX_H3 = 5, 11
@@ -141,7 +142,11 @@ def touching_hexes(flat: BaseGeometry, radius_m: float) -> Axial:
 
     q, r = _candidates(flat, radius_m, 2 * radius_m)
     shapely.prepare(flat)
-    touch = shapely.intersects(flat, _polygons(q, r, radius_m))
+    touch: NDArray[np.bool_] = shapely.contains_xy(flat, *projection.centres_m(q, r, radius_m))
+    others = np.flatnonzero(~touch)
+    for low in range(0, others.size, _AT_ONCE):
+        rows = others[low : low + _AT_ONCE]
+        touch[rows] = shapely.intersects(flat, _polygons(q[rows], r[rows], radius_m))
     return q[touch], r[touch]
 
 
@@ -170,18 +175,36 @@ def nearest_hexes(flat: BaseGeometry, radius_m: float, n_hexes: int) -> Axial:
     reach_m = 4 * radius_m
     while True:
         q, r = _candidates(flat, radius_m, reach_m)
-        polygons = _polygons(q, r, radius_m)
         shapely.prepare(flat)
-        distance = np.round(shapely.distance(polygons, flat), _DISTANCE_DECIMALS)
+        distance = _distances(flat, q, r, radius_m)
         if (distance <= reach_m - 2 * radius_m).sum() >= n_hexes:
             break
         reach_m *= 2
-    touch = distance == 0
+    touch = np.flatnonzero(distance == 0)
     overlap = np.zeros(q.size)
-    overlap[touch] = shapely.area(shapely.intersection(polygons[touch], flat))
-    order = np.lexsort((np.arange(q.size), -np.round(overlap, _OVERLAP_DECIMALS), distance))
+    if touch.size > n_hexes:  # else all of them are taken, whatever their overlap
+        overlap[touch] = _overlaps(flat, q[touch], r[touch], radius_m)
+    order = np.lexsort((np.arange(q.size), -overlap, distance))
     keep = np.sort(order[:n_hexes])
     return q[keep], r[keep]
+
+
+def _distances(flat: BaseGeometry, q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.float64]:
+    """Distance of each hex from an area in metres, to a micrometre; some polygons are at hand at a time, to bound the memory."""
+    import shapely
+
+    parts = [slice(low, low + _AT_ONCE) for low in range(0, q.size, _AT_ONCE)]
+    distance = np.concatenate([shapely.distance(_polygons(q[part], r[part], radius_m), flat) for part in parts])
+    return np.round(distance, _DISTANCE_DECIMALS)
+
+
+def _overlaps(flat: BaseGeometry, q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.float64]:
+    """Overlap of each hex with an area in square metres, to 0.001 of them."""
+    import shapely
+
+    parts = [slice(low, low + _AT_ONCE) for low in range(0, q.size, _AT_ONCE)]
+    overlap = np.concatenate([shapely.area(shapely.intersection(_polygons(q[part], r[part], radius_m), flat)) for part in parts])
+    return np.round(overlap, _OVERLAP_DECIMALS)
 
 
 def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:

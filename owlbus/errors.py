@@ -2,6 +2,35 @@
 
 from __future__ import annotations
 
+_MOST_SIGNS, _HEAD_SIGNS = 900, 600
+"""Signs of a message at most, and of its beginning where the middle is left out."""
+
+
+def one_line(text: str) -> str:
+    r"""
+    Text as one line that a terminal can show: ends of lines as blanks, signs that steer terminals as escapes, the middle left out if long.
+
+    Parameters
+    ----------
+    text
+        Anything, parts of foreign files included.
+
+    Returns
+    -------
+    str
+        At most 900 signs; the beginning and the end stay, since the end tells the way out.
+
+    Examples
+    --------
+    >>> one_line("no column \x1b[31mlon\n in the file")
+    'no column \\x1b[31mlon  in the file'
+    """
+    signs = (sign if sign.isprintable() else " " if sign in "\r\n\t" else repr(sign)[1:-1] for sign in text.strip())
+    line = "".join(signs)
+    if len(line) <= _MOST_SIGNS:
+        return line
+    return f"{line[:_HEAD_SIGNS]} … {line[_HEAD_SIGNS - _MOST_SIGNS + 3 :]}"
+
 
 class OwlbusError(Exception):
     """
@@ -16,6 +45,9 @@ class OwlbusError(Exception):
     """
 
     exit_code: int = 70
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class FindingError(OwlbusError):

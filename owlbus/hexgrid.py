@@ -11,7 +11,7 @@ import numpy as np
 
 from owlbus import cover, projection
 from owlbus.errors import DataError, UsageError
-from owlbus.storage import read_parquet, write_parquet
+from owlbus.storage import read_parquet, rebuilding, write_parquet
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -436,8 +436,9 @@ class HexGrid:
             If the file is missing or is no grid.
         """
         table, settings = read_parquet(path, "grid")
-        q, r = (table[name].to_numpy() for name in ("q", "r"))
-        return cls(settings["crs"], settings["radius_m"], settings["layout"], q, r, settings["anchor"])
+        with rebuilding(path, "grid"):
+            q, r = (table[name].to_numpy() for name in ("q", "r"))
+            return cls(settings["crs"], settings["radius_m"], settings["layout"], q, r, settings["anchor"])
 
     def _columns(self) -> dict[str, Any]:
         """Columns that people and other programs read."""

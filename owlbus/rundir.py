@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import DataError, UsageError
+from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 _PART = ".owlbus-part"
 _LOCK = ".owlbus-lock"
 _OWNER_ONLY = 0o600
+_MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "timings_s": dict}
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "geopandas", "shapely", "pyproj", "h3", "highspy", "matplotlib")
 
 
@@ -209,7 +211,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path) / RUN_FILE
     try:
-        found = json.loads(file.read_bytes())
+        found = parse_json(file.read_bytes())
     except FileNotFoundError:
         msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {path}"
         raise DataError(msg) from None
@@ -220,7 +222,16 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     if version != RUN_SCHEMA_VERSION:
         msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
         raise DataError(msg)
-    return dict(found)
+    for name, kind in _MEMBERS.items():
+        if not isinstance(found.get(name, kind()), kind):
+            msg = f"{file}: {name} must be a {kind.__name__}, got {type(found[name]).__name__}; write the run again"
+            raise DataError(msg)
+    whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | found
+    foreign = [name for name, digest in whole["outputs"].items() if not (_is_plain(name) and isinstance(digest, str))]
+    if foreign:
+        msg = f"{file}: outputs must be plain file names with a SHA-256 each, got {foreign[0]!r} ({len(foreign)} such); write the run again"
+        raise DataError(msg)
+    return whole
 
 
 def check_run(path: str | os.PathLike[str]) -> list[str]:
@@ -245,6 +256,29 @@ def check_run(path: str | os.PathLike[str]) -> list[str]:
         elif _sha256(file) != digest:
             broken.append(f"{name} has changed since {RUN_FILE} was written")
     return broken
+
+
+def require_unchanged(file: str | os.PathLike[str]) -> None:
+    """
+    Refuse a file of a run directory that is not what its ``run.json`` says; a folder without one says nothing.
+
+    Parameters
+    ----------
+    file
+        The file.
+
+    Raises
+    ------
+    DataError
+        If its SHA-256 is another one, or ``run.json`` cannot be read.
+    """
+    target = Path(file)
+    if not (target.parent / RUN_FILE).is_file():
+        return
+    digest = read_run(target.parent)["outputs"].get(target.name)
+    if digest is not None and digest != _sha256(target):
+        msg = f"{target}: has changed since {RUN_FILE} was written; write the run again"
+        raise DataError(msg)
 
 
 def to_json_bytes(value: object) -> bytes:
@@ -345,7 +379,12 @@ def _outputs_of(target: Path) -> list[str]:
         names = list(read_run(target)["outputs"])
     except DataError:
         return []
-    return [name for name in names if name == Path(name).name]
+    return [name for name in names if _is_plain(name)]
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name stays in its folder."""
+    return name not in {"", ".", ".."} and not set(name) & {"/", "\\", "\0"}
 
 
 def _make_dir(target: Path) -> list[Path]:
@@ -396,7 +435,7 @@ def _refuse_foreign(target: Path) -> None:
 def _is_record(file: Path) -> bool:
     """Tell whether a ``run.json`` is one that a run wrote."""
     try:
-        found = json.loads(file.read_bytes())
+        found = parse_json(file.read_bytes())
     except ValueError:
         return False
     return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.errors import DataError
+from owlbus.errors import DataError, OwlbusError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import pyarrow as pa
 
@@ -84,14 +85,69 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
     target = Path(path)
     try:
         table = pq.read_table(target)
+        table.validate(full=True)
+        settings = parse_json((table.schema.metadata or {}).get(_KEY, b"{}"))
     except FileNotFoundError as error:
         msg = f"{target}: no such file; name a {kind} file that owlbus wrote"
         raise DataError(msg) from error
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{target}: is no readable Parquet file; name a {kind} file that owlbus wrote"
         raise DataError(msg) from error
-    settings: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_KEY, b"{}"))
-    if settings.get("kind") != kind:
-        msg = f"{target}: holds {settings.get('kind', 'no owlbus table')!r} where {kind!r} is wanted; name a {kind} file that owlbus wrote"
+    found = settings.get("kind", "no owlbus table") if isinstance(settings, dict) else "no owlbus table"
+    if found != kind:
+        msg = f"{target}: holds {found!r} where {kind!r} is wanted; name a {kind} file that owlbus wrote"
         raise DataError(msg)
     return table, settings
+
+
+@contextmanager
+def rebuilding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
+    """
+    Turn whatever goes wrong while a table of `read_parquet` becomes what it was into one line.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What the table is.
+
+    Raises
+    ------
+    DataError
+        In place of the errors that columns and settings of other names, types and sizes cause.
+    """
+    try:
+        yield
+    except OwlbusError as error:
+        msg = f"{path}: is no sound {kind} file: {error}"
+        raise DataError(msg) from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        msg = f"{path}: is a damaged {kind} file ({type(error).__name__}); write it again"
+        raise DataError(msg) from error
+
+
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """
+    Value of a JSON text of any depth.
+
+    Parameters
+    ----------
+    text
+        JSON, UTF-8 where it is bytes.
+
+    Returns
+    -------
+    Any
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, or nested deeper than the parser reaches.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None

@@ -257,7 +257,7 @@ def test_a_multipolygon_is_covered_part_by_part() -> None:
         (lambda: HexGrid.cover(BOX, 0), r"radius_m must lie in \[1, 100000\], got 0"),
         (lambda: HexGrid.cover(BOX, float("nan")), r"radius_m must lie in \[1, 100000\], got nan"),
         (lambda: HexGrid.cover(BOX, n_hexes=0), r"n_hexes must lie in \[1, 5000000\], got 0"),
-        (lambda: HexGrid.cover([(0, 0), (9, 0), (9, 9)], 10), r"radius_m must leave at most 5000000 hexes .* choose larger hexes"),
+        (lambda: HexGrid.cover([(0, 0), (9, 0), (9, 9)], 10), r"radius_m must leave at most 2000000 hexes .* choose larger hexes"),
         (lambda: HexGrid.from_h3(BOX, 12), r"resolution must lie in \[5, 11\], got 12"),
         (lambda: HexGrid(GRID.crs, 500, "square", GRID.q, GRID.r), r"layout must be one of planar, h3, got 'square'"),
     ],

@@ -23,7 +23,7 @@ from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.talk import show_traceback
 from owlbus.cli.timetable import timetable
-from owlbus.errors import OwlbusError
+from owlbus.errors import OwlbusError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,5 +147,5 @@ def _fail(message: str, code: int, error: BaseException | None = None) -> int:
     """Say why the program ends, in one line, and return the code that it ends with."""
     if error is not None and show_traceback():
         traceback.print_exception(error)
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201 - the one line that every failure ends with
+    print(f"error: {one_line(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201 - the one line that every failure ends with
     return code

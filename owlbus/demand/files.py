@@ -11,10 +11,12 @@ import numpy as np
 from owlbus.demand.table import Demand
 from owlbus.errors import DataError
 from owlbus.records.files import RESTRICTED, write_restricted
-from owlbus.storage import read_parquet
+from owlbus.storage import read_parquet, rebuilding
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    import pyarrow as pa
 
 KIND = "demand"
 SCHEMA_VERSION = 1
@@ -82,10 +84,16 @@ def read_demand(path: str | PathLike[str]) -> Demand:
         If the file is missing, damaged or holds something else.
     """
     table, scope = read_parquet(path, KIND)
-    if scope["schema_version"] != SCHEMA_VERSION:
-        found = scope["schema_version"]
+    if scope.get("schema_version") != SCHEMA_VERSION:
+        found = scope.get("schema_version")
         msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with `owlbus demand`"
         raise DataError(msg)
+    with rebuilding(path, KIND):
+        return _rebuilt(table, scope)
+
+
+def _rebuilt(table: pa.Table, scope: dict[str, Any]) -> Demand:
+    """Return demand from columns and scope."""
     is_trip = table["measure"].cast("string").to_numpy() == "trips"
     values: dict[str, Any] = {name: table[name].to_numpy() for name in ("night", "hour", "origin", "value")}
     return Demand(

@@ -16,6 +16,7 @@ import numpy as np
 from owlbus.errors import DataError, UsageError
 from owlbus.evidence.coarse import coarse_counts
 from owlbus.privacy import MIN_COUNT, Counts
+from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -238,10 +239,10 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
     import shapely
 
     try:
-        features = json.loads(path.read_text("utf-8"))["features"]
+        features = parse_json(path.read_text("utf-8"))["features"]
         shapes = shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features])
         rows = [feature.get("properties") or {} for feature in features]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, shapely.GEOSException) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
         msg = f"{path.name}: must be a GeoJSON FeatureCollection of polygons, and is not ({type(error).__name__}); write it again"
         raise DataError(msg) from None
     _require_column(path, column, sorted({name for row in rows for name in row}))

@@ -179,7 +179,12 @@ def _frame(source: Path, read: Callable[[str], bytes | None], name: str) -> Any:
     except pl.exceptions.PolarsError as error:
         msg = f"{source}: {name}.txt is no readable table ({str(error).splitlines()[0]}); mend the line"
         raise DataError(msg) from None
-    frame = frame.rename({column: column.strip().strip('"').lower() for column in frame.columns})
+    names = [column.strip().strip('"').lower() for column in frame.columns]
+    if len(set(names)) < len(names):
+        double = next(name for name in names if names.count(name) > 1)
+        msg = f"{source}: {name}.txt has the column {double!r} twice ({names.count(double)} times); keep one of them"
+        raise DataError(msg)
+    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     missing = [column for column in _TABLES[name] if column not in frame.columns]
     if missing:
         msg = f"{source}: {name}.txt must have the column {missing[0]!r}, found {', '.join(frame.columns)}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from owlbus.hexgrid import HexGrid
 from owlbus.network.report import NetworkReport
-from owlbus.storage import read_parquet, write_parquet
+from owlbus.storage import read_parquet, rebuilding, write_parquet
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -85,6 +85,13 @@ def network_fields(path: str | PathLike[str]) -> dict[str, Any]:
         If the file is missing or is no network.
     """
     table, settings = read_parquet(path, "network")
+
+    with rebuilding(path, "network"):
+        return _fields(table, settings)
+
+
+def _fields(table: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: ANN401  # pyarrow ships no types
+    """Arguments of `Network` from columns and settings."""
 
     def values(name: str) -> Any:  # noqa: ANN401  # pyarrow ships no types
         return table[name].combine_chunks()

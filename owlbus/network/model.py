@@ -747,8 +747,11 @@ class Network:
             If the file is missing or is no network.
         """
         from owlbus.network.files import network_fields
+        from owlbus.storage import rebuilding
 
-        return cls(**network_fields(path))
+        fields = network_fields(path)
+        with rebuilding(path, "network"):
+            return cls(**fields)
 
     def _keep(self, name: str, array: NDArray[Any]) -> None:
         """Keep a derived array, read-only."""

@@ -132,7 +132,7 @@ def _scan(path: str | PathLike[str], *, walk: bool, drive: bool) -> _Found:
             take = found.node if item.is_node() else found.way if item.is_way() else found.relation if item.is_relation() else None
             if take is not None:
                 take(item, dict(item.tags))
-    except (RuntimeError, osmium.InvalidLocationError) as error:
+    except (RuntimeError, ValueError, ArithmeticError, osmium.InvalidLocationError) as error:
         msg = f"{source}: is no readable OpenStreetMap file ({str(error).splitlines()[0] or type(error).__name__}); download it again"
         raise DataError(msg) from None
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ from owlbus.limits import ServiceRule
 from owlbus.pipeline.study import read_study
 from owlbus.plan import read_plan
 from owlbus.report.content import Content, Told
-from owlbus.rundir import read_run
+from owlbus.rundir import read_run, require_unchanged
+from owlbus.storage import parse_json, rebuilding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,7 +150,12 @@ def read_contents(path: str | PathLike[str]) -> list[Content]:
     """
     folder = Path(path)
     study = read_study(folder)
-    about = read_run(folder)
+    with rebuilding(folder, "run"):
+        return _contents_of(folder, study, read_run(folder))
+
+
+def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
+    """Gather the contents of a run by what its files hold."""
     if about["command"] == "compare":
         return _read_comparison(folder, study, about)
     swept = _read_json(folder / "sweep.json") if about["command"] == "sweep" else None
@@ -201,8 +206,9 @@ def _require_files(folder: Path, *files: Path) -> None:
 def _read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object."""
     _require_files(file.parent, file)
+    require_unchanged(file)
     try:
-        values = json.loads(file.read_bytes())
+        values = parse_json(file.read_bytes())
     except ValueError:
         values = None
     if not isinstance(values, dict):

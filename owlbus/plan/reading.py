@@ -17,6 +17,7 @@ import numpy as np
 from owlbus.errors import DataError
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
+from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,6 +90,9 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
         return _snapped_plan(network, [(line.name, line.points) for line in lines], max_snap_m)
     except DataError as error:
         msg = f"{source.name}: {error}"
+        raise DataError(msg) from None
+    except csv.Error as error:
+        msg = f"{source.name}: is no readable table of way-points ({error}); write the file again"
         raise DataError(msg) from None
 
 
@@ -175,9 +179,12 @@ def _text(source: Path) -> str:
 def _geojson_lines(text: str) -> tuple[str, list[_Line]]:
     """Fingerprint that a FeatureCollection carries (or nothing) and its lines."""
     try:
-        found: Any = json.loads(text)
+        found = parse_json(text)
     except json.JSONDecodeError as error:
         msg = f"not valid JSON in line {error.lineno}, column {error.colno}: {error.msg}; write the file again"
+        raise DataError(msg) from None
+    except ValueError as error:
+        msg = f"not valid JSON: {error}; write the file again"
         raise DataError(msg) from None
     features = found.get("features") if isinstance(found, dict) and found.get("type") == "FeatureCollection" else None
     if not isinstance(features, list) or not features:
@@ -186,16 +193,20 @@ def _geojson_lines(text: str) -> tuple[str, list[_Line]]:
     return str(found.get("network", "")), [_geojson_line(feature, row) for row, feature in enumerate(features)]
 
 
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """Return a JSON object, empty where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
 def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON holds is known once it is checked
     """Line of one feature, its geometry checked."""
-    parts: dict[str, Any] = feature if isinstance(feature, dict) else {}
-    properties = parts.get("properties") or {}
-    geometry = parts.get("geometry") or {}
-    name = next((str(properties[key]) for key in _NAME_KEYS if properties.get(key) not in {None, ""}), f"route {row + 1}")
+    parts = _object(feature)
+    properties, geometry = _object(parts.get("properties")), _object(parts.get("geometry"))
+    name = next((str(properties[key]) for key in _NAME_KEYS if properties.get(key) not in (None, "")), f"route {row + 1}")
     try:
         positions = properties.get("stop_lonlat") or geometry["coordinates"]
         points = [(float(position[0]), float(position[1])) for position in positions]
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         points = []
     if geometry.get("type") != "LineString" or not points:
         msg = f"route {name!r} must be a LineString of [lon, lat] positions, got {geometry.get('type')} in feature {row + 1}"

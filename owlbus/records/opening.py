@@ -258,7 +258,7 @@ def _separator(file: Path) -> str:
     head = pl.read_csv(
         file, has_header=False, separator="\x01", quote_char=None, n_rows=1, infer_schema=False, encoding="utf8-lossy", glob=False
     )
-    line = str(head.item()) if head.height else ""
+    line = "".join(map(str, head.row(0))) if head.height else ""
     return max(_SEPARATORS, key=line.count)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
+from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -189,7 +189,7 @@ def read_city(folder: str | PathLike[str]) -> City:
     """
     root = Path(folder)
     try:
-        about = json.loads((root / "city.json").read_text("utf-8"))
+        about = parse_json((root / "city.json").read_text("utf-8"))
         return City(
             name=str(about["name"]),
             n_hexes=int(about["n_hexes"]),
@@ -206,7 +206,7 @@ def read_city(folder: str | PathLike[str]) -> City:
             calls_path=root / "calls.parquet",
             taxi_path=root / "taxi.parquet",
         )
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
         msg = f"{root}: no city can be read from it ({type(error).__name__}: {error}); it needs city.json and its GeoJSON files"
         raise DataError(msg) from error
 
@@ -255,7 +255,7 @@ def sample_network(city: City, grid: HexGrid | None = None) -> Network:
 
 def _features(root: Path, name: str) -> list[dict[str, Any]]:
     """Features of one of the city's GeoJSON files."""
-    features: list[dict[str, Any]] = json.loads((root / f"{name}.geojson").read_text("utf-8"))["features"]
+    features: list[dict[str, Any]] = parse_json((root / f"{name}.geojson").read_text("utf-8"))["features"]
     return features
 
 
