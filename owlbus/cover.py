@@ -93,10 +93,21 @@ def projected(area: BaseGeometry, crs: str) -> BaseGeometry:
     -------
     Polygon or MultiPolygon
         In metres.
+
+    Raises
+    ------
+    DataError
+        If it reaches so far around the globe that some of it has no place in the projection.
     """
     import shapely
 
-    return shapely.transform(area, lambda at: np.stack(projection.project(crs, at[:, 0], at[:, 1]), axis=1))
+    flat: BaseGeometry = shapely.transform(area, lambda at: np.stack(projection.project(crs, at[:, 0], at[:, 1]), axis=1))
+    if not np.isfinite(flat.bounds).all():
+        west, south, east, north = area.bounds
+        extent = f"lon {west:g} to {east:g} and lat {south:g} to {north:g}"
+        msg = f"an outline must fit one local projection, got {extent}; take one city, and drop positions far from it"
+        raise DataError(msg)
+    return flat
 
 
 def _candidates(flat: BaseGeometry, radius_m: float, margin_m: float) -> Axial:
@@ -226,15 +237,20 @@ def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
     Raises
     ------
     DataError
-        If a pentagon is among them.
+        If a pentagon is among them, or the area is too large for one local projection.
     UsageError
-        If `resolution` is out of range.
+        If `resolution` is out of range, or so fine that the area's box holds more cells than are laid at once.
     """
     import h3
     import shapely
 
     if not _MIN_H3 <= resolution <= _MAX_H3:
         msg = f"resolution must lie in [{_MIN_H3}, {_MAX_H3}], got {resolution}"
+        raise UsageError(msg)
+    west, south, east, north = projected(area, projection.local_crs(area.centroid.x, area.centroid.y)).bounds
+    n_box = round((east - west) * (north - south) / h3.average_hexagon_area(resolution, "m^2"))
+    if n_box > _MAX_CANDIDATES:  # H3 takes minutes and more where it meets half the globe
+        msg = f"resolution must leave at most {_MAX_CANDIDATES} cells in the area's box, got about {n_box}; choose a coarser one"
         raise UsageError(msg)
     cells = sorted(h3.h3shape_to_cells_experimental(h3.geo_to_h3shape(shapely.geometry.mapping(area)), resolution, contain="overlap"))
     if any(h3.is_pentagon(cell) for cell in cells):

@@ -7,14 +7,14 @@ import json
 import os
 import platform
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import DataError, UsageError
-from owlbus.storage import parse_json
+from owlbus.storage import LOCK, locked, parse_json, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,6 @@ RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 """Working files that hold what people did: only their owner may read them."""
 
 _PART = ".owlbus-part"
-_LOCK = ".owlbus-lock"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "timings_s": dict}
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "geopandas", "shapely", "pyproj", "h3", "highspy", "matplotlib")
@@ -133,8 +132,9 @@ class RunDir:
         """
         Move every file into place, `run.json` last, and remove what an earlier run left and this one did not write.
 
-        A file is replaced in one step: a reader sees the old or the new one, never half of one. ``run.json`` holds the
-        SHA-256 of the others, so that a run cut short in here shows.
+        All of them are on disk before the first one moves, and no signal but ``kill -9`` comes between the moves. A file is replaced in
+        one step: a reader sees the old or the new one, never half of one. A link of the same name is replaced, not followed. ``run.json``
+        holds the SHA-256 of the others, so that a run cut short in here shows.
 
         Parameters
         ----------
@@ -143,14 +143,19 @@ class RunDir:
         """
         part = self.path / _PART
         names = sorted(file.name for file in part.iterdir())
-        stale = set(_outputs_of(self.path)) - set(names)
+        stale = {name: digest for name, digest in _outputs_of(self.path).items() if name not in names}
         self.write_json(RUN_FILE, describe_run(record, {name: _sha256(part / name) for name in names}))
         for name in [*names, RUN_FILE]:
             (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
             _sync(part / name)
-            (part / name).replace(self.path / name)
-        for name in stale:
-            (self.path / name).unlink(missing_ok=True)
+            if (self.path / name).is_dir() and not (self.path / name).is_symlink():
+                msg = f"--out must leave room for {name}, but {self.path / name} is a folder; move it away or choose another folder"
+                raise UsageError(msg)
+        with undisturbed():
+            for name in [*names, RUN_FILE]:
+                (part / name).replace(self.path / name)
+            for name, digest in stale.items():
+                _remove_own(self.path / name, digest)
 
 
 @contextmanager
@@ -179,7 +184,7 @@ def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
     made = _make_dir(target)
     try:
         _refuse_foreign(target)
-        with _locked(target):
+        with _held(target):
             shutil.rmtree(target / _PART, ignore_errors=True)
             _part_dir(target)
             try:
@@ -371,15 +376,21 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _outputs_of(target: Path) -> list[str]:
-    """Plain names of the files that an earlier run in `target` wrote."""
+def _outputs_of(target: Path) -> dict[str, str]:
+    """Plain names and SHA-256 of the files that an earlier run in `target` wrote."""
     if not (target / RUN_FILE).is_file():
-        return []
+        return {}
     try:
-        names = list(read_run(target)["outputs"])
+        outputs: dict[str, str] = read_run(target)["outputs"]
     except DataError:
-        return []
-    return [name for name in names if _is_plain(name)]
+        return {}
+    return outputs
+
+
+def _remove_own(file: Path, digest: str) -> None:
+    """Remove a file that an earlier run wrote and nobody changed since; what somebody put in its place stays."""
+    if file.is_file() and not file.is_symlink() and _sha256(file) == digest:
+        file.unlink()
 
 
 def _is_plain(name: str) -> bool:
@@ -425,7 +436,7 @@ def _refuse_foreign(target: Path) -> None:
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"--out must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
@@ -442,34 +453,16 @@ def _is_record(file: Path) -> bool:
 
 
 @contextmanager
-def _locked(target: Path) -> Iterator[None]:
-    """Hold the folder for one run; the system lets go of it when the process ends, however it ends."""
-    lock = target / _LOCK
+def _held(target: Path) -> Iterator[None]:
+    """Hold the folder, refused as one that cannot be written where it is so."""
+    hold = locked(target)
     try:
-        stream = lock.open("a")
+        hold.__enter__()
     except OSError as error:
         raise _unwritable(target, error) from None
-    with stream:
-        if not _take(stream.fileno()):
-            msg = f"--out must not be in use, but another run is writing {target}; wait for it or choose another folder"
-            raise UsageError(msg)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-
-
-def _take(descriptor: int) -> bool:
-    """Take the lock of an open file without waiting; return whether it was free."""
-    try:
-        import fcntl
-    except ImportError:  # no such call outside POSIX: the run goes on unguarded
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    with ExitStack() as stack:
+        stack.push(hold)
+        yield
 
 
 def _umask() -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.errors import DataError, OwlbusError
+from owlbus.errors import DataError, OwlbusError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = b"owlbus"
+
+LOCK = ".owlbus-lock"
+"""File that a run holds in the folder it writes to."""
 
 
 def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind: str, settings: Mapping[str, Any], **extra: str) -> None:
@@ -98,6 +103,98 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
         msg = f"{target}: holds {found!r} where {kind!r} is wanted; name a {kind} file that owlbus wrote"
         raise DataError(msg)
     return table, settings
+
+
+WRITTEN = "what was to be written is written"
+"""What a stop that was put off says of the files."""
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """
+    Put Ctrl-C, SIGTERM and SIGHUP off until the block ends, so that files that belong together change together.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the end, if one of them came and is heeded.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    heeded = {}
+    for number in (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)):
+        if callable(signal.getsignal(number)):
+            heeded[number] = signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)
+    if came:
+        try:
+            signal.raise_signal(came[0])
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(WRITTEN) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """
+    Hold a folder for one run; the system lets go of it when the process ends, however it ends.
+
+    Parameters
+    ----------
+    folder
+        The folder, which exists.
+
+    Raises
+    ------
+    UsageError
+        If another run holds it.
+    OSError
+        If the folder cannot be written, or its lock is a link.
+    """
+    lock = folder / LOCK
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            if not _take(descriptor):
+                msg = f"--out must not be in use, but another run is writing {folder}; wait for it or choose another folder"
+                raise UsageError(msg)
+            if not _is_same(lock, descriptor):
+                continue  # the run that held it has just ended and taken the file away
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+        return
+
+
+def _take(descriptor: int) -> bool:
+    """Take the lock of an open file without waiting; return whether it was free."""
+    try:
+        import fcntl
+    except ImportError:  # no such call outside POSIX: the run goes on unguarded
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: as above
+        return True
+    return True
+
+
+def _is_same(lock: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(lock.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from owlbus.cli.app import COMMANDS, main, make_app
+from owlbus.cli import main
+from owlbus.cli.app import COMMANDS, make_app
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

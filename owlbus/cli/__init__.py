@@ -2,6 +2,32 @@
 
 from __future__ import annotations
 
-from owlbus.cli.app import main
+import sys
+from typing import TYPE_CHECKING
+
+from owlbus.cli.stopping import close_output, stop_code, stoppable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """
+    Run the program and leave with its exit code.
+
+    Parameters
+    ----------
+    args
+        Words after the program's name; those of the process by default.
+    """
+    with stoppable():
+        try:
+            from owlbus.cli.app import run
+
+            code = close_output(run(sys.argv[1:] if args is None else list(args)))
+        except KeyboardInterrupt:
+            print("error: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - before there is a command that could say it
+            code = stop_code()
+    sys.exit(code)

@@ -19,6 +19,7 @@ from owlbus.cli.options import grouped
 from owlbus.cli.plan import plan
 from owlbus.cli.report import report
 from owlbus.cli.score import score
+from owlbus.cli.stopping import stop_code
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.talk import show_traceback
@@ -51,8 +52,8 @@ _ABOUT = """
 Night-bus routes from call and taxi records: records, 500 m hexagons, demand, routes, evidence.
 """
 _EXITS = (
-    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, 3 bad input, 4 no plan keeps the limits, 5 refused for privacy, "
-    "70 a bug, 130 Ctrl-C with the best plan so far written."
+    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, 3 bad input, or no memory or disk for it, 4 no plan keeps the "
+    "limits, 5 refused for privacy, 70 a bug, 130 Ctrl-C, 143 SIGTERM and 129 SIGHUP, all three with the best plan so far written."
 )
 
 
@@ -93,18 +94,6 @@ def _version(*, on: bool) -> None:
         raise typer.Exit
 
 
-def main(args: Sequence[str] | None = None) -> None:
-    """
-    Run the program and leave with its exit code.
-
-    Parameters
-    ----------
-    args
-        Words after the program's name; those of the process by default.
-    """
-    sys.exit(run(sys.argv[1:] if args is None else list(args)))
-
-
 def run(args: Sequence[str]) -> int:
     """
     Run the program.
@@ -124,16 +113,30 @@ def run(args: Sequence[str]) -> int:
         command = typer.main.get_command(app)
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
-    except typer.TyperException as error:
-        return _fail(_one_line(error), error.exit_code, error)
-    except OwlbusError as error:
-        return _fail(str(error), error.exit_code, error)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{name}cannot be read or written ({error.strerror or error}); nothing was written", BAD_INPUT, error)
-    except Exception as error:  # noqa: BLE001 - the last door: whatever comes here is a bug, and is reported as one
-        return _fail(f"this is a bug in owlbus ({type(error).__name__}: {error}); report it with what -vv prints", BUG, error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: whatever comes here ends in one line
+        return _ended_by(error)
     return code if isinstance(code, int) else 0
+
+
+def _ended_by(error: BaseException) -> int:
+    """Say why the program ends, in one line, and return the code that it ends with."""
+    match error:
+        case typer.TyperException():
+            return _fail(_one_line(error), error.exit_code, error)
+        case OwlbusError():
+            return _fail(str(error), error.exit_code, error)
+        case KeyboardInterrupt() | typer.Abort():
+            return _fail("interrupted; nothing was written", stop_code(), error)
+        case BrokenPipeError():
+            code = 0  # a reader of the output that left early, such as head, has what it wanted
+        case MemoryError():
+            code = _fail("there is not enough memory; nothing was written: allow more, or read fewer or smaller files", BAD_INPUT, error)
+        case OSError():
+            name = f"{error.filename}: " if error.filename else ""
+            code = _fail(f"{name}cannot be read or written ({error.strerror or error}); nothing was written", BAD_INPUT, error)
+        case _:
+            code = _fail(f"this is a bug in owlbus ({type(error).__name__}: {error}); report it with what -vv prints", BUG, error)
+    return code
 
 
 def _one_line(error: typer.TyperException) -> str:

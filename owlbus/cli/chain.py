@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
+from owlbus.cli.stopping import stop_code
 from owlbus.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.rundir import RunDir
 
-INTERRUPTED = 130
 SYNTHETIC = "Synthetic demand, drawn so that the routes of 2013 reach about the 42 % that the city states: it cannot confirm that figure."
 
 
@@ -290,6 +290,6 @@ def require_share(name: str, value: float | None) -> None:
 
 
 def leave_if_interrupted(ran: PlanRun) -> None:
-    """Leave with the code of Ctrl-C if the search of `ran` was cut short; its plan is written by now."""
+    """Leave with the code of the signal if the search of `ran` was cut short; its plan is written by now."""
     if ran.result.was_interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(stop_code())

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.stopping import stop_code
 from owlbus.errors import OwlbusError
 from owlbus.progress import show_progress
 
@@ -28,9 +29,11 @@ SCHEMA_VERSION = 1
 
 
 class InterruptedRunError(OwlbusError):
-    """Ctrl-C before there was anything to keep."""
+    """A run that was stopped before there was anything to keep, or when all was written."""
 
-    exit_code = 130
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = stop_code()
 
 
 class Talk:
@@ -99,8 +102,8 @@ def talking(options: TalkOptions) -> Iterator[Talk]:
         try:
             with show_progress("silent" if options.quiet else "auto"):
                 yield Talk(options)
-        except KeyboardInterrupt:
-            msg = "interrupted; nothing was written"
+        except KeyboardInterrupt as stop:
+            msg = f"interrupted; {stop.args[0] if stop.args else 'nothing was written'}"
             raise InterruptedRunError(msg) from None
 
 

@@ -1,0 +1,79 @@
+"""How the program is stopped from outside: Ctrl-C, SIGTERM and a terminal that goes away end it in order, each with its own exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_SIGNALLED = 128
+_RECEIVED: list[int] = []
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """
+    Let SIGTERM and SIGHUP do what Ctrl-C does while the block runs: keep the best plan so far, or leave everything as it was.
+
+    A signal that is ignored, as by ``nohup``, stays so. After the block none of them is heeded, since the process only has to end.
+    """
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    is_main = threading.current_thread() is threading.main_thread()
+    for number in [getattr(signal, name) for name in names] if is_main else ():
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+    try:
+        yield
+    finally:
+        for number in [signal.SIGINT, *(getattr(signal, name) for name in names)] if is_main else ():
+            signal.signal(number, signal.SIG_IGN)
+
+
+def stop_code() -> int:
+    """
+    Exit code of a run that was stopped.
+
+    Returns
+    -------
+    int
+        128 plus the number of the first signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+    """
+    return _SIGNALLED + (_RECEIVED[0] if _RECEIVED else signal.SIGINT)
+
+
+def close_output(code: int) -> int:
+    """
+    Hand over what is left of the standard output.
+
+    Parameters
+    ----------
+    code
+        Exit code so far.
+
+    Returns
+    -------
+    int
+        The same, or 3 if there is no room for the output; a reader that left early, such as ``head``, is no fault.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is held goes nowhere, or the interpreter complains again
+        if not isinstance(error, BrokenPipeError):
+            print(f"error: standard output cannot be written ({error.strerror}); make room and run again", file=sys.stderr)  # noqa: T201 - as every failure ends
+            return code or 3
+    return code
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Take a signal as Ctrl-C is taken, and remember which one it was."""
+    del frame
+    _RECEIVED.append(number)
+    raise KeyboardInterrupt
