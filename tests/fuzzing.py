@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import faulthandler
 import gzip
 import io
 import json
 import os
+import random
 import resource
 import shutil
 import sys
 import tempfile
 import time
+import traceback
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,8 +31,7 @@ from owlbus.cli.app import make_app, run
 from owlbus.errors import OwlbusError
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from owlbus.hexgrid import HexGrid
     from owlbus.network import Network
@@ -417,20 +420,20 @@ def read_folder(folder: Path, data: bytes) -> None:
     read_plan(made / "plan.geojson", read_study(made).network)
 
 
-def report_folder(folder: Path, data: bytes) -> None:
+def report_folder(folder: Path, data: bytes) -> int:
     """Write the report of a run directory again."""
-    command(["report", str(unpacked(folder, data))])
+    return command(["report", str(unpacked(folder, data))])
 
 
-def score_folder(folder: Path, data: bytes) -> None:
+def score_folder(folder: Path, data: bytes) -> int:
     """Score the plan of a run directory again."""
     made = unpacked(folder, data)
-    command(["score", str(made / "plan.geojson"), "--run", str(made), "--json", "-q"])
+    return command(["score", str(made / "plan.geojson"), "--run", str(made), "--json", "-q"])
 
 
-def explain_folder(folder: Path, data: bytes) -> None:
+def explain_folder(folder: Path, data: bytes) -> int:
     """Ask a question on a run directory."""
-    command(["explain", str(unpacked(folder, data)), "--json", "-q"])
+    return command(["explain", str(unpacked(folder, data)), "--json", "-q"])
 
 
 def spoil_words(rng: random.Random, data: bytes) -> bytes:
@@ -442,12 +445,12 @@ def spoil_words(rng: random.Random, data: bytes) -> bytes:
     return "\0".join(words).encode("utf-8", "surrogatepass")
 
 
-def give_words(folder: Path, data: bytes) -> None:
+def give_words(folder: Path, data: bytes) -> int:
     """Run a command with these words."""
     words, here = data.decode("utf-8", "surrogatepass").split("\0"), Path.cwd()
     os.chdir(folder)
     try:
-        command([*words, "--out", str(folder / "nowhere" / "x")] if words[0] == "synth" else words)
+        return command([*words, "--out", str(folder / "nowhere" / "x")] if words[0] == "synth" else words)
     finally:
         os.chdir(here)
 
@@ -525,13 +528,13 @@ class Door:
     spoil
         Ways to spoil it.
     enter
-        Takes the folder and the spoilt bytes.
+        Takes the folder and the spoilt bytes; gives the exit code where a command was run.
     """
 
     name: str
     seed: Callable[[], bytes]
     spoil: tuple[Callable[[random.Random, bytes], bytes], ...]
-    enter: Callable[[Path, bytes], None]
+    enter: Callable[[Path, bytes], int | None]
 
     def drawn(self, rng: random.Random) -> bytes:
         """Return a spoilt input."""
@@ -653,10 +656,21 @@ def read_shares(folder: Path, data: bytes) -> None:
     read_market_share(at(folder, "share.csv", data), town(), {"One": (127.01, 37.51), "Two": (127.03, 37.52)})
 
 
-def configure(folder: Path, data: bytes) -> None:
+def configure(folder: Path, data: bytes) -> int:
     """Run a command that reads its defaults from a file."""
     config, calls, area = at(folder, "owlbus.toml", data), at(folder, "calls.csv", calls_csv()), at(folder, "area.csv", area_csv())
-    command(["demand", "--check", calls, "--area", area, "--config", config])
+    return command(["demand", "--check", calls, "--area", area, "--config", config])
+
+
+def demand_command(folder: Path, data: bytes) -> int:
+    """Estimate demand on the command line, and keep it."""
+    words = ["demand", at(folder, "calls.csv", data), "--area", at(folder, "area.csv", area_csv()), "--json", "-q"]
+    return command([*words, "--out", str(folder / "kept")])
+
+
+def feed_command(folder: Path, data: bytes) -> int:
+    """Make a network of a feed on the command line."""
+    return command(["network", "--gtfs", at(folder, "feed.zip", data), "--area", at(folder, "area.csv", area_csv()), "--json", "-q"])
 
 
 def command(words: list[str]) -> int:
@@ -703,6 +717,8 @@ DOORS = (
     Door("a plan as GeoJSON", plan_json, (spoil_bytes, spoil_json, spoil_json), read_routes),
     Door("a plan as a table", plan_csv, (spoil_bytes, spoil_csv), read_routes),
     Door("a run directory", made_run, (spoil_run,), read_folder),
+    Door("records on the command line", calls_csv, (spoil_bytes, spoil_csv, spoil_csv), demand_command),
+    Door("a feed on the command line", feed, (spoil_zip, spoil_zip, spoil_bytes), feed_command),
     Door("words", lambda: b"", (spoil_words,), give_words),
     Door("a configuration", lambda: TOML, (spoil_toml,), configure),
 )
@@ -725,12 +741,13 @@ def knock(door: Door, folder: Path, data: bytes) -> str:
     """
     Hand an input in, and hold the door to its promise.
 
-    Returns how it ended: the name of the error class, or ``taken``.
+    Returns how it ended: the name of the error class, the exit code of a command, or ``taken``.
     """
     began, before = time.perf_counter(), peak_mb()
     refusal: OwlbusError | None = None
+    code: int | None = None
     try:
-        door.enter(folder, data)
+        code = door.enter(folder, data)
     except OwlbusError as error:
         refusal = error
     if refusal is not None:
@@ -742,4 +759,42 @@ def knock(door: Door, folder: Path, data: bytes) -> str:
     spent = time.perf_counter() - began
     assert spent < MOST_S, f"{spent:.1f} s"
     assert peak_mb() - before < MOST_MB, f"{peak_mb() - before:.0f} MB more than before"
+    if code is not None:
+        return f"exit {code}"
     return "taken" if refusal is None else type(refusal).__name__
+
+
+def main(words: Sequence[str]) -> int:
+    """
+    Hand in many inputs at every door, and say how they ended.
+
+    The words are the number of inputs a door, a seed, and perhaps part of a door's name. What fails is kept in the current folder.
+    """
+    number, seed, only = int(words[0]), int(words[1]) if len(words) > 1 else 0, words[2] if len(words) > 2 else ""
+    total: Counter[str] = Counter()
+    for door in (door for door in DOORS + SLOW_DOORS if only in door.name):
+        began, slowest, ends = time.perf_counter(), 0.0, Counter[str]()
+        with tempfile.TemporaryDirectory() as place:
+            for turn in range(number if door in DOORS else -(-number // 10)):
+                rng = random.Random(f"{door.name}{seed + turn}")  # noqa: S311 - the same inputs from the same seed
+                data, entered = door.drawn(rng), time.perf_counter()
+                faulthandler.dump_traceback_later(60, exit=True)
+                try:
+                    ends[knock(door, Path(place), data)] += 1
+                except Exception:  # noqa: BLE001 - every one is a finding
+                    ends["FOUND"] += 1
+                    name = f"found_{door.name.replace(' ', '_')}_{seed + turn}"
+                    Path(name + ".bin").write_bytes(data)
+                    sys.stdout.write(f"{name}\n{traceback.format_exc()[-1500:]}\n")
+                slowest = max(slowest, time.perf_counter() - entered)
+        faulthandler.cancel_dump_traceback_later()
+        total.update(ends)
+        spent = time.perf_counter() - began
+        sys.stdout.write(f"{door.name}: {dict(ends)}, {spent:.1f} s, slowest {slowest:.2f} s, peak {peak_mb():.0f} MB\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{total.total():,} inputs: {dict(total)}\n")
+    return 1 if total["FOUND"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
