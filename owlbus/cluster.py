@@ -19,6 +19,7 @@ from owlbus.demand.counting import Account, Terms, count_part
 from owlbus.errors import UsageError
 from owlbus.progress import current_progress
 from owlbus.records.twins import may_have_twins
+from owlbus.storage import dropping, heed_parent_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -103,7 +104,7 @@ def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
         with _client(address, workers) as client:
             yield client.get_executor(pure=False, retries=3)
         return
-    with _processes(workers) as pool:
+    with _processes(workers) as pool, dropping(pool):
         yield pool
 
 
@@ -127,7 +128,7 @@ def _processes(n_workers: int) -> ProcessPoolExecutor:
     """Start processes that share nothing with this one."""
     import multiprocessing
 
-    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=heed_parent_only)
 
 
 def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Source]:
@@ -177,7 +178,7 @@ def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) 
     parts = parts_of(sources)
     step = current_progress().step(f"reading records in {n_workers} processes", total=len(parts))
     whole = Account()
-    with _processes(n_workers) as pool:
+    with _processes(n_workers) as pool, dropping(pool):
         for future in as_completed([pool.submit(_count_packed, terms, part) for part in parts]):
             whole.merge(pickle.loads(future.result()))  # noqa: S301 - from our own process
             step.advance()

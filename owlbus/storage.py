@@ -14,6 +14,7 @@ from owlbus.errors import DataError, OwlbusError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from concurrent.futures import Executor
 
     import pyarrow as pa
 
@@ -137,6 +138,38 @@ def undisturbed() -> Iterator[None]:
             signal.raise_signal(came[0])
         except KeyboardInterrupt:
             raise KeyboardInterrupt(WRITTEN) from None
+
+
+@contextmanager
+def dropping(pool: Executor) -> Iterator[None]:
+    """
+    Drop what a pool has not begun when the block fails, so that a stop does not wait for all of it.
+
+    Parameters
+    ----------
+    pool
+        Of processes or threads.
+
+    Raises
+    ------
+    DataError
+        If one of its processes was ended from outside.
+    """
+    from concurrent.futures import BrokenExecutor
+
+    try:
+        yield
+    except BrokenExecutor as error:
+        msg = "a worker process was ended from outside, perhaps for want of memory; use fewer workers, or run it again"
+        raise DataError(msg) from error
+    except BaseException:
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
+
+
+def heed_parent_only() -> None:
+    """Leave Ctrl-C to the process that started this one: a terminal sends it to both, and one of them answers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

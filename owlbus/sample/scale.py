@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from owlbus.sample.calls import call_table
 from owlbus.sample.partitions import call_partitions, taxi_partitions
 from owlbus.sample.taxi import taxi_table
 from owlbus.sample.world import make_world
-from owlbus.sample.writing import packing, whole_file
+from owlbus.sample.writing import packing, whole_files
+from owlbus.storage import dropping, heed_parent_only, locked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ def write_partitions(
     Raises
     ------
     UsageError
-        If a number lies outside its range, or a file cannot be written.
+        If a number lies outside its range, a file cannot be written, or another run is writing to the folder.
     """
     if not 1 <= n_files <= MAX_FILES or not 1 <= n_workers <= MAX_FILES:
         msg = f"--partitions and --workers must lie in [1, {MAX_FILES}], got {n_files} and {n_workers}"
@@ -115,7 +116,8 @@ def write_partitions(
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        _run(city, settings, tasks, n_workers)
+        with locked(Path(out)), whole_files([task.path for task in tasks]) as parts:
+            _run(city, settings, [replace(task, path=part) for task, part in zip(tasks, parts, strict=True)], n_workers)
     except OSError as error:
         msg = f"{out}: cannot be written ({error.strerror or error}); choose a folder that may be written"
         raise UsageError(msg) from error
@@ -148,10 +150,16 @@ def _run(city: City, settings: SynthSettings, tasks: Sequence[_Task], n_workers:
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin, initargs=(city, settings)) as pool:
+    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_apart, initargs=(city, settings)) as pool, dropping(pool):
         for future in as_completed([pool.submit(_write_file, task) for task in tasks]):
             rows += future.result()
             step.reach(rows)
+
+
+def _begin_apart(city: City, settings: SynthSettings) -> None:
+    """Begin in a process of its own."""
+    heed_parent_only()
+    _begin(city, settings)
 
 
 def _begin(city: City, settings: SynthSettings) -> None:
@@ -166,13 +174,12 @@ def _write_file(task: _Task) -> int:
     world, settings = _DRAWN["world"]
     writer: Any = None
     rows = 0
-    with whole_file(task.path) as part:
-        for partition in task.parts:
-            drawn = taxi_table(world, settings, partition) if task.is_taxi else call_table(world, settings, partition)
-            if not task.has_ids and not task.is_taxi:
-                drawn = drawn.drop_columns(["subscriber"])
-            writer = writer or pq.ParquetWriter(part, drawn.schema, **(packing(drawn.schema.names) | _QUICK))
-            writer.write_table(drawn, row_group_size=_ROW_GROUP)
-            rows += len(drawn)
-        writer.close()
+    for partition in task.parts:
+        drawn = taxi_table(world, settings, partition) if task.is_taxi else call_table(world, settings, partition)
+        if not task.has_ids and not task.is_taxi:
+            drawn = drawn.drop_columns(["subscriber"])
+        writer = writer or pq.ParquetWriter(task.path, drawn.schema, **(packing(drawn.schema.names) | _QUICK))
+        writer.write_table(drawn, row_group_size=_ROW_GROUP)
+        rows += len(drawn)
+    writer.close()
     return rows

@@ -17,6 +17,7 @@ from owlbus.sample.partitions import call_partitions, taxi_partitions
 from owlbus.sample.settings import SynthSettings
 from owlbus.sample.taxi import taxi_table
 from owlbus.sample.world import make_world
+from owlbus.storage import locked, undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +108,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     """
     Write synthetic records of a city as Parquet, with small CSV twins for reading by eye.
 
-    Memory does not grow with the rows: one partition is held at a time. Each file appears under its name once it is whole. The
+    Memory does not grow with the rows: one partition is held at a time. The files appear together, once all are whole. The
     bytes depend on the settings and on the version of pyarrow that packs them, on nothing else.
 
     Parameters
@@ -129,7 +130,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     DataError
         If the city leaves no land to live on.
     UsageError
-        If a file cannot be written.
+        If a file cannot be written, or another run is writing to the folder.
     """
     chosen = settings or SynthSettings()
     folder = Path(out)
@@ -139,8 +140,9 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     paths = [folder / name for name in ("calls.parquet", "taxi.parquet", "calls_few.csv", "taxi_few.csv")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(paths[0], paths[2], calls, chosen.n_calls, "drawing calls")
-        _write(paths[1], paths[3], taxi, chosen.n_taxi, "drawing taxi trips")
+        with locked(folder), whole_files(paths) as parts:
+            _write(parts[0], parts[2], calls, chosen.n_calls, "drawing calls")
+            _write(parts[1], parts[3], taxi, chosen.n_taxi, "drawing taxi trips")
     except OSError as error:
         msg = f"{folder}: cannot be written ({error.strerror or error}); choose a folder that may be written"
         raise UsageError(msg) from error
@@ -153,28 +155,34 @@ def _write(path: Path, twin_path: Path, tables: Iterator[pa.Table], n_rows: int,
 
     progress = current_progress().step(title, n_rows)
     step = max(1, n_rows // TWIN_ROWS)
-    with whole_file(path) as part, whole_file(twin_path) as twin_part:
-        first = next(tables)
-        names = first.schema.names
-        lines, rows = [",".join(names)], 0
-        with pq.ParquetWriter(part, first.schema, **packing(names)) as writer:
-            for table in chain([first], tables):
-                writer.write_table(table, row_group_size=len(table))
-                lines += _lines(table, range(-rows % step, len(table), step))
-                rows += len(table)
-                progress.reach(rows)
-        twin_part.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
+    first = next(tables)
+    names = first.schema.names
+    lines, rows = [",".join(names)], 0
+    with pq.ParquetWriter(path, first.schema, **packing(names)) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table, row_group_size=len(table))
+            lines += _lines(table, range(-rows % step, len(table), step))
+            rows += len(table)
+            progress.reach(rows)
+    twin_path.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`, renamed at the end, so that nobody meets half a file."""
-    part = path.with_name(f".{path.name}.part")
+def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """
+    Give temporary names beside `paths`, renamed together at the end, so that nobody meets half a file or files of two runs.
+
+    No signal but ``kill -9`` comes between the renames; where the block fails, the earlier files stay and nothing is left.
+    """
+    parts = [path.with_name(f".{path.name}.part") for path in paths]
     try:
-        yield part
-        part.replace(path)
+        yield parts
+        with undisturbed():
+            for part, path in zip(parts, paths, strict=True):
+                part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        for part in parts:
+            part.unlink(missing_ok=True)
 
 
 def packing(columns: Sequence[str]) -> dict[str, Any]:
