@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand
     from owlbus.limits import RouteLimits, SearchLimit
+    from owlbus.plan import Plan
     from owlbus.search.objective import Case, Objective
     from owlbus.search.proving import Prover
     from owlbus.search.result import Result
@@ -49,7 +50,7 @@ class Asked:
 
     Attributes
     ----------
-    objective, limits, wishes, n_routes, stop_when, seed
+    objective, limits, wishes, n_routes, stop_when, seed, begin
         As of `owlbus.search.plan_routes`.
     """
 
@@ -59,6 +60,7 @@ class Asked:
     n_routes: int
     stop_when: tuple[SearchLimit, ...]
     seed: int
+    begin: Plan | None = None
 
 
 def search_one(packed: bytes, asked: Asked, stream: np.random.Generator) -> Result:
@@ -85,12 +87,21 @@ def search_one(packed: bytes, asked: Asked, stream: np.random.Generator) -> Resu
 
     case = asked.wishes.case(unpacked_case(packed))
     chain = Chain(case, asked.objective, asked.limits, asked.n_routes, stream, asked.wishes)
+    if asked.begin is not None:
+        chain.load(asked.begin)
     with Prover(case, asked.objective, asked.limits, asked.n_routes, 0) as prover:
-        return Search(case, asked.objective, [chain], asked.stop_when, asked.seed, asked.wishes, prover).run()
+        search = Search(case, asked.objective, [chain], asked.stop_when, asked.seed, asked.wishes, prover)
+        return search.run(0 if asked.begin is None else len(asked.begin))
 
 
 def search_apart(
-    executor: Executor, case: Case, demand: Demand, asked: Asked, streams: Sequence[np.random.Generator], prover: Prover
+    executor: Executor,
+    case: Case,
+    demand: Demand,
+    asked: Asked,
+    streams: Sequence[np.random.Generator],
+    prover: Prover,
+    on_gain: Callable[[Plan], object] | None = None,
 ) -> Result:
     """
     Run each start on its own and keep the best plan, that of the first start on a tie.
@@ -107,6 +118,8 @@ def search_apart(
         Random numbers of each start.
     prover
         Lowers a bound here meanwhile.
+    on_gain
+        Told the plan of each start that beats those before it and keeps all wishes.
 
     Returns
     -------
@@ -130,6 +143,8 @@ def search_apart(
     try:
         for future in pending:
             found.append(future.result())
+            if on_gain is not None and found[-1] is _best(found) and not asked.wishes.broken(case.network, found[-1].plan):
+                on_gain(found[-1].plan)
             step.reach(len(found), f"best {max(result.share for result in found):.1%}")
         prover.finish(asked.stop_when, began)
     except KeyboardInterrupt:
@@ -138,7 +153,7 @@ def search_apart(
         if not found:
             raise
         ended_by = INTERRUPTED
-    best = max(found, key=lambda result: result.value_units)
+    best = _best(found)
     return replace(
         best,
         ended_by=ended_by or best.ended_by,
@@ -147,3 +162,8 @@ def search_apart(
         elapsed_s=time.perf_counter() - began,
         bound_units=prover.bound_units,
     )
+
+
+def _best(found: Sequence[Result]) -> Result:
+    """Return the result with the best plan, the first one on a tie."""
+    return max(found, key=lambda result: result.value_units)

@@ -11,6 +11,7 @@ import numpy as np
 
 from owlbus.errors import InfeasibleError, UsageError
 from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snapshot, TargetGap
+from owlbus.plan import check_plan
 from owlbus.progress import current_progress
 from owlbus.search.apart import Asked, search_apart
 from owlbus.search.chain import Chain
@@ -24,12 +25,13 @@ from owlbus.search.seeding import with_wanted
 from owlbus.search.wishes import Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from owlbus.demand import Demand
     from owlbus.limits import SearchLimit, ServiceRule
     from owlbus.network import Network
     from owlbus.search.apart import Executor
+    from owlbus.plan import Plan
 
 MOST_ROUTES = 64
 _CHUNK = 4_000
@@ -54,6 +56,8 @@ def plan_routes(
     n_starts: int = 2,
     bound_steps: int = 0,
     executor: Executor | None = None,
+    begin: Plan | None = None,
+    on_gain: Callable[[Plan], object] | None = None,
 ) -> Result:
     """
     Plan of K routes that serves as much demand as the search finds.
@@ -90,6 +94,10 @@ def plan_routes(
     executor
         Where the starts run, each on its own: an executor of `concurrent.futures` or a Dask client. With None they run in threads and
         learn from each other's routes, so that their plan is another one.
+    begin
+        Plan that every start goes on from, with at most K routes; it has to keep limits and wishes. None for none.
+    on_gain
+        Told the best plan after every turn, or start of an executor, that found a better one.
 
     Returns
     -------
@@ -99,7 +107,8 @@ def plan_routes(
     Raises
     ------
     UsageError
-        If `n_routes`, `n_starts` or `seed` lies outside its range, or `stop_when` holds no limit of steps or seconds.
+        If `n_routes`, `n_starts` or `seed` lies outside its range, `stop_when` holds no limit of steps or seconds, or `begin` breaks a
+        limit or a wish.
     InfeasibleError
         If no route keeps the limits, or a wish cannot be kept.
 
@@ -124,13 +133,19 @@ def plan_routes(
     case = asked.case(Case.build(network, demand, rule))
     require_possible(case, asked, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
+    if begin is not None:
+        _require_kept(network, begin, n_routes, limits, asked)
     if executor is not None:
+        apart = Asked(goal, limits, asked, n_routes, stop_when, seed, begin)
         with Prover(case, goal, asked.loosened(limits, network), n_routes, bound_steps) as prover:
-            return search_apart(executor, case, demand, Asked(goal, limits, asked, n_routes, stop_when, seed), streams, prover)
+            return search_apart(executor, case, demand, apart, streams, prover, on_gain)
     chains = [Chain(case, goal, limits, n_routes, stream, asked) for stream in streams]
     prices = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
+    if begin is not None:
+        for chain in chains:
+            chain.load(begin)
     with Prover(case, goal, asked.loosened(limits, network), n_routes, prices) as prover:
-        return Search(case, goal, chains, stop_when, seed, asked, prover).run()
+        return Search(case, goal, chains, stop_when, seed, asked, prover, on_gain).run(0 if begin is None else len(begin))
 
 
 class Search:
@@ -145,6 +160,7 @@ class Search:
         seed: int,
         wishes: Wishes,
         prover: Prover,
+        on_gain: Callable[[Plan], object] | None = None,
     ) -> None:
         self.case = case
         self.prover = prover
@@ -159,15 +175,17 @@ class Search:
         self.trace: list[TracePoint] = []
         self.pool = Pool()
         self.pooled = [0] * len(chains)
+        self.on_gain = on_gain
+        self.told = 0
 
-    def run(self) -> Result:
-        """Construct, anneal, and keep the best plan at any interruption."""
+    def run(self, n_begun: int = 0) -> Result:
+        """Construct all routes but the first `n_begun`, anneal, and keep the best plan at any interruption."""
         progress = current_progress()
         ended_by = INTERRUPTED
         try:
             with ThreadPoolExecutor(len(self.chains)) as pool:
                 step = progress.step("Construct routes", self.chains[0].frozen.size)
-                self._construct(pool, step.reach)
+                self._construct(pool, step.reach, n_begun)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
             self.prover.finish(self.stop_when, self.began, self._note)
@@ -190,10 +208,10 @@ class Search:
             bound_units=self.prover.bound_units,
         )
 
-    def _construct(self, pool: ThreadPoolExecutor, reach: object) -> None:
+    def _construct(self, pool: ThreadPoolExecutor, reach: object, n_begun: int) -> None:
         """Fill every chain's routes; a start that finds none at all means that none keeps the limits."""
         first = self.wishes.n_fixed
-        for k in range(first, self.chains[0].frozen.size):
+        for k in range(max(first, n_begun), self.chains[0].frozen.size):
             built = list(pool.map(lambda chain: chain.construct(k), self.chains))  # noqa: B023 -- used up before k changes
             if k == first and not any(built):
                 raise InfeasibleError(_why_none_fits(self.chains[0]))
@@ -218,6 +236,7 @@ class Search:
                 return "every route is fixed"
             self.steps += sum(tried)
             self._remember()
+            self._tell()
             if done < _RECOMBINE_AT <= self._done(self._snapshot()) and not self.wishes.binds_places:
                 self._recombine(pool)
             self._record()
@@ -237,6 +256,16 @@ class Search:
                 self.pooled[k] = chain.best_value
                 stops, counts = chain.best
                 self.pool.add(stops[row, :count] for row, count in enumerate(counts.tolist()) if count > 1)
+
+    def _tell(self) -> None:
+        """Hand the best plan over if it got better since it was handed over last, and keeps all wishes."""
+        best = self._best()
+        if self.on_gain is None or best.best_value <= self.told:
+            return
+        plan = best.best_plan()
+        if not self.wishes.broken(self.case.network, plan):
+            self.told = best.best_value
+            self.on_gain(plan)
 
     def _recombine(self, threads: ThreadPoolExecutor) -> None:
         """Go on from the best choice among all routes met, exact where no transfer counts."""
@@ -317,6 +346,19 @@ def _why_none_fits(chain: Chain) -> str:
         bounds.append(f"{at.max_total_length_m / 1000:g} km for all routes together")
     shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())
     return f"no route keeps the limits: {', '.join(bounds)}; the shortest link has {shortest_m} m and {shortest_s} s; allow more"
+
+
+def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLimits, wishes: Wishes) -> None:
+    """Refuse a plan to begin from that breaks a limit or a wish, or has more routes than are asked for."""
+    fixed = () if wishes.fixed is None else wishes.fixed.routes
+    broken = [*check_plan(network, begin, limits), *wishes.broken(network, begin)]
+    if len(begin) > n_routes:
+        broken.insert(0, f"it has {len(begin)} routes, and {n_routes} are asked for")
+    if any(mine.stops.tolist() != theirs.stops.tolist() for mine, theirs in zip(begin.routes, fixed, strict=False)):
+        broken.insert(0, "its first routes are not the fixed ones")
+    if broken:
+        msg = f"a search must go on from a plan that keeps limits and wishes, got one where {broken[0]}; begin anew"
+        raise UsageError(msg)
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
