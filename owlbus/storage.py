@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.errors import DataError, OwlbusError, UsageError
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterator, Mapping
     from concurrent.futures import Executor
 
@@ -105,6 +107,9 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
         raise DataError(msg)
     return table, settings
 
+
+MOST_SURE_BYTES, MOST_TIMES = 64 << 20, 200
+"""What may be unpacked whatever its packed size, in bytes, and how many times that size more may be."""
 
 WRITTEN = "what was to be written is written"
 """What a stop that was put off says of the files."""
@@ -281,3 +286,82 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds is k
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None
+
+
+def read_member(archive: zipfile.ZipFile, name: str, place: str | os.PathLike[str]) -> bytes:
+    """
+    Bytes of a member of a zip archive, none of which is written anywhere.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    name
+        Name of the member, as the archive spells it.
+    place
+        What messages call the archive.
+
+    Returns
+    -------
+    bytes
+        The member, unpacked.
+
+    Raises
+    ------
+    DataError
+        If it is damaged or encrypted, or unpacks to more bytes than a table of its packed size can hold.
+    """
+    import lzma
+    import struct
+    import zipfile
+    import zlib
+
+    size, packed = archive.getinfo(name).file_size, archive.getinfo(name).compress_size
+    _refuse_bomb(f"{place}: {name}", size, packed)
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError, struct.error, lzma.LZMAError, zlib.error) as error:
+        msg = f"{place}: {name} cannot be unpacked ({type(error).__name__}); download or write it again"
+        raise DataError(msg) from None
+
+
+def unpack_gzip(data: bytes, place: str | os.PathLike[str]) -> bytes:
+    """
+    Bytes of a whole gzip file.
+
+    Parameters
+    ----------
+    data
+        The file.
+    place
+        What messages call it.
+
+    Returns
+    -------
+    bytes
+        What was packed.
+
+    Raises
+    ------
+    DataError
+        If it unpacks to more bytes than a text of its packed size can hold.
+    EOFError, OSError, zlib.error
+        If it is damaged or cut off.
+    """
+    import gzip
+
+    most = max(MOST_SURE_BYTES, MOST_TIMES * len(data))
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+        found = stream.read(most + 1)
+    _refuse_bomb(str(place), len(found), len(data))
+    return found
+
+
+def _refuse_bomb(place: str, size: int, packed: int) -> None:
+    """Refuse `packed` bytes that unpack to `size`, if no table packs so well."""
+    if size > max(MOST_SURE_BYTES, MOST_TIMES * packed):
+        msg = (
+            f"{place} must unpack to at most {MOST_TIMES} times its {packed:,} bytes, got {size:,} bytes or more, which no table packs to; "
+            f"get it anew, or unpack it yourself"
+        )
+        raise DataError(msg)

@@ -15,6 +15,7 @@ import numpy as np
 from owlbus.errors import DataError, UsageError
 from owlbus.gtfs.frequencies import starts_by_trip
 from owlbus.plan import MAX_SNAP_M, Plan, Route, route_links
+from owlbus.storage import read_member
 from owlbus.timetable import Direction, Operation, Timetable
 from owlbus.timetable.blocks import build_blocks
 from owlbus.units import HOUR_S, parse_time
@@ -94,7 +95,7 @@ class _Run:
         self.start = times[0][0]
         self.arrive = [arrive - self.start for arrive, _ in times]
         self.depart = [depart - self.start for _, depart in times]
-        self.at = [float(call.get("shape_dist_traveled") or "nan") for call in calls]
+        self.at = [_metres(call.get("shape_dist_traveled") or "", trip) for call in calls]
 
     def starting(self, start_s: int) -> _Run:
         """Return the same journey at another time, its bus unknown."""
@@ -112,6 +113,15 @@ def _seconds(text: str, trip: Mapping[str, str]) -> int:
         raise DataError(msg) from None
 
 
+def _metres(text: str, trip: Mapping[str, str]) -> float:
+    """Metres along a trip in a feed; NaN where they are not told."""
+    try:
+        return float(text or "nan")
+    except ValueError:
+        msg = f"trip {trip['trip_id']!r}: shape_dist_traveled must be a number, got {text[:40]!r}; leave it empty where it is not known"
+        raise DataError(msg) from None
+
+
 def _tables(path: Path) -> dict[str, Rows]:
     """All tables of an archive as rows of text."""
     try:
@@ -121,11 +131,15 @@ def _tables(path: Path) -> dict[str, Rows]:
             if missing:
                 msg = f"{path.name}: a feed needs {', '.join(_FILES)}, {missing[0]} is missing ({len(missing)} such); write it again"
                 raise DataError(msg)
-            texts = {name: archive.read(name).decode("utf-8-sig") for name in sorted(names) if name.endswith(".txt")}
+            texts = {name: read_member(archive, name, path.name).decode("utf-8-sig") for name in sorted(names) if name.endswith(".txt")}
     except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         msg = f"{path.name}: a feed must be a zip archive of UTF-8 tables, got {type(error).__name__}; write it again"
         raise DataError(msg) from None
-    tables = {name: list(csv.DictReader(io.StringIO(text, newline=""), restval="")) for name, text in texts.items()}
+    try:
+        tables = {name: list(csv.DictReader(io.StringIO(text, newline=""), restval="")) for name, text in texts.items()}
+    except csv.Error as error:
+        msg = f"{path.name}: a table must be CSV, and is not ({error}); write it again"
+        raise DataError(msg) from None
     for name, columns in _NEEDED.items():
         _require_columns(path.name, name, tables.get(name, []), columns)
     for name, column, other in _NAMES_ROW_OF:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.errors import DataError, UsageError
+from owlbus.storage import read_member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -153,13 +154,7 @@ def _opener(source: Path) -> Callable[[str], bytes | None]:
 
     def read(name: str) -> bytes | None:
         entry = str(folder / name)
-        try:
-            return archive.read(entry) if entry in names else None
-        except (zipfile.BadZipFile, OSError, RuntimeError, zlib_error) as error:
-            msg = f"{source}: {name} cannot be unpacked ({type(error).__name__}); download the feed again"
-            raise DataError(msg) from None
-
-    from zlib import error as zlib_error
+        return read_member(archive, entry, source) if entry in names else None
 
     return read
 

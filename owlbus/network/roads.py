@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NODE_COLUMNS = ("node_id", "lon", "lat")
+_MOST_LINK_S = 1e7
 _LINK_COLUMNS = ("from_node", "to_node", "length_m", "freespeed_m_per_s")
 _STOP_COLUMNS = ("lon", "lat")
 
@@ -184,7 +185,7 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
     Raises
     ------
     DataError
-        If a column is missing, a node id is repeated, a position or length is no number in range, or no link is left.
+        If a column is missing, a node id is repeated, a position or length is no number in range, a link takes months, or no link is left.
     """
     node_table = read_table(nodes, "nodes", _NODE_COLUMNS)
     link_table = read_table(links, "links", _LINK_COLUMNS, ("road_type",))
@@ -203,7 +204,7 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
     if not use.any():
         msg = f"links must join two nodes of the node table, none of {use.size} does; check that both tables use the same ids"
         raise DataError(msg)
-    cost_ms = np.rint(metres / speed * 1000).astype(np.int64)
+    cost_ms = np.rint(_seconds(metres, speed) * 1000).astype(np.int64)
     rows = fastest(start[use], end[use], cost_ms[use], np.rint(metres[use] * 1000).astype(np.int64))
     counts = (
         ("road nodes", names.size),
@@ -214,6 +215,21 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
         ("road links given the median free speed of their road type", slow),
     )
     return largest_part(names, lon, lat, rows, _node_ranks(link_table, names.size, start, end, use), counts)
+
+
+def _seconds(metres: NDArray[np.float64], speed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds to drive each link, refused where no vehicle is so slow: sums of them have to stay whole numbers."""
+    with np.errstate(over="ignore"):
+        seconds = metres / speed
+    slow = ~(seconds <= _MOST_LINK_S)
+    if slow.any():
+        row = int(np.argmax(slow))
+        msg = (
+            f"links: length_m / freespeed_m_per_s must be at most {_MOST_LINK_S:g} s, got {metres[row]:g} m at {speed[row]:g} m/s in row "
+            f"{row + 1} ({int(slow.sum())} such rows); give speeds in metres a second, and leave those empty that nobody knows"
+        )
+        raise DataError(msg)
+    return seconds
 
 
 def _node_ranks(

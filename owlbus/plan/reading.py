@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
 import io
 import json
 import math
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import numpy as np
 from owlbus.errors import DataError
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
-from owlbus.storage import parse_json
+from owlbus.storage import parse_json, unpack_gzip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -169,9 +169,9 @@ def _text(source: Path) -> str:
     data = source.read_bytes()
     try:
         if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
+            data = unpack_gzip(data, source.name)
         return data.decode("utf-8-sig")
-    except (EOFError, OSError, UnicodeDecodeError) as error:
+    except (EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
         msg = f"{source.name}: a plan must be UTF-8 text, plain or as whole gzip, got {type(error).__name__}; write the file again"
         raise DataError(msg) from None
 
