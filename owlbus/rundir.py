@@ -7,7 +7,8 @@ import json
 import os
 import platform
 import shutil
-from contextlib import ExitStack, contextmanager
+import stat
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +26,7 @@ RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 """Working files that hold what people did: only their owner may read them."""
 
 _PART = ".owlbus-part"
+_KEPT = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "timings_s": dict}
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "geopandas", "shapely", "pyproj", "h3", "highspy", "matplotlib")
@@ -102,6 +104,22 @@ class RunDir:
         """
         return self.path / _PART / name
 
+    def keep(self) -> Path:
+        """
+        Folder for what a run that is stopped goes on from; `publish` removes it, since all is done then.
+
+        Returns
+        -------
+        Path
+            A folder that only the owner can enter, made where it is absent.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be made, or somebody else made it.
+        """
+        return _own_dir(self.path / _KEPT)
+
     def write_bytes(self, name: str, data: bytes) -> None:
         """
         Add a file with this content.
@@ -156,6 +174,7 @@ class RunDir:
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
                 _remove_own(self.path / name, digest)
+            shutil.rmtree(self.path / _KEPT, ignore_errors=True)
 
 
 @contextmanager
@@ -191,6 +210,8 @@ def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
                 yield RunDir(target)
             finally:
                 shutil.rmtree(target / _PART, ignore_errors=True)
+                with suppress(OSError):
+                    (target / _KEPT).rmdir()  # where nothing was kept
     finally:
         _remove_empty(made)
 
@@ -436,7 +457,7 @@ def _refuse_foreign(target: Path) -> None:
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _KEPT, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"--out must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
@@ -450,6 +471,20 @@ def _is_record(file: Path) -> bool:
     except ValueError:
         return False
     return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()
+
+
+def _own_dir(path: Path) -> Path:
+    """Make a folder for its owner alone, or take the one that is there if it is such a folder."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+        msg = f"--resume must go on from a folder of one's own, and {path} is none; remove it and run again"
+        raise UsageError(msg)
+    path.chmod(0o700)
+    return path
 
 
 @contextmanager

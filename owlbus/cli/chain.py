@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from owlbus.cli.talk import Talk
     from owlbus.pipeline import PlanRun, Request, Scored, Sources, Study
+    from owlbus.pipeline.keeping import Keeper
     from owlbus.plan import Plan
     from owlbus.rundir import RunDir
 
 SYNTHETIC = "Synthetic demand, drawn so that the routes of 2013 reach about the 42 % that the city states: it cannot confirm that figure."
 
 
-def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None) -> Study:
+def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None, keeper: Keeper | None = None) -> Study:
     """
     Build the study that the options name, or read it from an earlier run.
 
@@ -36,6 +37,8 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None) 
         Run directory to read it from, or None.
     run
         Where rejected rows are kept, or None.
+    keeper
+        Keeps what each file comes to in rows, or None.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None) 
     if sources is None:
         msg = "no records are named; give files of calls or taxi rides, --city seoul, or --run DIR"
         raise UsageError(msg)
-    return build_study(sources, rejected=None if run is None else run.stage("rejected.parquet"))
+    return build_study(sources, rejected=None if run is None else run.stage("rejected.parquet"), keeper=keeper)
 
 
 def announce_compilation(voice: Talk) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owlbus.cli.options import OUT, AreaOptions, DemandOptions, NetworkOptions, TalkOptions, sources_of
+from owlbus.cli.options import OUT, RESUME, AreaOptions, DemandOptions, NetworkOptions, TalkOptions, sources_of
+from owlbus.cli.resuming import going_on, keeper_of
 from owlbus.cli.show import demand_table, records_table, rules_table
 from owlbus.cli.talk import talking
 from owlbus.errors import FindingError, UsageError
@@ -24,6 +25,7 @@ def demand(
         typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
     ] = None,
     out: Annotated[str | None, OUT] = None,
+    resume: Annotated[bool, RESUME] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Only report what became of every row, also of files that would be refused; write nothing.")
     ] = False,
@@ -39,6 +41,9 @@ def demand(
     from owlbus.rundir import RunRecord, open_run_dir
 
     sources = sources_of(files, area, demand, NetworkOptions())
+    if resume and out is None:
+        msg = "--resume keeps what is done in the folder of --out; add --out DIR"
+        raise UsageError(msg)
     if check:
         _check(sources, talk, out)
         return
@@ -47,7 +52,9 @@ def demand(
             found = read_demand(sources)
         else:
             with open_run_dir(out) as run:
-                found = read_demand(sources, rejected=run.stage("rejected.parquet"))
+                keeper = keeper_of(run, resume=resume)
+                with going_on(voice, keeper):
+                    found = read_demand(sources, rejected=run.stage("rejected.parquet"), keeper=keeper)
                 found.grid.write(run.stage("grid.parquet"))
                 found.demand.write(run.stage("demand.parquet"))
                 run.publish(RunRecord("demand", settings_of_run(sources, None), None, found.inputs, None, found.timings_s))

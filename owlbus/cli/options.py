@@ -274,6 +274,11 @@ class SearchOptions:
 
 
 OUT = option(_TALK, "--out", "-o", unit="DIR", text="Run directory to write: absent, empty, or an earlier run, which is replaced.")
+RESUME = option(
+    _TALK,
+    "--resume",
+    text="Keep in --out what is done, until the run ends; go on from what a run that was stopped has kept there.",
+)
 MIN_PRESENCE = option(
     _TALK, "--min-presence", unit="SHARE", text="Gate: end with code 1 if fewer people than this share are within the walk of a stop."
 )

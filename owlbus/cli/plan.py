@@ -25,6 +25,7 @@ from owlbus.cli.options import (
     MIN_SERVED,
     OUT,
     REFERENCE,
+    RESUME,
     SNAP,
     AreaOptions,
     DemandOptions,
@@ -40,6 +41,7 @@ from owlbus.cli.options import (
     rule_of,
     sources_of,
 )
+from owlbus.cli.resuming import going_on, keeper_of, plan_to_go_on_from, require_whole
 from owlbus.cli.talk import talking
 from owlbus.cli.wishes import WishOptions, wished
 from owlbus.errors import UsageError
@@ -119,6 +121,7 @@ def plan(
     from_run: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run instead.")
     ] = None,
+    resume: Annotated[bool, RESUME] = False,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
     lang: Annotated[str, LANG] = "en",
@@ -131,6 +134,7 @@ def plan(
     Plan night routes on records of calls and taxi rides, and measure them: map, routes and scorecard in one folder.
     """
     from owlbus.pipeline import best_plan, score_study
+    from owlbus.pipeline.keeping import PlanKeeper
     from owlbus.rundir import open_run_dir
     from owlbus.score import CITY_SHARE
 
@@ -145,20 +149,32 @@ def plan(
     require_language(lang)
     trials.require(from_run, wishes)
     wishes.require_whole()
+    require_whole(resume=resume, base=wishes.base)
     request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice, open_run_dir(out) as run:
         announce_compilation(voice)
-        study = study_of(sources, from_run, run)
+        keeper = keeper_of(run, resume=resume)
+        with going_on(voice, keeper):
+            study = study_of(sources, from_run, run, keeper)
         warn(voice, study)
         given = reference_of(study, reference, max_snap)
         request = wished(request, wishes, limits, study, max_snap)
-        ran = best_plan(study, request)
+        if resume:
+            request = replace(request, begin=plan_to_go_on_from(study, run))
+            voice.say("no earlier plan to go on from" if request.begin is None else f"going on from a plan of {len(request.begin)} routes")
+        ran = best_plan(study, request, on_gain=PlanKeeper(run.keep()) if resume else None)
         ran, tried = _put_to_test(ran, trials, sources, run)
         held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)
         title = f"{len(ran.best.plan)} night routes"
         settings = settings_of_run(
-            sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic, robust=trials.robust
+            sources,
+            request,
+            run=from_run,
+            reference=reference,
+            is_synthetic=study.is_synthetic,
+            robust=trials.robust,
+            **({"resumed": request.begin is not None} if resume else {}),
         )
         publish(run, ran, held, settings, title, lang)
     show_run(voice, ran, held, out, title, CITY_SHARE if held is not None and reference is None else None, tried)

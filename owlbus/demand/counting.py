@@ -224,9 +224,9 @@ def counting(terms: Terms, n_threads: int = N_THREADS) -> Iterator[Counter]:
         yield Counter(terms, pool, idle, n_threads)
 
 
-def count_part(terms: Terms, sources: Sequence[Source]) -> Account:
+def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> Account:
     """
-    Count some files, or parts of them, on one thread: the unit of work for other processes.
+    Count some files, or parts of them: the unit of work for other processes.
 
     Parameters
     ----------
@@ -234,6 +234,8 @@ def count_part(terms: Terms, sources: Sequence[Source]) -> Account:
         What records are counted by.
     sources
         The files.
+    n_threads
+        Number of threads, >= 1.
 
     Returns
     -------
@@ -241,7 +243,7 @@ def count_part(terms: Terms, sources: Sequence[Source]) -> Account:
         What they came to.
     """
     packed: list[tuple[str, int, bytes]] = []
-    with counting(terms, 1) as counter:
+    with counting(terms, n_threads) as counter:
         for source in sources:
             with packed_rejected_rows() as (bin_, held):
                 counter.count(source, bin_ if terms.keeps_rejected else None, lambda rows: None)  # noqa: ARG005 - nobody watches

@@ -16,7 +16,7 @@ from owlbus.plan import plan_geojson, plan_measures, stops_geojson
 from owlbus.progress import current_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from owlbus.limits import SearchLimit
     from owlbus.pipeline.study import Study
@@ -63,6 +63,8 @@ class Request:
         Share of the stops of the base that may change, 0 to 1.
     scheduler
         Where the starts run, as `owlbus.cluster.executor` takes it; threads if None.
+    begin
+        Plan that the search goes on from, or None.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class Request:
     base: Plan | None = None
     max_change_share: float = 0.1
     scheduler: str | None = None
+    begin: Plan | None = None
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
@@ -161,7 +164,7 @@ class PlanRun:
     timings_s: Mapping[str, float]
 
 
-def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRun:
+def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:
     """
     Search for a plan and score it.
 
@@ -173,6 +176,8 @@ def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRu
         Routes, limits, objective and length of the search, in steps or seconds.
     name
         What people call the plan.
+    on_gain
+        Told the best plan whenever there is a better one; not where the request names a base.
 
     Returns
     -------
@@ -187,14 +192,14 @@ def best_plan(study: Study, request: Request, name: str = "this plan") -> PlanRu
         If no plan keeps limits and wishes.
     """
     began = time.perf_counter()
-    result = _search(study, request)
+    result = _search(study, request, on_gain)
     found = time.perf_counter()
     best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
     timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
     return PlanRun(study, request, result, best, timings)
 
 
-def _search(study: Study, request: Request) -> Result:
+def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | None) -> Result:
     """Search for a plan, near another one if there is a base."""
     from owlbus.cluster import executor
     from owlbus.pipeline.near import plan_near
@@ -215,6 +220,8 @@ def _search(study: Study, request: Request) -> Result:
         seed=request.seed,
         n_starts=request.n_starts,
         bound_steps=request.bound_steps,
+        begin=request.begin,
+        on_gain=on_gain,
     )
     if request.scheduler is None:
         return search()
@@ -291,8 +298,8 @@ def settings_of(request: Request) -> dict[str, Any]:
     dict
         Names with units in them; no limit reads None.
     """
-    values = asdict(replace(request, wishes=None, base=None))
-    del values["wishes"], values["base"], values["max_change_share"], values["scheduler"]
+    values = asdict(replace(request, wishes=None, base=None, begin=None))
+    del values["wishes"], values["base"], values["begin"], values["max_change_share"], values["scheduler"]
     if request.wishes is not None:
         values["wishes"] = request.wishes.to_dict()
     if request.base is not None:

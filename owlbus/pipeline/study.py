@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from owlbus.hexgrid import HexGrid
     from owlbus.hexparts import HexParts
     from owlbus.network import Network, WalkGraph
+    from owlbus.pipeline.keeping import Keeper
     from owlbus.records import Source
     from owlbus.rundir import RunDir
     from owlbus.sample import City
@@ -263,7 +264,7 @@ class Reading:
     whole: HexGrid
 
 
-def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None) -> Reading:
+def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None, keeper: Keeper | None = None) -> Reading:
     """
     Lay the grid, read records and estimate the demand.
 
@@ -273,6 +274,8 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
         Files and how to read them.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
+    keeper
+        Keeps what each file comes to, for a run that may be stopped; none by default.
 
     Returns
     -------
@@ -311,7 +314,7 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
             rejected=rejected,
             masts=sources.masts,
             market_share=_market_share(sources, grid, city),
-            run=_runner(sources),
+            run=_runner(sources) if keeper is None else keeper.counting(_runner(sources)),
         )
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
@@ -400,7 +403,7 @@ def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
     return str(city.calls_path), str(city.taxi_path)
 
 
-def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None) -> Study:
+def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None, keeper: Keeper | None = None) -> Study:
     """
     Read records, lay the grid, estimate the demand and build the network.
 
@@ -410,6 +413,8 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
         Files and how to read them.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
+    keeper
+        Keeps what each file comes to, for a run that may be stopped; none by default.
 
     Returns
     -------
@@ -423,7 +428,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     UsageError
         If an option lies outside its range.
     """
-    read = read_demand(sources, rejected=rejected)
+    read = read_demand(sources, rejected=rejected, keeper=keeper)
     timings = dict(read.timings_s)
     named = [Path(name).name for name in (sources.nodes, sources.gtfs, sources.osm) if name]
     current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
