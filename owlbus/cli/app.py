@@ -18,6 +18,7 @@ from owlbus.cli.network import network
 from owlbus.cli.options import grouped
 from owlbus.cli.plan import plan
 from owlbus.cli.report import report
+from owlbus.cli.room import is_out_of_memory, require_memory
 from owlbus.cli.score import score
 from owlbus.cli.stopping import stop_code
 from owlbus.cli.sweep import sweep
@@ -81,8 +82,9 @@ def _root(
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
     ] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Take the options that stand before a command, and see whether there is room for one."""
     del version
+    require_memory()
 
 
 def _version(*, on: bool) -> None:
@@ -129,7 +131,7 @@ def _ended_by(error: BaseException) -> int:
             return _fail("interrupted; nothing was written", stop_code(), error)
         case BrokenPipeError():
             code = 0  # a reader of the output that left early, such as head, has what it wanted
-        case MemoryError():
+        case _ if is_out_of_memory(error):
             code = _fail("there is not enough memory; nothing was written: allow more, or read fewer or smaller files", BAD_INPUT, error)
         case OSError():
             name = f"{error.filename}: " if error.filename else ""

@@ -592,7 +592,11 @@ def read_study(path: str | PathLike[str]) -> Study:
         msg = f"{folder}: demand has {demand.n_hexes} hexes and network {network.grid.n_hexes}; write the run again"
         raise DataError(msg)
     settings = about["settings"]
-    city = read_named_city(settings.get("city"))
+    name = settings.get("city")
+    if not isinstance(name, str | None):
+        msg = f"{folder}: city must be a name or null in the settings of run.json, got {type(name).__name__}; write the run again"
+        raise DataError(msg)
+    city = read_named_city(name)
     return Study(network.grid, demand, network, bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files))
 
 
