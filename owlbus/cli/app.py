@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 BUG = 70
 BAD_INPUT = 3
+_STOPPED_BY_PARSER = 130
 COMMANDS = (
     (demo, "Plan nine night routes on the sample city and hold them against those of 2013."),
     (plan, "Plan night routes on your own records: the main job."),
@@ -117,6 +118,8 @@ def run(args: Sequence[str]) -> int:
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: whatever comes here ends in one line
         return _ended_by(error)
+    if code == _STOPPED_BY_PARSER:
+        return _ended_by(KeyboardInterrupt())
     return code if isinstance(code, int) else 0
 
 

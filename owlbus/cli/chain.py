@@ -7,10 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import typer
-
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
-from owlbus.cli.stopping import stop_code
+from owlbus.cli.stopping import StoppedError
 from owlbus.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -295,4 +293,5 @@ def require_share(name: str, value: float | None) -> None:
 def leave_if_interrupted(ran: PlanRun) -> None:
     """Leave with the code of the signal if the search of `ran` was cut short; its plan is written by now."""
     if ran.result.was_interrupted:
-        raise typer.Exit(stop_code())
+        msg = "interrupted; the best plan so far is written"
+        raise StoppedError(msg)

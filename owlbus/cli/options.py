@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from owlbus.cli.stopping import stopped_in_order
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -331,7 +332,8 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def gathered(**given: object) -> None:
         taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
-        command(**taken, **given)
+        with stopped_in_order():
+            command(**taken, **given)
 
     spread_out: Any = gathered
     del spread_out.__wrapped__  # or the parser would look through it

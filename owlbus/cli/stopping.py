@@ -9,6 +9,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from owlbus.errors import OwlbusError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -34,6 +36,31 @@ def stoppable() -> Iterator[None]:
     finally:
         for number in [signal.SIGINT, *(getattr(signal, name) for name in names)] if is_main else ():
             signal.signal(number, signal.SIG_IGN)
+
+
+class StoppedError(OwlbusError):
+    """A run that was stopped before there was anything to keep, or when all was written."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = stop_code()
+
+
+@contextmanager
+def stopped_in_order() -> Iterator[None]:
+    """
+    Say what became of the files where a command is stopped, which the parser of words would not.
+
+    Raises
+    ------
+    StoppedError
+        In place of KeyboardInterrupt.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        msg = f"interrupted; {stop.args[0] if stop.args else 'nothing was written'}"
+        raise StoppedError(msg) from None
 
 
 def stop_code() -> int:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from owlbus.cli.stopping import stop_code
-from owlbus.errors import OwlbusError
 from owlbus.progress import show_progress
 
 if TYPE_CHECKING:
@@ -26,14 +24,6 @@ _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
 
 SCHEMA_VERSION = 1
 """Version of what `--json` prints; it grows when a name goes or changes its meaning."""
-
-
-class InterruptedRunError(OwlbusError):
-    """A run that was stopped before there was anything to keep, or when all was written."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message)
-        self.exit_code = stop_code()
 
 
 class Talk:
@@ -99,12 +89,8 @@ def talking(options: TalkOptions) -> Iterator[Talk]:
     with warnings.catch_warnings():
         if not options.verbose:
             warnings.simplefilter("ignore")
-        try:
-            with show_progress("silent" if options.quiet else "auto"):
-                yield Talk(options)
-        except KeyboardInterrupt as stop:
-            msg = f"interrupted; {stop.args[0] if stop.args else 'nothing was written'}"
-            raise InterruptedRunError(msg) from None
+        with show_progress("silent" if options.quiet else "auto"):
+            yield Talk(options)
 
 
 def _print(text: str) -> None:

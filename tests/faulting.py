@@ -1,0 +1,152 @@
+"""Runs that are stopped from outside at random moments, and what they leave behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fuzzing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CODES = {signal.SIGKILL: {-9}, signal.SIGINT: {130}, signal.SIGTERM: {143, -15}}
+"""How a run ends that a signal stopped; SIGTERM before the program has begun ends it as the system does."""
+
+
+def start(words: Sequence[str], **more: object) -> subprocess.Popen[bytes]:
+    """Start a command of its own session, so that a signal reaches it alone."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "owlbus", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, **more
+    )  # type: ignore[call-overload,no-any-return]
+
+
+def finish(words: Sequence[str], **more: object) -> tuple[int, str]:
+    """Run a command to its end; return exit code and what it said."""
+    process = start(words, **more)
+    _, said = process.communicate(timeout=120)
+    return process.returncode, said.decode()
+
+
+def stopped(words: Sequence[str], number: int, delay_s: float) -> tuple[int, str]:
+    """Start a command and send it a signal after some seconds; return exit code and what it said."""
+    process = start(words)
+    time.sleep(delay_s)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said.decode()
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that a user sees in a folder, by name; but for run.json, which tells the time taken."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".") and file.name != "run.json"]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    A command to be stopped.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    before, words
+        Words of an earlier run into the same folder, and of the one that is stopped; ``--out`` is added.
+    """
+
+    name: str
+    before: tuple[str, ...]
+    words: tuple[str, ...]
+
+    def stop(self, folder: Path, number: int, delay_s: float, old: dict[str, str], new: dict[str, str]) -> str:
+        """
+        Stop a run into a folder with an earlier result, and hold what is left to the promise.
+
+        Returns how it ended: ``old`` or ``new`` for files of one run, ``best so far`` for a plan that Ctrl-C ended, ``mixed`` for whole
+        files of both, which only ``kill -9`` may leave, and which `check_run` or the next run mends.
+        """
+        code, said = stopped([*self.words, "--out", str(folder)], number, delay_s)
+        left = contents(folder)
+        if code == 0:
+            assert left == new
+            return "new"
+        early = number == signal.SIGINT and code == -2 and "owlbus/cli/app.py" not in said  # a stop while modules load ends so, too
+        assert early or code in CODES[signal.Signals(number)], (code, said[-800:])
+        assert early or "Traceback" not in said, said[-800:]
+        assert early or code < 0 or left not in (old, new) or said.startswith("error: "), (code, said)
+        if left == old:
+            return "old"
+        if left == new:
+            return "new"
+        if number == signal.SIGKILL:
+            assert all(digest in {old.get(name), new.get(name)} for name, digest in left.items()), "half a file"
+            return "mixed"
+        assert self.name == "plan", sorted(left.items() ^ old.items())
+        assert json.loads((folder / "run.json").read_bytes())["ended_by"] == "interrupted"
+        from owlbus.rundir import check_run
+
+        assert check_run(folder) == []
+        return "best so far"
+
+
+def jobs(place: Path) -> tuple[Job, ...]:
+    """Return three commands on the records of a small town, in `place`."""
+    files = [fuzzing.at(place, f"calls{k}.csv", fuzzing.calls_csv(3_000 + k)) for k in range(4)]
+    area = ("--area", fuzzing.at(place, "area.csv", fuzzing.area_csv()))
+    quick = ("-q", "--routes", "2")
+    return (
+        Job("synth", ("synth", "--calls", "5000", "--taxi", "500", "-q"), ("synth", "--calls", "60000", "--taxi", "9000", "-q")),
+        Job("demand", ("demand", files[0], *area, "-q"), ("demand", *files, *area, "-q")),
+        Job("plan", ("plan", files[0], *area, *quick, "--steps", "100"), ("plan", *files, *area, *quick, "--steps", "200000")),
+    )
+
+
+def main(words: Sequence[str]) -> int:
+    """Stop each command by each signal at as many random moments as the first word says, and print how that ended."""
+    rng, number = random.Random(9), int(words[0])  # noqa: S311 - the same moments from the same seed
+    with tempfile.TemporaryDirectory() as place:
+        for job in jobs(Path(place)):
+            whole_s, kept, new = prepare(job, Path(place))
+            for sent in CODES:
+                ends: Counter[str] = Counter()
+                for _ in range(number):
+                    delay_s = whole_s * rng.uniform(*rng.choice([(0.05, 1.0), (0.75, 1.0)]))
+                    ends[job.stop(again(kept, Path(place) / "run"), sent, delay_s, contents(kept), new)] += 1
+                sys.stdout.write(f"{job.name}: {sent.name} {number} times within {whole_s:.1f} s: {dict(ends)}\n")
+                sys.stdout.flush()
+    return 0
+
+
+def prepare(job: Job, place: Path) -> tuple[float, Path, dict[str, str]]:
+    """Run both forms of a job to their end; return the seconds of the one to be stopped, the earlier result, and what it would become."""
+    kept, whole = place / f"{job.name}-before", place / f"{job.name}-after"
+    for words, folder in ((job.before, kept), (job.before, whole)):
+        assert finish([*words, "--out", str(folder)])[0] == 0
+    began = time.perf_counter()
+    assert finish([*job.words, "--out", str(whole)])[0] == 0
+    return time.perf_counter() - began, kept, contents(whole)
+
+
+def again(kept: Path, folder: Path) -> Path:
+    """Return a folder with the earlier result, as it was."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(kept, folder)
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
