@@ -75,14 +75,14 @@ class Job:
         """
         Stop a run into a folder with an earlier result, and hold what is left to the promise.
 
-        Returns how it ended: ``old`` or ``new`` for files of one run, ``best so far`` for a plan that Ctrl-C ended, ``mixed`` for whole
-        files of both, which only ``kill -9`` may leave, and which `check_run` or the next run mends.
+        Returns how it ended: ``done before`` the signal came, ``old`` or ``new`` for files of one run, ``best so far`` for a plan that
+        Ctrl-C ended, ``mixed`` for whole files of both, which only ``kill -9`` may leave, and which `check_run` or the next run mends.
         """
         code, said = stopped([*self.words, "--out", str(folder)], number, delay_s)
         left = contents(folder)
         if code == 0:
             assert left == new
-            return "new"
+            return "done before"
         early = number == signal.SIGINT and code == -2 and "owlbus/cli/app.py" not in said  # a stop while modules load ends so, too
         assert early or code in CODES[signal.Signals(number)], (code, said[-800:])
         assert early or "Traceback" not in said, said[-800:]
@@ -135,9 +135,12 @@ def prepare(job: Job, place: Path) -> tuple[float, Path, dict[str, str]]:
     kept, whole = place / f"{job.name}-before", place / f"{job.name}-after"
     for words, folder in ((job.before, kept), (job.before, whole)):
         assert finish([*words, "--out", str(folder)])[0] == 0
-    began = time.perf_counter()
-    assert finish([*job.words, "--out", str(whole)])[0] == 0
-    return time.perf_counter() - began, kept, contents(whole)
+    spent_s = []
+    for _ in range(2):
+        began = time.perf_counter()
+        assert finish([*job.words, "--out", str(whole)])[0] == 0
+        spent_s.append(time.perf_counter() - began)
+    return min(spent_s), kept, contents(whole)
 
 
 def again(kept: Path, folder: Path) -> Path:

@@ -9,6 +9,7 @@ import math
 import pickle
 import time
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from owlbus.cluster import parts_of
@@ -175,9 +176,7 @@ def read_kept_plan(folder: Path, network: Network) -> Plan | None:
 
 def _key(terms: Terms, group: Sequence[Source]) -> str:
     """Name of the account of some parts: another file, another state of it or other terms have another name."""
-    from owlbus import __version__
-
-    digest = hashlib.sha256(repr((__version__, terms.grid.fingerprint, terms.window, terms.timezone, terms.keeps_rejected)).encode())
+    digest = hashlib.sha256(repr((version("owlbus"), terms.grid.fingerprint, terms.window, terms.timezone, terms.keeps_rejected)).encode())
     for part in group:
         digest.update(repr(replace(part, masts=None, homes=None)).encode())
         for table in (part.masts, part.homes):
