@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.errors import DataError, UsageError
-from owlbus.kernels import anneal as moves
-from owlbus.kernels import bounding, coverage
+from owlbus.kernels import bounding, coverage, holding, moves
 from owlbus.kernels.metres import shortest_m
 from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
@@ -123,13 +122,13 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
     if not plan.routes:
         return
     routes, rest, scratch, entries = _spaces(case, plan)
-    held = bounding.new_held(case.network.n_stops, case.n_rows, entries, len(plan.routes), case.pair_units.shape[0])
+    held = holding.new_held(case.network.n_stops, case.n_rows, entries, len(plan.routes), case.pair_units.shape[0])
     drive = case.drive()
     coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
     now = [routes[0][0].copy(), routes[1][0], routes[2][0].copy(), routes[3][0].copy()]
     beside = case.graph, case.demand_rows, routes, rest
     gain = coverage.route_gain(*beside, *now, scratch, 1)
-    assert bounding.hold_route(*beside, held, *now, scratch, 1) == gain
+    assert holding.hold_route(*beside, held, *now, scratch, 1) == gain
     dice, mark = np.array([seed], np.uint64), np.zeros(case.network.n_stops, np.uint8)
     pull = np.cumsum(np.ones(case.network.n_stops))
     stops, ahead, back = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
@@ -147,7 +146,7 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
             assert people == true[1]
         if turn % 5 == seed % 5:  # the route moves, and what was remembered of stops is kept where it still bounds
             now = [stops.copy(), np.int64(n), ahead.copy(), back.copy()]
-            gain = bounding.hold_route(*beside, held, *now, scratch, 1)
+            gain = holding.hold_route(*beside, held, *now, scratch, 1)
             assert gain == true
 
 
@@ -156,13 +155,13 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
 def test_a_route_met_before_adds_what_it_adds_beside_the_rest_of_now(case):
     case, plan = case
     routes, rest, scratch, entries = _spaces(case, plan)
-    held = bounding.new_held(case.network.n_stops, case.n_rows, entries, max(1, len(plan.routes)), case.pair_units.shape[0])
+    held = holding.new_held(case.network.n_stops, case.n_rows, entries, max(1, len(plan.routes)), case.pair_units.shape[0])
     beside = case.graph, case.demand_rows, routes, rest
     for left_out in [*range(len(plan.routes)), 0] if plan.routes else []:
         coverage.prepare_rest(case.graph, routes, rest, left_out, float(case.rule.transfer_s))
         for k in [*range(len(plan.routes))] * 2:
             route = [array[k] for array in routes]
-            assert bounding.known_gain(*beside, held, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
+            assert holding.known_gain(*beside, held, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
 
 
 def test_a_ride_exactly_at_its_limit_is_served():

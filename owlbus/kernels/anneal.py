@@ -1,20 +1,13 @@
 """
-Moves on routes and simulated annealing over them, one route at a time against the rest of the plan.
+Simulated annealing of a plan, one route at a time against the rest of it.
 
-Arrays as in `owlbus.kernels.coverage`, and:
+Arrays as in `owlbus.kernels.coverage` and `owlbus.kernels.moves`, and:
 
 ``limits``
     float64 (9,): longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops,
     most metres and most buses of all routes together, headway in seconds; every bound is included.
-``drive``
-    ``(towards_s int32 (S, S), metres, pace float)``: fastest seconds to the stop of the row from that of the column, so that ways to one
-    stop lie side by side; shortest metres as `owlbus.kernels.metres` keeps them; and metres that a second on any link is worth at least.
-``pull``
-    float64 (S,): running sum of how much each stop attracts a route, for drawing stops.
 ``wishes``
     As in `owlbus.kernels.wishes`: where routes may end, and what they must call at.
-``dice``
-    uint64 (1,): state of the random numbers (SplitMix64), so that a seed gives the same search everywhere.
 """
 
 from __future__ import annotations
@@ -24,326 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.bounding import hold_route, known_gain, most_gain
+from owlbus.kernels.bounding import most_gain
 from owlbus.kernels.compiling import inlined, kernel, lean_kernel
-from owlbus.kernels.coverage import ZERO, find_link, measure_route, prepare_rest, route_gain
+from owlbus.kernels.coverage import ZERO, measure_route, prepare_rest, route_gain
+from owlbus.kernels.holding import hold_route, known_gain
 from owlbus.kernels.metres import shortest_m
+from owlbus.kernels.moves import N_MOVES, NEW_TAIL, append_path, below, draw_kind, draw_stop, is_same, is_simple, propose, roll
 from owlbus.kernels.wishes import calls_at, count_calls, ends_well, keeps_wishes
 
-N_MOVES = 8
-"""Kinds of moves: insert, remove, flip, extend, trim, slide, detour, new tail."""
-
-NEW_TAIL = 7
-"""The move that looks for another terminal."""
-
-_WIDEST_DETOUR = 8
-_DRAWS = 3
 _IDLE = 16
 _REDRAWS = 2
 _CHANGES = 16
-
-
-@inlined
-def roll(dice: Any) -> float:
-    """
-    Next random number of the state `dice` (Steele, Lea and Flood 2014, SplitMix64).
-
-    Parameters
-    ----------
-    dice
-        State, uint64 (1,); advanced.
-
-    Returns
-    -------
-    float
-        In [0, 1).
-    """
-    dice[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = dice[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return float(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-@inlined
-def below(dice: Any, n: int) -> int:
-    """Whole number in [0, n)."""
-    return min(int(roll(dice) * n), n - 1)
-
-
-@inlined
-def draw_stop(pull: Any, dice: Any) -> int:
-    """
-    Draw a stop with a chance in proportion to its pull.
-
-    Parameters
-    ----------
-    pull
-        Running sum, float64 (S,).
-    dice
-        Random state.
-
-    Returns
-    -------
-    int
-        Stop index.
-    """
-    total = pull[pull.shape[0] - 1]
-    if total <= 0:
-        return below(dice, pull.shape[0])
-    at = roll(dice) * total
-    low, high = 0, pull.shape[0] - 1
-    while low < high:
-        middle = (low + high) // 2
-        if pull[middle] > at:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@inlined
-def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: Any) -> int:
-    """
-    Extend a stop sequence along a fastest path to `target`.
-
-    Ties between fastest paths are broken at random.
-
-    Parameters
-    ----------
-    graph, drive
-        The stop network and its drive matrices.
-    stops
-        Stop indices, shape (M,); written from place `n` on.
-    n
-        Stops so far, >= 1.
-    target
-        Stop to reach.
-    dice
-        Random state.
-
-    Returns
-    -------
-    int
-        Stops now, or -1 if the target cannot be reached or the sequence does not fit into M places.
-    """
-    link_indptr, link_to, link_s = graph[0], graph[1], graph[2]
-    towards_s = drive[0][target]
-    here = stops[n - 1]
-    while here != target:
-        if n >= stops.shape[0]:
-            return -1
-        best, ties, onward = np.int64(1) << 40, 0, -1
-        for link in range(link_indptr[here], link_indptr[here + 1]):
-            away = np.int64(link_s[link]) + towards_s[link_to[link]]
-            if away < best:
-                best, ties, onward = away, 1, link_to[link]
-            elif away == best:
-                ties += 1
-                if roll(dice) * ties < 1:
-                    onward = link_to[link]
-        if onward < 0 or towards_s[onward] >= towards_s[here]:
-            return -1
-        stops[n] = onward
-        n += 1
-        here = onward
-    return n
-
-
-@inlined
-def _draw_kind(kinds: Any, dice: Any) -> int:
-    """Draw a kind of move by its chance."""
-    at = roll(dice) * kinds[0, N_MOVES - 1]
-    kind = 0
-    while kind < N_MOVES - 1 and kinds[0, kind] <= at:
-        kind += 1
-    return kind
-
-
-@inlined
-def _is_same(cand: Any, n: int, stops: Any, m: int) -> bool:
-    """Whether a candidate is the route it came from, in either direction."""
-    if n != m:
-        return False
-    ahead, back = True, True
-    for p in range(n):
-        ahead = ahead and cand[p] == stops[p]
-        back = back and cand[p] == stops[n - 1 - p]
-        if not (ahead or back):
-            return False
-    return True
-
-
-@inlined
-def is_simple(stops: Any, n: int, mark: Any) -> bool:
-    """
-    Whether no stop occurs twice.
-
-    Parameters
-    ----------
-    stops, n
-        Stop indices and how many count.
-    mark
-        Work space of zeros, uint8 (S,); left as it was.
-
-    Returns
-    -------
-    bool
-        True if all differ.
-    """
-    simple = True
-    seen = 0
-    for p in range(n):
-        if mark[stops[p]]:
-            simple = False
-            break
-        mark[stops[p]] = 1
-        seen += 1
-    for p in range(seen):
-        mark[stops[p]] = 0
-    return simple
-
-
-@inlined
-def _between(graph: Any, a: int, b: int, dice: Any) -> int:
-    """Random stop linked with both `a` and `b`, or -1."""
-    link_indptr, link_to = graph[0], graph[1]
-    found, chosen = 0, -1
-    for link in range(link_indptr[a], link_indptr[a + 1]):
-        x = link_to[link]
-        if x != b and find_link(graph, x, b) >= 0:
-            found += 1
-            if roll(dice) * found < 1:
-                chosen = x
-    return chosen
-
-
-@inlined
-def _random_neighbour(graph: Any, a: int, dice: Any) -> int:
-    """Random stop linked with `a`, or -1."""
-    begin, end = graph[0][a], graph[0][a + 1]
-    return graph[1][begin + below(dice, end - begin)] if end > begin else -1
-
-
-@inlined
-def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
-    """Append ``source[begin:end]`` to `out` at place `n`; the new count, or -1 if it does not fit."""
-    if n < 0 or n + end - begin > out.shape[0]:
-        return -1
-    for p in range(begin, end):
-        out[n + p - begin] = source[p]
-    return n + end - begin
-
-
-@inlined
-def _reverse(stops: Any, n: int) -> None:
-    """Turn a stop sequence round in place."""
-    for p in range(n // 2):
-        stops[p], stops[n - 1 - p] = stops[n - 1 - p], stops[p]
-
-
-@inlined
-def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[int, int]:
-    """Draw a few stops by pull and return the one nearest to the route, with the place it is nearest to."""
-    best, chosen, place = np.int64(1) << 40, -1, 0
-    for _ in range(_DRAWS):
-        x = draw_stop(pull, dice)
-        if calls_at(stops, n, x):
-            continue
-        for p in range(n):
-            away = np.int64(drive[0][x, stops[p]])
-            if away < best:
-                best, chosen, place = away, x, p
-    return chosen, place
-
-
-@inlined
-def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kind: int, dice: Any) -> int:
-    """
-    Write a neighbour of a route.
-
-    Parameters
-    ----------
-    graph, drive, pull
-        The stop network, its drive matrices and what draws routes.
-    stops, n
-        The route, n >= 2.
-    out
-        Written: the neighbour, shape (M,); it may pass a stop twice.
-    kind
-        Move, in [0, `N_MOVES`).
-    dice
-        Random state.
-
-    Returns
-    -------
-    int
-        Stops of the neighbour, or -1 if this move does not apply here.
-    """
-    if kind == 0:  # insert a stop into a link
-        p = below(dice, n - 1)
-        x = _between(graph, stops[p], stops[p + 1], dice)
-        if x < 0:
-            return -1
-        m = _copy(stops, ZERO, p + 1, out, ZERO)
-        if m < 0 or m >= out.shape[0]:
-            return -1
-        out[m] = x
-        return _copy(stops, p + 1, n, out, m + 1)
-    if kind == 1:  # leave out a stop between two that are linked
-        if n < 3:
-            return -1
-        p = 1 + below(dice, n - 2)
-        if find_link(graph, stops[p - 1], stops[p + 1]) < 0:
-            return -1
-        return _copy(stops, p + 1, n, out, _copy(stops, ZERO, p, out, ZERO))
-    if kind == 2:  # put another stop in a stop's place
-        if n < 3:
-            return -1
-        p = 1 + below(dice, n - 2)
-        x = _between(graph, stops[p - 1], stops[p + 1], dice)
-        if x < 0 or x == stops[p]:
-            return -1
-        m = _copy(stops, ZERO, n, out, ZERO)
-        out[p] = x
-        return m
-    if 3 <= kind <= 5:  # extend, trim, or both at opposite ends
-        m = _copy(stops, ZERO, n, out, ZERO)
-        if roll(dice) < 0.5:
-            _reverse(out, m)
-        if kind != 3:
-            m -= 1 + below(dice, min(4, m - 1)) if m > 1 else 0
-        if kind != 4:
-            if kind == 5:
-                _reverse(out, m)
-            for _ in range(1 if kind == 3 else 1 + below(dice, 3)):
-                x = _random_neighbour(graph, out[m - 1], dice)
-                if x < 0 or m >= out.shape[0] or calls_at(out, m, x):
-                    break
-                out[m] = x
-                m += 1
-        return m
-    x, p = _draw_near(drive, pull, stops, n, dice)
-    if x < 0:
-        return -1
-    if kind == 6:  # pass by a stop that has demand
-        before = max(0, p - below(dice, _WIDEST_DETOUR))
-        after = min(n - 1, p + below(dice, _WIDEST_DETOUR))
-        m = append_path(graph, drive, out, _copy(stops, ZERO, before + 1, out, ZERO), x, dice)
-        if m < 0:
-            return -1
-        if after == p and p == n - 1:
-            return m
-        m = append_path(graph, drive, out, m, np.int64(stops[after]), dice)
-        return _copy(stops, after + 1, n, out, m)
-    # a new tail towards a stop that has demand
-    m = _copy(stops, ZERO, n, out, ZERO)
-    if roll(dice) < 0.5:
-        _reverse(out, m)
-        p = n - 1 - p
-    cut = max(0, p - below(dice, _WIDEST_DETOUR))
-    return append_path(graph, drive, out, cut + 1, x, dice)
 
 
 @lean_kernel
@@ -449,7 +133,7 @@ def anneal(
         int64 (5,): value of the plan, of the best plan, moves evaluated, steps since the best got better, and moves whose
         bound did not settle them; changed in place.
     rest, held, scratch
-        Work space: of `coverage.new_rest`, of `bounding.new_held`, and for a candidate
+        Work space: of `coverage.new_rest`, of `holding.new_held`, and for a candidate
         ``(stops, ahead_s, back_s, the work space of coverage.new_scratch, mark)``.
     dice
         Random state.
@@ -513,14 +197,14 @@ def anneal(
             left -= 1
             done += 1
             values[3] += 1
-            kind = _draw_kind(kinds, dice)
+            kind = draw_kind(kinds, dice)
             for _ in range(_REDRAWS):
                 if idle[kind] >= _IDLE:  # none of the last ones kept the limits: another kind may fare better
-                    kind = _draw_kind(kinds, dice)
+                    kind = draw_kind(kinds, dice)
             kinds[1, kind] += 1
             idle[kind] += 1
             n = propose(graph, drive, wishes[1] if kind == NEW_TAIL else pull, stops[k], n_stops[k], cand, kind, dice)
-            if n < 2 or _is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
+            if n < 2 or is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
                 continue
             ahead_m, back_m = measure_route(graph, cand, n, cand_ahead, cand_back)
             if ahead_m < 0:

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.anneal import N_MOVES, _reverse, below, buses_of, is_simple, keeps_limits, propose, roll
+from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.compiling import inner_kernel, kernel
 from owlbus.kernels.coverage import measure_route, prepare_rest, route_gain
 from owlbus.kernels.detours import steps_apart
+from owlbus.kernels.moves import N_MOVES, below, is_simple, propose, reverse, roll
 
 
 @inner_kernel
@@ -125,7 +126,7 @@ def anneal_near(
                 continue
             away = steps_apart(base_stops[k, : base_n[k]], cand[:n])
             if away > allowed:
-                _reverse(cand, n)
+                reverse(cand, n)
                 away = steps_apart(base_stops[k, : base_n[k]], cand[:n])
             if away > allowed or (keep_ends and not _ends_stay(base, k, cand, n)) or not _keeps_stops(base, k, cand, n, mark):
                 continue

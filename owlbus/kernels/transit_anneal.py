@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.anneal import roll
 from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.moves import roll
 from owlbus.kernels.transit import cost_with, join_route, settle
 from owlbus.kernels.transit_moves import CHANCES, below, draw_route, propose_route, swap_tails
 

@@ -2,7 +2,7 @@
 Moves on one route, or on two that share a stop, for plans judged by passenger travel time.
 
 A move writes over `stops`, which has room for one stop more than a route may have, and returns how many stops count now, or 0 if it does
-not apply. Every result is a simple route of linked stops within the limits. `dice` is the random state of `owlbus.kernels.anneal.roll`.
+not apply. Every result is a simple route of linked stops within the limits. `dice` is the random state of `owlbus.kernels.moves.roll`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.anneal import roll
 from owlbus.kernels.compiling import inner_kernel, lean_kernel
+from owlbus.kernels.moves import roll
 
 EXTEND, TRIM, SHIFT, INSERT, SKIP, REPLACE, REROUTE, REGROW, ROTATE, RENEW = range(10)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.kernels import anneal as moves
-from owlbus.kernels.bounding import new_held
+from owlbus.kernels import anneal as kernels
 from owlbus.kernels.coverage import measure_route, new_rest, new_scratch, prepare_rest, route_gain
+from owlbus.kernels.holding import new_held
+from owlbus.kernels.moves import N_MOVES
 from owlbus.search.objective import plan_of
 from owlbus.search.wishes import Wishes
 
@@ -80,8 +81,8 @@ class Chain:
         self.best: tuple[NDArray[Any], NDArray[Any]] = (self.routes[0].copy(), self.routes[1].copy())
         self.frozen = np.zeros(n_routes, np.bool_)
         self.values = np.zeros(5, np.int64)
-        self._kinds = np.zeros((3, moves.N_MOVES))
-        self._success = np.zeros(moves.N_MOVES)
+        self._kinds = np.zeros((3, N_MOVES))
+        self._success = np.zeros(N_MOVES)
         n_stops = case.network.n_stops
         self.drive = case.drive()
         self._rest = new_rest(n_stops, case.n_rows, n_routes, width * widest_shed, case.pair_units.shape)
@@ -166,7 +167,7 @@ class Chain:
 
     def draw(self, k: int, bounds: NDArray[np.float64], unmet: NDArray[np.int32]) -> int:
         """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
-        gain: int = moves.best_drawn_route(
+        gain: int = kernels.best_drawn_route(
             *self._case_arrays(bounds),
             unmet,
             self.routes,
@@ -244,7 +245,7 @@ class Chain:
     def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
         weights, transfer_s, max_transfers = self._rules()
         self._choose_kinds()
-        tried: int = moves.anneal(
+        tried: int = kernels.anneal(
             *self._case_arrays(bounds),
             self.routes,
             *self.best,
@@ -320,7 +321,7 @@ class Chain:
         for k, count in enumerate(counts.tolist()):
             if count > 0 and k not in but:
                 metres += max(measure_route(self.case.graph, stops[k], count, ahead_s[k], back_s[k]))
-                buses += moves.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
+                buses += kernels.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
         return float(metres), float(buses)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.anneal import buses_of, is_simple, keeps_limits
+from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.moves import is_simple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

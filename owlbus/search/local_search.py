@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.limits import SearchLimit, ServiceRule
     from owlbus.network import Network
-    from owlbus.search.apart import Executor
     from owlbus.plan import Plan
+    from owlbus.search.apart import Executor
 
 MOST_ROUTES = 64
 _CHUNK = 4_000

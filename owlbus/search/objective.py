@@ -243,7 +243,7 @@ class Case:
 
     @property
     def demand_rows(self) -> tuple[NDArray[Any], ...]:
-        """Partners, trips, longest rides and people by row, as the kernels of the search take ``demand``."""
+        """Partners (P,), trips (W, P), longest rides in seconds (W, P) and people (C,), as the kernels of the search take ``demand``."""
         return self.indptr, self.partner, self.pair_units, self.pair_limit_s, self.presence
 
     @property
