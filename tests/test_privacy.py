@@ -15,7 +15,7 @@ from owlbus.demand import Demand
 from owlbus.errors import DataError, PrivacyError
 from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
-from owlbus.privacy import MIN_COUNT, Counts, hidden_cells, is_small
+from owlbus.privacy import LOWEST_MIN_COUNT, MIN_COUNT, Counts, check_min_count, hidden_cells, is_small
 from owlbus.score import score_plan
 
 MEASURES = ("presence", "served", "direct")
@@ -278,3 +278,14 @@ def test_a_small_count_can_grow_by_the_whole_threshold():
 
 def test_hidden_cells_that_hold_the_threshold_exactly_need_no_further_one():
     assert hidden_cells([7.0, 8.0, 100.0]).tolist() == [True, True, False]
+
+
+def test_the_lowest_threshold_is_allowed_and_the_next_below_is_not():
+    check_min_count(LOWEST_MIN_COUNT)
+    with pytest.raises(PrivacyError, match=r"^min_count must be at least 5 people, got 4.9; counts of fewer point at persons$"):
+        check_min_count(4.9)
+
+
+def test_nobody_hides_nobody():
+    """A cell of zero beside a small one hides nothing, so the least cell with people goes."""
+    assert hidden_cells([3.0, 0.0, 40.0, 50.0]).tolist() == [True, False, True, False]

@@ -88,16 +88,17 @@ def transfer_share(served: float | None, direct: float | None) -> float | None:
 
 def _coarse_value(name: str, value: Any, min_count: float) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Value of a field, rounded down if its name is that of a count."""
-    is_count = name.endswith(("_trips", "_presence")) and value is not None
-    return rounded_down(value, min_count) if is_count else coarse_counts(value, min_count)
+    if value is None or not name.endswith(("_trips", "_presence")):
+        return coarse_counts(value, min_count)
+    return rounded_down(value, min_count)
 
 
 def _coarse_measure(measure: dict[str, Any], min_count: float) -> dict[str, Any]:
     """Measure with its numerator rounded down, and with it what is made of it."""
     shown = dict(measure)
-    below = measure["denominator"]
-    if measure["numerator"] is not None:
-        shown["numerator"] = rounded_down(measure["numerator"], min_count)
+    above, below = measure["numerator"], measure["denominator"]
+    if above is not None:
+        shown["numerator"] = rounded_down(above, min_count)
     if measure["share"] is not None and below:
         shown["share"] = round(shown["numerator"] / below, 6)
     if below is None:
@@ -105,6 +106,7 @@ def _coarse_measure(measure: dict[str, Any], min_count: float) -> dict[str, Any]
     if "interval" in measure:
         shown["interval"] = coarse_interval(measure["interval"], min_count, below)
     for name in ("low_share", "high_share"):
-        if measure.get(name) is not None:
-            shown[name] = round(rounded_down(measure[name] * below, min_count) / below, 6) if below > 0 else 0.0
+        end = measure.get(name)
+        if end is not None:
+            shown[name] = round(rounded_down(end * below, min_count) / below, 6) if below > 0 else 0.0
     return shown
