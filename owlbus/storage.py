@@ -111,6 +111,8 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
 MOST_SURE_BYTES, MOST_TIMES = 64 << 20, 200
 """What may be unpacked whatever its packed size, in bytes, and how many times that size more may be."""
 
+_FORMULA = tuple("=+-@\t\r\n")
+
 WRITTEN = "what was to be written is written"
 """What a stop that was put off says of the files."""
 
@@ -365,3 +367,25 @@ def _refuse_bomb(place: str, size: int, packed: int) -> None:
             f"get it anew, or unpack it yourself"
         )
         raise DataError(msg)
+
+
+def plain_cell(value: object) -> object:
+    """
+    Field of a table for people, which no spreadsheet takes for a formula.
+
+    Parameters
+    ----------
+    value
+        Text or number.
+
+    Returns
+    -------
+    object
+        The value; text that begins as a formula does has an apostrophe in front.
+
+    Examples
+    --------
+    >>> plain_cell("=1+1"), plain_cell("Sadang"), plain_cell(-1)
+    ("'=1+1", 'Sadang', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

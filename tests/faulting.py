@@ -26,7 +26,9 @@ CODES = {signal.SIGKILL: {-9}, signal.SIGINT: {130}, signal.SIGTERM: {143, -15}}
 
 
 def start(words: Sequence[str], **more: object) -> subprocess.Popen[bytes]:
-    """Start a command of its own session, so that a signal reaches it alone."""
+    """Start a command of its own session, so that a signal reaches it alone; it heeds Ctrl-C even where this process is told not to."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     return subprocess.Popen(
         [sys.executable, "-m", "owlbus", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True, **more
     )  # type: ignore[call-overload,no-any-return]
@@ -115,12 +117,15 @@ def jobs(place: Path) -> tuple[Job, ...]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Stop each command by each signal at as many random moments as the first word says, and print how that ended."""
+    """Stop each command by each signal at as many random moments as the first word says, and print how that ended.
+
+    More words name signals.
+    """
     rng, number = random.Random(9), int(words[0])  # noqa: S311 - the same moments from the same seed
     with tempfile.TemporaryDirectory() as place:
         for job in jobs(Path(place)):
             whole_s, kept, new = prepare(job, Path(place))
-            for sent in CODES:
+            for sent in (one for one in CODES if one.name in words[1:] or not words[1:]):
                 ends: Counter[str] = Counter()
                 for _ in range(number):
                     delay_s = whole_s * rng.uniform(*rng.choice([(0.05, 1.0), (0.75, 1.0)]))

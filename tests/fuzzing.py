@@ -475,7 +475,7 @@ def option_names() -> tuple[str, ...]:
 
     commands = typer.main.get_command(make_app()).commands  # type: ignore[attr-defined]
     names = {name.lstrip("-") for sub in commands.values() for param in sub.params for name in param.opts if name.startswith("--")}
-    return tuple(sorted(names - {"help", "version", "out", "scheduler", "config", "city"}))
+    return tuple(sorted(names - {"help", "version", "out", "scheduler", "config", "city", "verbose"}))
 
 
 ODD_TOML = (

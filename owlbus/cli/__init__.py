@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from owlbus.cli.stopping import close_output, stop_code, stoppable
+from owlbus.cli.stopping import SIGNALLED, close_output, leave, stop_code, stoppable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,4 +30,6 @@ def main(args: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             print("error: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - before there is a command that could say it
             code = stop_code()
+        if code > SIGNALLED:
+            leave(code)
     sys.exit(code)

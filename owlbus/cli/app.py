@@ -23,7 +23,7 @@ from owlbus.cli.score import score
 from owlbus.cli.stopping import stop_code
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
-from owlbus.cli.talk import show_traceback
+from owlbus.cli.talk import begin_silent, show_traceback
 from owlbus.cli.timetable import timetable
 from owlbus.errors import OwlbusError, one_line
 
@@ -111,6 +111,7 @@ def run(args: Sequence[str]) -> int:
     int
         The exit code; a number without a unit.
     """
+    begin_silent()
     try:
         app = make_app()
         command = typer.main.get_command(app)

@@ -49,7 +49,7 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
     except OSError as error:
         msg = f"{file}: cannot be read ({error.strerror}); name another file with --config"
         raise UsageError(msg) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # broken TOML or UTF-8, and numbers and lists beyond what the parser reaches
         msg = f"{file}: is no valid TOML ({error})"
         raise UsageError(msg) from None
     known = {name: _options(sub) for name, sub in command.commands.items()}
@@ -103,4 +103,4 @@ def _text(value: Any) -> Any:  # noqa: ANN401 - TOML holds many types
         return [f"{name}={item}" for name, item in value.items()]
     if isinstance(value, list):
         return [_text(item) for item in value]
-    return value if isinstance(value, bool | int | float | str) else str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)  # the parser of words then judges it as a word

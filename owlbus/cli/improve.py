@@ -226,13 +226,15 @@ def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, setting
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; lists joined by spaces, hidden values empty."""
+    from owlbus.storage import plain_cell
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     if rows:
         writer.writerow(rows[0])
     for row in rows:
         values = (" ".join(map(str, value)) if isinstance(value, list) else value for value in row.values())
-        writer.writerow(["" if value is None else value for value in values])
+        writer.writerow(["" if value is None else plain_cell(value) for value in values])
     return out.getvalue().encode()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from owlbus.errors import OwlbusError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-_SIGNALLED = 128
+SIGNALLED = 128
 _RECEIVED: list[int] = []
 
 
@@ -72,7 +73,7 @@ def stop_code() -> int:
     int
         128 plus the number of the first signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
-    return _SIGNALLED + (_RECEIVED[0] if _RECEIVED else signal.SIGINT)
+    return SIGNALLED + (_RECEIVED[0] if _RECEIVED else signal.SIGINT)
 
 
 def close_output(code: int) -> int:
@@ -97,6 +98,24 @@ def close_output(code: int) -> int:
             print(f"error: standard output cannot be written ({error.strerror}); make room and run again", file=sys.stderr)  # noqa: T201 - as every failure ends
             return code or 3
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """
+    End the process with the code of a signal.
+
+    The interpreter would end itself by SIGINT instead, whatever the signal was, if Ctrl-C was raised within code that is made from text.
+
+    Parameters
+    ----------
+    code
+        Exit code.
+    """
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to clean up and leave
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -60,7 +60,7 @@ class Talk:
             return
         from rich.console import Console
 
-        console = Console(highlight=False, soft_wrap=False)
+        console = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)  # names of foreign files are text
         for page in pages:
             console.print(page)
 
@@ -97,6 +97,11 @@ def _print(text: str) -> None:
     """Print a line on standard error, broken between words where that is a terminal."""
     shown = textwrap.fill(text, shutil.get_terminal_size().columns) if sys.stderr.isatty() else text
     print(shown, file=sys.stderr, flush=True)  # noqa: T201 - talk
+
+
+def begin_silent() -> None:
+    """Forget how much the last command of this process was asked to say."""
+    _VERBOSITY.set(0)
 
 
 def show_traceback() -> bool:

@@ -249,6 +249,7 @@ def _write(
     from owlbus.gtfs import check_gtfs, write_gtfs
     from owlbus.plan import plan_geojson
     from owlbus.rundir import RunRecord, open_run_dir
+    from owlbus.storage import plain_cell
     from owlbus.timetable import safety_sheet
 
     with open_run_dir(out) as run:
@@ -261,7 +262,7 @@ def _write(
         rows = safety_sheet(study.network, table).rows()
         writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
         run.write_bytes("night_safety.csv", text.getvalue().encode())
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s))
     return check

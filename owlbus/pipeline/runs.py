@@ -103,7 +103,8 @@ class Request:
             ("target_gap_share", self.target_gap_share, 0, 1e9),
         ):
             if value is not None and not low <= value <= high:
-                msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
+                given = f"{value:g}" if isinstance(value, float) else f"{value}"  # a whole number may have any number of digits
+                msg = f"{name} must lie in [{low:g}, {high:g}], got {given}"
                 raise UsageError(msg)
 
     @property

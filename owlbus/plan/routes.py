@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,8 +62,8 @@ class Route:
         if again.size:
             msg = f"route {name!r} stays at stop {given[again[0]]} in position {again[0] + 1}; name a stop once ({again.size} such)"
             raise DataError(msg)
-        if not name.strip() or len(name.splitlines()) != 1:
-            msg = f"a route needs a name of one line, got {name!r}"
+        if not name.strip() or any(unicodedata.category(sign) in {"Cc", "Zl", "Zp"} for sign in name):
+            msg = f"a route needs a name of one line, got {name[:40]!r}; leave signs out that steer a terminal"
             raise DataError(msg)
         owned = np.array(given, dtype=np.int32, order="C")
         owned.flags.writeable = False
