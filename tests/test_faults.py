@@ -1,0 +1,228 @@
+"""Faults of the machine and of its operator: stops, full and read-only disks, too little memory, a clock that goes back, lost workers."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import faulting
+import fuzzing
+import pytest
+
+from owlbus.cli.app import run
+from owlbus.rundir import check_run, read_run
+
+if TYPE_CHECKING:
+    import signal
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the records of a small town."""
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def plan_job(place: Path) -> tuple[faulting.Job, float, Path, dict[str, str]]:
+    """Plan to be stopped, the seconds that it takes, an earlier result, and what it would become."""
+    job = faulting.jobs(place)[2]
+    return job, *faulting.prepare(job, place)
+
+
+@pytest.mark.parametrize("sent", faulting.CODES, ids=lambda sent: sent.name)
+def test_a_run_that_is_stopped_leaves_no_half_file_and_nothing_lost(
+    sent: signal.Signals, plan_job: tuple[faulting.Job, float, Path, dict[str, str]], place: Path
+) -> None:
+    job, whole_s, kept, new = plan_job
+    rng = random.Random(sent)  # noqa: S311 - the same moments each time
+    for share in (rng.uniform(0.3, 0.7), rng.uniform(0.7, 1.0)):
+        folder = faulting.again(kept, place / "run")
+        assert job.stop(folder, sent, whole_s * share, faulting.contents(kept), new) in {
+            "old",
+            "new",
+            "best so far",
+            "mixed",
+            "done before",
+        }
+    assert faulting.finish([*job.before, "--out", str(place / "run")])[0] == 0
+    assert check_run(place / "run") == []
+    assert not list((place / "run").glob(".*"))
+
+
+def words_of(place: Path, out: Path, command: str = "demand") -> list[str]:
+    """Return the words of a command on four files of records."""
+    job = next(job for job in faulting.jobs(place) if job.name == command)
+    return [*job.words, "--out", str(out)]
+
+
+def test_demand_goes_on_after_kill_9_with_the_files_that_it_had_counted(place: Path, tmp_path: Path) -> None:
+    words = words_of(place, tmp_path / "run")
+    process = faulting.start([*words, "--resume"])
+    kept, deadline = tmp_path / "run" / ".owlbus-kept", time.monotonic() + 60
+    while len(list(kept.glob("*.part"))) < 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -9
+    n_kept = len(list(kept.glob("*.part")))
+    assert 1 <= n_kept <= 4
+    assert kept.stat().st_mode & 0o077 == 0
+    code, said = faulting.finish([*(word for word in words if word != "-q"), "--resume"])
+    assert code == 0
+    assert f"{n_kept} of 4 parts of the records had been counted before the stop" in said
+    assert run([*words[:-1], str(tmp_path / "whole")]) == 0
+    assert (tmp_path / "run" / "demand.parquet").read_bytes() == (tmp_path / "whole" / "demand.parquet").read_bytes()
+    assert not kept.exists()
+
+
+def test_a_file_that_changed_since_is_counted_again(tmp_path: Path) -> None:
+    from owlbus.demand import estimate_demand
+    from owlbus.pipeline.keeping import Keeper
+
+    file = Path(fuzzing.at(tmp_path, "calls.csv", fuzzing.calls_csv(50)))
+    for rows, n_found in ((50, 0), (50, 1), (60, 0)):
+        if rows != 50:
+            file.write_bytes(fuzzing.calls_csv(rows))
+        keeper = Keeper(tmp_path)
+        _, report = estimate_demand([file], fuzzing.town(), run=keeper.counting(None))
+        assert (report.rows_in, keeper.n_found) == (rows, n_found)
+
+
+def test_a_damaged_account_is_counted_again(tmp_path: Path) -> None:
+    from owlbus.demand import estimate_demand
+    from owlbus.pipeline.keeping import Keeper
+
+    file = fuzzing.at(tmp_path, "calls.csv", fuzzing.calls_csv(50))
+    estimate_demand([file], fuzzing.town(), run=Keeper(tmp_path).counting(None))
+    (part,) = tmp_path.glob("*.part")
+    part.write_bytes(part.read_bytes()[:-1])
+    keeper = Keeper(tmp_path)
+    estimate_demand([file], fuzzing.town(), run=keeper.counting(None))
+    assert keeper.n_found == 0
+
+
+def test_plan_goes_on_from_its_best_plan(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for word in words_of(place, tmp_path / "run", "plan") if word not in {"-q", "200000"}]
+    steps = words.index("--steps") + 1
+    assert run([*words[:steps], "4000", *words[steps:]]) == 0
+    before = read_run(tmp_path / "run")["objective_share"]
+    capsys.readouterr()
+    assert run([*words[:steps], "0", *words[steps:], "--resume", "--seed", "5"]) == 0
+    assert "going on from a plan of 2 routes" in capsys.readouterr().err
+    after = read_run(tmp_path / "run")
+    assert (after["objective_share"], after["settings"]["resumed"]) == (before, True)
+
+
+def test_plan_goes_on_after_kill_9(place: Path, tmp_path: Path) -> None:
+    words = words_of(place, tmp_path / "run", "plan")
+    words[words.index("200000")] = "200000000"
+    process = faulting.start([*words, "--resume"])
+    kept, deadline = tmp_path / "run" / ".owlbus-kept" / "plan.json", time.monotonic() + 60
+    while not kept.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    words[words.index("200000000")] = "0"
+    code, said = faulting.finish([word for word in [*words, "--resume"] if word != "-q"])
+    assert code == 0
+    assert "going on from a plan of 2 routes" in said
+
+
+def test_a_search_goes_on_only_from_a_plan_that_keeps_the_limits(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word if word != "200000" else "500" for word in words_of(place, tmp_path / "run", "plan")]
+    assert run(words) == 0
+    words[words.index("--routes") + 1] = "1"
+    assert run([*words, "--resume"]) == 2
+    assert "got one where it has 2 routes, and 1 are asked for; begin anew" in capsys.readouterr().err
+
+
+def test_resuming_needs_a_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demand", fuzzing.at(place, "c.csv", fuzzing.calls_csv()), "--resume"]) == 2
+    assert "--resume keeps what is done in the folder of --out; add --out DIR" in capsys.readouterr().err
+
+
+def test_a_second_run_into_a_folder_is_refused(place: Path, tmp_path: Path) -> None:
+    words = words_of(place, tmp_path / "run", "plan")
+    words[words.index("200000")] = "200000000"
+    process = faulting.start(words)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "run" / ".owlbus-part").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    code, said = faulting.finish(words)
+    process.kill()
+    process.communicate()
+    assert code == 2
+    assert said.startswith("error: --out must not be in use, but another run is writing")
+
+
+@pytest.mark.parametrize("command", ["synth", "demand", "plan"])
+def test_a_full_disk_is_told_and_leaves_the_earlier_result(command: str, place: Path, tmp_path: Path) -> None:
+    made = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        (tmp_path / "run").mkdir()
+        words = words_of(place, tmp_path / "run", command)
+        if command == "demand":
+            (tmp_path / "filler").write_bytes(b"0" * (250 << 10))
+        code, said = faulting.finish(words)
+        assert code in {2, 3}, said
+        assert "No space left on device" in said
+        assert said.splitlines()[-1].startswith("error: ")
+        assert faulting.contents(tmp_path / "run") == {}
+    finally:
+        subprocess.run(["/bin/umount", str(tmp_path)], check=True)
+
+
+def test_a_read_only_disk_is_told(place: Path, tmp_path: Path) -> None:
+    made = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("a read-only disk cannot be mounted here")
+    try:
+        for command in ("synth", "demand", "plan"):
+            code, said = faulting.finish(words_of(place, tmp_path / "run", command))
+            assert code == 2
+            assert "Read-only file system" in said
+    finally:
+        subprocess.run(["/bin/umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize(("limit", "flag"), [(resource.RLIMIT_DATA, "-d"), (resource.RLIMIT_AS, "-v")])
+def test_too_little_memory_is_told_before_anything_begins(limit: int, flag: str, place: Path, tmp_path: Path) -> None:
+    most = 300_000_000
+    code, said = faulting.finish(
+        words_of(place, tmp_path / "run"), preexec_fn=lambda: resource.setrlimit(limit, (most, most)), env=dict(os.environ)
+    )
+    assert code == 3
+    assert said.startswith(f"error: there is not enough memory: ulimit {flag} must be at least ")
+    assert "got 300 MB; raise it" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_clock_that_goes_back_changes_nothing(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(words_of(place, tmp_path / "run")) == 0
+    future = time.time() + 10 * 365 * 86_400
+    for file in (tmp_path / "run").iterdir():
+        os.utime(file, (future, future))
+    monkeypatch.setattr(time, "time", lambda: 1.0)
+    assert run(words_of(place, tmp_path / "run")) == 0
+    assert check_run(tmp_path / "run") == []
+
+
+def test_a_lost_process_is_told() -> None:
+    from owlbus.cluster import executor
+    from owlbus.errors import DataError
+
+    with (
+        pytest.raises(DataError, match="a worker process was ended from outside, perhaps for want of memory"),
+        executor("processes:1") as pool,
+    ):
+        pool.submit(os._exit, 9).result()
