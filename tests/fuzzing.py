@@ -438,7 +438,8 @@ def score_folder(folder: Path, data: bytes) -> int:
 
 def explain_folder(folder: Path, data: bytes) -> int:
     """Ask a question on a run directory."""
-    return command(["explain", str(unpacked(folder, data)), "--json", "-q"])
+    made = unpacked(folder, data)
+    return command(["explain", str(made / "plan.geojson"), "missing", "--run", str(made), "--json", "-q"])
 
 
 def spoil_words(rng: random.Random, data: bytes) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LINKS = "from_node,to_node,length_m,freespeed_m_per_s\n"
 
 
-@pytest.mark.parametrize("door", fuzzing.DOORS, ids=lambda door: door.name)
+@pytest.mark.parametrize("door", fuzzing.DOORS + fuzzing.SLOW_DOORS, ids=lambda door: door.name)
 def test_a_valid_input_is_taken(door: fuzzing.Door, tmp_path: Path) -> None:
     if door.name == "words":
         pytest.skip("words have no valid form here")
