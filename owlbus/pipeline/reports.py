@@ -206,7 +206,6 @@ def _require_files(folder: Path, *files: Path) -> None:
 def _read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object."""
     _require_files(file.parent, file)
-    require_unchanged(file)
     try:
         values = parse_json(file.read_bytes())
     except ValueError:
@@ -214,4 +213,5 @@ def _read_json(file: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         msg = f"{file}: must be a JSON object, and is not; write the run again"
         raise DataError(msg)
+    require_unchanged(file)
     return values
