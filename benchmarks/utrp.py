@@ -154,7 +154,7 @@ def main() -> None:
     check = check_line(asked.instances) if (asked.instances / "mandl").is_dir() else ""
     print(f"\n{text}\n\n{check}")
     if asked.write:
-        moves = f"{share * 1e6:,.0f} (Mandl), {share * 2 * MOVES:,.0f} (Mumford0) or {share * MOVES / 2:,.0f} (Mumford1) moves"
+        moves = f"{share * 1e6:,.0f} (Mandl), {share * 3 * MOVES:,.0f} (Mumford0) or {share * MOVES / 2:,.0f} (Mumford1) moves"
         write_section("utrp", NOTE.format(seeds=seeds, chains=CHAINS, moves=moves, cores=os.cpu_count(), check=check, text=text))
 
 

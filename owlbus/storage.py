@@ -122,6 +122,11 @@ def undisturbed() -> Iterator[None]:
     """
     Put Ctrl-C, SIGTERM and SIGHUP off until the block ends, so that files that belong together change together.
 
+    Yields
+    ------
+    None
+        Nothing.
+
     Raises
     ------
     KeyboardInterrupt
@@ -157,6 +162,11 @@ def dropping(pool: Executor) -> Iterator[None]:
     pool
         Of processes or threads.
 
+    Yields
+    ------
+    None
+        Nothing.
+
     Raises
     ------
     DataError
@@ -188,6 +198,11 @@ def locked(folder: Path) -> Iterator[None]:
     ----------
     folder
         The folder, which exists.
+
+    Yields
+    ------
+    None
+        Nothing.
 
     Raises
     ------
@@ -248,6 +263,11 @@ def rebuilding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
         The file.
     kind
         What the table is.
+
+    Yields
+    ------
+    None
+        Nothing.
 
     Raises
     ------

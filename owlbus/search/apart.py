@@ -31,6 +31,7 @@ class Executor(Protocol):
 
     def submit(self, fn: Callable[..., Result], /, *args: object) -> Pending:
         """Begin a start."""
+        ...
 
 
 class Pending(Protocol):
@@ -38,9 +39,11 @@ class Pending(Protocol):
 
     def result(self) -> Result:
         """Wait for it."""
+        ...
 
     def cancel(self) -> object:
         """Drop it if it has not begun."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
