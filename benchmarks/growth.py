@@ -76,6 +76,7 @@ def one_run(n_hexes: int, n_routes: int, steps: int) -> dict[str, float]:
 def chart(points: dict[tuple[int, int], dict[str, float]], path: Path) -> None:
     """Draw seconds against hexes and against routes, both on log scales."""
     import matplotlib as mpl
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
@@ -85,6 +86,11 @@ def chart(points: dict[tuple[int, int], dict[str, float]], path: Path) -> None:
         chosen = sorted((key[at], value["near_s"]) for key, value in points.items() if key[1 - at] == (K, HEXES)[at])
         axes.loglog(*zip(*chosen, strict=True), "o-", color="#0072b2")
         axes.set(xlabel=name, title=f"exponent {exponent(chosen):.2f}")
+        axes.set_xticks([x for x, _ in chosen], [f"{x:,}" for x, _ in chosen])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
         axes.spines[["top", "right"]].set_visible(False)
     both[0].set_ylabel(f"s to {NEAR:.0%} of its end")
     figure.savefig(path, dpi=110)
