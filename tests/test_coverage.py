@@ -164,6 +164,26 @@ def test_a_route_met_before_adds_what_it_adds_beside_the_rest_of_now(case):
             assert holding.known_gain(*beside, held, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
 
 
+def test_a_route_is_measured_in_each_direction():
+    links = {(0, 1): (10, 100), (1, 0): (20, 300), (1, 2): (5, 70), (2, 1): (50, 7), (2, 3): (9, 9)}
+    graph = (
+        np.array([0, 1, 3, 5, 5]),
+        *(np.array(row, np.int32) for row in ([1, 0, 2, 1, 3], *zip(*(links[pair] for pair in sorted(links)), strict=True))),
+    )
+    for stops, metres, ahead, back in (
+        ([0, 1, 2], (170, 307), [0, 10, 15], [0, 20, 70]),
+        ([2, 1], (7, 70), [0, 50], [0, 5]),
+        ([1], (0, 0), [0], [0]),
+        ([1, 2, 3], (-1, -1), None, None),  # linked ahead only
+        ([3, 2, 1], (-1, -1), None, None),
+        ([0, 2], (-1, -1), None, None),
+    ):
+        ahead_s, back_s = np.full(4, 7, np.float32), np.full(4, 7, np.float32)
+        assert coverage.measure_route(graph, np.array(stops, np.int32), len(stops), ahead_s, back_s) == metres
+        if ahead:
+            assert (ahead_s[: len(ahead)].tolist(), back_s[: len(back)].tolist()) == (ahead, back)
+
+
 def test_a_ride_exactly_at_its_limit_is_served():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
