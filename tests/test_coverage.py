@@ -115,6 +115,33 @@ def test_what_a_route_adds_is_the_plan_less_the_plan_without_it(case):
             assert found == case.value(plan, goal) - case.value(others, goal)
 
 
+@given(cases())
+@settings(max_examples=4 * MAX_EXAMPLES, deadline=None)
+def test_what_the_rest_leaves_open_is_what_its_rides_do_not_serve(case):
+    case, plan = case
+    routes, rest, scratch, _ = _spaces(case, plan)
+    for k, transfers in [(k, turn % 2) for turn, k in enumerate([*range(len(plan.routes))] * 2)]:
+        others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
+        coverage.prepare_rest(case.graph, routes, rest, k, float(case.rule.transfer_s))
+        coverage.route_gain(case.graph, case.demand_rows, routes, rest, *(array[k] for array in routes), scratch, transfers)
+        rides = case.rides(others)[transfers]
+        (column_of, filled, open_weight, open_limit, other_of), columns = (rest[at] for at in (1, 7, 8, 9, 10)), int(rest[0][0])
+        for h in np.flatnonzero(filled[:, 0] >= 0):
+            row = range(case.indptr[h], case.indptr[h + 1])
+            beside = [e for e in row if column_of[case.partner[e]] < 0]
+            assert other_of[case.indptr[h] :][: filled[h, 0]].tolist() == beside
+            assert filled[h, 1] == sum(case.partner[e] < h for e in beside)
+            for way in range(len(case.pair_units)):
+                expected = np.zeros(columns, np.int64)
+                for e in row:
+                    c, ends = column_of[case.partner[e]], (h, case.partner[e])
+                    if c >= 0:
+                        is_open = rides[ends[::-1] if way else ends] > case.pair_limit_s[way, e]
+                        expected[c] = case.pair_units[way, e] if is_open else 0
+                        assert open_limit[way, h, c] == case.pair_limit_s[way, e]
+                assert open_weight[way, h, :columns].tolist() == expected.tolist()
+
+
 @given(cases(), st.integers(0, 2**62))
 @settings(max_examples=4 * MAX_EXAMPLES, deadline=None)
 def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
