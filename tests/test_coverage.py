@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from cities import city, slow_rides
@@ -177,6 +179,59 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
             assert gain == true
 
 
+@st.composite
+def webs(draw):
+    """A town all of whose stops are linked with one another, some routes over any of them, and another course of the first."""
+    n = draw(st.integers(4, 8))
+    links = [(a, b) for a in range(n) for b in range(a)]
+    both = [way for a, b in links for way in ((a, b), (b, a))]
+    seconds = {way: draw(st.sampled_from([20, 90, 130, 240])) for way in both}
+    if draw(st.booleans()):
+        seconds = {way: seconds[max(way), min(way)] for way in both}
+    sheds = {s: tuple(draw(st.lists(st.integers(0, n - 1), max_size=1))) for s in range(n)}
+    trips = {way: float(draw(st.integers(0, 4))) for way in both}
+    network, demand = city(n, links, trips, seconds=seconds, sheds=sheds, presence={h: 1.0 + h for h in range(n)})
+    rule = ServiceRule(draw(st.sampled_from([1.0, 1.5])), draw(st.sampled_from([0, 60, 200])), draw(st.sampled_from([0, 60])))
+    courses = [draw(st.permutations(range(n)))[: draw(st.integers(2, n))] for _ in range(draw(st.integers(2, 4)))]
+    routes = tuple(Route(list(course), f"R{k}") for k, course in enumerate(courses[1:]))
+    return Case.build(network, demand, rule), Plan(routes, network.fingerprint), courses[0]
+
+
+@given(webs(), st.integers(0, 1))
+@settings(max_examples=4 * MAX_EXAMPLES, deadline=None)
+def test_the_bound_of_any_change_holds_and_is_found_where_stops_keep_their_order(case, transfers):
+    case, plan, course = case
+    routes, rest, scratch, entries = _spaces(case, plan)
+    held = holding.new_held(case.network.n_stops, case.n_rows, entries, len(plan.routes), case.pair_units.shape[0])
+    coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
+    beside = case.graph, case.demand_rows, routes, rest
+    now = [rows[0] for rows in routes]
+    gain = holding.hold_route(*beside, held, *now, scratch, transfers)
+    others = Plan(plan.routes[1:], plan.network_fingerprint)
+    assert gain == tuple(case.value(plan, one) - case.value(others, one) for one in (Objective(1, 0, transfers), Objective(0, 1)))
+    stops, ahead, back = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
+    old = plan.routes[0].stops.tolist()
+    for fresh in (
+        course,
+        course[::-1],
+        [s for s in course if s not in old[1:]] + old[1:],
+        [*old[::-1], *(s for s in course if s not in old)],
+    ):
+        n = len(fresh)
+        stops[:n] = fresh
+        if n < 2:
+            continue
+        coverage.measure_route(case.graph, stops, n, ahead, back)
+        for _ in range(2):  # the second time from what was noted of stops
+            most, people, found = bounding.most_gain(
+                case.graph, case.demand_rows, case.drive(), routes, rest, held, *gain, *now[2:], stops, n, ahead, back, transfers
+            )
+            true = coverage.route_gain(*beside, stops, n, ahead, back, scratch, transfers)
+            places = [old.index(stop) for stop in fresh if stop in old]
+            assert found == (places in (sorted(places), sorted(places)[::-1]))
+            assert not found or (most >= true[0] and people == true[1])
+
+
 @given(cases())
 @settings(max_examples=MAX_EXAMPLES, deadline=None)
 def test_a_route_met_before_adds_what_it_adds_beside_the_rest_of_now(case):
@@ -189,6 +244,33 @@ def test_a_route_met_before_adds_what_it_adds_beside_the_rest_of_now(case):
         for k in [*range(len(plan.routes))] * 2:
             route = [array[k] for array in routes]
             assert holding.known_gain(*beside, held, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("meets_again", [False, True])
+def test_a_ride_by_the_rest_first_and_onto_the_route_later_is_counted(seed, meets_again):
+    # From one end of the slow route round by the fast one to the other end, and back to the place before: faster than on the route.
+    names = np.random.default_rng(seed).permutation(7).tolist()
+    slow, fast, spur = ([names[k] for k in line] for line in ([0, 1, 2, 3, 4], [0, 5, 4], [3, 6]))
+    links = [pair for line in (slow, fast, spur) for pair in pairwise(line)]
+    lags = {way: (700 if {a, b} <= set(slow[:4]) else 60) for a, b in links for way in ((a, b), (b, a))}
+    if seed % 2:
+        lags[slow[4], slow[3]] += 10
+    for trips in ({(slow[0], slow[3]): 2.0}, {(slow[3], slow[0]): 3.0}, {(slow[0], slow[3]): 2.0, (slow[3], slow[0]): 3.0}):
+        network, demand = city(7, links, trips, seconds=lags)
+        case = Case.build(network, demand, ServiceRule(1.0, 100, 90))
+        lines = (slow, fast, spur) if meets_again else (slow, fast)
+        plan = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
+        routes, rest, scratch, entries = _spaces(case, plan)
+        held = holding.new_held(network.n_stops, case.n_rows, entries, len(lines), case.pair_units.shape[0])
+        coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
+        given_all = case.graph, case.demand_rows, routes, rest
+        route = [rows[0] for rows in routes]
+        served = int(sum(trips.values())) * 1024
+        assert coverage.route_gain(*given_all, *route, scratch, 1)[0] == served
+        assert holding.hold_route(*given_all, held, *route, scratch, 1)[0] == served
+        assert case.value(plan, Objective()) == served
+        assert coverage.route_gain(*given_all, *route, scratch, 0)[0] == 0
 
 
 def test_a_route_is_measured_in_each_direction():
