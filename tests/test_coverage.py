@@ -181,7 +181,7 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(case, seed):
 
 @st.composite
 def webs(draw):
-    """A town all of whose stops are linked with one another, some routes over any of them, and another course of the first."""
+    """A town all of whose stops are linked with one another, some routes over any of them, and other courses of the first."""
     n = draw(st.integers(4, 8))
     links = [(a, b) for a in range(n) for b in range(a)]
     both = [way for a, b in links for way in ((a, b), (b, a))]
@@ -192,44 +192,88 @@ def webs(draw):
     trips = {way: float(draw(st.integers(0, 4))) for way in both}
     network, demand = city(n, links, trips, seconds=seconds, sheds=sheds, presence={h: 1.0 + h for h in range(n)})
     rule = ServiceRule(draw(st.sampled_from([1.0, 1.5])), draw(st.sampled_from([0, 60, 200])), draw(st.sampled_from([0, 60])))
-    courses = [draw(st.permutations(range(n)))[: draw(st.integers(2, n))] for _ in range(draw(st.integers(2, 4)))]
-    routes = tuple(Route(list(course), f"R{k}") for k, course in enumerate(courses[1:]))
-    return Case.build(network, demand, rule), Plan(routes, network.fingerprint), courses[0]
+    courses = st.permutations(range(n)).flatmap(lambda stops: st.integers(2, n).map(lambda most: stops[:most]))
+    routes = tuple(Route(list(draw(courses)), f"R{k}") for k in range(draw(st.integers(1, 3))))
+    return Case.build(network, demand, rule), Plan(routes, network.fingerprint), draw(st.lists(courses, min_size=1, max_size=4))
 
 
 @given(webs(), st.integers(0, 1))
 @settings(max_examples=4 * MAX_EXAMPLES, deadline=None)
 def test_the_bound_of_any_change_holds_and_is_found_where_stops_keep_their_order(case, transfers):
-    case, plan, course = case
+    case, plan, courses = case
     routes, rest, scratch, entries = _spaces(case, plan)
     held = holding.new_held(case.network.n_stops, case.n_rows, entries, len(plan.routes), case.pair_units.shape[0])
-    coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
     beside = case.graph, case.demand_rows, routes, rest
-    now = [rows[0] for rows in routes]
-    gain = holding.hold_route(*beside, held, *now, scratch, transfers)
-    others = Plan(plan.routes[1:], plan.network_fingerprint)
-    assert gain == tuple(case.value(plan, one) - case.value(others, one) for one in (Objective(1, 0, transfers), Objective(0, 1)))
-    stops, ahead, back = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
-    old = plan.routes[0].stops.tolist()
-    for fresh in (
-        course,
-        course[::-1],
-        [s for s in course if s not in old[1:]] + old[1:],
-        [*old[::-1], *(s for s in course if s not in old)],
-    ):
-        n = len(fresh)
-        stops[:n] = fresh
-        if n < 2:
-            continue
-        coverage.measure_route(case.graph, stops, n, ahead, back)
-        for _ in range(2):  # the second time from what was noted of stops
+    drive, old = case.drive(), plan.routes[0].stops.tolist()
+    # Each course becomes the route in its turn, and what is known of stops is kept; nothing of it once the rest is another one.
+    for left_out, course in [(left_out, course) for left_out in (len(plan.routes) - 1, 0) for course in courses]:
+        if course is courses[0]:
+            coverage.prepare_rest(case.graph, routes, rest, left_out, float(case.rule.transfer_s))
+        others = Plan(plan.routes[:left_out] + plan.routes[left_out + 1 :], plan.network_fingerprint)
+        ahead, back = np.zeros(16, np.float32), np.zeros(16, np.float32)
+        coverage.measure_route(case.graph, np.array(old, np.int32), len(old), ahead, back)
+        gain = holding.hold_route(*beside, held, np.array(old, np.int32), len(old), ahead, back, scratch, transfers)
+        now = Plan((*others.routes, Route(old, "R")), plan.network_fingerprint)
+        assert gain == tuple(case.value(now, one) - case.value(others, one) for one in (Objective(1, 0, transfers), Objective(0, 1)))
+        more = [stop for stop in course if stop not in old]
+        beyond = [[stop, *old] for stop in range(case.network.n_stops) if stop not in old]
+        for fresh in (*beyond, course, course[::-1], more + old[1:], [*old[::-1], *more]):
+            stops, fresh_ahead, fresh_back = np.array(fresh, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
+            coverage.measure_route(case.graph, stops, len(fresh), fresh_ahead, fresh_back)
+            changed = stops, len(fresh), fresh_ahead, fresh_back
             most, people, found = bounding.most_gain(
-                case.graph, case.demand_rows, case.drive(), routes, rest, held, *gain, *now[2:], stops, n, ahead, back, transfers
+                case.graph, case.demand_rows, drive, routes, rest, held, *gain, ahead, back, *changed, transfers
             )
-            true = coverage.route_gain(*beside, stops, n, ahead, back, scratch, transfers)
+            true = coverage.route_gain(*beside, *changed, scratch, transfers)
             places = [old.index(stop) for stop in fresh if stop in old]
             assert found == (places in (sorted(places), sorted(places)[::-1]))
             assert not found or (most >= true[0] and people == true[1])
+        old = list(course)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("uneven", [0, 20])
+@pytest.mark.parametrize(
+    ("ends", "courses"),
+    [
+        ((0, 5), ([1, 2], [1, 2, 4])),  # the route comes to meet the rest, which leads to where the trips go
+        ((0, 3), ([1, 2], [1, 2, 3])),  # the route comes to where they go
+        ((0, 5), ([1, 2, 4], [2, 4], [1, 2, 4])),
+        ((0, 3), ([1, 2, 3], [1, 2], [1, 2, 3])),
+        ((1, 5), ([1, 2], [0, 1, 2])),  # at the new stop itself one changes to the rest
+    ],
+)
+def test_what_was_noted_of_a_stop_before_the_route_changed_still_bounds(seed, uneven, ends, courses):
+    names = np.random.default_rng(seed).permutation(8).tolist()
+    links = [(names[a], names[b]) for a, b in ((0, 1), (1, 2), (2, 3), (2, 4), (4, 5), (0, 6), (6, 5))]
+    seconds = {way: 200 + uneven * (way[0] < way[1]) for a, b in links for way in ((a, b), (b, a))}
+    for pair in (ends, ends[::-1]):
+        network, demand = city(8, links, {(names[pair[0]], names[pair[1]]): 2.0}, seconds=seconds)
+        case = Case.build(network, demand, ServiceRule(2.0, 900, 100))
+        rest_lines = ([4, 5], [0, 6, 5]) if ends == (1, 5) else ([4, 5],)
+        lines = [courses[0], *rest_lines]
+        plan = Plan(tuple(Route([names[s] for s in line], f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
+        routes, rest, scratch, entries = _spaces(case, plan)
+        held = holding.new_held(network.n_stops, case.n_rows, entries, len(lines), case.pair_units.shape[0])
+        coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
+        beside, most, true, people = (case.graph, case.demand_rows, routes, rest), 0, (0, 0), 0
+        for course in courses:
+            ahead, back = np.zeros(16, np.float32), np.zeros(16, np.float32)
+            now = np.array([names[s] for s in course], np.int32)
+            coverage.measure_route(case.graph, now, len(now), ahead, back)
+            gain = holding.hold_route(*beside, held, now, len(now), ahead, back, scratch, 1)
+            if 0 in course:
+                continue
+            stops, new_ahead, new_back = np.array([names[0], *now], np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
+            coverage.measure_route(case.graph, stops, len(stops), new_ahead, new_back)
+            changed = stops, len(stops), new_ahead, new_back
+            most, people, found = bounding.most_gain(
+                case.graph, case.demand_rows, case.drive(), routes, rest, held, *gain, ahead, back, *changed, 1
+            )
+            true = coverage.route_gain(*beside, *changed, scratch, 1)
+            assert found
+        assert true == (2 * 1024, 0)
+        assert (most, people) == true or (len(courses) > 2 and most > true[0]), "what came twice may be counted twice"
 
 
 @given(cases())
