@@ -102,6 +102,13 @@ def test_shortest_metres_do_not_depend_on_how_many_rows_are_kept(case, kept):
     assert np.array_equal(found, np.tile(network.drive_m, (2, 1)))
 
 
+def test_metres_to_a_stop_that_no_path_leads_to_are_those_of_the_network():
+    network, demand = city(5, [(0, 1), (1, 2), (3, 4)], {})
+    metres = Case.build(network, demand).drive()[1]
+    for start in reversed(range(5)):
+        assert [shortest_m(metres, start, end) for end in range(5)] == network.drive_m[start].tolist()
+
+
 @given(cases())
 @settings(max_examples=MAX_EXAMPLES, deadline=None)
 def test_what_a_route_adds_is_the_plan_less_the_plan_without_it(case):
