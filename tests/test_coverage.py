@@ -14,6 +14,7 @@ from owlbus.errors import DataError, UsageError
 from owlbus.kernels import bounding, coverage, holding, moves
 from owlbus.kernels.metres import shortest_m
 from owlbus.limits import ServiceRule
+from owlbus.network import Network
 from owlbus.plan import Plan, Route
 from owlbus.search import Case, Objective
 
@@ -375,6 +376,36 @@ def test_stops_in_a_row_that_are_not_linked_are_refused():
     network, demand = city(4, [(0, 1)], {(0, 1): 1.0})
     with pytest.raises(DataError, match="stops in a row must be linked, route A has two that are not"):
         Case.build(network, demand).value(Plan((Route([0, 2], "A"),), network.fingerprint), Objective())
+
+
+def test_trips_within_reach_of_stops_are_rows_and_all_others_count_in_the_total_alone():
+    trips = {(a, b): 1.0 + a + 5 * b for a in range(4) for b in range(4) if a != b}
+    whole, demand = city(4, [(0, 1), (1, 2)], trips, presence=dict.fromkeys(range(4), 2.0))
+    kept = {name: getattr(whole, name)[1:3] for name in ("stop_lon", "stop_lat", "stop_hex", "stop_names")}
+    links = {"link_indptr": [0, 1, 2], "link_to": [1, 0], "link_s": [200, 200], "link_m": [1000, 1000]}
+    network = Network(grid=whole.grid, **kept, **links, shed_indptr=[0, 1, 2], shed_hex=[1, 2], shed_walk_m=[0, 0])
+    for one, hexes in ((whole, range(4)), (network, (1, 2))):
+        case = Case.build(one, demand)
+        assert case.hexes.tolist() == list(hexes)
+        rows = {(int(case.hexes[a]), int(case.hexes[b])): units / 1024 for a, b, units in zip(*case.trips, strict=True)}
+        assert rows == {pair: units for pair, units in trips.items() if set(pair) <= set(hexes)}
+        everything = 3 * sum(trips.values()) + 5 * 8
+        assert case.total_value(Objective(3, 5)) == everything * 1024
+
+
+def test_nothing_to_serve_is_worth_one_unit_so_that_shares_are_defined():
+    assert Case.build(*city(3, [(0, 1)], {})).total_value(Objective()) == 1
+
+
+def test_metres_that_a_second_stands_for_at_least_are_those_of_the_slowest_metres():
+    network, demand = city(3, [(0, 1), (1, 2)], {}, seconds={(0, 1): 100, (1, 0): 400})
+    pace = Case.build(network, demand).drive()[2]
+    assert pace == pytest.approx(1000 / 400)
+    assert pace * 400 <= 1000
+
+
+def test_an_objective_of_no_weights_given_is_that_of_trips_served():
+    assert Objective() == Objective.parse("served")
 
 
 @pytest.mark.parametrize("text", ["", "fast", "served=x", "served,direct", "served=0"])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.kernels import blocks, hashing
+from owlbus.kernels.dual import hexes_worth
 from owlbus.kernels.legs import fastest_legs
 from owlbus.kernels.listing import list_routes
 from owlbus.kernels.loads import assign_rides
@@ -219,6 +220,18 @@ def test_a_route_as_long_as_allowed_is_listed(end, n):
     links = {(a, b): (7, 1) for a in range(4) for b in range(4) if abs(a - b) == 1}
     start, stops = np.zeros(99, np.int64), np.zeros(99, np.int32)
     assert list_routes(ring(4, links), np.array([end, 0.0, 99.0, 9.0, 9.0, 2.0]), np.ones((4, 4)), start, stops) == n
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)), max_size=9), st.data())
+def test_hexes_are_worth_what_their_splits_give_them_beyond_their_price(pairs, data):
+    bonus, price = (data.draw(st.lists(st.integers(0, 20), min_size=4, max_size=4)) for _ in range(2))
+    first, second, split, other = (np.array([pair[k] for pair in pairs], dtype) for k, dtype in enumerate((int, int, float, float)))
+    profit = np.full(4, 99.0)
+    demand = first.astype(np.int32), second.astype(np.int32), split + other, np.array(bonus, float)
+    worth = hexes_worth(demand, split, np.array(price, float), profit)
+    expected = [bonus[h] - price[h] + split[first == h].sum() + other[second == h].sum() for h in range(4)]
+    assert profit.tolist() == expected
+    assert worth == sum(one for one in expected if one > 0)
 
 
 LINES = ([0, 1, 2, 3, 4], [5, 6, 2, 7, 8], [8, 3, 9, 1])
