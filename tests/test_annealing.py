@@ -94,6 +94,16 @@ def test_a_cold_search_never_gives_up_value_and_a_hot_one_does(objective):
     assert values != sorted(values)
 
 
+@pytest.mark.parametrize("objective", [Objective(0, 1), Objective(1, 9), Objective(9, 1)])
+def test_a_move_that_gains_people_alone_is_not_refused_by_its_bound(objective):
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 1): 1.0}, presence={0: 3.0, 2: 2.0})
+    case = Case.build(network, demand)
+    chain = chain_on(Plan((Route([0, 1], "A"),), network.fingerprint), objective=objective, case=case)
+    chain.anneal(200, 1e-3, 1e-3)
+    assert sorted(chain.route(0).tolist()) == [0, 1, 2]
+    assert chain.value == case.total_value(objective)
+
+
 @pytest.mark.parametrize("frozen", [(0,), (0, 2), (1,), (0, 1, 2)])
 def test_frozen_routes_stay_and_every_other_one_moves(frozen):
     chain = chain_on(plan_a(), frozen=frozen)
