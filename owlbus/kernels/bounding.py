@@ -219,7 +219,7 @@ def _pair_trips(indptr: Any, partner: Any, weight: Any, h: int, j: int) -> int:
 @inner_kernel
 def _fill_stop_gain(graph: Any, demand: Any, drive: Any, routes: Any, rest: Any, held: Any, stop: int, transfers: int) -> None:
     """
-    Note the trips that a stop's hexes can bring: by the places to change that the route has and the stop itself, and by any others.
+    Note the trips that a stop's hexes can bring: by the places to change that the route has, and by any others.
 
     Trips with hexes that came onto the route while the gains hold are left out, since they are added at each look.
     """
@@ -231,7 +231,7 @@ def _fill_stop_gain(graph: Any, demand: Any, drive: Any, routes: Any, rest: Any,
         alone -= came[h]
         anywhere -= came[h]
     for way in range(rest[6].shape[0]):
-        _reach_columns(drive[0], rest, held, stop, way, transfers)
+        _reach_columns(drive[0], rest, held, stop, way)
         for e in range(graph[4][stop], graph[4][stop + 1]):
             one, other = _hex_gain(demand, rest, held, graph[5][e], way)
             alone += one
@@ -259,16 +259,15 @@ def _add_joined(graph: Any, towards_s: Any, rest: Any, held: Any, stop: int) -> 
 
 
 @inlined
-def _reach_columns(towards_s: Any, rest: Any, held: Any, stop: int, way: int, transfers: int) -> None:
+def _reach_columns(towards_s: Any, rest: Any, held: Any, stop: int, way: int) -> None:
     """Fill the fastest rides between a stop and the columns if it were on the route, none for a column on the route."""
     columns, column_of, onward, reach = rest[0][0], rest[1], rest[6], held[18]
     state, row_hex, old_stops, old_meets = held[0], held[1], held[4], held[12]
-    t_own = rest[3][stop] if transfers else -1
     fill_never(reach, columns)
-    for i in range(-1 if t_own >= 0 else 0, state[4]):
-        q = stop if i < 0 else old_stops[old_meets[i, 0]]
-        ride = np.float32(0 if i < 0 else towards_s[q, stop] if way == 0 else towards_s[stop, q])
-        further = onward[way, t_own if i < 0 else old_meets[i, 1]]
+    for i in range(state[4]):  # not by a change at the stop itself: what rides from there on the rest serve is not open
+        q = old_stops[old_meets[i, 0]]
+        ride = np.float32(towards_s[q, stop] if way == 0 else towards_s[stop, q])
+        further = onward[way, old_meets[i, 1]]
         for c in range(columns):
             reach[c] = min(reach[c], ride + further[c])
     for row in range(state[0]):
