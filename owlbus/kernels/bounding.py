@@ -221,7 +221,7 @@ def _fill_stop_gain(graph: Any, demand: Any, drive: Any, routes: Any, rest: Any,
     """
     Note the trips that a stop's hexes can bring: by the places to change that the route has, and by any others.
 
-    Trips with hexes that came onto the route while the gains hold are left out, since they are added at each look.
+    The sum of trips with hexes that came onto the route is taken off, since what it has grown to is added at each look.
     """
     alone, anywhere, gains, came = 0, 0, held[13], held[19]
     for e in range(graph[4][stop], graph[4][stop + 1]):

@@ -79,7 +79,7 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, n_routes: int, ways: 
         (np.zeros(MOST_NEW, np.int32), np.zeros(max_entries, np.int32), np.zeros(max_entries, np.int32)),  # new stops, hexes, lost rows
         np.zeros(most_rows, np.uint8),  # whether a row is lost
         np.zeros(most_columns, np.float32),  # seconds between a stop and each column
-        np.zeros(n_hexes, np.int64),  # trips between each hex and those that came onto the route while the gains hold
+        np.zeros(n_hexes, np.int64),  # trips with hexes that came onto the route, ever growing: by how much it grew counts
         np.zeros(_MOST_JOINED, np.int32),  # stops where the route came to meet the rest while the gains hold
         (
             np.zeros(ways * most_rows * most_columns, np.int32),
@@ -236,8 +236,6 @@ def _age_gains(demand: Any, rest: Any, held: Any, stops: Any, n: int, scratch: A
         state[6] += 1
         state[7] = rest[0][3]
         state[8] = 0
-        for h in range(came.shape[0]):
-            came[h] = 0
         return
     for at in range(m):
         h = hexes[at]

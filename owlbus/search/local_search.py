@@ -188,8 +188,8 @@ class Search:
                 self._construct(pool, step.reach, n_begun)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
-            self.prover.finish(self.stop_when, self.began, self._note)
-            self._record()
+            if self.prover.finish(self.stop_when, self.began, self._note):
+                self._record()
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.wishes.broken(self.case.network, self._best().best_plan()):
                 raise

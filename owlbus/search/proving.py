@@ -91,7 +91,7 @@ class Prover:
             wait([self._work], timeout=max(0.0, seconds))
         return self.is_done
 
-    def finish(self, stop_when: Iterable[SearchLimit], began_s: float, note: Callable[[], str] = str) -> None:
+    def finish(self, stop_when: Iterable[SearchLimit], began_s: float, note: Callable[[], str] = str) -> bool:
         """
         Try the prices that are left, if the time allows.
 
@@ -103,13 +103,19 @@ class Prover:
             When the search began, of `time.perf_counter`.
         note
             Says how the search stands.
+
+        Returns
+        -------
+        bool
+            Whether any were left.
         """
         if self.steps is None or self.is_done:
-            return
+            return False
         ends_s = began_s + min([math.inf, *(limit.seconds for limit in stop_when if isinstance(limit, MaxSeconds))])
         step = current_progress().step("Prove the bound", self.steps)
         while not self.wait(min(_LOOK_S, ends_s - time.perf_counter())) and time.perf_counter() < ends_s:
             step.reach(self.tried, note())
+        return True
 
     def _prove(self, case: Case, objective: Objective, limits: RouteLimits, n_routes: int) -> None:
         """Try prices until there were enough of them, or until told to end."""
