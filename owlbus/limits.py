@@ -35,17 +35,20 @@ class ServiceRule:
         Seconds that one transfer costs.
     max_transfers
         0 or 1.
+    unserved_s
+        What a trip without a journey counts in the mean travel time, seconds; a slower journey counts as none.
 
     Raises
     ------
     UsageError
-        If a number is negative or `max_transfers` is neither 0 nor 1.
+        If a number is negative, `max_transfers` is neither 0 nor 1, or `unserved_s` is no whole number >= 1.
     """
 
     detour_factor: float = 2.0
     detour_s: int = 600
     transfer_s: int = 300
     max_transfers: int = 1
+    unserved_s: int = 7200
 
     def __post_init__(self) -> None:
         """Check every number once."""
@@ -53,6 +56,7 @@ class ServiceRule:
         _require("detour_s", self.detour_s, 0)
         _require("transfer_s", self.transfer_s, 0)
         _require("max_transfers", self.max_transfers, 0, 1)
+        _require("unserved_s", self.unserved_s, 1)
 
 
 @dataclass(frozen=True, slots=True)

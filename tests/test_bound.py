@@ -77,7 +77,7 @@ def best_value(case, n_routes, limits, objective):
     return best
 
 
-OBJECTIVE = st.sampled_from([Objective(), Objective(1, 0, 0), Objective(0, 1), Objective(2, 1)])
+OBJECTIVE = st.sampled_from([Objective(), Objective(1, 0, 0), Objective(0, 1), Objective(2, 1), Objective(is_travel_time=True)])
 
 
 @given(small_cities(4), route_limits(), OBJECTIVE, st.integers(1, 3))

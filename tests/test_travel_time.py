@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from owlbus.errors import DataError, InfeasibleError, UsageError
 from owlbus.kernels import transit, transit_moves
 from owlbus.kernels.transit_anneal import BLOCK
-from owlbus.search.travel_graph import build_graph, check_inputs, pad_routes, travel_times
-from owlbus.search.travel_time import _lay_out, search_travel_time
+from owlbus.search.travel_graph import build_graph, check_inputs, lay_out, pad_routes, travel_times
+from owlbus.search.travel_time import search_travel_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def prepared(
     most = max(2, *map(len, routes))
     unserved = None if unserved_s is None else unserved_s // scale.tick_s
     graph = build_graph(links, weight, transfer_s // scale.tick_s, (2, most), unserved)
-    chain, bench = _lay_out(graph, len(routes), 7)
+    chain, bench = lay_out(graph, graph.most, len(routes), 7)
     chain.routes[:], chain.sizes[:] = pad_routes(routes, links, most, 2)
     return graph, chain, bench
 

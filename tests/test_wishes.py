@@ -52,7 +52,7 @@ def wishes_of_a_town(draw):
     )
 
 
-@given(wishes_of_a_town(), st.integers(0, 9), st.sampled_from(["served", "presence"]))
+@given(wishes_of_a_town(), st.integers(0, 9), st.sampled_from(["served", "presence", "travel_time"]))
 @settings(max_examples=25, deadline=None)
 def test_every_plan_keeps_every_wish_and_every_limit(wishes, seed, objective):
     limits = replace(WIDE, max_total_length_m=60 * LINK_M, max_length_m=18 * LINK_M)

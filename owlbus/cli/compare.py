@@ -126,6 +126,7 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         ("transfer_share", "served with a transfer", 100, "{:.1f}%"),
         ("mean_ride_s", "mean ride, min", 1 / 60, "{:.1f}"),
         ("mean_walk_m", "mean walk at both ends, m", 1, "{:.0f}"),
+        ("mean_travel_s", "mean journey of all trips, min", 1 / 60, "{:.1f}"),
         ("mean_circuity", "mean circuity", 1, "{:.2f}"),
         ("overlap_share", "run twice or more", 100, "{:.1f}%"),
         ("total_length_m", "one-way km of all routes", 1 / 1000, "{:.1f}"),

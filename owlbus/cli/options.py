@@ -231,6 +231,9 @@ class RuleOptions:
     detour_min: Annotated[float, option(_RULE, "--detour-min", unit="MINUTES", text="…plus this.")] = 10.0
     transfer_min: Annotated[float, option(_RULE, "--transfer-min", unit="MINUTES", text="What one transfer costs.")] = 5.0
     max_transfers: Annotated[int, option(_RULE, "--max-transfers", unit="0|1", text="Transfers that a trip may need.")] = 1
+    unserved_min: Annotated[
+        float, option(_RULE, "--unserved-min", unit="MINUTES", text="What a trip without a journey counts in the mean travel time.")
+    ] = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +244,10 @@ class SearchOptions:
     objective: Annotated[
         str,
         option(
-            _SEARCH, "--objective", unit="NAME", text="What to maximise: served, direct, presence, or a mix such as served=3,presence=1."
+            _SEARCH,
+            "--objective",
+            unit="NAME",
+            text="What to maximise: served, direct, presence, a mix such as served=3,presence=1; or travel_time to cut the mean journey.",
         ),
     ] = "served"
     steps: Annotated[
@@ -447,7 +453,13 @@ def rule_of(options: RuleOptions) -> ServiceRule:
     """Return when a trip counts as served as `options` say, in seconds."""
     from owlbus.limits import ServiceRule
 
-    return ServiceRule(options.detour_factor, round(options.detour_min * 60), round(options.transfer_min * 60), options.max_transfers)
+    return ServiceRule(
+        options.detour_factor,
+        round(options.detour_min * 60),
+        round(options.transfer_min * 60),
+        options.max_transfers,
+        round(options.unserved_min * 60),
+    )
 
 
 def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:

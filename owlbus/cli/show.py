@@ -54,6 +54,8 @@ def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share
     _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
     _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))
+    without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
+    table.add_row(without, *(f"{card.mean_travel_s / 60:.0f} min" for card in cards))
     table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))

@@ -37,6 +37,7 @@ _PLAIN = (
     "transfer_share",
     "mean_ride_s",
     "mean_walk_m",
+    "mean_travel_s",
     "mean_circuity",
     "overlap_share",
     "total_length_m",

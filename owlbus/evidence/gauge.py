@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.plan import Plan, Route
+from owlbus.search.journeys import refuse_travel_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,6 +73,7 @@ class Gauge:
         """Allocate once for routes a little longer than the longest."""
         from owlbus.kernels.coverage import new_rest, new_scratch
 
+        refuse_travel_time(objective, "a change of a plan")
         self.case = case
         self.objective = objective
         self.plan = plan

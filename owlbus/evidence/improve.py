@@ -13,6 +13,7 @@ from owlbus.errors import UsageError
 from owlbus.evidence.changes import newly_broken
 from owlbus.plan import Plan, Route, plan_measures
 from owlbus.progress import current_progress
+from owlbus.search.journeys import refuse_travel_time
 from owlbus.search.objective import Objective, plan_of
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ def improve_plan(
         msg = f"route {twice[0]} passes a stop twice ({len(twice)} such); cut the loop before it is improved"
         raise UsageError(msg)
     goal = objective or Objective()
+    refuse_travel_time(goal, "a plan near a given one")
     search = _Search(case, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
     total = sum(route.n_stops for route in plan.routes)
     progress = current_progress().step("Improve the plan", len(shares))

@@ -12,6 +12,7 @@ from owlbus.errors import DataError, UsageError
 from owlbus.evidence.ledger import Ledger
 from owlbus.plan import Plan, Route
 from owlbus.progress import current_progress
+from owlbus.search.journeys import refuse_travel_time
 from owlbus.search.objective import Case, Objective
 from owlbus.search.warm import search_from
 from owlbus.search.wishes import Wishes
@@ -151,10 +152,11 @@ def robust_plan(
     if not 0 <= quantile <= 1:
         msg = f"quantile must lie in [0, 1], got {quantile:g}"
         raise UsageError(msg)
+    goal = objective or Objective()
+    refuse_travel_time(goal, "a plan that is good on bad nights")
     if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
         msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
         raise DataError(msg)
-    goal = objective or Objective()
     ledger = Ledger.build(network, demand, rule)
     first = start, _by_night(ledger, start, goal)
     search = partial(search_from, objective=goal, limits=limits, n_routes=max(1, len(start)), n_steps=n_steps, wishes=wishes)

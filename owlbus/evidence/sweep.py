@@ -18,6 +18,7 @@ from owlbus.plan import Plan, plan_measures
 from owlbus.privacy import MIN_COUNT
 from owlbus.progress import current_progress
 from owlbus.score import share_interval
+from owlbus.search.journeys import refuse_travel_time
 from owlbus.search.objective import Objective
 from owlbus.search.warm import packed_case, search_apart, search_from
 from owlbus.units import TRIP_UNITS
@@ -272,6 +273,7 @@ def sweep_plans(
             msg = f"{name} of a sweep must be at least {least}, got {value}"
             raise UsageError(msg)
     goal = objective or Objective()
+    refuse_travel_time(goal, "a sweep")
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
         apart = None if scheduler is None else packed_case(ledger.case, ledger.demand)

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.coverage import measure_route
 from owlbus.kernels.moves import roll
 from owlbus.kernels.transit import cost_with, join_route, settle
 from owlbus.kernels.transit_moves import CHANCES, below, draw_route, propose_route, swap_tails
+from owlbus.kernels.wishes import count_calls, ends_well, keeps_wishes
 
 MOVES = 32
 """Moves on each of two routes in a block."""
@@ -45,6 +48,8 @@ class Chain(NamedTuple):
         Room for four routes, int32 (4, M + 1).
     ``dice``
         Random state, uint64 (1,).
+    ``free``
+        Routes that may change, int64 (F,), F >= 1.
     """
 
     routes: Any
@@ -59,6 +64,28 @@ class Chain(NamedTuple):
     spare: Any
     hands: Any
     dice: Any
+    free: Any
+
+
+class Rules(NamedTuple):
+    """
+    What routes must keep besides being simple and of so many stops.
+
+    ``graph``, ``drive``, ``limits``, ``wishes``
+        As in `owlbus.kernels.anneal`.
+    ``ahead_s``, ``back_s``
+        Work space, float32 (M + 1,).
+    ``calls``
+        Work space: other routes that call at each wanted stop, int64 (R,).
+    """
+
+    graph: Any
+    drive: Any
+    limits: Any
+    wishes: Any
+    ahead_s: Any
+    back_s: Any
+    calls: Any
 
 
 @inner_kernel
@@ -68,8 +95,49 @@ def _copy(out: Any, source: Any) -> None:
         out[j] = source[j]
 
 
+@inner_kernel
+def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
+    """Metres, the longer direction, and buses of a route."""
+    if n < 2:
+        return 0.0, 0.0
+    metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
+    return float(max(metres[0], metres[1])), float(buses_of(rules.ahead_s[n - 1] + rules.back_s[n - 1], rules.limits[8]))
+
+
+@inner_kernel
+def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
+    """Whether a route keeps the limits beside others."""
+    metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
+    there, home = rules.ahead_s[n - 1], rules.back_s[n - 1]
+    return metres[0] >= 0 and keeps_limits(rules.drive, rules.limits, stops, n, there, home, metres, other_m, other_buses)
+
+
+@inner_kernel
+def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
+    """Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the rest."""
+    routes, sizes = plan
+    metres, buses = 0.0, 0.0
+    for r in range(sizes.shape[0]):
+        if r not in (k, other):
+            load = _load(rules, routes[r], sizes[r])
+            metres += load[0]
+            buses += load[1]
+    if other >= 0:  # both keep their stops between them, so that no stop loses a call
+        if not (ends_well(rules.wishes, k, stops, n) and ends_well(rules.wishes, other, stops_2, n_2)):
+            return False
+        load = _load(rules, stops, n)
+        if not _keeps(rules, stops_2, n_2, metres + load[0], buses + load[1]):
+            return False
+        load = _load(rules, stops_2, n_2)
+        return _keeps(rules, stops, n, metres + load[0], buses + load[1])
+    if not _keeps(rules, stops, n, metres, buses):
+        return False
+    count_calls(rules.wishes, plan, k, rules.calls)
+    return keeps_wishes(rules.wishes, rules.calls, k, routes[k], sizes[k], stops, n)
+
+
 @kernel
-def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) -> None:
+def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float, rules: Any) -> None:
     """
     Try blocks of moves at one heat.
 
@@ -88,12 +156,15 @@ def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) 
         How many blocks of `BLOCK` moves.
     heat
         Mean of the rise in cost that is accepted, in the unit of the cost; 0 takes no rise.
+    rules
+        `Rules` that changed routes keep; None for none.
     """
-    routes, sizes, hands, dice = chain.routes, chain.sizes, chain.hands, chain.dice
-    count = routes.shape[0]
+    routes, sizes, hands, dice, free = chain.routes, chain.sizes, chain.hands, chain.dice, chain.free
+    count = free.shape[0]
     for _ in range(blocks):
-        first = below(dice, count)
-        second = (first + 1 + below(dice, count - 1)) % count if count > 1 else -1
+        draw = below(dice, count)
+        first = free[draw]
+        second = free[(draw + 1 + below(dice, count - 1)) % count] if count > 1 else -1
         settle(graph, routes, sizes, first, second, chain.outer, bench)
         cost: Any = np.int64(0)
         for step in range(BLOCK):
@@ -113,6 +184,9 @@ def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) 
             elif not fresh:
                 n = propose_route(graph, hands[0], n, CHANCES[below(dice, CHANCES.shape[0])], bench, dice)
             if n == 0:
+                continue
+            two = other if swap else -1
+            if rules is not None and not fresh and not _is_allowed(rules, (routes, sizes), k, two, hands[0], n, hands[1], m):
                 continue
             if fresh or swap:
                 join_route(graph, chain.outer, hands[1], m, bench, chain.inner)
@@ -134,7 +208,7 @@ def anneal_blocks(graph: Any, chain: Any, bench: Any, blocks: int, heat: float) 
                 sizes[other] = m
             if cost < chain.best[0]:
                 chain.best[0] = join_route(graph, chain.inner, hands[0], n, bench, chain.spare)
-                for i in range(count):
+                for i in range(routes.shape[0]):
                     _copy(chain.best_routes[i], routes[i])
                     chain.best_sizes[i] = sizes[i]
 

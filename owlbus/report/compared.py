@@ -155,6 +155,7 @@ def _side_rows(document: Mapping[str, Any], words: Words) -> list[dict[str, Any]
         ("transfer_share", words.percent),
         ("mean_ride_s", lambda value: words.unit("min", value / 60)),
         ("mean_walk_m", lambda value: words.unit("m", value)),
+        ("mean_travel_s", lambda value: words.unit("min", value / 60)),
         ("mean_circuity", lambda value: words.number(value, 2)),
         ("overlap_share", words.percent),
         ("total_length_m", lambda value: words.unit("km", value / _KM_M)),

@@ -136,6 +136,10 @@ class Scorecard:
         Served trips that need a transfer, 0 to 1.
     mean_ride_s, mean_walk_m
         Means over served trips: seconds on board, and metres on foot at both ends together.
+    mean_travel_s
+        Mean seconds of all trips between different stops, riding and transfers: each takes the fastest journey between the stops nearest
+        to its hexes, with any number of transfers, and counts ``rule.unserved_s`` without one. The passengers' cost of the route network
+        design problem; see `owlbus.search.Objective`.
     mean_circuity, overlap_share
         Mean over routes; and route metres that another route runs along too, of all route metres.
     total_length_m, total_buses
@@ -161,6 +165,7 @@ class Scorecard:
     transfer_share: float
     mean_ride_s: float
     mean_walk_m: float
+    mean_travel_s: float
     mean_circuity: float
     overlap_share: float
     total_length_m: int
@@ -237,6 +242,7 @@ class Scorecard:
         values |= {name: counts.pop(name) for name in ("presence", "served", "direct")}
         for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_circuity", "overlap_share"):
             values[name] = counts.pop(name) if name in counts else round(getattr(self, name), 6)
+        values["mean_travel_s"] = round(self.mean_travel_s)
         for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "walk_rule", "n_nights"):
             values[name] = getattr(self, name)
         values["rule"] = asdict(self.rule)

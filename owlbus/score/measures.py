@@ -11,6 +11,7 @@ from owlbus.limits import RouteLimits, ServiceRule
 from owlbus.plan import Plan, plan_measures
 from owlbus.score.card import Coverage, Measure, RouteScore, Scorecard, Segment
 from owlbus.score.intervals import share_interval
+from owlbus.search.journeys import mean_travel_s
 from owlbus.search.objective import Case, Objective, reached_hexes
 from owlbus.units import TRIP_UNITS, hour_label
 
@@ -80,7 +81,8 @@ def score_plan(
         transfer_share=float(loads[4][3]) / served_units,
         mean_ride_s=float(loads[4][1]) / served_units,
         mean_walk_m=float(loads[4][2]) / served_units,
-        mean_circuity=float(np.mean(measures.circuity[np.isfinite(measures.circuity)])) if plan.routes else 0.0,
+        mean_travel_s=mean_travel_s(case, plan),
+        mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
         total_length_m=measures.total_length_m,
         total_buses=measures.total_buses,
@@ -146,6 +148,12 @@ class _Covered:
             inside = find(demand.origin, demand.destination)
             ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)
         return ranges
+
+
+def _mean_circuity(measures: PlanMeasures) -> float:
+    """Mean over routes whose terminals differ; 0 if there is none."""
+    finite = measures.circuity[np.isfinite(measures.circuity)]
+    return float(finite.mean()) if finite.size else 0.0
 
 
 def _by_weekday(covered: _Covered, demand: Demand) -> dict[str, Coverage]:

@@ -84,12 +84,11 @@ def search_one(packed: bytes, asked: Asked, stream: np.random.Generator) -> Resu
     Result
         Without a bound.
     """
-    from owlbus.search.chain import Chain
-    from owlbus.search.local_search import Search
+    from owlbus.search.local_search import Search, new_chain
     from owlbus.search.proving import Prover
 
     case = asked.wishes.case(unpacked_case(packed))
-    chain = Chain(case, asked.objective, asked.limits, asked.n_routes, stream, asked.wishes)
+    chain = new_chain(case, asked.objective, asked.limits, asked.n_routes, stream, asked.wishes)
     if asked.begin is not None:
         chain.load(asked.begin)
     with Prover(case, asked.objective, asked.limits, asked.n_routes, 0) as prover:

@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.search.objective import Case, Objective
 
+HOT_PART, COLD_PART = 1 / 300, 1 / 20_000
+"""First and last temperature, as parts of what the constructed plan is worth."""
+
 _DRAWS = 400
 _POLISH_MOVES = 4_000
+_TURN_MOVES = 4_000
 _BLOCKS = 250, 2_000
 _MOVES_A_STOP = 4
 _EVERYWHERE = 0.1
@@ -55,6 +59,9 @@ class Chain:
         What else routes must do; none by default. The case has to leave out what they forbid.
     """
 
+    exchanges = True
+    """Whether routes may be exchanged by what they add to the rest (`owlbus.search.exchange`)."""
+
     def __init__(
         self,
         case: Case,
@@ -70,7 +77,7 @@ class Chain:
         self.objective = objective
         self.limits = limits
         fixed = () if wishes is None or wishes.fixed is None else wishes.fixed.routes
-        width = max([_most_stops(case, limits), *(len(route.stops) for route in fixed)])
+        width = max([most_stops(case, limits), *(len(route.stops) for route in fixed)])
         widest_shed = int(np.diff(case.network.shed_indptr).max(initial=1))
         self.routes: tuple[NDArray[Any], ...] = (
             np.zeros((n_routes, width), np.int32),
@@ -199,6 +206,32 @@ class Chain:
         self._restart_from_routes()
         self.back_to_best()
 
+    def moves_a_turn(self, share: float) -> int:
+        """Moves until a search looks up, at a share of it."""
+        del share
+        return _TURN_MOVES
+
+    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+        """
+        Anneal from one share of the search to the next.
+
+        Parameters
+        ----------
+        moves
+            Moves to try.
+        done, ahead
+            Shares of the search at the first and the last of them, 0 to 1.
+        worth
+            What the constructed plan is worth, in 1/1024.
+
+        Returns
+        -------
+        int
+            Moves tried; 0 if every route is fixed.
+        """
+        hot, cold = (worth * HOT_PART * (COLD_PART / HOT_PART) ** share for share in (done, ahead))
+        return self.anneal(moves, hot, cold)
+
     def anneal(self, steps: int, hot: float, cold: float) -> int:
         """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""
         return self._anneal(self.bounds(), steps, hot, cold)
@@ -325,10 +358,27 @@ class Chain:
         return float(metres), float(buses)
 
 
-def _most_stops(case: Case, limits: RouteLimits) -> int:
-    """Places a route can need: as many of the shortest links as its length allows, within the limit."""
+def most_stops(case: Case, limits: RouteLimits, *, spare: int = _SPARE_PLACES) -> int:
+    """
+    Places a route can need: as many short links as its length allows, within the limit.
+
+    Parameters
+    ----------
+    case
+        The network; one link in twenty is shorter than those that count.
+    limits
+        What a route keeps.
+    spare
+        Places beside these.
+
+    Returns
+    -------
+    int
+        Stops, >= 2.
+    """
     shortest = max(1, int(np.percentile(case.network.link_m, 5))) if case.network.link_m.size else 1
-    return int(min(limits.max_stops, limits.max_length_m / shortest + _SPARE_PLACES, _MOST_PLACES, max(2, case.network.n_stops)))
+    within = 1 + limits.max_length_m // shortest + spare
+    return max(2, int(min(limits.max_stops, within, _MOST_PLACES, case.network.n_stops)))
 
 
 def _pull(case: Case, objective: Objective) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snap
 from owlbus.plan import check_plan
 from owlbus.progress import current_progress
 from owlbus.search.apart import Asked, search_apart
-from owlbus.search.chain import Chain
+from owlbus.search.chain import COLD_PART, HOT_PART, Chain
 from owlbus.search.exchange import exchange_tails, take_best_of
 from owlbus.search.feasible import require_possible
 from owlbus.search.objective import Case, Objective
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from owlbus.search.apart import Executor
 
 MOST_ROUTES = 64
-_CHUNK = 4_000
-_HOT_PART, _COLD_PART = 1 / 300, 1 / 20_000
-"""First and last temperature, as parts of what the constructed plan is worth."""
-
 _PAIRS = 4
 _RECOMBINE_AT = 0.85
 
@@ -139,13 +135,33 @@ def plan_routes(
         apart = Asked(goal, limits, asked, n_routes, stop_when, seed, begin)
         with Prover(case, goal, asked.loosened(limits, network), n_routes, bound_steps) as prover:
             return search_apart(executor, case, demand, apart, streams, prover, on_gain)
-    chains = [Chain(case, goal, limits, n_routes, stream, asked) for stream in streams]
+    chains = [new_chain(case, goal, limits, n_routes, stream, asked) for stream in streams]
     prices = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
     if begin is not None:
         for chain in chains:
             chain.load(begin)
     with Prover(case, goal, asked.loosened(limits, network), n_routes, prices) as prover:
         return Search(case, goal, chains, stop_when, seed, asked, prover, on_gain).run(0 if begin is None else len(begin))
+
+
+def new_chain(case: Case, objective: Objective, limits: RouteLimits, n_routes: int, rng: np.random.Generator, wishes: Wishes) -> Chain:
+    """
+    A start of a search, as its objective needs it.
+
+    Parameters
+    ----------
+    case, objective, limits, n_routes, rng, wishes
+        As of `owlbus.search.chain.Chain`.
+
+    Returns
+    -------
+    Chain
+        Before anything is constructed.
+    """
+    from owlbus.search.timed import TimedChain
+
+    kind = TimedChain if objective.is_travel_time else Chain
+    return kind(case, objective, limits, n_routes, rng, wishes)
 
 
 class Search:
@@ -230,27 +246,35 @@ class Search:
             done = self._done(now)
             turn = self._turn(now)
             ahead = min(1.0, done + self._turn_share(turn, now))
-            hot, cold = (self.scale * _HOT_PART * (_COLD_PART / _HOT_PART) ** at for at in (done, ahead))
-            tried = list(pool.map(lambda chain: self._turn_of(chain, turn, hot, cold), self.chains))  # noqa: B023 -- as above
+            tried = list(pool.map(lambda chain: self._turn_of(chain, turn, done, ahead), self.chains))  # noqa: B023 -- as above
             if not any(tried):
                 return "every route is fixed"
             self.steps += sum(tried)
             self._remember()
             self._tell()
-            if done < _RECOMBINE_AT <= self._done(self._snapshot()) and not self.wishes.binds_places:
+            if done < _RECOMBINE_AT <= self._done(self._snapshot()) and self._exchanges:
                 self._recombine(pool)
             self._record()
             reach(self._done(self._snapshot()), self._note())  # type: ignore[operator]
 
-    def _turn_of(self, chain: Chain, moves: int, hot: float, cold: float) -> int:
-        """Moves of one chain in a turn, and exchanges between its routes; how many moves were tried."""
-        tried = chain.anneal(moves, hot, cold)
-        for _ in range(0 if self.wishes.binds_places or not tried else _PAIRS):
-            exchange_tails(chain, cold)
+    def _turn_of(self, chain: Chain, moves: int, done: float, ahead: float) -> int:
+        """Moves of one chain in a turn between two shares of the search, and exchanges of its routes; how many moves were tried."""
+        tried = chain.turn(moves, done, ahead, self.scale)
+        if tried and self._exchanges:
+            heat = self.scale * HOT_PART * (COLD_PART / HOT_PART) ** ahead
+            for _ in range(_PAIRS):
+                exchange_tails(chain, heat)
         return tried
 
+    @property
+    def _exchanges(self) -> bool:
+        """Whether routes may take each other's places, or others theirs."""
+        return self.chains[0].exchanges and not self.wishes.binds_places
+
     def _remember(self) -> None:
-        """Put the routes of best plans that got better into the pool."""
+        """Put the routes of best plans that got better into the pool, if it is ever drawn from."""
+        if not self._exchanges:
+            return
         for k, chain in enumerate(self.chains):
             if chain.best_value > self.pooled[k]:
                 self.pooled[k] = chain.best_value
@@ -283,7 +307,7 @@ class Search:
     def _turn(self, now: Snapshot) -> int:
         """Moves of each chain in the next turn, so that a step limit is met exactly or passed by less than one per chain."""
         left = [limit.steps - now.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        return max(1, min([_CHUNK, *(-(-steps // len(self.chains)) for steps in left)]))
+        return max(1, min([self.chains[0].moves_a_turn(self._done(now)), *(-(-steps // len(self.chains)) for steps in left)]))
 
     def _turn_share(self, turn: int, now: Snapshot) -> float:
         """Share of the search that the next turn is."""

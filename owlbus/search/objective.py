@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
 
 OBJECTIVES = ("served", "direct", "presence")
+TRAVEL_TIME = "travel_time"
 _OUT_OF_REACH = -1.0
 _ROUNDED_DOWN = 1 - 1e-9
 _METRE_ROWS = 2_048
@@ -30,7 +31,10 @@ _METRE_ROWS = 2_048
 @dataclass(frozen=True, slots=True)
 class Objective:
     """
-    What a plan is worth: trips served and people reached, each with a weight.
+    What a plan is worth: trips served and people reached, each with a weight, or the travel time that it saves.
+
+    Travel time is the passengers' cost of the route network design problem: each trip takes the fastest journey between the stops nearest
+    to its hexes, with any number of transfers, or counts `ServiceRule.unserved_s` seconds. A plan is worth what it saves of these.
 
     Attributes
     ----------
@@ -38,28 +42,34 @@ class Objective:
         What a served trip and a person within the walk of a stop count, whole numbers >= 0, dimensionless.
     max_transfers
         Transfers that a served trip may need; 0 makes it the direct objective.
+    is_travel_time
+        Whether travel time is what counts, and nothing beside it.
 
     Raises
     ------
     UsageError
-        If a weight is negative, or both are 0.
+        If a weight is negative, both are 0, or people count beside travel time.
 
     Examples
     --------
     >>> Objective.parse("direct")
-    Objective(trips=1, presence=0, max_transfers=0)
-    >>> Objective.parse("served=3,presence=1")
-    Objective(trips=3, presence=1, max_transfers=1)
+    Objective(trips=1, presence=0, max_transfers=0, is_travel_time=False)
+    >>> Objective.parse("served=3,presence=1").presence
+    1
     """
 
     trips: int = 1
     presence: int = 0
     max_transfers: int = 1
+    is_travel_time: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse weights that value nothing."""
+        """Refuse weights that value nothing, and travel time in a mix."""
         if min(self.trips, self.presence) < 0 or self.trips + self.presence == 0:
             msg = f"objective weights must be >= 0 and not all 0, got trips {self.trips} and presence {self.presence}"
+            raise UsageError(msg)
+        if self.is_travel_time and (self.trips, self.presence) != (1, 0):
+            msg = f"travel time must be the whole objective, got trips {self.trips} and presence {self.presence} beside it"
             raise UsageError(msg)
 
     @classmethod
@@ -70,7 +80,8 @@ class Objective:
         Parameters
         ----------
         text
-            ``served``, ``direct``, ``presence``, or ``NAME=WEIGHT`` joined by commas, with whole weights.
+            ``travel_time``, ``served``, ``direct``, ``presence``, or ``NAME=WEIGHT`` of the last three joined by commas, with whole
+            weights.
 
         Returns
         -------
@@ -82,11 +93,16 @@ class Objective:
         UsageError
             If a name or a weight is none, or both ``served`` and ``direct`` occur.
         """
+        if text.strip() == TRAVEL_TIME:
+            return cls(is_travel_time=True)
         weights: dict[str, int] = {}
         for part in text.split(","):
             name, _, weight = part.strip().partition("=")
             if name not in OBJECTIVES or not (weight or "1").isdigit():
-                msg = f"an objective must read {', '.join(OBJECTIVES)} or NAME=WEIGHT,NAME=WEIGHT with whole weights, got {text!r}"
+                msg = (
+                    f"an objective must read {', '.join(OBJECTIVES)} or NAME=WEIGHT,NAME=WEIGHT of these with whole weights, "
+                    f"or {TRAVEL_TIME} alone, got {text!r}"
+                )
                 raise UsageError(msg)
             weights[name] = int(weight or 1)
         if weights.get("served") and weights.get("direct"):
@@ -310,8 +326,12 @@ class Case:
         Returns
         -------
         int
-            In 1/1024, >= 1 so that shares are defined.
+            In 1/1024, of trip-seconds where travel time counts; >= 1 so that shares are defined.
         """
+        if objective.is_travel_time:
+            from owlbus.search.journeys import most_saved
+
+            return most_saved(self)
         return max(1, objective.trips * self.total_trips_units + objective.presence * self.total_presence_units)
 
     def pad(self, plan: Plan, *, width: int = 0) -> tuple[NDArray[Any], ...]:
@@ -387,8 +407,12 @@ class Case:
         Returns
         -------
         int
-            In 1/1024.
+            In 1/1024, of trip-seconds where travel time counts.
         """
+        if objective.is_travel_time:
+            from owlbus.search.journeys import saved_by
+
+            return saved_by(self, plan)
         from owlbus.kernels.rides import served_trips
 
         transfers = min(objective.max_transfers, self.rule.max_transfers)

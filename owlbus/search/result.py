@@ -49,7 +49,8 @@ class Result:
     objective
         What was maximised.
     value_units, total_units
-        Objective of the plan, and of a plan that served everything, in 1/1024 a night.
+        Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
+        trips save where travel time counts.
     ended_by
         Why the search ended, in words; ``interrupted`` after Ctrl-C.
     seed

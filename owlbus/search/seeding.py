@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from owlbus.search.wishes import Wishes
 
 _REACH, _WINDOW = 6, 5
+_REDRAWS = 20
 
 
 def with_wanted(chains: Sequence[Chain], wishes: Wishes) -> Sequence[Chain]:
@@ -80,9 +81,13 @@ def take_in_wanted(chain: Chain, wishes: Wishes) -> None:
             ends = " and ".join(network_name(network, stop) for stop in (one, two) if stop >= 0)
             msg = f"no way was found for route {name} with terminal {ends} within the limits; allow more kilometres, minutes or buses"
             raise InfeasibleError(msg)
+    redraws = _REDRAWS
     while (unmet := chain.unmet()).size:
         stop = int(unmet[0])
         best = min(_ways_in(chain, wishes, stop), key=lambda way: (way[0], way[1], way[2].tobytes()), default=None)
+        if best is None and redraws > 0 and _redraw(chain, wishes, stop):
+            redraws -= 1
+            continue
         if best is None:
             calls = sum(stop in route.stops for route in chain.best_plan())
             least = wishes.wanted[stop]
@@ -93,6 +98,28 @@ def take_in_wanted(chain: Chain, wishes: Wishes) -> None:
             )
             raise InfeasibleError(msg)
         chain.put(best[1], best[2])
+
+
+def _redraw(chain: Chain, wishes: Wishes, stop: int) -> bool:
+    """Draw a route anew by way of a stop where no more calls are missing then, at other stops perhaps; whether one was found."""
+    missing = _n_missing(chain, wishes)
+    for k in np.flatnonzero(~chain.frozen & (chain.routes[1] > 1)).tolist():
+        before = chain.route(k)
+        if stop in before:
+            continue
+        chain.lay(k, before[:0])
+        found = chain.draw(k, chain.bounds(), np.array([stop], np.int32)) >= 0
+        if found and stop in chain.route(k) and _n_missing(chain, wishes) <= missing:
+            chain.put(k, chain.route(k))
+            return True
+        chain.lay(k, before)
+    return False
+
+
+def _n_missing(chain: Chain, wishes: Wishes) -> int:
+    """Calls that are missing at wanted stops."""
+    routes = [chain.route(k).tolist() for k in range(chain.frozen.size)]
+    return sum(max(0, least - sum(stop in route for route in routes)) for stop, least in wishes.wanted.items())
 
 
 def _ways_in(chain: Chain, wishes: Wishes, stop: int) -> Iterator[tuple[int, int, NDArray[np.int32]]]:

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from owlbus.kernels.transit import StopGraph
+    from owlbus.kernels.transit import Bench, StopGraph
+    from owlbus.kernels.transit_anneal import Chain
 
 _TRANSFERS = 2
 """A journey with more transfers counts as unserved in the shares, as the literature has it; its time counts all the same."""
 
 _MAX_COST = 2**62
 _MAX_INT32 = 2**31
+_SAMPLE = 500
+"""Worsening moves, the last ones met, that set the schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +177,33 @@ def check_inputs(
     if not weight.any():
         msg = "demand must hold at least one trip between two stops, got none"
         raise DataError(msg)
-    unit = int(np.gcd.reduce(weight, axis=None))
-    tick_s = int(np.gcd.reduce(np.append(links[links > 0].astype(np.int64), [int(transfer_s), int(unserved_s or 0)])))
-    ticks = np.where(links > 0, links // max(tick_s, 1), -1).astype(np.int32)
-    return ticks, weight // unit, Scale(max(tick_s, 1), unit / TRIP_UNITS)
+    ticks, weights, tick_s, unit = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
+    return ticks, weights, Scale(tick_s, unit / TRIP_UNITS)
+
+
+def in_ticks(
+    link_s: NDArray[np.int64], weight: NDArray[np.int64], transfer_s: int, unserved_s: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64], int, int]:
+    """
+    Links and weights in the largest units that leave them whole.
+
+    Parameters
+    ----------
+    link_s
+        Seconds from stop to stop, shape (S, S); -1 where there is no link.
+    weight
+        Trips from stop to stop in 1/1024, shape (S, S).
+    transfer_s, unserved_s
+        Seconds of a transfer, and of a trip without a journey or 0.
+
+    Returns
+    -------
+    tuple
+        Links in ticks, -1 where there is none; weights in units; seconds of a tick; and 1/1024 trips of a unit, both >= 1.
+    """
+    unit = max(1, int(np.gcd.reduce(weight, axis=None)))
+    tick_s = max(1, int(np.gcd.reduce(np.append(link_s[link_s > 0], [transfer_s, unserved_s]))))
+    return np.where(link_s > 0, link_s // tick_s, -1).astype(np.int32), weight // unit, tick_s, unit
 
 
 def _refuse(wrong: NDArray[np.bool_], values: NDArray[np.float64], rule: str) -> None:
@@ -291,3 +317,68 @@ def build_graph(
         stranded=stranded,
         symmetric=symmetric,
     )
+
+
+def lay_out(graph: StopGraph, most: int, n_routes: int, seed: int, free: NDArray[np.int64] | None = None) -> tuple[Chain, Bench]:
+    """
+    Arrays of a chain, before its plan.
+
+    Parameters
+    ----------
+    graph
+        Stops, links, demand and rules.
+    most
+        Most stops of any route, M.
+    n_routes
+        Routes K.
+    seed
+        Random state, in [0, 2**64).
+    free
+        Routes that may change, shape (F,); all of them if None.
+
+    Returns
+    -------
+    tuple
+        The chain, whose routes are empty, and its work space.
+    """
+    from owlbus.kernels.transit import Bench, Rest
+    from owlbus.kernels.transit_anneal import Chain
+
+    n, width = len(graph.link), graph.weight.shape[1]
+
+    def rest() -> Rest:
+        times = np.full((n, width), graph.worst, dtype=np.int32)
+        return Rest(times, times if graph.symmetric else times.copy(), np.zeros(n, dtype=np.int64))
+
+    def plan() -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        return np.zeros((n_routes, most + 1), dtype=np.int32), np.zeros(n_routes, dtype=np.int64)
+
+    bench = Bench(
+        arrive=np.zeros((most, width), dtype=np.int32),
+        gains=np.zeros((n, most + 1), dtype=np.int32),
+        n_gains=np.zeros(n, dtype=np.int32),
+        row=np.zeros(width, dtype=np.int32),
+        other=np.zeros(width, dtype=np.int32),
+        mark=np.zeros(n, dtype=np.uint8),
+        path=np.zeros(most + 1, dtype=np.int32),
+    )
+    (routes, sizes), (best_routes, best_sizes) = plan(), plan()
+    one = np.zeros(1, dtype=np.int64)
+    hands = np.zeros((4, most + 1), dtype=np.int32)
+    dice = np.array([seed], dtype=np.uint64)
+    chain = Chain(
+        routes,
+        sizes,
+        best_routes,
+        best_sizes,
+        one,
+        one.copy(),
+        np.full(_SAMPLE, -1, dtype=np.int64),
+        rest(),
+        rest(),
+        rest(),
+        hands,
+        dice,
+        np.arange(n_routes) if free is None else free,
+    )
+    return chain, bench

@@ -17,24 +17,21 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from owlbus.errors import InfeasibleError, UsageError
-from owlbus.search.travel_graph import TravelTimes, build_graph, check_inputs, pad_routes, travel_times
+from owlbus.search.travel_graph import TravelTimes, build_graph, check_inputs, lay_out, pad_routes, travel_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from owlbus.kernels.transit import Bench, Rest, StopGraph
+    from owlbus.kernels.transit import Bench, StopGraph
     from owlbus.kernels.transit_anneal import Chain
 
-_HOTTEST, _COLDEST = (0.5, 0.2), 0.03
+_HOTTEST, COLDEST = (0.5, 0.2), 0.03
 """First and last heat, in medians of what a worsening move adds to the cost; chains take the first heats in turn."""
 
-_DESCENT_SHARE = 0.05
+DESCENT_SHARE = 0.05
 """Share of the search without heat, before the schedule is set."""
-
-_SAMPLE = 500
-"""Worsening moves, the last of the descent, that set the schedule."""
 
 _PIECES = 200
 _PIECE_S = 0.02
@@ -278,7 +275,7 @@ def _run_chain(
     from owlbus.kernels.transit import settle
     from owlbus.kernels.transit_anneal import BLOCK, anneal_blocks, draft_routes
 
-    chain, bench = _lay_out(graph, n_routes, seed)
+    chain, bench = lay_out(graph, graph.most, n_routes, seed)
     begin = len(first[1])
     chain.routes[:begin], chain.sizes[:begin] = first
     drafted = draft_routes(graph, chain, bench, begin, 2 * len(graph.link))
@@ -287,7 +284,7 @@ def _run_chain(
         raise InfeasibleError(msg)
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
     chain.best[0] = settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
-    anneal_blocks(graph, chain, bench, 0, 0.0)
+    anneal_blocks(graph, chain, bench, 0, 0.0, None)
     clock = _Clock(None if steps is None else -(-steps // BLOCK), seconds, stop)
     _descend(graph, chain, bench, clock)
     _anneal(graph, chain, bench, clock, hottest)
@@ -367,8 +364,8 @@ def _descend(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock) -> Non
     """Take only moves that make the plan no worse."""
     from owlbus.kernels.transit_anneal import anneal_blocks
 
-    while blocks := clock.next_piece(_DESCENT_SHARE):
-        anneal_blocks(graph, chain, bench, blocks, 0.0)
+    while blocks := clock.next_piece(DESCENT_SHARE):
+        anneal_blocks(graph, chain, bench, blocks, 0.0, None)
         clock.note(blocks, int(chain.best[0]))
 
 
@@ -378,41 +375,8 @@ def _anneal(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock, hottest
 
     rises = chain.rises[chain.rises >= 0]
     median = float(np.median(rises)) if len(rises) else 0.0
-    hot, cold = hottest * median, _COLDEST * median
+    hot, cold = hottest * median, COLDEST * median
     while blocks := clock.next_piece(1.0):
-        share = (clock.progress_share - _DESCENT_SHARE) / (1 - _DESCENT_SHARE)
-        anneal_blocks(graph, chain, bench, blocks, hot * (cold / hot) ** share if hot else 0.0)
+        share = (clock.progress_share - DESCENT_SHARE) / (1 - DESCENT_SHARE)
+        anneal_blocks(graph, chain, bench, blocks, hot * (cold / hot) ** share if hot else 0.0, None)
         clock.note(blocks, int(chain.best[0]))
-
-
-def _lay_out(graph: StopGraph, n_routes: int, seed: int) -> tuple[Chain, Bench]:
-    """Arrays of a chain, before its plan."""
-    from owlbus.kernels.transit import Bench, Rest
-    from owlbus.kernels.transit_anneal import Chain
-
-    n, width, most = len(graph.link), graph.weight.shape[1], graph.most
-
-    def rest() -> Rest:
-        times = np.full((n, width), graph.worst, dtype=np.int32)
-        return Rest(times, times if graph.symmetric else times.copy(), np.zeros(n, dtype=np.int64))
-
-    def plan() -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        return np.zeros((n_routes, most + 1), dtype=np.int32), np.zeros(n_routes, dtype=np.int64)
-
-    bench = Bench(
-        arrive=np.zeros((most, width), dtype=np.int32),
-        gains=np.zeros((n, most + 1), dtype=np.int32),
-        n_gains=np.zeros(n, dtype=np.int32),
-        row=np.zeros(width, dtype=np.int32),
-        other=np.zeros(width, dtype=np.int32),
-        mark=np.zeros(n, dtype=np.uint8),
-        path=np.zeros(most + 1, dtype=np.int32),
-    )
-    (routes, sizes), (best_routes, best_sizes) = plan(), plan()
-    one = np.zeros(1, dtype=np.int64)
-    hands = np.zeros((4, most + 1), dtype=np.int32)
-    dice = np.array([seed], dtype=np.uint64)
-    chain = Chain(
-        routes, sizes, best_routes, best_sizes, one, one.copy(), np.full(_SAMPLE, -1, dtype=np.int64), rest(), rest(), rest(), hands, dice
-    )
-    return chain, bench
