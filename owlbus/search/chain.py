@@ -148,6 +148,13 @@ class Chain:
             self.frozen[:] = frozen
         self._restart_from_routes()
 
+    def compile(self) -> None:
+        """Compile what construction and annealing need, so that no clock runs meanwhile; nothing is drawn."""
+        self.draw(0, self.bounds(), np.empty(0, np.int32), n_draws=0)
+        self.anneal(0, 1.0, 1.0)
+        self.lay(0, self.route(0))
+        self.case.value(self.best_plan(), self.objective)
+
     def construct(self, k: int) -> bool:
         """
         Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits.
@@ -172,7 +179,7 @@ class Chain:
         self.back_to_best()
         return True
 
-    def draw(self, k: int, bounds: NDArray[np.float64], unmet: NDArray[np.int32]) -> int:
+    def draw(self, k: int, bounds: NDArray[np.float64], unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
         """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
         gain: int = kernels.best_drawn_route(
             *self._case_arrays(bounds),
@@ -183,7 +190,7 @@ class Chain:
             self._rest,
             self._scratch,
             self._dice,
-            _DRAWS,
+            n_draws,
             *self._rules(),
         )
         if gain >= 0:

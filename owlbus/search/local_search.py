@@ -186,6 +186,7 @@ class Search:
         self.seed = seed
         self.wishes = wishes
         self.total = case.total_value(objective)
+        self.chains[0].compile()
         self.began = time.perf_counter()
         self.steps, self.scale = 0, 1
         self.trace: list[TracePoint] = []

@@ -132,8 +132,7 @@ class TimedChain(Chain):
         first = moves if ahead <= _SERVED_SHARE else round(moves * max(0.0, _SERVED_SHARE - done) / (ahead - done))
         tried, gain = 0, False
         if first:
-            shares = (min(1.0, share / _SERVED_SHARE) for share in (done, ahead))
-            tried = super().turn(first, *shares, self._served_worth)
+            tried = super().turn(first, done / _SERVED_SHARE, min(1.0, ahead / _SERVED_SHARE), self._served_worth)
             gain = self._judge(anew=False)
         if moves > first:
             share = max(0.0, done - _SERVED_SHARE) / (1 - _SERVED_SHARE)
