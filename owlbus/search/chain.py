@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.search.objective import Case, Objective
 
-HOT_PART, COLD_PART = 1 / 300, 1 / 20_000
-"""First and last temperature, as parts of what the constructed plan is worth."""
+_HOT_PART, _COLD_PART, _USUAL_ROUTES = 1 / 300, 1 / 20_000, 9
+"""First and last temperature, as parts of what a constructed plan of that many routes is worth; a route of more is worth a smaller part."""
 
 _DRAWS = 400
 _POLISH_MOVES = 4_000
@@ -236,8 +236,11 @@ class Chain:
         int
             Moves tried; 0 if every route is fixed.
         """
-        hot, cold = (worth * HOT_PART * (COLD_PART / HOT_PART) ** share for share in (done, ahead))
-        return self.anneal(moves, hot, cold)
+        return self.anneal(moves, self.heat(done, worth), self.heat(ahead, worth))
+
+    def heat(self, share: float, worth: int) -> float:
+        """Temperature at a share of the search, 0 to 1, whose constructed plan has that `worth`; both in 1/1024."""
+        return float(worth * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
         """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""

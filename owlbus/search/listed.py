@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from owlbus.search.objective import Case, Objective
 
 MOST_ROUTES = 6_000
+_MOST_STOPS = 1_500
 _MOST_STOPS_IN_ALL = 200_000
 _MOST_CELLS = 6_000_000
 _MOST_KEPT = 1_500
@@ -94,11 +95,11 @@ def list_case(case: Case, objective: Objective, limits: RouteLimits) -> Listing 
     Returns
     -------
     Listing or None
-        None if there are more than `MOST_ROUTES` stops or routes, or too many that none replaces.
+        None if there are more than `MOST_ROUTES` routes, a quarter as many stops, or too many routes that none replaces.
     """
     from owlbus.kernels.listing import list_routes
 
-    if case.network.n_stops > MOST_ROUTES:
+    if case.network.n_stops > _MOST_STOPS:
         return None
     start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
     rules = (limits.max_length_m, limits.min_length_m, limits.max_ride_s, limits.max_circuity, limits.max_stops, limits.min_stops)
@@ -106,7 +107,7 @@ def list_case(case: Case, objective: Objective, limits: RouteLimits) -> Listing 
     if found < 0:
         return None
     routes = tuple(stops[start[r] : start[r + 1]].copy() for r in range(found))
-    if found * (np.count_nonzero(case.weight * bool(objective.trips)) + case.n_rows) > _MOST_CELLS:
+    if found * (case.trips[0].size * bool(objective.trips) + case.n_rows) > _MOST_CELLS:
         return None
     listing = listing_of(case, objective, limits, routes)
     return None if len(listing.routes) > _MOST_KEPT else listing
@@ -132,10 +133,11 @@ def listing_of(case: Case, objective: Objective, limits: RouteLimits, routes: Se
     Listing
         At most `_MOST_KEPT` routes and one more.
     """
-    pairs = np.nonzero(case.weight * bool(objective.trips))
-    measured = [_measure(case, route, pairs, limits) for route in routes]
+    *pairs, units = (column if objective.trips else column[:0] for column in case.trips)
+    limit_s = case.limits_of(*pairs)
+    measured = [_measure(case, route, (pairs[0], pairs[1]), limit_s, limits) for route in routes]
     serves = np.array([row for row, _, _ in measured], np.bool_).reshape(len(routes), pairs[0].size + case.n_rows)
-    worth = np.concatenate([case.weight[pairs] * float(objective.trips), case.presence * float(objective.presence)])
+    worth = np.concatenate([units * float(objective.trips), case.presence * float(objective.presence)])
     served = serves.any(axis=0) & (worth > 0)
     groups, where = np.unique(serves[:, served], axis=1, return_inverse=True)
     summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=worth[served], minlength=groups.shape[1]).astype(np.float64)
@@ -234,7 +236,7 @@ def _program(listing: Listing, n_routes: int, limits: RouteLimits) -> Any:  # no
 
 
 def _measure(
-    case: Case, route: NDArray[np.int32], pairs: tuple[NDArray[np.int64], ...], limits: RouteLimits
+    case: Case, route: NDArray[np.int32], pairs: tuple[NDArray[np.int32], ...], limit_s: NDArray[np.float32], limits: RouteLimits
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Pairs and hexes that a route serves, its buses and its longer metres."""
     from owlbus.kernels.coverage import NEVER, measure_route
@@ -242,17 +244,21 @@ def _measure(
     ahead, back = np.empty(route.size, np.float32), np.empty(route.size, np.float32)
     metres = max(measure_route(case.graph, route, route.size, ahead, back))
     shed_indptr, shed_hex = case.graph[4], case.graph[5]
-    rides = np.full((case.n_rows, case.n_rows), NEVER, np.float32)
     sheds = [shed_hex[shed_indptr[stop] : shed_indptr[stop + 1]] for stop in route]
-    for p, origins in enumerate(sheds):
-        for q, destinations in enumerate(sheds):
-            ride = ahead[q] - ahead[p] if q >= p else back[p] - back[q]
-            cells = np.ix_(origins, destinations)
-            rides[cells] = np.minimum(rides[cells], ride)
-    reached = np.zeros(case.n_rows, np.bool_)
-    reached[np.concatenate(sheds)] = True
+    at = np.repeat(np.arange(route.size), [shed.size for shed in sheds])
+    rows, row = np.unique(np.concatenate(sheds), return_inverse=True)
+    place = np.full(case.n_rows, -1)
+    place[rows] = np.arange(rows.size)
+    ways = np.where(at[:, None] <= at, ahead[at] - ahead[at][:, None], back[at][:, None] - back[at])
+    rides = np.full((rows.size, rows.size), NEVER, np.float32)
+    np.minimum.at(rides, (row.ravel()[:, None], row.ravel()), ways)
+    begin, end = place[pairs[0]], place[pairs[1]]
+    inside = np.flatnonzero((begin >= 0) & (end >= 0))
+    serves = np.zeros(begin.size + case.n_rows, np.bool_)
+    serves[inside] = rides[begin[inside], end[inside]] <= limit_s[inside]
+    serves[begin.size + rows] = True
     cycle_s = int(ahead[-1] + back[-1])
-    return np.concatenate([rides[pairs] <= case.limit_s[pairs], reached]), max(1, -(-cycle_s // limits.headway_s)), metres
+    return serves, max(1, -(-cycle_s // limits.headway_s)), metres
 
 
 def _not_replaced(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, Snap
 from owlbus.plan import check_plan
 from owlbus.progress import current_progress
 from owlbus.search.apart import Asked, search_apart
-from owlbus.search.chain import COLD_PART, HOT_PART, Chain
+from owlbus.search.chain import Chain
 from owlbus.search.exchange import exchange_tails, take_best_of
 from owlbus.search.feasible import require_possible
 from owlbus.search.objective import Case, Objective
@@ -262,9 +262,8 @@ class Search:
         """Moves of one chain in a turn between two shares of the search, and exchanges of its routes; how many moves were tried."""
         tried = chain.turn(moves, done, ahead, self.scale)
         if tried and self._exchanges:
-            heat = self.scale * HOT_PART * (COLD_PART / HOT_PART) ** ahead
             for _ in range(_PAIRS):
-                exchange_tails(chain, heat)
+                exchange_tails(chain, chain.heat(ahead, self.scale))
         return tried
 
     @property
@@ -301,7 +300,10 @@ class Search:
         if best.frozen.any() or not best.best_value:
             return
         plan = best.best_plan()
-        chosen = best_choice(self.case, self.objective, best.limits, best.frozen.size, self.pool, plan)
+        left_s = min([math.inf, *(limit.seconds - self._elapsed_s() for limit in self.stop_when if isinstance(limit, MaxSeconds))])
+        if left_s <= 0:
+            return
+        chosen = best_choice(self.case, self.objective, best.limits, best.frozen.size, self.pool, plan, left_s)
         if chosen is not plan:
             best.load(chosen)
 

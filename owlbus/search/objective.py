@@ -257,6 +257,22 @@ class Case:
             self._dense["limit_s"] = _owned(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
         return self._dense["limit_s"]
 
+    def limits_of(self, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.float32]:
+        """
+        Longest rides that serve trips.
+
+        Parameters
+        ----------
+        rows, columns
+            Where the trips begin and end, each of shape (D,).
+
+        Returns
+        -------
+        ndarray of float32
+            Seconds, -1 where no path leads, shape (D,).
+        """
+        return _ride_limits(self.network, self.rule, self.hexes, rows, columns)
+
     @property
     def demand_rows(self) -> tuple[NDArray[Any], ...]:
         """Partners (P,), trips (W, P), longest rides in seconds (W, P) and people (C,), as the kernels of the search take ``demand``."""
@@ -462,7 +478,7 @@ def _is_symmetric(network: Network) -> bool:
 
 
 def _ride_limits(
-    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], origin: NDArray[np.int64], destination: NDArray[np.int64]
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], origin: NDArray[np.integer], destination: NDArray[np.integer]
 ) -> NDArray[np.float32]:
     """
     Longest ride that serves a trip between rows of `hexes`, in whole seconds rounded down, in the shape that the rows broadcast to.

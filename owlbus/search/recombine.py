@@ -80,11 +80,13 @@ class Pool:
         return _padded([stops for stops in self._routes.values() if stops.size <= width], width)
 
 
-def best_choice(case: Case, objective: Objective, limits: RouteLimits, n_routes: int, pool: Pool, plan: Plan) -> Plan:
+def best_choice(
+    case: Case, objective: Objective, limits: RouteLimits, n_routes: int, pool: Pool, plan: Plan, seconds: float = math.inf
+) -> Plan:
     """
     Best K routes of a pool where no transfer counts, by mixed-integer programming; of all routes where they can be listed.
 
-    On a pool the solver ends after a fixed number of nodes, so that the choice does not depend on the machine.
+    On a pool the solver ends after a fixed number of nodes, so that the choice does not depend on the machine unless the seconds end it.
 
     Parameters
     ----------
@@ -100,6 +102,8 @@ def best_choice(case: Case, objective: Objective, limits: RouteLimits, n_routes:
         Routes within the limits; those that another one replaces are dropped.
     plan
         A first choice; its routes are in the pool.
+    seconds
+        Seconds after which the solver ends.
 
     Returns
     -------
@@ -110,8 +114,8 @@ def best_choice(case: Case, objective: Objective, limits: RouteLimits, n_routes:
     listing = every or listing_of(case, objective, limits, pool.routes)
     rows = {_key(stops): row for row, stops in enumerate(listing.routes)}
     start = [rows[key] for key in map(_key, (route.stops for route in plan.routes)) if key in rows]
-    seconds, most_nodes = (_MOST_S, None) if every else (math.inf, _MOST_NODES)
-    best = best_of_listing(listing, n_routes, limits, seconds, most_nodes=most_nodes, start=start)
+    most_s, most_nodes = (_MOST_S, None) if every else (math.inf, _MOST_NODES)
+    best = best_of_listing(listing, n_routes, limits, min(seconds, most_s), most_nodes=most_nodes, start=start)
     if not best.routes:
         return plan
     chosen = plan_of(case.network, *_padded(best.routes, max(stops.size for stops in best.routes)))
