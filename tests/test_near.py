@@ -66,6 +66,15 @@ def best_near(case, plan, goal, allowed, limits, keep, *, keep_terminals):
     return max(values)
 
 
+def lies_near(plan, after, allowed, keep, *, keep_terminals):
+    """Whether a plan lies within the allowance of another and has what stays."""
+    pairs = [(old.stops, new.stops) for old, new in zip(plan, after, strict=True)]
+    apart = sum(min(steps_apart(old, new), steps_apart(old, new[::-1].copy())) for old, new in pairs)
+    stay = all(set(old.tolist()) & set(keep) <= set(new.tolist()) for old, new in pairs)
+    ends = all(old[[0, -1]].tolist() == new[[0, -1]].tolist() for old, new in pairs)
+    return apart <= allowed and stay and (ends or not keep_terminals)
+
+
 def search_near(case, plan, goal, limits, keep=(), seed=0, *, keep_terminals=False):
     """A search that begins with the plan."""
     return _Search(case, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
@@ -112,6 +121,7 @@ def test_of_two_searches_of_a_tiny_town_one_finds_the_best_of_all_plans_as_near(
             for value, after in ((search._values[0], plan_now(search)), (search._values[1], plan_of(case.network, *search.best))):
                 assert value == case.value(after, goal)
                 assert not check_plan(case.network, after, limits)
+                assert lies_near(plan, after, allowed, keep, keep_terminals=keep_terminals)
             assert 0 < search._values[2] <= 1_500
             assert not search._scratch[-1].any(), "stops that were marked are cleared"
             found.append(search._values[1])
