@@ -159,3 +159,16 @@ def test_a_detour_that_pushes_the_last_stops_out_of_the_room_does_not_fit() -> N
         assert splice(roads(network), network.drive_s, np.arange(4, dtype=np.int32), 4, 1, 2, 4, -1, out[:room], banned) == m
         assert (out[6:] == -7).all()
         assert not banned.any()
+
+
+def test_stop_0_may_be_shut_and_may_be_passed_by() -> None:
+    ring = [(1, 0), (0, 2), (1, 3), (3, 4), (4, 2), (2, 5)]
+    network, _ = town_of(6, {way: 60 for a, b in ring for way in ((a, b), (b, a))})
+    out, banned, stops = np.full(8, -7, np.int32), np.zeros(6, np.uint8), np.array([1, 2, 5], np.int32)
+    for via, shut, new in ((-1, -1, [1, 0, 2, 5]), (-1, 0, [1, 3, 4, 2, 5]), (0, -1, [1, 0, 2, 5]), (4, 0, [1, 3, 4, 2, 5])):
+        m = splice(roads(network), network.drive_s, stops, 3, 0, 1, via, shut, out, banned)
+        assert out[:m].tolist() == new
+        assert not banned.any()
+    stops[:] = 0, 2, 5
+    assert splice(roads(network), network.drive_s, stops, 3, 1, 2, 0, -1, out, banned) == -1, "0 is on the route"
+    assert not banned.any()
