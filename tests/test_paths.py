@@ -274,3 +274,23 @@ def test_ways_on_many_nodes_are_cheapest_and_end_at_the_limit(seed: int) -> None
         assert (nx.path_weight(graph, nodes, "cost"), nx.path_weight(graph, nodes, "length")) == (cost[k], length[k])
     for s in range(12):
         assert sorted(cost[row_ptr[s] : row_ptr[s + 1]].tolist()) == cost[row_ptr[s] : row_ptr[s + 1]].tolist(), "in the order of cost"
+
+
+def test_links_that_cost_nothing_are_followed_once() -> None:
+    start, end = np.array([0, 1, 0, 0, 2], dtype=np.int64), np.array([1, 2, 2, 3, 3], dtype=np.int64)
+    cost = np.array([0, 0, 0, 5, 5], dtype=np.int64)
+    assert needed_links(4, start, end, cost, 1.0).tolist() == [True, True, False, True, False]
+    stops = np.array([0, 3], dtype=np.int32)
+    graph = nx.DiGraph()
+    for u, v, spent in zip(start.tolist(), end.tolist(), cost.tolist(), strict=True):
+        graph.add_edge(u, v, cost=spent, length=1)
+        graph.add_edge(v, u, cost=spent, length=1)
+    found = ways_between_stops(*rows(graph), stops, *NOTHING, 100, 1)
+    assert [column.tolist() for column in found] == [[0, 1, 2], [1, 0], [5, 5], [1, 1], [0, 2, 4], [0, 3, 3, 0]]
+
+
+def test_stops_that_nobody_wants_are_passed_over() -> None:
+    stops = np.array([0, 1, 2, 3], dtype=np.int32)
+    asked = np.array([0, 1, 1, 2, 2], dtype=np.int64), np.array([2, 0], dtype=np.int32)
+    row_ptr, end, cost = ways_between_stops(*line([10, 10, 10]), stops, *asked, 100, 0)[:3]
+    assert (row_ptr.tolist(), end.tolist(), cost.tolist()) == ([0, 1, 1, 2, 2], [2, 0], [20, 20])
