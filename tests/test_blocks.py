@@ -168,6 +168,22 @@ def test_rows_are_judged_and_counted_as_one_by_one(
     assert Counter({(days[night], *map(int, row)): count for night, *row, count in present}) == people
 
 
+def test_trips_of_an_hour_that_has_a_page_are_counted_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages_module, "FIRST_ROWS", 0)
+    monkeypatch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2)
+    rng, tally = np.random.default_rng(4), Tally(GRID, WINDOW)
+    batches = [batch_of(900, first, rng, HOURS["one hour"], 1, 0.1, has_goal=True) for first in (0, 900)]
+    for batch in batches:
+        tally.add(batch, Rules())
+    assert tally.pages.of.max() == 0
+    hour = int(np.flatnonzero(tally.pages.of == 0)[0]) % len(WINDOW.hours) + WINDOW.start_hour
+    _, trips, _ = expected(batches[1:])
+    page = tally.pages.counts[0].reshape(GRID.n_hexes, GRID.n_hexes)
+    apart = Counter({(a, b): int(page[a, b]) for a, b in np.argwhere(page).tolist() if a != b})
+    assert apart == Counter({(a, b): count for (_, told, a, b), count in trips.items() if told == hour})
+    assert apart
+
+
 def test_a_row_whose_count_is_unusable_adds_no_trip() -> None:
     batch = batch_of(4, 0, np.random.default_rng(0), HOURS["one hour"], 1, 0.0, has_goal=True)
     batch.ticks[:] = EVENING * DAY_S + 25 * HOUR_S
@@ -208,6 +224,20 @@ def test_every_hour_of_the_nights_near_the_first_has_its_place(nights: list[int]
 def slots_of_block(ticks: np.ndarray, per_hour: int, by_hour: np.ndarray, first_hour: int, slots: np.ndarray) -> None:
     """Call a kernel that other kernels alone call."""
     blocks.slots_of_block(ticks, per_hour, by_hour, first_hour, slots)
+
+
+@njit
+def first_counted(low: int, slots: np.ndarray, here: np.ndarray) -> int:
+    """Call a kernel that other kernels alone call."""
+    return blocks.first_counted(low, slots, here)
+
+
+@pytest.mark.parametrize(
+    ("slots", "here", "first"),
+    [([-1, 0, 3], [2, 0, 1], 1025), ([0, 1], [0, 1], 1024), ([-1, 2, 5], [3, -2, 4], 1026), ([-1, 2], [0, -3], -1), ([], [], -1)],
+)
+def test_the_first_row_that_counts_may_be_in_hex_0_and_in_slot_0(slots: list[int], here: list[int], first: int) -> None:
+    assert first_counted(1024, np.array(slots, np.int32), np.array(here, np.int32)) == first
 
 
 @given(st.integers(0, 999), st.integers(1, 40), st.sampled_from([3_600, 3_600_000, 3_600_000_000_000]), st.sampled_from([1, 3, 50]))
