@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from test_travel_time import prepared, towns
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+from test_travel_time import prepared, stop_list_is_fine, towns
 
 from owlbus.kernels import transit, transit_moves
+from owlbus.kernels.transit_anneal import BLOCK, anneal_blocks, draft_routes
 from owlbus.kernels.transit_moves import EXTEND, INSERT, REGROW, REROUTE, ROTATE, SHIFT, SKIP, TRIM
 from owlbus.kernels.transit_moves import REPLACE as PUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from test_travel_time import Town
 
@@ -165,3 +169,51 @@ def test_pairs_without_a_journey_have_none() -> None:
     rides = np.empty((3, 3), np.int64)
     transit.count_transfers(link, np.array([[0, 1]], np.int32), np.array([2]), 30, rides)
     assert rides.tolist() == [[0, 90 * 4 + 1, -1], [90 * 4 + 1, 0, -1], [-1, -1, 0]]
+
+
+@given(towns(), st.sampled_from([0.0, 3.0, 1e9]), st.integers(0, 9))
+@settings(max_examples=60)
+def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Town, heat: float, seed: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    chain.dice[0] = seed
+    chain.best[0] = start = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+    chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
+    for _ in range(3):
+        before = int(chain.tried[0])
+        anneal_blocks(graph, chain, bench, 1, heat)
+        assert chain.tried[0] - before <= BLOCK - 2
+        for held, sizes in ((chain.routes, chain.sizes), (chain.best_routes, chain.best_sizes)):
+            assert all(stop_list_is_fine(graph, row[:n]) for row, n in zip(held, sizes, strict=True))
+        best = transit.settle(graph, chain.best_routes, chain.best_sizes, -1, -1, chain.spare, bench)
+        assert chain.best[0] == best <= start
+        assert np.all(chain.rises[chain.rises != -1] > 0)
+        if heat == 0.0 and len(routes) == 1:
+            now = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+            assert now == best, "without heat a plan only gets better"
+
+
+@njit
+def draw_route(graph: Any, stops: Any, mark: Any, dice: Any) -> int:  # noqa: ANN401 - what the kernel takes
+    """Call a kernel that other kernels alone call."""
+    return transit_moves.draw_route(graph, stops, mark, dice)
+
+
+@given(towns(), st.integers(1, 9), st.integers(0, 2))
+@settings(max_examples=40)
+def test_of_several_draws_the_route_that_passes_most_new_stops_is_laid(town: Town, draws: int, begin: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    begin = min(begin, len(routes))
+    dice, stops = chain.dice.copy(), np.zeros_like(chain.hands[0])
+    expected = [[*map(int, route)] for route in routes[:begin]]
+    for _ in range(len(routes) - begin):
+        passed = {stop for route in expected for stop in route}
+        found = [stops[: draw_route(graph, stops, bench.mark, dice)].tolist() for _ in range(draws)]
+        found = [route for route in found if route]
+        if not found:
+            break
+        expected.append(max(found, key=lambda route: len(set(route) - passed)))
+    assert draft_routes(graph, chain, bench, begin, draws) == len(expected)
+    assert [row[:n].tolist() for row, n in zip(chain.routes, chain.sizes, strict=True)][: len(expected)] == expected
+    assert chain.dice == dice
