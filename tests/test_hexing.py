@@ -74,15 +74,23 @@ def test_a_stream_answers_as_its_points_do_one_by_one(n: int) -> None:
 def test_every_degree_evaluates_the_polynomial_that_was_fitted(degree: int) -> None:
     """A table that is its own coordinate shows which place a point came to."""
     rng = np.random.default_rng(degree)
-    s, t = rng.uniform(-1, 1, (2, 500))
+    lon, lat = rng.uniform(2.5, 3.5, 500), rng.uniform(-4, 0, 500)
+    s, t = (lon - 3.0) * 2.0, (lat + 2.0) * 0.5
     u = rng.uniform(-1, 1, len(exponents(degree)))
     w = rng.uniform(-1, 1, len(exponents(degree)))
     u[-1], w[-1] = 200.0, 100.0
     expected = round_axial.py_func(*(design_matrix(s, t, degree) @ np.stack([u, w], axis=1)).T)
-    frame, lookup = np.array([0.0, 0.0, 1.0, 1.0, 300.0]), np.arange(300 * 400, dtype=np.int32)
-    found = hexes_of_points(s, t, frame, np.concatenate([u, w]), lookup, degree)
+    frame, lookup = np.array([3.0, -2.0, 2.0, 0.5, 300.0]), np.arange(300 * 400, dtype=np.int32)
+    found = hexes_of_points(lon, lat, frame, np.concatenate([u, w]), lookup, degree)
     assert (found == (expected[1] * 300 + expected[0]).astype(np.int64)).all()
-    assert int(hex_of_point(s[0], t[0], frame, np.concatenate([u, w]), lookup, degree)) == found[0]
+    assert [int(hex_of_point(x, y, frame, np.concatenate([u, w]), lookup, degree)) for x, y in zip(lon, lat, strict=True)] == found.tolist()
+
+
+def test_exponents_are_all_pairs_up_to_the_degree() -> None:
+    for degree in DEGREES:
+        found = [tuple(row) for row in exponents(degree).tolist()]
+        assert len(set(found)) == len(found)
+        assert set(found) == {(i, j) for i, j in product(range(degree + 1), repeat=2) if i + j <= degree}
 
 
 def test_the_frame_includes_its_boundary_and_ends_there() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from owlbus.demand import estimate_demand
 from owlbus.errors import DataError
 from owlbus.hexgrid import HexGrid
+from owlbus.kernels.texts import NO_TIME, SKIP, TIME, count_lines, parse_rows
 from owlbus.records import open_sources, read_batches, reading, texts
 
 if TYPE_CHECKING:
@@ -149,3 +150,103 @@ def test_a_date_that_is_none_is_left_to_the_reader_of_all_texts(date: str, tmp_p
         (rows,) = texts.read_texts(source)
         assert rows is not None
         assert rows.parsed() is None
+
+
+@given(st.lists(st.sampled_from(["a", "b,c", "", "\r", '"', "x\ry", "\r\n"]), min_size=1, max_size=5))
+def test_lines_are_counted_unless_one_is_empty_or_quoted(lines: list[str]) -> None:
+    text = "".join(line + "\n" for line in lines)
+    strange = '"' in text or any(line in {"", "\r"} for line in text.split("\n")[:-1])
+    assert count_lines(np.frombuffer(text.encode(), np.uint8)) == (-1 if strange else text.count("\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"), [('"', -1), ("\n", -1), ("\r", -1), ("\na\n", -1), ("\ra\n", -1), ('"a\n', -1), ("a\n", 1), ("a", 0)]
+)
+def test_the_first_byte_of_a_text_counts_as_any_other(text: str, lines: int) -> None:
+    assert count_lines(np.frombuffer(text.encode(), np.uint8)) == lines
+
+
+def parse(line: str, *, separator: str = ",", roles: tuple[int, ...] = (TIME, 0)) -> tuple[int, int, float]:
+    """Rows read of one line, and the time and the number of it."""
+    text = np.frombuffer((line + "\n" + "\0" * 32).encode(), np.uint8)
+    times, numbers = np.full(1, -9), np.full((1, 1), -9.0)
+    return parse_rows(text, ord(separator), np.array(roles), times, numbers), int(times[0]), float(numbers[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [
+        ("2013-03-02 00:00", 1362182400),
+        ("2013-03-02 00:00:59", 1362182459),
+        ("2013-03-02T47:59:59", 1362182400 + 48 * 3600 - 1),
+        ("2013-03-02 48:00:00", None),
+        ("2013-03-02 00:59:00", 1362182400 + 59 * 60),
+        ("2013-03-02 00:60:00", None),
+        ("2013-03-02 00:00:60", None),
+        ("2013-03-02 00:00:5x", None),
+        ("2013-03-02x00:00:00", None),
+        ("2013/03-02 00:00:00", None),
+        ("2013-03/02 00:00:00", None),
+        ("2013-03-02 00.00:00", None),
+        ("2013-03-02 00:00:00.", None),
+        ("2013-03-02 00:00:00.9", 1362182400),
+        ("2013-03-02 00:00:00,9", None),
+        ("2013-03-02 00:00:00Z", None),
+        ("1970-01-02 23:59:59", NO_TIME),
+        ("1970-01-03 00:00:00", 172_800),
+        ("2100-02-29 00:00:00", None),
+        ("2100-03-01 00:00:00", 4_107_542_400),
+        ("2100-04-09 00:00:00", 130 * 366 * 86_400),
+        ("2100-04-09 00:00:01", NO_TIME),
+        ("1969-12-31 00:00:00", None),
+    ],
+)
+def test_a_time_is_read_to_the_second_or_left_to_the_reader_of_all_texts(time: str, seconds: int | None) -> None:
+    done, found, number = parse(f"{time},1.5")
+    assert done == (seconds is not None)
+    if seconds is not None:
+        assert (found, number) == (seconds, 1.5)
+    with_comma = parse(f"{time};1.5", separator=";")
+    assert with_comma[0] == (seconds is not None or time.endswith(",9"))
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        ("0", 0.0),
+        ("9", 9.0),
+        ("-9.09", -9.09),
+        ("123456789012345", 123456789012345.0),
+        ("1234567890123456", None),
+        ("12345678901234.5", 12345678901234.5),
+        ("12345678901234.56", None),
+        ("-", None),
+        (".5", None),
+        ("5.", None),
+        ("1e3", None),
+        ("1.5.5", None),
+        ("+1", None),
+        (":", None),
+        ("/", None),
+        ("1.:", None),
+        ("1./", None),
+    ],
+)
+def test_a_number_is_read_whole_or_left_to_the_reader_of_all_texts(number: str, value: float | None) -> None:
+    for line, roles in ((f"x,{number}", (SKIP, 0)), (f"{number},x", (0, SKIP)), (f"{number}\r", (0,))):
+        done, _, found = parse(line, roles=roles)
+        assert (found if done else None) == value
+
+
+@pytest.mark.parametrize(("line", "rows"), [(",1", 1), (",1\r", 1), (",1\rx", 0), (",1,2", 0), ("", 0), (",", 1), (",\r", 1)])
+def test_a_line_has_as_many_columns_as_roles(line: str, rows: int) -> None:
+    done, time_s, number = parse(line)
+    assert done == rows
+    if rows:
+        assert time_s == NO_TIME
+        assert number == 1.0 or (np.isnan(number) and "1" not in line)
+
+
+def test_where_points_divide_columns_they_are_no_part_of_a_number() -> None:
+    assert parse("x.5", separator=".", roles=(SKIP, 0)) == (1, -9, 5.0)
+    assert parse("5.x", separator=".", roles=(0, SKIP)) == (1, -9, 5.0)

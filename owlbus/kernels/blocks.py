@@ -105,13 +105,15 @@ def rows_to_judge(slots: Any, here: Any, todo: Any) -> Any:
 
 
 @inner_kernel
-def count_people(slots: Any, here: Any, n: Any, presence: Any) -> Any:
-    """Count the rows of a block that lie in an hour and a hex that count, and return how many."""
+def count_people(low: Any, slots: Any, here: Any, n: Any, presence: Any, rule_out: Any) -> Any:
+    """Count the rows of a block that lie in an hour and a hex that count, all of them without a goal, and return how many."""
     count = np.int64(0)
     for i in range(here.size):
         if (slots[i] | here[i]) >= 0:
             presence[slots[i] * n + here[i]] += UNITS
             count += 1
+            if rule_out.size:
+                rule_out[low + i] = 16
     return count
 
 

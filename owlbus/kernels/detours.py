@@ -48,7 +48,7 @@ def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, ou
         return -1
     far = np.int64(1) << 40
     seconds = np.full(n_stops, far, np.int64)
-    before = np.full(n_stops, -1, np.int32)
+    before = np.empty(n_stops, np.int32)
     done = np.zeros(n_stops, np.uint8)
     keys = np.empty(link_to.shape[0] + 1, np.int64)
     nodes = np.empty(link_to.shape[0] + 1, np.int32)

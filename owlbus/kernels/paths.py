@@ -229,7 +229,7 @@ def ways_between_stops(
         stop_at[stop_node[s]] = s
     best = np.full(n_nodes, -1, dtype=np.int64)
     metres = np.zeros(n_nodes, dtype=np.int64)
-    before = np.full(n_nodes, -1, dtype=np.int32)
+    before = np.empty(n_nodes, dtype=np.int32)
     past = np.zeros(n_nodes, dtype=np.bool_)  # the way to the node passes a third stop
     done = np.zeros(n_nodes, dtype=np.bool_)
     touched = np.empty(n_nodes, dtype=np.int32)

@@ -295,7 +295,7 @@ def tally_rows(
                 counted = rule_rows, rule_first, rule_out
                 count_pairs(low, slots[some], here_block[some], there_block[some], ends, tables, night_hours, n, bins, counted)
             else:
-                rule_rows[16] += count_people(slots[some], here_block[some], n, presence)
+                rule_rows[16] += count_people(low, slots[some], here_block[some], n, presence, rule_out)
                 if rule_first[16] < 0:
                     rule_first[16] = first_counted(low, slots[some], here_block[some])
         if stop < low + size:

@@ -1,0 +1,218 @@
+"""Moves of plans judged by travel time, against every neighbour listed; and what one more route is said to cost, against NumPy."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+from test_travel_time import prepared, stop_list_is_fine, towns
+
+from owlbus.kernels import transit, transit_moves
+from owlbus.kernels.transit_anneal import BLOCK, anneal_blocks, draft_routes
+from owlbus.kernels.transit_moves import EXTEND, INSERT, REGROW, REROUTE, ROTATE, SHIFT, SKIP, TRIM
+from owlbus.kernels.transit_moves import REPLACE as PUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from test_travel_time import Town
+
+    Path = tuple[int, ...]
+
+LINKS = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 0), (0, 2), (1, 3), (0, 3), (2, 5), (4, 6), (6, 1)]
+N = 7
+NEAR = {i: sorted({b for a, b in LINKS if a == i} | {a for a, b in LINKS if b == i}) for i in range(N)}
+MOST = 5
+"""Stops of the longest route; the shortest has 2."""
+
+
+def linked(path: Iterable[int]) -> bool:
+    """Whether stops in a row are linked and no stop is met twice."""
+    row = [*path]
+    return len(set(row)) == len(row) and all(b in NEAR[a] for a, b in pairwise(row))
+
+
+def either_way(paths: Iterable[Path]) -> set[Path]:
+    """Routes within the limits, each in one direction."""
+    return {min(path, path[::-1]) for path in paths if linked(path) and 2 <= len(path) <= MOST}
+
+
+def grown(path: Path, wanted: int) -> set[Path]:
+    """Routes whose end grew to so many stops, or until no free stop was linked with it."""
+    free = [x for x in NEAR[path[-1]] if x not in path]
+    if len(path) >= wanted or not free:
+        return {path}
+    return {longer for x in free for longer in grown((*path, x), wanted)}
+
+
+def neighbours(route: Path, kind: int) -> set[Path]:
+    """Every route that a move of a kind may give."""
+    n, found = len(route), set[tuple[int, ...]]()
+    for way in (route, route[::-1]):
+        if kind == EXTEND:
+            longer = {path for path in grown(way, n + 1) if len(path) > n}
+            found |= {path[1:] if n == MOST else path for path in longer}
+        elif kind == TRIM:
+            found |= {way[:left] for left in range(2, n)}
+        elif kind == SHIFT:
+            rests = [way[: n - k] for k in range(1, n)]
+            found |= {path for rest in rests for one in (rest, rest[::-1]) for path in grown(one, n)}
+        elif kind == INSERT:
+            base = way[:-1] if n == MOST else way
+            found |= {(*base[:p], x, *base[p:]) for p in range(1, len(base)) for x in range(N) if x not in base}
+        elif kind == SKIP:
+            found |= {(*way[:p], *way[p + 1 :]) for p in range(1, n - 1)}
+        elif kind == PUT:
+            found |= {(*way[:p], x, *way[p + 1 :]) for p in range(1, n - 1) for x in range(N) if x not in way}
+        elif kind == ROTATE:
+            found |= {(*way[: p + 1], *way[:p:-1]) for p in range(n - 2) if way[p] in NEAR[way[-1]]}
+    return either_way(found)
+
+
+def drawn(route: Path, kind: int, draws: int) -> set[Path]:
+    """Routes that a move gives in many draws."""
+    link_s = np.full((N, N), -1)
+    for a, b in LINKS:
+        link_s[a, b] = link_s[b, a] = 60
+    graph, _, bench = prepared(link_s, np.ones((N, N), int), [range(MOST)], 60, 60_000)
+    dice, found = np.array([5], np.uint64), set()
+    for _ in range(draws):
+        stops = np.full(MOST + 1, 6, np.int32)
+        stops[: len(route)] = route
+        n = transit_moves.propose_route(graph, stops, len(route), kind, bench, dice)
+        if n:
+            found.add(tuple(stops[:n].tolist()))
+    return either_way(found) if all(map(linked, found)) and all(2 <= len(path) <= MOST for path in found) else found
+
+
+ROUTES = [(0, 1), (0, 1, 2), (4, 3, 2, 1), (0, 1, 2, 3, 4), (3, 0, 5, 4, 6)]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("kind", [EXTEND, TRIM, SHIFT, INSERT, SKIP, PUT, ROTATE])
+def test_a_move_gives_every_neighbour_of_its_kind_in_the_end_and_nothing_else(route: Path, kind: int) -> None:
+    assert drawn(route, kind, 9_000 if kind == SHIFT else 1_500) == neighbours(route, kind)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_route_that_takes_another_way_keeps_its_ends_and_is_another_route(route: Path) -> None:
+    found = drawn(route, REROUTE, 1_500)
+    assert all({path[0], path[-1]} == {route[0], route[-1]} and path not in {route, route[::-1]} for path in found)
+    assert neighbours(route, PUT) | neighbours(route, SKIP) <= found, "one stop changed is the least of other ways"
+    assert (not found) == (len(route) == 2)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_route_grown_again_begins_with_one_of_its_ends(route: Path) -> None:
+    found = drawn(route, REGROW, 1_500)
+    assert found
+    kept = {way[:cut] for way in (route, route[::-1]) for cut in range(1, len(route) + 1)}
+    for path in found:
+        assert any(way[i:j] in kept for way in (path, path[::-1]) for i in range(len(path)) for j in range(i + 1, len(path) + 1))
+    anew = {path for path in found if {*path} <= {*route} and not {path, path[::-1]} & kept}
+    assert anew or len(route) < 4, "stops that were cut off may be passed again"
+
+
+@pytest.mark.parametrize(("one", "other"), [((0, 1, 2), (4, 3, 2, 5)), ((0, 1, 2, 3), (6, 1, 3, 4)), ((0, 1), (1, 6)), ((0, 1), (2, 3))])
+def test_two_routes_swap_their_tails_behind_any_stop_that_both_have(one: Path, other: Path) -> None:
+    link_s = np.full((N, N), -1)
+    for a, b in LINKS:
+        link_s[a, b] = link_s[b, a] = 60
+    graph, _, bench = prepared(link_s, np.ones((N, N), int), [range(MOST)], 60, 60_000)
+    dice, found = np.array([5], np.uint64), set()
+    for _ in range(400):
+        rows = [np.full(MOST + 1, -1, np.int32) for _ in range(4)]
+        rows[0][: len(one)], rows[1][: len(other)] = one, other
+        n, m = transit_moves.swap_tails(graph, rows[0], len(one), rows[1], len(other), rows[2], rows[3], bench.mark, dice)
+        if n or m:
+            found.add((tuple(rows[2][:n].tolist()), tuple(rows[3][:m].tolist())))
+    expected = set()
+    for way in (other, other[::-1]):
+        for stop in set(one) & set(way):
+            i, j = one.index(stop), way.index(stop)
+            pair = (*one[: i + 1], *way[j + 1 :]), (*way[: j + 1], *one[i + 1 :])
+            whole = (i == len(one) - 1 and j == len(way) - 1) or i == j == 0
+            if not whole and all(linked(path) and 2 <= len(path) <= MOST for path in pair):
+                expected.add(pair)
+    assert found == expected
+
+
+@given(towns())
+def test_one_more_route_costs_what_one_boarding_of_it_saves(town: Town) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    n = len(link_s)
+    for k, route in enumerate(routes):
+        transit.settle(graph, chain.routes, chain.sizes, k, -1, chain.outer, bench)
+        rest = chain.outer.times[:, :n].astype(np.int64)
+        after = rest.copy()
+        for way in (route, route[::-1]):
+            for a, board in enumerate(way):
+                ride = int(graph.transfer)
+                for at, to in pairwise(way[a:]):
+                    ride += int(graph.link[at, to])
+                    after = np.minimum(after, rest[:, [board]] + ride + rest[[to], :])
+        stranded = int((after[0] >= graph.worst).sum()) * int(graph.stranded)
+        cost = transit.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], bench)
+        assert cost == int((graph.weight[:, :n].astype(np.int64) * after).sum()) + stranded
+
+
+def test_pairs_without_a_journey_have_none() -> None:
+    link = np.array([[-1, 60, -1], [60, -1, -1], [-1, -1, -1]])
+    rides = np.empty((3, 3), np.int64)
+    transit.count_transfers(link, np.array([[0, 1]], np.int32), np.array([2]), 30, rides)
+    assert rides.tolist() == [[0, 90 * 4 + 1, -1], [90 * 4 + 1, 0, -1], [-1, -1, 0]]
+
+
+@given(towns(), st.sampled_from([0.0, 3.0, 1e9]), st.integers(0, 9))
+@settings(max_examples=60)
+def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Town, heat: float, seed: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    chain.dice[0] = seed
+    chain.best[0] = start = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+    chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
+    for _ in range(3):
+        before = int(chain.tried[0])
+        anneal_blocks(graph, chain, bench, 1, heat)
+        assert chain.tried[0] - before <= BLOCK - 2
+        for held, sizes in ((chain.routes, chain.sizes), (chain.best_routes, chain.best_sizes)):
+            assert all(stop_list_is_fine(graph, row[:n]) for row, n in zip(held, sizes, strict=True))
+        best = transit.settle(graph, chain.best_routes, chain.best_sizes, -1, -1, chain.spare, bench)
+        assert chain.best[0] == best <= start
+        assert np.all(chain.rises[chain.rises != -1] > 0)
+        if heat == 0.0 and len(routes) == 1:
+            now = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+            assert now == best, "without heat a plan only gets better"
+
+
+@njit
+def draw_route(graph: Any, stops: Any, mark: Any, dice: Any) -> int:  # noqa: ANN401 - what the kernel takes
+    """Call a kernel that other kernels alone call."""
+    return transit_moves.draw_route(graph, stops, mark, dice)
+
+
+@given(towns(), st.integers(1, 9), st.integers(0, 2))
+@settings(max_examples=40)
+def test_of_several_draws_the_route_that_passes_most_new_stops_is_laid(town: Town, draws: int, begin: int) -> None:
+    link_s, demand, routes, transfer_s = town
+    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    begin = min(begin, len(routes))
+    dice, stops = chain.dice.copy(), np.zeros_like(chain.hands[0])
+    expected = [[*map(int, route)] for route in routes[:begin]]
+    for _ in range(len(routes) - begin):
+        passed = {stop for route in expected for stop in route}
+        found = [stops[: draw_route(graph, stops, bench.mark, dice)].tolist() for _ in range(draws)]
+        found = [route for route in found if route]
+        if not found:
+            break
+        expected.append(max(found, key=lambda route: len(set(route) - passed)))
+    assert draft_routes(graph, chain, bench, begin, draws) == len(expected)
+    assert [row[:n].tolist() for row, n in zip(chain.routes, chain.sizes, strict=True)][: len(expected)] == expected
+    assert chain.dice == dice
