@@ -239,8 +239,7 @@ def _client(address: str | None, n_workers: int) -> Iterator[Any]:
     """Give a connection to a cluster, and a cluster of this machine if there is no address; what goes wrong there is told in one line."""
     dask = _dask()
     if address is None:
-        settings = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
-        with dask.LocalCluster(n_workers=n_workers, processes=True, **settings) as cluster, dask.Client(cluster) as client:
+        with _started(n_workers) as cluster, dask.Client(cluster) as client:
             yield client
         return
     with _without_log():
@@ -251,6 +250,16 @@ def _client(address: str | None, n_workers: int) -> Iterator[Any]:
             raise UsageError(msg) from error
         with client:
             yield client
+
+
+def _started(n_workers: int) -> Any:  # noqa: ANN401 - the library has no types
+    """Start a cluster of this machine."""
+    quiet = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
+    try:
+        return _dask().LocalCluster(n_workers=n_workers, processes=True, **quiet)
+    except (RuntimeError, OSError) as error:
+        msg = f"{n_workers} Dask workers must start on this machine, and did not ({error}); use fewer, or run it again"
+        raise DataError(msg) from error
 
 
 @contextmanager

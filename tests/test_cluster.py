@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -145,6 +146,23 @@ def test_workers_lost_one_after_the_other_are_told():
     told = r"^4 workers were ended from outside one after the other, perhaps for want of memory; use fewer, or run it again$"
     with pytest.raises(DataError, match=told), cluster.executor("local:1") as pool:
         pool.submit(os._exit, 9).result()
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_told():
+    pytest.importorskip("distributed")
+
+    def kill_the_first():
+        deadline = time.monotonic() + 60
+        while not (children := multiprocessing.active_children()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        children[0].kill()
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    told = r"^1 Dask workers must start on this machine, and did not \(.*\); use fewer, or run it again$"
+    with pytest.raises(DataError, match=told), cluster.executor("local:1"):
+        pass
+    killer.join()
 
 
 def test_a_scheduler_without_workers_is_not_waited_for_for_ever(monkeypatch, town):
