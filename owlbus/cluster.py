@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.demand.counting import Account, Terms, count_part
 from owlbus.errors import DataError, UsageError
+from owlbus.extras import extra_library
 from owlbus.progress import current_progress
 from owlbus.records.twins import may_have_twins
 from owlbus.storage import dropping, heed_parent_only
@@ -372,10 +373,4 @@ def _merged(packed: Sequence[bytes]) -> bytes:
 
 def _dask() -> Any:  # noqa: ANN401 - the library has no types
     """Return Dask's library, or refuse to go on without it."""
-    import importlib
-
-    try:
-        return importlib.import_module("distributed")
-    except ImportError:
-        msg = "--scheduler needs Dask, which is not installed; add it with: pip install 'owlbus[cluster]'"
-        raise UsageError(msg) from None
+    return extra_library("distributed", "--scheduler needs Dask", "cluster")
