@@ -24,7 +24,7 @@ def extra_library(name: str, needs: str, extra: str) -> Any:  # noqa: ANN401 - a
     Returns
     -------
     module
-        The library; a number without a unit in it is a count.
+        The library.
 
     Raises
     ------
