@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import pickle
 import re
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from owlbus.demand.counting import Account, Terms, count_part
-from owlbus.errors import UsageError
+from owlbus.errors import DataError, UsageError
+from owlbus.extras import extra_library
 from owlbus.progress import current_progress
 from owlbus.records.twins import may_have_twins
 from owlbus.storage import dropping, heed_parent_only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Executor
 
     from owlbus.records.opening import Source
 
@@ -33,9 +34,16 @@ PART_ROWS = 8_000_000
 FAN_IN = 8
 """Accounts that are merged at once."""
 
+LOST_S = 30.0
+"""Seconds without any worker, after which a run on Dask gives up; one that ended may be started again in them."""
+
+RETRIES = 3
+"""Times that a call is made again where it failed or its worker was lost."""
+
 _LOCAL = re.compile(r"(local|processes):(\d{1,3})")
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 _MAX_WORKERS = 512
+_LOOK_EVERY_S, _COUNT_EVERY_S = 0.05, 2.0
 
 
 def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], Account]:
@@ -57,6 +65,8 @@ def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], Account]:
     ------
     UsageError
         If the text is none of these, or Dask is not installed.
+    DataError
+        Of what it returns: if workers are lost again and again, or for good.
 
     Examples
     --------
@@ -88,6 +98,8 @@ def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
     ------
     UsageError
         As for `runner`, or if no scheduler answers.
+    DataError
+        If workers are lost again and again, or for good.
 
     Examples
     --------
@@ -102,7 +114,7 @@ def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
     on_dask, address, workers = _where(scheduler)
     if on_dask:
         with _client(address, workers) as client:
-            yield client.get_executor(pure=False, retries=3)
+            yield _OnDask(client)
         return
     with _processes(workers) as pool, dropping(pool):
         yield pool
@@ -209,43 +221,141 @@ def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, 
     ------
     UsageError
         If no scheduler answers.
+    DataError
+        If workers are lost again and again, or for good.
     """
     parts = parts_of(sources)  # each task carries its terms: what is only kept on workers is lost with them
     with _client(address, n_workers) as client:
-        level = [client.submit(_count_packed, terms, part, pure=False, retries=3) for part in parts]
-        _show(f"reading records on {address or f'{n_workers} workers'}", level)
+        level = [client.submit(_count_packed, terms, part, pure=False, retries=RETRIES) for part in parts]
+        _show(f"reading records on {address or f'{n_workers} workers'}", client, level)
         while len(level) > 1:
             groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]
-            level = [client.submit(_merged, group, pure=False, retries=3) for group in groups]
-        account: Account = pickle.loads(level[0].result())  # noqa: S301 - from our own workers
+            level = [client.submit(_merged, group, pure=False, retries=RETRIES) for group in groups]
+        account: Account = pickle.loads(_awaited(client, level[0]))  # noqa: S301 - from our own workers
     return account
 
 
 @contextmanager
 def _client(address: str | None, n_workers: int) -> Iterator[Any]:
-    """Give a connection to a cluster, and a cluster of this machine if there is no address."""
+    """Give a connection to a cluster, and a cluster of this machine if there is no address; what goes wrong there is told in one line."""
     dask = _dask()
     if address is None:
-        quiet = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
-        with dask.LocalCluster(n_workers=n_workers, processes=True, **quiet) as cluster, dask.Client(cluster) as client:
+        with _started(n_workers) as cluster, dask.Client(cluster) as client:
             yield client
         return
+    with _without_log():
+        try:
+            client = dask.Client(address, timeout="10s")
+        except OSError as error:
+            msg = f"--scheduler {address}: no Dask scheduler answers there; start one with: dask scheduler"
+            raise UsageError(msg) from error
+        with client:
+            yield client
+
+
+def _started(n_workers: int) -> Any:  # noqa: ANN401 - the library has no types
+    """Start a cluster of this machine."""
+    quiet = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
     try:
-        client = dask.Client(address, timeout="10s")
-    except OSError as error:
-        msg = f"--scheduler {address}: no Dask scheduler answers there; start one with: dask scheduler"
-        raise UsageError(msg) from error
-    with client:
-        yield client
+        return _dask().LocalCluster(n_workers=n_workers, processes=True, **quiet)
+    except (RuntimeError, OSError) as error:
+        msg = f"{n_workers} Dask workers must start on this machine, and did not ({error}); use fewer, or run it again"
+        raise DataError(msg) from error
 
 
-def _show(title: str, futures: Sequence[Any]) -> None:
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep Dask's log, with its tracebacks, off standard error."""
+    import logging
+
+    kept = [(handler, handler.level) for handler in logging.getLogger("distributed").handlers]
+    for handler, _ in kept:
+        handler.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for handler, level in kept:
+            handler.setLevel(level)
+
+
+class _OnDask(Executor):
+    """A Dask client in place of an executor, whose calls are waited for as long as there are workers."""
+
+    def __init__(self, client: Any) -> None:  # noqa: ANN401 - the library has no types
+        self._client = client
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as that of an executor
+        """Begin a call."""
+        return _Call(self._client, self._client.submit(fn, *args, **kwargs, pure=False, retries=RETRIES))
+
+
+class _Call(Future[Any]):
+    """A call under way on Dask."""
+
+    def __init__(self, client: Any, future: Any) -> None:  # noqa: ANN401 - the library has no types
+        super().__init__()
+        self._client, self._future = client, future
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - of whatever is called
+        """Wait for what it returns, however long it takes."""
+        del timeout
+        return _awaited(self._client, self._future)
+
+    def cancel(self) -> bool:
+        """Drop it."""
+        self._future.cancel()
+        return True
+
+
+def _show(title: str, client: Any, futures: Sequence[Any]) -> None:  # noqa: ANN401 - the library has no types
     """Say how many parts are done until all are; the first error of a part is raised."""
     step = current_progress().step(title, total=len(futures))
-    for future in _dask().as_completed(futures):
-        if future.status == "error":
-            raise future.exception()
+    for future in _ended(client, futures):
+        if future.status != "finished":
+            _awaited(client, future)
         step.advance()
+
+
+def _awaited(client: Any, future: Any) -> Any:  # noqa: ANN401 - the library has no types
+    """Wait for the result of a call; workers that are lost again and again, or with their scheduler, are told in one line."""
+    from concurrent.futures import CancelledError
+
+    list(_ended(client, [future]))
+    try:
+        return future.result()
+    except _dask().KilledWorker as error:
+        lost = error.allowed_failures + 1
+        msg = f"{lost} workers were ended from outside one after the other, perhaps for want of memory; use fewer, or run it again"
+        raise DataError(msg) from error
+    except CancelledError as error:
+        msg = "the Dask scheduler was lost, and with it what its workers had done; start it again, and run this again"
+        raise DataError(msg) from error
+
+
+def _ended(client: Any, futures: Sequence[Any]) -> Iterator[Any]:  # noqa: ANN401 - the library has no types
+    """Give each call once it has ended, as long as there is a worker; without one Dask would wait for ever."""
+    ready, seen_s, counted_s = _dask().as_completed(futures), time.monotonic(), time.monotonic()
+    while not ready.is_empty():
+        yield from ready.next_batch(block=False)
+        time.sleep(_LOOK_EVERY_S)
+        now_s = time.monotonic()
+        if now_s - counted_s < _COUNT_EVERY_S:
+            continue
+        counted_s = now_s
+        if _has_workers(client):
+            seen_s = now_s
+        elif now_s - seen_s > LOST_S:
+            start = f"dask worker {client.scheduler.address}"
+            msg = f"the Dask scheduler has had no worker for {LOST_S:g} s; start one with: {start}, and run it again"
+            raise DataError(msg)
+
+
+def _has_workers(client: Any) -> bool:  # noqa: ANN401 - the library has no types
+    """Whether the scheduler has workers; one that is out of reach is left to the client, which ends all calls if it is lost."""
+    try:
+        return bool(client.nthreads())
+    except OSError:
+        return True
 
 
 def _count_packed(terms: Terms, part: Source) -> bytes:
@@ -263,10 +373,4 @@ def _merged(packed: Sequence[bytes]) -> bytes:
 
 def _dask() -> Any:  # noqa: ANN401 - the library has no types
     """Return Dask's library, or refuse to go on without it."""
-    import importlib
-
-    try:
-        return importlib.import_module("distributed")
-    except ImportError:
-        msg = "--scheduler needs Dask, which is not installed; add it with: pip install 'owlbus[cluster]'"
-        raise UsageError(msg) from None
+    return extra_library("distributed", "--scheduler needs Dask", "cluster")

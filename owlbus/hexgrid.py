@@ -11,6 +11,7 @@ import numpy as np
 
 from owlbus import cover, projection
 from owlbus.errors import DataError, UsageError
+from owlbus.extras import extra_library
 from owlbus.storage import read_parquet, rebuilding, write_parquet
 
 if TYPE_CHECKING:
@@ -381,13 +382,19 @@ class HexGrid:
         -------
         GeoDataFrame
             In lon/lat (EPSG:4326), indexed by hex index.
+
+        Raises
+        ------
+        UsageError
+            If the extra ``owlbus[geo]`` is not installed.
         """
-        import geopandas as gpd
         import shapely
 
+        geopandas = extra_library("geopandas", "to_geodataframe needs geopandas", "geo")
         columns = self._columns()
         polygons = shapely.polygons(self.hex_to_boundary(np.arange(self.n_hexes)))
-        return gpd.GeoDataFrame(columns, geometry=polygons, crs="EPSG:4326")
+        frame: gpd.GeoDataFrame = geopandas.GeoDataFrame(columns, geometry=polygons, crs="EPSG:4326")
+        return frame
 
     def write(self, path: str | PathLike[str]) -> None:
         """

@@ -29,7 +29,7 @@ _PART = ".owlbus-part"
 _KEPT = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "timings_s": dict}
-_LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "geopandas", "shapely", "pyproj", "h3", "highspy", "matplotlib")
+_LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,8 @@
-"""Runs that are stopped from outside at random moments, and what they leave behind."""
+"""
+Runs that are stopped from outside at random moments, and what they leave behind.
+
+``python tests/faulting.py 50`` stops each command fifty times by each signal, runs that end before their signal not counted.
+"""
 
 from __future__ import annotations
 
@@ -67,11 +71,14 @@ class Job:
         Its name.
     before, words
         Words of an earlier run into the same folder, and of the one that is stopped; ``--out`` is added.
+    onward
+        Words of the run that follows the stop.
     """
 
     name: str
     before: tuple[str, ...]
     words: tuple[str, ...]
+    onward: tuple[str, ...]
 
     def stop(self, folder: Path, number: int, delay_s: float, old: dict[str, str], new: dict[str, str]) -> str:
         """
@@ -103,33 +110,63 @@ class Job:
         assert check_run(folder) == []
         return "best so far"
 
+    def go_on(self, folder: Path, end: str, new: dict[str, str]) -> None:
+        """Run again what was stopped, and hold the result to that of a run without a stop; a plan, to be no worse than the one kept."""
+        from owlbus.rundir import check_run, read_run
+
+        least = read_run(folder)["objective_share"] if end == "best so far" else 0.0
+        code, said = finish([*self.onward, "--out", str(folder)])
+        assert (code, said) == (0, "")
+        assert [file.name for file in folder.glob(".*")] == []
+        if self.name != "plan":
+            assert contents(folder) == new
+        if self.name != "synth":
+            assert check_run(folder) == []
+        if self.name == "plan":
+            found = read_run(folder)
+            assert found["settings"]["resumed"]
+            assert found["objective_share"] >= least
+
 
 def jobs(place: Path) -> tuple[Job, ...]:
-    """Return three commands on the records of a small town, in `place`."""
+    """Return three commands on the records of a small town, in `place`; those that can are told to keep what they come to."""
     files = [fuzzing.at(place, f"calls{k}.csv", fuzzing.calls_csv(3_000 + k)) for k in range(4)]
-    area = ("--area", fuzzing.at(place, "area.csv", fuzzing.area_csv()))
-    quick = ("-q", "--routes", "2")
+    area = ("--area", fuzzing.at(place, "area.csv", fuzzing.area_csv()), "-q")
+    synth, count = ("synth", "--calls", "60000", "--taxi", "9000", "-q"), ("demand", *files, *area, "--resume")
+    plan = ("plan", *files, *area, "--routes", "2", "--resume")
     return (
-        Job("synth", ("synth", "--calls", "5000", "--taxi", "500", "-q"), ("synth", "--calls", "60000", "--taxi", "9000", "-q")),
-        Job("demand", ("demand", files[0], *area, "-q"), ("demand", *files, *area, "-q")),
-        Job("plan", ("plan", files[0], *area, *quick, "--steps", "100"), ("plan", *files, *area, *quick, "--steps", "200000")),
+        Job("synth", ("synth", "--calls", "5000", "--taxi", "500", "-q"), synth, synth),
+        Job("demand", ("demand", files[0], *area), count, count),
+        Job(
+            "plan",
+            ("plan", files[0], *area, "--routes", "2", "--steps", "100"),
+            (*plan, "--steps", "200000"),
+            (*plan, "--steps", "100"),
+        ),
     )
 
 
 def main(words: Sequence[str]) -> int:
-    """Stop each command by each signal at as many random moments as the first word says, and print how that ended.
-
-    More words name signals.
     """
-    rng, number = random.Random(9), int(words[0])  # noqa: S311 - the same moments from the same seed
+    Stop each command by each signal at as many random moments as the first word says, go on after each, and print how that ended.
+
+    More words name commands and signals.
+    """
+    rng, number, asked = random.Random(9), int(words[0]), set(words[1:])  # noqa: S311 - the same moments from the same seed
     with tempfile.TemporaryDirectory() as place:
-        for job in jobs(Path(place)):
+        every = jobs(Path(place))
+        names = {job.name for job in every}
+        for job in (job for job in every if job.name in asked or not names & asked):
             whole_s, kept, new = prepare(job, Path(place))
-            for sent in (one for one in CODES if one.name in words[1:] or not words[1:]):
+            for sent in (one for one in CODES if one.name in asked or asked <= names):
                 ends: Counter[str] = Counter()
-                for _ in range(number):
+                while ends.total() - ends["done before"] < number:
                     delay_s = whole_s * rng.uniform(*rng.choice([(0.05, 1.0), (0.75, 1.0)]))
-                    ends[job.stop(again(kept, Path(place) / "run"), sent, delay_s, contents(kept), new)] += 1
+                    folder = again(kept, Path(place) / "run")
+                    end = job.stop(folder, sent, delay_s, contents(kept), new)
+                    ends[end] += 1
+                    if end != "done before":
+                        job.go_on(folder, end, new)
                 sys.stdout.write(f"{job.name}: {sent.name} {number} times within {whole_s:.1f} s: {dict(ends)}\n")
                 sys.stdout.flush()
     return 0
@@ -138,10 +175,10 @@ def main(words: Sequence[str]) -> int:
 def prepare(job: Job, place: Path) -> tuple[float, Path, dict[str, str]]:
     """Run both forms of a job to their end; return the seconds of the one to be stopped, the earlier result, and what it would become."""
     kept, whole = place / f"{job.name}-before", place / f"{job.name}-after"
-    for words, folder in ((job.before, kept), (job.before, whole)):
-        assert finish([*words, "--out", str(folder)])[0] == 0
+    assert finish([*job.before, "--out", str(kept)])[0] == 0
     spent_s = []
     for _ in range(2):
+        again(kept, whole)
         began = time.perf_counter()
         assert finish([*job.words, "--out", str(whole)])[0] == 0
         spent_s.append(time.perf_counter() - began)

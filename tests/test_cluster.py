@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from dataclasses import fields
 
 import numpy as np
@@ -15,12 +18,14 @@ from owlbus import cluster
 from owlbus.cluster import parts_of, runner
 from owlbus.demand import estimate_demand
 from owlbus.demand.counting import Account, Terms, count_part
-from owlbus.errors import UsageError
+from owlbus.errors import DataError, UsageError
 from owlbus.limits import MaxSteps, RouteLimits
 from owlbus.records import open_sources
 from owlbus.sample import sample_city, sample_grid
 from owlbus.search import Case, plan_routes
 from owlbus.units import NightWindow
+
+QUIET = {"processes": True, "dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +83,14 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
     grid, files = town
     terms = Terms(grid, NightWindow())
     one, _ = estimate_demand(files[:1], grid)
-    quiet = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
-    with dask.LocalCluster(n_workers=2, processes=True, **quiet) as local, open_sources(files[:1]) as sources:
+    with dask.LocalCluster(n_workers=2, **QUIET) as local, open_sources(files[:1]) as sources:
         victim = next(iter(local.workers.values())).pid
         show = cluster._show
 
-        def kill_and_show(title, futures):
+        def kill_and_show(title, client, futures):
             next(iter(dask.as_completed(futures)))
             os.kill(victim, signal.SIGKILL)
-            show(title, futures)
+            show(title, client, futures)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cluster, "_show", kill_and_show)
@@ -95,16 +99,103 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
     assert same(one, account.tallies["calls"].counted("calls").demand)
 
 
+def ring():
+    """A ring of twelve stops with two chords, and trips across it."""
+    return city(12, [(i, (i + 1) % 12) for i in range(12)] + [(0, 6), (3, 9)], {(i, (i + 5) % 12): i + 1.0 for i in range(12)})
+
+
+def ring_plan(scheduler, steps):
+    """Plan two routes on the ring with two starts, wherever they run."""
+    asked = {"limits": RouteLimits(max_length_m=6_000, max_buses=6), "stop_when": [MaxSteps(steps)], "n_starts": 2}
+    with cluster.executor(scheduler) as elsewhere:
+        return plan_routes(*ring(), 2, executor=elsewhere, **asked)
+
+
 def test_starts_of_a_plan_on_dask_find_what_processes_find():
     pytest.importorskip("distributed")
-    network, demand = city(12, [(i, (i + 1) % 12) for i in range(12)] + [(0, 6), (3, 9)], {(i, (i + 5) % 12): i + 1.0 for i in range(12)})
-    asked = {"limits": RouteLimits(max_length_m=6_000, max_buses=6), "stop_when": [MaxSteps(2_000)], "n_starts": 2}
-    found = []
-    for scheduler in ("local:2", "processes:2"):
-        with cluster.executor(scheduler) as elsewhere:
-            found.append(plan_routes(network, demand, 2, executor=elsewhere, **asked))
+    found = [ring_plan(scheduler, 2_000) for scheduler in ("local:2", "processes:2")]
     assert found[0].plan.equals(found[1].plan)
-    assert found[0].value_units == Case.build(network, demand).value(found[0].plan, found[0].objective) > 0
+    assert found[0].value_units == Case.build(*ring()).value(found[0].plan, found[0].objective) > 0
+
+
+def test_a_plan_whose_worker_is_killed_in_the_middle_is_that_of_processes():
+    dask = pytest.importorskip("distributed")
+    steps, killed = 4_000_000, []
+
+    def kill_when_busy(local):
+        victim, deadline = next(iter(local.workers.values())), time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.02)
+            state = local.scheduler.workers.get(victim.worker_address)
+            if state is not None and state.processing:
+                killed.append((victim.pid, sorted(task.key.split("-")[0] for task in state.processing)))
+                os.kill(victim.pid, signal.SIGKILL)
+                return
+
+    with dask.LocalCluster(n_workers=2, **QUIET) as local:
+        killer = threading.Thread(target=kill_when_busy, args=(local,))
+        killer.start()
+        found = ring_plan(local.scheduler_address, steps)
+        killer.join()
+    assert [calls for _, calls in killed] == [["search_one"]], "it was at work"
+    assert found.plan.equals(ring_plan("processes:2", steps).plan)
+
+
+def test_workers_lost_one_after_the_other_are_told():
+    pytest.importorskip("distributed")
+    told = r"^4 workers were ended from outside one after the other, perhaps for want of memory; use fewer, or run it again$"
+    with pytest.raises(DataError, match=told), cluster.executor("local:1") as pool:
+        pool.submit(os._exit, 9).result()
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_told():
+    pytest.importorskip("distributed")
+
+    def kill_the_first():
+        deadline = time.monotonic() + 60
+        while not (children := multiprocessing.active_children()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        children[0].kill()
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    told = r"^1 Dask workers must start on this machine, and did not \(.*\); use fewer, or run it again$"
+    with pytest.raises(DataError, match=told), cluster.executor("local:1"):
+        pass
+    killer.join()
+
+
+def test_a_scheduler_without_workers_is_not_waited_for_for_ever(monkeypatch, town):
+    dask = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "LOST_S", 0.5)
+    with dask.LocalCluster(n_workers=0, **QUIET) as local:
+        told = rf"^the Dask scheduler has had no worker for 0.5 s; start one with: dask worker {local.scheduler_address}, and run it again$"
+        with pytest.raises(DataError, match=told), cluster.executor(local.scheduler_address) as pool:
+            pool.submit(abs, -1).result()
+        with pytest.raises(DataError, match=told):
+            estimate_demand(town[1], town[0], run=runner(local.scheduler_address))
+
+
+def test_a_lost_scheduler_is_told():
+    dask = pytest.importorskip("distributed")
+    told = r"^the Dask scheduler was lost, and with it what its workers had done; start it again, and run this again$"
+    with dask.LocalCluster(n_workers=1, **QUIET) as local, cluster.executor(local.scheduler_address) as pool:
+        call = pool.submit(time.sleep, 600)
+        local.close()
+        with pytest.raises(DataError, match=told):
+            call.result()
+
+
+def test_an_error_of_a_part_comes_through_from_dask(tmp_path, town):
+    pytest.importorskip("distributed")
+    bad = tmp_path / "calls.csv"
+    bad.write_text("time,lon,lat,home_lon,home_lat\n" + "\n".join(["x,y,z,u,v"] * 300) + "\n")
+    told = []
+    for run in (None, runner("local:1")):
+        with pytest.raises(DataError) as refused:
+            estimate_demand([bad], town[0], run=run)
+        told.append(str(refused.value))
+    assert told[0] == told[1]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from owlbus.pipeline.study import build_network
 from owlbus.plan import Plan, Route, plan_geojson, read_plan, route_links, write_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 GRID = HexGrid.cover([(10.0, 50.0), (10.05, 50.0), (10.05, 50.03), (10.0, 50.03)])
@@ -77,6 +79,19 @@ def test_graphs_and_frames_hold_what_the_network_holds(network: Network) -> None
     shed = frames.sheds.iloc[0]
     assert shed.geometry.contains(frames.stops.geometry[0]) or shed.hex != network.stop_hex[0]
     assert str(frames.links.crs) == "EPSG:4326"
+
+
+@pytest.mark.parametrize(
+    ("export", "library"),
+    [(LATTICE.to_networkx, "networkx"), (LATTICE.to_geodataframes, "geopandas"), (GRID.to_geodataframe, "geopandas")],
+)
+def test_without_a_library_of_an_extra_the_way_to_it_is_named(
+    export: Callable[[], object], library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    told = rf"^{export.__name__} needs {library}, which is not installed; add it with: pip install 'owlbus\[geo\]'$"
+    with pytest.raises(UsageError, match=told):
+        export()
 
 
 # plans along streets and across networks ----------------------------------------------------------------------------------

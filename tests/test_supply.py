@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import runpy
+import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = ROOT / ".ci"
+USED = ("cluster", "geo", "osm")
+"""Extras for those who use owlbus, not for those who work on it."""
+SOLD_AS = {"distributed": "dask", "PIL": "pillow"}
+"""Names that packages are installed under, where they are imported by another one."""
 
 pytestmark = pytest.mark.skipif(not CI.is_dir(), reason="the checks of the checkout are not part of a source distribution")
 
@@ -57,3 +63,28 @@ def test_the_lock_holds_a_version_of_every_dependency_within_its_bounds() -> Non
 def test_a_licence_that_binds_who_ships_is_told_from_others(stated: str, is_unwanted: bool) -> None:  # noqa: FBT001 - drawn from a table
     unwanted: re.Pattern[str] = runpy.run_path(str(CI / "licences.py"))["UNWANTED"]
     assert bool(unwanted.search(stated)) == is_unwanted
+
+
+def imported() -> set[str]:
+    """Packages that owlbus imports anywhere, or asks an extra for, by the names that they are installed under."""
+    found: set[str] = set()
+    for file in sorted((ROOT / "owlbus").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module or "")
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "extra_library":
+                found.add(str(ast.literal_eval(node.args[0])))
+    names = {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"owlbus"}
+    return {canonicalize_name(SOLD_AS.get(name, name)) for name in names}
+
+
+def test_what_owlbus_imports_is_what_it_asks_for() -> None:
+    """Nobody installs what nothing uses, and nothing is used because another library happens to bring it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = {
+        canonicalize_name(Requirement(line).name) for lines in (project["dependencies"], *(extras[name] for name in USED)) for line in lines
+    }
+    assert imported() == asked

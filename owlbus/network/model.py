@@ -684,6 +684,11 @@ class Network:
         networkx.DiGraph
             Nodes are stop indices with ``name``, ``lon``, ``lat`` and ``hex``; edges have ``seconds`` and ``metres``.
 
+        Raises
+        ------
+        UsageError
+            If the extra ``owlbus[geo]`` is not installed.
+
         Examples
         --------
         >>> from owlbus.hexgrid import HexGrid
@@ -703,6 +708,11 @@ class Network:
         -------
         NetworkFrames
             ``stops``, ``links`` with ``seconds`` and ``metres``, ``sheds`` with ``walk_m``.
+
+        Raises
+        ------
+        UsageError
+            If the extra ``owlbus[geo]`` is not installed.
         """
         from owlbus.network.convert import to_geodataframes
 
