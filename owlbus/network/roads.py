@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
+from owlbus.records.lines import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, or lacks a column.
+        If the file cannot be read, is empty, lacks a column, or has a line without an end.
     """
     import polars as pl
 
@@ -124,6 +125,7 @@ def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
     try:
         if path.suffix in {".parquet", ".pq"}:
             return pl.read_parquet(path)
+        check_table(path, str(path))
         return pl.read_csv(path, infer_schema=False)
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror or 'no such file'}); name a CSV or Parquet file"

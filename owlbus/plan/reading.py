@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 import json
 import math
 import zlib
@@ -17,6 +16,7 @@ import numpy as np
 from owlbus.errors import DataError
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
+from owlbus.records.lines import split_lines
 from owlbus.storage import parse_json, unpack_gzip
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON 
 
 def _table_lines(text: str) -> list[_Line]:
     """Lines of a way-point table, routes in order of first appearance."""
-    rows = csv.DictReader(io.StringIO(text), restval="")
+    rows = csv.DictReader(split_lines(text), restval="")
     names = [name.strip() for name in rows.fieldnames or ()]
     rows.fieldnames = names
     route_column = _route_column(names)
