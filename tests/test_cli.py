@@ -8,6 +8,7 @@ import re
 import stat
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -410,3 +411,68 @@ def test_the_demo_beats_the_routes_of_2013_on_their_own_budget(tmp_path: Path, c
     assert plan["total_buses"] <= 45
     assert plan["total_length_m"] <= held["total_length_m"]
     assert "it cannot confirm that figure" in err
+
+
+FIXED = {
+    "a plan": (["plan", "--run", "{run}", "--out", "new", "--walk", "800"], "--walk"),
+    "several flags": (["plan", "--run", "{run}", "--out", "new", "--reach", "area", "--window", "22-07"], "--window, --reach"),
+    "a short spelling": (["plan", "--run", "{run}", "--out", "new", "--outline", "a.csv"], "--area"),
+    "a score": (["score", "{run}/plan.geojson", "--run", "{run}", "--hexes", "30"], "--hexes"),
+    "a plan that lies in a run": (["score", "{run}/plan.geojson", "--taxi-weight", "0.5"], "--taxi-weight"),
+    "a comparison": (["compare", "{run}/plan.geojson", "{run}/reference.geojson", "--radius", "400"], "--radius"),
+    "a question": (["explain", "{run}/plan.geojson", "--gtfs", "feed.zip"], "--gtfs"),
+    "an improvement": (["improve", "{run}/plan.geojson", "--speed", "30"], "--speed"),
+    "a sweep": (["sweep", "--run", "{run}", "--routes", "1:2", "--city", "seoul"], "--city"),
+    "a timetable": (["timetable", "{run}", "--map", "lon=x"], "--map"),
+}
+
+
+@pytest.mark.parametrize(("words", "flags"), FIXED.values(), ids=FIXED)
+def test_a_flag_that_a_run_leaves_no_room_for_is_refused(
+    words: list[str], flags: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([word.format(run=made) for word in words]) == 2
+    those = "them" if "," in flags else "it"
+    said = f"error: {flags} would not be read: grid, demand and network are those of the run {made}; leave {those} out, or name the records"
+    assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+    assert not (tmp_path / "new").exists()
+
+
+def test_defaults_that_a_run_leaves_no_room_for_are_passed_over(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWLBUS_WALK", "800")
+    (tmp_path / "owlbus.toml").write_text('radius = 400\n[score]\nreach = "area"\n')
+    assert run(["score", str(made / "plan.geojson"), "--run", str(made), "-q"]) == 0
+
+
+def test_where_a_search_runs_is_free_on_an_earlier_run(made: Path, tmp_path: Path) -> None:
+    words = [
+        "plan",
+        "--run",
+        str(made),
+        "--scheduler",
+        "processes:1",
+        "--steps",
+        "50",
+        "--routes",
+        "1",
+        "--out",
+        str(tmp_path / "new"),
+        "-q",
+    ]
+    assert run(words) == 0
+
+
+def test_a_sweep_takes_records_or_a_run(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sweep", "calls.csv", "--run", str(made), "--routes", "1:2"]) == 2
+    assert "--run takes demand and network from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_breaks_lines_where_the_terminal_ends_and_gives_flags_no_value(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    prose = [line.strip() for line in out.partition("╭")[0].splitlines()]
+    after = [next_.split(" ")[0] for line, next_ in pairwise(prose) if line and next_ and not line.startswith("Usage")]
+    before = [line for line, next_ in pairwise(prose) if line and next_ and not line.startswith("Usage")]
+    assert all(len(line) + 1 + len(word) > 78 for line, word in zip(before, after, strict=True))
+    assert not [line for line in out.splitlines() if "<bool>" in line and "--help" not in line]

@@ -80,7 +80,7 @@ def make_app() -> typer.Typer:
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
+        bool, typer.Option("--version", metavar="", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
     ] = False,
 ) -> None:
     """Take the options that stand before a command, and see whether there is room for one."""

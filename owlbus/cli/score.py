@@ -50,7 +50,9 @@ def score(
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
     lang: Annotated[str, LANG] = "en",
-    check: Annotated[bool, typer.Option("--check", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", metavar="", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")
+    ] = False,
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
 ) -> None:

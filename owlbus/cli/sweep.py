@@ -78,6 +78,9 @@ def sweep(
     from owlbus.search import Objective
 
     require_language(lang)
+    if from_run is not None and files:
+        msg = f"--run takes demand and network from {from_run}, so FILES would not be read; leave one of them out"
+        raise UsageError(msg)
     kind, settings, n_routes, limits = _asked(routes, fleet, max_km, headway, max_length_km)
     goal = Objective.parse(objective)
     if from_run is None and not files and area.city is None:
