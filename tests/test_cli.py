@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
-from owlbus.cli.app import COMMANDS, run
+from owlbus.cli.app import COMMANDS, make_app, run
+from owlbus.cli.spelling import FLAGS, as_flags
 from owlbus.limits import MaxSteps, Snapshot
 from owlbus.rundir import check_run, read_run
 
@@ -230,8 +232,12 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ),
         ("rows outside", ["plan", "outside.csv", "--city", "seoul", *out], 3, "1 of 1 calls lie outside the study area, first on line 2"),
         ("swapped columns", ["plan", "swapped.csv", "--city", "seoul", *out], 3, "swap them with --map lon=lat --map lat=lon"),
-        ("no routes", ["plan", "RECORDS", "--routes", "0", *out], 2, "n_routes must lie in [1, 64], got 0"),
-        ("a bad seed", ["plan", "RECORDS", "--seed", "-1", *out], 2, "seed must lie in [0, "),
+        ("no routes", ["plan", "RECORDS", "--routes", "0", *out], 2, "--routes must lie in [1, 64], got 0"),
+        ("a bad seed", ["plan", "RECORDS", "--seed", "-1", *out], 2, "error: --seed must lie in [0, "),
+        ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "error: --headway, in seconds, must lie in [60, inf], got 6"),
+        ("a point as a hexagon", ["demand", "RECORDS", "--radius", "0"], 2, "error: --radius must lie in [1, 100000], got 0"),
+        ("costs of another country", ["timetable", "empty.csv", "--currency", "KRW"], 2, "got none for --cost-km, --cost-hour, --cost-bus"),
+        ("a window back in time", ["plan", "RECORDS", "--window", "05-03", *out], 2, "got 29-51 from '05-03'; such as 22-07"),
         ("negative steps", ["plan", "RECORDS", "--steps", "-4", *out], 2, "steps must lie in [0, "),
         ("a budget no route fits", ["plan", "RECORDS", "--max-length-km", "0.1", *out], 4, "no route keeps the limits"),
         ("too few buses", ["plan", "RECORDS", "--fleet", "3", *out], 4, "9 routes need at least 9 buses, got 3"),
@@ -240,7 +246,12 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("a folder below a file", ["plan", "RECORDS", "--out", "empty.csv/run"], 2, "--out must be a folder that can be written"),
         ("a foreign folder", ["plan", "RECORDS", "--out", "."], 2, "--out must be absent, empty or an earlier run, got . with"),
         ("an unknown option", ["plan", "--rotes", "3"], 2, "no such option: --rotes"),
-        ("a word for a number", ["plan", "--routes", "nine"], 2, "invalid value for '--routes' / '-k'"),
+        (
+            "a word for a number",
+            ["plan", "--routes", "nine"],
+            2,
+            "invalid value for '--routes' / '-k': it must be a whole number; see owlbus plan --help",
+        ),
         ("an unknown command", ["plam"], 2, "no such command 'plam'"),
         ("a percent", ["plan", "RECORDS", "--min-presence", "42", *out], 2, "--min-presence must lie in [0, 1], got 42; 42 % reads 0.42"),
         ("an unknown city", ["plan", "--city", "atlantis", *out], 2, "sample city must be one of seoul, got 'atlantis'"),
@@ -476,3 +487,14 @@ def test_help_breaks_lines_where_the_terminal_ends_and_gives_flags_no_value(name
     before = [line for line, next_ in pairwise(prose) if line and next_ and not line.startswith("Usage")]
     assert all(len(line) + 1 + len(word) > 78 for line, word in zip(before, after, strict=True))
     assert not [line for line in out.splitlines() if "<bool>" in line and "--help" not in line]
+
+
+def test_every_setting_is_called_as_a_flag_that_there_is() -> None:
+    commands = typer.main.get_command(make_app()).commands  # type: ignore[attr-defined] # the parser's own type is private
+    known = {name for command in commands.values() for param in command.params for name in param.opts}
+    assert {flag.partition(",")[0] for flag in FLAGS.values()} <= known
+
+
+@pytest.mark.parametrize("text", ["a plan must be UTF-8 text", "stops must lie in [0, 3)", "--walk must be metres", ""])
+def test_a_message_without_a_setting_stays_as_it_is(text: str) -> None:
+    assert as_flags(text) == text

@@ -28,6 +28,27 @@ def note_flags(context: typer.Context) -> None:
     _FLAGS.set({name: flag for name, flag in names.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"})
 
 
+def require_no_files(run: str | None, files: list[str] | None) -> None:
+    """
+    Refuse records beside an earlier run.
+
+    Parameters
+    ----------
+    run
+        The run directory, or None.
+    files
+        Records that are named, or None.
+
+    Raises
+    ------
+    UsageError
+        If both are named.
+    """
+    if run is not None and files:
+        msg = f"--run takes demand and network from {run}, so FILES would not be read; leave one of them out"
+        raise UsageError(msg)
+
+
 def require_none_fixed(run: str) -> None:
     """
     Refuse flags that say how grid, demand or network are made, where all three come from an earlier run.

@@ -103,7 +103,7 @@ class Network:
         Street geometry of each link, for drawing: shapes (n_links + 1,), int64, and (n_points,), degrees, float64. All
         three may be empty: links are then straight.
     walk_rule
-        When a hex is in a walk shed, in words, as the scorecard states it; empty for the centre and a straight line.
+        When a hex is in a walk shed, in words, as the scorecard states it; where none is given, that of the centre and a straight line.
     report
         What the making of the network left out; not part of the fingerprint.
 

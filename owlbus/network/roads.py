@@ -113,7 +113,7 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
         msg = f"{where}: columns {', '.join(columns)} are needed, {missing[0]!r} is missing among {', '.join(frame.columns)}{hint}"
         raise DataError(msg)
     if not frame.height:
-        msg = f"{where}: holds no rows"
+        msg = f"{where}: holds no rows; a network needs two of them or more"
         raise DataError(msg)
     return {column: frame[column].cast(pl.String) for column in (*columns, *optional) if column in frame.columns}
 
@@ -131,7 +131,7 @@ def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
         msg = f"{path}: cannot be read ({error.strerror or 'no such file'}); name a CSV or Parquet file"
         raise DataError(msg) from error
     except pl.exceptions.PolarsError as error:
-        msg = f"{path}: is no readable table ({str(error).splitlines()[0]})"
+        msg = f"{path}: is no readable table ({str(error).splitlines()[0]}); write it again as CSV or Parquet"
         raise DataError(msg) from error
 
 

@@ -32,7 +32,7 @@ class Route:
     stops
         Stop indices, shape (n,), int32, n >= 2, each >= 0 and different from the one before.
     name
-        What people call the route; one line, not empty.
+        What people call the route; one line, not empty, without signs that steer a terminal.
 
     Raises
     ------

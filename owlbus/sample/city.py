@@ -160,7 +160,7 @@ def sample_city(name: str = "seoul") -> City:
     (1252, 25, 48)
     """
     if name not in SAMPLE_CITIES:
-        msg = f"sample city must be one of {', '.join(SAMPLE_CITIES)}, got {name!r}"
+        msg = f"sample city must be one of {', '.join(SAMPLE_CITIES)}, got {name!r}; or name a folder that holds a city.json"
         raise UsageError(msg)
     folder = next((root / name for root in _SEARCHED if (root / name / "city.json").is_file()), None)
     if folder is None:
