@@ -20,7 +20,7 @@ from owlbus.errors import DataError
 from owlbus.network.feeds import read_feed
 from owlbus.network.roads import read_table
 from owlbus.plan import read_plan
-from owlbus.records import lines, open_sources
+from owlbus.records import lines, open_sources, read_batches
 from owlbus.records.lines import MOST_LINE_BYTES, check_lines
 from owlbus.records.masts import read_masts
 
@@ -87,8 +87,17 @@ def test_the_first_line_that_is_too_long_is_named(text: str, most: int) -> None:
     assert found.startswith(f"a.csv: a line must have at most {most} bytes, line {expected} has more; ") if expected else not found
 
 
-def test_a_quote_anywhere_is_noticed() -> None:
-    assert [check_lines(io.BytesIO(text), "") for text in (b"", HEADER, HEADER + b'"')] == [False, False, True]
+def test_quotes_are_counted() -> None:
+    assert [check_lines(io.BytesIO(text), "") for text in (b"", HEADER, HEADER + b'"', b'""\n' * 500_000 + b'"')] == [0, 0, 1, 1_000_001]
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_a_quote_that_never_closes_is_refused_by_every_reading_alike(end: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    path.write_bytes(HEADER + b"1362186600,1,1,2,2\n" * 3 + b'2013-03-12 01:10:00,"1,1,2,2' + end)
+    for _ in range(20):
+        with open_sources([path]) as (source,), pytest.raises(DataError, match=r"calls\.csv: one of 1 quotes never closes; close it, or"):
+            list(read_batches(source))
 
 
 @pytest.mark.parametrize("form", PACK)

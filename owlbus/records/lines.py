@@ -80,7 +80,7 @@ def open_text(file: Path, form: str) -> Iterator[Any]:  # pyarrow ships no types
         yield unpacked
 
 
-def check_lines(stream: IO[bytes], name: str) -> bool:
+def check_lines(stream: IO[bytes], name: str) -> int:
     """
     Refuse a text with a line of more than `MOST_LINE_BYTES`; a line break within quotes ends none.
 
@@ -95,8 +95,8 @@ def check_lines(stream: IO[bytes], name: str) -> bool:
 
     Returns
     -------
-    bool
-        Whether there is a quote anywhere.
+    int
+        Number of quotes.
 
     Raises
     ------
@@ -106,11 +106,11 @@ def check_lines(stream: IO[bytes], name: str) -> bool:
         If the stream is damaged.
     """
     line, breaks, held = 1, 0, 0  # where the line that is read begins, and its bytes so far
-    is_quoted, has_quotes = False, False
+    is_quoted, quotes = False, 0
     while chunk := stream.read(MOST_LINE_BYTES):
-        has_quotes = has_quotes or _QUOTE in chunk
+        quotes += chunk.count(_QUOTE)
         first, last, ends_quoted = (
-            _line_ends(chunk, is_quoted=is_quoted) if has_quotes else (chunk.find(_NEWLINE), chunk.rfind(_NEWLINE), False)
+            _line_ends(chunk, is_quoted=is_quoted) if quotes else (chunk.find(_NEWLINE), chunk.rfind(_NEWLINE), False)
         )
         if held + (len(chunk) if first < 0 else first) > MOST_LINE_BYTES:
             msg = f"{name}: {_too_long(line, is_quoted=is_quoted)}"
@@ -118,7 +118,7 @@ def check_lines(stream: IO[bytes], name: str) -> bool:
         if last >= 0:
             line, held = breaks + chunk.count(_NEWLINE, 0, last + 1) + 1, -last - 1
         breaks, held, is_quoted = breaks + chunk.count(_NEWLINE), held + len(chunk), ends_quoted
-    return has_quotes
+    return quotes
 
 
 def check_table(file: Path, name: str) -> None:

@@ -68,8 +68,8 @@ class Source:
         Positions of antennas, and homes of subscribers, for layouts that need them.
     is_part
         Whether it is one of many, so that it may have no rows.
-    has_quotes
-        Whether a text holds a quote anywhere.
+    n_quotes
+        Quotes that a text holds, 0 for a table.
     first_row, stop_row
         Rows to read, of a part of the file; None for all.
     """
@@ -85,7 +85,7 @@ class Source:
     masts: pl.DataFrame | None = None
     homes: pl.DataFrame | None = None
     is_part: bool = False
-    has_quotes: bool = False
+    n_quotes: int = 0
     first_row: int = 0
     stop_row: int | None = None
 
@@ -196,7 +196,7 @@ def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame
     form = _form(name, file)
     stamp = _stamp(file)
     with reading_errors(name):
-        has_quotes = form != "parquet" and _has_quotes(name, file, form, stamp)
+        n_quotes = 0 if form == "parquet" else _quotes(name, file, form, stamp)
         separator = "" if form == "parquet" else _separator(file)
         frame = _scanned(file, form, separator)
         present = list(_stripped(frame))
@@ -205,12 +205,12 @@ def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with --masts antennas.csv (antenna_id, lon, lat)"
         raise DataError(msg)
-    return Source(name, file, form, layout, separator, stamp, n_rows, found.hive, masts, is_part=found.is_part, has_quotes=has_quotes)
+    return Source(name, file, form, layout, separator, stamp, n_rows, found.hive, masts, is_part=found.is_part, n_quotes=n_quotes)
 
 
 @lru_cache(maxsize=_MOST_KNOWN)
-def _has_quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> bool:
-    """Whether a text holds a quote anywhere, once its lines are known to be short; read once for each state of a file."""
+def _quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> int:
+    """Quotes of a text, once its lines are known to be short; read once for each state of a file."""
     with open_text(file, form) as stream:
         return check_lines(stream, name)
 

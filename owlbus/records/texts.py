@@ -104,7 +104,7 @@ def is_plain(source: Source) -> bool:
     header = _header(source)
     columns = _names(header, source.separator)
     plain = header.endswith(b"\n") and header.strip(b"\xef\xbb\xbf\r\n") and b'"' not in header and b"\r" not in header.rstrip(b"\r\n")
-    return bool(plain) and len(set(columns)) == len(columns) and set(names.values()) <= set(columns) and not source.has_quotes
+    return bool(plain) and len(set(columns)) == len(columns) and set(names.values()) <= set(columns) and not source.n_quotes
 
 
 def read_texts(source: Source) -> Iterator[TextRows | None]:
