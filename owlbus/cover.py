@@ -250,7 +250,7 @@ def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
     west, south, east, north = projected(area, projection.local_crs(area.centroid.x, area.centroid.y)).bounds
     n_box = round((east - west) * (north - south) / h3.average_hexagon_area(resolution, "m^2"))
     if n_box > _MAX_CANDIDATES:  # H3 takes minutes and more where it meets half the globe
-        msg = f"resolution must leave at most {_MAX_CANDIDATES} cells in the area's box, got about {n_box}; choose a coarser one"
+        msg = f"resolution must leave at most {_MAX_CANDIDATES} hexes in the area's box, got about {n_box}; choose a coarser one"
         raise UsageError(msg)
     cells = sorted(h3.h3shape_to_cells_experimental(h3.geo_to_h3shape(shapely.geometry.mapping(area)), resolution, contain="overlap"))
     if any(h3.is_pentagon(cell) for cell in cells):

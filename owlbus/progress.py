@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from owlbus.errors import UsageError
+from owlbus.signs import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,7 +149,7 @@ class Lines:
             now_s = time.monotonic()
             if now_s - self._last_s >= self._every_s and not self._ended.is_set():
                 self._last_s = now_s
-                print(step.line(now_s), file=self._out, flush=True)
+                print(visible(step.line(now_s)), file=self._out, flush=True)
 
     def close(self) -> None:
         """End the clock; lines that were printed stay."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import DataError, UsageError
+from owlbus.signs import escaped
 from owlbus.storage import LOCK, locked, parse_json, undisturbed
 
 if TYPE_CHECKING:
@@ -326,7 +327,8 @@ def to_json_bytes(value: object) -> bytes:
     >>> to_json_bytes({"routes": 9})
     b'{\n  "routes": 9\n}\n'
     """
-    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return (escaped(text) + "\n").encode()
 
 
 def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,35 @@ def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind
         part.unlink(missing_ok=True)
         msg = f"{target}: cannot be written ({error.strerror or error}); name a folder that exists and may be written to"
         raise DataError(msg) from error
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """
+    Write a file to a temporary name beside it and rename it, so that nobody meets half of it.
+
+    Parameters
+    ----------
+    path
+        Where to write; an existing file is replaced.
+    data
+        Its bytes.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(target)
+    except OSError as error:
+        msg = f"{target}: cannot be written ({error.strerror or error}); choose a folder that exists and may be written"
+        raise UsageError(msg) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dict[str, Any]]:

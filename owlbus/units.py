@@ -164,7 +164,12 @@ class NightWindow:
             msg = f"a night window must read HH-HH, such as 00-05 or 22-07, got {text!r}"
             raise UsageError(msg)
         start, end = (int(hour) + _HOURS_A_DAY * (int(hour) < _NOON_HOUR) for hour in match.groups())
-        return cls(start, end if end > start else end + _HOURS_A_DAY)
+        end += _HOURS_A_DAY * (end <= start)
+        try:
+            return cls(start, end)
+        except UsageError as error:
+            msg = f"{error} from {text!r}; such as 22-07, which reads 22-31"
+            raise UsageError(msg) from None
 
     @property
     def hours(self) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 
 LAYERS = (
-    ("errors",),
+    ("signs", "errors"),
     ("units", "limits", "privacy", "inline", "extras", "kernels"),
     ("storage", "projection", "cover", "hexgrid", "hexparts", "progress"),
     ("area", "records"),

@@ -8,12 +8,15 @@ import re
 import stat
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
-from owlbus.cli.app import COMMANDS, run
+from owlbus.cli.app import COMMANDS, make_app, run
+from owlbus.cli.spelling import FLAGS, as_flags
 from owlbus.limits import MaxSteps, Snapshot
 from owlbus.rundir import check_run, read_run
 
@@ -229,8 +232,12 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ),
         ("rows outside", ["plan", "outside.csv", "--city", "seoul", *out], 3, "1 of 1 calls lie outside the study area, first on line 2"),
         ("swapped columns", ["plan", "swapped.csv", "--city", "seoul", *out], 3, "swap them with --map lon=lat --map lat=lon"),
-        ("no routes", ["plan", "RECORDS", "--routes", "0", *out], 2, "n_routes must lie in [1, 64], got 0"),
-        ("a bad seed", ["plan", "RECORDS", "--seed", "-1", *out], 2, "seed must lie in [0, "),
+        ("no routes", ["plan", "RECORDS", "--routes", "0", *out], 2, "--routes must lie in [1, 64], got 0"),
+        ("a bad seed", ["plan", "RECORDS", "--seed", "-1", *out], 2, "error: --seed must lie in [0, "),
+        ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "error: --headway, in seconds, must lie in [60, inf], got 6"),
+        ("a point as a hexagon", ["demand", "RECORDS", "--radius", "0"], 2, "error: --radius must lie in [1, 100000], got 0"),
+        ("costs of another country", ["timetable", "empty.csv", "--currency", "KRW"], 2, "got none for --cost-km, --cost-hour, --cost-bus"),
+        ("a window back in time", ["plan", "RECORDS", "--window", "05-03", *out], 2, "got 29-51 from '05-03'; such as 22-07"),
         ("negative steps", ["plan", "RECORDS", "--steps", "-4", *out], 2, "steps must lie in [0, "),
         ("a budget no route fits", ["plan", "RECORDS", "--max-length-km", "0.1", *out], 4, "no route keeps the limits"),
         ("too few buses", ["plan", "RECORDS", "--fleet", "3", *out], 4, "9 routes need at least 9 buses, got 3"),
@@ -239,7 +246,12 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("a folder below a file", ["plan", "RECORDS", "--out", "empty.csv/run"], 2, "--out must be a folder that can be written"),
         ("a foreign folder", ["plan", "RECORDS", "--out", "."], 2, "--out must be absent, empty or an earlier run, got . with"),
         ("an unknown option", ["plan", "--rotes", "3"], 2, "no such option: --rotes"),
-        ("a word for a number", ["plan", "--routes", "nine"], 2, "invalid value for '--routes' / '-k'"),
+        (
+            "a word for a number",
+            ["plan", "--routes", "nine"],
+            2,
+            "invalid value for '--routes' / '-k': it must be a whole number; see owlbus plan --help",
+        ),
         ("an unknown command", ["plam"], 2, "no such command 'plam'"),
         ("a percent", ["plan", "RECORDS", "--min-presence", "42", *out], 2, "--min-presence must lie in [0, 1], got 42; 42 % reads 0.42"),
         ("an unknown city", ["plan", "--city", "atlantis", *out], 2, "sample city must be one of seoul, got 'atlantis'"),
@@ -410,3 +422,79 @@ def test_the_demo_beats_the_routes_of_2013_on_their_own_budget(tmp_path: Path, c
     assert plan["total_buses"] <= 45
     assert plan["total_length_m"] <= held["total_length_m"]
     assert "it cannot confirm that figure" in err
+
+
+FIXED = {
+    "a plan": (["plan", "--run", "{run}", "--out", "new", "--walk", "800"], "--walk"),
+    "several flags": (["plan", "--run", "{run}", "--out", "new", "--reach", "area", "--window", "22-07"], "--window, --reach"),
+    "a short spelling": (["plan", "--run", "{run}", "--out", "new", "--outline", "a.csv"], "--area"),
+    "a score": (["score", "{run}/plan.geojson", "--run", "{run}", "--hexes", "30"], "--hexes"),
+    "a plan that lies in a run": (["score", "{run}/plan.geojson", "--taxi-weight", "0.5"], "--taxi-weight"),
+    "a comparison": (["compare", "{run}/plan.geojson", "{run}/reference.geojson", "--radius", "400"], "--radius"),
+    "a question": (["explain", "{run}/plan.geojson", "--gtfs", "feed.zip"], "--gtfs"),
+    "an improvement": (["improve", "{run}/plan.geojson", "--speed", "30"], "--speed"),
+    "a sweep": (["sweep", "--run", "{run}", "--routes", "1:2", "--city", "seoul"], "--city"),
+    "a timetable": (["timetable", "{run}", "--map", "lon=x"], "--map"),
+}
+
+
+@pytest.mark.parametrize(("words", "flags"), FIXED.values(), ids=FIXED)
+def test_a_flag_that_a_run_leaves_no_room_for_is_refused(
+    words: list[str], flags: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([word.format(run=made) for word in words]) == 2
+    those = "them" if "," in flags else "it"
+    said = f"error: {flags} would not be read: grid, demand and network are those of the run {made}; leave {those} out, or name the records"
+    assert capsys.readouterr().err.splitlines()[-1].startswith(said)
+    assert not (tmp_path / "new").exists()
+
+
+def test_defaults_that_a_run_leaves_no_room_for_are_passed_over(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWLBUS_WALK", "800")
+    (tmp_path / "owlbus.toml").write_text('radius = 400\n[score]\nreach = "area"\n')
+    assert run(["score", str(made / "plan.geojson"), "--run", str(made), "-q"]) == 0
+
+
+def test_where_a_search_runs_is_free_on_an_earlier_run(made: Path, tmp_path: Path) -> None:
+    words = [
+        "plan",
+        "--run",
+        str(made),
+        "--scheduler",
+        "processes:1",
+        "--steps",
+        "50",
+        "--routes",
+        "1",
+        "--out",
+        str(tmp_path / "new"),
+        "-q",
+    ]
+    assert run(words) == 0
+
+
+def test_a_sweep_takes_records_or_a_run(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["sweep", "calls.csv", "--run", str(made), "--routes", "1:2"]) == 2
+    assert "--run takes demand and network from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_breaks_lines_where_the_terminal_ends_and_gives_flags_no_value(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    prose = [line.strip() for line in out.partition("╭")[0].splitlines()]
+    after = [next_.split(" ")[0] for line, next_ in pairwise(prose) if line and next_ and not line.startswith("Usage")]
+    before = [line for line, next_ in pairwise(prose) if line and next_ and not line.startswith("Usage")]
+    assert all(len(line) + 1 + len(word) > 78 for line, word in zip(before, after, strict=True))
+    assert not [line for line in out.splitlines() if "<bool>" in line and "--help" not in line]
+
+
+def test_every_setting_is_called_as_a_flag_that_there_is() -> None:
+    commands = typer.main.get_command(make_app()).commands  # type: ignore[attr-defined] # the parser's own type is private
+    known = {name for command in commands.values() for param in command.params for name in param.opts}
+    assert {flag.partition(",")[0] for flag in FLAGS.values()} <= known
+
+
+@pytest.mark.parametrize("text", ["a plan must be UTF-8 text", "stops must lie in [0, 3)", "--walk must be metres", ""])
+def test_a_message_without_a_setting_stays_as_it_is(text: str) -> None:
+    assert as_flags(text) == text

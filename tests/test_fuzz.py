@@ -101,9 +101,9 @@ def test_an_outline_around_half_the_globe_is_refused(tmp_path: Path) -> None:
     from owlbus.hexgrid import HexGrid
 
     half = [(-120.0, -60.0), (120.0, -60.0), (120.0, 60.0), (-120.0, 60.0)]
-    with pytest.raises(OwlbusError, match=r"must leave at most 2000000 cells in the area's box|must fit one local projection"):
+    with pytest.raises(OwlbusError, match=r"must leave at most 2000000 hexes in the area's box|must fit one local projection"):
         HexGrid.from_h3(half)
-    with pytest.raises(OwlbusError, match=r"must leave at most 2000000 cells in the area's box, got about \d+; choose a coarser one"):
+    with pytest.raises(OwlbusError, match=r"must leave at most 2000000 hexes in the area's box, got about \d+; choose a coarser one"):
         HexGrid.from_h3([(100, 0), (140, 0), (140, 50), (100, 50)], 9)
     rows = b"2013-03-12 01:10:00,-170,-80,127,37\n2013-03-12 01:10:00,9,89,127,37\n2013-03-12 01:10:00,170,5,127,37\n"
     assert refusal(fuzzing.outline_records, tmp_path, b"time,lon,lat,home_lon,home_lat\n" + rows)

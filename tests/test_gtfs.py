@@ -470,3 +470,8 @@ def test_the_router_finds_the_buses_of_the_sample_city_at_half_past_one(seoul, t
     totals = np.array(router_agrees(tmp_path / "a.zip", riders, table, (pairs, ready), dates))
     assert (totals <= own.total_s).all(), "riders ride as the scorecard counts them, which another change may beat"
     assert (totals == own.total_s).mean() > 0.8
+
+
+def test_a_feed_that_is_not_there_cannot_be_validated(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.zip: cannot be validated \(.*\); name a GTFS feed as \.zip"):
+        check_gtfs(tmp_path / "none.zip", FEED.start_date)

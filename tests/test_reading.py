@@ -75,7 +75,7 @@ def test_files_are_read_once_and_in_order(tmp_path):
     for name in ("b.csv", "a.csv"):
         write(tmp_path / "in" / name)
     assert [found.path.name for found in find_files([tmp_path / "in"])] == ["a.csv", "b.csv"]
-    with pytest.raises(DataError, match=r"a\.csv: named twice; its records would count twice$"):
+    with pytest.raises(DataError, match=r"a\.csv: named twice; its records would count twice; leave one of them out$"):
         find_files([tmp_path / "in", tmp_path / "in" / ".." / "in" / "a.csv"])
 
 
@@ -333,7 +333,7 @@ def test_market_shares_are_those_of_the_nearest_district(tmp_path):
         ("district,share\nWest,50\n", DataError, r"a market share must lie in \(0, 1\], got '50' on line 2; 40 % reads 0\.4"),
         ("district,share\nNorth,0.5\n", DataError, r"no district is called 'North' \(line 2\); there are East, West"),
         ("district,share\n", DataError, r"holds no market share; give CSV with district, share or with lon, lat, share"),
-        ("lon,lat,share\nx,y,0.5\n", DataError, r"lon and lat must be degrees, got something else on line 2"),
+        ("lon,lat,share\nx,y,0.5\n", DataError, r"lon and lat must be degrees, got something else on line 2; mend the line or drop it"),
     ],
 )
 def test_market_shares_that_are_none_are_refused(tmp_path, text, error, message):

@@ -194,7 +194,8 @@ def test_times_with_a_zone_need_the_local_one(values: list[Any], what: str) -> N
     with pytest.raises(DataError) as error:
         column(values)
     assert str(error.value) == (
-        f"calls.csv: times in time {what}; name the local zone with --timezone, such as --timezone Asia/Seoul (UTC leaves them as they are)"
+        f"calls.csv: times in column time {what}; name the local zone with --timezone, such as --timezone Asia/Seoul "
+        "(UTC leaves them as they are)"
     )
 
 
@@ -333,7 +334,10 @@ def test_files_that_are_not_there_or_are_no_files_are_refused(tmp_path: Path) ->
     with pytest.raises(DataError, match=r"^no file of records was named; name at least one, or - for standard input$"), open_sources([]):
         pass
     calls = write_calls(tmp_path / "calls.csv")
-    with pytest.raises(DataError, match=r"calls.csv: named twice; its records would count twice$"), open_sources([calls, calls]):
+    with (
+        pytest.raises(DataError, match=r"calls.csv: named twice; its records would count twice; leave one of them out$"),
+        open_sources([calls, calls]),
+    ):
         pass
 
 
@@ -422,7 +426,7 @@ def test_the_outline_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> Non
 
 
 def test_an_outline_needs_places(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"too few places to draw an outline around, got 1 and need 3; pass one with --outline$"):
+    with pytest.raises(DataError, match=r"too few places to draw an outline around, got 1 and need 3; give one with --area$"):
         outline_of_records(scattered(tmp_path, [30.0, 30.0], [60.0, 60.0]))
     with pytest.raises(UsageError, match=r"^central_share must lie in \(0, 1\] and margin_m above 0, got 0 and 500$"):
         outline_of_records(tmp_path / "calls.csv", central_share=0)

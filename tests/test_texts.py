@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -73,11 +74,15 @@ def everything(path: Path) -> list[Any] | str:
     last=st.booleans(),
     mark=st.booleans(),
     chunk=st.integers(1, 300),
+    pack=st.sampled_from([None, "gzip", "zstd"]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=100, deadline=None)
-def test_a_plain_text_is_read_as_all_texts_are(lines: list[str], end: str, last: bool, mark: bool, chunk: int, tmp_path: Path) -> None:  # noqa: FBT001
+def test_a_plain_text_is_read_as_all_texts_are(
+    lines: list[str], end: str, *, last: bool, mark: bool, chunk: int, pack: str | None, tmp_path: Path
+) -> None:
     path = tmp_path / "calls.csv"
-    path.write_bytes((("\ufeff" if mark else "") + end.join([HEADER, *lines]) + (end if last else "")).encode())
+    text = (("\ufeff" if mark else "") + end.join([HEADER, *lines]) + (end if last else "")).encode()
+    path.write_bytes(text if pack is None else pa.compress(text, pack, asbytes=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts, "CHUNK_BYTES", chunk)
         quick = everything(path)

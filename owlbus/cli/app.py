@@ -20,6 +20,7 @@ from owlbus.cli.plan import plan
 from owlbus.cli.report import report
 from owlbus.cli.room import is_out_of_memory, require_memory
 from owlbus.cli.score import score
+from owlbus.cli.spelling import as_flags, as_said
 from owlbus.cli.stopping import stop_code
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
@@ -80,7 +81,7 @@ def make_app() -> typer.Typer:
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
+        bool, typer.Option("--version", metavar="", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
     ] = False,
 ) -> None:
     """Take the options that stand before a command, and see whether there is room for one."""
@@ -130,7 +131,7 @@ def _ended_by(error: BaseException) -> int:
         case typer.TyperException():
             return _fail(_one_line(error), error.exit_code, error)
         case OwlbusError():
-            return _fail(str(error), error.exit_code, error)
+            return _fail(as_flags(str(error)), error.exit_code, error)
         case KeyboardInterrupt() | typer.Abort():
             return _fail("interrupted; nothing was written", stop_code(), error)
         case BrokenPipeError():
@@ -147,7 +148,7 @@ def _ended_by(error: BaseException) -> int:
 
 def _one_line(error: typer.TyperException) -> str:
     """Message of a usage error, as the rest of the program writes them."""
-    text = " ".join(error.format_message().split()).rstrip(".")
+    text = as_said(" ".join(error.format_message().split())).rstrip(".")
     place = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
     return f"{text[:1].lower()}{text[1:]}; see {place} --help"
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from owlbus.cli.fixed import require_none_fixed
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
 from owlbus.cli.stopping import StoppedError
 from owlbus.errors import FindingError, UsageError
@@ -42,10 +43,16 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None, 
     -------
     Study
         Lengths in metres, times in seconds.
+
+    Raises
+    ------
+    UsageError
+        If nothing is named, or flags say how to build what comes from an earlier run.
     """
     from owlbus.pipeline import build_study, read_study
 
     if from_run is not None:
+        require_none_fixed(from_run)
         return read_study(from_run)
     if sources is None:
         msg = "no records are named; give files of calls or taxi rides, --city seoul, or --run DIR"

@@ -27,7 +27,10 @@ def demand(
     out: Annotated[str | None, OUT] = None,
     resume: Annotated[bool, RESUME] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Only report what became of every row, also of files that would be refused; write nothing.")
+        bool,
+        typer.Option(
+            "--check", metavar="", help="Only report what became of every row, also of files that would be refused; write nothing."
+        ),
     ] = False,
 ) -> None:
     """

@@ -37,12 +37,12 @@ _POSITION = re.compile(r"-?\d+\.\d+,-?\d+\.\d+")
 class AskOptions:
     """The change that is asked about."""
 
-    remove: Annotated[bool, typer.Option("--remove", help="stop S: leave it out.", rich_help_panel=_PANEL)] = False
+    remove: Annotated[bool, typer.Option("--remove", metavar="", help="stop S: leave it out.", rich_help_panel=_PANEL)] = False
     move: Annotated[str | None, typer.Option("--move", metavar="LON,LAT", help="stop S: put it there.", rich_help_panel=_PANEL)] = None
     swap: Annotated[
         str | None, typer.Option("--swap", metavar="P,Q", help="stop: pass Q instead of P; Q alone stands for S,Q.", rich_help_panel=_PANEL)
     ] = None
-    drop: Annotated[bool, typer.Option("--drop", help="route R: run the plan without it.", rich_help_panel=_PANEL)] = False
+    drop: Annotated[bool, typer.Option("--drop", metavar="", help="route R: run the plan without it.", rich_help_panel=_PANEL)] = False
     route: Annotated[
         str | None, typer.Option("--route", metavar="R", help="stop and via: change this route only.", rich_help_panel=_PANEL)
     ] = None
@@ -69,7 +69,8 @@ def explain(
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="GeoJSON, CSV of way-points, or GTFS.")],
     what: Annotated[str, typer.Argument(metavar="WHAT", help="route, stop, via, missing or suggest.")] = "route",
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Route, or stop: its index, its name, a place, or LON,LAT (after -- if below 0).")
+        str | None,
+        typer.Argument(metavar="NAME", help="Route, or stop: its index, its name, a place, or LON,LAT (write -- before one below 0)."),
     ] = None,
     out: Annotated[str | None, OUT] = None,
 ) -> None:

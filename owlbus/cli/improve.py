@@ -40,11 +40,11 @@ def improve(
     change: Annotated[
         str, typer.Option("--change", metavar="PERCENT", help="Stops that may change; several with commas.", rich_help_panel=_PANEL)
     ] = "10",
-    curve: Annotated[bool, typer.Option("--curve", help="The same as --change 0,5,10,20,40.", rich_help_panel=_PANEL)] = False,
+    curve: Annotated[bool, typer.Option("--curve", metavar="", help="The same as --change 0,5,10,20,40.", rich_help_panel=_PANEL)] = False,
     keep_stop: Annotated[
         list[str] | None, typer.Option("--keep-stop", metavar="STOP", help="A stop that stays; may be repeated.", rich_help_panel=_PANEL)
     ] = None,
-    free_ends: Annotated[bool, typer.Option("--free-ends", help="Let terminals change too.", rich_help_panel=_PANEL)] = False,
+    free_ends: Annotated[bool, typer.Option("--free-ends", metavar="", help="Let terminals change too.", rich_help_panel=_PANEL)] = False,
     objective: Annotated[
         str, typer.Option("--objective", metavar="NAME", help="What to maximise, as for owlbus plan.", rich_help_panel=_PANEL)
     ] = "served",

@@ -28,7 +28,7 @@ def network(
         typer.Argument(metavar="FILE", help="GTFS feed, OpenStreetMap extract, network.parquet, or a run directory that holds one."),
     ] = None,
     out: Annotated[str | None, OUT] = None,
-    check: Annotated[bool, typer.Option("--check", help="Check the network; end with code 1 if a rule is broken.")] = False,
+    check: Annotated[bool, typer.Option("--check", metavar="", help="Check the network; end with code 1 if a rule is broken.")] = False,
 ) -> None:
     """
     [bold]owlbus network city.osm.pbf --walk network --out net --check[/bold]

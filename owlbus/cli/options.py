@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from owlbus.cli.fixed import note_flags
 from owlbus.cli.stopping import stopped_in_order
 from owlbus.errors import UsageError
 
@@ -30,7 +31,7 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     names
         The option and its short forms; the first long one names the variable.
     unit
-        What stands for the value in the help.
+        What stands for the value in the help; nothing for a flag.
     text
         What it does.
 
@@ -41,7 +42,7 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     """
     name = next(name for name in names if name.startswith("--"))
     variable = f"OWLBUS_{name.lstrip('-').replace('-', '_').upper()}"
-    return typer.Option(*names, metavar=unit, help=text, envvar=variable, show_envvar=False, rich_help_panel=panel)
+    return typer.Option(*names, metavar=unit or "", help=text, envvar=variable, show_envvar=False, rich_help_panel=panel)
 
 
 _AREA, _DEMAND, _NETWORK, _LIMITS = "Study area", "Demand", "Network", "What a route and a plan may be"
@@ -55,7 +56,16 @@ class TalkOptions:
     json: Annotated[bool, option(_TALK, "--json", text="Print one JSON document on standard output.")] = False
     quiet: Annotated[bool, option(_TALK, "--quiet", "-q", text="Say nothing but results and errors.")] = False
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say more; -vv shows where an error came from.", rich_help_panel=_TALK)
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            metavar="",
+            show_default=False,
+            help="Say more; -vv shows where an error came from.",
+            rich_help_panel=_TALK,
+        ),
     ] = 0
     config: Annotated[
         str | None, option(_TALK, "--config", unit="FILE", text="Defaults for options; owlbus.toml here if there is one.")
@@ -84,7 +94,7 @@ class AreaOptions:
     ] = None
     radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon.")] = 500.0
     hexes: Annotated[int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area.")] = None
-    h3: Annotated[int | None, option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 cells of this resolution instead.")] = None
+    h3: Annotated[int | None, option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 hexagons of this resolution instead.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +192,8 @@ class NetworkOptions:
         option(
             _NETWORK,
             "--reach",
-            unit="NAME",
-            text="A hexagon counts whole by its centre, or in nine parts, which takes far longer: centre, area, or records in each part.",
+            unit="RULE",
+            text="What counts of a hexagon: all of it, by its centre; or, searching far longer, each of nine parts, by area or by records.",
         ),
     ] = "centre"
     stretch: Annotated[
@@ -322,7 +332,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Any]] = {}
-    parameters: list[inspect.Parameter] = []
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in inspect.signature(command).parameters.items():
         kind = hints[name]
         if not (isinstance(kind, type) and is_dataclass(kind)):
@@ -336,13 +346,16 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         ]
 
     @functools.wraps(command)
-    def gathered(**given: object) -> None:
+    def gathered(context: typer.Context, **given: object) -> None:
         taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
+        note_flags(context)
         with stopped_in_order():
             command(**taken, **given)
 
     spread_out: Any = gathered
     del spread_out.__wrapped__  # or the parser would look through it
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    spread_out.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # a terminal breaks lines where it ends
     spread_out.__signature__ = inspect.Signature(parameters)
     spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     whole: Callable[..., None] = spread_out

@@ -19,6 +19,7 @@ from owlbus.cli.chain import (
     study_of,
     warn,
 )
+from owlbus.cli.fixed import require_no_files
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -115,7 +116,8 @@ def plan(
     trials: TrialOptions,
     talk: TalkOptions,
     files: Annotated[
-        list[str] | None, typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not; - is standard input.")
+        list[str] | None,
+        typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
     ] = None,
     out: Annotated[str | None, OUT] = None,
     from_run: Annotated[
@@ -141,9 +143,7 @@ def plan(
     if out is None:
         msg = "plan needs a folder to write to; add --out DIR"
         raise UsageError(msg)
-    if from_run is not None and files:
-        msg = f"--run takes demand and network from {from_run}, so FILES would not be read; leave one of them out"
-        raise UsageError(msg)
+    require_no_files(from_run, files)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
     require_language(lang)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.chain import SYNTHETIC, gate, plan_name, reference_of, require_share, settings_of_run, study_of, warn
+from owlbus.cli.fixed import require_no_files
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -28,7 +29,7 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
 from owlbus.cli.talk import talking
-from owlbus.errors import DataError, FindingError, UsageError
+from owlbus.errors import DataError, FindingError
 
 if TYPE_CHECKING:
     from owlbus.pipeline import Scored, Study
@@ -50,7 +51,9 @@ def score(
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP] = 1500.0,
     lang: Annotated[str, LANG] = "en",
-    check: Annotated[bool, typer.Option("--check", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", metavar="", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")
+    ] = False,
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
 ) -> None:
@@ -67,9 +70,7 @@ def score(
     require_language(lang)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
-    if from_run is not None and files:
-        msg = f"--run takes demand and network from {from_run}, so FILES would not be read; leave one of them out"
-        raise UsageError(msg)
+    require_no_files(from_run, files)
     _require_file(plan)
     if from_run is None and not files and area.city is None:
         from_run, city = _at_hand(plan)
@@ -102,7 +103,7 @@ def score(
     if study.is_synthetic:
         voice.say(SYNTHETIC)
     if check and broken:
-        msg = f"{plan}: breaks {len(broken)} limits, first: {broken[0]}; change the plan, or the limit"
+        msg = f"{plan}: breaks {len(broken)} limit{'s' * (len(broken) > 1)}, first: {broken[0]}; change the plan, or the limit"
         raise FindingError(msg)
     for line in broken:
         voice.detail(f"note: {line}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.chain import SYNTHETIC, announce_compilation, reference_of, settings_of_run, study_of, warn
+from owlbus.cli.fixed import require_no_files
 from owlbus.cli.options import (
     LANG,
     AreaOptions,
@@ -78,6 +79,7 @@ def sweep(
     from owlbus.search import Objective
 
     require_language(lang)
+    require_no_files(from_run, files)
     kind, settings, n_routes, limits = _asked(routes, fleet, max_km, headway, max_length_km)
     goal = Objective.parse(objective)
     if from_run is None and not files and area.city is None:
@@ -133,7 +135,7 @@ def _asked(
     values = {name: settings_of_text(text) for name, text in given.items() if text is not None}
     ranges = [name for name, numbers in values.items() if len(numbers) > 1]
     if len(ranges) != 1:
-        msg = f"one of --routes, --fleet, --max-km and --headway must be a range, such as --routes 1:20, got {len(ranges)}"
+        msg = f"one of --routes, --fleet, --max-km and --headway must be a range, such as --routes 1:20, got {len(ranges)} ranges"
         raise UsageError(msg)
     for name, numbers in values.items():
         require_settings(name, numbers)

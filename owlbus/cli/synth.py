@@ -49,7 +49,7 @@ def synth(
         typer.Option("--workers", metavar="N", help="Processes that draw partitions; it changes no byte.", rich_help_panel=_PANEL),
     ] = 2,
     without_ids: Annotated[
-        bool, typer.Option("--without-ids", help="Partitions of calls name no subscribers.", rich_help_panel=_PANEL)
+        bool, typer.Option("--without-ids", metavar="", help="Partitions of calls name no subscribers.", rich_help_panel=_PANEL)
     ] = False,
 ) -> None:
     """

@@ -11,11 +11,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from owlbus.progress import show_progress
+from owlbus.signs import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
+    from rich.text import Text
 
     from owlbus.cli.options import TalkOptions
 
@@ -58,9 +60,7 @@ class Talk:
 
             sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document}).decode())
             return
-        from rich.console import Console
-
-        console = Console(highlight=False, soft_wrap=False, markup=False, emoji=False)  # names of foreign files are text
+        console = _console()
         for page in pages:
             console.print(page)
 
@@ -93,9 +93,23 @@ def talking(options: TalkOptions) -> Iterator[Talk]:
             yield Talk(options)
 
 
+def _console() -> Console:
+    """Return a console on standard output that takes what foreign files hold for text, and steers no terminal by it."""
+    from rich.console import Console
+
+    class Plain(Console):
+        """Shows every sign of a text."""
+
+        def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - as rich's own
+            return super().render_str(visible_lines(text), **how)
+
+    return Plain(highlight=False, soft_wrap=False, markup=False, emoji=False)
+
+
 def _print(text: str) -> None:
     """Print a line on standard error, broken between words where that is a terminal."""
-    shown = textwrap.fill(text, shutil.get_terminal_size().columns) if sys.stderr.isatty() else text
+    line = visible(text)
+    shown = textwrap.fill(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else line
     print(shown, file=sys.stderr, flush=True)  # noqa: T201 - talk
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.chain import SYNTHETIC, plan_name, reference_of, settings_of_run, study_of, warn
+from owlbus.cli.fixed import require_no_files
 from owlbus.cli.nights import Night, beside_page, night_pages
 from owlbus.cli.options import (
     OUT,
@@ -112,9 +113,7 @@ def timetable(
     Run a plan through the night: headways by route and hour, buses, waits, crowding, last buses home, and a GTFS feed. A reference is
     run beside it, with as many buses at one headway.
     """
-    if from_run is not None and files:
-        msg = f"--run takes demand and network from {from_run}, so FILES would not be read; leave one of them out"
-        raise UsageError(msg)
+    require_no_files(from_run, files)
     file = _plan_file(plan)
     if from_run is None and not files and area.city is None:
         at_hand = all((file.parent / name).is_file() for name in ("run.json", "demand.parquet", "network.parquet"))

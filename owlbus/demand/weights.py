@@ -137,7 +137,7 @@ def _place(path: str, line: int, row: Mapping[str, str | None], districts: Mappi
         try:
             return float(row["lon"] or ""), float(row["lat"] or "")
         except ValueError:
-            msg = f"{path}: lon and lat must be degrees, got something else on line {line}"
+            msg = f"{path}: lon and lat must be degrees, got something else on line {line}; mend the line or drop it"
             raise DataError(msg) from None
     if districts is None:
         msg = f"{path}: names districts, and the study has none; give lon and lat of their centres instead, or --city"

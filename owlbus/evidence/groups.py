@@ -16,6 +16,7 @@ import numpy as np
 from owlbus.errors import DataError, UsageError
 from owlbus.evidence.coarse import coarse_counts
 from owlbus.privacy import MIN_COUNT, Counts
+from owlbus.signs import visible
 from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ def _nearest_values(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.flo
 
 def _text(value: object) -> str | None:
     """Value as a label; nothing as None."""
-    text = "" if value is None else str(value).strip()
+    text = "" if value is None else visible(str(value)).strip()
     return text or None
 
 

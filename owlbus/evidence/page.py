@@ -6,6 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from owlbus.evidence.shown import count_text
+from owlbus.signs import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,7 +81,7 @@ def answer_page(document: Mapping[str, Any], *, plan: str, is_synthetic: bool, p
     least = document["hidden"]["min_count"]
     districts = sorted(document["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:8]
     rows = [("all", document["whole"]), *((f"{hour} h", row) for hour, row in document["by_hour"].items()), *districts]
-    environment = Environment(autoescape=True, trim_blocks=True)
+    environment = Environment(autoescape=True, finalize=shown, trim_blocks=True)
     return environment.from_string(_TEMPLATE).render(
         doc=document,
         b=document["burden"],

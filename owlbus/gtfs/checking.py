@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from owlbus.errors import DataError
+
 if TYPE_CHECKING:
     import datetime as dt
     from os import PathLike
@@ -51,10 +53,19 @@ def check_gtfs(path: str | PathLike[str], date: dt.date) -> FeedCheck:
     -------
     FeedCheck
         Counts of errors and warnings, and what they are.
+
+    Raises
+    ------
+    DataError
+        If there is no feed, or one that cannot be unpacked.
     """
     import gtfs_guru
 
-    found = gtfs_guru.validate(str(path), date=date.isoformat())
+    try:
+        found = gtfs_guru.validate(str(path), date=date.isoformat())
+    except ValueError as error:
+        msg = f"{path}: cannot be validated ({error}); name a GTFS feed as .zip"
+        raise DataError(msg) from None
     lines = []
     for weight, notices in (("error", found.errors()), ("warning", found.warnings())):
         counts = Counter(notice.code for notice in notices)

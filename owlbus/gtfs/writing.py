@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import UsageError
 from owlbus.gtfs.frequencies import direction_periods
 from owlbus.gtfs.settings import COLOURS, FeedSettings
 from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
+from owlbus.storage import write_whole
 from owlbus.units import format_time
 
 if TYPE_CHECKING:
@@ -154,7 +152,7 @@ def write_gtfs(
     frequencies: bool = False,
 ) -> None:
     """
-    Write `gtfs_bytes`, whole or not at all.
+    Write a timetable as the GTFS feed that `gtfs_bytes` gives, whole or not at all.
 
     Parameters
     ----------
@@ -179,18 +177,7 @@ def write_gtfs(
     UsageError
         If the file cannot be written.
     """
-    data = gtfs_bytes(network, timetable, feed, change_s=change_s, frequencies=frequencies)
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(target)
-    except OSError as error:
-        msg = f"{target}: cannot be written ({error.strerror or error}); choose a folder that exists and may be written"
-        raise UsageError(msg) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    write_whole(path, gtfs_bytes(network, timetable, feed, change_s=change_s, frequencies=frequencies))
 
 
 def stop_label(network: Network, stop: int) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.errors import DataError, UsageError
+from owlbus.records.lines import check_lines, form_of
 from owlbus.storage import read_member
 
 if TYPE_CHECKING:
@@ -169,8 +170,13 @@ def _frame(source: Path, read: Callable[[str], bytes | None], name: str) -> Any:
             msg = f"{source}: holds no {name}.txt, which a network needs ({', '.join(f'{table}.txt' for table in _NEEDED)})"
             raise DataError(msg)
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+    data = data.lstrip(b"\xef\xbb\xbf \r\n\t")
+    if form_of(data[:4]) != "text":
+        msg = f"{source}: {name}.txt must be text, and is packed once more; unpack it"
+        raise DataError(msg)
+    check_lines(io.BytesIO(data), f"{source}: {name}.txt")
     try:
-        frame = pl.read_csv(data.lstrip(b"\xef\xbb\xbf \r\n\t"), infer_schema=False, truncate_ragged_lines=True, encoding="utf8-lossy")
+        frame = pl.read_csv(data, infer_schema=False, truncate_ragged_lines=True, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as error:
         msg = f"{source}: {name}.txt is no readable table ({str(error).splitlines()[0]}); mend the line"
         raise DataError(msg) from None

@@ -11,6 +11,7 @@ import numpy as np
 from owlbus.errors import DataError
 from owlbus.network.validate import require_links, require_number, require_sheds, require_stops
 from owlbus.network.walking import WalkRule
+from owlbus.signs import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ class Network:
     stop_hex
         Hex that holds each stop, -1 outside the grid, shape (n_stops,), int32.
     stop_names
-        Names, one a stop; they need not be unique.
+        Names, one a stop, as `visible` shows them; they need not be unique.
     link_indptr, link_to
         Links by row of their start: shapes (n_stops + 1,), int64, and (n_links,), int32, targets ascending. Every link
         has its reverse, whose seconds may differ.
@@ -102,7 +103,7 @@ class Network:
         Street geometry of each link, for drawing: shapes (n_links + 1,), int64, and (n_points,), degrees, float64. All
         three may be empty: links are then straight.
     walk_rule
-        When a hex is in a walk shed, in words, as the scorecard states it; empty for the centre and a straight line.
+        When a hex is in a walk shed, in words, as the scorecard states it; where none is given, that of the centre and a straight line.
     report
         What the making of the network left out; not part of the fingerprint.
 
@@ -146,7 +147,7 @@ class Network:
             own = np.array(getattr(self, name), dtype=kind, order="C").reshape(-1)
             own.setflags(write=False)
             object.__setattr__(self, name, own)
-        object.__setattr__(self, "stop_names", tuple(str(name) for name in self.stop_names))
+        object.__setattr__(self, "stop_names", tuple(visible(str(name)) for name in self.stop_names))
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         object.__setattr__(self, "walk_m", float(self.walk_m))
         object.__setattr__(self, "walk_rule", str(self.walk_rule) or str(WalkRule(self.walk_m)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
+from owlbus.records.lines import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +100,7 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, or lacks a column.
+        If the file cannot be read, is empty, lacks a column, or has a line without an end.
     """
     import polars as pl
 
@@ -112,7 +113,7 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
         msg = f"{where}: columns {', '.join(columns)} are needed, {missing[0]!r} is missing among {', '.join(frame.columns)}{hint}"
         raise DataError(msg)
     if not frame.height:
-        msg = f"{where}: holds no rows"
+        msg = f"{where}: holds no rows; a network needs two of them or more"
         raise DataError(msg)
     return {column: frame[column].cast(pl.String) for column in (*columns, *optional) if column in frame.columns}
 
@@ -124,12 +125,13 @@ def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
     try:
         if path.suffix in {".parquet", ".pq"}:
             return pl.read_parquet(path)
+        check_table(path, str(path))
         return pl.read_csv(path, infer_schema=False)
     except OSError as error:
         msg = f"{path}: cannot be read ({error.strerror or 'no such file'}); name a CSV or Parquet file"
         raise DataError(msg) from error
     except pl.exceptions.PolarsError as error:
-        msg = f"{path}: is no readable table ({str(error).splitlines()[0]})"
+        msg = f"{path}: is no readable table ({str(error).splitlines()[0]}); write it again as CSV or Parquet"
         raise DataError(msg) from error
 
 

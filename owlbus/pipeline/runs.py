@@ -14,6 +14,7 @@ from owlbus.pipeline.study import write_study
 from owlbus.pipeline.timetables import add_timetable
 from owlbus.plan import plan_geojson, plan_measures, stops_geojson
 from owlbus.progress import current_progress
+from owlbus.signs import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,6 +138,10 @@ class Scored:
     name: str
     plan: Plan
     card: Scorecard
+
+    def __post_init__(self) -> None:
+        """Show what no terminal may obey: plans are called after files."""
+        object.__setattr__(self, "name", visible(self.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

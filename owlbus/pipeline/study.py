@@ -53,7 +53,7 @@ class Sources:
     n_hexes
         Hexes of the grid; None takes all that touch the area, or the city's number at the city's radius.
     h3_resolution
-        H3 resolution of the grid instead of planar hexes, 0 to 15; None for planar.
+        H3 resolution of the grid instead of planar hexes, 5 to 11; None for planar.
     nodes, links, stops
         Road tables, and perhaps stops; None takes a feed, an extract, or else the hex lattice.
     gtfs

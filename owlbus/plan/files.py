@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from owlbus.errors import UsageError
 from owlbus.plan.measures import HEADWAY_S, plan_measures, require_same_network
+from owlbus.storage import write_whole
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -123,7 +121,7 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
 
 def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> None:
     """
-    Write `plan_geojson`, whole or not at all.
+    Write a plan as `plan_geojson` gives it, whole or not at all.
 
     Parameters
     ----------
@@ -143,7 +141,7 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
     UsageError
         If the file cannot be written.
     """
-    _replace(Path(path), plan_geojson(network, plan, headway_s))
+    write_whole(path, plan_geojson(network, plan, headway_s))
 
 
 def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None:
@@ -166,7 +164,7 @@ def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None
     UsageError
         If the file cannot be written.
     """
-    _replace(Path(path), stops_geojson(network, plan))
+    write_whole(path, stops_geojson(network, plan))
 
 
 def _collection(network: Network, features: list[dict[str, object]]) -> bytes:
@@ -201,17 +199,3 @@ def _ridden(network: Network, route: Route) -> list[list[float]]:
 def _finite(ratio: float) -> float | None:
     """Ratio rounded for reading, or None where it is infinite: JSON has no infinity."""
     return round(float(ratio), _RATIO_DECIMALS) if math.isfinite(ratio) else None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write to a temporary name beside the file and rename, so that nobody meets half a file."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror or error}); choose a folder that exists and may be written"
-        raise UsageError(msg) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

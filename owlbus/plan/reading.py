@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 import json
 import math
 import zlib
@@ -17,6 +16,7 @@ import numpy as np
 from owlbus.errors import DataError
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
+from owlbus.records.lines import split_lines
 from owlbus.storage import parse_json, unpack_gzip
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def _joined(network: Network, name: str, points: NDArray[np.float64], max_snap_m
         lon, lat = points[far[0]]
         msg = (
             f"route {name!r}: way-point {far[0] + 1} ({lon:.5f}, {lat:.5f}) lies {np.asarray(metres)[far[0]]:.0f} m from the nearest stop, "
-            f"allowed are {max_snap_m:g} m ({far.size} of {len(points)} way-points); give longitude before latitude, or a wider snap"
+            f"allowed are {max_snap_m:g} m ({far.size} of {len(points)} way-points); put longitude first, or allow more (--max-snap)"
         )
         raise DataError(msg)
     halts = np.asarray(nearest, dtype=np.int64)
@@ -220,7 +220,7 @@ def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON 
 
 def _table_lines(text: str) -> list[_Line]:
     """Lines of a way-point table, routes in order of first appearance."""
-    rows = csv.DictReader(io.StringIO(text), restval="")
+    rows = csv.DictReader(split_lines(text), restval="")
     names = [name.strip() for name in rows.fieldnames or ()]
     rows.fieldnames = names
     route_column = _route_column(names)
@@ -258,7 +258,7 @@ def _number(text: str | None, column: str, line: int) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        msg = f"{column} must be a finite number, got {text!r} on line {line}"
+        msg = f"{column} must be a finite number, got {text!r} on line {line}; mend the line"
         raise DataError(msg)
     return value
 
@@ -266,5 +266,5 @@ def _number(text: str | None, column: str, line: int) -> float:
 def _require_position(lon: float, lat: float, place: str) -> None:
     """Refuse what no longitude and latitude can be, NaN included."""
     if not (abs(lon) <= _MAX_LON and abs(lat) <= _MAX_LAT):
-        msg = f"a position must be longitude in [-180, 180], latitude in [-90, 90], got ({lon:g}, {lat:g}) at {place}; swapped?"
+        msg = f"a position must be longitude in [-180, 180], latitude in [-90, 90], got ({lon:g}, {lat:g}) at {place}; put longitude first"
         raise DataError(msg)

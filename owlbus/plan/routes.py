@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.errors import DataError
+from owlbus.signs import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ class Route:
     stops
         Stop indices, shape (n,), int32, n >= 2, each >= 0 and different from the one before.
     name
-        What people call the route; one line, not empty.
+        What people call the route; one line, not empty, without signs that steer a terminal.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class Route:
         if again.size:
             msg = f"route {name!r} stays at stop {given[again[0]]} in position {again[0] + 1}; name a stop once ({again.size} such)"
             raise DataError(msg)
-        if not name.strip() or any(unicodedata.category(sign) in {"Cc", "Zl", "Zp"} for sign in name):
+        if not name.strip() or visible(name) != name:
             msg = f"a route needs a name of one line, got {name[:40]!r}; leave signs out that steer a terminal"
             raise DataError(msg)
         owned = np.array(given, dtype=np.int32, order="C")

@@ -70,7 +70,7 @@ def find_files(paths: Sequence[str | PathLike[str]]) -> list[Found]:
     for one in found:
         key = one.name if one.path is None else str(one.path.resolve())
         if key in seen:
-            msg = f"{one.name}: named twice; its records would count twice"
+            msg = f"{one.name}: named twice; its records would count twice; leave one of them out"
             raise DataError(msg)
         seen.add(key)
     return found

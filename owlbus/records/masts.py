@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.errors import DataError
+from owlbus.records.lines import check_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,12 +38,14 @@ def read_masts(path: str | PathLike[str]) -> pl.DataFrame:
     Raises
     ------
     DataError
-        If the table is missing or damaged, lacks a column, names an antenna twice, or holds no position on Earth.
+        If the table is missing or damaged, has a line without an end, lacks a column, names an antenna twice, or holds no position on
+        Earth.
     """
     import polars as pl
 
     try:
         file = Path(path)
+        check_table(file, str(path))
         with file.open("rb") as stream:
             is_parquet = stream.read(4) == b"PAR1"
         raw = pl.read_parquet(file) if is_parquet else pl.read_csv(file, infer_schema=False, encoding="utf8-lossy")

@@ -9,12 +9,14 @@ import tempfile
 import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.errors import DataError
 from owlbus.records.finding import find_files
 from owlbus.records.layout import CALLS, KINDS, find_layout
+from owlbus.records.lines import ZLIB, check_lines, form_of, open_text
 from owlbus.records.masts import most_frequent_places, read_masts, text_id
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from owlbus.records.finding import Found
     from owlbus.records.layout import Kind, Layout
 
-_MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _FOREIGN = {
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
@@ -35,6 +36,7 @@ _FOREIGN = {
     b"BZh": "packed with bzip2; pack it with gzip or zstd",
     b"\xfd7zXZ": "packed with xz; pack it with gzip or zstd",
 }
+_MOST_KNOWN = 4096
 _SEPARATORS = (",", ";", "\t", "|")
 _SPOOLED: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
@@ -66,6 +68,8 @@ class Source:
         Positions of antennas, and homes of subscribers, for layouts that need them.
     is_part
         Whether it is one of many, so that it may have no rows.
+    n_quotes
+        Quotes that a text holds, 0 for a table.
     first_row, stop_row
         Rows to read, of a part of the file; None for all.
     """
@@ -81,6 +85,7 @@ class Source:
     masts: pl.DataFrame | None = None
     homes: pl.DataFrame | None = None
     is_part: bool = False
+    n_quotes: int = 0
     first_row: int = 0
     stop_row: int | None = None
 
@@ -174,7 +179,8 @@ def open_sources(
     Raises
     ------
     DataError
-        If there is no file, one is found twice, or one is missing, empty, damaged, or has columns of no kind.
+        If there is no file, one is found twice, or one is missing, empty, damaged, has a line longer than `MOST_LINE_BYTES`, or columns of
+        no kind.
     """
     found = find_files(paths)
     table = None if masts is None else read_masts(masts)
@@ -188,7 +194,9 @@ def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame
 
     name, file = found.name, found.path or _spooled()
     form = _form(name, file)
+    stamp = _stamp(file)
     with reading_errors(name):
+        n_quotes = 0 if form == "parquet" else _quotes(name, file, form, stamp)
         separator = "" if form == "parquet" else _separator(file)
         frame = _scanned(file, form, separator)
         present = list(_stripped(frame))
@@ -197,7 +205,14 @@ def _opened(found: Found, columns: Mapping[str, str] | None, masts: pl.DataFrame
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with --masts antennas.csv (antenna_id, lon, lat)"
         raise DataError(msg)
-    return Source(name, file, form, layout, separator, _stamp(file), n_rows, found.hive, masts, is_part=found.is_part)
+    return Source(name, file, form, layout, separator, stamp, n_rows, found.hive, masts, is_part=found.is_part, n_quotes=n_quotes)
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> int:
+    """Quotes of a text, once its lines are known to be short; read once for each state of a file."""
+    with open_text(file, form) as stream:
+        return check_lines(stream, name)
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
@@ -244,11 +259,12 @@ def _form(name: str, file: Path) -> str:
     if not head:
         msg = f"{name}: the file is empty; records need a header and rows"
         raise DataError(msg)
-    for magic, what in _FOREIGN.items():
-        if head.startswith(magic):
-            msg = f"{name}: is {what}"
-            raise DataError(msg)
-    return next((form for magic, form in _MAGIC.items() if head.startswith(magic)), "text")
+    form = form_of(head)
+    what = ZLIB if form == "zlib" else next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
+    if what:
+        msg = f"{name}: is {what}"
+        raise DataError(msg)
+    return form
 
 
 def _separator(file: Path) -> str:

@@ -84,7 +84,7 @@ def outline_of_records(
         name = sources[0].name
     near = _central(place, count, central_share)
     if near.shape[0] < _FEWEST:
-        msg = f"{name}: too few places to draw an outline around, got {near.shape[0]} and need {_FEWEST}; pass one with --outline"
+        msg = f"{name}: too few places to draw an outline around, got {near.shape[0]} and need {_FEWEST}; give one with --area"
         raise DataError(msg)
     middle = near.mean(axis=0)
     metres = np.array([_DEGREE_M * np.cos(np.radians(middle[1])), _DEGREE_M])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.errors import DataError
 from owlbus.records.opening import reading_errors
 from owlbus.records.texts import TextRows, is_plain, read_texts
 from owlbus.records.times import NO_TIME, UNDATED_S, check_timezone, seconds
@@ -186,6 +187,9 @@ def read_frames(source: Source, timezone: str | None = None) -> Iterator[tuple[i
 
 def _polars_frames(source: Source) -> Iterator[tuple[int, pl.DataFrame]]:
     """Yield the rows of a file as polars reads them."""
+    if source.n_quotes % 2:  # or rows before the open quote would come, or not, by the turn of threads
+        msg = f"{source.name}: one of {source.n_quotes:,} quotes never closes; close it, or double a quote that is text and quote its field"
+        raise DataError(msg)
     first_row = source.first_row
     with reading_errors(source.name):
         batches = source.scan().collect_batches(maintain_order=True)

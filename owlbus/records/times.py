@@ -204,7 +204,7 @@ def _require_zone(file: str, column: str, what: str, timezone: str | None) -> No
     """Refuse times that need a zone to be told by."""
     if timezone is None:
         msg = (
-            f"{file}: times in {column} {what}; name the local zone with --timezone, such as --timezone Asia/Seoul "
+            f"{file}: times in column {column} {what}; name the local zone with --timezone, such as --timezone Asia/Seoul "
             "(UTC leaves them as they are)"
         )
         raise DataError(msg)

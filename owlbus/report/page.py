@@ -16,6 +16,7 @@ from owlbus.report.layers import map_data
 from owlbus.report.missing import missing_rows
 from owlbus.report.swept import sweep_lede, sweep_page
 from owlbus.report.words import read_asset, read_words
+from owlbus.signs import escaped, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +100,7 @@ def report_html(content: Content, language: str = "en") -> str:
     words = read_words(language)
     environment = Environment(
         autoescape=True,
+        finalize=shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -128,7 +130,7 @@ def script_json(value: object) -> Markup:
     "\u003c/script\u003e"
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.translate(_SAFE))  # noqa: S704 - escaped on this line
+    return Markup(escaped(text).translate(_SAFE))  # noqa: S704 - escaped on this line
 
 
 def _context(content: Content, words: Words) -> dict[str, Any]:

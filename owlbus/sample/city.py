@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.errors import DataError, UsageError
+from owlbus.signs import visible
 from owlbus.storage import parse_json
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def sample_city(name: str = "seoul") -> City:
     (1252, 25, 48)
     """
     if name not in SAMPLE_CITIES:
-        msg = f"sample city must be one of {', '.join(SAMPLE_CITIES)}, got {name!r}"
+        msg = f"sample city must be one of {', '.join(SAMPLE_CITIES)}, got {name!r}; or name a folder that holds a city.json"
         raise UsageError(msg)
     folder = next((root / name for root in _SEARCHED if (root / name / "city.json").is_file()), None)
     if folder is None:
@@ -264,9 +265,8 @@ def _places(root: Path, name: str, label: str, weight: str) -> Places:
     features = _features(root, name)
     lonlat = np.array([feature["geometry"]["coordinates"] for feature in features])
     properties = [feature["properties"] for feature in features]
-    return Places(
-        tuple(str(entry[label]) for entry in properties), lonlat[:, 0], lonlat[:, 1], [float(entry[weight]) for entry in properties]
-    )
+    names = tuple(visible(str(entry[label])) for entry in properties)
+    return Places(names, lonlat[:, 0], lonlat[:, 1], [float(entry[weight]) for entry in properties])
 
 
 def _owned(column: ArrayLike) -> NDArray[np.float64]:
