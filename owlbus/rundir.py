@@ -29,7 +29,9 @@ RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 _PART = ".owlbus-part"
 _KEPT = ".owlbus-kept"
 _OWNER_ONLY = 0o600
-_MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "timings_s": dict}
+_MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
+_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (str,), "objective_share": (int, float), "bound_share": (int, float)}
+_OF_INPUT: dict[str, tuple[type, ...]] = {"name": (str,), "bytes": (int, type(None)), "sha256": (str, type(None))}
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
 
 
@@ -253,6 +255,14 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         if not isinstance(found.get(name, kind()), kind):
             msg = f"{file}: {name} must be a {kind.__name__}, got {type(found[name]).__name__}; write the run again"
             raise DataError(msg)
+    for name, kinds in _MAY_BE_ABSENT.items():
+        if not isinstance(found.get(name), (*kinds, type(None))):
+            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(found[name]).__name__}; write the run again"
+            raise DataError(msg)
+    strange = [row for row, entry in enumerate(found.get("inputs", ())) if not _is_input(entry)]
+    if strange:
+        msg = f"{file}: inputs must be files with name, bytes and sha256, got none in entry {strange[0] + 1} ({len(strange)} such)"
+        raise DataError(f"{msg}; write the run again")
     whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | found
     foreign = [name for name, digest in whole["outputs"].items() if not (_is_plain(name) and isinstance(digest, str))]
     if foreign:
@@ -414,6 +424,11 @@ def _remove_own(file: Path, digest: str) -> None:
     """Remove a file that an earlier run wrote and nobody changed since; what somebody put in its place stays."""
     if file.is_file() and not file.is_symlink() and _sha256(file) == digest:
         file.unlink()
+
+
+def _is_input(entry: object) -> bool:
+    """Whether a value describes a file that was read."""
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kinds) for name, kinds in _OF_INPUT.items())
 
 
 def _is_plain(name: str) -> bool:

@@ -150,6 +150,12 @@ def test_missing_and_changed_files_are_named(tmp_path: Path) -> None:
         (b"{", "must be JSON, and is not; write the run again"),
         (b'{"schema_version": 99}', "schema_version must be 1, got 99"),
         (b"[]", "schema_version must be 1, got None"),
+        (b'{"schema_version": 1, "versions": [1]}', "versions must be a dict, got list; write the run again"),
+        (b'{"schema_version": 1, "bound_share": "x"}', "bound_share must be a float or null, got str; write the run again"),
+        (
+            b'{"schema_version": 1, "inputs": [{"name": "a", "bytes": null, "sha256": null}, [1, 2], 3]}',
+            r"inputs must be files with name, bytes and sha256, got none in entry 2 \(2 such\); write the run again",
+        ),
     ],
 )
 def test_a_folder_without_a_readable_run_is_a_data_error(tmp_path: Path, content: bytes | None, message: str) -> None:
