@@ -261,8 +261,9 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise DataError(msg)
     strange = [row for row, entry in enumerate(found.get("inputs", ())) if not _is_input(entry)]
     if strange:
-        msg = f"{file}: inputs must be files with name, bytes and sha256, got none in entry {strange[0] + 1} ({len(strange)} such)"
-        raise DataError(f"{msg}; write the run again")
+        which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
+        msg = f"{file}: inputs must be files with name, bytes and sha256, {which}; write the run again"
+        raise DataError(msg)
     whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | found
     foreign = [name for name, digest in whole["outputs"].items() if not (_is_plain(name) and isinstance(digest, str))]
     if foreign:
