@@ -18,6 +18,9 @@ for name in [name for name in os.environ if name.startswith("OWLBUS_") and not n
 ROOT = Path(__file__).resolve().parent.parent
 CASES = ROOT.parent / "shared" / "cases"
 
+collect_ignore = ["guided.py"]
+"""A tool beside the tests: it turns compilation off for the whole process, and needs atheris."""
+
 
 @pytest.fixture(scope="session")
 def cases() -> Path:

@@ -217,6 +217,15 @@ def test_an_hour_that_the_clock_shows_twice_counts_twice_and_one_it_skips_not_at
 # bad input
 
 
+def test_bytes_are_no_position_and_a_column_of_lists_is_none(tmp_path):
+    packed = write(tmp_path / "bytes.parquet", frame(lon=[b"127"] * 3))
+    with pytest.raises(DataError, match="3 of 3 calls have no position"):
+        estimate_demand(packed, GRID)
+    nested = write(tmp_path / "lists.parquet", frame(lon=[[HERE[0]]] * 3))
+    with pytest.raises(DataError, match=r"lists\.parquet: columns lon of calls missing|lists\.parquet: column lon of calls missing"):
+        estimate_demand(nested, GRID)
+
+
 def cut(path: Path, share: float = 0.6) -> Path:
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])

@@ -235,8 +235,9 @@ def _scanned(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
 
 
 def _stripped(frame: pl.LazyFrame) -> dict[str, str]:
-    """Return the column of a file by its name without spaces and byte order mark."""
-    return {column.strip().strip("\ufeff"): column for column in frame.collect_schema().names()}
+    """Return the column of a file by its name without spaces and byte order mark; columns of lists and of columns hold no figures."""
+    schema = frame.collect_schema()
+    return {column.strip().strip("\ufeff"): column for column, kind in schema.items() if not kind.is_nested()}
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -305,6 +305,8 @@ def _numbers(frame: pl.DataFrame, name: str) -> Numbers:
     column = frame[name]
     if column.dtype == pl.String:
         column = column.str.strip_chars()
+    elif column.dtype == pl.Binary:  # bytes are no numbers, and polars does not cast them
+        column = pl.repeat(None, len(column), dtype=pl.Float64, eager=True)
     column = column.cast(pl.Float64, strict=False)
     if not column.null_count():
         return Numbers(column.to_numpy(), NO_NUMBERS.bits)
