@@ -42,7 +42,7 @@ def test_both_ends_of_a_range_are_allowed_and_nothing_beyond_them(kind, name, lo
 
 
 def test_what_holds_unless_said_otherwise_is_what_the_documents_say():
-    assert asdict(ServiceRule()) == {"detour_factor": 2.0, "detour_s": 600, "transfer_s": 300, "max_transfers": 1}
+    assert asdict(ServiceRule()) == {"detour_factor": 2.0, "detour_s": 600, "transfer_s": 300, "max_transfers": 1, "unserved_s": 7200}
     assert asdict(RouteLimits()) == {
         "max_length_m": 45_000,
         "min_length_m": 0,

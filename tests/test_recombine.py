@@ -205,4 +205,4 @@ def test_the_command_line_proves_a_bound(tmp_path: Path, capsys: pytest.CaptureF
     assert told["gap"] == pytest.approx(told["bound_share"] / told["objective_share"] - 1, abs=1e-3)
     assert json.loads((out / "run.json").read_text())["bound_share"] == told["bound_share"]
     assert run([*words, "--target-gap", "-1"]) == 2
-    assert "target_gap_share must lie in [0, 1e+09], got -1" in capsys.readouterr().err
+    assert "--target-gap must lie in [0, 1e+09], got -1" in capsys.readouterr().err

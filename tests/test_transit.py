@@ -180,7 +180,7 @@ def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Tow
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
     for _ in range(3):
         before = int(chain.tried[0])
-        anneal_blocks(graph, chain, bench, 1, heat)
+        anneal_blocks(graph, chain, bench, 1, heat, None)
         assert chain.tried[0] - before <= BLOCK - 2
         for held, sizes in ((chain.routes, chain.sizes), (chain.best_routes, chain.best_sizes)):
             assert all(stop_list_is_fine(graph, row[:n]) for row, n in zip(held, sizes, strict=True))
