@@ -151,6 +151,12 @@ def test_without_transfers_a_small_city_is_solved_and_proven():
     assert found.value_units == 20 * 1024
 
 
+def test_the_solver_prints_nothing(capfd):
+    network, demand = city(9, CROSS, {(0, 7): 5.0, (1, 8): 5.0})
+    plan_routes(network, demand, 2, objective="direct", stop_when=[MaxSteps(2_000)], bound_steps=1)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_result_has_its_bound_and_gap_and_no_plan_above_it():
     network, demand = lattice()
     limits = RouteLimits(max_buses=6, headway_s=1_800)

@@ -182,7 +182,9 @@ def best_of_listing(
 
     if not listing.routes or not listing.worth.size:
         return ListedBest((), 0)
-    model = highspy.Highs()  # type: ignore[no-untyped-call]
+    # A Highs switches callbacks on when it is made and says its name on stdout meanwhile, before it can be told not to; its base does not.
+    silent: Any = highspy.Highs.__mro__[1]
+    model = silent()
     options = {"output_flag": False, "threads": 1, "time_limit": seconds, "mip_rel_gap": 0.0, "mip_abs_gap": 0.5}
     if most_nodes is not None:
         options["mip_max_nodes"] = most_nodes
