@@ -200,6 +200,33 @@ def test_too_little_memory_is_told_before_anything_begins(limit: int, flag: str,
     assert not (tmp_path / "run").exists()
 
 
+_MODULE_THAT_SWALLOWS_CTRL_C = """
+import os, signal, sys, time
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "owlbus.pipeline":
+            try:
+                os.kill(os.getpid(), signal.{sent})
+                time.sleep(30)
+            except KeyboardInterrupt:
+                pass
+            raise ImportError("numpy._core.multiarray failed to import")
+sys.meta_path.insert(0, Finder())
+from owlbus.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stop_that_a_module_takes_for_its_own_failure_to_load_is_a_stop(sent: str, code: int, place: Path, tmp_path: Path) -> None:
+    script = _MODULE_THAT_SWALLOWS_CTRL_C.format(sent=sent)
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words_of(place, tmp_path / "run")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (code, "error: interrupted; nothing was written\n")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_clock_that_goes_back_changes_nothing(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(words_of(place, tmp_path / "run")) == 0
     future = time.time() + 10 * 365 * 86_400

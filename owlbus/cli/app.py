@@ -21,7 +21,7 @@ from owlbus.cli.report import report
 from owlbus.cli.room import is_out_of_memory, require_memory
 from owlbus.cli.score import score
 from owlbus.cli.spelling import as_flags, as_said
-from owlbus.cli.stopping import stop_code
+from owlbus.cli.stopping import is_swallowed_stop, stop_code
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.talk import begin_silent, show_traceback
@@ -134,6 +134,8 @@ def _ended_by(error: BaseException) -> int:
             return _fail(as_flags(str(error)), error.exit_code, error)
         case KeyboardInterrupt() | typer.Abort():
             return _fail("interrupted; nothing was written", stop_code(), error)
+        case _ if is_swallowed_stop(error):
+            code = _ended_by(KeyboardInterrupt())
         case BrokenPipeError():
             code = 0  # a reader of the output that left early, such as head, has what it wanted
         case _ if is_out_of_memory(error):

@@ -27,15 +27,15 @@ def stoppable() -> Iterator[None]:
 
     A signal that is ignored, as by ``nohup``, stays so. After the block none of them is heeded, since the process only has to end.
     """
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     is_main = threading.current_thread() is threading.main_thread()
-    for number in [getattr(signal, name) for name in names] if is_main else ():
-        if signal.getsignal(number) == signal.SIG_DFL:
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if is_main and hasattr(signal, name)]
+    for number in numbers:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
     try:
         yield
     finally:
-        for number in [signal.SIGINT, *(getattr(signal, name) for name in names)] if is_main else ():
+        for number in numbers:
             signal.signal(number, signal.SIG_IGN)
 
 
@@ -62,6 +62,26 @@ def stopped_in_order() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         msg = f"interrupted; {stop.args[0] if stop.args else 'nothing was written'}"
         raise StoppedError(msg) from None
+
+
+def is_swallowed_stop(error: BaseException) -> bool:
+    """
+    Tell whether an error may be what became of a stop.
+
+    Modules in C that a stop meets while they load others, and the compiler where it looks up a character's name, tell of the module that
+    could not be loaded, and no longer of the stop.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+
+    Returns
+    -------
+    bool
+        True if a module could not be loaded or compiled after a signal came.
+    """
+    return bool(_RECEIVED) and isinstance(error, ImportError | SyntaxError | SystemError)
 
 
 def stop_code() -> int:

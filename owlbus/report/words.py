@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "ko")
 """Languages that a report can be written in."""
 
-NO_BREAK = "\N{NO-BREAK SPACE}"
+NO_BREAK = "\u00a0"
+"""Space that no line ends at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ class Words:
         text = f"{abs(value):,.{digits}f}"
         if not any(digit in "123456789" for digit in text):
             return text
-        return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+        return ("+" if value > 0 else "\u2212") + text  # the minus sign
 
     def unit(self, name: str, value: float) -> str:
         """Return a whole `value` with its unit `name`, km, m or min."""
