@@ -254,12 +254,13 @@ def _client(address: str | None, n_workers: int) -> Iterator[Any]:
 
 
 def _started(n_workers: int) -> Any:  # noqa: ANN401 - the library has no types
-    """Start a cluster of this machine."""
-    quiet = {"dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
+    """Start a cluster of this machine; its status page takes any free port, since the usual one may be another cluster's."""
+    quiet = {"dashboard_address": ":0", "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
     try:
         return _dask().LocalCluster(n_workers=n_workers, processes=True, **quiet)
     except (RuntimeError, OSError) as error:
-        msg = f"{n_workers} Dask workers must start on this machine, and did not ({error}); use fewer, or run it again"
+        asked = f"{n_workers} Dask worker{'s' * (n_workers > 1)}"
+        msg = f"{asked} must start on this machine, and did not ({error}); use fewer, or run it again"
         raise DataError(msg) from error
 
 

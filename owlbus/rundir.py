@@ -241,7 +241,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = Path(path) / RUN_FILE
     try:
         found = parse_json(file.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {path}"
         raise DataError(msg) from None
     except ValueError:

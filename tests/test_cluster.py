@@ -25,7 +25,7 @@ from owlbus.sample import sample_city, sample_grid
 from owlbus.search import Case, plan_routes
 from owlbus.units import NightWindow
 
-QUIET = {"processes": True, "dashboard_address": None, "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
+QUIET = {"processes": True, "dashboard_address": ":0", "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_told():
 
     killer = threading.Thread(target=kill_the_first)
     killer.start()
-    told = r"^1 Dask workers must start on this machine, and did not \(.*\); use fewer, or run it again$"
+    told = r"^1 Dask worker must start on this machine, and did not \(.*\); use fewer, or run it again$"
     with pytest.raises(DataError, match=told), cluster.executor("local:1"):
         pass
     killer.join()

@@ -90,6 +90,25 @@ def test_compare_reads_geojson_way_points_and_a_feed_of_one_plan_alike(made, cap
     assert shown["differences"]["routes"]["whole"]["gained_trips"] != 0
 
 
+def test_every_command_takes_a_run_its_plan_and_its_feed_for_the_same_plan(made, capsys):
+    run, routes = made / "run", str(made / "routes.csv")
+    kinds = (run, run / "plan.geojson", run / "gtfs.zip")
+    lists = [["score", "PLAN"], ["score", routes, "--reference", "PLAN"], ["explain", "PLAN", "missing"], ["compare", routes, "PLAN"]]
+    for words in lists:
+        first, *others = ([str(kind) if word == "PLAN" else word for word in words] for kind in kinds)
+        shown = _unnamed(told(capsys, *first, "--run", str(run)))
+        for other in others:
+            assert _unnamed(told(capsys, *other, "--run", str(run))) == shown
+
+
+def _unnamed(document: dict) -> dict:
+    """Return a document without what plans are called."""
+    text = json.dumps(document)
+    for name in ('"run"', '"gtfs"', '"plan.geojson"', '"gtfs.zip"'):
+        text = text.replace(name, '"plan"')
+    return json.loads(text)
+
+
 def by_side(made: Path) -> Path:
     table = made / "by.csv"
     table.write_text("lon,lat,side\n127.0,37.52,west\n127.06,37.52,east\n")
@@ -276,7 +295,7 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
     ("words", "code", "message"),
     [
         (["compare", "PLAN"], 2, "compare needs at least two plans, got 1; name another one"),
-        (["compare", "PLAN", "absent.geojson"], 3, "absent.geojson: no such file; name a plan as .geojson, .csv, .csv.gz or .zip"),
+        (["compare", "PLAN", "absent.geojson"], 3, "absent.geojson: no such file; name a run directory, or a plan as .geojson"),
         (["compare", "PLAN", "ELSEWHERE"], 3, "m from the nearest stop, allowed are 1500 m"),
         (["compare", "PLAN", "EMPTY"], 3, "a plan in GeoJSON must be a FeatureCollection with at least one LineString"),
         (["compare", "PLAN", "BARE"], 3, "bare.csv: a plan needs at least one route"),
@@ -289,12 +308,12 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "stop", "30.3,59.9", "--remove"], 2, "m from the nearest stop, allowed are 1500 m"),
         (["explain", "PLAN", "stop", "3"], 2, "a stop needs one of --remove, --move LON,LAT and --swap P,Q"),
         (["explain", "PLAN", "route", "A", "--remove"], 2, "change a stop, and the question is about route"),
-        (["explain", "PLAN", "route", "--drop"], 2, "route needs a name: a route"),
+        (["explain", "PLAN", "route", "--drop"], 2, "route needs a name; write: explain PLAN route ROUTE, its name"),
         (["explain", "PLAN", "missing", "--drop"], 2, "--drop goes with a route"),
         (["explain", "PLAN", "suggest", "--apply", "1"], 2, "explain PLAN suggest --apply N --out DIR"),
         (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
         (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must be at least 1, got 0"),
-        (["explain", "PLAN", "via"], 2, "via needs a name: a stop, a place or LON,LAT"),
+        (["explain", "PLAN", "via"], 2, "via needs a name; write: explain PLAN via STOP, its index, its name, a place or LON,LAT"),
         (["improve", "PLAN", "--change", "200"], 2, "--change must be percent in [0, 100], such as 10 or 5,10,20, got '200'"),
         (["improve", "PLAN", "--change", "x"], 2, "got 'x'"),
         (["sweep", "--run", "RUN", "--routes", "9"], 2, "must be a range, such as --routes 1:20, got 0 ranges"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from owlbus.cli.fixed import require_none_fixed
+from owlbus.cli.given import plan_name, read_any_plan
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
 from owlbus.cli.stopping import StoppedError
 from owlbus.errors import FindingError, UsageError
@@ -99,7 +100,7 @@ def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str
     study
         Grid, demand and network.
     file
-        GeoJSON or CSV, or None for the routes that ran in the city, if there is one.
+        A plan of any kind, or None for the routes that ran in the city, if there is one.
     max_snap_m
         Metres that way-points may lie from the nearest stop.
 
@@ -108,18 +109,10 @@ def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str
     tuple or None
         What people call it, and the plan.
     """
-    from owlbus.plan import read_plan
-
-    if file is not None:
-        return plan_name(file), read_plan(file, study.network, max_snap_m=max_snap_m)
-    if study.city is None or not study.city.routes_path.is_file():
+    if file is None and (study.city is None or not study.city.routes_path.is_file()):
         return None
-    return plan_name(study.city.routes_path), read_plan(study.city.routes_path, study.network, max_snap_m=max_snap_m)
-
-
-def plan_name(file: str | Path) -> str:
-    """Return what people call the plan in `file`: the file's name without its endings, as words."""
-    return Path(file).name.partition(".")[0].replace("_", " ")
+    given = study.city.routes_path if file is None and study.city is not None else str(file)
+    return plan_name(given), read_any_plan(given, study, max_snap_m)
 
 
 def settings_of_run(sources: Sources | None, request: Request | None, **more: object) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
-from owlbus.cli.evidence import GroundOptions, ground_of, moved_table, plan_names, read_any_plan
+from owlbus.cli.evidence import GroundOptions, ground_of, moved_table
+from owlbus.cli.given import plan_names, read_any_plan
 from owlbus.cli.options import (
     LANG,
     OUT,
@@ -44,7 +45,9 @@ def compare(
     limits: LimitOptions,
     rule: RuleOptions,
     talk: TalkOptions,
-    plans: Annotated[list[str], typer.Argument(metavar="A B…", help="Plans: GeoJSON, CSV of way-points, or GTFS. A is held against.")],
+    plans: Annotated[
+        list[str], typer.Argument(metavar="A B…", help="Plans, the others held against A: run directories, GeoJSON, CSV or GTFS.")
+    ],
     by: Annotated[
         list[str] | None,
         typer.Option(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from owlbus.cli.chain import study_of
+from owlbus.cli.given import run_beside
 from owlbus.cli.options import AreaOptions, DemandOptions, LimitOptions, NetworkOptions, limits_of, option, sources_of
-from owlbus.errors import DataError, UsageError
+from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ ANY_CIRCUITY = 1e6
 """Circuity that no given route exceeds."""
 
 _PANEL = "What it is measured on"
-_STUDY_FILES = ("run.json", "demand.parquet", "network.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,47 +72,16 @@ def ground_of(
     DataError
         If a plan is not there.
     """
-    for file in files:
-        if not Path(file).is_file():
-            msg = f"{file}: no such file; name a plan as .geojson, .csv, .csv.gz or .zip (GTFS)"
-            raise DataError(msg)
+    beside = run_beside(files)
     run = ground.from_run
     if run is not None and ground.records:
         msg = f"--run takes demand and network from {run}, so --records would not be read; leave one of them out"
         raise UsageError(msg)
     if run is None and not ground.records and area.city is None:
-        folders = [Path(file).parent for file in files]
-        run = next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
+        run = beside
         area = area if run is not None else AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
     sources = None if run is not None else sources_of(ground.records, area, demand, network)
     return study_of(sources, run, None), sources, run
-
-
-def read_any_plan(file: str, study: Study, max_snap_m: float) -> Plan:
-    """
-    Read a plan from GeoJSON, a table of way-points, or a GTFS feed.
-
-    Parameters
-    ----------
-    file
-        ``.geojson``, ``.csv``, ``.csv.gz`` or ``.zip``.
-    study
-        Whose network it is to run on.
-    max_snap_m
-        Metres that a way-point may lie from the nearest stop.
-
-    Returns
-    -------
-    Plan
-        Routes on the study's network.
-    """
-    from owlbus.plan import read_plan
-
-    if Path(file).suffix == ".zip":
-        from owlbus.gtfs import read_gtfs
-
-        return read_gtfs(file, study.network, max_snap_m=max_snap_m).plan
-    return read_plan(file, study.network, max_snap_m=max_snap_m)
 
 
 def no_more_than(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
@@ -145,17 +113,6 @@ def no_more_than(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits
     if options.total_km is None:
         bounds = replace(bounds, max_total_length_m=max(1, measures.total_length_m))
     return bounds
-
-
-def plan_names(files: list[str]) -> list[str]:
-    """Return a short name for each plan of `files`, its folder's where two files share theirs."""
-    from owlbus.cli.chain import plan_name
-
-    names = [plan_name(file) for file in files]
-    if len(set(names)) == len(names):
-        return names
-    names = [f"{Path(file).resolve().parent.name}/{name}" for file, name in zip(files, names, strict=True)]
-    return [name if names.count(name) == 1 else f"{name} {place + 1}" for place, name in enumerate(names)]
 
 
 def ledger_of(study: Study, rule: ServiceRule) -> Ledger:

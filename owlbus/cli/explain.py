@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, plan_name, settings_of_run, warn
-from owlbus.cli.evidence import ANY_CIRCUITY, GroundOptions, ground_of, ledger_of, moved_table, places_of, read_any_plan
+from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
+from owlbus.cli.evidence import ANY_CIRCUITY, GroundOptions, ground_of, ledger_of, moved_table, places_of
+from owlbus.cli.given import plan_name, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, limits_of, rule_of
 from owlbus.cli.talk import talking
 from owlbus.errors import FindingError, UsageError
@@ -66,7 +67,7 @@ def explain(
     rule: RuleOptions,
     talk: TalkOptions,
     ask: AskOptions,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="GeoJSON, CSV of way-points, or GTFS.")],
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     what: Annotated[str, typer.Argument(metavar="WHAT", help="route, stop, via, missing or suggest.")] = "route",
     name: Annotated[
         str | None,
@@ -258,7 +259,8 @@ def _require_question(what: str, name: str | None, ask: AskOptions, out: str | N
     elif what != "route" and ask.drop:
         problem = "--drop goes with a route; write: explain PLAN route R --drop"
     elif name is None and (what == "via" or (what == "route" and ask.drop) or (what == "stop" and ask.swap is None)):
-        problem = f"{what} needs a name: {'a route' if what == 'route' else 'a stop, a place or LON,LAT'}"
+        way_out = "ROUTE, its name" if what == "route" else "STOP, its index, its name, a place or LON,LAT"
+        problem = f"{what} needs a name; write: explain PLAN {what} {way_out}"
     elif ask.apply is not None and (what != "suggest" or out is None):
         problem = "--apply writes the plan with a suggested swap; write: explain PLAN suggest --apply N --out DIR"
     elif ask.top < 1:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, plan_name, settings_of_run, warn
-from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of, read_any_plan
+from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
+from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of
+from owlbus.cli.given import plan_name, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, rule_of
 from owlbus.cli.talk import talking
 from owlbus.errors import UsageError
@@ -36,7 +37,7 @@ def improve(
     limits: LimitOptions,
     rule: RuleOptions,
     talk: TalkOptions,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="GeoJSON, CSV of way-points, or GTFS.")],
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     change: Annotated[
         str, typer.Option("--change", metavar="PERCENT", help="Stops that may change; several with commas.", rich_help_panel=_PANEL)
     ] = "10",

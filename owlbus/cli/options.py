@@ -301,7 +301,7 @@ MIN_PRESENCE = option(
 )
 MIN_SERVED = option(_TALK, "--min-served", unit="SHARE", text="Gate: end with code 1 if fewer trips than this share are served.")
 REFERENCE = option(
-    _TALK, "--reference", unit="FILE", text="Plan to hold against it, GeoJSON or CSV of way-points. Default: the city's, if there is one."
+    _TALK, "--reference", unit="PLAN", text="Plan to hold against it, of any kind that score takes. Default: the city's, if there is one."
 )
 LANG = option(_TALK, "--lang", unit="en|ko", text="Language of report.html.")
 SNAP = option(_TALK, "--max-snap", unit="METRES", text="How far a way-point of a given plan may lie from the nearest stop.")

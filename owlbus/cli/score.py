@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, gate, plan_name, reference_of, require_share, settings_of_run, study_of, warn
+from owlbus.cli.chain import SYNTHETIC, gate, reference_of, require_share, settings_of_run, study_of, warn
 from owlbus.cli.fixed import require_no_files
+from owlbus.cli.given import plan_name, read_any_plan, run_beside
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -29,7 +31,7 @@ from owlbus.cli.options import (
 )
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
 from owlbus.cli.talk import talking
-from owlbus.errors import DataError, FindingError
+from owlbus.errors import FindingError
 
 if TYPE_CHECKING:
     from owlbus.pipeline import Scored, Study
@@ -42,7 +44,9 @@ def score(
     limits: LimitOptions,
     rule: RuleOptions,
     talk: TalkOptions,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="GeoJSON, or CSV of way-points: route, sequence, lon, lat.")],
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points (route, sequence, lon, lat), or GTFS.")
+    ],
     files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records to measure it on.")] = None,
     from_run: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Measure it on demand and network of an earlier run.")
@@ -64,24 +68,23 @@ def score(
     in, else on the sample city.
     """
     from owlbus.pipeline import score_study
-    from owlbus.plan import check_plan, read_plan
+    from owlbus.plan import check_plan
     from owlbus.score import CITY_SHARE
 
     require_language(lang)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
     require_no_files(from_run, files)
-    _require_file(plan)
+    beside = run_beside([plan])
     if from_run is None and not files and area.city is None:
-        from_run, city = _at_hand(plan)
-        area = area if city is None else AreaOptions(city, area.area, area.radius, area.hexes, area.h3)
+        from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     sources = None if from_run else sources_of(files, area, demand, network)
     bounds = limits_of(limits)
     with talking(talk) as voice:
         voice.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(voice, study)
-        given = read_plan(plan, study.network, max_snap_m=max_snap)
+        given = read_any_plan(plan, study, max_snap)
         held = reference_of(study, reference, max_snap)
         plans: list[Scored] = [score_study(study, given, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)]
         if held is not None and not held[1].equals(given):
@@ -108,20 +111,6 @@ def score(
     for line in broken:
         voice.detail(f"note: {line}")
     gate(plans[0].card, min_presence, min_served)
-
-
-def _require_file(plan: str) -> None:
-    """Refuse a plan that is not there before anything is read."""
-    if not Path(plan).is_file():
-        msg = f"{plan}: no such file; name a plan as .geojson, .csv or .csv.gz"
-        raise DataError(msg)
-
-
-def _at_hand(plan: str) -> tuple[str | None, str | None]:
-    """Return the run that a plan lies in, or else the sample city."""
-    folder = Path(plan).parent
-    is_run = all((folder / name).is_file() for name in ("run.json", "demand.parquet", "network.parquet"))
-    return (str(folder), None) if is_run else (None, "seoul")
 
 
 def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any], language: str) -> None:

@@ -48,6 +48,11 @@ FLAGS = {
 }
 """Flag by setting, with the unit where that is another one."""
 
+_PER = {"seconds": (60, "minutes"), "metres": (1000, "km")}
+"""How many of a setting's unit make one of its flag's."""
+
+_RANGE = re.compile(r"(--\S+), in (seconds|metres), must lie in \[([\d.]+), ([\d.]+|inf)\], got (-?[\d.]+)(?=$|[;:])")
+
 _COSTS = {"per_km": "--cost-km", "per_hour": "--cost-hour", "per_bus": "--cost-bus"}
 _PARSED = (
     ("Value error, ", ""),
@@ -64,7 +69,7 @@ def as_flags(message: str) -> str:
     Parameters
     ----------
     message
-        One line; a setting that it begins with, or a cost anywhere in it, is replaced.
+        One line; a setting that it begins with, or a cost anywhere in it, is replaced. A range is given in the flag's own unit.
 
     Returns
     -------
@@ -74,10 +79,20 @@ def as_flags(message: str) -> str:
     Examples
     --------
     >>> as_flags("n_routes must lie in [1, 64], got 0"), as_flags("headway_s must lie in [60, inf], got 6")
-    ('--routes must lie in [1, 64], got 0', '--headway, in seconds, must lie in [60, inf], got 6')
+    ('--routes must lie in [1, 64], got 0', '--headway, in minutes, must lie in [1, inf], got 0.1')
     """
     text = re.sub(r"\bper_(?:km|hour|bus)\b", lambda found: _COSTS[found[0]], message)
-    return _SETTING.sub(lambda found: FLAGS.get(found[1], found[1]), text, count=1) if _SETTING.match(text) else text
+    if not _SETTING.match(text):
+        return text
+    return _RANGE.sub(_in_own_unit, _SETTING.sub(lambda found: FLAGS.get(found[1], found[1]), text, count=1))
+
+
+def _in_own_unit(found: re.Match[str]) -> str:
+    """Return a range in the unit of its flag."""
+    per, unit = _PER[found[2]]
+    least, most, got = (f"{float(number) / per:.10g}" for number in found.groups()[2:])
+    flag = found[1] if found[1].endswith(("-km", "-min")) else f"{found[1]}, in {unit},"
+    return f"{flag} must lie in [{least}, {most}], got {got}"
 
 
 def as_said(text: str) -> str:

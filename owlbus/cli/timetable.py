@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, plan_name, reference_of, settings_of_run, study_of, warn
+from owlbus.cli.chain import SYNTHETIC, reference_of, settings_of_run, study_of, warn
 from owlbus.cli.fixed import require_no_files
+from owlbus.cli.given import is_feed, plan_file, plan_name, run_beside
 from owlbus.cli.nights import Night, beside_page, night_pages
 from owlbus.cli.options import (
     OUT,
@@ -28,7 +29,7 @@ from owlbus.cli.options import (
     sources_of,
 )
 from owlbus.cli.talk import talking
-from owlbus.errors import DataError, UsageError
+from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
     from owlbus.gtfs import FeedCheck, FeedSettings
@@ -114,17 +115,16 @@ def timetable(
     run beside it, with as many buses at one headway.
     """
     require_no_files(from_run, files)
-    file = _plan_file(plan)
+    file, beside = plan_file(plan), run_beside([plan])
     if from_run is None and not files and area.city is None:
-        at_hand = all((file.parent / name).is_file() for name in ("run.json", "demand.parquet", "network.parquet"))
-        from_run, area = (str(file.parent), area) if at_hand else (None, replace(area, city="seoul"))
+        from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     settings, money, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
     sources = None if from_run else sources_of(files, area, demand, network)
     with talking(talk) as voice:
         study = study_of(sources, from_run, None)
         warn(voice, study)
         about = _feed_of(study, feed, start)
-        night = _night(study, plan_name(file), _timetable(study, file, settings, rule_of(rule), max_snap), settings, rule_of(rule), money)
+        night = _night(study, plan_name(plan), _timetable(study, file, settings, rule_of(rule), max_snap), settings, rule_of(rule), money)
         held = _held(study, night, reference_of(study, reference, max_snap), settings, rule_of(rule))
         document = night.to_dict() | {"reference": None if held is None else {"name": held.name, **held.to_dict()}}
         check = None
@@ -146,16 +146,6 @@ def timetable(
             voice.say(line)
     if study.is_synthetic:
         voice.say(SYNTHETIC)
-
-
-def _plan_file(plan: str) -> Path:
-    """Return the file that holds the plan; in a run directory, its plan.geojson."""
-    path = Path(plan)
-    file = path / "plan.geojson" if path.is_dir() else path
-    if not file.is_file():
-        msg = f"{file}: no such file; name a run directory, or a plan as .geojson, .csv or .csv.gz, or a feed as .zip"
-        raise DataError(msg)
-    return file
 
 
 def _operation_of(options: OperationOptions) -> Operation:
@@ -211,7 +201,7 @@ def _timetable(
     from owlbus.plan import read_plan
     from owlbus.timetable import build_timetable
 
-    if file.suffix == ".zip":
+    if is_feed(file):
         return read_gtfs(file, study.network, max_snap_m=max_snap_m), None
     given = read_plan(file, study.network, max_snap_m=max_snap_m)
     return build_timetable(study.network, given, study.demand, settings, rule)

@@ -100,7 +100,8 @@ def wished(request: Request, options: WishOptions, limits: LimitOptions, study: 
     UsageError
         If a wish cannot be read, or names a stop that nobody knows.
     """
-    from owlbus.cli.evidence import no_more_than, places_of, read_any_plan
+    from owlbus.cli.evidence import no_more_than, places_of
+    from owlbus.cli.given import read_any_plan
     from owlbus.search import Wishes
 
     places = places_of(study)
