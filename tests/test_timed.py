@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 
 import networkx as nx
@@ -11,18 +12,24 @@ import pytest
 from cities import LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
+from test_near import simple_routes
+from test_near import town as ladder
 
 from owlbus.errors import UsageError
 from owlbus.evidence.improve import improve_plan
 from owlbus.evidence.ledger import Ledger
 from owlbus.evidence.nights import robust_plan
 from owlbus.evidence.sweep import sweep_plans
+from owlbus.kernels.transit_anneal import Rules, _is_allowed
 from owlbus.limits import MaxSteps, RouteLimits, ServiceRule
-from owlbus.plan import Plan, Route, check_plan
+from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.score import score_plan
 from owlbus.search import Case, Objective, plan_routes
+from owlbus.search.chain import Chain
 from owlbus.search.travel_graph import travel_times
 from owlbus.search.travel_time import search_travel_time
+from owlbus.search.wishes import Wishes
 
 GOAL = Objective(is_travel_time=True)
 SIDE = 6
@@ -148,6 +155,76 @@ def test_one_search_finds_what_the_other_finds_for_link_times():
     as_theirs = travel_times(links, trips, [route.stops for route in mine.plan], unserved_s=1800)
     assert score_plan(network, demand, mine.plan, rule=rule).mean_travel_s == pytest.approx(as_theirs.mean_s, rel=1e-12)
     assert as_theirs.mean_s <= theirs.mean_s * 1.01
+
+
+@njit
+def is_allowed(rules, plan, k, other, stops, n, stops_2, n_2):
+    """Call a kernel that other kernels alone call."""
+    return _is_allowed(rules, plan, k, other, stops, n, stops_2, n_2)
+
+
+def plan_of_rows(network, rows):
+    """Plan of the routes that are not empty, numbered by their rows."""
+    return Plan(tuple(Route(row, f"R{k}") for k, row in enumerate(rows) if row), network.fingerprint)
+
+
+def may_run(network, limits, wishes, rows, new, changed):
+    """Whether changed routes keep limits beside the rest and end where they may, and no wanted stop loses a call that it lacks."""
+    told = check_plan(network, plan_of_rows(network, new), limits)
+    ends = dict(enumerate({stop for stop in ways if stop >= 0} for _, *ways in wishes.terminals))
+    calls = [(sum(stop in row for row in plan), least) for stop, least in wishes.wanted.items() for plan in (rows, new)]
+    return (
+        not any(line.startswith(("all routes", *(f"route 'R{k}'" for k in changed))) for line in told)
+        and all({new[k][0], new[k][-1]} <= set(wishes.depots or range(6)) for k in changed)
+        and all(ends.get(k, set()) <= {new[k][0], new[k][-1]} for k in changed)
+        and all(after >= min(before, least) for (before, least), (after, _) in zip(calls[::2], calls[1::2], strict=True))
+    )
+
+
+def drawn_change(rng, routes):
+    """Three routes, some of them empty, and the same with one changed or with the tails of two swapped; and which are changed."""
+    rows = [routes[i] if rng.random() < 0.8 else () for i in rng.integers(len(routes), size=3)]
+    one, two = rng.permutation(3)[:2].tolist()
+    new = rows.copy()
+    shared = sorted(set(rows[one]) & set(rows[two]))
+    if shared and rng.random() < 0.7:
+        stop = shared[rng.integers(len(shared))]
+        i, j = rows[one].index(stop), rows[two].index(stop)
+        new[one], new[two] = rows[one][: i + 1] + rows[two][j + 1 :], rows[two][: j + 1] + rows[one][i + 1 :]
+        if all(row in set(routes) for row in (new[one], new[two])):
+            return rows, new, (one, two)
+    new = rows.copy()
+    new[one] = routes[rng.integers(len(routes))]
+    return rows, new, (one,)
+
+
+WISHES = [Wishes(), Wishes(depots=(0, 2, 3, 5)), Wishes(required=(1,), hubs=((4, 2),), terminals=(("R0", 0, -1),))]
+
+
+@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_changed_route_is_allowed_if_the_checkers_say_so(wishes, seed):
+    rng, seen = np.random.default_rng(seed), set()
+    case, _ = ladder(seed)
+    network, routes = case.network, simple_routes(case.network)
+    for _ in range(150):
+        rows, new, changed = drawn_change(rng, routes)
+        limits = RouteLimits(max_circuity=float(rng.choice([1.5, 99])), min_length_m=0, headway_s=100)
+        total = plan_measures(network, plan_of_rows(network, new), limits.headway_s)
+        over = rng.integers(-1, 2, 2) * rng.integers(0, 2, 2)
+        limits = replace(limits, max_total_length_m=int(total.total_length_m + over[0]), max_buses=max(1, int(total.total_buses + over[1])))
+        chain = Chain(case, Objective(), limits, 3, rng, wishes)
+        stops, counts = np.zeros((3, chain.routes[0].shape[1] + 1), np.int32), np.array([len(row) for row in rows])
+        hands = np.zeros_like(stops)
+        for k in range(3):
+            stops[k, : counts[k]], hands[k, : len(new[k])] = rows[k], new[k]
+        room = np.zeros(stops.shape[1], np.float32), np.zeros(stops.shape[1], np.float32), np.zeros(len(wishes.wanted), np.int64)
+        rules = Rules(case.graph, chain.drive, chain.bounds(), chain._wishes, *room)
+        one, two = changed if len(changed) == 2 else (*changed, -1)
+        found = is_allowed(rules, (stops, counts), one, two, hands[one], len(new[one]), hands[two], len(new[two]))
+        assert found == may_run(network, limits, wishes, rows, new, changed)
+        seen.add((len(changed), bool(found)))
+    assert seen == {(1, True), (1, False), (2, True), (2, False)}
 
 
 def test_travel_time_is_refused_where_it_cannot_be_searched_for():

@@ -272,7 +272,7 @@ def test_routes_that_swap_tails_of_unequal_length_stay_whole() -> None:
         assert {min(row, row[::-1]) for row in rows} == {(0, 1, 2, 6), (4, 3, 2, 5)}
 
 
-@pytest.mark.parametrize("heat", [0.9, 1.5, 4.0])
+@pytest.mark.parametrize("heat", [0.9, 1.5])
 def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(heat: float) -> None:
     """One link of two is served; the other costs one more. Annealing at one heat meets both in the ratio of Boltzmann."""
     link_s, demand = np.full((3, 3), -1), np.zeros((3, 3), int)
@@ -284,7 +284,7 @@ def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(heat: float) -> 
     graph, chain, bench = prepared(link_s, demand, [[0, 1]], 60, 120)
     costs = [transit.settle(graph, np.array([row], np.int32), np.array([2]), -1, -1, chain.spare, bench) for row in ([0, 1], [1, 2])]
     assert costs[1] - costs[0] == rise
-    met, blocks = 0, 1_500
+    met, blocks = 0, 600
     for _ in range(blocks):
         anneal_blocks(graph, chain, bench, 1, heat, None)
         met += 2 in chain.routes[0, :2]
