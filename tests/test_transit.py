@@ -15,7 +15,7 @@ from numba import njit
 from test_travel_time import prepared, stop_list_is_fine, towns
 
 from owlbus.kernels import transit, transit_moves
-from owlbus.kernels.transit_anneal import BLOCK, SWAPS, anneal_blocks, draft_routes
+from owlbus.kernels.transit_anneal import BLOCK, MOVES, SWAPS, anneal_blocks, draft_routes
 from owlbus.kernels.transit_moves import EXTEND, INSERT, REGROW, REROUTE, ROTATE, SHIFT, SKIP, TRIM
 from owlbus.kernels.transit_moves import REPLACE as PUT
 
@@ -285,11 +285,39 @@ def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(heat: float) -> 
     costs = [transit.settle(graph, np.array([row], np.int32), np.array([2]), -1, -1, chain.spare, bench) for row in ([0, 1], [1, 2])]
     assert costs[1] - costs[0] == rise
     met, blocks = 0, 600
+    assert set(chain.rises.tolist()) == {-1}, "no move has made the plan worse yet"
     for _ in range(blocks):
         anneal_blocks(graph, chain, bench, 1, heat, None)
         met += 2 in chain.routes[0, :2]
     share = 1 / (1 + math.exp(rise / heat))
     assert met / blocks == pytest.approx(share, abs=0.06)
+    assert set(chain.rises.tolist()) - {-1} == {rise}
+
+
+def test_rises_leave_out_moves_that_strand_a_stop() -> None:
+    """A line of four stops and two routes over it, all of which must be reached."""
+    link_s = np.full((4, 4), -1)
+    for a in range(3):
+        link_s[a, a + 1] = link_s[a + 1, a] = 60
+    graph, chain, bench = prepared(link_s, np.ones((4, 4), int), [[0, 1, 2], [1, 2, 3]], 60, None)
+    assert graph.stranded > 0
+    anneal_blocks(graph, chain, bench, 40, 1e12, None)
+    rises = chain.rises[chain.rises >= 0]
+    assert 0 < rises.size < chain.tried[0]
+    assert rises.max() < graph.stranded
+
+
+def test_a_block_moves_each_of_two_routes_as_often_as_one_alone() -> None:
+    """Routes of one link have no tails to swap."""
+    link_s, tried = np.full((N, N), -1), []
+    for a, b in LINKS:
+        link_s[a, b] = link_s[b, a] = 60
+    for routes in ([[0, 1]], [[0, 1], [2, 3]]):
+        graph, chain, bench = prepared(link_s, np.ones((N, N), int), routes, 60, 60_000)
+        anneal_blocks(graph, chain, bench, 100, 1e12, None)
+        tried.append(int(chain.tried[0]))
+    assert tried[1] == pytest.approx(2 * tried[0], rel=0.1)
+    assert tried[0] < 100 * MOVES
 
 
 @njit

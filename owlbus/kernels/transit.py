@@ -39,7 +39,7 @@ class StopGraph(NamedTuple):
     ``transfer``, ``worst``
         Ticks of a transfer, and of a journey that nobody makes, one transfer included.
     ``least``, ``most``
-        Fewest and most stops of a route.
+        Fewest and most stops of a route, >= 2.
     ``stranded``
         Cost of each stop that stop 0 cannot reach; 0 if a plan may leave stops out.
     ``symmetric``
