@@ -172,3 +172,11 @@ def test_stop_0_may_be_shut_and_may_be_passed_by() -> None:
     stops[:] = 0, 2, 5
     assert splice(roads(network), network.drive_s, stops, 3, 1, 2, 0, -1, out, banned) == -1, "0 is on the route"
     assert not banned.any()
+
+
+def test_a_loop_at_the_first_stop_can_be_left_out() -> None:
+    network, _ = town_of(3, {way: 60 for a, b in ((0, 1), (0, 2)) for way in ((a, b), (b, a))})
+    out, banned = np.full(4, -7, np.int32), np.zeros(3, np.uint8)
+    assert splice(roads(network), network.drive_s, np.array([0, 1, 0, 2], np.int32), 4, 0, 2, -1, -1, out, banned) == 2
+    assert out.tolist() == [0, 2, -7, -7]
+    assert not banned.any()

@@ -79,6 +79,21 @@ def test_the_descent_tells_the_value_of_the_best_point_it_meets(seed: int, n_kno
     assert values[-1] == pytest.approx(least_value(case, top, n_known), rel=0.01, abs=0.1)
 
 
+@pytest.mark.parametrize("n_known", [3, 5])
+def test_after_twenty_steps_that_bring_little_the_descent_stands_at_its_best_point_again(n_known: int) -> None:
+    """The target begins at nothing, so that no value comes near it."""
+    demand, mixes, pool = town(3)
+    weight, back = demand[2], []
+    for steps in range(1, 65):
+        split, price = weight / 2, np.zeros(6)
+        best_split, best_price = np.full(weight.size, -1.0), np.full(6, -1.0)
+        dual.descend(demand, mixes, pool, n_known, np.full(6, 30.0), split, price, best_split, best_price, steps, 1.0)
+        if np.array_equal(split, best_split) and np.array_equal(price, best_price):
+            back.append(steps)
+    assert 20 < back[0] < 45
+    assert set(np.diff(back).tolist()) == {20}
+
+
 def least_value(
     town: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], tuple[np.ndarray, ...]], top: np.ndarray, n_known: int
 ) -> float:

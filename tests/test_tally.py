@@ -161,6 +161,20 @@ def test_a_ride_may_be_as_much_longer_as_its_clock_is_coarse() -> None:
     assert [judge(*times)[0] for times in coarse] == [0, 0, 0, 8, 8, 0]
 
 
+def test_a_subscriber_counts_once_a_night_and_hour_and_nobody_each_time() -> None:
+    n, names = 6, ["a", None, "a", "b", None, "a"]
+    batch = SimpleNamespace(end_ticks=np.array([], np.int64), per_s=1, is_dated=True, first_row=0, n_rows=n, count=np.empty(0))
+    batch.ticks = np.full(n, local("2013-03-02 01:30"), np.int64)
+    batch.ticks[5] = local("2013-03-02 03:30")
+    batch.position, batch.goal = (tuple(numbers(np.full(n, degrees)) for degrees in place) for place in (HERE, THERE))
+    batch.frame = pl.DataFrame({"subscriber": names})
+    tally = Told(GRID, NightWindow(24, 29), hexes=(np.zeros(n, np.int32), np.ones(n, np.int32)))
+    tally.add(batch, Ledger(None))
+    demand = tally.counted("calls").demand
+    assert list(zip(demand.presence_hour.tolist(), demand.presence.tolist(), strict=True)) == [(25, 4.0), (27, 1.0)]
+    assert list(zip(demand.hour.tolist(), demand.trips.tolist(), strict=True)) == [(25, 4.0)]
+
+
 @given(st.tuples(st.floats(-179, 179), st.floats(-80, 80)), st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5)))
 def test_the_straight_line_is_within_a_share_of_the_geodesic(place: tuple[float, float], step: tuple[float, float]) -> None:
     from pyproj import Geod

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 
 import networkx as nx
@@ -11,18 +13,25 @@ import pytest
 from cities import LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
+from test_near import simple_routes
+from test_near import town as ladder
 
 from owlbus.errors import UsageError
 from owlbus.evidence.improve import improve_plan
 from owlbus.evidence.ledger import Ledger
 from owlbus.evidence.nights import robust_plan
 from owlbus.evidence.sweep import sweep_plans
+from owlbus.kernels.transit_anneal import BLOCK, Rules, _is_allowed, anneal_blocks
 from owlbus.limits import MaxSteps, RouteLimits, ServiceRule
-from owlbus.plan import Plan, Route, check_plan
+from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.score import score_plan
-from owlbus.search import Case, Objective, plan_routes
+from owlbus.search import Case, Objective, plan_routes, timed
+from owlbus.search.chain import Chain
+from owlbus.search.timed import TimedChain
 from owlbus.search.travel_graph import travel_times
 from owlbus.search.travel_time import search_travel_time
+from owlbus.search.wishes import Wishes
 
 GOAL = Objective(is_travel_time=True)
 SIDE = 6
@@ -148,6 +157,168 @@ def test_one_search_finds_what_the_other_finds_for_link_times():
     as_theirs = travel_times(links, trips, [route.stops for route in mine.plan], unserved_s=1800)
     assert score_plan(network, demand, mine.plan, rule=rule).mean_travel_s == pytest.approx(as_theirs.mean_s, rel=1e-12)
     assert as_theirs.mean_s <= theirs.mean_s * 1.01
+
+
+@njit
+def is_allowed(rules, plan, k, other, stops, n, stops_2, n_2):
+    """Call a kernel that other kernels alone call."""
+    return _is_allowed(rules, plan, k, other, stops, n, stops_2, n_2)
+
+
+def plan_of_rows(network, rows):
+    """Plan of the routes that are not empty, numbered by their rows."""
+    return Plan(tuple(Route(row, f"R{k}") for k, row in enumerate(rows) if row), network.fingerprint)
+
+
+def may_run(network, limits, wishes, rows, new, changed):
+    """Whether changed routes keep limits beside the rest and end where they may, and no wanted stop loses a call that it lacks."""
+    told = check_plan(network, plan_of_rows(network, new), limits)
+    ends = dict(enumerate({stop for stop in ways if stop >= 0} for _, *ways in wishes.terminals))
+    calls = [(sum(stop in row for row in plan), least) for stop, least in wishes.wanted.items() for plan in (rows, new)]
+    return (
+        not any(line.startswith(("all routes", *(f"route 'R{k}'" for k in changed))) for line in told)
+        and all({new[k][0], new[k][-1]} <= set(wishes.depots or range(6)) for k in changed)
+        and all(ends.get(k, set()) <= {new[k][0], new[k][-1]} for k in changed)
+        and all(after >= min(before, least) for (before, least), (after, _) in zip(calls[::2], calls[1::2], strict=True))
+    )
+
+
+def drawn_change(rng, routes):
+    """Three routes, some of them empty, and the same with one changed or with the tails of two swapped; and which are changed."""
+    rows = [routes[i] if rng.random() < 0.8 else () for i in rng.integers(len(routes), size=3)]
+    one, two = rng.permutation(3)[:2].tolist()
+    new = rows.copy()
+    shared = sorted(set(rows[one]) & set(rows[two]))
+    if shared and rng.random() < 0.7:
+        stop = shared[rng.integers(len(shared))]
+        i, j = rows[one].index(stop), rows[two].index(stop)
+        new[one], new[two] = rows[one][: i + 1] + rows[two][j + 1 :], rows[two][: j + 1] + rows[one][i + 1 :]
+        if all(row in set(routes) for row in (new[one], new[two])):
+            return rows, new, (one, two)
+    new = rows.copy()
+    new[one] = routes[rng.integers(len(routes))]
+    return rows, new, (one,)
+
+
+WISHES = [Wishes(), Wishes(depots=(0, 2, 3, 5)), Wishes(required=(1,), hubs=((4, 2),), terminals=(("R0", 0, -1),))]
+
+
+@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_changed_route_is_allowed_if_the_checkers_say_so(wishes, seed):
+    rng, seen = np.random.default_rng(seed), set()
+    case, _ = ladder(seed)
+    network, routes = case.network, simple_routes(case.network)
+    for _ in range(150):
+        rows, new, changed = drawn_change(rng, routes)
+        limits = RouteLimits(max_circuity=float(rng.choice([1.5, 99])), min_length_m=0, headway_s=100)
+        total = plan_measures(network, plan_of_rows(network, new), limits.headway_s)
+        over = rng.integers(-1, 2, 2) * rng.integers(0, 2, 2)
+        limits = replace(limits, max_total_length_m=int(total.total_length_m + over[0]), max_buses=max(1, int(total.total_buses + over[1])))
+        chain = Chain(case, Objective(), limits, 3, rng, wishes)
+        stops, counts = np.zeros((3, chain.routes[0].shape[1] + 1), np.int32), np.array([len(row) for row in rows])
+        hands = np.zeros_like(stops)
+        for k in range(3):
+            stops[k, : counts[k]], hands[k, : len(new[k])] = rows[k], new[k]
+        room = np.zeros(stops.shape[1], np.float32), np.zeros(stops.shape[1], np.float32), np.zeros(len(wishes.wanted), np.int64)
+        rules = Rules(case.graph, chain.drive, chain.bounds(), chain._wishes, *room)
+        one, two = changed if len(changed) == 2 else (*changed, -1)
+        found = is_allowed(rules, (stops, counts), one, two, hands[one], len(new[one]), hands[two], len(new[two]))
+        assert found == may_run(network, limits, wishes, rows, new, changed)
+        seen.add((len(changed), bool(found)))
+    assert seen == {(1, True), (1, False), (2, True), (2, False)}
+
+
+def timed_chain(network, demand, limits, n_routes, seed, wishes=None):
+    """A search under way whose routes are constructed."""
+    chain = TimedChain(Case.build(network, demand), GOAL, limits, n_routes, np.random.default_rng(seed), wishes)
+    for k in range(n_routes if wishes is None else 0):
+        chain.construct(k)
+    return chain
+
+
+def test_however_hot_annealed_plans_keep_limits_and_wishes():
+    case, _ = ladder(1)
+    plan = Plan((Route([0, 1, 4, 3], "R0"), Route([1, 2], "R1"), Route([5, 4, 1], "R2")), case.network.fingerprint)
+    wishes = Wishes(required=(2,), hubs=((4, 2),), terminals=(("R0", 0, -1),), fixed=None)
+    limits = RouteLimits(max_circuity=99, min_length_m=0, headway_s=100)
+    total = plan_measures(case.network, plan, limits.headway_s)
+    limits = replace(limits, max_total_length_m=total.total_length_m + 600, max_buses=total.total_buses + 2)
+    chain = TimedChain(case, GOAL, limits, 3, np.random.default_rng(0), wishes)
+    chain.load(plan)
+    chain._hand_over()
+    state, met = chain._state, set()
+    for _ in range(12):
+        anneal_blocks(chain._graph, state, chain._bench, 1, 1e15, chain._rules_kept)
+        for rows, counts in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
+            named = [Route(row[:n], f"R{k}") for k, (row, n) in enumerate(zip(rows, counts, strict=True))]
+            now = Plan(tuple(named), plan.network_fingerprint)
+            assert check_plan(case.network, now, limits) == ()
+            assert wishes.broken(case.network, now) == ()
+        met.add(tuple(state.sizes.tolist()) + tuple(state.routes[:, 0].tolist()))
+    assert len(met) > 3
+
+
+def test_fixed_routes_stay_while_others_save_travel_time():
+    network, demand = town()
+    fixed = Plan((Route([0, 1, 2, 3], "A"), Route([30, 24, 18], "B")), network.fingerprint)
+    limits = RouteLimits(max_length_m=9 * LINK_M)
+    found = plan_routes(network, demand, 4, limits=limits, objective=GOAL, wishes=Wishes(fixed=fixed), stop_when=[MaxSteps(9_000)])
+    assert [route.stops.tolist() for route in found.plan][:2] == [[0, 1, 2, 3], [30, 24, 18]]
+    assert found.trace[-1].best_share > found.trace[0].best_share
+
+
+def test_the_first_half_of_a_search_is_one_for_served_trips():
+    network, demand = town()
+    limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M)
+    chain = timed_chain(network, demand, limits, 3, 5)
+    plain = Chain(Case.build(network, demand), Objective(), limits, 3, np.random.default_rng(5))
+    for k in range(3):
+        plain.construct(k)
+    worth = plain.best_value
+    assert chain.turn(900, 0.1, 0.3, 0) == plain.turn(900, 0.2, 0.6, worth) == 900
+    assert chain.turn(1_000, 0.45, 0.55, 0) == 500 + -(-500 // BLOCK) * BLOCK, "moves for travel time fill whole blocks"
+    assert plain.turn(500, 0.9, 1.0, worth) == 500
+    for mine, theirs in zip(chain.routes, plain.routes, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert chain.turn(1_000, 0.8, 0.9, 0) == -(-1_000 // BLOCK) * BLOCK
+    assert chain.values[2] == plain.values[2], "no more moves for served trips"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_travel_time_goes_on_from_the_best_plan_of_the_first_half(seed):
+    network, demand = town(seed)
+    limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M)
+    chain = timed_chain(network, demand, limits, 4, seed)
+    begun = chain.best_value
+    for share in (0.1, 0.2, 0.3, 0.4):
+        chain.turn(4_000, share, share + 0.1, 0)
+    best = chain.best_value
+    chain.turn(1, 0.5, 0.5001, 0)
+    assert chain.value >= best > begun, "at first no move is taken that makes the plan worse"
+    assert chain.best_value >= chain.value
+
+
+def test_the_heat_for_travel_time_begins_at_a_part_of_the_median_rise_and_falls_by_equal_factors():
+    network, demand = town()
+    chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 3, 0)
+    chain._state.rises[:3] = 10, 50, 20
+    assert [chain._heat(share) for share in (0.0, 0.0499)] == [0.0, 0.0]
+    heats = [chain._heat(0.05 + 0.95 * share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert heats[0] == pytest.approx(0.2 * 20)
+    assert heats[-1] == pytest.approx(0.03 * 20)
+    assert np.diff(np.log(heats)) == pytest.approx(np.full(4, math.log(0.03 / 0.2) / 4))
+
+
+def test_turns_for_travel_time_are_shorter_on_larger_networks_and_never_empty(monkeypatch):
+    network, demand = town()
+    chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 1, 0)
+    lengths = []
+    for work in (1, 3 * SIDE**4, 10**9):
+        monkeypatch.setattr(timed, "_TURN_WORK", work)
+        lengths.append(chain.moves_a_turn(0.7))
+    assert lengths == [BLOCK, 3 * BLOCK, 50 * BLOCK]
+    assert chain.moves_a_turn(0.2) == Chain.moves_a_turn(chain, 0.2)
 
 
 def test_travel_time_is_refused_where_it_cannot_be_searched_for():

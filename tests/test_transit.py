@@ -1,7 +1,9 @@
-"""Moves of plans judged by travel time, against every neighbour listed; and what one more route is said to cost, against NumPy."""
+"""Moves of plans judged by travel time, against every neighbour listed and by how often each is drawn; and costs, against NumPy."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from numba import njit
 from test_travel_time import prepared, stop_list_is_fine, towns
 
 from owlbus.kernels import transit, transit_moves
-from owlbus.kernels.transit_anneal import BLOCK, anneal_blocks, draft_routes
+from owlbus.kernels.transit_anneal import BLOCK, MOVES, SWAPS, anneal_blocks, draft_routes
 from owlbus.kernels.transit_moves import EXTEND, INSERT, REGROW, REROUTE, ROTATE, SHIFT, SKIP, TRIM
 from owlbus.kernels.transit_moves import REPLACE as PUT
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from numpy.typing import NDArray
     from test_travel_time import Town
 
     Path = tuple[int, ...]
@@ -143,6 +146,40 @@ def test_two_routes_swap_their_tails_behind_any_stop_that_both_have(one: Path, o
     assert found == expected
 
 
+COMPLETE = np.where(np.eye(7, dtype=bool), -1, 60)
+"""Seven stops, each linked with each other."""
+
+
+def times_drawn(link_s: NDArray[np.int64], route: Path, kind: int, draws: int) -> Counter[Path]:
+    """How often a move gives each route, in the direction that begins with the lower end; the empty route where it does not apply."""
+    graph, _, bench = prepared(link_s, np.ones(link_s.shape, int), [range(len(route) + 1)], 60, 60_000)
+    dice, found = np.array([3], np.uint64), Counter[tuple[int, ...]]()
+    for _ in range(draws):
+        stops = np.zeros(len(route) + 2, np.int32)
+        stops[: len(route)] = route
+        path = tuple(stops[: transit_moves.propose_route(graph, stops, len(route), kind, bench, dice)].tolist())
+        found[min(path, path[::-1])] += 1
+    return found
+
+
+@pytest.mark.parametrize(("kind", "places"), [(SKIP, 3), (PUT, 3), (INSERT, 4)])
+def test_each_place_of_a_route_is_changed_as_often_as_another(kind: int, places: int) -> None:
+    found = Counter[tuple[int, ...]]()
+    for path, count in times_drawn(COMPLETE, (0, 1, 2, 3, 4), kind, 1_200).items():
+        found[tuple(min(stop, 5) for stop in path)] += count
+    assert len(found) == places
+    assert all(count == pytest.approx(1_200 / places, rel=0.2) for count in found.values())
+
+
+def test_a_route_of_three_stops_takes_the_other_way_round_a_square_half_of_the_time() -> None:
+    square = np.full((4, 4), -1)
+    for a, b in ((0, 1), (1, 2), (2, 3), (3, 0)):
+        square[a, b] = square[b, a] = 60
+    found = times_drawn(square, (0, 1, 2), REROUTE, 1_000)
+    assert set(found) == {(), (0, 3, 2)}
+    assert found[0, 3, 2] == pytest.approx(500, abs=60)
+
+
 @given(towns())
 def test_one_more_route_costs_what_one_boarding_of_it_saves(town: Town) -> None:
     link_s, demand, routes, transfer_s = town
@@ -161,6 +198,22 @@ def test_one_more_route_costs_what_one_boarding_of_it_saves(town: Town) -> None:
         stranded = int((after[0] >= graph.worst).sum()) * int(graph.stranded)
         cost = transit.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], bench)
         assert cost == int((graph.weight[:, :n].astype(np.int64) * after).sum()) + stranded
+
+
+def test_a_route_that_is_boarded_again_counts_where_links_take_longer_one_way() -> None:
+    """The long route goes 0-1-2-3-4-5; a shuttle links 1 and 4 quickly, and another goes back from 4 to 0 quickly, not there."""
+    link_s = np.full((6, 6), -1)
+    for a, b, there_s, back_s in ((0, 1, 60, 90), (1, 2, 600, 600), (2, 3, 600, 600), (3, 4, 600, 600), (4, 5, 60, 60), (1, 4, 60, 60)):
+        link_s[a, b], link_s[b, a] = there_s, back_s
+    link_s[0, 4], link_s[4, 0] = 6000, 60
+    demand = np.zeros((6, 6), int)
+    demand[0, 5] = 1
+    graph, chain, bench = prepared(link_s, demand, [[0, 1, 2, 3, 4, 5], [1, 4], [0, 4]], 300, None)
+    transit.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, bench)
+    transit.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], bench, chain.inner)
+    tick_s = 30
+    assert chain.inner.times[0, 5] * tick_s == 3 * 300 + 60 + 60 + 60
+    assert chain.inner.times[5, 0] * tick_s == 2 * 300 + 60 + 60, "the way back needs the long route once"
 
 
 def test_pairs_without_a_journey_have_none() -> None:
@@ -190,6 +243,81 @@ def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Tow
         if heat == 0.0 and len(routes) == 1:
             now = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
             assert now == best, "without heat a plan only gets better"
+
+
+def test_a_block_swaps_tails_so_many_times_and_counts_each_plan_judged() -> None:
+    """Two routes of three stops cross at the middle; with no neighbours listed, no move on one route applies."""
+    star = np.full((5, 5), -1)
+    star[1, [0, 2, 3, 4]] = star[[0, 2, 3, 4], 1] = 60
+    graph, chain, bench = prepared(star, np.ones((5, 5), int), [[0, 1, 2], [3, 1, 4]], 60, 600)
+    alone = graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3)
+    for blocks in range(1, 4):
+        anneal_blocks(alone, chain, bench, 1, 1e9, None)
+        assert chain.tried[0] == blocks * SWAPS
+        assert sorted(chain.routes[:, [0, 2]].ravel().tolist()) == [0, 2, 3, 4]
+
+
+def test_routes_that_swap_tails_of_unequal_length_stay_whole() -> None:
+    """Stops 0-1-2-3-4 and 5-2-6 cross at 2; everybody goes from 0 to 6 and from 5 to 4, which a swap serves without a transfer."""
+    link_s, demand = np.full((7, 7), -1), np.zeros((7, 7), int)
+    for a, b in ((0, 1), (1, 2), (2, 3), (3, 4), (5, 2), (2, 6)):
+        link_s[a, b] = link_s[b, a] = 60
+    demand[0, 6] = demand[5, 4] = 9
+    for seed in range(20):
+        graph, chain, bench = prepared(link_s, demand, [[0, 1, 2, 3, 4], [5, 2, 6]], 600, 6_000)
+        chain.dice[0] = seed
+        chain.best[0] = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+        anneal_blocks(graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3), chain, bench, 1, 0.0, None)
+        rows = [tuple(row[:n].tolist()) for row, n in zip(chain.routes, chain.sizes, strict=True)]
+        assert {min(row, row[::-1]) for row in rows} == {(0, 1, 2, 6), (4, 3, 2, 5)}
+
+
+@pytest.mark.parametrize("heat", [0.9, 1.5])
+def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(heat: float) -> None:
+    """One link of two is served; the other costs one more. Annealing at one heat meets both in the ratio of Boltzmann."""
+    link_s, demand = np.full((3, 3), -1), np.zeros((3, 3), int)
+    for a in (0, 1):
+        link_s[a, a + 1] = link_s[a + 1, a] = 60
+        demand[a, a + 1] = 1
+    rise = 1
+    demand[0, 1] += rise
+    graph, chain, bench = prepared(link_s, demand, [[0, 1]], 60, 120)
+    costs = [transit.settle(graph, np.array([row], np.int32), np.array([2]), -1, -1, chain.spare, bench) for row in ([0, 1], [1, 2])]
+    assert costs[1] - costs[0] == rise
+    met, blocks = 0, 600
+    assert set(chain.rises.tolist()) == {-1}, "no move has made the plan worse yet"
+    for _ in range(blocks):
+        anneal_blocks(graph, chain, bench, 1, heat, None)
+        met += 2 in chain.routes[0, :2]
+    share = 1 / (1 + math.exp(rise / heat))
+    assert met / blocks == pytest.approx(share, abs=0.06)
+    assert set(chain.rises.tolist()) - {-1} == {rise}
+
+
+def test_rises_leave_out_moves_that_strand_a_stop() -> None:
+    """A line of four stops and two routes over it, all of which must be reached."""
+    link_s = np.full((4, 4), -1)
+    for a in range(3):
+        link_s[a, a + 1] = link_s[a + 1, a] = 60
+    graph, chain, bench = prepared(link_s, np.ones((4, 4), int), [[0, 1, 2], [1, 2, 3]], 60, None)
+    assert graph.stranded > 0
+    anneal_blocks(graph, chain, bench, 40, 1e12, None)
+    rises = chain.rises[chain.rises >= 0]
+    assert 0 < rises.size < chain.tried[0]
+    assert rises.max() < graph.stranded
+
+
+def test_a_block_moves_each_of_two_routes_as_often_as_one_alone() -> None:
+    """Routes of one link have no tails to swap."""
+    link_s, tried = np.full((N, N), -1), []
+    for a, b in LINKS:
+        link_s[a, b] = link_s[b, a] = 60
+    for routes in ([[0, 1]], [[0, 1], [2, 3]]):
+        graph, chain, bench = prepared(link_s, np.ones((N, N), int), routes, 60, 60_000)
+        anneal_blocks(graph, chain, bench, 100, 1e12, None)
+        tried.append(int(chain.tried[0]))
+    assert tried[1] == pytest.approx(2 * tried[0], rel=0.1)
+    assert tried[0] < 100 * MOVES
 
 
 @njit

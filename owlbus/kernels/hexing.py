@@ -285,6 +285,6 @@ def hexes_of_points(
     """
     found = np.empty(lon.size, dtype=np.int32)
     for low in range(0, lon.size, BLOCK):
-        high = min(low + BLOCK, lon.size)
-        hexes_of_block(lon[low:high], lat[low:high], frame, poly, lookup, degree, found[low:high])
+        block = slice(low, low + BLOCK)  # the last one ends with the arrays
+        hexes_of_block(lon[block], lat[block], frame, poly, lookup, degree, found[block])
     return found

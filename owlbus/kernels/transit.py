@@ -39,7 +39,7 @@ class StopGraph(NamedTuple):
     ``transfer``, ``worst``
         Ticks of a transfer, and of a journey that nobody makes, one transfer included.
     ``least``, ``most``
-        Fewest and most stops of a route.
+        Fewest and most stops of a route, >= 2.
     ``stranded``
         Cost of each stop that stop 0 cannot reach; 0 if a plan may leave stops out.
     ``symmetric``
@@ -361,24 +361,20 @@ def cost_with(graph: Any, rest: Any, stops: Any, n: int, bench: Any) -> int:
 @inlined
 def _reboard(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, i: int, row: Any) -> None:
     """Lower the times from origin `i` to journeys that leave the route and board it again."""
-    gained = True
-    while gained:
-        useful = False
-        for p in range(n):
-            time = row[stops[p]]
-            useful |= time < arrive[p, i] and time < rest.times[i, stops[p]]
-        gained = False
-        if not useful:
-            return
+    again = False
+    for p in range(n):
+        time = row[stops[p]]
+        again |= time < arrive[p, i] and time < rest.times[i, stops[p]]
+    while again:
+        again = False
         for step in (1, -1):
             p = 0 if step == 1 else n - 1
             time = np.int64(NEVER)
             for _ in range(n - 1):
                 time = min(time, np.int64(row[stops[p]]) + graph.transfer) + graph.link[stops[p], stops[p + step]]
                 p += step
-                arrive[p, i] = min(np.int64(arrive[p, i]), time)
                 if time < row[stops[p]]:
-                    gained = True
+                    again = True
                     _join(row, rest.times[stops[p]], np.int32(time))
 
 

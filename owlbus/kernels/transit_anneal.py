@@ -106,10 +106,10 @@ def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
 
 @inner_kernel
 def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
-    """Whether a route keeps the limits beside others."""
+    """Whether a route of linked stops keeps the limits beside others."""
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
     there, home = rules.ahead_s[n - 1], rules.back_s[n - 1]
-    return metres[0] >= 0 and keeps_limits(rules.drive, rules.limits, stops, n, there, home, metres, other_m, other_buses)
+    return bool(keeps_limits(rules.drive, rules.limits, stops, n, there, home, metres, other_m, other_buses))
 
 
 @inner_kernel

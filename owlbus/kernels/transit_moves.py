@@ -129,7 +129,7 @@ def _walk(graph: Any, stops: Any, n: int, limit: int, target: int, mark: Any, di
 @inner_kernel
 def _within(graph: Any, n: int) -> int:
     """Return the number of stops if a route may have it, else 0."""
-    return n if max(2, graph.least) <= n <= graph.most else 0
+    return n if graph.least <= n <= graph.most else 0
 
 
 @inner_kernel

@@ -161,6 +161,5 @@ def _journeys(case: Case, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int
             since = seconds[: route.size].astype(np.int64)
             begin, end = np.triu_indices(route.size, 1)
             np.minimum.at(times, (way[begin], way[end]), (since[end] - since[begin] + transfer_s).astype(np.int32))
-    times[np.arange(called.size), np.arange(called.size)] = 0
     close(times, np.empty(times.shape[1], np.int32), NEVER)
     return called, np.where(times < NEVER, times - transfer_s, NEVER).astype(np.int32)

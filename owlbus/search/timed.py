@@ -53,6 +53,7 @@ class TimedChain(Chain):
     """
 
     exchanges = False
+    _rise: float
 
     def __init__(
         self,
@@ -75,12 +76,11 @@ class TimedChain(Chain):
             raise UsageError(msg)
         self.goal = objective
         self._now_units, self._best_units, self._since_gain = 0, 0, 0
-        self._rise = 0.0
         self._best_rows = np.zeros((n_routes, 1), np.int32), np.zeros(n_routes, np.int64)
         super().__init__(case, Objective(), limits, n_routes, rng, wishes)
         transfer_s, unserved_s = case.rule.transfer_s, case.rule.unserved_s
         links, weight, tick_s, unit = in_ticks(_link_square(case), stop_trips(case), transfer_s, unserved_s)
-        stops = max(2, limits.min_stops), most_stops(case, limits, spare=0)
+        stops = limits.min_stops, most_stops(case, limits, spare=0)
         self._graph = build_graph(links, weight, transfer_s // tick_s, stops, unserved_s // tick_s)
         self._unit = tick_s * unit
         self._unserved = int(weight.sum()) * int(self._graph.worst)
