@@ -17,7 +17,7 @@ from owlbus.kernels.listing import list_routes
 from owlbus.kernels.loads import assign_rides
 from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
-from owlbus.search import Case
+from owlbus.search import Case, Objective
 
 MIX, LOW = 0x9E3779B97F4A7C15, 2**64 - 1
 
@@ -339,7 +339,9 @@ def test_of_equally_fast_rides_the_one_without_a_change_wins_though_its_walk_is_
 def test_rides_between_the_last_of_many_stops_and_few_links_are_found():
     network, demand = city(9, [(6, 7), (7, 8)], {(6, 8): 1.0})
     plan = Plan((Route([6, 7], "A"), Route([7, 8], "B")), network.fingerprint)
-    legs, boardings, changes, sums = riders_of(Case.build(network, demand), plan)
+    case = Case.build(network, demand)
+    legs, boardings, changes, sums = riders_of(case, plan)
+    assert case.value(plan, Objective()) == 1024
     assert legs == [0, 0, 1, 1, 0, 1, 0]
     assert boardings == [[1024, 0], [0, 1024]]
     assert changes == [0] * 7 + [1024, 0]

@@ -51,6 +51,32 @@ def test_a_whole_number_is_drawn_from_the_next_random_number(seed, n):
     assert moves.below(dice_of(seed), n) == int((split_mix(seed)[1] >> 11) / 2**53 * n)
 
 
+def seed_of(bits):
+    """State of the random numbers from which `bits` are drawn next."""
+    z = bits
+    for factor, shift in ((0x94D049BB133111EB, 31), (0xBF58476D1CE4E5B9, 27), (1, 30)):
+        shifted = z
+        for _ in range(64 // shift):
+            z = shifted ^ (z >> shift)
+        z = z * pow(factor, -1, 2**64) & MASK
+    return (z - 0x9E3779B97F4A7C15) & MASK
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 1_252, 20_011, 2**31 - 1, 2**52 + 1])
+def test_the_largest_roll_still_lies_below(n):
+    assert split_mix(seed_of(MASK))[1] == MASK
+    assert moves.roll(dice_of(seed_of(MASK))) == 1 - 2**-53
+    assert moves.below(dice_of(seed_of(MASK)), n) == n - 1
+
+
+@pytest.mark.parametrize("last", [1, 7])
+def test_the_largest_roll_draws_the_last_kind_of_move_that_has_a_chance(last):
+    kinds = np.zeros((3, moves.N_MOVES))
+    kinds[0, last:] = 0.7
+    for bits, wanted in ((MASK, last), (0, last)):
+        assert moves.draw_kind(kinds, dice_of(seed_of(bits))) == wanted
+
+
 @given(st.integers(0, MASK), st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=1, max_size=7))
 def test_a_stop_is_drawn_where_the_running_sum_passes_the_roll(seed, pull):
     at = (split_mix(seed)[1] >> 11) / 2**53
