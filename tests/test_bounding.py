@@ -174,7 +174,7 @@ def towns(draw):
     people = {h: 1.0 + h for h in range(n)}
     network, demand = city(n + islands, links, trips, seconds=seconds, sheds=sheds, presence=people)
     rule = ServiceRule(
-        draw(st.sampled_from([1.0, 1.5])), draw(st.sampled_from([0, 60, 200])), draw(st.sampled_from([0, 60])), draw(st.integers(0, 1))
+        draw(st.sampled_from([0.0, 1.0, 1.5])), draw(st.sampled_from([0, 60, 200])), draw(st.sampled_from([0, 60])), draw(st.integers(0, 1))
     )
     beside = {a: [b for way in both for b in way[1:] if way[0] == a] for a in range(n)}
 

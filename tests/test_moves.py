@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import networkx as nx
@@ -258,3 +259,25 @@ def test_a_path_that_does_not_fit_or_that_no_link_begins_is_none():
         assert moves.append_path(case.graph, drive, np.zeros(width, np.int32), 1, 3, dice) == wanted
     for target in (4, 5):
         assert moves.append_path(case.graph, drive, np.zeros(4, np.int32), 1, target, dice) == -1
+
+
+def test_of_equally_fast_ways_each_is_taken_alike_often():
+    network, _ = city(6, [(0, k) for k in range(1, 5)] + [(k, 5) for k in range(1, 5)], {})
+    case = Case.build(network, city(6, [], {})[1])
+    drive, dice, taken, out = case.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
+    for _ in range(4000):
+        assert moves.append_path(case.graph, drive, out, 1, 5, dice) == 3
+        taken[int(out[1])] += 1
+    assert sorted(taken) == [1, 2, 3, 4]
+    assert max(abs(count / 4000 - 1 / 4) for count in taken.values()) < 0.03
+
+
+def test_of_stops_that_fit_into_a_link_each_is_inserted_alike_often():
+    network, _ = city(6, [(0, 5), *((k, end) for k in range(1, 5) for end in (0, 5))], {})
+    case = Case.build(network, city(6, [], {})[1])
+    drive, dice, taken, out = case.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
+    for _ in range(4000):
+        assert moves.propose(case.graph, drive, np.ones(6), np.array([0, 5], np.int32), 2, out, 0, dice) == 3
+        taken[int(out[1])] += 1
+    assert sorted(taken) == [1, 2, 3, 4]
+    assert max(abs(count / 4000 - 1 / 4) for count in taken.values()) < 0.03
