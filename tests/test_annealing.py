@@ -299,6 +299,25 @@ def test_every_path_drawn_between_given_terminals_joins_them(ends):
         assert chain.route(0)[[0, -1]].tolist() == list(ends)
 
 
+def test_between_given_terminals_the_first_drawn_path_is_the_fastest_and_others_lead_by_a_stop():
+    network, demand = city(5, [(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)], {(3, 4): 9.0})
+    for n_draws, wanted in ((1, [0, 1, 2]), (30, [0, 3, 4, 2])):
+        case, wishes = Case.build(network, demand), Wishes(terminals=(("N1", 0, 2),))
+        chain = Chain(case, Objective(), BOUND, 1, np.random.default_rng(0), wishes)
+        assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == (9 * 1024 if 3 in wanted else 0)
+        assert chain.route(0).tolist() == wanted
+
+
+def test_of_equally_good_drawn_paths_the_first_stays():
+    case = Case.build(NETWORK, city(SIDE**2, [], {})[1])
+    for seed in range(3):
+        first, best = (chain_on(Plan(LINES[:1], NETWORK.fingerprint), case=case, seed=seed) for _ in range(2))
+        for chain, n_draws in ((first, 1), (best, 50)):
+            chain.lay(0, np.zeros(0, np.int32))
+            assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == 0
+        assert first.route(0).tolist() == best.route(0).tolist()
+
+
 @pytest.mark.parametrize("dead_end", [0, 3])
 def test_every_second_path_begins_at_an_unmet_stop_so_that_dead_ends_are_met(dead_end):
     """A way that leads by a dead end passes the stop before it twice, unless it begins or ends there."""

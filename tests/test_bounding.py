@@ -230,8 +230,9 @@ def test_the_bound_of_a_change_counts_what_it_promises_and_nothing_more(town):
     twin, kernels = _Twin(case, rest), _Kernels(case, rest)
     for line in courses:
         assert kernels.hold(line) == twin.hold(line)
-        linked = [b for a, b in twin.lag if a == line[0] and b not in line]
-        for fresh in (*courses, line[1:], line[-2::-1], *([stop, *line] for stop in linked)):
+        longer = [[b, *line] for a, b in twin.lag if a == line[0] and b not in line]
+        shorter = [line[:p] + line[p + 1 :] for p in range(1, len(line) - 1) if (line[p - 1], line[p + 1]) in twin.lag]
+        for fresh in (*courses, line[1:], line[-2::-1], *longer, *shorter):
             most, found = kernels.most(fresh)
             places = [line.index(stop) for stop in fresh if stop in line]
             assert found == (places in (sorted(places), sorted(places)[::-1]))
