@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -159,6 +160,34 @@ def test_the_temperature_falls_from_hot_to_cold_by_equal_factors(hot, cold, half
     assert accepted / always == pytest.approx(0.5 if half else 0.0, abs=0.05), "a loss of 10^4 lies in the middle of 10^12 to 10^-4"
 
 
+@pytest.mark.parametrize(("chance", "within"), [(0.5, 6), (0.15, 0.5)])
+def test_a_kind_of_move_whose_last_sixteen_kept_no_limit_is_drawn_three_times_in_a_row_to_be_tried(chance, within):
+    """On a line nothing can be inserted, and a cold search refuses to trim; each 250 moves on a route begin anew."""
+    links = [(s, s + 1) for s in range(9)]
+    network, demand = city(10, links, {(s, s + 1): 9.0 for s in range(9)})
+    chain = chain_on(Plan((Route(list(range(10)), "A"),), network.fingerprint), objective=Objective(), case=Case.build(network, demand))
+    kinds, blocks = np.zeros((3, 8)), 20
+    kinds[0, :4], kinds[0, 4:] = chance, 1.0
+    chain._choose_kinds, chain._kinds = lambda: None, kinds
+    chain.anneal(blocks * 250, 1e-3, 1e-3)
+    assert kinds[1].sum() == kinds[1, [0, 4]].sum() == blocks * 250
+    assert kinds[1, 0] / blocks == pytest.approx(16 + (250 - 16 / chance) * chance**3, abs=within)
+
+
+def test_a_route_gives_way_to_the_next_after_sixteen_changes_or_a_block_of_moves():
+    lines = [list(range(5)), list(range(5, 10))]
+    links = [step for line in lines for step in pairwise(line)]
+    network, demand = city(10, links, dict.fromkeys(links, 9.0))
+    apart = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
+    still = chain_on(apart, objective=Objective(), case=Case.build(network, demand))  # where a cold search changes nothing
+    for chain, heat in ((chain_on(plan_a()), 1e15), (still, 1e-3)):
+        before = int(chain._rest[0][3])
+        chain.anneal(1_000, heat, heat)
+        turns, changes = int(chain._rest[0][3]) - before, int(chain._kinds[2].sum())
+        assert turns == (1_000 / 250 if chain is still else math.ceil(changes / 16))
+        assert (changes == 0) == (chain is still)
+
+
 BOUND = RouteLimits(
     max_length_m=9_000, min_length_m=1, max_ride_s=9_000, max_circuity=3.0, max_stops=9, min_stops=2, max_total_length_m=20_000
 )
@@ -220,13 +249,13 @@ def test_buses_cover_the_round_trip(cycle_s, headway_s, buses):
     assert anneal.buses_of(float(cycle_s), float(headway_s)) == buses
 
 
-def drawn(limits=BOUND, wishes=None, seed=0, unmet=(), objective=Objective(), lines=LINES[1:]):  # noqa: B008 -- never changed
+def drawn(limits=BOUND, wishes=None, seed=0, unmet=(), objective=Objective(), lines=LINES[1:], n_draws=400):  # noqa: B008 -- never changed
     """Stops of the route that is drawn into the empty first place beside `lines`, and what it adds."""
     chain = Chain(Case.build(NETWORK, DEMAND), objective, limits, 1 + len(lines), np.random.default_rng(seed), wishes)
     for k, line in enumerate(lines):
         chain.lay(1 + k, line.stops)
     rest = plan_now(chain)
-    gain = chain.draw(0, chain.bounds(), np.array(unmet, np.int32))
+    gain = chain.draw(0, chain.bounds(), np.array(unmet, np.int32), n_draws)
     return chain, rest, gain
 
 
@@ -260,6 +289,45 @@ def test_the_drawn_route_leads_by_an_unmet_stop_between_its_terminals(ends):
         if ends:
             wanted = {stop for stop in ends[0][1:] if stop >= 0}
             assert wanted <= {stops[0], stops[-1]}
+
+
+@pytest.mark.parametrize("ends", [(0, 15), (15, 0), (0, 5), (5, 0)])
+def test_every_path_drawn_between_given_terminals_joins_them(ends):
+    for seed in range(5):
+        chain, _, gain = drawn(wishes=Wishes(terminals=(("N1", *ends),)), seed=seed, lines=(), n_draws=1)
+        assert gain >= 0
+        assert chain.route(0)[[0, -1]].tolist() == list(ends)
+
+
+def test_between_given_terminals_the_first_drawn_path_is_the_fastest_and_others_lead_by_a_stop():
+    network, demand = city(5, [(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)], {(3, 4): 9.0})
+    for n_draws, wanted in ((1, [0, 1, 2]), (30, [0, 3, 4, 2])):
+        case, wishes = Case.build(network, demand), Wishes(terminals=(("N1", 0, 2),))
+        chain = Chain(case, Objective(), BOUND, 1, np.random.default_rng(0), wishes)
+        assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == (9 * 1024 if 3 in wanted else 0)
+        assert chain.route(0).tolist() == wanted
+
+
+def test_of_equally_good_drawn_paths_the_first_stays():
+    case = Case.build(NETWORK, city(SIDE**2, [], {})[1])
+    for seed in range(3):
+        first, best = (chain_on(Plan(LINES[:1], NETWORK.fingerprint), case=case, seed=seed) for _ in range(2))
+        for chain, n_draws in ((first, 1), (best, 50)):
+            chain.lay(0, np.zeros(0, np.int32))
+            assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == 0
+        assert first.route(0).tolist() == best.route(0).tolist()
+
+
+@pytest.mark.parametrize("dead_end", [0, 3])
+def test_every_second_path_begins_at_an_unmet_stop_so_that_dead_ends_are_met(dead_end):
+    """A way that leads by a dead end passes the stop before it twice, unless it begins or ends there."""
+    names = [dead_end, *(stop for stop in range(4) if stop != dead_end)]
+    links = [(names[a], names[b]) for a, b in ((0, 1), (1, 2), (2, 3), (3, 1))]
+    network, demand = city(4, links, {(names[2], names[3]): 9.0})
+    for seed in range(5):
+        chain = Chain(Case.build(network, demand), Objective(), BOUND, 1, np.random.default_rng(seed))
+        assert chain.draw(0, chain.bounds(), np.array([dead_end], np.int32), 2) >= 0
+        assert chain.route(0)[0] == dead_end
 
 
 def test_a_route_exactly_as_long_as_its_seconds_say_is_laid():

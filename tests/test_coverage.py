@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from cities import city, slow_rides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from owlbus.demand import Demand
 from owlbus.errors import DataError, UsageError
 from owlbus.kernels import bounding, coverage, holding, moves
 from owlbus.kernels.metres import shortest_m
@@ -87,7 +89,8 @@ def test_pairs_with_trips_stand_in_the_rows_of_both_their_hexes(case):
     rows = np.repeat(np.arange(case.n_rows), np.diff(case.indptr))
     assert np.all(np.diff(rows * case.n_rows + case.partner) > 0)
     either = case.weight + case.weight.T
-    assert np.array_equal(case.pair_units.sum(axis=0), either[rows, case.partner])
+    there, home = case.weight[rows, case.partner], case.weight[case.partner, rows]
+    assert case.pair_units.tolist() == ([(there + home).tolist()] if case.is_symmetric else [there.tolist(), home.tolist()])
     assert np.count_nonzero(either) == rows.size
     assert np.array_equal(case.pair_limit_s[0], case.limit_s[rows, case.partner])
     assert case.is_symmetric or np.array_equal(case.pair_limit_s[1], case.limit_s[case.partner, rows])
@@ -389,8 +392,53 @@ def test_trips_within_reach_of_stops_are_rows_and_all_others_count_in_the_total_
         assert case.hexes.tolist() == list(hexes)
         rows = {(int(case.hexes[a]), int(case.hexes[b])): units / 1024 for a, b, units in zip(*case.trips, strict=True)}
         assert rows == {pair: units for pair, units in trips.items() if set(pair) <= set(hexes)}
+        assert case.row_of.tolist() == [list(hexes).index(h) if h in hexes else -1 for h in range(4)]
         everything = 3 * sum(trips.values()) + 5 * 8
         assert case.total_value(Objective(3, 5)) == everything * 1024
+
+
+def test_the_least_count_of_trips_has_a_row_and_what_rounds_to_nothing_has_none():
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 1): 1 / 1024, (1, 2): 2.0})
+    assert Case.build(network, demand).trips[2].tolist() == [1, 2048]
+    columns = {"hour": [24, 24], "origin": [0, 1], "destination": [1, 2], "trips": [1 / 1024, 9.0]}
+    nights = tuple(dt.date(2013, 3, 11) + dt.timedelta(days=day) for day in range(3))
+    rare = Demand.from_rows(4, {"night": [0, 1], **columns}, nights=nights)
+    case = Case.build(network, rare)
+    assert case.trips[2].tolist() == [3 * 1024]
+    assert case.partner.tolist() == [2, 1]
+
+
+def test_trips_that_one_number_does_not_hold_are_refused():
+    network, _ = city(3, [(0, 1), (1, 2)], {})
+    most = 2**21 - 1 / 1024
+    for trips, fits in (({(0, 1): most}, True), ({(0, 1): most - 5, (1, 0): 5.0}, True), ({(0, 1): most, (1, 0): 1 / 1024}, False)):
+        demand = city(3, [], trips)[1]
+        if fits:
+            assert Case.build(network, demand).pair_units.max() == 2**31 - 1
+            continue
+        with pytest.raises(
+            DataError, match=r"^trips between two hexes must stay below 2,097,152 a night, got 2,097,152; use a larger unit$"
+        ):
+            Case.build(network, demand)
+
+
+def test_a_case_shows_its_sizes_and_none_of_its_long_arrays():
+    shown = repr(Case.build(*city(3, [(0, 1)], {(0, 1): 1.0})))
+    assert not [name for name in ("indptr", "partner", "pair_units", "pair_limit_s", "graph", "trips", "_dense") if f" {name}=" in shown]
+    assert " total_trips_units=1024," in shown
+
+
+def test_where_no_path_leads_no_ride_is_short_enough():
+    network, demand = city(4, [(0, 1), (2, 3)], {(0, 3): 1.0, (0, 1): 1.0})
+    case = Case.build(network, demand, ServiceRule(1.0, 0, 0))
+    assert case.limits_of(*case.trips[:2]).tolist() == [200.0, -1.0]
+    assert case.limit_s.tolist() == [[0, 200, -1, -1], [200, 0, -1, -1], [-1, -1, 0, 200], [-1, -1, 200, 0]]
+
+
+def test_on_a_network_without_a_link_no_metres_lead_anywhere():
+    network, demand = city(2, [], {})
+    metres = Case.build(network, demand).drive()[1]
+    assert [[int(shortest_m(metres, a, b)) for b in (0, 1)] for a in (0, 1)] == network.drive_m.tolist()
 
 
 def test_nothing_to_serve_is_worth_one_unit_so_that_shares_are_defined():

@@ -17,7 +17,7 @@ from owlbus.kernels.listing import list_routes
 from owlbus.kernels.loads import assign_rides
 from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
-from owlbus.search import Case
+from owlbus.search import Case, Objective
 
 MIX, LOW = 0x9E3779B97F4A7C15, 2**64 - 1
 
@@ -309,3 +309,40 @@ def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_th
     )
     assert [side[:3, :5].tolist() for side in (ahead, back)] == hand[2].tolist()
     assert (boardings.tolist(), changes.tolist(), sums.tolist()) == (hand[3].tolist(), hand[4].tolist(), hand[5].tolist())
+
+
+def riders_of(case, plan):
+    """Legs of the one trip of a case, and what `assign_rides` says of it: boardings by route, changes by stop and sums."""
+    rule, routes, walk_m = case.rule, case.pad(plan), case.network.shed_walk_m
+    legs = fastest_legs(case.graph, routes, walk_m, case.limit_s, *case.trips[:2], float(rule.transfer_s), rule.max_transfers)
+    _, _, boardings, changes, sums = assign_rides(
+        case.graph, routes, walk_m, case.demand_arrays, float(rule.transfer_s), rule.max_transfers
+    )
+    return legs[0].tolist(), boardings.tolist(), changes.tolist(), sums.tolist()
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_of_equally_fast_rides_the_one_without_a_change_wins_though_its_walk_is_longer(order):
+    # From hex 0 to hex 3: by the stop of hex 0 with a change at 2, or 400 m on foot to stop 1 and on board to the end.
+    links, seconds = [(0, 2), (2, 3), (1, 3)], {(1, 3): 300, (0, 2): 100, (2, 3): 200}
+    both = seconds | {way[::-1]: lag for way, lag in seconds.items()}
+    network, demand = city(4, links, {(0, 3): 5.0}, seconds=both, sheds={1: (0,)})
+    lines = ([1, 3], [0, 2], [2, 3])
+    plan = Plan(tuple(Route(lines[k], f"R{k}") for k in order), network.fingerprint)
+    direct, units = order.index(0), 5 * 1024
+    legs, boardings, changes, sums = riders_of(Case.build(network, demand, ServiceRule(transfer_s=0)), plan)
+    assert legs == [direct, 0, 1, -1, -1, -1, 400]
+    assert boardings == [[units * (k == direct), 0] for k in range(3)]
+    assert (sum(changes), sums) == (0, [units, units * 300, units * 400, 0])
+
+
+def test_rides_between_the_last_of_many_stops_and_few_links_are_found():
+    network, demand = city(9, [(6, 7), (7, 8)], {(6, 8): 1.0})
+    plan = Plan((Route([6, 7], "A"), Route([7, 8], "B")), network.fingerprint)
+    case = Case.build(network, demand)
+    legs, boardings, changes, sums = riders_of(case, plan)
+    assert case.value(plan, Objective()) == 1024
+    assert legs == [0, 0, 1, 1, 0, 1, 0]
+    assert boardings == [[1024, 0], [0, 1024]]
+    assert changes == [0] * 7 + [1024, 0]
+    assert sums == [1024, 1024 * 400, 0, 1024]

@@ -15,6 +15,7 @@ RANGES = [
     (ServiceRule, "detour_s", 0, math.inf),
     (ServiceRule, "transfer_s", 0, math.inf),
     (ServiceRule, "max_transfers", 0, 1),
+    (ServiceRule, "unserved_s", 1, math.inf),
     (RouteLimits, "max_length_m", 1, math.inf),
     (RouteLimits, "min_length_m", 0, 45_000),
     (RouteLimits, "max_ride_s", 1, math.inf),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import networkx as nx
@@ -49,6 +50,32 @@ def test_random_numbers_are_the_same_everywhere(seed):
 @given(st.integers(0, MASK), st.integers(1, 9))
 def test_a_whole_number_is_drawn_from_the_next_random_number(seed, n):
     assert moves.below(dice_of(seed), n) == int((split_mix(seed)[1] >> 11) / 2**53 * n)
+
+
+def seed_of(bits):
+    """State of the random numbers from which `bits` are drawn next."""
+    z = bits
+    for factor, shift in ((0x94D049BB133111EB, 31), (0xBF58476D1CE4E5B9, 27), (1, 30)):
+        shifted = z
+        for _ in range(64 // shift):
+            z = shifted ^ (z >> shift)
+        z = z * pow(factor, -1, 2**64) & MASK
+    return (z - 0x9E3779B97F4A7C15) & MASK
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 1_252, 20_011, 2**31 - 1, 2**52 + 1])
+def test_the_largest_roll_still_lies_below(n):
+    assert split_mix(seed_of(MASK))[1] == MASK
+    assert moves.roll(dice_of(seed_of(MASK))) == 1 - 2**-53
+    assert moves.below(dice_of(seed_of(MASK)), n) == n - 1
+
+
+@pytest.mark.parametrize("last", [1, 7])
+def test_the_largest_roll_draws_the_last_kind_of_move_that_has_a_chance(last):
+    kinds = np.zeros((3, moves.N_MOVES))
+    kinds[0, last:] = 0.7
+    for bits, wanted in ((MASK, last), (0, last)):
+        assert moves.draw_kind(kinds, dice_of(seed_of(bits))) == wanted
 
 
 @given(st.integers(0, MASK), st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=1, max_size=7))
@@ -232,3 +259,25 @@ def test_a_path_that_does_not_fit_or_that_no_link_begins_is_none():
         assert moves.append_path(case.graph, drive, np.zeros(width, np.int32), 1, 3, dice) == wanted
     for target in (4, 5):
         assert moves.append_path(case.graph, drive, np.zeros(4, np.int32), 1, target, dice) == -1
+
+
+def test_of_equally_fast_ways_each_is_taken_alike_often():
+    network, _ = city(6, [(0, k) for k in range(1, 5)] + [(k, 5) for k in range(1, 5)], {})
+    case = Case.build(network, city(6, [], {})[1])
+    drive, dice, taken, out = case.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
+    for _ in range(4000):
+        assert moves.append_path(case.graph, drive, out, 1, 5, dice) == 3
+        taken[int(out[1])] += 1
+    assert sorted(taken) == [1, 2, 3, 4]
+    assert max(abs(count / 4000 - 1 / 4) for count in taken.values()) < 0.03
+
+
+def test_of_stops_that_fit_into_a_link_each_is_inserted_alike_often():
+    network, _ = city(6, [(0, 5), *((k, end) for k in range(1, 5) for end in (0, 5))], {})
+    case = Case.build(network, city(6, [], {})[1])
+    drive, dice, taken, out = case.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
+    for _ in range(4000):
+        assert moves.propose(case.graph, drive, np.ones(6), np.array([0, 5], np.int32), 2, out, 0, dice) == 3
+        taken[int(out[1])] += 1
+    assert sorted(taken) == [1, 2, 3, 4]
+    assert max(abs(count / 4000 - 1 / 4) for count in taken.values()) < 0.03

@@ -92,7 +92,7 @@ def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> 
     n
         Stops on the route.
     ahead_s, back_s
-        Written: seconds from the first stop to each place, and from each place back to the first, shape (M,).
+        Written: seconds from the first stop to each place, and from each place back to the first, shape (M,), M >= 1.
 
     Returns
     -------
@@ -101,9 +101,8 @@ def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> 
     """
     link_s, link_m = graph[2], graph[3]
     ahead_m, back_m = 0, 0
-    if n > 0:
-        ahead_s[0] = 0
-        back_s[0] = 0
+    ahead_s[0] = 0
+    back_s[0] = 0
     for p in range(1, n):
         there = find_link(graph, stops[p - 1], stops[p])
         home = find_link(graph, stops[p], stops[p - 1])

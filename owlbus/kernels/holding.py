@@ -68,7 +68,7 @@ def new_held(n_stops: int, n_hexes: int, max_entries: int, n_routes: int, ways: 
         np.zeros(most_rows + 1, np.int64),  # first entry of each row
         np.zeros(max_entries, np.int32),  # place of each entry
         np.zeros(most_rows, np.int64),  # trips of each row, all that it serves
-        np.full(most_rows, -1, np.int32),  # first listed pair of each row
+        np.zeros(most_rows, np.int32),  # first listed pair of each row
         np.zeros((ways * most_rows * most_rows, 3), np.int32),  # served pairs of rows: the other row, trips, next pair of the same row
         np.zeros((most_misses, 3), np.int32),  # trips to columns that are not served: row, column, way
         np.zeros(SHORTCUTS + 1, np.int64),  # trips whose rides are that much too long, or less

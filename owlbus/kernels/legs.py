@@ -39,10 +39,10 @@ def fastest_legs(
         int32 (P, 7): route, place to board and to alight; the same of the second ride, whose route is -1 without a
         transfer; metres of walk at both ends. A pair that is not served has -1 as first route.
     """
-    n_routes = routes[1].shape[0]
+    _, n_stops, ahead_s, back_s = routes
+    n_routes = n_stops.shape[0]
     indptr, entries = _places(graph, routes, walk_m, limit_s.shape[0])
     meet_indptr, meetings = _meetings(routes, graph[0].shape[0] - 1)
-    ahead_s, back_s = routes[2], routes[3]
     legs = np.full((origin.shape[0], 7), -1, np.int32)
     for row in range(origin.shape[0]):
         o, d = origin[row], destination[row]

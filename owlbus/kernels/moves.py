@@ -57,8 +57,8 @@ def roll(dice: Any) -> float:
 
 @inlined
 def below(dice: Any, n: int) -> int:
-    """Whole number in [0, n)."""
-    return min(int(roll(dice) * n), n - 1)
+    """Whole number in [0, n), n below 2**53: the largest roll is one step below 1, and so much of n rounds to less than n."""
+    return int(roll(dice) * n)
 
 
 @inlined
@@ -148,7 +148,7 @@ def draw_kind(kinds: Any, dice: Any) -> int:
     Parameters
     ----------
     kinds
-        float64 (3, `N_MOVES`), of which the first row is the running sum of their chances.
+        float64 (3, `N_MOVES`), of which the first row is the running sum of their chances, above 0 in the end.
     dice
         Random state.
 
@@ -159,7 +159,7 @@ def draw_kind(kinds: Any, dice: Any) -> int:
     """
     at = roll(dice) * kinds[0, N_MOVES - 1]
     kind = 0
-    while kind < N_MOVES - 1 and kinds[0, kind] <= at:
+    while kinds[0, kind] <= at:
         kind += 1
     return kind
 
@@ -294,7 +294,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     stops, n
         The route, n >= 2.
     out
-        Written: the neighbour, shape (M,); it may pass a stop twice.
+        Written: the neighbour, shape (M,), M >= n; it may pass a stop twice.
     kind
         Move, in [0, `N_MOVES`).
     dice
@@ -311,8 +311,6 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         if x < 0:
             return -1
         m = _copy(stops, ZERO, p + 1, out, ZERO)
-        if m < 0 or m >= out.shape[0]:
-            return -1
         out[m] = x
         return _copy(stops, p + 1, n, out, m + 1)
     if kind == 1:  # leave out a stop between two that are linked
@@ -337,7 +335,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         if roll(dice) < 0.5:
             reverse(out, m)
         if kind != 3:
-            m -= 1 + below(dice, min(4, m - 1)) if m > 1 else 0
+            m -= 1 + below(dice, min(4, m - 1))
         if kind != 4:
             if kind == 5:
                 reverse(out, m)
