@@ -140,7 +140,7 @@ class SearchLimit(Protocol):
     """When a search ends."""
 
     def reason_to_end(self, now: Snapshot) -> str | None:
-        """Return why the search ends now, or None."""
+        """Return why the search ends where it is `now`, in words that "because" can stand before; None to go on."""
 
 
 DEFAULT_STEPS = 600_000
@@ -155,7 +155,7 @@ class MaxSteps:
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once `steps` moves were tried."""
-        return f"{self.steps} steps done" if now.steps >= self.steps else None
+        return f"the limit of {moves_text(self.steps)} was reached" if now.steps >= self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class MaxSeconds:
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once `seconds` have passed."""
-        return f"{self.seconds:g} s passed" if now.elapsed_s >= self.seconds else None
+        return f"the limit of {self.seconds:g} s was reached" if now.elapsed_s >= self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class NoGain:
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once `steps` moves in a row brought nothing."""
-        return f"no gain in {self.steps} steps" if now.steps_since_gain >= self.steps else None
+        return f"{moves_text(self.steps)} in a row brought no better plan" if now.steps_since_gain >= self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,4 +189,11 @@ class TargetGap:
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once bound and best lie close enough."""
         gap = now.bound_share / now.best_share - 1 if now.best_share > 0 else math.inf
-        return f"gap {gap:.3f} is within {self.gap_share:g}" if gap <= self.gap_share else None
+        if gap > self.gap_share:
+            return None
+        return f"the proven bound is {100 * gap:.1f}% above the plan, and {100 * self.gap_share:g}% was asked for"
+
+
+def moves_text(steps: int) -> str:
+    """Return a number of moves in words: `steps` with its thousands set apart."""
+    return f"{steps:,} move{'s' * (steps != 1)}"

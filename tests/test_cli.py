@@ -120,7 +120,7 @@ def test_a_plan_is_a_whole_run_directory(made: Path) -> None:
 
 def test_a_run_tells_what_it_read_and_chose(made: Path, town: Town) -> None:
     about = read_run(made)
-    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, "300 steps done", 2)
+    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, "the limit of 300 moves was reached", 2)
     assert [entry["name"] for entry in about["inputs"]] == [town.calls, town.taxi, town.area]
     assert set(about["timings_s"]) >= {"grid", "demand", "network", "search", "score"}
 
@@ -253,6 +253,18 @@ def failures() -> list[tuple[str, list[str], int, str]]:
             "invalid value for '--routes' / '-k': it must be a whole number; see owlbus plan --help",
         ),
         ("an unknown command", ["plam"], 2, "no such command 'plam'"),
+        (
+            "no share",
+            ["plan", "RECORDS", "--min-presence", "most", *out],
+            2,
+            "invalid value for '--min-presence': it must be a share, such as 0.1 or 10%, got 'most'; see owlbus plan --help",
+        ),
+        (
+            "a percent of more than all",
+            ["plan", "RECORDS", "--min-presence", "142%", *out],
+            2,
+            "--min-presence must lie in [0, 1], got 1.42",
+        ),
         ("a percent", ["plan", "RECORDS", "--min-presence", "42", *out], 2, "--min-presence must lie in [0, 1], got 42; 42 % reads 0.42"),
         ("an unknown city", ["plan", "--city", "atlantis", *out], 2, "sample city must be one of seoul, got 'atlantis'"),
         ("an unknown objective", ["plan", "RECORDS", "--objective", "profit", *out], 2, "an objective must read served, direct, presence"),
@@ -396,7 +408,7 @@ def test_ctrl_c_in_the_search_keeps_the_best_plan(
     assert run(["plan", *town.records, "--out", str(out), "--routes", "2"]) == 130
     assert check_run(out) == []
     assert read_run(out)["ended_by"] == "interrupted"
-    assert "Search ended by: interrupted" in capsys.readouterr().err
+    assert "The search was interrupted; seed 0." in capsys.readouterr().err
 
 
 def test_ctrl_c_before_there_is_a_plan_writes_nothing(

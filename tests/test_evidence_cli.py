@@ -171,7 +171,7 @@ def test_improve_lists_steps_and_draws_the_curve(made, capsys, tmp_path):
     assert all(row["stops_changed"] <= row["stops_allowed"] for row in shown["curve"])
     assert {file.name for file in out.iterdir()} == {"curve.csv", "curve.png", "improve.json", "plan.geojson", "run.json", "steps.csv"}
     assert len((out / "steps.csv").read_text().splitlines()) == len(shown["steps"]) + (1 if shown["steps"] else 0)
-    assert run(["improve", given(made), "--change", "20", "--steps", "500", "-q"]) == 0
+    assert run(["improve", given(made), "--change", "20%", "--steps", "500", "-q"]) == 0
 
 
 def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
@@ -295,8 +295,9 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
         (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must be at least 1, got 0"),
         (["explain", "PLAN", "via"], 2, "via needs a name: a stop, a place or LON,LAT"),
-        (["improve", "PLAN", "--change", "200"], 2, "--change must be percent in [0, 100], such as 10 or 5,10,20, got '200'"),
-        (["improve", "PLAN", "--change", "x"], 2, "got 'x'"),
+        (["improve", "PLAN", "--change", "10"], 2, "--change must lie in [0, 1], got 10; 42 % reads 0.42 or 42%"),
+        (["improve", "PLAN", "--change", "5%,110%"], 2, "--change must lie in [0, 1], got 1.1"),
+        (["improve", "PLAN", "--change", "5%,x"], 2, "--change must be shares, such as 0.1 or 5%,10%,20%, got '5%,x'"),
         (["sweep", "--run", "RUN", "--routes", "9"], 2, "must be a range, such as --routes 1:20, got 0 ranges"),
         (["sweep", "--run", "RUN", "--routes", "1:3", "--fleet", "1:9"], 2, "must be a range, such as --routes 1:20, got 2 ranges"),
         (["sweep", "--run", "RUN", "--routes", "0:3"], 2, "routes to sweep must be whole numbers in [1, 64], got 0"),

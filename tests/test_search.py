@@ -115,9 +115,9 @@ def test_presence_counts_people_once():
 
 def test_the_search_says_why_it_ended():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
-    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by == "100 steps done"
-    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by == "no gain in 500 steps"
-    assert plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by == "0.2 s passed"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by == "the limit of 100 moves was reached"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by == "500 moves in a row brought no better plan"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by == "the limit of 0.2 s was reached"
 
 
 def test_the_trace_never_falls():

@@ -11,8 +11,8 @@ import typer
 from owlbus.cli.chain import SYNTHETIC, announce_compilation, plan_name, settings_of_run, warn
 from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, rule_of
+from owlbus.cli.shares import shares_of
 from owlbus.cli.talk import talking
-from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,9 +38,9 @@ def improve(
     talk: TalkOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="GeoJSON, CSV of way-points, or GTFS.")],
     change: Annotated[
-        str, typer.Option("--change", metavar="PERCENT", help="Stops that may change; several with commas.", rich_help_panel=_PANEL)
-    ] = "10",
-    curve: Annotated[bool, typer.Option("--curve", metavar="", help="The same as --change 0,5,10,20,40.", rich_help_panel=_PANEL)] = False,
+        str, typer.Option("--change", metavar="SHARE", help="Share of stops that may change; several with commas.", rich_help_panel=_PANEL)
+    ] = "10%",
+    curve: Annotated[bool, typer.Option("--curve", metavar="", help="--change 0%,5%,10%,20%,40%.", rich_help_panel=_PANEL)] = False,
     keep_stop: Annotated[
         list[str] | None, typer.Option("--keep-stop", metavar="STOP", help="A stop that stays; may be repeated.", rich_help_panel=_PANEL)
     ] = None,
@@ -53,7 +53,7 @@ def improve(
     out: Annotated[str | None, OUT] = None,
 ) -> None:
     """
-    [bold]owlbus improve routes_2013.geojson --change 10 --keep-stop Sadang --out improved[/bold]
+    [bold]owlbus improve routes_2013.geojson --change 10% --keep-stop Sadang --out improved[/bold]
 
     Change at most so many of a plan's stops, terminals and named stops kept, with no more kilometres and buses than it has, and list every
     step with its gain: each leaves a plan that could run, so stop anywhere. With --curve: what 0, 5, 10, 20 and 40 % of change bring.
@@ -61,7 +61,7 @@ def improve(
     from owlbus.evidence.improve import CURVE, improve_plan
     from owlbus.search import Objective
 
-    shares = CURVE if curve else _shares(change)
+    shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
     with talking(talk) as voice:
         announce_compilation(voice)
@@ -195,18 +195,6 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
         "served_share_interval": interval,
         "presence_share_change": shown["presence_share_change"],
     }
-
-
-def _shares(text: str) -> tuple[float, ...]:
-    """Shares of ``10`` or ``5,10,20`` percent, ascending."""
-    try:
-        shares = tuple(sorted({float(part.strip().rstrip("%")) / 100 for part in text.split(",")}))
-    except ValueError:
-        shares = ()
-    if not shares or not 0 <= shares[0] <= shares[-1] <= 1:
-        msg = f"--change must be percent in [0, 100], such as 10 or 5,10,20, got {text!r}"
-        raise UsageError(msg)
-    return shares
 
 
 def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, settings: Mapping[str, Any], bounds: RouteLimits) -> None:

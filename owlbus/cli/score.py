@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, gate, plan_name, reference_of, require_share, settings_of_run, study_of, warn
+from owlbus.cli.chain import SYNTHETIC, gate, plan_name, reference_of, settings_of_run, study_of, warn
 from owlbus.cli.fixed import require_no_files
 from owlbus.cli.options import (
     LANG,
@@ -27,6 +27,7 @@ from owlbus.cli.options import (
     rule_of,
     sources_of,
 )
+from owlbus.cli.shares import require_share
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
 from owlbus.cli.talk import talking
 from owlbus.errors import DataError, FindingError

@@ -52,7 +52,7 @@ class Result:
         Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
         trips save where travel time counts.
     ended_by
-        Why the search ended, in words; ``interrupted`` after Ctrl-C.
+        Why the search ended, in words that "because" can stand before; ``interrupted`` after Ctrl-C.
     seed
         Seed that gives the same plan again under a step limit.
     steps, evaluations
@@ -114,7 +114,7 @@ class Result:
             ("share", f"{self.share:.1%}"),
             *([] if self.bound_share is None else [("proven bound", f"{self.bound_share:.1%}"), ("gap", f"{self.gap:.1%}")]),
             ("routes", f"{self.plan.n_routes}"),
-            ("ended by", self.ended_by),
+            ("ended because", "it was interrupted" if self.was_interrupted else self.ended_by),
             ("steps", f"{self.steps:,}"),
             ("time", f"{self.elapsed_s:.1f} s"),
             ("seed", f"{self.seed}"),
