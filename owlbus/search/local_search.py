@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from owlbus.limits import SearchLimit, ServiceRule
     from owlbus.network import Network
     from owlbus.plan import Plan
-    from owlbus.search.apart import Executor
+    from owlbus.search.executors import Executor
 
 MOST_ROUTES = 64
 _PAIRS = 4

@@ -12,20 +12,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from owlbus.errors import InfeasibleError, UsageError
+from owlbus.limits import moves_text
+from owlbus.search.result import INTERRUPTED
 from owlbus.search.travel_graph import TravelTimes, build_graph, check_inputs, lay_out, pad_routes, travel_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.kernels.transit import Bench, StopGraph
     from owlbus.kernels.transit_anneal import Chain
+    from owlbus.search.executors import Executor
 
 _HOTTEST, COLDEST = (0.5, 0.2), 0.03
 """First and last heat, in medians of what a worsening move adds to the cost; chains take the first heats in turn."""
@@ -35,22 +38,6 @@ DESCENT_SHARE = 0.05
 
 _PIECES = 200
 _PIECE_S = 0.02
-
-
-class Executor(Protocol):
-    """What runs chains side by side: `concurrent.futures`, or a Dask client."""
-
-    def submit(self, fn: Callable[..., ChainResult], /, *args: object) -> Future:
-        """Start a chain."""
-        ...
-
-
-class Future(Protocol):
-    """A chain under way."""
-
-    def result(self) -> ChainResult:
-        """Wait for it."""
-        ...
 
 
 class ChainResult(NamedTuple):
@@ -82,7 +69,7 @@ class TravelTimeResult(TravelTimes):
     steps, evaluations
         Moves proposed, and plans judged, over all chains.
     ended_by
-        Why the search ended, in words; ``interrupted`` after Ctrl-C.
+        Why the search ended, in words that "because" can stand before; ``interrupted`` after Ctrl-C.
     elapsed_s
         Seconds of the search, without compilation.
     trace
@@ -335,12 +322,14 @@ class _Clock:
 
     @property
     def reason(self) -> str:
-        """Why the search ended."""
+        """Why the search ended, in words that "because" can stand before."""
+        from owlbus.kernels.transit_anneal import BLOCK
+
         if self.stop.is_set():
-            return "interrupted"
+            return INTERRUPTED
         if self.limit_blocks is not None and self.blocks >= self.limit_blocks:
-            return f"{self.limit_blocks} blocks of moves done"
-        return f"{self.limit_s:g} s passed"
+            return f"the limit of {moves_text(self.limit_blocks * BLOCK)} was reached"
+        return f"the limit of {self.limit_s:g} s was reached"
 
     def next_piece(self, until_share: float) -> int:
         """Blocks to run before looking again; 0 at the given progress."""
