@@ -42,6 +42,14 @@ class ServiceRule:
     ------
     UsageError
         If a number is negative, `max_transfers` is neither 0 nor 1, or `unserved_s` is no whole number >= 1.
+
+    Examples
+    --------
+    >>> ServiceRule(detour_factor=1.5, max_transfers=0).detour_s
+    600
+    >>> ServiceRule(max_transfers=2)
+    Traceback (most recent call last):
+    owlbus.errors.UsageError: max_transfers must lie in [0, 1], got 2
     """
 
     detour_factor: float = 2.0
@@ -87,6 +95,11 @@ class RouteLimits:
     ------
     UsageError
         If a number lies outside its range.
+
+    Examples
+    --------
+    >>> RouteLimits(max_buses=45, max_length_m=30_000).headway_s
+    2700
     """
 
     max_length_m: float = 45_000
@@ -137,7 +150,17 @@ class Snapshot:
 
 
 class SearchLimit(Protocol):
-    """When a search ends."""
+    """
+    When a search ends: one of those below, or any object that can say why.
+
+    Examples
+    --------
+    >>> class GoodEnough:
+    ...     def reason_to_end(self, now):
+    ...         return f"{now.best_share:.0%} are served" if now.best_share > 0.4 else None
+    >>> GoodEnough().reason_to_end(Snapshot(steps=900, steps_since_gain=0, elapsed_s=2.0, best_share=0.42))
+    '42% are served'
+    """
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return why the search ends where it is `now`, in words that "because" can stand before; None to go on."""
@@ -149,7 +172,19 @@ DEFAULT_STEPS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class MaxSteps:
-    """End after a number of moves; with a seed this fixes the result."""
+    """
+    End after a number of moves; with a seed this fixes the result.
+
+    Attributes
+    ----------
+    steps
+        Moves to try, over all starts.
+
+    Examples
+    --------
+    >>> MaxSteps(20_000).reason_to_end(Snapshot(20_000, 300, 1.5, 0.31))
+    'the limit of 20,000 moves was reached'
+    """
 
     steps: int
 
@@ -160,7 +195,14 @@ class MaxSteps:
 
 @dataclass(frozen=True, slots=True)
 class MaxSeconds:
-    """End after a number of seconds; the result depends on the machine's speed."""
+    """
+    End after a number of seconds; the result depends on the machine's speed.
+
+    Attributes
+    ----------
+    seconds
+        Seconds to search, compilation left out.
+    """
 
     seconds: float
 
@@ -171,7 +213,14 @@ class MaxSeconds:
 
 @dataclass(frozen=True, slots=True)
 class NoGain:
-    """End after a number of moves in a row without a better plan."""
+    """
+    End after a number of moves in a row without a better plan.
+
+    Attributes
+    ----------
+    steps
+        Moves in a row.
+    """
 
     steps: int
 
@@ -182,7 +231,19 @@ class NoGain:
 
 @dataclass(frozen=True, slots=True)
 class TargetGap:
-    """End once the best plan is within a share of the proven bound."""
+    """
+    End once the best plan is within a share of the proven bound.
+
+    Attributes
+    ----------
+    gap_share
+        By how much the bound may exceed the plan, as a share of the plan, >= 0.
+
+    Examples
+    --------
+    >>> TargetGap(0.05).reason_to_end(Snapshot(20_000, 300, 1.5, best_share=0.40, bound_share=0.41))
+    'the proven bound is 2.5% above the plan, and 5% was asked for'
+    """
 
     gap_share: float
 

@@ -161,6 +161,11 @@ class RunDir:
         ----------
         record
             What the run says about itself.
+
+        Raises
+        ------
+        UsageError
+            If a folder has the name of a file that is to come; nothing is moved then.
         """
         part = self.path / _PART
         names = sorted(file.name for file in part.iterdir())

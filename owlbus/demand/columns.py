@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Rules that input breaks, collected so that one error names them all."""
+    """
+    Rules that input breaks, collected so that one error names them all.
+
+    Attributes
+    ----------
+    texts
+        One sentence for each rule broken.
+    """
 
     texts: list[str] = field(default_factory=list)
 
     def rows(self, name: str, rule: str, bad: NDArray[np.bool_], values: NDArray[Any]) -> None:
-        """Note that `name` breaks `rule` in the rows that `bad` marks."""
+        """Note that `name` breaks `rule` in the rows that `bad` marks; the first of its `values` there is told."""
         if bad.any():
             row, count = int(np.argmax(bad)), int(bad.sum())
             self.texts.append(f"{name} {rule}, got {values[row]} in row {row} ({count} such row{'s' * (count > 1)})")

@@ -107,6 +107,8 @@ class Counter:
         The threads.
     idle
         Accounts that no thread works on.
+    n_threads
+        Number of threads, and of accounts.
     shared
         Numbers of subscriber ids, and trips, by kind of record.
     """

@@ -56,6 +56,8 @@ class Tally:
         Trips of the hours at hand, on their way to `trips`.
     firsts
         Distinct presences and wishes of subscribers, to be counted at the end.
+    repeats
+        Rows that named a trip and a presence of a subscriber, less those that were counted; shape (2,), int64.
     """
 
     grid: HexGrid

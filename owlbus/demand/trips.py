@@ -53,7 +53,7 @@ class Trips:
                     self._grow(stripe)
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return keys, ascending, and units."""
+        """Return keys, ascending and each once, and their units of 1/1024 trip, each of shape (n,), int64."""
         taken = [table[::2] != FREE for table in self._tables]
         key = np.concatenate([table[::2][mask] for table, mask in zip(self._tables, taken, strict=True)])
         units = np.concatenate([table[1::2][mask] for table, mask in zip(self._tables, taken, strict=True)])

@@ -500,7 +500,7 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of the SHA-256 of the grid's fingerprint and of all arrays but street geometry."""
+        """First 16 hex digits of the SHA-256 of the grid's fingerprint, walk, source, names and all arrays but street geometry."""
         if "fingerprint" not in self._cache:
             sha = hashlib.sha256(f"{self.grid.fingerprint}|{self.walk_m!r}|{self.source}|{chr(31).join(self.stop_names)}".encode())
             for name, kind in _TYPES.items():
@@ -592,7 +592,7 @@ class Network:
         Raises
         ------
         DataError
-            If no link leads from `u` to `v`.
+            If no link leads from `u` to `v`, or one lies outside the network.
         """
         at = self._link_at(u, v)
         return int(self.link_s[at]), int(self.link_m[at])
@@ -614,7 +614,7 @@ class Network:
         Raises
         ------
         DataError
-            If no link leads from `u` to `v`.
+            If no link leads from `u` to `v`, or one lies outside the network.
         """
         at = self._link_at(u, v)
         if self.line_indptr.size:

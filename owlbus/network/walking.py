@@ -38,7 +38,7 @@ class WalkGraph(NamedTuple):
     start, end
         Nodes that a way joins, shape (m,).
     metres
-        Length of each way, shape (m,).
+        Metres of each way, shape (m,).
     """
 
     lon: Floats

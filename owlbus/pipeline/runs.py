@@ -43,9 +43,9 @@ class Request:
     rule
         When a trip counts as served.
     objective
-        What to maximise: ``served``, ``direct``, ``presence``, or a weighted mix.
+        What to maximise: ``served``, ``direct``, ``presence``, a weighted mix of these, or ``travel_time``.
     steps
-        Moves to try; None for no such limit.
+        Moves to try; None for no such limit, or for the default where `time_s` is None too.
     time_s
         Seconds to search; None for no such limit.
     seed

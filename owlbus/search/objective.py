@@ -152,6 +152,17 @@ class Case:
     ------
     DataError
         If demand and network lie on different grids.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Plan, Route
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> case, goal = Case.build(network, demand), Objective()
+    >>> case.value(plan, goal) / 1024, case.total_value(goal) / 1024
+    (60.0, 100.0)
     """
 
     network: Network
@@ -403,6 +414,11 @@ class Case:
         -------
         direct_s, best_s
             Seconds without a transfer and with at most one, its cost included, shape (C, C), float32.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
         """
         from owlbus.kernels.rides import ride_matrices
 
@@ -424,6 +440,11 @@ class Case:
         -------
         int
             In 1/1024, of trip-seconds where travel time counts.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
         """
         if objective.is_travel_time:
             from owlbus.search.journeys import saved_by

@@ -63,6 +63,18 @@ class Result:
         Course of the search, in time order.
     bound_units
         No plan within the limits is worth more, in 1/1024 a night; None where no bound was asked for.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, MaxSteps, Network, RouteLimits, plan_routes
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> result = plan_routes(network, demand, 1, limits=RouteLimits(max_length_m=5_000), stop_when=[MaxSteps(500)], bound_steps=10)
+    >>> result.share, result.bound_share, result.gap
+    (0.6, 0.6, 0.0)
+    >>> result.ended_by, result.plan.n_routes
+    ('the limit of 500 moves was reached', 1)
     """
 
     plan: Plan

@@ -37,11 +37,11 @@ class TravelTimes:
     mean_s
         Mean seconds of a trip: riding and transfers, no walking and no waiting at the first stop.
     d0_share, d1_share, d2_share
-        Share of trips with no, one and two transfers.
+        Share of trips with no, one and two transfers, 0 to 1.
     unserved_share
-        Share of trips with more transfers or without a journey.
+        Share of trips with more transfers or without a journey, 0 to 1.
     no_journey_share
-        Share of trips without a journey; each counts `unserved_s` seconds in the mean.
+        Share of trips without a journey, 0 to 1; each counts `unserved_s` seconds in the mean.
     route_s
         Seconds of all routes, one way, the longer direction of each.
     """
@@ -56,7 +56,16 @@ class TravelTimes:
 
 
 class Scale(NamedTuple):
-    """Seconds of a tick, and trips of a demand weight of one."""
+    """
+    What whole numbers in the kernels stand for.
+
+    Attributes
+    ----------
+    tick_s
+        Seconds of a tick.
+    weight_trips
+        Trips of a demand weight of one.
+    """
 
     tick_s: int
     weight_trips: float

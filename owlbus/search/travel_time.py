@@ -41,7 +41,24 @@ _PIECE_S = 0.02
 
 
 class ChainResult(NamedTuple):
-    """Best plan of a chain, with its cost, what was tried, why it ended, and rows of (moves, seconds, best cost)."""
+    """
+    What one chain found.
+
+    Attributes
+    ----------
+    stops, sizes
+        Stop indices of the best plan met, shape (K, M + 1), int32, and stops of each route, shape (K,), int64.
+    cost
+        Trips times ticks of that plan.
+    steps, evaluations
+        Moves proposed, and plans judged.
+    ended_by
+        Why the chain ended.
+    elapsed_s
+        Seconds that it took.
+    trace
+        Rows of (moves, elapsed seconds, best cost so far), in time order.
+    """
 
     stops: NDArray[np.int32]
     sizes: NDArray[np.int64]

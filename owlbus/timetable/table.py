@@ -113,6 +113,19 @@ class Timetable:
     ------
     DataError
         If runs are not sorted, a direction is missing, or a bus would be in two places.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Operation, Plan, Route, build_timetable
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> timetable, report = build_timetable(network, plan, demand, Operation(fleet=2))
+    >>> timetable.fleet, timetable.n_runs, timetable.headway_s[0].tolist()
+    (2, 34, [1080, 1080, 1080, 1080, 1080])
+    >>> report.wait_s
+    572.5
     """
 
     plan: Plan
