@@ -8,18 +8,20 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import owlbus.report
 from owlbus.cli.app import run
 from owlbus.demand import Demand
 from owlbus.errors import DataError, UsageError
 from owlbus.evidence import compare_plans
 from owlbus.hexgrid import HexGrid
 from owlbus.limits import MaxSeconds, MaxSteps, NoGain, Snapshot, TargetGap
-from owlbus.network import Network
+from owlbus.network import Network, WalkRule
 from owlbus.pipeline import Study, score_study, write_run
 from owlbus.pipeline.reports import beside_first, comparison_contents, read_contents
 from owlbus.plan import Plan, Route
@@ -34,10 +36,8 @@ from owlbus.report.page import script_json
 from owlbus.report.tables import setting_rows
 from owlbus.report.words import read_asset, read_words
 from owlbus.rundir import RunRecord, check_run, describe_run, open_run_dir, read_run
+from owlbus.sample import sample_city
 from owlbus.search.result import INTERRUPTED
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 EVIL = '</script><img src=x onerror="alert(1)">&amp;'
 VOID = {"meta", "link", "input", "img", "br", "hr"}
@@ -209,6 +209,61 @@ def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     with_bound = replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4})
     assert "a gap of 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
     assert "upper bound" not in report_html(content)
+
+
+def test_every_sentence_is_said_somewhere() -> None:
+    """A key stands whole in the code or the template, or is put together from a beginning that does: ``title.sweep.{kind}.{where}``."""
+    folder = Path(owlbus.report.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py")) + read_asset("report.html.j2")
+    whole = set(re.findall(r"[\"']([\w.]+)[\"']", code))
+    begun = re.findall(r'f"([a-z]\w*\.[\w.]*)\{', code) + re.findall(r't\("([\w.]+\.)" ~', code)
+    table = read_words("en").table
+    assert [key for key in table.keys() - {"names", "places", "days", "js"} - whole if not key.startswith(tuple(begun))] == []
+    script = read_asset("report.js")
+    assert [key for key in table["js"] if not re.search(rf'\bsay\.{key}\b|"{key}"', script)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("rule", "key"),
+    [
+        (WalkRule(500), "text"),
+        (WalkRule(500, area_share=0.5), "share"),
+        ("9 parts of the hex by area, the centre of each within 500 m, straight line", "area"),
+        ("9 parts of the hex by records, the centre of each within 500 m, straight line", "records"),
+    ],
+)
+def test_the_page_says_when_a_hexagon_is_within_the_walk(content: Content, rule: WalkRule | str, key: str, language: str) -> None:
+    words = read_words(language)
+    told = replace(content.best, card={**content.best.card, "walk_rule": str(rule)})
+    radius = f"{content.network.grid.radius_m:.0f}"
+    expected = words(f"method.presence.{key}", radius=radius, walk="500", share=words.percent(0.5))
+    assert expected in parsed(report_html(replace(content, best=told), language)).texts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_tells_one_route_no_change_and_given_streets_from_the_usual(content: Content, language: str) -> None:
+    words, city = read_words(language), sample_city("seoul")
+    network = replace(content.network, source="tables")
+    alone = Plan(content.best.plan.routes[:1], network.fingerprint)
+    card = {**content.best.card, "rule": {**content.best.card["rule"], "max_transfers": 0}, "routes": content.best.card["routes"][:1]}
+    told = replace(content, best=Told("plan", alone, card), reference=None, network=network, city=city)
+    texts = parsed(report_html(told, language)).texts
+    assert words("title.city.one", city=words.name("seoul")) in texts
+    assert words("key.served.note0", trips=words.number(card["served"]["denominator"])) in texts
+    assert words("method.network.other") in texts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["routes", "fleet", "km", "headway"])
+def test_a_sweep_of_a_city_is_called_after_it(content: Content, kind: str, language: str) -> None:
+    words = read_words(language)
+    html = report_html(replace(content, sweep=swept(kind, None), city=sample_city("seoul")), language)
+    assert words(f"title.sweep.{kind}.city", city=words.name("seoul")) in parsed(html).texts
+
+
+def test_a_plan_that_is_worth_nothing_lies_without_end_below_its_bound() -> None:
+    assert [read_words(language).gap(0.0, 0.3) for language in LANGUAGES] == ["without end", "끝없음"]
 
 
 SNAPSHOT = Snapshot(600_000, 600_000, 99.0, 0.8, 0.816)

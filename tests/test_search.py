@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 from multiprocessing import get_context
 
@@ -126,6 +129,17 @@ def test_the_trace_never_falls():
     best = [point.best_share for point in trace]
     assert best == sorted(best)
     assert len(trace) > 2
+
+
+def test_the_course_of_a_search_reads_back_from_csv_and_its_speed_is_moves_over_seconds():
+    network, demand = city(8, LADDER, {(0, 7): 2.0, (3, 4): 1.0})
+    found = plan_routes(network, demand, 2, stop_when=[MaxSteps(30_000)])
+    rows = list(csv.DictReader(io.StringIO(found.trace_csv())))
+    assert [int(row["steps"]) for row in rows] == [point.steps for point in found.trace]
+    for name in ("elapsed_s", "best_share", "current_share", "bound_share"):
+        assert [float(row[name]) for row in rows] == pytest.approx([getattr(point, name) for point in found.trace], abs=1e-3)
+    assert found.evaluations_per_s * found.elapsed_s == pytest.approx(found.evaluations)
+    assert replace(found, elapsed_s=0.0).evaluations_per_s == 0.0
 
 
 def test_limits_that_no_route_keeps_are_named():

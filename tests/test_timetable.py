@@ -293,6 +293,12 @@ def test_totals_of_a_night_add_up_over_runs_and_buses():
     assert report.equal_wait_s is None or report.wait_s <= report.equal_wait_s
 
 
+def test_riders_whom_full_buses_leave_behind_are_told_and_none_are_where_there_is_room():
+    network, demand, plan = crossing()
+    left = [build_timetable(network, plan, demand, Operation(fleet=6, capacity=room))[1].left_trips for room in (1, 1_000)]
+    assert left[0] > left[1] == 0.0
+
+
 def test_a_larger_fleet_never_waits_longer():
     network, demand, plan = crossing()
     waits = [build_timetable(network, plan, demand, Operation(fleet=n, max_offset_s=0))[1].wait_s for n in (4, 6, 9)]

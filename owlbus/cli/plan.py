@@ -81,7 +81,7 @@ class TrialOptions:
         Parameters
         ----------
         from_run
-            Run directory that demand is taken from, or None; times in it are seconds.
+            Run directory that demand is taken from, or None.
         wishes
             What the plan is wished to be.
 

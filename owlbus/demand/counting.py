@@ -119,7 +119,7 @@ class Counter:
     n_threads: int
     shared: dict[str, tuple[Subscribers, Trips]] = field(default_factory=dict)
 
-    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None]) -> None:
+    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None] | None = None) -> None:
         """
         Count one file, or the part of it that `source` names.
 
@@ -130,7 +130,7 @@ class Counter:
         bin_
             Takes rejected rows, in order; None keeps none.
         on_rows
-            Told the rows done so far.
+            Told the rows done so far; None tells nobody.
         """
         waiting: deque[Future[tuple[Batch, Verdict | None]]] = deque()
         twins = Twins() if may_have_twins(source) else None
@@ -142,7 +142,8 @@ class Counter:
             if bin_ is not None and verdict is not None:
                 bin_.add(batch, verdict)
             rows += batch.n_rows
-            on_rows(rows)
+            if on_rows is not None:
+                on_rows(rows)
 
         for first_row, frame in read_frames(source, self.terms.timezone):
             repeats = None if twins is None else twins.marks(batch_of(source, first_row, frame, self.terms.timezone))
@@ -248,7 +249,7 @@ def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> A
     with counting(terms, n_threads) as counter:
         for source in sources:
             with packed_rejected_rows() as (bin_, held):
-                counter.count(source, bin_ if terms.keeps_rejected else None, lambda rows: None)  # noqa: ARG005 - nobody watches
+                counter.count(source, bin_ if terms.keeps_rejected else None)
             if terms.keeps_rejected:
                 packed.append((source.name, source.first_row, held.getvalue()))
         account = counter.total()

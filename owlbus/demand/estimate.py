@@ -157,7 +157,7 @@ def check_files(
     refusals = []
     with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
-            counter.count(source, None, lambda rows: None)  # noqa: ARG005 - nobody watches
+            counter.count(source, None)
         ledgers = [counter.ledger(source) for source in sources]
         for ledger in ledgers:
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -55,22 +55,6 @@ class TravelTimes:
     route_s: int
 
 
-class Scale(NamedTuple):
-    """
-    What whole numbers in the kernels stand for.
-
-    Attributes
-    ----------
-    tick_s
-        Seconds of a tick.
-    weight_trips
-        Trips of a demand weight of one.
-    """
-
-    tick_s: int
-    weight_trips: float
-
-
 def travel_times(
     link_s: ArrayLike, demand: ArrayLike, routes: Sequence[ArrayLike], transfer_s: int = 300, *, unserved_s: int | None = None
 ) -> TravelTimes:
@@ -113,11 +97,11 @@ def travel_times(
     """
     from owlbus.kernels.transit import count_transfers
 
-    links, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     stops, sizes = pad_routes(routes, links, max((len(np.asarray(route)) for route in routes), default=2), least=2)
     rides = np.empty(links.shape, dtype=np.int64)
-    count_transfers(links, stops, sizes, transfer_s // scale.tick_s, rides)
-    time_s = (rides // (len(links) + 1)) * scale.tick_s - transfer_s
+    count_transfers(links, stops, sizes, transfer_s // tick_s, rides)
+    time_s = (rides // (len(links) + 1)) * tick_s - transfer_s
     transfers = rides % (len(links) + 1) - 1
     lost = (rides < 0) | ((time_s > unserved_s) if unserved_s is not None else False)
     if unserved_s is None and (weight[lost] > 0).any():
@@ -135,7 +119,7 @@ def travel_times(
         d2_share=shares[2],
         unserved_share=(total - served) / total,
         no_journey_share=float(weight[lost].sum() / total),
-        route_s=sum(_route_s(links, route[:n]) for route, n in zip(stops, sizes, strict=True)) * scale.tick_s,
+        route_s=sum(_route_s(links, route[:n]) for route, n in zip(stops, sizes, strict=True)) * tick_s,
     )
 
 
@@ -146,7 +130,7 @@ def _route_s(links: NDArray[np.int32], stops: NDArray[np.int32]) -> int:
 
 def check_inputs(
     link_s: ArrayLike, demand: ArrayLike, transfer_s: int, unserved_s: int | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.int64], Scale]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
     """
     Links in ticks and demand as whole weights, both without a diagonal.
 
@@ -158,7 +142,7 @@ def check_inputs(
     Returns
     -------
     tuple
-        Links int32 (S, S), -1 where there is none; weights int64 (S, S); and their `Scale`.
+        Links int32 (S, S), -1 where there is none; weights int64 (S, S); and seconds of a tick.
 
     Raises
     ------
@@ -186,8 +170,8 @@ def check_inputs(
     if not weight.any():
         msg = "demand must hold at least one trip between two stops, got none"
         raise DataError(msg)
-    ticks, weights, tick_s, unit = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
-    return ticks, weights, Scale(tick_s, unit / TRIP_UNITS)
+    ticks, weights, tick_s, _ = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
+    return ticks, weights, tick_s
 
 
 def in_ticks(

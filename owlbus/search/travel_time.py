@@ -172,12 +172,12 @@ def search_travel_time(
     >>> found.mean_s == found.bound_s == 120.0
     True
     """
-    links, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     _check_numbers(len(links), n_routes, min_stops, max_stops, n_chains, len(start), connected=unserved_s is None)
     _check_limits(steps, seconds)
     most = min(max_stops, len(links))
-    unserved = None if unserved_s is None else unserved_s // scale.tick_s
-    graph = build_graph(links, weight, transfer_s // scale.tick_s, (min_stops, most), unserved)
+    unserved = None if unserved_s is None else unserved_s // tick_s
+    graph = build_graph(links, weight, transfer_s // tick_s, (min_stops, most), unserved)
     first = pad_routes(start, links, most, min_stops)
     dice = np.random.default_rng(seed).integers(0, 2**64, size=n_chains, dtype=np.uint64)
     _run_chain(graph, first, n_routes, int(dice[0]), 0.0, 0, None)  # compiles before any clock starts
@@ -190,13 +190,13 @@ def search_travel_time(
     return TravelTimeResult(
         **{name: getattr(measures, name) for name in TravelTimes.__slots__},
         routes=routes,
-        bound_s=int((weight * direct).sum()) * scale.tick_s / total,
+        bound_s=int((weight * direct).sum()) * tick_s / total,
         seed=seed,
         steps=sum(chain.steps for chain in done),
         evaluations=sum(chain.evaluations for chain in done),
         ended_by=best.ended_by,
         elapsed_s=max(chain.elapsed_s for chain in done),
-        trace=tuple((at, at_s, _mean_s(graph, cost, total, scale.tick_s)) for at, at_s, cost in best.trace),
+        trace=tuple((at, at_s, _mean_s(graph, cost, total, tick_s)) for at, at_s, cost in best.trace),
     )
 
 
