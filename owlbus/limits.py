@@ -6,15 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from owlbus.errors import UsageError
-from owlbus.units import HOUR_S
-
-
-def _require(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuse `value` outside [low, high], NaN included."""
-    if not low <= value <= high:
-        msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
-        raise UsageError(msg)
+from owlbus.units import HOUR_S, require_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +52,11 @@ class ServiceRule:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        _require("detour_factor", self.detour_factor, 0)
-        _require("detour_s", self.detour_s, 0)
-        _require("transfer_s", self.transfer_s, 0)
-        _require("max_transfers", self.max_transfers, 0, 1)
-        _require("unserved_s", self.unserved_s, 1)
+        require_number("detour_factor", self.detour_factor, 0)
+        require_number("detour_s", self.detour_s, 0)
+        require_number("transfer_s", self.transfer_s, 0)
+        require_number("max_transfers", self.max_transfers, 0, 1)
+        require_number("unserved_s", self.unserved_s, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +106,15 @@ class RouteLimits:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        _require("max_length_m", self.max_length_m, 1)
-        _require("min_length_m", self.min_length_m, 0, self.max_length_m)
-        _require("max_ride_s", self.max_ride_s, 1)
-        _require("max_circuity", self.max_circuity, 1)
-        _require("max_stops", self.max_stops, 2)
-        _require("min_stops", self.min_stops, 2, self.max_stops)
-        _require("max_total_length_m", self.max_total_length_m, 1)
-        _require("max_buses", self.max_buses, 1)
-        _require("headway_s", self.headway_s, 60)
+        require_number("max_length_m", self.max_length_m, 1)
+        require_number("min_length_m", self.min_length_m, 0, self.max_length_m)
+        require_number("max_ride_s", self.max_ride_s, 1)
+        require_number("max_circuity", self.max_circuity, 1)
+        require_number("max_stops", self.max_stops, 2)
+        require_number("min_stops", self.min_stops, 2, self.max_stops)
+        require_number("max_total_length_m", self.max_total_length_m, 1)
+        require_number("max_buses", self.max_buses, 1)
+        require_number("headway_s", self.headway_s, 60)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 
 LAYERS = (
     ("signs", "errors"),
-    ("units", "limits", "privacy", "inline", "extras", "kernels"),
+    ("units", "arrays", "limits", "privacy", "inline", "extras", "kernels"),
     ("storage", "projection", "cover", "hexgrid", "hexparts", "progress"),
     ("area", "records"),
     ("demand", "cluster"),

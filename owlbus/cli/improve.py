@@ -12,7 +12,7 @@ from owlbus.cli.chain import SYNTHETIC, announce_compilation, plan_name, setting
 from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, rule_of
 from owlbus.cli.shares import shares_of
-from owlbus.cli.talk import talking
+from owlbus.cli.talk import empty_table, talking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -254,7 +254,7 @@ def _draw_curve(rows: Sequence[Mapping[str, Any]], path: str) -> None:
 
 def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Gain by allowed change."""
-    table = _table("Gain over the given plan, with its 90 % interval over nights")
+    table = empty_table("Gain over the given plan, with its 90 % interval over nights")
     for column in ("change", "stops", "trips", "gain", "interval, %", "people", "km", "buses"):
         table.add_column(column, justify="right")
     for row in rows:
@@ -276,7 +276,7 @@ def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Steps in order."""
     from owlbus.evidence.shown import count_text
 
-    table = _table("Steps, the most useful first; stop anywhere")
+    table = empty_table("Steps, the most useful first; stop anywhere")
     for column in ("", "route", "change", "trips +", "trips -", "so far"):
         table.add_column(column, justify="left" if column in {"route", "change"} else "right")
     for row in rows:
@@ -287,11 +287,3 @@ def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _net(value: float | None) -> str:
     return "small" if value is None else f"{value:+,.0f}"
-
-
-def _table(title: str) -> Table:
-    """Return an empty table in the house style."""
-    from rich import box
-    from rich.table import Table
-
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -20,7 +20,7 @@ from owlbus.cli.options import (
     rule_of,
     sources_of,
 )
-from owlbus.cli.talk import talking
+from owlbus.cli.talk import empty_table, talking
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -219,16 +219,7 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
 
 def _table(found: Sweep) -> Table:
     """Lay the points out, one a row."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title="Shares of people near a stop and of trips served, and points more than the setting before",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = empty_table("Shares of people near a stop and of trips served, and points more than the setting before")
     for column in (found.kind, "near", "served", "direct", "more", "km", "buses", "bound", ""):
         table.add_column(column, justify="right")
     for row in found.rows():

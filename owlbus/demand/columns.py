@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import read_only
 from owlbus.errors import DataError
 from owlbus.units import TRIP_UNITS
 
@@ -116,9 +117,7 @@ def trips_column(name: str, values: ArrayLike, problems: Problems) -> NDArray[np
 
 def frozen(values: NDArray[Any]) -> NDArray[Any]:
     """Return `values`, C-contiguous and read-only; the caller hands over an array that nobody else holds."""
-    owned = np.ascontiguousarray(values)
-    owned.setflags(write=False)
-    return owned
+    return read_only(np.ascontiguousarray(values))
 
 
 def sum_by_key(key: NDArray[np.int64], trips: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -18,7 +18,7 @@ from owlbus.progress import current_progress
 from owlbus.records.files import rejected_rows, write_packed
 from owlbus.records.layout import CALLS, TAXI, Kind
 from owlbus.records.opening import open_sources
-from owlbus.units import NightWindow
+from owlbus.units import NightWindow, require_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +99,8 @@ def estimate_demand(
         If an argument lies outside its range.
     """
     window = window or NightWindow()
-    _check_shares(taxi_weight=taxi_weight, max_rejected_share=max_rejected_share)
+    require_number("taxi_weight", taxi_weight, 0, 1)
+    require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     terms = Terms(grid, window, timezone, keeps_rejected=rejected is not None)
     with open_sources(files, columns, masts) as sources:
@@ -152,7 +153,7 @@ def check_files(
     UsageError
         If an argument lies outside its range.
     """
-    _check_shares(max_rejected_share=max_rejected_share)
+    require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     refusals = []
     with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
@@ -251,11 +252,3 @@ def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
             f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"
         )
         raise UsageError(msg)
-
-
-def _check_shares(**shares: float) -> None:
-    """Refuse shares outside [0, 1]."""
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            msg = f"{name} must lie in [0, 1], got {share:g}"
-            raise UsageError(msg)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
-from owlbus.network.validate import require_number
+from owlbus.units import require_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import read_only
 from owlbus.errors import DataError, UsageError
 from owlbus.limits import ServiceRule
 from owlbus.network.model import UNREACHABLE
@@ -257,7 +258,7 @@ class Case:
         if "weight" not in self._dense:
             full = np.zeros((self.n_rows, self.n_rows), np.int32)
             full[self.trips[0], self.trips[1]] = self.trips[2]
-            self._dense["weight"] = _owned(full)
+            self._dense["weight"] = read_only(full)
         return self._dense["weight"]
 
     @property
@@ -265,7 +266,7 @@ class Case:
         """Longest ride that serves a trip from row to column, shape (C, C), float32 seconds, -1 for none; made once and kept."""
         if "limit_s" not in self._dense:
             every = np.arange(self.n_rows)
-            self._dense["limit_s"] = _owned(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
+            self._dense["limit_s"] = read_only(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
         return self._dense["limit_s"]
 
     def limits_of(self, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -331,7 +332,7 @@ class Case:
         if "towards_s" not in self._dense:
             turned = self.fastest_s.T
             same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, turned)
-            self._dense["towards_s"] = self.fastest_s if same else _owned(np.ascontiguousarray(turned))
+            self._dense["towards_s"] = self.fastest_s if same else read_only(np.ascontiguousarray(turned))
         known = network.n_links and self.drive_s is None
         pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
         return self._dense["towards_s"], metres, pace
@@ -458,12 +459,6 @@ class Case:
         return objective.trips * int(served) + objective.presence * people
 
 
-def _owned(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, read-only."""
-    array.setflags(write=False)
-    return array
-
-
 def _by_row(
     network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], ...]
 ) -> tuple[NDArray[Any], ...]:
@@ -486,7 +481,7 @@ def _by_row(
         raise DataError(msg)
     indptr = np.searchsorted(row, np.arange(n + 1))
     return tuple(
-        _owned(np.ascontiguousarray(array, kind))
+        read_only(np.ascontiguousarray(array, kind))
         for array, kind in ((indptr, np.int64), (partner, np.int32), (ways, np.int32), (np.stack(limits), np.float32))
     )
 
