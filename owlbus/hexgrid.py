@@ -29,7 +29,7 @@ _STEPS = np.array([(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)], dtype=np
 _MAX_HEXES = 5_000_000
 _RADII_M = 1.0, 100_000.0
 """Radii of sensible hexes, metres: from a room to a county."""
-_H3_RESOLUTION = 8
+_H3_RESOLUTION, _FINEST_H3 = 8, 15
 _LAYOUTS = ("planar", "h3")
 
 
@@ -365,17 +365,23 @@ class HexGrid:
         Parameters
         ----------
         resolution
-            H3 resolution of the cells for a planar grid; an H3 grid always gives its own cells.
+            H3 resolution of the cells for a planar grid, 0 to 15; an H3 grid always gives its own cells.
 
         Returns
         -------
         ndarray of str
             Shape (n_hexes,).
+
+        Raises
+        ------
+        UsageError
+            If `resolution` is out of range.
         """
         import h3
 
         if self._cells is not None:
             return self._cells
+        require_number("resolution", resolution, 0, _FINEST_H3)
         return np.array([h3.latlng_to_cell(lat, lon, resolution) for lon, lat in zip(self.lon.tolist(), self.lat.tolist(), strict=True)])
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:

@@ -155,6 +155,8 @@ class NightWindow:
     --------
     >>> NightWindow().hours
     (24, 25, 26, 27, 28)
+    >>> NightWindow().labels
+    ('00', '01', '02', '03', '04')
     >>> NightWindow.parse("22-07")
     NightWindow(start_hour=22, end_hour=31)
     """

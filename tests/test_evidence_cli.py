@@ -187,6 +187,14 @@ def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
     assert "headway" in capsys.readouterr().out
 
 
+def test_a_sweep_of_kilometres_is_asked_for_as_a_plan_is_and_by_its_old_name(made, capsys):
+    words = ["sweep", "--run", str(made / "run"), "--routes", "2", "--steps", "300"]
+    found = [told(capsys, *words, name, "6,12")["points"] for name in ("--total-km", "--max-km")]
+    assert found[0] == found[1]
+    assert [point["km"] for point in found[0]] == [6, 12]
+    assert all(point["total_km"] <= point["km"] for point in found[0])
+
+
 def test_reports_of_a_comparison_and_of_a_sweep_can_be_written_again_and_in_korean(made, capsys, tmp_path):
     plans = [given(made), str(made / "run" / "plan.geojson"), str(made / "routes.csv")]
     told(capsys, "compare", *plans, "--by", f"{by_side(made)}:side", "--out", str(tmp_path / "compared"))
@@ -288,6 +296,8 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "stop", "q1r99", "--remove"], 2, "no stop or place is called 'q1r99'; did you mean"),
         (["explain", "PLAN", "stop", "30.3,59.9", "--remove"], 2, "m from the nearest stop, allowed are 1500 m"),
         (["explain", "PLAN", "stop", "3"], 2, "a stop needs one of --remove, --move LON,LAT and --swap P,Q"),
+        (["explain", "PLAN", "stop", "3", "--swap", "4,5"], 2, "--swap 4,5 takes 4 out, but the stop named is 3; name one of them"),
+        (["explain", "PLAN", "stop", "--swap", "5"], 2, "--swap must read P,Q, or name the stop that goes before it, got '5'"),
         (["explain", "PLAN", "route", "A", "--remove"], 2, "change a stop, and the question is about route"),
         (["explain", "PLAN", "route", "--drop"], 2, "route needs a name: a route"),
         (["explain", "PLAN", "missing", "--drop"], 2, "--drop goes with a route"),

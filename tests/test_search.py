@@ -16,7 +16,7 @@ from cities import LINK_M, LINK_S, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.errors import InfeasibleError, UsageError
+from owlbus.errors import DataError, InfeasibleError, UsageError
 from owlbus.limits import MaxSeconds, MaxSteps, NoGain, RouteLimits, TargetGap
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.search import Case, Objective, Wishes, plan_routes
@@ -165,6 +165,38 @@ def test_arguments_out_of_range_are_refused(arguments, message):
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     with pytest.raises(UsageError, match=message):
         plan_routes(network, demand, **arguments)
+
+
+def test_budgets_that_no_route_keeps_are_named_with_the_others():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    limits = RouteLimits(max_buses=1, headway_s=300, max_total_length_m=500)
+    wanted = r"no route keeps the limits: .*, 1 buses every 5 minutes for all routes together, 0\.5 km for all routes together; "
+    with pytest.raises(InfeasibleError, match=wanted):
+        plan_routes(network, demand, 1, limits=limits, stop_when=[MaxSteps(10)])
+
+
+def test_a_plan_to_go_on_from_must_begin_with_the_fixed_routes():
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 1.0})
+    fixed, begin = (Plan((Route(stops, "A"),), network.fingerprint) for stops in ([0, 1], [2, 3]))
+    with pytest.raises(UsageError, match="one where its first routes are not the fixed ones; begin anew"):
+        plan_routes(network, demand, 2, wishes=Wishes(fixed=fixed), begin=begin, stop_when=[MaxSteps(10)])
+
+
+def test_more_trips_between_two_hexes_than_whole_numbers_hold_are_refused():
+    for back in (0.5, 2_097_151.0, 9e9):
+        network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5, (1, 0): back})
+        with pytest.raises(DataError, match=r"trips between two hexes must stay below 2,097,152 a night, got [\d,]+; use a larger unit"):
+            Case.build(network, demand)
+    network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5})
+    assert Case.build(network, demand).total_trips_units == 2_147_483_136
+
+
+def test_a_plan_that_serves_nobody_is_no_share_of_its_bound():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    found = plan_routes(network, demand, 1, stop_when=[MaxSteps(10)], bound_steps=1)
+    assert replace(found, value_units=0).gap == float("inf")
+    assert replace(found, value_units=0, bound_units=0).gap == 0.0
+    assert replace(found, bound_units=None).gap is None
 
 
 def test_a_city_of_one_stop_has_no_route():

@@ -53,11 +53,6 @@ class TextRows:
     size: int
     n_rows: int
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns, as owlbus calls them."""
-        return list(self.source.layout.names)
-
     def frame(self) -> pl.DataFrame:
         """Return the rows as all texts are read."""
         return self._read(self.text[: self.size].tobytes())

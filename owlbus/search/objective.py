@@ -204,7 +204,8 @@ class Case:
         Raises
         ------
         DataError
-            If demand and network lie on different grids.
+            If demand and network lie on different grids, or two hexes have 2,097,152 trips a night or more, both directions together
+            where every link takes as long as its reverse.
         """
         rule = rule or ServiceRule()
         n_hexes = network.grid.n_hexes
@@ -218,7 +219,7 @@ class Case:
         row_of = np.full(n_hexes, -1, np.int32)
         row_of[hexes] = np.arange(hexes.size)
         pairs = demand.od()
-        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int32)
+        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int64)
         people = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
         rows, columns = row_of[pairs.origin], row_of[pairs.destination]
         inside = (rows >= 0) & (columns >= 0) & (trips > 0)
@@ -233,9 +234,9 @@ class Case:
             partner=partner,
             pair_units=units,
             pair_limit_s=limit_s,
-            trips=kept,
+            trips=(*kept[:2], kept[2].astype(np.int32)),
             presence=people[hexes],
-            total_trips_units=int(trips.sum(dtype=np.int64)),
+            total_trips_units=int(trips.sum()),
             total_presence_units=int(people.sum()),
             graph=(
                 network.link_indptr,
@@ -460,7 +461,7 @@ class Case:
 
 
 def _by_row(
-    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], ...]
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
 ) -> tuple[NDArray[Any], ...]:
     """Partners of each row with trips and longest rides, as `Case` holds them."""
     n, (origin, destination, units) = hexes.size, trips
