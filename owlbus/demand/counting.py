@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from owlbus.demand.report import FileLedger
 from owlbus.demand.tally import Tally
 from owlbus.demand.trips import Trips
+from owlbus.progress import current_progress
 from owlbus.records.files import packed_rejected_rows
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.subscribers import Subscribers
@@ -255,3 +256,29 @@ def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> A
         account = counter.total()
     account.rejected += packed
     return account
+
+
+def told_one_by_one(sources: Sequence[Source]) -> Iterator[tuple[Source, Callable[[int], None]]]:
+    """
+    Yield files to count, each with what tells the progress bar the rows of it that are done.
+
+    Parameters
+    ----------
+    sources
+        The files, in order.
+
+    Yields
+    ------
+    source, reach
+        A file, which is done when the next one is asked for, and a function of its rows so far.
+    """
+    step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
+    done = 0
+    for source in sources:
+
+        def reach(rows: int, source: Source = source, done: int = done) -> None:
+            step.reach(done + source.n_bytes * source.share_read(rows), f"{rows} rows of {source.name}")
+
+        yield source, reach
+        done += source.n_bytes
+        step.reach(done)

@@ -10,11 +10,10 @@ import numpy as np
 
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.compare import TAXI_WEIGHT, agreement, blend
-from owlbus.demand.counting import Account, Terms, counting
+from owlbus.demand.counting import Account, Terms, counting, told_one_by_one
 from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_nothing, refuse_useless, rule_counts
 from owlbus.demand.weights import weigh
 from owlbus.errors import DataError, UsageError
-from owlbus.progress import current_progress
 from owlbus.records.files import rejected_rows, write_packed
 from owlbus.records.layout import CALLS, TAXI, Kind
 from owlbus.records.opening import open_sources
@@ -170,17 +169,9 @@ def check_files(
 
 def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> Account:
     """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
-    step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
-    done = 0
     with rejected_rows(rejected) as bin_, counting(terms) as counter:
-        for source in sources:
-
-            def reach(rows: int, source: Source = source, done: int = done) -> None:
-                step.reach(done + source.n_bytes * source.share_read(rows), f"{rows} rows of {source.name}")
-
+        for source, reach in told_one_by_one(sources):
             counter.count(source, None if rejected is None else bin_, reach)
-            done += source.n_bytes
-            step.reach(done)
             if not source.is_part:
                 refuse_useless(counter.ledger(source), max_rejected_share)
         return counter.total()
