@@ -83,7 +83,7 @@ class WalkRule:
         """Check both numbers."""
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         if self.area_share is not None:
-            require_number("walk area share", self.area_share, 1e-6, 1.0)
+            require_number("walk_area_share", self.area_share, 1e-6, 1.0)
 
     def __str__(self) -> str:
         """Return the rule in words, as the scorecard states it."""
