@@ -305,7 +305,7 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
         (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must be at least 1, got 0"),
         (["explain", "PLAN", "via"], 2, "via needs a name: a stop, a place or LON,LAT"),
-        (["improve", "PLAN", "--change", "10"], 2, "--change must lie in [0, 1], got 10; 42 % reads 0.42 or 42%"),
+        (["improve", "PLAN", "--change", "10"], 2, "--change must lie in [0, 1], got 10; 10 % reads 0.1 or 10%"),
         (["improve", "PLAN", "--change", "5%,110%"], 2, "--change must lie in [0, 1], got 1.1"),
         (["improve", "PLAN", "--change", "5%,x"], 2, "--change must be shares, such as 0.1 or 5%,10%,20%, got '5%,x'"),
         (["sweep", "--run", "RUN", "--routes", "9"], 2, "must be a range, such as --routes 1:20, got 0 ranges"),

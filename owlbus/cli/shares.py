@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from owlbus.errors import UsageError
 
+_LEAST_MEANT = 2
+"""Numbers from here on may have been meant as percent."""
+
 
 def share_of(text: str | float) -> float:
     """
@@ -79,5 +82,6 @@ def shares_of(name: str, text: str) -> tuple[float, ...]:
 def require_share(name: str, value: float | None) -> None:
     """Refuse a `value` of the option `name` that is no share, 0 to 1."""
     if value is not None and not 0 <= value <= 1:
-        msg = f"{name} must lie in [0, 1], got {value:g}; 42 % reads 0.42 or 42%"
+        meant = value if _LEAST_MEANT <= value <= 100 else 42  # noqa: PLR2004 - percent; what people may have meant, or an example
+        msg = f"{name} must lie in [0, 1], got {value:g}; {meant:g} % reads {meant / 100:g} or {meant:g}%"
         raise UsageError(msg)
