@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from sections import table, write_section
 
-from owlbus.demand import estimate_demand
+from owlbus.demand import agreement, estimate_demand
 from owlbus.evidence import Ledger, difference
 from owlbus.evidence.changes import replace_stop
 from owlbus.evidence.explain import Answer, explain_change, with_alternative
 from owlbus.evidence.improve import CURVE, improve_plan
 from owlbus.evidence.missing import missing_places
 from owlbus.evidence.places import Places
-from owlbus.evidence.robust import cross_checks, source_agreement
+from owlbus.evidence.robust import cross_checks
 from owlbus.evidence.suggest import suggest_swaps
 from owlbus.limits import MaxSteps, RouteLimits
 from owlbus.plan import Plan, plan_measures, read_plan
@@ -162,8 +162,7 @@ def check_on_taxi(stage: Stage, n_steps: int) -> list[list[str]]:
     plans = {
         name: plan_routes(stage.network, demand, 9, limits=limits, stop_when=[MaxSteps(n_steps)]).plan for name, demand in sources.items()
     }
-    found = source_agreement(sources)
-    assert found is not None
+    found = agreement(sources["calls"], sources["taxi"])
     print(f"calls and taxi: ranks of origins {found.origin_rank:.2f}, of pairs {found.od_rank:.2f}; common {found.od_common_share:.0%}")
     return [
         [row.made_on, row.scored_on, f"{row.served_share:.1%}", f"{row.presence_share:.1%}", f"{100 * row.regret_share:+.1f}"]

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus import cover, projection
+from owlbus.arrays import owned, read_only
 from owlbus.errors import DataError, UsageError
 from owlbus.extras import extra_library
 from owlbus.storage import read_parquet, rebuilding, write_parquet
+from owlbus.units import require_number
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 
 _STEPS = np.array([(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)], dtype=np.int64)
 _MAX_HEXES = 5_000_000
-_H3_RESOLUTION = 8
+_RADII_M = 1.0, 100_000.0
+"""Radii of sensible hexes, metres: from a room to a county."""
+_H3_RESOLUTION, _FINEST_H3 = 8, 15
 _LAYOUTS = ("planar", "h3")
 
 
@@ -90,8 +94,8 @@ class HexGrid:
         if self.layout not in _LAYOUTS:
             msg = f"layout must be one of {', '.join(_LAYOUTS)}, got {self.layout!r}"
             raise UsageError(msg)
-        _require_radius(self.radius_m)
-        q, r = (_own(np.array(values, dtype=np.int32).reshape(-1)) for values in (self.q, self.r))
+        require_number("radius_m", self.radius_m, *_RADII_M)
+        q, r = (owned(values, np.int32).reshape(-1) for values in (self.q, self.r))
         _require_axial(q, r)
         _set(self, q=q, r=r, radius_m=float(self.radius_m), _cells=None)
         (_derive_planar if self.layout == "planar" else _derive_h3)(self)
@@ -144,7 +148,7 @@ class HexGrid:
         >>> HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], radius_m=500, n_hexes=12)
         HexGrid(planar, 12 hexes of 500 m)
         """
-        _require_radius(radius_m)
+        require_number("radius_m", radius_m, *_RADII_M)
         if n_hexes is not None and not 1 <= n_hexes <= _MAX_HEXES:
             msg = f"n_hexes must lie in [1, {_MAX_HEXES}], got {n_hexes}"
             raise UsageError(msg)
@@ -361,17 +365,23 @@ class HexGrid:
         Parameters
         ----------
         resolution
-            H3 resolution of the cells for a planar grid; an H3 grid always gives its own cells.
+            H3 resolution of the cells for a planar grid, 0 to 15; an H3 grid always gives its own cells.
 
         Returns
         -------
         ndarray of str
             Shape (n_hexes,).
+
+        Raises
+        ------
+        UsageError
+            If `resolution` is out of range.
         """
         import h3
 
         if self._cells is not None:
             return self._cells
+        require_number("resolution", resolution, 0, _FINEST_H3)
         return np.array([h3.latlng_to_cell(lat, lon, resolution) for lon, lat in zip(self.lon.tolist(), self.lat.tolist(), strict=True)])
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:
@@ -469,23 +479,10 @@ class HexGrid:
         return at
 
 
-def _own(array: NDArray[Any]) -> NDArray[Any]:
-    """Mark an array that this module made as read-only."""
-    array.setflags(write=False)
-    return array
-
-
 def _set(grid: HexGrid, **values: object) -> None:
     """Set fields of a frozen grid while it is being built."""
     for name, value in values.items():
-        object.__setattr__(grid, name, _own(value) if isinstance(value, np.ndarray) else value)
-
-
-def _require_radius(radius_m: float) -> None:
-    """Refuse radii that are no sensible hex."""
-    if not 1.0 <= radius_m <= 100_000.0:  # noqa: PLR2004  # metres: a room to a county
-        msg = f"radius_m must lie in [1, 100000], got {radius_m:g}"
-        raise UsageError(msg)
+        object.__setattr__(grid, name, read_only(value) if isinstance(value, np.ndarray) else value)
 
 
 def _require_axial(q: NDArray[np.int32], r: NDArray[np.int32]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus import cover
+from owlbus.arrays import owned
 from owlbus.hexgrid import HexGrid
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ class HexParts:
 
     def __post_init__(self) -> None:
         """Own the index."""
-        own = np.array(self.part_of, dtype=np.int32, order="C")
-        own.setflags(write=False)
-        object.__setattr__(self, "part_of", own)
+        object.__setattr__(self, "part_of", owned(self.part_of, np.int32))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""

@@ -6,15 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from owlbus.errors import UsageError
-from owlbus.units import HOUR_S
-
-
-def _require(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Refuse `value` outside [low, high], NaN included."""
-    if not low <= value <= high:
-        msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
-        raise UsageError(msg)
+from owlbus.units import HOUR_S, require_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +34,14 @@ class ServiceRule:
     ------
     UsageError
         If a number is negative, `max_transfers` is neither 0 nor 1, or `unserved_s` is no whole number >= 1.
+
+    Examples
+    --------
+    >>> ServiceRule(detour_factor=1.5, max_transfers=0).detour_s
+    600
+    >>> ServiceRule(max_transfers=2)
+    Traceback (most recent call last):
+    owlbus.errors.UsageError: max_transfers must lie in [0, 1], got 2
     """
 
     detour_factor: float = 2.0
@@ -52,11 +52,11 @@ class ServiceRule:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        _require("detour_factor", self.detour_factor, 0)
-        _require("detour_s", self.detour_s, 0)
-        _require("transfer_s", self.transfer_s, 0)
-        _require("max_transfers", self.max_transfers, 0, 1)
-        _require("unserved_s", self.unserved_s, 1)
+        require_number("detour_factor", self.detour_factor, 0)
+        require_number("detour_s", self.detour_s, 0)
+        require_number("transfer_s", self.transfer_s, 0)
+        require_number("max_transfers", self.max_transfers, 0, 1)
+        require_number("unserved_s", self.unserved_s, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,11 @@ class RouteLimits:
     ------
     UsageError
         If a number lies outside its range.
+
+    Examples
+    --------
+    >>> RouteLimits(max_buses=45, max_length_m=30_000).headway_s
+    2700
     """
 
     max_length_m: float = 45_000
@@ -101,15 +106,15 @@ class RouteLimits:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        _require("max_length_m", self.max_length_m, 1)
-        _require("min_length_m", self.min_length_m, 0, self.max_length_m)
-        _require("max_ride_s", self.max_ride_s, 1)
-        _require("max_circuity", self.max_circuity, 1)
-        _require("max_stops", self.max_stops, 2)
-        _require("min_stops", self.min_stops, 2, self.max_stops)
-        _require("max_total_length_m", self.max_total_length_m, 1)
-        _require("max_buses", self.max_buses, 1)
-        _require("headway_s", self.headway_s, 60)
+        require_number("max_length_m", self.max_length_m, 1)
+        require_number("min_length_m", self.min_length_m, 0, self.max_length_m)
+        require_number("max_ride_s", self.max_ride_s, 1)
+        require_number("max_circuity", self.max_circuity, 1)
+        require_number("max_stops", self.max_stops, 2)
+        require_number("min_stops", self.min_stops, 2, self.max_stops)
+        require_number("max_total_length_m", self.max_total_length_m, 1)
+        require_number("max_buses", self.max_buses, 1)
+        require_number("headway_s", self.headway_s, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +142,20 @@ class Snapshot:
 
 
 class SearchLimit(Protocol):
-    """When a search ends."""
+    """
+    When a search ends: one of those below, or any object that can say why.
+
+    Examples
+    --------
+    >>> class GoodEnough:
+    ...     def reason_to_end(self, now):
+    ...         return f"{now.best_share:.0%} are served" if now.best_share > 0.4 else None
+    >>> GoodEnough().reason_to_end(Snapshot(steps=900, steps_since_gain=0, elapsed_s=2.0, best_share=0.42))
+    '42% are served'
+    """
 
     def reason_to_end(self, now: Snapshot) -> str | None:
-        """Return why the search ends now, or None."""
+        """Return why the search ends where it is `now`, in words that "because" can stand before; None to go on."""
 
 
 DEFAULT_STEPS = 600_000
@@ -149,44 +164,89 @@ DEFAULT_STEPS = 600_000
 
 @dataclass(frozen=True, slots=True)
 class MaxSteps:
-    """End after a number of moves; with a seed this fixes the result."""
+    """
+    End after a number of moves; with a seed this fixes the result.
+
+    Attributes
+    ----------
+    steps
+        Moves to try, over all starts.
+
+    Examples
+    --------
+    >>> MaxSteps(20_000).reason_to_end(Snapshot(20_000, 300, 1.5, 0.31))
+    'the limit of 20,000 moves was reached'
+    """
 
     steps: int
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once `steps` moves were tried."""
-        return f"{self.steps} steps done" if now.steps >= self.steps else None
+        return f"the limit of {moves_text(self.steps)} was reached" if now.steps >= self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
 class MaxSeconds:
-    """End after a number of seconds; the result depends on the machine's speed."""
+    """
+    End after a number of seconds; the result depends on the machine's speed.
+
+    Attributes
+    ----------
+    seconds
+        Seconds to search, compilation left out.
+    """
 
     seconds: float
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once `seconds` have passed."""
-        return f"{self.seconds:g} s passed" if now.elapsed_s >= self.seconds else None
+        return f"the limit of {self.seconds:g} s was reached" if now.elapsed_s >= self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
 class NoGain:
-    """End after a number of moves in a row without a better plan."""
+    """
+    End after a number of moves in a row without a better plan.
+
+    Attributes
+    ----------
+    steps
+        Moves in a row.
+    """
 
     steps: int
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once `steps` moves in a row brought nothing."""
-        return f"no gain in {self.steps} steps" if now.steps_since_gain >= self.steps else None
+        return f"{moves_text(self.steps)} in a row brought no better plan" if now.steps_since_gain >= self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
 class TargetGap:
-    """End once the best plan is within a share of the proven bound."""
+    """
+    End once the best plan is within a share of the proven bound.
+
+    Attributes
+    ----------
+    gap_share
+        By how much the bound may exceed the plan, as a share of the plan, >= 0.
+
+    Examples
+    --------
+    >>> TargetGap(0.05).reason_to_end(Snapshot(20_000, 300, 1.5, best_share=0.40, bound_share=0.41))
+    'the proven bound is 2.5% above the plan, and 5% was asked for'
+    """
 
     gap_share: float
 
     def reason_to_end(self, now: Snapshot) -> str | None:
         """Return a reason once bound and best lie close enough."""
         gap = now.bound_share / now.best_share - 1 if now.best_share > 0 else math.inf
-        return f"gap {gap:.3f} is within {self.gap_share:g}" if gap <= self.gap_share else None
+        if gap > self.gap_share:
+            return None
+        return f"the proven bound is {100 * gap:.1f}% above the plan, and {100 * self.gap_share:g}% was asked for"
+
+
+def moves_text(steps: int) -> str:
+    """Return a number of moves in words: `steps` with its thousands set apart."""
+    return f"{steps:,} move{'s' * (steps != 1)}"

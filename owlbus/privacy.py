@@ -188,6 +188,11 @@ class Counts:
         ndarray of bool
             One entry per count; those never meant to be shown are True.
 
+        Raises
+        ------
+        PrivacyError
+            If the sums leave a small count open whatever else is hidden.
+
         References
         ----------
         .. [1] Kelly, Golden and Assad (1992), Cell suppression: disclosure protection for sensitive tabular data, Networks 22, 397-417.

@@ -51,7 +51,7 @@ class RunRecord:
     inputs
         Files that were read; each is stored with its bytes and SHA-256.
     ended_by
-        Why the search ended, or None.
+        Why the search ended, as `owlbus.search.Result` tells it, or None.
     timings_s
         Seconds of each stage, by name; the only part of a run that two equal runs may differ in.
     objective_share, bound_share
@@ -161,6 +161,11 @@ class RunDir:
         ----------
         record
             What the run says about itself.
+
+        Raises
+        ------
+        UsageError
+            If a folder has the name of a file that is to come; nothing is moved then.
         """
         part = self.path / _PART
         names = sorted(file.name for file in part.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,6 +83,34 @@ def format_time(time_s: int) -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}"
 
 
+def require_number(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """
+    Refuse `value` outside [low, high], NaN included.
+
+    Parameters
+    ----------
+    name
+        What it is called, with its unit.
+    value, low, high
+        The value and its range, in that unit.
+
+    Raises
+    ------
+    UsageError
+        If it lies outside.
+
+    Examples
+    --------
+    >>> require_number("walk_m", -1.0, 0, 100_000)
+    Traceback (most recent call last):
+    owlbus.errors.UsageError: walk_m must lie in [0, 100000], got -1
+    """
+    if not low <= value <= high:
+        given = f"{value}" if isinstance(value, int) else f"{value:g}"  # a whole number may have any number of digits
+        msg = f"{name} must lie in [{low:g}, {high:g}], got {given}"
+        raise UsageError(msg)
+
+
 def quantise(trips: ArrayLike) -> NDArray[np.float64]:
     """
     Trips rounded to the nearest multiple of 1/1024, halves to even.
@@ -126,6 +155,8 @@ class NightWindow:
     --------
     >>> NightWindow().hours
     (24, 25, 26, 27, 28)
+    >>> NightWindow().labels
+    ('00', '01', '02', '03', '04')
     >>> NightWindow.parse("22-07")
     NightWindow(start_hour=22, end_hour=31)
     """

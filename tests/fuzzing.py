@@ -228,11 +228,6 @@ def packed(rng: random.Random, data: bytes) -> bytes:
     return gzip.compress(data) if rng.random() < 0.5 else pa.compress(data, codec="zstd", asbytes=True)
 
 
-def spoil_packed(rng: random.Random, data: bytes) -> bytes:
-    """Return a table as gzip, one of them spoilt."""
-    return spoil_bytes(rng, gzip.compress(data)) if rng.random() < 0.5 else gzip.compress(spoil_csv(rng, data))
-
-
 def zipped(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return a zip of named members; names may repeat."""
     import warnings

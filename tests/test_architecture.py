@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 
 LAYERS = (
     ("signs", "errors"),
-    ("units", "limits", "privacy", "inline", "extras", "kernels"),
+    ("units", "arrays", "limits", "privacy", "inline", "extras", "kernels"),
     ("storage", "projection", "cover", "hexgrid", "hexparts", "progress"),
     ("area", "records"),
     ("demand", "cluster"),
@@ -37,7 +37,6 @@ LAYERS = (
 """A module may import from the rows above its own, and inside its row from names that stand before it."""
 
 RANK = {name: rank for rank, name in enumerate(name for row in LAYERS for name in row)}
-FIRST_OF_ROW = {name: RANK[row[0]] for row in LAYERS for name in row}
 HEAVY = (
     "geopandas",
     "h3",

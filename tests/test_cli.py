@@ -120,7 +120,7 @@ def test_a_plan_is_a_whole_run_directory(made: Path) -> None:
 
 def test_a_run_tells_what_it_read_and_chose(made: Path, town: Town) -> None:
     about = read_run(made)
-    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, "300 steps done", 2)
+    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, "the limit of 300 moves was reached", 2)
     assert [entry["name"] for entry in about["inputs"]] == [town.calls, town.taxi, town.area]
     assert set(about["timings_s"]) >= {"grid", "demand", "network", "search", "score"}
 
@@ -237,6 +237,14 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "--headway, in minutes, must lie in [1, inf], got 0.1"),
         ("a point as a hexagon", ["demand", "RECORDS", "--radius", "0"], 2, "error: --radius must lie in [1, 100000], got 0"),
         ("costs of another country", ["timetable", "empty.csv", "--currency", "KRW"], 2, "got none for --cost-km, --cost-hour, --cost-bus"),
+        (
+            "a window in words",
+            ["plan", "RECORDS", "--window", "all night", *out],
+            2,
+            "a night window must read HH-HH, such as 00-05",
+        ),
+        ("a report with a folder", ["demand", "RECORDS", "--check", "--out", "x"], 2, "--check only reports; leave --out away"),
+        ("a plan to go on from and to stay near", ["plan", "RECORDS", "--base", "b.csv", "--resume", *out], 2, "leave one of them out"),
         ("a window back in time", ["plan", "RECORDS", "--window", "05-03", *out], 2, "got 29-51 from '05-03'; such as 22-07"),
         ("negative steps", ["plan", "RECORDS", "--steps", "-4", *out], 2, "steps must lie in [0, "),
         ("a budget no route fits", ["plan", "RECORDS", "--max-length-km", "0.1", *out], 4, "no route keeps the limits"),
@@ -253,6 +261,18 @@ def failures() -> list[tuple[str, list[str], int, str]]:
             "invalid value for '--routes' / '-k': it must be a whole number; see owlbus plan --help",
         ),
         ("an unknown command", ["plam"], 2, "no such command 'plam'"),
+        (
+            "no share",
+            ["plan", "RECORDS", "--min-presence", "most", *out],
+            2,
+            "invalid value for '--min-presence': it must be a share, such as 0.1 or 10%, got 'most'; see owlbus plan --help",
+        ),
+        (
+            "a percent of more than all",
+            ["plan", "RECORDS", "--min-presence", "142%", *out],
+            2,
+            "--min-presence must lie in [0, 1], got 1.42",
+        ),
         ("a percent", ["plan", "RECORDS", "--min-presence", "42", *out], 2, "--min-presence must lie in [0, 1], got 42; 42 % reads 0.42"),
         ("an unknown city", ["plan", "--city", "atlantis", *out], 2, "sample city must be one of seoul, got 'atlantis'"),
         ("an unknown objective", ["plan", "RECORDS", "--objective", "profit", *out], 2, "an objective must read served, direct, presence"),
@@ -397,7 +417,7 @@ def test_ctrl_c_in_the_search_keeps_the_best_plan(
     assert run(["plan", *town.records, "--out", str(out), "--routes", "2"]) == 130
     assert check_run(out) == []
     assert read_run(out)["ended_by"] == "interrupted"
-    assert "Search ended by: interrupted" in capsys.readouterr().err
+    assert "The search was interrupted; seed 0." in capsys.readouterr().err
 
 
 def test_ctrl_c_before_there_is_a_plan_writes_nothing(

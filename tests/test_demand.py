@@ -69,6 +69,7 @@ def presence_of(demand: Demand) -> dict[tuple[Any, ...], float]:
     ("change", "message"),
     [
         ({"origin": [0, 9]}, "origin must lie in [0, 3), got 9 in row 1 (1 such row)"),
+        ({"trips": [[1.0], [1.0]]}, "trips must be one column, got shape (2, 1)"),
         ({"origin": [0, -1]}, "origin must lie in [0, 3), got -1 in row 1 (1 such row)"),
         ({"origin": [0.0, 1.5]}, "origin must be whole numbers, got 1.5 in row 1 (1 such row)"),
         ({"origin": [0, math.nan]}, "origin must lie in [0, 3), got nan in row 1 (1 such row)"),

@@ -190,7 +190,7 @@ def test_improve_lists_steps_and_draws_the_curve(made, capsys, tmp_path):
     assert all(row["stops_changed"] <= row["stops_allowed"] for row in shown["curve"])
     assert {file.name for file in out.iterdir()} == {"curve.csv", "curve.png", "improve.json", "plan.geojson", "run.json", "steps.csv"}
     assert len((out / "steps.csv").read_text().splitlines()) == len(shown["steps"]) + (1 if shown["steps"] else 0)
-    assert run(["improve", given(made), "--change", "20", "--steps", "500", "-q"]) == 0
+    assert run(["improve", given(made), "--change", "20%", "--steps", "500", "-q"]) == 0
 
 
 def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
@@ -204,6 +204,14 @@ def test_sweep_writes_table_curve_and_plans(made, capsys, tmp_path):
     assert names == study | shown_plan | {"sweep.csv", "sweep.json", "sweep.png", "plan_1.geojson", "plan_2.geojson", "plan_3.geojson"}
     assert run(["sweep", "--run", str(made / "run"), "--routes", "2", "--headway", "30,60", "--fleet", "4", "--steps", "300", "-q"]) == 0
     assert "headway" in capsys.readouterr().out
+
+
+def test_a_sweep_of_kilometres_is_asked_for_as_a_plan_is_and_by_its_old_name(made, capsys):
+    words = ["sweep", "--run", str(made / "run"), "--routes", "2", "--steps", "300"]
+    found = [told(capsys, *words, name, "6,12")["points"] for name in ("--total-km", "--max-km")]
+    assert found[0] == found[1]
+    assert [point["km"] for point in found[0]] == [6, 12]
+    assert all(point["total_km"] <= point["km"] for point in found[0])
 
 
 def test_reports_of_a_comparison_and_of_a_sweep_can_be_written_again_and_in_korean(made, capsys, tmp_path):
@@ -307,6 +315,8 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "stop", "q1r99", "--remove"], 2, "no stop or place is called 'q1r99'; did you mean"),
         (["explain", "PLAN", "stop", "30.3,59.9", "--remove"], 2, "m from the nearest stop, allowed are 1500 m"),
         (["explain", "PLAN", "stop", "3"], 2, "a stop needs one of --remove, --move LON,LAT and --swap P,Q"),
+        (["explain", "PLAN", "stop", "3", "--swap", "4,5"], 2, "--swap 4,5 takes 4 out, but the stop named is 3; name one of them"),
+        (["explain", "PLAN", "stop", "--swap", "5"], 2, "--swap must read P,Q, or name the stop that goes before it, got '5'"),
         (["explain", "PLAN", "route", "A", "--remove"], 2, "change a stop, and the question is about route"),
         (["explain", "PLAN", "route", "--drop"], 2, "route needs a name; write: explain PLAN route ROUTE, its name"),
         (["explain", "PLAN", "missing", "--drop"], 2, "--drop goes with a route"),
@@ -314,8 +324,9 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
         (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must be at least 1, got 0"),
         (["explain", "PLAN", "via"], 2, "via needs a name; write: explain PLAN via STOP, its index, its name, a place or LON,LAT"),
-        (["improve", "PLAN", "--change", "200"], 2, "--change must be percent in [0, 100], such as 10 or 5,10,20, got '200'"),
-        (["improve", "PLAN", "--change", "x"], 2, "got 'x'"),
+        (["improve", "PLAN", "--change", "10"], 2, "--change must lie in [0, 1], got 10; 10 % reads 0.1 or 10%"),
+        (["improve", "PLAN", "--change", "5%,110%"], 2, "--change must lie in [0, 1], got 1.1"),
+        (["improve", "PLAN", "--change", "5%,x"], 2, "--change must be shares, such as 0.1 or 5%,10%,20%, got '5%,x'"),
         (["sweep", "--run", "RUN", "--routes", "9"], 2, "must be a range, such as --routes 1:20, got 0 ranges"),
         (["sweep", "--run", "RUN", "--routes", "1:3", "--fleet", "1:9"], 2, "must be a range, such as --routes 1:20, got 2 ranges"),
         (["sweep", "--run", "RUN", "--routes", "0:3"], 2, "routes to sweep must be whole numbers in [1, 64], got 0"),

@@ -259,6 +259,7 @@ def test_a_multipolygon_is_covered_part_by_part() -> None:
         (lambda: HexGrid.cover(BOX, n_hexes=0), r"n_hexes must lie in \[1, 5000000\], got 0"),
         (lambda: HexGrid.cover([(0, 0), (9, 0), (9, 9)], 10), r"radius_m must leave at most 2000000 hexes .* choose larger hexes"),
         (lambda: HexGrid.from_h3(BOX, 12), r"resolution must lie in \[5, 11\], got 12"),
+        (lambda: GRID.h3_index(16), r"resolution must lie in \[0, 15\], got 16"),
         (lambda: HexGrid(GRID.crs, 500, "square", GRID.q, GRID.r), r"layout must be one of planar, h3, got 'square'"),
     ],
 )
@@ -279,6 +280,7 @@ def test_an_argument_out_of_range_is_refused(call: object, message: str) -> None
             r"an H3 grid needs an anchor cell and coordinates around it, got anchor 'zzz'",
         ),
         (lambda: HexGrid.cover([(-179.99, 0), (179.99, 0), (179.99, 0.1)], 50_000), r"must not cross the 180th meridian|must be exact"),
+        (lambda: HexGrid.cover([(0, 0), (170, 0), (170, 80), (0, 80)]), r"an outline must fit one local projection, got lon 0 to 170"),
         (lambda: GRID.hex_to_lonlat([0, -1]), r"hexes must lie in \[0, \d+\), got -1 \(1 such\)"),
         (lambda: GRID.hex_to_boundary([10**6]), r"hexes must lie in .*, got 1000000"),
         (lambda: GRID.lonlat_to_hex([1.0], [1.0, 2.0]), r"lon and lat must have one shape, got \(1,\) and \(2,\)"),

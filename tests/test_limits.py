@@ -78,10 +78,17 @@ def test_limits_cannot_be_changed_once_made():
 @pytest.mark.parametrize(
     ("limit", "before", "at", "reason"),
     [
-        (MaxSteps(7), now(steps=6, idle=9, seconds=9.0), now(steps=7), "7 steps done"),
-        (MaxSeconds(2.5), now(steps=9, idle=9, seconds=2.4), now(seconds=2.5), "2.5 s passed"),
-        (NoGain(4), now(steps=9, idle=3, seconds=9.0), now(idle=4), "no gain in 4 steps"),
-        (TargetGap(0.25), now(best=0.5, bound=0.626), now(best=0.5, bound=0.625), "gap 0.250 is within 0.25"),
+        (MaxSteps(7), now(steps=6, idle=9, seconds=9.0), now(steps=7), "the limit of 7 moves was reached"),
+        (MaxSteps(1), now(), now(steps=1), "the limit of 1 move was reached"),
+        (MaxSteps(600_000), now(steps=599_999), now(steps=600_000), "the limit of 600,000 moves was reached"),
+        (MaxSeconds(2.5), now(steps=9, idle=9, seconds=2.4), now(seconds=2.5), "the limit of 2.5 s was reached"),
+        (NoGain(4), now(steps=9, idle=3, seconds=9.0), now(idle=4), "4 moves in a row brought no better plan"),
+        (
+            TargetGap(0.25),
+            now(best=0.5, bound=0.626),
+            now(best=0.5, bound=0.625),
+            "the proven bound is 25.0% above the plan, and 25% was asked for",
+        ),
     ],
 )
 def test_a_search_ends_at_its_limit_and_not_a_step_before(limit, before, at, reason):
@@ -91,4 +98,4 @@ def test_a_search_ends_at_its_limit_and_not_a_step_before(limit, before, at, rea
 
 def test_a_plan_that_serves_nobody_is_no_share_of_any_bound():
     assert TargetGap(0.1).reason_to_end(now(best=0.0, bound=0.0)) is None
-    assert TargetGap(0.0).reason_to_end(now(best=0.4, bound=0.4)) == "gap 0.000 is within 0"
+    assert TargetGap(0.0).reason_to_end(now(best=0.4, bound=0.4)) == "the proven bound is 0.0% above the plan, and 0% was asked for"

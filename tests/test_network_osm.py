@@ -524,7 +524,7 @@ def test_a_hex_counts_by_the_share_of_its_area_within_the_walk() -> None:
         never = {h for h, share in enumerate(shares) if share < least - 0.06}
         assert sure <= found
         assert not never & found
-    with pytest.raises(UsageError, match=r"walk area share must lie in \[1e-06, 1\], got 1\.5"):
+    with pytest.raises(UsageError, match=r"walk_area_share must lie in \[1e-06, 1\], got 1\.5"):
         WalkRule(500, 1.5)
 
 

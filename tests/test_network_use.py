@@ -186,7 +186,7 @@ def test_a_broken_rule_ends_with_a_finding(feed: str, tmp_path: Path, capsys: py
         (["--gtfs", "other.zip"], "are two networks; give one of them"),
         (["--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
         (["--osm", "x.osm.pbf"], "--osm beside another network is walked along only; add --walk network"),
-        (["--walk-share", "2"], "walk area share must lie in [1e-06, 1], got 2"),
+        (["--walk-share", "2"], "--walk-share must lie in [1e-06, 1], got 2"),
     ],
 )
 def test_options_that_do_not_fit_are_usage_errors(options: list[str], message: str, feed: str, capsys: pytest.CaptureFixture[str]) -> None:

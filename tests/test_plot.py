@@ -13,6 +13,7 @@ from owlbus.errors import DataError, UsageError
 from owlbus.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
+from owlbus.plot.ground import draw_hexes, map_axes
 from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS
 from owlbus.score import score_plan
 from owlbus.search.objective import reached_hexes
@@ -228,3 +229,9 @@ def test_a_street_that_leads_out_of_the_hexes_stays_on_the_map():
         for given in (network, bent)
     )
     assert inside < far < outside
+
+
+def test_a_map_without_a_colour_for_every_hex_is_refused():
+    grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=5)
+    with pytest.raises(DataError, match=r"colours must have one entry per hex, shape \(5,\), got \(4,\)"):
+        draw_hexes(map_axes(None, grid), grid, np.array(["#ffffff"] * 4))

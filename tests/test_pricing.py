@@ -39,11 +39,6 @@ def roads_of(n_stops: int, costs: dict[tuple[int, int], int], sheds: list[list[i
     return Roads(links, sheds, n_hexes)
 
 
-def row_of_stops(n: int) -> Roads:
-    """Stops in a row, each alone in its hex, a cost of 1 apart."""
-    return roads_of(n, {(i, i + 1): 1 for i in range(n - 1)}, [[i] for i in range(n)], n)
-
-
 @st.composite
 def many_roads(draw: st.DrawFn) -> Roads:
     """Few stops whose sheds overlap, links that cost 1 to 3."""

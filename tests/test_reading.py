@@ -182,6 +182,12 @@ def test_a_table_of_antennas_must_place_each_once(tmp_path, text, message):
         read_masts(masts(tmp_path, text))
 
 
+def test_a_missing_table_of_market_shares_is_named(tmp_path):
+    wanted = r"no\.csv: cannot be read as a table of market shares; give CSV with district, share or with lon, lat, share$"
+    with pytest.raises(DataError, match=wanted):
+        read_market_share(tmp_path / "no.csv", GRID, None)
+
+
 def test_a_missing_table_of_antennas_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no\.csv: cannot be read as a table of antennas; give CSV or Parquet with antenna_id, lon, lat$"):
         read_masts(tmp_path / "no.csv")

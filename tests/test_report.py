@@ -8,17 +8,20 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import owlbus.report
 from owlbus.cli.app import run
 from owlbus.demand import Demand
 from owlbus.errors import DataError, UsageError
 from owlbus.evidence import compare_plans
 from owlbus.hexgrid import HexGrid
-from owlbus.network import Network
+from owlbus.limits import MaxSeconds, MaxSteps, NoGain, Snapshot, TargetGap
+from owlbus.network import Network, WalkRule
 from owlbus.pipeline import Study, score_study, write_run
 from owlbus.pipeline.reports import beside_first, comparison_contents, read_contents
 from owlbus.plan import Plan, Route
@@ -26,15 +29,15 @@ from owlbus.plot.ink import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.privacy import MIN_COUNT
 from owlbus.report import LANGUAGES, Content, Told, report_html, write_report
 from owlbus.report.charts import Curve, line_chart, number_chart
+from owlbus.report.ending import ending_text
 from owlbus.report.layers import hex_data, map_data, people_classes
 from owlbus.report.missing import missing_rows
 from owlbus.report.page import script_json
 from owlbus.report.tables import setting_rows
 from owlbus.report.words import read_asset, read_words
 from owlbus.rundir import RunRecord, check_run, describe_run, open_run_dir, read_run
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from owlbus.sample import sample_city
+from owlbus.search.result import INTERRUPTED
 
 EVIL = '</script><img src=x onerror="alert(1)">&amp;'
 VOID = {"meta", "link", "input", "img", "br", "hr"}
@@ -79,7 +82,9 @@ def content(study: Study) -> Content:
     told, other = (
         Told(name, plan, score_study(study, plan, name).card.to_dict()) for name, plan in (("this plan", best), ("routes 2013", old))
     )
-    about = describe_run(RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), "300 steps done"))
+    about = describe_run(
+        RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), "the limit of 300 moves was reached")
+    )
     districts = np.where(network.grid.x_m < 0, "West", "East")
     return Content(network, study.demand, told, other, None, districts, is_synthetic=True, about=about)
 
@@ -204,6 +209,93 @@ def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     with_bound = replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4})
     assert "a gap of 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
     assert "upper bound" not in report_html(content)
+
+
+def test_every_sentence_is_said_somewhere() -> None:
+    """A key stands whole in the code or the template, or is put together from a beginning that does: ``title.sweep.{kind}.{where}``."""
+    folder = Path(owlbus.report.__file__).parent
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py")) + read_asset("report.html.j2")
+    whole = set(re.findall(r"[\"']([\w.]+)[\"']", code))
+    begun = re.findall(r'f"([a-z]\w*\.[\w.]*)\{', code) + re.findall(r't\("([\w.]+\.)" ~', code)
+    table = read_words("en").table
+    assert [key for key in table.keys() - {"names", "places", "days", "js"} - whole if not key.startswith(tuple(begun))] == []
+    script = read_asset("report.js")
+    assert [key for key in table["js"] if not re.search(rf'\bsay\.{key}\b|"{key}"', script)] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("rule", "key"),
+    [
+        (WalkRule(500), "text"),
+        (WalkRule(500, area_share=0.5), "share"),
+        ("9 parts of the hex by area, the centre of each within 500 m, straight line", "area"),
+        ("9 parts of the hex by records, the centre of each within 500 m, straight line", "records"),
+    ],
+)
+def test_the_page_says_when_a_hexagon_is_within_the_walk(content: Content, rule: WalkRule | str, key: str, language: str) -> None:
+    words = read_words(language)
+    told = replace(content.best, card={**content.best.card, "walk_rule": str(rule)})
+    radius = f"{content.network.grid.radius_m:.0f}"
+    expected = words(f"method.presence.{key}", radius=radius, walk="500", share=words.percent(0.5))
+    assert expected in parsed(report_html(replace(content, best=told), language)).texts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_tells_one_route_no_change_and_given_streets_from_the_usual(content: Content, language: str) -> None:
+    words, city = read_words(language), sample_city("seoul")
+    network = replace(content.network, source="tables")
+    alone = Plan(content.best.plan.routes[:1], network.fingerprint)
+    card = {**content.best.card, "rule": {**content.best.card["rule"], "max_transfers": 0}, "routes": content.best.card["routes"][:1]}
+    told = replace(content, best=Told("plan", alone, card), reference=None, network=network, city=city)
+    texts = parsed(report_html(told, language)).texts
+    assert words("title.city.one", city=words.name("seoul")) in texts
+    assert words("key.served.note0", trips=words.number(card["served"]["denominator"])) in texts
+    assert words("method.network.other") in texts
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("kind", ["routes", "fleet", "km", "headway"])
+def test_a_sweep_of_a_city_is_called_after_it(content: Content, kind: str, language: str) -> None:
+    words = read_words(language)
+    html = report_html(replace(content, sweep=swept(kind, None), city=sample_city("seoul")), language)
+    assert words(f"title.sweep.{kind}.city", city=words.name("seoul")) in parsed(html).texts
+
+
+def test_a_plan_that_is_worth_nothing_lies_without_end_below_its_bound() -> None:
+    assert [read_words(language).gap(0.0, 0.3) for language in LANGUAGES] == ["without end", "끝없음"]
+
+
+SNAPSHOT = Snapshot(600_000, 600_000, 99.0, 0.8, 0.816)
+REASONS = {
+    MaxSteps(20_000).reason_to_end(SNAPSHOT): ("20,000",),
+    MaxSteps(1).reason_to_end(SNAPSHOT): ("1",),
+    MaxSeconds(0.5).reason_to_end(SNAPSHOT): ("0.5",),
+    NoGain(5_000).reason_to_end(SNAPSHOT): ("5,000",),
+    TargetGap(0.025).reason_to_end(SNAPSHOT): ("2.0", "2.5"),
+    "the limit of 600,000 moves was reached, with 12 of at most 30 stops changed": ("600,000", "12", "30"),
+    "every route is fixed": (),
+    INTERRUPTED: (),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_way_that_a_search_ends_is_told_in_the_reader_s_language_with_its_figures(reason: str, language: str) -> None:
+    words = read_words(language)
+    told = ending_text(reason, words)
+    assert told != words("ended.other", reason=reason)
+    assert [number for number in REASONS[reason] if number not in told] == []
+
+
+def test_the_reason_of_a_limit_that_a_user_wrote_is_told_as_it_stands() -> None:
+    assert ending_text("the kettle boils", read_words("en")) == "Why the search ended: the kettle boils."
+    assert ending_text("the kettle boils", read_words("ko")) == "탐색이 끝난 이유: the kettle boils."
+
+
+def test_the_page_says_how_the_search_ended(content: Content) -> None:
+    assert "The search ended because the limit of 300 moves was reached." in report_html(content)
+    assert "탐색은 정해진 300번의 시도를 모두 마치고 끝났습니다." in report_html(content, "ko")
 
 
 def test_the_map_holds_classes_and_no_count(content: Content) -> None:
@@ -395,7 +487,7 @@ def made(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
         score_study(study, plan_of(study.network, *ends), name)
         for name, ends in (("this plan", [(0, last), (last // 2, 0)]), ("old", [(0, last // 2)]))
     )
-    record = RunRecord("plan", {"n_routes": 2, "reference_name": held.name}, 7, (), "300 steps done", {}, 0.31, 0.35)
+    record = RunRecord("plan", {"n_routes": 2, "reference_name": held.name}, 7, (), "the limit of 300 moves was reached", {}, 0.31, 0.35)
     with open_run_dir(out) as folder:
         write_run(folder, study, best, held, record=record)
         folder.publish(record)

@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from owlbus.network import Network
 
 SMALL = SynthSettings(n_calls=3_000, n_taxi=700, seed=5)
-SHAPE_FILES = ("outline", "districts", "night_spots", "river", "bridges", "mountains")
 
 
 @cache

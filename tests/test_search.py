@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 from multiprocessing import get_context
 
@@ -13,7 +16,7 @@ from cities import LINK_M, LINK_S, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.errors import InfeasibleError, UsageError
+from owlbus.errors import DataError, InfeasibleError, UsageError
 from owlbus.limits import MaxSeconds, MaxSteps, NoGain, RouteLimits, TargetGap
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.search import Case, Objective, Wishes, plan_routes
@@ -115,9 +118,9 @@ def test_presence_counts_people_once():
 
 def test_the_search_says_why_it_ended():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
-    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by == "100 steps done"
-    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by == "no gain in 500 steps"
-    assert plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by == "0.2 s passed"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by == "the limit of 100 moves was reached"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by == "500 moves in a row brought no better plan"
+    assert plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by == "the limit of 0.2 s was reached"
 
 
 def test_the_trace_never_falls():
@@ -126,6 +129,17 @@ def test_the_trace_never_falls():
     best = [point.best_share for point in trace]
     assert best == sorted(best)
     assert len(trace) > 2
+
+
+def test_the_course_of_a_search_reads_back_from_csv_and_its_speed_is_moves_over_seconds():
+    network, demand = city(8, LADDER, {(0, 7): 2.0, (3, 4): 1.0})
+    found = plan_routes(network, demand, 2, stop_when=[MaxSteps(30_000)])
+    rows = list(csv.DictReader(io.StringIO(found.trace_csv())))
+    assert [int(row["steps"]) for row in rows] == [point.steps for point in found.trace]
+    for name in ("elapsed_s", "best_share", "current_share", "bound_share"):
+        assert [float(row[name]) for row in rows] == pytest.approx([getattr(point, name) for point in found.trace], abs=1e-3)
+    assert found.evaluations_per_s * found.elapsed_s == pytest.approx(found.evaluations)
+    assert replace(found, elapsed_s=0.0).evaluations_per_s == 0.0
 
 
 def test_limits_that_no_route_keeps_are_named():
@@ -151,6 +165,38 @@ def test_arguments_out_of_range_are_refused(arguments, message):
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     with pytest.raises(UsageError, match=message):
         plan_routes(network, demand, **arguments)
+
+
+def test_budgets_that_no_route_keeps_are_named_with_the_others():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    limits = RouteLimits(max_buses=1, headway_s=300, max_total_length_m=500)
+    wanted = r"no route keeps the limits: .*, 1 buses every 5 minutes for all routes together, 0\.5 km for all routes together; "
+    with pytest.raises(InfeasibleError, match=wanted):
+        plan_routes(network, demand, 1, limits=limits, stop_when=[MaxSteps(10)])
+
+
+def test_a_plan_to_go_on_from_must_begin_with_the_fixed_routes():
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 1.0})
+    fixed, begin = (Plan((Route(stops, "A"),), network.fingerprint) for stops in ([0, 1], [2, 3]))
+    with pytest.raises(UsageError, match="one where its first routes are not the fixed ones; begin anew"):
+        plan_routes(network, demand, 2, wishes=Wishes(fixed=fixed), begin=begin, stop_when=[MaxSteps(10)])
+
+
+def test_more_trips_between_two_hexes_than_whole_numbers_hold_are_refused():
+    for back in (0.5, 2_097_151.0, 9e9):
+        network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5, (1, 0): back})
+        with pytest.raises(DataError, match=r"trips between two hexes must stay below 2,097,152 a night, got [\d,]+; use a larger unit"):
+            Case.build(network, demand)
+    network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5})
+    assert Case.build(network, demand).total_trips_units == 2_147_483_136
+
+
+def test_a_plan_that_serves_nobody_is_no_share_of_its_bound():
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    found = plan_routes(network, demand, 1, stop_when=[MaxSteps(10)], bound_steps=1)
+    assert replace(found, value_units=0).gap == float("inf")
+    assert replace(found, value_units=0, bound_units=0).gap == 0.0
+    assert replace(found, bound_units=None).gap is None
 
 
 def test_a_city_of_one_stop_has_no_route():

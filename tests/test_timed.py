@@ -342,3 +342,11 @@ def test_travel_time_is_an_objective_of_its_own():
         Objective(trips=2, is_travel_time=True)
     with pytest.raises(UsageError, match="unserved_s must"):
         ServiceRule(unserved_s=0)
+
+
+def test_networks_of_more_stops_than_times_are_kept_for_are_refused(monkeypatch):
+    monkeypatch.setattr("owlbus.search.timed.MOST_STOPS", 2)
+    network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
+    wanted = "travel_time keeps times between all stops, at most 2, got 3; merge stops, or take served"
+    with pytest.raises(UsageError, match=wanted):
+        plan_routes(network, demand, 1, objective="travel_time", stop_when=[MaxSteps(10)])

@@ -293,6 +293,19 @@ def test_totals_of_a_night_add_up_over_runs_and_buses():
     assert report.equal_wait_s is None or report.wait_s <= report.equal_wait_s
 
 
+def test_riders_whom_full_buses_leave_behind_are_told_and_none_are_where_there_is_room():
+    network, demand, plan = crossing()
+    left = [build_timetable(network, plan, demand, Operation(fleet=6, capacity=room))[1].left_trips for room in (1, 1_000)]
+    assert left[0] > left[1] == 0.0
+
+
+def test_one_headway_for_all_that_the_fleet_cannot_run_says_how_many_buses_it_takes():
+    network, demand, plan = crossing()
+    wanted = r"one headway of 600 s on 2 routes takes \d+ buses, got a fleet of 2; allow a longer headway, more buses or fewer routes"
+    with pytest.raises(InfeasibleError, match=wanted):
+        build_timetable(network, plan, demand, Operation(fleet=2, max_headway_s=600, equal_headways=True))
+
+
 def test_a_larger_fleet_never_waits_longer():
     network, demand, plan = crossing()
     waits = [build_timetable(network, plan, demand, Operation(fleet=n, max_offset_s=0))[1].wait_s for n in (4, 6, 9)]

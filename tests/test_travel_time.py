@@ -81,10 +81,10 @@ def twin(link_s: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int)
 def prepared(
     link_s: NDArray[Any], demand: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int, unserved_s: int | None
 ) -> tuple[transit.StopGraph, Any, Any]:
-    links, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     most = max(2, *map(len, routes))
-    unserved = None if unserved_s is None else unserved_s // scale.tick_s
-    graph = build_graph(links, weight, transfer_s // scale.tick_s, (2, most), unserved)
+    unserved = None if unserved_s is None else unserved_s // tick_s
+    graph = build_graph(links, weight, transfer_s // tick_s, (2, most), unserved)
     chain, bench = lay_out(graph, graph.most, len(routes), 7)
     chain.routes[:], chain.sizes[:] = pad_routes(routes, links, most, 2)
     return graph, chain, bench
@@ -108,9 +108,9 @@ def test_the_measures_equal_a_search_on_the_expanded_graph(town: Town, unserved_
 def test_the_compiled_cost_of_a_plan_is_its_mean_time(town: Town, unserved_s: int) -> None:
     link_s, demand, routes, transfer_s = town
     graph, chain, bench = prepared(link_s, demand, routes, transfer_s, unserved_s)
-    _, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    _, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     cost = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.outer, bench)
-    mean_s = (cost - int(graph.transfer) * int(weight.sum())) * scale.tick_s / int(weight.sum())
+    mean_s = (cost - int(graph.transfer) * int(weight.sum())) * tick_s / int(weight.sum())
     assert mean_s == travel_times(link_s, demand, routes, transfer_s, unserved_s=unserved_s).mean_s
 
 
@@ -214,13 +214,13 @@ def test_a_step_limit_and_a_seed_fix_the_plan() -> None:
     routes = [[route.tolist() for route in run.routes] for run in runs]
     assert routes[0] == routes[1] == routes[2]
     assert [run.evaluations for run in runs] == [runs[0].evaluations] * 3
-    assert runs[0].ended_by == f"{-(-2_000 // BLOCK)} blocks of moves done"
+    assert runs[0].ended_by == f"the limit of {-(-2_000 // BLOCK) * BLOCK:,} moves was reached"
 
 
 def test_a_time_limit_ends_the_search() -> None:
     link_s, demand = ring(9)
     found = search_travel_time(link_s, demand, 3, 2, 5, seconds=0.1)
-    assert found.ended_by == "0.1 s passed"
+    assert found.ended_by == "the limit of 0.1 s was reached"
     assert 0.1 <= found.elapsed_s < 2
     assert [row[2] for row in found.trace] == sorted((row[2] for row in found.trace), reverse=True)
     assert found.trace[-1][2] == pytest.approx(found.mean_s)

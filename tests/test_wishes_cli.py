@@ -11,6 +11,8 @@ from test_evidence_cli import made, told
 
 from owlbus.cli.app import run
 from owlbus.pipeline import read_study
+from owlbus.report.ending import ending_text
+from owlbus.report.words import read_words
 
 __all__ = ["made"]
 
@@ -59,15 +61,17 @@ def test_wishes_may_stand_in_owlbus_toml(made, capsys):
 def test_a_plan_near_a_base_changes_at_most_so_many_of_its_stops(made, capsys):
     base = str(made / "run" / "reference.geojson")
     before = {one["properties"]["name"]: one["properties"]["stops"] for one in json.loads(Path(base).read_text())["features"]}
-    told(capsys, *words(made, "--base", base, "--max-change", "20"))
+    told(capsys, *words(made, "--base", base, "--max-change", "20%"))
     after = routes_written()
     assert list(after) == list(before)
     assert [(row[0], row[-1]) for row in after.values()] == [(row[0], row[-1]) for row in before.values()]
     gone = sum(len(set(before[name]) - set(after[name])) for name in before)
     assert 0 < gone <= 0.2 * sum(map(len, before.values()))
     ended_by = json.loads(Path("out/run.json").read_text())["ended_by"]
-    assert ended_by.startswith("300 steps done, ")
-    assert ended_by.endswith("stops changed")
+    assert ended_by.startswith("the limit of 300 moves was reached, with ")
+    assert ending_text(ended_by, read_words("en")).endswith(
+        f"it changed {gone} stops of the {int(0.2 * sum(map(len, before.values())))} that it might."
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,8 +84,8 @@ def test_a_plan_near_a_base_changes_at_most_so_many_of_its_stops(made, capsys):
         (["--hub", "3"], 2, "--hub must read STOP=N, such as Sadang=3, got '3'"),
         (["--forbid-link", "3"], 2, "--forbid-link must read A..B, such as 12..13, got '3'"),
         (["--ends", "3..4"], 2, "--ends must read NAME=A..B, or NAME=A for one terminal, got '3..4'"),
-        (["--max-change", "10"], 2, "--max-change says how many stops of --base may change; add --base FILE"),
-        (["--base", "BASE", "--max-change", "110"], 2, "--max-change must lie in [0, 100] percent, got 110"),
+        (["--max-change", "0.1"], 2, "--max-change says how many stops of --base may change; add --base FILE"),
+        (["--base", "BASE", "--max-change", "20"], 2, "--max-change must lie in [0, 1], got 20; 20 % reads 0.2 or 20%"),
         (["--base", "BASE", "--depot", "3"], 2, "--base keeps its terminals, and --depot is a wish for new routes; leave one of them out"),
         (["--base", "BASE", "--robust", "0.1"], 2, "--robust 0.1 changes routes as it likes, and --base says that few stops may change"),
         (

@@ -65,7 +65,7 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="owlbus",
         help=_ABOUT,
-        epilog=f"Options may also stand in owlbus.toml, or in OWLBUS_NAME in the environment. {_EXITS}",
+        epilog=f"Options may also stand in owlbus.toml, or in OWLBUS_NAME in the environment. A SHARE reads 0.42 or 42%. {_EXITS}",
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode="rich",

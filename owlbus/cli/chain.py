@@ -254,7 +254,8 @@ def show_run(
             f"Proven: no plan within the limits exceeds {ran.result.bound_share:.1%} of the objective, this one has "
             f"{ran.result.share:.1%}, a gap of {ran.result.gap:.1%}."
         )
-    voice.say(f"Search ended by: {ran.result.ended_by}, seed {ran.request.seed}. Written to {out}: map.png, plan.geojson and more.")
+    ending = "was interrupted" if ran.result.was_interrupted else f"ended because {ran.result.ended_by}"
+    voice.say(f"The search {ending}; seed {ran.request.seed}. Written to {out}: map.png, plan.geojson and more.")
 
 
 def gate(card: Any, min_presence: float | None, min_served: float | None) -> None:  # noqa: ANN401 - a Scorecard; its type would load numba
@@ -281,13 +282,6 @@ def gate(card: Any, min_presence: float | None, min_served: float | None) -> Non
     if missed:
         msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the gate"
         raise FindingError(msg)
-
-
-def require_share(name: str, value: float | None) -> None:
-    """Refuse a gate `value` of the option `name` that is no share, 0 to 1."""
-    if value is not None and not 0 <= value <= 1:
-        msg = f"{name} must lie in [0, 1], got {value:g}; 42 % reads 0.42"
-        raise UsageError(msg)
 
 
 def leave_if_interrupted(ran: PlanRun) -> None:

@@ -23,7 +23,7 @@ from owlbus.cli.options import (
     require_language,
     rule_of,
 )
-from owlbus.cli.talk import talking
+from owlbus.cli.talk import empty_table, talking
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,11 +108,8 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
     Table
         Shares in percent, lengths in km.
     """
-    from rich import box
-    from rich.table import Table
-
     plans: Mapping[str, Mapping[str, Any]] = document["plans"]
-    table = Table(title="Plans side by side", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = empty_table("Plans side by side")
     for name in ("", *plans):
         table.add_column(name, justify="left" if not name else "right")
     table.add_column("Seoul states", justify="right", style="dim")
@@ -149,10 +146,7 @@ def _change_table(name: str, change: Mapping[str, Any]) -> Table:
 
 def _groups_table(text: str, documents: Mapping[str, Mapping[str, Any]]) -> Table:
     """Shares by group, one plan a pair of columns, and how far the best and the worst off are apart."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=f"By {text}", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = empty_table(f"By {text}")
     table.add_column("")
     for name in documents:
         table.add_column(f"{name}: people near", justify="right")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from owlbus.cli.chain import study_of
 from owlbus.cli.given import run_beside
 from owlbus.cli.options import AreaOptions, DemandOptions, LimitOptions, NetworkOptions, limits_of, option, sources_of
+from owlbus.cli.talk import empty_table
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -150,12 +151,9 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
     Table
         Gained, lost and net trips, then people.
     """
-    from rich import box
-    from rich.table import Table
-
     from owlbus.evidence.shown import count_text
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = empty_table(title)
     table.add_column("", no_wrap=True)
     for name in ("trips +", "trips -", "net", "people +", "people -", "net"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -13,7 +13,7 @@ from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, w
 from owlbus.cli.evidence import ANY_CIRCUITY, GroundOptions, ground_of, ledger_of, moved_table, places_of
 from owlbus.cli.given import plan_name, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, limits_of, rule_of
-from owlbus.cli.talk import talking
+from owlbus.cli.talk import empty_table, talking
 from owlbus.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -320,7 +320,7 @@ def _routes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """What each route adds and carries."""
     from owlbus.evidence.shown import count_text
 
-    table = _table("What only this route serves, and how full it is")
+    table = empty_table("What only this route serves, and how full it is")
     for column in ("route", "trips alone", "people alone", "riders", "bus-km", "riders/bus-km", "weakest link", "riders there"):
         table.add_column(column, justify="left" if column == "route" else "right")
     for row in rows:
@@ -342,13 +342,13 @@ def _steady_tables(steady: Mapping[str, Any]) -> list[Table]:
     """Ranks of routes over nights drawn anew, and the served share by weekday and hour."""
     if not steady:
         return []
-    ranks = _table("Rank of each route by the trips that only it serves, and where 90 % of nights drawn anew put it")
+    ranks = empty_table("Rank of each route by the trips that only it serves, and where 90 % of nights drawn anew put it")
     for column in ("rank", "route", "from", "to", "same rank in"):
         ranks.add_column(column, justify="left" if column == "route" else "right")
     for row in steady["ranks"]:
         ranks.add_row(f"{row['rank']}", row["name"], f"{row['low_rank']}", f"{row['high_rank']}", f"{row['same_share']:.0%}")
     served: Mapping[str, Mapping[str, float | None]] = steady["by_weekday_and_hour"]["served"]
-    matrix = _table("Trips served, by weekday of the evening and hour")
+    matrix = empty_table("Trips served, by weekday of the evening and hour")
     hours = list(next(iter(served.values())))
     for column in ("", *(f"{hour} h" for hour in hours)):
         matrix.add_column(column, justify="left" if not column else "right")
@@ -362,7 +362,7 @@ def _segments_table(row: Mapping[str, Any], name_of: Any) -> Table:  # noqa: ANN
     from owlbus.evidence.shown import count_text
 
     hours = list(row["segments"][0]["by_hour"]) if row["segments"] else []
-    table = _table(f"Riders a night on each link of {row['name']}, both ways")
+    table = empty_table(f"Riders a night on each link of {row['name']}, both ways")
     for column in ("from", "to", "all", *(f"{hour} h" for hour in hours)):
         table.add_column(column, justify="left" if column in {"from", "to"} else "right")
     for segment in row["segments"]:
@@ -376,7 +376,7 @@ def _missing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Busy places that the plan leaves out."""
     from owlbus.evidence.shown import count_text
 
-    table = _table("Busy places without a stop, and the cheapest way to serve each")
+    table = empty_table("Busy places without a stop, and the cheapest way to serve each")
     for column in ("", "place", "people", "route", "km", "min", "buses", "trips +", "trips -"):
         table.add_column(column, justify="left" if column in {"place", "route"} else "right")
     for row in rows:
@@ -394,7 +394,7 @@ def _swaps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Swaps that would pay."""
     from owlbus.evidence.shown import count_text
 
-    table = _table("Swaps of one stop that gain, those that take no more time first")
+    table = empty_table("Swaps of one stop that gain, those that take no more time first")
     for column in ("", "route", "swap", "trips +", "trips -", "people +", "people -", "min", "per min"):
         table.add_column(column, justify="left" if column in {"route", "swap"} else "right")
     for row in rows:
@@ -410,11 +410,3 @@ def _swaps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             "" if rate is None else f"{rate:.1f}",
         )
     return table
-
-
-def _table(title: str) -> Table:
-    """Return an empty table in the house style."""
-    from rich import box
-    from rich.table import Table
-
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -12,8 +12,8 @@ from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, w
 from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of
 from owlbus.cli.given import plan_name, read_any_plan
 from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, rule_of
-from owlbus.cli.talk import talking
-from owlbus.errors import UsageError
+from owlbus.cli.shares import shares_of
+from owlbus.cli.talk import empty_table, talking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +39,9 @@ def improve(
     talk: TalkOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     change: Annotated[
-        str, typer.Option("--change", metavar="PERCENT", help="Stops that may change; several with commas.", rich_help_panel=_PANEL)
-    ] = "10",
-    curve: Annotated[bool, typer.Option("--curve", metavar="", help="The same as --change 0,5,10,20,40.", rich_help_panel=_PANEL)] = False,
+        str, typer.Option("--change", metavar="SHARE", help="Share of stops that may change; several with commas.", rich_help_panel=_PANEL)
+    ] = "10%",
+    curve: Annotated[bool, typer.Option("--curve", metavar="", help="--change 0%,5%,10%,20%,40%.", rich_help_panel=_PANEL)] = False,
     keep_stop: Annotated[
         list[str] | None, typer.Option("--keep-stop", metavar="STOP", help="A stop that stays; may be repeated.", rich_help_panel=_PANEL)
     ] = None,
@@ -54,7 +54,7 @@ def improve(
     out: Annotated[str | None, OUT] = None,
 ) -> None:
     """
-    [bold]owlbus improve routes_2013.geojson --change 10 --keep-stop Sadang --out improved[/bold]
+    [bold]owlbus improve routes_2013.geojson --change 10% --keep-stop Sadang --out improved[/bold]
 
     Change at most so many of a plan's stops, terminals and named stops kept, with no more kilometres and buses than it has, and list every
     step with its gain: each leaves a plan that could run, so stop anywhere. With --curve: what 0, 5, 10, 20 and 40 % of change bring.
@@ -62,7 +62,7 @@ def improve(
     from owlbus.evidence.improve import CURVE, improve_plan
     from owlbus.search import Objective
 
-    shares = CURVE if curve else _shares(change)
+    shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
     with talking(talk) as voice:
         announce_compilation(voice)
@@ -198,18 +198,6 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
     }
 
 
-def _shares(text: str) -> tuple[float, ...]:
-    """Shares of ``10`` or ``5,10,20`` percent, ascending."""
-    try:
-        shares = tuple(sorted({float(part.strip().rstrip("%")) / 100 for part in text.split(",")}))
-    except ValueError:
-        shares = ()
-    if not shares or not 0 <= shares[0] <= shares[-1] <= 1:
-        msg = f"--change must be percent in [0, 100], such as 10 or 5,10,20, got {text!r}"
-        raise UsageError(msg)
-    return shares
-
-
 def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, settings: Mapping[str, Any], bounds: RouteLimits) -> None:
     """Write the better plan, its steps and the curve to a run directory."""
     from owlbus.plan import plan_geojson
@@ -267,7 +255,7 @@ def _draw_curve(rows: Sequence[Mapping[str, Any]], path: str) -> None:
 
 def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Gain by allowed change."""
-    table = _table("Gain over the given plan, with its 90 % interval over nights")
+    table = empty_table("Gain over the given plan, with its 90 % interval over nights")
     for column in ("change", "stops", "trips", "gain", "interval, %", "people", "km", "buses"):
         table.add_column(column, justify="right")
     for row in rows:
@@ -289,7 +277,7 @@ def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Steps in order."""
     from owlbus.evidence.shown import count_text
 
-    table = _table("Steps, the most useful first; stop anywhere")
+    table = empty_table("Steps, the most useful first; stop anywhere")
     for column in ("", "route", "change", "trips +", "trips -", "so far"):
         table.add_column(column, justify="left" if column in {"route", "change"} else "right")
     for row in rows:
@@ -300,11 +288,3 @@ def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _net(value: float | None) -> str:
     return "small" if value is None else f"{value:+,.0f}"
-
-
-def _table(title: str) -> Table:
-    """Return an empty table in the house style."""
-    from rich import box
-    from rich.table import Table
-
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.talk import empty_table
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -121,10 +123,7 @@ def _spread(shown: dict[str, Any], name: str) -> str:
 
 def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
     """Return an empty table, names to the left and numbers to the right."""
-    from rich import box
-    from rich.table import Table
-
-    page = Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    page = empty_table(title)
     page.caption = caption or None
     for name in columns:
         page.add_column(name, justify="left" if name in {"route", ""} else "right", no_wrap=bool(name))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from owlbus.cli.fixed import note_flags
+from owlbus.cli.shares import share_of
 from owlbus.cli.stopping import stopped_in_order
 from owlbus.errors import UsageError
 
@@ -31,7 +32,7 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     names
         The option and its short forms; the first long one names the variable.
     unit
-        What stands for the value in the help; nothing for a flag.
+        What stands for the value in the help; nothing for a flag. A ``SHARE`` reads ``0.42`` or ``42%``.
     text
         What it does.
 
@@ -42,7 +43,8 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     """
     name = next(name for name in names if name.startswith("--"))
     variable = f"OWLBUS_{name.lstrip('-').replace('-', '_').upper()}"
-    return typer.Option(*names, metavar=unit or "", help=text, envvar=variable, show_envvar=False, rich_help_panel=panel)
+    parser = share_of if unit == "SHARE" else None
+    return typer.Option(*names, metavar=unit or "", help=text, envvar=variable, show_envvar=False, rich_help_panel=panel, parser=parser)
 
 
 _AREA, _DEMAND, _NETWORK, _LIMITS = "Study area", "Demand", "Network", "What a route and a plan may be"

@@ -13,7 +13,6 @@ from owlbus.cli.chain import (
     leave_if_interrupted,
     publish,
     reference_of,
-    require_share,
     settings_of_run,
     show_run,
     study_of,
@@ -43,6 +42,7 @@ from owlbus.cli.options import (
     sources_of,
 )
 from owlbus.cli.resuming import going_on, keeper_of, plan_to_go_on_from, require_whole
+from owlbus.cli.shares import require_share
 from owlbus.cli.talk import talking
 from owlbus.cli.wishes import WishOptions, wished
 from owlbus.errors import UsageError
@@ -81,7 +81,7 @@ class TrialOptions:
         Parameters
         ----------
         from_run
-            Run directory that demand is taken from, or None; times in it are seconds.
+            Run directory that demand is taken from, or None.
         wishes
             What the plan is wished to be.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, gate, reference_of, require_share, settings_of_run, study_of, warn
+from owlbus.cli.chain import SYNTHETIC, gate, reference_of, settings_of_run, study_of, warn
 from owlbus.cli.fixed import require_no_files
 from owlbus.cli.given import plan_name, read_any_plan, run_beside
 from owlbus.cli.options import (
@@ -29,6 +29,7 @@ from owlbus.cli.options import (
     rule_of,
     sources_of,
 )
+from owlbus.cli.shares import require_share
 from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
 from owlbus.cli.talk import talking
 from owlbus.errors import FindingError

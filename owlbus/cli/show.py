@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.talk import empty_table
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -37,7 +39,7 @@ def plans_table(study: Study, plans: Sequence[Scored], *, title: str, city_share
     Table
         Shares in percent, lengths in km, times in minutes.
     """
-    table = _table(title)
+    table = empty_table(title)
     table.add_column("", no_wrap=True)
     for plan in plans:
         table.add_column(plan.name, justify="right", no_wrap=True)
@@ -88,7 +90,7 @@ def _count(value: float | None) -> str:
 
 def routes_table(card: Scorecard) -> Table:
     """Lay out the routes of `card`, one a row: km, minutes, buses and riders a night."""
-    table = _table("Routes")
+    table = empty_table("Routes")
     for name in ("route", "stops", "km", "min", "buses", "boardings", "changes", "fullest", "alone"):
         table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
     document = card.to_dict()
@@ -111,7 +113,7 @@ def routes_table(card: Scorecard) -> Table:
 
 def records_table(report: DemandReport) -> Table:
     """Lay out what became of the records of `report`: rows by file, then rows by rule."""
-    table = _table("Records")
+    table = empty_table("Records")
     for name in ("file", "kind", "rows", "counted", "as trips too", "rejected"):
         table.add_column(name, justify="left" if name in {"file", "kind"} else "right", overflow="fold")
     for file in report.files:
@@ -122,7 +124,7 @@ def records_table(report: DemandReport) -> Table:
 
 def rules_table(report: DemandReport) -> Table:
     """Lay out the rules of `report` that rows broke, with the first place and the way out."""
-    table = _table("What rows broke")
+    table = empty_table("What rows broke")
     for name in ("rows", "share", "which", "effect", "first", "what to do"):
         table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
     for rule in report.rules:
@@ -135,7 +137,7 @@ def demand_table(demand: Demand) -> Table:
     """Lay out trips and people of `demand` by hour, mean per night."""
     from owlbus.units import hour_label
 
-    table = _table("Demand of a mean night")
+    table = empty_table("Demand of a mean night")
     for name in ("hour", "trips", "people"):
         table.add_column(name, justify="right")
     trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
@@ -163,11 +165,3 @@ def study_document(study: Study) -> dict[str, Any]:
 def plan_document(plan: Scored) -> dict[str, Any]:
     """Return a plan as JSON holds it: its name and its scorecard, with small counts hidden."""
     return {"name": plan.name, "routes": len(plan.plan), "scorecard": plan.card.to_dict()}
-
-
-def _table(title: str) -> Table:
-    """Return an empty table in the house style."""
-    from rich import box
-    from rich.table import Table
-
-    return Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -44,6 +44,7 @@ FLAGS = {
     "timezone": "--zone",
     "transfer_s": "--transfer-min, in seconds,",
     "uptake_share": "--uptake",
+    "walk_area_share": "--walk-share",
     "walk_m": "--walk",
 }
 """Flag by setting, with the unit where that is another one."""

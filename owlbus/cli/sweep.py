@@ -20,7 +20,7 @@ from owlbus.cli.options import (
     rule_of,
     sources_of,
 )
-from owlbus.cli.talk import talking
+from owlbus.cli.talk import empty_table, talking
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def sweep(
     ] = None,
     routes: Annotated[str, typer.Option("--routes", "-k", metavar="RANGE", help="Routes, such as 1:20.", rich_help_panel=_PANEL)] = "9",
     fleet: Annotated[str | None, typer.Option("--fleet", metavar="RANGE", help="Buses, such as 20:60:5.", rich_help_panel=_PANEL)] = None,
-    max_km: Annotated[
-        str | None, typer.Option("--max-km", metavar="RANGE", help="One-way km of all routes together.", rich_help_panel=_PANEL)
+    total_km: Annotated[
+        str | None,
+        typer.Option("--total-km", "--max-km", metavar="RANGE", help="One-way km of all routes together.", rich_help_panel=_PANEL),
     ] = None,
     headway: Annotated[str, typer.Option("--headway", metavar="RANGE", help="Minutes between buses.", rich_help_panel=_PANEL)] = "45",
     max_length_km: Annotated[
@@ -80,7 +81,7 @@ def sweep(
 
     require_language(lang)
     require_no_files(from_run, files)
-    kind, settings, n_routes, limits = _asked(routes, fleet, max_km, headway, max_length_km)
+    kind, settings, n_routes, limits = _asked(routes, fleet, total_km, headway, max_length_km)
     goal = Objective.parse(objective)
     if from_run is None and not files and area.city is None:
         area = AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
@@ -123,7 +124,7 @@ def sweep(
 
 
 def _asked(
-    routes: str, fleet: str | None, max_km: str | None, headway: str, max_length_km: float | None
+    routes: str, fleet: str | None, total_km: str | None, headway: str, max_length_km: float | None
 ) -> tuple[str, list[float], int, RouteLimits]:
     """What is swept over which settings, and the other numbers."""
     from dataclasses import replace
@@ -131,11 +132,11 @@ def _asked(
     from owlbus.evidence.sweep import require_settings, settings_of_text
     from owlbus.limits import RouteLimits
 
-    given = {"routes": routes, "fleet": fleet, "km": max_km, "headway": headway}
+    given = {"routes": routes, "fleet": fleet, "km": total_km, "headway": headway}
     values = {name: settings_of_text(text) for name, text in given.items() if text is not None}
     ranges = [name for name, numbers in values.items() if len(numbers) > 1]
     if len(ranges) != 1:
-        msg = f"one of --routes, --fleet, --max-km and --headway must be a range, such as --routes 1:20, got {len(ranges)} ranges"
+        msg = f"one of --routes, --fleet, --total-km and --headway must be a range, such as --routes 1:20, got {len(ranges)} ranges"
         raise UsageError(msg)
     for name, numbers in values.items():
         require_settings(name, numbers)
@@ -219,16 +220,7 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
 
 def _table(found: Sweep) -> Table:
     """Lay the points out, one a row."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(
-        title="Shares of people near a stop and of trips served, and points more than the setting before",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = empty_table("Shares of people near a stop and of trips served, and points more than the setting before")
     for column in (found.kind, "near", "served", "direct", "more", "km", "buses", "bound", ""):
         table.add_column(column, justify="right")
     for row in found.rows():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rich.console import Console, RenderableType
+    from rich.table import Table
     from rich.text import Text
 
     from owlbus.cli.options import TalkOptions
@@ -121,3 +122,11 @@ def begin_silent() -> None:
 def show_traceback() -> bool:
     """Return whether an error shows where it came from: with -vv."""
     return _VERBOSITY.get() >= _TRACEBACK_FROM
+
+
+def empty_table(title: str) -> Table:
+    """Return a table without columns under a `title`, as all commands print them."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from owlbus.cli.options import option
+from owlbus.cli.shares import require_share
 from owlbus.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class WishOptions:
         str | None, option(_PANEL, "--base", unit="FILE", text="Plan that is changed a little instead of searching for a new one.")
     ] = None
     max_change: Annotated[
-        float | None, option(_PANEL, "--max-change", unit="PERCENT", text="Stops of --base that may change. Default: 10.")
+        float | None, option(_PANEL, "--max-change", unit="SHARE", text="Share of the stops of --base that may change. Default: 10%.")
     ] = None
 
     def require_whole(self) -> None:
@@ -55,14 +56,12 @@ class WishOptions:
         Raises
         ------
         UsageError
-            If a change is allowed of no plan, is no percentage from 0 to 100, or a base stands beside wishes for new routes.
+            If a change is allowed of no plan, is no share from 0 to 1, or a base stands beside wishes for new routes.
         """
         if self.max_change is not None and self.base is None:
             msg = "--max-change says how many stops of --base may change; add --base FILE"
             raise UsageError(msg)
-        if not 0 <= self.change <= 1:
-            msg = f"--max-change must lie in [0, 100] percent, got {self.max_change:g}"
-            raise UsageError(msg)
+        require_share("--max-change", self.max_change)
         others = {"--fixed": self.fixed, "--ends": self.ends, "--forbid": self.forbid, "--forbid-link": self.forbid_link}
         clash = [name for name, value in {**others, "--depot": self.depot, "--hub": self.hub}.items() if value]
         if self.base is not None and clash:
@@ -72,7 +71,7 @@ class WishOptions:
     @property
     def change(self) -> float:
         """Share of the stops of the base that may change, 0 to 1."""
-        return (10.0 if self.max_change is None else self.max_change) / 100
+        return 0.1 if self.max_change is None else self.max_change
 
 
 def wished(request: Request, options: WishOptions, limits: LimitOptions, study: Study, max_snap_m: float) -> Request:

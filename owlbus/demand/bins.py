@@ -30,7 +30,7 @@ class Bins:
     nights
         Days since 1970 of each slot, shape (n_slots,), int64, in the order in which they were met; 0 without a date.
     presence
-        Units by slot, hour and hex, flat, int64.
+        People in 1/1024 by slot, hour and hex, shape (n_slots * n_hours * n_hexes,), int64.
     """
 
     n_hexes: int
@@ -39,7 +39,7 @@ class Bins:
     presence: NDArray[np.int64] = field(default_factory=_none)
 
     def add_night(self, night: int) -> int:
-        """Return the slot of a night, which is new if need be."""
+        """Return the slot of `night`, days since 1970; it is new if need be."""
         at = np.flatnonzero(self.nights == night)
         if at.size:
             return int(at[0])
@@ -48,7 +48,7 @@ class Bins:
         return self.nights.size - 1
 
     def add_people(self, night: NDArray[np.int64], hour: NDArray[np.int64], hexes: NDArray[np.int64], units: NDArray[np.int64]) -> None:
-        """Add people by day since 1970, place of the hour in the window, hex and units."""
+        """Add people: day since 1970, place of the hour in the window, hex and units of 1/1024, each of shape (n,)."""
         cell = (self._slots(night) * self.n_hours + hour) * self.n_hexes + hexes
         np.add.at(self.presence, cell, units)
 
@@ -57,7 +57,7 @@ class Bins:
         self.add_people(*other.people())
 
     def people(self) -> tuple[NDArray[np.int64], ...]:
-        """Return night, hour, hex and units of everyone present, in no particular order."""
+        """Return what `add_people` takes: night, hour, hex and units of everyone present, in no particular order."""
         cell = np.flatnonzero(self.presence)
         time, hexes = np.divmod(cell, self.n_hexes)
         slot, hour = np.divmod(time, self.n_hours)

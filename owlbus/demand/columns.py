@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import read_only
 from owlbus.errors import DataError
 from owlbus.units import TRIP_UNITS
 
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """Rules that input breaks, collected so that one error names them all."""
+    """
+    Rules that input breaks, collected so that one error names them all.
+
+    Attributes
+    ----------
+    texts
+        One sentence for each rule broken.
+    """
 
     texts: list[str] = field(default_factory=list)
 
     def rows(self, name: str, rule: str, bad: NDArray[np.bool_], values: NDArray[Any]) -> None:
-        """Note that `name` breaks `rule` in the rows that `bad` marks."""
+        """Note that `name` breaks `rule` in the rows that `bad` marks; the first of its `values` there is told."""
         if bad.any():
             row, count = int(np.argmax(bad)), int(bad.sum())
             self.texts.append(f"{name} {rule}, got {values[row]} in row {row} ({count} such row{'s' * (count > 1)})")
@@ -109,9 +117,7 @@ def trips_column(name: str, values: ArrayLike, problems: Problems) -> NDArray[np
 
 def frozen(values: NDArray[Any]) -> NDArray[Any]:
     """Return `values`, C-contiguous and read-only; the caller hands over an array that nobody else holds."""
-    owned = np.ascontiguousarray(values)
-    owned.setflags(write=False)
-    return owned
+    return read_only(np.ascontiguousarray(values))
 
 
 def sum_by_key(key: NDArray[np.int64], trips: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from owlbus.demand.columns import scaled, sums_by_index
 from owlbus.demand.table import Demand
-from owlbus.errors import DataError, UsageError
+from owlbus.errors import DataError
+from owlbus.units import require_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,9 +133,7 @@ def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Dema
     >>> blend(calls, taxi, 0.25).trips
     array([6., 2.])
     """
-    if not 0 <= taxi_weight <= 1:
-        msg = f"taxi_weight must lie in [0, 1], got {taxi_weight:g}"
-        raise UsageError(msg)
+    require_number("taxi_weight", taxi_weight, 0, 1)
     _check_same_grid(calls, taxi)
     if calls.hours != taxi.hours:
         msg = f"blending needs the same hours, got {calls.hours[0]}-{calls.hours[-1] + 1} and {taxi.hours[0]}-{taxi.hours[-1] + 1}"

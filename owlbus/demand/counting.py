@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from owlbus.demand.report import FileLedger
 from owlbus.demand.tally import Tally
 from owlbus.demand.trips import Trips
+from owlbus.progress import current_progress
 from owlbus.records.files import packed_rejected_rows
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.subscribers import Subscribers
@@ -107,6 +108,8 @@ class Counter:
         The threads.
     idle
         Accounts that no thread works on.
+    n_threads
+        Number of threads, and of accounts.
     shared
         Numbers of subscriber ids, and trips, by kind of record.
     """
@@ -117,7 +120,7 @@ class Counter:
     n_threads: int
     shared: dict[str, tuple[Subscribers, Trips]] = field(default_factory=dict)
 
-    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None]) -> None:
+    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None] | None = None) -> None:
         """
         Count one file, or the part of it that `source` names.
 
@@ -128,7 +131,7 @@ class Counter:
         bin_
             Takes rejected rows, in order; None keeps none.
         on_rows
-            Told the rows done so far.
+            Told the rows done so far; None tells nobody.
         """
         waiting: deque[Future[tuple[Batch, Verdict | None]]] = deque()
         twins = Twins() if may_have_twins(source) else None
@@ -140,7 +143,8 @@ class Counter:
             if bin_ is not None and verdict is not None:
                 bin_.add(batch, verdict)
             rows += batch.n_rows
-            on_rows(rows)
+            if on_rows is not None:
+                on_rows(rows)
 
         for first_row, frame in read_frames(source, self.terms.timezone):
             repeats = None if twins is None else twins.marks(batch_of(source, first_row, frame, self.terms.timezone))
@@ -246,9 +250,35 @@ def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> A
     with counting(terms, n_threads) as counter:
         for source in sources:
             with packed_rejected_rows() as (bin_, held):
-                counter.count(source, bin_ if terms.keeps_rejected else None, lambda rows: None)  # noqa: ARG005 - nobody watches
+                counter.count(source, bin_ if terms.keeps_rejected else None)
             if terms.keeps_rejected:
                 packed.append((source.name, source.first_row, held.getvalue()))
         account = counter.total()
     account.rejected += packed
     return account
+
+
+def told_one_by_one(sources: Sequence[Source]) -> Iterator[tuple[Source, Callable[[int], None]]]:
+    """
+    Yield files to count, each with what tells the progress bar the rows of it that are done.
+
+    Parameters
+    ----------
+    sources
+        The files, in order.
+
+    Yields
+    ------
+    source, reach
+        A file, which is done when the next one is asked for, and a function of its rows so far.
+    """
+    step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
+    done = 0
+    for source in sources:
+
+        def reach(rows: int, source: Source = source, done: int = done) -> None:
+            step.reach(done + source.n_bytes * source.share_read(rows), f"{rows} rows of {source.name}")
+
+        yield source, reach
+        done += source.n_bytes
+        step.reach(done)

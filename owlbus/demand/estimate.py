@@ -10,15 +10,14 @@ import numpy as np
 
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.compare import TAXI_WEIGHT, agreement, blend
-from owlbus.demand.counting import Account, Terms, counting
+from owlbus.demand.counting import Account, Terms, counting, told_one_by_one
 from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_nothing, refuse_useless, rule_counts
 from owlbus.demand.weights import weigh
 from owlbus.errors import DataError, UsageError
-from owlbus.progress import current_progress
 from owlbus.records.files import rejected_rows, write_packed
 from owlbus.records.layout import CALLS, TAXI, Kind
 from owlbus.records.opening import open_sources
-from owlbus.units import NightWindow
+from owlbus.units import NightWindow, require_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +98,8 @@ def estimate_demand(
         If an argument lies outside its range.
     """
     window = window or NightWindow()
-    _check_shares(taxi_weight=taxi_weight, max_rejected_share=max_rejected_share)
+    require_number("taxi_weight", taxi_weight, 0, 1)
+    require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     terms = Terms(grid, window, timezone, keeps_rejected=rejected is not None)
     with open_sources(files, columns, masts) as sources:
@@ -152,12 +152,12 @@ def check_files(
     UsageError
         If an argument lies outside its range.
     """
-    _check_shares(max_rejected_share=max_rejected_share)
+    require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     refusals = []
     with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
-            counter.count(source, None, lambda rows: None)  # noqa: ARG005 - nobody watches
+            counter.count(source, None)
         ledgers = [counter.ledger(source) for source in sources]
         for ledger in ledgers:
             try:
@@ -169,17 +169,9 @@ def check_files(
 
 def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> Account:
     """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
-    step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
-    done = 0
     with rejected_rows(rejected) as bin_, counting(terms) as counter:
-        for source in sources:
-
-            def reach(rows: int, source: Source = source, done: int = done) -> None:
-                step.reach(done + source.n_bytes * source.share_read(rows), f"{rows} rows of {source.name}")
-
+        for source, reach in told_one_by_one(sources):
             counter.count(source, None if rejected is None else bin_, reach)
-            done += source.n_bytes
-            step.reach(done)
             if not source.is_part:
                 refuse_useless(counter.ledger(source), max_rejected_share)
         return counter.total()
@@ -251,11 +243,3 @@ def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
             f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"
         )
         raise UsageError(msg)
-
-
-def _check_shares(**shares: float) -> None:
-    """Refuse shares outside [0, 1]."""
-    for name, share in shares.items():
-        if not 0 <= share <= 1:
-            msg = f"{name} must lie in [0, 1], got {share:g}"
-            raise UsageError(msg)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.demand.columns import frozen
-from owlbus.demand.counting import Account, Terms, counting
+from owlbus.demand.counting import Account, Terms, counting, told_one_by_one
 from owlbus.demand.report import DemandReport, FileLedger, rule_counts
-from owlbus.progress import current_progress
 from owlbus.records.layout import PLACES
 from owlbus.records.opening import open_sources
 from owlbus.units import TRIP_UNITS, NightWindow
@@ -92,15 +91,7 @@ def count_records(
 
 def _count_here(terms: Terms, sources: Sequence[Source]) -> Account:
     """Return what all files come to, counted in this process."""
-    step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
-    done = 0
     with counting(terms) as counter:
-        for source in sources:
-
-            def reach(rows: int, source: Source = source, done: int = done) -> None:
-                step.reach(done + source.n_bytes * source.share_read(rows), f"{rows} rows of {source.name}")
-
+        for source, reach in told_one_by_one(sources):
             counter.count(source, None, reach)
-            done += source.n_bytes
-            step.reach(done)
         return counter.total()

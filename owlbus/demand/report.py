@@ -124,6 +124,15 @@ class DemandReport:
         Weight of taxi in the blend; None for one source.
     notes
         What a reader of the demand should know, one sentence each.
+
+    Examples
+    --------
+    >>> from owlbus import sample_city, sample_grid
+    >>> from owlbus.demand import estimate_demand
+    >>> city = sample_city("seoul")
+    >>> demand, report = estimate_demand(city.calls_path.with_name("calls_few.csv"), sample_grid(city))
+    >>> report.rows_in == report.rows_counted + report.rows_rejected
+    True
     """
 
     files: tuple[FileCount, ...]
@@ -172,6 +181,8 @@ class FileLedger:
         By code of the rule, shape (256,), int64; trips in units of 1/1024; code 0 is a trip.
     first
         By code, the first row, its place, and figures that show why.
+    rows_read
+        Rows read, kept to check the others by.
     """
 
     source: Source

@@ -42,6 +42,12 @@ class ODPairs:
         Hex index of each end, shape (P,), int32; pairs are unique and sorted.
     trips
         Trips per service night, shape (P,), float64, > 0, in multiples of 1/1024.
+
+    Examples
+    --------
+    >>> pairs = Demand(3, origin=[0, 2], destination=[2, 1], trips=[4.0, 1.5]).od()
+    >>> len(pairs), pairs.total_trips
+    (2, 5.5)
     """
 
     origin: NDArray[np.int32]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import read_only_view
 from owlbus.demand.bins import Bins
 from owlbus.demand.columns import scaled
 from owlbus.demand.firsts import Firsts
@@ -56,6 +57,8 @@ class Tally:
         Trips of the hours at hand, on their way to `trips`.
     firsts
         Distinct presences and wishes of subscribers, to be counted at the end.
+    repeats
+        Rows that named a trip and a presence of a subscriber, less those that were counted; shape (2,), int64.
     """
 
     grid: HexGrid
@@ -204,13 +207,13 @@ class Tally:
         marks = person, np.empty(0, dtype=np.uint8) if twins is None else twins
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
         return (
-            (_fixed(batch.ticks), _fixed(batch.end_ticks), batch.per_s, int(batch.is_dated)),
+            (read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
             _ends(batch.position),
             _ends(batch.goal),
-            (_fixed(found[0]), _fixed(found[1])),
-            _fixed(units),
-            (_fixed(marks[0]), _fixed(marks[1])),
-            (_fixed(frame), _fixed(poly), _fixed(lookup), int(degree)),
+            (read_only_view(found[0]), read_only_view(found[1])),
+            read_only_view(units),
+            (read_only_view(marks[0]), read_only_view(marks[1])),
+            (read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
             (self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
         )
 
@@ -287,17 +290,16 @@ class Counted:
     repeats_present: int
 
 
-def _fixed(column: NDArray[Any]) -> NDArray[Any]:
-    """Return a read-only view, so that the kernel is compiled for one kind of array only."""
-    view = np.ascontiguousarray(column).view()
-    view.setflags(write=False)
-    return view
-
-
 def _ends(columns: tuple[Numbers, Numbers]) -> tuple[NDArray[Any], ...]:
     """Return two columns as `tally_rows` takes them."""
     lon, lat = columns
-    return _fixed(lon.values), _fixed(lat.values), _fixed(lon.bits), _fixed(lat.bits), _fixed(np.array([lon.offset, lat.offset]))
+    return (
+        read_only_view(lon.values),
+        read_only_view(lat.values),
+        read_only_view(lon.bits),
+        read_only_view(lat.bits),
+        read_only_view(np.array([lon.offset, lat.offset])),
+    )
 
 
 def _mean(total: NDArray[Any], n_nights: int) -> NDArray[np.float64]:

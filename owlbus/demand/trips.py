@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import read_only_view
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -43,7 +45,7 @@ class Trips:
         """
         from owlbus.kernels.hashing import add_by_key
 
-        fixed = _read_only(key), _read_only(units)
+        fixed = read_only_view(key), read_only_view(units)
         first = threading.get_ident() % STRIPES
         for place in range(STRIPES):
             stripe = (first + place) % STRIPES
@@ -53,7 +55,7 @@ class Trips:
                     self._grow(stripe)
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return keys, ascending, and units."""
+        """Return keys, ascending and each once, and their units of 1/1024 trip, each of shape (n,), int64."""
         taken = [table[::2] != FREE for table in self._tables]
         key = np.concatenate([table[::2][mask] for table, mask in zip(self._tables, taken, strict=True)])
         units = np.concatenate([table[1::2][mask] for table, mask in zip(self._tables, taken, strict=True)])
@@ -82,7 +84,7 @@ class Trips:
 
         old = self._tables[stripe]
         larger, used = _empty(old.size), np.zeros(1, dtype=np.int64)
-        add_by_key(0, _read_only(old[::2]), _read_only(old[1::2]), larger, used, stripe)
+        add_by_key(0, read_only_view(old[::2]), read_only_view(old[1::2]), larger, used, stripe)
         self._tables[stripe], self._used[stripe] = larger, used
 
 
@@ -91,10 +93,3 @@ def _empty(slots: int) -> NDArray[np.int64]:
     table = np.zeros(2 * slots, dtype=np.int64)
     table[::2] = FREE
     return table
-
-
-def _read_only(column: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a contiguous read-only column, so that the kernel is compiled for one kind of array only."""
-    view = np.ascontiguousarray(column).view()
-    view.setflags(write=False)
-    return view

@@ -60,6 +60,19 @@ class Comparison:
         Their scorecards.
     changes
         What differs from the first plan, by the name of each other one.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Plan, Route
+    >>> from owlbus.evidence import compare_plans
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> ends = {"old": (3, 16), "new": (0, 19)}
+    >>> plans = {name: Plan((Route(network.shortest_path(*pair), "N1"),), network.fingerprint) for name, pair in ends.items()}
+    >>> change = compare_plans(network, demand, plans).changes["new"]
+    >>> change.whole.gained_trips, change.whole.lost_trips, round(change.served_share, 4)
+    (60.0, 30.0, 0.3)
     """
 
     ledger: Ledger

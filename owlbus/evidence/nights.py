@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import DataError, UsageError
+from owlbus.errors import DataError
 from owlbus.evidence.ledger import Ledger
 from owlbus.plan import Plan, Route
 from owlbus.progress import current_progress
@@ -16,7 +16,7 @@ from owlbus.search.journeys import refuse_travel_time
 from owlbus.search.objective import Case, Objective
 from owlbus.search.warm import search_from
 from owlbus.search.wishes import Wishes
-from owlbus.units import TRIP_UNITS, quantise
+from owlbus.units import TRIP_UNITS, quantise, require_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -149,9 +149,7 @@ def robust_plan(
     ----------
     .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
     """
-    if not 0 <= quantile <= 1:
-        msg = f"quantile must lie in [0, 1], got {quantile:g}"
-        raise UsageError(msg)
+    require_number("quantile", quantile, 0, 1)
     goal = objective or Objective()
     refuse_travel_time(goal, "a plan that is good on bad nights")
     if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one

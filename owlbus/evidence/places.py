@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.arrays import owned
 from owlbus.errors import UsageError
 from owlbus.search.wishes import network_name
 
@@ -52,9 +53,7 @@ class Places:
         """Copy the columns."""
         object.__setattr__(self, "names", tuple(names))
         for name, column in (("lon", lon), ("lat", lat)):
-            owned = np.array(column, dtype=np.float64, order="C")
-            owned.setflags(write=False)
-            object.__setattr__(self, name, owned)
+            object.__setattr__(self, name, owned(column, np.float64))
 
     def __reduce__(self) -> tuple[type[Places], tuple[object, ...]]:
         """Rebuild through the constructor."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.demand import Agreement, Demand
+    from owlbus.demand import Demand
     from owlbus.limits import ServiceRule
     from owlbus.network import Network
 
@@ -219,13 +219,6 @@ def cross_checks(
         for made_on, (served, presence) in shares.items():
             rows.append(CrossCheck(made_on, scored_on, served, presence, shares[scored_on][0] - served))
     return tuple(rows)
-
-
-def source_agreement(sources: Mapping[str, Demand]) -> Agreement | None:
-    """Return how far calls and taxi agree in their patterns, shares 0 to 1, or None if one of them is absent."""
-    from owlbus.demand import agreement
-
-    return agreement(sources["calls"], sources["taxi"]) if {"calls", "taxi"} <= sources.keys() else None
 
 
 def _shares(ledger: Ledger, plan: Plan) -> tuple[float, float]:

@@ -128,6 +128,17 @@ class Sweep:
         One of `KINDS`.
     points
         One per setting.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, RouteLimits
+    >>> from owlbus.evidence import Ledger
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> swept = sweep_plans(Ledger.build(network, demand), "routes", (1, 2, 3), RouteLimits(max_length_m=5_000), n_steps=300)
+    >>> [(row["routes"], row["served_share"]) for row in swept.rows()], swept.points[swept.knee].setting
+    ([(1, 0.6), (2, 0.9), (3, 0.9)], 2)
     """
 
     kind: str
@@ -180,7 +191,7 @@ class Sweep:
         return out.getvalue()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the points as plain values for JSON: shares 0 to 1, kilometres, trips a night."""
+        """Return the points as people may read them, as plain values for JSON: shares 0 to 1, kilometres, trips a night."""
         rows = []
         before: SweepPoint | None = None
         for place, point in enumerate(self.shown.points):

@@ -121,6 +121,11 @@ class FeedSettings:
         -------
         FeedSettings
             The same dates for the same night, whenever it is called.
+
+        Raises
+        ------
+        UsageError
+            If the zone or a further attribute is none that a feed may hold.
         """
         start = _FIRST_MONDAY if night is None else night + dt.timedelta(days=7 - night.weekday())
         return cls(timezone=timezone, start_date=start, end_date=start + dt.timedelta(weeks=_WEEKS, days=-1), **more)  # type: ignore[arg-type]

@@ -28,21 +28,23 @@ class StopGraph(NamedTuple):
     """
     Stops, links, demand and rules, with S stops and rows of W >= S.
 
-    ``link``
+    Attributes
+    ----------
+    link
         Ticks from stop to stop, int32 (S, S); -1 where there is no link.
-    ``near_indptr``, ``near_to``
+    near_indptr, near_to
         Linked stops of each stop, int64 (S + 1,) and int32 (L,).
-    ``drive``
+    drive
         Fastest ticks from stop to stop, int32 (S, S).
-    ``weight``
+    weight
         Demand, int32 (S, W); with `symmetric`, both directions of a pair stand above the diagonal.
-    ``transfer``, ``worst``
+    transfer, worst
         Ticks of a transfer, and of a journey that nobody makes, one transfer included.
-    ``least``, ``most``
+    least, most
         Fewest and most stops of a route, >= 2.
-    ``stranded``
+    stranded
         Cost of each stop that stop 0 cannot reach; 0 if a plan may leave stops out.
-    ``symmetric``
+    symmetric
         Whether links take as long one way as the other.
     """
 
@@ -63,11 +65,13 @@ class Rest(NamedTuple):
     """
     Times on the routes that stay as they are.
 
-    ``times``
+    Attributes
+    ----------
+    times
         Ticks from stop to stop, int32 (S, W).
-    ``turned``
+    turned
         The same from column to row; the same array if links are symmetric.
-    ``cost``
+    cost
         Demand times ticks of each row, int64 (S,).
     """
 
@@ -80,13 +84,15 @@ class Bench(NamedTuple):
     """
     Work space, for routes of at most M stops.
 
-    ``arrive``
+    Attributes
+    ----------
+    arrive
         Arrivals by place on the route, int32 (M, W).
-    ``gains``, ``n_gains``
+    gains, n_gains
         Places that gain, by origin, int32 (S, M + 1) and int32 (S,).
-    ``row``, ``other``
+    row, other
         Two rows, int32 (W,).
-    ``mark``, ``path``
+    mark, path
         uint8 (S,) and int32 (M + 1,), for drawing routes.
     """
 

@@ -34,21 +34,23 @@ class Chain(NamedTuple):
     """
     One search: its plan, the best plan met, and work space. K routes of at most M stops.
 
-    ``routes``, ``sizes``
+    Attributes
+    ----------
+    routes, sizes
         Stop indices, int32 (K, M + 1), and stops of each route, int64 (K,).
-    ``best_routes``, ``best_sizes``, ``best``
+    best_routes, best_sizes, best
         The best plan met, and its cost, int64 (1,).
-    ``tried``
+    tried
         Plans judged, int64 (1,).
-    ``rises``
+    rises
         By how much the last moves that made the plan worse did so, int64 (N,); -1 where there was none yet.
-    ``outer``, ``inner``, ``spare``
+    outer, inner, spare
         `Rest` of the plan without both routes of a block, without one, and to write into.
-    ``hands``
+    hands
         Room for four routes, int32 (4, M + 1).
-    ``dice``
+    dice
         Random state, uint64 (1,).
-    ``free``
+    free
         Routes that may change, int64 (F,), F >= 1.
     """
 
@@ -71,11 +73,13 @@ class Rules(NamedTuple):
     """
     What routes must keep besides being simple and of so many stops.
 
-    ``graph``, ``drive``, ``limits``, ``wishes``
+    Attributes
+    ----------
+    graph, drive, limits, wishes
         As in `owlbus.kernels.anneal`.
-    ``ahead_s``, ``back_s``
+    ahead_s, back_s
         Work space, float32 (M + 1,).
-    ``calls``
+    calls
         Work space: other routes that call at each wanted stop, int64 (R,).
     """
 

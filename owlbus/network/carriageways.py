@@ -35,17 +35,17 @@ class Doubled(NamedTuple):
     pieces
         The pieces.
     lon, lat
-        Degrees of all nodes; those given come first.
+        Degrees of all nodes, shape (n,); the n_given that were given come first.
     origin
-        Node given that each node takes its name and rank from.
+        Node given that each node takes its name and rank from, shape (n,).
     hidden
-        Nodes that stand for no point of a street.
+        Whether each node stands for no point of a street, shape (n,).
     stop
-        Node of each stop, in the order given.
+        Node of each stop, in the order given, shape (n_stops,).
     leaves
-        Node that pieces from each given node begin at.
+        Node that pieces from each given node begin at, shape (n_given,).
     is_stop
-        Nodes of stops, on either carriageway.
+        Whether each node belongs to a stop, on either carriageway, shape (n,).
     n_doubled
         Stops that lie on both carriageways.
     """

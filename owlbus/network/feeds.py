@@ -54,7 +54,7 @@ class Feed(NamedTuple):
     name
         What people call the feed.
     stops, trips, stop_times
-        Of the modes asked for; ids that dangle are gone, rows of stop times are in riding order.
+        Of the modes asked for, a row of trips being a run; ids that dangle are gone, rows of stop times are in riding order.
     shapes, frequencies
         Frames, empty where the feed has none.
     counts

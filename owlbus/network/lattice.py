@@ -36,7 +36,7 @@ class Barriers(NamedTuple):
     rivers
         Centrelines, each of shape (n, 2).
     half_width_m
-        Half width of each river.
+        Half width of each river, shape (n_rivers,), float64.
     discs
         Mountains as x, y and radius, shape (k, 3).
     """

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import owned, read_only
 from owlbus.errors import DataError
-from owlbus.network.validate import require_links, require_number, require_sheds, require_stops
+from owlbus.network.validate import require_links, require_sheds, require_stops
 from owlbus.network.walking import WalkRule
 from owlbus.signs import visible
+from owlbus.units import require_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,9 +146,7 @@ class Network:
     def __post_init__(self) -> None:
         """Own every array, then check every rule."""
         for name, kind in _TYPES.items():
-            own = np.array(getattr(self, name), dtype=kind, order="C").reshape(-1)
-            own.setflags(write=False)
-            object.__setattr__(self, name, own)
+            object.__setattr__(self, name, owned(getattr(self, name), kind).reshape(-1))
         object.__setattr__(self, "stop_names", tuple(visible(str(name)) for name in self.stop_names))
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         object.__setattr__(self, "walk_m", float(self.walk_m))
@@ -500,7 +500,7 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of the SHA-256 of the grid's fingerprint and of all arrays but street geometry."""
+        """First 16 hex digits of the SHA-256 of the grid's fingerprint, walk, source, names and all arrays but street geometry."""
         if "fingerprint" not in self._cache:
             sha = hashlib.sha256(f"{self.grid.fingerprint}|{self.walk_m!r}|{self.source}|{chr(31).join(self.stop_names)}".encode())
             for name, kind in _TYPES.items():
@@ -592,7 +592,7 @@ class Network:
         Raises
         ------
         DataError
-            If no link leads from `u` to `v`.
+            If no link leads from `u` to `v`, or one lies outside the network.
         """
         at = self._link_at(u, v)
         return int(self.link_s[at]), int(self.link_m[at])
@@ -614,7 +614,7 @@ class Network:
         Raises
         ------
         DataError
-            If no link leads from `u` to `v`.
+            If no link leads from `u` to `v`, or one lies outside the network.
         """
         at = self._link_at(u, v)
         if self.line_indptr.size:
@@ -766,8 +766,7 @@ class Network:
 
     def _keep(self, name: str, array: NDArray[Any]) -> None:
         """Keep a derived array, read-only."""
-        array.setflags(write=False)
-        self._cache[name] = array
+        self._cache[name] = read_only(array)
 
     def _all_pairs(self, name: str, cost: NDArray[np.int32]) -> NDArray[np.int32]:
         """Shortest cost between all stops, kept under `name`."""

@@ -30,8 +30,8 @@ class Streets(NamedTuple):
 
     Attributes
     ----------
-    node_id, lon, lat
-        Nodes in ascending id, shape (n,); degrees.
+    lon, lat
+        Degrees of each node, in ascending id, shape (n,).
     start, end
         Nodes of each piece, shape (m,).
     way, kmh, rank
@@ -46,7 +46,6 @@ class Streets(NamedTuple):
         What was counted, and how many.
     """
 
-    node_id: Ints
     lon: Floats
     lat: Floats
     start: Ints
@@ -259,7 +258,6 @@ def _streets(found: _Found) -> Streets:
     )
     stop = np.array([(lon, lat) for lon, lat, _ in found.stops], dtype=np.float64).reshape(-1, 2)
     return Streets(
-        ids,
         at[:, 0].copy(),
         at[:, 1].copy(),
         begin,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import owned
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,9 +37,7 @@ class NetworkReport:
 
     def __post_init__(self) -> None:
         """Own the hexes."""
-        own = np.array(self.unreachable_hexes, dtype=np.int32)
-        own.setflags(write=False)
-        object.__setattr__(self, "unreachable_hexes", own)
+        object.__setattr__(self, "unreachable_hexes", owned(self.unreachable_hexes, np.int32))
         object.__setattr__(self, "counts", tuple((str(what), int(number)) for what, number in self.counts))
         object.__setattr__(self, "notes", tuple(self.notes))
 

@@ -28,7 +28,7 @@ _APART_M = 1e-3
 
 class Pattern(NamedTuple):
     """
-    Stops that trips serve in this order along one shape.
+    Stops that runs serve in this order along one shape.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Hops(NamedTuple):
 
 def read_patterns(feed: Feed, grid: HexGrid, counts: list[tuple[str, int]]) -> tuple[list[Pattern], Ints]:
     """
-    Patterns of a feed, and the one that each of its trips follows.
+    Patterns of a feed, and the one that each of its runs follows.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_patterns(feed: Feed, grid: HexGrid, counts: list[tuple[str, int]]) -> t
     Returns
     -------
     tuple
-        Patterns, and their number by trip, shape (n_trips,), -1 for trips without stop times.
+        Patterns, and their number by run, shape (n_runs,), -1 for runs without stop times.
     """
     import polars as pl
 
@@ -194,7 +194,7 @@ def read_hops(
 
 
 def _metres(trip: Ints, patterns: tuple[Sequence[Pattern], Ints]) -> Floats:
-    """Metres of each row along the pattern of its trip."""
+    """Metres of each row along the pattern of its run."""
     first = np.flatnonzero(np.concatenate([[True], trip[1:] != trip[:-1]]))
     return np.concatenate([patterns[0][number].metres for number in patterns[1][trip[first]].tolist()])
 

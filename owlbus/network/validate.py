@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import DataError, UsageError
+from owlbus.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,27 +14,6 @@ if TYPE_CHECKING:
     from owlbus.network.model import Network
 
     Mask = NDArray[np.bool_]
-
-
-def require_number(name: str, value: float, low: float, high: float) -> None:
-    """
-    Refuse `value` outside [low, high], NaN included.
-
-    Parameters
-    ----------
-    name
-        What it is called, with its unit.
-    value, low, high
-        The value and its range, in that unit.
-
-    Raises
-    ------
-    UsageError
-        If it lies outside.
-    """
-    if not low <= value <= high:
-        msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
-        raise UsageError(msg)
 
 
 def _refuse(bad: Mask, rule: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.errors import DataError
-from owlbus.network.validate import require_number
+from owlbus.units import require_number
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class WalkGraph(NamedTuple):
     start, end
         Nodes that a way joins, shape (m,).
     metres
-        Length of each way, shape (m,).
+        Metres of each way, shape (m,).
     """
 
     lon: Floats
@@ -83,7 +83,7 @@ class WalkRule:
         """Check both numbers."""
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         if self.area_share is not None:
-            require_number("walk area share", self.area_share, 1e-6, 1.0)
+            require_number("walk_area_share", self.area_share, 1e-6, 1.0)
 
     def __str__(self) -> str:
         """Return the rule in words, as the scorecard states it."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from owlbus.errors import InfeasibleError, UsageError
-from owlbus.limits import DEFAULT_STEPS
+from owlbus.limits import DEFAULT_STEPS, moves_text
 
 if TYPE_CHECKING:
     from owlbus.pipeline.runs import Request
@@ -60,13 +60,14 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         case, base, request.limits, (request.max_change_share,), objective=goal, keep=required, n_steps=steps, seed=request.seed
     )[0]
     elapsed_s, total = time.perf_counter() - began, case.total_value(goal)
+    reached = f"the limit of {moves_text(steps)} was reached"
     shares = [value / total for value in (case.value(base, goal), found.value_units)]
     return Result(
         plan=found.plan,
         objective=goal,
         value_units=found.value_units,
         total_units=total,
-        ended_by=f"{steps} steps done, {found.n_changed} of {found.n_allowed} stops changed",
+        ended_by=f"{reached}, with {found.n_changed} of at most {found.n_allowed} stops changed",
         seed=request.seed,
         steps=steps,
         evaluations=found.evaluations,

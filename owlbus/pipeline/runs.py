@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from owlbus.errors import UsageError
 from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, RouteLimits, ServiceRule, TargetGap
 from owlbus.pipeline.study import write_study
 from owlbus.pipeline.timetables import add_timetable
 from owlbus.plan import plan_geojson, plan_measures, stops_geojson
 from owlbus.progress import current_progress
 from owlbus.signs import visible
+from owlbus.units import require_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,9 +43,9 @@ class Request:
     rule
         When a trip counts as served.
     objective
-        What to maximise: ``served``, ``direct``, ``presence``, or a weighted mix.
+        What to maximise: ``served``, ``direct``, ``presence``, a weighted mix of these, or ``travel_time``.
     steps
-        Moves to try; None for no such limit.
+        Moves to try; None for no such limit, or for the default where `time_s` is None too.
     time_s
         Seconds to search; None for no such limit.
     seed
@@ -103,10 +103,8 @@ class Request:
             ("bound_steps", self.bound_steps, 0, 2**31 - 1),
             ("target_gap_share", self.target_gap_share, 0, 1e9),
         ):
-            if value is not None and not low <= value <= high:
-                given = f"{value:g}" if isinstance(value, float) else f"{value}"  # a whole number may have any number of digits
-                msg = f"{name} must lie in [{low:g}, {high:g}], got {given}"
-                raise UsageError(msg)
+            if value is not None:
+                require_number(name, value, low, high)
 
     @property
     def stop_when(self) -> tuple[SearchLimit, ...]:

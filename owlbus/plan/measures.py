@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.arrays import owned
 from owlbus.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ HEADWAY_S = 2_700
 """Seconds between buses where nothing else is said: the 45 minutes of Seoul's first night network."""
 
 _MIN_HEADWAY_S = 60
-_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +73,10 @@ class PlanMeasures:
         """Copy the columns."""
         object.__setattr__(self, "names", tuple(names))
         object.__setattr__(self, "headway_s", int(headway_s))
-        object.__setattr__(self, "n_stops", _owned(n_stops, np.int32))
+        object.__setattr__(self, "n_stops", owned(n_stops, np.int32))
         for name, column in (("length_m", length_m), ("length_back_m", length_back_m), ("ride_s", ride_s), ("ride_back_s", ride_back_s)):
-            object.__setattr__(self, name, _owned(column, np.int64))
-        object.__setattr__(self, "circuity", _owned(circuity, np.float64))
+            object.__setattr__(self, name, owned(column, np.int64))
+        object.__setattr__(self, "circuity", owned(circuity, np.float64))
 
     def __reduce__(self) -> tuple[type[PlanMeasures], tuple[object, ...]]:
         """Rebuild through the constructor, so that copies are read-only too."""
@@ -242,10 +242,3 @@ def _circuity(network: Network, plan: Plan, length_m: list[int], length_back_m: 
     np.divide(routed, shortest, out=ratio, where=shortest > 0)
     worst: NDArray[np.float64] = ratio.max(axis=0)
     return worst
-
-
-def _owned(column: ArrayLike, dtype: type[_T]) -> NDArray[_T]:
-    """Read-only copy."""
-    owned = np.array(column, dtype=dtype, order="C")
-    owned.flags.writeable = False
-    return owned

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.arrays import owned
 from owlbus.errors import DataError
 from owlbus.signs import visible
 
@@ -65,9 +66,7 @@ class Route:
         if not name.strip() or visible(name) != name:
             msg = f"a route needs a name of one line, got {name[:40]!r}; leave signs out that steer a terminal"
             raise DataError(msg)
-        owned = np.array(given, dtype=np.int32, order="C")
-        owned.flags.writeable = False
-        object.__setattr__(self, "stops", owned)
+        object.__setattr__(self, "stops", owned(given, np.int32))
         object.__setattr__(self, "name", name)
 
     def __reduce__(self) -> tuple[type[Route], tuple[NDArray[np.int32], str]]:

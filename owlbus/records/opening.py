@@ -59,7 +59,7 @@ class Source:
     separator
         What stands between the columns of a text.
     stamp
-        Bytes and time of change when it was opened.
+        Bytes, and nanoseconds since 1970 of its last change, when it was opened.
     n_rows
         Its rows, where the file says so without being read.
     hive
@@ -96,7 +96,7 @@ class Source:
 
     @property
     def n_bytes(self) -> int:
-        """Its size on disk."""
+        """Its size on disk in bytes, when it was opened."""
         return self.stamp[0]
 
     def share_read(self, rows: int) -> float:

@@ -27,6 +27,11 @@ class Subscribers:
 
     An id that is a whole number in [0, 2**62), written without sign or leading zeros, is its own number, so numbers and their text
     are one subscriber. Every other id is numbered downwards from -2 as it comes; these ids are held in memory.
+
+    Attributes
+    ----------
+    codes
+        Number of each id that is not its own.
     """
 
     codes: dict[str, int] = field(default_factory=dict)

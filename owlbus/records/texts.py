@@ -53,22 +53,17 @@ class TextRows:
     size: int
     n_rows: int
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the columns, as owlbus calls them."""
-        return list(self.source.layout.names)
-
     def frame(self) -> pl.DataFrame:
         """Return the rows as all texts are read."""
         return self._read(self.text[: self.size].tobytes())
 
     def __getitem__(self, rows: NDArray[np.intp]) -> pl.DataFrame:
-        """Return some rows as all texts are read."""
+        """Return the rows at these places, shape (n,), as all texts are read."""
         lines = self.text[: self.size].tobytes().split(b"\n")
         return self._read(b"".join(lines[row] + b"\n" for row in rows.tolist()))
 
     def parsed(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-        """Return times and, by column, numbers in the order of position and goal; None if a line is not plain."""
+        """Return times, shape (n,), and numbers of position and goal, shape (2, n) or (4, n); None if a line is not plain."""
         from owlbus.kernels.texts import SKIP, TIME, parse_rows
 
         kind, names = self.source.layout.kind, self.source.layout.names

@@ -67,6 +67,18 @@ class Content:
         night at which the second and the third class begin, as `owlbus.evidence.pictures.net_classes` returns them; or None.
     sweep
         Settings and what each serves, as ``sweep.json`` holds them, where the plan is one of many; shares 0 to 1.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Plan, Route, score_plan
+    >>> from owlbus.report import report_html
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> card = score_plan(network, demand, plan).to_dict()
+    >>> report_html(Content(network, demand, Told("my plan", plan, card)), "ko").split()[3]
+    'lang="ko">'
     """
 
     network: Network

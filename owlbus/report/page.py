@@ -12,6 +12,7 @@ from markupsafe import Markup
 from owlbus.privacy import MIN_COUNT
 from owlbus.report import tables
 from owlbus.report.compared import comparison_page, gauge_bars
+from owlbus.report.ending import ending_text
 from owlbus.report.layers import map_data
 from owlbus.report.missing import missing_rows
 from owlbus.report.swept import sweep_lede, sweep_page
@@ -279,4 +280,4 @@ def _search_text(content: Content, words: Words) -> str:
     if content.sweep is not None:
         steps = content.about.get("settings", {}).get("steps", 0)
         return words("method.search.sweep", steps=words.number(steps))
-    return words("method.search.given") if ended is None else words("method.search.text", ended=ended)
+    return words("method.search.given") if ended is None else f"{words('method.search.text')} {ending_text(ended, words)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import owned
 from owlbus.errors import DataError, UsageError
 from owlbus.signs import visible
 from owlbus.storage import parse_json
@@ -62,7 +63,7 @@ class Places:
         """Copy the columns and check them once."""
         object.__setattr__(self, "names", tuple(names))
         for name, column in (("lon", lon), ("lat", lat), ("weight", weight)):
-            object.__setattr__(self, name, _owned(column))
+            object.__setattr__(self, name, owned(column, np.float64))
         if {len(self.lon), len(self.lat), len(self.weight)} != {len(self.names)}:
             msg = f"places need one position and weight each, got {len(self.names)} names and {len(self.lon)} positions"
             raise DataError(msg)
@@ -125,7 +126,7 @@ class City:
     def __post_init__(self) -> None:
         """Own the arrays."""
         for name in ("outline", "river", "bridges", "mountains"):
-            object.__setattr__(self, name, _owned(getattr(self, name)))
+            object.__setattr__(self, name, owned(getattr(self, name), np.float64))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
@@ -267,10 +268,3 @@ def _places(root: Path, name: str, label: str, weight: str) -> Places:
     properties = [feature["properties"] for feature in features]
     names = tuple(visible(str(entry[label])) for entry in properties)
     return Places(names, lonlat[:, 0], lonlat[:, 1], [float(entry[weight]) for entry in properties])
-
-
-def _owned(column: ArrayLike) -> NDArray[np.float64]:
-    """Read-only float64 copy."""
-    owned = np.array(column, dtype=np.float64, order="C")
-    owned.flags.writeable = False
-    return owned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from owlbus.errors import UsageError
+from owlbus.units import require_number
 
 HOUR_SHARES = (0.13, 0.28, 0.27, 0.22, 0.10)
 """Share of records in the hours 00 to 04: the boardings profile of the first 50 days of Seoul's night buses."""
@@ -82,10 +82,7 @@ class SynthSettings:
             ("reach_m", 1, 1e6),
             ("taxi_noise", 0, 5),
         ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
-                raise UsageError(msg)
+            require_number(name, getattr(self, name), low, high)
 
     @property
     def subscribers(self) -> int:

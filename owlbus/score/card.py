@@ -158,6 +158,19 @@ class Scorecard:
         Service nights the demand covers.
     walk_rule
         When a hex counts as within that walk, in words.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Plan, Route, score_plan
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> card = score_plan(network, demand, plan)
+    >>> card.served_share, card.direct_share, card.total_buses
+    (0.6, 0.6, 1)
+    >>> card.coverage.served
+    Measure(numerator=60.0, denominator=100.0, low_share=None, high_share=None)
     """
 
     coverage: Coverage
@@ -261,5 +274,10 @@ class Scorecard:
         -------
         str
             Indented JSON that ends with a line break.
+
+        Raises
+        ------
+        PrivacyError
+            If `min_count` protects nobody.
         """
         return json.dumps(self.to_dict(min_count), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

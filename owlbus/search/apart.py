@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from owlbus.errors import UsageError
 from owlbus.limits import MaxSteps, TargetGap
@@ -20,30 +20,11 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.limits import RouteLimits, SearchLimit
     from owlbus.plan import Plan
+    from owlbus.search.executors import Executor
     from owlbus.search.objective import Case, Objective
     from owlbus.search.proving import Prover
     from owlbus.search.result import Result
     from owlbus.search.wishes import Wishes
-
-
-class Executor(Protocol):
-    """What runs starts side by side: an executor of `concurrent.futures`, or a Dask client."""
-
-    def submit(self, fn: Callable[..., Result], /, *args: object) -> Pending:
-        """Begin a start."""
-        ...
-
-
-class Pending(Protocol):
-    """A start under way."""
-
-    def result(self) -> Result:
-        """Wait for it."""
-        ...
-
-    def cancel(self) -> object:
-        """Drop it if it has not begun."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

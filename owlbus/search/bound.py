@@ -31,7 +31,6 @@ _MARGIN = 1e-9
 _FIRST_PRICE = 0.7
 _INNER_STEPS = 300
 _LEVEL, _LEAST_LEVEL = 0.01, 1e-4
-_MOST_FAILS = 3
 _FARTHER, _NEARER, _LEAST_PART = 1.5, 0.6, 0.1
 _FINER = 0.8
 _LEARN_GAP = 0.02
@@ -187,6 +186,16 @@ class BoundResult:
         Course of the bound, in time order.
     routes
         Stops of each route of the best plan, int32, each of shape (n,), where a listing of all routes found one; else empty.
+
+    Examples
+    --------
+    >>> from owlbus import Case, Demand, HexGrid, Network, RouteLimits, upper_bound
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> bound = upper_bound(Case.build(network, demand), 1, limits=RouteLimits(max_length_m=5_000), steps=10)
+    >>> bound.share, bound.bound_units / 1024
+    (0.6, 60.0)
     """
 
     bound_units: int

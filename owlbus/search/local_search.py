@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from owlbus.limits import SearchLimit, ServiceRule
     from owlbus.network import Network
     from owlbus.plan import Plan
-    from owlbus.search.apart import Executor
+    from owlbus.search.executors import Executor
 
 MOST_ROUTES = 64
 _PAIRS = 4
@@ -111,6 +111,16 @@ def plan_routes(
     References
     ----------
     .. [1] Kirkpatrick, Gelatt and Vecchi (1983), Optimization by simulated annealing, Science 220, 671-680.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> result = plan_routes(network, demand, 2, limits=RouteLimits(max_length_m=5_000), stop_when=[MaxSteps(1_000)])
+    >>> len(result.plan), result.share
+    (2, 0.9)
     """
     _check_range("n_routes", n_routes, 1, MOST_ROUTES)
     _check_range("n_starts", n_starts, 1, MOST_ROUTES)

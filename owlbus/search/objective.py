@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import read_only
 from owlbus.errors import DataError, UsageError
 from owlbus.limits import ServiceRule
 from owlbus.network.model import UNREACHABLE
@@ -152,6 +153,17 @@ class Case:
     ------
     DataError
         If demand and network lie on different grids.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Plan, Route
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> case, goal = Case.build(network, demand), Objective()
+    >>> case.value(plan, goal) / 1024, case.total_value(goal) / 1024
+    (60.0, 100.0)
     """
 
     network: Network
@@ -192,7 +204,8 @@ class Case:
         Raises
         ------
         DataError
-            If demand and network lie on different grids.
+            If demand and network lie on different grids, or two hexes have 2,097,152 trips a night or more, both directions together
+            where every link takes as long as its reverse.
         """
         rule = rule or ServiceRule()
         n_hexes = network.grid.n_hexes
@@ -206,7 +219,7 @@ class Case:
         row_of = np.full(n_hexes, -1, np.int32)
         row_of[hexes] = np.arange(hexes.size)
         pairs = demand.od()
-        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int32)
+        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int64)
         people = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
         rows, columns = row_of[pairs.origin], row_of[pairs.destination]
         inside = (rows >= 0) & (columns >= 0) & (trips > 0)
@@ -221,9 +234,9 @@ class Case:
             partner=partner,
             pair_units=units,
             pair_limit_s=limit_s,
-            trips=kept,
+            trips=(*kept[:2], kept[2].astype(np.int32)),
             presence=people[hexes],
-            total_trips_units=int(trips.sum(dtype=np.int64)),
+            total_trips_units=int(trips.sum()),
             total_presence_units=int(people.sum()),
             graph=(
                 network.link_indptr,
@@ -246,7 +259,7 @@ class Case:
         if "weight" not in self._dense:
             full = np.zeros((self.n_rows, self.n_rows), np.int32)
             full[self.trips[0], self.trips[1]] = self.trips[2]
-            self._dense["weight"] = _owned(full)
+            self._dense["weight"] = read_only(full)
         return self._dense["weight"]
 
     @property
@@ -254,7 +267,7 @@ class Case:
         """Longest ride that serves a trip from row to column, shape (C, C), float32 seconds, -1 for none; made once and kept."""
         if "limit_s" not in self._dense:
             every = np.arange(self.n_rows)
-            self._dense["limit_s"] = _owned(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
+            self._dense["limit_s"] = read_only(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
         return self._dense["limit_s"]
 
     def limits_of(self, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -320,7 +333,7 @@ class Case:
         if "towards_s" not in self._dense:
             turned = self.fastest_s.T
             same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, turned)
-            self._dense["towards_s"] = self.fastest_s if same else _owned(np.ascontiguousarray(turned))
+            self._dense["towards_s"] = self.fastest_s if same else read_only(np.ascontiguousarray(turned))
         known = network.n_links and self.drive_s is None
         pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
         return self._dense["towards_s"], metres, pace
@@ -403,6 +416,11 @@ class Case:
         -------
         direct_s, best_s
             Seconds without a transfer and with at most one, its cost included, shape (C, C), float32.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
         """
         from owlbus.kernels.rides import ride_matrices
 
@@ -424,6 +442,11 @@ class Case:
         -------
         int
             In 1/1024, of trip-seconds where travel time counts.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
         """
         if objective.is_travel_time:
             from owlbus.search.journeys import saved_by
@@ -437,14 +460,8 @@ class Case:
         return objective.trips * int(served) + objective.presence * people
 
 
-def _owned(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, read-only."""
-    array.setflags(write=False)
-    return array
-
-
 def _by_row(
-    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], ...]
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
 ) -> tuple[NDArray[Any], ...]:
     """Partners of each row with trips and longest rides, as `Case` holds them."""
     n, (origin, destination, units) = hexes.size, trips
@@ -465,7 +482,7 @@ def _by_row(
         raise DataError(msg)
     indptr = np.searchsorted(row, np.arange(n + 1))
     return tuple(
-        _owned(np.ascontiguousarray(array, kind))
+        read_only(np.ascontiguousarray(array, kind))
         for array, kind in ((indptr, np.int64), (partner, np.int32), (ways, np.int32), (np.stack(limits), np.float32))
     )
 

@@ -76,7 +76,7 @@ class Pricer:
 
     @property
     def pool(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
-        """Routes met: row starts, hexes, times each is earned, and cost."""
+        """Routes met, R of them: row starts (R + 1,), hexes and times each is earned (n,), and cost in units of the budget (R,)."""
         known = self._known
         return (
             np.concatenate([[0], np.cumsum([route.hexes.size for route in known], dtype=np.int64)]),

@@ -38,10 +38,6 @@ class Pool:
         self._most = most
         self._routes: dict[bytes, NDArray[np.int32]] = {}
 
-    def __len__(self) -> int:
-        """Routes kept."""
-        return len(self._routes)
-
     def add(self, routes: Iterable[NDArray[np.int32]]) -> None:
         """
         Remember routes.
@@ -62,22 +58,6 @@ class Pool:
     def routes(self) -> tuple[NDArray[np.int32], ...]:
         """Stops of each route, the latest last."""
         return tuple(self._routes.values())
-
-    def padded(self, width: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """
-        Routes as kernels take them.
-
-        Parameters
-        ----------
-        width
-            Places M; longer routes are left out.
-
-        Returns
-        -------
-        stops, counts
-            Shapes (R, M) and (R,).
-        """
-        return _padded([stops for stops in self._routes.values() if stops.size <= width], width)
 
 
 def best_choice(

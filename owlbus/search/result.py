@@ -52,7 +52,7 @@ class Result:
         Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
         trips save where travel time counts.
     ended_by
-        Why the search ended, in words; ``interrupted`` after Ctrl-C.
+        Why the search ended, in words that "because" can stand before; ``interrupted`` after Ctrl-C.
     seed
         Seed that gives the same plan again under a step limit.
     steps, evaluations
@@ -63,6 +63,18 @@ class Result:
         Course of the search, in time order.
     bound_units
         No plan within the limits is worth more, in 1/1024 a night; None where no bound was asked for.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, MaxSteps, Network, RouteLimits, plan_routes
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> result = plan_routes(network, demand, 1, limits=RouteLimits(max_length_m=5_000), stop_when=[MaxSteps(500)], bound_steps=10)
+    >>> result.share, result.bound_share, result.gap
+    (0.6, 0.6, 0.0)
+    >>> result.ended_by, result.plan.n_routes
+    ('the limit of 500 moves was reached', 1)
     """
 
     plan: Plan
@@ -114,7 +126,7 @@ class Result:
             ("share", f"{self.share:.1%}"),
             *([] if self.bound_share is None else [("proven bound", f"{self.bound_share:.1%}"), ("gap", f"{self.gap:.1%}")]),
             ("routes", f"{self.plan.n_routes}"),
-            ("ended by", self.ended_by),
+            ("ended because", "it was interrupted" if self.was_interrupted else self.ended_by),
             ("steps", f"{self.steps:,}"),
             ("time", f"{self.elapsed_s:.1f} s"),
             ("seed", f"{self.seed}"),

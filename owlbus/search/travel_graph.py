@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,11 +37,11 @@ class TravelTimes:
     mean_s
         Mean seconds of a trip: riding and transfers, no walking and no waiting at the first stop.
     d0_share, d1_share, d2_share
-        Share of trips with no, one and two transfers.
+        Share of trips with no, one and two transfers, 0 to 1.
     unserved_share
-        Share of trips with more transfers or without a journey.
+        Share of trips with more transfers or without a journey, 0 to 1.
     no_journey_share
-        Share of trips without a journey; each counts `unserved_s` seconds in the mean.
+        Share of trips without a journey, 0 to 1; each counts `unserved_s` seconds in the mean.
     route_s
         Seconds of all routes, one way, the longer direction of each.
     """
@@ -53,13 +53,6 @@ class TravelTimes:
     unserved_share: float
     no_journey_share: float
     route_s: int
-
-
-class Scale(NamedTuple):
-    """Seconds of a tick, and trips of a demand weight of one."""
-
-    tick_s: int
-    weight_trips: float
 
 
 def travel_times(
@@ -104,11 +97,11 @@ def travel_times(
     """
     from owlbus.kernels.transit import count_transfers
 
-    links, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     stops, sizes = pad_routes(routes, links, max((len(np.asarray(route)) for route in routes), default=2), least=2)
     rides = np.empty(links.shape, dtype=np.int64)
-    count_transfers(links, stops, sizes, transfer_s // scale.tick_s, rides)
-    time_s = (rides // (len(links) + 1)) * scale.tick_s - transfer_s
+    count_transfers(links, stops, sizes, transfer_s // tick_s, rides)
+    time_s = (rides // (len(links) + 1)) * tick_s - transfer_s
     transfers = rides % (len(links) + 1) - 1
     lost = (rides < 0) | ((time_s > unserved_s) if unserved_s is not None else False)
     if unserved_s is None and (weight[lost] > 0).any():
@@ -126,7 +119,7 @@ def travel_times(
         d2_share=shares[2],
         unserved_share=(total - served) / total,
         no_journey_share=float(weight[lost].sum() / total),
-        route_s=sum(_route_s(links, route[:n]) for route, n in zip(stops, sizes, strict=True)) * scale.tick_s,
+        route_s=sum(_route_s(links, route[:n]) for route, n in zip(stops, sizes, strict=True)) * tick_s,
     )
 
 
@@ -137,7 +130,7 @@ def _route_s(links: NDArray[np.int32], stops: NDArray[np.int32]) -> int:
 
 def check_inputs(
     link_s: ArrayLike, demand: ArrayLike, transfer_s: int, unserved_s: int | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.int64], Scale]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
     """
     Links in ticks and demand as whole weights, both without a diagonal.
 
@@ -149,7 +142,7 @@ def check_inputs(
     Returns
     -------
     tuple
-        Links int32 (S, S), -1 where there is none; weights int64 (S, S); and their `Scale`.
+        Links int32 (S, S), -1 where there is none; weights int64 (S, S); and seconds of a tick.
 
     Raises
     ------
@@ -177,8 +170,8 @@ def check_inputs(
     if not weight.any():
         msg = "demand must hold at least one trip between two stops, got none"
         raise DataError(msg)
-    ticks, weights, tick_s, unit = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
-    return ticks, weights, Scale(tick_s, unit / TRIP_UNITS)
+    ticks, weights, tick_s, _ = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
+    return ticks, weights, tick_s
 
 
 def in_ticks(

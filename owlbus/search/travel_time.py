@@ -12,20 +12,23 @@ import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from owlbus.errors import InfeasibleError, UsageError
+from owlbus.limits import moves_text
+from owlbus.search.result import INTERRUPTED
 from owlbus.search.travel_graph import TravelTimes, build_graph, check_inputs, lay_out, pad_routes, travel_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.kernels.transit import Bench, StopGraph
     from owlbus.kernels.transit_anneal import Chain
+    from owlbus.search.executors import Executor
 
 _HOTTEST, COLDEST = (0.5, 0.2), 0.03
 """First and last heat, in medians of what a worsening move adds to the cost; chains take the first heats in turn."""
@@ -37,24 +40,25 @@ _PIECES = 200
 _PIECE_S = 0.02
 
 
-class Executor(Protocol):
-    """What runs chains side by side: `concurrent.futures`, or a Dask client."""
-
-    def submit(self, fn: Callable[..., ChainResult], /, *args: object) -> Future:
-        """Start a chain."""
-        ...
-
-
-class Future(Protocol):
-    """A chain under way."""
-
-    def result(self) -> ChainResult:
-        """Wait for it."""
-        ...
-
-
 class ChainResult(NamedTuple):
-    """Best plan of a chain, with its cost, what was tried, why it ended, and rows of (moves, seconds, best cost)."""
+    """
+    What one chain found.
+
+    Attributes
+    ----------
+    stops, sizes
+        Stop indices of the best plan met, shape (K, M + 1), int32, and stops of each route, shape (K,), int64.
+    cost
+        Trips times ticks of that plan.
+    steps, evaluations
+        Moves proposed, and plans judged.
+    ended_by
+        Why the chain ended.
+    elapsed_s
+        Seconds that it took.
+    trace
+        Rows of (moves, elapsed seconds, best cost so far), in time order.
+    """
 
     stops: NDArray[np.int32]
     sizes: NDArray[np.int64]
@@ -82,7 +86,7 @@ class TravelTimeResult(TravelTimes):
     steps, evaluations
         Moves proposed, and plans judged, over all chains.
     ended_by
-        Why the search ended, in words; ``interrupted`` after Ctrl-C.
+        Why the search ended, in words that "because" can stand before; ``interrupted`` after Ctrl-C.
     elapsed_s
         Seconds of the search, without compilation.
     trace
@@ -168,12 +172,12 @@ def search_travel_time(
     >>> found.mean_s == found.bound_s == 120.0
     True
     """
-    links, weight, scale = check_inputs(link_s, demand, transfer_s, unserved_s)
+    links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     _check_numbers(len(links), n_routes, min_stops, max_stops, n_chains, len(start), connected=unserved_s is None)
     _check_limits(steps, seconds)
     most = min(max_stops, len(links))
-    unserved = None if unserved_s is None else unserved_s // scale.tick_s
-    graph = build_graph(links, weight, transfer_s // scale.tick_s, (min_stops, most), unserved)
+    unserved = None if unserved_s is None else unserved_s // tick_s
+    graph = build_graph(links, weight, transfer_s // tick_s, (min_stops, most), unserved)
     first = pad_routes(start, links, most, min_stops)
     dice = np.random.default_rng(seed).integers(0, 2**64, size=n_chains, dtype=np.uint64)
     _run_chain(graph, first, n_routes, int(dice[0]), 0.0, 0, None)  # compiles before any clock starts
@@ -186,13 +190,13 @@ def search_travel_time(
     return TravelTimeResult(
         **{name: getattr(measures, name) for name in TravelTimes.__slots__},
         routes=routes,
-        bound_s=int((weight * direct).sum()) * scale.tick_s / total,
+        bound_s=int((weight * direct).sum()) * tick_s / total,
         seed=seed,
         steps=sum(chain.steps for chain in done),
         evaluations=sum(chain.evaluations for chain in done),
         ended_by=best.ended_by,
         elapsed_s=max(chain.elapsed_s for chain in done),
-        trace=tuple((at, at_s, _mean_s(graph, cost, total, scale.tick_s)) for at, at_s, cost in best.trace),
+        trace=tuple((at, at_s, _mean_s(graph, cost, total, tick_s)) for at, at_s, cost in best.trace),
     )
 
 
@@ -335,12 +339,14 @@ class _Clock:
 
     @property
     def reason(self) -> str:
-        """Why the search ended."""
+        """Why the search ended, in words that "because" can stand before."""
+        from owlbus.kernels.transit_anneal import BLOCK
+
         if self.stop.is_set():
-            return "interrupted"
+            return INTERRUPTED
         if self.limit_blocks is not None and self.blocks >= self.limit_blocks:
-            return f"{self.limit_blocks} blocks of moves done"
-        return f"{self.limit_s:g} s passed"
+            return f"the limit of {moves_text(self.limit_blocks * BLOCK)} was reached"
+        return f"the limit of {self.limit_s:g} s was reached"
 
     def next_piece(self, until_share: float) -> int:
         """Blocks to run before looking again; 0 at the given progress."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import owned
 from owlbus.network import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -118,10 +119,10 @@ class Wishes:
         from owlbus.network.drive import all_pairs
 
         kept = ~self._shut(case.network)
-        indptr, links = case.graph[0], tuple(_owned(column[kept]) for column in case.graph[1:4])
+        indptr, links = case.graph[0], tuple(owned(column[kept]) for column in case.graph[1:4])
         below = np.concatenate([[0], np.cumsum(kept)])
-        indptr = _owned(below[indptr].astype(indptr.dtype))
-        drive_s = _owned(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
+        indptr = owned(below[indptr].astype(indptr.dtype))
+        drive_s = owned(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
         return replace(case, graph=(indptr, *links, *case.graph[4:]), drive_s=drive_s)
 
     def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
@@ -314,10 +315,3 @@ def _changed(plan: Plan, k: int, route: Route) -> Iterator[str]:
     """Yield a line if a fixed route is not in its place."""
     if k >= len(plan) or not np.array_equal(plan.routes[k].stops, route.stops):
         yield f"route {route.name} is fixed, and changed"
-
-
-def _owned(column: NDArray[Any]) -> NDArray[Any]:
-    """Array of its own, read-only as those of a network are, so that compiled kernels fit it."""
-    owned = np.array(column, order="C")
-    owned.setflags(write=False)
-    return owned

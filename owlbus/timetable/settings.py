@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from owlbus.errors import UsageError
-from owlbus.units import HOUR_S
+from owlbus.units import HOUR_S, require_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,18 +81,18 @@ class Operation:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        _require("fleet", 1 if self.fleet is None else self.fleet, 1, 10_000)
-        _require("capacity", self.capacity, 1, 1_000)
-        _require("max_headway_s", self.max_headway_s, 60, 6 * HOUR_S)
-        _require("min_headway_s", self.min_headway_s, 60, self.max_headway_s)
-        _require("dwell_s", self.dwell_s, 0, 600)
-        _require("layover_share", self.layover_share, 0, 1)
-        _require("min_layover_s", self.min_layover_s, 0, 4 * HOUR_S)
-        _require("both_ends_from_m", self.both_ends_from_m, 0, 10_000_000)
-        _require("uptake_share", self.uptake_share, 0, 1)
-        _require("offset_step_s", self.offset_step_s, 10, HOUR_S)
-        _require("max_offset_s", self.max_offset_s, 0, 2 * HOUR_S)
-        _require("change_s", self.change_s, 0, HOUR_S)
+        require_number("fleet", 1 if self.fleet is None else self.fleet, 1, 10_000)
+        require_number("capacity", self.capacity, 1, 1_000)
+        require_number("max_headway_s", self.max_headway_s, 60, 6 * HOUR_S)
+        require_number("min_headway_s", self.min_headway_s, 60, self.max_headway_s)
+        require_number("dwell_s", self.dwell_s, 0, 600)
+        require_number("layover_share", self.layover_share, 0, 1)
+        require_number("min_layover_s", self.min_layover_s, 0, 4 * HOUR_S)
+        require_number("both_ends_from_m", self.both_ends_from_m, 0, 10_000_000)
+        require_number("uptake_share", self.uptake_share, 0, 1)
+        require_number("offset_step_s", self.offset_step_s, 10, HOUR_S)
+        require_number("max_offset_s", self.max_offset_s, 0, 2 * HOUR_S)
+        require_number("change_s", self.change_s, 0, HOUR_S)
 
     @property
     def menu_s(self) -> tuple[int, ...]:
@@ -189,7 +189,7 @@ class UnitCosts:
     def __post_init__(self) -> None:
         """Check every number once."""
         for name in ("per_km", "per_hour", "per_bus"):
-            _require(name, getattr(self, name), 0, 1e9)
+            require_number(name, getattr(self, name), 0, 1e9)
         if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):  # noqa: PLR2004 - of ISO 4217
             msg = f"currency must be a code of three letters, such as EUR or KRW, got {self.currency!r}"
             raise UsageError(msg)
@@ -226,10 +226,3 @@ class UnitCosts:
             In `currency`.
         """
         return self.per_km * vehicle_km + self.per_hour * vehicle_hours + self.per_bus * buses
-
-
-def _require(name: str, value: float, low: float, high: float) -> None:
-    """Refuse `value` outside [low, high], NaN included."""
-    if not low <= value <= high:
-        msg = f"{name} must lie in [{low:g}, {high:g}], got {value:g}"
-        raise UsageError(msg)

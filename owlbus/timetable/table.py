@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.arrays import owned
 from owlbus.errors import DataError
 from owlbus.units import HOUR_S, format_time
 
@@ -58,7 +59,7 @@ class Direction:
         object.__setattr__(self, "route", int(route))
         object.__setattr__(self, "back", bool(back))
         for name, column in (("stops", stops), ("arrive_s", arrive_s), ("depart_s", depart_s), ("at_m", at_m)):
-            object.__setattr__(self, name, _owned(column))
+            object.__setattr__(self, name, owned(column, np.int32).reshape(-1))
         if {column.shape for column in (self.arrive_s, self.depart_s, self.at_m)} != {self.stops.shape} or len(self.stops) < 2:  # noqa: PLR2004 - a ride has two ends
             msg = f"direction {self.label} needs a time and metres for each of at least 2 stops, got {len(self.stops)} stops"
             raise DataError(msg)
@@ -113,6 +114,19 @@ class Timetable:
     ------
     DataError
         If runs are not sorted, a direction is missing, or a bus would be in two places.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Operation, Plan, Route, build_timetable
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> timetable, report = build_timetable(network, plan, demand, Operation(fleet=2))
+    >>> timetable.fleet, timetable.n_runs, timetable.headway_s[0].tolist()
+    (2, 34, [1080, 1080, 1080, 1080, 1080])
+    >>> report.wait_s
+    572.5
     """
 
     plan: Plan
@@ -127,7 +141,7 @@ class Timetable:
         object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
         object.__setattr__(self, "directions", tuple(self.directions))
         for name in ("run_direction", "run_start_s", "run_block"):
-            object.__setattr__(self, name, _owned(getattr(self, name)))
+            object.__setattr__(self, name, owned(getattr(self, name), np.int32).reshape(-1))
         _check_directions(self)
         _check_runs(self)
         _check_blocks(self)
@@ -245,13 +259,6 @@ class Timetable:
                 for name in columns
             )
         )
-
-
-def _owned(column: ArrayLike) -> NDArray[np.int32]:
-    """Read-only copy."""
-    owned = np.array(column, dtype=np.int32, order="C").reshape(-1)
-    owned.flags.writeable = False
-    return owned
 
 
 def _check_directions(table: Timetable) -> None:
