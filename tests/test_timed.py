@@ -310,6 +310,24 @@ def test_the_heat_for_travel_time_begins_at_a_part_of_the_median_rise_and_falls_
     assert np.diff(np.log(heats)) == pytest.approx(np.full(4, math.log(0.03 / 0.2) / 4))
 
 
+class Told(TimedChain):
+    """A search that notes the shares at which it asks for a heat."""
+
+    def _heat(self, share):
+        self.shares.append(share)
+        return super()._heat(share)
+
+
+def test_the_heat_goes_by_the_share_of_the_second_half_that_is_over():
+    network, demand = town()
+    chain = Told(Case.build(network, demand), GOAL, RouteLimits(max_length_m=9 * LINK_M), 2, np.random.default_rng(0))
+    chain.shares = []
+    chain.construct(0)
+    for done in (0.5, 0.75, 0.999):
+        chain.turn(1, done, done + 0.001, 0)
+    assert chain.shares == pytest.approx([0.0, 0.5, 0.998])
+
+
 def test_turns_for_travel_time_are_shorter_on_larger_networks_and_never_empty(monkeypatch):
     network, demand = town()
     chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 1, 0)
