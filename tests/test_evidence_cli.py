@@ -262,6 +262,8 @@ def test_a_sweep_with_bounds_shows_them_in_table_json_csv_and_curve(made, capsys
     assert [round(bound, 4) for bound in drawn[0]["bounds"]] == bounds
     assert run([*words, "-q"]) == 0
     assert "bound" in capsys.readouterr().out
+    assert run([*words[:-2], "-q"]) == 0
+    assert "bound" not in capsys.readouterr().out
 
 
 def test_a_robust_plan_is_written_like_any_other_with_what_it_gains_and_costs(made, capsys, tmp_path):
@@ -323,6 +325,8 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "suggest", "--apply", "1"], 2, "explain PLAN suggest --apply N --out DIR"),
         (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
         (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must be at least 1, got 0"),
+        (["compare", "PLAN", "absent.geojson", "--run", "absent"], 3, "absent.geojson: no such file; name a run directory"),
+        (["score", "torn.zip"], 3, "torn.zip: a feed must be a zip archive of UTF-8 tables, got BadZipFile"),
         (["explain", "PLAN", "via"], 2, "via needs a name; write: explain PLAN via STOP, its index, its name, a place or LON,LAT"),
         (["improve", "PLAN", "--change", "10"], 2, "--change must lie in [0, 1], got 10; 10 % reads 0.1 or 10%"),
         (["improve", "PLAN", "--change", "5%,110%"], 2, "--change must lie in [0, 1], got 1.1"),
@@ -347,6 +351,7 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
 )
 def test_a_question_that_is_none_says_why_in_one_line(made, capsys, tmp_path, words, code, message):
     (tmp_path / "bare.csv").write_text("route,sequence,lon,lat\n")
+    (tmp_path / "torn.zip").write_bytes(b"torn")
     (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     (tmp_path / "elsewhere.csv").write_text("route,sequence,lon,lat\nL,1,30.3,59.9\nL,2,30.4,59.9\n")
     files = {

@@ -132,10 +132,8 @@ def _ended_by(error: BaseException) -> int:
             return _fail(_one_line(error), error.exit_code, error)
         case OwlbusError():
             return _fail(as_flags(str(error)), error.exit_code, error)
-        case KeyboardInterrupt() | typer.Abort():
+        case _ if isinstance(error, KeyboardInterrupt | typer.Abort) or is_swallowed_stop(error):
             return _fail("interrupted; nothing was written", stop_code(), error)
-        case _ if is_swallowed_stop(error):
-            code = _ended_by(KeyboardInterrupt())
         case BrokenPipeError():
             code = 0  # a reader of the output that left early, such as head, has what it wanted
         case _ if is_out_of_memory(error):

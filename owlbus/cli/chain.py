@@ -109,10 +109,11 @@ def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str
     tuple or None
         What people call it, and the plan.
     """
-    if file is None and (study.city is None or not study.city.routes_path.is_file()):
-        return None
-    given = study.city.routes_path if file is None and study.city is not None else str(file)
-    return plan_name(given), read_any_plan(given, study, max_snap_m)
+    if file is None:
+        if study.city is None or not study.city.routes_path.is_file():
+            return None
+        file = str(study.city.routes_path)
+    return plan_name(file), read_any_plan(file, study, max_snap_m)
 
 
 def settings_of_run(sources: Sources | None, request: Request | None, **more: object) -> dict[str, Any]:

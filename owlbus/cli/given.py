@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
 
-
+_ZIP = b"PK\x03\x04"
 _PLAN_FILE = "plan.geojson"
 _STUDY_FILES = ("run.json", "demand.parquet", "network.parquet")
 
 
-def plan_file(given: str | Path) -> Path:
+def plan_file(given: str) -> Path:
     """
     File that holds a given plan.
 
@@ -58,12 +58,17 @@ def run_beside(plans: Iterable[str]) -> str | None:
     -------
     str or None
         Folder of the first plan that has a demand and a network beside it.
+
+    Raises
+    ------
+    DataError
+        If any of the plans is not there.
     """
-    folders = (plan_file(plan).parent for plan in plans)
+    folders = [plan_file(plan).parent for plan in plans]
     return next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
 
 
-def read_any_plan(given: str | Path, study: Study, max_snap_m: float) -> Plan:
+def read_any_plan(given: str, study: Study, max_snap_m: float) -> Plan:
     """
     Read a plan from a run directory, GeoJSON, a table of way-points, or a GTFS feed.
 
@@ -97,12 +102,12 @@ def read_any_plan(given: str | Path, study: Study, max_snap_m: float) -> Plan:
 
 
 def is_feed(file: Path) -> bool:
-    """Tell whether `file` is a GTFS feed, by what it begins with."""
+    """Tell whether `file` is a GTFS feed, by its ending or by what it begins with."""
     with file.open("rb") as stream:
-        return stream.read(2) == b"PK"
+        return file.suffix == ".zip" or stream.read(len(_ZIP)) == _ZIP
 
 
-def plan_name(given: str | Path) -> str:
+def plan_name(given: str) -> str:
     """Return what people call the plan `given`: the name of its folder or file, without endings, as words."""
     path = Path(given)
     return path.resolve().name if path.is_dir() else path.name.partition(".")[0].replace("_", " ")

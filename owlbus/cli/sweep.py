@@ -221,19 +221,21 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
 def _table(found: Sweep) -> Table:
     """Lay the points out, one a row."""
     table = empty_table("Shares of people near a stop and of trips served, and points more than the setting before")
-    for column in (found.kind, "near", "served", "direct", "more", "km", "buses", "bound", ""):
+    rows = found.rows()
+    bounds = [row["bound_share"] for row in rows]
+    has_bounds = any(bound is not None for bound in bounds)
+    for column in (found.kind, "near", "served", "direct", "more", "km", "buses", *(["bound"] if has_bounds else []), ""):
         table.add_column(column, justify="right")
-    for row in found.rows():
-        more, bound = row["marginal_points"], row["bound_share"]
+    for row, bound in zip(rows, bounds, strict=True):
         table.add_row(
             f"{row[found.kind]:g}",
             f"{row['presence_share']:.1%}",
             f"{row['served_share']:.1%}",
             f"{row['direct_share']:.1%}",
-            f"{more:+.2f}",
+            f"{row['marginal_points']:+.2f}",
             f"{row['total_km']:.0f}",
             f"{row['buses']}",
-            "" if bound is None else f"{bound:.1%}",
+            *(["" if bound is None else f"{bound:.1%}"] if has_bounds else []),
             "knee" if row["is_knee"] else "",
         )
     return table
