@@ -160,21 +160,24 @@ class _Twin:
 @st.composite
 def towns(draw):
     """Linked stops and some that no link leads to, a rest of up to two routes, and courses of one route, each of a few stops."""
-    n = draw(st.integers(4, 8))
+    n = draw(st.integers(4, 9))
     pairs = [(a, b) for a in range(n) for b in range(a)]
     links = sorted({*pairwise(range(n)), *((b, a) for a, b in draw(st.lists(st.sampled_from(pairs), max_size=12)))})
     both = [way for a, b in links for way in ((a, b), (b, a))]
-    seconds = {way: draw(st.sampled_from([20, 90, 130, 240])) for way in both}
+    seconds = {way: draw(st.sampled_from([20, 91, 133, 240])) for way in both}
     if draw(st.booleans()):
         seconds = {way: seconds[min(way), max(way)] for way in both}
-    islands = draw(st.integers(0, 2))
-    sheds = {s: tuple(draw(st.lists(st.integers(0, n + islands - 1), max_size=2))) for s in range(n)}
+    islands, widest = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    sheds = {s: tuple(draw(st.lists(st.integers(0, n + islands - 1), max_size=widest))) for s in range(n)}
     ends = st.tuples(st.integers(0, n + islands - 1), st.integers(0, n + islands - 1)).filter(lambda ends: ends[0] != ends[1])
-    trips = draw(st.dictionaries(ends, st.integers(1, 64), min_size=1, max_size=24))
+    trips = draw(st.dictionaries(ends, st.sampled_from([1 / 1024, 3 / 1024, 2.0, 5.0]), min_size=1, max_size=24))
     people = {h: 1.0 + h for h in range(n)}
     network, demand = city(n + islands, links, trips, seconds=seconds, sheds=sheds, presence=people)
     rule = ServiceRule(
-        draw(st.sampled_from([0.0, 1.0, 1.5])), draw(st.sampled_from([0, 60, 200])), draw(st.sampled_from([0, 60])), draw(st.integers(0, 1))
+        draw(st.sampled_from([0.0, 1.0, 1.5])),
+        draw(st.sampled_from([0, 60, 200, 400])),
+        draw(st.sampled_from([0, 60])),
+        draw(st.sampled_from([1, 1, 0])),
     )
     beside = {a: [b for way in both for b in way[1:] if way[0] == a] for a in range(n)}
 
@@ -185,7 +188,7 @@ def towns(draw):
             stops += [draw(st.sampled_from(onward))] if onward else []
         return stops
 
-    lines = [course() for _ in range(draw(st.integers(1, 3)))]
+    lines = [course() for _ in range(draw(st.sampled_from([2, 3, 1])))]
     return Case.build(network, demand, rule), lines[1:], [lines[0], *(course() for _ in range(draw(st.integers(1, 5))))]
 
 
@@ -262,11 +265,29 @@ def test_a_shortcut_of_more_than_32_minutes_is_not_bounded(saved_s, found, turne
     assert not found or most[0] == 2 * 1024
 
 
-def test_places_to_change_are_added_up_until_there_are_more_than_32():
+@pytest.mark.parametrize(
+    ("saved_s", "too_long_s", "counts"), [(60, 60, True), (60, 61, False), (61, 61, True), (61, 90, True), (61, 91, False)]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_shortcut_may_serve_trips_whose_ride_is_too_long_by_what_it_saves_to_the_next_half_minute(saved_s, too_long_s, counts, turned):
+    """Leaving out stop 1 saves something between 0 and 2; from 2 to 3 the route takes longer than the way by 4."""
+    lags = {(0, 1): 50, (1, 2): 50 + saved_s, (0, 2): 100, (2, 3): 100 + too_long_s, (2, 4): 50, (4, 3): 50}
+    ahead = {(way[::-1] if turned else way): lag for way, lag in lags.items()}
+    home = {way[::-1]: 600 if set(way) == {0, 2} else 300 for way in ahead}
+    trip = (3, 2) if turned else (2, 3)
+    network, demand = city(5, list(ahead), {trip: 2.0}, seconds=ahead | home)
+    kernels = _Kernels(Case.build(network, demand, ServiceRule(1.0, 0, 0)), [])
+    assert kernels.hold([0, 1, 2, 3]) == 0
+    assert kernels.most([0, 2, 3]) == (2 * 1024 * counts, True)
+
+
+@pytest.mark.parametrize(("out_s", "home_s"), [(300, 300), (300, 430), (430, 300)])
+def test_places_to_change_are_added_up_until_there_are_more_than_32(out_s, home_s):
     line = list(range(36))
     links = [*pairwise(line), *((36, stop) for stop in line)]
-    seconds = {way: 300 for link in links[len(line) - 1 :] for way in (link, link[::-1])}
-    network, demand = city(37, links, {(36, stop): 1.0 + stop for stop in line}, seconds=seconds)
+    seconds = {(36, stop): out_s for stop in line} | {(stop, 36): home_s for stop in line}
+    trips = {(36, stop): 1.0 + stop for stop in line} | {(stop, 36): 100.0 + stop for stop in line}
+    network, demand = city(37, links, trips, seconds=seconds)
     case = Case.build(network, demand, ServiceRule(1.0, 450, 50))
     twin, kernels = _Twin(case, [line]), _Kernels(case, [line])
     for k in range(35):

@@ -137,6 +137,8 @@ def test_what_the_rest_leaves_open_is_what_its_rides_do_not_serve(case):
         others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
         coverage.prepare_rest(case.graph, routes, rest, k, float(case.rule.transfer_s))
         coverage.route_gain(case.graph, case.demand_rows, routes, rest, *(array[k] for array in routes), scratch, transfers)
+        calls = [stop for route in others.routes for stop in route.stops.tolist()]
+        assert rest[5].tolist() == np.bincount(calls, minlength=case.network.n_stops).tolist()
         rides = case.rides(others)[transfers]
         (column_of, filled, open_weight, open_limit, other_of), columns = (rest[at] for at in (1, 7, 8, 9, 10)), int(rest[0][0])
         for h in np.flatnonzero(filled[:, 0] >= 0):
