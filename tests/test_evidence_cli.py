@@ -73,6 +73,19 @@ def test_compare_prints_a_table_with_the_42_percent_beside_presence_only(made, c
     assert [line.split()[0] for line in lines if "42%" in line and "." not in line.split()[-1]] == ["people"]
 
 
+def test_the_table_of_plans_says_what_its_intervals_are_over(made, capsys, tmp_path):
+    one = tmp_path / "one.csv"
+    head, *rows = (made / "calls.csv").read_text().splitlines()
+    one.write_text("\n".join([head, *(row for row in rows if row.startswith("2013-03-12"))]) + "\n")
+    plans = [str(made / "routes.csv"), str(made / "run" / "plan.geojson")]
+    for words, over in (
+        (["--run", str(made / "run")], "Intervals are over nights."),
+        (["--records", str(one), "--area", str(made / "area.geojson")], "Intervals are over trips of one night, as if drawn one by one."),
+    ):
+        assert run(["compare", *plans, *words, "-q"]) == 0
+        assert over in " ".join(capsys.readouterr().out.split())
+
+
 def test_compare_reads_way_points_and_three_plans(made, capsys):
     plans = [given(made), str(made / "run" / "plan.geojson"), str(made / "routes.csv")]
     shown = told(capsys, "compare", *plans, "--run", str(made / "run"))

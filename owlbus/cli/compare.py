@@ -110,6 +110,7 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
     """
     plans: Mapping[str, Mapping[str, Any]] = document["plans"]
     table = empty_table("Plans side by side")
+    table.caption = f"Intervals are over {document['interval_over']}."
     for name in ("", *plans):
         table.add_column(name, justify="left" if not name else "right")
     table.add_column("Seoul states", justify="right", style="dim")
