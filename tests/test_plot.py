@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -196,6 +197,18 @@ def test_string_lines_name_the_stops_that_fit(network: Network) -> None:
     names = [label.get_text() for label in axes.get_yticklabels()]
     assert names[0] == network.stop_names[stops[0]]
     assert names[-1] == network.stop_names[stops[-1]]
+
+
+@pytest.mark.parametrize("last_hour", [25, 28, 31, 36])
+def test_labels_of_the_clock_lie_apart_in_any_night(night: Timetable, last_hour: int) -> None:
+    starts_s = [24 * 3600, 24 * 3600 + 1800, last_hour * 3600]
+    axes = plot.timetable(Timetable(night.plan, (24, 25), night.directions, [0, 1, 0], starts_s, [0, 0, 0]))
+    axes.figure.canvas.draw()
+    low, high = axes.get_xlim()
+    labels = [one for one, at in zip(axes.get_xticklabels(), axes.get_xticks(), strict=True) if low <= at <= high]
+    boxes = [one.get_window_extent() for one in labels]
+    assert len(boxes) >= 3
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 @pytest.mark.parametrize("route", ["N2", 1, -1])

@@ -185,7 +185,7 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
             axes.plot(hours, place_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
     plain(axes)
     axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.8)
-    axes.xaxis.set_major_locator(_ticks(0.5))
+    axes.xaxis.set_major_locator(_clock_ticks())
     axes.xaxis.set_major_formatter(lambda value, _: f"{int(value) % _DAY_HOURS:02d}:{round(value % 1 * 60):02d}")
     axes.set_xlabel("time of the night")
     axes.set_ylabel("km from the first stop")
@@ -229,11 +229,11 @@ def _name_stops(axes: Axes, network: Network, stops: list[int], at_km: list[floa
     axes.set_ylabel("stops, by distance")
 
 
-def _ticks(hours: float) -> Any:  # noqa: ANN401 - matplotlib's type
-    """Return a mark every so many hours."""
-    from matplotlib.ticker import MultipleLocator
+def _clock_ticks() -> Any:  # noqa: ANN401 - matplotlib's type
+    """Return marks of the clock, so few that their labels lie apart: every half hour, hour or two of a night."""
+    from matplotlib.ticker import MaxNLocator
 
-    return MultipleLocator(hours)
+    return MaxNLocator(nbins=9, steps=[1, 2, 5, 10])
 
 
 def _tinted(colour: str, tint: float) -> tuple[float, ...]:
