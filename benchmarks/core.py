@@ -20,22 +20,22 @@ from owlbus.demand import estimate_demand
 from owlbus.kernels import coverage
 from owlbus.plan import Plan, Route, read_plan
 from owlbus.sample import sample_city, sample_grid, sample_network
-from owlbus.search import Case, Objective
+from owlbus.search import Objective, Problem
 
 if TYPE_CHECKING:
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
 
 ROUNDS = 5
 POINTS = 1_000_000
 SLOW_POINTS = 20_000
 
 
-def sample_case() -> Case:
+def sample_case() -> Problem:
     """The synthetic sample city with the default rule."""
     city = sample_city()
     grid = sample_grid(city)
     demand, _ = estimate_demand([city.calls_path, city.taxi_path], grid)
-    return Case.build(sample_network(city, grid), demand)
+    return Problem.build(sample_network(city, grid), demand)
 
 
 def round_axial(x: float, y: float, radius: float) -> tuple[int, int]:
@@ -86,12 +86,12 @@ def hexing(grid: HexGrid, rng: np.random.Generator) -> dict[str, float]:
     return seconds
 
 
-def numpy_served(case: Case, plan: Plan) -> int:
+def numpy_served(problem: Problem, plan: Plan) -> int:
     """Served trips by broadcasting: a matrix of rides per route, then the best way over each shared stop."""
     rides = []
     for route in plan.routes:
-        seconds = np.cumsum([0, *(case.network.link(a, b)[0] for a, b in pairwise(route.stops.tolist()))])
-        between = np.full((case.network.n_stops, case.network.n_stops), np.inf)
+        seconds = np.cumsum([0, *(problem.network.link(a, b)[0] for a, b in pairwise(route.stops.tolist()))])
+        between = np.full((problem.network.n_stops, problem.network.n_stops), np.inf)
         np.minimum.at(between, np.ix_(route.stops, route.stops), np.abs(seconds[:, None] - seconds[None, :]))
         rides.append(between)
     best = np.min(rides, axis=0)
@@ -99,28 +99,28 @@ def numpy_served(case: Case, plan: Plan) -> int:
         for j, second in enumerate(plan.routes):
             if i != j:
                 for stop in np.intersect1d(first.stops, second.stops):
-                    way = rides[i][:, stop][first.stops][:, None] + case.rule.transfer_s + rides[j][stop][second.stops][None, :]
+                    way = rides[i][:, stop][first.stops][:, None] + problem.rule.transfer_s + rides[j][stop][second.stops][None, :]
                     block = np.ix_(first.stops, second.stops)
                     best[block] = np.minimum(best[block], way)
-    stop = case.network.hex_stop[case.hexes]
-    return int(case.weight[best[np.ix_(stop, stop)] <= case.limit_s].sum(dtype=np.int64))
+    stop = problem.network.hex_stop[problem.hexes]
+    return int(problem.weight[best[np.ix_(stop, stop)] <= problem.limit_s].sum(dtype=np.int64))
 
 
-def loop_served(case: Case, plan: Plan) -> int:  # noqa: C901 -- plain loops are the point
+def loop_served(problem: Problem, plan: Plan) -> int:  # noqa: C901 -- plain loops are the point
     """Served trips by plain loops over pairs, routes and shared stops."""
     places = []
     for route in plan.routes:
         seconds, at = 0, {int(route.stops[0]): 0}
         for a, b in pairwise(route.stops.tolist()):
-            seconds += case.network.link(a, b)[0]
+            seconds += problem.network.link(a, b)[0]
             at.setdefault(b, seconds)
         places.append(at)
     shared = {
         (i, j): [stop for stop in first if stop in second] for i, first in enumerate(places) for j, second in enumerate(places) if i != j
     }
-    stop_of = case.network.hex_stop[case.hexes].tolist()
+    stop_of = problem.network.hex_stop[problem.hexes].tolist()
     served = 0
-    rows, columns = np.nonzero(case.weight)
+    rows, columns = np.nonzero(problem.weight)
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         a, b, best = stop_of[row], stop_of[column], math.inf
         for i, first in enumerate(places):
@@ -131,9 +131,9 @@ def loop_served(case: Case, plan: Plan) -> int:  # noqa: C901 -- plain loops are
                             best = min(best, abs(first[a] - first[b]))
                         else:
                             for stop in shared[i, j]:
-                                best = min(best, abs(first[a] - first[stop]) + case.rule.transfer_s + abs(second[stop] - second[b]))
-        if best <= case.limit_s[row, column]:
-            served += int(case.weight[row, column])
+                                best = min(best, abs(first[a] - first[stop]) + problem.rule.transfer_s + abs(second[stop] - second[b]))
+        if best <= problem.limit_s[row, column]:
+            served += int(problem.weight[row, column])
     return served
 
 
@@ -147,41 +147,41 @@ def simple_routes(plan: Plan) -> Plan:
     return Plan(tuple(kept), plan.network_fingerprint)
 
 
-def rescore(case: Case, plan: Plan) -> dict[str, float]:
+def rescore(problem: Problem, plan: Plan) -> dict[str, float]:
     """Served trips of a nine-route plan from nothing, three ways."""
-    answers = {loop_served(case, plan), numpy_served(case, plan), case.value(plan, Objective())}
+    answers = {loop_served(problem, plan), numpy_served(problem, plan), problem.value(plan, Objective())}
     assert len(answers) == 1, answers
     return side_by_side(
         {
-            "loops": lambda: loop_served(case, plan),
-            "NumPy": lambda: numpy_served(case, plan),
-            "owlbus": lambda: case.value(plan, Objective()),
+            "loops": lambda: loop_served(problem, plan),
+            "NumPy": lambda: numpy_served(problem, plan),
+            "owlbus": lambda: problem.value(plan, Objective()),
         },
         ROUNDS,
     )
 
 
-def move(case: Case, plan: Plan) -> dict[str, float]:
+def move(problem: Problem, plan: Plan) -> dict[str, float]:
     """What the plan is worth after one route lost its last stop: a re-score for two, the gain of one route for ours."""
     shorter = Plan((Route(plan.routes[0].stops[:-1], plan.routes[0].name), *plan.routes[1:]), plan.network_fingerprint)
-    routes = case.pad(plan)
+    routes = problem.pad(plan)
     width = routes[0].shape[1]
-    rest = coverage.new_rest(case.network.n_stops, case.n_rows, len(plan.routes), width, case.pair_units.shape)
-    scratch = coverage.new_scratch(case.n_rows, width, width)
-    coverage.prepare_rest(case.graph, routes, rest, 0, float(case.rule.transfer_s))
+    other_routes = coverage.new_rest(problem.network.n_stops, problem.n_rows, len(plan.routes), width, problem.pair_quanta.shape)
+    scratch = coverage.new_scratch(problem.n_rows, width, width)
+    coverage.prepare_rest(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
     n = int(routes[1][0])
     now = [routes[0][0], routes[2][0], routes[3][0]]
 
     def gain(count: int) -> int:
-        return coverage.route_gain(case.graph, case.demand_rows, routes, rest, now[0], count, now[1], now[2], scratch, 1)[0]
+        return coverage.route_gain(problem.graph, problem.demand_rows, routes, other_routes, now[0], count, now[1], now[2], scratch, 1)[0]
 
     change = gain(n - 1) - gain(n)
-    assert change == numpy_served(case, shorter) - numpy_served(case, plan)
+    assert change == numpy_served(problem, shorter) - numpy_served(problem, plan)
     many = 200
     seconds = side_by_side(
         {
-            "loops": lambda: loop_served(case, shorter),
-            "NumPy": lambda: numpy_served(case, shorter),
+            "loops": lambda: loop_served(problem, shorter),
+            "NumPy": lambda: numpy_served(problem, shorter),
             "owlbus": lambda: [gain(n - 1) for _ in range(many)],
         },
         ROUNDS,
@@ -215,13 +215,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md and benchmarks/core.png")
     write = parser.parse_args().write
-    case = sample_case()
-    network = case.network
+    problem = sample_case()
+    network = problem.network
     plan = simple_routes(read_plan(sample_city().routes_path, network))
     results = {
         "hexing, a million points": hexing(network.grid, np.random.default_rng(1)),
-        "re-score of nine routes": rescore(case, plan),
-        "one changed route": move(case, plan),
+        "re-score of nine routes": rescore(problem, plan),
+        "one changed route": move(problem, plan),
     }
     rows = [
         [

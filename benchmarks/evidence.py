@@ -17,16 +17,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sections import table, write_section
 
-from owlbus.evidence import Ledger, compare_plans
+from owlbus.common.units import NightWindow
+from owlbus.evidence import PlanEvaluator, compare_plans
 from owlbus.evidence.changes import drop_route, pass_by, remove_stop, replace_stop
 from owlbus.evidence.explain import explain_change, with_alternative
 from owlbus.evidence.sweep import sweep_plans
-from owlbus.limits import RouteLimits, ServiceRule
-from owlbus.pipeline import Request, Sources, best_plan, budget_of, build_study
+from owlbus.pipeline import (
+    Request,
+    Sources,
+    best_plan,
+    budget_of,
+    build_study,
+)
 from owlbus.plan import read_plan
+from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score import CITY_SHARE, difference_interval, share_interval
 from owlbus.search import Objective
-from owlbus.units import NightWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,22 +53,22 @@ def answers() -> str:
     study = build_study(Sources(city="seoul"))
     assert study.city is not None
     plan = read_plan(study.city.routes_path, study.network)
-    ledger = Ledger.build(study.network, study.demand, districts=study.districts)
+    evaluator = PlanEvaluator.build(study.network, study.demand, districts=study.districts)
     stop, other = int(plan.routes[0].stops[5]), int(np.setdiff1d(np.arange(study.network.n_stops), plan.used_stops)[50])
     near = int(np.argsort(study.network.drive_s[stop], kind="stable")[2])
     asked: Mapping[str, tuple[Callable[[], Change], int | None, int | None]] = {
-        "stop left out": (lambda: remove_stop(ledger.case, SERVED, plan, stop), stop, None),
-        "stop swapped": (lambda: replace_stop(ledger.case, SERVED, plan, stop, near), stop, near),
+        "stop left out": (lambda: remove_stop(evaluator.problem, SERVED, plan, stop), stop, None),
+        "stop swapped": (lambda: replace_stop(evaluator.problem, SERVED, plan, stop, near), stop, near),
         "route dropped": (lambda: drop_route(plan, 0), None, 0),
-        "route by a place": (lambda: pass_by(ledger.case, SERVED, plan, other), other, None),
+        "route by a place": (lambda: pass_by(evaluator.problem, SERVED, plan, other), other, None),
     }
     rows = []
     for name, (change, at, chosen) in asked.items():
-        explain_change(ledger, plan, change(), ANY)
+        explain_change(evaluator, plan, change(), ANY)
         began = time.perf_counter()
-        answer = explain_change(ledger, plan, change(), ANY)
+        answer = explain_change(evaluator, plan, change(), ANY)
         alone = time.perf_counter() - began
-        with_alternative(ledger, plan, answer, ANY, at, chosen)
+        with_alternative(evaluator, plan, answer, ANY, at, chosen)
         rows.append([name, f"{alone:.2f}", f"{time.perf_counter() - began:.2f}"])
     size = f"{study.grid.n_hexes:,} hexes, {len(plan)} routes, {study.demand.n_nights} nights"
     head = ("change", "answer, s", "with the next-best alternative, s")
@@ -72,9 +78,9 @@ def answers() -> str:
 def swept() -> str:
     """Seconds of a sweep over 1 to 20 routes, and its points."""
     study = build_study(Sources(city="seoul"))
-    ledger = Ledger.build(study.network, study.demand, districts=study.districts)
+    evaluator = PlanEvaluator.build(study.network, study.demand, districts=study.districts)
     began, worked = time.perf_counter(), time.process_time()
-    found = sweep_plans(ledger, "routes", list(SWEPT), RouteLimits())
+    found = sweep_plans(evaluator, "routes", list(SWEPT), RouteLimits())
     wall, cpu = time.perf_counter() - began, time.process_time() - worked
     for before, after in pairwise(found.points):
         assert after.served_share >= before.served_share

@@ -18,10 +18,11 @@ import numpy as np
 from sections import table, write_section
 
 from owlbus.demand import Demand
-from owlbus.hexgrid import HexGrid
-from owlbus.limits import MaxSteps, RouteLimits
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
-from owlbus.search import Case, plan_routes, upper_bound
+from owlbus.plan.limits import RouteLimits
+from owlbus.search import Problem, plan_routes, upper_bound
+from owlbus.search.stopping import MaxSteps
 
 SIZES = (300, 1_252, 5_000, 20_000)
 ROUTES = (3, 9, 20, 40)
@@ -73,7 +74,7 @@ def one_run(n_hexes: int, n_routes: int, steps: int) -> dict[str, float]:
     found = plan_routes(network, demand, n_routes, limits=limits, stop_when=[MaxSteps(steps)])
     near = next(at.elapsed_s for at in found.trace if at.best_share >= NEAR * found.share)
     memory_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    proof = upper_bound(Case.build(network, demand), n_routes, limits=limits, objective="presence", seconds=math.inf, steps=PRICES)
+    proof = upper_bound(Problem.build(network, demand), n_routes, limits=limits, objective="presence", seconds=math.inf, steps=PRICES)
     moves = round(steps * max(1.0, n_hexes / 1_000, n_routes / 3))
     held = plan_routes(network, demand, n_routes, limits=limits, objective="presence", stop_when=[MaxSteps(moves)])
     reached = [at.elapsed_s for at in held.trace if proof.share <= (1 + GAP) * at.best_share]

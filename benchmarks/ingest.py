@@ -31,8 +31,8 @@ from sections import table, write_section  # noqa: E402
 
 from owlbus.demand import count_records  # noqa: E402
 from owlbus.sample import SynthSettings, sample_city, sample_grid  # noqa: E402
-from owlbus.sample.calls import call_table  # noqa: E402
 from owlbus.sample.partitions import call_partitions  # noqa: E402
+from owlbus.sample.records import call_table  # noqa: E402
 from owlbus.sample.world import make_world  # noqa: E402
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ from sections import table, write_section
 from utrp import read_instance
 
 from owlbus.demand import Demand
-from owlbus.hexgrid import HexGrid
-from owlbus.limits import MaxSteps, RouteLimits, ServiceRule
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
-from owlbus.search import Case, plan_routes, upper_bound
+from owlbus.plan.limits import RouteLimits, ServiceRule
+from owlbus.search import Problem, plan_routes, upper_bound
+from owlbus.search.stopping import MaxSteps
 
 if TYPE_CHECKING:
-    from owlbus.limits import SearchLimit
+    from owlbus.search.stopping import SearchLimit
 
 MOVES = 10_000_000
 MANDL_ROUTES = (3, 4, 5, 6)
@@ -103,9 +104,9 @@ def row(instance: Instance, seeds: int) -> list[str]:
         shares.append(100 * found.share)
         seconds.append(found.elapsed_s)
     began = time.perf_counter()
-    case = Case.build(instance.network, instance.demand, instance.rule)
+    problem = Problem.build(instance.network, instance.demand, instance.rule)
     steps, limits = instance.bound_steps, instance.limits
-    bound = upper_bound(case, instance.n_routes, limits=limits, objective=instance.objective, steps=steps, seconds=600, listed_s=60)
+    bound = upper_bound(problem, instance.n_routes, limits=limits, objective=instance.objective, steps=steps, seconds=600, listed_s=60)
     proven = 100 * bound.share
     middle = statistics.median(shares)
     return [
@@ -123,10 +124,10 @@ def row(instance: Instance, seeds: int) -> list[str]:
 
 def instances(folder: Path, moves: int) -> list[Instance]:
     """The sample city by three objectives, and Mandl's network with three to six routes."""
-    case = sample_case()
+    problem = sample_case()
     fleet = RouteLimits(max_buses=45)
     found = [
-        Instance(f"sample city, {name}", case.network, _sample_demand(case), case.rule, name, 9, fleet, MaxSteps(n), 150)
+        Instance(f"sample city, {name}", problem.network, _sample_demand(problem), problem.rule, name, 9, fleet, MaxSteps(n), 150)
         for name, n in (("served", moves), ("direct", moves // 10), ("presence", moves // 10))
     ]
     if (folder / "mandl").is_dir():
@@ -139,13 +140,13 @@ def instances(folder: Path, moves: int) -> list[Instance]:
     return found
 
 
-def _sample_demand(case: Case) -> Demand:
+def _sample_demand(problem: Problem) -> Demand:
     """Demand of the sample city."""
     from owlbus.demand import estimate_demand
     from owlbus.sample import sample_city
 
     city = sample_city()
-    return estimate_demand([city.calls_path, city.taxi_path], case.network.grid)[0]
+    return estimate_demand([city.calls_path, city.taxi_path], problem.network.grid)[0]
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from core import ROUNDS, loop_served, numpy_served, sample_case, simple_routes
 from sections import side_by_side, table, write_section
 
-from owlbus.limits import RouteLimits
+from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective
-from owlbus.search.chain import Chain
+from owlbus.search.annealing_run import AnnealingRun
 
 FLEET = 45
 ROUTES = 9
@@ -37,14 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md")
     write = parser.parse_args().write
-    case = sample_case()
-    chain = Chain(case, Objective(), RouteLimits(max_buses=FLEET), ROUTES, np.random.default_rng(0))
-    total = case.total_value(chain.objective)
+    problem = sample_case()
+    chain = AnnealingRun(problem, Objective(), RouteLimits(max_buses=FLEET), ROUTES, np.random.default_rng(0))
+    total = problem.total_value(chain.objective)
     for k in range(ROUTES):
         chain.construct(k)
     chain.anneal(WARM_MOVES, 1e-3 * total, 1e-4 * total)
     plan = simple_routes(chain.best_plan())
-    answers = {loop_served(case, plan), numpy_served(case, plan), case.value(plan, Objective())}
+    answers = {loop_served(problem, plan), numpy_served(problem, plan), problem.value(plan, Objective())}
     assert len(answers) == 1, answers
     counts = []
 
@@ -53,7 +53,9 @@ def main() -> None:
         chain.anneal(MOVES, 1e-4 * total, 5e-5 * total)
         counts.append((chain.evaluations - before, time.thread_time() - began))
 
-    seconds = side_by_side({"loops": lambda: loop_served(case, plan), "NumPy": lambda: numpy_served(case, plan), "owlbus": search}, ROUNDS)
+    seconds = side_by_side(
+        {"loops": lambda: loop_served(problem, plan), "NumPy": lambda: numpy_served(problem, plan), "owlbus": search}, ROUNDS
+    )
     evaluated = float(np.median([n for n, _ in counts]))
     rates = {"loops": 1 / seconds["loops"], "NumPy": 1 / seconds["NumPy"], "owlbus": evaluated / seconds["owlbus"]}
     by_cpu = float(np.median([n / cpu for n, cpu in counts]))

@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING
 from sections import table, write_section
 
 from owlbus.demand import agreement, estimate_demand
-from owlbus.evidence import Ledger, difference
+from owlbus.evidence import PlanEvaluator, difference
 from owlbus.evidence.changes import replace_stop
 from owlbus.evidence.explain import Answer, explain_change, with_alternative
 from owlbus.evidence.improve import CURVE, improve_plan
-from owlbus.evidence.missing import missing_places
-from owlbus.evidence.places import Places
-from owlbus.evidence.robust import cross_checks
+from owlbus.evidence.stability import cross_checks
+from owlbus.evidence.stop_names import StopNames
 from owlbus.evidence.suggest import suggest_swaps
-from owlbus.limits import MaxSteps, RouteLimits
+from owlbus.evidence.unserved_places import missing_places
 from owlbus.plan import Plan, plan_measures, read_plan
+from owlbus.plan.limits import RouteLimits
 from owlbus.sample import sample_city, sample_grid, sample_network
 from owlbus.search import Objective, plan_routes
+from owlbus.search.stopping import MaxSteps
 
 if TYPE_CHECKING:
     from owlbus.network import Network
@@ -44,8 +45,8 @@ class Stage:
     """What every question is asked of."""
 
     network: Network
-    ledger: Ledger
-    places: Places
+    evaluator: PlanEvaluator
+    places: StopNames
     reference: Plan
     draft: Plan
     limits: RouteLimits
@@ -58,34 +59,34 @@ def set_stage() -> Stage:
     network = sample_network(city, grid)
     demand, _ = estimate_demand([str(city.calls_path), str(city.taxi_path)], grid)
     reference = read_plan(city.routes_path, network)
-    ledger = Ledger.build(network, demand)
-    places = Places(
+    evaluator = PlanEvaluator.build(network, demand)
+    places = StopNames(
         ("Arts Center", *city.night_spots.names), [ARTS_CENTER[0], *city.night_spots.lon], [ARTS_CENTER[1], *city.night_spots.lat]
     )
     nambu, arts = (places.find_stop(network, name) for name in ("Nambu", "Arts Center"))
-    draft = replace_stop(ledger.case, SERVED, reference, nambu, arts, route=reference.names.index("N61")).plan
+    draft = replace_stop(evaluator.problem, SERVED, reference, nambu, arts, route=reference.names.index("N61")).plan
     measures = plan_measures(network, reference)
     limits = RouteLimits(max_circuity=1e6, max_total_length_m=measures.total_length_m, max_buses=measures.total_buses)
-    return Stage(network, ledger, places, reference, draft, limits)
+    return Stage(network, evaluator, places, reference, draft, limits)
 
 
 def ask_about_the_way_point(stage: Stage) -> tuple[Answer, float]:
     """Arts Center against Nambu Terminal on the draft, and the seconds that the answer takes."""
     arts, nambu = (stage.places.find_stop(stage.network, name) for name in ("Arts Center", "Nambu"))
-    warm = stage.ledger.enter(stage.draft)
+    warm = stage.evaluator.enter(stage.draft)
     assert warm.reached.any()
     began = time.perf_counter()
-    change = replace_stop(stage.ledger.case, SERVED, stage.draft, arts, nambu)
+    change = replace_stop(stage.evaluator.problem, SERVED, stage.draft, arts, nambu)
     change = replace(change, label="Nambu Terminal in place of the Arts Center")
-    answer = explain_change(stage.ledger, stage.draft, change, stage.limits)
+    answer = explain_change(stage.evaluator, stage.draft, change, stage.limits)
     taken = time.perf_counter() - began
-    return with_alternative(stage.ledger, stage.draft, answer, stage.limits, arts, nambu), taken
+    return with_alternative(stage.evaluator, stage.draft, answer, stage.limits, arts, nambu), taken
 
 
 def rank_of_the_swap(stage: Stage) -> str:
     """Where `suggest` lists a swap that takes the Arts Center out."""
     arts = stage.places.find_stop(stage.network, "Arts Center")
-    swaps = suggest_swaps(stage.ledger, stage.draft, stage.places, stage.limits, n_swaps=40)
+    swaps = suggest_swaps(stage.evaluator, stage.draft, stage.places, stage.limits, n_swaps=40)
     found = next((swap for swap in swaps if swap.stop == arts), None)
     if found is None:
         return f"`suggest` lists {len(swaps)} swaps that gain more per minute than any of the Arts Center."
@@ -99,7 +100,7 @@ def places_left_out(stage: Stage) -> list[list[str]]:
     for name in LISTED_BY_THE_CITY:
         stop = stage.places.find_stop(stage.network, name)
         bare = without_stop(stage, stop)
-        found = next(place for place in missing_places(stage.ledger, bare, stage.places, limits, n_places=60) if place.stop == stop)
+        found = next(place for place in missing_places(stage.evaluator, bare, stage.places, limits, n_places=60) if place.stop == stop)
         shown = found.to_dict()["difference"]
         cost = shown["cost"]
         whole = shown["whole"]
@@ -125,17 +126,17 @@ def without_stop(stage: Stage, stop: int) -> Plan:
 
     if stop not in stage.reference.used_stops:
         return stage.reference
-    return remove_stop(stage.ledger.case, SERVED, stage.reference, stop).plan
+    return remove_stop(stage.evaluator.problem, SERVED, stage.reference, stop).plan
 
 
 def improve_the_routes(stage: Stage, n_steps: int) -> list[list[str]]:
     """Gain over the routes of 2013 by share of stops that may change, with intervals."""
-    before = stage.ledger.enter(stage.reference)
-    served = stage.ledger.served_by_night(before).sum()
-    trips = stage.ledger.all_by_night()[0].sum()
+    before = stage.evaluator.enter(stage.reference)
+    served = stage.evaluator.served_by_night(before).sum()
+    trips = stage.evaluator.all_by_night()[0].sum()
     rows = []
-    for one in improve_plan(stage.ledger.case, stage.reference, stage.limits, CURVE, n_steps=n_steps):
-        found = difference(stage.ledger, before, stage.ledger.enter(one.plan))
+    for one in improve_plan(stage.evaluator.problem, stage.reference, stage.limits, CURVE, n_steps=n_steps):
+        found = difference(stage.evaluator, before, stage.evaluator.enter(one.plan))
         low, high = (100 * (end or 0.0) * trips / served for end in found.served_interval)
         gain = 100 * found.served_share * trips / served
         rows.append(

@@ -21,15 +21,22 @@ import numpy as np
 import polars as pl
 from sections import table, write_section
 
-from owlbus.limits import RouteLimits
+from owlbus.common.units import NightWindow
 from owlbus.network import Network
-from owlbus.pipeline import Request, Sources, best_plan, build_study, score_study
-from owlbus.pipeline.runs import Scored, budget_of
+from owlbus.pipeline import (
+    Request,
+    Sources,
+    best_plan,
+    build_study,
+    score_study,
+)
+from owlbus.pipeline.request import budget_of
 from owlbus.pipeline.study import Study, build_grid
 from owlbus.plan import plan_measures, read_plan
-from owlbus.units import NightWindow
+from owlbus.plan.limits import RouteLimits
 
 if TYPE_CHECKING:
+    from owlbus.pipeline.plan_run import ScoredPlan
     from owlbus.search import Result
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases" / "stpetersburg"
@@ -58,7 +65,7 @@ def study_of(folder: Path, walk_m: float, scratch: Path) -> Study:
     return build_study(Sources(files=sources.files, window=sources.window, walk_m=walk_m, stops=str(path), **files))
 
 
-def row(study: Study, scored: Scored, walk_m: float, result: Result | None = None) -> tuple[object, ...]:
+def row(study: Study, scored: ScoredPlan, walk_m: float, result: Result | None = None) -> tuple[object, ...]:
     """One line of the table, with what a search proved."""
     card, measures = scored.card, plan_measures(study.network, scored.plan)
     shares = (f"{100 * share:.1f} %" for share in (card.presence_share, card.served_share, card.direct_share))

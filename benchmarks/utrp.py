@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from sections import table, write_section
 
-from owlbus.search.travel_graph import travel_times
 from owlbus.search.travel_time import TravelTimeResult, search_travel_time
+from owlbus.search.travel_time_graph import travel_times
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

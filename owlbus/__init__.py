@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from owlbus.area import read_area as read_area
+    from owlbus.common.errors import DataError as DataError
+    from owlbus.common.errors import FindingError as FindingError
+    from owlbus.common.errors import InfeasibleError as InfeasibleError
+    from owlbus.common.errors import OwlbusError as OwlbusError
+    from owlbus.common.errors import PrivacyError as PrivacyError
+    from owlbus.common.errors import UsageError as UsageError
+    from owlbus.common.progress import show_progress as show_progress
+    from owlbus.common.units import NightWindow as NightWindow
     from owlbus.demand import Agreement as Agreement
     from owlbus.demand import Demand as Demand
     from owlbus.demand import DemandReport as DemandReport
@@ -24,29 +31,18 @@ if TYPE_CHECKING:
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
     from owlbus.demand import estimate_demand as estimate_demand
-    from owlbus.errors import DataError as DataError
-    from owlbus.errors import FindingError as FindingError
-    from owlbus.errors import InfeasibleError as InfeasibleError
-    from owlbus.errors import OwlbusError as OwlbusError
-    from owlbus.errors import PrivacyError as PrivacyError
-    from owlbus.errors import UsageError as UsageError
-    from owlbus.gtfs import FeedSettings as FeedSettings
+    from owlbus.grid.hexgrid import HexGrid as HexGrid
+    from owlbus.grid.outline import read_area as read_area
+    from owlbus.gtfs import FeedInfo as FeedInfo
     from owlbus.gtfs import check_gtfs as check_gtfs
     from owlbus.gtfs import read_gtfs as read_gtfs
     from owlbus.gtfs import write_gtfs as write_gtfs
-    from owlbus.hexgrid import HexGrid as HexGrid
-    from owlbus.limits import MaxSeconds as MaxSeconds
-    from owlbus.limits import MaxSteps as MaxSteps
-    from owlbus.limits import NoGain as NoGain
-    from owlbus.limits import RouteLimits as RouteLimits
-    from owlbus.limits import ServiceRule as ServiceRule
-    from owlbus.limits import TargetGap as TargetGap
     from owlbus.network import Network as Network
     from owlbus.network import NetworkReport as NetworkReport
     from owlbus.network import check_network as check_network
     from owlbus.pipeline import PlanRun as PlanRun
     from owlbus.pipeline import Request as Request
-    from owlbus.pipeline import Scored as Scored
+    from owlbus.pipeline import ScoredPlan as ScoredPlan
     from owlbus.pipeline import Sources as Sources
     from owlbus.pipeline import Study as Study
     from owlbus.pipeline import best_plan as best_plan
@@ -61,9 +57,10 @@ if TYPE_CHECKING:
     from owlbus.plan import plan_measures as plan_measures
     from owlbus.plan import read_plan as read_plan
     from owlbus.plan import write_plan as write_plan
-    from owlbus.progress import show_progress as show_progress
-    from owlbus.report import draw_map as draw_map
-    from owlbus.report import write_map as write_map
+    from owlbus.plan.limits import RouteLimits as RouteLimits
+    from owlbus.plan.limits import ServiceRule as ServiceRule
+    from owlbus.plot.maps import draw_map as draw_map
+    from owlbus.plot.maps import write_map as write_map
     from owlbus.sample import City as City
     from owlbus.sample import sample_city as sample_city
     from owlbus.sample import sample_grid as sample_grid
@@ -71,12 +68,16 @@ if TYPE_CHECKING:
     from owlbus.score import Scorecard as Scorecard
     from owlbus.score import score_plan as score_plan
     from owlbus.search import BoundResult as BoundResult
-    from owlbus.search import Case as Case
     from owlbus.search import Objective as Objective
+    from owlbus.search import PlanConstraints as PlanConstraints
+    from owlbus.search import Problem as Problem
     from owlbus.search import Result as Result
-    from owlbus.search import Wishes as Wishes
     from owlbus.search import plan_routes as plan_routes
     from owlbus.search import upper_bound as upper_bound
+    from owlbus.search.stopping import MaxSeconds as MaxSeconds
+    from owlbus.search.stopping import MaxSteps as MaxSteps
+    from owlbus.search.stopping import NoGain as NoGain
+    from owlbus.search.stopping import TargetGap as TargetGap
     from owlbus.timetable import Operation as Operation
     from owlbus.timetable import RiderService as RiderService
     from owlbus.timetable import SafetySheet as SafetySheet
@@ -86,10 +87,18 @@ if TYPE_CHECKING:
     from owlbus.timetable import build_timetable as build_timetable
     from owlbus.timetable import rider_service as rider_service
     from owlbus.timetable import safety_sheet as safety_sheet
-    from owlbus.units import NightWindow as NightWindow
 
 _NAMES = {
-    "area": ("read_area",),
+    "common.errors": (
+        "DataError",
+        "FindingError",
+        "InfeasibleError",
+        "OwlbusError",
+        "PrivacyError",
+        "UsageError",
+    ),
+    "common.progress": ("show_progress",),
+    "common.units": ("NightWindow",),
     "demand": (
         "Agreement",
         "Demand",
@@ -99,23 +108,13 @@ _NAMES = {
         "blend",
         "estimate_demand",
     ),
-    "errors": (
-        "DataError",
-        "FindingError",
-        "InfeasibleError",
-        "OwlbusError",
-        "PrivacyError",
-        "UsageError",
-    ),
-    "gtfs": ("FeedSettings", "check_gtfs", "read_gtfs", "write_gtfs"),
-    "hexgrid": ("HexGrid",),
-    "limits": (
-        "MaxSeconds",
-        "MaxSteps",
-        "NoGain",
-        "RouteLimits",
-        "ServiceRule",
-        "TargetGap",
+    "grid.hexgrid": ("HexGrid",),
+    "grid.outline": ("read_area",),
+    "gtfs": (
+        "FeedInfo",
+        "check_gtfs",
+        "read_gtfs",
+        "write_gtfs",
     ),
     "network": (
         "Network",
@@ -125,7 +124,7 @@ _NAMES = {
     "pipeline": (
         "PlanRun",
         "Request",
-        "Scored",
+        "ScoredPlan",
         "Sources",
         "Study",
         "best_plan",
@@ -143,8 +142,11 @@ _NAMES = {
         "read_plan",
         "write_plan",
     ),
-    "progress": ("show_progress",),
-    "report": (
+    "plan.limits": (
+        "RouteLimits",
+        "ServiceRule",
+    ),
+    "plot.maps": (
         "draw_map",
         "write_map",
     ),
@@ -160,12 +162,18 @@ _NAMES = {
     ),
     "search": (
         "BoundResult",
-        "Case",
         "Objective",
+        "PlanConstraints",
+        "Problem",
         "Result",
-        "Wishes",
         "plan_routes",
         "upper_bound",
+    ),
+    "search.stopping": (
+        "MaxSeconds",
+        "MaxSteps",
+        "NoGain",
+        "TargetGap",
     ),
     "timetable": (
         "Operation",
@@ -178,7 +186,6 @@ _NAMES = {
         "rider_service",
         "safety_sheet",
     ),
-    "units": ("NightWindow",),
 }
 """Public names by module."""
 

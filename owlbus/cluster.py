@@ -16,17 +16,17 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from owlbus.demand.counting import Account, Terms, count_part
-from owlbus.errors import DataError, UsageError
-from owlbus.extras import extra_library
-from owlbus.progress import current_progress
-from owlbus.records.twins import may_have_twins
-from owlbus.storage import dropping, heed_parent_only
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.extras import extra_library
+from owlbus.common.files import dropping, heed_parent_only
+from owlbus.common.progress import current_progress
+from owlbus.demand.counting import CountedFiles, Terms, count_part
+from owlbus.records.duplicates import may_have_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from owlbus.records.opening import Source
+    from owlbus.records.sources import Source
 
 PART_ROWS = 8_000_000
 """Rows of a part, at most, where a file can be cut: enough that the work around it does not count."""
@@ -46,7 +46,7 @@ _MAX_WORKERS = 512
 _LOOK_EVERY_S, _COUNT_EVERY_S = 0.05, 2.0
 
 
-def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], Account]:
+def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], CountedFiles]:
     """
     What counts files in other processes, for `owlbus.demand.estimate_demand`.
 
@@ -161,7 +161,7 @@ def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Sour
     """
     parts: list[Source] = []
     for source in sources:
-        if source.n_rows is None or not source.is_table or may_have_twins(source):
+        if source.n_rows is None or not source.is_table or may_have_duplicates(source):
             parts.append(source)
             continue
         starts = range(0, max(source.n_rows, 1), part_rows)
@@ -169,7 +169,7 @@ def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Sour
     return parts
 
 
-def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) -> Account:
+def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) -> CountedFiles:
     """
     Count files in processes of this machine.
 
@@ -184,12 +184,12 @@ def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) 
 
     Returns
     -------
-    Account
+    CountedFiles
         What all files came to.
     """
     parts = parts_of(sources)
     step = current_progress().step(f"reading records in {n_workers} processes", total=len(parts))
-    whole = Account()
+    whole = CountedFiles()
     with _processes(n_workers) as pool, dropping(pool):
         for future in as_completed([pool.submit(_count_packed, terms, part) for part in parts]):
             whole.merge(pickle.loads(future.result()))  # noqa: S301 - from our own process
@@ -197,7 +197,7 @@ def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) 
     return whole
 
 
-def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, n_workers: int) -> Account:
+def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, n_workers: int) -> CountedFiles:
     """
     Count files on a Dask cluster; the part of a worker that dies is counted again by another.
 
@@ -214,7 +214,7 @@ def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, 
 
     Returns
     -------
-    Account
+    CountedFiles
         What all files came to.
 
     Raises
@@ -231,7 +231,7 @@ def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, 
         while len(level) > 1:
             groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]
             level = [client.submit(_merged, group, pure=False, retries=RETRIES) for group in groups]
-        account: Account = pickle.loads(_awaited(client, level[0]))  # noqa: S301 - from our own workers
+        account: CountedFiles = pickle.loads(_awaited(client, level[0]))  # noqa: S301 - from our own workers
     return account
 
 
@@ -366,7 +366,7 @@ def _count_packed(terms: Terms, part: Source) -> bytes:
 
 def _merged(packed: Sequence[bytes]) -> bytes:
     """Merge packed accounts."""
-    whole = Account()
+    whole = CountedFiles()
     for account in packed:
         whole.merge(pickle.loads(account))  # noqa: S301 - from our own workers
     return pickle.dumps(whole, protocol=pickle.HIGHEST_PROTOCOL)

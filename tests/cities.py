@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.demand import Demand
-from owlbus.hexgrid import HexGrid
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from owlbus.plan import Plan
-    from owlbus.search import Case
+    from owlbus.search import Problem
 
 LINK_S, LINK_M = 200, 1000
 
@@ -69,9 +69,9 @@ def city(
     return network, demand
 
 
-def slow_rides(case: Case, plan: Plan) -> dict[tuple[int, int], float]:  # noqa: C901 -- a slow twin is one plain loop nest
+def slow_rides(problem: Problem, plan: Plan) -> dict[tuple[int, int], float]:  # noqa: C901 -- a slow twin is one plain loop nest
     """Fastest ride between hexes with at most one transfer, by trying every combination of places."""
-    network: Any = case.network
+    network: Any = problem.network
     seconds = []
     for route in plan.routes:
         ahead = np.cumsum([0, *(network.link(a, b)[0] for a, b in pairwise(route.stops.tolist()))])
@@ -90,11 +90,11 @@ def slow_rides(case: Case, plan: Plan) -> dict[tuple[int, int], float]:  # noqa:
         for p, start in enumerate(first.stops):
             ends = [(ride(k, p, q), stop) for q, stop in enumerate(first.stops)]
             for other, second in enumerate(plan.routes):
-                if other != k and case.rule.max_transfers:
+                if other != k and problem.rule.max_transfers:
                     for t, at in enumerate(first.stops):
                         for u, stop in enumerate(second.stops):
                             if stop == at:
-                                leg = ride(k, p, t) + case.rule.transfer_s
+                                leg = ride(k, p, t) + problem.rule.transfer_s
                                 ends += [(leg + ride(other, u, q), end) for q, end in enumerate(second.stops)]
             for total, stop in ends:
                 for o in hexes(start):

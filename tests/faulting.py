@@ -105,14 +105,14 @@ class Job:
             return "mixed"
         assert self.name == "plan", sorted(left.items() ^ old.items())
         assert json.loads((folder / "run.json").read_bytes())["ended_by"] == "interrupted"
-        from owlbus.rundir import check_run
+        from owlbus.pipeline.rundir import check_run
 
         assert check_run(folder) == []
         return "best so far"
 
     def go_on(self, folder: Path, end: str, new: dict[str, str]) -> None:
         """Run again what was stopped, and hold the result to that of a run without a stop; a plan, to be no worse than the one kept."""
-        from owlbus.rundir import check_run, read_run
+        from owlbus.pipeline.rundir import check_run, read_run
 
         least = read_run(folder)["objective_share"] if end == "best so far" else 0.0
         code, said = finish([*self.onward, "--out", str(folder)])

@@ -28,12 +28,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from owlbus.cli.app import make_app, run
-from owlbus.errors import OwlbusError
+from owlbus.common.errors import OwlbusError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.network import Network
 
 MOST_S, MOST_MB = 10.0, 1024
@@ -409,10 +409,10 @@ def unpacked(folder: Path, data: bytes) -> Path:
 
 def read_folder(folder: Path, data: bytes) -> None:
     """Read a run directory."""
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.pipeline import read_study
+    from owlbus.pipeline.rundir import check_run
     from owlbus.plan import read_plan
-    from owlbus.rundir import check_run
 
     made = unpacked(folder, data)
     check_run(made)
@@ -502,7 +502,7 @@ def spoil_toml(rng: random.Random, data: bytes) -> bytes:
 @cache
 def town() -> HexGrid:
     """Return the grid of a small town."""
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
 
     return HexGrid.cover(RING)
 
@@ -574,24 +574,24 @@ def count_stream(folder: Path, data: bytes) -> None:
 
 def outline_records(folder: Path, data: bytes) -> None:
     """Draw an outline around records, and lay hexes over it."""
-    from owlbus.hexgrid import HexGrid
-    from owlbus.records.outline import outline_of_records
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.infer_outline import outline_of_records
 
     HexGrid.cover(outline_of_records([at(folder, "records.csv", data)]))
 
 
 def lay_area(folder: Path, data: bytes) -> None:
     """Lay hexes over an outline."""
-    from owlbus.area import read_area
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.grid.outline import read_area
 
     HexGrid.cover(read_area(at(folder, "area.geojson", data)))
 
 
 def lay_h3(folder: Path, data: bytes) -> None:
     """Lay H3 cells over an outline."""
-    from owlbus.area import read_area
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.grid.outline import read_area
 
     HexGrid.from_h3(read_area(at(folder, "area.geojson", data)))
 
@@ -664,7 +664,7 @@ def count_masts(folder: Path, data: bytes) -> None:
 
 def read_shares(folder: Path, data: bytes) -> None:
     """Read market shares."""
-    from owlbus.demand.weights import read_market_share
+    from owlbus.demand.market_share import read_market_share
 
     read_market_share(at(folder, "share.csv", data), town(), {"One": (127.01, 37.51), "Two": (127.03, 37.52)})
 

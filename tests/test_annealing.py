@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.kernels import anneal
-from owlbus.limits import RouteLimits
 from owlbus.plan import Plan, Route, check_plan
-from owlbus.search import Case, Objective, Wishes
-from owlbus.search.chain import Chain
-from owlbus.search.objective import plan_of
+from owlbus.plan.limits import RouteLimits
+from owlbus.search import Objective, PlanConstraints, Problem
+from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.problem import plan_of
 
 SIDE = 4
 LADDER = [(s, s + 1) for s in range(SIDE**2) if s % SIDE < SIDE - 1] + [(s, s + SIDE) for s in range(SIDE**2 - SIDE)]
@@ -36,17 +36,17 @@ NETWORK, DEMAND = town()
 LINES = (Route([0, 1, 2, 3], "A"), Route([2, 6, 10, 9], "B"), Route([12, 8, 9], "C"))
 
 
-def chain_on(plan, *, objective=Objective(3, 1), limits=RouteLimits(max_circuity=9.0), seed=0, frozen=(), case=None, wishes=None):  # noqa: B008 -- never changed
+def chain_on(plan, *, objective=Objective(3, 1), limits=RouteLimits(max_circuity=9.0), seed=0, frozen=(), problem=None, constraints=None):  # noqa: B008 -- never changed
     """A chain that begins with `plan`, its routes of `frozen` fixed in place."""
-    case = case or Case.build(NETWORK, DEMAND)
-    chain = Chain(case, objective, limits, len(plan.routes), np.random.default_rng(seed), wishes)
+    problem = problem or Problem.build(NETWORK, DEMAND)
+    chain = AnnealingRun(problem, objective, limits, len(plan.routes), np.random.default_rng(seed), constraints)
     chain.load(plan, np.isin(np.arange(len(plan.routes)), frozen))
     return chain
 
 
 def plan_now(chain):
     """The plan under change."""
-    return plan_of(chain.case.network, *chain.routes[:2])
+    return plan_of(chain.problem.network, *chain.routes[:2])
 
 
 def plan_a():
@@ -63,8 +63,8 @@ def test_the_value_kept_is_that_of_the_plan_under_change_and_of_the_best(seed, o
     for _ in range(n_blocks):
         before = chain.values.copy()
         assert chain.anneal(300, 2e4, 2e3) == 300
-        assert chain.value == chain.case.value(plan_now(chain), objective)
-        assert chain.best_value == chain.case.value(chain.best_plan(), objective) >= max(best, chain.value)
+        assert chain.value == chain.problem.value(plan_now(chain), objective)
+        assert chain.best_value == chain.problem.value(chain.best_plan(), objective) >= max(best, chain.value)
         for plan in (plan_now(chain), chain.best_plan()):
             assert check_plan(NETWORK, plan, limits) == ()
         _, tried, accepted = chain._kinds  # what the kernel counts for the next block
@@ -75,7 +75,7 @@ def test_the_value_kept_is_that_of_the_plan_under_change_and_of_the_best(seed, o
         gained = chain.best_value > best
         assert chain.steps_since_gain < 300 if gained else chain.steps_since_gain == before[3] + 300
         best = chain.best_value
-    for mine, again in zip(chain.routes[2:], chain.case.pad(plan_now(chain), width=chain.routes[0].shape[1])[2:], strict=True):
+    for mine, again in zip(chain.routes[2:], chain.problem.pad(plan_now(chain), width=chain.routes[0].shape[1])[2:], strict=True):
         for k, count in enumerate(chain.routes[1]):
             assert mine[k, :count].tolist() == again[k, :count].tolist()
 
@@ -98,11 +98,11 @@ def test_a_cold_search_never_gives_up_value_and_a_hot_one_does(objective):
 @pytest.mark.parametrize("objective", [Objective(0, 1), Objective(1, 9), Objective(9, 1)])
 def test_a_move_that_gains_people_alone_is_not_refused_by_its_bound(objective):
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 1): 1.0}, presence={0: 3.0, 2: 2.0})
-    case = Case.build(network, demand)
-    chain = chain_on(Plan((Route([0, 1], "A"),), network.fingerprint), objective=objective, case=case)
+    problem = Problem.build(network, demand)
+    chain = chain_on(Plan((Route([0, 1], "A"),), network.fingerprint), objective=objective, problem=problem)
     chain.anneal(200, 1e-3, 1e-3)
     assert sorted(chain.route(0).tolist()) == [0, 1, 2]
-    assert chain.value == case.total_value(objective)
+    assert chain.value == problem.total_value(objective)
 
 
 @pytest.mark.parametrize("frozen", [(0,), (0, 2), (1,), (0, 1, 2)])
@@ -127,8 +127,8 @@ def test_a_route_without_a_link_stays_as_it_is():
 def spur(worth):
     """Three stops in a line, a route over all of them, and trips that only its last link serves."""
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 1): 10.0, (1, 2): worth})
-    case = Case.build(network, demand)
-    return chain_on(Plan((Route([0, 1, 2], "A"),), network.fingerprint), objective=Objective(), case=case), case
+    problem = Problem.build(network, demand)
+    return chain_on(Plan((Route([0, 1, 2], "A"),), network.fingerprint), objective=Objective(), problem=problem), problem
 
 
 def chances(hot, cold, steps):
@@ -165,7 +165,9 @@ def test_a_kind_of_move_whose_last_sixteen_kept_no_limit_is_drawn_three_times_in
     """On a line nothing can be inserted, and a cold search refuses to trim; each 250 moves on a route begin anew."""
     links = [(s, s + 1) for s in range(9)]
     network, demand = city(10, links, {(s, s + 1): 9.0 for s in range(9)})
-    chain = chain_on(Plan((Route(list(range(10)), "A"),), network.fingerprint), objective=Objective(), case=Case.build(network, demand))
+    chain = chain_on(
+        Plan((Route(list(range(10)), "A"),), network.fingerprint), objective=Objective(), problem=Problem.build(network, demand)
+    )
     kinds, blocks = np.zeros((3, 8)), 20
     kinds[0, :4], kinds[0, 4:] = chance, 1.0
     chain._choose_kinds, chain._kinds = lambda: None, kinds
@@ -179,11 +181,11 @@ def test_a_route_gives_way_to_the_next_after_sixteen_changes_or_a_block_of_moves
     links = [step for line in lines for step in pairwise(line)]
     network, demand = city(10, links, dict.fromkeys(links, 9.0))
     apart = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
-    still = chain_on(apart, objective=Objective(), case=Case.build(network, demand))  # where a cold search changes nothing
-    for chain, heat in ((chain_on(plan_a()), 1e15), (still, 1e-3)):
-        before = int(chain._rest[0][3])
-        chain.anneal(1_000, heat, heat)
-        turns, changes = int(chain._rest[0][3]) - before, int(chain._kinds[2].sum())
+    still = chain_on(apart, objective=Objective(), problem=Problem.build(network, demand))  # where a cold search changes nothing
+    for chain, temperature in ((chain_on(plan_a()), 1e15), (still, 1e-3)):
+        before = int(chain._other_routes[0][3])
+        chain.anneal(1_000, temperature, temperature)
+        turns, changes = int(chain._other_routes[0][3]) - before, int(chain._kinds[2].sum())
         assert turns == (1_000 / 250 if chain is still else math.ceil(changes / 16))
         assert (changes == 0) == (chain is still)
 
@@ -199,7 +201,7 @@ def keeps(limits, stops, ahead_s, back_s, metres, other_m=0.0, other_buses=0.0, 
     network, demand = city(n, [link[:2] for link in links], {}, seconds={link[:2]: link[2] for link in links})
     metres_of = {link[:2]: link[3] for link in links}
     network = replace(network, link_m=[metres_of[link] for link in sorted(metres_of)])
-    chain = Chain(Case.build(network, demand), Objective(), limits, 1, np.random.default_rng(0))
+    chain = AnnealingRun(Problem.build(network, demand), Objective(), limits, 1, np.random.default_rng(0))
     return anneal.keeps_limits(
         chain.drive, chain.bounds(), np.array(stops, np.int32), len(stops), float(ahead_s), float(back_s), metres, other_m, other_buses
     )
@@ -249,40 +251,40 @@ def test_buses_cover_the_round_trip(cycle_s, headway_s, buses):
     assert anneal.buses_of(float(cycle_s), float(headway_s)) == buses
 
 
-def drawn(limits=BOUND, wishes=None, seed=0, unmet=(), objective=Objective(), lines=LINES[1:], n_draws=400):  # noqa: B008 -- never changed
+def drawn(limits=BOUND, constraints=None, seed=0, unmet=(), objective=Objective(), lines=LINES[1:], n_draws=400):  # noqa: B008 -- never changed
     """Stops of the route that is drawn into the empty first place beside `lines`, and what it adds."""
-    chain = Chain(Case.build(NETWORK, DEMAND), objective, limits, 1 + len(lines), np.random.default_rng(seed), wishes)
+    chain = AnnealingRun(Problem.build(NETWORK, DEMAND), objective, limits, 1 + len(lines), np.random.default_rng(seed), constraints)
     for k, line in enumerate(lines):
         chain.lay(1 + k, line.stops)
-    rest = plan_now(chain)
+    other_routes = plan_now(chain)
     gain = chain.draw(0, chain.bounds(), np.array(unmet, np.int32), n_draws)
-    return chain, rest, gain
+    return chain, other_routes, gain
 
 
 @given(st.integers(0, 30), st.sampled_from(["served", "direct", "presence", "served=2,presence=1"]), st.integers(1, 6))
 @settings(max_examples=25, deadline=None)
 def test_the_drawn_route_adds_what_it_is_said_to_add_and_keeps_the_limits(seed, objective, links):
     limits, objective = replace(BOUND, max_length_m=links * LINK_M, max_circuity=1.0), Objective.parse(objective)
-    chain, rest, gain = drawn(limits, seed=seed, objective=objective)
-    assert gain == chain.case.value(plan_now(chain), objective) - chain.case.value(rest, objective)
+    chain, other_routes, gain = drawn(limits, seed=seed, objective=objective)
+    assert gain == chain.problem.value(plan_now(chain), objective) - chain.problem.value(other_routes, objective)
     assert check_plan(NETWORK, Plan(plan_now(chain).routes[:1], NETWORK.fingerprint), limits) == ()
 
 
 def test_of_many_drawn_paths_the_best_is_taken():
     network, demand = city(5, [(0, 1), (1, 2), (2, 3), (3, 4)], {(0, 1): 1.0, (1, 2): 5.0, (2, 3): 2.0, (3, 4): 3.0})
-    chain = Chain(Case.build(network, demand), Objective(), replace(BOUND, max_length_m=LINK_M), 1, np.random.default_rng(0))
+    chain = AnnealingRun(Problem.build(network, demand), Objective(), replace(BOUND, max_length_m=LINK_M), 1, np.random.default_rng(0))
     assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32)) == 5 * 1024
     assert sorted(chain.route(0).tolist()) == [1, 2]
-    chain = Chain(Case.build(network, demand), Objective(), replace(BOUND, min_length_m=9_000), 1, np.random.default_rng(0))
+    chain = AnnealingRun(Problem.build(network, demand), Objective(), replace(BOUND, min_length_m=9_000), 1, np.random.default_rng(0))
     assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32)) == -1
     assert chain.route(0).size == 0
 
 
 @pytest.mark.parametrize("ends", [(), (("N1", 0, 15),), (("N1", 15, 0),), (("N1", 3, -1),)])
 def test_the_drawn_route_leads_by_an_unmet_stop_between_its_terminals(ends):
-    wishes = Wishes(required=(5, 10), terminals=ends)
+    constraints = PlanConstraints(required=(5, 10), terminals=ends)
     for seed in range(5):
-        chain, _, gain = drawn(wishes=wishes, unmet=(5, 10), seed=seed, lines=())
+        chain, _, gain = drawn(constraints=constraints, unmet=(5, 10), seed=seed, lines=())
         stops = chain.route(0).tolist()
         assert gain >= 0
         assert {5, 10} <= set(stops), "as many of them as one path can"
@@ -294,7 +296,7 @@ def test_the_drawn_route_leads_by_an_unmet_stop_between_its_terminals(ends):
 @pytest.mark.parametrize("ends", [(0, 15), (15, 0), (0, 5), (5, 0)])
 def test_every_path_drawn_between_given_terminals_joins_them(ends):
     for seed in range(5):
-        chain, _, gain = drawn(wishes=Wishes(terminals=(("N1", *ends),)), seed=seed, lines=(), n_draws=1)
+        chain, _, gain = drawn(constraints=PlanConstraints(terminals=(("N1", *ends),)), seed=seed, lines=(), n_draws=1)
         assert gain >= 0
         assert chain.route(0)[[0, -1]].tolist() == list(ends)
 
@@ -302,16 +304,16 @@ def test_every_path_drawn_between_given_terminals_joins_them(ends):
 def test_between_given_terminals_the_first_drawn_path_is_the_fastest_and_others_lead_by_a_stop():
     network, demand = city(5, [(0, 1), (1, 2), (0, 3), (3, 4), (4, 2)], {(3, 4): 9.0})
     for n_draws, wanted in ((1, [0, 1, 2]), (30, [0, 3, 4, 2])):
-        case, wishes = Case.build(network, demand), Wishes(terminals=(("N1", 0, 2),))
-        chain = Chain(case, Objective(), BOUND, 1, np.random.default_rng(0), wishes)
+        problem, constraints = Problem.build(network, demand), PlanConstraints(terminals=(("N1", 0, 2),))
+        chain = AnnealingRun(problem, Objective(), BOUND, 1, np.random.default_rng(0), constraints)
         assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == (9 * 1024 if 3 in wanted else 0)
         assert chain.route(0).tolist() == wanted
 
 
 def test_of_equally_good_drawn_paths_the_first_stays():
-    case = Case.build(NETWORK, city(SIDE**2, [], {})[1])
+    problem = Problem.build(NETWORK, city(SIDE**2, [], {})[1])
     for seed in range(3):
-        first, best = (chain_on(Plan(LINES[:1], NETWORK.fingerprint), case=case, seed=seed) for _ in range(2))
+        first, best = (chain_on(Plan(LINES[:1], NETWORK.fingerprint), problem=problem, seed=seed) for _ in range(2))
         for chain, n_draws in ((first, 1), (best, 50)):
             chain.lay(0, np.zeros(0, np.int32))
             assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == 0
@@ -325,7 +327,7 @@ def test_every_second_path_begins_at_an_unmet_stop_so_that_dead_ends_are_met(dea
     links = [(names[a], names[b]) for a, b in ((0, 1), (1, 2), (2, 3), (3, 1))]
     network, demand = city(4, links, {(names[2], names[3]): 9.0})
     for seed in range(5):
-        chain = Chain(Case.build(network, demand), Objective(), BOUND, 1, np.random.default_rng(seed))
+        chain = AnnealingRun(Problem.build(network, demand), Objective(), BOUND, 1, np.random.default_rng(seed))
         assert chain.draw(0, chain.bounds(), np.array([dead_end], np.int32), 2) >= 0
         assert chain.route(0)[0] == dead_end
 

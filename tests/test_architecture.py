@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parent.parent / "owlbus"
 
 LAYERS = (
-    ("signs", "errors"),
-    ("units", "arrays", "limits", "privacy", "inline", "extras", "kernels"),
-    ("storage", "projection", "cover", "hexgrid", "hexparts", "progress"),
-    ("area", "records"),
+    ("common", "kernels"),
+    ("grid",),
+    ("records",),
     ("demand", "cluster"),
-    ("network", "streets", "feeds"),
+    ("network",),
     ("plan",),
     ("search",),
     ("score", "timetable", "evidence"),
-    ("gtfs", "rundir", "sample", "plot", "report"),
+    ("gtfs", "sample", "plot", "report"),
     ("pipeline",),
     ("__init__", "cli"),
     ("__main__",),

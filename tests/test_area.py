@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import shapely
 
-from owlbus.area import read_area
-from owlbus.errors import DataError
+from owlbus.common.errors import DataError
+from owlbus.grid.outline import read_area
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from owlbus.demand import pages as pages_module
-from owlbus.demand.report import FileLedger
+from owlbus.common.units import TRIP_UNITS, NightWindow
+from owlbus.demand import accumulators as pages_module
+from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
-from owlbus.hexgrid import HexGrid
-from owlbus.kernels import blocks
-from owlbus.kernels.tally import NO_TICK, _seconds
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.kernels import count_blocks
+from owlbus.kernels.count_records import NO_TICK, _seconds
 from owlbus.records.reading import Numbers
-from owlbus.units import TRIP_UNITS, NightWindow
 
 GRID = HexGrid.cover([(30.30, 59.92), (30.34, 59.92), (30.34, 59.94), (30.30, 59.94)])
 WINDOW = NightWindow(22, 30)
@@ -29,7 +29,7 @@ EVENING = 15_800
 HOUR_S, DAY_S = 3_600, 86_400
 
 
-class Rules(FileLedger):
+class Rules(FileRowCounts):
     """A ledger that adds up rows and units by rule and keeps the first rows."""
 
     def __init__(self) -> None:
@@ -151,15 +151,15 @@ def test_rows_are_judged_and_counted_as_one_by_one(
         batch_of(n, first, rng, HOURS[hours], per_s, gaps, has_goal=has_goal)
         for n, first in zip(sizes, np.cumsum([0, *sizes]).tolist(), strict=False)
     ]
-    tally, ledger, verdicts = Tally(GRID, WINDOW), Rules(), []
+    tally, evaluator, verdicts = Tally(GRID, WINDOW), Rules(), []
     for batch in batches:
-        verdict = tally.add(batch, ledger, is_explained=way != "quick", is_placed=way == "row by row")
+        verdict = tally.add(batch, evaluator, is_explained=way != "quick", is_placed=way == "row by row")
         verdicts += verdict.rule.tolist() if verdict is not None else []
     rules, trips, people = expected(batches)
     assert verdicts == ([] if way == "quick" else rules)
-    assert ledger.rows.tolist() == np.bincount(rules, minlength=256).tolist()
-    assert ledger.units.tolist() == [count * TRIP_UNITS for count in ledger.rows.tolist()]
-    assert ledger.first == {rule: rules.index(rule) for rule in set(rules) - {0}}
+    assert evaluator.rows.tolist() == np.bincount(rules, minlength=256).tolist()
+    assert evaluator.units.tolist() == [count * TRIP_UNITS for count in evaluator.rows.tolist()]
+    assert evaluator.first == {rule: rules.index(rule) for rule in set(rules) - {0}}
     demand = tally.counted("calls").demand
     days = [(night - np.datetime64("1970-01-01")).astype(int) for night in np.array(demand.nights, "datetime64[D]")]
     found = zip(demand.night, demand.hour, demand.origin, demand.destination, demand.trips, strict=True)
@@ -189,10 +189,10 @@ def test_a_row_whose_count_is_unusable_adds_no_trip() -> None:
     batch.ticks[:] = EVENING * DAY_S + 25 * HOUR_S
     for k, column in enumerate((*batch.position, *batch.goal)):
         column.values[:] = (GRID.lon, GRID.lat)[k % 2][k // 2]
-    batch.count, ledger = np.array([0.0, np.nan, -1.0, 2.5]), Rules()
+    batch.count, evaluator = np.array([0.0, np.nan, -1.0, 2.5]), Rules()
     tally = Tally(GRID, WINDOW)
-    tally.add(batch, ledger)
-    assert (ledger.rows[[0, 6]].tolist(), ledger.units[[0, 6]].tolist(), ledger.first) == ([1, 3], [2_560, 0], {6: 0})
+    tally.add(batch, evaluator)
+    assert (evaluator.rows[[0, 6]].tolist(), evaluator.units[[0, 6]].tolist(), evaluator.first) == ([1, 3], [2_560, 0], {6: 0})
     assert tally.counted("taxi").demand.trips.tolist() == [2.5]
 
 
@@ -212,7 +212,7 @@ def test_a_row_whose_count_is_unusable_adds_no_trip() -> None:
 )
 @pytest.mark.parametrize("window", [(12, 36), (24, 29), (35, 36)])
 def test_every_hour_of_the_nights_near_the_first_has_its_place(nights: list[int], window: tuple[int, int]) -> None:
-    slots, first_hour = blocks.slots_by_hour(np.array(nights, np.int64), *window)
+    slots, first_hour = count_blocks.slots_by_hour(np.array(nights, np.int64), *window)
     dated = [night for night in nights if night > 0]
     near = [night for night in dated if abs(night - dated[0]) < 1_000]
     hours = [*range(*window)]
@@ -223,13 +223,13 @@ def test_every_hour_of_the_nights_near_the_first_has_its_place(nights: list[int]
 @njit
 def slots_of_block(ticks: np.ndarray, per_hour: int, by_hour: np.ndarray, first_hour: int, slots: np.ndarray) -> None:
     """Call a kernel that other kernels alone call."""
-    blocks.slots_of_block(ticks, per_hour, by_hour, first_hour, slots)
+    count_blocks.slots_of_block(ticks, per_hour, by_hour, first_hour, slots)
 
 
 @njit
 def first_counted(low: int, slots: np.ndarray, here: np.ndarray) -> int:
     """Call a kernel that other kernels alone call."""
-    return blocks.first_counted(low, slots, here)
+    return count_blocks.first_counted(low, slots, here)
 
 
 @pytest.mark.parametrize(

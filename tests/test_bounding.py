@@ -12,10 +12,10 @@ from cities import city, slow_rides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.kernels import bounding, coverage, holding
-from owlbus.limits import ServiceRule
+from owlbus.kernels import coverage, gain_bound, route_cache
 from owlbus.plan import Plan, Route
-from owlbus.search import Case
+from owlbus.plan.limits import ServiceRule
+from owlbus.search import Problem
 
 WIDTH = 40
 
@@ -23,24 +23,24 @@ WIDTH = 40
 class _Twin:
     """The bound of changes of one route beside a rest that stays, summed trip by trip."""
 
-    def __init__(self, case, rest) -> None:
+    def __init__(self, problem, other_routes) -> None:
         """Find all rides on the rest, and the trips that these leave open."""
-        network, self.drive_s = case.network, case.fastest_s
+        network, self.drive_s = problem.network, problem.fastest_s
         self.near = [network.shed_hex[a:b].tolist() for a, b in pairwise(network.shed_indptr.tolist())]
         tails = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr)).tolist()
         self.lag = dict(zip(zip(tails, network.link_to.tolist(), strict=True), network.link_s.tolist(), strict=True))
-        self.transfers = case.rule.max_transfers
-        self.trips = [(int(o), int(d), int(units), float(case.limit_s[o, d])) for o, d, units in zip(*case.trips, strict=True)]
-        rides = slow_rides(case, Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(rest)), network.fingerprint))
+        self.transfers = problem.rule.max_transfers
+        self.trips = [(int(o), int(d), int(units), float(problem.limit_s[o, d])) for o, d, units in zip(*problem.trips, strict=True)]
+        rides = slow_rides(problem, Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(other_routes)), network.fingerprint))
         self.open = [trip for trip in self.trips if rides.get(trip[:2], math.inf) > trip[3]]
-        self.columns = self.hexes(stop for line in rest for stop in line)
-        self.onward = {stop: {} for line in rest for stop in line}, {stop: {} for line in rest for stop in line}
-        for line in rest if self.transfers else ():
+        self.columns = self.hexes(stop for line in other_routes for stop in line)
+        self.onward = {stop: {} for line in other_routes for stop in line}, {stop: {} for line in other_routes for stop in line}
+        for line in other_routes if self.transfers else ():
             for p, stop in enumerate(line):
                 for q, end in enumerate(line):
                     for way, seconds in enumerate((self.ride_s(line, p, q), self.ride_s(line, q, p))):
                         known = self.onward[way][stop]
-                        known |= {h: min(known.get(h, math.inf), seconds + case.rule.transfer_s) for h in self.near[end]}
+                        known |= {h: min(known.get(h, math.inf), seconds + problem.rule.transfer_s) for h in self.near[end]}
         self.meets = set(self.onward[0]) if self.transfers else set()
         self.stops, self.joined, self.came, self.noted = [], [], Counter(), {}
 
@@ -189,48 +189,48 @@ def towns(draw):
         return stops
 
     lines = [course() for _ in range(draw(st.sampled_from([2, 3, 1])))]
-    return Case.build(network, demand, rule), lines[1:], [lines[0], *(course() for _ in range(draw(st.integers(1, 5))))]
+    return Problem.build(network, demand, rule), lines[1:], [lines[0], *(course() for _ in range(draw(st.integers(1, 5))))]
 
 
 class _Kernels:
     """The bound of changes of one route beside a rest that stays, as the kernels give it."""
 
-    def __init__(self, case, rest) -> None:
+    def __init__(self, problem, other_routes) -> None:
         """Set up the rest."""
-        self.case, network = case, case.network
-        plan = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(rest)), network.fingerprint)
-        routes, entries = case.pad(plan, width=WIDTH), WIDTH * int(np.diff(network.shed_indptr).max())
-        sizes, n_routes = (network.n_stops, case.n_rows), len(rest) + 1
-        space = coverage.new_rest(*sizes, n_routes, entries, case.pair_units.shape)
-        self.held = holding.new_held(*sizes, entries, n_routes, case.pair_units.shape[0])
-        self.scratch, self.drive = coverage.new_scratch(case.n_rows, entries, WIDTH), case.drive()
-        self.beside = case.graph, case.demand_rows, routes, space
-        coverage.prepare_rest(case.graph, routes, space, -1, float(case.rule.transfer_s))
+        self.problem, network = problem, problem.network
+        plan = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(other_routes)), network.fingerprint)
+        routes, entries = problem.pad(plan, width=WIDTH), WIDTH * int(np.diff(network.shed_indptr).max())
+        sizes, n_routes = (network.n_stops, problem.n_rows), len(other_routes) + 1
+        space = coverage.new_rest(*sizes, n_routes, entries, problem.pair_quanta.shape)
+        self.cache = route_cache.new_held(*sizes, entries, n_routes, problem.pair_quanta.shape[0])
+        self.scratch, self.drive = coverage.new_scratch(problem.n_rows, entries, WIDTH), problem.drive()
+        self.beside = problem.graph, problem.demand_rows, routes, space
+        coverage.prepare_rest(problem.graph, routes, space, -1, float(problem.rule.transfer_s))
 
     def measured(self, line):
         stops, ahead, back = np.array(line, np.int32), np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
-        coverage.measure_route(self.case.graph, stops, len(line), ahead, back)
+        coverage.measure_route(self.problem.graph, stops, len(line), ahead, back)
         return stops, len(line), ahead, back
 
     def hold(self, line):
         """Put another course in the route's place; what it adds to the rest."""
         self.now = self.measured(line)
-        self.gain = holding.hold_route(*self.beside, self.held, *self.now, self.scratch, self.case.rule.max_transfers)
+        self.gain = route_cache.hold_route(*self.beside, self.cache, *self.now, self.scratch, self.problem.rule.max_transfers)
         return self.gain[0]
 
     def most(self, fresh):
         """Trips that a changed course adds at most, and whether that was found."""
         graph, demand, *beside = self.beside
-        changed = *self.gain, *self.now[2:], *self.measured(fresh), self.case.rule.max_transfers
-        most, _, found = bounding.most_gain(graph, demand, self.drive, *beside, self.held, *changed)
+        changed = *self.gain, *self.now[2:], *self.measured(fresh), self.problem.rule.max_transfers
+        most, _, found = gain_bound.most_gain(graph, demand, self.drive, *beside, self.cache, *changed)
         return most, found
 
 
 @given(towns())
 @settings(max_examples=400, deadline=None)
 def test_the_bound_of_a_change_counts_what_it_promises_and_nothing_more(town):
-    case, rest, courses = town
-    twin, kernels = _Twin(case, rest), _Kernels(case, rest)
+    problem, other_routes, courses = town
+    twin, kernels = _Twin(problem, other_routes), _Kernels(problem, other_routes)
     for line in courses:
         assert kernels.hold(line) == twin.hold(line)
         longer = [[b, *line] for a, b in twin.lag if a == line[0] and b not in line]
@@ -245,7 +245,7 @@ def test_the_bound_of_a_change_counts_what_it_promises_and_nothing_more(town):
 @pytest.mark.parametrize(("n_new", "found"), [(24, True), (25, False)])
 def test_a_change_that_brings_more_than_two_dozen_stops_is_not_bounded(n_new, found):
     network, demand = city(30, pairwise(range(30)), {(0, 26): 3.0, (0, 28): 2.0})
-    kernels = _Kernels(Case.build(network, demand), [])
+    kernels = _Kernels(Problem.build(network, demand), [])
     assert kernels.hold([0, 1, 2]) == 0
     most = kernels.most(range(3 + n_new))
     assert most[1] == found
@@ -258,7 +258,7 @@ def test_a_shortcut_of_more_than_32_minutes_is_not_bounded(saved_s, found, turne
     slow = ((2, 1), (1, 0), (2, 0)) if turned else ((0, 1), (1, 2), (0, 2))
     seconds = {way[::-1]: 100 * (1 + (k == 2)) for k, way in enumerate(slow)} | {slow[0]: 50, slow[1]: 50 + saved_s, slow[2]: 100}
     network, demand = city(3, [(0, 1), (1, 2), (0, 2)], {slow[2]: 2.0, slow[0]: 4.0}, seconds=seconds)
-    kernels = _Kernels(Case.build(network, demand, ServiceRule(1.0, 0, 0)), [])
+    kernels = _Kernels(Problem.build(network, demand, ServiceRule(1.0, 0, 0)), [])
     assert kernels.hold([0, 1, 2]) == 4 * 1024
     most = kernels.most([0, 2])
     assert most[1] == found
@@ -276,7 +276,7 @@ def test_a_shortcut_may_serve_trips_whose_ride_is_too_long_by_what_it_saves_to_t
     home = {way[::-1]: 600 if set(way) == {0, 2} else 300 for way in ahead}
     trip = (3, 2) if turned else (2, 3)
     network, demand = city(5, list(ahead), {trip: 2.0}, seconds=ahead | home)
-    kernels = _Kernels(Case.build(network, demand, ServiceRule(1.0, 0, 0)), [])
+    kernels = _Kernels(Problem.build(network, demand, ServiceRule(1.0, 0, 0)), [])
     assert kernels.hold([0, 1, 2, 3]) == 0
     assert kernels.most([0, 2, 3]) == (2 * 1024 * counts, True)
 
@@ -288,8 +288,8 @@ def test_places_to_change_are_added_up_until_there_are_more_than_32(out_s, home_
     seconds = {(36, stop): out_s for stop in line} | {(stop, 36): home_s for stop in line}
     trips = {(36, stop): 1.0 + stop for stop in line} | {(stop, 36): 100.0 + stop for stop in line}
     network, demand = city(37, links, trips, seconds=seconds)
-    case = Case.build(network, demand, ServiceRule(1.0, 450, 50))
-    twin, kernels = _Twin(case, [line]), _Kernels(case, [line])
+    problem = Problem.build(network, demand, ServiceRule(1.0, 450, 50))
+    twin, kernels = _Twin(problem, [line]), _Kernels(problem, [line])
     for k in range(35):
         assert kernels.hold([k, k + 1]) == twin.hold([k, k + 1])
         assert kernels.most([36, k, k + 1]) == (twin.most([36, k, k + 1]), True)

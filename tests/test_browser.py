@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from owlbus.evidence import Ledger, compare_plans
+from owlbus.evidence import PlanEvaluator, compare_plans
 from owlbus.evidence.sweep import sweep_plans
-from owlbus.limits import RouteLimits
 from owlbus.pipeline import Sources, Study, build_study, score_study
-from owlbus.pipeline.reports import comparison_contents
+from owlbus.pipeline.report_content import comparison_contents
 from owlbus.plan import Plan, read_plan
-from owlbus.report import Content, Told, write_report
-from owlbus.report.words import read_words
+from owlbus.plan.limits import RouteLimits
+from owlbus.report import Content, PlanContent, write_report
+from owlbus.report.translations import read_translations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def plans(study: Study) -> dict[str, Plan]:
 @pytest.fixture(scope="module")
 def content(study: Study, plans: dict[str, Plan]) -> Content:
     """Return the nine routes of 2013 on the sample city, held against six of them."""
-    other, told = (Told(name, one, score_study(study, one, name).card.to_dict()) for name, one in plans.items())
+    other, told = (PlanContent(name, one, score_study(study, one, name).card.to_dict()) for name, one in plans.items())
     about = {"objective_share": 0.129, "bound_share": 0.258}
     return Content(study.network, study.demand, told, other, study.city, study.districts, is_synthetic=True, about=about)
 
@@ -64,10 +64,10 @@ def compared(study: Study, plans: dict[str, Plan]) -> Content:
 
 @pytest.fixture(scope="module")
 def swept(study: Study, content: Content) -> Content:
-    found = sweep_plans(Ledger.build(study.network, study.demand), "routes", [1, 2, 3], RouteLimits(), n_steps=200)
+    found = sweep_plans(PlanEvaluator.build(study.network, study.demand), "routes", [1, 2, 3], RouteLimits(), n_steps=200)
     document = {"kind": "routes", "points": [{**row, "is_knee": int(row["routes"] == 2)} for row in found.rows()], "knee": 2.0}
     plan = found.points[1].plan
-    told = Told("this plan", plan, score_study(study, plan, "this plan").card.to_dict())
+    told = PlanContent("this plan", plan, score_study(study, plan, "this plan").card.to_dict())
     return replace(content, best=told, sweep=document)
 
 
@@ -183,7 +183,7 @@ def test_a_comparison_begins_with_the_difference_and_shows_the_numbers_of_its_sc
     other.page.locator("#route-list [data-show='2']").click()
     row = compared.best.card["routes"][2]
     shown = other.details()
-    assert shown["boardings_trips"] == read_words("en").number(row["boardings_trips"])
+    assert shown["boardings_trips"] == read_translations("en").number(row["boardings_trips"])
     assert shown["length_m"] == f"{row['length_m'] / 1000:.1f}"
     assert other.count("#side tbody tr") >= 8
     assert other.page.locator("#side tbody tr").first.locator("td").last.text_content() == "42\N{NO-BREAK SPACE}%"
@@ -209,7 +209,7 @@ def test_routes_go_and_come_back(opened: Opened) -> None:
 
 
 def test_a_route_shows_the_numbers_of_the_scorecard(opened: Opened, content: Content) -> None:
-    words = read_words("en")
+    words = read_translations("en")
     for place, row in enumerate(content.best.card["routes"]):
         opened.page.locator(f"#route-list [data-show='{place}']").press("Enter")
         shown = opened.details()

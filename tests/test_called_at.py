@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from owlbus.kernels import wishes
+from owlbus.kernels import route_constraints
 
 N = 6
 ROUTES = st.lists(st.integers(0, N - 1), unique=True, min_size=2, max_size=N)
@@ -31,19 +31,19 @@ def asked(may_end: set[int], wanted: list[tuple[int, int]], ends: list[tuple[int
 @njit
 def calls_at(stops: np.ndarray, n: int, stop: int) -> bool:
     """Call a kernel that other kernels alone call."""
-    return wishes.calls_at(stops, n, stop)
+    return route_constraints.calls_at(stops, n, stop)
 
 
 @njit
 def ends_well(wished: tuple[Any, ...], k: int, stops: np.ndarray, n: int) -> bool:
     """Call a kernel that other kernels alone call."""
-    return wishes.ends_well(wished, k, stops, n)
+    return route_constraints.ends_well(wished, k, stops, n)
 
 
 @njit
 def count_calls(wished: tuple[Any, ...], routes: tuple[Any, ...], k: int, others: np.ndarray) -> None:
     """Call a kernel that other kernels alone call."""
-    wishes.count_calls(wished, routes, k, others)
+    route_constraints.count_calls(wished, routes, k, others)
 
 
 @given(ROUTES, st.integers(0, N - 1))
@@ -91,5 +91,5 @@ def test_a_changed_route_leaves_no_wanted_stop_that_too_few_others_call_at(
     kept = all(count >= least or stop not in now or stop in new for count, (stop, least) in zip(others.tolist(), wanted, strict=True))
     for terms in (terminals, (-1, -1)):
         wished = asked(may_end, wanted, [(4, 5), terms])
-        found = wishes.keeps_wishes(wished, others, 1, padded(now), len(now), padded(new), len(new))
+        found = route_constraints.keeps_wishes(wished, others, 1, padded(now), len(now), padded(new), len(new))
         assert found == (kept and may_run(new, may_end, terms))

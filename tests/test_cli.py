@@ -16,9 +16,9 @@ import pytest
 import typer
 
 from owlbus.cli.app import COMMANDS, make_app, run
-from owlbus.cli.spelling import FLAGS, as_flags
-from owlbus.limits import MaxSteps, Snapshot
-from owlbus.rundir import check_run, read_run
+from owlbus.cli.messages import FLAGS, as_flags
+from owlbus.pipeline.rundir import check_run, read_run
+from owlbus.search.stopping import MaxSteps, Snapshot
 
 NAMES = [command.__name__ for command, _ in COMMANDS]
 SHORT = ["--steps", "300", "--routes", "2", "-q"]
@@ -298,7 +298,7 @@ def failures() -> list[tuple[str, list[str], int, str]]:
     ]
 
 
-@pytest.mark.parametrize(("words", "code", "message"), [case[1:] for case in failures()], ids=[case[0] for case in failures()])
+@pytest.mark.parametrize(("words", "code", "message"), [problem[1:] for problem in failures()], ids=[problem[0] for problem in failures()])
 def test_bad_input_ends_with_its_code_and_one_line_and_writes_nothing(
     words: list[str], code: int, message: str, town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -393,7 +393,7 @@ def test_a_full_disk_is_bad_input_and_not_a_bug(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "run/map.png")
 
-    monkeypatch.setattr("owlbus.report.write_map", fail)
+    monkeypatch.setattr("owlbus.plot.maps.write_map", fail)
     assert run(["plan", *town.records, "--out", str(tmp_path / "run"), *SHORT]) == 3
     assert "error: run/map.png: cannot be read or written (No space left on device)" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -412,7 +412,7 @@ class CtrlC(MaxSteps):
 def test_ctrl_c_in_the_search_keeps_the_best_plan(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("owlbus.pipeline.runs.MaxSteps", CtrlC)
+    monkeypatch.setattr("owlbus.pipeline.plan_run.MaxSteps", CtrlC)
     out = tmp_path / "run"
     assert run(["plan", *town.records, "--out", str(out), "--routes", "2"]) == 130
     assert check_run(out) == []

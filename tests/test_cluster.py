@@ -16,14 +16,15 @@ from cities import city
 
 from owlbus import cluster
 from owlbus.cluster import parts_of, runner
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
-from owlbus.demand.counting import Account, Terms, count_part
-from owlbus.errors import DataError, UsageError
-from owlbus.limits import MaxSteps, RouteLimits
+from owlbus.demand.counting import CountedFiles, Terms, count_part
+from owlbus.plan.limits import RouteLimits
 from owlbus.records import open_sources
 from owlbus.sample import sample_city, sample_grid
-from owlbus.search import Case, plan_routes
-from owlbus.units import NightWindow
+from owlbus.search import Problem, plan_routes
+from owlbus.search.stopping import MaxSteps
 
 QUIET = {"processes": True, "dashboard_address": ":0", "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
 
@@ -57,7 +58,7 @@ def test_accounts_of_parts_merge_in_any_order_to_that_of_the_whole(town):
     with open_sources(files[:1]) as sources:
         whole = count_part(terms, sources)
         parts = [count_part(terms, [part]) for part in parts_of(sources, 90_000)]
-    merged = Account()
+    merged = CountedFiles()
     for part in reversed(parts):
         merged.merge(part)
     assert same(whole.tallies["calls"].counted("calls").demand, merged.tallies["calls"].counted("calls").demand)
@@ -115,7 +116,7 @@ def test_starts_of_a_plan_on_dask_find_what_processes_find():
     pytest.importorskip("distributed")
     found = [ring_plan(scheduler, 2_000) for scheduler in ("local:2", "processes:2")]
     assert found[0].plan.equals(found[1].plan)
-    assert found[0].value_units == Case.build(*ring()).value(found[0].plan, found[0].objective) > 0
+    assert found[0].value_quanta == Problem.build(*ring()).value(found[0].plan, found[0].objective) > 0
 
 
 def test_a_plan_whose_worker_is_killed_in_the_middle_is_that_of_processes():

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand, agreement, blend
 from owlbus.demand.columns import scaled
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.grid.hexgrid import HexGrid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from cities import city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.kernels.detours import path_avoiding, splice
+from owlbus.kernels.splice import path_avoiding, splice
 
 if TYPE_CHECKING:
     from owlbus.network import Network

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.kernels import dual
+from owlbus.kernels import bound_multipliers
 
 
 @given(st.integers(1, 5), st.integers(0, 99), st.integers(0, 8))
@@ -20,7 +20,7 @@ def test_the_least_drive_between_hexes_is_the_least_between_any_stops_in_reach(n
     shed_hex = rng.integers(4, size=n_shed).astype(np.int32)
     drive_s = rng.integers(0, 2**30, size=(n_stops, n_stops)).astype(np.int32)
     rows, columns = (side.ravel().astype(np.int32) for side in np.indices((4, 4)))
-    found = dual.least_drive(shed_indptr, shed_hex, 4, drive_s, rows, columns)
+    found = bound_multipliers.least_drive(shed_indptr, shed_hex, 4, drive_s, rows, columns)
     near = [owner[shed_hex == h] for h in range(4)]
     assert found.tolist() == [
         int(drive_s[np.ix_(near[a], near[b])].min()) if near[a].size and near[b].size else 2**62
@@ -60,23 +60,25 @@ def value_of(
 @pytest.mark.parametrize("n_known", [0, 3, 5])
 @pytest.mark.parametrize("seed", range(4))
 def test_the_descent_tells_the_value_of_the_best_point_it_meets(seed: int, n_known: int) -> None:
-    case = town(seed)
-    demand, mixes, pool = case
+    problem = town(seed)
+    demand, mixes, pool = problem
     weight, top = demand[2], np.full(6, 30.0)
     top[0] = 0.0
     split, price = weight / 2, np.zeros(6)
     best_split, best_price, values = np.full(weight.size, -1.0), np.full(6, -1.0), []
     for steps in (1, 2, 60, 600):
         now_split, now_price = split.copy(), price.copy()
-        values.append(dual.descend(demand, mixes, pool, n_known, top, now_split, now_price, best_split, best_price, steps, 0.05))
-        assert values[-1] == pytest.approx(value_of(case, best_split, best_price, n_known))
+        values.append(
+            bound_multipliers.descend(demand, mixes, pool, n_known, top, now_split, now_price, best_split, best_price, steps, 0.05)
+        )
+        assert values[-1] == pytest.approx(value_of(problem, best_split, best_price, n_known))
         for row, most in ((best_split, weight), (best_price, top), (now_split, weight), (now_price, top)):
             assert (row >= 0).all()
             assert (row <= most).all()
-    assert values[0] == pytest.approx(value_of(case, split, price, n_known)), "the first step values where it stands"
+    assert values[0] == pytest.approx(value_of(problem, split, price, n_known)), "the first step values where it stands"
     assert values == sorted(values, reverse=True)
     assert values[-1] < values[0]
-    assert values[-1] == pytest.approx(least_value(case, top, n_known), rel=0.01, abs=0.1)
+    assert values[-1] == pytest.approx(least_value(problem, top, n_known), rel=0.01, abs=0.1)
 
 
 @pytest.mark.parametrize("n_known", [3, 5])
@@ -87,7 +89,7 @@ def test_after_twenty_steps_that_bring_little_the_descent_stands_at_its_best_poi
     for steps in range(1, 65):
         split, price = weight / 2, np.zeros(6)
         best_split, best_price = np.full(weight.size, -1.0), np.full(6, -1.0)
-        dual.descend(demand, mixes, pool, n_known, np.full(6, 30.0), split, price, best_split, best_price, steps, 1.0)
+        bound_multipliers.descend(demand, mixes, pool, n_known, np.full(6, 30.0), split, price, best_split, best_price, steps, 1.0)
         if np.array_equal(split, best_split) and np.array_equal(price, best_price):
             back.append(steps)
     assert 20 < back[0] < 45

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import NightWindow
 from owlbus.demand import Demand, count_records, estimate_demand
-from owlbus.demand import firsts as firsts_module
-from owlbus.demand import pages as pages_module
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
-from owlbus.kernels.tally import straight_line_m
+from owlbus.demand import accumulators as pages_module
+from owlbus.demand import distinct as firsts_module
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.kernels.count_records import straight_line_m
 from owlbus.records import reading
-from owlbus.units import NightWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

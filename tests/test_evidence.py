@@ -13,21 +13,27 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_coverage import cases
 
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand
-from owlbus.errors import DataError, UsageError
-from owlbus.evidence import Ledger, compare_plans, difference
-from owlbus.evidence.changes import drop_route, newly_broken, pass_by, remove_stop, replace_stop
+from owlbus.evidence import PlanEvaluator, compare_plans, difference
+from owlbus.evidence.changes import (
+    drop_route,
+    newly_broken,
+    pass_by,
+    remove_stop,
+    replace_stop,
+)
 from owlbus.evidence.compare import difference_geojson
-from owlbus.evidence.gauge import Gauge, windows_around
-from owlbus.evidence.places import Places, find_route
-from owlbus.evidence.shown import shown_difference
-from owlbus.kernels.detours import splice, steps_apart
-from owlbus.limits import RouteLimits
-from owlbus.pipeline.reports import comparison_contents
+from owlbus.evidence.gauge import RouteEvaluator, windows_around
+from owlbus.evidence.redact import shown_difference
+from owlbus.evidence.stop_names import StopNames, find_route
+from owlbus.kernels.splice import splice, steps_apart
+from owlbus.pipeline.report_content import comparison_contents
 from owlbus.pipeline.study import Study
 from owlbus.plan import Plan, Route, plan_measures
+from owlbus.plan.limits import RouteLimits
 from owlbus.score import score_plan
-from owlbus.search import Case, Objective
+from owlbus.search import Objective, Problem
 
 SERVED = Objective()
 LADDER = [(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (6, 3), (1, 4), (2, 5)]
@@ -66,34 +72,34 @@ def week(network, rng):
 @st.composite
 def changed_plans(draw):
     """Random city and plan, a week of demand on it, and the plan after a random change."""
-    case, plan = draw(cases())
+    problem, plan = draw(cases())
     assume(len(plan) > 1)
-    network = case.network
+    network = problem.network
     stop = draw(st.sampled_from(plan.used_stops.tolist()))
     other = draw(st.integers(0, network.n_stops - 1))
     kind = draw(st.sampled_from(["remove", "swap", "drop", "via"]))
     try:
         if kind == "remove":
-            change = remove_stop(case, SERVED, plan, stop)
+            change = remove_stop(problem, SERVED, plan, stop)
         elif kind == "swap":
-            change = replace_stop(case, SERVED, plan, stop, other)
+            change = replace_stop(problem, SERVED, plan, stop, other)
         elif kind == "drop":
             change = drop_route(plan, draw(st.integers(0, len(plan) - 1)))
         else:
-            change = pass_by(case, SERVED, plan, other)
+            change = pass_by(problem, SERVED, plan, other)
     except UsageError:
         assume(False)  # noqa: FBT003 - hypothesis' own way to draw again
-    return case, plan, change, week(network, np.random.default_rng(draw(st.integers(0, 99))))
+    return problem, plan, change, week(network, np.random.default_rng(draw(st.integers(0, 99))))
 
 
 @given(changed_plans())
 @settings(max_examples=60, deadline=None)
 def test_a_difference_equals_two_full_scorecards_to_the_last_bit(drawn):
-    case, plan, change, demand = drawn
+    problem, plan, change, demand = drawn
     labels = np.array([f"d{h % 3}" for h in range(demand.n_hexes)])
-    ledger = Ledger.build(case.network, demand, case.rule, labels)
-    found = difference(ledger, ledger.enter(plan), ledger.enter(change.plan))
-    cards = [score_plan(case.network, demand, one, rule=case.rule, groups=labels) for one in (plan, change.plan)]
+    evaluator = PlanEvaluator.build(problem.network, demand, problem.rule, labels)
+    found = difference(evaluator, evaluator.enter(plan), evaluator.enter(change.plan))
+    cards = [score_plan(problem.network, demand, one, rule=problem.rule, groups=labels) for one in (plan, change.plan)]
     parts = [(found.whole, [card.coverage for card in cards])]
     for family, key in ((found.by_hour, "by_hour"), (found.by_weekday, "by_weekday")):
         parts += [(moved, [getattr(card, key)[label] for card in cards]) for label, moved in family.items()]
@@ -112,13 +118,13 @@ def test_a_difference_equals_two_full_scorecards_to_the_last_bit(drawn):
 @given(changed_plans())
 @settings(max_examples=40, deadline=None)
 def test_a_candidate_is_valued_as_the_whole_plan_counted_anew(drawn):
-    case, plan, _, _ = drawn
-    gauge = Gauge(case, Objective(2, 1), plan)
+    problem, plan, _, _ = drawn
+    route_evaluator = RouteEvaluator(problem, Objective(2, 1), plan)
     for k, route in enumerate(plan.routes):
         for i, j in windows_around(route.n_stops // 2, route.n_stops, 2):
-            for found in gauge.splices(k, iter([(i, j)]), via=int(case.network.n_stops) - 1):
-                assert found.value == case.value(gauge.plan_with(found), Objective(2, 1))
-                assert found.cycle_s == plan_measures(case.network, gauge.plan_with(found)).cycle_s[k]
+            for found in route_evaluator.splices(k, iter([(i, j)]), via=int(problem.network.n_stops) - 1):
+                assert found.value == problem.value(route_evaluator.plan_with(found), Objective(2, 1))
+                assert found.cycle_s == plan_measures(problem.network, route_evaluator.plan_with(found)).cycle_s[k]
 
 
 @given(st.lists(st.integers(0, 4), max_size=7), st.lists(st.integers(0, 4), max_size=7))
@@ -134,23 +140,23 @@ def test_steps_apart_is_the_plain_recursion(a, b):
 
 def test_a_splice_passes_no_stop_twice_and_leaves_its_work_space_clean():
     network, demand, plan = ladder()
-    case = Case.build(network, demand)
+    problem = Problem.build(network, demand)
     banned, out = np.zeros(network.n_stops, np.uint8), np.zeros(12, np.int32)
     stops = np.zeros(12, np.int32)
     stops[:4] = plan.routes[0].stops
-    n = splice(case.graph, network.drive_s, stops, 4, 1, 2, 6, -1, out, banned)
+    n = splice(problem.graph, network.drive_s, stops, 4, 1, 2, 6, -1, out, banned)
     assert n == -1, "6 can be left by 3 and 5 only, and 3 is on the route"
-    n = splice(case.graph, network.drive_s, stops, 4, 1, 3, 6, -1, out, banned)
+    n = splice(problem.graph, network.drive_s, stops, 4, 1, 3, 6, -1, out, banned)
     assert out[:n].tolist() == [0, 1, 4, 5, 6, 3] or out[:n].tolist() == [0, 1, 2, 5, 6, 3]
     assert not banned.any()
 
 
 def test_a_stop_left_out_is_driven_around_and_costs_what_the_way_costs():
     network, demand, plan = ladder()
-    change = remove_stop(Case.build(network, demand), SERVED, plan, 1)
+    change = remove_stop(Problem.build(network, demand), SERVED, plan, 1)
     assert change.plan.routes[0].stops.tolist() == [0, 4, 5, 2, 3]
-    ledger = Ledger.build(network, demand)
-    found = difference(ledger, ledger.enter(plan), ledger.enter(change.plan))
+    evaluator = PlanEvaluator.build(network, demand)
+    found = difference(evaluator, evaluator.enter(plan), evaluator.enter(change.plan))
     assert (found.cost.length_m, found.cost.cycle_s) == (LINK_M, 2 * LINK_S)
     assert (found.whole.lost_trips, found.whole.gained_trips) == (12.0, 30.0)
     assert (found.burden.slower_trips, found.burden.slower_mean_s) == (140.0, LINK_S)
@@ -158,19 +164,19 @@ def test_a_stop_left_out_is_driven_around_and_costs_what_the_way_costs():
 
 def test_a_terminal_left_out_is_cut_off():
     network, demand, plan = ladder()
-    assert remove_stop(Case.build(network, demand), SERVED, plan, 3).plan.routes[0].stops.tolist() == [0, 1, 2]
+    assert remove_stop(Problem.build(network, demand), SERVED, plan, 3).plan.routes[0].stops.tolist() == [0, 1, 2]
 
 
 def test_a_terminal_may_be_swapped():
     network, demand, plan = ladder()
-    change = replace_stop(Case.build(network, demand), SERVED, plan, 0, 4)
+    change = replace_stop(Problem.build(network, demand), SERVED, plan, 0, 4)
     assert change.plan.routes[0].stops.tolist() == [4, 1, 2, 3]
     assert change.routes == ("A",)
 
 
 def test_passing_by_takes_the_worthiest_of_the_quick_ways():
     network, demand, plan = ladder()
-    change = pass_by(Case.build(network, demand), SERVED, plan, 5)
+    change = pass_by(Problem.build(network, demand), SERVED, plan, 5)
     assert 5 in change.plan.routes[0].stops
     assert plan_measures(network, change.plan).cycle_s[0] <= 3 * 2 * LINK_S + 2 * LINK_S
 
@@ -192,19 +198,19 @@ def test_passing_by_takes_the_worthiest_of_the_quick_ways():
 def test_a_change_that_cannot_be_made_says_why(act, message):
     network, demand, plan = ladder()
     with pytest.raises(UsageError, match=message):
-        act(Case.build(network, demand), plan)
+        act(Problem.build(network, demand), plan)
 
 
 def test_a_route_that_is_only_two_stops_around_the_one_left_out_is_refused():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 20.0})
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
     with pytest.raises(UsageError, match="route A cannot be joined around stop 1; drop the route, or move the stop"):
-        remove_stop(Case.build(network, demand), SERVED, plan, 1)
+        remove_stop(Problem.build(network, demand), SERVED, plan, 1)
 
 
 def test_a_broken_limit_is_named_with_by_how_much_and_an_old_one_is_not():
     network, demand, plan = ladder()
-    change = remove_stop(Case.build(network, demand), SERVED, plan, 1)
+    change = remove_stop(Problem.build(network, demand), SERVED, plan, 1)
     limits = RouteLimits(max_length_m=3 * LINK_M, max_ride_s=500, max_circuity=1.2, max_buses=1, headway_s=1200)
     lines = newly_broken(network, plan, change.plan, limits)
     assert "route A: length 4,000 m is 1,000 m above the 3,000 m allowed" in lines
@@ -216,7 +222,7 @@ def test_a_broken_limit_is_named_with_by_how_much_and_an_old_one_is_not():
 
 def test_stops_are_found_by_index_name_place_and_position():
     network, _, _ = ladder()
-    places = Places(("Boramae", "Jangan"), [network.stop_lon[3], network.stop_lon[5]], [network.stop_lat[3], network.stop_lat[5]])
+    places = StopNames(("Boramae", "Jangan"), [network.stop_lon[3], network.stop_lon[5]], [network.stop_lat[3], network.stop_lat[5]])
     assert [
         places.find_stop(network, text) for text in ("2", "stop 4", "boramae", f"{network.stop_lon[6]:.6f}, {network.stop_lat[6]:.6f}")
     ] == [
@@ -226,7 +232,7 @@ def test_stops_are_found_by_index_name_place_and_position():
         6,
     ]
     assert places.name_of(network, 3) == "Boramae (stop 3)"
-    assert Places().name_of(network, 3) == "stop 3"
+    assert StopNames().name_of(network, 3) == "stop 3"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +246,7 @@ def test_stops_are_found_by_index_name_place_and_position():
 def test_a_stop_that_nobody_knows_is_refused_with_near_ones(text, message):
     network, _, _ = ladder()
     with pytest.raises(UsageError, match=message):
-        Places(("Boramae",), [0.01], [0.01]).find_stop(network, text)
+        StopNames(("Boramae",), [0.01], [0.01]).find_stop(network, text)
 
 
 def test_who_walks_further_and_who_must_change_is_counted():
@@ -250,12 +256,14 @@ def test_who_walks_further_and_who_must_change_is_counted():
     )
     before = Plan((Route([0, 1, 2], "A"), Route([2, 1, 4], "B")), network.fingerprint)
     after = Plan((Route([0, 1], "A"), Route([1, 4], "B")), network.fingerprint)
-    ledger = Ledger.build(network, demand)
-    found = difference(ledger, ledger.enter(before), ledger.enter(after))
+    evaluator = PlanEvaluator.build(network, demand)
+    found = difference(evaluator, evaluator.enter(before), evaluator.enter(after))
     assert (found.burden.further_presence, found.burden.further_mean_m) == (30.0, 400.0)
     assert (found.burden.faster_trips, found.burden.slower_trips) == (0.0, 0.0), "hex 2 is reached on foot from stop 1 already"
     assert (found.whole.lost_trips, found.burden.now_transfer_trips) == (0.0, 0.0)
-    turned = difference(ledger, ledger.enter(after), ledger.enter(Plan((Route([0, 1, 4], "A"), Route([2, 1], "B")), network.fingerprint)))
+    turned = difference(
+        evaluator, evaluator.enter(after), evaluator.enter(Plan((Route([0, 1, 4], "A"), Route([2, 1], "B")), network.fingerprint))
+    )
     assert turned.burden.now_direct_trips == 20.0
 
 
@@ -263,17 +271,17 @@ def test_a_plan_of_another_network_is_refused():
     network, demand, plan = ladder()
     other, _ = city(5, [(0, 1)], {(0, 1): 1.0})
     with pytest.raises(DataError, match="the plan was made for network"):
-        Ledger.build(network, demand).enter(Plan((Route([0, 1], "A"),), other.fingerprint))
+        PlanEvaluator.build(network, demand).enter(Plan((Route([0, 1], "A"),), other.fingerprint))
     with pytest.raises(UsageError, match="a comparison needs at least two plans, got 1"):
         compare_plans(network, demand, {"one": plan})
     with pytest.raises(DataError, match=r"districts must name each of 8 hexes once, got shape \(1,\)"):
-        Ledger.build(network, demand, districts=np.array(["x"]))
+        PlanEvaluator.build(network, demand, districts=np.array(["x"]))
 
 
 def test_an_empty_plan_serves_nobody_and_loses_everything():
     network, demand, plan = ladder()
-    ledger = Ledger.build(network, demand)
-    found = difference(ledger, ledger.enter(plan), ledger.enter(Plan((), network.fingerprint)))
+    evaluator = PlanEvaluator.build(network, demand)
+    found = difference(evaluator, evaluator.enter(plan), evaluator.enter(Plan((), network.fingerprint)))
     assert (found.whole.lost_trips, found.whole.gained_trips) == (152.0, 0.0)
     low, high = found.served_interval
     assert low < -152 / 282 < high, "one night: over its trips"
@@ -297,8 +305,8 @@ def test_no_count_below_fifteen_is_shown_and_none_can_be_worked_out():
     """Stop 1 carries 12 trips of its own: neither they, nor a net, nor two totals may tell."""
     network, demand, plan = ladder()
     shorter = Plan((Route([0, 4, 5, 2, 3], "A"),), network.fingerprint)
-    ledger = Ledger.build(network, demand)
-    change = difference(ledger, ledger.enter(plan), ledger.enter(shorter))
+    evaluator = PlanEvaluator.build(network, demand)
+    change = difference(evaluator, evaluator.enter(plan), evaluator.enter(shorter))
     assert change.whole.lost_trips == 12.0
     shown = shown_difference(change).values
     assert shown["whole"]["lost_trips"] is None
@@ -308,7 +316,7 @@ def test_no_count_below_fifteen_is_shown_and_none_can_be_worked_out():
     document = compare_plans(network, demand, {"old": plan, "new": shorter}).to_dict()
     assert document["plans"]["new"]["served"]["numerator"] % 15 == 0
     assert document["plans"]["new"]["served"]["interval"] is None
-    hexes = json.loads(difference_geojson(ledger, change))
+    hexes = json.loads(difference_geojson(evaluator, change))
     values = [
         f["properties"][name] for f in hexes["features"] for name in ("gained_trips", "lost_trips", "gained_presence", "lost_presence")
     ]
@@ -341,8 +349,8 @@ def three_plans():
 
 def test_no_two_of_three_plans_tell_fewer_than_fifteen_apart():
     network, demand, plans = three_plans()
-    ledger = Ledger.build(network, demand)
-    between = difference(ledger, ledger.enter(plans["second"]), ledger.enter(plans["third"]))
+    evaluator = PlanEvaluator.build(network, demand)
+    between = difference(evaluator, evaluator.enter(plans["second"]), evaluator.enter(plans["third"]))
     assert between.whole.lost_trips == 12.0, "what two of the three hide from one another"
     found = compare_plans(network, demand, plans)
     document = found.to_dict()
@@ -404,9 +412,9 @@ def test_fewer_than_fifteen_who_change_cannot_be_worked_out_from_those_who_ride_
 @given(changed_plans())
 @settings(max_examples=40, deadline=None)
 def test_a_shown_difference_holds_no_small_count(drawn):
-    case, plan, change, demand = drawn
-    ledger = Ledger.build(case.network, demand, case.rule)
-    shown = shown_difference(difference(ledger, ledger.enter(plan), ledger.enter(change.plan)), 5).values
+    problem, plan, change, demand = drawn
+    evaluator = PlanEvaluator.build(problem.network, demand, problem.rule)
+    shown = shown_difference(difference(evaluator, evaluator.enter(plan), evaluator.enter(change.plan)), 5).values
     rows = [shown["whole"], *(row for family in ("by_hour", "by_weekday", "by_district") for row in shown[family].values())]
     for row in rows:
         for name, value in row.items():

@@ -10,8 +10,8 @@ import pytest
 
 import owlbus.plot
 from owlbus.cli.app import run
-from owlbus.cli.chain import settings_of_run
-from owlbus.rundir import RunRecord, check_run, open_run_dir
+from owlbus.cli.session import settings_of_run
+from owlbus.pipeline.rundir import RunRecord, check_run, open_run_dir
 
 SQUARE = [[127.00, 37.50], [127.06, 37.50], [127.06, 37.54], [127.00, 37.54], [127.00, 37.50]]
 

@@ -14,26 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_coverage import cases
 
+from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.demand import Demand
-from owlbus.errors import DataError, InfeasibleError, UsageError
-from owlbus.evidence import Ledger
+from owlbus.evidence import PlanEvaluator
 from owlbus.evidence.changes import drop_route, remove_stop, replace_stop
 from owlbus.evidence.explain import explain_change, with_alternative
 from owlbus.evidence.groups import NOWHERE, break_down, read_groups
 from owlbus.evidence.improve import improve_plan, ordered_steps
-from owlbus.evidence.missing import missing_places
-from owlbus.evidence.nights import RobustPlan, robust_plan
-from owlbus.evidence.page import answer_page
-from owlbus.evidence.places import Places
-from owlbus.evidence.robust import cross_checks, hour_matrix, rank_stability
-from owlbus.evidence.routes import explain_routes
+from owlbus.evidence.robust_plan import RobustPlan, robust_plan
+from owlbus.evidence.route_profile import explain_routes
+from owlbus.evidence.stability import cross_checks, hour_matrix, rank_stability
+from owlbus.evidence.stop_names import StopNames
 from owlbus.evidence.suggest import suggest_swaps
 from owlbus.evidence.sweep import settings_of_text, sweep_plans
-from owlbus.kernels.detours import steps_apart
-from owlbus.limits import MaxSteps, RouteLimits
+from owlbus.evidence.unserved_places import missing_places
+from owlbus.kernels.splice import steps_apart
 from owlbus.plan import Plan, Route, check_plan, plan_measures
+from owlbus.plan.limits import RouteLimits
+from owlbus.report.answer_page import answer_page
 from owlbus.score import difference_interval, score_plan, share_interval
-from owlbus.search import Case, Objective, Wishes, plan_routes
+from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
+from owlbus.search.stopping import MaxSteps
 
 SERVED = Objective()
 ANY = RouteLimits(max_circuity=1e6)
@@ -69,11 +70,11 @@ def town(seed: int = 3, n_nights: int = 1, *, busy: int = 17):
 
 def test_the_busiest_place_without_a_stop_is_listed_first_with_the_cheapest_way_to_it():
     network, demand, plan = town()
-    ledger = Ledger.build(network, demand)
-    places = Places(("Boramae",), [network.stop_lon[17]], [network.stop_lat[17]])
-    found = missing_places(ledger, plan, places, ANY, n_places=5)
+    evaluator = PlanEvaluator.build(network, demand)
+    places = StopNames(("Boramae",), [network.stop_lon[17]], [network.stop_lat[17]])
+    found = missing_places(evaluator, plan, places, ANY, n_places=5)
     assert (found[0].stop, found[0].name) == (17, "Boramae (stop 17)")
-    assert found[0].presence == float(ledger.whole.people[17])
+    assert found[0].presence == float(evaluator.whole.people[17])
     assert 17 in found[0].change.plan.used_stops
     assert [place.presence for place in found] == sorted((place.presence for place in found), reverse=True)
     assert not set(plan.used_stops.tolist()) & {place.stop for place in found}
@@ -82,7 +83,7 @@ def test_the_busiest_place_without_a_stop_is_listed_first_with_the_cheapest_way_
 def test_a_place_that_no_route_may_reach_within_the_limits_says_so():
     network, demand, plan = town()
     tight = replace(ANY, max_length_m=4 * LINK_M, max_stops=5, max_total_length_m=8 * LINK_M)
-    found = missing_places(Ledger.build(network, demand), plan, Places(), tight, n_places=40)
+    found = missing_places(PlanEvaluator.build(network, demand), plan, StopNames(), tight, n_places=40)
     assert any(place.change is None for place in found)
     assert next(place for place in found if place.change is None).to_dict()["difference"] is None
 
@@ -90,17 +91,17 @@ def test_a_place_that_no_route_may_reach_within_the_limits_says_so():
 def test_nothing_is_missing_where_everybody_is_reached():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 20.0}, presence=dict.fromkeys(range(3), 30.0))
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
-    assert missing_places(Ledger.build(network, demand), plan, Places(), ANY) == ()
+    assert missing_places(PlanEvaluator.build(network, demand), plan, StopNames(), ANY) == ()
 
 
 def test_suggested_swaps_gain_what_they_say_and_stand_in_order():
     network, demand, plan = town()
-    ledger = Ledger.build(network, demand)
-    swaps = suggest_swaps(ledger, plan, Places(), ANY)
+    evaluator = PlanEvaluator.build(network, demand)
+    swaps = suggest_swaps(evaluator, plan, StopNames(), ANY)
     assert swaps
-    before = ledger.case.value(plan, SERVED)
+    before = evaluator.problem.value(plan, SERVED)
     for swap in swaps:
-        assert (ledger.case.value(swap.change.plan, SERVED) - before) / 1024 == swap.found.whole.net_trips > 0
+        assert (evaluator.problem.value(swap.change.plan, SERVED) - before) / 1024 == swap.found.whole.net_trips > 0
         assert swap.stop not in next(r.stops for r in swap.change.plan if r.name == swap.change.routes[0])
     rates = [swap.gain_per_min for swap in swaps]
     assert rates == sorted(rates, reverse=True)
@@ -109,19 +110,19 @@ def test_suggested_swaps_gain_what_they_say_and_stand_in_order():
 
 def test_stops_that_stay_are_not_swapped():
     network, demand, plan = town()
-    swaps = suggest_swaps(Ledger.build(network, demand), plan, Places(), ANY, keep=plan.used_stops.tolist())
+    swaps = suggest_swaps(PlanEvaluator.build(network, demand), plan, StopNames(), ANY, keep=plan.used_stops.tolist())
     assert swaps == ()
 
 
 def test_improvements_stay_within_their_allowance_and_more_change_never_serves_less():
     network, demand, plan = town()
-    case = Case.build(network, demand)
+    problem = Problem.build(network, demand)
     measures = plan_measures(network, plan)
     limits = replace(ANY, max_total_length_m=measures.total_length_m + 4 * LINK_M)
-    found = improve_plan(case, plan, limits, (0.0, 0.2, 0.4, 1.0), n_steps=4000)
-    values = [one.value_units for one in found]
+    found = improve_plan(problem, plan, limits, (0.0, 0.2, 0.4, 1.0), n_steps=4000)
+    values = [one.value_quanta for one in found]
     assert values == sorted(values)
-    assert values[0] == case.value(plan, SERVED) < values[-1]
+    assert values[0] == problem.value(plan, SERVED) < values[-1]
     assert found[0].plan.equals(plan)
     for one in found:
         changed = sum(steps_apart(a.stops, b.stops) for a, b in zip(plan, one.plan, strict=True))
@@ -132,9 +133,9 @@ def test_improvements_stay_within_their_allowance_and_more_change_never_serves_l
 
 def test_every_step_of_an_improvement_is_a_plan_that_could_run_and_they_add_up():
     network, demand, plan = town()
-    case = Case.build(network, demand)
-    one = improve_plan(case, plan, ANY, (0.6,), n_steps=4000, keep_terminals=False)[0]
-    assert case.value(plan, SERVED) + sum(step.gain_units for step in one.steps) == one.value_units
+    problem = Problem.build(network, demand)
+    one = improve_plan(problem, plan, ANY, (0.6,), n_steps=4000, keep_terminals=False)[0]
+    assert problem.value(plan, SERVED) + sum(step.gain_units for step in one.steps) == one.value_quanta
     for step in one.steps:
         assert check_plan(network, step.plan, ANY) == ()
     assert one.steps[-1].plan is one.plan
@@ -142,31 +143,31 @@ def test_every_step_of_an_improvement_is_a_plan_that_could_run_and_they_add_up()
 
 def test_named_stops_stay():
     network, demand, plan = town()
-    one = improve_plan(Case.build(network, demand), plan, ANY, (1.0,), keep=[1, 12], n_steps=4000, keep_terminals=False)[0]
+    one = improve_plan(Problem.build(network, demand), plan, ANY, (1.0,), keep=[1, 12], n_steps=4000, keep_terminals=False)[0]
     assert 1 in one.plan.routes[0].stops
     assert 12 in one.plan.routes[1].stops
 
 
 def test_an_improvement_is_fixed_by_its_seed():
     network, demand, plan = town()
-    case = Case.build(network, demand)
-    a, b = (improve_plan(case, plan, ANY, (0.4,), n_steps=2000, seed=5)[0].plan for _ in range(2))
+    problem = Problem.build(network, demand)
+    a, b = (improve_plan(problem, plan, ANY, (0.4,), n_steps=2000, seed=5)[0].plan for _ in range(2))
     assert a.equals(b)
 
 
 @given(cases(), st.data())
 @settings(max_examples=30, deadline=None)
-def test_steps_lead_from_any_plan_to_one_that_is_worth_as_much_as_the_other(case, data):
-    case, plan = case
+def test_steps_lead_from_any_plan_to_one_that_is_worth_as_much_as_the_other(problem, data):
+    problem, plan = problem
     if not plan.routes:
         return
     k = data.draw(st.integers(0, len(plan) - 1))
     stops = plan.routes[k].stops.tolist()
     other = stops[: data.draw(st.integers(2, len(stops)))]
     after = Plan((*plan.routes[:k], Route(other, plan.names[k]), *plan.routes[k + 1 :]), plan.network_fingerprint)
-    steps = ordered_steps(case, SERVED, plan, after, ANY)
+    steps = ordered_steps(problem, SERVED, plan, after, ANY)
     last = steps[-1].plan if steps else plan
-    assert case.value(last, SERVED) >= case.value(after, SERVED)
+    assert problem.value(last, SERVED) >= problem.value(after, SERVED)
 
 
 @pytest.mark.parametrize(
@@ -185,12 +186,12 @@ def test_what_cannot_be_improved_says_why(shares, act, message):
     if act == "loop":
         plan = Plan((Route([0, 1, 6, 5, 0], "L"),), network.fingerprint)
     with pytest.raises(UsageError, match=message):
-        improve_plan(Case.build(network, demand), plan, ANY, shares)
+        improve_plan(Problem.build(network, demand), plan, ANY, shares)
 
 
 def test_what_a_sweep_serves_never_falls_and_every_plan_keeps_its_limits():
     network, demand, _ = town(n_nights=3)
-    found = sweep_plans(Ledger.build(network, demand), "routes", [3, 1, 2, 4], RouteLimits(), n_steps=1500)
+    found = sweep_plans(PlanEvaluator.build(network, demand), "routes", [3, 1, 2, 4], RouteLimits(), n_steps=1500)
     assert [point.setting for point in found.points] == [1, 2, 3, 4]
     for before, after in pairwise(found.points):
         assert after.served_share >= before.served_share
@@ -207,7 +208,7 @@ def test_what_a_sweep_serves_never_falls_and_every_plan_keeps_its_limits():
 def test_buses_kilometres_and_headways_are_swept_alike(kind, values):
     network, demand, _ = town(n_nights=3)
     limits = RouteLimits(max_buses=2) if kind == "headway" else RouteLimits()
-    found = sweep_plans(Ledger.build(network, demand), kind, values, limits, n_routes=2, n_steps=1500)
+    found = sweep_plans(PlanEvaluator.build(network, demand), kind, values, limits, n_routes=2, n_steps=1500)
     shares = [point.served_share for point in found.points]
     assert shares == sorted(shares)
     if kind == "fleet":
@@ -218,8 +219,8 @@ def test_buses_kilometres_and_headways_are_swept_alike(kind, values):
 
 def test_a_sweep_is_fixed_by_its_seed():
     network, demand, _ = town()
-    ledger = Ledger.build(network, demand)
-    one, two = (sweep_plans(ledger, "routes", [1, 2], RouteLimits(), n_steps=800, seed=4).to_csv() for _ in range(2))
+    evaluator = PlanEvaluator.build(network, demand)
+    one, two = (sweep_plans(evaluator, "routes", [1, 2], RouteLimits(), n_steps=800, seed=4).to_csv() for _ in range(2))
     assert one == two
 
 
@@ -228,9 +229,9 @@ def test_a_sweep_in_other_processes_finds_what_one_process_finds(scheduler):
     if scheduler.startswith("local"):
         pytest.importorskip("distributed")
     network, demand, _ = town(n_nights=2)
-    ledger = Ledger.build(network, demand)
+    evaluator = PlanEvaluator.build(network, demand)
     one, two = (
-        sweep_plans(ledger, "routes", [1, 2], RouteLimits(), n_steps=300, n_starts=3, seed=4, scheduler=where)
+        sweep_plans(evaluator, "routes", [1, 2], RouteLimits(), n_steps=300, n_starts=3, seed=4, scheduler=where)
         for where in (None, scheduler)
     )
     assert one.to_csv() == two.to_csv()
@@ -240,7 +241,7 @@ def test_a_sweep_in_other_processes_finds_what_one_process_finds(scheduler):
 def test_no_two_figures_of_a_sweep_tell_fewer_trips_than_may_be_shown():
     """Three separate pairs of stops, the last with five trips: what the third route adds would be those five."""
     network, demand = city(8, [(i, i + 1) for i in range(7)], {(0, 1): 200.0, (2, 3): 40.0, (6, 7): 5.0})
-    found = sweep_plans(Ledger.build(network, demand), "routes", [1, 2, 3], RouteLimits(max_length_m=1000), n_steps=600)
+    found = sweep_plans(PlanEvaluator.build(network, demand), "routes", [1, 2, 3], RouteLimits(max_length_m=1000), n_steps=600)
     assert [point.served_trips for point in found.points] == [200.0, 240.0, 245.0]
     rows = found.rows()
     assert [row["marginal_trips"] for row in rows] == [195, 45, 0]
@@ -253,7 +254,7 @@ def test_no_two_figures_of_a_sweep_tell_fewer_trips_than_may_be_shown():
 @pytest.mark.parametrize("kind", ["routes", "fleet"])
 def test_no_point_of_a_sweep_lies_above_its_bound_and_every_one_has_it(kind):
     network, demand, _ = town(n_nights=2)
-    found = sweep_plans(Ledger.build(network, demand), kind, [1, 2, 3], RouteLimits(), n_routes=2, n_steps=800, bound_steps=6)
+    found = sweep_plans(PlanEvaluator.build(network, demand), kind, [1, 2, 3], RouteLimits(), n_routes=2, n_steps=800, bound_steps=6)
     for point in found.points:
         assert point.objective_share <= point.bound_share <= 1
     column = found.to_csv().splitlines()[0].split(",").index("bound_share")
@@ -262,7 +263,7 @@ def test_no_point_of_a_sweep_lies_above_its_bound_and_every_one_has_it(kind):
 
 def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
     network, demand, _ = town(n_nights=3)
-    found = sweep_plans(Ledger.build(network, demand), "routes", [1, 2, 3], RouteLimits(), n_steps=500)
+    found = sweep_plans(PlanEvaluator.build(network, demand), "routes", [1, 2, 3], RouteLimits(), n_steps=500)
     shares = (0.1, 0.45, 0.5)
     steps = (1e-6, 1e-6, 1e-6)
     bent = replace(
@@ -296,7 +297,7 @@ def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
 def test_a_sweep_that_cannot_be_made_says_why(act, error, message):
     network, demand, _ = town()
     with pytest.raises(error, match=message):
-        act(Ledger.build(network, demand))
+        act(PlanEvaluator.build(network, demand))
 
 
 def test_the_90_percent_interval_holds_the_truth_in_85_to_95_percent_of_200_trials():
@@ -318,8 +319,8 @@ def test_the_90_percent_interval_holds_the_truth_in_85_to_95_percent_of_200_tria
 
 def test_one_night_has_an_interval_over_its_trips():
     network, demand, plan = town()
-    ledger = Ledger.build(network, demand)
-    answer = explain_change(ledger, plan, drop_route(plan, 0), ANY)
+    evaluator = PlanEvaluator.build(network, demand)
+    answer = explain_change(evaluator, plan, drop_route(plan, 0), ANY)
     low, high = answer.found.served_interval
     assert low < answer.found.served_share < high < 0
     assert "over the trips of one night" in answer.verdict()
@@ -327,11 +328,11 @@ def test_one_night_has_an_interval_over_its_trips():
 
 def test_an_answer_names_what_breaks_and_what_else_could_be_done():
     network, demand, plan = town(n_nights=4)
-    ledger = Ledger.build(network, demand)
+    evaluator = PlanEvaluator.build(network, demand)
     limits = replace(ANY, max_length_m=4 * LINK_M)
-    answer = explain_change(ledger, plan, replace_stop(ledger.case, SERVED, plan, 1, 6), limits)
+    answer = explain_change(evaluator, plan, replace_stop(evaluator.problem, SERVED, plan, 1, 6), limits)
     assert answer.change.broken == ("route A: length 6,000 m is 2,000 m above the 4,000 m allowed",)
-    with_other = with_alternative(ledger, plan, answer, limits, 1, 6)
+    with_other = with_alternative(evaluator, plan, answer, limits, 1, 6)
     assert with_other.alternative is not None
     assert with_other.alternative.label != answer.change.label
     document = with_other.to_dict()
@@ -341,16 +342,16 @@ def test_an_answer_names_what_breaks_and_what_else_could_be_done():
 
 def test_the_alternative_to_dropping_a_route_is_dropping_another_one():
     network, demand, plan = town(n_nights=4)
-    ledger = Ledger.build(network, demand)
-    answer = with_alternative(ledger, plan, explain_change(ledger, plan, drop_route(plan, 0), ANY), ANY, None, 0)
+    evaluator = PlanEvaluator.build(network, demand)
+    answer = with_alternative(evaluator, plan, explain_change(evaluator, plan, drop_route(plan, 0), ANY), ANY, None, 0)
     assert answer.alternative.routes == ("B",)
 
 
 def test_the_page_shows_names_as_text_and_asks_the_network_for_nothing():
     network, demand, plan = town(n_nights=4)
-    ledger = Ledger.build(network, demand)
-    change = replace(remove_stop(ledger.case, SERVED, plan, 1), label="<script>alert(1)</script> left out")
-    page = answer_page(explain_change(ledger, plan, change, ANY).to_dict(), plan="a & b", is_synthetic=True, picture=b"png")
+    evaluator = PlanEvaluator.build(network, demand)
+    change = replace(remove_stop(evaluator.problem, SERVED, plan, 1), label="<script>alert(1)</script> left out")
+    page = answer_page(explain_change(evaluator, plan, change, ANY).to_dict(), plan="a & b", is_synthetic=True, picture=b"png")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
     assert "a &amp; b" in page
@@ -360,9 +361,9 @@ def test_the_page_shows_names_as_text_and_asks_the_network_for_nothing():
 
 def test_routes_are_explained_by_what_the_scorecard_says_and_hours_add_up():
     network, demand, plan = town(n_nights=4)
-    ledger = Ledger.build(network, demand)
+    evaluator = PlanEvaluator.build(network, demand)
     card = score_plan(network, demand, plan)
-    for row, found in zip(card.routes, explain_routes(ledger, plan), strict=True):
+    for row, found in zip(card.routes, explain_routes(evaluator, plan), strict=True):
         assert found.only_served_trips == row.only_served_trips
         assert found.only_presence == row.only_presence
         assert found.riders_trips == row.boardings_trips + row.transfers_trips
@@ -375,15 +376,15 @@ def test_routes_are_explained_by_what_the_scorecard_says_and_hours_add_up():
 
 def test_ranks_of_routes_are_steady_where_nights_agree():
     network, demand, plan = town(n_nights=4)
-    rows = rank_stability(Ledger.build(network, demand), plan)
+    rows = rank_stability(PlanEvaluator.build(network, demand), plan)
     assert [row.rank for row in rows] == [1, 2]
     assert all(row.low_rank <= row.rank <= row.high_rank for row in rows)
-    assert rank_stability(Ledger.build(network, demand), Plan((), network.fingerprint)) == ()
+    assert rank_stability(PlanEvaluator.build(network, demand), Plan((), network.fingerprint)) == ()
 
 
 def test_the_matrix_of_weekdays_and_hours_is_the_scorecard_of_each():
     network, demand, plan = town(n_nights=4)
-    matrix = hour_matrix(Ledger.build(network, demand), plan)
+    matrix = hour_matrix(PlanEvaluator.build(network, demand), plan)
     part = demand.slice(hours=[25], weekdays=["tue"])
     assert matrix.served[matrix.weekdays.index("tue"), matrix.hours.index("01")] == score_plan(network, part, plan).served_share
     assert matrix.to_dict()["served"]["mon"].keys() == {"00", "01", "02"}
@@ -391,11 +392,11 @@ def test_the_matrix_of_weekdays_and_hours_is_the_scorecard_of_each():
 
 def test_robustness_over_nights_needs_nights():
     network, demand, plan = town()
-    ledger = Ledger.build(network, demand)
+    evaluator = PlanEvaluator.build(network, demand)
     with pytest.raises(DataError, match="ranks over resampled nights need at least 2 nights, got 1"):
-        rank_stability(ledger, plan)
+        rank_stability(evaluator, plan)
     with pytest.raises(DataError, match="weekdays need records with dates; this demand has none"):
-        hour_matrix(ledger, plan)
+        hour_matrix(evaluator, plan)
     with pytest.raises(DataError, match="a plan that is good on bad nights too needs at least 2 nights, got 1"):
         robust_plan(network, demand, plan, ANY)
     with pytest.raises(UsageError, match=r"quantile must lie in \[0, 1\], got 2"):
@@ -409,20 +410,22 @@ def test_a_robust_plan_is_never_worse_on_bad_nights_than_the_one_it_begins_from_
     asked = {"quantile": 0.0, "n_rounds": 3, "n_steps": 1500, "objective": objective, "seed": 6}
     found, again = (robust_plan(network, demand, plan, limits, **asked) for _ in range(2))
     assert found.plan.equals(again.plan), "a seed fixes the plan"
-    nightly = [Case.build(network, demand.slice(nights=[night])) for night in range(5)]
+    nightly = [Problem.build(network, demand.slice(nights=[night])) for night in range(5)]
     began = min(one.value(plan, objective) / one.total_value(objective) for one in nightly)
     assert found.low_share == found.shares.min() >= max(found.even_shares.min(), began - 1e-12)
     assert check_plan(network, found.plan, limits) == ()
-    for night, case in enumerate(nightly):
-        assert found.shares[night] == pytest.approx(case.value(found.plan, objective) / case.total_value(objective), abs=1e-12)
+    for night, problem in enumerate(nightly):
+        assert found.shares[night] == pytest.approx(problem.value(found.plan, objective) / problem.total_value(objective), abs=1e-12)
 
 
 def test_a_robust_plan_keeps_the_wishes_of_the_plan_it_begins_from():
     network, demand, plan = town(n_nights=3)
-    wishes = Wishes(fixed=Plan(plan.routes[:1], network.fingerprint), required=(24,), forbidden=(12,), depots=(0, 4, 14, 20, 24))
-    start = plan_routes(network, demand, 3, limits=ANY, wishes=wishes, stop_when=[MaxSteps(300)]).plan
-    found = robust_plan(network, demand, start, ANY, wishes=wishes, quantile=0.0, n_rounds=2, n_steps=800)
-    assert wishes.broken(network, start) == wishes.broken(network, found.plan) == ()
+    constraints = PlanConstraints(
+        fixed=Plan(plan.routes[:1], network.fingerprint), required=(24,), forbidden=(12,), depots=(0, 4, 14, 20, 24)
+    )
+    start = plan_routes(network, demand, 3, limits=ANY, constraints=constraints, stop_when=[MaxSteps(300)]).plan
+    found = robust_plan(network, demand, start, ANY, constraints=constraints, quantile=0.0, n_rounds=2, n_steps=800)
+    assert constraints.broken(network, start) == constraints.broken(network, found.plan) == ()
     assert found.plan.names[0] == "A"
 
 
@@ -445,7 +448,7 @@ def test_a_robust_search_cut_short_keeps_the_best_plan_so_far(monkeypatch):
     def cut_short(*_: object, **__: object):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("owlbus.evidence.nights.search_from", cut_short)
+    monkeypatch.setattr("owlbus.evidence.robust_plan.search_from", cut_short)
     found = robust_plan(network, demand, plan, RouteLimits())
     assert (found.was_interrupted, found.plan) == (True, plan)
 
@@ -476,9 +479,9 @@ def test_groups_come_from_polygons_points_hexes_and_classes_of_numbers(tmp_path)
     (tmp_path / "points.csv").write_text(f"lon,lat,kind\n{grid.lon[0]},{grid.lat[0]},a\n{grid.lon[24]},{grid.lat[24]},b\n")
     nearest = read_groups(f"{tmp_path}/points.csv:kind", grid)
     assert (nearest[0], nearest[24]) == ("a", "b")
-    ledger = Ledger.build(network, demand)
-    shown = break_down(ledger, plan, classes).to_dict()
-    parts = break_down(ledger, plan, classes).groups.values()
+    evaluator = PlanEvaluator.build(network, demand)
+    shown = break_down(evaluator, plan, classes).to_dict()
+    parts = break_down(evaluator, plan, classes).groups.values()
     card = score_plan(network, demand, plan)
     assert sum(part.served for part in parts) == card.coverage.served.numerator
     assert sum(part.reached for part in parts) == card.coverage.presence.numerator
@@ -495,7 +498,7 @@ def test_a_group_too_small_to_show_takes_another_one_with_it():
         grid=network.grid.fingerprint,
     )
     del demand
-    shown = break_down(Ledger.build(network, thin), plan, labels).to_dict()["groups"]
+    shown = break_down(PlanEvaluator.build(network, thin), plan, labels).to_dict()["groups"]
     hidden = [name for name, row in shown.items() if row["presence"]["denominator"] is None]
     assert "tiny" in hidden
     assert len(hidden) > 1

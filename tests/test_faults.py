@@ -16,7 +16,7 @@ import fuzzing
 import pytest
 
 from owlbus.cli.app import run
-from owlbus.rundir import check_run, read_run
+from owlbus.pipeline.rundir import check_run, read_run
 
 if TYPE_CHECKING:
     import signal
@@ -78,28 +78,28 @@ def test_demand_goes_on_after_kill_9_with_the_files_that_it_had_counted(place: P
 
 def test_a_file_that_changed_since_is_counted_again(tmp_path: Path) -> None:
     from owlbus.demand import estimate_demand
-    from owlbus.pipeline.keeping import Keeper
+    from owlbus.pipeline.checkpoint import Checkpoint
 
     file = Path(fuzzing.at(tmp_path, "calls.csv", fuzzing.calls_csv(50)))
     for rows, n_found in ((50, 0), (50, 1), (60, 0)):
         if rows != 50:
             file.write_bytes(fuzzing.calls_csv(rows))
-        keeper = Keeper(tmp_path)
-        _, report = estimate_demand([file], fuzzing.town(), run=keeper.counting(None))
-        assert (report.rows_in, keeper.n_found) == (rows, n_found)
+        checkpoint = Checkpoint(tmp_path)
+        _, report = estimate_demand([file], fuzzing.town(), run=checkpoint.counting(None))
+        assert (report.rows_in, checkpoint.n_found) == (rows, n_found)
 
 
 def test_a_damaged_account_is_counted_again(tmp_path: Path) -> None:
     from owlbus.demand import estimate_demand
-    from owlbus.pipeline.keeping import Keeper
+    from owlbus.pipeline.checkpoint import Checkpoint
 
     file = fuzzing.at(tmp_path, "calls.csv", fuzzing.calls_csv(50))
-    estimate_demand([file], fuzzing.town(), run=Keeper(tmp_path).counting(None))
+    estimate_demand([file], fuzzing.town(), run=Checkpoint(tmp_path).counting(None))
     (part,) = tmp_path.glob("*.part")
     part.write_bytes(part.read_bytes()[:-1])
-    keeper = Keeper(tmp_path)
-    estimate_demand([file], fuzzing.town(), run=keeper.counting(None))
-    assert keeper.n_found == 0
+    checkpoint = Checkpoint(tmp_path)
+    estimate_demand([file], fuzzing.town(), run=checkpoint.counting(None))
+    assert checkpoint.n_found == 0
 
 
 def test_plan_goes_on_from_its_best_plan(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,7 +239,7 @@ def test_a_clock_that_goes_back_changes_nothing(place: Path, tmp_path: Path, mon
 
 def test_a_lost_process_is_told() -> None:
     from owlbus.cluster import executor
-    from owlbus.errors import DataError
+    from owlbus.common.errors import DataError
 
     with (
         pytest.raises(DataError, match="a worker process was ended from outside, perhaps for want of memory"),

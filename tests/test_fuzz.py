@@ -42,7 +42,7 @@ def test_a_spoilt_run_directory_is_refused_in_one_line_or_taken(door: fuzzing.Do
 
 def refusal(enter: object, folder: Path, data: bytes) -> str:
     """Return what a door says of an input that it refuses."""
-    from owlbus.errors import OwlbusError
+    from owlbus.common.errors import OwlbusError
 
     with pytest.raises(OwlbusError) as caught:
         enter(folder, data)  # type: ignore[operator]
@@ -85,7 +85,7 @@ def test_a_table_of_a_feed_with_endless_fields_is_refused_as_a_plan(tmp_path: Pa
 def test_a_run_directory_whose_city_is_no_name_is_refused(tmp_path: Path) -> None:
     import json
 
-    from owlbus.errors import DataError
+    from owlbus.common.errors import DataError
     from owlbus.pipeline import read_study
 
     made = fuzzing.unpacked(tmp_path, fuzzing.made_run())
@@ -97,8 +97,8 @@ def test_a_run_directory_whose_city_is_no_name_is_refused(tmp_path: Path) -> Non
 
 
 def test_an_outline_around_half_the_globe_is_refused(tmp_path: Path) -> None:
-    from owlbus.errors import OwlbusError
-    from owlbus.hexgrid import HexGrid
+    from owlbus.common.errors import OwlbusError
+    from owlbus.grid.hexgrid import HexGrid
 
     half = [(-120.0, -60.0), (120.0, -60.0), (120.0, 60.0), (-120.0, 60.0)]
     with pytest.raises(OwlbusError, match=r"must leave at most 2000000 hexes in the area's box|must fit one local projection"):

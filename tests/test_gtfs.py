@@ -23,18 +23,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import HOUR_S, NightWindow, parse_time
 from owlbus.demand import estimate_demand
-from owlbus.errors import DataError, UsageError
-from owlbus.gtfs import FeedSettings, check_gtfs, gtfs_bytes, read_gtfs, write_gtfs
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.gtfs import (
+    FeedInfo,
+    check_gtfs,
+    gtfs_bytes,
+    read_gtfs,
+    write_gtfs,
+)
 from owlbus.gtfs.frequencies import periods_of
-from owlbus.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.pipeline import Sources, build_study
 from owlbus.plan import Plan, Route, read_plan
-from owlbus.timetable import Direction, Operation, Timetable, build_timetable, clock_time
-from owlbus.timetable.flows import find_riders
-from owlbus.timetable.journeys import Departures, follow_from
-from owlbus.units import HOUR_S, NightWindow, parse_time
+from owlbus.timetable import (
+    Direction,
+    Operation,
+    Timetable,
+    build_timetable,
+    clock_time,
+)
+from owlbus.timetable.rider_flows import find_riders
+from owlbus.timetable.rider_journeys import Departures, follow_from
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +54,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
-    from owlbus.timetable.flows import Riders
+    from owlbus.timetable.rider_flows import Riders
 
-FEED = FeedSettings.after(dt.date(2013, 3, 17), "Asia/Seoul")
+FEED = FeedInfo.after(dt.date(2013, 3, 17), "Asia/Seoul")
 NIGHT = dt.date(2013, 4, 10)
 
 
@@ -224,8 +236,8 @@ def test_exceptions_of_the_calendar_are_written_and_dates_follow_them():
 
 def test_a_feed_starts_on_the_monday_after_the_last_night():
     assert (FEED.start_date, FEED.end_date) == (dt.date(2013, 3, 18), dt.date(2013, 9, 15))
-    assert FeedSettings.after(dt.date(2013, 3, 18), "Asia/Seoul").start_date == dt.date(2013, 3, 25)
-    assert FeedSettings.after(None, "Asia/Seoul").start_date == dt.date(2026, 1, 5)
+    assert FeedInfo.after(dt.date(2013, 3, 18), "Asia/Seoul").start_date == dt.date(2013, 3, 25)
+    assert FeedInfo.after(None, "Asia/Seoul").start_date == dt.date(2026, 1, 5)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +254,7 @@ def test_a_feed_starts_on_the_monday_after_the_last_night():
 )
 def test_settings_that_no_feed_may_hold_are_refused(settings_of_feed, message):
     with pytest.raises(UsageError, match=message):
-        FeedSettings(**settings_of_feed)
+        FeedInfo(**settings_of_feed)
 
 
 @pytest.mark.parametrize(
@@ -388,7 +400,7 @@ def test_the_published_lines_of_st_petersburg_make_a_feed_without_findings(cases
     demand, _ = estimate_demand(folder / "taxi_trips.csv.gz", grid, NightWindow.parse("22-07"))
     plan = read_plan(folder / "night_lines.csv.gz", network)
     table, _ = build_timetable(network, plan, demand)
-    feed = FeedSettings.after(None, "Europe/Moscow")
+    feed = FeedInfo.after(None, "Europe/Moscow")
     for frequencies in (False, True):
         path = tmp_path / f"{frequencies}" / "gtfs.zip"
         path.parent.mkdir()

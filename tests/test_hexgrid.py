@@ -17,9 +17,9 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus import projection
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.common.errors import DataError, UsageError
+from owlbus.grid import projection
+from owlbus.grid.hexgrid import HexGrid
 
 if TYPE_CHECKING:
     from pathlib import Path

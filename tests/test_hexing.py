@@ -11,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.hexgrid import HexGrid
-from owlbus.kernels.hexing import BLOCK, DEGREES, design_matrix, exponents, hex_of_point, hexes_of_points, round_axial
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.kernels.hexing import (
+    BLOCK,
+    DEGREES,
+    design_matrix,
+    exponents,
+    hex_of_point,
+    hexes_of_points,
+    round_axial,
+)
 
 GRID = HexGrid.cover([(10.0, 50.0), (10.06, 50.0), (10.06, 50.04), (10.0, 50.04)])
 NEAR = tuple(product(range(-3, 4), repeat=2))

@@ -15,17 +15,17 @@ from hypothesis import given as drawn_from
 from hypothesis import strategies as st
 
 from owlbus.cli.app import run
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand, leaving_their_hex, spread_over_parts
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
-from owlbus.hexparts import HexParts, cut_hexes
-from owlbus.limits import MaxSteps
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.grid.subdivide import HexParts, cut_hexes
 from owlbus.network import Network, WalkGraph, check_network, on_parts
 from owlbus.pipeline import Sources
 from owlbus.plan import Plan, Route
 from owlbus.score import score_plan
 from owlbus.search import plan_routes
-from owlbus.search.objective import Case, reached_hexes
+from owlbus.search.problem import Problem, reached_hexes
+from owlbus.search.stopping import MaxSteps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,10 +240,10 @@ def test_trips_served_are_those_of_all_pairs_of_parts_within_a_hundredth() -> No
     demand = spread_over_parts(before, PARTS)
     stops = np.arange(30)
     plan = Plan((Route(stops, "A"), Route([58, 5, 12, 19, 26, 33, 40, 47, 54], "B")), network.fingerprint)
-    case = Case.build(network, demand)
-    rides = case.rides(plan)[1] <= case.limit_s
+    problem = Problem.build(network, demand)
+    rides = problem.rides(plan)[1] <= problem.limit_s
     served = np.zeros((PARTS.grid.n_hexes,) * 2, np.bool_)
-    served[np.ix_(case.hexes, case.hexes)] = rides
+    served[np.ix_(problem.hexes, problem.hexes)] = rides
     pairs = before.od()
     of_pair = served[PARTS.part_of[pairs.origin][:, :, None], PARTS.part_of[pairs.destination][:, None, :]].mean(axis=(1, 2))
     exact = float((pairs.trips * of_pair).sum() / pairs.total_trips)

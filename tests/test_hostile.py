@@ -16,9 +16,9 @@ import fuzzing
 import pytest
 
 from owlbus.cli.app import run
-from owlbus.errors import DataError, UsageError
-from owlbus.rundir import RUN_FILE, RunRecord, check_run, open_run_dir
-from owlbus.storage import LOCK, unpack_gzip
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import LOCK, unpack_gzip
+from owlbus.pipeline.rundir import RUN_FILE, RunRecord, check_run, open_run_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,7 +130,7 @@ def test_a_folder_in_the_way_of_an_output_is_refused_before_anything_moves(tmp_p
 
 
 def test_a_kept_account_of_somebody_else_runs_nothing() -> None:
-    from owlbus.pipeline.keeping import _loaded
+    from owlbus.pipeline.checkpoint import _loaded
 
     class Harm:
         def __reduce__(self) -> tuple[Any, ...]:

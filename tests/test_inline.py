@@ -8,14 +8,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from owlbus import inline
+from owlbus.common import notebook_html
 from owlbus.demand import Demand
-from owlbus.hexgrid import HexGrid
-from owlbus.limits import MaxSteps
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
 from owlbus.score import score_plan
 from owlbus.search import plan_routes
+from owlbus.search.stopping import MaxSteps
 
 
 def parsed(html: str) -> ET.Element:
@@ -77,12 +77,14 @@ def test_a_card_shows_the_numbers_of_its_json(network: Network, demand: Demand) 
     assert f">{card.to_dict()['served']['share']:.1%}<" in card._repr_html_()
 
 
-@pytest.mark.parametrize("html", [inline.dots([], [], 1), inline.curve([1.0], name="x"), inline.bars([], [], [], name="x")])
+@pytest.mark.parametrize(
+    "html", [notebook_html.dots([], [], 1), notebook_html.curve([1.0], name="x"), notebook_html.bars([], [], [], name="x")]
+)
 def test_nothing_is_drawn_of_nothing(html: str) -> None:
     assert html == ""
 
 
 def test_one_place_and_equal_values_are_drawn() -> None:
-    assert parsed(inline.dots([5.0], [5.0], 1)) is not None
-    assert parsed(inline.curve([0.0, 0.0], name="x", upper=[1.0, 1.0])).findall(".//polyline")[1].get("stroke-dasharray")
-    assert parsed(inline.bars(["a"], [0.0], ["0"], name="x")) is not None
+    assert parsed(notebook_html.dots([5.0], [5.0], 1)) is not None
+    assert parsed(notebook_html.curve([0.0, 0.0], name="x", upper=[1.0, 1.0])).findall(".//polyline")[1].get("stroke-dasharray")
+    assert parsed(notebook_html.bars(["a"], [0.0], ["0"], name="x")) is not None

@@ -10,14 +10,13 @@ from cities import city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.kernels import blocks, hashing
-from owlbus.kernels.dual import hexes_worth
-from owlbus.kernels.legs import fastest_legs
-from owlbus.kernels.listing import list_routes
-from owlbus.kernels.loads import assign_rides
-from owlbus.limits import ServiceRule
+from owlbus.kernels import count_blocks, hashing
+from owlbus.kernels.assignment import assign_rides, fastest_legs
+from owlbus.kernels.bound_multipliers import hexes_worth
+from owlbus.kernels.enumerate_routes import enumerate_routes
 from owlbus.plan import Plan, Route
-from owlbus.search import Case, Objective
+from owlbus.plan.limits import ServiceRule
+from owlbus.search import Objective, Problem
 
 MIX, LOW = 0x9E3779B97F4A7C15, 2**64 - 1
 
@@ -136,7 +135,7 @@ def test_digests_that_agree_in_one_half_are_two():
 @given(st.lists(st.integers(0, 2), min_size=16, max_size=16))
 def test_a_page_gives_up_its_trips_and_the_people_of_each_row(counts):
     page, presence = np.array(counts, dtype=np.int32), whole(5, 0, 0, 7)
-    keys, units = blocks.empty_page(page, 100, 4, presence)
+    keys, units = count_blocks.empty_page(page, 100, 4, presence)
     trips = {100 + i: count * 1024 for i, count in enumerate(counts) if count and i % 5}
     assert dict(zip(keys.tolist(), units.tolist(), strict=True)) == trips
     assert keys.tolist() == sorted(trips)
@@ -145,7 +144,7 @@ def test_a_page_gives_up_its_trips_and_the_people_of_each_row(counts):
 
 
 def ring(n_stops, links):
-    """Links as `list_routes` takes them, from (from, to): (seconds, metres)."""
+    """Links as `enumerate_routes` takes them, from (from, to): (seconds, metres)."""
     pairs = sorted(links)
     indptr = np.searchsorted([a for a, _ in pairs], np.arange(n_stops + 1))
     to = np.array([b for _, b in pairs], dtype=np.int32)
@@ -197,29 +196,29 @@ def test_all_simple_routes_within_limits_are_listed_once(drawn):
     n, links, limits, drive_m = drawn
     start, stops = np.full(1001, -1, np.int64), np.full(5000, -1, np.int32)
     graph = ring(n, links)
-    found = list_routes(graph, np.array(limits), drive_m, start, stops)
+    found = enumerate_routes(graph, np.array(limits), drive_m, start, stops)
     listed = [tuple(stops[start[k] : start[k + 1]].tolist()) for k in range(found)]
     assert len(set(listed)) == len(listed)
     assert set(listed) == routes_by_hand(n, links, limits, drive_m)
-    assert list_routes(graph, np.array(limits), drive_m, np.zeros(found + 1, np.int64), stops) in {found, -1}
+    assert enumerate_routes(graph, np.array(limits), drive_m, np.zeros(found + 1, np.int64), stops) in {found, -1}
     if found:
-        assert list_routes(graph, np.array(limits), drive_m, np.zeros(found, np.int64), stops) == -1
-        assert list_routes(graph, np.array(limits), drive_m, start, stops[: start[found]].copy()) == found
-        assert list_routes(graph, np.array(limits), drive_m, start, stops[: start[found] - 1].copy()) == -1
+        assert enumerate_routes(graph, np.array(limits), drive_m, np.zeros(found, np.int64), stops) == -1
+        assert enumerate_routes(graph, np.array(limits), drive_m, start, stops[: start[found]].copy()) == found
+        assert enumerate_routes(graph, np.array(limits), drive_m, start, stops[: start[found] - 1].copy()) == -1
 
 
 def test_a_search_among_too_many_ways_gives_up():
     n = 12
     links = {(a, b): (1, 1) for a in range(n) for b in range(n) if a != b}
     limits = np.array([99.0, 99.0, 99.0, 99.0, 12.0, 2.0])
-    assert list_routes(ring(n, links), limits, np.ones((n, n)), np.zeros(5, np.int64), np.zeros(99, np.int32)) == -1
+    assert enumerate_routes(ring(n, links), limits, np.ones((n, n)), np.zeros(5, np.int64), np.zeros(99, np.int32)) == -1
 
 
 @pytest.mark.parametrize(("end", "n"), [(99.0, 6), (3.0, 6), (2.0, 5), (1.0, 3), (0.5, 0)])
 def test_a_route_as_long_as_allowed_is_listed(end, n):
     links = {(a, b): (7, 1) for a in range(4) for b in range(4) if abs(a - b) == 1}
     start, stops = np.zeros(99, np.int64), np.zeros(99, np.int32)
-    assert list_routes(ring(4, links), np.array([end, 0.0, 99.0, 9.0, 9.0, 2.0]), np.ones((4, 4)), start, stops) == n
+    assert enumerate_routes(ring(4, links), np.array([end, 0.0, 99.0, 9.0, 9.0, 2.0]), np.ones((4, 4)), start, stops) == n
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)), max_size=9), st.data())
@@ -283,12 +282,12 @@ def rides_by_hand(network, rule, seconds, origin, destination):
 @settings(max_examples=120)
 def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_the_shortest_walk(drawn):
     network, demand, plan, rule, seconds, trips = drawn
-    case = Case.build(network, demand, rule)
+    problem = Problem.build(network, demand, rule)
     hand = [sorted(trips), [], np.zeros((2, 3, 5), np.int64), np.zeros((3, 2), np.int64), np.zeros(10, np.int64), np.zeros(4, np.int64)]
     for o, d in hand[0]:
         rides = list(rides_by_hand(network, rule, seconds, o, d))
         best = min(rides, key=lambda ride: ride[:3], default=None)
-        if best is None or best[0] > case.limit_s[case.row_of[o], case.row_of[d]]:
+        if best is None or best[0] > problem.limit_s[problem.row_of[o], problem.row_of[d]]:
             hand[1].append([-1])
             continue
         ride_s, changes, walk_m, legs = best
@@ -300,23 +299,25 @@ def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_th
             hand[3][k, nth] += units
         if changes:
             hand[4][LINES[legs[1][0]][legs[1][1]]] += units
-    rows = np.array([[case.row_of[o], case.row_of[d]] for o, d in hand[0]]).T
-    routes = case.pad(plan)
-    legs = fastest_legs(case.graph, routes, network.shed_walk_m, case.limit_s, rows[0], rows[1], float(rule.transfer_s), rule.max_transfers)
+    rows = np.array([[problem.row_of[o], problem.row_of[d]] for o, d in hand[0]]).T
+    routes = problem.pad(plan)
+    legs = fastest_legs(
+        problem.graph, routes, network.shed_walk_m, problem.limit_s, rows[0], rows[1], float(rule.transfer_s), rule.max_transfers
+    )
     assert [leg[: len(row)] for leg, row in zip(legs.tolist(), hand[1], strict=True)] == hand[1]
     ahead, back, boardings, changes, sums = assign_rides(
-        case.graph, routes, network.shed_walk_m, case.demand_arrays, float(rule.transfer_s), rule.max_transfers
+        problem.graph, routes, network.shed_walk_m, problem.demand_arrays, float(rule.transfer_s), rule.max_transfers
     )
     assert [side[:3, :5].tolist() for side in (ahead, back)] == hand[2].tolist()
     assert (boardings.tolist(), changes.tolist(), sums.tolist()) == (hand[3].tolist(), hand[4].tolist(), hand[5].tolist())
 
 
-def riders_of(case, plan):
+def riders_of(problem, plan):
     """Legs of the one trip of a case, and what `assign_rides` says of it: boardings by route, changes by stop and sums."""
-    rule, routes, walk_m = case.rule, case.pad(plan), case.network.shed_walk_m
-    legs = fastest_legs(case.graph, routes, walk_m, case.limit_s, *case.trips[:2], float(rule.transfer_s), rule.max_transfers)
+    rule, routes, walk_m = problem.rule, problem.pad(plan), problem.network.shed_walk_m
+    legs = fastest_legs(problem.graph, routes, walk_m, problem.limit_s, *problem.trips[:2], float(rule.transfer_s), rule.max_transfers)
     _, _, boardings, changes, sums = assign_rides(
-        case.graph, routes, walk_m, case.demand_arrays, float(rule.transfer_s), rule.max_transfers
+        problem.graph, routes, walk_m, problem.demand_arrays, float(rule.transfer_s), rule.max_transfers
     )
     return legs[0].tolist(), boardings.tolist(), changes.tolist(), sums.tolist()
 
@@ -330,7 +331,7 @@ def test_of_equally_fast_rides_the_one_without_a_change_wins_though_its_walk_is_
     lines = ([1, 3], [0, 2], [2, 3])
     plan = Plan(tuple(Route(lines[k], f"R{k}") for k in order), network.fingerprint)
     direct, units = order.index(0), 5 * 1024
-    legs, boardings, changes, sums = riders_of(Case.build(network, demand, ServiceRule(transfer_s=0)), plan)
+    legs, boardings, changes, sums = riders_of(Problem.build(network, demand, ServiceRule(transfer_s=0)), plan)
     assert legs == [direct, 0, 1, -1, -1, -1, 400]
     assert boardings == [[units * (k == direct), 0] for k in range(3)]
     assert (sum(changes), sums) == (0, [units, units * 300, units * 400, 0])
@@ -339,9 +340,9 @@ def test_of_equally_fast_rides_the_one_without_a_change_wins_though_its_walk_is_
 def test_rides_between_the_last_of_many_stops_and_few_links_are_found():
     network, demand = city(9, [(6, 7), (7, 8)], {(6, 8): 1.0})
     plan = Plan((Route([6, 7], "A"), Route([7, 8], "B")), network.fingerprint)
-    case = Case.build(network, demand)
-    legs, boardings, changes, sums = riders_of(case, plan)
-    assert case.value(plan, Objective()) == 1024
+    problem = Problem.build(network, demand)
+    legs, boardings, changes, sums = riders_of(problem, plan)
+    assert problem.value(plan, Objective()) == 1024
     assert legs == [0, 0, 1, 1, 0, 1, 0]
     assert boardings == [[1024, 0], [0, 1024]]
     assert changes == [0] * 7 + [1024, 0]

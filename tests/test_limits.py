@@ -7,8 +7,16 @@ from dataclasses import FrozenInstanceError, asdict
 
 import pytest
 
-from owlbus.errors import UsageError
-from owlbus.limits import DEFAULT_STEPS, MaxSeconds, MaxSteps, NoGain, RouteLimits, ServiceRule, Snapshot, TargetGap
+from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.errors import UsageError
+from owlbus.plan.limits import RouteLimits, ServiceRule
+from owlbus.search.stopping import (
+    MaxSeconds,
+    MaxSteps,
+    NoGain,
+    Snapshot,
+    TargetGap,
+)
 
 RANGES = [
     (ServiceRule, "detour_factor", 0, math.inf),

@@ -16,13 +16,13 @@ from cities import city
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.errors import DataError
-from owlbus.network.feeds import read_feed
-from owlbus.network.roads import read_table
+from owlbus.common.errors import DataError
+from owlbus.network.from_tables import read_table
+from owlbus.network.gtfs_tables import read_feed
 from owlbus.plan import read_plan
-from owlbus.records import lines, open_sources, read_batches
-from owlbus.records.lines import MOST_LINE_BYTES, check_lines
-from owlbus.records.masts import read_masts
+from owlbus.records import open_sources, read_batches, text_lines
+from owlbus.records.antennas import read_antennas
+from owlbus.records.text_lines import MOST_LINE_BYTES, check_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ PACK = {
 
 def refusal(text: bytes, most: int, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return what is said of a text whose lines may have `most` bytes, nothing if it is taken."""
-    monkeypatch.setattr(lines, "MOST_LINE_BYTES", most)
+    monkeypatch.setattr(text_lines, "MOST_LINE_BYTES", most)
     try:
         check_lines(io.BytesIO(text), "a.csv")
     except DataError as error:
@@ -129,7 +129,7 @@ def test_standard_input_is_held_to_the_same_length(monkeypatch: pytest.MonkeyPat
 def test_tables_of_antennas_nodes_and_way_points_are_held_to_the_same_length(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b"id,lon,lat\n1,127,37\n" + LONG)
-    for read in (read_masts, lambda file: read_table(file, "nodes", ("id", "lon", "lat"))):
+    for read in (read_antennas, lambda file: read_table(file, "nodes", ("id", "lon", "lat"))):
         with pytest.raises(DataError, match=r"table\.csv: a line must have at most 1,048,576 bytes, line 3 has more"):
             read(path)
     path.write_bytes(b"route,sequence,lon,lat\n" + LONG)
@@ -139,7 +139,7 @@ def test_tables_of_antennas_nodes_and_way_points_are_held_to_the_same_length(tmp
 
 @pytest.mark.parametrize("text", [b"route,sequence,lon,lat\nA,1,127", b"a\n\nb\n", b"", b"\n"])
 def test_lines_that_are_split_make_up_the_text(text: bytes) -> None:
-    found = list(lines.split_lines(text.decode()))
+    found = list(text_lines.split_lines(text.decode()))
     assert found == io.StringIO(text.decode(), newline="\n").readlines()
 
 
@@ -148,10 +148,10 @@ def test_lines_that_are_split_make_up_the_text(text: bytes) -> None:
 def test_a_line_that_is_split_off_may_have_just_as_many_signs(n: int, fits: bool, end: str) -> None:  # noqa: FBT001
     text = "x\n" + "a" * (MOST_LINE_BYTES + n) + end
     if fits:
-        assert "".join(lines.split_lines(text)) == text
+        assert "".join(text_lines.split_lines(text)) == text
     else:
         with pytest.raises(DataError, match="line 2 has more"):
-            list(lines.split_lines(text))
+            list(text_lines.split_lines(text))
 
 
 def test_a_table_of_a_feed_holds_no_line_without_an_end_and_is_not_packed_twice(tmp_path: Path) -> None:
@@ -174,4 +174,4 @@ def test_what_polars_would_unpack_unseen_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"calls\.csv: is packed with zlib; pack it with gzip or zstd"), open_sources([path]):
             pytest.fail("the file was taken")
         with pytest.raises(DataError, match=r"calls\.csv: is packed with zlib; pack it with gzip or zstd"):
-            read_masts(path)
+            read_antennas(path)

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from owlbus.errors import DataError
-from owlbus.hexgrid import HexGrid
+from owlbus.common.errors import DataError
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
-from owlbus.plot.ink import ROUTE_COLOURS, beside, class_edges, route_style, users_of_links
-from owlbus.report import draw_map, write_map
+from owlbus.plot.maps import draw_map, write_map
+from owlbus.plot.style import (
+    ROUTE_COLOURS,
+    beside,
+    class_edges,
+    route_style,
+    users_of_links,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

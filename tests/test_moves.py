@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.kernels import moves
-from owlbus.search import Case
+from owlbus.search import Problem
 
 MASK = 2**64 - 1
 
@@ -40,11 +40,11 @@ def test_the_twin_gives_the_numbers_that_the_method_is_published_with():
 
 @given(st.integers(0, MASK))
 def test_random_numbers_are_the_same_everywhere(seed):
-    dice, state = dice_of(seed), seed
+    rng_state, state = dice_of(seed), seed
     for _ in range(3):
         state, z = split_mix(state)
-        assert moves.roll(dice) == (z >> 11) / 2**53
-        assert int(dice[0]) == state
+        assert moves.roll(rng_state) == (z >> 11) / 2**53
+        assert int(rng_state[0]) == state
 
 
 @given(st.integers(0, MASK), st.integers(1, 9))
@@ -79,11 +79,11 @@ def test_the_largest_roll_draws_the_last_kind_of_move_that_has_a_chance(last):
 
 
 @given(st.integers(0, MASK), st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=1, max_size=7))
-def test_a_stop_is_drawn_where_the_running_sum_passes_the_roll(seed, pull):
+def test_a_stop_is_drawn_where_the_running_sum_passes_the_roll(seed, attraction):
     at = (split_mix(seed)[1] >> 11) / 2**53
-    total = sum(pull)
-    wanted = int(np.searchsorted(np.cumsum(pull), at * total, side="right")) if total else int(at * len(pull))
-    assert moves.draw_stop(np.cumsum(pull), dice_of(seed)) == wanted
+    total = sum(attraction)
+    wanted = int(np.searchsorted(np.cumsum(attraction), at * total, side="right")) if total else int(at * len(attraction))
+    assert moves.draw_stop(np.cumsum(attraction), dice_of(seed)) == wanted
 
 
 @given(st.integers(0, MASK), st.lists(st.sampled_from([0.0, 1.0, 2.5]), min_size=moves.N_MOVES, max_size=moves.N_MOVES).filter(any))
@@ -186,13 +186,13 @@ class _Twin:
         return {way for way in found if len(way) <= self.width}
 
 
-def proposed(network, route, kind, pull, seed, draws, width):
+def proposed(network, route, kind, attraction, seed, draws, width):
     """Neighbours that `propose` draws from one state of the random numbers on; without those that do not apply."""
-    case = Case.build(network, city(network.n_stops, [], {})[1])
-    drive, dice, found = case.drive(), dice_of(seed), set()
+    problem = Problem.build(network, city(network.n_stops, [], {})[1])
+    drive, rng_state, found = problem.drive(), dice_of(seed), set()
     stops, out = np.array(route, np.int32), np.zeros(width, np.int32)
     for _ in range(draws):
-        n = moves.propose(case.graph, drive, np.cumsum(pull), stops, len(route), out, kind, dice)
+        n = moves.propose(problem.graph, drive, np.cumsum(attraction), stops, len(route), out, kind, rng_state)
         assert -1 <= n <= width
         if n >= 0:
             found.add(tuple(out[:n].tolist()))
@@ -234,18 +234,18 @@ def test_every_neighbour_is_drawn_in_the_end(kind, width):
     twin, (network, _) = _Twin(WEB, seconds, width), city(10, WEB, {}, seconds=seconds)
     for route in ((0, 1, 2, 3, 4), (4, 3, 5, 9), (0, 1, 2), (0, 1)):
         for wanted in (6, 8, 9) if kind > 5 else (0,):
-            pull = np.eye(10)[wanted]
+            attraction = np.eye(10)[wanted]
             draws = 24_000 if kind == 5 else 1500  # up to four stops off one end and three more at the other
-            assert proposed(network, route, kind, pull, 7, draws, width) == twin.neighbours(route, kind, [wanted])
+            assert proposed(network, route, kind, attraction, 7, draws, width) == twin.neighbours(route, kind, [wanted])
 
 
 def test_of_three_drawn_stops_the_nearest_to_the_route_leads():
     network, _ = city(5, [(0, 1), (1, 2), (2, 3), (1, 4)], {}, seconds={(2, 3): 300, (3, 2): 300})
-    case = Case.build(network, city(5, [], {})[1])
-    pull, out, dice = np.cumsum([0.0, 0.0, 0.0, 1.0, 1.0]), np.zeros(9, np.int32), dice_of(3)
-    drive, ends = case.drive(), []
+    problem = Problem.build(network, city(5, [], {})[1])
+    attraction, out, rng_state = np.cumsum([0.0, 0.0, 0.0, 1.0, 1.0]), np.zeros(9, np.int32), dice_of(3)
+    drive, ends = problem.drive(), []
     for _ in range(2000):
-        n = moves.propose(case.graph, drive, pull, np.array([0, 1], np.int32), 2, out, moves.NEW_TAIL, dice)
+        n = moves.propose(problem.graph, drive, attraction, np.array([0, 1], np.int32), 2, out, moves.NEW_TAIL, rng_state)
         ends.append(out[n - 1])
     assert set(ends) == {3, 4}
     assert ends.count(3) / len(ends) == pytest.approx(1 / 8, abs=0.03), "the farther one only where all three draws are it"
@@ -253,20 +253,20 @@ def test_of_three_drawn_stops_the_nearest_to_the_route_leads():
 
 def test_a_path_that_does_not_fit_or_that_no_link_begins_is_none():
     network, _ = city(6, [(0, 1), (1, 2), (2, 3), (4, 5)], {})
-    case = Case.build(network, city(6, [], {})[1])
-    drive, dice = case.drive(), dice_of(1)
+    problem = Problem.build(network, city(6, [], {})[1])
+    drive, rng_state = problem.drive(), dice_of(1)
     for width, wanted in ((4, 4), (3, -1)):
-        assert moves.append_path(case.graph, drive, np.zeros(width, np.int32), 1, 3, dice) == wanted
+        assert moves.append_path(problem.graph, drive, np.zeros(width, np.int32), 1, 3, rng_state) == wanted
     for target in (4, 5):
-        assert moves.append_path(case.graph, drive, np.zeros(4, np.int32), 1, target, dice) == -1
+        assert moves.append_path(problem.graph, drive, np.zeros(4, np.int32), 1, target, rng_state) == -1
 
 
 def test_of_equally_fast_ways_each_is_taken_alike_often():
     network, _ = city(6, [(0, k) for k in range(1, 5)] + [(k, 5) for k in range(1, 5)], {})
-    case = Case.build(network, city(6, [], {})[1])
-    drive, dice, taken, out = case.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
+    problem = Problem.build(network, city(6, [], {})[1])
+    drive, rng_state, taken, out = problem.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
     for _ in range(4000):
-        assert moves.append_path(case.graph, drive, out, 1, 5, dice) == 3
+        assert moves.append_path(problem.graph, drive, out, 1, 5, rng_state) == 3
         taken[int(out[1])] += 1
     assert sorted(taken) == [1, 2, 3, 4]
     assert max(abs(count / 4000 - 1 / 4) for count in taken.values()) < 0.03
@@ -274,10 +274,10 @@ def test_of_equally_fast_ways_each_is_taken_alike_often():
 
 def test_of_stops_that_fit_into_a_link_each_is_inserted_alike_often():
     network, _ = city(6, [(0, 5), *((k, end) for k in range(1, 5) for end in (0, 5))], {})
-    case = Case.build(network, city(6, [], {})[1])
-    drive, dice, taken, out = case.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
+    problem = Problem.build(network, city(6, [], {})[1])
+    drive, rng_state, taken, out = problem.drive(), dice_of(5), Counter(), np.zeros(3, np.int32)
     for _ in range(4000):
-        assert moves.propose(case.graph, drive, np.ones(6), np.array([0, 5], np.int32), 2, out, 0, dice) == 3
+        assert moves.propose(problem.graph, drive, np.ones(6), np.array([0, 5], np.int32), 2, out, 0, rng_state) == 3
         taken[int(out[1])] += 1
     assert sorted(taken) == [1, 2, 3, 4]
     assert max(abs(count / 4000 - 1 / 4) for count in taken.values()) < 0.03

@@ -12,12 +12,12 @@ from cities import LINK_M, LINK_S, city
 from test_moves import split_mix
 
 from owlbus.evidence.improve import _Search
-from owlbus.kernels.detours import steps_apart
-from owlbus.kernels.nearby import anneal_near
-from owlbus.limits import RouteLimits
+from owlbus.kernels.anneal_near import anneal_near
+from owlbus.kernels.splice import steps_apart
 from owlbus.plan import Plan, Route, check_plan
-from owlbus.search import Case, Objective
-from owlbus.search.objective import plan_of
+from owlbus.plan.limits import RouteLimits
+from owlbus.search import Objective, Problem
+from owlbus.search.problem import plan_of
 
 LADDER = [(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)]
 LOOSE = RouteLimits(max_circuity=99)
@@ -31,7 +31,7 @@ def town(seed):
     trips = {(a, b): float(rng.integers(1, 9)) for a, b in permutations(range(6), 2)}
     network, demand = city(6, LADDER, trips, seconds={(a, b): 100 if a < b else 130 for a, b in both}, presence={5: 9.0, 2: 7.0})
     network = replace(network, link_m=rng.integers(700, 1300, len(both)))
-    return Case.build(network, demand), Plan((Route([0, 1, 2], "A"), Route([3, 4], "B")), network.fingerprint)
+    return Problem.build(network, demand), Plan((Route([0, 1, 2], "A"), Route([3, 4], "B")), network.fingerprint)
 
 
 def simple_routes(network):
@@ -54,15 +54,15 @@ def near_routes(network, given, allowed, keep, *, keep_terminals):
     return found
 
 
-def best_near(case, plan, goal, allowed, limits, keep, *, keep_terminals):
+def best_near(problem, plan, goal, allowed, limits, keep, *, keep_terminals):
     """The most that any plan within the allowance and the limits is worth."""
-    rows = [near_routes(case.network, route, allowed, keep, keep_terminals=keep_terminals).items() for route in plan]
+    rows = [near_routes(problem.network, route, allowed, keep, keep_terminals=keep_terminals).items() for route in plan]
     values = []
     for chosen in product(*rows):
         if sum(apart for _, apart in chosen) <= allowed:
             after = Plan(tuple(Route(stops, f"R{k}") for k, (stops, _) in enumerate(chosen)), plan.network_fingerprint)
-            if not check_plan(case.network, after, limits):
-                values.append(case.value(after, goal))
+            if not check_plan(problem.network, after, limits):
+                values.append(problem.value(after, goal))
     return max(values)
 
 
@@ -75,24 +75,44 @@ def lies_near(plan, after, allowed, keep, *, keep_terminals):
     return apart <= allowed and stay and (ends or not keep_terminals)
 
 
-def search_near(case, plan, goal, limits, keep=(), seed=0, *, keep_terminals=False):
+def search_near(problem, plan, goal, limits, keep=(), seed=0, *, keep_terminals=False):
     """A search that begins with the plan."""
-    return _Search(case, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
+    return _Search(problem, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
 
 
 def anneal(search, allowed, steps, hot, cold, block):
     """Go on from where the search stands."""
-    rule, goal = search.case.rule, search.goal
+    rule, goal = search.problem.rule, search.goal
     return anneal_near(
-        *(search.case.graph, search.case.demand_rows, search._drive, search._bounds, search._pull, search.routes, search.base, allowed),
-        *(int(search.keep_terminals), *search.best, search._values, search._rest, search._scratch, search._dice, steps, block, hot, cold),
+        *(
+            search.problem.graph,
+            search.problem.demand_rows,
+            search._drive,
+            search._bounds,
+            search._attraction,
+            search.routes,
+            search.base,
+            allowed,
+        ),
+        *(
+            int(search.keep_terminals),
+            *search.best,
+            search._values,
+            search._rest,
+            search._scratch,
+            search._rng_state,
+            steps,
+            block,
+            hot,
+            cold,
+        ),
         *(np.array([goal.trips, goal.presence], np.int64), float(rule.transfer_s), goal.max_transfers),
     )
 
 
 def plan_now(search):
     """The plan under change."""
-    return plan_of(search.case.network, *search.routes[:2])
+    return plan_of(search.problem.network, *search.routes[:2])
 
 
 @pytest.mark.parametrize(
@@ -113,26 +133,26 @@ def plan_now(search):
 )
 def test_of_two_searches_of_a_tiny_town_one_finds_the_best_of_all_plans_as_near(goal, allowed, limits, keep, keep_terminals):
     for number in (0, 2):
-        case, plan = town(number)
-        hot, found = float(case.total_value(goal)), []
+        problem, plan = town(number)
+        hot, found = float(problem.total_value(goal)), []
         for seed in (4, 5):
-            search = search_near(case, plan, goal, limits, keep, seed, keep_terminals=keep_terminals)
+            search = search_near(problem, plan, goal, limits, keep, seed, keep_terminals=keep_terminals)
             assert anneal(search, allowed, 1_500, hot, hot / 30, 20) == 1_500
-            for value, after in ((search._values[0], plan_now(search)), (search._values[1], plan_of(case.network, *search.best))):
-                assert value == case.value(after, goal)
-                assert not check_plan(case.network, after, limits)
+            for value, after in ((search._values[0], plan_now(search)), (search._values[1], plan_of(problem.network, *search.best))):
+                assert value == problem.value(after, goal)
+                assert not check_plan(problem.network, after, limits)
                 assert lies_near(plan, after, allowed, keep, keep_terminals=keep_terminals)
             assert 0 < search._values[2] <= 1_500
             assert not search._scratch[-1].any(), "stops that were marked are cleared"
             found.append(search._values[1])
-        assert max(found) == best_near(case, plan, goal, allowed, limits, keep, keep_terminals=keep_terminals)
+        assert max(found) == best_near(problem, plan, goal, allowed, limits, keep, keep_terminals=keep_terminals)
 
 
 def spur(seed):
     """A search from a route over a line of three stops; both links serve ten trips."""
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 1): 10.0, (1, 2): 10.0})
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
-    return search_near(Case.build(network, demand), plan, Objective(), LOOSE, seed=seed)
+    return search_near(Problem.build(network, demand), plan, Objective(), LOOSE, seed=seed)
 
 
 @pytest.mark.parametrize("chance", [0.2, 0.5, 0.8])
@@ -142,7 +162,7 @@ def test_a_loss_is_accepted_where_the_last_roll_lies_below_the_chance_of_the_tem
         search, free = spur(seed), spur(seed)
         anneal(free, 1, 1, 1e18, 1e18, 1)  # whatever is tried is accepted
         anneal(search, 1, 1, warm, warm, 1)
-        roll = (split_mix((int(search._dice[0]) - 0x9E3779B97F4A7C15) % 2**64)[1] >> 11) / 2**53
+        roll = (split_mix((int(search._rng_state[0]) - 0x9E3779B97F4A7C15) % 2**64)[1] >> 11) / 2**53
         is_tried, is_accepted = (len(plan_now(one).routes[0].stops) == 2 for one in (free, search))
         assert is_accepted == (is_tried and 1 - roll <= chance)
         seen += [is_accepted] * is_tried
@@ -154,7 +174,7 @@ def test_a_move_that_changes_nothing_of_the_value_is_made_however_cold_it_is():
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
     moved = set()
     for seed in range(60):
-        search = search_near(Case.build(network, demand), plan, Objective(), LOOSE, seed=seed)
+        search = search_near(Problem.build(network, demand), plan, Objective(), LOOSE, seed=seed)
         anneal(search, 1, 1, 1e-30, 1e-30, 1)
         moved.add(tuple(plan_now(search).routes[0].stops.tolist()))
     assert {frozenset(stops) for stops in moved} == {frozenset({0, 1, 2}), frozenset({0, 1})}
@@ -168,7 +188,7 @@ def test_two_steps_are_one_at_the_mean_temperature_and_one_at_the_cold():
         anneal(together, 1, 2, hot, cold, 1)
         for warm in (math.sqrt(hot * cold), cold):
             anneal(apart, 1, 1, warm, warm, 1)
-        assert together._dice == apart._dice
+        assert together._rng_state == apart._rng_state
         assert plan_now(together).routes[0].stops.tolist() == plan_now(apart).routes[0].stops.tolist()
         assert together._values.tolist() == apart._values.tolist()
 

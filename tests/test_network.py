@@ -18,9 +18,9 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_seconds_metres_and_paths_are_those_of_networkx() -> None:
 
 def test_metres_of_a_few_pairs_are_found_without_the_matrix_of_a_large_network(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, large = (Network.from_lattice(FLAT, rivers=[RIVER], bridges=BRIDGES, river_half_width_m=200) for _ in range(2))
-    monkeypatch.setattr("owlbus.network.model._MATRIX_STOPS", 3)
+    monkeypatch.setattr("owlbus.network.network._MATRIX_STOPS", 3)
     start, end = np.random.default_rng(0).integers(0, whole.n_stops, (2, 200))
     expected = whole.drive_m[start, end]
     assert large.shortest_m(start, end).tolist() == expected.tolist()
@@ -583,16 +583,16 @@ def test_links_are_fastest_ways_that_run_along_the_roads_and_stretch_bounds_what
 @pytest.mark.parametrize("name", ["st petersburg", "Helsinki", "porto_portugal"])
 def test_rides_between_random_stops_are_those_of_the_uncontracted_streets(cases: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Two hundred pairs, each of ten stops with twenty others: whole milliseconds equal networkx on every street."""
-    from owlbus.network import contraction
+    from owlbus.network import stop_links
 
     seen: list[Any] = []
-    search = contraction.stop_links
+    search = stop_links.stop_links
 
     def spy(*given: Any) -> Any:  # noqa: ANN401  # whatever the function takes and gives
         seen[:] = [given, search(*given)]
         return seen[1]
 
-    monkeypatch.setattr(contraction, "stop_links", spy)
+    monkeypatch.setattr(stop_links, "stop_links", spy)
     if name == "st petersburg":
         folder = cases / "stpetersburg"
         grid = HexGrid.cover([(30.15, 59.83), (30.55, 59.83), (30.55, 60.05), (30.15, 60.05)])

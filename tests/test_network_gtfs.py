@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.common.errors import DataError, UsageError
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network
-from owlbus.network.places import few_places, merged_places
-from owlbus.network.shapes import along_shape, piece
+from owlbus.network.gtfs_trips import along_shape, piece
+from owlbus.network.merge_stops import few_places, merged_places
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,17 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.common.errors import DataError, UsageError
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network, read_paths
-from owlbus.network.osm_file import metres_between
-from owlbus.network.osm_tags import bus_way, is_bus_stop, is_walkable, shuts_out, turn_rule
-from owlbus.network.turns import Pieces, with_turns
+from owlbus.network.osm_reader import metres_between
+from owlbus.network.osm_tags import (
+    bus_way,
+    is_bus_stop,
+    is_walkable,
+    shuts_out,
+    turn_rule,
+)
+from owlbus.network.turn_restrictions import Pieces, with_turns
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from owlbus.network.walking import WalkGraph
+    from owlbus.network.walk_sheds import WalkGraph
 
 pytest.importorskip("osmium", reason="needs the extra owlbus[osm]")
 
@@ -480,8 +486,8 @@ def test_along_footways_the_walk_is_longer_and_reaches_fewer_hexes(tmp_path: Pat
 
 
 def test_walks_along_paths_are_those_of_networkx(tmp_path: Path) -> None:
-    from owlbus.network.parts import Stops
-    from owlbus.network.walking import WalkRule, walk_sheds
+    from owlbus.network.assemble import Stops
+    from owlbus.network.walk_sheds import WalkRule, walk_sheds
 
     town: Town = (["foot", "both", "along", "closed"] * 6, [], [])
     (tmp_path / "town.osm").write_text(osm(town), encoding="utf-8")
@@ -508,8 +514,8 @@ def test_walks_along_paths_are_those_of_networkx(tmp_path: Path) -> None:
 def test_a_hex_counts_by_the_share_of_its_area_within_the_walk() -> None:
     import shapely
 
-    from owlbus.network.parts import Stops
-    from owlbus.network.walking import WalkRule, walk_sheds
+    from owlbus.network.assemble import Stops
+    from owlbus.network.walk_sheds import WalkRule, walk_sheds
 
     at = np.stack(GRID.unproject(np.array([30.0]), np.array([-70.0])), axis=1)
     stops = Stops(at[:, 0], at[:, 1], GRID.lonlat_to_hex(at[:, 0], at[:, 1]), ["x"])

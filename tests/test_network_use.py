@@ -14,12 +14,19 @@ import polars as pl
 import pytest
 
 from owlbus.cli.app import run
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.common.errors import DataError, UsageError
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.pipeline import Sources
 from owlbus.pipeline.study import build_network
-from owlbus.plan import Plan, Route, plan_geojson, read_plan, route_links, write_plan
+from owlbus.plan import (
+    Plan,
+    Route,
+    plan_geojson,
+    read_plan,
+    route_links,
+    write_plan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

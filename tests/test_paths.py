@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from owlbus.kernels.paths import _push, _sift, chain_ends, chains, needed_links, walk_down, ways_between_stops
-from owlbus.network.drive import all_pairs
+from owlbus.kernels.paths import (
+    _push,
+    _sift,
+    chain_ends,
+    chains,
+    needed_links,
+    walk_down,
+    ways_between_stops,
+)
+from owlbus.network.drive_times import all_pairs
 
 FAR = 2**30
 NOTHING = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)

@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
-from owlbus.limits import RouteLimits
+from owlbus.common.errors import DataError, UsageError
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import (
     Plan,
@@ -33,6 +32,7 @@ from owlbus.plan import (
     write_plan,
     write_stops,
 )
+from owlbus.plan.limits import RouteLimits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

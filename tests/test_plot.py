@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from owlbus import plot
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
-from owlbus.plot.ground import draw_hexes, map_axes
-from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS
+from owlbus.plot.basemap import draw_hexes, map_axes
+from owlbus.plot.style import DIFFERENCE_COLOURS, HEX_COLOURS
 from owlbus.score import score_plan
-from owlbus.search.objective import reached_hexes
+from owlbus.search.problem import reached_hexes
 from owlbus.timetable import Direction, Timetable
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from owlbus.kernels import pricing
+from owlbus.kernels import bound_routes
 
-FULL = pricing.N_COLOURS
+FULL = bound_routes.N_COLOURS
 
 
 class Roads(NamedTuple):
@@ -106,7 +106,7 @@ def all_walks(roads: Roads, budget: int) -> list[tuple[list[int], int]]:
 @njit
 def lowest_of(bits: np.uint64) -> int:
     """Call a kernel that other kernels alone call."""
-    return pricing._lowest(bits)
+    return bound_routes._lowest(bits)
 
 
 @given(st.integers(0, FULL - 1), st.integers(0, 2**64 - 1))
@@ -117,7 +117,7 @@ def test_the_lowest_bit_of_a_number_is_found(place: int, above: int) -> None:
 
 @given(many_roads(), st.integers(0, 3))
 def test_a_stop_keeps_in_mind_the_hexes_of_all_stops_within_the_rings(roads: Roads, rings: int) -> None:
-    memory = pricing.near_memory(roads.arrays(), roads.n_hexes, rings)
+    memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, rings)
     for stop in range(len(roads.links)):
         near = {stop}
         for _ in range(rings):
@@ -131,7 +131,7 @@ def test_where_colours_do_not_suffice_nearer_hexes_come_first(n_own: int, n_far:
     """Hexes of the last stop, two links away, are kept in mind as far as the first two leave room."""
     own, mid, far = list(range(n_own)), [n_own], list(range(n_own + 1, n_own + 1 + n_far))
     roads = roads_of(3, {(0, 1): 1, (1, 2): 1}, [own, mid, far], n_own + 1 + n_far)
-    memory = pricing.near_memory(roads.arrays(), roads.n_hexes, 2)
+    memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, 2)
     held = held_at(memory)
     assert len(held[0]) == min(FULL, n_own + 1 + n_far)
     assert set(own[:FULL]) <= held[0]
@@ -151,7 +151,7 @@ def test_a_hex_is_kept_in_mind_wherever_some_colour_is_free_for_it(seed: int) ->
         is_free = memory[0][h] >= 0 and memory[0][h] not in colours[stop]
         has_room = len(set().union(colours[stop], *(colours[s] for s in holders))) < FULL
         may = stop in holders or is_free or has_room
-        assert pricing.keep_in_mind(memory, h, stop) == may
+        assert bound_routes.keep_in_mind(memory, h, stop) == may
         assert held_at(memory) == [row | ({h} if may and s == stop else set()) for s, row in enumerate(before)]
         for row in memory[1]:
             assert all(memory[0][x] == c for c, x in enumerate(row.tolist()) if x >= 0)
@@ -162,22 +162,22 @@ def test_a_hex_is_kept_in_mind_wherever_some_colour_is_free_for_it(seed: int) ->
 @given(many_roads(), PRICES, st.integers(0, 2), st.integers(0, 5))
 @settings(max_examples=120)
 def test_wide_rows_of_walks_hold_the_most_valuable_of_all_walks(roads: Roads, price: np.ndarray, rings: int, budget: int) -> None:
-    memory = pricing.near_memory(roads.arrays(), roads.n_hexes, rings)
+    memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, rings)
     walks, best = room_for(4_000), np.empty(budget + 1, np.int32)
-    made = pricing.longest_walks(roads.arrays(), memory, price, budget, 10_000, walks, best)
+    made = bound_routes.longest_walks(roads.arrays(), memory, price, budget, 10_000, walks, best)
     assert made >= len(roads.links)
     holds, listed = held_at(memory), all_walks(roads, budget)
     worth = [float(np.dot(visits_of(roads, holds, stops), price)) for stops, _ in listed]
     for most, walk in enumerate(best.tolist()):
         assert walks[0][walk] == max(value for value, (_, spent) in zip(worth, listed, strict=True) if spent <= most)
-        stops = pricing.walk_stops(walks, walk).tolist()
+        stops = bound_routes.walk_stops(walks, walk).tolist()
         spent = sum(roads.links[a][b] for a, b in pairwise(stops))
         assert walks[5][walk] == spent <= most
         visits = np.full(roads.n_hexes, 0.5)
-        pricing.add_gains(roads.arrays(), memory, walks, walk, 2.0, visits)
+        bound_routes.add_gains(roads.arrays(), memory, walks, walk, 2.0, visits)
         assert visits.tolist() == [0.5 + 2 * count for count in visits_of(roads, holds, stops)]
-    assert pricing.longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made), best) == made
-    assert pricing.longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made - 1), best) == -1
+    assert bound_routes.longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made), best) == made
+    assert bound_routes.longest_walks(roads.arrays(), memory, price, budget, 10_000, room_for(made - 1), best) == -1
 
 
 class Walk:
@@ -231,12 +231,12 @@ def with_walk(row: list[Walk], new: Walk, price: np.ndarray, width: int) -> list
 @given(many_roads(), PRICES, st.integers(0, 2), st.integers(0, 9), st.integers(2, 3))
 @settings(max_examples=150)
 def test_narrow_rows_of_walks_are_those_of_a_twin_of_lists(roads: Roads, price: np.ndarray, rings: int, budget: int, width: int) -> None:
-    memory = pricing.near_memory(roads.arrays(), roads.n_hexes, rings)
+    memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, rings)
     walks, best = room_for(4_000), np.empty(budget + 1, np.int32)
-    assert pricing.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
+    assert bound_routes.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
     expected = slow_walks(roads, held_at(memory), price, budget, width)
     assert walks[0][best].tolist() == [walk.worth for walk in expected]
-    assert [pricing.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
+    assert [bound_routes.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -244,20 +244,20 @@ def test_rows_of_walks_over_a_town_are_those_of_the_twin(seed: int) -> None:
     rng = np.random.default_rng(seed)
     costs = {(s, s + step): int(rng.integers(1, 3)) for s in range(16) for step in (1, 4) if s + step < 16 and (step == 4 or s % 4 < 3)}
     roads = roads_of(16, costs, [sorted({s, int(rng.integers(16))}) for s in range(16)], 16)
-    memory = pricing.near_memory(roads.arrays(), 16, 1)
+    memory = bound_routes.near_memory(roads.arrays(), 16, 1)
     price, budget = rng.integers(0, 99, 16).astype(np.float64), 12
     walks, best = room_for(20_000), np.empty(budget + 1, np.int32)
     for width in (2, 5):
-        assert pricing.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
+        assert bound_routes.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
         expected = slow_walks(roads, held_at(memory), price, budget, width)
         assert walks[0][best].tolist() == [walk.worth for walk in expected]
-        assert [pricing.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
+        assert [bound_routes.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
 
 
 def test_without_stops_there_is_no_best_walk() -> None:
     roads, best = Roads([], [], 3), np.empty(3, np.int32)
-    memory = pricing.near_memory(roads.arrays(), 3, 1)
-    assert pricing.longest_walks(roads.arrays(), memory, np.ones(3), 2, 4, room_for(4), best) == 0
+    memory = bound_routes.near_memory(roads.arrays(), 3, 1)
+    assert bound_routes.longest_walks(roads.arrays(), memory, np.ones(3), 2, 4, room_for(4), best) == 0
     assert best.tolist() == [-1, -1, -1]
 
 
@@ -276,11 +276,11 @@ def walked(draw: st.DrawFn) -> tuple[Roads, list[int]]:
 @settings(max_examples=150)
 def test_a_walk_learns_what_it_forgot_and_no_hex_beyond_the_way_between_two_visits(drawn: tuple[Roads, list[int]], rings: int) -> None:
     roads, stops = drawn
-    memory = pricing.near_memory(roads.arrays(), roads.n_hexes, rings)
+    memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, rings)
     before = held_at(memory)
     row = np.array(stops, np.int32)
     visits = np.ones(roads.n_hexes)
-    pricing.follow_walk(roads.arrays(), memory, row, visits)
+    bound_routes.follow_walk(roads.arrays(), memory, row, visits)
     assert visits.tolist() == [1 + count for count in visits_of(roads, before, stops)]
     expected, learnt, last = [set(held) for held in before], 0, dict[int, int]()
     for place, new in enumerate(earned(roads, before, stops)):
@@ -291,28 +291,28 @@ def test_a_walk_learns_what_it_forgot_and_no_hex_beyond_the_way_between_two_visi
                 for between in stops[last[h] + 1 : place]:
                     expected[between].add(h)
         last |= dict.fromkeys(roads.sheds[stops[place]], place)
-    assert pricing.remember_repeats(roads.arrays(), memory, row) == learnt
+    assert bound_routes.remember_repeats(roads.arrays(), memory, row) == learnt
     assert held_at(memory) == expected
     check_memory(roads, memory)
     assert max(visits_of(roads, held_at(memory), stops), default=0) <= 1
-    assert pricing.remember_repeats(roads.arrays(), memory, row) == 0
+    assert bound_routes.remember_repeats(roads.arrays(), memory, row) == 0
 
 
 def test_what_finds_no_colour_on_the_way_is_not_learnt() -> None:
     roads = roads_of(2, {(0, 1): 1}, [[FULL], list(range(FULL))], FULL + 1)
-    memory = pricing.near_memory(roads.arrays(), roads.n_hexes, 0)
+    memory = bound_routes.near_memory(roads.arrays(), roads.n_hexes, 0)
     there_and_back = np.array([0, 1, 0], np.int32)
-    assert pricing.remember_repeats(roads.arrays(), memory, there_and_back) == 0
+    assert bound_routes.remember_repeats(roads.arrays(), memory, there_and_back) == 0
     visits = np.zeros(roads.n_hexes)
-    pricing.follow_walk(roads.arrays(), memory, there_and_back, visits)
+    bound_routes.follow_walk(roads.arrays(), memory, there_and_back, visits)
     assert visits.tolist() == [1.0] * FULL + [2.0]
 
 
 def test_a_new_colour_brings_links_far_from_the_walk_up_to_date() -> None:
     """Hex 0 has colour 0 at stops 0 and 3; stop 1 has given that colour away, so that hex 0 changes it everywhere."""
     roads = roads_of(4, {(0, 1): 1, (0, 3): 1, (2, 1): 1}, [[0], [1], [2], [0]], 3)
-    memory = pricing.near_memory(roads.arrays(), 3, 0)
+    memory = bound_routes.near_memory(roads.arrays(), 3, 0)
     assert memory[0].tolist() == [0, 0, 0]
-    assert pricing.remember_repeats(roads.arrays(), memory, np.array([0, 1, 0], np.int32)) == 1
+    assert bound_routes.remember_repeats(roads.arrays(), memory, np.array([0, 1, 0], np.int32)) == 1
     assert held_at(memory) == [{0}, {0, 1}, {2}, {0}]
     check_memory(roads, memory)

@@ -11,11 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from owlbus.common.disclosure import (
+    LOWEST_MIN_COUNT,
+    MIN_COUNT,
+    Counts,
+    check_min_count,
+    hidden_cells,
+    is_small,
+)
+from owlbus.common.errors import DataError, PrivacyError
 from owlbus.demand import Demand
-from owlbus.errors import DataError, PrivacyError
-from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
-from owlbus.privacy import LOWEST_MIN_COUNT, MIN_COUNT, Counts, check_min_count, hidden_cells, is_small
+from owlbus.plan.limits import ServiceRule
 from owlbus.score import score_plan
 
 MEASURES = ("presence", "served", "direct")

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from owlbus import progress
-from owlbus.errors import UsageError
+from owlbus.common import progress
+from owlbus.common.errors import UsageError
 
 
 class Clock:

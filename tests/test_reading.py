@@ -11,17 +11,17 @@ import numpy as np
 import polars as pl
 import pytest
 
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import NightWindow
 from owlbus.demand import Demand, estimate_demand
 from owlbus.demand.estimate import check_files
-from owlbus.demand.weights import read_market_share, weigh
-from owlbus.errors import DataError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.demand.market_share import read_market_share, weigh
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.records import open_sources, read_batches, reading
-from owlbus.records.finding import find_files
-from owlbus.records.layout import find_layout
-from owlbus.records.masts import read_masts
-from owlbus.records.rules import MAX_COUNT
-from owlbus.units import NightWindow
+from owlbus.records.antennas import read_antennas
+from owlbus.records.schema import find_layout
+from owlbus.records.sources import find_files
+from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,7 +179,7 @@ def test_antennas_stand_for_positions_and_the_most_frequent_place_for_the_home(t
 )
 def test_a_table_of_antennas_must_place_each_once(tmp_path, text, message):
     with pytest.raises(DataError, match=rf"antennas\.csv: {message}$"):
-        read_masts(masts(tmp_path, text))
+        read_antennas(masts(tmp_path, text))
 
 
 def test_a_missing_table_of_market_shares_is_named(tmp_path):
@@ -190,7 +190,7 @@ def test_a_missing_table_of_market_shares_is_named(tmp_path):
 
 def test_a_missing_table_of_antennas_is_named(tmp_path):
     with pytest.raises(DataError, match=r"no\.csv: cannot be read as a table of antennas; give CSV or Parquet with antenna_id, lon, lat$"):
-        read_masts(tmp_path / "no.csv")
+        read_antennas(tmp_path / "no.csv")
 
 
 # times
@@ -206,7 +206,7 @@ def test_a_missing_table_of_antennas_is_named(tmp_path):
     ],
 )
 def test_the_long_form_of_a_time_is_read(text, clock):
-    from owlbus.records.times import NO_TIME, seconds
+    from owlbus.records.reading import NO_TIME, seconds
 
     expected = NO_TIME if clock is None else int((dt.datetime.fromisoformat(clock) - dt.datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001
     assert seconds("f", pl.Series("time", [text]), "Europe/London").tolist() == [expected]

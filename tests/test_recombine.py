@@ -11,14 +11,20 @@ import pytest
 from cities import LINK_M, city
 
 from owlbus.cli.app import run
-from owlbus.errors import UsageError
-from owlbus.limits import MaxSeconds, MaxSteps, RouteLimits, TargetGap
+from owlbus.common.errors import UsageError
 from owlbus.plan import Plan, Route, check_plan
-from owlbus.search import Case, Objective, Wishes, plan_routes, upper_bound
-from owlbus.search.chain import Chain
-from owlbus.search.exchange import exchange_tails, take_best_of
-from owlbus.search.listed import best_of_listing, listing_of
-from owlbus.search.recombine import Pool, best_choice
+from owlbus.plan.limits import RouteLimits
+from owlbus.search import (
+    Objective,
+    PlanConstraints,
+    Problem,
+    plan_routes,
+    upper_bound,
+)
+from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.exact import best_of_listing, listing_of
+from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
+from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +44,8 @@ def lattice(n=60, seed=3):
 
 def chain_of(network, demand, routes, limits, objective="served", n_routes=None):
     """A search that starts from routes."""
-    case = Case.build(network, demand)
-    chain = Chain(case, Objective.parse(objective), limits, n_routes or len(routes), np.random.default_rng(1))
+    problem = Problem.build(network, demand)
+    chain = AnnealingRun(problem, Objective.parse(objective), limits, n_routes or len(routes), np.random.default_rng(1))
     chain.load(Plan(tuple(Route(stops, f"N{k}") for k, stops in enumerate(routes)), network.fingerprint))
     return chain
 
@@ -50,7 +56,7 @@ def test_two_routes_that_must_exchange_tails_do():
     chain = chain_of(network, demand, [[0, 1, 2, 3, 4], [5, 6, 2, 7, 8]], limits, "direct")
     assert chain.value == 0
     assert sum(exchange_tails(chain, 1e-9) for _ in range(200))
-    assert chain.best_value == chain.case.total_value(chain.objective)
+    assert chain.best_value == chain.problem.total_value(chain.objective)
     ends = {frozenset((chain.route(k)[0], chain.route(k)[-1])) for k in range(2)}
     assert ends == {frozenset((0, 8)), frozenset((5, 4))}
 
@@ -62,7 +68,7 @@ def test_two_routes_merge_and_one_splits_where_that_serves_more():
     assert sum(exchange_tails(merged, 1e-9) for _ in range(200))
     assert max(merged.route(k).size for k in range(2)) == 5
     assert min(merged.route(k).size for k in range(2)) > 1, "the other is drawn anew"
-    assert merged.best_value == merged.case.total_value(merged.objective)
+    assert merged.best_value == merged.problem.total_value(merged.objective)
     split = chain_of(network, demand, [[0, 1, 2, 3, 4]], RouteLimits(), n_routes=2)
     assert any(exchange_tails(split, 1e9) for _ in range(200)), "hot enough to take any"
     a, b = sorted((split.route(k).tolist() for k in range(2)), key=lambda stops: stops[0])
@@ -74,16 +80,16 @@ def test_two_routes_merge_and_one_splits_where_that_serves_more():
 def test_what_exchanges_count_is_what_the_plan_is_worth_and_limits_hold(objective):
     network, demand = lattice()
     limits = RouteLimits(max_length_m=9_000, max_buses=9, headway_s=1_800, max_circuity=3.0)
-    case = Case.build(network, demand)
-    chain = Chain(case, Objective.parse(objective), limits, 5, np.random.default_rng(2))
+    problem = Problem.build(network, demand)
+    chain = AnnealingRun(problem, Objective.parse(objective), limits, 5, np.random.default_rng(2))
     for k in range(4):
         chain.construct(k)
     changes = sum(exchange_tails(chain, 1e9) for _ in range(150))
     assert changes > 3
     routes = tuple(Route(chain.route(k), f"N{k}") for k in range(5) if chain.route(k).size)
     plan = Plan(routes, network.fingerprint)
-    assert chain.value == case.value(plan, chain.objective)
-    assert chain.best_value == case.value(chain.best_plan(), chain.objective)
+    assert chain.value == problem.value(plan, chain.objective)
+    assert chain.best_value == problem.value(chain.best_plan(), chain.objective)
     assert check_plan(network, plan, limits) == ()
     assert check_plan(network, chain.best_plan(), limits) == ()
 
@@ -103,7 +109,7 @@ def test_a_route_of_the_pool_takes_the_place_of_a_worse_one_only_within_the_limi
     free = chain_of(network, demand, [[0, 1]], RouteLimits(max_circuity=9.0))
     take_best_of(free, pool)
     assert free.route(0).tolist() == better.tolist()
-    assert free.best_value == free.case.value(free.best_plan(), free.objective) > 0
+    assert free.best_value == free.problem.value(free.best_plan(), free.objective) > 0
     tight = chain_of(network, demand, [[0, 1]], RouteLimits(max_length_m=3_999, max_circuity=9.0))
     take_best_of(tight, pool)
     assert tight.route(0).tolist() == [0, 1]
@@ -120,7 +126,7 @@ def test_the_best_choice_of_a_pool_is_the_best_of_all_choices(objective):
     from itertools import combinations
 
     network, demand = lattice(40, seed=8)
-    case, goal, limits = Case.build(network, demand), Objective.parse(objective), RouteLimits(max_circuity=9.0, max_buses=4)
+    problem, goal, limits = Problem.build(network, demand), Objective.parse(objective), RouteLimits(max_circuity=9.0, max_buses=4)
     rng = np.random.default_rng(4)
     routes = []
     while len(routes) < 9:
@@ -137,10 +143,10 @@ def test_the_best_choice_of_a_pool_is_the_best_of_all_choices(objective):
         Plan(tuple(Route(stops, f"N{k}") for k, stops in enumerate(chosen)), network.fingerprint) for chosen in combinations(pool.routes, 3)
     ]
     plans = [plan for plan in plans if not check_plan(network, plan, limits)]
-    found = best_choice(case, goal, limits, 3, pool, plans[0])
-    assert case.value(found, goal) == max(case.value(plan, goal) for plan in plans)
-    listing = listing_of(case, goal, limits, pool.routes)
-    assert best_of_listing(listing, 3, limits).bound_units == case.value(found, goal)
+    found = best_choice(problem, goal, limits, 3, pool, plans[0])
+    assert problem.value(found, goal) == max(problem.value(plan, goal) for plan in plans)
+    listing = listing_of(problem, goal, limits, pool.routes)
+    assert best_of_listing(listing, 3, limits).bound_quanta == problem.value(found, goal)
 
 
 def test_without_transfers_a_small_city_is_solved_and_proven():
@@ -148,7 +154,7 @@ def test_without_transfers_a_small_city_is_solved_and_proven():
     limits = RouteLimits(max_length_m=4 * LINK_M, max_circuity=9.0)
     found = plan_routes(network, demand, 2, limits=limits, objective="direct", stop_when=[MaxSteps(2_000)], bound_steps=1)
     assert found.gap == 0
-    assert found.value_units == 20 * 1024
+    assert found.value_quanta == 20 * 1024
 
 
 def test_the_solver_prints_nothing(capfd):
@@ -164,10 +170,10 @@ def test_a_result_has_its_bound_and_gap_and_no_plan_above_it():
     without, found, again = runs
     assert (without.bound_share, without.gap) == (None, None)
     assert without.plan.equals(found.plan), "the bound leaves the search alone"
-    assert found.bound_units == again.bound_units
-    assert found.bound_units == upper_bound(Case.build(network, demand), 2, limits=limits, steps=25, seconds=1e9).bound_units
+    assert found.bound_quanta == again.bound_quanta
+    assert found.bound_quanta == upper_bound(Problem.build(network, demand), 2, limits=limits, steps=25, seconds=1e9).bound_quanta
     assert found.share <= found.bound_share < 1
-    assert found.gap == found.bound_units / found.value_units - 1
+    assert found.gap == found.bound_quanta / found.value_quanta - 1
     assert all(later.bound_share <= earlier.bound_share for earlier, later in pairwise(found.trace))
     assert found.trace[-1].bound_share == found.bound_share
 
@@ -177,9 +183,11 @@ def test_the_bound_holds_for_fixed_routes_that_break_the_limits_of_a_route():
     network, demand = city(6, line, {(0, 5): 9.0, (1, 2): 1.0})
     whole = Plan((Route([0, 1, 2, 3, 4, 5], "old"),), network.fingerprint)
     limits = RouteLimits(max_length_m=1_000, max_ride_s=200, max_stops=2)
-    found = plan_routes(network, demand, 1, limits=limits, wishes=Wishes(fixed=whole), stop_when=[MaxSteps(100)], bound_steps=3)
+    found = plan_routes(
+        network, demand, 1, limits=limits, constraints=PlanConstraints(fixed=whole), stop_when=[MaxSteps(100)], bound_steps=3
+    )
     assert found.share == 1.0
-    assert found.bound_units >= found.value_units
+    assert found.bound_quanta >= found.value_quanta
 
 
 def test_a_search_ends_at_its_target_gap():

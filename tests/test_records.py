@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError
 from owlbus.records import open_sources, outline_of_records, read_batches, reading
-from owlbus.records.files import rejected_rows, restricted_file
-from owlbus.records.layout import COLUMNS, find_layout
-from owlbus.records.rules import BY_CODE, FIRST_KEPT, REJECT, RULES
+from owlbus.records.reading import NO_TIME, seconds
+from owlbus.records.rejected import rejected_rows, restricted_file
+from owlbus.records.schema import COLUMNS, find_layout
 from owlbus.records.subscribers import NOBODY, Subscribers
-from owlbus.records.times import NO_TIME, seconds
+from owlbus.records.validation import BY_CODE, FIRST_KEPT, REJECT, RULES
 
 if TYPE_CHECKING:
     from pathlib import Path

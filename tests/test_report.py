@@ -16,28 +16,46 @@ import pytest
 
 import owlbus.report
 from owlbus.cli.app import run
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand
-from owlbus.errors import DataError, UsageError
 from owlbus.evidence import compare_plans
-from owlbus.hexgrid import HexGrid
-from owlbus.limits import MaxSeconds, MaxSteps, NoGain, Snapshot, TargetGap
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, WalkRule
 from owlbus.pipeline import Study, score_study, write_run
-from owlbus.pipeline.reports import beside_first, comparison_contents, read_contents
+from owlbus.pipeline.report_content import beside_first, comparison_contents, read_contents
+from owlbus.pipeline.rundir import (
+    RunRecord,
+    check_run,
+    describe_run,
+    open_run_dir,
+    read_run,
+)
 from owlbus.plan import Plan, Route
-from owlbus.plot.ink import HEX_COLOURS, ROUTE_COLOURS
-from owlbus.privacy import MIN_COUNT
-from owlbus.report import LANGUAGES, Content, Told, report_html, write_report
-from owlbus.report.charts import Curve, line_chart, number_chart
-from owlbus.report.ending import ending_text
-from owlbus.report.layers import hex_data, map_data, people_classes
-from owlbus.report.missing import missing_rows
+from owlbus.plot.style import HEX_COLOURS, ROUTE_COLOURS
+from owlbus.report import (
+    LANGUAGES,
+    Content,
+    PlanContent,
+    report_html,
+    write_report,
+)
+from owlbus.report.end_reason import ending_text
+from owlbus.report.map_data import hex_data, map_data, people_classes
 from owlbus.report.page import script_json
-from owlbus.report.tables import setting_rows
-from owlbus.report.words import read_asset, read_words
-from owlbus.rundir import RunRecord, check_run, describe_run, open_run_dir, read_run
+from owlbus.report.svg_charts import Curve, line_chart, number_chart
+from owlbus.report.table_rows import setting_rows
+from owlbus.report.translations import read_asset, read_translations
+from owlbus.report.unserved import missing_rows
 from owlbus.sample import sample_city
 from owlbus.search.result import INTERRUPTED
+from owlbus.search.stopping import (
+    MaxSeconds,
+    MaxSteps,
+    NoGain,
+    Snapshot,
+    TargetGap,
+)
 
 EVIL = '</script><img src=x onerror="alert(1)">&amp;'
 VOID = {"meta", "link", "input", "img", "br", "hr"}
@@ -80,7 +98,7 @@ def content(study: Study) -> Content:
     best = plan_of(network, (0, last), (last // 2, 0), names=("N<b>1</b>", "N2"))
     old = plan_of(network, (last // 3, last))
     told, other = (
-        Told(name, plan, score_study(study, plan, name).card.to_dict()) for name, plan in (("this plan", best), ("routes 2013", old))
+        PlanContent(name, plan, score_study(study, plan, name).card.to_dict()) for name, plan in (("this plan", best), ("routes 2013", old))
     )
     about = describe_run(
         RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), "the limit of 300 moves was reached")
@@ -171,7 +189,7 @@ def test_no_language_but_these(content: Content) -> None:
 
 
 def test_both_languages_say_the_same_things() -> None:
-    tables = [read_words(language).table for language in LANGUAGES]
+    tables = [read_translations(language).table for language in LANGUAGES]
     assert tables[0].keys() == tables[1].keys()
     assert tables[0]["js"].keys() == tables[1]["js"].keys()
     for key in tables[0].keys() - {"names", "places", "days", "js"}:
@@ -181,14 +199,14 @@ def test_both_languages_say_the_same_things() -> None:
 
 
 def test_every_word_of_the_script_and_the_template_exists() -> None:
-    table = read_words("en").table
+    table = read_translations("en").table
     assert set(re.findall(r"\bsay\.(\w+)\b", read_asset("report.js"))) <= table["js"].keys()
     assert set(re.findall(r't\("([\w.]+[\w])"', read_asset("report.html.j2"))) <= table.keys()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_shows_the_numbers_of_the_scorecard(content: Content, language: str) -> None:
-    card, words = content.best.card, read_words(language)
+    card, words = content.best.card, read_translations(language)
     texts = parsed(report_html(content, language)).texts
     for share in (card["presence"]["share"], card["served"]["share"], card["direct"]["share"]):
         assert words.percent(share) in texts
@@ -200,7 +218,7 @@ def test_the_page_shows_the_numbers_of_the_scorecard(content: Content, language:
 
 
 def test_the_heading_says_what_is_synthetic_and_what_is_not(content: Content) -> None:
-    said = read_words("en")("synthetic.text")
+    said = read_translations("en")("synthetic.text")
     assert said in report_html(content)
     assert said not in report_html(replace(content, is_synthetic=False))
 
@@ -217,7 +235,7 @@ def test_every_sentence_is_said_somewhere() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py")) + read_asset("report.html.j2")
     whole = set(re.findall(r"[\"']([\w.]+)[\"']", code))
     begun = re.findall(r'f"([a-z]\w*\.[\w.]*)\{', code) + re.findall(r't\("([\w.]+\.)" ~', code)
-    table = read_words("en").table
+    table = read_translations("en").table
     assert [key for key in table.keys() - {"names", "places", "days", "js"} - whole if not key.startswith(tuple(begun))] == []
     script = read_asset("report.js")
     assert [key for key in table["js"] if not re.search(rf'\bsay\.{key}\b|"{key}"', script)] == []
@@ -234,7 +252,7 @@ def test_every_sentence_is_said_somewhere() -> None:
     ],
 )
 def test_the_page_says_when_a_hexagon_is_within_the_walk(content: Content, rule: WalkRule | str, key: str, language: str) -> None:
-    words = read_words(language)
+    words = read_translations(language)
     told = replace(content.best, card={**content.best.card, "walk_rule": str(rule)})
     radius = f"{content.network.grid.radius_m:.0f}"
     expected = words(f"method.presence.{key}", radius=radius, walk="500", share=words.percent(0.5))
@@ -243,11 +261,11 @@ def test_the_page_says_when_a_hexagon_is_within_the_walk(content: Content, rule:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_tells_one_route_no_change_and_given_streets_from_the_usual(content: Content, language: str) -> None:
-    words, city = read_words(language), sample_city("seoul")
+    words, city = read_translations(language), sample_city("seoul")
     network = replace(content.network, source="tables")
     alone = Plan(content.best.plan.routes[:1], network.fingerprint)
     card = {**content.best.card, "rule": {**content.best.card["rule"], "max_transfers": 0}, "routes": content.best.card["routes"][:1]}
-    told = replace(content, best=Told("plan", alone, card), reference=None, network=network, city=city)
+    told = replace(content, best=PlanContent("plan", alone, card), reference=None, network=network, city=city)
     texts = parsed(report_html(told, language)).texts
     assert words("title.city.one", city=words.name("seoul")) in texts
     assert words("key.served.note0", trips=words.number(card["served"]["denominator"])) in texts
@@ -257,13 +275,13 @@ def test_the_page_tells_one_route_no_change_and_given_streets_from_the_usual(con
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", ["routes", "fleet", "km", "headway"])
 def test_a_sweep_of_a_city_is_called_after_it(content: Content, kind: str, language: str) -> None:
-    words = read_words(language)
+    words = read_translations(language)
     html = report_html(replace(content, sweep=swept(kind, None), city=sample_city("seoul")), language)
     assert words(f"title.sweep.{kind}.city", city=words.name("seoul")) in parsed(html).texts
 
 
 def test_a_plan_that_is_worth_nothing_lies_without_end_below_its_bound() -> None:
-    assert [read_words(language).gap(0.0, 0.3) for language in LANGUAGES] == ["without end", "끝없음"]
+    assert [read_translations(language).gap(0.0, 0.3) for language in LANGUAGES] == ["without end", "끝없음"]
 
 
 SNAPSHOT = Snapshot(600_000, 600_000, 99.0, 0.8, 0.816)
@@ -282,15 +300,15 @@ REASONS = {
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_way_that_a_search_ends_is_told_in_the_reader_s_language_with_its_figures(reason: str, language: str) -> None:
-    words = read_words(language)
+    words = read_translations(language)
     told = ending_text(reason, words)
     assert told != words("ended.other", reason=reason)
     assert [number for number in REASONS[reason] if number not in told] == []
 
 
 def test_the_reason_of_a_limit_that_a_user_wrote_is_told_as_it_stands() -> None:
-    assert ending_text("the kettle boils", read_words("en")) == "Why the search ended: the kettle boils."
-    assert ending_text("the kettle boils", read_words("ko")) == "탐색이 끝난 이유: the kettle boils."
+    assert ending_text("the kettle boils", read_translations("en")) == "Why the search ended: the kettle boils."
+    assert ending_text("the kettle boils", read_translations("ko")) == "탐색이 끝난 이유: the kettle boils."
 
 
 def test_the_page_says_how_the_search_ended(content: Content) -> None:
@@ -299,7 +317,7 @@ def test_the_page_says_how_the_search_ended(content: Content) -> None:
 
 
 def test_the_map_holds_classes_and_no_count(content: Content) -> None:
-    data = hex_data(content, read_words("en"))
+    data = hex_data(content, read_translations("en"))
     assert [len(row) for row in data["classes"]] == [content.network.grid.n_hexes] * 6
     assert set("".join(data["classes"])) <= set("012345")
     for row, people in zip(data["classes"], [content.demand.presence_by_hex(), *content.demand.presence_by_hour()], strict=True):
@@ -326,7 +344,7 @@ def test_hidden_counts_read_as_not_shown(study: Study) -> None:
     few = Demand(study.grid.n_hexes, origin=[0], destination=[study.grid.n_hexes - 1], trips=[3.0])
     plan = plan_of(study.network, (0, study.network.n_stops - 1))
     card = score_study(Study(study.grid, few, study.network), plan, "few").card.to_dict()
-    html = report_html(Content(study.network, few, Told("few", plan, card)))
+    html = report_html(Content(study.network, few, PlanContent("few", plan, card)))
     assert "not shown" in parsed(html).texts
     assert data_of(html)["routes"][0]["card"]["boardings_trips"] is None
 
@@ -335,11 +353,11 @@ def test_files_lose_their_folders(content: Content) -> None:
     html = report_html(content)
     assert "calls.csv" in html
     assert "someone" not in html
-    assert setting_rows({"a": {"b": None, "c": [r"C:\x\y.csv", 2]}}, read_words("en")) == [("a.b", "none"), ("a.c", "y.csv, 2")]
+    assert setting_rows({"a": {"b": None, "c": [r"C:\x\y.csv", 2]}}, read_translations("en")) == [("a.b", "none"), ("a.c", "y.csv, 2")]
 
 
 def test_the_busiest_places_left_out_come_first(content: Content) -> None:
-    rows = missing_rows(content, read_words("en"))
+    rows = missing_rows(content, read_translations("en"))
     people = [float(row["cells"][0].replace(",", "")) for row in rows]
     assert people == sorted(people, reverse=True)
     assert all(count % 10 == 0 for count in people)
@@ -351,13 +369,13 @@ def test_the_busiest_places_left_out_come_first(content: Content) -> None:
 
 def test_a_plan_without_routes_has_a_report(study: Study) -> None:
     plan = Plan((), study.network.fingerprint)
-    html = report_html(Content(study.network, study.demand, Told("none", plan, score_study(study, plan, "none").card.to_dict())))
+    html = report_html(Content(study.network, study.demand, PlanContent("none", plan, score_study(study, plan, "none").card.to_dict())))
     assert data_of(html)["routes"] == []
 
 
 def test_a_report_of_the_largest_page_stays_small(content: Content) -> None:
-    page = len(report_html(content).encode()) - len(script_json(map_data(content, read_words("en"))).encode())
-    per_hex = len(script_json(hex_data(content, read_words("en"))).encode()) / content.network.grid.n_hexes
+    page = len(report_html(content).encode()) - len(script_json(map_data(content, read_translations("en"))).encode())
+    per_hex = len(script_json(hex_data(content, read_translations("en"))).encode()) / content.network.grid.n_hexes
     assert page + 1252 * per_hex < 600_000
 
 
@@ -391,7 +409,7 @@ def compared(study: Study, content: Content) -> Content:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_comparison_shows_every_measure_and_the_42_percent_beside_people_only(compared: Content, language: str) -> None:
-    html, words = report_html(compared, language), read_words(language)
+    html, words = report_html(compared, language), read_translations(language)
     side = html[html.index('id="side"') : html.index("</table>", html.index('id="side"'))]
     rows = re.findall(r"<tr class=.*?</tr>", side, flags=re.DOTALL)
     assert [row for row in rows if words.percent(0.42, 0) in row] == rows[:1]
@@ -402,7 +420,7 @@ def test_a_comparison_shows_every_measure_and_the_42_percent_beside_people_only(
 
 
 def test_a_comparison_tells_who_gains_and_who_loses_by_hour_and_district(compared: Content) -> None:
-    texts, words = parsed(report_html(compared)).texts, read_words("en")
+    texts, words = parsed(report_html(compared)).texts, read_translations("en")
     assert compared.comparison is not None
     change = compared.comparison["differences"]["plan"]
     for rows in (change["by_hour"], change["by_district"]):
@@ -449,7 +467,7 @@ def swept(kind: str, bound: float | None) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["routes", "fleet", "km", "headway"])
 def test_a_sweep_shows_its_curve_and_what_a_further_step_brings(content: Content, kind: str, language: str) -> None:
     html = report_html(replace(content, sweep=swept(kind, None)), language)
-    words = read_words(language)
+    words = read_translations(language)
     assert words("sweep.knee", at="2", step=words(f"sweep.step.{kind}"), before="20.00", after="5.00") in parsed(html).texts
     assert words("sweep.kneemark", at="2") in html
     assert words("sweep.curve.bound") not in html

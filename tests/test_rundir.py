@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from owlbus.errors import DataError, UsageError
-from owlbus.rundir import RUN_FILE, RunRecord, check_run, open_run_dir, read_run, to_json_bytes
+from owlbus.common.errors import DataError, UsageError
+from owlbus.pipeline.rundir import (
+    RUN_FILE,
+    RunRecord,
+    check_run,
+    open_run_dir,
+    read_run,
+    to_json_bytes,
+)
 
 RECORD = RunRecord("plan", settings={"routes": 9}, seed=7, timings_s={"search": 1.23456})
 
@@ -126,7 +133,7 @@ def test_two_runs_into_one_folder_are_refused(tmp_path: Path) -> None:
 
 def test_a_killed_run_does_not_block_the_next(tmp_path: Path) -> None:
     code = (
-        "import os, sys\nfrom owlbus.rundir import open_run_dir\n"
+        "import os, sys\nfrom owlbus.pipeline.rundir import open_run_dir\n"
         "with open_run_dir(sys.argv[1]) as run:\n    run.write_bytes('plan.geojson', b'half')\n    os._exit(9)\n"
     )
     root = Path(__file__).resolve().parent.parent

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import estimate_demand
-from owlbus.errors import DataError, UsageError
 from owlbus.plan import read_plan
 from owlbus.sample import (
     CALL_COLUMNS,
@@ -27,7 +27,7 @@ from owlbus.sample import (
     TAXI_COLUMNS,
     TAXI_DIRT,
     City,
-    Places,
+    CityPlaces,
     SynthSettings,
     build_city,
     read_city,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.network import Network
 
 SMALL = SynthSettings(n_calls=3_000, n_taxi=700, seed=5)
@@ -125,9 +125,9 @@ def test_a_folder_without_city_files_is_refused(tmp_path: Path) -> None:
 
 def test_places_need_positive_weights_and_equal_columns() -> None:
     with pytest.raises(DataError, match=r"weight must be above 0, got nan for 'b' \(1 such\)"):
-        Places(("a", "b"), [1, 2], [1, 2], [1, float("nan")])
+        CityPlaces(("a", "b"), [1, 2], [1, 2], [1, float("nan")])
     with pytest.raises(DataError, match="one position and weight each, got 2 names and 1 positions"):
-        Places(("a", "b"), [1], [1], [1])
+        CityPlaces(("a", "b"), [1], [1], [1])
 
 
 def write_tables(city: City, folder: Path) -> None:
@@ -146,7 +146,7 @@ def write_tables(city: City, folder: Path) -> None:
         (folder / f"{name}.csv").write_text("\n".join([head, *(",".join(map(str, line)) for line in lines)]) + "\n")
 
 
-def rows(places: Places, scale: float) -> list[tuple[str, float, float, float]]:
+def rows(places: CityPlaces, scale: float) -> list[tuple[str, float, float, float]]:
     """Return places as rows."""
     return list(zip(places.names, places.lon.tolist(), places.lat.tolist(), (places.weight * scale).tolist(), strict=True))
 

@@ -13,14 +13,14 @@ from cities import LINK_M, city, slow_rides
 from hypothesis import given, settings
 from test_coverage import cases
 
+from owlbus.common.errors import DataError
 from owlbus.demand import Demand
-from owlbus.errors import DataError
-from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
+from owlbus.plan.limits import ServiceRule
 from owlbus.score import Measure, score_plan, share_interval
 
 if TYPE_CHECKING:
-    from owlbus.search import Case
+    from owlbus.search import Problem
 
 CROSS = [(0, 1), (1, 2), (3, 1), (1, 4)]
 
@@ -100,11 +100,11 @@ def test_hours_and_weekdays_and_groups_add_up_to_the_whole():
 
 @given(cases())
 @settings(max_examples=40, deadline=None)
-def test_riders_take_their_fastest_ride_and_all_served_trips_are_carried(case):
-    case, plan = case
-    best = slow_rides(case, plan)
-    network = case.network
-    trips = {(o, d): w for o, d, w in zip(*_pairs(case), strict=True) if best.get((o, d), np.inf) <= _limit(case, o, d)}
+def test_riders_take_their_fastest_ride_and_all_served_trips_are_carried(problem):
+    problem, plan = problem
+    best = slow_rides(problem, plan)
+    network = problem.network
+    trips = {(o, d): w for o, d, w in zip(*_pairs(problem), strict=True) if best.get((o, d), np.inf) <= _limit(problem, o, d)}
     rows = {"night": [0], "hour": [24], "origin": [0], "destination": [1], "trips": [0.0]}
     if trips:
         rows = {
@@ -115,22 +115,22 @@ def test_riders_take_their_fastest_ride_and_all_served_trips_are_carried(case):
             "trips": list(trips.values()),
         }
     demand = Demand.from_rows(network.grid.n_hexes, rows, grid=network.grid.fingerprint)
-    card = score_plan(network, demand, plan, rule=case.rule)
+    card = score_plan(network, demand, plan, rule=problem.rule)
     total = sum(trips.values())
     assert card.coverage.served.numerator == total
     assert sum(route.boardings_trips for route in card.routes) == total
     seconds = sum(w * best[pair] for pair, w in trips.items())
-    penalties = sum(route.transfers_trips for route in card.routes) * case.rule.transfer_s
+    penalties = sum(route.transfers_trips for route in card.routes) * problem.rule.transfer_s
     assert card.mean_ride_s * total == pytest.approx(seconds - penalties)
 
 
-def _pairs(case: Case):
-    rows, columns = np.nonzero(case.weight)
-    return case.hexes[rows], case.hexes[columns], case.weight[rows, columns] / 1024
+def _pairs(problem: Problem):
+    rows, columns = np.nonzero(problem.weight)
+    return problem.hexes[rows], problem.hexes[columns], problem.weight[rows, columns] / 1024
 
 
-def _limit(case: Case, o: int, d: int) -> float:
-    return float(case.limit_s[case.row_of[o], case.row_of[d]])
+def _limit(problem: Problem, o: int, d: int) -> float:
+    return float(problem.limit_s[problem.row_of[o], problem.row_of[d]])
 
 
 def test_small_counts_are_hidden_with_the_share_they_make():

@@ -16,19 +16,19 @@ from cities import LINK_M, LINK_S, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.errors import DataError, InfeasibleError, UsageError
-from owlbus.limits import MaxSeconds, MaxSteps, NoGain, RouteLimits, TargetGap
+from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.plan import Plan, Route, check_plan
-from owlbus.search import Case, Objective, Wishes, plan_routes
-from owlbus.search.apart import Asked, search_one
-from owlbus.search.warm import packed_case
+from owlbus.plan.limits import RouteLimits
+from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
+from owlbus.search.parallel import SearchTask, packed_problem, search_one
+from owlbus.search.stopping import MaxSeconds, MaxSteps, NoGain, TargetGap
 
 LADDER = [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
 
 
 def optimum(network, demand, n_routes, limits, objective):
     """Best value over all sets of simple routes within the limits, by trying each."""
-    case = Case.build(network, demand)
+    problem = Problem.build(network, demand)
     graph = nx.Graph([(a, int(b)) for a in range(network.n_stops) for b in network.link_to[slice(*network.link_indptr[a : a + 2])]])
     routes = [
         Route(path, "-".join(map(str, path)))
@@ -39,7 +39,7 @@ def optimum(network, demand, n_routes, limits, objective):
     fitting = [route for route in routes if not check_plan(network, Plan((route,), network.fingerprint), limits)]
     return max(
         (
-            case.value(plan, objective)
+            problem.value(plan, objective)
             for n in range(1, n_routes + 1)
             for chosen in combinations(fitting, n)
             if not check_plan(network, plan := Plan(chosen, network.fingerprint), limits)
@@ -63,8 +63,8 @@ def test_the_search_finds_the_optimum_of_a_tiny_city(trips, n_routes, objective,
     steps = 40_000 if objective == "travel_time" else 6_000  # half of them go to served trips, and moves on one route to half a block
     result = plan_routes(network, demand, n_routes, limits=limits, objective=objective, stop_when=[MaxSteps(steps)])
     assert check_plan(network, result.plan, limits) == ()
-    assert result.value_units == Case.build(network, demand).value(result.plan, result.objective)
-    assert result.value_units == optimum(network, demand, n_routes, limits, result.objective)
+    assert result.value_quanta == Problem.build(network, demand).value(result.plan, result.objective)
+    assert result.value_quanta == optimum(network, demand, n_routes, limits, result.objective)
 
 
 def test_a_step_limit_and_a_seed_fix_the_plan():
@@ -75,7 +75,7 @@ def test_a_step_limit_and_a_seed_fix_the_plan():
     limits = RouteLimits(max_length_m=6_000, max_buses=6)
     runs = [plan_routes(network, demand, 3, limits=limits, stop_when=[MaxSteps(3_001)], seed=4) for _ in range(2)]
     assert runs[0].plan.equals(runs[1].plan)
-    assert (runs[0].value_units, runs[0].steps) == (runs[1].value_units, runs[1].steps)
+    assert (runs[0].value_quanta, runs[0].steps) == (runs[1].value_quanta, runs[1].steps)
     assert check_plan(network, runs[0].plan, limits) == ()
 
 
@@ -95,7 +95,7 @@ def test_two_routes_beat_what_greedy_takes_first():
     network, demand = city(6, links, trips)
     limits = RouteLimits(max_length_m=2 * LINK_M)
     result = plan_routes(network, demand, 2, limits=limits, objective="direct", stop_when=[MaxSteps(4_000)])
-    assert result.value_units == optimum(network, demand, 2, limits, Objective(1, 0, 0))
+    assert result.value_quanta == optimum(network, demand, 2, limits, Objective(1, 0, 0))
 
 
 def test_more_routes_than_are_useful_leave_the_served_trips_whole():
@@ -106,7 +106,7 @@ def test_more_routes_than_are_useful_leave_the_served_trips_whole():
 def test_no_demand_gives_a_plan_that_serves_nothing():
     network, demand = city(3, [(0, 1), (1, 2)], {})
     result = plan_routes(network, demand, 1, stop_when=[MaxSteps(100)])
-    assert (result.value_units, result.share) == (0, 0.0)
+    assert (result.value_quanta, result.share) == (0, 0.0)
 
 
 def test_presence_counts_people_once():
@@ -179,24 +179,24 @@ def test_a_plan_to_go_on_from_must_begin_with_the_fixed_routes():
     network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 1.0})
     fixed, begin = (Plan((Route(stops, "A"),), network.fingerprint) for stops in ([0, 1], [2, 3]))
     with pytest.raises(UsageError, match="one where its first routes are not the fixed ones; begin anew"):
-        plan_routes(network, demand, 2, wishes=Wishes(fixed=fixed), begin=begin, stop_when=[MaxSteps(10)])
+        plan_routes(network, demand, 2, constraints=PlanConstraints(fixed=fixed), begin=begin, stop_when=[MaxSteps(10)])
 
 
 def test_more_trips_between_two_hexes_than_whole_numbers_hold_are_refused():
     for back in (0.5, 2_097_151.0, 9e9):
         network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5, (1, 0): back})
         with pytest.raises(DataError, match=r"trips between two hexes must stay below 2,097,152 a night, got [\d,]+; use a larger unit"):
-            Case.build(network, demand)
+            Problem.build(network, demand)
     network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5})
-    assert Case.build(network, demand).total_trips_units == 2_147_483_136
+    assert Problem.build(network, demand).total_trips_units == 2_147_483_136
 
 
 def test_a_plan_that_serves_nobody_is_no_share_of_its_bound():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     found = plan_routes(network, demand, 1, stop_when=[MaxSteps(10)], bound_steps=1)
-    assert replace(found, value_units=0).gap == float("inf")
-    assert replace(found, value_units=0, bound_units=0).gap == 0.0
-    assert replace(found, bound_units=None).gap is None
+    assert replace(found, value_quanta=0).gap == float("inf")
+    assert replace(found, value_quanta=0, bound_quanta=0).gap == 0.0
+    assert replace(found, bound_quanta=None).gap is None
 
 
 def test_a_city_of_one_stop_has_no_route():
@@ -208,7 +208,7 @@ def test_a_city_of_one_stop_has_no_route():
 def test_demand_between_parts_that_no_road_joins_is_never_served():
     network, demand = city(6, [(0, 1), (1, 2), (3, 4), (4, 5)], {(0, 2): 3.0, (3, 5): 2.0, (0, 5): 50.0, (4, 1): 50.0})
     result = plan_routes(network, demand, 3, stop_when=[MaxSteps(2_000)])
-    assert result.value_units == 5 * 1024
+    assert result.value_quanta == 5 * 1024
     assert check_plan(network, result.plan, RouteLimits()) == ()
 
 
@@ -218,7 +218,7 @@ def test_ties_are_broken_alike_each_time():
     network, demand = city(5, arms, {(0, arm): 1.0 for arm in range(1, 5)})
     limits = RouteLimits(max_length_m=LINK_M)
     runs = [plan_routes(network, demand, 1, limits=limits, stop_when=[MaxSteps(400)], seed=9) for _ in range(3)]
-    assert {run.value_units for run in runs} == {1024}
+    assert {run.value_quanta for run in runs} == {1024}
     assert len({tuple(run.plan.routes[0].stops.tolist()) for run in runs}) == 1
 
 
@@ -234,16 +234,16 @@ def test_starts_in_other_processes_find_the_best_of_what_each_finds_alone():
         ]
     alone = [
         search_one(
-            packed_case(Case.build(network, demand), demand),
-            Asked(Objective(), asked["limits"], Wishes(), 3, (MaxSteps(3_001),), 4),
+            packed_problem(Problem.build(network, demand), demand),
+            SearchTask(Objective(), asked["limits"], PlanConstraints(), 3, (MaxSteps(3_001),), 4),
             stream,
         )
         for stream in np.random.default_rng(4).spawn(2)
     ]
     for result in apart:
-        assert result.value_units == max(one.value_units for one in alone)
-        assert result.value_units == Case.build(network, demand).value(result.plan, result.objective) <= result.bound_units
-        assert result.plan.equals(max(alone, key=lambda one: one.value_units).plan)
+        assert result.value_quanta == max(one.value_quanta for one in alone)
+        assert result.value_quanta == Problem.build(network, demand).value(result.plan, result.objective) <= result.bound_quanta
+        assert result.plan.equals(max(alone, key=lambda one: one.value_quanta).plan)
         assert (result.steps, result.evaluations) == (6_002, sum(one.evaluations for one in alone))
 
 

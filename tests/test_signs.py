@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owlbus.cli.app import run
-from owlbus.errors import DataError
+from owlbus.common.errors import DataError
+from owlbus.common.text import escaped, shown, visible, visible_lines
 from owlbus.plan import Route
-from owlbus.signs import escaped, shown, visible, visible_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

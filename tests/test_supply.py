@@ -42,8 +42,8 @@ def test_the_lock_holds_a_version_of_every_dependency_within_its_bounds() -> Non
     lines = (CI / "requirements.lock").read_text(encoding="utf-8").splitlines()
     locked = dict(line.split("==") for line in lines if not line.startswith("#"))
     held = {canonicalize_name(name): version for name, version in locked.items()}
-    bench = {"duckdb", "polars-h3"}  # the tests need neither
-    asked = {canonicalize_name(need.name): need.specifier for need in requirements() if need.name not in bench}
+    workspace = {"duckdb", "polars-h3"}  # the tests need neither
+    asked = {canonicalize_name(need.name): need.specifier for need in requirements() if need.name not in workspace}
     assert [name for name, bounds in asked.items() if name not in held or held[name] not in bounds] == [], "run .ci/run lock"
 
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from owlbus.demand.report import FileLedger
+from owlbus.common.units import NightWindow
+from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
-from owlbus.hexgrid import HexGrid
-from owlbus.kernels.tally import straight_line_m
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.kernels.count_records import straight_line_m
 from owlbus.records.reading import Numbers
-from owlbus.units import NightWindow
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
 HERE, THERE = (30.30, 59.93), (30.35, 59.95)
@@ -36,7 +36,7 @@ class Told(Tally):
         return self.hexes
 
 
-class Ledger(FileLedger):
+class Ledger(FileRowCounts):
     """A ledger that needs no file."""
 
     def add(self, batch, rules, grid):

@@ -12,11 +12,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from owlbus.common.errors import DataError
 from owlbus.demand import estimate_demand
-from owlbus.errors import DataError
-from owlbus.hexgrid import HexGrid
-from owlbus.kernels.texts import NO_TIME, SKIP, TIME, count_lines, parse_rows
-from owlbus.records import open_sources, read_batches, reading, texts
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.kernels.parse_csv import (
+    NO_TIME,
+    SKIP,
+    TIME,
+    count_lines,
+    parse_rows,
+)
+from owlbus.records import fast_csv, open_sources, read_batches, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +90,7 @@ def test_a_plain_text_is_read_as_all_texts_are(
     text = (("\ufeff" if mark else "") + end.join([HEADER, *lines]) + (end if last else "")).encode()
     path.write_bytes(text if pack is None else pa.compress(text, pack, asbytes=True))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(texts, "CHUNK_BYTES", chunk)
+        patch.setattr(fast_csv, "CHUNK_BYTES", chunk)
         quick = everything(path)
         patch.setattr(reading, "is_plain", lambda source: False)  # noqa: ARG005
         assert quick == everything(path)
@@ -95,15 +101,15 @@ def test_a_quote_anywhere_sends_the_whole_file_the_way_of_all_texts(line: str, p
     path = tmp_path / "calls.csv"
     path.write_text("\n".join([HEADER, *["2000-01-01 00:00:00,0.0,0.0,x,,"] * 9, line]) + "\n")
     with open_sources([path]) as (source,):
-        assert texts.is_plain(source) is plain
+        assert fast_csv.is_plain(source) is plain
 
 
 def rows_of(text: str, path: Path) -> tuple[list[int], list[float]]:
     """Seconds and longitudes that the quick parser itself reads."""
     path.write_text(text)
     with open_sources([path]) as (source,):
-        assert texts.is_plain(source)
-        (rows,) = texts.read_texts(source)
+        assert fast_csv.is_plain(source)
+        (rows,) = fast_csv.read_texts(source)
         assert rows is not None
         parsed = rows.parsed()
     assert parsed is not None
@@ -123,7 +129,7 @@ def test_layouts_that_need_more_than_places_and_times_are_left_to_polars(header:
     path = tmp_path / "calls.csv"
     path.write_text(f"{header}\n2013-03-02 01:10:00,30.3,59.9,30.3,59.9,a\n"[: None if "sub" in header else -3] + "\n")
     with open_sources([path]) as (source,):
-        assert not texts.is_plain(source)
+        assert not fast_csv.is_plain(source)
 
 
 def test_rejected_lines_of_a_plain_text_keep_their_words(tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ def test_a_date_that_is_none_is_left_to_the_reader_of_all_texts(date: str, tmp_p
     path = tmp_path / "calls.csv"
     path.write_text(f"{HEADER}\n{date} 01:10:00,1,1,,2,3\n")
     with open_sources([path]) as (source,):
-        (rows,) = texts.read_texts(source)
+        (rows,) = fast_csv.read_texts(source)
         assert rows is not None
         assert rows.parsed() is None
 

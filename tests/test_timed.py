@@ -17,21 +17,22 @@ from numba import njit
 from test_near import simple_routes
 from test_near import town as ladder
 
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
+from owlbus.evidence.evaluator import PlanEvaluator
 from owlbus.evidence.improve import improve_plan
-from owlbus.evidence.ledger import Ledger
-from owlbus.evidence.nights import robust_plan
+from owlbus.evidence.robust_plan import robust_plan
 from owlbus.evidence.sweep import sweep_plans
-from owlbus.kernels.transit_anneal import BLOCK, Rules, _is_allowed, anneal_blocks
-from owlbus.limits import MaxSteps, RouteLimits, ServiceRule
+from owlbus.kernels.travel_time_anneal import BLOCK, Rules, _is_allowed, anneal_blocks
 from owlbus.plan import Plan, Route, check_plan, plan_measures
+from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score import score_plan
-from owlbus.search import Case, Objective, plan_routes, timed
-from owlbus.search.chain import Chain
-from owlbus.search.timed import TimedChain
-from owlbus.search.travel_graph import travel_times
+from owlbus.search import Objective, Problem, plan_routes, travel_time_run
+from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.stopping import MaxSteps
 from owlbus.search.travel_time import search_travel_time
-from owlbus.search.wishes import Wishes
+from owlbus.search.travel_time_graph import travel_times
+from owlbus.search.travel_time_run import TravelTimeRun
 
 GOAL = Objective(is_travel_time=True)
 SIDE = 6
@@ -47,7 +48,7 @@ def town(seed: int = 3, *, seconds: tuple[int, ...] = (90,)):
     return city(n, links, {(int(a), int(b)): float(rng.integers(1, 9)) for a, b in ends.T if a != b}, seconds=ways)
 
 
-def plain_saved(case, demand, plan, rule):
+def plain_saved(problem, demand, plan, rule):
     """Seconds that trips save, by a shortest path for each pair on a graph of places on routes and stops."""
     graph = nx.DiGraph()
     for k, route in enumerate(plan):
@@ -56,12 +57,12 @@ def plain_saved(case, demand, plan, rule):
             graph.add_edge((k, p), ("wait", stop), weight=0)
             graph.add_edge((k, p), ("end", stop), weight=0)
         for p, (a, b) in enumerate(zip(route.stops[:-1].tolist(), route.stops[1:].tolist(), strict=True)):
-            graph.add_edge((k, p), (k, p + 1), weight=case.network.link(a, b)[0])
-            graph.add_edge((k, p + 1), (k, p), weight=case.network.link(b, a)[0])
+            graph.add_edge((k, p), (k, p + 1), weight=problem.network.link(a, b)[0])
+            graph.add_edge((k, p + 1), (k, p), weight=problem.network.link(b, a)[0])
     saved, trips = Fraction(0), Fraction(0)
     pairs = demand.od()
     for origin, destination, number in zip(pairs.origin, pairs.destination, pairs.trips, strict=True):
-        a, b = int(case.network.hex_stop[origin]), int(case.network.hex_stop[destination])
+        a, b = int(problem.network.hex_stop[origin]), int(problem.network.hex_stop[destination])
         if a == b and a >= 0:
             continue
         trips += Fraction(float(number))
@@ -90,11 +91,11 @@ def plans(draw):
 def test_what_a_plan_saves_equals_a_plain_search_for_every_trip(drawn, transfer_s, unserved_s):
     network, demand, plan = drawn
     rule = ServiceRule(transfer_s=transfer_s, unserved_s=unserved_s)
-    case = Case.build(network, demand, rule)
-    saved, trips = plain_saved(case, demand, plan, rule)
-    assert Fraction(case.value(plan, GOAL), 1024) == saved
-    assert Fraction(case.total_value(GOAL), 1024) == trips * unserved_s
-    assert score_plan(network, demand, plan, rule=rule).mean_travel_s == unserved_s - case.value(plan, GOAL) / int(trips * 1024)
+    problem = Problem.build(network, demand, rule)
+    saved, trips = plain_saved(problem, demand, plan, rule)
+    assert Fraction(problem.value(plan, GOAL), 1024) == saved
+    assert Fraction(problem.total_value(GOAL), 1024) == trips * unserved_s
+    assert score_plan(network, demand, plan, rule=rule).mean_travel_s == unserved_s - problem.value(plan, GOAL) / int(trips * 1024)
 
 
 @pytest.mark.parametrize("seconds", [(90,), (60, 90, 200)], ids=["alike both ways", "longer one way"])
@@ -103,7 +104,7 @@ def test_search_and_scorecard_agree_and_limits_are_kept(seconds):
     limits = RouteLimits(max_length_m=9 * LINK_M, max_circuity=1.7, max_total_length_m=24 * LINK_M, max_buses=8, headway_s=600, min_stops=4)
     found = plan_routes(network, demand, 4, limits=limits, objective="travel_time", stop_when=[MaxSteps(6_000)])
     assert check_plan(network, found.plan, limits) == ()
-    assert found.value_units == Case.build(network, demand).value(found.plan, GOAL)
+    assert found.value_quanta == Problem.build(network, demand).value(found.plan, GOAL)
     shares = [point.best_share for point in found.trace]
     assert shares == sorted(shares)
     assert shares[-1] == found.share > shares[0]
@@ -117,7 +118,7 @@ def test_a_step_limit_and_a_seed_fix_the_plan_of_least_travel_time():
     limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M)
     runs = [plan_routes(network, demand, 3, limits=limits, objective=GOAL, stop_when=[MaxSteps(3_000)], seed=7) for _ in range(2)]
     assert runs[0].plan.equals(runs[1].plan)
-    assert (runs[0].value_units, runs[0].steps, runs[0].evaluations) == (runs[1].value_units, runs[1].steps, runs[1].evaluations)
+    assert (runs[0].value_quanta, runs[0].steps, runs[0].evaluations) == (runs[1].value_quanta, runs[1].steps, runs[1].evaluations)
 
 
 def test_starts_run_apart_and_a_search_goes_on_from_a_plan():
@@ -128,17 +129,17 @@ def test_starts_run_apart_and_a_search_goes_on_from_a_plan():
         first = plan_routes(network, demand, 3, executor=pool, **asked)
     met = []
     second = plan_routes(network, demand, 3, begin=first.plan, on_gain=met.append, seed=5, **asked)
-    assert second.value_units >= first.value_units
+    assert second.value_quanta >= first.value_quanta
     assert all(check_plan(network, plan, limits) == () for plan in (first.plan, second.plan, *met))
-    case = Case.build(network, demand)
-    assert [case.value(plan, GOAL) for plan in met] == sorted({case.value(plan, GOAL) for plan in met})
+    problem = Problem.build(network, demand)
+    assert [problem.value(plan, GOAL) for plan in met] == sorted({problem.value(plan, GOAL) for plan in met})
     assert not met or met[-1].equals(second.plan)
 
 
 def test_a_plan_that_takes_everyone_the_fastest_way_is_proven_best():
     network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 4.0, (1, 2): 2.0})
     found = plan_routes(network, demand, 1, objective=GOAL, stop_when=[MaxSteps(1_000)], bound_steps=30)
-    assert found.value_units == found.bound_units < found.total_units
+    assert found.value_quanta == found.bound_quanta < found.total_quanta
     assert found.gap == 0
 
 
@@ -170,14 +171,14 @@ def plan_of_rows(network, rows):
     return Plan(tuple(Route(row, f"R{k}") for k, row in enumerate(rows) if row), network.fingerprint)
 
 
-def may_run(network, limits, wishes, rows, new, changed):
+def may_run(network, limits, constraints, rows, new, changed):
     """Whether changed routes keep limits beside the rest and end where they may, and no wanted stop loses a call that it lacks."""
     told = check_plan(network, plan_of_rows(network, new), limits)
-    ends = dict(enumerate({stop for stop in ways if stop >= 0} for _, *ways in wishes.terminals))
-    calls = [(sum(stop in row for row in plan), least) for stop, least in wishes.wanted.items() for plan in (rows, new)]
+    ends = dict(enumerate({stop for stop in ways if stop >= 0} for _, *ways in constraints.terminals))
+    calls = [(sum(stop in row for row in plan), least) for stop, least in constraints.wanted.items() for plan in (rows, new)]
     return (
         not any(line.startswith(("all routes", *(f"route 'R{k}'" for k in changed))) for line in told)
-        and all({new[k][0], new[k][-1]} <= set(wishes.depots or range(6)) for k in changed)
+        and all({new[k][0], new[k][-1]} <= set(constraints.depots or range(6)) for k in changed)
         and all(ends.get(k, set()) <= {new[k][0], new[k][-1]} for k in changed)
         and all(after >= min(before, least) for (before, least), (after, _) in zip(calls[::2], calls[1::2], strict=True))
     )
@@ -200,51 +201,55 @@ def drawn_change(rng, routes):
     return rows, new, (one,)
 
 
-WISHES = [Wishes(), Wishes(depots=(0, 2, 3, 5)), Wishes(required=(1,), hubs=((4, 2),), terminals=(("R0", 0, -1),))]
+WISHES = [
+    PlanConstraints(),
+    PlanConstraints(depots=(0, 2, 3, 5)),
+    PlanConstraints(required=(1,), hubs=((4, 2),), terminals=(("R0", 0, -1),)),
+]
 
 
-@pytest.mark.parametrize("wishes", WISHES)
+@pytest.mark.parametrize("constraints", WISHES)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_changed_route_is_allowed_if_the_checkers_say_so(wishes, seed):
+def test_a_changed_route_is_allowed_if_the_checkers_say_so(constraints, seed):
     rng, seen = np.random.default_rng(seed), set()
-    case, _ = ladder(seed)
-    network, routes = case.network, simple_routes(case.network)
+    problem, _ = ladder(seed)
+    network, routes = problem.network, simple_routes(problem.network)
     for _ in range(150):
         rows, new, changed = drawn_change(rng, routes)
         limits = RouteLimits(max_circuity=float(rng.choice([1.5, 99])), min_length_m=0, headway_s=100)
         total = plan_measures(network, plan_of_rows(network, new), limits.headway_s)
         over = rng.integers(-1, 2, 2) * rng.integers(0, 2, 2)
         limits = replace(limits, max_total_length_m=int(total.total_length_m + over[0]), max_buses=max(1, int(total.total_buses + over[1])))
-        chain = Chain(case, Objective(), limits, 3, rng, wishes)
+        chain = AnnealingRun(problem, Objective(), limits, 3, rng, constraints)
         stops, counts = np.zeros((3, chain.routes[0].shape[1] + 1), np.int32), np.array([len(row) for row in rows])
         hands = np.zeros_like(stops)
         for k in range(3):
             stops[k, : counts[k]], hands[k, : len(new[k])] = rows[k], new[k]
-        room = np.zeros(stops.shape[1], np.float32), np.zeros(stops.shape[1], np.float32), np.zeros(len(wishes.wanted), np.int64)
-        rules = Rules(case.graph, chain.drive, chain.bounds(), chain._wishes, *room)
+        room = np.zeros(stops.shape[1], np.float32), np.zeros(stops.shape[1], np.float32), np.zeros(len(constraints.wanted), np.int64)
+        rules = Rules(problem.graph, chain.drive, chain.bounds(), chain._constraints, *room)
         one, two = changed if len(changed) == 2 else (*changed, -1)
         found = is_allowed(rules, (stops, counts), one, two, hands[one], len(new[one]), hands[two], len(new[two]))
-        assert found == may_run(network, limits, wishes, rows, new, changed)
+        assert found == may_run(network, limits, constraints, rows, new, changed)
         seen.add((len(changed), bool(found)))
     assert seen == {(1, True), (1, False), (2, True), (2, False)}
 
 
-def timed_chain(network, demand, limits, n_routes, seed, wishes=None):
+def timed_chain(network, demand, limits, n_routes, seed, constraints=None):
     """A search under way whose routes are constructed."""
-    chain = TimedChain(Case.build(network, demand), GOAL, limits, n_routes, np.random.default_rng(seed), wishes)
-    for k in range(n_routes if wishes is None else 0):
+    chain = TravelTimeRun(Problem.build(network, demand), GOAL, limits, n_routes, np.random.default_rng(seed), constraints)
+    for k in range(n_routes if constraints is None else 0):
         chain.construct(k)
     return chain
 
 
 def test_however_hot_annealed_plans_keep_limits_and_wishes():
-    case, _ = ladder(1)
-    plan = Plan((Route([0, 1, 4, 3], "R0"), Route([1, 2], "R1"), Route([5, 4, 1], "R2")), case.network.fingerprint)
-    wishes = Wishes(required=(2,), hubs=((4, 2),), terminals=(("R0", 0, -1),), fixed=None)
+    problem, _ = ladder(1)
+    plan = Plan((Route([0, 1, 4, 3], "R0"), Route([1, 2], "R1"), Route([5, 4, 1], "R2")), problem.network.fingerprint)
+    constraints = PlanConstraints(required=(2,), hubs=((4, 2),), terminals=(("R0", 0, -1),), fixed=None)
     limits = RouteLimits(max_circuity=99, min_length_m=0, headway_s=100)
-    total = plan_measures(case.network, plan, limits.headway_s)
+    total = plan_measures(problem.network, plan, limits.headway_s)
     limits = replace(limits, max_total_length_m=total.total_length_m + 600, max_buses=total.total_buses + 2)
-    chain = TimedChain(case, GOAL, limits, 3, np.random.default_rng(0), wishes)
+    chain = TravelTimeRun(problem, GOAL, limits, 3, np.random.default_rng(0), constraints)
     chain.load(plan)
     chain._hand_over()
     state, met = chain._state, set()
@@ -253,8 +258,8 @@ def test_however_hot_annealed_plans_keep_limits_and_wishes():
         for rows, counts in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
             named = [Route(row[:n], f"R{k}") for k, (row, n) in enumerate(zip(rows, counts, strict=True))]
             now = Plan(tuple(named), plan.network_fingerprint)
-            assert check_plan(case.network, now, limits) == ()
-            assert wishes.broken(case.network, now) == ()
+            assert check_plan(problem.network, now, limits) == ()
+            assert constraints.broken(problem.network, now) == ()
         met.add(tuple(state.sizes.tolist()) + tuple(state.routes[:, 0].tolist()))
     assert len(met) > 3
 
@@ -263,7 +268,9 @@ def test_fixed_routes_stay_while_others_save_travel_time():
     network, demand = town()
     fixed = Plan((Route([0, 1, 2, 3], "A"), Route([30, 24, 18], "B")), network.fingerprint)
     limits = RouteLimits(max_length_m=9 * LINK_M)
-    found = plan_routes(network, demand, 4, limits=limits, objective=GOAL, wishes=Wishes(fixed=fixed), stop_when=[MaxSteps(9_000)])
+    found = plan_routes(
+        network, demand, 4, limits=limits, objective=GOAL, constraints=PlanConstraints(fixed=fixed), stop_when=[MaxSteps(9_000)]
+    )
     assert [route.stops.tolist() for route in found.plan][:2] == [[0, 1, 2, 3], [30, 24, 18]]
     assert found.trace[-1].best_share > found.trace[0].best_share
 
@@ -272,7 +279,7 @@ def test_the_first_half_of_a_search_is_one_for_served_trips():
     network, demand = town()
     limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M)
     chain = timed_chain(network, demand, limits, 3, 5)
-    plain = Chain(Case.build(network, demand), Objective(), limits, 3, np.random.default_rng(5))
+    plain = AnnealingRun(Problem.build(network, demand), Objective(), limits, 3, np.random.default_rng(5))
     for k in range(3):
         plain.construct(k)
     worth = plain.best_value
@@ -310,7 +317,7 @@ def test_the_heat_for_travel_time_begins_at_a_part_of_the_median_rise_and_falls_
     assert np.diff(np.log(heats)) == pytest.approx(np.full(4, math.log(0.03 / 0.2) / 4))
 
 
-class Told(TimedChain):
+class Told(TravelTimeRun):
     """A search that notes the shares at which it asks for a heat."""
 
     def _heat(self, share):
@@ -320,7 +327,7 @@ class Told(TimedChain):
 
 def test_the_heat_goes_by_the_share_of_the_second_half_that_is_over():
     network, demand = town()
-    chain = Told(Case.build(network, demand), GOAL, RouteLimits(max_length_m=9 * LINK_M), 2, np.random.default_rng(0))
+    chain = Told(Problem.build(network, demand), GOAL, RouteLimits(max_length_m=9 * LINK_M), 2, np.random.default_rng(0))
     chain.shares = []
     chain.construct(0)
     for done in (0.5, 0.75, 0.999):
@@ -333,21 +340,21 @@ def test_turns_for_travel_time_are_shorter_on_larger_networks_and_never_empty(mo
     chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 1, 0)
     lengths = []
     for work in (1, 3 * SIDE**4, 10**9):
-        monkeypatch.setattr(timed, "_TURN_WORK", work)
+        monkeypatch.setattr(travel_time_run, "_TURN_WORK", work)
         lengths.append(chain.moves_a_turn(0.7))
     assert lengths == [BLOCK, 3 * BLOCK, 50 * BLOCK]
-    assert chain.moves_a_turn(0.2) == Chain.moves_a_turn(chain, 0.2)
+    assert chain.moves_a_turn(0.2) == AnnealingRun.moves_a_turn(chain, 0.2)
 
 
 def test_travel_time_is_refused_where_it_cannot_be_searched_for():
     network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 4.0})
-    plan, case = Plan((Route([0, 1, 2], "N1"),), network.fingerprint), Case.build(network, demand)
+    plan, problem = Plan((Route([0, 1, 2], "N1"),), network.fingerprint), Problem.build(network, demand)
     with pytest.raises(UsageError, match="a plan near a given one cannot have the objective travel_time"):
-        improve_plan(case, plan, RouteLimits(), objective=GOAL)
+        improve_plan(problem, plan, RouteLimits(), objective=GOAL)
     with pytest.raises(UsageError, match="a plan that is good on bad nights cannot have the objective travel_time"):
         robust_plan(network, demand, plan, RouteLimits(), objective=GOAL)
     with pytest.raises(UsageError, match="a sweep cannot have the objective travel_time"):
-        sweep_plans(Ledger.build(network, demand), "routes", (1, 2), RouteLimits(), objective=GOAL)
+        sweep_plans(PlanEvaluator.build(network, demand), "routes", (1, 2), RouteLimits(), objective=GOAL)
     with pytest.raises(UsageError, match="any number of transfers, got max_transfers 0"):
         plan_routes(network, demand, 2, objective=GOAL, rule=ServiceRule(max_transfers=0))
 
@@ -363,7 +370,7 @@ def test_travel_time_is_an_objective_of_its_own():
 
 
 def test_networks_of_more_stops_than_times_are_kept_for_are_refused(monkeypatch):
-    monkeypatch.setattr("owlbus.search.timed.MOST_STOPS", 2)
+    monkeypatch.setattr("owlbus.search.travel_time_run.MOST_STOPS", 2)
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
     wanted = "travel_time keeps times between all stops, at most 2, got 3; merge stops, or take served"
     with pytest.raises(UsageError, match=wanted):

@@ -16,13 +16,21 @@ from cities import city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from owlbus.common.errors import DataError, InfeasibleError, UsageError
+from owlbus.common.units import HOUR_S, TRIP_UNITS
 from owlbus.demand import Demand
-from owlbus.errors import DataError, InfeasibleError, UsageError
-from owlbus.hexgrid import HexGrid
+from owlbus.grid.hexgrid import HexGrid
 from owlbus.plan import Plan, Route
-from owlbus.timetable import Direction, Operation, Timetable, UnitCosts, build_timetable, clock_time, service_time, timetable_document
-from owlbus.timetable.blocks import build_blocks
-from owlbus.timetable.flows import Flows
+from owlbus.timetable import (
+    Direction,
+    Operation,
+    Timetable,
+    UnitCosts,
+    build_timetable,
+    clock_time,
+    service_time,
+    timetable_document,
+)
 from owlbus.timetable.headways import (
     WAIT_SCALE,
     Line,
@@ -34,7 +42,8 @@ from owlbus.timetable.headways import (
     options_of,
     split_fleet,
 )
-from owlbus.units import HOUR_S, TRIP_UNITS
+from owlbus.timetable.rider_flows import Flows
+from owlbus.timetable.vehicle_blocks import build_blocks
 
 if TYPE_CHECKING:
     from owlbus.network import Network
@@ -158,8 +167,8 @@ cases = st.integers(1, 3).flatmap(
 
 @given(cases)
 @settings(max_examples=60)
-def test_the_split_of_a_fleet_equals_brute_force_and_never_waits_longer_than_equal_headways(case):
-    draw_lines, riders, load, spare = case
+def test_the_split_of_a_fleet_equals_brute_force_and_never_waits_longer_than_equal_headways(problem):
+    draw_lines, riders, load, spare = problem
     options = drawn_options(draw_lines, riders, load)
     fleet = sum(int(one.buses.min()) for one in options) + spare
     chosen = split_fleet(options, fleet)
@@ -269,7 +278,7 @@ def test_every_bus_rests_a_tenth_of_its_ride_and_five_minutes_at_least(interline
 
 def test_run_and_rest_take_the_seconds_that_the_scorecard_counts():
     network, _, plan = crossing()
-    from owlbus.timetable.directions import plan_directions
+    from owlbus.timetable.schedule import plan_directions
 
     way = plan_directions(network, plan, Operation(min_layover_s=0))[0]
     assert way.depart_s.tolist() == [0, 181, 363, 545, 727]

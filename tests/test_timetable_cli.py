@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from owlbus.cli.app import run
-from owlbus.rundir import check_run
+from owlbus.pipeline.rundir import check_run
 
 if TYPE_CHECKING:
     from pathlib import Path

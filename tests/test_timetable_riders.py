@@ -12,16 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
+from owlbus.common.units import HOUR_S, TRIP_UNITS
 from owlbus.demand import Demand
-from owlbus.limits import ServiceRule
 from owlbus.plan import Plan, Route
-from owlbus.search import Case
-from owlbus.timetable import Direction, Operation, Timetable, build_timetable, rider_service, safety_sheet
-from owlbus.timetable.directions import plan_directions
-from owlbus.timetable.flows import find_riders, flows_of
-from owlbus.timetable.journeys import Departures, follow, follow_from
-from owlbus.timetable.meets import MISSED_S, _costs, time_meets
-from owlbus.units import HOUR_S, TRIP_UNITS
+from owlbus.plan.limits import ServiceRule
+from owlbus.search import Problem
+from owlbus.timetable import (
+    Direction,
+    Operation,
+    Timetable,
+    build_timetable,
+    rider_service,
+    safety_sheet,
+)
+from owlbus.timetable.rider_flows import find_riders, flows_of
+from owlbus.timetable.rider_journeys import Departures, follow, follow_from
+from owlbus.timetable.schedule import plan_directions
+from owlbus.timetable.timed_transfers import MISSED_S, _costs, time_transfers
 
 SLOW = Operation(min_headway_s=1800, max_headway_s=3600)
 
@@ -33,7 +40,7 @@ SLOW = Operation(min_headway_s=1800, max_headway_s=3600)
 )
 @settings(max_examples=40)
 def test_hourly_flows_put_as_many_on_each_segment_as_the_scorecard_does(trips):
-    from owlbus.kernels.loads import assign_rides
+    from owlbus.kernels.assignment import assign_rides
 
     sheds = {1: (5,), 6: (1,), 3: (8,)}
     network, demand = city(9, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 2), (2, 7), (7, 8)], trips, sheds=sheds)
@@ -41,8 +48,8 @@ def test_hourly_flows_put_as_many_on_each_segment_as_the_scorecard_does(trips):
     one_hour = demand.slice(hours=[24])
     riders = find_riders(network, one_hour, plan)
     flows = flows_of(riders, plan_directions(network, plan, Operation()), 300)
-    case = Case.build(network, one_hour)
-    ahead, back, *_ = assign_rides(case.graph, case.pad(plan), network.shed_walk_m, case.demand_arrays, 300.0, 1)
+    problem = Problem.build(network, one_hour)
+    ahead, back, *_ = assign_rides(problem.graph, problem.pad(plan), network.shed_walk_m, problem.demand_arrays, 300.0, 1)
     assert flows.load_units.sum(axis=1).tolist() == [side[k].max() for k in (0, 1) for side in (ahead, back)]
     assert riders.trips_units.sum() + riders.lost_units.sum() == one_hour.od().trips.sum() * TRIP_UNITS
 
@@ -123,7 +130,7 @@ def test_offsets_wait_as_little_as_the_best_of_all(later, headway):
     starts = [24 * HOUR_S + shift + headway * n for shift in (0, later) for n in range(10_000 // headway)]
     rows = np.array([0, 1, 2, 3]).repeat(len(starts))
     start_s = np.tile(starts, 4)
-    meets = time_meets(riders, directions, rows, start_s, operation)
+    meets = time_transfers(riders, directions, rows, start_s, operation)
     costs = _costs(riders, directions, rows, start_s, np.array(operation.offsets_s), operation.change_s)
     every = [sum(costs.waits(np.array(choice))) for choice in itertools.product(range(4), repeat=2)]
     chosen = np.array(meets.offset_s) // 300
@@ -140,7 +147,7 @@ def test_meets_lower_the_wait_at_changes_where_buses_just_miss_each_other():
     riders, directions = find_riders(network, demand, plan), plan_directions(network, plan, operation)
     rows = np.repeat([0, 1, 2, 3], 6)
     start_s = np.tile(24 * HOUR_S + 1800 * np.arange(6), 4)
-    meets = time_meets(riders, directions, rows, start_s, operation)
+    meets = time_transfers(riders, directions, rows, start_s, operation)
     assert meets.after_s + 600 < meets.before_s < MISSED_S
     assert meets.transfers_trips > 0
 

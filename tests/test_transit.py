@@ -14,10 +14,25 @@ from hypothesis import strategies as st
 from numba import njit
 from test_travel_time import prepared, stop_list_is_fine, towns
 
-from owlbus.kernels import transit, transit_moves
-from owlbus.kernels.transit_anneal import BLOCK, MOVES, SWAPS, anneal_blocks, draft_routes
-from owlbus.kernels.transit_moves import EXTEND, INSERT, REGROW, REROUTE, ROTATE, SHIFT, SKIP, TRIM
-from owlbus.kernels.transit_moves import REPLACE as PUT
+from owlbus.kernels import travel_time_cost, travel_time_moves
+from owlbus.kernels.travel_time_anneal import (
+    BLOCK,
+    MOVES,
+    SWAPS,
+    anneal_blocks,
+    draft_routes,
+)
+from owlbus.kernels.travel_time_moves import (
+    EXTEND,
+    INSERT,
+    REGROW,
+    REROUTE,
+    ROTATE,
+    SHIFT,
+    SKIP,
+    TRIM,
+)
+from owlbus.kernels.travel_time_moves import REPLACE as PUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,12 +98,12 @@ def drawn(route: Path, kind: int, draws: int) -> set[Path]:
     link_s = np.full((N, N), -1)
     for a, b in LINKS:
         link_s[a, b] = link_s[b, a] = 60
-    graph, _, bench = prepared(link_s, np.ones((N, N), int), [range(MOST)], 60, 60_000)
-    dice, found = np.array([5], np.uint64), set()
+    graph, _, workspace = prepared(link_s, np.ones((N, N), int), [range(MOST)], 60, 60_000)
+    rng_state, found = np.array([5], np.uint64), set()
     for _ in range(draws):
         stops = np.full(MOST + 1, 6, np.int32)
         stops[: len(route)] = route
-        n = transit_moves.propose_route(graph, stops, len(route), kind, bench, dice)
+        n = travel_time_moves.propose_route(graph, stops, len(route), kind, workspace, rng_state)
         if n:
             found.add(tuple(stops[:n].tolist()))
     return either_way(found) if all(map(linked, found)) and all(2 <= len(path) <= MOST for path in found) else found
@@ -127,12 +142,12 @@ def test_two_routes_swap_their_tails_behind_any_stop_that_both_have(one: Path, o
     link_s = np.full((N, N), -1)
     for a, b in LINKS:
         link_s[a, b] = link_s[b, a] = 60
-    graph, _, bench = prepared(link_s, np.ones((N, N), int), [range(MOST)], 60, 60_000)
-    dice, found = np.array([5], np.uint64), set()
+    graph, _, workspace = prepared(link_s, np.ones((N, N), int), [range(MOST)], 60, 60_000)
+    rng_state, found = np.array([5], np.uint64), set()
     for _ in range(400):
         rows = [np.full(MOST + 1, -1, np.int32) for _ in range(4)]
         rows[0][: len(one)], rows[1][: len(other)] = one, other
-        n, m = transit_moves.swap_tails(graph, rows[0], len(one), rows[1], len(other), rows[2], rows[3], bench.mark, dice)
+        n, m = travel_time_moves.swap_tails(graph, rows[0], len(one), rows[1], len(other), rows[2], rows[3], workspace.mark, rng_state)
         if n or m:
             found.add((tuple(rows[2][:n].tolist()), tuple(rows[3][:m].tolist())))
     expected = set()
@@ -152,12 +167,12 @@ COMPLETE = np.where(np.eye(7, dtype=bool), -1, 60)
 
 def times_drawn(link_s: NDArray[np.int64], route: Path, kind: int, draws: int) -> Counter[Path]:
     """How often a move gives each route, in the direction that begins with the lower end; the empty route where it does not apply."""
-    graph, _, bench = prepared(link_s, np.ones(link_s.shape, int), [range(len(route) + 1)], 60, 60_000)
-    dice, found = np.array([3], np.uint64), Counter[tuple[int, ...]]()
+    graph, _, workspace = prepared(link_s, np.ones(link_s.shape, int), [range(len(route) + 1)], 60, 60_000)
+    rng_state, found = np.array([3], np.uint64), Counter[tuple[int, ...]]()
     for _ in range(draws):
         stops = np.zeros(len(route) + 2, np.int32)
         stops[: len(route)] = route
-        path = tuple(stops[: transit_moves.propose_route(graph, stops, len(route), kind, bench, dice)].tolist())
+        path = tuple(stops[: travel_time_moves.propose_route(graph, stops, len(route), kind, workspace, rng_state)].tolist())
         found[min(path, path[::-1])] += 1
     return found
 
@@ -183,10 +198,10 @@ def test_a_route_of_three_stops_takes_the_other_way_round_a_square_half_of_the_t
 @given(towns())
 def test_one_more_route_costs_what_one_boarding_of_it_saves(town: Town) -> None:
     link_s, demand, routes, transfer_s = town
-    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, 60_000)
     n = len(link_s)
     for k, route in enumerate(routes):
-        transit.settle(graph, chain.routes, chain.sizes, k, -1, chain.outer, bench)
+        travel_time_cost.settle(graph, chain.routes, chain.sizes, k, -1, chain.outer, workspace)
         rest = chain.outer.times[:, :n].astype(np.int64)
         after = rest.copy()
         for way in (route, route[::-1]):
@@ -196,7 +211,7 @@ def test_one_more_route_costs_what_one_boarding_of_it_saves(town: Town) -> None:
                     ride += int(graph.link[at, to])
                     after = np.minimum(after, rest[:, [board]] + ride + rest[[to], :])
         stranded = int((after[0] >= graph.worst).sum()) * int(graph.stranded)
-        cost = transit.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], bench)
+        cost = travel_time_cost.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], workspace)
         assert cost == int((graph.weight[:, :n].astype(np.int64) * after).sum()) + stranded
 
 
@@ -208,9 +223,9 @@ def test_a_route_that_is_boarded_again_counts_where_links_take_longer_one_way() 
     link_s[0, 4], link_s[4, 0] = 6000, 60
     demand = np.zeros((6, 6), int)
     demand[0, 5] = 1
-    graph, chain, bench = prepared(link_s, demand, [[0, 1, 2, 3, 4, 5], [1, 4], [0, 4]], 300, None)
-    transit.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, bench)
-    transit.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], bench, chain.inner)
+    graph, chain, workspace = prepared(link_s, demand, [[0, 1, 2, 3, 4, 5], [1, 4], [0, 4]], 300, None)
+    travel_time_cost.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, workspace)
+    travel_time_cost.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], workspace, chain.inner)
     tick_s = 30
     assert chain.inner.times[0, 5] * tick_s == 3 * 300 + 60 + 60 + 60
     assert chain.inner.times[5, 0] * tick_s == 2 * 300 + 60 + 60, "the way back needs the long route once"
@@ -219,29 +234,29 @@ def test_a_route_that_is_boarded_again_counts_where_links_take_longer_one_way() 
 def test_pairs_without_a_journey_have_none() -> None:
     link = np.array([[-1, 60, -1], [60, -1, -1], [-1, -1, -1]])
     rides = np.empty((3, 3), np.int64)
-    transit.count_transfers(link, np.array([[0, 1]], np.int32), np.array([2]), 30, rides)
+    travel_time_cost.count_transfers(link, np.array([[0, 1]], np.int32), np.array([2]), 30, rides)
     assert rides.tolist() == [[0, 90 * 4 + 1, -1], [90 * 4 + 1, 0, -1], [-1, -1, 0]]
 
 
 @given(towns(), st.sampled_from([0.0, 3.0, 1e9]), st.integers(0, 9))
 @settings(max_examples=60)
-def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Town, heat: float, seed: int) -> None:
+def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Town, temperature: float, seed: int) -> None:
     link_s, demand, routes, transfer_s = town
-    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
-    chain.dice[0] = seed
-    chain.best[0] = start = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, 60_000)
+    chain.rng_state[0] = seed
+    chain.best[0] = start = travel_time_cost.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
     for _ in range(3):
         before = int(chain.tried[0])
-        anneal_blocks(graph, chain, bench, 1, heat, None)
+        anneal_blocks(graph, chain, workspace, 1, temperature, None)
         assert chain.tried[0] - before <= BLOCK - 2
         for held, sizes in ((chain.routes, chain.sizes), (chain.best_routes, chain.best_sizes)):
             assert all(stop_list_is_fine(graph, row[:n]) for row, n in zip(held, sizes, strict=True))
-        best = transit.settle(graph, chain.best_routes, chain.best_sizes, -1, -1, chain.spare, bench)
+        best = travel_time_cost.settle(graph, chain.best_routes, chain.best_sizes, -1, -1, chain.spare, workspace)
         assert chain.best[0] == best <= start
         assert np.all(chain.rises[chain.rises != -1] > 0)
-        if heat == 0.0 and len(routes) == 1:
-            now = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+        if temperature == 0.0 and len(routes) == 1:
+            now = travel_time_cost.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
             assert now == best, "without heat a plan only gets better"
 
 
@@ -249,10 +264,10 @@ def test_a_block_swaps_tails_so_many_times_and_counts_each_plan_judged() -> None
     """Two routes of three stops cross at the middle; with no neighbours listed, no move on one route applies."""
     star = np.full((5, 5), -1)
     star[1, [0, 2, 3, 4]] = star[[0, 2, 3, 4], 1] = 60
-    graph, chain, bench = prepared(star, np.ones((5, 5), int), [[0, 1, 2], [3, 1, 4]], 60, 600)
+    graph, chain, workspace = prepared(star, np.ones((5, 5), int), [[0, 1, 2], [3, 1, 4]], 60, 600)
     alone = graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3)
     for blocks in range(1, 4):
-        anneal_blocks(alone, chain, bench, 1, 1e9, None)
+        anneal_blocks(alone, chain, workspace, 1, 1e9, None)
         assert chain.tried[0] == blocks * SWAPS
         assert sorted(chain.routes[:, [0, 2]].ravel().tolist()) == [0, 2, 3, 4]
 
@@ -264,16 +279,16 @@ def test_routes_that_swap_tails_of_unequal_length_stay_whole() -> None:
         link_s[a, b] = link_s[b, a] = 60
     demand[0, 6] = demand[5, 4] = 9
     for seed in range(20):
-        graph, chain, bench = prepared(link_s, demand, [[0, 1, 2, 3, 4], [5, 2, 6]], 600, 6_000)
-        chain.dice[0] = seed
-        chain.best[0] = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
-        anneal_blocks(graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3), chain, bench, 1, 0.0, None)
+        graph, chain, workspace = prepared(link_s, demand, [[0, 1, 2, 3, 4], [5, 2, 6]], 600, 6_000)
+        chain.rng_state[0] = seed
+        chain.best[0] = travel_time_cost.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
+        anneal_blocks(graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3), chain, workspace, 1, 0.0, None)
         rows = [tuple(row[:n].tolist()) for row, n in zip(chain.routes, chain.sizes, strict=True)]
         assert {min(row, row[::-1]) for row in rows} == {(0, 1, 2, 6), (4, 3, 2, 5)}
 
 
-@pytest.mark.parametrize("heat", [0.9, 1.5])
-def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(heat: float) -> None:
+@pytest.mark.parametrize("temperature", [0.9, 1.5])
+def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(temperature: float) -> None:
     """One link of two is served; the other costs one more. Annealing at one heat meets both in the ratio of Boltzmann."""
     link_s, demand = np.full((3, 3), -1), np.zeros((3, 3), int)
     for a in (0, 1):
@@ -281,15 +296,17 @@ def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(heat: float) -> 
         demand[a, a + 1] = 1
     rise = 1
     demand[0, 1] += rise
-    graph, chain, bench = prepared(link_s, demand, [[0, 1]], 60, 120)
-    costs = [transit.settle(graph, np.array([row], np.int32), np.array([2]), -1, -1, chain.spare, bench) for row in ([0, 1], [1, 2])]
+    graph, chain, workspace = prepared(link_s, demand, [[0, 1]], 60, 120)
+    costs = [
+        travel_time_cost.settle(graph, np.array([row], np.int32), np.array([2]), -1, -1, chain.spare, workspace) for row in ([0, 1], [1, 2])
+    ]
     assert costs[1] - costs[0] == rise
     met, blocks = 0, 600
     assert set(chain.rises.tolist()) == {-1}, "no move has made the plan worse yet"
     for _ in range(blocks):
-        anneal_blocks(graph, chain, bench, 1, heat, None)
+        anneal_blocks(graph, chain, workspace, 1, temperature, None)
         met += 2 in chain.routes[0, :2]
-    share = 1 / (1 + math.exp(rise / heat))
+    share = 1 / (1 + math.exp(rise / temperature))
     assert met / blocks == pytest.approx(share, abs=0.06)
     assert set(chain.rises.tolist()) - {-1} == {rise}
 
@@ -299,9 +316,9 @@ def test_rises_leave_out_moves_that_strand_a_stop() -> None:
     link_s = np.full((4, 4), -1)
     for a in range(3):
         link_s[a, a + 1] = link_s[a + 1, a] = 60
-    graph, chain, bench = prepared(link_s, np.ones((4, 4), int), [[0, 1, 2], [1, 2, 3]], 60, None)
+    graph, chain, workspace = prepared(link_s, np.ones((4, 4), int), [[0, 1, 2], [1, 2, 3]], 60, None)
     assert graph.stranded > 0
-    anneal_blocks(graph, chain, bench, 40, 1e12, None)
+    anneal_blocks(graph, chain, workspace, 40, 1e12, None)
     rises = chain.rises[chain.rises >= 0]
     assert 0 < rises.size < chain.tried[0]
     assert rises.max() < graph.stranded
@@ -313,34 +330,34 @@ def test_a_block_moves_each_of_two_routes_as_often_as_one_alone() -> None:
     for a, b in LINKS:
         link_s[a, b] = link_s[b, a] = 60
     for routes in ([[0, 1]], [[0, 1], [2, 3]]):
-        graph, chain, bench = prepared(link_s, np.ones((N, N), int), routes, 60, 60_000)
-        anneal_blocks(graph, chain, bench, 100, 1e12, None)
+        graph, chain, workspace = prepared(link_s, np.ones((N, N), int), routes, 60, 60_000)
+        anneal_blocks(graph, chain, workspace, 100, 1e12, None)
         tried.append(int(chain.tried[0]))
     assert tried[1] == pytest.approx(2 * tried[0], rel=0.1)
     assert tried[0] < 100 * MOVES
 
 
 @njit
-def draw_route(graph: Any, stops: Any, mark: Any, dice: Any) -> int:  # noqa: ANN401 - what the kernel takes
+def draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:  # noqa: ANN401 - what the kernel takes
     """Call a kernel that other kernels alone call."""
-    return transit_moves.draw_route(graph, stops, mark, dice)
+    return travel_time_moves.draw_route(graph, stops, mark, rng_state)
 
 
 @given(towns(), st.integers(1, 9), st.integers(0, 2))
 @settings(max_examples=40)
 def test_of_several_draws_the_route_that_passes_most_new_stops_is_laid(town: Town, draws: int, begin: int) -> None:
     link_s, demand, routes, transfer_s = town
-    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
+    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, 60_000)
     begin = min(begin, len(routes))
-    dice, stops = chain.dice.copy(), np.zeros_like(chain.hands[0])
+    rng_state, stops = chain.rng_state.copy(), np.zeros_like(chain.hands[0])
     expected = [[*map(int, route)] for route in routes[:begin]]
     for _ in range(len(routes) - begin):
         passed = {stop for route in expected for stop in route}
-        found = [stops[: draw_route(graph, stops, bench.mark, dice)].tolist() for _ in range(draws)]
+        found = [stops[: draw_route(graph, stops, workspace.mark, rng_state)].tolist() for _ in range(draws)]
         found = [route for route in found if route]
         if not found:
             break
         expected.append(max(found, key=lambda route: len(set(route) - passed)))
-    assert draft_routes(graph, chain, bench, begin, draws) == len(expected)
+    assert draft_routes(graph, chain, workspace, begin, draws) == len(expected)
     assert [row[:n].tolist() for row, n in zip(chain.routes, chain.sizes, strict=True)][: len(expected)] == expected
-    assert chain.dice == dice
+    assert chain.rng_state == rng_state

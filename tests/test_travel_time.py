@@ -15,11 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.errors import DataError, InfeasibleError, UsageError
-from owlbus.kernels import transit, transit_moves
-from owlbus.kernels.transit_anneal import BLOCK
-from owlbus.search.travel_graph import build_graph, check_inputs, lay_out, pad_routes, travel_times
+from owlbus.common.errors import DataError, InfeasibleError, UsageError
+from owlbus.kernels import travel_time_cost, travel_time_moves
+from owlbus.kernels.travel_time_anneal import BLOCK
 from owlbus.search.travel_time import search_travel_time
+from owlbus.search.travel_time_graph import (
+    build_graph,
+    check_inputs,
+    lay_out,
+    pad_routes,
+    travel_times,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,14 +86,14 @@ def twin(link_s: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int)
 
 def prepared(
     link_s: NDArray[Any], demand: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int, unserved_s: int | None
-) -> tuple[transit.StopGraph, Any, Any]:
+) -> tuple[travel_time_cost.StopGraph, Any, Any]:
     links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     most = max(2, *map(len, routes))
     unserved = None if unserved_s is None else unserved_s // tick_s
     graph = build_graph(links, weight, transfer_s // tick_s, (2, most), unserved)
-    chain, bench = lay_out(graph, graph.most, len(routes), 7)
+    chain, workspace = lay_out(graph, graph.most, len(routes), 7)
     chain.routes[:], chain.sizes[:] = pad_routes(routes, links, most, 2)
-    return graph, chain, bench
+    return graph, chain, workspace
 
 
 @given(towns(), st.sampled_from([100, 10_000]))
@@ -107,9 +113,9 @@ def test_the_measures_equal_a_search_on_the_expanded_graph(town: Town, unserved_
 @given(towns(), st.sampled_from([61, 600, 60_000]))
 def test_the_compiled_cost_of_a_plan_is_its_mean_time(town: Town, unserved_s: int) -> None:
     link_s, demand, routes, transfer_s = town
-    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, unserved_s)
+    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, unserved_s)
     _, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
-    cost = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.outer, bench)
+    cost = travel_time_cost.settle(graph, chain.routes, chain.sizes, -1, -1, chain.outer, workspace)
     mean_s = (cost - int(graph.transfer) * int(weight.sum())) * tick_s / int(weight.sum())
     assert mean_s == travel_times(link_s, demand, routes, transfer_s, unserved_s=unserved_s).mean_s
 
@@ -117,12 +123,12 @@ def test_the_compiled_cost_of_a_plan_is_its_mean_time(town: Town, unserved_s: in
 @given(towns())
 def test_adding_a_route_to_the_rest_equals_starting_afresh(town: Town) -> None:
     link_s, demand, routes, transfer_s = town
-    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
-    whole = transit.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
+    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, 60_000)
+    whole = travel_time_cost.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
     for k in range(len(routes)):
-        transit.settle(graph, chain.routes, chain.sizes, k, -1, chain.outer, bench)
-        quick = transit.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], bench)
-        exact = transit.join_route(graph, chain.outer, chain.routes[k], chain.sizes[k], bench, chain.inner)
+        travel_time_cost.settle(graph, chain.routes, chain.sizes, k, -1, chain.outer, workspace)
+        quick = travel_time_cost.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], workspace)
+        exact = travel_time_cost.join_route(graph, chain.outer, chain.routes[k], chain.sizes[k], workspace, chain.inner)
         assert exact == whole <= quick
         np.testing.assert_array_equal(chain.inner.times, chain.spare.times)
         np.testing.assert_array_equal(chain.inner.cost, chain.spare.cost)
@@ -136,10 +142,10 @@ def test_a_journey_may_leave_a_route_and_board_it_again() -> None:
     demand = np.zeros((6, 6))
     demand[0, 5] = 1
     routes = ([0, 1, 2, 3, 4, 5], [1, 4])
-    graph, chain, bench = prepared(link_s, demand, routes, 300, None)
-    transit.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, bench)
-    quick = transit.cost_with(graph, chain.outer, chain.routes[0], chain.sizes[0], bench)
-    exact = transit.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], bench, chain.inner)
+    graph, chain, workspace = prepared(link_s, demand, routes, 300, None)
+    travel_time_cost.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, workspace)
+    quick = travel_time_cost.cost_with(graph, chain.outer, chain.routes[0], chain.sizes[0], workspace)
+    exact = travel_time_cost.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], workspace, chain.inner)
     tick_s = 60
     assert (quick * tick_s - 300, exact * tick_s - 300) == (1920, 780)
     found = travel_times(link_s, demand, routes, 300)
@@ -156,22 +162,22 @@ def test_of_equally_fast_journeys_the_one_with_fewer_transfers_counts() -> None:
 @settings(max_examples=60)
 def test_every_move_gives_simple_linked_routes_within_the_limits(town: Town, seed: int) -> None:
     link_s, demand, routes, transfer_s = town
-    graph, chain, bench = prepared(link_s, demand, routes, transfer_s, 60_000)
-    dice = np.array([seed], dtype=np.uint64)
+    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, 60_000)
+    rng_state = np.array([seed], dtype=np.uint64)
     for kind, _ in itertools.product(range(10), range(5)):
         stops = chain.routes[0].copy()
-        n = transit_moves.propose_route(graph, stops, chain.sizes[0], kind, bench, dice)
+        n = travel_time_moves.propose_route(graph, stops, chain.sizes[0], kind, workspace, rng_state)
         assert n == 0 or stop_list_is_fine(graph, stops[:n])
     for _ in range(10 if len(routes) > 1 else 0):
         a, b, out, out_2 = chain.routes[0].copy(), chain.routes[1].copy(), stops.copy(), stops.copy()
-        n, m = transit_moves.swap_tails(graph, a, chain.sizes[0], b, chain.sizes[1], out, out_2, bench.mark, dice)
+        n, m = travel_time_moves.swap_tails(graph, a, chain.sizes[0], b, chain.sizes[1], out, out_2, workspace.mark, rng_state)
         if n:
             assert stop_list_is_fine(graph, out[:n])
             assert stop_list_is_fine(graph, out_2[:m])
             assert sorted([*out[:n], *out_2[:m]]) == sorted([*routes[0], *routes[1]])
 
 
-def stop_list_is_fine(graph: transit.StopGraph, stops: NDArray[np.int32]) -> bool:
+def stop_list_is_fine(graph: travel_time_cost.StopGraph, stops: NDArray[np.int32]) -> bool:
     linked = all(graph.link[a, b] > 0 for a, b in itertools.pairwise(stops))
     return linked and len(set(stops.tolist())) == len(stops) and graph.least <= len(stops) <= graph.most
 

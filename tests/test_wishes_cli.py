@@ -11,8 +11,8 @@ from test_evidence_cli import made, told
 
 from owlbus.cli.app import run
 from owlbus.pipeline import read_study
-from owlbus.report.ending import ending_text
-from owlbus.report.words import read_words
+from owlbus.report.end_reason import ending_text
+from owlbus.report.translations import read_translations
 
 __all__ = ["made"]
 
@@ -37,8 +37,8 @@ def test_a_plan_keeps_the_wishes_of_the_command_line_and_the_run_tells_them(made
     network = read_study(made / "run").network
     free = set(range(network.n_stops)) - {stop for row in given for stop in row} - {3, 5, 7, 12}
     a, b = next((a, b) for a in sorted(free) for b in free & set(network.link_to[slice(*network.link_indptr[a : a + 2])].tolist()))
-    wishes = ["--fixed", str(fixed), "--require", "3", "--hub", "5=2", "--ends", "N3=7..12", "--forbid-link", f"{a}..{b}"]
-    told(capsys, *words(made, *wishes, routes=5))
+    constraints = ["--fixed", str(fixed), "--require", "3", "--hub", "5=2", "--ends", "N3=7..12", "--forbid-link", f"{a}..{b}"]
+    told(capsys, *words(made, *constraints, routes=5))
     routes = routes_written()
     assert list(routes)[:3] == ["A", "B", "N3"]
     assert [routes["A"], routes["B"]] == given
@@ -46,7 +46,7 @@ def test_a_plan_keeps_the_wishes_of_the_command_line_and_the_run_tells_them(made
     assert any(3 in row for row in routes.values())
     assert sum(5 in row for row in routes.values()) >= 2
     assert not any({a, b} == set(pair) for row in routes.values() for pair in pairwise(row))
-    settings = json.loads(Path("out/run.json").read_text())["settings"]["wishes"]
+    settings = json.loads(Path("out/run.json").read_text())["settings"]["constraints"]
     assert (settings["required"], settings["hubs"], settings["terminals"]) == ([3], [[5, 2]], [["N3", 7, 12]])
 
 
@@ -69,7 +69,7 @@ def test_a_plan_near_a_base_changes_at_most_so_many_of_its_stops(made, capsys):
     assert 0 < gone <= 0.2 * sum(map(len, before.values()))
     ended_by = json.loads(Path("out/run.json").read_text())["ended_by"]
     assert ended_by.startswith("the limit of 300 moves was reached, with ")
-    assert ending_text(ended_by, read_words("en")).endswith(
+    assert ending_text(ended_by, read_translations("en")).endswith(
         f"it changed {gone} stops of the {int(0.2 * sum(map(len, before.values())))} that it might."
     )
 

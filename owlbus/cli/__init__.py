@@ -5,7 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from owlbus.cli.stopping import SIGNALLED, close_output, leave, stop_code, stoppable
+from owlbus.cli.process import (
+    SIGNALLED,
+    close_output,
+    leave,
+    stop_code,
+    stoppable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

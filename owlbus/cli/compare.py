@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
-from owlbus.cli.evidence import GroundOptions, ground_of, moved_table
-from owlbus.cli.given import plan_names, read_any_plan
 from owlbus.cli.options import (
     LANG,
     OUT,
@@ -17,14 +14,16 @@ from owlbus.cli.options import (
     DemandOptions,
     LimitOptions,
     NetworkOptions,
+    OutputOptions,
     RuleOptions,
-    TalkOptions,
     limits_of,
     require_language,
     rule_of,
 )
-from owlbus.cli.talk import empty_table, talking
-from owlbus.errors import UsageError
+from owlbus.cli.output import empty_table, output_of
+from owlbus.cli.plan_files import plan_names, read_any_plan
+from owlbus.cli.session import SYNTHETIC, StudyOptions, announce_compilation, moved_table, settings_of_run, study_options_of, warn
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +37,13 @@ _FEWEST = 2
 
 
 def compare(
-    ground: GroundOptions,
+    ground: StudyOptions,
     area: AreaOptions,
     demand: DemandOptions,
     network: NetworkOptions,
     limits: LimitOptions,
     rule: RuleOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     plans: Annotated[
         list[str], typer.Argument(metavar="A B…", help="Plans, the others held against A: run directories, GeoJSON, CSV or GTFS.")
     ],
@@ -71,14 +70,14 @@ def compare(
         raise UsageError(msg)
     require_language(lang)
     bounds = limits_of(limits)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         announce_compilation(voice)
-        study, sources, run = ground_of(ground, plans, area, demand, network)
+        study, sources, run = study_options_of(ground, plans, area, demand, network)
         warn(voice, study)
         groups = {text: read_groups(text, study.grid) for text in by or []}
         given = {name: read_any_plan(file, study, ground.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
         found = compare_plans(study.network, study.demand, given, rule=rule_of(rule), headway_s=bounds.headway_s, districts=study.districts)
-        parts = {text: {name: break_down(found.ledger, plan, labels) for name, plan in given.items()} for text, labels in groups.items()}
+        parts = {text: {name: break_down(found.evaluator, plan, labels) for name, plan in given.items()} for text, labels in groups.items()}
         document = {"command": "compare", **found.to_dict(), "is_synthetic": study.is_synthetic}
         document["by"] = {
             text: {name: part.to_dict(is_coarse=found.is_coarse) for name, part in row.items()} for text, row in parts.items()
@@ -162,12 +161,12 @@ def _groups_table(text: str, documents: Mapping[str, Mapping[str, Any]]) -> Tabl
 
 def _write(out: str, study: Study, found: Comparison, document: dict[str, Any], settings: dict[str, Any], language: str) -> None:
     """Write the comparison to a run directory, with all that its reports can be written from again."""
-    from owlbus.evidence.pictures import draw_difference
     from owlbus.pipeline import write_study
-    from owlbus.pipeline.reports import comparison_contents
+    from owlbus.pipeline.report_content import comparison_contents
+    from owlbus.pipeline.rundir import RunRecord, describe_run, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.report import report_file, write_map, write_report
-    from owlbus.rundir import RunRecord, describe_run, open_run_dir
+    from owlbus.plot.maps import draw_difference, write_map
+    from owlbus.report import report_file, write_report
 
     first, *others = found.plans
     note = "SYNTHETIC demand. " if study.is_synthetic else ""
@@ -183,7 +182,7 @@ def _write(out: str, study: Study, found: Comparison, document: dict[str, Any], 
             stem = "difference" if len(others) == 1 else f"difference_{place + 1}"
             run.write_bytes(f"{stem}.geojson", found.to_geojson(name))
             figure = draw_difference(
-                found.ledger,
+                found.evaluator,
                 found.changes[name],
                 found.plans[first],
                 found.plans[name],

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owlbus.cli.options import OUT, RESUME, AreaOptions, DemandOptions, NetworkOptions, TalkOptions, sources_of
-from owlbus.cli.resuming import going_on, keeper_of
-from owlbus.cli.show import demand_table, records_table, rules_table
-from owlbus.cli.talk import talking
-from owlbus.errors import FindingError, UsageError
+from owlbus.cli.options import (
+    OUT,
+    RESUME,
+    AreaOptions,
+    DemandOptions,
+    NetworkOptions,
+    OutputOptions,
+    sources_of,
+)
+from owlbus.cli.output import output_of
+from owlbus.cli.session import checkpoint_of, going_on
+from owlbus.cli.tables import demand_table, records_table, rules_table
+from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
     from owlbus.pipeline import Sources
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 def demand(
     area: AreaOptions,
     demand: DemandOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
@@ -39,9 +47,9 @@ def demand(
     Estimate demand from records: trips and people by hour, how far calls and taxi agree, and why rows were rejected. FILES may be folders
     and patterns.
     """
-    from owlbus.cli.chain import settings_of_run
-    from owlbus.pipeline import read_demand
-    from owlbus.rundir import RunRecord, open_run_dir
+    from owlbus.cli.session import settings_of_run
+    from owlbus.pipeline import demand_from_sources
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
     sources = sources_of(files, area, demand, NetworkOptions())
     if resume and out is None:
@@ -50,14 +58,14 @@ def demand(
     if check:
         _check(sources, talk, out)
         return
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         if out is None:
-            found = read_demand(sources)
+            found = demand_from_sources(sources)
         else:
             with open_run_dir(out) as run:
-                keeper = keeper_of(run, resume=resume)
-                with going_on(voice, keeper):
-                    found = read_demand(sources, rejected=run.stage("rejected.parquet"), keeper=keeper)
+                checkpoint = checkpoint_of(run, resume=resume)
+                with going_on(voice, checkpoint):
+                    found = demand_from_sources(sources, rejected=run.stage("rejected.parquet"), checkpoint=checkpoint)
                 found.grid.write(run.stage("grid.parquet"))
                 found.demand.write(run.stage("demand.parquet"))
                 run.publish(RunRecord("demand", settings_of_run(sources, None), None, found.inputs, None, found.timings_s))
@@ -84,14 +92,14 @@ def demand(
         voice.say(f"Written to {out}: grid.parquet, demand.parquet and rejected.parquet, readable by you alone.")
 
 
-def _check(sources: Sources, talk: TalkOptions, out: str | None) -> None:
+def _check(sources: Sources, talk: OutputOptions, out: str | None) -> None:
     """Print what became of every row, and end with a finding where a file would be refused."""
     from owlbus.pipeline import check_records
 
     if out is not None:
         msg = "--check only reports; leave --out away"
         raise UsageError(msg)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         report, refusals = check_records(sources)
     document = {"command": "demand", "check": True, "records": report.to_json(), "refused": refusals}
     voice.show(document, records_table(report), *([rules_table(report)] if report.rules else []))

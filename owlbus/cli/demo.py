@@ -6,17 +6,26 @@ from typing import Annotated
 
 import typer
 
-from owlbus.cli.chain import announce_compilation, leave_if_interrupted, publish, reference_of, settings_of_run, show_run, study_of, warn
-from owlbus.cli.options import LANG, OUT, TalkOptions, require_language
-from owlbus.cli.talk import talking
-from owlbus.limits import DEFAULT_STEPS
+from owlbus.cli.options import LANG, OUT, OutputOptions, require_language
+from owlbus.cli.output import output_of
+from owlbus.cli.session import (
+    announce_compilation,
+    leave_if_interrupted,
+    publish,
+    reference_of,
+    settings_of_run,
+    show_run,
+    study_of,
+    warn,
+)
+from owlbus.common.defaults import DEFAULT_STEPS
 
 FLEET = 45
 HEADWAY_S = 2_700
 
 
 def demo(
-    talk: TalkOptions,
+    talk: OutputOptions,
     out: Annotated[str, OUT] = "owlbus-demo",
     steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = DEFAULT_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
@@ -28,14 +37,20 @@ def demo(
     Plan nine night routes for the sample city with the budget of 2013, 45 buses every 45 minutes and no more route-kilometres, and hold
     them against the nine routes of 2013. Needs no network; the demand is synthetic.
     """
-    from owlbus.limits import RouteLimits
-    from owlbus.pipeline import Request, Sources, best_plan, budget_of, score_study
-    from owlbus.rundir import open_run_dir
+    from owlbus.pipeline import (
+        Request,
+        Sources,
+        best_plan,
+        budget_of,
+        score_study,
+    )
+    from owlbus.pipeline.rundir import open_run_dir
+    from owlbus.plan.limits import RouteLimits
     from owlbus.score import CITY_SHARE
 
     require_language(lang)
     sources = Sources(city="seoul")
-    with talking(talk) as voice, open_run_dir(out) as run:
+    with output_of(talk) as voice, open_run_dir(out) as run:
         announce_compilation(voice)
         study = study_of(sources, None, run)
         warn(voice, study)

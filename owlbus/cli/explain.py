@@ -9,25 +9,45 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
-from owlbus.cli.evidence import ANY_CIRCUITY, GroundOptions, ground_of, ledger_of, moved_table, places_of
-from owlbus.cli.given import plan_name, read_any_plan
-from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, limits_of, rule_of
-from owlbus.cli.talk import empty_table, talking
-from owlbus.errors import FindingError, UsageError
+from owlbus.cli.options import (
+    OUT,
+    AreaOptions,
+    DemandOptions,
+    LimitOptions,
+    NetworkOptions,
+    OutputOptions,
+    RuleOptions,
+    limits_of,
+    rule_of,
+)
+from owlbus.cli.output import empty_table, output_of
+from owlbus.cli.plan_files import plan_name, read_any_plan
+from owlbus.cli.session import (
+    ANY_CIRCUITY,
+    SYNTHETIC,
+    StudyOptions,
+    announce_compilation,
+    ledger_of,
+    moved_table,
+    places_of,
+    settings_of_run,
+    study_options_of,
+    warn,
+)
+from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from owlbus.evidence import Ledger
+    from owlbus.evidence import PlanEvaluator
     from owlbus.evidence.changes import Change
     from owlbus.evidence.explain import Answer
-    from owlbus.evidence.places import Places
-    from owlbus.limits import RouteLimits
+    from owlbus.evidence.stop_names import StopNames
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits
 
 WHAT = ("route", "stop", "via", "missing", "suggest")
 _PANEL = "What is asked"
@@ -35,7 +55,7 @@ _POSITION = re.compile(r"-?\d+\.\d+,-?\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class AskOptions:
+class ExplainOptions:
     """The change that is asked about."""
 
     remove: Annotated[bool, typer.Option("--remove", metavar="", help="stop S: leave it out.", rich_help_panel=_PANEL)] = False
@@ -59,14 +79,14 @@ class AskOptions:
 
 
 def explain(
-    ground: GroundOptions,
+    ground: StudyOptions,
     area: AreaOptions,
     demand: DemandOptions,
     network: NetworkOptions,
     limits: LimitOptions,
     rule: RuleOptions,
-    talk: TalkOptions,
-    ask: AskOptions,
+    talk: OutputOptions,
+    ask: ExplainOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     what: Annotated[str, typer.Argument(metavar="WHAT", help="route, stop, via, missing or suggest.")] = "route",
     name: Annotated[
@@ -89,9 +109,9 @@ def explain(
     bounds = limits_of(limits)
     if limits.max_circuity is None:
         bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         announce_compilation(voice)
-        study, sources, run = ground_of(ground, [plan], area, demand, network)
+        study, sources, run = study_options_of(ground, [plan], area, demand, network)
         warn(voice, study)
         given = read_any_plan(plan, study, ground.max_snap)
         question = _Question(study, given, ledger_of(study, rule_of(rule)), places_of(study), bounds, ask, name)
@@ -115,10 +135,10 @@ class _Question:
 
     study: Study
     plan: Plan
-    ledger: Ledger
-    places: Places
+    evaluator: PlanEvaluator
+    places: StopNames
     limits: RouteLimits
-    ask: AskOptions
+    ask: ExplainOptions
     name: str | None
 
     def about(self, what: str) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
@@ -132,11 +152,11 @@ class _Question:
         return self._change(what)
 
     def _routes(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
-        from owlbus.evidence.places import find_route
-        from owlbus.evidence.routes import explain_routes
+        from owlbus.evidence.route_profile import explain_routes
+        from owlbus.evidence.stop_names import find_route
 
         chosen = None if self.name is None else find_route(self.plan, self.name)
-        rows = [row.to_dict() for row in explain_routes(self.ledger, self.plan, self.limits.headway_s)]
+        rows = [row.to_dict() for row in explain_routes(self.evaluator, self.plan, self.limits.headway_s)]
         rows = rows if chosen is None else [rows[chosen]]
         if chosen is not None:
             return {"routes": rows}, [_routes_table(rows), _segments_table(rows[0], self._stop_name)], None, None
@@ -145,28 +165,28 @@ class _Question:
 
     def _steadiness(self) -> dict[str, Any]:
         """Ranks of routes over nights drawn anew, and coverage by weekday and hour; nothing where nights carry no date."""
-        from owlbus.evidence.robust import hour_matrix, rank_stability
-        from owlbus.evidence.shown import shown_count
+        from owlbus.evidence.redact import shown_count
+        from owlbus.evidence.stability import hour_matrix, rank_stability
 
-        if not self.ledger.weekdays or self.ledger.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
+        if not self.evaluator.weekdays or self.evaluator.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
             return {}
         ranks = [
             {**asdict(row), "only_served_trips": shown_count(row.only_served_trips), "same_share": round(row.same_share, 3)}
-            for row in rank_stability(self.ledger, self.plan)
+            for row in rank_stability(self.evaluator, self.plan)
         ]
-        return {"ranks": ranks, "by_weekday_and_hour": hour_matrix(self.ledger, self.plan).to_dict()}
+        return {"ranks": ranks, "by_weekday_and_hour": hour_matrix(self.evaluator, self.plan).to_dict()}
 
     def _missing(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
-        from owlbus.evidence.missing import missing_places
+        from owlbus.evidence.unserved_places import missing_places
 
-        found = missing_places(self.ledger, self.plan, self.places, self.limits, n_places=self.ask.top)
+        found = missing_places(self.evaluator, self.plan, self.places, self.limits, n_places=self.ask.top)
         rows = [place.to_dict() for place in found]
         return {"places": rows}, [_missing_table(rows)], None, None
 
     def _suggest(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
         from owlbus.evidence.suggest import suggest_swaps
 
-        found = suggest_swaps(self.ledger, self.plan, self.places, self.limits, n_swaps=self.ask.top)
+        found = suggest_swaps(self.evaluator, self.plan, self.places, self.limits, n_swaps=self.ask.top)
         rows = [swap.to_dict() for swap in found]
         chosen = self.ask.apply
         if chosen is not None and not 1 <= chosen <= len(found):
@@ -178,10 +198,10 @@ class _Question:
     def _change(self, what: str) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
         from owlbus.evidence.changes import drop_route, remove_stop, replace_stop
         from owlbus.evidence.explain import explain_change, with_alternative
-        from owlbus.evidence.places import find_route
+        from owlbus.evidence.stop_names import find_route
         from owlbus.search import Objective
 
-        case, goal = self.ledger.case, Objective()
+        problem, goal = self.evaluator.problem, Objective()
         on = None if self.ask.route is None else find_route(self.plan, self.ask.route)
         stop, by = None, None
         if what == "route":
@@ -192,14 +212,14 @@ class _Question:
             change = self._pass_by(stop, on)
         elif self.ask.remove:
             stop = self._find(self.name or "")
-            change = remove_stop(case, goal, self.plan, stop, route=on)
+            change = remove_stop(problem, goal, self.plan, stop, route=on)
         else:
             stop, by = self._ends_of_swap()
             kind = "swap" if self.ask.move is None else "move"
-            change = replace_stop(case, goal, self.plan, stop, by, route=on, kind=kind)
+            change = replace_stop(problem, goal, self.plan, stop, by, route=on, kind=kind)
         change = replace(change, label=self._label(change.kind, change.label, stop, by))
-        answer = explain_change(self.ledger, self.plan, change, self.limits)
-        answer = with_alternative(self.ledger, self.plan, answer, self.limits, stop, by)
+        answer = explain_change(self.evaluator, self.plan, change, self.limits)
+        answer = with_alternative(self.evaluator, self.plan, answer, self.limits, stop, by)
         document = answer.to_dict()
         return document, _answer_pages(document), change.plan, answer
 
@@ -209,9 +229,9 @@ class _Question:
         from owlbus.search import Objective
 
         try:
-            return pass_by(self.ledger.case, Objective(), self.plan, stop, route=route, limits=self.limits)
+            return pass_by(self.evaluator.problem, Objective(), self.plan, stop, route=route, limits=self.limits)
         except UsageError:
-            return pass_by(self.ledger.case, Objective(), self.plan, stop, route=route)
+            return pass_by(self.evaluator.problem, Objective(), self.plan, stop, route=route)
 
     def _ends_of_swap(self) -> tuple[int, int]:
         """Stop that goes and stop that comes, of ``--swap P,Q``, ``--swap Q`` or ``--move LON,LAT``."""
@@ -249,24 +269,24 @@ class _Question:
         return self.places.find_stop(self.study.network, text)
 
 
-def _require_question(what: str, name: str | None, ask: AskOptions, out: str | None) -> None:
+def _require_question(what: str, name: str | None, ask: ExplainOptions, out: str | None) -> None:
     """Refuse a question that is none, before anything is read."""
-    problem = None
+    complaint = None
     if what == "stop" and (ask.n_changes != 1 or ask.drop):
-        problem = "a stop needs one of --remove, --move LON,LAT and --swap P,Q"
+        complaint = "a stop needs one of --remove, --move LON,LAT and --swap P,Q"
     elif what != "stop" and (ask.remove or ask.move is not None or ask.swap is not None):
-        problem = f"--remove, --move and --swap change a stop, and the question is about {what}; write: explain PLAN stop S …"
+        complaint = f"--remove, --move and --swap change a stop, and the question is about {what}; write: explain PLAN stop S …"
     elif what != "route" and ask.drop:
-        problem = "--drop goes with a route; write: explain PLAN route R --drop"
+        complaint = "--drop goes with a route; write: explain PLAN route R --drop"
     elif name is None and (what == "via" or (what == "route" and ask.drop) or (what == "stop" and ask.swap is None)):
         way_out = "ROUTE, its name" if what == "route" else "STOP, its index, its name, a place or LON,LAT"
-        problem = f"{what} needs a name; write: explain PLAN {what} {way_out}"
+        complaint = f"{what} needs a name; write: explain PLAN {what} {way_out}"
     elif ask.apply is not None and (what != "suggest" or out is None):
-        problem = "--apply writes the plan with a suggested swap; write: explain PLAN suggest --apply N --out DIR"
+        complaint = "--apply writes the plan with a suggested swap; write: explain PLAN suggest --apply N --out DIR"
     elif ask.top < 1:
-        problem = f"--top must be at least 1, got {ask.top}"
-    if problem:
-        raise UsageError(problem)
+        complaint = f"--top must be at least 1, got {ask.top}"
+    if complaint:
+        raise UsageError(complaint)
 
 
 def _write(
@@ -274,11 +294,10 @@ def _write(
 ) -> None:
     """Write the answer to a run directory: JSON, and for a change the page, the map and the plan after it."""
     from owlbus.evidence.compare import difference_geojson
-    from owlbus.evidence.page import answer_page
-    from owlbus.evidence.pictures import draw_difference
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.report import write_map
-    from owlbus.rundir import RunRecord, open_run_dir
+    from owlbus.plot.maps import draw_difference, write_map
+    from owlbus.report.answer_page import answer_page
 
     study = question.study
     with open_run_dir(out) as run:
@@ -288,7 +307,7 @@ def _write(
         if answer is not None:
             note = "SYNTHETIC demand. " if study.is_synthetic else ""
             figure = draw_difference(
-                question.ledger,
+                question.evaluator,
                 answer.found,
                 question.plan,
                 answer.change.plan,
@@ -298,7 +317,7 @@ def _write(
             picture = io.BytesIO()
             write_map(picture, figure)  # type: ignore[arg-type]
             run.write_bytes("difference.png", picture.getvalue())
-            run.write_bytes("difference.geojson", difference_geojson(question.ledger, answer.found))
+            run.write_bytes("difference.geojson", difference_geojson(question.evaluator, answer.found))
             page = answer_page(document, plan=str(document["plan"]), is_synthetic=study.is_synthetic, picture=picture.getvalue())
             run.write_bytes("answer.html", page.encode())
         run.publish(RunRecord("explain", settings, None, study.inputs, None, study.timings_s))
@@ -318,7 +337,7 @@ def _answer_pages(document: Mapping[str, Any]) -> list[Any]:
 
 def _routes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """What each route adds and carries."""
-    from owlbus.evidence.shown import count_text
+    from owlbus.evidence.redact import count_text
 
     table = empty_table("What only this route serves, and how full it is")
     for column in ("route", "trips alone", "people alone", "riders", "bus-km", "riders/bus-km", "weakest link", "riders there"):
@@ -359,7 +378,7 @@ def _steady_tables(steady: Mapping[str, Any]) -> list[Table]:
 
 def _segments_table(row: Mapping[str, Any], name_of: Any) -> Table:  # noqa: ANN401 - a callable that names a stop
     """Riders by segment and hour of one route."""
-    from owlbus.evidence.shown import count_text
+    from owlbus.evidence.redact import count_text
 
     hours = list(row["segments"][0]["by_hour"]) if row["segments"] else []
     table = empty_table(f"Riders a night on each link of {row['name']}, both ways")
@@ -374,7 +393,7 @@ def _segments_table(row: Mapping[str, Any], name_of: Any) -> Table:  # noqa: ANN
 
 def _missing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Busy places that the plan leaves out."""
-    from owlbus.evidence.shown import count_text
+    from owlbus.evidence.redact import count_text
 
     table = empty_table("Busy places without a stop, and the cheapest way to serve each")
     for column in ("", "place", "people", "route", "km", "min", "buses", "trips +", "trips -"):
@@ -392,7 +411,7 @@ def _missing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _swaps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Swaps that would pay."""
-    from owlbus.evidence.shown import count_text
+    from owlbus.evidence.redact import count_text
 
     table = empty_table("Swaps of one stop that gain, those that take no more time first")
     for column in ("", "route", "swap", "trips +", "trips -", "people +", "people -", "min", "per min"):

@@ -8,35 +8,53 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, settings_of_run, warn
-from owlbus.cli.evidence import GroundOptions, ground_of, ledger_of, no_more_than, places_of
-from owlbus.cli.given import plan_name, read_any_plan
-from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, RuleOptions, TalkOptions, rule_of
+from owlbus.cli.options import (
+    OUT,
+    AreaOptions,
+    DemandOptions,
+    LimitOptions,
+    NetworkOptions,
+    OutputOptions,
+    RuleOptions,
+    rule_of,
+)
+from owlbus.cli.output import empty_table, output_of
+from owlbus.cli.plan_files import plan_name, read_any_plan
+from owlbus.cli.session import (
+    SYNTHETIC,
+    StudyOptions,
+    announce_compilation,
+    ledger_of,
+    no_more_than,
+    places_of,
+    settings_of_run,
+    study_options_of,
+    warn,
+)
 from owlbus.cli.shares import shares_of
-from owlbus.cli.talk import empty_table, talking
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from owlbus.evidence import Difference, Ledger
+    from owlbus.evidence import Difference, PlanEvaluator
     from owlbus.evidence.improve import Improvement
-    from owlbus.limits import RouteLimits
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits
 
 _PANEL = "What may change"
 
 
 def improve(
-    ground: GroundOptions,
+    ground: StudyOptions,
     area: AreaOptions,
     demand: DemandOptions,
     network: NetworkOptions,
     limits: LimitOptions,
     rule: RuleOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     change: Annotated[
         str, typer.Option("--change", metavar="SHARE", help="Share of stops that may change; several with commas.", rich_help_panel=_PANEL)
@@ -64,19 +82,19 @@ def improve(
 
     shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         announce_compilation(voice)
-        study, sources, run = ground_of(ground, [plan], area, demand, network)
+        study, sources, run = study_options_of(ground, [plan], area, demand, network)
         warn(voice, study)
         given = read_any_plan(plan, study, ground.max_snap)
         bounds = no_more_than(study, given, limits)
-        ledger, places = ledger_of(study, rule_of(rule)), places_of(study)
+        evaluator, places = ledger_of(study, rule_of(rule)), places_of(study)
         keep = [places.find_stop(study.network, text) for text in keep_stop or []]
         found = improve_plan(
-            ledger.case, given, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed
+            evaluator.problem, given, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed
         )
-        rows = curve_rows(ledger, given, found, bounds.headway_s)
-        listed = step_rows(ledger, given, found[-1], lambda stop: places.name_of(study.network, stop), bounds.headway_s)
+        rows = curve_rows(evaluator, given, found, bounds.headway_s)
+        listed = step_rows(evaluator, given, found[-1], lambda stop: places.name_of(study.network, stop), bounds.headway_s)
         document = {
             "command": "improve",
             "plan": plan_name(plan),
@@ -93,13 +111,13 @@ def improve(
         voice.say(SYNTHETIC)
 
 
-def curve_rows(ledger: Ledger, plan: Plan, found: Sequence[Improvement], headway_s: int) -> list[dict[str, Any]]:
+def curve_rows(evaluator: PlanEvaluator, plan: Plan, found: Sequence[Improvement], headway_s: int) -> list[dict[str, Any]]:
     """
     Gain over a plan by share of stops changed, small counts left out.
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     plan
         The given plan.
@@ -115,18 +133,18 @@ def curve_rows(ledger: Ledger, plan: Plan, found: Sequence[Improvement], headway
     """
     from owlbus.evidence.difference import difference
 
-    before = ledger.enter(plan)
-    served = float(ledger.whole.trips.trips[ledger.whole.trips.among(before.is_served)].sum())
+    before = evaluator.enter(plan)
+    served = float(evaluator.whole.trips.trips[evaluator.whole.trips.among(before.is_served)].sum())
     rows = []
     for one in found:
-        change = difference(ledger, before, ledger.enter(one.plan), headway_s)
+        change = difference(evaluator, before, evaluator.enter(one.plan), headway_s)
         rows.append(
             {
                 "allowed_share": one.allowed_share,
                 "stops_allowed": one.n_allowed,
                 "stops_changed": one.n_changed,
                 "steps": len(one.steps),
-                **_gain(change, served, ledger.whole.trips.trips.sum()),
+                **_gain(change, served, evaluator.whole.trips.trips.sum()),
                 "length_m": change.cost.length_m,
                 "cycle_s": change.cost.cycle_s,
                 "buses": change.cost.buses,
@@ -135,13 +153,13 @@ def curve_rows(ledger: Ledger, plan: Plan, found: Sequence[Improvement], headway
     return rows
 
 
-def step_rows(ledger: Ledger, plan: Plan, found: Improvement, name_of: Any, headway_s: int) -> list[dict[str, Any]]:  # noqa: ANN401 - a callable
+def step_rows(evaluator: PlanEvaluator, plan: Plan, found: Improvement, name_of: Any, headway_s: int) -> list[dict[str, Any]]:  # noqa: ANN401 - a callable
     """
     Steps to a better plan with what each brings, small counts left out.
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     plan
         The given plan.
@@ -159,13 +177,13 @@ def step_rows(ledger: Ledger, plan: Plan, found: Improvement, name_of: Any, head
     """
     from owlbus.evidence.difference import difference
     from owlbus.evidence.improve import step_document
-    from owlbus.evidence.shown import shown_difference
+    from owlbus.evidence.redact import shown_difference
 
-    first = before = ledger.enter(plan)
+    first = before = evaluator.enter(plan)
     rows = []
     for number, step in enumerate(found.steps, start=1):
-        after = ledger.enter(step.plan)
-        alone, so_far = (shown_difference(difference(ledger, one, after, headway_s)).values for one in (before, first))
+        after = evaluator.enter(step.plan)
+        alone, so_far = (shown_difference(difference(evaluator, one, after, headway_s)).values for one in (before, first))
         rows.append(
             {
                 "step": number,
@@ -182,7 +200,7 @@ def step_rows(ledger: Ledger, plan: Plan, found: Improvement, name_of: Any, head
 
 def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
     """Gain as trips, as a ratio with its interval, and in points."""
-    from owlbus.evidence.shown import shown_difference
+    from owlbus.evidence.redact import shown_difference
 
     shown = shown_difference(change).values
     interval = shown["served_share_interval"]
@@ -200,8 +218,8 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
 
 def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, settings: Mapping[str, Any], bounds: RouteLimits) -> None:
     """Write the better plan, its steps and the curve to a run directory."""
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.rundir import RunRecord, open_run_dir
 
     with open_run_dir(out) as run:
         run.write_json("improve.json", document)
@@ -215,7 +233,7 @@ def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, setting
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; lists joined by spaces, hidden values empty."""
-    from owlbus.storage import plain_cell
+    from owlbus.common.files import plain_cell
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -231,7 +249,7 @@ def _draw_curve(rows: Sequence[Mapping[str, Any]], path: str) -> None:
     """Draw the gain over allowed change, with its interval."""
     from matplotlib.figure import Figure
 
-    from owlbus.report import write_map
+    from owlbus.plot.maps import write_map
 
     shown = [row for row in rows if row["gain_ratio"] is not None]
     x = [100 * row["allowed_share"] for row in shown]
@@ -275,7 +293,7 @@ def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Steps in order."""
-    from owlbus.evidence.shown import count_text
+    from owlbus.evidence.redact import count_text
 
     table = empty_table("Steps, the most useful first; stop anywhere")
     for column in ("", "route", "change", "trips +", "trips -", "so far"):

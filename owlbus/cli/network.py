@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.options import OUT, AreaOptions, NetworkOptions, TalkOptions, network_settings
-from owlbus.cli.talk import talking
-from owlbus.errors import FindingError, UsageError
+from owlbus.cli.options import (
+    OUT,
+    AreaOptions,
+    NetworkOptions,
+    OutputOptions,
+    network_settings,
+)
+from owlbus.cli.output import output_of
+from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
     from owlbus.demand import Demand
@@ -22,7 +28,7 @@ _PARQUET = "network.parquet"
 def network(
     area: AreaOptions,
     network: NetworkOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     file: Annotated[
         str | None,
         typer.Argument(metavar="FILE", help="GTFS feed, OpenStreetMap extract, network.parquet, or a run directory that holds one."),
@@ -36,7 +42,7 @@ def network(
     Build the network that routes run on, from a feed, an extract, road tables or a lattice; say what was left out, and check it.
     """
     given = Path(file) if file is not None else None
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         if given is not None and _holds_network(given):
             sources, built, demand = None, *_read(given)
             if out is not None:
@@ -116,8 +122,8 @@ def _build(sources: Sources) -> Network:
 
 def _write(out: str, sources: Sources, built: Network) -> None:
     """Write grid and network to a run directory."""
-    from owlbus.cli.chain import settings_of_run
-    from owlbus.rundir import RunRecord, open_run_dir
+    from owlbus.cli.session import settings_of_run
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
     with open_run_dir(out) as run:
         built.grid.write(run.stage("grid.parquet"))

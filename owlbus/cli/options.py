@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from owlbus.cli.fixed import note_flags
+from owlbus.cli.process import stopped_in_order
+from owlbus.cli.run_conflicts import note_flags
 from owlbus.cli.shares import share_of
-from owlbus.cli.stopping import stopped_in_order
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from owlbus.limits import RouteLimits, ServiceRule
     from owlbus.pipeline import Request, Sources
+    from owlbus.plan.limits import RouteLimits, ServiceRule
 
 
 def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any:  # noqa: ANN401 - the parser's own type is private
@@ -52,7 +52,7 @@ _RULE, _SEARCH, _TALK = "When a trip counts as served", "Search", "Output"
 
 
 @dataclass(frozen=True, slots=True)
-class TalkOptions:
+class OutputOptions:
     """How much a command says, and in which form."""
 
     json: Annotated[bool, option(_TALK, "--json", text="Print one JSON document on standard output.")] = False
@@ -311,7 +311,7 @@ SNAP = option(_TALK, "--max-snap", unit="METRES", text="How far a way-point of a
 
 def require_language(lang: str) -> None:
     """Refuse a language `lang` that no report can be written in, before anything is read."""
-    from owlbus.report.words import LANGUAGES
+    from owlbus.report.translations import LANGUAGES
 
     if lang not in LANGUAGES:
         msg = f"--lang must be one of {', '.join(LANGUAGES)}, got {lang!r}"
@@ -380,8 +380,8 @@ def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions
     Sources
         For `owlbus.pipeline.build_study`.
     """
+    from owlbus.common.units import NightWindow
     from owlbus.pipeline import Sources
-    from owlbus.units import NightWindow
 
     return Sources(
         files=tuple(files or ()),
@@ -450,7 +450,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
 
 def limits_of(options: LimitOptions) -> RouteLimits:
     """Return the limits of a plan as `options` say, in metres and seconds."""
-    from owlbus.limits import RouteLimits
+    from owlbus.plan.limits import RouteLimits
 
     given: dict[str, Any] = {
         "max_buses": options.fleet,
@@ -466,7 +466,7 @@ def limits_of(options: LimitOptions) -> RouteLimits:
 
 def rule_of(options: RuleOptions) -> ServiceRule:
     """Return when a trip counts as served as `options` say, in seconds."""
-    from owlbus.limits import ServiceRule
+    from owlbus.plan.limits import ServiceRule
 
     return ServiceRule(
         options.detour_factor,
@@ -479,7 +479,7 @@ def rule_of(options: RuleOptions) -> ServiceRule:
 
 def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
     """Return what a search is asked for, in steps or seconds: `search` under `limits` and `rule`."""
-    from owlbus.limits import DEFAULT_STEPS
+    from owlbus.common.defaults import DEFAULT_STEPS
     from owlbus.pipeline import Request
 
     steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps

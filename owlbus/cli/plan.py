@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owlbus.cli.chain import (
-    announce_compilation,
-    gate,
-    leave_if_interrupted,
-    publish,
-    reference_of,
-    settings_of_run,
-    show_run,
-    study_of,
-    warn,
-)
-from owlbus.cli.fixed import require_no_files
+from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -31,9 +20,9 @@ from owlbus.cli.options import (
     DemandOptions,
     LimitOptions,
     NetworkOptions,
+    OutputOptions,
     RuleOptions,
     SearchOptions,
-    TalkOptions,
     limits_of,
     option,
     request_of,
@@ -41,16 +30,30 @@ from owlbus.cli.options import (
     rule_of,
     sources_of,
 )
-from owlbus.cli.resuming import going_on, keeper_of, plan_to_go_on_from, require_whole
+from owlbus.cli.output import output_of
+from owlbus.cli.run_conflicts import require_no_files
+from owlbus.cli.session import (
+    announce_compilation,
+    checkpoint_of,
+    gate,
+    going_on,
+    leave_if_interrupted,
+    plan_to_go_on_from,
+    publish,
+    reference_of,
+    require_whole,
+    settings_of_run,
+    show_run,
+    study_of,
+    warn,
+)
 from owlbus.cli.shares import require_share
-from owlbus.cli.talk import talking
-from owlbus.cli.wishes import WishOptions, wished
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from owlbus.cli.chain import Trial
+    from owlbus.cli.session import Trial
     from owlbus.pipeline import PlanRun, Sources
-    from owlbus.rundir import RunDir
+    from owlbus.pipeline.rundir import RunDir
 
 _TRIALS = "How the plan is put to the test"
 
@@ -74,7 +77,7 @@ class TrialOptions:
         """Quantile over nights to maximise, 0 to 1; None for their mean."""
         return None if self.robust in {None, "mean"} else float(self.robust or 0)
 
-    def require(self, from_run: str | None, wishes: WishOptions) -> None:
+    def require(self, from_run: str | None, constraints: ConstraintOptions) -> None:
         """
         Refuse what cannot be tried.
 
@@ -82,7 +85,7 @@ class TrialOptions:
         ----------
         from_run
             Run directory that demand is taken from, or None.
-        wishes
+        constraints
             What the plan is wished to be.
 
         Raises
@@ -97,7 +100,7 @@ class TrialOptions:
         if bad:
             msg = f"--robust must be mean or a quantile in [0, 1], got {self.robust!r}"
             raise UsageError(msg)
-        if wishes.base is not None and self.robust not in {None, "mean"}:
+        if constraints.base is not None and self.robust not in {None, "mean"}:
             msg = f"--robust {self.robust} changes routes as it likes, and --base says that few stops may change; leave one of them out"
             raise UsageError(msg)
         if from_run is not None and self.cross_check:
@@ -112,9 +115,9 @@ def plan(
     search: SearchOptions,
     limits: LimitOptions,
     rule: RuleOptions,
-    wishes: WishOptions,
+    constraints: ConstraintOptions,
     trials: TrialOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
@@ -136,8 +139,8 @@ def plan(
     Plan night routes on records of calls and taxi rides, and measure them: map, routes and scorecard in one folder.
     """
     from owlbus.pipeline import best_plan, score_study
-    from owlbus.pipeline.keeping import PlanKeeper
-    from owlbus.rundir import open_run_dir
+    from owlbus.pipeline.checkpoint import PlanCheckpoint
+    from owlbus.pipeline.rundir import open_run_dir
     from owlbus.score import CITY_SHARE
 
     if out is None:
@@ -147,23 +150,23 @@ def plan(
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
     require_language(lang)
-    trials.require(from_run, wishes)
-    wishes.require_whole()
-    require_whole(resume=resume, base=wishes.base)
+    trials.require(from_run, constraints)
+    constraints.require_whole()
+    require_whole(resume=resume, base=constraints.base)
     request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
-    with talking(talk) as voice, open_run_dir(out) as run:
+    with output_of(talk) as voice, open_run_dir(out) as run:
         announce_compilation(voice)
-        keeper = keeper_of(run, resume=resume)
-        with going_on(voice, keeper):
-            study = study_of(sources, from_run, run, keeper)
+        checkpoint = checkpoint_of(run, resume=resume)
+        with going_on(voice, checkpoint):
+            study = study_of(sources, from_run, run, checkpoint)
         warn(voice, study)
         given = reference_of(study, reference, max_snap)
-        request = wished(request, wishes, limits, study, max_snap)
+        request = constraints_of(request, constraints, limits, study, max_snap)
         if resume:
             request = replace(request, begin=plan_to_go_on_from(study, run))
             voice.say("no earlier plan to go on from" if request.begin is None else f"going on from a plan of {len(request.begin)} routes")
-        ran = best_plan(study, request, on_gain=PlanKeeper(run.keep()) if resume else None)
+        ran = best_plan(study, request, on_gain=PlanCheckpoint(run.keep()) if resume else None)
         ran, tried = _put_to_test(ran, trials, sources, run)
         held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)
         title = f"{len(ran.best.plan)} night routes"

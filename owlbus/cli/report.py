@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from owlbus.cli.options import LANG, TalkOptions, require_language
-from owlbus.cli.talk import talking
+from owlbus.cli.options import LANG, OutputOptions, require_language
+from owlbus.cli.output import output_of
 
 
 def report(
-    talk: TalkOptions,
+    talk: OutputOptions,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run directory of plan, demo, score, compare or sweep.")],
     lang: Annotated[str, LANG] = "en",
     out: Annotated[
@@ -31,11 +31,11 @@ def report(
 
     Write the report of a run: key figures, map, routes, curves, method and limits, in one file that needs no network.
     """
-    from owlbus.pipeline.reports import read_contents
+    from owlbus.pipeline.report_content import read_contents
     from owlbus.report import report_file, write_report
 
     require_language(lang)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         written = []
         for place, content in enumerate(read_contents(run)):
             target = Path(run) / report_file(place, lang) if out is None else _beside(Path(out), place)

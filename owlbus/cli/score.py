@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, gate, reference_of, settings_of_run, study_of, warn
-from owlbus.cli.fixed import require_no_files
-from owlbus.cli.given import plan_name, read_any_plan, run_beside
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -22,20 +19,30 @@ from owlbus.cli.options import (
     DemandOptions,
     LimitOptions,
     NetworkOptions,
+    OutputOptions,
     RuleOptions,
-    TalkOptions,
     limits_of,
     require_language,
     rule_of,
     sources_of,
 )
+from owlbus.cli.output import output_of
+from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
+from owlbus.cli.run_conflicts import require_no_files
+from owlbus.cli.session import (
+    SYNTHETIC,
+    gate,
+    reference_of,
+    settings_of_run,
+    study_of,
+    warn,
+)
 from owlbus.cli.shares import require_share
-from owlbus.cli.show import plan_document, plans_table, routes_table, study_document
-from owlbus.cli.talk import talking
-from owlbus.errors import FindingError
+from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
+from owlbus.common.errors import FindingError
 
 if TYPE_CHECKING:
-    from owlbus.pipeline import Scored, Study
+    from owlbus.pipeline import ScoredPlan, Study
 
 
 def score(
@@ -44,7 +51,7 @@ def score(
     network: NetworkOptions,
     limits: LimitOptions,
     rule: RuleOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     plan: Annotated[
         str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points (route, sequence, lon, lat), or GTFS.")
     ],
@@ -81,13 +88,13 @@ def score(
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     sources = None if from_run else sources_of(files, area, demand, network)
     bounds = limits_of(limits)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         voice.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(voice, study)
         given = read_any_plan(plan, study, max_snap)
         held = reference_of(study, reference, max_snap)
-        plans: list[Scored] = [score_study(study, given, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)]
+        plans: list[ScoredPlan] = [score_study(study, given, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)]
         if held is not None and not held[1].equals(given):
             plans.append(score_study(study, held[1], held[0], rule=rule_of(rule), headway_s=bounds.headway_s))
         broken = check_plan(study.network, given, bounds, simple=False)
@@ -114,10 +121,10 @@ def score(
     gate(plans[0].card, min_presence, min_served)
 
 
-def _write(out: str, study: Study, plans: list[Scored], settings: dict[str, Any], language: str) -> None:
+def _write(out: str, study: Study, plans: list[ScoredPlan], settings: dict[str, Any], language: str) -> None:
     """Write the plan and its scorecard to a run directory."""
     from owlbus.pipeline import write_run
-    from owlbus.rundir import RunRecord, open_run_dir
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
     held = plans[1] if len(plans) > 1 else None
     told = {**settings, "reference_name": None if held is None else held.name}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
 
 _LEAST_MEANT = 2
 """Numbers from here on may have been meant as percent."""

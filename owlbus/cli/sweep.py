@@ -6,29 +6,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, announce_compilation, reference_of, settings_of_run, study_of, warn
-from owlbus.cli.fixed import require_no_files
 from owlbus.cli.options import (
     LANG,
     AreaOptions,
     DemandOptions,
     NetworkOptions,
+    OutputOptions,
     RuleOptions,
-    TalkOptions,
     option,
     require_language,
     rule_of,
     sources_of,
 )
-from owlbus.cli.talk import empty_table, talking
-from owlbus.errors import UsageError
+from owlbus.cli.output import empty_table, output_of
+from owlbus.cli.run_conflicts import require_no_files
+from owlbus.cli.session import (
+    SYNTHETIC,
+    announce_compilation,
+    reference_of,
+    settings_of_run,
+    study_of,
+    warn,
+)
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from owlbus.evidence.sweep import Sweep, SweepPoint
-    from owlbus.limits import RouteLimits, ServiceRule
     from owlbus.pipeline import Study
+    from owlbus.plan.limits import RouteLimits, ServiceRule
 
 _PANEL = "What is swept; one of these is a range, the others are numbers"
 _SEARCH = "Search"
@@ -39,7 +46,7 @@ def sweep(
     demand: DemandOptions,
     network: NetworkOptions,
     rule: RuleOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records; the sample city's by default.")] = None,
     from_run: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run instead.")
@@ -75,7 +82,7 @@ def sweep(
     One run over a range of routes, buses, kilometres or headways: every plan begins from the one before, so what is served never falls.
     Writes a report with the curve and its table, and the plans, and says where the knee is.
     """
-    from owlbus.evidence import Ledger
+    from owlbus.evidence import PlanEvaluator
     from owlbus.evidence.sweep import sweep_plans
     from owlbus.search import Objective
 
@@ -86,13 +93,13 @@ def sweep(
     if from_run is None and not files and area.city is None:
         area = AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
     sources = None if from_run else sources_of(files, area, demand, network)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         announce_compilation(voice)
         study = study_of(sources, from_run, None)
         warn(voice, study)
-        ledger = Ledger.build(study.network, study.demand, rule_of(rule), study.districts)
+        evaluator = PlanEvaluator.build(study.network, study.demand, rule_of(rule), study.districts)
         found = sweep_plans(
-            ledger,
+            evaluator,
             kind,
             settings,
             limits,
@@ -130,7 +137,7 @@ def _asked(
     from dataclasses import replace
 
     from owlbus.evidence.sweep import require_settings, settings_of_text
-    from owlbus.limits import RouteLimits
+    from owlbus.plan.limits import RouteLimits
 
     given = {"routes": routes, "fleet": fleet, "km": total_km, "headway": headway}
     values = {name: settings_of_text(text) for name, text in given.items() if text is not None}
@@ -164,9 +171,9 @@ def _write(
 ) -> None:
     """Write table, curve, plans and report to a run directory; the report draws the plan at the knee, or else the last."""
     from owlbus.pipeline import score_study, write_study
-    from owlbus.pipeline.runs import write_plan_report, write_scored
+    from owlbus.pipeline.outputs import write_plan_report, write_scored
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.rundir import RunRecord, open_run_dir
 
     def headway_at(point: SweepPoint) -> int:
         return round(point.setting * 60) if found.kind == "headway" else limits.headway_s
@@ -193,7 +200,7 @@ def _write(
 def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
     """Draw the curve with the knee."""
     from owlbus.plot import sweep as draw_sweep
-    from owlbus.report import write_map
+    from owlbus.plot.maps import write_map
     from owlbus.score import CITY_SHARE
 
     found = found.shown

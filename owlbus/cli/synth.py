@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from owlbus.cli.options import TalkOptions
-from owlbus.cli.talk import talking
-from owlbus.errors import UsageError
+from owlbus.cli.options import OutputOptions
+from owlbus.cli.output import output_of
+from owlbus.common.errors import UsageError
 
 _PANEL = "What to draw"
 
@@ -28,7 +28,7 @@ def _count(text: str | int) -> int:
 
 
 def synth(
-    talk: TalkOptions,
+    talk: OutputOptions,
     out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to.", envvar="OWLBUS_OUT", show_envvar=False)],
     city: Annotated[str, typer.Option("--city", metavar="NAME", help="Sample city, or a folder of one.", rich_help_panel=_PANEL)] = "seoul",
     calls: Annotated[int, typer.Option("--calls", metavar="N", help="Calls to draw.", parser=_count, rich_help_panel=_PANEL)] = 320_000,
@@ -64,7 +64,7 @@ def synth(
     settings = SynthSettings(
         n_calls=calls, n_taxi=taxi, seed=seed, first_night=_date(first_night), n_nights=nights, n_subscribers=subscribers
     )
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         place = read_named_city(city)
         assert place is not None, "a city is named"  # noqa: S101 - the option has a default
         if partitions or without_ids:

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.chain import SYNTHETIC, reference_of, settings_of_run, study_of, warn
-from owlbus.cli.fixed import require_no_files
-from owlbus.cli.given import is_feed, plan_file, plan_name, run_beside
-from owlbus.cli.nights import Night, beside_page, night_pages
 from owlbus.cli.options import (
     OUT,
     REFERENCE,
@@ -22,20 +18,30 @@ from owlbus.cli.options import (
     AreaOptions,
     DemandOptions,
     NetworkOptions,
+    OutputOptions,
     RuleOptions,
-    TalkOptions,
     option,
     rule_of,
     sources_of,
 )
-from owlbus.cli.talk import talking
-from owlbus.errors import UsageError
+from owlbus.cli.output import output_of
+from owlbus.cli.plan_files import is_feed, plan_file, plan_name, run_beside
+from owlbus.cli.run_conflicts import require_no_files
+from owlbus.cli.session import (
+    SYNTHETIC,
+    reference_of,
+    settings_of_run,
+    study_of,
+    warn,
+)
+from owlbus.cli.tables import Night, beside_page, night_pages
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from owlbus.gtfs import FeedCheck, FeedSettings
-    from owlbus.limits import ServiceRule
+    from owlbus.gtfs import FeedCheck, FeedInfo
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
+    from owlbus.plan.limits import ServiceRule
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
 
 _RUN, _COST, _FEED = "How it is run", "Cost", "GTFS feed"
@@ -100,7 +106,7 @@ def timetable(
     operation: OperationOptions,
     costs: CostOptions,
     feed: FeedOptions,
-    talk: TalkOptions,
+    talk: OutputOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS feed to measure.")],
     files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records to serve.")] = None,
     from_run: Annotated[str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run.")] = None,
@@ -120,7 +126,7 @@ def timetable(
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     settings, money, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
     sources = None if from_run else sources_of(files, area, demand, network)
-    with talking(talk) as voice:
+    with output_of(talk) as voice:
         study = study_of(sources, from_run, None)
         warn(voice, study)
         about = _feed_of(study, feed, start)
@@ -183,9 +189,9 @@ def _start_of(options: FeedOptions) -> dt.date | None:
         raise UsageError(msg) from None
 
 
-def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedSettings:
+def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedInfo:
     """Return what the feed says, the study's own dates and zone where none are given."""
-    from owlbus.pipeline.timetables import feed_of
+    from owlbus.pipeline.outputs import feed_of
 
     settings = feed_of(study)
     if start is not None:
@@ -218,7 +224,7 @@ def _night(
 
 def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settings: Operation, rule: ServiceRule) -> Night | None:
     """Run the reference with as many buses at one headway for all routes and hours, or with as many as the longest headway takes."""
-    from owlbus.errors import InfeasibleError
+    from owlbus.common.errors import InfeasibleError
     from owlbus.timetable import build_timetable
 
     if reference is None:
@@ -232,13 +238,13 @@ def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settin
 
 
 def _write(
-    out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedSettings, bool], settings: dict[str, Any]
+    out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedInfo, bool], settings: dict[str, Any]
 ) -> FeedCheck:
     """Write feed, figures and night-safety sheet to a run directory, and validate the feed."""
+    from owlbus.common.files import plain_cell
     from owlbus.gtfs import check_gtfs, write_gtfs
+    from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.rundir import RunRecord, open_run_dir
-    from owlbus.storage import plain_cell
     from owlbus.timetable import safety_sheet
 
     with open_run_dir(out) as run:

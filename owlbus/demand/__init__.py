@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from owlbus.demand.compare import TAXI_WEIGHT, Agreement, agreement, blend
-from owlbus.demand.estimate import estimate_demand
-from owlbus.demand.parting import leaving_their_hex, spread_over_parts
-from owlbus.demand.present import RecordCounts, count_records
-from owlbus.demand.report import DemandReport, FileCount, RuleCount, SourceCount
+from owlbus.demand.blend import TAXI_WEIGHT, Agreement, agreement, blend
+from owlbus.demand.disaggregate import leaving_their_hex, spread_over_parts
+from owlbus.demand.estimate import RecordCounts, count_records, estimate_demand
+from owlbus.demand.row_counts import DemandReport, FileCount, RuleCount, SourceCount
 from owlbus.demand.table import Demand, ODPairs
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.arrays import read_only
-from owlbus.errors import DataError
-from owlbus.units import TRIP_UNITS
+from owlbus.common.arrays import read_only
+from owlbus.common.errors import DataError
+from owlbus.common.units import TRIP_UNITS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from owlbus.demand.report import FileLedger
+from owlbus.common.progress import current_progress
+from owlbus.demand.accumulators import TripCounter
+from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
-from owlbus.demand.trips import Trips
-from owlbus.progress import current_progress
-from owlbus.records.files import packed_rejected_rows
+from owlbus.records.duplicates import DuplicateRides, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
+from owlbus.records.rejected import packed_rejected_rows
 from owlbus.records.subscribers import Subscribers
-from owlbus.records.twins import Twins, may_have_twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-    from owlbus.hexgrid import HexGrid
-    from owlbus.records.files import RejectedRows
-    from owlbus.records.judging import Verdict
-    from owlbus.records.opening import Source
+    from owlbus.common.units import NightWindow
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.fast_csv import TextRows
     from owlbus.records.reading import Batch
-    from owlbus.records.texts import TextRows
-    from owlbus.units import NightWindow
+    from owlbus.records.rejected import RejectedRows
+    from owlbus.records.sources import Source
+    from owlbus.records.validation import Verdict
 
 N_THREADS = 2
 """Threads that count while others decode."""
@@ -61,7 +61,7 @@ class Terms:
 
 
 @dataclass(slots=True)
-class Account:
+class CountedFiles:
     """
     What some files, or parts of them, came to; accounts merge in any order to the same.
 
@@ -76,21 +76,21 @@ class Account:
     """
 
     tallies: dict[str, Tally] = field(default_factory=dict)
-    ledgers: dict[str, FileLedger] = field(default_factory=dict)
+    ledgers: dict[str, FileRowCounts] = field(default_factory=dict)
     rejected: list[tuple[str, int, bytes]] = field(default_factory=list)
 
-    def merge(self, other: Account) -> Account:
+    def merge(self, other: CountedFiles) -> CountedFiles:
         """Add what `other` came to, and return this account."""
         for kind, tally in other.tallies.items():
             if kind in self.tallies:
                 self.tallies[kind].merge(tally)
             else:
                 self.tallies[kind] = tally
-        for name, ledger in other.ledgers.items():
+        for name, evaluator in other.ledgers.items():
             if name in self.ledgers:
-                self.ledgers[name].merge(ledger)
+                self.ledgers[name].merge(evaluator)
             else:
-                self.ledgers[name] = ledger
+                self.ledgers[name] = evaluator
         self.rejected += other.rejected
         return self
 
@@ -116,9 +116,9 @@ class Counter:
 
     terms: Terms
     pool: ThreadPoolExecutor
-    idle: SimpleQueue[Account]
+    idle: SimpleQueue[CountedFiles]
     n_threads: int
-    shared: dict[str, tuple[Subscribers, Trips]] = field(default_factory=dict)
+    shared: dict[str, tuple[Subscribers, TripCounter]] = field(default_factory=dict)
 
     def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None] | None = None) -> None:
         """
@@ -134,7 +134,7 @@ class Counter:
             Told the rows done so far; None tells nobody.
         """
         waiting: deque[Future[tuple[Batch, Verdict | None]]] = deque()
-        twins = Twins() if may_have_twins(source) else None
+        twins = DuplicateRides() if may_have_duplicates(source) else None
         rows = 0
 
         def finish() -> None:
@@ -154,7 +154,7 @@ class Counter:
         while waiting:
             finish()
 
-    def total(self) -> Account:
+    def total(self) -> CountedFiles:
         """Return everything counted so far, as one account; the threads begin anew."""
         accounts = [self.idle.get() for _ in range(self.n_threads)]
         whole = accounts[0]
@@ -164,13 +164,13 @@ class Counter:
             tally.settle()
         self.shared.clear()
         for _ in range(self.n_threads):
-            self.idle.put(Account())
+            self.idle.put(CountedFiles())
         return whole
 
-    def ledger(self, source: Source) -> FileLedger:
+    def evaluator(self, source: Source) -> FileRowCounts:
         """Return a copy of what all threads entered for one file."""
         accounts = [self.idle.get() for _ in range(self.n_threads)]
-        whole = FileLedger(source)
+        whole = FileRowCounts(source)
         for account in accounts:
             if source.name in account.ledgers:
                 whole.merge(account.ledgers[source.name])
@@ -179,7 +179,7 @@ class Counter:
 
     def _tally(self, kind: str) -> Tally:
         """Return an empty tally that shares the numbers of subscribers and the trips with those of the other threads."""
-        subscribers, trips = self.shared.setdefault(kind, (Subscribers(), Trips()))
+        subscribers, trips = self.shared.setdefault(kind, (Subscribers(), TripCounter()))
         return Tally(self.terms.grid, self.terms.window, subscribers, trips)
 
     def _work(
@@ -198,8 +198,8 @@ class Counter:
             kind = source.layout.kind.name
             if kind not in account.tallies:
                 account.tallies[kind] = self._tally(kind)
-            ledger = account.ledgers.setdefault(source.name, FileLedger(source))
-            return batch, account.tallies[kind].add(batch, ledger, repeats, is_explained=is_explained)
+            evaluator = account.ledgers.setdefault(source.name, FileRowCounts(source))
+            return batch, account.tallies[kind].add(batch, evaluator, repeats, is_explained=is_explained)
         finally:
             self.idle.put(account)
 
@@ -221,14 +221,14 @@ def counting(terms: Terms, n_threads: int = N_THREADS) -> Iterator[Counter]:
     Counter
         With an empty account for each thread.
     """
-    idle: SimpleQueue[Account] = SimpleQueue()
+    idle: SimpleQueue[CountedFiles] = SimpleQueue()
     for _ in range(n_threads):
-        idle.put(Account())
+        idle.put(CountedFiles())
     with ThreadPoolExecutor(n_threads, thread_name_prefix="owlbus-count") as pool:
         yield Counter(terms, pool, idle, n_threads)
 
 
-def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> Account:
+def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> CountedFiles:
     """
     Count some files, or parts of them: the unit of work for other processes.
 
@@ -243,7 +243,7 @@ def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> A
 
     Returns
     -------
-    Account
+    CountedFiles
         What they came to.
     """
     packed: list[tuple[str, int, bytes]] = []

@@ -1,33 +1,114 @@
-"""Files of records to demand: read, judged and counted in one pass."""
+"""From records to demand, or to counts of people where only time and place are known."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.demand.columns import sums_by_index
-from owlbus.demand.compare import TAXI_WEIGHT, agreement, blend
-from owlbus.demand.counting import Account, Terms, counting, told_one_by_one
-from owlbus.demand.report import DemandReport, FileLedger, SourceCount, refuse_nothing, refuse_useless, rule_counts
-from owlbus.demand.weights import weigh
-from owlbus.errors import DataError, UsageError
-from owlbus.records.files import rejected_rows, write_packed
-from owlbus.records.layout import CALLS, TAXI, Kind
-from owlbus.records.opening import open_sources
-from owlbus.units import NightWindow, require_number
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import TRIP_UNITS, NightWindow, require_number
+from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
+from owlbus.demand.columns import frozen, sums_by_index
+from owlbus.demand.counting import CountedFiles, Terms, counting, told_one_by_one
+from owlbus.demand.market_share import weigh
+from owlbus.demand.row_counts import (
+    DemandReport,
+    FileRowCounts,
+    SourceCount,
+    refuse_nothing,
+    refuse_useless,
+    rule_counts,
+)
+from owlbus.records.rejected import rejected_rows, write_packed
+from owlbus.records.schema import CALLS, PLACES, TAXI, Kind
+from owlbus.records.sources import open_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from owlbus.demand.table import Demand
     from owlbus.demand.tally import Counted
-    from owlbus.hexgrid import HexGrid
-    from owlbus.records.opening import Source
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.sources import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordCounts:
+    """
+    Records by night, hour and hex.
+
+    Attributes
+    ----------
+    nights
+        Days since 1970 of each service night's evening, shape (n_nights,), int64, ascending; 0 for records without a date.
+    rows
+        Records, shape (n_nights, n_hours, n_hexes), int64.
+    report
+        What became of every record; none is a trip.
+    """
+
+    nights: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    report: DemandReport
+
+
+def count_records(
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    grid: HexGrid,
+    window: NightWindow | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    timezone: str | None = None,
+    masts: str | PathLike[str] | None = None,
+    run: Callable[[Terms, Sequence[Source]], CountedFiles] | None = None,
+) -> RecordCounts:
+    """
+    Records by night, hour and hex: rows, not distinct people, and no trips.
+
+    Only ``time``, ``lon`` and ``lat`` are read, whatever else a file holds.
+
+    Parameters
+    ----------
+    paths, grid, window, columns, timezone, masts, run
+        As for `owlbus.demand.estimate_demand`; the window is in service hours, 24 to 28 by default.
+
+    Returns
+    -------
+    RecordCounts
+        The counts, equal to the last bit whatever the order of rows, files and workers.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged or lacks a column.
+    """
+    terms = Terms(grid, window or NightWindow(), timezone)
+    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
+    with open_sources(files, columns, masts, kinds=(PLACES,)) as sources:
+        account = _count_records_here(terms, sources) if run is None else run(terms, sources)
+        ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
+    report = DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ())
+    shape = len(terms.window.hours), grid.n_hexes
+    if PLACES.name not in account.tallies:
+        return RecordCounts(frozen(np.empty(0, dtype=np.int64)), frozen(np.zeros((0, *shape), dtype=np.int64)), report)
+    bins = account.tallies[PLACES.name].bins
+    order = np.argsort(bins.nights)
+    rows = bins.presence.reshape(-1, *shape)[order] // TRIP_UNITS
+    return RecordCounts(frozen(bins.nights[order]), frozen(rows), report)
+
+
+def _count_records_here(terms: Terms, sources: Sequence[Source]) -> CountedFiles:
+    """Return what all files come to, counted in this process."""
+    with counting(terms) as counter:
+        for source, reach in told_one_by_one(sources):
+            counter.count(source, None, reach)
+        return counter.total()
+
 
 _THIN_SHARE = 0.1
 
@@ -45,7 +126,7 @@ def estimate_demand(
     rejected: str | PathLike[str] | None = None,
     masts: str | PathLike[str] | None = None,
     market_share: ArrayLike | None = None,
-    run: Callable[[Terms, Sequence[Source]], Account] | None = None,
+    run: Callable[[Terms, Sequence[Source]], CountedFiles] | None = None,
 ) -> tuple[Demand, DemandReport]:
     """
     Demand of call and taxi records, and what became of every record.
@@ -107,9 +188,9 @@ def estimate_demand(
         if run is not None and rejected is not None:
             order = {source.name: place for place, source in enumerate(sources)}
             write_packed((part for *_, part in sorted(account.rejected, key=lambda one: (order[one[0]], one[1]))), rejected)
-        ledgers = [account.ledgers.get(source.name) or FileLedger(source) for source in sources]
-        for ledger in ledgers:
-            refuse_useless(ledger, max_rejected_share)
+        ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
+        for evaluator in ledgers:
+            refuse_useless(evaluator, max_rejected_share)
         refuse_nothing(ledgers)
         kinds = [kind for kind in (CALLS, TAXI) if kind.name in account.tallies]
         counted = [account.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
@@ -158,29 +239,29 @@ def check_files(
     with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
             counter.count(source, None)
-        ledgers = [counter.ledger(source) for source in sources]
-        for ledger in ledgers:
+        ledgers = [counter.evaluator(source) for source in sources]
+        for evaluator in ledgers:
             try:
-                refuse_useless(ledger, max_rejected_share)
+                refuse_useless(evaluator, max_rejected_share)
             except DataError as error:
                 refusals.append(str(error))
-    return DemandReport(tuple(ledger.counted() for ledger in ledgers), rule_counts(ledgers), ()), refusals
+    return DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ()), refusals
 
 
-def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> Account:
+def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> CountedFiles:
     """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
     with rejected_rows(rejected) as bin_, counting(terms) as counter:
         for source, reach in told_one_by_one(sources):
             counter.count(source, None if rejected is None else bin_, reach)
             if not source.is_part:
-                refuse_useless(counter.ledger(source), max_rejected_share)
+                refuse_useless(counter.evaluator(source), max_rejected_share)
         return counter.total()
 
 
-def _joined(counted: list[Counted], ledgers: list[FileLedger], taxi_weight: float, n_nights: int | None) -> tuple[Demand, DemandReport]:
+def _joined(counted: list[Counted], ledgers: list[FileRowCounts], taxi_weight: float, n_nights: int | None) -> tuple[Demand, DemandReport]:
     """Return the demand of one source, or the blend of both, with the report."""
     report = DemandReport(
-        tuple(ledger.counted() for ledger in ledgers),
+        tuple(evaluator.counted() for evaluator in ledgers),
         rule_counts(ledgers),
         tuple(_source_count(one) for one in counted),
         notes=tuple(note for one in counted for note in (*_undated(one.demand, n_nights), *_thin_nights(one.demand))),

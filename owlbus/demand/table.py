@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.demand.columns import Problems, frozen, scaled, sum_by_key, sums_by_index, trips_column, whole_column
-from owlbus.errors import UsageError
-from owlbus.units import NightWindow, hour_label, quantise
+from owlbus.common.errors import UsageError
+from owlbus.common.units import NightWindow, hour_label, quantise
+from owlbus.demand.columns import (
+    Problems,
+    frozen,
+    scaled,
+    sum_by_key,
+    sums_by_index,
+    trips_column,
+    whole_column,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -111,7 +119,7 @@ class Demand:
     5.5
     >>> Demand(3, origin=[0, 9], destination=[2, 1], trips=[4.0, 1.5])
     Traceback (most recent call last):
-    owlbus.errors.DataError: origin must lie in [0, 3), got 9 in row 1 (1 such row)
+    owlbus.common.errors.DataError: origin must lie in [0, 3), got 9 in row 1 (1 such row)
     """
 
     n_hexes: int
@@ -151,8 +159,8 @@ class Demand:
 
     def _repr_html_(self) -> str:
         """Trips and people a night, and trips by hour as bars, for notebooks; small counts are left out."""
-        from owlbus import inline
-        from owlbus.privacy import hidden_cells
+        from owlbus.common import notebook_html
+        from owlbus.common.disclosure import hidden_cells
 
         def shown(count: float, hidden: bool) -> str:  # noqa: FBT001 - whether to leave it out
             return "not shown" if hidden else f"{count:,.0f}"
@@ -167,8 +175,10 @@ class Demand:
             ("source", self.source),
         ]
         texts = [shown(count, hidden) for count, hidden in zip(trips.tolist(), small.tolist(), strict=True)]
-        drawing = inline.bars([hour_label(hour) for hour in self.hours], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour")
-        return inline.page("Demand", inline.table(rows), drawing)
+        drawing = notebook_html.bars(
+            [hour_label(hour) for hour in self.hours], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour"
+        )
+        return notebook_html.page("Demand", notebook_html.table(rows), drawing)
 
     @classmethod
     def from_rows(
@@ -364,7 +374,7 @@ class Demand:
         UsageError
             If the file cannot be written.
         """
-        from owlbus.demand.files import write_demand
+        from owlbus.demand.parquet import write_demand
 
         write_demand(self, path)
 
@@ -388,7 +398,7 @@ class Demand:
         DataError
             If the file is missing, damaged or holds something else.
         """
-        from owlbus.demand.files import read_demand
+        from owlbus.demand.parquet import read_demand
 
         return read_demand(path)
 

@@ -8,27 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.arrays import read_only_view
-from owlbus.demand.bins import Bins
+from owlbus.common.arrays import read_only_view
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import TRIP_UNITS
+from owlbus.demand.accumulators import FREE, HOURS, ODTables, PeopleCounter, TripCounter
 from owlbus.demand.columns import scaled
-from owlbus.demand.firsts import Firsts
-from owlbus.demand.pages import Pages
+from owlbus.demand.distinct import DistinctPairs
 from owlbus.demand.table import Demand
-from owlbus.demand.trips import FREE, HOURS, Trips
-from owlbus.errors import DataError, UsageError
-from owlbus.records.judging import Verdict, explained_hexes, units_of
-from owlbus.records.rules import MAX_SPEED_KMH
+from owlbus.records.fast_csv import TextRows
 from owlbus.records.subscribers import NOBODY, Subscribers
-from owlbus.records.texts import TextRows
-from owlbus.units import TRIP_UNITS
+from owlbus.records.validation import MAX_SPEED_KMH, Verdict, explained_hexes, units_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from owlbus.demand.report import FileLedger
-    from owlbus.hexgrid import HexGrid
+    from owlbus.common.units import NightWindow
+    from owlbus.demand.row_counts import FileRowCounts
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.records.reading import Batch, Numbers
-    from owlbus.units import NightWindow
 
 _EPOCH = dt.date(1970, 1, 1)
 _NONE = np.empty(0, dtype=np.int64)
@@ -64,21 +61,21 @@ class Tally:
     grid: HexGrid
     window: NightWindow
     subscribers: Subscribers = field(default_factory=Subscribers)
-    trips: Trips = field(default_factory=Trips)
-    bins: Bins = field(init=False)
-    pages: Pages = field(init=False)
-    firsts: Firsts = field(default_factory=Firsts)
+    trips: TripCounter = field(default_factory=TripCounter)
+    bins: PeopleCounter = field(init=False)
+    pages: ODTables = field(init=False)
+    firsts: DistinctPairs = field(default_factory=DistinctPairs)
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
-        self.bins = Bins(self.grid.n_hexes, len(self.window.hours))
-        self.pages = Pages(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
+        self.bins = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
+        self.pages = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
 
     def add(
         self,
         batch: Batch,
-        ledger: FileLedger,
+        evaluator: FileRowCounts,
         twins: NDArray[np.uint8] | None = None,
         *,
         is_explained: bool = False,
@@ -91,7 +88,7 @@ class Tally:
         ----------
         batch
             Rows of one file.
-        ledger
+        evaluator
             Takes rows and units by rule.
         twins
             Rows that repeat an earlier one, shape (n,).
@@ -105,7 +102,7 @@ class Tally:
         Verdict or None
             What became of each row, if wanted.
         """
-        from owlbus.kernels.tally import DONE, NEW_NIGHT, tally_rows
+        from owlbus.kernels.count_records import DONE, NEW_NIGHT, tally_rows
 
         person = self._persons(batch)
         is_placed = is_placed or person.size > 0
@@ -139,7 +136,7 @@ class Tally:
             self.pages.follow(keys, self.bins, self.trips)
         if person.size:
             self._keep(person, verdict)
-        ledger.add(batch, rules, self.grid)
+        evaluator.add(batch, rules, self.grid)
         return verdict if is_explained else None
 
     def merge(self, other: Tally) -> None:

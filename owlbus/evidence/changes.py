@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import UsageError
-from owlbus.evidence.gauge import Gauge, windows_around
+from owlbus.common.errors import UsageError
+from owlbus.evidence.gauge import RouteEvaluator, windows_around
 from owlbus.plan import Plan, plan_measures
 
 if TYPE_CHECKING:
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.gauge import Candidate
-    from owlbus.limits import RouteLimits
+    from owlbus.evidence.gauge import RouteChange
     from owlbus.network import Network
-    from owlbus.search.objective import Case, Objective
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.objective import Objective
+    from owlbus.search.problem import Problem
 
 REACH = 3
 """Places on each side of a way-point that may be joined anew."""
@@ -53,7 +54,7 @@ class Change:
     broken: tuple[str, ...] = ()
 
 
-def remove_stop(case: Case, goal: Objective, plan: Plan, stop: int, *, route: int | None = None) -> Change:
+def remove_stop(problem: Problem, goal: Objective, plan: Plan, stop: int, *, route: int | None = None) -> Change:
     """
     Leave a stop out of every route that passes it, or of one.
 
@@ -61,7 +62,7 @@ def remove_stop(case: Case, goal: Objective, plan: Plan, stop: int, *, route: in
 
     Parameters
     ----------
-    case
+    problem
         Network and demand.
     goal
         What decides between equal ways.
@@ -83,14 +84,14 @@ def remove_stop(case: Case, goal: Objective, plan: Plan, stop: int, *, route: in
         If no route passes the stop, or one cannot be joined around it.
     """
     changed = plan
-    on = _routes_through(plan, stop, route, case.network)
+    on = _routes_through(plan, stop, route, problem.network)
     for k in on:
-        changed = _without(Gauge(case, goal, changed), k, stop)
+        changed = _without(RouteEvaluator(problem, goal, changed), k, stop)
     return Change("remove", f"stop {stop} left out", changed, tuple(plan.names[k] for k in on))
 
 
 def replace_stop(
-    case: Case, goal: Objective, plan: Plan, stop: int, by: int, *, route: int | None = None, kind: str = "swap", reach: int = REACH
+    problem: Problem, goal: Objective, plan: Plan, stop: int, by: int, *, route: int | None = None, kind: str = "swap", reach: int = REACH
 ) -> Change:
     """
     Pass another stop in place of one, on every route that passes it, or on one.
@@ -100,7 +101,7 @@ def replace_stop(
 
     Parameters
     ----------
-    case
+    problem
         Network and demand.
     goal
         What a plan is worth.
@@ -129,9 +130,9 @@ def replace_stop(
         msg = f"stop {stop} would be put in its own place; name another one"
         raise UsageError(msg)
     changed = plan
-    on = _routes_through(plan, stop, route, case.network)
+    on = _routes_through(plan, stop, route, problem.network)
     for k in on:
-        best = best_swap(Gauge(case, goal, changed), k, stop, by, reach)
+        best = best_swap(RouteEvaluator(problem, goal, changed), k, stop, by, reach)
         if best is None:
             msg = f"route {plan.names[k]} cannot pass stop {by} in place of {stop}: no way joins it in without passing a stop twice"
             raise UsageError(msg)
@@ -139,13 +140,13 @@ def replace_stop(
     return Change(kind, f"stop {by} in place of {stop}", changed, tuple(plan.names[k] for k in on))
 
 
-def best_swap(gauge: Gauge, k: int, stop: int, by: int, reach: int = REACH) -> Plan | None:
+def best_swap(route_evaluator: RouteEvaluator, k: int, stop: int, by: int, reach: int = REACH) -> Plan | None:
     """
     Plan with one stop in another's place on one route, joined in the way that is worth most.
 
     Parameters
     ----------
-    gauge
+    route_evaluator
         Of the plan.
     k
         Place of the route.
@@ -159,16 +160,18 @@ def best_swap(gauge: Gauge, k: int, stop: int, by: int, reach: int = REACH) -> P
     Plan or None
         None if no way joins it in.
     """
-    stops = gauge.plan.routes[k].stops
-    found: list[Candidate] = []
+    stops = route_evaluator.plan.routes[k].stops
+    found: list[RouteChange] = []
     for p in np.flatnonzero(stops == stop).tolist():
         windows = windows_around(p, len(stops), reach)
         if by in stops:
-            found += gauge.splices(k, ((i, j) for i, j in windows if by not in stops[i + 1 : j] and i >= 0 and j < len(stops)), shut=stop)
+            found += route_evaluator.splices(
+                k, ((i, j) for i, j in windows if by not in stops[i + 1 : j] and i >= 0 and j < len(stops)), shut=stop
+            )
         else:
-            found += gauge.splices(k, windows, via=by, shut=stop)
-    best = gauge.best(found)
-    return None if best is None else gauge.plan_with(best)
+            found += route_evaluator.splices(k, windows, via=by, shut=stop)
+    best = route_evaluator.best(found)
+    return None if best is None else route_evaluator.plan_with(best)
 
 
 def drop_route(plan: Plan, route: int) -> Change:
@@ -200,7 +203,7 @@ def drop_route(plan: Plan, route: int) -> Change:
 
 
 def pass_by(
-    case: Case, goal: Objective, plan: Plan, stop: int, *, route: int | None = None, limits: RouteLimits | None = None, reach: int = 2
+    problem: Problem, goal: Objective, plan: Plan, stop: int, *, route: int | None = None, limits: RouteLimits | None = None, reach: int = 2
 ) -> Change:
     """
     Let a route pass by a stop.
@@ -210,7 +213,7 @@ def pass_by(
 
     Parameters
     ----------
-    case
+    problem
         Network and demand.
     goal
         What a plan is worth.
@@ -240,21 +243,21 @@ def pass_by(
         on = next(plan.names[k] for k in chosen if stop in plan.routes[k].stops)
         msg = f"route {on} passes stop {stop} already; name another place"
         raise UsageError(msg)
-    gauge = Gauge(case, goal, plan, limits)
-    best = gauge.best(found for k in chosen for found in detours(gauge, k, stop, reach))
+    route_evaluator = RouteEvaluator(problem, goal, plan, limits)
+    best = route_evaluator.best(found for k in chosen for found in detours(route_evaluator, k, stop, reach))
     if best is None:
         msg = f"no route can pass stop {stop} within the limits; allow more kilometres or minutes, or name another place"
         raise UsageError(msg)
-    return Change("via", f"route {plan.names[best.route]} by stop {stop}", gauge.plan_with(best), (plan.names[best.route],))
+    return Change("via", f"route {plan.names[best.route]} by stop {stop}", route_evaluator.plan_with(best), (plan.names[best.route],))
 
 
-def detours(gauge: Gauge, k: int, stop: int, reach: int = 2) -> Iterator[Candidate]:
+def detours(route_evaluator: RouteEvaluator, k: int, stop: int, reach: int = 2) -> Iterator[RouteChange]:
     """
     Ways to let a route pass by a stop: detours from the places nearest to it, and longer ends.
 
     Parameters
     ----------
-    gauge
+    route_evaluator
         Of the plan.
     k
         Place of the route.
@@ -265,18 +268,18 @@ def detours(gauge: Gauge, k: int, stop: int, reach: int = 2) -> Iterator[Candida
 
     Yields
     ------
-    Candidate
+    RouteChange
         Those that can be joined and keep the limits.
     """
-    stops = gauge.plan.routes[k].stops
+    stops = route_evaluator.plan.routes[k].stops
     n = len(stops)
-    drive_s = gauge.case.network.drive_s
+    drive_s = route_evaluator.problem.network.drive_s
     away = drive_s[stops, stop].astype(np.int64) + drive_s[stop, stops]
     nearest = np.argsort(away, kind="stable")[:_TRIED].tolist()
     pairs = {(i, j) for p in nearest for i in range(max(0, p - reach), p + 1) for j in range(max(p, i + 1), min(n, p + 1 + reach))}
     pairs |= {(n - 1, n)} if n - 1 in nearest else set()
     pairs |= {(-1, 0)} if 0 in nearest else set()
-    yield from gauge.splices(k, iter(sorted(pairs)), via=stop)
+    yield from route_evaluator.splices(k, iter(sorted(pairs)), via=stop)
 
 
 def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimits) -> tuple[str, ...]:
@@ -342,25 +345,25 @@ def _routes_through(plan: Plan, stop: int, route: int | None, network: Network) 
     return on
 
 
-def _without(gauge: Gauge, k: int, stop: int) -> Plan:
+def _without(route_evaluator: RouteEvaluator, k: int, stop: int) -> Plan:
     """Plan with a stop left out of one route, wherever it passes it."""
-    plan = gauge.plan
+    plan = route_evaluator.plan
     stops = plan.routes[k].stops
     p = int(np.flatnonzero(stops == stop)[0])
-    found: list[Candidate] = []
+    found: list[RouteChange] = []
     if p in {0, len(stops) - 1}:
         kept = stops[1:] if p == 0 else stops[:-1]
-        candidate = gauge.candidate(k, kept) if len(kept) > 1 else None
+        candidate = route_evaluator.candidate(k, kept) if len(kept) > 1 else None
         found = [candidate] if candidate is not None else []
     for reach in range(1, REACH + 1):
         if not found:
-            found = list(gauge.splices(k, windows_around(p, len(stops), reach), shut=stop))
+            found = list(route_evaluator.splices(k, windows_around(p, len(stops), reach), shut=stop))
     if not found:
         msg = f"route {plan.names[k]} cannot be joined around stop {stop}; drop the route, or move the stop"
         raise UsageError(msg)
     best = min(found, key=lambda one: (_changed(stops, one.stops), one.cycle_s, -one.value))
-    after = gauge.plan_with(best)
-    return after if stop not in best.stops else _without(Gauge(gauge.case, gauge.objective, after), k, stop)
+    after = route_evaluator.plan_with(best)
+    return after if stop not in best.stops else _without(RouteEvaluator(route_evaluator.problem, route_evaluator.objective, after), k, stop)
 
 
 def _changed(before: NDArray[np.int32], after: NDArray[np.int32]) -> int:

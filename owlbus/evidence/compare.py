@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import UsageError
-from owlbus.evidence.coarse import coarse_counts, coarse_interval, transfer_share
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import UsageError
+from owlbus.common.progress import current_progress
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.ledger import Ledger
-from owlbus.evidence.shown import shown_difference, shown_hexes, shown_interval
-from owlbus.privacy import MIN_COUNT
-from owlbus.progress import current_progress
+from owlbus.evidence.evaluator import PlanEvaluator
+from owlbus.evidence.redact import coarse_counts, coarse_interval, shown_difference, shown_hexes, shown_interval, transfer_share
 from owlbus.score import CITY_SHARE, Scorecard, score_plan, trips_interval
 
 if TYPE_CHECKING:
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand
     from owlbus.evidence.difference import Interval
-    from owlbus.limits import ServiceRule
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.plan.limits import ServiceRule
     from owlbus.score import Measure
 
 SCHEMA_VERSION = 1
@@ -52,7 +51,7 @@ class Comparison:
 
     Attributes
     ----------
-    ledger
+    evaluator
         The demand.
     plans
         Plans by name, in the order given.
@@ -75,7 +74,7 @@ class Comparison:
     (60.0, 30.0, 0.3)
     """
 
-    ledger: Ledger
+    evaluator: PlanEvaluator
     plans: Mapping[str, Plan]
     cards: Mapping[str, Scorecard]
     changes: Mapping[str, Difference]
@@ -113,8 +112,8 @@ class Comparison:
         return {
             "schema_version": SCHEMA_VERSION,
             "city_share": CITY_SHARE,
-            "n_nights": self.ledger.demand.n_nights,
-            "interval_over": "nights" if self.ledger.demand.n_nights > 1 else "trips of one night, as if drawn one by one",
+            "n_nights": self.evaluator.demand.n_nights,
+            "interval_over": "nights" if self.evaluator.demand.n_nights > 1 else "trips of one night, as if drawn one by one",
             "baseline": first,
             "plans": plans,
             "differences": differences,
@@ -141,7 +140,7 @@ class Comparison:
         bytes
             UTF-8, one feature per line.
         """
-        return difference_geojson(self.ledger, self.changes[name], min_count, is_coarse=self.is_coarse)
+        return difference_geojson(self.evaluator, self.changes[name], min_count, is_coarse=self.is_coarse)
 
 
 def compare_plans(
@@ -186,26 +185,26 @@ def compare_plans(
     if len(plans) < _FEWEST:
         msg = f"a comparison needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
-    ledger = Ledger.build(network, demand, rule, districts)
+    evaluator = PlanEvaluator.build(network, demand, rule, districts)
     step = current_progress().step("Compare plans", len(plans))
-    first = ledger.enter(next(iter(plans.values())))
+    first = evaluator.enter(next(iter(plans.values())))
     cards: dict[str, Scorecard] = {}
     changes: dict[str, Difference] = {}
     for name, plan in plans.items():
         if cards:
-            changes[name] = difference(ledger, first, ledger.enter(plan), headway_s)
+            changes[name] = difference(evaluator, first, evaluator.enter(plan), headway_s)
         cards[name] = score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts)
         step.advance(note=name)
-    return Comparison(ledger, dict(plans), cards, changes)
+    return Comparison(evaluator, dict(plans), cards, changes)
 
 
-def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MIN_COUNT, *, is_coarse: bool = False) -> bytes:
+def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: float = MIN_COUNT, *, is_coarse: bool = False) -> bytes:
     """
     Hexes that a change touches, as GeoJSON polygons.
 
     Parameters
     ----------
-    ledger
+    evaluator
         Holds the grid.
     change
         Gains and losses over its H hexes.
@@ -219,15 +218,15 @@ def difference_geojson(ledger: Ledger, change: Difference, min_count: float = MI
     bytes
         UTF-8, one feature per line; properties `hex`, `district`, and trips and people gained and lost.
     """
-    grid = ledger.case.network.grid
-    columns = shown_hexes(change, ledger.districts, min_count)
+    grid = evaluator.problem.network.grid
+    columns = shown_hexes(change, evaluator.districts, min_count)
     touched = np.flatnonzero(np.any([~(column == 0) for column in columns.values()], axis=0))
     labels = grid.labels
     lines = []
     for hexagon, ring in zip(touched.tolist(), grid.hex_to_boundary(touched).tolist(), strict=True):
         properties: dict[str, Any] = {"hex": str(labels[hexagon])}
-        if ledger.districts is not None:
-            properties["district"] = str(ledger.districts[hexagon])
+        if evaluator.districts is not None:
+            properties["district"] = str(evaluator.districts[hexagon])
         counts = {name: None if np.isnan(column[hexagon]) else float(column[hexagon]) for name, column in columns.items()}
         properties |= coarse_counts(counts, min_count) if is_coarse else counts
         corners = [[round(lon, 6), round(lat, 6)] for lon, lat in [*ring, ring[0]]]

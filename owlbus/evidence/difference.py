@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.ledger import Account, Ledger, Part
+    from owlbus.evidence.evaluator import Part, PlanEvaluation, PlanEvaluator
 
 Interval = tuple[float | None, float | None]
 
@@ -175,7 +175,7 @@ class Difference:
         return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def difference(ledger: Ledger, before: Account, after: Account, headway_s: int = 2700) -> Difference:
+def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int = 2700) -> Difference:
     """
     Hold two plans against each other.
 
@@ -184,7 +184,7 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     before, after
         What each plan does.
@@ -197,25 +197,25 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
         Of the second against the first.
     """
     masks = _Masks(before, after)
-    whole = ledger.whole
+    whole = evaluator.whole
     moved = masks.moved(whole)
     trips, people = float(whole.trips.trips.sum()), float(whole.people.sum())
-    direct = _direct(ledger, before, after)
-    intervals = _intervals(ledger, before, after, moved, direct)
+    direct = _direct(evaluator, before, after)
+    intervals = _intervals(evaluator, before, after, moved, direct)
     hexes = masks.by_hex(whole)
     return Difference(
         whole=moved,
-        by_hour={label: masks.moved(part) for label, part in ledger.hours.items()},
-        by_weekday={label: masks.moved(part) for label, part in ledger.weekdays.items()},
-        by_district=_by_group(masks, whole, ledger.districts),
+        by_hour={label: masks.moved(part) for label, part in evaluator.hours.items()},
+        by_weekday={label: masks.moved(part) for label, part in evaluator.weekdays.items()},
+        by_district=_by_group(masks, whole, evaluator.districts),
         gained_trips_by_hex=hexes[0],
         lost_trips_by_hex=hexes[1],
         gained_presence_by_hex=hexes[2],
         lost_presence_by_hex=hexes[3],
         reached_before=before.reached,
         reached_after=after.reached,
-        burden=_burden(ledger, before, after),
-        cost=cost_of(ledger, before, after, headway_s),
+        burden=_burden(evaluator, before, after),
+        cost=cost_of(evaluator, before, after, headway_s),
         served_share=moved.net_trips / trips if trips > 0 else 0.0,
         presence_share=moved.net_presence / people if people > 0 else 0.0,
         served_interval=intervals[0],
@@ -224,42 +224,42 @@ def difference(ledger: Ledger, before: Account, after: Account, headway_s: int =
         lost_direct_trips=direct[1],
         direct_share=(direct[0] - direct[1]) / trips if trips > 0 else 0.0,
         direct_interval=intervals[2],
-        n_nights=ledger.demand.n_nights,
+        n_nights=evaluator.demand.n_nights,
     )
 
 
-def _direct(ledger: Ledger, before: Account, after: Account) -> tuple[float, float]:
+def _direct(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> tuple[float, float]:
     """Trips a night that only the second, and only the first plan serves without a transfer."""
-    trips = ledger.whole.trips
+    trips = evaluator.whole.trips
     gained, lost = (trips.trips[trips.among(one.is_direct & ~other.is_direct)].sum() for one, other in ((after, before), (before, after)))
     return float(gained), float(lost)
 
 
 def _intervals(
-    ledger: Ledger, before: Account, after: Account, moved: Moved, direct: tuple[float, float]
+    evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, moved: Moved, direct: tuple[float, float]
 ) -> tuple[Interval, Interval, Interval]:
     """90 % intervals of the differences of the served, the presence and the direct share."""
-    all_trips, all_people = ledger.all_by_night()
-    if ledger.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
+    all_trips, all_people = evaluator.all_by_night()
+    if evaluator.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
         return (
             trips_interval(moved.gained_trips, moved.lost_trips, float(all_trips.sum())),
             trips_interval(moved.gained_presence, moved.lost_presence, float(all_people.sum())),
             trips_interval(*direct, float(all_trips.sum())),
         )
     return (
-        difference_interval(ledger.served_by_night(after) - ledger.served_by_night(before), all_trips),
-        difference_interval(ledger.reached_by_night(after) - ledger.reached_by_night(before), all_people),
-        difference_interval(ledger.direct_by_night(after) - ledger.direct_by_night(before), all_trips),
+        difference_interval(evaluator.served_by_night(after) - evaluator.served_by_night(before), all_trips),
+        difference_interval(evaluator.reached_by_night(after) - evaluator.reached_by_night(before), all_people),
+        difference_interval(evaluator.direct_by_night(after) - evaluator.direct_by_night(before), all_trips),
     )
 
 
-def cost_of(ledger: Ledger, before: Account, after: Account, headway_s: int) -> Cost:
+def cost_of(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int) -> Cost:
     """
     What the second plan runs more than the first.
 
     Parameters
     ----------
-    ledger
+    evaluator
         Holds the network.
     before, after
         The plans.
@@ -271,14 +271,14 @@ def cost_of(ledger: Ledger, before: Account, after: Account, headway_s: int) -> 
     Cost
         Metres, seconds and buses.
     """
-    one, two = (plan_measures(ledger.case.network, account.plan, headway_s) for account in (before, after))
+    one, two = (plan_measures(evaluator.problem.network, account.plan, headway_s) for account in (before, after))
     return Cost(two.total_length_m - one.total_length_m, int(two.cycle_s.sum()) - int(one.cycle_s.sum()), two.total_buses - one.total_buses)
 
 
 class _Masks:
     """Pairs and hexes that only one of two plans serves or reaches."""
 
-    def __init__(self, before: Account, after: Account) -> None:
+    def __init__(self, before: PlanEvaluation, after: PlanEvaluation) -> None:
         self.gained = after.is_served & ~before.is_served
         self.lost = before.is_served & ~after.is_served
         self.near = after.reached & ~before.reached
@@ -319,9 +319,9 @@ def _by_group(masks: _Masks, whole: Part, labels: NDArray[np.str_] | None) -> di
     return {str(name): Moved(*row) for name, row in zip(names, table.tolist(), strict=True) if any(row)}
 
 
-def _burden(ledger: Ledger, before: Account, after: Account) -> Burden:
+def _burden(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> Burden:
     """Count what those notice who are served before and after."""
-    trips, people = ledger.whole.trips, ledger.whole.people
+    trips, people = evaluator.whole.trips, evaluator.whole.people
     kept = trips.among(before.is_served & after.is_served)
     weight, cell = trips.trips[kept], trips.cell[kept]
     was, now = before.is_direct.reshape(-1)[cell], after.is_direct.reshape(-1)[cell]

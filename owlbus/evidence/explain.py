@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import UsageError
-from owlbus.evidence.changes import Change, drop_route, newly_broken, pass_by, replace_stop
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import UsageError
+from owlbus.evidence.changes import (
+    Change,
+    drop_route,
+    newly_broken,
+    pass_by,
+    replace_stop,
+)
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.shown import count_text, shown_difference
-from owlbus.privacy import MIN_COUNT
+from owlbus.evidence.redact import count_text, shown_difference
 from owlbus.search.objective import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from owlbus.evidence.ledger import Account, Ledger
-    from owlbus.limits import RouteLimits
+    from owlbus.evidence.evaluator import PlanEvaluation, PlanEvaluator
     from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits
 
 SCHEMA_VERSION = 1
 _NEAR_STOPS = 8
@@ -126,13 +132,15 @@ def verdict(change: Change, found: Difference, n_nights: int, min_count: float =
     return f"{change.label} ({', '.join(change.routes)}) {trips}{points}; {people}; {price}. {word[:1].upper()}{word[1:]}."
 
 
-def explain_change(ledger: Ledger, plan: Plan, change: Change, limits: RouteLimits, *, before: Account | None = None) -> Answer:
+def explain_change(
+    evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, *, before: PlanEvaluation | None = None
+) -> Answer:
     """
     What one change gains, loses and costs.
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     plan
         The plan before it.
@@ -148,20 +156,22 @@ def explain_change(ledger: Ledger, plan: Plan, change: Change, limits: RouteLimi
     Answer
         Without an alternative; `with_alternative` adds one.
     """
-    was = ledger.enter(plan) if before is None else before
-    found = difference(ledger, was, ledger.enter(change.plan), limits.headway_s)
-    broken = newly_broken(ledger.case.network, plan, change.plan, limits)
+    was = evaluator.enter(plan) if before is None else before
+    found = difference(evaluator, was, evaluator.enter(change.plan), limits.headway_s)
+    broken = newly_broken(evaluator.problem.network, plan, change.plan, limits)
     named = Change(change.kind, change.label, change.plan, change.routes, broken)
-    return Answer(named, found, None, None, ledger.demand.n_nights)
+    return Answer(named, found, None, None, evaluator.demand.n_nights)
 
 
-def with_alternative(ledger: Ledger, plan: Plan, answer: Answer, limits: RouteLimits, stop: int | None, chosen: int | None) -> Answer:
+def with_alternative(
+    evaluator: PlanEvaluator, plan: Plan, answer: Answer, limits: RouteLimits, stop: int | None, chosen: int | None
+) -> Answer:
     """
     Add the next-best change: another stop in place of the one at issue, another route to drop or to pass by.
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     plan
         The plan before the change.
@@ -180,35 +190,37 @@ def with_alternative(ledger: Ledger, plan: Plan, answer: Answer, limits: RouteLi
         With the alternative that serves most, if there is one.
     """
     best: tuple[int, Change] | None = None
-    for change in _others(ledger, plan, answer.change, limits, stop, chosen):
-        value = ledger.case.value(change.plan, _SERVED)
+    for change in _others(evaluator, plan, answer.change, limits, stop, chosen):
+        value = evaluator.problem.value(change.plan, _SERVED)
         if best is None or value > best[0]:
             best = value, change
     if best is None:
         return answer
-    other = explain_change(ledger, plan, best[1], limits)
+    other = explain_change(evaluator, plan, best[1], limits)
     return Answer(answer.change, answer.found, other.change, other.found, answer.n_nights)
 
 
-def _others(ledger: Ledger, plan: Plan, change: Change, limits: RouteLimits, stop: int | None, chosen: int | None) -> Iterator[Change]:
+def _others(
+    evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, stop: int | None, chosen: int | None
+) -> Iterator[Change]:
     """Yield other changes that would answer the same wish."""
-    case = ledger.case
+    problem = evaluator.problem
     if change.kind == "drop":
         yield from (drop_route(plan, k) for k in range(len(plan)) if plan.names[k] not in change.routes)
     elif change.kind == "via" and stop is not None:
         for k in range(len(plan)):
             if plan.names[k] not in change.routes:
                 try:
-                    yield pass_by(case, _SERVED, plan, stop, route=k, limits=limits)
+                    yield pass_by(problem, _SERVED, plan, stop, route=k, limits=limits)
                 except UsageError:
                     continue
     elif stop is not None:
-        around = np.argsort(case.network.drive_s[stop], kind="stable")[1 : _NEAR_STOPS + 1].tolist()
+        around = np.argsort(problem.network.drive_s[stop], kind="stable")[1 : _NEAR_STOPS + 1].tolist()
         route = plan.names.index(change.routes[0]) if len(change.routes) == 1 else None
         for by in around:
             if by != chosen:
                 try:
-                    yield replace_stop(case, _SERVED, plan, stop, by, route=route)
+                    yield replace_stop(problem, _SERVED, plan, stop, by, route=route)
                 except UsageError:
                     continue
 

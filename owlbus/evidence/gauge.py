@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.plan import Plan, Route
-from owlbus.search.journeys import refuse_travel_time
+from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from owlbus.limits import RouteLimits
-    from owlbus.search.objective import Case, Objective
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.objective import Objective
+    from owlbus.search.problem import Problem
 
 SLACK_S = 300
 """Seconds of round trip that a way may take longer than the quickest one: without a bound the best way is a tour of the city."""
@@ -26,7 +27,7 @@ _SPARE = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
+class RouteChange:
     """
     One route, changed.
 
@@ -51,7 +52,7 @@ class Candidate:
     cycle_s: int
 
 
-class Gauge:
+class RouteEvaluator:
     """
     Values of plans that differ from a given one in a single route.
 
@@ -59,7 +60,7 @@ class Gauge:
 
     Parameters
     ----------
-    case
+    problem
         Network, demand and rule.
     objective
         What counts.
@@ -69,44 +70,44 @@ class Gauge:
         What changed routes must keep; where the plan breaks a limit already, a change must not make it worse. None for no limits.
     """
 
-    def __init__(self, case: Case, objective: Objective, plan: Plan, limits: RouteLimits | None = None) -> None:
+    def __init__(self, problem: Problem, objective: Objective, plan: Plan, limits: RouteLimits | None = None) -> None:
         """Allocate once for routes a little longer than the longest."""
-        from owlbus.kernels.coverage import new_rest, new_scratch
+        from owlbus.kernels.coverage import new_other_routes, new_scratch
 
         refuse_travel_time(objective, "a change of a plan")
-        self.case = case
+        self.problem = problem
         self.objective = objective
         self.plan = plan
         self.limits = limits
-        network = case.network
+        network = problem.network
         longest = max((route.n_stops for route in plan.routes), default=2)
         self.width = 2 * longest + _SPARE
-        self.routes = case.pad(plan, width=self.width)
+        self.routes = problem.pad(plan, width=self.width)
         widest = int(np.diff(network.shed_indptr).max(initial=1))
         entries = self.width * widest
-        self._rest = new_rest(network.n_stops, case.n_rows, max(1, len(plan.routes)), entries, case.pair_units.shape)
-        self._scratch = new_scratch(case.n_rows, entries, self.width)
+        self._other_routes = new_other_routes(network.n_stops, problem.n_rows, max(1, len(plan.routes)), entries, problem.pair_quanta.shape)
+        self._scratch = new_scratch(problem.n_rows, entries, self.width)
         self._out = np.zeros(self.width, np.int32)
         self._running = (np.zeros(self.width, np.float32), np.zeros(self.width, np.float32))
         self._banned = np.zeros(network.n_stops, np.uint8)
-        self._transfers = min(objective.max_transfers, case.rule.max_transfers)
-        self.value = case.value(plan, objective)
+        self._transfers = min(objective.max_transfers, problem.rule.max_transfers)
+        self.value = problem.value(plan, objective)
         self.now = [self._measure(route.stops) for route in plan.routes]
         self._left_out = -1
         self._own = 0
 
     def leave_out(self, k: int) -> None:
         """Value candidates for the route in place `k` from now on."""
-        from owlbus.kernels.coverage import prepare_rest
+        from owlbus.kernels.coverage import prepare_other_routes
 
         if k == self._left_out:
             return
-        prepare_rest(self.case.graph, self.routes, self._rest, k, float(self.case.rule.transfer_s))
+        prepare_other_routes(self.problem.graph, self.routes, self._other_routes, k, float(self.problem.rule.transfer_s))
         self._left_out = k
         stops, counts, ahead_s, back_s = self.routes
         self._own = self._gain(stops[k], int(counts[k]), ahead_s[k], back_s[k])
 
-    def candidate(self, k: int, stops: NDArray[np.int32]) -> Candidate | None:
+    def candidate(self, k: int, stops: NDArray[np.int32]) -> RouteChange | None:
         """
         Value a changed route.
 
@@ -119,7 +120,7 @@ class Gauge:
 
         Returns
         -------
-        Candidate or None
+        RouteChange or None
             None if it breaks a limit; metres and seconds as on the network.
         """
         length_m, cycle_s, kept = self._keeps(k, stops)
@@ -129,7 +130,7 @@ class Gauge:
         self._out[: len(stops)] = stops
         self._measure(stops)
         gain = self._gain(self._out, len(stops), *self._running)
-        return Candidate(k, np.array(stops, np.int32), self.value - self._own + gain, length_m, cycle_s)
+        return RouteChange(k, np.array(stops, np.int32), self.value - self._own + gain, length_m, cycle_s)
 
     def splice(self, k: int, i: int, j: int, via: int = -1, shut: int = -1) -> NDArray[np.int32] | None:
         """
@@ -140,21 +141,21 @@ class Gauge:
         k
             The route's place in the plan.
         i, j, via, shut
-            As in `owlbus.kernels.detours.splice`.
+            As in `owlbus.kernels.splice.splice`.
 
         Returns
         -------
         ndarray of int32 or None
             The new stops; None if there is no way.
         """
-        from owlbus.kernels.detours import splice
+        from owlbus.kernels.splice import splice
 
         stops, counts = self.routes[:2]
         out = np.zeros(self.width, np.int32)
-        n = splice(self.case.graph, self.case.network.drive_s, stops[k], int(counts[k]), i, j, via, shut, out, self._banned)
+        n = splice(self.problem.graph, self.problem.network.drive_s, stops[k], int(counts[k]), i, j, via, shut, out, self._banned)
         return out[:n].copy() if n > 1 else None
 
-    def splices(self, k: int, windows: Iterator[tuple[int, int]], via: int = -1, shut: int = -1) -> Iterator[Candidate]:
+    def splices(self, k: int, windows: Iterator[tuple[int, int]], via: int = -1, shut: int = -1) -> Iterator[RouteChange]:
         """
         Value a route that is joined anew over each of some windows.
 
@@ -169,7 +170,7 @@ class Gauge:
 
         Yields
         ------
-        Candidate
+        RouteChange
             Those that can be joined and keep the limits.
         """
         seen = set()
@@ -182,17 +183,17 @@ class Gauge:
             if found is not None:
                 yield found
 
-    def plan_with(self, candidate: Candidate) -> Plan:
+    def plan_with(self, candidate: RouteChange) -> Plan:
         """Return the plan with a candidate in its route's place."""
         routes = list(self.plan.routes)
         routes[candidate.route] = Route(candidate.stops, routes[candidate.route].name)
         return Plan(tuple(routes), self.plan.network_fingerprint)
 
-    def extra_s(self, candidate: Candidate) -> int:
+    def extra_s(self, candidate: RouteChange) -> int:
         """Return the seconds that a candidate's round trip takes longer."""
         return candidate.cycle_s - self.now[candidate.route][1]
 
-    def best(self, found: Iterable[Candidate], slack_s: int = SLACK_S) -> Candidate | None:
+    def best(self, found: Iterable[RouteChange], slack_s: int = SLACK_S) -> RouteChange | None:
         """Return the worthiest candidate among those at most `slack_s` seconds longer than the quickest; the quickest on a tie."""
         every = list(found)
         quickest = min((one.cycle_s - self.now[one.route][1] for one in every), default=0)
@@ -203,10 +204,10 @@ class Gauge:
         from owlbus.kernels.coverage import route_gain
 
         served, people = route_gain(
-            self.case.graph,
-            self.case.demand_rows,
+            self.problem.graph,
+            self.problem.demand_rows,
             self.routes,
-            self._rest,
+            self._other_routes,
             stops,
             n,
             ahead_s,
@@ -222,9 +223,9 @@ class Gauge:
 
         n = len(stops)
         self._out[:n] = stops
-        ahead_m, back_m = measure_route(self.case.graph, self._out, n, *self._running)
+        ahead_m, back_m = measure_route(self.problem.graph, self._out, n, *self._running)
         ahead_s, back_s = (float(running[n - 1]) for running in self._running)
-        shortest = self.case.network.shortest_m(stops[[0, -1]], stops[[-1, 0]]).tolist()
+        shortest = self.problem.network.shortest_m(stops[[0, -1]], stops[[-1, 0]]).tolist()
         circuity = max(ahead_m / max(1, shortest[0]), back_m / max(1, shortest[1])) if stops[0] != stops[-1] else math.inf
         return max(ahead_m, back_m), int(ahead_s + back_s), int(max(ahead_s, back_s)), circuity
 

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import DataError, UsageError
-from owlbus.evidence.coarse import coarse_counts
-from owlbus.privacy import MIN_COUNT, Counts
-from owlbus.signs import visible
-from owlbus.storage import parse_json
+from owlbus.common.disclosure import MIN_COUNT, Counts
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import parse_json
+from owlbus.common.text import visible
+from owlbus.evidence.redact import coarse_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.ledger import Ledger
-    from owlbus.hexgrid import HexGrid
+    from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.plan import Plan
 
 NOWHERE = "(none)"
@@ -123,13 +123,13 @@ class Breakdown:
         return shown
 
 
-def break_down(ledger: Ledger, plan: Plan, labels: NDArray[np.str_]) -> Breakdown:
+def break_down(evaluator: PlanEvaluator, plan: Plan, labels: NDArray[np.str_]) -> Breakdown:
     """
     Coverage of a plan by group of hexes.
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand, over H hexes.
     plan
         The plan.
@@ -146,12 +146,12 @@ def break_down(ledger: Ledger, plan: Plan, labels: NDArray[np.str_]) -> Breakdow
     DataError
         If the labels do not name every hex.
     """
-    if labels.shape != (ledger.demand.n_hexes,):
-        msg = f"groups must name each of {ledger.demand.n_hexes} hexes once, got shape {labels.shape}"
+    if labels.shape != (evaluator.demand.n_hexes,):
+        msg = f"groups must name each of {evaluator.demand.n_hexes} hexes once, got shape {labels.shape}"
         raise DataError(msg)
-    account = ledger.enter(plan)
+    account = evaluator.enter(plan)
     names, index = np.unique(labels, return_inverse=True)
-    whole, n = ledger.whole, names.size
+    whole, n = evaluator.whole, names.size
     served = whole.trips.among(account.is_served)
     columns = (
         np.bincount(index, whole.people, n),

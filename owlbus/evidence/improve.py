@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
+from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import newly_broken
 from owlbus.plan import Plan, Route, plan_measures
-from owlbus.progress import current_progress
-from owlbus.search.journeys import refuse_travel_time
-from owlbus.search.objective import Objective, plan_of
+from owlbus.search.objective import Objective
+from owlbus.search.problem import plan_of
+from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from owlbus.limits import RouteLimits
-    from owlbus.search.objective import Case
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.problem import Problem
 
 DEFAULT_STEPS = 240_000
 """Moves to try for each allowed change."""
@@ -38,7 +39,7 @@ _WORD_STOPS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
+class ImprovementStep:
     """
     One change on the way from the given plan to the better one.
 
@@ -82,7 +83,7 @@ class Improvement:
         From the given plan to this one, the most useful first.
     plan
         The plan after all steps.
-    value_units
+    value_quanta
         Its objective, in 1/1024.
     evaluations
         Plans that were valued.
@@ -91,14 +92,14 @@ class Improvement:
     allowed_share: float
     n_allowed: int
     n_changed: int
-    steps: tuple[Step, ...]
+    steps: tuple[ImprovementStep, ...]
     plan: Plan
-    value_units: int
+    value_quanta: int
     evaluations: int
 
 
 def improve_plan(
-    case: Case,
+    problem: Problem,
     plan: Plan,
     limits: RouteLimits,
     shares: Sequence[float] = (0.1,),
@@ -117,7 +118,7 @@ def improve_plan(
 
     Parameters
     ----------
-    case
+    problem
         Network, demand and rule.
     plan
         The given plan; its routes must not pass a stop twice.
@@ -158,17 +159,17 @@ def improve_plan(
         raise UsageError(msg)
     goal = objective or Objective()
     refuse_travel_time(goal, "a plan near a given one")
-    search = _Search(case, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
+    search = _Search(problem, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
     total = sum(route.n_stops for route in plan.routes)
     progress = current_progress().step("Improve the plan", len(shares))
     found = []
     for done, share in enumerate(shares, start=1):
         n_allowed = math.floor(share * total + 1e-9)
         better = search.run(n_allowed, n_steps if n_allowed else 0)
-        steps = ordered_steps(case, goal, plan, better, limits)
+        steps = ordered_steps(problem, goal, plan, better, limits)
         last = steps[-1].plan if steps else plan
         n_changed = sum(step.n_changed for step in steps)
-        found.append(Improvement(share, n_allowed, n_changed, steps, last, case.value(last, goal), search.evaluations))
+        found.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, goal), search.evaluations))
         progress.reach(done, f"{share:.0%} of the stops")
     return tuple(found)
 
@@ -177,30 +178,30 @@ class _Search:
     """Annealing near a plan, from one allowance to the next larger one."""
 
     def __init__(
-        self, case: Case, goal: Objective, plan: Plan, limits: RouteLimits, keep: frozenset[int], seed: int, *, keep_terminals: bool
+        self, problem: Problem, goal: Objective, plan: Plan, limits: RouteLimits, keep: frozenset[int], seed: int, *, keep_terminals: bool
     ) -> None:
-        from owlbus.kernels.coverage import new_rest, new_scratch
+        from owlbus.kernels.coverage import new_other_routes, new_scratch
 
-        self.case, self.goal, self.plan, self.limits = case, goal, plan, limits
+        self.problem, self.goal, self.plan, self.limits = problem, goal, plan, limits
         self.keep_terminals = keep_terminals
-        network, n_routes = case.network, len(plan.routes)
+        network, n_routes = problem.network, len(plan.routes)
         width = 2 * max(route.n_stops for route in plan.routes) + _SPARE
-        self.routes = case.pad(plan, width=width)
+        self.routes = problem.pad(plan, width=width)
         kept = np.zeros((n_routes, network.n_stops), np.uint8)
         kept[:, sorted(keep)] = 1
         self.base = self.routes[0].copy(), self.routes[1].copy(), kept
         self.best = self.routes[0].copy(), self.routes[1].copy()
         entries = width * int(np.diff(network.shed_indptr).max(initial=1))
-        self._rest = new_rest(network.n_stops, case.n_rows, n_routes, entries, case.pair_units.shape)
-        found = new_scratch(case.n_rows, entries, width)
+        self._other_routes = new_other_routes(network.n_stops, problem.n_rows, n_routes, entries, problem.pair_quanta.shape)
+        found = new_scratch(problem.n_rows, entries, width)
         running = np.zeros(width, np.float32), np.zeros(width, np.float32)
         self._scratch = np.zeros(width, np.int32), *running, found, np.zeros(network.n_stops, np.uint8)
-        self._dice = np.random.default_rng(seed).integers(0, 2**63, size=1, dtype=np.uint64)
-        self._pull = _pull(case, goal)
-        self._drive = case.drive()
-        value = case.value(plan, goal)
+        self._rng_state = np.random.default_rng(seed).integers(0, 2**63, size=1, dtype=np.uint64)
+        self._attraction = _attraction(problem, goal)
+        self._drive = problem.drive()
+        value = problem.value(plan, goal)
         self._values = np.array([value, value, 0], np.int64)
-        self._bounds = _bounds(case, plan, limits, width)
+        self._bounds = _bounds(problem, plan, limits, width)
 
     @property
     def evaluations(self) -> int:
@@ -209,39 +210,39 @@ class _Search:
 
     def run(self, n_allowed: int, n_steps: int) -> Plan:
         """Best plan within an allowance, from the best one so far."""
+        from owlbus.kernels.anneal_near import anneal_near
         from owlbus.kernels.coverage import measure_route
-        from owlbus.kernels.nearby import anneal_near
 
         self.routes[0][:], self.routes[1][:] = self.best
         for k, count in enumerate(self.best[1].tolist()):
-            measure_route(self.case.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
+            measure_route(self.problem.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
         self._values[0] = self._values[1]
-        total = self.case.total_value(self.goal)
+        total = self.problem.total_value(self.goal)
         if n_steps:
             anneal_near(
-                self.case.graph,
-                self.case.demand_rows,
+                self.problem.graph,
+                self.problem.demand_rows,
                 self._drive,
                 self._bounds,
-                self._pull,
+                self._attraction,
                 self.routes,
                 self.base,
                 n_allowed,
                 int(self.keep_terminals),
                 *self.best,
                 self._values,
-                self._rest,
+                self._other_routes,
                 self._scratch,
-                self._dice,
+                self._rng_state,
                 n_steps,
                 _BLOCK,
                 total * _HOT_SHARE,
                 total * _COLD_SHARE,
                 np.array([self.goal.trips, self.goal.presence], np.int64),
-                float(self.case.rule.transfer_s),
-                min(self.goal.max_transfers, self.case.rule.max_transfers),
+                float(self.problem.rule.transfer_s),
+                min(self.goal.max_transfers, self.problem.rule.max_transfers),
             )
-        return plan_of(self.case.network, *self.best, names=dict(enumerate(self.plan.names)))
+        return plan_of(self.problem.network, *self.best, names=dict(enumerate(self.plan.names)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,7 @@ class _Hunk:
         return max(self.high - self.low, len(self.into))
 
 
-def ordered_steps(case: Case, goal: Objective, before: Plan, after: Plan, limits: RouteLimits) -> tuple[Step, ...]:
+def ordered_steps(problem: Problem, goal: Objective, before: Plan, after: Plan, limits: RouteLimits) -> tuple[ImprovementStep, ...]:
     """
     Single steps from one plan to another of the same routes, each leaving a plan that keeps the limits.
 
@@ -268,7 +269,7 @@ def ordered_steps(case: Case, goal: Objective, before: Plan, after: Plan, limits
 
     Parameters
     ----------
-    case
+    problem
         Network, demand and rule.
     goal
         What a plan is worth.
@@ -279,11 +280,11 @@ def ordered_steps(case: Case, goal: Objective, before: Plan, after: Plan, limits
 
     Returns
     -------
-    tuple of Step
+    tuple of ImprovementStep
         Empty if nothing is gained.
     """
-    hunks = _without_idle(case, goal, before, _hunks(before, after), limits)
-    way = _Way(case, goal, before, limits)
+    hunks = _without_idle(problem, goal, before, _hunks(before, after), limits)
+    way = _Way(problem, goal, before, limits)
     while hunks:
         chosen = way.next_step(hunks)
         if not chosen:
@@ -295,11 +296,11 @@ def ordered_steps(case: Case, goal: Objective, before: Plan, after: Plan, limits
 class _Way:
     """Steps made so far, and what each hunk gained when it was last tried."""
 
-    def __init__(self, case: Case, goal: Objective, before: Plan, limits: RouteLimits) -> None:
-        self.case, self.goal, self.before, self.limits = case, goal, before, limits
-        self.steps: list[Step] = []
+    def __init__(self, problem: Problem, goal: Objective, before: Plan, limits: RouteLimits) -> None:
+        self.problem, self.goal, self.before, self.limits = problem, goal, before, limits
+        self.steps: list[ImprovementStep] = []
         self._made: list[_Hunk] = []
-        self._value = case.value(before, goal)
+        self._value = problem.value(before, goal)
         self._last: dict[_Hunk, float] = {}
 
     def next_step(self, left: list[_Hunk]) -> list[_Hunk]:
@@ -325,9 +326,9 @@ class _Way:
             if best is not None and best[0] >= self._last.get(chosen[0], math.inf):
                 break
             plan = _applied(self.before, [*self._made, *chosen])
-            if plan is None or not _may_stand(self.case, self.before, plan, self.limits):
+            if plan is None or not _may_stand(self.problem, self.before, plan, self.limits):
                 continue
-            value = self.case.value(plan, self.goal)
+            value = self.problem.value(plan, self.goal)
             rate = (value - self._value) / max(1, sum(hunk.size for hunk in chosen))
             if len(chosen) == 1:
                 self._last[chosen[0]] = rate
@@ -384,36 +385,36 @@ def _applied(before: Plan, hunks: Sequence[_Hunk]) -> Plan | None:
     return Plan(tuple(routes), before.network_fingerprint)
 
 
-def _may_stand(case: Case, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
+def _may_stand(problem: Problem, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
     """Whether a plan breaks no limit that the given one keeps, and none further."""
-    return not newly_broken(case.network, before, plan, limits)
+    return not newly_broken(problem.network, before, plan, limits)
 
 
-def _without_idle(case: Case, goal: Objective, before: Plan, hunks: list[_Hunk], limits: RouteLimits) -> list[_Hunk]:
+def _without_idle(problem: Problem, goal: Objective, before: Plan, hunks: list[_Hunk], limits: RouteLimits) -> list[_Hunk]:
     """Hunks without those that the whole is not worth less without."""
     kept = list(hunks)
     whole = _applied(before, kept)
-    value = case.value(before if whole is None else whole, goal)
+    value = problem.value(before if whole is None else whole, goal)
     for hunk in sorted(hunks, key=lambda one: (-one.size, one.route, one.low)):
-        rest = [one for one in kept if one is not hunk]
-        plan = _applied(before, rest)
-        if plan is not None and _may_stand(case, before, plan, limits) and (without := case.value(plan, goal)) >= value:
-            kept, value = rest, without
+        other_routes = [one for one in kept if one is not hunk]
+        plan = _applied(before, other_routes)
+        if plan is not None and _may_stand(problem, before, plan, limits) and (without := problem.value(plan, goal)) >= value:
+            kept, value = other_routes, without
     return kept
 
 
-def _as_step(before: Plan, chosen: Sequence[_Hunk], gain: int, plan: Plan) -> Step:
+def _as_step(before: Plan, chosen: Sequence[_Hunk], gain: int, plan: Plan) -> ImprovementStep:
     """One step of hunks that are made together."""
     first = min(chosen, key=lambda hunk: (hunk.route, hunk.low))
     out = np.concatenate([before.routes[hunk.route].stops[hunk.low : hunk.high] for hunk in chosen]).astype(np.int32)
     into = np.array([stop for hunk in chosen for stop in hunk.into], np.int32)
     names = " and ".join(dict.fromkeys(before.names[hunk.route] for hunk in chosen))
-    return Step(names, out, into, first.low, sum(hunk.size for hunk in chosen), gain, plan)
+    return ImprovementStep(names, out, into, first.low, sum(hunk.size for hunk in chosen), gain, plan)
 
 
-def _bounds(case: Case, plan: Plan, limits: RouteLimits, width: int) -> NDArray[np.float64]:
+def _bounds(problem: Problem, plan: Plan, limits: RouteLimits, width: int) -> NDArray[np.float64]:
     """Limits of each route as the kernel takes them, widened to what the given plan has."""
-    now = plan_measures(case.network, plan, limits.headway_s)
+    now = plan_measures(problem.network, plan, limits.headway_s)
     rows = np.empty((len(plan.routes), 9), np.float64)
     rows[:, 0] = np.maximum(limits.max_length_m, now.longer_length_m)
     rows[:, 1] = np.minimum(limits.min_length_m, now.shorter_length_m)
@@ -427,18 +428,18 @@ def _bounds(case: Case, plan: Plan, limits: RouteLimits, width: int) -> NDArray[
     return rows
 
 
-def _pull(case: Case, goal: Objective) -> NDArray[np.float64]:
+def _attraction(problem: Problem, goal: Objective) -> NDArray[np.float64]:
     """Running sum, shape (S,), of what stands to be gained in each stop's walk shed, and a little everywhere."""
-    wanted = goal.trips * case.row_units
-    wanted = wanted + goal.presence * case.presence
-    network = case.network
+    wanted = goal.trips * problem.row_quanta
+    wanted = wanted + goal.presence * problem.presence
+    network = problem.network
     owner = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
-    by_stop = np.bincount(owner, wanted[case.graph[5]].astype(np.float64), network.n_stops)
+    by_stop = np.bincount(owner, wanted[problem.graph[5]].astype(np.float64), network.n_stops)
     running: NDArray[np.float64] = np.cumsum(by_stop + 0.1 * max(by_stop.mean(), 1e-9))
     return running
 
 
-def step_document(step: Step, name_of: Any) -> dict[str, Any]:  # noqa: ANN401 - a callable that names a stop
+def step_document(step: ImprovementStep, name_of: Any) -> dict[str, Any]:  # noqa: ANN401 - a callable that names a stop
     """
     Step as plain values for JSON, without counts of trips.
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import Change
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.gauge import Gauge, windows_around
-from owlbus.evidence.shown import shown_difference
-from owlbus.privacy import MIN_COUNT
-from owlbus.progress import current_progress
+from owlbus.evidence.gauge import RouteEvaluator, windows_around
+from owlbus.evidence.redact import shown_difference
 from owlbus.search.objective import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from owlbus.evidence.gauge import Candidate
-    from owlbus.evidence.ledger import Ledger
-    from owlbus.evidence.places import Places
-    from owlbus.limits import RouteLimits
+    from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.evidence.gauge import RouteChange
+    from owlbus.evidence.stop_names import StopNames
     from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits
 
 NEAR_S = 600
 """Seconds of drive within which another stop is tried in place of one."""
@@ -76,9 +76,9 @@ class Suggestion:
 
 
 def suggest_swaps(
-    ledger: Ledger,
+    evaluator: PlanEvaluator,
     plan: Plan,
-    places: Places,
+    places: StopNames,
     limits: RouteLimits,
     *,
     objective: Objective | None = None,
@@ -93,7 +93,7 @@ def suggest_swaps(
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     plan
         The plan.
@@ -113,15 +113,15 @@ def suggest_swaps(
     tuple of Suggestion
         Ranked; empty if no swap gains.
     """
-    gauge = Gauge(ledger.case, objective or Objective(), plan, limits)
+    route_evaluator = RouteEvaluator(evaluator.problem, objective or Objective(), plan, limits)
     kept = set(keep)
-    ranked: list[tuple[int, int, int, Candidate]] = []
+    ranked: list[tuple[int, int, int, RouteChange]] = []
     step = current_progress().step("Try swaps", len(plan))
     for k in range(len(plan)):
-        ranked += [(k, p, by, found) for p, by, found in _swaps(gauge, k, kept)]
+        ranked += [(k, p, by, found) for p, by, found in _swaps(route_evaluator, k, kept)]
         step.reach(k + 1, f"{len(ranked)} gain")
-    ranked.sort(key=lambda one: _order(gauge, one[3]))
-    before = ledger.enter(plan)
+    ranked.sort(key=lambda one: _order(route_evaluator, one[3]))
+    before = evaluator.enter(plan)
     listed: list[Suggestion] = []
     taken: set[tuple[int, int]] = set()
     for k, p, by, found in ranked:
@@ -131,17 +131,17 @@ def suggest_swaps(
             continue
         taken |= {(k, q) for q in range(p - 2, p + 3)}
         stop, name = int(plan.routes[k].stops[p]), plan.names[k]
-        label = f"{places.name_of(ledger.case.network, by)} in place of {places.name_of(ledger.case.network, stop)}"
-        change = Change("swap", label, gauge.plan_with(found), (name,))
-        answer = difference(ledger, before, ledger.enter(change.plan), limits.headway_s)
+        label = f"{places.name_of(evaluator.problem.network, by)} in place of {places.name_of(evaluator.problem.network, stop)}"
+        change = Change("swap", label, route_evaluator.plan_with(found), (name,))
+        answer = difference(evaluator, before, evaluator.enter(change.plan), limits.headway_s)
         listed.append(Suggestion(len(listed) + 1, stop, by, change, answer))
     return tuple(listed)
 
 
-def _swaps(gauge: Gauge, k: int, keep: set[int]) -> Iterator[tuple[int, int, Candidate]]:
+def _swaps(route_evaluator: RouteEvaluator, k: int, keep: set[int]) -> Iterator[tuple[int, int, RouteChange]]:
     """Yield place, new stop and best way of every swap on a route that gains."""
-    stops = gauge.plan.routes[k].stops
-    drive_s = gauge.case.network.drive_s
+    stops = route_evaluator.plan.routes[k].stops
+    drive_s = route_evaluator.problem.network.drive_s
     on = set(stops.tolist())
     for p in range(1, len(stops) - 1):
         stop = int(stops[p])
@@ -153,17 +153,17 @@ def _swaps(gauge: Gauge, k: int, keep: set[int]) -> Iterator[tuple[int, int, Can
                 continue
             for reach in (1, 2):
                 windows = (w for w in windows_around(p, len(stops), reach) if keep.isdisjoint(stops[w[0] + 1 : w[1]].tolist()))
-                ways = list(gauge.splices(k, windows, via=by, shut=stop))
+                ways = list(route_evaluator.splices(k, windows, via=by, shut=stop))
                 if ways:
-                    best = min(ways, key=lambda way: _order(gauge, way))
-                    if best.value > gauge.value:
+                    best = min(ways, key=lambda way: _order(route_evaluator, way))
+                    if best.value > route_evaluator.value:
                         yield p, by, best
                     break
 
 
-def _order(gauge: Gauge, found: Candidate) -> tuple[float, float, float, bytes]:
+def _order(route_evaluator: RouteEvaluator, found: RouteChange) -> tuple[float, float, float, bytes]:
     """Sort key: gains that take no more time by size, then gains per extra second, then losses."""
-    gain, extra_s = found.value - gauge.value, gauge.extra_s(found)
+    gain, extra_s = found.value - route_evaluator.value, route_evaluator.extra_s(found)
     if gain <= 0:
         return 2.0, -gain, extra_s, found.stops.tobytes()
     if extra_s <= 0:

@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.cluster import executor
-from owlbus.errors import InfeasibleError, UsageError
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.progress import current_progress
+from owlbus.common.units import TRIP_UNITS
 from owlbus.plan import Plan, plan_measures
-from owlbus.privacy import MIN_COUNT
-from owlbus.progress import current_progress
 from owlbus.score import share_interval
-from owlbus.search.journeys import refuse_travel_time
 from owlbus.search.objective import Objective
-from owlbus.search.warm import packed_case, search_apart, search_from
-from owlbus.units import TRIP_UNITS
+from owlbus.search.parallel import continue_search, packed_problem, search_from
+from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from owlbus.evidence.difference import Interval
-    from owlbus.evidence.ledger import Ledger
-    from owlbus.limits import RouteLimits
+    from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.plan.limits import RouteLimits
 
 KINDS = ("routes", "fleet", "km", "headway")
 """What can be swept: routes, buses of all routes, one-way kilometres of all routes, minutes between buses."""
@@ -222,7 +222,7 @@ class Sweep:
 
 
 def sweep_plans(
-    ledger: Ledger,
+    evaluator: PlanEvaluator,
     kind: str,
     settings: Sequence[float],
     limits: RouteLimits,
@@ -243,7 +243,7 @@ def sweep_plans(
 
     Parameters
     ----------
-    ledger
+    evaluator
         The demand.
     kind
         What is swept, one of `KINDS`: routes, buses, one-way kilometres of all routes, or minutes between buses.
@@ -287,9 +287,9 @@ def sweep_plans(
     refuse_travel_time(goal, "a sweep")
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
-        apart = None if scheduler is None else packed_case(ledger.case, ledger.demand)
-        search = partial(search_from, ledger.case) if apart is None else partial(search_apart, apart)
-        runner = _Runner(ledger, goal, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
+        apart = None if scheduler is None else packed_problem(evaluator.problem, evaluator.demand)
+        search = partial(search_from, evaluator.problem) if apart is None else partial(continue_search, apart)
+        runner = _Runner(evaluator, goal, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
         step = current_progress().step(f"Sweep {kind}", len(settings))
         for setting in sorted(settings):
             count, bounds = _limits_at(kind, setting, limits, n_routes)
@@ -317,7 +317,7 @@ class _Runner:
 
     def __init__(
         self,
-        ledger: Ledger,
+        evaluator: PlanEvaluator,
         goal: Objective,
         rng: np.random.Generator,
         n_steps: int,
@@ -325,9 +325,9 @@ class _Runner:
         bound_steps: int,
         search: Callable[..., Iterable[tuple[Plan, int]]],
     ) -> None:
-        self.ledger, self.goal, self.rng, self.search = ledger, goal, rng, search
+        self.evaluator, self.goal, self.rng, self.search = evaluator, goal, rng, search
         self.n_steps, self.n_starts, self.bound_steps = n_steps, n_starts, bound_steps
-        self.plan = Plan((), ledger.case.network.fingerprint)
+        self.plan = Plan((), evaluator.problem.network.fingerprint)
         self._multipliers: Any = None
 
     def run(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
@@ -335,33 +335,33 @@ class _Runner:
         asked = (self.goal, limits, n_routes, self.plan, self.n_steps)
         found = self.search(*([part] * self.n_starts for part in asked), self.rng.spawn(self.n_starts))
         plan, value = max(found, key=itemgetter(1))
-        if value >= self.ledger.case.value(self.plan, self.goal):
+        if value >= self.evaluator.problem.value(self.plan, self.goal):
             self.plan = plan
         return self._point(setting, n_routes, limits)
 
     def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Measure the plan."""
-        ledger, plan = self.ledger, self.plan
-        account = ledger.enter(plan)
-        measures = plan_measures(ledger.case.network, plan, limits.headway_s)
-        whole, (trips, people) = ledger.whole, ledger.all_by_night()
+        evaluator, plan = self.evaluator, self.plan
+        account = evaluator.enter(plan)
+        measures = plan_measures(evaluator.problem.network, plan, limits.headway_s)
+        whole, (trips, people) = evaluator.whole, evaluator.all_by_night()
         counts = [float(whole.trips.trips[whole.trips.among(mask)].sum()) for mask in (account.is_served, account.is_direct)]
         all_trips, all_people = max(whole.trips.trips.sum(), 1e-9), max(whole.people.sum(), 1e-9)
         return SweepPoint(
             setting=setting,
             plan=plan,
-            objective_share=ledger.case.value(plan, self.goal) / ledger.case.total_value(self.goal),
+            objective_share=evaluator.problem.value(plan, self.goal) / evaluator.problem.total_value(self.goal),
             served_share=float(counts[0] / all_trips),
             direct_share=float(counts[1] / all_trips),
             presence_share=float(whole.people[account.reached].sum() / all_people),
-            served_interval=share_interval(ledger.served_by_night(account), trips),
-            presence_interval=share_interval(ledger.reached_by_night(account), people),
+            served_interval=share_interval(evaluator.served_by_night(account), trips),
+            presence_interval=share_interval(evaluator.reached_by_night(account), people),
             served_trips=counts[0],
             length_m=measures.total_length_m,
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
             least_shares=(
-                MIN_COUNT * TRIP_UNITS * max(self.goal.trips, self.goal.presence) / ledger.case.total_value(self.goal),
+                MIN_COUNT * TRIP_UNITS * max(self.goal.trips, self.goal.presence) / evaluator.problem.total_value(self.goal),
                 float(MIN_COUNT / all_trips),
                 float(MIN_COUNT / all_people),
             ),
@@ -374,7 +374,7 @@ class _Runner:
         from owlbus.search.bound import upper_bound
 
         asked = {"limits": limits, "objective": self.goal, "steps": self.bound_steps, "start": self._multipliers}
-        found = upper_bound(self.ledger.case, n_routes, seconds=math.inf, listed_s=60.0, **asked)
+        found = upper_bound(self.evaluator.problem, n_routes, seconds=math.inf, listed_s=60.0, **asked)
         self._multipliers = found.multipliers
         return min(1.0, float(found.share))
 

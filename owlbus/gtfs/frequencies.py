@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.errors import DataError, UsageError
-from owlbus.units import HOUR_S, parse_time
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import HOUR_S, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from owlbus.errors import UsageError
+from owlbus.common.errors import UsageError
 from owlbus.timetable.clock import zone_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ COLOURS = ("1B4F9C", "B5332E", "2E7D4F", "7A3E9D", "9C5B00", "006D77", "A1286B",
 
 
 @dataclass(frozen=True, slots=True)
-class FeedSettings:
+class FeedInfo:
     """
     What a feed says beside the timetable.
 
@@ -53,7 +53,7 @@ class FeedSettings:
 
     Examples
     --------
-    >>> FeedSettings(timezone="Asia/Seoul").dates[:2]
+    >>> FeedInfo(timezone="Asia/Seoul").dates[:2]
     (datetime.date(2026, 1, 5), datetime.date(2026, 1, 6))
     """
 
@@ -104,7 +104,7 @@ class FeedSettings:
         return tuple(day in self.weekdays for day in _DAYS)
 
     @classmethod
-    def after(cls, night: dt.date | None, timezone: str, **more: str) -> FeedSettings:
+    def after(cls, night: dt.date | None, timezone: str, **more: str) -> FeedInfo:
         """
         Settings of a feed that starts on the Monday after a night and lasts half a year.
 
@@ -119,7 +119,7 @@ class FeedSettings:
 
         Returns
         -------
-        FeedSettings
+        FeedInfo
             The same dates for the same night, whenever it is called.
 
         Raises

@@ -6,8 +6,8 @@ Arrays as in `owlbus.kernels.coverage` and `owlbus.kernels.moves`, and:
 ``limits``
     float64 (9,): longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops,
     most metres and most buses of all routes together, headway in seconds; every bound is included.
-``wishes``
-    As in `owlbus.kernels.wishes`: where routes may end, and what they must call at.
+``constraints``
+    As in `owlbus.kernels.route_constraints`: where routes may end, and what they must call at.
 """
 
 from __future__ import annotations
@@ -17,13 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.bounding import most_gain
-from owlbus.kernels.compiling import inlined, kernel, lean_kernel
-from owlbus.kernels.coverage import ZERO, measure_route, prepare_rest, route_gain
-from owlbus.kernels.holding import hold_route, known_gain
-from owlbus.kernels.metres import shortest_m
-from owlbus.kernels.moves import N_MOVES, NEW_TAIL, append_path, below, draw_kind, draw_stop, is_same, is_simple, propose, roll
-from owlbus.kernels.wishes import calls_at, count_calls, ends_well, keeps_wishes
+from owlbus.kernels.coverage import ZERO, measure_route, prepare_other_routes, route_gain
+from owlbus.kernels.gain_bound import gain_bound
+from owlbus.kernels.jit import inlined, kernel, lean_kernel
+from owlbus.kernels.moves import (
+    N_MOVES,
+    NEW_TAIL,
+    append_path,
+    draw_kind,
+    draw_stop,
+    is_same,
+    is_simple,
+    next_random,
+    propose,
+    random_below,
+)
+from owlbus.kernels.route_cache import cache_route, cached_gain
+from owlbus.kernels.route_constraints import calls_at, count_calls, ends_allowed, keeps_constraints
+from owlbus.kernels.shortest_metres import shortest_m
 
 _IDLE = 16
 _REDRAWS = 2
@@ -96,17 +107,17 @@ def anneal(
     demand: Any,
     drive: Any,
     limits: Any,
-    pull: Any,
-    wishes: Any,
+    attraction: Any,
+    constraints: Any,
     routes: Any,
     best_stops: Any,
     best_n: Any,
     frozen: Any,
     values: Any,
-    rest: Any,
-    held: Any,
+    other_routes: Any,
+    route_cache: Any,
     scratch: Any,
-    dice: Any,
+    rng_state: Any,
     kinds: Any,
     steps: int,
     block: int,
@@ -121,7 +132,7 @@ def anneal(
 
     Parameters
     ----------
-    graph, demand, drive, limits, pull, wishes
+    graph, demand, drive, limits, attraction, constraints
         The case.
     routes
         The plan; changed in place.
@@ -132,10 +143,10 @@ def anneal(
     values
         int64 (5,): value of the plan, of the best plan, moves evaluated, steps since the best got better, and moves whose
         bound did not settle them; changed in place.
-    rest, held, scratch
+    other_routes, route_cache, scratch
         Work space: of `coverage.new_rest`, of `holding.new_held`, and for a candidate
         ``(stops, ahead_s, back_s, the work space of coverage.new_scratch, mark)``.
-    dice
+    rng_state
         Random state.
     kinds
         float64 (3, `N_MOVES`): running sum of the chance of each kind of move; and how many were tried and accepted, added to.
@@ -162,7 +173,7 @@ def anneal(
     n_routes = n_stops.shape[0]
     metres = np.zeros(n_routes, np.int64)
     buses = np.zeros(n_routes, np.int64)
-    others = np.zeros(wishes[2].shape[0], np.int64)
+    others = np.zeros(constraints[2].shape[0], np.int64)
     idle = np.zeros(N_MOVES, np.int64)
     movable = 0
     for k in range(n_routes):
@@ -176,15 +187,15 @@ def anneal(
         return 0
     done = 0
     while done < steps:
-        k = below(dice, n_routes)
+        k = random_below(rng_state, n_routes)
         while frozen[k] or n_stops[k] < 2:
-            k = below(dice, n_routes)
-        prepare_rest(graph, routes, rest, k, transfer_s)
-        served, people = hold_route(
-            graph, demand, routes, rest, held, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers
+            k = random_below(rng_state, n_routes)
+        prepare_other_routes(graph, routes, other_routes, k, transfer_s)
+        served, people = cache_route(
+            graph, demand, routes, other_routes, route_cache, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers
         )
         now = weights[0] * served + weights[1] * people
-        count_calls(wishes, routes, k, others)
+        count_calls(constraints, routes, k, others)
         other_m, other_buses = 0.0, 0.0
         for other in range(n_routes):
             if other != k:
@@ -197,13 +208,13 @@ def anneal(
             left -= 1
             done += 1
             values[3] += 1
-            kind = draw_kind(kinds, dice)
+            kind = draw_kind(kinds, rng_state)
             for _ in range(_REDRAWS):
                 if idle[kind] >= _IDLE:  # none of the last ones kept the limits: another kind may fare better
-                    kind = draw_kind(kinds, dice)
+                    kind = draw_kind(kinds, rng_state)
             kinds[1, kind] += 1
             idle[kind] += 1
-            n = propose(graph, drive, wishes[1] if kind == NEW_TAIL else pull, stops[k], n_stops[k], cand, kind, dice)
+            n = propose(graph, drive, constraints[1] if kind == NEW_TAIL else attraction, stops[k], n_stops[k], cand, kind, rng_state)
             if n < 2 or is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
                 continue
             ahead_m, back_m = measure_route(graph, cand, n, cand_ahead, cand_back)
@@ -211,18 +222,18 @@ def anneal(
                 continue
             if not keeps_limits(drive, limits, cand, n, cand_ahead[n - 1], cand_back[n - 1], (ahead_m, back_m), other_m, other_buses):
                 continue
-            if not keeps_wishes(wishes, others, k, stops[k], n_stops[k], cand, n):
+            if not keeps_constraints(constraints, others, k, stops[k], n_stops[k], cand, n):
                 continue
             values[2] += 1
             idle[kind] = 0
-            accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - roll(dice))
-            most_served, most_people, found = most_gain(
+            accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - next_random(rng_state))
+            most_served, most_people, found = gain_bound(
                 graph,
                 demand,
                 drive,
                 routes,
-                rest,
-                held,
+                other_routes,
+                route_cache,
                 served,
                 people,
                 ahead_s[k],
@@ -235,8 +246,8 @@ def anneal(
             )
             if found and weights[0] * most_served + weights[1] * most_people < accept_from:
                 continue
-            new_served, new_people = known_gain(
-                graph, demand, routes, rest, held, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers
+            new_served, new_people = cached_gain(
+                graph, demand, routes, other_routes, route_cache, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers
             )
             values[4] += 1
             value = weights[0] * new_served + weights[1] * new_people
@@ -255,7 +266,7 @@ def anneal(
             buses[k] = buses_of(cand_ahead[n - 1] + cand_back[n - 1], limits[8])
             values[0] += value - now
             now = value
-            hold_route(graph, demand, routes, rest, held, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
+            cache_route(graph, demand, routes, other_routes, route_cache, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
             if values[0] > values[1]:
                 values[1] = values[0]
                 values[3] = 0
@@ -272,15 +283,15 @@ def best_drawn_route(
     demand: Any,
     drive: Any,
     limits: Any,
-    pull: Any,
-    wishes: Any,
+    attraction: Any,
+    constraints: Any,
     unmet: Any,
     routes: Any,
     k: int,
     others: Any,
-    rest: Any,
+    other_routes: Any,
     scratch: Any,
-    dice: Any,
+    rng_state: Any,
     draws: int,
     weights: Any,
     transfer_s: float,
@@ -291,7 +302,7 @@ def best_drawn_route(
 
     Parameters
     ----------
-    graph, demand, drive, limits, pull, wishes, routes, rest, scratch, dice, weights, transfer_s, max_transfers
+    graph, demand, drive, limits, attraction, constraints, routes, other_routes, scratch, rng_state, weights, transfer_s, max_transfers
         As in `anneal`; row `k` of `routes` is written.
     unmet
         Stops that too few routes call at, int32 (U,); each path leads by one of them.
@@ -309,28 +320,28 @@ def best_drawn_route(
     """
     stops, n_stops, ahead_s, back_s = routes
     cand, cand_ahead, cand_back, entry_scratch, mark = scratch
-    prepare_rest(graph, routes, rest, k, transfer_s)
-    one, two = wishes[3][k, 0], wishes[3][k, 1]
+    prepare_other_routes(graph, routes, other_routes, k, transfer_s)
+    one, two = constraints[3][k, 0], constraints[3][k, 1]
     best, best_called = -1, -1
     for draw in range(draws):
-        a = one if one >= 0 else draw_stop(wishes[1], dice)
-        b = two if two >= 0 else draw_stop(wishes[1], dice)
-        via = unmet[below(dice, unmet.shape[0])] if unmet.shape[0] > 0 else -1
+        a = one if one >= 0 else draw_stop(constraints[1], rng_state)
+        b = two if two >= 0 else draw_stop(constraints[1], rng_state)
+        via = unmet[random_below(rng_state, unmet.shape[0])] if unmet.shape[0] > 0 else -1
         if via >= 0 and one < 0 and draw % 2 == 1:
             a = via
         elif via < 0 and two >= 0 and draw > 0:
-            via = draw_stop(pull, dice)
+            via = draw_stop(attraction, rng_state)
         if a == b:
             continue
         cand[0] = a
-        n = append_path(graph, drive, cand, ZERO + 1, np.int64(via), dice) if via >= 0 else ZERO + 1
-        n = append_path(graph, drive, cand, n, b, dice) if n > 0 else -1
-        if n < 2 or (via >= 0 and not is_simple(cand, n, mark)) or not ends_well(wishes, k, cand, n):
+        n = append_path(graph, drive, cand, ZERO + 1, np.int64(via), rng_state) if via >= 0 else ZERO + 1
+        n = append_path(graph, drive, cand, n, b, rng_state) if n > 0 else -1
+        if n < 2 or (via >= 0 and not is_simple(cand, n, mark)) or not ends_allowed(constraints, k, cand, n):
             continue
         metres = measure_route(graph, cand, n, cand_ahead, cand_back)
         if metres[0] < 0 or not keeps_limits(drive, limits, cand, n, cand_ahead[n - 1], cand_back[n - 1], metres, others[0], others[1]):
             continue
-        served, people = route_gain(graph, demand, routes, rest, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
+        served, people = route_gain(graph, demand, routes, other_routes, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
         value = weights[0] * served + weights[1] * people
         called = 0
         for stop in unmet:

@@ -14,8 +14,8 @@ Plain tuples of arrays go in, so that each kernel compiles once:
 ``routes``
     ``(stops int32 (K, M), n_stops int64 (K,), ahead_s float32 (K, M), back_s float32 (K, M))``: padded stop sequences with
     seconds from the first stop to each place in the forward direction, and from each place back to the first.
-``rest``
-    The work space of `prepare_rest` and `fill_row`, made by `new_rest`.
+``other_routes``
+    The work space of `prepare_other_routes` and `fill_row`, made by `new_other_routes`.
 ``scratch``
     The work space of `route_gain`, made by `new_scratch`.
 
@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.compiling import inlined, inner_kernel, lean_kernel
+from owlbus.kernels.jit import inlined, inner_kernel, lean_kernel
 
 NEVER = np.float32(1e9)
 """Seconds of a ride that does not exist."""
@@ -143,9 +143,9 @@ def ride_by(ahead_s: Any, back_s: Any, p: int, q: int, way: int) -> Any:
     return _ride_s(ahead_s, back_s, p, q) if way == 0 else _ride_s(ahead_s, back_s, q, p)
 
 
-def new_rest(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> tuple[Any, ...]:
+def new_other_routes(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> tuple[Any, ...]:
     """
-    Work space for `prepare_rest`: what one route adds to the rest of the plan.
+    Work space for `prepare_other_routes`: what one route adds to the rest of the plan.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def new_scratch(n_hexes: int, max_entries: int, max_stops: int) -> tuple[Any, ..
     -------
     tuple of ndarray
         Hex and place of each entry, best ride by column, first entry of each hex, -1 between calls; and for each place where the
-        rest calls too: the place and its row in `rest`; and rides between places and columns.
+        rest calls too: the place and its row in `other_routes`; and rides between places and columns.
     """
     return (
         np.zeros(max_entries, np.int32),
@@ -214,7 +214,7 @@ def new_scratch(n_hexes: int, max_entries: int, max_stops: int) -> tuple[Any, ..
 
 
 @lean_kernel
-def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: float) -> None:
+def prepare_other_routes(graph: Any, routes: Any, other_routes: Any, left_out: int, transfer_s: float) -> None:
     """
     Set up what the plan serves without one route.
 
@@ -222,8 +222,8 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
     ----------
     graph, routes
         The stop network and the plan.
-    rest
-        Written: the work space of `new_rest`.
+    other_routes
+        Written: the work space of `new_other_routes`.
     left_out
         The route to leave out, or -1 for none.
     transfer_s
@@ -231,7 +231,7 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
     """
     shed_indptr, shed_hex = graph[4], graph[5]
     stops, n_stops, ahead_s, back_s = routes
-    state, column_of, hex_of, row_of, stop_of, calls, onward, filled, _, _, _, first, entries, _ = rest
+    state, column_of, hex_of, row_of, stop_of, calls, onward, filled, _, _, _, first, entries, _ = other_routes
     for c in range(state[0]):
         column_of[hex_of[c]] = -1
         first[hex_of[c]] = -1
@@ -283,7 +283,7 @@ def prepare_rest(graph: Any, routes: Any, rest: Any, left_out: int, transfer_s: 
 
 
 @inner_kernel
-def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transfers: int) -> None:
+def fill_row(graph: Any, demand: Any, routes: Any, other_routes: Any, h: int, max_transfers: int) -> None:
     """
     Gather the demand of hex `h` that the rest does not serve: side by side with the columns, and listed with other hexes.
 
@@ -291,16 +291,23 @@ def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transf
     ----------
     graph, demand, routes
         The stop network, the demand and the plan.
-    rest
-        Read and written: the work space that `prepare_rest` set up.
+    other_routes
+        Read and written: the work space that `prepare_other_routes` set up.
     h
         Hex index.
     max_transfers
         0 or 1.
     """
     indptr, partner, weight, limit_s, _ = demand
-    column_of, filled, open_weight, open_limit, other_of, best = rest[1], rest[7], rest[8], rest[9], rest[10], rest[13]
-    columns, begin, others, lower = rest[0][0], indptr[h], ZERO, ZERO
+    column_of, filled, open_weight, open_limit, other_of, best = (
+        other_routes[1],
+        other_routes[7],
+        other_routes[8],
+        other_routes[9],
+        other_routes[10],
+        other_routes[13],
+    )
+    columns, begin, others, lower = other_routes[0][0], indptr[h], ZERO, ZERO
     for way in range(open_weight.shape[0]):
         for c in range(columns):
             open_weight[way, h, c] = 0
@@ -316,7 +323,7 @@ def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transf
             open_limit[way, h, c] = limit_s[way, e]
     if column_of[h] >= 0 and others < indptr[h + 1] - begin:
         for way in range(open_weight.shape[0]):
-            _rides_of_rest(graph, routes, rest, h, way, max_transfers, best)
+            _rides_of_rest(graph, routes, other_routes, h, way, max_transfers, best)
             for c in range(columns):
                 if best[c] <= open_limit[way, h, c]:
                     open_weight[way, h, c] = 0
@@ -325,11 +332,11 @@ def fill_row(graph: Any, demand: Any, routes: Any, rest: Any, h: int, max_transf
 
 
 @inlined
-def _rides_of_rest(graph: Any, routes: Any, rest: Any, h: int, way: int, max_transfers: int, best: Any) -> None:
+def _rides_of_rest(graph: Any, routes: Any, other_routes: Any, h: int, way: int, max_transfers: int, best: Any) -> None:
     """Fill the best ride between a hex that the rest reaches and every column, on the rest alone."""
     shed_indptr, shed_hex = graph[4], graph[5]
     stops, n_stops, ahead_s, back_s = routes
-    state, column_of, _, row_of, _, calls, onward, _, _, _, _, first, entries, _ = rest
+    state, column_of, _, row_of, _, calls, onward, _, _, _, _, first, entries, _ = other_routes
     columns = state[0]
     fill_never(best, columns)
     e = first[h]
@@ -384,14 +391,14 @@ def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
 
 
 @inlined
-def mark_route(graph: Any, rest: Any, stops: Any, n: int, scratch: Any, max_transfers: int) -> tuple[int, int]:
+def mark_route(graph: Any, other_routes: Any, stops: Any, n: int, scratch: Any, max_transfers: int) -> tuple[int, int]:
     """
     List a route's entries, the first of each hex, and the places where the rest calls too.
 
     Parameters
     ----------
-    graph, rest
-        The stop network and the work space that `prepare_rest` set up.
+    graph, other_routes
+        The stop network and the work space that `prepare_other_routes` set up.
     stops, n
         Stop indices and how many count.
     scratch
@@ -404,7 +411,7 @@ def mark_route(graph: Any, rest: Any, stops: Any, n: int, scratch: Any, max_tran
     tuple of int
         Entries and places; `unmark_route` has to follow.
     """
-    row_of = rest[3]
+    row_of = other_routes[3]
     hexes, places, _, at, meets, _ = scratch
     m = entries_of(graph, stops, n, hexes, places)
     for e in range(m - 1, -1, -1):
@@ -495,7 +502,7 @@ def ride_to_own(ahead_s: Any, back_s: Any, hexes: Any, places: Any, m: int, begi
 
 
 @inlined
-def ride_by_rest(
+def ride_by_others(
     onward: Any, ahead_s: Any, back_s: Any, hexes: Any, places: Any, m: int, meets: Any, n_meets: int, own: int, f: int, way: int
 ) -> Any:
     """
@@ -504,7 +511,7 @@ def ride_by_rest(
     Parameters
     ----------
     onward
-        Seconds between a stop and a column, of `rest`.
+        Seconds between a stop and a column, of `other_routes`.
     ahead_s, back_s
         Running seconds of the route.
     hexes, places, m
@@ -543,7 +550,7 @@ def rides_from_places(onward: Any, ahead_s: Any, back_s: Any, n: int, meets: Any
     Parameters
     ----------
     onward
-        Seconds between a stop and a column, of `rest`.
+        Seconds between a stop and a column, of `other_routes`.
     ahead_s, back_s, n
         Running seconds of the route, and how many places count.
     meets, n_meets
@@ -599,7 +606,7 @@ def best_of_places(rides: Any, places: Any, begin: int, end: int, columns: int, 
 
 @lean_kernel
 def route_gain(
-    graph: Any, demand: Any, routes: Any, rest: Any, stops: Any, n: int, ahead_s: Any, back_s: Any, scratch: Any, max_transfers: int
+    graph: Any, demand: Any, routes: Any, other_routes: Any, stops: Any, n: int, ahead_s: Any, back_s: Any, scratch: Any, max_transfers: int
 ) -> tuple[int, int]:
     """
     What a route adds to the rest of the plan.
@@ -610,8 +617,8 @@ def route_gain(
     ----------
     graph, demand, routes
         The stop network, the demand and the plan whose rest was prepared.
-    rest
-        The work space that `prepare_rest` set up.
+    other_routes
+        The work space that `prepare_other_routes` set up.
     stops, n, ahead_s, back_s
         The route: stop indices, how many, and running seconds, shape (M,).
     scratch
@@ -625,9 +632,9 @@ def route_gain(
         Trips served that the rest does not serve, and people reached that the rest does not reach, in 1/1024.
     """
     indptr, partner, weight, limit_s, presence = demand
-    state, column_of, _, _, _, _, onward, filled, open_weight, open_limit, other_of, _, _, _ = rest
+    state, column_of, _, _, _, _, onward, filled, open_weight, open_limit, other_of, _, _, _ = other_routes
     hexes, places, best, at, meets, rides = scratch
-    m, n_meets = mark_route(graph, rest, stops, n, scratch, max_transfers)
+    m, n_meets = mark_route(graph, other_routes, stops, n, scratch, max_transfers)
     columns = state[0]
     served, people = 0, 0
     for way in range(onward.shape[0]):
@@ -642,7 +649,7 @@ def route_gain(
             if own < 0 and way == 0:
                 people += presence[h]
             if filled[h, 0] < 0:
-                fill_row(graph, demand, routes, rest, h, max_transfers)
+                fill_row(graph, demand, routes, other_routes, h, max_transfers)
             row_weight, row_limit = open_weight[way, h], open_limit[way, h]
             best_of_places(rides, places, begin, end, columns, best)
             for f in range(m):
@@ -654,7 +661,7 @@ def route_gain(
                 elif row_weight[c] > 0 and best[c] > row_limit[c]:
                     best[c] = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
                     if best[c] > row_limit[c] and own >= 0:
-                        best[c] = ride_by_rest(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
+                        best[c] = ride_by_others(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
             for c in range(columns):
                 if best[c] <= row_limit[c]:
                     served += row_weight[c]
@@ -666,7 +673,7 @@ def route_gain(
                 limit = limit_s[way, e]
                 ride = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
                 if ride > limit and own >= 0:
-                    ride = ride_by_rest(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
+                    ride = ride_by_others(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
                 if ride <= limit:
                     served += weight[way, e]
             begin = end

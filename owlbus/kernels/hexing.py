@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.compiling import inner_kernel, kernel
+from owlbus.kernels.jit import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

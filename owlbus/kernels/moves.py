@@ -5,10 +5,11 @@ Arrays as in `owlbus.kernels.coverage`, and:
 
 ``drive``
     ``(towards_s int32 (S, S), metres, pace float)``: fastest seconds to the stop of the row from that of the column, so that ways to one
-    stop lie side by side; shortest metres as `owlbus.kernels.metres` keeps them; and metres that a second on any link is worth at least.
-``pull``
+    stop lie side by side; shortest metres as `owlbus.kernels.shortest_metres` keeps them; and the metres that a second on any link is
+    worth at least.
+``attraction``
     float64 (S,): running sum of how much each stop attracts a route, for drawing stops.
-``dice``
+``rng_state``
     uint64 (1,): state of the random numbers (SplitMix64), so that a seed gives the same search everywhere.
 """
 
@@ -18,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from owlbus.kernels.compiling import inlined
 from owlbus.kernels.coverage import ZERO, find_link
-from owlbus.kernels.wishes import calls_at
+from owlbus.kernels.jit import inlined
+from owlbus.kernels.route_constraints import calls_at
 
 N_MOVES = 8
 """Kinds of moves: insert, remove, flip, extend, trim, slide, detour, new tail."""
@@ -33,13 +34,13 @@ _DRAWS = 3
 
 
 @inlined
-def roll(dice: Any) -> float:
+def next_random(rng_state: Any) -> float:
     """
-    Next random number of the state `dice` (Steele, Lea and Flood 2014, SplitMix64).
+    Next random number of the state `rng_state` (Steele, Lea and Flood 2014, SplitMix64).
 
     Parameters
     ----------
-    dice
+    rng_state
         State, uint64 (1,); advanced.
 
     Returns
@@ -47,8 +48,8 @@ def roll(dice: Any) -> float:
     float
         In [0, 1).
     """
-    dice[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = dice[0]
+    rng_state[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = rng_state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z ^= z >> np.uint64(31)
@@ -56,21 +57,21 @@ def roll(dice: Any) -> float:
 
 
 @inlined
-def below(dice: Any, n: int) -> int:
+def random_below(rng_state: Any, n: int) -> int:
     """Whole number in [0, n), n below 2**53: the largest roll is one step below 1, and so much of n rounds to less than n."""
-    return int(roll(dice) * n)
+    return int(next_random(rng_state) * n)
 
 
 @inlined
-def draw_stop(pull: Any, dice: Any) -> int:
+def draw_stop(attraction: Any, rng_state: Any) -> int:
     """
     Draw a stop with a chance in proportion to its pull.
 
     Parameters
     ----------
-    pull
+    attraction
         Running sum, float64 (S,).
-    dice
+    rng_state
         Random state.
 
     Returns
@@ -78,14 +79,14 @@ def draw_stop(pull: Any, dice: Any) -> int:
     int
         Stop index.
     """
-    total = pull[pull.shape[0] - 1]
+    total = attraction[attraction.shape[0] - 1]
     if total <= 0:
-        return below(dice, pull.shape[0])
-    at = roll(dice) * total
-    low, high = 0, pull.shape[0] - 1
+        return random_below(rng_state, attraction.shape[0])
+    at = next_random(rng_state) * total
+    low, high = 0, attraction.shape[0] - 1
     while low < high:
         middle = (low + high) // 2
-        if pull[middle] > at:
+        if attraction[middle] > at:
             high = middle
         else:
             low = middle + 1
@@ -93,7 +94,7 @@ def draw_stop(pull: Any, dice: Any) -> int:
 
 
 @inlined
-def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: Any) -> int:
+def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, rng_state: Any) -> int:
     """
     Extend a stop sequence along a fastest path to `target`.
 
@@ -109,7 +110,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
         Stops so far, >= 1.
     target
         Stop to reach.
-    dice
+    rng_state
         Random state.
 
     Returns
@@ -130,7 +131,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
                 best, ties, onward = away, 1, link_to[link]
             elif away == best:
                 ties += 1
-                if roll(dice) * ties < 1:
+                if next_random(rng_state) * ties < 1:
                     onward = link_to[link]
         if onward < 0 or towards_s[onward] >= towards_s[here]:
             return -1
@@ -141,7 +142,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, dice: A
 
 
 @inlined
-def draw_kind(kinds: Any, dice: Any) -> int:
+def draw_kind(kinds: Any, rng_state: Any) -> int:
     """
     Draw a kind of move.
 
@@ -149,7 +150,7 @@ def draw_kind(kinds: Any, dice: Any) -> int:
     ----------
     kinds
         float64 (3, `N_MOVES`), of which the first row is the running sum of their chances, above 0 in the end.
-    dice
+    rng_state
         Random state.
 
     Returns
@@ -157,7 +158,7 @@ def draw_kind(kinds: Any, dice: Any) -> int:
     int
         Kind, in [0, `N_MOVES`).
     """
-    at = roll(dice) * kinds[0, N_MOVES - 1]
+    at = next_random(rng_state) * kinds[0, N_MOVES - 1]
     kind = 0
     while kinds[0, kind] <= at:
         kind += 1
@@ -223,7 +224,7 @@ def is_simple(stops: Any, n: int, mark: Any) -> bool:
 
 
 @inlined
-def _between(graph: Any, a: int, b: int, dice: Any) -> int:
+def _between(graph: Any, a: int, b: int, rng_state: Any) -> int:
     """Random stop linked with both `a` and `b`, or -1."""
     link_indptr, link_to = graph[0], graph[1]
     found, chosen = 0, -1
@@ -231,16 +232,16 @@ def _between(graph: Any, a: int, b: int, dice: Any) -> int:
         x = link_to[link]
         if x != b and find_link(graph, x, b) >= 0:
             found += 1
-            if roll(dice) * found < 1:
+            if next_random(rng_state) * found < 1:
                 chosen = x
     return chosen
 
 
 @inlined
-def _random_neighbour(graph: Any, a: int, dice: Any) -> int:
+def _random_neighbour(graph: Any, a: int, rng_state: Any) -> int:
     """Random stop linked with `a`, or -1."""
     begin, end = graph[0][a], graph[0][a + 1]
-    return graph[1][begin + below(dice, end - begin)] if end > begin else -1
+    return graph[1][begin + random_below(rng_state, end - begin)] if end > begin else -1
 
 
 @inlined
@@ -268,11 +269,11 @@ def reverse(stops: Any, n: int) -> None:
 
 
 @inlined
-def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[int, int]:
+def _draw_near(drive: Any, attraction: Any, stops: Any, n: int, rng_state: Any) -> tuple[int, int]:
     """Draw a few stops by pull and return the one nearest to the route, with the place it is nearest to."""
     best, chosen, place = np.int64(1) << 40, -1, 0
     for _ in range(_DRAWS):
-        x = draw_stop(pull, dice)
+        x = draw_stop(attraction, rng_state)
         if calls_at(stops, n, x):
             continue
         for p in range(n):
@@ -283,13 +284,13 @@ def _draw_near(drive: Any, pull: Any, stops: Any, n: int, dice: Any) -> tuple[in
 
 
 @inlined
-def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kind: int, dice: Any) -> int:
+def propose(graph: Any, drive: Any, attraction: Any, stops: Any, n: int, out: Any, kind: int, rng_state: Any) -> int:
     """
     Write a neighbour of a route.
 
     Parameters
     ----------
-    graph, drive, pull
+    graph, drive, attraction
         The stop network, its drive matrices and what draws routes.
     stops, n
         The route, n >= 2.
@@ -297,7 +298,7 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         Written: the neighbour, shape (M,), M >= n; it may pass a stop twice.
     kind
         Move, in [0, `N_MOVES`).
-    dice
+    rng_state
         Random state.
 
     Returns
@@ -306,8 +307,8 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         Stops of the neighbour, or -1 if this move does not apply here.
     """
     if kind == 0:  # insert a stop into a link
-        p = below(dice, n - 1)
-        x = _between(graph, stops[p], stops[p + 1], dice)
+        p = random_below(rng_state, n - 1)
+        x = _between(graph, stops[p], stops[p + 1], rng_state)
         if x < 0:
             return -1
         m = _copy(stops, ZERO, p + 1, out, ZERO)
@@ -316,15 +317,15 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
     if kind == 1:  # leave out a stop between two that are linked
         if n < 3:
             return -1
-        p = 1 + below(dice, n - 2)
+        p = 1 + random_below(rng_state, n - 2)
         if find_link(graph, stops[p - 1], stops[p + 1]) < 0:
             return -1
         return _copy(stops, p + 1, n, out, _copy(stops, ZERO, p, out, ZERO))
     if kind == 2:  # put another stop in a stop's place
         if n < 3:
             return -1
-        p = 1 + below(dice, n - 2)
-        x = _between(graph, stops[p - 1], stops[p + 1], dice)
+        p = 1 + random_below(rng_state, n - 2)
+        x = _between(graph, stops[p - 1], stops[p + 1], rng_state)
         if x < 0 or x == stops[p]:
             return -1
         m = _copy(stops, ZERO, n, out, ZERO)
@@ -332,37 +333,37 @@ def propose(graph: Any, drive: Any, pull: Any, stops: Any, n: int, out: Any, kin
         return m
     if 3 <= kind <= 5:  # extend, trim, or both at opposite ends
         m = _copy(stops, ZERO, n, out, ZERO)
-        if roll(dice) < 0.5:
+        if next_random(rng_state) < 0.5:
             reverse(out, m)
         if kind != 3:
-            m -= 1 + below(dice, min(4, m - 1))
+            m -= 1 + random_below(rng_state, min(4, m - 1))
         if kind != 4:
             if kind == 5:
                 reverse(out, m)
-            for _ in range(1 if kind == 3 else 1 + below(dice, 3)):
-                x = _random_neighbour(graph, out[m - 1], dice)
+            for _ in range(1 if kind == 3 else 1 + random_below(rng_state, 3)):
+                x = _random_neighbour(graph, out[m - 1], rng_state)
                 if x < 0 or m >= out.shape[0] or calls_at(out, m, x):
                     break
                 out[m] = x
                 m += 1
         return m
-    x, p = _draw_near(drive, pull, stops, n, dice)
+    x, p = _draw_near(drive, attraction, stops, n, rng_state)
     if x < 0:
         return -1
     if kind == 6:  # pass by a stop that has demand
-        before = max(0, p - below(dice, _WIDEST_DETOUR))
-        after = min(n - 1, p + below(dice, _WIDEST_DETOUR))
-        m = append_path(graph, drive, out, _copy(stops, ZERO, before + 1, out, ZERO), x, dice)
+        before = max(0, p - random_below(rng_state, _WIDEST_DETOUR))
+        after = min(n - 1, p + random_below(rng_state, _WIDEST_DETOUR))
+        m = append_path(graph, drive, out, _copy(stops, ZERO, before + 1, out, ZERO), x, rng_state)
         if m < 0:
             return -1
         if after == p and p == n - 1:
             return m
-        m = append_path(graph, drive, out, m, np.int64(stops[after]), dice)
+        m = append_path(graph, drive, out, m, np.int64(stops[after]), rng_state)
         return _copy(stops, after + 1, n, out, m)
     # a new tail towards a stop that has demand
     m = _copy(stops, ZERO, n, out, ZERO)
-    if roll(dice) < 0.5:
+    if next_random(rng_state) < 0.5:
         reverse(out, m)
         p = n - 1 - p
-    cut = max(0, p - below(dice, _WIDEST_DETOUR))
-    return append_path(graph, drive, out, cut + 1, x, dice)
+    cut = max(0, p - random_below(rng_state, _WIDEST_DETOUR))
+    return append_path(graph, drive, out, cut + 1, x, rng_state)

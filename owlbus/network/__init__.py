@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from owlbus.network.assemble import NetworkReport
 from owlbus.network.check import Finding, NetworkCheck, check_network
-from owlbus.network.model import (
+from owlbus.network.network import (
     MAX_LINK_S,
     MAX_STOPS,
     MERGE_M,
@@ -16,9 +17,8 @@ from owlbus.network.model import (
     WALK_M,
     Network,
 )
-from owlbus.network.osm_file import read_paths
-from owlbus.network.report import NetworkReport
-from owlbus.network.walking import WalkGraph, WalkRule, on_parts
+from owlbus.network.osm_reader import read_paths
+from owlbus.network.walk_sheds import WalkGraph, WalkRule, on_parts
 
 __all__ = [
     "MAX_LINK_S",

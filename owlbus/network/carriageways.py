@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.network.roads import fastest
-from owlbus.network.turns import Pieces
+from owlbus.network.from_tables import fastest
+from owlbus.network.turn_restrictions import Pieces
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from owlbus.hexgrid import HexGrid
-    from owlbus.network.parts import Stops
-    from owlbus.network.roads import Roads
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.network.assemble import Stops
+    from owlbus.network.from_tables import Roads
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from owlbus.network.roads import OTHER_RANK, RANKS
+from owlbus.network.from_tables import OTHER_RANK, RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

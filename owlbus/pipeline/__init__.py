@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from owlbus.pipeline.runs import PlanRun, Request, Scored, best_plan, budget_of, score_study, write_run
-from owlbus.pipeline.study import Reading, Sources, Study, build_study, check_records, read_demand, read_study, write_study
+from owlbus.pipeline.outputs import write_run
+from owlbus.pipeline.plan_run import PlanRun, ScoredPlan, best_plan, score_study
+from owlbus.pipeline.request import Request, budget_of
+from owlbus.pipeline.study import (
+    Reading,
+    Sources,
+    Study,
+    build_study,
+    check_records,
+    demand_from_sources,
+    read_study,
+    write_study,
+)
 
 __all__ = [
     "PlanRun",
     "Reading",
     "Request",
-    "Scored",
+    "ScoredPlan",
     "Sources",
     "Study",
     "best_plan",
     "budget_of",
     "build_study",
     "check_records",
-    "read_demand",
+    "demand_from_sources",
     "read_study",
     "score_study",
     "write_run",

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import DataError, UsageError
-from owlbus.privacy import MIN_COUNT
-from owlbus.progress import current_progress
-from owlbus.rundir import read_run
-from owlbus.units import NightWindow
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.progress import current_progress
+from owlbus.common.units import NightWindow
+from owlbus.pipeline.rundir import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand, DemandReport
-    from owlbus.demand.counting import Account, Terms
-    from owlbus.hexgrid import HexGrid
-    from owlbus.hexparts import HexParts
+    from owlbus.demand.counting import CountedFiles, Terms
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.grid.subdivide import HexParts
     from owlbus.network import Network, WalkGraph
-    from owlbus.pipeline.keeping import Keeper
+    from owlbus.pipeline.checkpoint import Checkpoint
+    from owlbus.pipeline.rundir import RunDir
     from owlbus.records import Source
-    from owlbus.rundir import RunDir
     from owlbus.sample import City
 
 _REACHES = ("centre", "area", "records")
@@ -264,7 +264,7 @@ class Reading:
     whole: HexGrid
 
 
-def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None, keeper: Keeper | None = None) -> Reading:
+def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | None = None, checkpoint: Checkpoint | None = None) -> Reading:
     """
     Lay the grid, read records and estimate the demand.
 
@@ -274,7 +274,7 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
         Files and how to read them.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
-    keeper
+    checkpoint
         Keeps what each file comes to, for a run that may be stopped; none by default.
 
     Returns
@@ -290,8 +290,8 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
         If an option lies outside its range.
     """
     from owlbus.demand import estimate_demand
-    from owlbus.hexparts import cut_hexes
-    from owlbus.records.finding import find_files
+    from owlbus.grid.subdivide import cut_hexes
+    from owlbus.records.sources import find_files
 
     timings: dict[str, float] = {}
     city = read_named_city(sources.city)
@@ -314,7 +314,7 @@ def read_demand(sources: Sources, *, rejected: str | PathLike[str] | None = None
             rejected=rejected,
             masts=sources.masts,
             market_share=_market_share(sources, grid, city),
-            run=_runner(sources) if keeper is None else keeper.counting(_runner(sources)),
+            run=_runner(sources) if checkpoint is None else checkpoint.counting(_runner(sources)),
         )
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
@@ -375,7 +375,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[str]]:
 
 def _market_share(sources: Sources, grid: HexGrid, city: City | None) -> NDArray[np.float64] | None:
     """Return the operator's market share by hex, if a table of it is named."""
-    from owlbus.demand.weights import read_market_share
+    from owlbus.demand.market_share import read_market_share
 
     if sources.market_share is None:
         return None
@@ -386,7 +386,7 @@ def _market_share(sources: Sources, grid: HexGrid, city: City | None) -> NDArray
     return read_market_share(sources.market_share, grid, districts)
 
 
-def _runner(sources: Sources) -> Callable[[Terms, Sequence[Source]], Account] | None:
+def _runner(sources: Sources) -> Callable[[Terms, Sequence[Source]], CountedFiles] | None:
     """Return what counts records in other processes, if a scheduler is named."""
     from owlbus.cluster import runner
 
@@ -403,7 +403,7 @@ def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
     return str(city.calls_path), str(city.taxi_path)
 
 
-def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None, keeper: Keeper | None = None) -> Study:
+def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None, checkpoint: Checkpoint | None = None) -> Study:
     """
     Read records, lay the grid, estimate the demand and build the network.
 
@@ -413,7 +413,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
         Files and how to read them.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
-    keeper
+    checkpoint
         Keeps what each file comes to, for a run that may be stopped; none by default.
 
     Returns
@@ -428,7 +428,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     UsageError
         If an option lies outside its range.
     """
-    read = read_demand(sources, rejected=rejected, keeper=keeper)
+    read = demand_from_sources(sources, rejected=rejected, checkpoint=checkpoint)
     timings = dict(read.timings_s)
     named = [Path(name).name for name in (sources.nodes, sources.gtfs, sources.osm) if name]
     current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
@@ -475,9 +475,9 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
     HexGrid
         The hexes.
     """
-    from owlbus.area import read_area
-    from owlbus.hexgrid import HexGrid
-    from owlbus.records.outline import outline_of_records
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.grid.outline import read_area
+    from owlbus.records.infer_outline import outline_of_records
 
     n_hexes = sources.n_hexes
     if sources.area is not None:
@@ -511,7 +511,7 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     Network
         The stop network.
     """
-    from owlbus.hexparts import cut_hexes
+    from owlbus.grid.subdivide import cut_hexes
     from owlbus.network import on_parts, read_paths
 
     beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from owlbus.errors import UsageError
-from owlbus.pipeline.runs import best_plan, score_study
-from owlbus.pipeline.study import read_demand
+from owlbus.common.errors import UsageError
+from owlbus.pipeline.plan_run import best_plan, score_study
+from owlbus.pipeline.study import demand_from_sources
 
 if TYPE_CHECKING:
     from owlbus.demand import Agreement
-    from owlbus.evidence.nights import RobustPlan
-    from owlbus.evidence.robust import CrossCheck
-    from owlbus.pipeline.runs import PlanRun, Request
+    from owlbus.evidence.robust_plan import RobustPlan
+    from owlbus.evidence.stability import CrossCheck
+    from owlbus.pipeline.plan_run import PlanRun
+    from owlbus.pipeline.request import Request
     from owlbus.pipeline.study import Sources, Study
 
 
@@ -70,8 +71,8 @@ def good_on_bad_nights(ran: PlanRun, quantile: float) -> tuple[PlanRun, RobustPl
     DataError
         If the demand has fewer than two nights.
     """
-    from owlbus.evidence.nights import robust_plan
-    from owlbus.search import Case, Objective
+    from owlbus.evidence.robust_plan import robust_plan
+    from owlbus.search import Objective, Problem
     from owlbus.search.result import INTERRUPTED
 
     study, request = ran.study, ran.request
@@ -81,16 +82,16 @@ def good_on_bad_nights(ran: PlanRun, quantile: float) -> tuple[PlanRun, RobustPl
         study.demand,
         ran.result.plan,
         request.limits,
-        wishes=request.wishes,
+        constraints=request.constraints,
         rule=request.rule,
         objective=goal,
         quantile=quantile,
         seed=request.seed,
     )
     best = score_study(study, found.plan, ran.best.name, rule=request.rule, headway_s=request.limits.headway_s)
-    value = Case.build(study.network, study.demand, request.rule).value(found.plan, goal)
+    value = Problem.build(study.network, study.demand, request.rule).value(found.plan, goal)
     ended_by = INTERRUPTED if found.was_interrupted else ran.result.ended_by
-    return replace(ran, best=best, result=replace(ran.result, plan=found.plan, value_units=value, ended_by=ended_by)), found
+    return replace(ran, best=best, result=replace(ran.result, plan=found.plan, value_quanta=value, ended_by=ended_by)), found
 
 
 def check_sources(sources: Sources, study: Study, request: Request) -> SourceTrial:
@@ -116,14 +117,14 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
     UsageError
         If there is only one source.
     """
-    from owlbus.evidence.robust import cross_checks
+    from owlbus.evidence.stability import cross_checks
 
     agreement = None if study.report is None else study.report.agreement
     if agreement is None:
         kinds = "none" if study.report is None else " and ".join(one.source for one in study.report.sources)
         msg = f"--cross-check needs records of calls and of taxi rides, got {kinds}; name files of both"
         raise UsageError(msg)
-    alone = {name: read_demand(replace(sources, taxi_weight=weight)).demand for name, weight in (("calls", 0.0), ("taxi", 1.0))}
+    alone = {name: demand_from_sources(replace(sources, taxi_weight=weight)).demand for name, weight in (("calls", 0.0), ("taxi", 1.0))}
     asked = replace(request, bound_steps=0)
     plans = {name: best_plan(replace(study, demand=demand), asked, f"plan on {name}").result.plan for name, demand in alone.items()}
     return SourceTrial(agreement, cross_checks(study.network, alone, plans, request.rule))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from owlbus.plan.checks import check_plan
-from owlbus.plan.files import plan_geojson, stops_geojson, write_plan, write_stops
+from owlbus.plan.check import check_plan
+from owlbus.plan.geojson import plan_geojson, stops_geojson, write_plan, write_stops
 from owlbus.plan.measures import PlanMeasures, plan_measures, route_links
-from owlbus.plan.reading import MAX_SNAP_M, plan_of_waypoints, read_plan
+from owlbus.plan.read import MAX_SNAP_M, plan_of_waypoints, read_plan
 from owlbus.plan.routes import Plan, Route
 
 __all__ = [

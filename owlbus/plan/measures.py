@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.arrays import owned
-from owlbus.errors import DataError, UsageError
+from owlbus.common.arrays import owned
+from owlbus.common.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

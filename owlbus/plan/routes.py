@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.arrays import owned
-from owlbus.errors import DataError
-from owlbus.signs import visible
+from owlbus.common.arrays import owned
+from owlbus.common.errors import DataError
+from owlbus.common.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,10 +125,12 @@ class Plan:
 
     def _repr_html_(self) -> str:
         """Routes with their stops, for notebooks; `owlbus.plot.plan` draws them on their network."""
-        from owlbus import inline
+        from owlbus.common import notebook_html
 
         rows = [(route.name, f"{route.n_stops}", f"{route.stops[0]}", f"{route.stops[-1]}") for route in self.routes]
-        return inline.page(f"Plan of {self.n_routes} routes", inline.table(rows, ("route", "stops", "first stop", "last stop")))
+        return notebook_html.page(
+            f"Plan of {self.n_routes} routes", notebook_html.table(rows, ("route", "stops", "first stop", "last stop"))
+        )
 
     def __iter__(self) -> Iterator[Route]:
         """Iterate over the routes in order."""

@@ -5,8 +5,8 @@ Pictures as functions: each takes types of the chain and returns matplotlib's Ax
 ``axes.figure.savefig("plan.svg")``, as PNG or SVG. Maps show classes of people, never counts below `MIN_COUNT`.
 """
 
-from owlbus.plot.diagrams import load, sweep, timetable
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.plot.charts import load, sweep, timetable
 from owlbus.plot.maps import coverage, demand, difference, plan
-from owlbus.privacy import MIN_COUNT
 
 __all__ = ["MIN_COUNT", "coverage", "demand", "difference", "load", "plan", "sweep", "timetable"]

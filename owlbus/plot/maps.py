@@ -1,30 +1,175 @@
-"""Maps as functions: demand, coverage, a plan, and the difference of two plans."""
+"""Maps: demand, coverage, plans, and the difference of two plans."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.errors import DataError
-from owlbus.plot.ground import draw_hexes, draw_routes, draw_scale, draw_terrain, legend_of, map_axes
-from owlbus.plot.ink import DIFFERENCE_COLOURS, HEX_COLOURS, class_edges, class_texts, hex_classes
-from owlbus.privacy import MIN_COUNT
-from owlbus.search.objective import reached_hexes
-from owlbus.units import hour_label
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import DataError
+from owlbus.common.units import hour_label
+from owlbus.evidence.redact import shown_hexes
+from owlbus.plot.basemap import (
+    draw_hexes,
+    draw_routes,
+    draw_scale,
+    draw_terrain,
+    legend_of,
+    map_axes,
+)
+from owlbus.plot.style import (
+    DIFFERENCE_COLOURS,
+    HEX_COLOURS,
+    HILL,
+    HILL_EDGE,
+    WATER,
+    class_edges,
+    class_texts,
+    hex_classes,
+    route_style,
+)
+from owlbus.search.problem import reached_hexes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.demand import Demand
-    from owlbus.hexgrid import HexGrid
+    from owlbus.evidence.difference import Difference
+    from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.network import Network
     from owlbus.plan import Plan
 
+
+def draw_difference(
+    evaluator: PlanEvaluator, change: Difference, before: Plan, after: Plan, *, title: str, note: str = "", min_count: float = MIN_COUNT
+) -> Figure:
+    """
+    Draw who gains and who loses: trips with an end in each hex, over links that only one of both plans uses.
+
+    Parameters
+    ----------
+    evaluator
+        Holds grid and network.
+    change
+        The second plan against the first.
+    before, after
+        The plans.
+    title, note
+        Lines above the map.
+    min_count
+        Net trips a night below which a hex shows as "fewer".
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure, 10 inches wide.
+    """
+    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    grid = evaluator.problem.network.grid
+    corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
+    shapes = np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1)
+    classes, steps = net_classes(shown_hexes(change, evaluator.districts, min_count), min_count)
+    colours = [NET_COLOURS[k] for k in classes.tolist()]
+    texts = {NET_COLOURS[k]: text.format(*steps) for k, text in _NET_TEXTS.items()}
+    figure = Figure(figsize=(10, 7.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.add_collection(PolyCollection(list(shapes), facecolors=colours, edgecolors="white", linewidths=0.3))
+    axes.autoscale_view()
+    only: list[Any] = []
+    for plan, other, colour, label in (
+        (before, after, "#b35806", "only the first plan"),
+        (after, before, "#053061", "only the second plan"),
+        (None, None, "#888888", "both plans"),
+    ):
+        links = _links(before) & _links(after) if plan is None or other is None else _links(plan) - _links(other)
+        lines = [np.stack(grid.project(*evaluator.problem.network.link_line(a, b).T), axis=-1) for a, b in sorted(links)]
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.2 if plan is None else 2.4, zorder=2 if plan is None else 3))
+        only.append(Line2D([], [], color=colour, linewidth=2.4, label=label))
+    patches = [Patch(facecolor=colour, edgecolor="#999999", label=text) for colour, text in texts.items()]
+    axes.legend(
+        handles=[*patches, *only], title="net trips a night with an end here", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
+    )
+    axes.set_title(f"{title}\n{note}" if note else title, loc="left", fontsize=12)
+    return figure
+
+
+NET_COLOURS = {
+    -3: "#b2182b",
+    -2: "#ef8a62",
+    -1: "#fddbc7",
+    0: "#f2f2f2",
+    1: "#d1e5f0",
+    2: "#67a9cf",
+    3: "#2166ac",
+}
+"""Many trips lost, some, few, no change, few gained, some, many."""
+
+_NET_TEXTS = {
+    -3: "{1:,.0f} and more lost",
+    -2: "{0:,.0f} to {1:,.0f} lost",
+    -1: "fewer lost",
+    3: "{1:,.0f} and more gained",
+    2: "{0:,.0f} to {1:,.0f} gained",
+    1: "fewer gained",
+    0: "no change",
+}
+
+
+def net_classes(columns: Mapping[str, NDArray[np.float64]], min_count: float = MIN_COUNT) -> tuple[NDArray[np.int8], tuple[float, float]]:
+    """
+    Class of each hex by the trips it gains less those it loses.
+
+    Parameters
+    ----------
+    columns
+        Trips a night by hex as `shown_hexes` leaves them, NaN where hidden.
+    min_count
+        Net trips a night below which a hex lies in the class nearest to no change.
+
+    Returns
+    -------
+    classes
+        Shape (H,), -3 for many lost to 3 for many gained, 0 for no change.
+    steps
+        Net trips a night at which the second and the third class begin.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shown = {"gained_trips": np.array([0.0, 90.0, np.nan]), "lost_trips": np.array([20.0, 0.0, 0.0])}
+    >>> classes, steps = net_classes(shown)
+    >>> classes.tolist(), steps
+    ([-2, 3, 1], (15.0, 80.0))
+    """
+    gained, lost = (np.nan_to_num(columns[name], nan=min_count / 2) for name in ("gained_trips", "lost_trips"))
+    net = gained - lost
+    high = max(4 * min_count, float(np.quantile(np.abs(net[net != 0]), 0.9)) if (net != 0).any() else 0.0)
+    steps = float(min_count), float(np.round(high, -1))
+    sizes = np.searchsorted([np.finfo(np.float64).tiny, *steps], np.abs(net), side="right")
+    return (np.sign(net) * sizes).astype(np.int8), steps
+
+
+def _links(plan: Plan) -> set[tuple[int, int]]:
+    """Pairs of stops that a plan rides between, either way."""
+    return {(min(pair), max(pair)) for route in plan for pair in pairwise(route.stops.tolist())}
+
+
 _HATCHES = {"both": "", "gained": "////", "lost": "...", "neither": ""}
+
 _FAINT = "#d3d8e0"
 
 
@@ -240,3 +385,137 @@ def _people(grid: HexGrid, demand: Demand, hours: Iterable[int] | None) -> NDArr
 def _span(hours: Iterable[int] | None) -> str:
     """Which part of the night is counted, for a legend."""
     return "a night" if hours is None else f"a night at {', '.join(hour_label(hour) for hour in hours)} h"
+
+
+_MAP_IN, _SIDE_IN, _HEAD_IN = 8.1, 1.9, 0.62
+
+_PALETTE = 128
+
+_MOST_IN_LEGEND = 30
+
+_LEGEND_ROW_IN, _LEGEND_GAP_IN = 0.19, 0.25
+
+
+def draw_map(
+    grid: HexGrid,
+    presence: ArrayLike,
+    network: Network,
+    plan: Plan,
+    *,
+    title: str,
+    note: str = "",
+    water: Sequence[ArrayLike] = (),
+    hills: ArrayLike = (),
+    min_count: int = MIN_COUNT,
+) -> Figure:
+    """
+    Draw a plan over the people it is made for.
+
+    Parameters
+    ----------
+    grid
+        Hexes, H of them.
+    presence
+        People a night in each hex, shape (H,).
+    network
+        The network that the plan's stops belong to.
+    plan
+        Routes to draw; each is labelled at both terminals.
+    title, note
+        Two lines above the map; the note says what is synthetic.
+    water
+        Lines of rivers, lon/lat degrees, each of shape (n, 2).
+    hills
+        Discs without people: lon, lat and radius in metres, shape (n, 3).
+    min_count
+        People a night below which a hex is drawn in the lowest class.
+
+    Returns
+    -------
+    Figure
+        A matplotlib figure, 10 inches wide.
+
+    Raises
+    ------
+    DataError
+        If `presence` does not hold one number per hex.
+    """
+    from matplotlib.figure import Figure
+
+    people = np.asarray(presence, dtype=np.float64)
+    if people.shape != (grid.n_hexes,):
+        msg = f"presence must have one number per hex, shape ({grid.n_hexes},), got {people.shape}"
+        raise DataError(msg)
+    map_in = _MAP_IN * float(np.ptp(grid.y_m) + 4 * grid.radius_m) / float(np.ptp(grid.x_m) + 2 * grid.radius_m)
+    width_in, height_in = _MAP_IN + _SIDE_IN, min(max(map_in, 4.5), 14.0) + _HEAD_IN
+    figure = Figure(figsize=(width_in, height_in))
+    axes = figure.add_axes((0.01, 0.01, _MAP_IN / width_in, 1 - _HEAD_IN / height_in))
+    axes.set_aspect("equal", anchor="NW")
+    axes.set_axis_off()
+    edges = class_edges(people, min_count)
+    draw_hexes(axes, grid, np.array(HEX_COLOURS)[hex_classes(people, edges)])
+    draw_terrain(axes, grid, water, hills)
+    draw_routes(axes, network, plan)
+    draw_scale(axes, grid)
+    _draw_legend(figure, axes, plan, edges, has_water=len(water) > 0, has_hills=np.size(hills) > 0)
+    for text, down_in, style in (
+        (title, 0.12, {"fontsize": 13, "fontweight": "bold"}),
+        (note, 0.40, {"fontsize": 8.5, "color": "#444444"}),
+    ):
+        figure.text(0.015, 1 - down_in / height_in, text, va="top", **style)  # type: ignore[arg-type]
+    return figure
+
+
+def write_map(path: str | PathLike[str], figure: Figure, dpi: int = 110) -> None:
+    """
+    Write a figure as PNG, the same bytes for the same figure and matplotlib.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    figure
+        From `draw_map`.
+    dpi
+        Pixels per inch.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture.quantize(_PALETTE, dither=Image.Dither.NONE).save(path, format="png", optimize=True, dpi=(dpi, dpi))
+
+
+def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, has_water: bool, has_hills: bool) -> None:
+    """Explain colours beside the map: people a night, routes, water and hills."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    hexes = [
+        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=text)
+        for colour, text in zip(HEX_COLOURS, class_texts(edges), strict=False)
+    ]
+    ground: list[Any] = []
+    if has_water:
+        ground.append(Line2D([], [], color=WATER, linewidth=5, label="river"))
+    if has_hills:
+        ground.append(Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"))
+    styles = [(route, *route_style(k)) for k, route in enumerate(plan)]
+    lines = [
+        Line2D([], [], color=colour, linestyle=dashes, linewidth=2.4, label=route.name)
+        for route, colour, dashes in styles[:_MOST_IN_LEGEND]
+    ]
+    left = (_MAP_IN + 0.1) / (_MAP_IN + _SIDE_IN)
+    options: dict[str, Any] = {
+        "loc": "upper left",
+        "frameon": False,
+        "fontsize": 8.5,
+        "alignment": "left",
+        "bbox_transform": figure.transFigure,
+    }
+    figure.add_artist(axes.legend(handles=[*hexes, *ground], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
+    below = 0.97 - (_LEGEND_ROW_IN * (len(hexes) + len(ground) + 1) + _LEGEND_GAP_IN) / figure.get_figheight()
+    axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, below), **options)

@@ -1,4 +1,4 @@
-"""Opened files to batches: columns of numbers, streamed in order with bounded memory."""
+"""Opened files to batches: columns of numbers and times, streamed in order with bounded memory."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import DataError
-from owlbus.records.opening import reading_errors
-from owlbus.records.texts import TextRows, is_plain, read_texts
-from owlbus.records.times import NO_TIME, UNDATED_S, check_timezone, seconds
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import DAY_S, HOUR_S
+from owlbus.records.fast_csv import TextRows, is_plain, read_texts
+from owlbus.records.sources import reading_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from owlbus.records.opening import Source
+    from owlbus.records.sources import Source
+
 
 BATCH_ROWS = 262_144
 """Rows that are read at once: enough that the work around them does not count, few enough to stay near the processor."""
@@ -315,3 +316,206 @@ def _numbers(frame: pl.DataFrame, name: str) -> Numbers:
     return Numbers(
         np.frombuffer(values, dtype=np.float64)[held.offset : held.offset + len(held)], np.frombuffer(bits, dtype=np.uint8), held.offset
     )
+
+
+NO_TIME = -1
+"""What a missing or unreadable time is read as."""
+
+UNDATED_S = 2 * DAY_S
+"""Seconds below this are a time of day without a date, in [00:00:00, 48:00:00); dated times are seconds since 1970, local clock."""
+
+_EPOCH_MS = 100_000_000_000
+
+_LAST_S = 130 * 366 * DAY_S
+
+_LONG = (
+    r"(?i)^\s*(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+([a-z]{3})[a-z]*\s+(\d\d?)\s+"
+    r"(\d\d?:\d\d(?::\d\d)?)\s+(Z|UTC|GMT|[+-]\d\d:?\d\d)?\s*(\d{4})\s*$"
+)
+
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_MONTHS = {name: f"{number:02d}" for number, name in enumerate(_NAMES, 1)}
+
+_CLOCK = r"^\s*(?:(\d{4}-\d\d?-\d\d?)[T ]+)?(\d{1,3}):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?\s*$"
+
+
+def check_timezone(timezone: str | None) -> None:
+    """
+    Refuse a time zone that is not known.
+
+    Parameters
+    ----------
+    timezone
+        Name such as ``Asia/Seoul``, or None.
+
+    Raises
+    ------
+    UsageError
+        If there is no such zone.
+    """
+    import polars as pl
+
+    if timezone is not None:
+        try:
+            pl.Series([0]).cast(pl.Datetime("us", timezone))
+        except pl.exceptions.PolarsError as error:
+            msg = f"--timezone must name a time zone such as Asia/Seoul, got {timezone!r}"
+            raise UsageError(msg) from error
+
+
+def seconds(file: str, column: pl.Series, timezone: str | None = None) -> NDArray[np.int64]:
+    """
+    Local seconds of a column of times.
+
+    Read are: timestamps, ISO text, ``HH:MM[:SS]`` with or without a date and with hours past 24, the long form ``Wed Sep 15 19:17:44
+    +0100 2010``, numbers of seconds since midnight (below 172800), and seconds or milliseconds since 1970. Fractions of a second are cut
+    off.
+
+    Parameters
+    ----------
+    file
+        Name of the file, for messages.
+    column
+        Times, any of these types, shape (n,).
+    timezone
+        Zone that times with a zone, and seconds since 1970, are shown in.
+
+    Returns
+    -------
+    ndarray of int64
+        Shape (n,): seconds below `UNDATED_S` for times without a date, else seconds since 1970 on the local clock; `NO_TIME` where
+        a time is missing or cannot be read.
+
+    Raises
+    ------
+    DataError
+        If times have a zone and `timezone` is None, or the column holds no clock times.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> seconds("calls.csv", pl.Series("time", ["25:10:00", "2013-03-02 01:10", None])).tolist()
+    [90600, 1362186600, -1]
+    """
+    import polars as pl
+
+    dtype = column.dtype
+    if dtype == pl.Datetime:
+        found = _timestamps(file, column, timezone)
+    elif dtype in (pl.Time, pl.Duration):
+        found = column.to_physical().cast(pl.Int64) // _per_second(column)
+    elif dtype.is_numeric():
+        found = _time_numbers(file, column, timezone)
+    elif dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        found = _texts(file, column.cast(pl.String), timezone)
+    else:
+        msg = f"{file}: column {column.name} holds {dtype}, which has no time of day; give timestamps or HH:MM:SS"
+        raise DataError(msg)
+    return found.fill_null(NO_TIME).to_numpy()
+
+
+def _per_second(column: pl.Series) -> int:
+    """Return the ticks per second of a column of times."""
+    return {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}[getattr(column.dtype, "time_unit", None) or "ns"]
+
+
+def _timestamps(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
+    """Return local seconds since 1970 of timestamps."""
+    import polars as pl
+
+    zone = getattr(column.dtype, "time_zone", None)
+    if zone is not None:
+        _require_zone(file, column.name, f"carry the zone {zone}", timezone)
+        column = column.dt.convert_time_zone(str(timezone)).dt.replace_time_zone(None)
+    return _dated(column.to_physical().cast(pl.Int64) // _per_second(column))
+
+
+def _time_numbers(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
+    """Return seconds of numbers: since midnight, or since 1970 in seconds or milliseconds."""
+    import polars as pl
+
+    if column.dtype.is_float():
+        column = column.fill_nan(None).floor()
+    number = column.cast(pl.Int64, strict=False)
+    is_clock = (number >= 0) & (number < UNDATED_S)
+    if is_clock.all():
+        return number
+    _require_zone(file, column.name, "are seconds since 1970, which count in UTC", timezone)
+    in_seconds = pl.select(pl.when(number >= _EPOCH_MS).then(number // 1000).otherwise(number)).to_series()
+    local = _local(in_seconds, str(timezone))
+    return pl.select(pl.when(is_clock).then(number).otherwise(_dated(local))).to_series()
+
+
+def _texts(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
+    """Return seconds of written times; text that is no clock time is tried as a number."""
+    import polars as pl
+
+    column = _short(column)
+    date, hour, minute, second, zone = column.str.extract_groups(_CLOCK).struct.unnest().get_columns()
+    day = date.str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64)
+    clock = hour.cast(pl.Int64) * HOUR_S + minute.cast(pl.Int64) * 60 + second.cast(pl.Int64).fill_null(0)
+    none = pl.zeros(day.len(), pl.Int64, eager=True)
+    written = clock.set(clock >= UNDATED_S, None) + _pick(date.is_null(), none, day * DAY_S)
+    if zone.null_count() < zone.len():
+        _require_zone(file, column.name, "carry a zone", timezone)
+        written = _pick(zone.is_null(), written, _local(written - _offset_s(zone), str(timezone)))
+    found = _pick(date.is_null(), written, _dated(written))
+    if found.null_count() == column.null_count():
+        return found
+    number = _time_numbers(file, column.set(found.is_not_null(), None).str.strip_chars().cast(pl.Float64, strict=False), timezone)
+    return _pick(found.is_null(), number, found)
+
+
+def _short(column: pl.Series) -> pl.Series:
+    """Return times with the long form written as ISO text."""
+    import polars as pl
+
+    first = column.drop_nulls().head(1)
+    if not first.len() or not str(first[0]).strip()[:1].isalpha():
+        return column
+    month, day, clock, zone, year = column.str.extract_groups(_LONG).struct.unnest().get_columns()
+    number = month.str.to_lowercase().replace_strict(_MONTHS, default=None, return_dtype=pl.String)
+    zone = zone.fill_null("").str.replace("UTC|GMT", "Z")
+    written = year + "-" + number + "-" + day + " " + clock + zone
+    return _pick(written.is_null(), column, written)
+
+
+def _offset_s(zone: pl.Series) -> pl.Series:
+    """Return seconds ahead of UTC of written zones such as Z, +09:00 or -0430."""
+    import polars as pl
+
+    sign, hours, minutes = zone.str.extract_groups(r"^([+-])(\d\d):?(\d\d)$").struct.unnest().get_columns()
+    ahead = hours.cast(pl.Int64) * HOUR_S + minutes.cast(pl.Int64) * 60
+    return _pick(zone == "Z", pl.zeros(zone.len(), pl.Int64, eager=True), _pick(sign == "-", -ahead, ahead))
+
+
+def _local(utc_s: pl.Series, timezone: str) -> pl.Series:
+    """Return seconds since 1970 on the clock of `timezone`, of seconds since 1970 in UTC."""
+    import polars as pl
+
+    inside = utc_s.set((utc_s < 0) | (utc_s > _LAST_S), None)
+    moments = (inside * 1_000_000).cast(pl.Datetime("us", "UTC"))
+    return moments.dt.convert_time_zone(timezone).dt.replace_time_zone(None).to_physical() // 1_000_000
+
+
+def _dated(local_s: pl.Series) -> pl.Series:
+    """Return seconds since 1970, missing where they lie before 1970-01-03 or after 2100."""
+    return local_s.set((local_s < UNDATED_S) | (local_s > _LAST_S), None)
+
+
+def _pick(mask: pl.Series, yes: pl.Series, no: pl.Series) -> pl.Series:
+    """Return `yes` where `mask` holds, else `no`."""
+    import polars as pl
+
+    return pl.select(pl.when(mask).then(yes).otherwise(no)).to_series()
+
+
+def _require_zone(file: str, column: str, what: str, timezone: str | None) -> None:
+    """Refuse times that need a zone to be told by."""
+    if timezone is None:
+        msg = (
+            f"{file}: times in column {column} {what}; name the local zone with --timezone, such as --timezone Asia/Seoul "
+            "(UTC leaves them as they are)"
+        )
+        raise DataError(msg)

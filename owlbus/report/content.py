@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Told:
+class PlanContent:
     """
     A plan as a report tells of it.
 
@@ -64,7 +64,7 @@ class Content:
         Plans side by side, as ``compare.json`` holds them, where the report is about the difference of two; shares 0 to 1.
     net
         Class of each hex by the trips it gains less those it loses, shape (H,), -3 for many lost to 3 for many gained, and the net trips a
-        night at which the second and the third class begin, as `owlbus.evidence.pictures.net_classes` returns them; or None.
+        night at which the second and the third class begin, as `owlbus.plot.maps.net_classes` returns them; or None.
     sweep
         Settings and what each serves, as ``sweep.json`` holds them, where the plan is one of many; shares 0 to 1.
 
@@ -83,8 +83,8 @@ class Content:
 
     network: Network
     demand: Demand
-    best: Told
-    reference: Told | None = None
+    best: PlanContent
+    reference: PlanContent | None = None
     city: City | None = None
     districts: NDArray[np.str_] | None = None
     is_synthetic: bool = False

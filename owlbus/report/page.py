@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from owlbus.privacy import MIN_COUNT
-from owlbus.report import tables
-from owlbus.report.compared import comparison_page, gauge_bars
-from owlbus.report.ending import ending_text
-from owlbus.report.layers import map_data
-from owlbus.report.missing import missing_rows
-from owlbus.report.swept import sweep_lede, sweep_page
-from owlbus.report.words import read_asset, read_words
-from owlbus.signs import escaped, shown
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.text import escaped, shown
+from owlbus.report import table_rows
+from owlbus.report.comparison import comparison_page, gauge_bars
+from owlbus.report.end_reason import ending_text
+from owlbus.report.map_data import map_data
+from owlbus.report.sweep_page import sweep_lede, sweep_page
+from owlbus.report.translations import read_asset, read_translations
+from owlbus.report.unserved import missing_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from owlbus.network import Network
     from owlbus.report.content import Content
-    from owlbus.report.words import Words
+    from owlbus.report.translations import Translations
 
 _METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
 _AREA_SHARE = re.compile(r"([0-9.]+) % of the hex")
@@ -98,7 +98,7 @@ def report_html(content: Content, language: str = "en") -> str:
     """
     from jinja2 import DictLoader, Environment, StrictUndefined
 
-    words = read_words(language)
+    words = read_translations(language)
     environment = Environment(
         autoescape=True,
         finalize=shown,
@@ -134,17 +134,17 @@ def script_json(value: object) -> Markup:
     return Markup(escaped(text).translate(_SAFE))  # noqa: S704 - escaped on this line
 
 
-def _context(content: Content, words: Words) -> dict[str, Any]:
+def _context(content: Content, words: Translations) -> dict[str, Any]:
     """Everything the template names."""
     card, about = content.best.card, content.about
-    parts = {part: tables.part_rows(card, part, words) for part in tables.PARTS if card[tables.PARTS[part]]}
+    parts = {part: table_rows.part_rows(card, part, words) for part in table_rows.PARTS if card[table_rows.PARTS[part]]}
     return {
         "language": words.language,
         "title": _title(content, words),
         "lede": _lede(content, words),
         "is_synthetic": content.is_synthetic,
         "gauge": _gauge(content, words),
-        "tiles": tables.tiles(content, words),
+        "tiles": table_rows.tiles(content, words),
         "name": words.name(content.best.name),
         "reference": None if content.reference is None else words.name(content.reference.name),
         "layers": _layers(content),
@@ -152,14 +152,14 @@ def _context(content: Content, words: Words) -> dict[str, Any]:
         "swept": sweep_page(content, words),
         "n_parts": len(content.demand.hours),
         "min_count": MIN_COUNT,
-        "routes": tables.route_rows(content, words),
+        "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
-        "charts": tables.hour_charts(content, words),
+        "charts": table_rows.hour_charts(content, words),
         "parts": parts,
         "missing": missing_rows(content, words),
         "methods": _methods(content, words),
-        "settings": tables.setting_rows(about.get("settings", {}), words),
-        "inputs": tables.input_rows(about, words),
+        "settings": table_rows.setting_rows(about.get("settings", {}), words),
+        "inputs": table_rows.input_rows(about, words),
         "versions": list(about.get("versions", {}).items()),
         "prints": {"grid": content.network.grid.fingerprint, "network": content.network.fingerprint},
         "owlbus_version": about.get("versions", {}).get("owlbus", ""),
@@ -184,7 +184,7 @@ def _assets() -> dict[str, Markup]:
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
 
 
-def _title(content: Content, words: Words) -> str:
+def _title(content: Content, words: Translations) -> str:
     """Name the report: the plans held against each other, what is swept, or the routes of the plan."""
     city = "" if content.city is None else words.name(content.city.name)
     where = "plain" if content.city is None else "city"
@@ -197,7 +197,7 @@ def _title(content: Content, words: Words) -> str:
     return words(f"title.{where}{'.one' if n == 1 else ''}", n=n, city=city)
 
 
-def _lede(content: Content, words: Words) -> str:
+def _lede(content: Content, words: Translations) -> str:
     """Which nights the numbers come from, and which plan map and tables show."""
     n_nights = content.best.card["n_nights"]
     nights = words("lede.one" if n_nights == 1 else "lede.nights", n=n_nights, hours=words.hours(content.demand.hours))
@@ -214,7 +214,7 @@ def _layers(content: Content) -> list[str]:
     return plain if content.reference is None else [*plain, "difference"]
 
 
-def _gauge(content: Content, words: Words) -> dict[str, Any]:
+def _gauge(content: Content, words: Translations) -> dict[str, Any]:
     """The share of people within the walk, beside the 42 % of the city and the plan's reference."""
     card = content.best.card
     presence: Mapping[str, Any] = card["presence"]
@@ -234,12 +234,12 @@ def _gauge(content: Content, words: Words) -> dict[str, Any]:
     }
 
 
-def _route_total(card: Mapping[str, Any], words: Words) -> list[str]:
+def _route_total(card: Mapping[str, Any], words: Translations) -> list[str]:
     """Cells of the last row of the route table, as far as sums mean something."""
     return [words.number(card["total_length_m"] / 1000, 1), "", "", str(card["total_buses"])]
 
 
-def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
+def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
     """Headings and sentences on method and limits, those that hold for this report."""
     card, network = content.best.card, content.network
     rule: Mapping[str, Any] = card["rule"]
@@ -263,7 +263,7 @@ def _methods(content: Content, words: Words) -> list[tuple[str, str]]:
     return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]
 
 
-def _reach_text(card: Mapping[str, Any], network: Network, words: Words) -> str:
+def _reach_text(card: Mapping[str, Any], network: Network, words: Translations) -> str:
     """How people are counted, and when a hexagon or a part of it is within the walk, as the rule of the scorecard says."""
     rule = str(card["walk_rule"])
     share = _AREA_SHARE.match(rule)
@@ -272,7 +272,7 @@ def _reach_text(card: Mapping[str, Any], network: Network, words: Words) -> str:
     return words(f"method.presence.{kind}", radius=f"{network.grid.radius_m:.0f}", walk=f"{card['walk_m']:g}", share=least)
 
 
-def _search_text(content: Content, words: Words) -> str:
+def _search_text(content: Content, words: Translations) -> str:
     """Say where the plan comes from."""
     ended = content.about.get("ended_by")
     if content.comparison is not None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from owlbus.sample.building import CityFacts, build_city
-from owlbus.sample.calls import CALL_COLUMNS, CALL_DIRT
-from owlbus.sample.city import SAMPLE_CITIES, City, Places, read_city, sample_city, sample_grid, sample_network
-from owlbus.sample.scale import Partitions, write_partitions
+from owlbus.sample.city import (
+    SAMPLE_CITIES,
+    City,
+    CityPlaces,
+    read_city,
+    sample_city,
+    sample_grid,
+    sample_network,
+)
+from owlbus.sample.make_city import CityFacts, build_city
+from owlbus.sample.records import CALL_COLUMNS, CALL_DIRT, TAXI_COLUMNS, TAXI_DIRT
 from owlbus.sample.settings import DIRT_SHARE, HOUR_SHARES, WEEKDAY_FACTORS, SynthSettings
-from owlbus.sample.taxi import TAXI_COLUMNS, TAXI_DIRT
-from owlbus.sample.writing import Synthesis, synthesise, write_synthesis
+from owlbus.sample.write import Partitions, Synthesis, synthesise, write_partitions, write_synthesis
 
 __all__ = [
     "CALL_COLUMNS",
@@ -21,8 +27,8 @@ __all__ = [
     "WEEKDAY_FACTORS",
     "City",
     "CityFacts",
+    "CityPlaces",
     "Partitions",
-    "Places",
     "SynthSettings",
     "Synthesis",
     "build_city",

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.arrays import owned
-from owlbus.errors import DataError, UsageError
-from owlbus.signs import visible
-from owlbus.storage import parse_json
+from owlbus.common.arrays import owned
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import parse_json
+from owlbus.common.text import visible
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
 
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.network import Network
 
 SAMPLE_CITIES = ("seoul",)
@@ -29,7 +29,7 @@ _SEARCHED = (_PACKAGE / "sample_data", _PACKAGE.parent / "sample_data")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class CityPlaces:
     """
     Named points with one number each.
 
@@ -74,7 +74,7 @@ class Places:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
-        return (Places, (self.names, self.lon, self.lat, self.weight))
+        return (CityPlaces, (self.names, self.lon, self.lat, self.weight))
 
     def __len__(self) -> int:
         """Count the places."""
@@ -114,8 +114,8 @@ class City:
     n_hexes: int
     radius_m: float
     outline: NDArray[np.float64]
-    districts: Places
-    night_spots: Places
+    districts: CityPlaces
+    night_spots: CityPlaces
     river: NDArray[np.float64]
     bridges: NDArray[np.float64]
     mountains: NDArray[np.float64]
@@ -227,7 +227,7 @@ def sample_grid(city: City) -> HexGrid:
     HexGrid
         `city.n_hexes` hexes of `city.radius_m`.
     """
-    from owlbus.hexgrid import HexGrid
+    from owlbus.grid.hexgrid import HexGrid
 
     return HexGrid.cover(city.outline, radius_m=city.radius_m, n_hexes=city.n_hexes)
 
@@ -261,10 +261,10 @@ def _features(root: Path, name: str) -> list[dict[str, Any]]:
     return features
 
 
-def _places(root: Path, name: str, label: str, weight: str) -> Places:
+def _places(root: Path, name: str, label: str, weight: str) -> CityPlaces:
     """Points of a GeoJSON file with the named properties."""
     features = _features(root, name)
     lonlat = np.array([feature["geometry"]["coordinates"] for feature in features])
     properties = [feature["properties"] for feature in features]
     names = tuple(visible(str(entry[label])) for entry in properties)
-    return Places(names, lonlat[:, 0], lonlat[:, 1], [float(entry[weight]) for entry in properties])
+    return CityPlaces(names, lonlat[:, 0], lonlat[:, 1], [float(entry[weight]) for entry in properties])

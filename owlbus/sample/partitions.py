@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.units import HOUR_S
 from owlbus.sample.settings import DIRT_SHARE, HOUR_SHARES, WEEKDAY_FACTORS
-from owlbus.units import HOUR_S
 
 if TYPE_CHECKING:
     from numpy.random import Generator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from owlbus.units import require_number
+from owlbus.common.units import require_number
 
 HOUR_SHARES = (0.13, 0.28, 0.27, 0.22, 0.10)
 """Share of records in the hours 00 to 04: the boardings profile of the first 50 days of Seoul's night buses."""

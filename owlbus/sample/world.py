@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import DataError
-from owlbus.sample.terrain import LAND, MOUNTAIN, Plane, Terrain, survey
+from owlbus.common.errors import DataError
+from owlbus.sample.terrain import (
+    LAND,
+    MOUNTAIN,
+    Plane,
+    Terrain,
+    survey,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,8 +120,8 @@ def make_world(city: City, settings: SynthSettings) -> World:
     homes = _settled(rng, np.repeat(centres, ADDRESSES_EACH, axis=1), _ADDRESS_SPREAD_M, lambda at: ground.is_home(*at))
     masts = _masts(rng, ground, homes, spots, city.night_spots.weight)
     terrain = ground.with_masts(*masts)
-    pull = _pull(settings, centres, residents, spots, city.night_spots.weight)
-    lines = pull * residents[:, None] * np.exp(settings.taxi_noise * rng.standard_normal(pull.shape))
+    attraction = _attraction(settings, centres, residents, spots, city.night_spots.weight)
+    lines = attraction * residents[:, None] * np.exp(settings.taxi_noise * rng.standard_normal(attraction.shape))
     home_lon, home_lat = plane.to_lonlat(*homes)
     mast_lon, mast_lat = plane.to_lonlat(*masts)
     place_x, place_y = np.concatenate([spots, centres], axis=1)
@@ -131,7 +137,7 @@ def make_world(city: City, settings: SynthSettings) -> World:
         place_x,
         place_y,
         np.repeat([settings.spot_spread_m, _ELSEWHERE_SPREAD_M], [spots.shape[1], centres.shape[1]]),
-        (_steps(pull) + np.arange(len(pull))[:, None]).ravel(),
+        (_steps(attraction) + np.arange(len(attraction))[:, None]).ravel(),
         _steps(lines.ravel()),
     )
 
@@ -165,7 +171,7 @@ def _masts(rng: Generator, ground: Terrain, homes: Floats, spots: Floats, weight
     return masts[0], masts[1]
 
 
-def _pull(settings: SynthSettings, centres: Floats, residents: Floats, spots: Floats, weight: Floats) -> Floats:
+def _attraction(settings: SynthSettings, centres: Floats, residents: Floats, spots: Floats, weight: Floats) -> Floats:
     """Odds of each place for those out who live in a neighbourhood, shape (D, P), rows sum to 1."""
     spot = weight * np.exp(-_distances(centres, spots) / settings.reach_m)
     elsewhere = residents * np.exp(-_distances(centres, centres) / _ELSEWHERE_REACH_M)

@@ -1,9 +1,16 @@
 """The scorecard of a plan."""
 
-from owlbus.privacy import MIN_COUNT
-from owlbus.score.card import CITY_SHARE, Coverage, Measure, RouteScore, Scorecard, Segment
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.score.card import (
+    CITY_SHARE,
+    Coverage,
+    Measure,
+    RouteScore,
+    Scorecard,
+    Segment,
+)
 from owlbus.score.intervals import difference_interval, share_interval, trips_interval
-from owlbus.score.measures import score_plan
+from owlbus.score.score import score_plan
 
 __all__ = [
     "CITY_SHARE",

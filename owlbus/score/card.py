@@ -6,13 +6,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from owlbus.privacy import MIN_COUNT
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.score.publish import shown_counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from owlbus.limits import ServiceRule
+    from owlbus.plan.limits import ServiceRule
 
 SCHEMA_VERSION = 1
 CITY_SHARE = 0.42
@@ -212,7 +212,7 @@ class Scorecard:
 
     def _repr_html_(self) -> str:
         """Shares of the whole and served trips by hour, for notebooks; small counts are left out."""
-        from owlbus import inline
+        from owlbus.common import notebook_html
 
         def percent(share: float | None) -> str:
             return "not shown" if share is None else f"{share:.1%}"
@@ -228,8 +228,8 @@ class Scorecard:
         ]
         hours = {hour: part["served"]["share"] for hour, part in card["by_hour"].items()}
         texts = [percent(share) for share in hours.values()]
-        drawing = inline.bars(list(hours), [share or 0.0 for share in hours.values()], texts, name="trips served by hour")
-        return inline.page("Scorecard", inline.table(rows), drawing)
+        drawing = notebook_html.bars(list(hours), [share or 0.0 for share in hours.values()], texts, name="trips served by hour")
+        return notebook_html.page("Scorecard", notebook_html.table(rows), drawing)
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from owlbus.privacy import Counts
+from owlbus.common.disclosure import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from owlbus.score.card import Coverage, Measure, RouteScore, Scorecard, Segment
+    from owlbus.score.card import (
+        Coverage,
+        Measure,
+        RouteScore,
+        Scorecard,
+        Segment,
+    )
 
 FAMILIES = {"by_hour": False, "by_weekday": True, "by_group": False, "by_source": True}
 """Breakdowns of the whole, and whether the whole is a mean of the parts rather than their sum."""

@@ -1,9 +1,10 @@
 """The router: from demand to a plan of K routes."""
 
 from owlbus.search.bound import BoundResult, upper_bound
-from owlbus.search.local_search import plan_routes
-from owlbus.search.objective import Case, Objective, reached_hexes
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.objective import Objective
+from owlbus.search.plan_routes import plan_routes
+from owlbus.search.problem import Problem, reached_hexes
 from owlbus.search.result import Result, TracePoint
-from owlbus.search.wishes import Wishes
 
-__all__ = ["BoundResult", "Case", "Objective", "Result", "TracePoint", "Wishes", "plan_routes", "reached_hexes", "upper_bound"]
+__all__ = ["BoundResult", "Objective", "PlanConstraints", "Problem", "Result", "TracePoint", "plan_routes", "reached_hexes", "upper_bound"]

@@ -1,4 +1,4 @@
-"""Recombination: the good routes that all searches met, and the best choice among them."""
+"""Recombination of good routes: the best choice from the pool, and tails exchanged between routes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.search.listed import best_of_listing, list_case, listing_of
-from owlbus.search.objective import plan_of
+from owlbus.kernels.anneal import buses_of, keeps_limits
+from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.moves import is_simple
+from owlbus.search.exact import best_of_listing, list_problem, listing_of
+from owlbus.search.problem import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from owlbus.limits import RouteLimits
     from owlbus.plan import Plan
-    from owlbus.search.objective import Case, Objective
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.annealing_run import AnnealingRun
+    from owlbus.search.objective import Objective
+    from owlbus.search.problem import Problem
+
 
 MOST_ROUTES = 160
+
 _MOST_NODES, _MOST_S = 200, 60.0
 
 
@@ -61,7 +68,7 @@ class Pool:
 
 
 def best_choice(
-    case: Case, objective: Objective, limits: RouteLimits, n_routes: int, pool: Pool, plan: Plan, seconds: float = math.inf
+    problem: Problem, objective: Objective, limits: RouteLimits, n_routes: int, pool: Pool, plan: Plan, seconds: float = math.inf
 ) -> Plan:
     """
     Best K routes of a pool where no transfer counts, by mixed-integer programming; of all routes where they can be listed.
@@ -70,7 +77,7 @@ def best_choice(
 
     Parameters
     ----------
-    case
+    problem
         Network, demand and rule.
     objective
         What a plan is worth.
@@ -90,16 +97,16 @@ def best_choice(
     Plan
         The choice, or `plan` if none is worth more.
     """
-    every = list_case(case, objective, limits)
-    listing = every or listing_of(case, objective, limits, pool.routes)
+    every = list_problem(problem, objective, limits)
+    listing = every or listing_of(problem, objective, limits, pool.routes)
     rows = {_key(stops): row for row, stops in enumerate(listing.routes)}
     start = [rows[key] for key in map(_key, (route.stops for route in plan.routes)) if key in rows]
     most_s, most_nodes = (_MOST_S, None) if every else (math.inf, _MOST_NODES)
     best = best_of_listing(listing, n_routes, limits, min(seconds, most_s), most_nodes=most_nodes, start=start)
     if not best.routes:
         return plan
-    chosen = plan_of(case.network, *_padded(best.routes, max(stops.size for stops in best.routes)))
-    return chosen if case.value(chosen, objective) > case.value(plan, objective) else plan
+    chosen = plan_of(problem.network, *_padded(best.routes, max(stops.size for stops in best.routes)))
+    return chosen if problem.value(chosen, objective) > problem.value(plan, objective) else plan
 
 
 def _key(stops: NDArray[np.int32]) -> bytes:
@@ -113,3 +120,116 @@ def _padded(routes: Sequence[NDArray[np.int32]], width: int) -> tuple[NDArray[np
     for row, one in zip(stops, routes, strict=True):
         row[: one.size] = one
     return stops, counts
+
+
+_FEWEST_TO_SPLIT = 4
+
+
+def exchange_tails(chain: AnnealingRun, temperature: float) -> bool:
+    """
+    Let two routes swap their tails at a shared stop; two may merge, with the other drawn anew, and one may split where one is empty.
+
+    Parameters
+    ----------
+    chain
+        The search; changed in place.
+    temperature
+        Temperature of the choice, in 1/1024 of what the objective counts, > 0.
+
+    Returns
+    -------
+    bool
+        Whether the routes were changed.
+    """
+    movable = np.flatnonzero(~chain.frozen)
+    if movable.size < 2:  # noqa: PLR2004 -- a pair
+        return False
+    k, other = chain.rng.choice(movable, 2, replace=False).tolist()
+    old = chain.route(k), chain.route(other)
+    new = _crossed(*old, chain.rng)
+    if new is None or not _fit(chain, (k, other), new):
+        return False
+    chain.values[2] += 1
+    # The plan's value without both routes, then with both as they would be.
+    without = chain.value - chain.gains(k, [old[0]])[0]
+    chain.lay(k, old[0][:0])
+    before, after = chain.gains(other, [old[1], new[1]])
+    chain.lay(other, new[1])
+    value = without - before + after + chain.gains(k, [new[0]])[0]
+    chain.lay(k, new[0])
+    for row, stops in zip((k, other), new, strict=True):
+        value += 0 if stops.size else chain.draw(row, chain.bounds(), np.empty(0, np.int32))
+    if min(chain.route(k).size, chain.route(other).size) == 0 or value < chain.value + temperature * math.log(1.0 - chain.rng.random()):
+        chain.lay(k, old[0])
+        chain.lay(other, old[1])
+        return False
+    chain.accept(value)
+    return True
+
+
+def take_best_of(chain: AnnealingRun, pool: Pool) -> None:
+    """
+    Put routes of a pool in place of those of the best plan as long as that makes it better.
+
+    Parameters
+    ----------
+    chain
+        The search; changed in place.
+    pool
+        Routes met.
+    """
+    chain.back_to_best()
+    width = chain.routes[0].shape[1]
+    routes = [stops for stops in pool.routes if stops.size <= width]
+    better = True
+    while better:
+        better = False
+        for k in np.flatnonzero(~chain.frozen).tolist():
+            fitting = [stops for stops in routes if _fit(chain, (k,), (stops,))]
+            now, *gains = chain.gains(k, [chain.route(k), *fitting])
+            most = max(gains, default=now)
+            if most > now:
+                chain.lay(k, fitting[gains.index(most)])
+                chain.accept(chain.value - now + most)
+                better = True
+
+
+def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
+    """Two routes that go on as each other from a stop that both have; a route cut in two if the other is empty."""
+    if not a.size or not b.size:
+        whole = a if a.size else b
+        if whole.size < _FEWEST_TO_SPLIT:
+            return None
+        p = int(rng.integers(1, whole.size - 1))
+        return whole[: p + 1], whole[p:]
+    both, at_a, at_b = np.intersect1d(a, b, return_indices=True)
+    if not both.size:
+        return None
+    meet = int(rng.integers(both.size))
+    p, q = int(at_a[meet]), int(at_b[meet])
+    if rng.random() < 0.5:  # noqa: PLR2004 -- either way round
+        b, q = b[::-1], b.size - 1 - q
+    new = np.concatenate([a[:p], b[q:]]), np.concatenate([b[:q], a[p:]])
+    first, second = (route if route.size > 1 else route[:0] for route in new)
+    return (first, second) if first.size or second.size else None
+
+
+def _fit(chain: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.int32]]) -> bool:
+    """Whether routes keep the limits in place of rows of the plan."""
+    width = chain.routes[0].shape[1]
+    bounds, problem = chain.bounds(), chain.problem
+    used_m, used_buses = chain.used(rows)
+    ahead_s, back_s, mark = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(problem.network.n_stops, np.uint8)
+    for stops in routes:
+        n = stops.size
+        if n == 0:
+            continue
+        if n > width or not is_simple(stops, n, mark):
+            return False
+        metres = measure_route(problem.graph, stops, n, ahead_s, back_s)
+        there, home = ahead_s[n - 1], back_s[n - 1]
+        if metres[0] < 0 or not keeps_limits(chain.drive, bounds, stops, n, there, home, metres, used_m, used_buses):
+            return False
+        used_m += max(metres)
+        used_buses += buses_of(there + home, float(chain.limits.headway_s))
+    return True

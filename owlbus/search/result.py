@@ -48,7 +48,7 @@ class Result:
         The best plan met.
     objective
         What was maximised.
-    value_units, total_units
+    value_quanta, total_quanta
         Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
         trips save where travel time counts.
     ended_by
@@ -61,7 +61,7 @@ class Result:
         Seconds of the search.
     trace
         Course of the search, in time order.
-    bound_units
+    bound_quanta
         No plan within the limits is worth more, in 1/1024 a night; None where no bound was asked for.
 
     Examples
@@ -79,29 +79,29 @@ class Result:
 
     plan: Plan
     objective: Objective
-    value_units: int
-    total_units: int
+    value_quanta: int
+    total_quanta: int
     ended_by: str
     seed: int
     steps: int
     evaluations: int
     elapsed_s: float
     trace: tuple[TracePoint, ...] = field(default=(), repr=False)
-    bound_units: int | None = None
+    bound_quanta: int | None = None
 
     @property
     def bound_share(self) -> float | None:
         """Proven upper bound of the objective over all plans within the limits, 0 to 1; None where none was asked for."""
-        return None if self.bound_units is None else min(1.0, self.bound_units / self.total_units)
+        return None if self.bound_quanta is None else min(1.0, self.bound_quanta / self.total_quanta)
 
     @property
     def gap(self) -> float | None:
         """By how much the bound exceeds the plan, as a share of the plan; None without a bound, infinite for a plan worth nothing."""
-        if self.bound_units is None:
+        if self.bound_quanta is None:
             return None
-        if self.value_units == 0:
-            return math.inf if self.bound_units else 0.0
-        return self.bound_units / self.value_units - 1
+        if self.value_quanta == 0:
+            return math.inf if self.bound_quanta else 0.0
+        return self.bound_quanta / self.value_quanta - 1
 
     @property
     def evaluations_per_s(self) -> float:
@@ -111,7 +111,7 @@ class Result:
     @property
     def share(self) -> float:
         """Objective of the plan over that of a plan that served everything, 0 to 1."""
-        return self.value_units / self.total_units
+        return self.value_quanta / self.total_quanta
 
     @property
     def was_interrupted(self) -> bool:
@@ -120,7 +120,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """What was found, how the search ended and its course, for notebooks."""
-        from owlbus import inline
+        from owlbus.common import notebook_html
 
         rows = [
             ("share", f"{self.share:.1%}"),
@@ -131,8 +131,8 @@ class Result:
             ("time", f"{self.elapsed_s:.1f} s"),
             ("seed", f"{self.seed}"),
         ]
-        course = inline.curve([at.best_share for at in self.trace], name="best share by step")
-        return inline.page("Result", inline.table(rows), course)
+        course = notebook_html.curve([at.best_share for at in self.trace], name="best share by step")
+        return notebook_html.page("Result", notebook_html.table(rows), course)
 
     def trace_csv(self) -> str:
         """

@@ -16,19 +16,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.errors import InfeasibleError, UsageError
-from owlbus.limits import moves_text
+from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.search.result import INTERRUPTED
-from owlbus.search.travel_graph import TravelTimes, build_graph, check_inputs, lay_out, pad_routes, travel_times
+from owlbus.search.stopping import moves_text
+from owlbus.search.travel_time_graph import (
+    TravelTimes,
+    build_graph,
+    check_inputs,
+    lay_out,
+    pad_routes,
+    travel_times,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from owlbus.kernels.transit import Bench, StopGraph
-    from owlbus.kernels.transit_anneal import Chain
-    from owlbus.search.executors import Executor
+    from owlbus.kernels.travel_time_anneal import TravelTimeState
+    from owlbus.kernels.travel_time_cost import StopGraph, Workspace
+    from owlbus.search.parallel import Executor
 
 _HOTTEST, COLDEST = (0.5, 0.2), 0.03
 """First and last heat, in medians of what a worsening move adds to the cost; chains take the first heats in turn."""
@@ -40,7 +47,7 @@ _PIECES = 200
 _PIECE_S = 0.02
 
 
-class ChainResult(NamedTuple):
+class StartResult(NamedTuple):
     """
     What one chain found.
 
@@ -179,9 +186,9 @@ def search_travel_time(
     unserved = None if unserved_s is None else unserved_s // tick_s
     graph = build_graph(links, weight, transfer_s // tick_s, (min_stops, most), unserved)
     first = pad_routes(start, links, most, min_stops)
-    dice = np.random.default_rng(seed).integers(0, 2**64, size=n_chains, dtype=np.uint64)
-    _run_chain(graph, first, n_routes, int(dice[0]), 0.0, 0, None)  # compiles before any clock starts
-    done = _run_chains(graph, first, n_routes, [int(die) for die in dice], steps, seconds, executor)
+    rng_state = np.random.default_rng(seed).integers(0, 2**64, size=n_chains, dtype=np.uint64)
+    _run_chain(graph, first, n_routes, int(rng_state[0]), 0.0, 0, None)  # compiles before any clock starts
+    done = _run_chains(graph, first, n_routes, [int(die) for die in rng_state], steps, seconds, executor)
     best = min(done, key=lambda chain: chain.cost)
     total = int(weight.sum())
     routes = tuple(best.stops[k, : best.sizes[k]].copy() for k in range(n_routes))
@@ -250,7 +257,7 @@ def _run_chains(
     steps: int | None,
     seconds: float | None,
     executor: Executor | None,
-) -> list[ChainResult]:
+) -> list[StartResult]:
     """Run a chain for each seed, side by side."""
     jobs = [(graph, first, n_routes, seed, _HOTTEST[k % len(_HOTTEST)], steps, seconds) for k, seed in enumerate(seeds)]
     if executor is not None:
@@ -274,27 +281,27 @@ def _run_chain(
     steps: int | None,
     seconds: float | None,
     stop: Event | None = None,
-) -> ChainResult:
+) -> StartResult:
     """Draft a plan, descend, set the schedule and anneal; `stop` ends that early."""
-    from owlbus.kernels.transit import settle
-    from owlbus.kernels.transit_anneal import BLOCK, anneal_blocks, draft_routes
+    from owlbus.kernels.travel_time_anneal import BLOCK, anneal_blocks, draft_routes
+    from owlbus.kernels.travel_time_cost import settle
 
-    chain, bench = lay_out(graph, graph.most, n_routes, seed)
+    chain, workspace = lay_out(graph, graph.most, n_routes, seed)
     begin = len(first[1])
     chain.routes[:begin], chain.sizes[:begin] = first
-    drafted = draft_routes(graph, chain, bench, begin, 2 * len(graph.link))
+    drafted = draft_routes(graph, chain, workspace, begin, 2 * len(graph.link))
     if drafted < n_routes:
         msg = f"found no simple route of {graph.least} to {graph.most} stops for route {drafted}; lower min_stops"
         raise InfeasibleError(msg)
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
-    chain.best[0] = settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, bench)
-    anneal_blocks(graph, chain, bench, 0, 0.0, None)
+    chain.best[0] = settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
+    anneal_blocks(graph, chain, workspace, 0, 0.0, None)
     clock = _Clock(None if steps is None else -(-steps // BLOCK), seconds, stop)
-    _descend(graph, chain, bench, clock)
-    _anneal(graph, chain, bench, clock, hottest)
+    _descend(graph, chain, workspace, clock)
+    _anneal(graph, chain, workspace, clock, hottest)
     if steps != 0 and graph.stranded and chain.best[0] >= graph.stranded:
-        raise InfeasibleError(_stranded_text(graph, chain, bench))
-    return ChainResult(
+        raise InfeasibleError(_stranded_text(graph, chain, workspace))
+    return StartResult(
         stops=chain.best_routes,
         sizes=chain.best_sizes,
         cost=int(chain.best[0]),
@@ -306,11 +313,11 @@ def _run_chain(
     )
 
 
-def _stranded_text(graph: StopGraph, chain: Chain, bench: Bench) -> str:
+def _stranded_text(graph: StopGraph, chain: TravelTimeState, workspace: Workspace) -> str:
     """Say which stop the best plan leaves out."""
-    from owlbus.kernels.transit import settle
+    from owlbus.kernels.travel_time_cost import settle
 
-    settle(graph, chain.best_routes, chain.best_sizes, -1, -1, chain.spare, bench)
+    settle(graph, chain.best_routes, chain.best_sizes, -1, -1, chain.spare, workspace)
     lost = np.flatnonzero(chain.spare.times[0, : len(graph.link)] >= graph.worst)
     return (
         f"found no connected plan that passes every stop: {len(lost)} of {len(graph.link)} stops are left out, first stop {lost[0]}; "
@@ -340,7 +347,7 @@ class _Clock:
     @property
     def reason(self) -> str:
         """Why the search ended, in words that "because" can stand before."""
-        from owlbus.kernels.transit_anneal import BLOCK
+        from owlbus.kernels.travel_time_anneal import BLOCK
 
         if self.stop.is_set():
             return INTERRUPTED
@@ -356,7 +363,7 @@ class _Clock:
 
     def note(self, blocks: int, best: int) -> None:
         """Count blocks done; without a step limit, pieces are kept to a small part of a second."""
-        from owlbus.kernels.transit_anneal import BLOCK
+        from owlbus.kernels.travel_time_anneal import BLOCK
 
         before_s, self.elapsed_s = self.elapsed_s, time.perf_counter() - self.began_s
         self.blocks += blocks
@@ -366,23 +373,23 @@ class _Clock:
             self.trace.append((self.blocks * BLOCK, self.elapsed_s, best))
 
 
-def _descend(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock) -> None:
+def _descend(graph: StopGraph, chain: TravelTimeState, workspace: Workspace, clock: _Clock) -> None:
     """Take only moves that make the plan no worse."""
-    from owlbus.kernels.transit_anneal import anneal_blocks
+    from owlbus.kernels.travel_time_anneal import anneal_blocks
 
     while blocks := clock.next_piece(DESCENT_SHARE):
-        anneal_blocks(graph, chain, bench, blocks, 0.0, None)
+        anneal_blocks(graph, chain, workspace, blocks, 0.0, None)
         clock.note(blocks, int(chain.best[0]))
 
 
-def _anneal(graph: StopGraph, chain: Chain, bench: Bench, clock: _Clock, hottest: float) -> None:
+def _anneal(graph: StopGraph, chain: TravelTimeState, workspace: Workspace, clock: _Clock, hottest: float) -> None:
     """Set the schedule from the plan at hand and follow it."""
-    from owlbus.kernels.transit_anneal import anneal_blocks
+    from owlbus.kernels.travel_time_anneal import anneal_blocks
 
     rises = chain.rises[chain.rises >= 0]
     median = float(np.median(rises)) if len(rises) else 0.0
     hot, cold = hottest * median, COLDEST * median
     while blocks := clock.next_piece(1.0):
         share = (clock.progress_share - DESCENT_SHARE) / (1 - DESCENT_SHARE)
-        anneal_blocks(graph, chain, bench, blocks, hot * (cold / hot) ** share if hot else 0.0, None)
+        anneal_blocks(graph, chain, workspace, blocks, hot * (cold / hot) ** share if hot else 0.0, None)
         clock.note(blocks, int(chain.best[0]))

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from owlbus.timetable.building import TimetableReport, build_timetable
+from owlbus.timetable.build import TimetableReport, build_timetable
 from owlbus.timetable.clock import clock_time, service_time
-from owlbus.timetable.meets import Meets
-from owlbus.timetable.service import RiderService, SafetySheet, Spread, rider_service, safety_sheet
-from owlbus.timetable.settings import Operation, UnitCosts
+from owlbus.timetable.operation import Operation, UnitCosts
+from owlbus.timetable.rider_service import (
+    RiderService,
+    SafetySheet,
+    Spread,
+    rider_service,
+    safety_sheet,
+)
+from owlbus.timetable.schedule import Direction, Timetable
 from owlbus.timetable.summary import timetable_document
-from owlbus.timetable.table import Direction, Timetable
+from owlbus.timetable.timed_transfers import TimedTransfers
 
 __all__ = [
     "Direction",
-    "Meets",
     "Operation",
     "RiderService",
     "SafetySheet",
     "Spread",
+    "TimedTransfers",
     "Timetable",
     "TimetableReport",
     "UnitCosts",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from owlbus.errors import UsageError
-from owlbus.units import HOUR_S
+from owlbus.common.errors import UsageError
+from owlbus.common.units import HOUR_S
 
 _NOON = dt.time(12)
 _HALF_DAY_S = 12 * HOUR_S

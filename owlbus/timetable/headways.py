@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.errors import InfeasibleError
-from owlbus.timetable.blocks import fleet_of
-from owlbus.units import HOUR_S, TRIP_UNITS
+from owlbus.common.errors import InfeasibleError
+from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.timetable.vehicle_blocks import fleet_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from owlbus.timetable.flows import Flows
-    from owlbus.timetable.settings import Operation
-    from owlbus.timetable.table import Direction
+    from owlbus.timetable.operation import Operation
+    from owlbus.timetable.rider_flows import Flows
+    from owlbus.timetable.schedule import Direction
 
 NEVER_S = np.int64(2**62)
 """Start of a run that does not exist."""

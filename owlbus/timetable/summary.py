@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from owlbus.timetable.settings import UnitCosts
-from owlbus.units import HOUR_S, format_time, hour_label
+from owlbus.common.units import HOUR_S, format_time, hour_label
+from owlbus.timetable.operation import UnitCosts
 
 if TYPE_CHECKING:
-    from owlbus.timetable.building import TimetableReport
-    from owlbus.timetable.table import Timetable
+    from owlbus.timetable.build import TimetableReport
+    from owlbus.timetable.schedule import Timetable
 
 
 def timetable_document(timetable: Timetable, report: TimetableReport | None = None, costs: UnitCosts | None = None) -> dict[str, Any]:

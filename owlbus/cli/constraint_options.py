@@ -1,0 +1,151 @@
+"""Wishes on the command line: what a plan is to be besides keeping limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from owlbus.cli.options import option
+from owlbus.cli.shares import require_share
+from owlbus.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from owlbus.cli.options import LimitOptions
+    from owlbus.pipeline import Request, Study
+
+_PANEL = "Wishes; a stop is its index, its name, a place, or LON,LAT"
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintOptions:
+    """What the plan is wished to be."""
+
+    fixed: Annotated[str | None, option(_PANEL, "--fixed", unit="FILE", text="Routes that stay as they are; --routes counts them too.")] = (
+        None
+    )
+    require: Annotated[list[str] | None, option(_PANEL, "--require", unit="STOP", text="A stop at which some route calls; repeatable.")] = (
+        None
+    )
+    hub: Annotated[list[str] | None, option(_PANEL, "--hub", unit="STOP=N", text="A stop at which N routes call at least; repeatable.")] = (
+        None
+    )
+    forbid: Annotated[list[str] | None, option(_PANEL, "--forbid", unit="STOP", text="A stop that no route passes; repeatable.")] = None
+    forbid_link: Annotated[
+        list[str] | None, option(_PANEL, "--forbid-link", unit="A..B", text="Two stops that no route links; repeatable.")
+    ] = None
+    depot: Annotated[list[str] | None, option(_PANEL, "--depot", unit="STOP", text="Routes begin and end at depots only; repeatable.")] = (
+        None
+    )
+    ends: Annotated[
+        list[str] | None,
+        option(_PANEL, "--ends", unit="NAME=A..B", text="A route between two terminals, or NAME=A for one; repeatable."),
+    ] = None
+    base: Annotated[
+        str | None, option(_PANEL, "--base", unit="FILE", text="Plan that is changed a little instead of searching for a new one.")
+    ] = None
+    max_change: Annotated[
+        float | None, option(_PANEL, "--max-change", unit="SHARE", text="Share of the stops of --base that may change. Default: 10%.")
+    ] = None
+
+    def require_whole(self) -> None:
+        """
+        Refuse options that do not go together, before anything is read.
+
+        Raises
+        ------
+        UsageError
+            If a change is allowed of no plan, is no share from 0 to 1, or a base stands beside wishes for new routes.
+        """
+        if self.max_change is not None and self.base is None:
+            msg = "--max-change says how many stops of --base may change; add --base FILE"
+            raise UsageError(msg)
+        require_share("--max-change", self.max_change)
+        others = {"--fixed": self.fixed, "--ends": self.ends, "--forbid": self.forbid, "--forbid-link": self.forbid_link}
+        clash = [name for name, value in {**others, "--depot": self.depot, "--hub": self.hub}.items() if value]
+        if self.base is not None and clash:
+            msg = f"--base keeps its terminals, and {clash[0]} is a wish for new routes; leave one of them out"
+            raise UsageError(msg)
+
+    @property
+    def change(self) -> float:
+        """Share of the stops of the base that may change, 0 to 1."""
+        return 0.1 if self.max_change is None else self.max_change
+
+
+def constraints_of(request: Request, options: ConstraintOptions, limits: LimitOptions, study: Study, max_snap_m: float) -> Request:
+    """
+    Request with the wishes that the options name, on the stops of a study.
+
+    Parameters
+    ----------
+    request
+        What is asked for so far.
+    options, limits
+        The options.
+    study
+        Network and places.
+    max_snap_m
+        Metres that way-points of given routes may lie from the nearest stop.
+
+    Returns
+    -------
+    Request
+        `request` itself where nothing is wished for; near a base with no more kilometres and buses than that has, unless told otherwise.
+
+    Raises
+    ------
+    UsageError
+        If a wish cannot be read, or names a stop that nobody knows.
+    """
+    from owlbus.cli.plan_files import read_any_plan
+    from owlbus.cli.session import no_more_than, places_of
+    from owlbus.search import PlanConstraints
+
+    places = places_of(study)
+
+    def find(text: str) -> int:
+        return places.find_stop(study.network, text)
+
+    fixed, base = (None if file is None else read_any_plan(file, study, max_snap_m) for file in (options.fixed, options.base))
+    constraints = PlanConstraints(
+        fixed=fixed,
+        required=tuple(map(find, options.require or ())),
+        hubs=tuple(_hub(text, find) for text in options.hub or ()),
+        forbidden=tuple(map(find, options.forbid or ())),
+        forbidden_links=tuple(_link(text, find) for text in options.forbid_link or ()),
+        depots=tuple(map(find, options.depot or ())),
+        terminals=tuple(_ends(text, find) for text in options.ends or ()),
+    )
+    if base is not None:
+        request = replace(request, base=base, max_change_share=options.change, limits=no_more_than(study, base, limits))
+    return request if constraints.is_empty else replace(request, constraints=constraints)
+
+
+def _hub(text: str, find: Callable[[str], int]) -> tuple[int, int]:
+    """Stop and number of routes of ``STOP=N``."""
+    stop, _, number = text.rpartition("=")
+    if not stop or not number.strip().isdecimal():
+        msg = f"--hub must read STOP=N, such as Sadang=3, got {text!r}"
+        raise UsageError(msg)
+    return find(stop), int(number)
+
+
+def _link(text: str, find: Callable[[str], int]) -> tuple[int, int]:
+    """Both stops of ``A..B``."""
+    one, dots, two = text.partition("..")
+    if not (dots and one and two):
+        msg = f"--forbid-link must read A..B, such as 12..13, got {text!r}"
+        raise UsageError(msg)
+    return find(one), find(two)
+
+
+def _ends(text: str, find: Callable[[str], int]) -> tuple[str, int, int]:
+    """Name and terminals of ``NAME=A..B`` or ``NAME=A``; -1 for any."""
+    name, equals, ends = text.partition("=")
+    one, _, two = ends.partition("..")
+    if not (name.strip() and equals and one.strip()):
+        msg = f"--ends must read NAME=A..B, or NAME=A for one terminal, got {text!r}"
+        raise UsageError(msg)
+    return name.strip(), find(one), find(two) if two.strip() else -1

@@ -1,0 +1,132 @@
+"""How a command talks: data on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.progress import show_progress
+from owlbus.common.text import visible, visible_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from owlbus.cli.options import OutputOptions
+
+_TRACEBACK_FROM = 2
+_VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
+
+SCHEMA_VERSION = 1
+"""Version of what `--json` prints; it grows when a name goes or changes its meaning."""
+
+
+class Output:
+    """
+    What a command says.
+
+    Parameters
+    ----------
+    options
+        How much, and in which form.
+    """
+
+    __slots__ = ("_options",)
+
+    def __init__(self, options: OutputOptions) -> None:
+        self._options = options
+
+    def say(self, text: str) -> None:
+        """Print `text` on standard error, unless asked to be quiet."""
+        if not self._options.quiet:
+            _print(text)
+
+    def detail(self, text: str) -> None:
+        """Print `text` on standard error, if asked for more."""
+        if self._options.verbose:
+            _print(text)
+
+    def show(self, document: Mapping[str, Any], *pages: RenderableType) -> None:
+        """Print the result on standard output: `document` as JSON if asked for, else `pages` as people read them."""
+        if self._options.json:
+            from owlbus.pipeline.rundir import to_json_bytes
+
+            sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document}).decode())
+            return
+        console = _console()
+        for page in pages:
+            console.print(page)
+
+    @property
+    def is_verbose(self) -> bool:
+        """Whether more was asked for."""
+        return self._options.verbose > 0
+
+
+@contextmanager
+def output_of(options: OutputOptions) -> Iterator[Output]:
+    """
+    Talk with progress while the block runs.
+
+    Parameters
+    ----------
+    options
+        How much, and in which form.
+
+    Yields
+    ------
+    Output
+        What the command says things with.
+    """
+    _VERBOSITY.set(options.verbose)
+    with warnings.catch_warnings():
+        if not options.verbose:
+            warnings.simplefilter("ignore")
+        with show_progress("silent" if options.quiet else "auto"):
+            yield Output(options)
+
+
+def _console() -> Console:
+    """Return a console on standard output that takes what foreign files hold for text, and steers no terminal by it."""
+    from rich.console import Console
+
+    class Plain(Console):
+        """Shows every sign of a text."""
+
+        def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - as rich's own
+            return super().render_str(visible_lines(text), **how)
+
+    return Plain(highlight=False, soft_wrap=False, markup=False, emoji=False)
+
+
+def _print(text: str) -> None:
+    """Print a line on standard error, broken between words where that is a terminal."""
+    line = visible(text)
+    shown = textwrap.fill(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else line
+    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - talk
+
+
+def begin_silent() -> None:
+    """Forget how much the last command of this process was asked to say."""
+    _VERBOSITY.set(0)
+
+
+def show_traceback() -> bool:
+    """Return whether an error shows where it came from: with -vv."""
+    return _VERBOSITY.get() >= _TRACEBACK_FROM
+
+
+def empty_table(title: str) -> Table:
+    """Return a table without columns under a `title`, as all commands print them."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", title_style="bold", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -1,0 +1,323 @@
+"""Results as tables for the terminal: plans side by side, routes, records, nights of a timetable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from owlbus.cli.output import empty_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
+    from owlbus.demand import Demand, DemandReport
+    from owlbus.pipeline import ScoredPlan, Study
+    from owlbus.score import Scorecard
+    from owlbus.timetable import RiderService, Timetable, TimetableReport, UnitCosts
+
+
+_PARTS = re.compile(r"parts of the hex by (\w+)")
+
+
+def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_share: float | None = None) -> Table:
+    """
+    Lay plans side by side, best first.
+
+    Parameters
+    ----------
+    study
+        What they are measured on.
+    plans
+        Plans with their scorecards; one column each.
+    title
+        Line above the table.
+    city_share
+        Share of presence that the city states, 0 to 1, or None.
+
+    Returns
+    -------
+    Table
+        Shares in percent, lengths in km, times in minutes.
+    """
+    table = empty_table(title)
+    table.add_column("", no_wrap=True)
+    for plan in plans:
+        table.add_column(plan.name, justify="right", no_wrap=True)
+    if len(plans) > 1:
+        table.add_column("ratio", justify="right", style="dim", no_wrap=True)
+    cards = [plan.card for plan in plans]
+    first, shown = cards[0], [card.to_dict() for card in cards]
+    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], "people")
+    if city_share is not None:
+        table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
+    counted = _PARTS.search(first.walk_rule)
+    what = f"parts of hexagons, by {counted[1]}" if counted else "hexagons"
+    table.add_row(f"  {what}, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
+    _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
+    _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
+    table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))
+    without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
+    table.add_row(without, *(f"{card.mean_travel_s / 60:.0f} min" for card in cards))
+    table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
+    table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
+    table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
+    if first.n_nights > 1:
+        table.caption = f"Small: what of, and the 90 % interval over {first.n_nights} nights."
+    return table
+
+
+def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]], unit: str = "") -> None:
+    """Add a share, and below it what it is a share of with the interval over nights; hidden figures stay hidden."""
+    shares = [measure["share"] for measure in measures]
+    ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
+    table.add_row(label, *("hidden" if share is None else f"{share:.1%}" for share in shares), *ratio, style="bold")
+    if unit:
+        table.add_row(
+            f"  of {_count(measures[0]['denominator'])} {unit} a night", *(_interval(measure) for measure in measures), style="dim"
+        )
+
+
+def _interval(measure: Mapping[str, Any]) -> str:
+    """Return the interval over nights in percent, or nothing."""
+    low, high = measure["low_share"], measure["high_share"]
+    return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}%"
+
+
+def _count(value: float | None) -> str:
+    """Return a count of trips or people, hidden ones as a word."""
+    return "hidden" if value is None else f"{value:,.0f}"
+
+
+def routes_table(card: Scorecard) -> Table:
+    """Lay out the routes of `card`, one a row: km, minutes, buses and riders a night."""
+    table = empty_table("Routes")
+    for name in ("route", "stops", "km", "min", "buses", "boardings", "changes", "fullest", "alone"):
+        table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
+    document = card.to_dict()
+    for row in document["routes"]:
+        table.add_row(
+            row["name"],
+            f"{row['n_stops']}",
+            f"{row['length_m'] / 1000:.1f}",
+            f"{row['ride_s'] / 60:.0f}",
+            f"{row['buses']}",
+            *(_count(row[name]) for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")),
+        )
+    table.caption = (
+        "km and minutes one way, the longer direction. Riders a night: who board first here, who change onto it, on its "
+        f"fullest link, and whom no other route would serve. Counts below {document['hidden']['min_count']:g} are hidden, and those "
+        "that would give one away."
+    )
+    return table
+
+
+def records_table(report: DemandReport) -> Table:
+    """Lay out what became of the records of `report`: rows by file, then rows by rule."""
+    table = empty_table("Records")
+    for name in ("file", "kind", "rows", "counted", "as trips too", "rejected"):
+        table.add_column(name, justify="left" if name in {"file", "kind"} else "right", overflow="fold")
+    for file in report.files:
+        numbers = (file.rows_in, file.rows_counted, file.rows_trip, file.rows_rejected)
+        table.add_row(file.file.rpartition("/")[2], file.kind, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def rules_table(report: DemandReport) -> Table:
+    """Lay out the rules of `report` that rows broke, with the first place and the way out."""
+    table = empty_table("What rows broke")
+    for name in ("rows", "share", "which", "effect", "first", "what to do"):
+        table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
+    for rule in report.rules:
+        place = rule.first.rpartition("/")[2]
+        table.add_row(f"{rule.rows:,}", f"{rule.rows_share:.1%}", rule.sentence, rule.effect, place, rule.way_out)
+    return table
+
+
+def demand_table(demand: Demand) -> Table:
+    """Lay out trips and people of `demand` by hour, mean per night."""
+    from owlbus.common.units import hour_label
+
+    table = empty_table("Demand of a mean night")
+    for name in ("hour", "trips", "people"):
+        table.add_column(name, justify="right")
+    trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
+    for place, hour in enumerate(demand.hours):
+        table.add_row(hour_label(hour), f"{float(trips[place].sum()):,.0f}", f"{people[place]:,.0f}")
+    table.add_section()
+    table.add_row("all", f"{demand.total_trips:,.0f}", f"{demand.total_presence:,.0f}", style="bold")
+    return table
+
+
+def study_document(study: Study) -> dict[str, Any]:
+    """Return a study as JSON holds it: hexes, nights, trips and people a night, and what became of records."""
+    return {
+        "hexes": study.grid.n_hexes,
+        "nights": study.demand.n_nights,
+        "trips_per_night": round(study.demand.total_trips, 1),
+        "presence_per_night": round(study.demand.total_presence, 1),
+        "unreachable_trips_share": round(study.unreachable_share, 6),
+        "is_synthetic": study.is_synthetic,
+        "records": None if study.report is None else study.report.to_json(),
+        "network": None if study.network.report is None else study.network.report.to_json(),
+    }
+
+
+def plan_document(plan: ScoredPlan) -> dict[str, Any]:
+    """Return a plan as JSON holds it: its name and its scorecard, with small counts hidden."""
+    return {"name": plan.name, "routes": len(plan.plan), "scorecard": plan.card.to_dict()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Night:
+    """
+    A plan run through one night.
+
+    Attributes
+    ----------
+    name
+        What people call the plan.
+    table
+        Its runs and buses; times in seconds.
+    report
+        How it came about; None for a timetable that was read.
+    service
+        What riders get.
+    costs
+        Cost of a vehicle-km, a vehicle-hour and a bus.
+    """
+
+    name: str
+    table: Timetable
+    report: TimetableReport | None
+    service: RiderService
+    costs: UnitCosts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return timetable and service as JSON holds them, with small counts hidden."""
+        from owlbus.timetable import timetable_document
+
+        return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict()}
+
+
+def night_pages(night: Night) -> list[Table]:
+    """
+    Lay out headways and waits in minutes and crowding in percent, by route and hour.
+
+    Parameters
+    ----------
+    night
+        A plan run through the night.
+
+    Returns
+    -------
+    list of Table
+        Three pages.
+    """
+    document = night.to_dict()
+    figures, shown = document["timetable"], document["riders"]
+    pages = [
+        _page(f"Headways in minutes, {night.name}", ("route", "buses", "runs", *figures["hours"]), _totals(figures)),
+        _page(f"Mean wait for the first bus in minutes, {night.name}", ("route", *figures["hours"]), ""),
+        _page(f"Crowding, {night.name}: riders on the fullest link, % of the room", ("route", *figures["hours"]), _service(shown)),
+    ]
+    for row, riders in zip(figures["routes"], shown["routes"], strict=True):
+        pages[0].add_row(row["name"], f"{row['buses']}", f"{row['runs']}", *(f"{headway / 60:.0f}" for headway in row["headway_s"]))
+        pages[1].add_row(riders["name"], *(_cell(wait, 1 / 60) for wait in riders["wait_s"]))
+        pages[2].add_row(riders["name"], *(_cell(share, 100) for share in riders["crowding_share"]))
+    return pages
+
+
+def beside_page(nights: tuple[Night, Night]) -> Table:
+    """
+    Lay out two nights side by side.
+
+    Parameters
+    ----------
+    nights
+        The plan, and the one to hold it against.
+
+    Returns
+    -------
+    Table
+        One row per figure; minutes, kilometres and percent.
+    """
+    page = _page("Side by side", ("", *(night.name for night in nights)), "Wait, ride and total are of the trips that each serves.")
+    columns = [_figures(night) for night in nights]
+    for row in zip(*columns, strict=True):
+        page.add_row(row[0][0], *(value for _, value in row))
+    return page
+
+
+def _figures(night: Night) -> list[tuple[str, str]]:
+    """Name each figure of a night and write it."""
+    document = night.to_dict()
+    figures, shown = document["timetable"], document["riders"]
+    headways = [headway for row in figures["routes"] for headway in row["headway_s"] if headway]
+    full = [share for row in shown["routes"] for share in row["crowding_share"] if share is not None]
+    span = sorted({f"{headway / 60:.0f}" for headway in (min(headways, default=0), max(headways, default=0))}, key=int)
+    return [
+        ("routes", f"{len(figures['routes'])}"),
+        ("buses", f"{figures['fleet']}"),
+        ("headways, minutes", " to ".join(span)),
+        ("runs", f"{figures['runs']}"),
+        ("vehicle-km", f"{figures['vehicle_km']:,.0f}"),
+        ("vehicle-hours", f"{figures['vehicle_hours']:.0f}"),
+        (f"cost a night, {figures['cost']['currency']}{' (assumed)' if night.costs.assumed else ''}", f"{figures['cost']['total']:,.0f}"),
+        *((f"{name}, minutes (nine in ten at most)", _spread(shown, name)) for name in ("wait", "ride", "total")),
+        ("fullest link of any hour, % of the room", f"{100 * max(full):.0f}" if full else "-"),
+        *((f"there within {limit // 60} min, % of all trips", _cell(shown["within_share"][str(limit)], 100)) for limit in (3600, 5400)),
+    ]
+
+
+def _spread(shown: dict[str, Any], name: str) -> str:
+    """Mean and 90th percentile in minutes."""
+    mean, p90 = shown[f"{name}_mean_s"], shown[f"{name}_p90_s"]
+    return "-" if mean is None else f"{mean / 60:.0f} ({p90 / 60:.0f})"
+
+
+def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
+    """Return an empty table, names to the left and numbers to the right."""
+    page = empty_table(title)
+    page.caption = caption or None
+    for name in columns:
+        page.add_column(name, justify="left" if name in {"route", ""} else "right", no_wrap=bool(name))
+    return page
+
+
+def _totals(figures: dict[str, Any]) -> str:
+    """Sum up a night: buses, kilometres, hours, cost, and what the choice of headways and meets brings."""
+    cost, choice = figures["cost"], figures["choice"]
+    total = (
+        f"{figures['fleet']} buses, {figures['runs']} runs, {figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
+        f"vehicle-hours; {cost['total']:,.0f} {cost['currency']} a night at {cost['per_km']:g} a km, {cost['per_hour']:g} an hour, "
+        f"{cost['per_bus']:g} a bus ({cost['basis']})."
+    )
+    lines = [total]
+    if choice is not None and choice["equal_wait_s"] is not None:
+        lines.append(
+            f"Wait planned for, over all boardings: {choice['planned_wait_s'] / 60:.1f} min; with equal headways of "
+            f"{choice['equal_headway_s'] / 60:.0f} min on as many buses {choice['equal_wait_s'] / 60:.1f}."
+        )
+    if choice is not None:
+        lines.append(
+            f"Wait at a change {choice['transfer_wait_before_s'] / 60:.1f} min before timed meets, "
+            f"{choice['transfer_wait_after_s'] / 60:.1f} after."
+        )
+    return "\n".join(lines)
+
+
+def _service(shown: dict[str, Any]) -> str:
+    """Sum up what riders get."""
+    hidden = f"- where fewer than {shown['hidden']['min_count']} ride or nobody does."
+    if shown["wait_mean_s"] is None:
+        return hidden
+    parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))
+    return f"Minutes on average, and for nine in ten at most: {', '.join(parts)}.\n{hidden}"
+
+
+def _cell(value: float | None, factor: float) -> str:
+    """Return a cell of a table."""
+    return "-" if value is None else f"{value * factor:.0f}"

@@ -1,0 +1,220 @@
+"""Plans that are good on bad nights too: searches with more weight on the nights that are served worst."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.errors import DataError
+from owlbus.common.progress import current_progress
+from owlbus.common.units import TRIP_UNITS, quantise, require_number
+from owlbus.evidence.evaluator import PlanEvaluator
+from owlbus.plan import Plan, Route
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.objective import Objective
+from owlbus.search.parallel import search_from
+from owlbus.search.problem import Problem
+from owlbus.search.travel_time_objective import refuse_travel_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+    from owlbus.plan.limits import RouteLimits, ServiceRule
+
+_SHARPNESS = 8.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RobustPlan:
+    """
+    A plan that is good on bad nights too.
+
+    Attributes
+    ----------
+    plan
+        The plan.
+    shares, even_shares
+        What it reaches in each night of what counts, and what a plan for the mean night does that was searched as long, 0 to 1,
+        shape (n_nights,).
+    quantile
+        Quantile over nights that was maximised, 0 (the worst night) to 1.
+    was_interrupted
+        Whether Ctrl-C ended the search.
+    """
+
+    plan: Plan
+    shares: NDArray[np.float64]
+    even_shares: NDArray[np.float64]
+    quantile: float
+    was_interrupted: bool = False
+
+    @property
+    def low_share(self) -> float:
+        """Quantile over nights, 0 to 1; never below that of the plan it began from, or of the one for the mean night."""
+        return float(np.quantile(self.shares, self.quantile))
+
+    @property
+    def gain_share(self) -> float:
+        """What the quantile gains over the plan for the mean night, 0 to 1."""
+        return self.low_share - float(np.quantile(self.even_shares, self.quantile))
+
+    @property
+    def mean_change_share(self) -> float:
+        """What the mean over nights gains, or loses where it is below 0."""
+        return float(self.shares.mean() - self.even_shares.mean())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the shares of nights, 0 to 1, for JSON."""
+        return {
+            "quantile": self.quantile,
+            "low_share": round(self.low_share, 6),
+            "gain_share": round(self.gain_share, 6),
+            "mean_share": round(float(self.shares.mean()), 6),
+            "mean_change_share": round(self.mean_change_share, 6),
+            "n_nights": self.shares.size,
+        }
+
+    def __str__(self) -> str:
+        """Say in one sentence what it gains on bad nights and costs on the mean."""
+        nights = "On the worst night" if self.quantile == 0 else f"At the {self.quantile:.0%} quantile over nights"
+        if self.gain_share <= 0:
+            return f"{nights} no plan was found that reaches more than {self.low_share:.2%}; the plan is the one for the mean night."
+        return (
+            f"{nights} it reaches {self.low_share:.2%}, {100 * self.gain_share:+.2f} points over the plan for the mean night; "
+            f"the mean over nights changes by {100 * self.mean_change_share:+.2f} points, to {self.shares.mean():.2%}."
+        )
+
+
+def robust_plan(
+    network: Network,
+    demand: Demand,
+    start: Plan,
+    limits: RouteLimits,
+    *,
+    constraints: PlanConstraints | None = None,
+    rule: ServiceRule | None = None,
+    objective: Objective | None = None,
+    quantile: float = 0.1,
+    n_rounds: int = 6,
+    n_steps: int = 60_000,
+    seed: int = 0,
+) -> RobustPlan:
+    """
+    Plan that is good on bad nights too.
+
+    The nights that the plan so far serves worst count for more in the next search, which begins from it [1]_; of all plans met the one
+    with the highest quantile over nights is kept, so that it is never below that of `start`. As many searches with every night alike
+    give the plan for the mean night to hold it against, so that what more search brings is not taken for a gain on bad nights.
+
+    Parameters
+    ----------
+    network, demand
+        As in `PlanEvaluator.build`.
+    start
+        Plan to begin from; it keeps the limits.
+    limits
+        What plans must keep, in metres and seconds.
+    constraints
+        What else they must be; `start` is so.
+    rule
+        As in `PlanEvaluator.build`.
+    objective
+        What counts; trips served by default.
+    quantile
+        Quantile over nights to maximise, 0 (the worst night) to 1.
+    n_rounds, n_steps
+        Searches of each kind, and moves in each; with the seed they fix the result.
+    seed
+        Seed of all random numbers, >= 0.
+
+    Returns
+    -------
+    RobustPlan
+        The plan, with what it reaches each night; after Ctrl-C the best one so far.
+
+    Raises
+    ------
+    UsageError
+        If the quantile lies outside [0, 1].
+    DataError
+        If there are fewer than two nights.
+
+    References
+    ----------
+    .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
+    """
+    require_number("quantile", quantile, 0, 1)
+    goal = objective or Objective()
+    refuse_travel_time(goal, "a plan that is good on bad nights")
+    if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
+        msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
+        raise DataError(msg)
+    evaluator = PlanEvaluator.build(network, demand, rule)
+    first = start, _by_night(evaluator, start, goal)
+    search = partial(search_from, objective=goal, limits=limits, n_routes=max(1, len(start)), n_steps=n_steps, constraints=constraints)
+    step = current_progress().step("Search for bad nights", 2 * n_rounds)
+    met, interrupted = [first], False
+    even = first
+    try:
+        for sharpness in (0.0, _SHARPNESS):
+            streams = np.random.default_rng(seed).spawn(n_rounds)
+            for plan, shares in _rounds(evaluator, start, goal, constraints or PlanConstraints(), search, streams, sharpness):
+                met.append((plan, shares))
+                if sharpness == 0 and shares.mean() > even[1].mean():
+                    even = met[-1]
+                step.reach(len(met) - 1, f"{np.quantile(shares, quantile):.1%}")
+    except KeyboardInterrupt:
+        interrupted = True
+    best = max([even, *met], key=lambda one: float(np.quantile(one[1], quantile)))
+    return RobustPlan(*best, even[1], quantile, interrupted)
+
+
+def _rounds(
+    evaluator: PlanEvaluator,
+    start: Plan,
+    goal: Objective,
+    constraints: PlanConstraints,
+    search: Callable[..., tuple[Plan, int]],
+    streams: Sequence[np.random.Generator],
+    sharpness: float,
+) -> Iterator[tuple[Plan, NDArray[np.float64]]]:
+    """Yield one plan after another, each searched with more weight on the nights that those before it serve worst."""
+    weights, now, nightly = np.full(evaluator.demand.n_nights, 1.0), start, _by_night(evaluator, start, goal)
+    for rng in streams:
+        weights *= np.exp(-sharpness * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / len(streams))
+        weights /= weights.mean()
+        problem = constraints.problem(
+            Problem.build(evaluator.problem.network, _weighted(evaluator.demand, weights), evaluator.problem.rule)
+        )
+        now = _renamed(search(problem, plan=now, rng=rng)[0], start)
+        nightly = _by_night(evaluator, now, goal)
+        yield now, nightly
+
+
+def _by_night(evaluator: PlanEvaluator, plan: Plan, goal: Objective) -> NDArray[np.float64]:
+    """Share of what counts in each night, shape (n_nights,)."""
+    account, (trips, people) = evaluator.enter(plan), evaluator.all_by_night()
+    served = evaluator.served_by_night(account) if goal.max_transfers else evaluator.direct_by_night(account)
+    reached = goal.trips * served + goal.presence * evaluator.reached_by_night(account)
+    whole = goal.trips * trips + goal.presence * people
+    return np.divide(reached, whole, out=np.zeros(whole.size), where=whole > 0)
+
+
+def _weighted(demand: Demand, weights: NDArray[np.float64]) -> Demand:
+    """Demand with the trips and people of each night multiplied by its weight."""
+    trips, people = quantise(demand.trips * weights[demand.night]), quantise(demand.presence * weights[demand.presence_night])
+    return replace(demand, trips=np.maximum(trips, 1 / TRIP_UNITS), presence=np.maximum(people, 1 / TRIP_UNITS))
+
+
+def _renamed(plan: Plan, like: Plan) -> Plan:
+    """Plan with the names of another one, where it has as many routes."""
+    if len(plan) != len(like):
+        return plan
+    return Plan(tuple(Route(route.stops, name) for route, name in zip(plan.routes, like.names, strict=True)), plan.network_fingerprint)

@@ -1,0 +1,533 @@
+"""The hexagonal grid that records, demand and stops are placed in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.arrays import owned, read_only
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.extras import extra_library
+from owlbus.common.files import read_parquet, rebuilding, write_parquet
+from owlbus.common.units import require_number
+from owlbus.grid import cover, projection
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import geopandas as gpd
+    from numpy.typing import ArrayLike, NDArray
+    from shapely.geometry.base import BaseGeometry
+
+    from owlbus.kernels.hexing import PointTables
+
+_STEPS = np.array([(1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1)], dtype=np.int64)
+_MAX_HEXES = 5_000_000
+_RADII_M = 1.0, 100_000.0
+"""Radii of sensible hexes, metres: from a room to a county."""
+_H3_RESOLUTION, _FINEST_H3 = 8, 15
+_LAYOUTS = ("planar", "h3")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HexGrid:
+    """
+    Regular hexagons without holes: every point of the area lies in exactly one.
+
+    Planar hexes are pointy-top in the grid's local projection: r counts rows northwards, q runs east, and the hex (0, 0) is
+    centred on the projection's centre. A shared edge or vertex belongs to the hex that comes last in (r, q) order. Hexes
+    are numbered in that order; "hex index" means this number.
+
+    Attributes
+    ----------
+    crs
+        PROJ text of the local transverse Mercator projection, metres.
+    radius_m
+        Circumradius in metres; for H3 the mean over the grid.
+    layout
+        ``planar`` or ``h3``.
+    q, r
+        Axial coordinates, shape (n_hexes,), int32, unique, sorted by (r, q); for H3 its local i and -j.
+    anchor
+        H3 cell that the local coordinates are counted from; empty for a planar grid.
+    x_m, y_m
+        Centres in metres, shape (n_hexes,), float64.
+    lon, lat
+        Centres in degrees, shape (n_hexes,), float64.
+    fit_error_m
+        Largest measured error of the fitted projection in metres; infinite where the fit is not used.
+
+    Raises
+    ------
+    DataError
+        If the hexes are none, not sorted or not unique, or if the area is too wide for an exact fit.
+    UsageError
+        If the layout or the radius is out of range.
+
+    Examples
+    --------
+    >>> grid = HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)])
+    >>> int(grid.lonlat_to_hex(grid.lon[3], grid.lat[3]))
+    3
+    """
+
+    crs: str
+    radius_m: float
+    layout: str
+    q: NDArray[np.int32]
+    r: NDArray[np.int32]
+    anchor: str = ""
+    x_m: NDArray[np.float64] = field(init=False, repr=False)
+    y_m: NDArray[np.float64] = field(init=False, repr=False)
+    lon: NDArray[np.float64] = field(init=False, repr=False)
+    lat: NDArray[np.float64] = field(init=False, repr=False)
+    fit_error_m: float = field(init=False, repr=False)
+    _tables: PointTables | None = field(init=False, repr=False)
+    _cells: NDArray[np.str_] | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Own the axial coordinates, check them, and derive centres and kernel tables."""
+        if self.layout not in _LAYOUTS:
+            msg = f"layout must be one of {', '.join(_LAYOUTS)}, got {self.layout!r}"
+            raise UsageError(msg)
+        require_number("radius_m", self.radius_m, *_RADII_M)
+        q, r = (owned(values, np.int32).reshape(-1) for values in (self.q, self.r))
+        _require_axial(q, r)
+        _set(self, q=q, r=r, radius_m=float(self.radius_m), _cells=None)
+        (_derive_planar if self.layout == "planar" else _derive_h3)(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies are read-only too."""
+        return HexGrid, (self.crs, self.radius_m, self.layout, self.q, self.r, self.anchor)
+
+    def __repr__(self) -> str:
+        """Name layout, size and radius."""
+        return f"HexGrid({self.layout}, {self.n_hexes} hexes of {self.radius_m:g} m)"
+
+    def _repr_html_(self) -> str:
+        """Size and a small map, for notebooks."""
+        from owlbus.common import notebook_html
+
+        rows = [("hexes", f"{self.n_hexes:,}"), ("radius", f"{self.radius_m:g} m"), ("layout", self.layout)]
+        return notebook_html.page(
+            "HexGrid", notebook_html.table(rows), notebook_html.dots(self.x_m.tolist(), self.y_m.tolist(), 0.8 * self.radius_m)
+        )
+
+    @classmethod
+    def cover(cls, outline: ArrayLike | BaseGeometry, radius_m: float = 500.0, n_hexes: int | None = None) -> HexGrid:
+        """
+        Planar hexes over an outline.
+
+        Parameters
+        ----------
+        outline
+            Ring of lon/lat in degrees, of shape (n, 2), or a shapely polygon or multipolygon in lon/lat. Its edges are
+            straight in the local projection.
+        radius_m
+            Circumradius in metres.
+        n_hexes
+            Hexes wanted; without it all hexes that touch the outline, boundary included. With it the hexes nearest to
+            the outline by distance of their polygon; ties go to the larger overlap, then to the lower (r, q).
+
+        Returns
+        -------
+        HexGrid
+            The grid.
+
+        Raises
+        ------
+        DataError
+            If the outline is no valid area.
+        UsageError
+            If `radius_m` or `n_hexes` is out of range.
+
+        Examples
+        --------
+        >>> HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], radius_m=500, n_hexes=12)
+        HexGrid(planar, 12 hexes of 500 m)
+        """
+        require_number("radius_m", radius_m, *_RADII_M)
+        if n_hexes is not None and not 1 <= n_hexes <= _MAX_HEXES:
+            msg = f"n_hexes must lie in [1, {_MAX_HEXES}], got {n_hexes}"
+            raise UsageError(msg)
+        area = cover.outline_polygon(outline)
+        crs = projection.local_crs(area.centroid.x, area.centroid.y)
+        flat = cover.projected(area, crs)
+        q, r = cover.touching_hexes(flat, radius_m) if n_hexes is None else cover.nearest_hexes(flat, radius_m, n_hexes)
+        return cls(crs, radius_m, "planar", q, r)
+
+    @classmethod
+    def from_h3(cls, outline: ArrayLike | BaseGeometry, resolution: int = _H3_RESOLUTION) -> HexGrid:
+        """
+        H3 cells that touch an outline.
+
+        Parameters
+        ----------
+        outline
+            As for `cover`.
+        resolution
+            H3 resolution, 5 to 11; hexes of resolution 8 measure 530 m on average, 440 m in Seoul.
+
+        Returns
+        -------
+        HexGrid
+            The same type on H3 cells; points fall where `h3.latlng_to_cell` puts them.
+
+        Raises
+        ------
+        DataError
+            If the outline is no valid area, or holds one of the twelve pentagons of H3.
+        UsageError
+            If `resolution` is out of range.
+
+        Examples
+        --------
+        >>> grid = HexGrid.from_h3([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)])
+        >>> grid.layout, str(grid.h3_index()[0])[:4]
+        ('h3', '8875')
+        """
+        area = cover.outline_polygon(outline)
+        cells = cover.h3_cells(area, resolution)
+        anchor, q, r = cover.h3_axial(cells)
+        return cls(projection.local_crs(area.centroid.x, area.centroid.y), cover.h3_radius_m(cells), "h3", q, r, anchor)
+
+    @property
+    def n_hexes(self) -> int:
+        """Number of hexes."""
+        return self.q.size
+
+    @property
+    def point_tables(self) -> PointTables | None:
+        """
+        Arrays for the kernels of `owlbus.kernels.hexing`, in the order of their arguments.
+
+        None for an H3 grid that crosses an edge of H3's icosahedron, where no polynomial is exact: there only
+        `lonlat_to_hex` answers.
+        """
+        return self._tables
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of the SHA-256 of layout, projection, radius and axial coordinates."""
+        text = json.dumps([self.layout, self.crs, self.radius_m, self.anchor])
+        return hashlib.sha256(text.encode() + self.q.astype("<i4").tobytes() + self.r.astype("<i4").tobytes()).hexdigest()[:16]
+
+    @property
+    def labels(self) -> NDArray[np.str_]:
+        """Name of each hex, such as ``q12r-3``, or its H3 index; shape (n_hexes,)."""
+        if self.layout == "h3":
+            return self.h3_index()
+        return np.array([f"q{q}r{r}" for q, r in zip(self.q.tolist(), self.r.tolist(), strict=True)])
+
+    @property
+    def neighbours(self) -> NDArray[np.int32]:
+        """Hex index of the six hexes around each, shape (n_hexes, 6), int32, -1 where there is none."""
+        return self.axial_to_hex(self.q[:, None] + _STEPS[:, 0], self.r[:, None] + _STEPS[:, 1])
+
+    def axial_to_hex(self, q: ArrayLike, r: ArrayLike) -> NDArray[np.int32]:
+        """
+        Hex index of axial coordinates, -1 outside the grid.
+
+        Parameters
+        ----------
+        q, r
+            Axial coordinates, integers of one shape.
+
+        Returns
+        -------
+        ndarray of int32
+            Of that shape.
+        """
+        width = int(self.q.max()) - int(self.q.min()) + 1
+        key = (self.r.astype(np.int64) - int(self.r.min())) * width + (self.q.astype(np.int64) - int(self.q.min()))
+        dq, dr = (np.asarray(a, dtype=np.int64) - int(own.min()) for a, own in ((q, self.q), (r, self.r)))
+        wanted = dr * width + dq
+        at = np.minimum(np.searchsorted(key, wanted), key.size - 1)
+        found = (key[at] == wanted) & (dq >= 0) & (dq < width)
+        return np.where(found, at, -1).astype(np.int32)
+
+    def lonlat_to_hex(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.int32]:
+        """
+        Hex index of points, -1 outside the grid; NaN and infinite positions lie outside.
+
+        Parameters
+        ----------
+        lon, lat
+            Degrees, scalars or arrays of one shape.
+
+        Returns
+        -------
+        ndarray of int32
+            Of that shape, in [0, n_hexes) or -1.
+
+        Raises
+        ------
+        DataError
+            If the shapes differ.
+        """
+        from owlbus.kernels.hexing import hexes_of_points
+
+        lon, lat = (np.asarray(values, dtype=np.float64) for values in (lon, lat))
+        if lon.shape != lat.shape:
+            msg = f"lon and lat must have one shape, got {lon.shape} and {lat.shape}"
+            raise DataError(msg)
+        x, y = np.ascontiguousarray(lon.reshape(-1)), np.ascontiguousarray(lat.reshape(-1))
+        of = self._tables
+        found = cover.h3_lookup(self.h3_index(), x, y) if of is None else hexes_of_points(x, y, of.frame, of.poly, of.lookup, of.degree)
+        return found.reshape(lon.shape)
+
+    def hex_to_lonlat(self, hexes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Centres of hexes.
+
+        Parameters
+        ----------
+        hexes
+            Hex indices in [0, n_hexes), any shape.
+
+        Returns
+        -------
+        tuple of ndarray of float64
+            lon and lat in degrees, of that shape.
+
+        Raises
+        ------
+        DataError
+            If an index lies outside the grid.
+        """
+        at = self._require_hexes(hexes)
+        return self.lon[at], self.lat[at]
+
+    def hex_to_boundary(self, hexes: ArrayLike) -> NDArray[np.float64]:
+        """
+        Corners of hexes, anticlockwise.
+
+        Parameters
+        ----------
+        hexes
+            Hex indices in [0, n_hexes), of shape (n,).
+
+        Returns
+        -------
+        ndarray of float64
+            lon and lat in degrees, shape (n, 6, 2).
+
+        Raises
+        ------
+        DataError
+            If an index lies outside the grid.
+        """
+        at = np.atleast_1d(self._require_hexes(hexes))
+        if self.layout == "h3":
+            return cover.h3_boundaries(self.h3_index()[at])
+        corners = projection.corners_m(self.x_m[at], self.y_m[at], self.radius_m)
+        lon, lat = projection.unproject(self.crs, corners[..., 0].reshape(-1), corners[..., 1].reshape(-1))
+        return np.stack([lon, lat], axis=-1).reshape(-1, 6, 2)
+
+    def project(self, lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Metres east and north of the projection's centre, by the exact projection.
+
+        Parameters
+        ----------
+        lon, lat
+            Degrees, any shape.
+
+        Returns
+        -------
+        tuple of ndarray of float64
+            x and y in metres, of that shape.
+        """
+        return projection.project(self.crs, np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64))
+
+    def unproject(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Longitude and latitude of projected points.
+
+        Parameters
+        ----------
+        x, y
+            Metres, any shape.
+
+        Returns
+        -------
+        tuple of ndarray of float64
+            lon and lat in degrees, of that shape.
+        """
+        return projection.unproject(self.crs, np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64))
+
+    def h3_index(self, resolution: int = _H3_RESOLUTION) -> NDArray[np.str_]:
+        """
+        H3 index of each hex, for joining other data: the cell that holds the centre, or the hex itself on an H3 grid.
+
+        Parameters
+        ----------
+        resolution
+            H3 resolution of the cells for a planar grid, 0 to 15; an H3 grid always gives its own cells.
+
+        Returns
+        -------
+        ndarray of str
+            Shape (n_hexes,).
+
+        Raises
+        ------
+        UsageError
+            If `resolution` is out of range.
+        """
+        import h3
+
+        if self._cells is not None:
+            return self._cells
+        require_number("resolution", resolution, 0, _FINEST_H3)
+        return np.array([h3.latlng_to_cell(lat, lon, resolution) for lon, lat in zip(self.lon.tolist(), self.lat.tolist(), strict=True)])
+
+    def to_geodataframe(self) -> gpd.GeoDataFrame:
+        """
+        One row per hex: label, axial coordinates, centre, H3 index and polygon.
+
+        Returns
+        -------
+        GeoDataFrame
+            In lon/lat (EPSG:4326), indexed by hex index.
+
+        Raises
+        ------
+        UsageError
+            If the extra ``owlbus[geo]`` is not installed.
+        """
+        import shapely
+
+        geopandas = extra_library("geopandas", "to_geodataframe needs geopandas", "geo")
+        columns = self._columns()
+        polygons = shapely.polygons(self.hex_to_boundary(np.arange(self.n_hexes)))
+        frame: gpd.GeoDataFrame = geopandas.GeoDataFrame(columns, geometry=polygons, crs="EPSG:4326")
+        return frame
+
+    def write(self, path: str | PathLike[str]) -> None:
+        """
+        Write the grid as GeoParquet; the same grid gives the same bytes.
+
+        Parameters
+        ----------
+        path
+            File to write.
+
+        Raises
+        ------
+        DataError
+            If it cannot be written.
+        """
+        import shapely
+
+        polygons = shapely.polygons(self.hex_to_boundary(np.arange(self.n_hexes)))
+        geo = {
+            "version": "1.0.0",
+            "primary_column": "geometry",
+            "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"]}},
+        }
+        settings = {"crs": self.crs, "radius_m": self.radius_m, "layout": self.layout, "anchor": self.anchor}
+        columns = self._columns() | {"geometry": np.asarray(shapely.to_wkb(polygons)).tolist()}
+        write_parquet(path, columns, "grid", settings, geo=json.dumps(geo, sort_keys=True))
+
+    @classmethod
+    def read(cls, path: str | PathLike[str]) -> HexGrid:
+        """
+        Read a grid that `write` wrote.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        HexGrid
+            Equal to the one written, with the same fingerprint.
+
+        Raises
+        ------
+        DataError
+            If the file is missing or is no grid.
+        """
+        table, settings = read_parquet(path, "grid")
+        with rebuilding(path, "grid"):
+            q, r = (table[name].to_numpy() for name in ("q", "r"))
+            return cls(settings["crs"], settings["radius_m"], settings["layout"], q, r, settings["anchor"])
+
+    def _columns(self) -> dict[str, Any]:
+        """Columns that people and other programs read."""
+        return {
+            "hex": np.arange(self.n_hexes, dtype=np.int32),
+            "label": self.labels,
+            "q": self.q,
+            "r": self.r,
+            "lon": self.lon,
+            "lat": self.lat,
+            "h3": self.h3_index(),
+        }
+
+    def _require_hexes(self, hexes: ArrayLike) -> NDArray[np.int64]:
+        """Hex indices as integers, refused outside the grid."""
+        at = np.asarray(hexes, dtype=np.int64)
+        bad = (at < 0) | (at >= self.n_hexes)
+        if bad.any():
+            msg = f"hexes must lie in [0, {self.n_hexes}), got {at[bad].flat[0]} ({int(bad.sum())} such)"
+            raise DataError(msg)
+        return at
+
+
+def _set(grid: HexGrid, **values: object) -> None:
+    """Set fields of a frozen grid while it is being built."""
+    for name, value in values.items():
+        object.__setattr__(grid, name, read_only(value) if isinstance(value, np.ndarray) else value)
+
+
+def _require_axial(q: NDArray[np.int32], r: NDArray[np.int32]) -> None:
+    """Refuse axial coordinates that are none, unequal in length, unsorted or repeated."""
+    if q.size != r.size or not q.size:
+        msg = f"q and r must hold one hex or more and be equally long, got {q.size} and {r.size}"
+        raise DataError(msg)
+    step = np.diff(r.astype(np.int64)) * (1 << 33) + np.diff(q.astype(np.int64))
+    if (step <= 0).any():
+        msg = f"hexes must be unique and sorted by (r, q), broken at row {int(np.argmax(step <= 0)) + 1}"
+        raise DataError(msg)
+
+
+def _require_frame(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Box around the corners of all hexes, refused where it crosses the date line."""
+    frame = projection.frame_of(boundary[..., 0], boundary[..., 1])
+    if 1 / frame[2] > 90:  # noqa: PLR2004  # degrees: half the globe
+        msg = "the area must not cross the 180th meridian; split it there"
+        raise DataError(msg)
+    return frame
+
+
+def _derive_planar(grid: HexGrid) -> None:
+    """Centres and kernel tables of a planar grid."""
+    x, y = projection.centres_m(grid.q, grid.r, grid.radius_m)
+    lon, lat = projection.unproject(grid.crs, x, y)
+    _set(grid, x_m=x, y_m=y, lon=lon, lat=lat)
+    frame = _require_frame(grid.hex_to_boundary(np.arange(grid.n_hexes)))
+    samples = projection.box_samples(frame, projection.planar_skew(grid.crs, grid.radius_m))
+    poly, degree, error_m = projection.fit_poly(*samples, grid.radius_m)
+    projection.refuse_coarse(error_m, frame)
+    _set(grid, fit_error_m=error_m, _tables=projection.point_tables(frame, poly, degree, grid.q, grid.r))
+
+
+def _derive_h3(grid: HexGrid) -> None:
+    """Centres of H3 cells, and kernel tables where a polynomial is exact."""
+    cells = cover.cells_of_axial(grid.anchor, grid.q, grid.r)
+    lon, lat = cover.h3_centres(cells)
+    x, y = projection.project(grid.crs, lon, lat)
+    _set(grid, x_m=x, y_m=y, lon=lon, lat=lat, _cells=cells)
+    frame = _require_frame(cover.h3_boundaries(cells))
+    at, value = cover.h3_samples(grid.anchor, cells, frame)
+    poly, degree, error_m = projection.fit_poly(at, value, np.ones(len(at), dtype=np.bool_), grid.radius_m)
+    exact = error_m <= projection.GOOD_ERROR_M
+    tables = projection.point_tables(frame, poly, degree, grid.q, grid.r) if exact else None
+    _set(grid, fit_error_m=error_m if exact else float("inf"), _tables=tables)

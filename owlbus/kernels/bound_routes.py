@@ -1,0 +1,450 @@
+"""
+The best route under prices on hexes, relaxed so that no real route is worth more: walks that remember where they have been.
+
+A walk earns the price of each hex in the walk sheds of its stops. It may come back to a stop, but earns nothing for a hex that it
+remembers. Each stop has a set of hexes that walks keep in mind there (an *ng-set*, after
+Baldacci, Mingozzi and Roberti 2011): a walk forgets a hex as soon as it passes a stop whose set lacks it, and may then earn it
+again. Every simple route is such a walk and earns each of its hexes once, so the best walk is worth at least as much as the best
+route; larger sets bring both together.
+
+Plain tuples of arrays go in, so that each kernel compiles once:
+
+``roads``
+    ``(link_indptr int64 (S+1,), link_to int32 (L,), link_cost int32 (L,), shed_indptr int64 (S+1,), shed_hex int32 (W,))``: links
+    with whole cost >= 1, the same in both directions.
+``memory``
+    ``(colour int32 (H,), held int32 (S, 64), keep uint64 (L,), shed_bit uint64 (W,))``: a walk's memory is one bit per colour.
+    ``held[s, c]`` is the hex of colour c that is kept in mind at stop s, or -1; ``keep`` has the bits that survive a link, and
+    ``shed_bit`` the bit of each hex in a shed, 0 where colours did not suffice to keep it in mind.
+``walks``
+    ``(value float64 (N,), mask uint64 (N,), stop int32 (N,), before int32 (N,), next int32 (N,), cost int32 (N,))``: room for N
+    walks, each as its last stop and the walk it continues.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from owlbus.kernels.jit import inner_kernel, kernel
+
+N_COLOURS = 64
+_ONE = np.uint64(1)
+_ZERO = np.uint64(0)
+
+
+@inner_kernel
+def _bit(colour: Any) -> Any:
+    """Bit of a colour."""
+    return _ONE << np.uint64(colour)
+
+
+@inner_kernel
+def _lowest(bits: Any) -> int:
+    """Place of the lowest bit that is set."""
+    place = 0
+    for width in (32, 16, 8, 4, 2, 1):
+        if bits & ((_ONE << np.uint64(width)) - _ONE) == _ZERO:
+            bits >>= np.uint64(width)
+            place += width
+    return place
+
+
+@kernel
+def near_memory(roads: Any, n_hexes: int, rings: int) -> tuple[Any, Any, Any, Any]:
+    """
+    Memory that holds, at each stop, the hexes of the stops within some links of it.
+
+    Where the colours do not suffice, nearer stops' hexes come first and the rest is left out.
+
+    Parameters
+    ----------
+    roads
+        Links and sheds.
+    n_hexes
+        Hexes H.
+    rings
+        Links, >= 0; 0 keeps the shed of the stop alone.
+
+    Returns
+    -------
+    tuple of ndarray
+        The memory.
+    """
+    link_indptr, link_to, _, shed_indptr, shed_hex = roads
+    n_stops = link_indptr.size - 1
+    colour = np.full(n_hexes, -1, np.int32)
+    held = np.full((n_stops, N_COLOURS), -1, np.int32)
+    memory = (colour, held, np.zeros(link_to.size, np.uint64), np.zeros(shed_hex.size, np.uint64))
+    seen = np.full(n_stops, -1, np.int32)
+    ring = np.empty(n_stops, np.int32)
+    for reach in range(rings + 1):  # all stops' own sheds first: those must find room
+        for stop in range(n_stops):
+            ring[0] = stop
+            seen[stop] = stop
+            begin, end = 0, 1
+            for _ in range(reach):
+                last = end
+                for i in range(begin, last):
+                    for link in range(link_indptr[ring[i]], link_indptr[ring[i] + 1]):
+                        if seen[link_to[link]] != stop:
+                            seen[link_to[link]] = stop
+                            ring[end] = link_to[link]
+                            end += 1
+                begin = last
+            for i in range(begin, end):
+                for e in range(shed_indptr[ring[i]], shed_indptr[ring[i] + 1]):
+                    keep_in_mind(memory, shed_hex[e], stop)
+        seen[:] = -1
+    for stop in range(n_stops):
+        refresh_links(roads, memory, stop)
+    return memory
+
+
+@kernel
+def keep_in_mind(memory: Any, h: int, stop: int) -> bool:
+    """
+    Keep a hex in mind at a stop, by another colour if its own is taken there.
+
+    The links of the stop, and of every stop that holds the hex if its colour changes, are out of date afterwards.
+
+    Parameters
+    ----------
+    memory
+        Changed.
+    h, stop
+        Hex and stop index.
+
+    Returns
+    -------
+    bool
+        Whether the stop holds the hex now; not if no colour is free wherever it is held.
+    """
+    colour, held, _, _ = memory
+    old = colour[h]
+    if old >= 0:
+        if held[stop, old] == h:
+            return True
+        if held[stop, old] < 0:
+            held[stop, old] = h
+            return True
+    free = np.zeros(N_COLOURS, np.bool_)
+    for c in range(N_COLOURS):
+        free[c] = held[stop, c] < 0
+    if old >= 0:
+        for s in range(held.shape[0]):
+            if held[s, old] == h:
+                for c in range(N_COLOURS):
+                    if held[s, c] >= 0:
+                        free[c] = False
+    new = 0
+    while new < N_COLOURS and not free[new]:
+        new += 1
+    if new == N_COLOURS:
+        return False
+    if old >= 0:
+        for s in range(held.shape[0]):
+            if held[s, old] == h:
+                held[s, old] = -1
+                held[s, new] = h
+    held[stop, new] = h
+    colour[h] = new
+    return True
+
+
+@inner_kernel
+def refresh_links(roads: Any, memory: Any, stop: int) -> None:
+    """
+    Bring up to date which bits survive the links from a stop, and the bits of its shed.
+
+    Parameters
+    ----------
+    roads
+        Links and sheds.
+    memory
+        Changed: ``keep`` of the links that leave the stop, ``shed_bit`` of its shed.
+    stop
+        Stop index.
+    """
+    link_indptr, link_to, _, shed_indptr, shed_hex = roads
+    colour, held, keep, shed_bit = memory
+    for link in range(link_indptr[stop], link_indptr[stop + 1]):
+        bits = _ZERO
+        for c in range(N_COLOURS):
+            if held[stop, c] >= 0 and held[stop, c] == held[link_to[link], c]:
+                bits |= _bit(c)
+        keep[link] = bits
+    for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
+        c = colour[shed_hex[e]]
+        shed_bit[e] = _bit(c) if c >= 0 and held[stop, c] == shed_hex[e] else _ZERO
+
+
+@inner_kernel
+def _forgone(held: Any, price: Any, stop: int, bits: Any, at_most: float) -> float:
+    """Price of the hexes that `bits` stand for at a stop; stops counting beyond `at_most`."""
+    total = 0.0
+    while bits != _ZERO and total <= at_most:
+        place = _lowest(bits)
+        total += price[held[stop, place]]
+        bits ^= _bit(place)
+    return total
+
+
+@kernel
+def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, walks: Any, best: Any) -> int:
+    """
+    Most valuable walk within every cost up to a budget.
+
+    Walks grow link by link in the order of their cost. One is dropped if another that ends at the same stop for the same cost is
+    worth as much even after losing every hex that it alone remembers. Of more than `width` walks that are left there, the least
+    valuable is taken in by the one that forgets least of price thereby: it keeps only the memory that both share, and so is worth
+    at least as much as either (a relaxed decision diagram, after Bergman, Cire, van Hoeve and Hooker 2016).
+
+    Parameters
+    ----------
+    roads, memory
+        Network and memory.
+    price
+        Price of each hex, shape (H,), float64, >= 0.
+    budget
+        Largest cost of a walk, whole number >= 0.
+    width
+        Walks kept at each cost and stop, >= 2.
+    walks
+        Written: the walks.
+    best
+        Written: the most valuable walk with at most each cost, shape (budget + 1,), int32; -1 if there is no stop.
+
+    Returns
+    -------
+    int
+        Walks made; -1 if they do not fit into the room, what was written is worthless then.
+    """
+    link_indptr, link_to, link_cost, shed_indptr, shed_hex = roads
+    _, held, keep, shed_bit = memory
+    value, mask, stop_of, before, following, spent = walks
+    n_stops = link_indptr.size - 1
+    head = np.full((budget + 1, n_stops), -1, np.int32)
+    count = np.zeros((budget + 1, n_stops), np.int32)
+    n, spare, top = 0, -1, -1
+    for stop in range(n_stops):
+        worth, bits = 0.0, _ZERO
+        for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
+            worth += price[shed_hex[e]]
+            bits |= shed_bit[e]
+        if n >= value.size:
+            return -1
+        value[n], mask[n], stop_of[n], before[n], following[n], spent[n] = worth, bits, stop, -1, -1, 0
+        head[0, stop] = n
+        count[0, stop] = 1
+        n += 1
+    for cost in range(budget + 1):
+        for stop in range(n_stops):
+            walk = head[cost, stop]
+            if walk >= 0 and (top < 0 or value[walk] > value[top]):
+                top = walk  # the first of a row is the most valuable
+            while walk >= 0:
+                for link in range(link_indptr[stop], link_indptr[stop + 1]):
+                    to = link_to[link]
+                    later = cost + link_cost[link]
+                    if later > budget:
+                        continue
+                    worth, bits = value[walk], mask[walk] & keep[link]
+                    for e in range(shed_indptr[to], shed_indptr[to + 1]):
+                        if bits & shed_bit[e] == _ZERO:
+                            worth += price[shed_hex[e]]
+                            bits |= shed_bit[e]
+                    beaten, last, other = False, -1, head[later, to]
+                    while other >= 0 and value[other] >= worth:
+                        ahead = value[other] - worth
+                        if _forgone(held, price, to, mask[other] & ~bits, ahead) <= ahead:
+                            beaten = True
+                            break
+                        last, other = other, following[other]
+                    if beaten:
+                        continue
+                    if spare >= 0:
+                        new, spare = spare, following[spare]
+                    elif n < value.size:
+                        new = n
+                        n += 1
+                    else:
+                        return -1
+                    value[new], mask[new], stop_of[new], before[new], following[new], spent[new] = worth, bits, to, walk, other, later
+                    if last < 0:
+                        head[later, to] = new
+                    else:
+                        following[last] = new
+                    count[later, to] += 1
+                    last = new
+                    while other >= 0:
+                        ahead = worth - value[other]
+                        after = following[other]
+                        if _forgone(held, price, to, bits & ~mask[other], ahead) <= ahead:
+                            following[last] = after
+                            following[other], spare = spare, other
+                            count[later, to] -= 1
+                        else:
+                            last = other
+                        other = after
+                    if count[later, to] > width:
+                        poorest = head[later, to]
+                        while following[poorest] >= 0:
+                            last, poorest = poorest, following[poorest]
+                        following[last] = -1
+                        nearest, least, other = head[later, to], np.inf, head[later, to]
+                        while other >= 0:
+                            lost = _forgone(held, price, to, mask[other] & ~mask[poorest], least)
+                            if lost < least:
+                                nearest, least = other, lost
+                            other = following[other]
+                        mask[nearest] &= mask[poorest]
+                        following[poorest], spare = spare, poorest
+                        count[later, to] -= 1
+                walk = following[walk]
+        best[cost] = top
+    return n
+
+
+@kernel
+def walk_stops(walks: Any, walk: int) -> Any:
+    """
+    Stops of a walk, first to last.
+
+    Parameters
+    ----------
+    walks
+        The walks.
+    walk
+        Index of one.
+
+    Returns
+    -------
+    ndarray of int32
+        Stop indices.
+    """
+    stop_of, before = walks[2], walks[3]
+    n, at = 0, walk
+    while at >= 0:
+        n += 1
+        at = before[at]
+    stops = np.empty(n, np.int32)
+    at = walk
+    for place in range(n - 1, -1, -1):
+        stops[place] = stop_of[at]
+        at = before[at]
+    return stops
+
+
+@kernel
+def add_gains(roads: Any, memory: Any, walks: Any, walk: int, times: float, visits: Any) -> None:
+    """
+    Add how often a walk earns each hex.
+
+    Parameters
+    ----------
+    roads, memory
+        Network and memory that the walk was made with.
+    walks
+        The walks.
+    walk
+        Index of one.
+    times
+        What one visit adds.
+    visits
+        Changed, shape (H,), float64.
+    """
+    link_indptr, link_to, _, shed_indptr, shed_hex = roads
+    _, _, keep, shed_bit = memory
+    _, mask, stop_of, before, _, _ = walks
+    while walk >= 0:
+        bits = _ZERO
+        if before[walk] >= 0:
+            for link in range(link_indptr[stop_of[before[walk]]], link_indptr[stop_of[before[walk]] + 1]):
+                if link_to[link] == stop_of[walk]:
+                    bits = mask[before[walk]] & keep[link]
+        for e in range(shed_indptr[stop_of[walk]], shed_indptr[stop_of[walk] + 1]):
+            if bits & shed_bit[e] == _ZERO:
+                visits[shed_hex[e]] += times
+                bits |= shed_bit[e]
+        walk = before[walk]
+
+
+@kernel
+def follow_walk(roads: Any, memory: Any, stops: Any, visits: Any) -> None:
+    """
+    Add how often a walk earns each hex with the memory as it is now, no two walks becoming one.
+
+    Parameters
+    ----------
+    roads, memory
+        Network and memory.
+    stops
+        Stops of the walk, first to last.
+    visits
+        Changed, shape (H,), float64.
+    """
+    link_indptr, link_to, _, shed_indptr, shed_hex = roads
+    _, _, keep, shed_bit = memory
+    bits = _ZERO
+    for place in range(stops.size):
+        if place > 0:
+            for link in range(link_indptr[stops[place - 1]], link_indptr[stops[place - 1] + 1]):
+                if link_to[link] == stops[place]:
+                    bits &= keep[link]
+        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+            if bits & shed_bit[e] == _ZERO:
+                visits[shed_hex[e]] += 1.0
+                bits |= shed_bit[e]
+
+
+@kernel
+def remember_repeats(roads: Any, memory: Any, stops: Any) -> int:
+    """
+    Widen the memory so that a walk cannot earn a hex twice, wherever colours allow.
+
+    Between two visits to a hex, every stop that the walk passes learns to keep it in mind.
+
+    Parameters
+    ----------
+    roads
+        Links and sheds.
+    memory
+        Changed.
+    stops
+        Stops of the walk, first to last.
+
+    Returns
+    -------
+    int
+        Hexes that the walk forgot and that the memory now holds throughout.
+    """
+    link_indptr, link_to, _, shed_indptr, shed_hex = roads
+    _, held, keep, shed_bit = memory
+    bits, learnt = _ZERO, 0
+    last = np.full(memory[0].size, -1, np.int32)
+    forgot = np.zeros(stops.size, np.bool_)
+    for place in range(stops.size):
+        if place > 0:
+            for link in range(link_indptr[stops[place - 1]], link_indptr[stops[place - 1] + 1]):
+                if link_to[link] == stops[place]:
+                    bits &= keep[link]
+        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+            forgot[place] |= bits & shed_bit[e] == _ZERO and last[shed_hex[e]] >= 0
+            bits |= shed_bit[e]
+            last[shed_hex[e]] = place
+    last[:] = -1
+    for place in range(stops.size):
+        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+            h = shed_hex[e]
+            if forgot[place] and last[h] >= 0:
+                room = True
+                for between in range(last[h] + 1, place):
+                    room &= keep_in_mind(memory, h, stops[between])
+                learnt += room
+            last[h] = place
+    if learnt:
+        for stop in range(held.shape[0]):  # a new colour changes links far from the walk
+            refresh_links(roads, memory, stop)
+    return learnt

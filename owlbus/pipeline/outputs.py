@@ -1,0 +1,273 @@
+"""Files of a run directory: plan, scorecards, timetable and feed, map and report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.errors import InfeasibleError
+from owlbus.common.progress import current_progress
+from owlbus.pipeline.study import write_study
+from owlbus.plan import plan_geojson, stops_geojson
+from owlbus.timetable import Operation, build_timetable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from owlbus.gtfs import FeedCheck, FeedInfo
+    from owlbus.pipeline.plan_run import ScoredPlan
+    from owlbus.pipeline.rundir import RunDir, RunRecord
+    from owlbus.pipeline.study import Study
+    from owlbus.plan import Plan
+    from owlbus.timetable import Timetable, TimetableReport
+
+
+CITY_ZONES = {"seoul": "Asia/Seoul"}
+"""IANA zone by name of a sample city."""
+
+GTFS_FILE = "gtfs.zip"
+
+_DEGREES_AN_HOUR = 15
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """
+    A timetable in a run directory.
+
+    Attributes
+    ----------
+    timetable, report
+        Runs of one night, times in seconds, and how they came about.
+    check
+        What the validator says of the feed.
+    """
+
+    timetable: Timetable
+    report: TimetableReport
+    check: FeedCheck
+
+
+def feed_of(study: Study) -> FeedInfo:
+    """
+    Settings of a study's feed: half a year from the Monday after its last night.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+
+    Returns
+    -------
+    FeedInfo
+        In the city's zone; without a city, in the zone of whole hours from UTC at the grid's longitude in degrees.
+    """
+    from owlbus.gtfs import FeedInfo
+
+    zone = CITY_ZONES.get(study.city.name) if study.city is not None else None
+    if zone is None:
+        hours = round(float(study.grid.lon.mean()) / _DEGREES_AN_HOUR)
+        zone = f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"
+    return FeedInfo.after(max((night for night in study.demand.nights if night is not None), default=None), zone)
+
+
+def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timetable, TimetableReport]:
+    """
+    Timetable of a plan on a study's demand.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        Routes on the study's network.
+    operation
+        Fleet in buses, headways in seconds.
+
+    Returns
+    -------
+    Timetable, TimetableReport
+        Runs of one night, and how they came about.
+
+    Raises
+    ------
+    InfeasibleError
+        If the fleet is too small for the policy headway.
+    """
+    current_progress().step("Build the timetable")
+    return build_timetable(study.network, plan, study.demand, operation)
+
+
+def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
+    """
+    Add the feed of a plan to a run directory and say what the validator finds.
+
+    The fleet is the scorecard's; where it is too small for the policy headway, the fewest buses that hold it.
+
+    Parameters
+    ----------
+    run
+        Where files gather.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard, whose buses are counted for a headway in seconds.
+
+    Returns
+    -------
+    Written
+        The timetable and the validator's findings.
+    """
+    from owlbus.gtfs import check_gtfs, write_gtfs
+
+    operation = Operation(fleet=max(1, best.card.total_buses), max_headway_s=max(3600, best.card.headway_s))
+    try:
+        timetable, report = timetable_of(study, best.plan, operation)
+    except InfeasibleError:
+        timetable, report = timetable_of(study, best.plan, replace(operation, fleet=None))
+    feed = feed_of(study)
+    path = run.stage(GTFS_FILE)
+    write_gtfs(path, study.network, timetable, feed, change_s=operation.change_s)
+    check = check_gtfs(path, feed.start_date)
+    current_progress().step(f"Feed of {timetable.n_runs} runs of {timetable.fleet} buses, {check}")
+    for line in check.lines:
+        current_progress().step(f"Feed, {line}")
+    return Written(timetable, report, check)
+
+
+def write_run(
+    run: RunDir,
+    study: Study,
+    best: ScoredPlan,
+    reference: ScoredPlan | None = None,
+    *,
+    title: str = "Night routes",
+    record: RunRecord | None = None,
+    language: str = "en",
+) -> None:
+    """
+    Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, map and report.
+
+    Parameters
+    ----------
+    run
+        Where files gather; `RunDir.publish` makes them visible.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard.
+    reference
+        A plan held against it, or None.
+    title
+        Line above the map; lengths are in metres and people per night.
+    record
+        What the run says about itself, for the report; times in seconds.
+    language
+        Of the report, ``en`` or ``ko``.
+    """
+    from owlbus.plot.maps import draw_map, write_map
+
+    current_progress().step("Write the run directory")
+    write_study(run, study)
+    write_scored(run, study, best, reference)
+    if best.plan.routes:
+        add_timetable(run, study, best)
+    city = study.city
+    figure = draw_map(
+        study.grid,
+        study.demand.presence_by_hex(),
+        study.network,
+        best.plan,
+        title=title,
+        note=map_note(study),
+        water=() if city is None or not len(city.river) else (city.river,),
+        hills=() if city is None else city.mountains,
+    )
+    write_map(run.stage("map.png"), figure)
+    write_plan_report(run, study, best, reference, record=record, language=language)
+
+
+def write_scored(run: RunDir, study: Study, best: ScoredPlan, reference: ScoredPlan | None = None) -> None:
+    """
+    Add a plan and one that it is held against to a run directory: routes, stops and scorecards.
+
+    Parameters
+    ----------
+    run
+        Where files gather.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard, trips and people a night.
+    reference
+        A plan held against it, or None.
+    """
+    headway_s = best.card.headway_s
+    run.write_bytes("plan.geojson", plan_geojson(study.network, best.plan, headway_s))
+    run.write_bytes("stops.geojson", stops_geojson(study.network, best.plan))
+    run.write_bytes("scorecard.json", best.card.to_json().encode())
+    if reference is not None:
+        run.write_bytes("reference.geojson", plan_geojson(study.network, reference.plan, headway_s))
+        run.write_bytes("reference_scorecard.json", reference.card.to_json().encode())
+
+
+def write_plan_report(
+    run: RunDir,
+    study: Study,
+    best: ScoredPlan,
+    reference: ScoredPlan | None = None,
+    *,
+    record: RunRecord | None = None,
+    sweep: Mapping[str, Any] | None = None,
+    language: str = "en",
+) -> None:
+    """
+    Add the report of a plan to a run directory.
+
+    Parameters
+    ----------
+    run
+        Where files gather.
+    study
+        Grid, demand and network.
+    best
+        The plan and its scorecard, trips and people a night.
+    reference
+        A plan held against it, or None.
+    record
+        What the run says about itself; times in seconds.
+    sweep
+        The settings that the plan is one of, as ``sweep.json`` holds them, or None.
+    language
+        ``en`` or ``ko``.
+    """
+    from owlbus.pipeline.report_content import OWN_NAME, report_content
+    from owlbus.pipeline.rundir import describe_run
+    from owlbus.report import PlanContent, write_report
+
+    told = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
+    other = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
+    content = report_content(study, told, other, {} if record is None else describe_run(record), sweep=sweep)
+    write_report(run.stage("report.html"), content, language)
+
+
+def map_note(study: Study) -> str:
+    """
+    Say under a title what is synthetic, and what the hexes show.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+
+    Returns
+    -------
+    str
+        One or two sentences; counts are people a night.
+    """
+    hours = f"{study.demand.hours[0] % 24:02d} to {(study.demand.hours[-1] + 1) % 24:02d} h"
+    if study.is_synthetic:
+        return (
+            f"SYNTHETIC demand, {hours}: drawn from known night spots and residents, calibrated to the city's 42 %. Places are approximate."
+        )
+    return f"Demand of {study.demand.n_nights} {'night' if study.demand.n_nights == 1 else 'nights'}, {hours}, from {study.demand.source}."

@@ -1,0 +1,233 @@
+"""From a study to a plan with its scorecard: a new search, or a change of a base plan."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.progress import current_progress
+from owlbus.common.text import visible
+from owlbus.search.stopping import moves_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from owlbus.pipeline.request import Request
+    from owlbus.pipeline.study import Study
+    from owlbus.plan import Plan
+    from owlbus.plan.limits import ServiceRule
+    from owlbus.score import Scorecard
+    from owlbus.search import Result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredPlan:
+    """
+    A plan with its scorecard.
+
+    Attributes
+    ----------
+    name
+        What people call the plan.
+    plan
+        The routes.
+    card
+        What the plan is worth on the study's demand; shares 0 to 1.
+    """
+
+    name: str
+    plan: Plan
+    card: Scorecard
+
+    def __post_init__(self) -> None:
+        """Show what no terminal may obey: plans are called after files."""
+        object.__setattr__(self, "name", visible(self.name))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanRun:
+    """
+    A search on a study, and what it found.
+
+    Attributes
+    ----------
+    study
+        Grid, demand and network.
+    request
+        What was asked for.
+    result
+        The search's own account.
+    best
+        The plan found, scored.
+    timings_s
+        Seconds of each stage.
+    """
+
+    study: Study
+    request: Request
+    result: Result
+    best: ScoredPlan
+    timings_s: Mapping[str, float]
+
+
+def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:
+    """
+    Search for a plan and score it.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    request
+        Routes, limits, objective and length of the search, in steps or seconds.
+    name
+        What people call the plan.
+    on_gain
+        Told the best plan whenever there is a better one; not where the request names a base.
+
+    Returns
+    -------
+    PlanRun
+        The best plan; after Ctrl-C the best one so far.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range.
+    InfeasibleError
+        If no plan keeps limits and wishes.
+    """
+    began = time.perf_counter()
+    result = _search(study, request, on_gain)
+    found = time.perf_counter()
+    best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
+    timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
+    return PlanRun(study, request, result, best, timings)
+
+
+def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | None) -> Result:
+    """Search for a plan, near another one if there is a base."""
+    from owlbus.cluster import executor
+    from owlbus.search import plan_routes
+
+    if request.base is not None:
+        return plan_near(study, request.base, request)
+    search = partial(
+        plan_routes,
+        study.network,
+        study.demand,
+        request.n_routes,
+        limits=request.limits,
+        constraints=request.constraints,
+        rule=request.rule,
+        objective=request.objective,
+        stop_when=request.stop_when,
+        seed=request.seed,
+        n_starts=request.n_starts,
+        bound_steps=request.bound_steps,
+        begin=request.begin,
+        on_gain=on_gain,
+    )
+    if request.scheduler is None:
+        return search()
+    with executor(request.scheduler) as elsewhere:
+        return search(executor=elsewhere)
+
+
+def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = 2700) -> ScoredPlan:
+    """
+    Score a plan on a study.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        Routes on the study's network.
+    name
+        What people call the plan.
+    rule
+        When a trip counts as served.
+    headway_s
+        Seconds between buses, for the fleet.
+
+    Returns
+    -------
+    ScoredPlan
+        The plan with its scorecard.
+
+    Raises
+    ------
+    DataError
+        If the plan was made for another network.
+    """
+    from owlbus.score import score_plan
+
+    current_progress().step(f"Score {name}")
+    card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, groups=study.districts)
+    return ScoredPlan(name, plan, card)
+
+
+def plan_near(study: Study, base: Plan, request: Request) -> Result:
+    """
+    Change at most so many stops of a plan for the better; terminals and required stops stay.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    base
+        The plan to change.
+    request
+        Share of stops that may change, limits, objective and steps; a limit that the base breaks may stay broken as it is.
+
+    Returns
+    -------
+    Result
+        The better plan.
+
+    Raises
+    ------
+    UsageError
+        If the search is limited by seconds.
+    InfeasibleError
+        If a required stop is on no route of the base.
+    """
+    from owlbus.evidence.improve import improve_plan
+    from owlbus.search import Objective, Problem, Result, TracePoint
+    from owlbus.search.constraints import network_name
+
+    if request.time_s is not None:
+        msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name --steps instead of --time"
+        raise UsageError(msg)
+    required = () if request.constraints is None else request.constraints.required
+    absent = [stop for stop in required if stop not in base.used_stops]
+    if absent:
+        name = network_name(study.network, absent[0])
+        msg = f"{name} is required, and no route of the base calls there; plan without --base, or see owlbus explain PLAN via {absent[0]}"
+        raise InfeasibleError(msg)
+    began = time.perf_counter()
+    problem, goal = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
+    steps = DEFAULT_STEPS if request.steps is None else request.steps
+    found = improve_plan(
+        problem, base, request.limits, (request.max_change_share,), objective=goal, keep=required, n_steps=steps, seed=request.seed
+    )[0]
+    elapsed_s, total = time.perf_counter() - began, problem.total_value(goal)
+    reached = f"the limit of {moves_text(steps)} was reached"
+    shares = [value / total for value in (problem.value(base, goal), found.value_quanta)]
+    return Result(
+        plan=found.plan,
+        objective=goal,
+        value_quanta=found.value_quanta,
+        total_quanta=total,
+        ended_by=f"{reached}, with {found.n_changed} of at most {found.n_allowed} stops changed",
+        seed=request.seed,
+        steps=steps,
+        evaluations=found.evaluations,
+        elapsed_s=elapsed_s,
+        trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
+    )

@@ -1,0 +1,216 @@
+"""The report of a run, from what is at hand while it is made, or from its directory afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.errors import DataError
+from owlbus.common.files import parse_json, rebuilding
+from owlbus.pipeline.rundir import read_run, require_unchanged
+from owlbus.pipeline.study import read_study
+from owlbus.plan import read_plan
+from owlbus.plan.limits import ServiceRule
+from owlbus.report.content import Content, PlanContent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from os import PathLike
+
+    from owlbus.evidence import Comparison
+    from owlbus.network import Network
+    from owlbus.pipeline.study import Study
+
+OWN_NAME = "this plan"
+"""What a report calls the plan that it is about."""
+
+_ABOUT = ("command", "seed", "ended_by", "objective_share", "bound_share", "settings", "inputs", "versions")
+_FAMILIES = {"by_hour": "by_hour", "by_weekday": "by_weekday", "by_group": "by_district"}
+"""Breakdowns of a scorecard, and what those of a difference are called."""
+
+_COUNTED = {"presence": "presence", "served": "trips", "direct": "trips"}
+
+
+def report_content(study: Study, best: PlanContent, reference: PlanContent | None, about: Mapping[str, Any], **more: Any) -> Content:  # noqa: ANN401 - fields of `Content`
+    """
+    Gather what a report is made of.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    best
+        The plan that the report is about; its scorecard as JSON holds it, trips and people a night.
+    reference
+        A plan that it is held against, or None.
+    about
+        What the run says about itself, as `owlbus.pipeline.rundir.describe_run` returns it.
+    **more
+        Further parts of `Content` by name; shares 0 to 1.
+
+    Returns
+    -------
+    Content
+        For `owlbus.report.report_html`.
+    """
+    told = {name: about[name] for name in _ABOUT if name in about}
+    return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, told, **more)
+
+
+def comparison_contents(study: Study, found: Comparison, document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Content]:
+    """
+    Gather what the reports of a comparison are made of.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    found
+        The plans, the first of which the others are held against.
+    document
+        As ``compare.json`` holds it; shares 0 to 1, trips and people a night.
+    about
+        What the run says about itself, as `owlbus.pipeline.rundir.describe_run` returns it.
+
+    Returns
+    -------
+    list of Content
+        One for each plan after the first.
+    """
+    from owlbus.evidence.redact import coarse_counts, shown_hexes
+    from owlbus.plot.maps import net_classes
+
+    first, *others = found.plans
+    cards = {name: coarse_counts(card.to_dict()) if found.is_coarse else card.to_dict() for name, card in found.cards.items()}
+    reference = PlanContent(first, found.plans[first], beside_first(cards[first], document["plans"][first], {}))
+    contents = []
+    for name in others:
+        card = beside_first(cards[name], document["plans"][name], document["differences"][name])
+        net = net_classes(shown_hexes(found.changes[name], study.districts))
+        told = PlanContent(name, found.plans[name], card)
+        contents.append(report_content(study, told, reference, about, comparison=document, net=net))
+    return contents
+
+
+def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Scorecard of a plan as it may stand beside that of another one which it hardly differs from.
+
+    Parameters
+    ----------
+    card
+        As ``scorecard.json`` holds it; shares 0 to 1, trips and people a night.
+    measures
+        Shares of the plan in ``compare.json``, coarse where the difference is of few people.
+    change
+        What differs, small counts None; nothing for the first plan itself.
+
+    Returns
+    -------
+    dict
+        The scorecard with the shares of `measures`, and without shares of parts whose difference is of few people.
+    """
+    shown = {**card, "transfer_share": measures["transfer_share"]}
+    for kind in _COUNTED:
+        measure = measures[kind]
+        if change.get(f"{kind}_share_change", 0) is None or measure["numerator"] != card[kind]["numerator"] is not None:
+            told = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
+            shown[kind] = {**card[kind], **told}
+    for family, name in _FAMILIES.items():
+        parts = change.get(name, {})
+        shown[family] = {label: _without_small(part, parts.get(label, {})) for label, part in card[family].items()}
+    return shown
+
+
+def _without_small(part: Mapping[str, Any], moved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a scorecard without the shares whose difference to the first plan's is not shown."""
+    hidden = [kind for kind, what in _COUNTED.items() if moved.get(f"net_{what}", 0) is None]
+    return {**part, **{kind: {**part[kind], "share": None, "numerator": None} for kind in hidden}}
+
+
+def read_contents(path: str | PathLike[str]) -> list[Content]:
+    """
+    Gather what the reports of a run are made of from its directory.
+
+    Parameters
+    ----------
+    path
+        A run directory of ``owlbus plan``, ``demo``, ``score``, ``compare`` or ``sweep``.
+
+    Returns
+    -------
+    list of Content
+        The same as when the run was made, one unless three plans or more are compared; lengths in metres, trips and people a night.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or they do not belong together.
+    """
+    folder = Path(path)
+    study = read_study(folder)
+    with rebuilding(folder, "run"):
+        return _contents_of(folder, study, read_run(folder))
+
+
+def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
+    """Gather the contents of a run by what its files hold."""
+    if about["command"] == "compare":
+        return _read_comparison(folder, study, about)
+    swept = _read_json(folder / "sweep.json") if about["command"] == "sweep" else None
+    best = _read_told(folder, study.network, OWN_NAME, "plan.geojson", "scorecard.json")
+    name = about["settings"].get("reference_name")
+    reference = None
+    if name is not None:
+        reference = _read_told(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
+    return [report_content(study, best, reference, about, sweep=swept)]
+
+
+def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
+    """Compare the plans of a run again."""
+    from owlbus.evidence import compare_plans
+
+    document = _read_json(folder / "compare.json")
+    files = {name: folder / f"plan_{place + 1}.geojson" for place, name in enumerate(document["plans"])}
+    _require_files(folder, *files.values())
+    plans = {name: read_plan(file, study.network) for name, file in files.items()}
+    first = next(iter(document["plans"].values()))
+    rule, headway_s = ServiceRule(**first["rule"]), first["headway_s"]
+    found = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, districts=study.districts)
+    return comparison_contents(study, found, document, about)
+
+
+def _read_told(folder: Path, network: Network, name: str, plan: str, card: str) -> PlanContent:
+    """Read a plan with its scorecard."""
+    _require_files(folder, folder / plan, folder / card)
+    try:
+        values = _read_json(folder / card)
+    except DataError:
+        values = {}
+    routes = read_plan(folder / plan, network)
+    if [row["name"] for row in values.get("routes", ())] != list(routes.names):
+        msg = f"{folder / card}: must be the scorecard of the {len(routes)} routes in {plan}; write the run again"
+        raise DataError(msg)
+    return PlanContent(name, routes, values)
+
+
+def _require_files(folder: Path, *files: Path) -> None:
+    """Refuse a run directory that lacks a file."""
+    for file in files:
+        if not file.is_file():
+            msg = f"{folder}: must hold {file.name}, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"
+            raise DataError(msg)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    _require_files(file.parent, file)
+    try:
+        values = parse_json(file.read_bytes())
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        msg = f"{file}: must be a JSON object, and is not; write the run again"
+        raise DataError(msg)
+    require_unchanged(file)
+    return values

@@ -1,0 +1,156 @@
+"""What a plan is asked to be: number of routes, limits, objective, length of the search."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.units import require_number
+from owlbus.plan import plan_measures
+from owlbus.plan.limits import RouteLimits, ServiceRule
+from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
+
+if TYPE_CHECKING:
+    from owlbus.pipeline.study import Study
+    from owlbus.plan import Plan
+    from owlbus.search import PlanConstraints
+    from owlbus.search.stopping import SearchLimit
+
+
+_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What a plan is asked to be.
+
+    Attributes
+    ----------
+    n_routes
+        Routes, in [1, 64].
+    limits
+        What the plan must keep.
+    rule
+        When a trip counts as served.
+    objective
+        What to maximise: ``served``, ``direct``, ``presence``, a weighted mix of these, or ``travel_time``.
+    steps
+        Moves to try; None for no such limit, or for the default where `time_s` is None too.
+    time_s
+        Seconds to search; None for no such limit.
+    seed
+        Fixes the result under a step limit.
+    n_starts
+        Independent searches that share the steps.
+    bound_steps
+        Prices to try for a proven upper bound; 0 for none.
+    target_gap_share
+        The search ends once the bound is at most this share above the plan; None for no such end.
+    constraints
+        What else the plan is to be, or None.
+    base
+        Plan that is changed a little instead of searching for a new one, or None.
+    max_change_share
+        Share of the stops of the base that may change, 0 to 1.
+    scheduler
+        Where the starts run, as `owlbus.cluster.executor` takes it; threads if None.
+    begin
+        Plan that the search goes on from, or None.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range, or the objective is none.
+    """
+
+    n_routes: int = 9
+    limits: RouteLimits = field(default_factory=RouteLimits)
+    rule: ServiceRule = field(default_factory=ServiceRule)
+    objective: str = "served"
+    steps: int | None = DEFAULT_STEPS
+    time_s: float | None = None
+    seed: int = 0
+    n_starts: int = 2
+    bound_steps: int = 0
+    target_gap_share: float | None = None
+    constraints: PlanConstraints | None = None
+    base: Plan | None = None
+    max_change_share: float = 0.1
+    scheduler: str | None = None
+    begin: Plan | None = None
+
+    def __post_init__(self) -> None:
+        """Check every number once, before any file is read."""
+        from owlbus.search.objective import Objective
+
+        Objective.parse(self.objective)
+        for name, value, low, high in (
+            ("n_routes", self.n_routes, 1, _MOST),
+            ("n_starts", self.n_starts, 1, _MOST),
+            ("seed", self.seed, 0, 2**63 - 1),
+            ("steps", self.steps, 0, 2**63 - 1),
+            ("time_s", self.time_s, 0, 1e9),
+            ("bound_steps", self.bound_steps, 0, 2**31 - 1),
+            ("target_gap_share", self.target_gap_share, 0, 1e9),
+        ):
+            if value is not None:
+                require_number(name, value, low, high)
+
+    @property
+    def stop_when(self) -> tuple[SearchLimit, ...]:
+        """Limits of the search, the default number of steps if none is set."""
+        limits: list[SearchLimit] = []
+        if self.steps is not None:
+            limits.append(MaxSteps(self.steps))
+        if self.time_s is not None:
+            limits.append(MaxSeconds(self.time_s))
+        limits = limits or [MaxSteps(DEFAULT_STEPS)]
+        return (*limits, *([] if self.target_gap_share is None else [TargetGap(self.target_gap_share)]))
+
+
+def budget_of(study: Study, plan: Plan, limits: RouteLimits) -> RouteLimits:
+    """
+    Limits that allow no more route-kilometres than a plan has.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        The plan that sets the budget.
+    limits
+        All other limits; its headway counts in seconds.
+
+    Returns
+    -------
+    RouteLimits
+        `limits` with the plan's total one-way metres.
+    """
+    return replace(limits, max_total_length_m=plan_measures(study.network, plan, limits.headway_s).total_length_m)
+
+
+def settings_of(request: Request) -> dict[str, Any]:
+    """
+    Return the settings of a search as JSON can hold them.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+
+    Returns
+    -------
+    dict
+        Names with units in them; no limit reads None.
+    """
+    values = asdict(replace(request, constraints=None, base=None, begin=None))
+    del values["constraints"], values["base"], values["begin"], values["max_change_share"], values["scheduler"]
+    if request.constraints is not None:
+        values["constraints"] = request.constraints.to_dict()
+    if request.base is not None:
+        values["base"] = {"routes": list(request.base.names), "max_change_share": request.max_change_share}
+    values["limits"] = {name: None if value == math.inf else value for name, value in values["limits"].items()}
+    return values

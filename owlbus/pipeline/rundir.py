@@ -1,0 +1,536 @@
+"""The run directory: what one run read, chose and found, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import LOCK, locked, parse_json, undisturbed
+from owlbus.common.text import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+RUN_SCHEMA_VERSION = 1
+RUN_FILE = "run.json"
+RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
+"""Working files that hold what people did: only their owner may read them."""
+
+_PART = ".owlbus-part"
+_KEPT = ".owlbus-kept"
+_OWNER_ONLY = 0o600
+_MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
+_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (str,), "objective_share": (int, float), "bound_share": (int, float)}
+_OF_INPUT: dict[str, tuple[type, ...]] = {"name": (str,), "bytes": (int, type(None)), "sha256": (str, type(None))}
+_LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """
+    What a run says about itself in ``run.json``.
+
+    Attributes
+    ----------
+    command
+        The verb that made the run, such as ``plan``.
+    settings
+        Every setting that shaped the result, by name; values that JSON can hold.
+    seed
+        Seed of the search, or None where nothing is drawn.
+    inputs
+        Files that were read; each is stored with its bytes and SHA-256.
+    ended_by
+        Why the search ended, as `owlbus.search.Result` tells it, or None.
+    timings_s
+        Seconds of each stage, by name; the only part of a run that two equal runs may differ in.
+    objective_share, bound_share
+        Objective of the plan and a proven upper bound on it, 0 to 1; None where there is none.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    seed: int | None = None
+    inputs: tuple[str, ...] = ()
+    ended_by: str | None = None
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    objective_share: float | None = None
+    bound_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunDir:
+    """
+    A run directory under construction: files gather out of sight and appear together at `publish`.
+
+    Attributes
+    ----------
+    path
+        The directory that the files will appear in.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "run"
+    >>> with open_run_dir(target) as run:
+    ...     run.write_bytes("scorecard.json", b"{}")
+    ...     run.publish(RunRecord("score", settings={}))
+    >>> sorted(read_run(target)["outputs"])
+    ['scorecard.json']
+    """
+
+    path: Path
+
+    def stage(self, name: str) -> Path:
+        """
+        Path to write the file `name` to, until `publish` moves it into place.
+
+        Parameters
+        ----------
+        name
+            Plain file name.
+
+        Returns
+        -------
+        Path
+            A file in a folder that only the owner can enter.
+        """
+        return self.path / _PART / name
+
+    def keep(self) -> Path:
+        """
+        Folder for what a run that is stopped goes on from; `publish` removes it, since all is done then.
+
+        Returns
+        -------
+        Path
+            A folder that only the owner can enter, made where it is absent.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be made, or somebody else made it.
+        """
+        return _own_dir(self.path / _KEPT)
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """
+        Add a file with this content.
+
+        Parameters
+        ----------
+        name
+            Plain file name.
+        data
+            Its bytes.
+        """
+        self.stage(name).write_bytes(data)
+
+    def write_json(self, name: str, value: object) -> None:
+        """
+        Add a JSON file, the same bytes for the same value.
+
+        Parameters
+        ----------
+        name
+            Plain file name.
+        value
+            What JSON can hold; NaN is refused.
+        """
+        self.write_bytes(name, to_json_bytes(value))
+
+    def publish(self, record: RunRecord) -> None:
+        """
+        Move every file into place, `run.json` last, and remove what an earlier run left and this one did not write.
+
+        All of them are on disk before the first one moves, and no signal but ``kill -9`` comes between the moves. A file is replaced in
+        one step: a reader sees the old or the new one, never half of one. A link of the same name is replaced, not followed. ``run.json``
+        holds the SHA-256 of the others, so that a run cut short in here shows.
+
+        Parameters
+        ----------
+        record
+            What the run says about itself.
+
+        Raises
+        ------
+        UsageError
+            If a folder has the name of a file that is to come; nothing is moved then.
+        """
+        part = self.path / _PART
+        names = sorted(file.name for file in part.iterdir())
+        stale = {name: digest for name, digest in _outputs_of(self.path).items() if name not in names}
+        self.write_json(RUN_FILE, describe_run(record, {name: _sha256(part / name) for name in names}))
+        for name in [*names, RUN_FILE]:
+            (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
+            _sync(part / name)
+            if (self.path / name).is_dir() and not (self.path / name).is_symlink():
+                msg = f"--out must leave room for {name}, but {self.path / name} is a folder; move it away or choose another folder"
+                raise UsageError(msg)
+        with undisturbed():
+            for name in [*names, RUN_FILE]:
+                (part / name).replace(self.path / name)
+            for name, digest in stale.items():
+                _remove_own(self.path / name, digest)
+            shutil.rmtree(self.path / _KEPT, ignore_errors=True)
+
+
+@contextmanager
+def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
+    """
+    Open a run directory for writing; leaving the block without `publish` leaves nothing behind.
+
+    The directory is made if it is absent, and taken over if it is empty or holds an earlier run. Files of the user in it stay.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Yields
+    ------
+    RunDir
+        Where the files are gathered.
+
+    Raises
+    ------
+    UsageError
+        If the directory cannot be written, holds files but no run, or is being written by another run.
+    """
+    target = Path(path)
+    made = _make_dir(target)
+    try:
+        _refuse_foreign(target)
+        with _held(target):
+            shutil.rmtree(target / _PART, ignore_errors=True)
+            _part_dir(target)
+            try:
+                yield RunDir(target)
+            finally:
+                shutil.rmtree(target / _PART, ignore_errors=True)
+                with suppress(OSError):
+                    (target / _KEPT).rmdir()  # where nothing was kept
+    finally:
+        _remove_empty(made)
+
+
+def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """
+    Read what a run directory says about itself.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Returns
+    -------
+    dict
+        Content of its ``run.json``; lengths of time are in seconds, sizes in bytes.
+
+    Raises
+    ------
+    DataError
+        If it holds no readable ``run.json`` of this schema version.
+    """
+    file = Path(path) / RUN_FILE
+    try:
+        found = parse_json(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {path}"
+        raise DataError(msg) from None
+    except ValueError:
+        msg = f"{file}: must be JSON, and is not; write the run again"
+        raise DataError(msg) from None
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != RUN_SCHEMA_VERSION:
+        msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
+        raise DataError(msg)
+    for name, kind in _MEMBERS.items():
+        if not isinstance(found.get(name, kind()), kind):
+            msg = f"{file}: {name} must be a {kind.__name__}, got {type(found[name]).__name__}; write the run again"
+            raise DataError(msg)
+    for name, kinds in _MAY_BE_ABSENT.items():
+        if not isinstance(found.get(name), (*kinds, type(None))):
+            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(found[name]).__name__}; write the run again"
+            raise DataError(msg)
+    strange = [row for row, entry in enumerate(found.get("inputs", ())) if not _is_input(entry)]
+    if strange:
+        which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
+        msg = f"{file}: inputs must be files with name, bytes and sha256, {which}; write the run again"
+        raise DataError(msg)
+    whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | found
+    foreign = [name for name, digest in whole["outputs"].items() if not (_is_plain(name) and isinstance(digest, str))]
+    if foreign:
+        msg = f"{file}: outputs must be plain file names with a SHA-256 each, got {foreign[0]!r} ({len(foreign)} such); write the run again"
+        raise DataError(msg)
+    return whole
+
+
+def check_run(path: str | os.PathLike[str]) -> list[str]:
+    """
+    Files of a run directory that are not what its ``run.json`` says.
+
+    Parameters
+    ----------
+    path
+        The directory.
+
+    Returns
+    -------
+    list of str
+        One sentence per file that is missing or changed; empty if all is well.
+    """
+    broken = []
+    for name, digest in read_run(path)["outputs"].items():
+        file = Path(path) / name
+        if not file.is_file():
+            broken.append(f"{name} is missing")
+        elif _sha256(file) != digest:
+            broken.append(f"{name} has changed since {RUN_FILE} was written")
+    return broken
+
+
+def require_unchanged(file: str | os.PathLike[str]) -> None:
+    """
+    Refuse a file of a run directory that is not what its ``run.json`` says; a folder without one says nothing.
+
+    Parameters
+    ----------
+    file
+        The file.
+
+    Raises
+    ------
+    DataError
+        If its SHA-256 is another one, or ``run.json`` cannot be read.
+    """
+    target = Path(file)
+    if not (target.parent / RUN_FILE).is_file():
+        return
+    digest = read_run(target.parent)["outputs"].get(target.name)
+    if digest is not None and digest != _sha256(target):
+        msg = f"{target}: has changed since {RUN_FILE} was written; write the run again"
+        raise DataError(msg)
+
+
+def to_json_bytes(value: object) -> bytes:
+    r"""
+    JSON as people can read it, the same bytes for the same value.
+
+    Parameters
+    ----------
+    value
+        What JSON can hold; NaN is refused.
+
+    Returns
+    -------
+    bytes
+        UTF-8, keys in the order given, a line feed at the end.
+
+    Examples
+    --------
+    >>> to_json_bytes({"routes": 9})
+    b'{\n  "routes": 9\n}\n'
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return (escaped(text) + "\n").encode()
+
+
+def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """
+    Content of ``run.json``.
+
+    Parameters
+    ----------
+    record
+        What the run says about itself.
+    outputs
+        SHA-256 of each file that it wrote; none by default.
+
+    Returns
+    -------
+    dict
+        Lengths of time are in seconds, sizes in bytes.
+    """
+    outputs = outputs or {}
+    return {
+        "schema_version": RUN_SCHEMA_VERSION,
+        "command": record.command,
+        "seed": record.seed,
+        "ended_by": record.ended_by,
+        "objective_share": record.objective_share,
+        "bound_share": record.bound_share,
+        "settings": dict(record.settings),
+        "inputs": [_describe_input(name) for name in record.inputs],
+        "outputs": dict(outputs),
+        "restricted": sorted(RESTRICTED_FILES & outputs.keys()),
+        "versions": _versions(),
+        "timings_s": {name: round(seconds, 3) for name, seconds in record.timings_s.items()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of owlbus, Python and the libraries that shape results."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in ("owlbus", *_LIBRARIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _describe_input(name: str) -> dict[str, Any]:
+    """Name, bytes and SHA-256 of an input; a stream has neither."""
+    file = Path(name)
+    if not file.is_file():
+        return {"name": name, "bytes": None, "sha256": None}
+    about = file.stat()
+    return {"name": name, "bytes": about.st_size, "sha256": _sha256_of_input(file, about.st_size, about.st_mtime_ns)}
+
+
+@lru_cache(maxsize=1024)
+def _sha256_of_input(file: Path, size: int, changed_ns: int) -> str:
+    """SHA-256 of an input; one that may be large is read once, though a report and ``run.json`` both name it."""
+    del size, changed_ns
+    return _sha256(file)
+
+
+def _sha256(file: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _outputs_of(target: Path) -> dict[str, str]:
+    """Plain names and SHA-256 of the files that an earlier run in `target` wrote."""
+    if not (target / RUN_FILE).is_file():
+        return {}
+    try:
+        outputs: dict[str, str] = read_run(target)["outputs"]
+    except DataError:
+        return {}
+    return outputs
+
+
+def _remove_own(file: Path, digest: str) -> None:
+    """Remove a file that an earlier run wrote and nobody changed since; what somebody put in its place stays."""
+    if file.is_file() and not file.is_symlink() and _sha256(file) == digest:
+        file.unlink()
+
+
+def _is_input(entry: object) -> bool:
+    """Whether a value describes a file that was read."""
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kinds) for name, kinds in _OF_INPUT.items())
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name stays in its folder."""
+    return name not in {"", ".", ".."} and not set(name) & {"/", "\\", "\0"}
+
+
+def _make_dir(target: Path) -> list[Path]:
+    """Make `target` and its parents; return those that were made, deepest first."""
+    absent = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _remove_empty(absent)
+        raise _unwritable(target, error) from None
+    return absent
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that a run made and left empty."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def _part_dir(target: Path) -> None:
+    """Make the folder that files gather in."""
+    try:
+        (target / _PART).mkdir(mode=0o700)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+
+
+def _unwritable(target: Path, error: OSError) -> UsageError:
+    """Error for an output folder that cannot be written."""
+    return UsageError(f"--out must be a folder that can be written, got {target} ({error.strerror}); choose another folder")
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Refuse a folder with files in it that no run wrote."""
+    if (target / RUN_FILE).is_file():
+        problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
+    else:
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _KEPT, LOCK})
+        problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
+    if problem:
+        msg = f"--out must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
+        raise UsageError(msg)
+
+
+def _is_record(file: Path) -> bool:
+    """Tell whether a ``run.json`` is one that a run wrote."""
+    try:
+        found = parse_json(file.read_bytes())
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()
+
+
+def _own_dir(path: Path) -> Path:
+    """Make a folder for its owner alone, or take the one that is there if it is such a folder."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+        msg = f"--resume must go on from a folder of one's own, and {path} is none; remove it and run again"
+        raise UsageError(msg)
+    path.chmod(0o700)
+    return path
+
+
+@contextmanager
+def _held(target: Path) -> Iterator[None]:
+    """Hold the folder, refused as one that cannot be written where it is so."""
+    hold = locked(target)
+    try:
+        hold.__enter__()
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    with ExitStack() as stack:
+        stack.push(hold)
+        yield
+
+
+def _umask() -> int:
+    """Return the mask that new files are made with, in permission bits."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync(file: Path) -> None:
+    """Ask the system to put a file on disk before its name changes."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())

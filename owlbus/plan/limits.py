@@ -1,0 +1,116 @@
+"""What a trip accepts and what routes may be, as values: the service rule and the route limits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from owlbus.common.units import HOUR_S, require_number
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRule:
+    """
+    When a trip counts as served: both ends in walk sheds and a ride that is not too long.
+
+    A trip is served if its ride, plus `transfer_s` per transfer, takes at most
+    ``detour_factor * direct drive + detour_s`` seconds, boundary included.
+
+    Attributes
+    ----------
+    detour_factor
+        Allowed ride over direct drive, dimensionless.
+    detour_s
+        Seconds allowed on top.
+    transfer_s
+        Seconds that one transfer costs.
+    max_transfers
+        0 or 1.
+    unserved_s
+        What a trip without a journey counts in the mean travel time, seconds; a slower journey counts as none.
+
+    Raises
+    ------
+    UsageError
+        If a number is negative, `max_transfers` is neither 0 nor 1, or `unserved_s` is no whole number >= 1.
+
+    Examples
+    --------
+    >>> ServiceRule(detour_factor=1.5, max_transfers=0).detour_s
+    600
+    >>> ServiceRule(max_transfers=2)
+    Traceback (most recent call last):
+    owlbus.common.errors.UsageError: max_transfers must lie in [0, 1], got 2
+    """
+
+    detour_factor: float = 2.0
+    detour_s: int = 600
+    transfer_s: int = 300
+    max_transfers: int = 1
+    unserved_s: int = 7200
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        require_number("detour_factor", self.detour_factor, 0)
+        require_number("detour_s", self.detour_s, 0)
+        require_number("transfer_s", self.transfer_s, 0)
+        require_number("max_transfers", self.max_transfers, 0, 1)
+        require_number("unserved_s", self.unserved_s, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLimits:
+    """
+    What a plan must keep; every bound is included.
+
+    Attributes
+    ----------
+    max_length_m
+        One-way metres of a route, the longer of both directions.
+    min_length_m
+        One-way metres of a route, the shorter of both directions.
+    max_ride_s
+        One-way seconds of a route, the longer of both directions.
+    max_circuity
+        Route metres over the shortest way between its terminals, dimensionless, >= 1.
+    max_stops, min_stops
+        Stops on a route.
+    max_total_length_m
+        One-way metres of all routes together, the longer direction of each.
+    max_buses
+        Buses that all routes together may need at `headway_s`.
+    headway_s
+        Seconds between buses, for the fleet: a route needs ``ceil(cycle_s / headway_s)`` buses.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range.
+
+    Examples
+    --------
+    >>> RouteLimits(max_buses=45, max_length_m=30_000).headway_s
+    2700
+    """
+
+    max_length_m: float = 45_000
+    min_length_m: float = 0
+    max_ride_s: float = 4 * HOUR_S
+    max_circuity: float = 1.6
+    max_stops: int = 200
+    min_stops: int = 2
+    max_total_length_m: float = math.inf
+    max_buses: float = math.inf
+    headway_s: int = 2_700
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        require_number("max_length_m", self.max_length_m, 1)
+        require_number("min_length_m", self.min_length_m, 0, self.max_length_m)
+        require_number("max_ride_s", self.max_ride_s, 1)
+        require_number("max_circuity", self.max_circuity, 1)
+        require_number("max_stops", self.max_stops, 2)
+        require_number("min_stops", self.min_stops, 2, self.max_stops)
+        require_number("max_total_length_m", self.max_total_length_m, 1)
+        require_number("max_buses", self.max_buses, 1)
+        require_number("headway_s", self.headway_s, 60)

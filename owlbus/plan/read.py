@@ -1,0 +1,270 @@
+"""Plans from files: owlbus' own GeoJSON, anybody's lines, and tables of way-points."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import json
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.errors import DataError
+from owlbus.common.files import parse_json, unpack_gzip
+from owlbus.plan.measures import route_links
+from owlbus.plan.routes import Plan, Route
+from owlbus.records.text_lines import split_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
+
+    from numpy.typing import NDArray
+
+    from owlbus.network import Network
+
+MAX_SNAP_M = 1_500.0
+"""Metres within which a way-point is moved to the nearest stop; beyond, the plan is refused."""
+
+_NAME_COLUMNS = ("route", "line")
+_NEEDED_COLUMNS = ("sequence", "lon", "lat")
+_FIRST_DIRECTIONS = frozenset({"0", "0.0", ""})
+_NAME_KEYS = ("name", "route", "line", "ref")
+_MAX_LON, _MAX_LAT = 180.0, 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Way-points of one route as (lon, lat) in order, and stop indices where the file names them."""
+
+    name: str
+    points: list[tuple[float, float]]
+    stops: list[int] | None = None
+
+
+def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M) -> Plan:
+    """
+    Read a plan from GeoJSON or from a table of way-points.
+
+    GeoJSON: a FeatureCollection of LineStrings. Where its member `network` is the network's fingerprint, the property `stops`
+    is taken as it is; else the positions in its property `stop_lonlat` are way-points, or the coordinates where it has none.
+    Table: CSV, or CSV.gz, with the columns `route` or `line`, `sequence`, `lon`, `lat`; where there is a column `direction`,
+    rows with 0 are used and the others left out, and further columns are ignored. Way-points are moved to the nearest stop
+    and joined by the quickest ways of the network, so a given plan may pass a stop twice.
+
+    Parameters
+    ----------
+    path
+        ``.geojson``, ``.json``, ``.csv`` or ``.csv.gz``.
+    network
+        Where the plan is to run.
+    max_snap_m
+        Metres that a way-point may lie from the nearest stop, boundary included.
+
+    Returns
+    -------
+    Plan
+        Routes in the file's order.
+
+    Raises
+    ------
+    DataError
+        If the file is absent, broken or empty, a way-point lies too far from every stop, or no way joins two of them.
+    """
+    source = Path(path)
+    if not source.is_file():
+        msg = f"{source}: no such file; name a plan as .geojson, .csv or .csv.gz"
+        raise DataError(msg)
+    text = _text(source)
+    try:
+        if text.lstrip()[:1] == "{":
+            own, lines = _geojson_lines(text)
+        else:
+            own, lines = "", _table_lines(text)
+        if own == network.fingerprint and all(line.stops is not None for line in lines):
+            return _indexed_plan(network, lines)
+        return _snapped_plan(network, [(line.name, line.points) for line in lines], max_snap_m)
+    except DataError as error:
+        msg = f"{source.name}: {error}"
+        raise DataError(msg) from None
+    except csv.Error as error:
+        msg = f"{source.name}: is no readable table of way-points ({error}); write the file again"
+        raise DataError(msg) from None
+
+
+def plan_of_waypoints(network: Network, waypoints: Mapping[str, Sequence[tuple[float, float]]], *, max_snap_m: float = MAX_SNAP_M) -> Plan:
+    """
+    Plan through way-points, each moved to its nearest stop and joined by the quickest ways.
+
+    Neighbouring way-points that share a nearest stop become one.
+
+    Parameters
+    ----------
+    network
+        Where the plan is to run.
+    waypoints
+        By route name, (lon, lat) pairs in riding order, at least two.
+    max_snap_m
+        Metres that a way-point may lie from the nearest stop, boundary included.
+
+    Returns
+    -------
+    Plan
+        Routes in the mapping's order.
+
+    Raises
+    ------
+    DataError
+        If a way-point lies too far from every stop, a route has fewer than two stops, or no way joins two way-points.
+    """
+    return _snapped_plan(network, waypoints.items(), max_snap_m)
+
+
+def _snapped_plan(network: Network, ways: Iterable[tuple[str, Sequence[tuple[float, float]]]], max_snap_m: float) -> Plan:
+    """Plan through named rows of way-points; names that repeat are refused, not merged."""
+    routes = tuple(_joined(network, name, np.asarray(points, dtype=np.float64), max_snap_m) for name, points in ways)
+    return Plan(routes, network.fingerprint)
+
+
+def _joined(network: Network, name: str, points: NDArray[np.float64], max_snap_m: float) -> Route:
+    """Route through the stops nearest to way-points, shape (n, 2)."""
+    nearest, metres = network.nearest_stops(points[:, 0], points[:, 1])
+    far = np.flatnonzero(~(np.asarray(metres) <= max_snap_m))
+    if far.size:
+        lon, lat = points[far[0]]
+        msg = (
+            f"route {name!r}: way-point {far[0] + 1} ({lon:.5f}, {lat:.5f}) lies {np.asarray(metres)[far[0]]:.0f} m from the nearest stop, "
+            f"allowed are {max_snap_m:g} m ({far.size} of {len(points)} way-points); put longitude first, or allow more (--max-snap)"
+        )
+        raise DataError(msg)
+    halts = np.asarray(nearest, dtype=np.int64)
+    halts = halts[np.concatenate([[True], halts[1:] != halts[:-1]])]
+    if len(halts) == 1:
+        msg = f"route {name!r}: all {len(points)} way-points share the stop {halts[0]}; a route needs at least two stops"
+        raise DataError(msg)
+    stops: list[int] = [int(halts[0])]
+    for start, end in zip(halts[:-1].tolist(), halts[1:].tolist(), strict=True):
+        way = np.asarray(network.shortest_path(start, end)).tolist()
+        if not way or way[-1] != end:
+            msg = f"route {name!r}: no way leads from stop {start} to stop {end}; both must lie in one connected network"
+            raise DataError(msg)
+        stops += way[1:]
+    return Route(stops, name)
+
+
+def _indexed_plan(network: Network, lines: Iterable[_Line]) -> Plan:
+    """Plan by stop indices, every link checked."""
+    plan = Plan(tuple(Route(line.stops or [], line.name) for line in lines), network.fingerprint)
+    for route in plan:
+        route_links(network, route.stops, route.name)
+    return plan
+
+
+def _text(source: Path) -> str:
+    """Text of a file, unpacked where it is gzip."""
+    data = source.read_bytes()
+    try:
+        if data[:2] == b"\x1f\x8b":
+            data = unpack_gzip(data, source.name)
+        return data.decode("utf-8-sig")
+    except (EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
+        msg = f"{source.name}: a plan must be UTF-8 text, plain or as whole gzip, got {type(error).__name__}; write the file again"
+        raise DataError(msg) from None
+
+
+def _geojson_lines(text: str) -> tuple[str, list[_Line]]:
+    """Fingerprint that a FeatureCollection carries (or nothing) and its lines."""
+    try:
+        found = parse_json(text)
+    except json.JSONDecodeError as error:
+        msg = f"not valid JSON in line {error.lineno}, column {error.colno}: {error.msg}; write the file again"
+        raise DataError(msg) from None
+    except ValueError as error:
+        msg = f"not valid JSON: {error}; write the file again"
+        raise DataError(msg) from None
+    features = found.get("features") if isinstance(found, dict) and found.get("type") == "FeatureCollection" else None
+    if not isinstance(features, list) or not features:
+        msg = "a plan in GeoJSON must be a FeatureCollection with at least one LineString; this file holds none"
+        raise DataError(msg)
+    return str(found.get("network", "")), [_geojson_line(feature, row) for row, feature in enumerate(features)]
+
+
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """Return a JSON object, empty where there is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """Line of one feature, its geometry checked."""
+    parts = _object(feature)
+    properties, geometry = _object(parts.get("properties")), _object(parts.get("geometry"))
+    name = next((str(properties[key]) for key in _NAME_KEYS if properties.get(key) not in (None, "")), f"route {row + 1}")
+    try:
+        positions = properties.get("stop_lonlat") or geometry["coordinates"]
+        points = [(float(position[0]), float(position[1])) for position in positions]
+    except (LookupError, TypeError, ValueError, OverflowError):
+        points = []
+    if geometry.get("type") != "LineString" or not points:
+        msg = f"route {name!r} must be a LineString of [lon, lat] positions, got {geometry.get('type')} in feature {row + 1}"
+        raise DataError(msg)
+    for at, (lon, lat) in enumerate(points):
+        _require_position(lon, lat, f"route {name!r}, position {at + 1}")
+    stops = properties.get("stops")
+    known = isinstance(stops, list) and all(isinstance(stop, int) for stop in stops)
+    return _Line(name, points, stops if known else None)
+
+
+def _table_lines(text: str) -> list[_Line]:
+    """Lines of a way-point table, routes in order of first appearance."""
+    rows = csv.DictReader(split_lines(text), restval="")
+    names = [name.strip() for name in rows.fieldnames or ()]
+    rows.fieldnames = names
+    route_column = _route_column(names)
+    ways: dict[str, list[tuple[float, tuple[float, float]]]] = {}
+    for number, row in enumerate(rows, start=2):
+        if row.get("direction", "").strip() in _FIRST_DIRECTIONS:
+            sequence, lon, lat = (_number(row[column], column, number) for column in _NEEDED_COLUMNS)
+            _require_position(lon, lat, f"line {number}")
+            ways.setdefault(row[route_column].strip(), []).append((sequence, (lon, lat)))
+    if not ways:
+        msg = "a plan needs at least one route; the table holds no way-point of direction 0"
+        raise DataError(msg)
+    return [_Line(name, [point for _, point in sorted(way, key=lambda entry: entry[0])]) for name, way in ways.items()]
+
+
+def _route_column(names: Sequence[str]) -> str:
+    """Column that names the route, once all needed columns are there."""
+    if not names:
+        msg = f"the file is empty; a way-point table needs the columns {_NAME_COLUMNS[0]}, {', '.join(_NEEDED_COLUMNS)}"
+        raise DataError(msg)
+    found = next((column for column in _NAME_COLUMNS if column in names), None)
+    missing = [*([] if found else [_NAME_COLUMNS[0]]), *(column for column in _NEEDED_COLUMNS if column not in names)]
+    if missing:
+        near = difflib.get_close_matches(missing[0], names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"the table has {', '.join(names)}"
+        msg = f"a way-point table needs the column {missing[0]!r} ({len(missing)} missing); {hint}"
+        raise DataError(msg)
+    return found or _NAME_COLUMNS[0]
+
+
+def _number(text: str | None, column: str, line: int) -> float:
+    """Finite number of a field."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        msg = f"{column} must be a finite number, got {text!r} on line {line}; mend the line"
+        raise DataError(msg)
+    return value
+
+
+def _require_position(lon: float, lat: float, place: str) -> None:
+    """Refuse what no longitude and latitude can be, NaN included."""
+    if not (abs(lon) <= _MAX_LON and abs(lat) <= _MAX_LAT):
+        msg = f"a position must be longitude in [-180, 180], latitude in [-90, 90], got ({lon:g}, {lat:g}) at {place}; put longitude first"
+        raise DataError(msg)

@@ -1,0 +1,248 @@
+"""Diagrams: riders along a route, coverage by number of routes, and the string lines of a timetable."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.errors import DataError, UsageError
+from owlbus.common.units import HOUR_S
+from owlbus.plot.basemap import new_axes, plain
+from owlbus.plot.style import GREY, INK, ROUTE_COLOURS, route_style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from owlbus.network import Network
+    from owlbus.score import Scorecard
+    from owlbus.timetable import Timetable
+
+_DAY_HOURS = 24
+_TICK_GAP_SHARE = 0.045
+_MARKERS = "os^Dv"
+
+
+def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_COUNT, ax: Axes | None = None) -> Axes:
+    """
+    Draw riders a night between the stops of a route: upwards in the order of its stops, downwards against it.
+
+    Segments whose riders are not shown, because they are few, stay empty.
+
+    Parameters
+    ----------
+    card
+        Scorecard of the plan.
+    route
+        Name of the route; the one with the fullest segment by default.
+    min_count
+        Riders a night below which a count is hidden.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    Axes
+        Place along the route, and riders a night.
+
+    Raises
+    ------
+    UsageError
+        If the scorecard has no such route.
+    """
+    names = [row.name for row in card.routes]
+    chosen = route or max(card.routes, key=lambda row: row.max_load_trips).name if names else route
+    if chosen not in names:
+        msg = f"route must be one of {', '.join(names) or 'none'}, got {chosen!r}"
+        raise UsageError(msg)
+    rows = [row for row in card.to_dict(min_count)["segments"] if row["route"] == chosen]
+    axes = new_axes(ax, 7.0, 3.2)
+    colour = route_style(names.index(chosen))[0]
+    for side, sign, tint in (("ahead_trips", 1, 0.0), ("back_trips", -1, 0.45)):
+        values = [sign * (row[side] or 0.0) for row in rows]
+        axes.bar([row["place"] + 0.5 for row in rows], values, width=0.92, color=_tinted(colour, tint))
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.set_xlim(0, max(len(rows), 1))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
+    plain(axes)
+    axes.set_xlabel("segment, counted from the first stop")
+    axes.set_ylabel("riders a night\n← back      ahead →")
+    axes.set_title(f"{_plain_text(chosen)}: riders along the route", loc="left", fontsize=11)
+    return axes
+
+
+def sweep(
+    n_routes: ArrayLike,
+    shares: Mapping[str, ArrayLike],
+    *,
+    bounds: ArrayLike | None = None,
+    city_share: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """
+    Draw how coverage grows with the number of routes.
+
+    Parameters
+    ----------
+    n_routes
+        Numbers of routes, shape (n,), ascending.
+    shares
+        By label, such as ``trips served``: shares 0 to 1, shape (n,).
+    bounds
+        Proven upper bounds, 0 to 1, shape (n,); none by default.
+    city_share
+        A share to hold them against, 0 to 1; none by default.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    Axes
+        Number of routes, and percent.
+
+    Raises
+    ------
+    DataError
+        If a curve has not one share per number of routes, or a share lies outside [0, 1].
+    """
+    from matplotlib import patheffects as effects
+
+    numbers = np.asarray(n_routes)
+    axes = new_axes(ax, 7.0, 4.0)
+    curves: dict[str, Any] = dict(shares) | ({} if bounds is None else {"proven bound": bounds})
+    for k, (label, values) in enumerate(curves.items()):
+        curve = _require_shares(label, values, numbers.size)
+        is_bound = label == "proven bound"
+        style: dict[str, Any] = {"color": GREY, "linestyle": "--"} if is_bound else {"color": ROUTE_COLOURS[k], "marker": _MARKERS[k % 5]}
+        axes.plot(numbers, 100 * curve, linewidth=2, markersize=5, label=label, **style)
+        axes.annotate(
+            label, (numbers[-1], 100 * curve[-1]), (7, 0), textcoords="offset points", va="center", fontsize=9, color=style["color"]
+        )
+    if city_share is not None:
+        axes.axhline(100 * city_share, color=INK, linewidth=1, linestyle=":")
+        axes.annotate(
+            f"{100 * city_share:.0f} %, as the city states it",
+            (numbers[0], 100 * city_share),
+            (0, 4),
+            textcoords="offset points",
+            fontsize=8.5,
+            path_effects=[effects.withStroke(linewidth=3, foreground="white")],
+            zorder=6,
+        )
+    plain(axes)
+    axes.margins(x=0.02)
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(numbers)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
+    axes.set_xlabel("routes")
+    axes.set_ylabel("share of the demand")
+    return axes
+
+
+def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | None = None, ax: Axes | None = None) -> Axes:
+    """
+    Draw the string lines of a route: every run as a line over time and place.
+
+    Parameters
+    ----------
+    timetable
+        Runs of the night.
+    route
+        Index of the route in the plan, or its name.
+    network
+        The plan's network, for the names of stops; none by default.
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    Axes
+        Time of the night in hours, and kilometres from the first stop.
+
+    Raises
+    ------
+    UsageError
+        If the plan has no such route.
+    """
+    k = _place_of(timetable, route)
+    name = timetable.plan.routes[k].name
+    axes = new_axes(ax, 8.0, 4.4)
+    colour = route_style(k)[0]
+    ahead, back = timetable.directions[2 * k], timetable.directions[2 * k + 1]
+    for row, way, at_m, dashes, label in (
+        (2 * k, ahead, ahead.at_m, "-", "ahead"),
+        (2 * k + 1, back, ahead.at_m[::-1], "--", "back"),
+    ):
+        clock_s = np.column_stack([way.arrive_s, way.depart_s]).ravel()
+        place_km = np.repeat(at_m, 2) / 1000
+        for run, start_s in enumerate(timetable.starts_s(row).tolist()):
+            hours = (start_s + clock_s) / HOUR_S
+            axes.plot(hours, place_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
+    plain(axes)
+    axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.8)
+    axes.xaxis.set_major_locator(_clock_ticks())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{int(value) % _DAY_HOURS:02d}:{round(value % 1 * 60):02d}")
+    axes.set_xlabel("time of the night")
+    axes.set_ylabel("km from the first stop")
+    if network is not None:
+        _name_stops(axes, network, ahead.stops.tolist(), (ahead.at_m / 1000).tolist())
+    axes.set_title(f"{_plain_text(name)}: runs of a night", loc="left", fontsize=11)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize=8.5)
+    return axes
+
+
+def _require_shares(label: str, values: ArrayLike, size: int) -> Any:  # noqa: ANN401 - an array of floats
+    """Return a curve as an array, if it has one share per number of routes."""
+    curve = np.asarray(values, dtype=np.float64)
+    if curve.shape != (size,) or not ((curve >= 0) & (curve <= 1)).all():
+        msg = f"{label} must hold {size} shares in [0, 1], one per number of routes, got shape {curve.shape} and {curve.tolist()[:3]}"
+        raise DataError(msg)
+    return curve
+
+
+def _place_of(timetable: Timetable, route: int | str) -> int:
+    """Index of a route by index or name."""
+    names = timetable.plan.names
+    if isinstance(route, str) and route in names:
+        return names.index(route)
+    if isinstance(route, int) and 0 <= route < len(names):
+        return route
+    msg = f"route must be an index in [0, {len(names)}) or one of {', '.join(names)}, got {route!r}"
+    raise UsageError(msg)
+
+
+def _name_stops(axes: Axes, network: Network, stops: list[int], at_km: list[float]) -> None:
+    """Write names of stops beside their kilometres, as many as fit."""
+    kept = [0]
+    gap_km = at_km[-1] * _TICK_GAP_SHARE
+    kept += [k for k in range(1, len(stops) - 1) if at_km[k] - at_km[kept[-1]] >= gap_km and at_km[-1] - at_km[k] >= gap_km]
+    thinned = [kept[0]]
+    for a, b in pairwise([*kept, len(stops) - 1]):
+        if at_km[b] - at_km[thinned[-1]] >= gap_km or a == b:
+            thinned.append(b)
+    axes.set_yticks([at_km[k] for k in thinned], [_plain_text(network.stop_names[stops[k]]) for k in thinned])
+    axes.set_ylabel("stops, by distance")
+
+
+def _clock_ticks() -> Any:  # noqa: ANN401 - matplotlib's type
+    """Return marks of the clock, so few that their labels lie apart: every half hour, hour or two of a night."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(nbins=9, steps=[1, 2, 5, 10])
+
+
+def _tinted(colour: str, tint: float) -> tuple[float, ...]:
+    """Colour mixed with white, 0 to 1: paler, yet no line behind it shows."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(part + (1 - part) * tint for part in to_rgb(colour))
+
+
+def _plain_text(name: str) -> str:
+    """Name that matplotlib draws as it stands, dollar signs included."""
+    return name.replace("$", r"\$")

@@ -1,0 +1,235 @@
+"""Rules that a record must keep, and the rows that break them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.common.units import DAY_S, TRIP_UNITS, quantise
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.reading import Batch
+
+
+REJECT = "reject"
+
+NO_TRIP = "no trip"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """
+    One rule that records are held to.
+
+    Attributes
+    ----------
+    code
+        What the kernel writes for a row that breaks it, 1 to 255; a row is given the first rule it breaks, by code.
+    name
+        Short name, as in `rejected.parquet`.
+    sentence
+        What its rows do, to follow a number of rows.
+    effect
+        ``reject``: the row counts nowhere. ``no trip``: the person is counted as present, the trip is not.
+    way_out
+        What to do about it.
+    """
+
+    code: int
+    name: str
+    sentence: str
+    effect: str
+    way_out: str
+
+
+TIME = Rule(1, "time missing", "have no readable time", REJECT, "write times as 2013-03-02 01:10:00 or as HH:MM:SS")
+
+POSITION = Rule(2, "position missing", "have no position", REJECT, "check the two columns of the position, and name them with --map")
+
+SWAPPED = Rule(3, "looks swapped", "lie in the study area only with lon and lat swapped", REJECT, "swap the two columns with --map")
+
+OUTSIDE = Rule(4, "outside the area", "lie outside the study area", REJECT, "widen the outline, or leave it out to derive one")
+
+WINDOW = Rule(5, "outside the window", "fall outside the night window", REJECT, "widen it with --window, such as --window 22-07")
+
+COUNT = Rule(6, "count unusable", "have a count that is not above 0 and at most 1000000", REJECT, "give whole or decimal numbers of trips")
+
+ENDS_EARLY = Rule(7, "ends before it begins", "end before they begin", REJECT, "write times after midnight as 24:00:00 and up")
+
+TOO_FAST = Rule(8, "too fast", "are faster than 150 km/h in a straight line", REJECT, "check times and positions of both ends")
+
+TWIN = Rule(
+    9,
+    "repeats a row",
+    "repeat an earlier ride of the file to the second and in both positions",
+    REJECT,
+    "drop rows that were written twice",
+)
+
+NO_GOAL = Rule(
+    16, "no goal", "have no home or drop-off position", NO_TRIP, "a trip needs both ends: check those two columns, and name them with --map"
+)
+
+GOAL_SWAPPED = Rule(
+    17,
+    "goal looks swapped",
+    "have a home or drop-off in the study area only with lon and lat swapped",
+    NO_TRIP,
+    "swap the two columns with --map",
+)
+
+GOAL_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-off outside the study area", NO_TRIP, "widen the outline")
+
+SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, "take smaller hexes with --radius if most do")
+
+RULES = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, TWIN, NO_GOAL, GOAL_SWAPPED, GOAL_OUTSIDE, SAME_HEX)
+
+BY_CODE = {rule.code: rule for rule in RULES}
+
+FIRST_KEPT = NO_GOAL.code
+"""Rows with code 0 or from here on are counted as presence."""
+
+MAX_SPEED_KMH = 150.0
+"""Fastest straight-line speed that a taxi ride may have, in km/h."""
+
+MAX_COUNT = 1_000_000
+"""Most trips that one row may stand for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """
+    What became of each row of a batch.
+
+    Attributes
+    ----------
+    rule
+        Code of the first rule that the row breaks, shape (n,), uint8; 0 is a trip.
+    night
+        Days since 1970 of the night's evening, shape (n,), int32; 0 without a date. This and what follows may be empty, if not wanted.
+    hour
+        Service hour, shape (n,), int32.
+    here, there
+        Hex of each end, shape (n,), int32; negative where there is none.
+    """
+
+    rule: NDArray[np.uint8]
+    night: NDArray[np.int32]
+    hour: NDArray[np.int32]
+    here: NDArray[np.int32]
+    there: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, n_rows: int, n_placed: int) -> Verdict:
+        """Return a verdict on `n_rows` rows that is yet to be written; `n_placed` is 0 where night, hour and hexes are not wanted."""
+        return cls(np.zeros(n_rows, dtype=np.uint8), *(np.zeros(n_placed, dtype=np.int32) for _ in range(4)))
+
+    @property
+    def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int32], ...]:
+        """Arrays as `owlbus.kernels.count_records.tally_rows` fills them."""
+        return self.rule, self.night, self.hour, self.here, self.there
+
+    @property
+    def is_rejected(self) -> NDArray[np.bool_]:
+        """Rows that count nowhere, shape (n,)."""
+        return np.asarray((self.rule > 0) & (self.rule < FIRST_KEPT))
+
+    @property
+    def is_trip(self) -> NDArray[np.bool_]:
+        """Rows that are a trip, shape (n,)."""
+        return np.asarray(self.rule == 0)
+
+
+def units_of(count: NDArray[np.float64]) -> NDArray[np.int64]:
+    """
+    Counts in whole units of 1/1024 trip.
+
+    Parameters
+    ----------
+    count
+        Trips that each row stands for, shape (n,).
+
+    Returns
+    -------
+    ndarray of int64
+        Shape (n,); -1 where a count is missing, not above 0, or larger than `MAX_COUNT`.
+    """
+    with np.errstate(over="ignore"):
+        trips = quantise(count)
+    usable = (trips > 0) & (trips <= MAX_COUNT)
+    return np.where(usable, np.where(usable, trips, 0) * TRIP_UNITS, -1).astype(np.int64)
+
+
+def explained_hexes(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
+    """
+    Hex of each point, or why there is none; for grids that have no tables to look points up in.
+
+    Parameters
+    ----------
+    grid
+        The hexes.
+    lon, lat
+        Degrees, shape (n,).
+
+    Returns
+    -------
+    ndarray of int32
+        Shape (n,); -1 outside, -2 outside unless lon and lat are swapped, -3 no position.
+    """
+    hexes = np.asarray(grid.lonlat_to_hex(lon, lat))
+    missed = np.flatnonzero(hexes < 0)
+    if missed.size:
+        x, y = lon[missed], lat[missed]
+        swapped = np.asarray(grid.lonlat_to_hex(y, x)) >= 0
+        hexes = hexes.copy()
+        hexes[missed] = np.where(np.isfinite(x) & np.isfinite(y), np.where(swapped, -2, -1), -3)
+    return hexes
+
+
+def detail(rule: Rule, batch: Batch, row: int, grid: HexGrid) -> str:
+    """
+    Figures that show why a row breaks a rule, without its position.
+
+    Parameters
+    ----------
+    rule
+        The rule.
+    batch
+        The batch that holds the row.
+    row
+        Row of the batch, from 0.
+    grid
+        Hexes of the study area.
+
+    Returns
+    -------
+    str
+        Such as ``85800 s > 600 s`` or ``12 km away``; empty for most rules.
+    """
+    from owlbus.kernels.count_records import straight_line_m
+
+    if rule is OUTSIDE:
+        return _how_far(grid, float(batch.lon[row]), float(batch.lat[row]))
+    if rule not in {ENDS_EARLY, TOO_FAST}:
+        return ""
+    start, end = (int(column[row]) % DAY_S for column in (batch.start_s, batch.end_s))
+    if rule is ENDS_EARLY:
+        return f"{start} s > {end} s"
+    place = [float(column[row]) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
+    return f"{straight_line_m(*place) / 1000:.0f} km in {(end - start) % DAY_S} s"
+
+
+def _how_far(grid: HexGrid, lon: float, lat: float) -> str:
+    """Return how far a point lies from the nearest hex, in classes of a decimal digit, so that it gives no position away."""
+    from owlbus.kernels.count_records import straight_line_m
+
+    if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004 - degrees
+        return "not on Earth"
+    nearest = int(np.argmin(np.hypot((grid.lon - lon) * np.cos(np.radians(lat)), grid.lat - lat)))
+    metres = straight_line_m(lon, lat, float(grid.lon[nearest]), float(grid.lat[nearest])) - grid.radius_m
+    return f"{metres / 1000:.0f} km away" if metres >= 1000 else "less than 1 km away"  # noqa: PLR2004 - metres of a km

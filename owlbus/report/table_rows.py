@@ -1,0 +1,220 @@
+"""Rows of the page's tables and tiles, as text in the reader's language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from owlbus.report.svg_charts import Curve, line_chart
+from owlbus.report.unserved import known_places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from markupsafe import Markup
+
+    from owlbus.report.content import Content
+    from owlbus.report.translations import Translations
+
+PARTS = {"hour": "by_hour", "weekday": "by_weekday", "group": "by_group"}
+"""Breakdowns of a scorecard by the name that the page gives them."""
+
+_COUNTS = ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
+_KM_M = 1000
+
+
+def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
+    """
+    Key figures beside the share of people, one tile each.
+
+    Parameters
+    ----------
+    content
+        What the report is made of.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of dict
+        Value, label, note, and the reference's value beside it; shares in percent, lengths in km, times in minutes.
+    """
+    card = content.best.card
+    other = None if content.reference is None else content.reference.card
+    name = "" if content.reference is None else words.name(content.reference.name)
+
+    def tile(key: str, read: Callable[[Mapping[str, Any]], str], note: str = "") -> dict[str, str]:
+        beside = "" if other is None else words("key.beside", name=name, value=read(other))
+        return {"key": key, "value": read(card), "label": words(f"key.{key}"), "note": note, "beside": beside}
+
+    served_note = "key.served.note" if card["rule"]["max_transfers"] else "key.served.note0"
+    found = [
+        tile(
+            "served", lambda c: words.percent(c["served"]["share"]), words(served_note, trips=words.number(card["served"]["denominator"]))
+        ),
+        tile("direct", lambda c: words.percent(c["direct"]["share"])),
+        tile("buses", lambda c: words.number(c["total_buses"]), words("key.buses.note", headway=f"{card['headway_s'] / 60:g}")),
+        tile("length", lambda c: words.unit("km", c["total_length_m"] / _KM_M)),
+        tile("ride", lambda c: words.unit("min", c["mean_ride_s"] / 60)),
+    ]
+    return found + _bound_tile(content.about, words)
+
+
+def _bound_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
+    """Value of the plan over its proven bound, where one is known; the gap is by how much the bound exceeds it."""
+    found, bound = about.get("objective_share"), about.get("bound_share")
+    if found is None or not bound:
+        return []
+    note = words("key.bound.note", value=words.percent(found), bound=words.percent(bound), gap=words.gap(found, bound))
+    return [{"key": "bound", "value": words.percent(found / bound), "label": words("key.bound"), "note": note, "beside": ""}]
+
+
+def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
+    """
+    Rows of the route table.
+
+    Parameters
+    ----------
+    content
+        What the report is made of.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of dict
+        Name, ends, and cells in the order of the table's head: km, minutes, headway in minutes, buses, stops, riders a night.
+    """
+    best = content.best
+    rows = []
+    for route, row in zip(best.plan, best.card["routes"], strict=True):
+        ends = [_place(content, words, stop) for stop in route.stops[[0, -1]].tolist()]
+        cells = [f"{row['length_m'] / _KM_M:.1f}", f"{row['ride_s'] / 60:.0f}", words.unit("min", best.card["headway_s"] / 60)]
+        cells += [str(row["buses"]), str(row["n_stops"]), *(words.number(row[name]) for name in _COUNTS)]
+        rows.append({"name": route.name, "ends": ends, "cells": cells})
+    return rows
+
+
+def _place(content: Content, words: Translations, stop: int) -> str:
+    """Return what a stop is called: by the known place near it, else by its district where its own name says nothing."""
+    network = content.network
+    own, at = network.stop_names[stop], int(network.stop_hex[stop])
+    near = known_places(content, words).near(network, stop)
+    if not near and content.districts is not None and at >= 0 and network.source == "lattice":
+        near = words.name(str(content.districts[at]))
+    return f"{near} ({own})" if near and near != own else own
+
+
+def part_rows(card: Mapping[str, Any], part: str, words: Translations) -> list[list[str]]:
+    """
+    Coverage of the parts of a demand.
+
+    Parameters
+    ----------
+    card
+        Scorecard as JSON holds it.
+    part
+        One of `PARTS`.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of list of str
+        Label, people a night, percent within the walk, trips a night, percent served, percent served without a change.
+    """
+    readers: dict[str, Callable[[str], str]] = {"hour": words.hour, "weekday": words.day, "group": words.name}
+    label = readers[part]
+    parts: Mapping[str, Any] = card[PARTS[part]]
+    return [
+        [
+            label(name),
+            words.number(row["presence"]["denominator"]),
+            words.percent(row["presence"]["share"]),
+            words.number(row["served"]["denominator"]),
+            *(words.percent(row[kind]["share"]) for kind in ("served", "direct")),
+        ]
+        for name, row in parts.items()
+    ]
+
+
+def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup | str]]:
+    """
+    Curves of coverage by hour.
+
+    Parameters
+    ----------
+    content
+        What the report is made of.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of dict
+        Title and SVG of each; percent over hours.
+    """
+    told = [content.best] if content.reference is None else [content.best, content.reference]
+    hours = list(content.best.card["by_hour"])
+    charts: list[dict[str, Markup | str]] = []
+    for kind in ("presence", "served"):
+        curves = [Curve(words.name(one.name), tuple(row[kind]["share"] for row in one.card["by_hour"].values())) for one in told]
+        title = words(f"curves.{kind}")
+        charts.append({"title": title, "svg": line_chart(title, hours, curves, words.table["percent"])})
+    return charts
+
+
+def setting_rows(settings: Mapping[str, Any], words: Translations, prefix: str = "") -> list[tuple[str, str]]:
+    """
+    Settings by dotted name, folders left out of file names.
+
+    Parameters
+    ----------
+    settings
+        As ``run.json`` holds them; values carry their unit in the name.
+    words
+        The reader's language.
+    prefix
+        What stands before each name.
+
+    Returns
+    -------
+    list of tuple of str
+        Name and value.
+    """
+    rows: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            rows += setting_rows(value, words, f"{prefix}{name}.")
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            shown = ", ".join(_file_name(str(one)) for one in values if one is not None and one != {})
+            rows.append((prefix + name, shown or words("data.none")))
+    return rows
+
+
+def _file_name(path: str) -> str:
+    """Last part of a path; a page that is passed on shows no folders."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in path or "\\" in path else path
+
+
+def input_rows(about: Mapping[str, Any], words: Translations) -> list[tuple[str, str, str]]:
+    """
+    Files that were read.
+
+    Parameters
+    ----------
+    about
+        As ``run.json`` holds it.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of tuple of str
+        Name without folders, bytes, SHA-256.
+    """
+    none = words("data.none")
+    return [
+        (_file_name(entry["name"]), none if entry["bytes"] is None else f"{entry['bytes']:,}", entry["sha256"] or none)
+        for entry in about.get("inputs", ())
+    ]

@@ -1,0 +1,152 @@
+"""Words and numbers of a page in the reader's language."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.errors import UsageError
+from owlbus.common.units import hour_label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LANGUAGES = ("en", "ko")
+"""Languages that a report can be written in."""
+
+NO_BREAK = "\u00a0"
+"""Space that no line ends at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Translations:
+    """
+    Sentences of a page, and how numbers read in them.
+
+    Attributes
+    ----------
+    language
+        One of `LANGUAGES`.
+    table
+        Sentences by key; ``names``, ``places``, ``days`` and ``js`` are tables themselves.
+    """
+
+    language: str
+    table: Mapping[str, Any]
+
+    def __call__(self, key: str, **values: object) -> str:
+        """
+        Sentence of a key with values filled in.
+
+        Parameters
+        ----------
+        key
+            Such as ``map.title``.
+        **values
+            What stands in braces: text, or numbers as they shall read.
+
+        Returns
+        -------
+        str
+            Plain text; the page escapes it.
+
+        Examples
+        --------
+        >>> read_translations("en")("title.city", n=9, city="Seoul")
+        '9 night-bus routes for Seoul'
+        """
+        text: str = self.table[key].replace(" %", NO_BREAK + "%")
+        return text.format(**values) if values else text
+
+    def name(self, given: str) -> str:
+        """Return what readers call a city, district or plan that the data name `given`."""
+        return str(self.table["names"].get(given, given))
+
+    def place(self, given: str) -> str:
+        """Return what readers call a place of the city that the data name `given`."""
+        return str(self.table["places"].get(given, given))
+
+    def day(self, given: str) -> str:
+        """Return the weekday whose short English name is `given`."""
+        return str(self.table["days"].get(given, given))
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        """Return a count, or that it is not shown: `value` with so many `digits` after the point."""
+        return self("key.hidden") if value is None else f"{value:,.{digits}f}"
+
+    def tens(self, value: float | None) -> str:
+        """Return a count to the nearest ten, `value`, or that it is not shown."""
+        return self("compare.hidden") if value is None else f"{round(value, -1):,.0f}"
+
+    def signed(self, value: float, digits: int = 0) -> str:
+        """Return a change of a count or of percent, `value`, with its sign and so many `digits` after the point."""
+        text = f"{abs(value):,.{digits}f}"
+        if not any(digit in "123456789" for digit in text):
+            return text
+        return ("+" if value > 0 else "\u2212") + text  # the minus sign
+
+    def unit(self, name: str, value: float) -> str:
+        """Return a whole `value` with its unit `name`, km, m or min."""
+        return self(f"key.{name}").format(f"{value:,.0f}").replace(" ", NO_BREAK)
+
+    def percent(self, share: float | None, digits: int = 1) -> str:
+        """Return a `share`, 0 to 1, as a percent with so many `digits` after the point, or that it is not shown."""
+        if share is None:
+            return self("key.hidden")
+        return self("percent").format(f"{100 * share:.{digits}f}")
+
+    def gap(self, found: float, bound: float) -> str:
+        """Return by how much a proven `bound` exceeds what was `found`, shares 0 to 1, as a percent of the latter."""
+        return self("gap.endless") if found <= 0 else self.percent(max(0.0, bound / found - 1))
+
+    def hour(self, label: str) -> str:
+        """Return the hour of the clock that begins at `label`, two digits, as a span."""
+        return self("hour", start=label, end=f"{(int(label) + 1) % 24:02d}")
+
+    def hours(self, hours: tuple[int, ...]) -> str:
+        """Return the span from the first of `hours` to the end of the last."""
+        return self("hours", start=hour_label(hours[0]), end=hour_label(hours[-1] + 1))
+
+
+def read_translations(language: str = "en") -> Translations:
+    """
+    Read the words of a language.
+
+    Parameters
+    ----------
+    language
+        One of `LANGUAGES`.
+
+    Returns
+    -------
+    Translations
+        For a page.
+
+    Raises
+    ------
+    UsageError
+        If there is no such language.
+    """
+    if language not in LANGUAGES:
+        msg = f"language must be one of {', '.join(LANGUAGES)}, got {language!r}"
+        raise UsageError(msg)
+    return Translations(language, json.loads(read_asset(f"{language}.json")))
+
+
+def read_asset(name: str) -> str:
+    """
+    Read a text file that comes with the package.
+
+    Parameters
+    ----------
+    name
+        File name; its bytes are UTF-8.
+
+    Returns
+    -------
+    str
+        Its text.
+    """
+    return resources.files("owlbus.report").joinpath("assets", name).read_text(encoding="utf-8")

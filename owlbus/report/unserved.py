@@ -1,0 +1,92 @@
+"""Busy places that the plan of a report leaves out, each with the cheapest change that would serve it, and names of places."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from owlbus.evidence.evaluator import PlanEvaluator
+from owlbus.evidence.stop_names import StopNames
+from owlbus.evidence.unserved_places import missing_places
+from owlbus.plan.limits import RouteLimits, ServiceRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from owlbus.evidence.unserved_places import MissingPlace
+    from owlbus.report.content import Content
+    from owlbus.report.translations import Translations
+
+_MOST = 10
+_KM_M = 1000
+_BUDGET = ("max_total_length_m", "max_buses")
+"""Limits of a plan as a whole: the table says what a change would cost, whether or not the budget allows it."""
+
+
+def missing_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
+    """
+    Busiest places beyond the walk, with what it would take to serve them.
+
+    Parameters
+    ----------
+    content
+        What the report is made of.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of dict
+        Place; cells as text: district, people and trips a night in tens, the change, net trips in tens, one-way km and buses.
+    """
+    if not content.best.plan.routes or content.demand.total_presence <= 0:
+        return []
+    card = content.best.card
+    evaluator = PlanEvaluator.build(content.network, content.demand, ServiceRule(**card["rule"]), content.districts)
+    limits = _limits(content.about.get("settings", {}).get("limits", {}), card["headway_s"])
+    found = missing_places(evaluator, content.best.plan, known_places(content, words), limits, n_places=_MOST)
+    return [_row(place, words) for place in found]
+
+
+def known_places(content: Content, words: Translations) -> StopNames:
+    """
+    Places of the city that stops are named by.
+
+    Parameters
+    ----------
+    content
+        What the report is made of.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    StopNames
+        Positions lon/lat in degrees; none without a city.
+    """
+    if content.city is None:
+        return StopNames()
+    spots = content.city.night_spots
+    return StopNames([words.place(name) for name in spots.names], spots.lon, spots.lat)
+
+
+def _limits(given: Mapping[str, Any], headway_s: int) -> RouteLimits:
+    """What each route must keep, budgets of the whole plan left out."""
+    known = {field.name for field in fields(RouteLimits)} - {*_BUDGET, "headway_s"}
+    return RouteLimits(**{name: value for name, value in given.items() if name in known and value is not None}, headway_s=headway_s)
+
+
+def _row(place: MissingPlace, words: Translations) -> dict[str, Any]:
+    """One place as text."""
+    shown = place.to_dict()
+    cells = [words.tens(shown["presence"]), words.tens(shown["unserved_trips"])]
+    if place.change is None or shown["difference"] is None:
+        return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": words("missing.nochange"), "cost": []}
+    cost, net = shown["difference"]["cost"], shown["difference"]["whole"]["net_trips"]
+    took = [
+        words("compare.hidden") if net is None else words.signed(round(net, -1)),
+        words.signed(cost["length_m"] / _KM_M, 1),
+        words.signed(cost["buses"]),
+    ]
+    change = words("missing.by", route=", ".join(shown["routes"]))
+    return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": change, "cost": took}

@@ -1,0 +1,162 @@
+"""City files from plain tables: what a sample city's GeoJSON is built from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from os import PathLike
+
+    Row = dict[str, str]
+    Feature = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CityFacts:
+    """
+    What the tables do not say about a city.
+
+    Attributes
+    ----------
+    name
+        Short name, also the folder's.
+    title
+        Name as people read it.
+    routes
+        File name for the routes that ran.
+    n_hexes
+        Hexes of the preset grid.
+    radius_m
+        Circumradius of its hexes in metres.
+    """
+
+    name: str = "seoul"
+    title: str = "Seoul, 2013"
+    routes: str = "routes_2013.geojson"
+    n_hexes: int = 1252
+    radius_m: float = 500.0
+
+
+def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: CityFacts | None = None) -> Path:
+    """
+    Write a city's GeoJSON files from its tables.
+
+    Tables (CSV, lon before lat, degrees): ``outline`` (closed ring), ``districts`` (district, residents_thousand),
+    ``night_spots`` (place, weight), ``han_river`` or ``river`` (centreline), ``bridges``, ``mountains`` (name, radius_m) and
+    ``routes_2013`` or ``routes`` (route, sequence).
+
+    Parameters
+    ----------
+    source
+        Folder of the tables.
+    out
+        Folder to write to; it is made where it is absent.
+    facts
+        Name and preset of the city; Seoul's by default.
+
+    Returns
+    -------
+    Path
+        The folder written, which `read_city` reads.
+
+    Raises
+    ------
+    DataError
+        If a table is absent or a field is no number.
+    """
+    about = facts or CityFacts()
+    tables, root = Path(source), Path(out)
+    files = {f"{name}.geojson": _collection(note, features) for name, note, features in _layers(tables)}
+    files[about.routes] = _collection(
+        "Way-points of the routes that ran, one direction, approximate.", _routes(_rows(tables, "routes_2013", "routes"))
+    )
+    files["city.json"] = json.dumps(
+        {"name": about.name, "title": about.title, "n_hexes": about.n_hexes, "radius_m": about.radius_m, "routes": about.routes}, indent=2
+    )
+    root.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (root / name).write_text(text + "\n", encoding="utf-8", newline="\n")
+    return root
+
+
+def _layers(tables: Path) -> Iterator[tuple[str, str, list[Feature]]]:
+    """File name, note and features of every layer but the routes."""
+    outline = [_lonlat(row) for row in _rows(tables, "outline")]
+    yield "outline", "Generalised outline, rounded to about 300 m.", [_feature("Polygon", [outline], {})]
+    yield "districts", "District centroids with residents, rounded.", _points(tables, "districts", _district)
+    yield "night_spots", "Places busy between 00:00 and 05:00 with relative activity.", _points(tables, "night_spots", _spot)
+    river = [_lonlat(row) for row in _rows(tables, "river", "han_river")]
+    yield "river", "Centreline of the river.", [_feature("LineString", river, {})]
+    yield "bridges", "Points where a bus can cross the river.", _points(tables, "bridges", lambda _: {})
+    yield "mountains", "Centres of discs that hold almost nobody and no through road.", _points(tables, "mountains", _mountain)
+
+
+def _points(tables: Path, name: str, properties: Any) -> list[Feature]:  # noqa: ANN401 - a function of a row
+    """Point features of a table."""
+    return [_feature("Point", _lonlat(row), properties(row)) for row in _rows(tables, name)]
+
+
+def _district(row: Row) -> dict[str, Any]:
+    """Name and residents of a district."""
+    return {"district": row["district"], "residents": round(_number(row, "residents_thousand") * 1000)}
+
+
+def _spot(row: Row) -> dict[str, Any]:
+    """Name and relative activity of a night spot."""
+    return {"place": row["place"], "weight": _number(row, "weight")}
+
+
+def _mountain(row: Row) -> dict[str, Any]:
+    """Name and radius of a mountain."""
+    return {"name": row["name"], "radius_m": _number(row, "radius_m")}
+
+
+def _routes(rows: Iterable[Row]) -> list[Feature]:
+    """LineString per route, way-points by sequence, routes as they first appear."""
+    ways: dict[str, list[tuple[float, list[float]]]] = {}
+    for row in rows:
+        ways.setdefault(row["route"], []).append((_number(row, "sequence"), _lonlat(row)))
+    return [_feature("LineString", [point for _, point in sorted(way)], {"name": name}) for name, way in ways.items()]
+
+
+def _rows(tables: Path, *names: str) -> list[Row]:
+    """Rows of the first table that exists under one of the names."""
+    path = next((found for name in names if (found := tables / f"{name}.csv").is_file()), None)
+    if path is None:
+        msg = f"{tables}: a city needs the table {names[0]}.csv"
+        raise DataError(msg)
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _lonlat(row: Row) -> list[float]:
+    """Position of a row."""
+    return [_number(row, "lon"), _number(row, "lat")]
+
+
+def _number(row: Row, column: str) -> float:
+    """Field as a number."""
+    try:
+        return float(row[column])
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{column} must be a number, got {row.get(column)!r} in {dict(row)}"
+        raise DataError(msg) from error
+
+
+def _feature(kind: str, coordinates: Any, properties: dict[str, Any]) -> Feature:  # noqa: ANN401 - nesting differs by kind
+    """GeoJSON feature."""
+    return {"type": "Feature", "properties": properties, "geometry": {"type": kind, "coordinates": coordinates}}
+
+
+def _collection(note: str, features: list[Feature]) -> str:
+    """GeoJSON text, a feature per line."""
+    head = json.dumps({"type": "FeatureCollection", "note": note}, ensure_ascii=False)
+    lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
+    return f'{head[:-1]}, "features": [\n{lines}\n]}}'

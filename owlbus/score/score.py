@@ -1,0 +1,260 @@
+"""From a plan and a demand to a scorecard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.common.errors import DataError
+from owlbus.common.units import TRIP_UNITS, hour_label
+from owlbus.plan import Plan, plan_measures
+from owlbus.plan.limits import RouteLimits, ServiceRule
+from owlbus.score.card import (
+    Coverage,
+    Measure,
+    RouteScore,
+    Scorecard,
+    Segment,
+)
+from owlbus.score.intervals import share_interval
+from owlbus.search.objective import Objective
+from owlbus.search.problem import Problem, reached_hexes
+from owlbus.search.travel_time_objective import mean_travel_s
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+    from owlbus.plan.measures import PlanMeasures
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def score_plan(
+    network: Network,
+    demand: Demand,
+    plan: Plan,
+    *,
+    rule: ServiceRule | None = None,
+    headway_s: int = RouteLimits().headway_s,
+    groups: ArrayLike | None = None,
+    sources: Mapping[str, Demand] | None = None,
+) -> Scorecard:
+    """
+    Measure a plan on a demand.
+
+    A trip counts as served as `ServiceRule` says, with the arithmetic that the search uses: both agree to the last bit.
+
+    Parameters
+    ----------
+    network
+        Stop network that the plan's stops belong to.
+    demand
+        Trips and people on the network's grid.
+    plan
+        Any plan on this network; its routes may pass a stop twice.
+    rule
+        When a trip counts as served; the defaults of `ServiceRule` if None.
+    headway_s
+        Seconds between buses, for the fleet.
+    groups
+        Label of each hex, shape (H,), such as its district; coverage is given for trips that start in each.
+    sources
+        Demand by source, such as calls and taxi apart, to be scored too.
+
+    Returns
+    -------
+    Scorecard
+        All measures that need no timetable.
+
+    Raises
+    ------
+    DataError
+        If demand, plan and network do not belong together.
+    """
+    problem = Problem.build(network, demand, rule)
+    covered = _Covered(problem, plan)
+    whole = covered.coverage(demand, intervals=True)
+    loads = _loads(problem, plan)
+    measures = plan_measures(network, plan, headway_s)
+    served_units = max(1, int(loads[4][0]))
+    return Scorecard(
+        coverage=whole,
+        hexes_share=float(covered.reached.mean()),
+        transfer_share=float(loads[4][3]) / served_units,
+        mean_ride_s=float(loads[4][1]) / served_units,
+        mean_walk_m=float(loads[4][2]) / served_units,
+        mean_travel_s=mean_travel_s(problem, plan),
+        mean_circuity=_mean_circuity(measures),
+        overlap_share=_overlap_share(network, plan),
+        total_length_m=measures.total_length_m,
+        total_buses=measures.total_buses,
+        routes=_route_scores(problem, plan, measures, loads),
+        segments=_segments(plan, loads),
+        rule=problem.rule,
+        headway_s=headway_s,
+        walk_m=float(network.walk_m),
+        walk_rule=network.walk_rule,
+        n_nights=demand.n_nights,
+        by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.hours},
+        by_weekday=_by_weekday(covered, demand),
+        by_group=_by_group(covered, demand, groups),
+        by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
+    )
+
+
+class _Covered:
+    """What a plan reaches and serves, as masks over hexes and pairs of hexes."""
+
+    def __init__(self, problem: Problem, plan: Plan) -> None:
+        direct_s, best_s = problem.rides(plan)
+        self._row_of = problem.row_of
+        self._served = best_s <= problem.limit_s
+        self._direct = direct_s <= problem.limit_s
+        self.reached = reached_hexes(problem.network, plan)
+
+    def served(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Whether trips between hexes are served, shape (P,)."""
+        return self._among(self._served, origin, destination)
+
+    def direct(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Whether trips between hexes are served without a transfer, shape (P,)."""
+        return self._among(self._direct, origin, destination)
+
+    def _among(self, mask: NDArray[np.bool_], origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Look pairs of hexes up; a hex without a stop in reach is served by nothing."""
+        rows, columns = self._row_of[origin], self._row_of[destination]
+        return (rows >= 0) & (columns >= 0) & mask[rows, columns]
+
+    def coverage(self, demand: Demand, *, intervals: bool = False) -> Coverage:
+        """Coverage of a demand: means per night, with 90 % intervals over nights if asked for."""
+        pairs = demand.od()
+        people = demand.presence_by_hex()
+        found = {
+            "presence": (people[self.reached].sum(), people.sum()),
+            "served": (pairs.trips[self.served(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
+            "direct": (pairs.trips[self.direct(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
+        }
+        ranges = self._intervals(demand) if intervals else {}
+        return Coverage(**{name: Measure(float(num), float(den), *ranges.get(name, ())) for name, (num, den) in found.items()})
+
+    def _intervals(self, demand: Demand) -> dict[str, tuple[float | None, float | None]]:
+        """90 % intervals of the shares over nights."""
+        n = demand.n_nights
+        people = np.bincount(demand.presence_night, demand.presence, n)
+        near = self.reached[demand.presence_hex]
+        trips = np.bincount(demand.night, demand.trips, n)
+        ranges = {
+            "presence": share_interval(np.bincount(demand.presence_night[near], demand.presence[near], n), people),
+        }
+        for name, find in (("served", self.served), ("direct", self.direct)):
+            inside = find(demand.origin, demand.destination)
+            ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)
+        return ranges
+
+
+def _mean_circuity(measures: PlanMeasures) -> float:
+    """Mean over routes whose terminals differ; 0 if there is none."""
+    finite = measures.circuity[np.isfinite(measures.circuity)]
+    return float(finite.mean()) if finite.size else 0.0
+
+
+def _by_weekday(covered: _Covered, demand: Demand) -> dict[str, Coverage]:
+    """Coverage by weekday of the night's evening; empty if nights carry no date."""
+    if any(night is None for night in demand.nights):
+        return {}
+    present = sorted({night.weekday() for night in demand.nights if night is not None})
+    return {_WEEKDAYS[day]: covered.coverage(demand.slice(weekdays=[day])) for day in present}
+
+
+def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> dict[str, Coverage]:
+    """Coverage of people in, and trips from, the hexes of each group."""
+    if groups is None:
+        return {}
+    labels = np.asarray(groups)
+    if labels.shape != (demand.n_hexes,):
+        msg = f"groups must name each of {demand.n_hexes} hexes once, got shape {labels.shape}"
+        raise DataError(msg)
+    pairs = demand.od()
+    people = demand.presence_by_hex()
+    starts = labels[pairs.origin]
+    served, direct = (find(pairs.origin, pairs.destination) for find in (covered.served, covered.direct))
+    parts = {}
+    for label in np.unique(labels):
+        here, begins = labels == label, starts == label
+        trips = float(pairs.trips[begins].sum())
+        parts[str(label)] = Coverage(
+            presence=Measure(float(people[here & covered.reached].sum()), float(people[here].sum())),
+            served=Measure(float(pairs.trips[begins & served].sum()), trips),
+            direct=Measure(float(pairs.trips[begins & direct].sum()), trips),
+        )
+    return parts
+
+
+def _loads(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], ...]:
+    """Riders by segment, route and stop; see `owlbus.kernels.assignment.assign_rides`."""
+    from owlbus.kernels.assignment import assign_rides
+
+    result: tuple[NDArray[np.int64], ...] = assign_rides(
+        problem.graph,
+        problem.pad(plan),
+        problem.network.shed_walk_m,
+        problem.demand_arrays,
+        float(problem.rule.transfer_s),
+        problem.rule.max_transfers,
+    )
+    return result
+
+
+def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: tuple[NDArray[np.int64], ...]) -> tuple[RouteScore, ...]:
+    """One row per route; what only it serves is the plan's value less the value without it."""
+    goals = (Objective(trips=1, presence=0), Objective(trips=0, presence=1))
+    whole = [problem.value(plan, goal) for goal in goals]
+    rows = []
+    for k, route in enumerate(plan.routes):
+        rest = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
+        only = [value - problem.value(rest, goal) for value, goal in zip(whole, goals, strict=True)]
+        rows.append(
+            RouteScore(
+                name=route.name,
+                n_stops=int(measures.n_stops[k]),
+                length_m=int(measures.longer_length_m[k]),
+                ride_s=int(measures.longer_ride_s[k]),
+                cycle_s=int(measures.cycle_s[k]),
+                circuity=float(min(measures.circuity[k], 1e6)),
+                buses=int(measures.buses[k]),
+                boardings_trips=loads[2][k, 0] / TRIP_UNITS,
+                transfers_trips=loads[2][k, 1] / TRIP_UNITS,
+                max_load_trips=max(loads[0][k].max(), loads[1][k].max()) / TRIP_UNITS,
+                only_served_trips=only[0] / TRIP_UNITS,
+                only_presence=only[1] / TRIP_UNITS,
+            )
+        )
+    return tuple(rows)
+
+
+def _segments(plan: Plan, loads: tuple[NDArray[np.int64], ...]) -> tuple[Segment, ...]:
+    """Riders on every segment of every route."""
+    return tuple(
+        Segment(route.name, place, loads[0][k, place] / TRIP_UNITS, loads[1][k, place] / TRIP_UNITS)
+        for k, route in enumerate(plan.routes)
+        for place in range(route.n_stops - 1)
+    )
+
+
+def _overlap_share(network: Network, plan: Plan) -> float:
+    """Route metres, both directions alike, that some other route runs along too, of all route metres."""
+    users: dict[tuple[int, int], set[int]] = {}
+    runs: list[tuple[tuple[int, int], int]] = []
+    for k, route in enumerate(plan.routes):
+        for a, b in zip(route.stops[:-1].tolist(), route.stops[1:].tolist(), strict=True):
+            metres = network.link(a, b)[1]
+            link = (min(a, b), max(a, b))
+            users.setdefault(link, set()).add(k)
+            runs.append((link, metres))
+    total = sum(metres for _, metres in runs)
+    return sum(metres for link, metres in runs if len(users[link]) > 1) / total if total else 0.0

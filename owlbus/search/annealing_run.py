@@ -1,0 +1,409 @@
+"""One annealing run: its plan, its best plan and its random numbers, as the kernels change them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.kernels import anneal as kernels
+from owlbus.kernels.coverage import (
+    measure_route,
+    new_other_routes,
+    new_scratch,
+    prepare_other_routes,
+    route_gain,
+)
+from owlbus.kernels.moves import N_MOVES
+from owlbus.kernels.route_cache import new_route_cache
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.problem import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.objective import Objective
+    from owlbus.search.problem import Problem
+
+_HOT_PART, _COLD_PART, _USUAL_ROUTES = 1 / 300, 1 / 20_000, 9
+"""First and last temperature, as parts of what a constructed plan of that many routes is worth; a route of more is worth a smaller part."""
+
+_DRAWS = 400
+_POLISH_MOVES = 4_000
+_TURN_MOVES = 4_000
+_BLOCKS = 250, 2_000
+_MOVES_A_STOP = 4
+_EVERYWHERE = 0.1
+_SPARE_PLACES = 8
+_MOST_PLACES = 400
+_LEAST_CHANCE = 0.05
+_MEMORY = 0.7
+
+
+class AnnealingRun:
+    """
+    A search under way, changed in place.
+
+    Not for users: `owlbus.search.plan_routes` is. A chain owns all its arrays, so that several run in threads.
+
+    Parameters
+    ----------
+    problem
+        Network, demand and rule.
+    objective
+        What to maximise.
+    limits
+        What the plan must keep.
+    n_routes
+        Routes K.
+    rng
+        Random numbers of this chain.
+    constraints
+        What else routes must do; none by default. The case has to leave out what they forbid.
+    """
+
+    exchanges = True
+    """Whether routes may be exchanged by what they add to the rest (`owlbus.search.recombine`)."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        objective: Objective,
+        limits: RouteLimits,
+        n_routes: int,
+        rng: np.random.Generator,
+        constraints: PlanConstraints | None = None,
+    ) -> None:
+        """Allocate everything once, and put fixed routes in the first places."""
+        self.problem = problem
+        self.rng = rng
+        self.objective = objective
+        self.limits = limits
+        fixed = () if constraints is None or constraints.fixed is None else constraints.fixed.routes
+        width = max([most_stops(problem, limits), *(len(route.stops) for route in fixed)])
+        widest_shed = int(np.diff(problem.network.shed_indptr).max(initial=1))
+        self.routes: tuple[NDArray[Any], ...] = (
+            np.zeros((n_routes, width), np.int32),
+            np.zeros(n_routes, np.int64),
+            np.zeros((n_routes, width), np.float32),
+            np.zeros((n_routes, width), np.float32),
+        )
+        self.best: tuple[NDArray[Any], NDArray[Any]] = (self.routes[0].copy(), self.routes[1].copy())
+        self.frozen = np.zeros(n_routes, np.bool_)
+        self.values = np.zeros(5, np.int64)
+        self._kinds = np.zeros((3, N_MOVES))
+        self._success = np.zeros(N_MOVES)
+        n_stops = problem.network.n_stops
+        self.drive = problem.drive()
+        self._other_routes = new_other_routes(n_stops, problem.n_rows, n_routes, width * widest_shed, problem.pair_quanta.shape)
+        self._route_cache = new_route_cache(n_stops, problem.n_rows, width * widest_shed, n_routes, problem.pair_quanta.shape[0])
+        self._scratch = (
+            np.zeros(width, np.int32),
+            np.zeros(width, np.float32),
+            np.zeros(width, np.float32),
+            new_scratch(problem.n_rows, width * widest_shed, width),
+            np.zeros(n_stops, np.uint8),
+        )
+        self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
+        self._attraction = _attraction(problem, objective)
+        self._weights = np.array([objective.trips, objective.presence], np.int64)
+        asked = constraints or PlanConstraints()
+        self._constraints = asked.arrays(problem.network, n_routes, self._attraction)
+        self._names = asked.names()
+        if asked.fixed is not None:
+            self.load(asked.fixed, np.arange(n_routes) < len(asked.fixed))
+
+    @property
+    def value(self) -> int:
+        """Objective of the plan under change, in 1/1024."""
+        return int(self.values[0])
+
+    @property
+    def best_value(self) -> int:
+        """Objective of the best plan, in 1/1024."""
+        return int(self.values[1])
+
+    @property
+    def evaluations(self) -> int:
+        """Moves evaluated."""
+        return int(self.values[2])
+
+    @property
+    def steps_since_gain(self) -> int:
+        """Moves since the best plan last got better."""
+        return int(self.values[3])
+
+    def best_plan(self) -> Plan:
+        """Return the best plan; empty routes are left out."""
+        return plan_of(self.problem.network, *self.best, names=self._names)
+
+    def load(self, plan: Plan, frozen: NDArray[np.bool_] | None = None) -> None:
+        """Start from `plan`; its routes fill the first rows, and those `frozen`, bool of shape (K,), stay as they are."""
+        padded = self.problem.pad(plan)
+        count = len(plan.routes)
+        self.routes[1][:] = 0
+        for mine, theirs in zip(self.routes, padded, strict=True):
+            if mine.ndim > 1:
+                mine[:count, : theirs.shape[1]] = theirs
+            else:
+                mine[:count] = theirs
+        if frozen is not None:
+            self.frozen[:] = frozen
+        self._restart_from_routes()
+
+    def compile(self) -> None:
+        """Compile what construction and annealing need, so that no clock runs meanwhile; nothing is drawn."""
+        self.draw(0, self.bounds(), np.empty(0, np.int32), n_draws=0)
+        self.anneal(0, 1.0, 1.0)
+        self.lay(0, self.route(0))
+        self.problem.value(self.best_plan(), self.objective)
+
+    def construct(self, k: int) -> bool:
+        """
+        Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits.
+
+        While wanted stops lack routes, the route leads by them, and may take more than its share.
+        """
+        unmet = self.unmet()
+        bounds = self._shared((k + 1) / self.frozen.size)
+        gain = self.draw(k, bounds, unmet)
+        if gain < 0 and unmet.size:
+            bounds = self._shared(1.0)
+            gain = self.draw(k, bounds, unmet)
+        if gain < 0:
+            return False
+        self._restart_from_routes()
+        kept = self.frozen.copy()
+        self.frozen[:] = True
+        self.frozen[k] = False
+        warm = max(1.0, gain * 0.01)
+        self._anneal(bounds, _POLISH_MOVES, warm, warm * 0.01)
+        self.frozen[:] = kept
+        self.back_to_best()
+        return True
+
+    def draw(self, k: int, bounds: NDArray[np.float64], unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
+        """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
+        gain: int = kernels.best_drawn_route(
+            *self._problem_arrays(bounds),
+            unmet,
+            self.routes,
+            k,
+            self.used(),
+            self._other_routes,
+            self._scratch,
+            self._rng_state,
+            n_draws,
+            *self._rules(),
+        )
+        if gain >= 0:
+            self.lay(k, self.route(k))
+        return gain
+
+    def unmet(self) -> NDArray[np.int32]:
+        """Return the wanted stops at which too few routes call, those many times that every empty route has to call at."""
+        wanted, (stops, counts) = self._constraints[2], self.routes[:2]
+        calls = [sum(stop in stops[k, :count] for k, count in enumerate(counts.tolist())) for stop in wanted[:, 0].tolist()]
+        missing = np.maximum(wanted[:, 1] - np.array(calls, np.int64), 0)
+        n_empty = int(np.count_nonzero(counts == 0))
+        unmet: NDArray[np.int32] = np.repeat(wanted[:, 0], np.where(missing >= n_empty, 1 + wanted.shape[0], 1) * (missing > 0))
+        return unmet
+
+    def put(self, k: int, stops: NDArray[np.int32]) -> None:
+        """Run route `k` over `stops`, and go on from there."""
+        self.routes[0][k, : stops.size] = stops
+        self.routes[1][k] = stops.size
+        self._restart_from_routes()
+        self.back_to_best()
+
+    def moves_a_turn(self, share: float) -> int:
+        """Moves until a search looks up, at a share of it."""
+        del share
+        return _TURN_MOVES
+
+    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+        """
+        Anneal from one share of the search to the next.
+
+        Parameters
+        ----------
+        moves
+            Moves to try.
+        done, ahead
+            Shares of the search at the first and the last of them, 0 to 1.
+        worth
+            What the constructed plan is worth, in 1/1024.
+
+        Returns
+        -------
+        int
+            Moves tried; 0 if every route is fixed.
+        """
+        return self.anneal(moves, self.temperature(done, worth), self.temperature(ahead, worth))
+
+    def temperature(self, share: float, worth: int) -> float:
+        """Temperature at a share of the search, 0 to 1, whose constructed plan has that `worth`; both in 1/1024."""
+        return float(worth * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
+
+    def anneal(self, steps: int, hot: float, cold: float) -> int:
+        """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""
+        return self._anneal(self.bounds(), steps, hot, cold)
+
+    def route(self, k: int) -> NDArray[np.int32]:
+        """Stops of route `k`, none if it is empty."""
+        stops: NDArray[np.int32] = self.routes[0][k, : self.routes[1][k]].copy()
+        return stops
+
+    def lay(self, k: int, stops: NDArray[np.int32]) -> None:
+        """Make `stops` route `k`, without a look at what the plan is worth."""
+        self.routes[0][k, : stops.size] = stops
+        self.routes[1][k] = stops.size
+        measure_route(self.problem.graph, self.routes[0][k], stops.size, self.routes[2][k], self.routes[3][k])
+
+    def gains(self, k: int, routes: Sequence[NDArray[np.int32]]) -> list[int]:
+        """What each of `routes` would add to the plan without route `k`, in 1/1024; limits are not looked at."""
+        weights, transfer_s, max_transfers = self._rules()
+        _, ahead_s, back_s, entries, _ = self._scratch
+        prepare_other_routes(self.problem.graph, self.routes, self._other_routes, k, transfer_s)
+        gains = []
+        for stops in routes:
+            measure_route(self.problem.graph, stops, stops.size, ahead_s, back_s)
+            problem = (self.problem.graph, self.problem.demand_rows, self.routes, self._other_routes)
+            added = route_gain(*problem, stops, stops.size, ahead_s, back_s, entries, max_transfers) if stops.size else (0, 0)
+            gains.append(int(weights[0]) * int(added[0]) + int(weights[1]) * int(added[1]))
+        return gains
+
+    def accept(self, value: int) -> None:
+        """The plan as it is now is worth `value`, in 1/1024; it is remembered if it is the best."""
+        self.values[0] = value
+        if value > self.values[1]:
+            self.values[1], self.values[3] = value, 0
+            self.best[0][:], self.best[1][:] = self.routes[0], self.routes[1]
+
+    def back_to_best(self) -> None:
+        """Go on from the best plan."""
+        self.routes[0][:] = self.best[0]
+        self.routes[1][:] = self.best[1]
+        for k, count in enumerate(self.routes[1].tolist()):
+            measure_route(self.problem.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
+        self.values[0] = self.values[1]
+
+    def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
+        weights, transfer_s, max_transfers = self._rules()
+        self._choose_kinds()
+        tried: int = kernels.anneal(
+            *self._problem_arrays(bounds),
+            self.routes,
+            *self.best,
+            self.frozen,
+            self.values,
+            self._other_routes,
+            self._route_cache,
+            self._scratch,
+            self._rng_state,
+            self._kinds,
+            steps,
+            int(np.clip(_MOVES_A_STOP * self.problem.network.n_stops, *_BLOCKS)),
+            hot,
+            cold,
+            weights,
+            transfer_s,
+            max_transfers,
+        )
+        return tried
+
+    def _choose_kinds(self) -> None:
+        """Give each kind of move a chance that grows with the root of how often it was accepted lately, and a least one."""
+        _, tried, accepted = self._kinds
+        rate = accepted / np.maximum(tried, 1)
+        self._success = np.where(tried > 0, _MEMORY * self._success + (1 - _MEMORY) * rate, self._success)
+        wanted = np.sqrt(self._success)
+        spread = wanted / wanted.sum() if wanted.any() else np.full(wanted.size, 1 / wanted.size)
+        self._kinds[0] = np.cumsum(_LEAST_CHANCE + (1 - _LEAST_CHANCE * wanted.size) * spread)
+        self._kinds[1:] = 0
+
+    def _restart_from_routes(self) -> None:
+        """Make the plan under change the best one, with its value counted from nothing."""
+        self.best[0][:] = self.routes[0]
+        self.best[1][:] = self.routes[1]
+        self.values[:2] = self.problem.value(plan_of(self.problem.network, *self.best), self.objective)
+
+    def _problem_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, Any, Any, Any, Any, Any]:
+        return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, self._constraints
+
+    def _rules(self) -> tuple[NDArray[np.int64], float, int]:
+        transfers = min(self.objective.max_transfers, self.problem.rule.max_transfers)
+        return self._weights, float(self.problem.rule.transfer_s), transfers
+
+    def bounds(self) -> NDArray[np.float64]:
+        """Limits as the kernels take them."""
+        at = self.limits
+        return np.array(
+            [
+                at.max_length_m,
+                at.min_length_m,
+                at.max_ride_s,
+                at.max_circuity,
+                min(at.max_stops, self.routes[0].shape[1]),
+                at.min_stops,
+                at.max_total_length_m,
+                at.max_buses,
+                at.headway_s,
+            ],
+            np.float64,
+        )
+
+    def _shared(self, share: float) -> NDArray[np.float64]:
+        """Limits with a share of the fleet and kilometres of all routes."""
+        bounds = self.bounds()
+        bounds[6] *= share
+        bounds[7] = np.floor(bounds[7] * share) if np.isfinite(bounds[7]) else bounds[7]
+        return bounds
+
+    def used(self, but: Sequence[int] = ()) -> tuple[float, float]:
+        """Metres and buses of the routes so far, without those in `but`."""
+        metres, buses = 0, 0
+        stops, counts, ahead_s, back_s = self.routes
+        for k, count in enumerate(counts.tolist()):
+            if count > 0 and k not in but:
+                metres += max(measure_route(self.problem.graph, stops[k], count, ahead_s[k], back_s[k]))
+                buses += kernels.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
+        return float(metres), float(buses)
+
+
+def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLACES) -> int:
+    """
+    Places a route can need: as many short links as its length allows, within the limit.
+
+    Parameters
+    ----------
+    problem
+        The network; one link in twenty is shorter than those that count.
+    limits
+        What a route keeps.
+    spare
+        Places beside these.
+
+    Returns
+    -------
+    int
+        Stops, >= 2.
+    """
+    shortest = max(1, int(np.percentile(problem.network.link_m, 5))) if problem.network.link_m.size else 1
+    within = 1 + limits.max_length_m // shortest + spare
+    return max(2, int(min(limits.max_stops, within, _MOST_PLACES, problem.network.n_stops)))
+
+
+def _attraction(problem: Problem, objective: Objective) -> NDArray[np.float64]:
+    """Running sum, shape (S,), of the demand in each stop's walk shed, and a little everywhere."""
+    wanted = objective.trips * problem.row_quanta
+    wanted = wanted + objective.presence * problem.presence
+    network = problem.network
+    by_entry = wanted[problem.graph[5]].astype(np.float64)
+    at_stop = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
+    by_stop = np.bincount(at_stop, by_entry, network.n_stops)
+    return np.cumsum(by_stop + _EVERYWHERE * by_stop.mean())

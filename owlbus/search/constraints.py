@@ -1,0 +1,506 @@
+"""Hard constraints of a plan beyond its limits, and whether any plan can keep them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.arrays import owned
+from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.network import UNREACHABLE
+from owlbus.plan import plan_measures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from owlbus.network import Network
+    from owlbus.plan import Plan, Route
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanConstraints:
+    """
+    What a plan is wished to be; nothing by default.
+
+    Attributes
+    ----------
+    fixed
+        Routes that stay as they are, the first of the plan; they count towards all routes, kilometres and buses, and their own length
+        is not held against the limits of a route.
+    required
+        Stop indices at which some route calls.
+    hubs
+        Stop indices, each with the number of routes that call there at least.
+    forbidden
+        Stop indices at which no route calls, and which none passes.
+    forbidden_links
+        Pairs of linked stop indices between which no route rides, in either direction.
+    depots
+        Stop indices at which alone routes begin and end; any if empty.
+    terminals
+        Names of routes, each with both of its terminals as stop indices, or with -1 for any in place of the second.
+
+    Examples
+    --------
+    >>> Wishes().is_empty, Wishes(hubs=((4, 3),)).wanted
+    (True, {4: 3})
+    """
+
+    fixed: Plan | None = None
+    required: tuple[int, ...] = ()
+    hubs: tuple[tuple[int, int], ...] = ()
+    forbidden: tuple[int, ...] = ()
+    forbidden_links: tuple[tuple[int, int], ...] = ()
+    depots: tuple[int, ...] = ()
+    terminals: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is wished for."""
+        rest = (self.required, self.hubs, self.forbidden, self.forbidden_links, self.depots, self.terminals)
+        return not self.n_fixed and not any(rest)
+
+    @property
+    def binds_places(self) -> bool:
+        """Whether stops, depots or terminals are wished for, which moves of whole routes do not look at."""
+        return bool(self.required or self.hubs or self.depots or self.terminals)
+
+    @property
+    def n_fixed(self) -> int:
+        """Number of fixed routes."""
+        return 0 if self.fixed is None else len(self.fixed)
+
+    @property
+    def wanted(self) -> dict[int, int]:
+        """Number of routes that call at each required stop and hub at least, by stop index."""
+        least = dict.fromkeys(self.required, 1)
+        for stop, count in self.hubs:
+            least[stop] = max(count, least.get(stop, 0))
+        return dict(sorted(least.items()))
+
+    def names(self) -> dict[int, str]:
+        """Return the names of fixed routes and of those with terminals, by their index in the plan; the others are numbered."""
+        fixed = () if self.fixed is None else self.fixed.names
+        return dict(enumerate((*fixed, *(name for name, _, _ in self.terminals))))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the wishes for JSON, stops by index; what is not wished for is left out."""
+        values = {
+            "fixed": {route.name: route.stops.tolist() for route in self._fixed_routes()},
+            "required": list(self.required),
+            "hubs": [list(pair) for pair in self.hubs],
+            "forbidden": list(self.forbidden),
+            "forbidden_links": [list(pair) for pair in self.forbidden_links],
+            "depots": list(self.depots),
+            "terminals": [list(row) for row in self.terminals],
+        }
+        return {name: value for name, value in values.items() if value}
+
+    def problem(self, problem: Problem) -> Problem:
+        """
+        Case without the links that are forbidden; what trips accept stays as it is.
+
+        Parameters
+        ----------
+        problem
+            Network, demand and rule.
+
+        Returns
+        -------
+        Problem
+            On the same network and stops; `problem` itself where nothing is forbidden.
+        """
+        if not self.forbidden and not self.forbidden_links:
+            return problem
+        from owlbus.network.drive_times import all_pairs
+
+        kept = ~self._shut(problem.network)
+        indptr, links = problem.graph[0], tuple(owned(column[kept]) for column in problem.graph[1:4])
+        below = np.concatenate([[0], np.cumsum(kept)])
+        indptr = owned(below[indptr].astype(indptr.dtype))
+        drive_s = owned(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
+        return replace(problem, graph=(indptr, *links, *problem.graph[4:]), drive_s=drive_s)
+
+    def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
+        """
+        Limits that fixed routes keep too, for a bound on plans that hold them.
+
+        Parameters
+        ----------
+        limits
+            Limits of all other routes.
+        network
+            The network of the fixed routes.
+
+        Returns
+        -------
+        RouteLimits
+            With metres, seconds, stops and circuity of fixed routes where those are more, and the least ones where they are less.
+        """
+        if self.fixed is None or not self.n_fixed:
+            return limits
+        from owlbus.plan import plan_measures
+
+        measured = plan_measures(network, self.fixed, limits.headway_s)
+        return replace(
+            limits,
+            max_length_m=max(limits.max_length_m, int(measured.length_m.max()), int(measured.length_back_m.max())),
+            max_ride_s=max(limits.max_ride_s, int(measured.ride_s.max()), int(measured.ride_back_s.max())),
+            max_stops=max(limits.max_stops, *(len(route.stops) for route in self.fixed.routes)),
+            max_circuity=max(limits.max_circuity, float(measured.circuity.max())),
+            min_length_m=min(limits.min_length_m, int(measured.length_m.min()), int(measured.length_back_m.min())),
+            min_stops=min(limits.min_stops, *(len(route.stops) for route in self.fixed.routes)),
+        )
+
+    def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+        """
+        Wishes as `owlbus.kernels.route_constraints` takes them.
+
+        Parameters
+        ----------
+        network
+            S stops.
+        n_routes
+            Routes K.
+        attraction
+            Running sum of how much each stop attracts a route, shape (S,).
+
+        Returns
+        -------
+        tuple of ndarray
+            Where routes may end (S,), how much each stop attracts a terminal (S,), wanted stops (R, 2), and terminals (K, 2).
+        """
+        may_end = np.ones(network.n_stops, np.uint8)
+        if self.depots:
+            may_end[:] = 0
+            may_end[list(self.depots)] = 1
+        may_end[list(self.forbidden)] = 0
+        ends = np.full((n_routes, 2), -1, np.int32)
+        for k, (_, one, two) in enumerate(self.terminals, start=self.n_fixed):
+            ends[k] = one, two
+        end_attraction = attraction if may_end.all() else np.cumsum(np.where(may_end, np.diff(attraction, prepend=0.0), 0.0))
+        return may_end, end_attraction, np.array(list(self.wanted.items()), np.int32).reshape(-1, 2), ends
+
+    def broken(self, network: Network, plan: Plan) -> tuple[str, ...]:
+        """
+        Wishes that a plan does not keep: the checker beside the maker.
+
+        Parameters
+        ----------
+        network
+            The plan's network.
+        plan
+            The plan.
+
+        Returns
+        -------
+        tuple of str
+            One line a wish, stops by name or index; empty if it keeps all.
+        """
+        free = plan.routes[self.n_fixed :]
+        return (
+            *(line for k, route in enumerate(self._fixed_routes()) for line in _changed(plan, k, route)),
+            *(
+                f"{network_name(network, stop)} is called at by {calls} of the {least} routes wished for"
+                for stop, least in self.wanted.items()
+                if (calls := sum(stop in route.stops for route in plan)) < least
+            ),
+            *(line for route in plan for line in self.trespasses(network, route)),
+            *(line for route in free for line in self.foreign_ends(network, route)),
+            *self.missed_terminals(network, plan),
+        )
+
+    def _fixed_routes(self) -> tuple[Route, ...]:
+        return () if self.fixed is None else self.fixed.routes
+
+    def _shut(self, network: Network) -> NDArray[np.bool_]:
+        """Whether each link is forbidden, shape (n_links,)."""
+        tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
+        stops = np.zeros(network.n_stops, np.bool_)
+        stops[list(self.forbidden)] = True
+        pairs = np.array([key for a, b in self.forbidden_links for key in (a * network.n_stops + b, b * network.n_stops + a)], np.int64)
+        shut: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(tail * np.int64(network.n_stops) + network.link_to, pairs)
+        return shut
+
+    def trespasses(self, network: Network, route: Route) -> Iterator[str]:
+        """
+        Yield where a route goes though it must not.
+
+        Parameters
+        ----------
+        network
+            The stop network.
+        route
+            A route on it.
+
+        Yields
+        ------
+        str
+            One line a stop or link, by name or index.
+        """
+        for stop in np.intersect1d(route.stops, self.forbidden).tolist():
+            yield f"route {route.name} passes {network_name(network, stop)}, which is forbidden"
+        ridden = {frozenset(pair) for pair in zip(route.stops[:-1].tolist(), route.stops[1:].tolist(), strict=True)}
+        for a, b in self.forbidden_links:
+            if frozenset((a, b)) in ridden:
+                yield f"route {route.name} rides from {network_name(network, a)} to {network_name(network, b)}, which is forbidden"
+
+    def foreign_ends(self, network: Network, route: Route) -> Iterator[str]:
+        """
+        Yield terminals of a route that are no depots.
+
+        Parameters
+        ----------
+        network
+            The stop network.
+        route
+            A route on it.
+
+        Yields
+        ------
+        str
+            One line a terminal, by name or index.
+        """
+        for stop in route.stops[[0, -1]].tolist():
+            if self.depots and stop not in self.depots:
+                yield f"route {route.name} ends at {network_name(network, stop)}, which is no depot"
+
+    def missed_terminals(self, network: Network, plan: Plan) -> Iterator[str]:
+        """
+        Yield terminals that named routes do not have.
+
+        Parameters
+        ----------
+        network
+            The stop network.
+        plan
+            A plan on it.
+
+        Yields
+        ------
+        str
+            One line a terminal, by name or index.
+        """
+        for name, one, two in self.terminals:
+            ends = plan.routes[plan.names.index(name)].stops[[0, -1]].tolist() if name in plan.names else []
+            for stop in (one, two):
+                if stop >= 0 and stop not in ends:
+                    yield f"route {name} does not end at {network_name(network, stop)}"
+
+
+def network_name(network: Network, stop: int) -> str:
+    """
+    Name of a stop, or its index.
+
+    Parameters
+    ----------
+    network
+        The stop network.
+    stop
+        Stop index.
+
+    Returns
+    -------
+    str
+        In words.
+    """
+    return network.stop_names[stop] or f"stop {stop}"
+
+
+def _changed(plan: Plan, k: int, route: Route) -> Iterator[str]:
+    """Yield a line if a fixed route is not in its place."""
+    if k >= len(plan) or not np.array_equal(plan.routes[k].stops, route.stops):
+        yield f"route {route.name} is fixed, and changed"
+
+
+_FEWEST_DEPOTS = 2
+
+
+def require_possible(problem: Problem, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> None:
+    """
+    Refuse wishes that contradict each other, or that no route within the limits can keep.
+
+    Parameters
+    ----------
+    problem
+        Network and demand, without what is forbidden.
+    constraints
+        What is asked for.
+    n_routes
+        Routes K of the plan, fixed ones included.
+    limits
+        What routes and plan must keep, in metres and seconds.
+
+    Raises
+    ------
+    UsageError
+        If a stop or link is not of the network, or a route is named twice.
+    InfeasibleError
+        If a wish cannot be kept.
+    """
+    _require_known(problem.network, constraints)
+    network = problem.network
+    found = (_counts(constraints, n_routes), _contradictions(network, constraints), _fixed_budget(network, constraints, n_routes, limits))
+    conflict = next(chain.from_iterable(found), None)
+    if conflict is None and (constraints.wanted or constraints.depots or constraints.terminals):
+        conflict = next(_Ways(problem, constraints, limits).problems(), None)
+    if conflict is not None:
+        raise InfeasibleError(conflict)
+
+
+def _require_known(network: Network, constraints: PlanConstraints) -> None:
+    """Refuse stops, links and names that are none."""
+    named = (*constraints.wanted, *constraints.forbidden, *constraints.depots)
+    ends = (stop for _, one, two in constraints.terminals for stop in (one, two) if stop != -1)
+    linked = (stop for pair in constraints.forbidden_links for stop in pair)
+    for stop in (*named, *ends, *linked):
+        if not 0 <= stop < network.n_stops:
+            msg = f"stop {stop}: the network has stops 0 to {network.n_stops - 1}; name one of them"
+            raise UsageError(msg)
+    for a, b in constraints.forbidden_links:
+        if b not in network.link_to[network.link_indptr[a] : network.link_indptr[a + 1]]:
+            msg = f"{network_name(network, a)} and {network_name(network, b)} are not linked, so there is nothing to forbid between them"
+            raise UsageError(msg)
+    names = list(constraints.names().values())
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        msg = f"route {twice[0]} is wished for twice; give each route one name"
+        raise UsageError(msg)
+    few = [stop for stop, least in constraints.hubs if least < 1]
+    if few:
+        msg = f"a hub needs at least 1 route, got fewer for {network_name(network, few[0])}"
+        raise UsageError(msg)
+
+
+def _counts(constraints: PlanConstraints, n_routes: int) -> Iterator[str]:
+    """Yield what asks for more routes than there are."""
+    if constraints.n_fixed > n_routes:
+        yield f"{constraints.n_fixed} routes are fixed, and the plan has {n_routes}; ask for more routes"
+    elif constraints.n_fixed + len(constraints.terminals) > n_routes:
+        asked = f"{constraints.n_fixed} fixed routes and {len(constraints.terminals)} with given terminals"
+        yield f"{asked} are more than the {n_routes} of the plan; ask for more routes"
+
+
+def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[str]:
+    """Yield wishes that exclude each other."""
+    barred = set(constraints.forbidden)
+    for what, stops in (("wanted", constraints.wanted), ("a depot", constraints.depots)):
+        for stop in barred.intersection(stops):
+            yield f"{network_name(network, stop)} is {what} and forbidden; take one of the wishes back"
+    for name, *ends in constraints.terminals:
+        for stop in ends:
+            if stop in barred:
+                yield f"route {name} ends at {network_name(network, stop)}, which is forbidden; take one of the wishes back"
+            elif stop >= 0 and constraints.depots and stop not in constraints.depots:
+                yield f"route {name} ends at {network_name(network, stop)}, which is no depot; name it as one"
+    for route in constraints.fixed or ():
+        yield from (f"fixed {line}; take one of the wishes back" for line in constraints.trespasses(network, route))
+
+
+def _fixed_budget(network: Network, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> Iterator[str]:
+    """Yield budgets that fixed routes use up."""
+    if constraints.fixed is None:
+        return
+    measures = plan_measures(network, constraints.fixed, limits.headway_s)
+    if measures.total_length_m > limits.max_total_length_m:
+        used, allowed = measures.total_length_m / 1000, limits.max_total_length_m / 1000
+        yield f"the fixed routes run {used:.1f} km one way, allowed are {allowed:g} km for all routes; fix fewer or allow more"
+    left = limits.max_buses - measures.total_buses
+    if left < n_routes - constraints.n_fixed:
+        more = f"{n_routes - constraints.n_fixed} further routes need at least as many"
+        yield f"the fixed routes take {measures.total_buses} of {limits.max_buses:g} buses, and {more}; fix fewer or allow more"
+
+
+class _Ways:
+    """Shortest ways that free routes have, in metres and seconds."""
+
+    def __init__(self, problem: Problem, constraints: PlanConstraints, limits: RouteLimits) -> None:
+        self.network, self.constraints, self.limits = problem.network, constraints, limits
+        self.graph = problem.graph
+        self.ends = np.array(
+            [stop for stop in (constraints.depots or range(problem.network.n_stops)) if stop not in constraints.forbidden], np.int64
+        )
+
+    def problems(self) -> Iterator[str]:
+        """Yield wishes that no route within the limits can keep."""
+        yield from self._depots()
+        for name, one, two in self.constraints.terminals:
+            if two >= 0:
+                yield from self._terminal(name, one, two)
+        fixed = () if self.constraints.fixed is None else self.constraints.fixed.routes
+        for stop, least in self.constraints.wanted.items():
+            calls = sum(stop in route.stops for route in fixed)
+            if calls < least:
+                yield from self._call(stop)
+
+    def _depots(self) -> Iterator[str]:
+        """Yield why no route can run between two depots."""
+        if not self.constraints.depots:
+            return
+        if np.unique(self.ends).size < _FEWEST_DEPOTS:
+            yield "a route has two terminals, and there is only one depot; name another one"
+            return
+        for cost, bound, unit, scale in self._measures():
+            away = np.maximum(self._from(self.ends, cost)[:, self.ends], self._from(self.ends, cost)[:, self.ends].T)
+            np.fill_diagonal(away, math.inf)
+            one, two = np.unravel_index(np.argmin(away), away.shape)
+            if away[one, two] > bound:
+                a, b = (network_name(self.network, int(self.ends[at])) for at in (one, two))
+                yield self._far(f"no route can run between two depots ({a} and {b} are nearest)", away[one, two], bound, unit, scale)
+
+    def _terminal(self, name: str, one: int, two: int) -> Iterator[str]:
+        """Yield why a route cannot run between its terminals."""
+        for cost, bound, unit, scale in self._measures():
+            ends = np.array([one, two])
+            away = self._from(ends, cost)
+            least = max(away[0, two], away[1, one])
+            if least > bound:
+                yield self._far(f"route {name} cannot reach terminal {network_name(self.network, two)}", least, bound, unit, scale)
+
+    def _call(self, stop: int) -> Iterator[str]:
+        """Yield why no route can call at a stop."""
+        for cost, bound, unit, scale in self._measures():
+            ahead, back = (self._from(np.array([stop]), cost, reverse=reverse)[0][self.ends] for reverse in (False, True))
+            least = min(_two_least(ahead, back), _two_least(back, ahead))
+            if least > bound:
+                yield self._far(f"no route can call at {network_name(self.network, stop)}", least, bound, unit, scale)
+
+    def _measures(self) -> Iterable[tuple[NDArray[np.int32], float, str, float]]:
+        """Cost of each link, bound, unit and units in a shown one."""
+        return (self.graph[3], self.limits.max_length_m, "km", 1000), (self.graph[2], self.limits.max_ride_s, "minutes", 60)
+
+    def _from(self, stops: NDArray[np.int64], cost: NDArray[np.int32], *, reverse: bool = False) -> NDArray[np.float64]:
+        """Shortest cost from some stops to all, or from all to them, shape (n, S)."""
+        from scipy.sparse import csr_array
+        from scipy.sparse.csgraph import dijkstra
+
+        n = self.network.n_stops
+        graph = csr_array((cost.astype(np.float64), self.graph[1], self.graph[0]), shape=(n, n))
+        found: NDArray[np.float64] = dijkstra(graph.T.tocsr() if reverse else graph, indices=stops)
+        return found
+
+    def _far(self, what: str, least: float, bound: float, unit: str, scale: float) -> str:
+        """Return a line with what is needed and what is allowed."""
+        allowed = f"{bound / scale:g} {unit}"
+        if not least < UNREACHABLE:
+            return f"{what} within {allowed}: no allowed link leads there; forbid less"
+        shortest = "shortest" if unit == "km" else "fastest"
+        return f"{what} within {allowed}: {shortest} is {math.ceil(10 * least / scale) / 10:.1f} {unit}; allow more, or wish for less"
+
+
+def _two_least(to: NDArray[np.float64], onward: NDArray[np.float64]) -> float:
+    """Least sum of a way to a stop from one end and onward to another end."""
+    best = math.inf
+    first = np.argsort(to, kind="stable")[:2]
+    for a in first.tolist():
+        rest = np.delete(onward, a)
+        best = min(best, float(to[a] + rest.min())) if rest.size else best
+    return best

@@ -1,0 +1,169 @@
+"""From demand to plan: greedy construction, then annealing from several starts, the best of which is returned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.plan import check_plan
+from owlbus.plan.limits import RouteLimits
+from owlbus.search.bound import BoundProver
+from owlbus.search.constraints import PlanConstraints, require_possible
+from owlbus.search.driver import Search, new_annealing_run
+from owlbus.search.objective import Objective
+from owlbus.search.parallel import SearchTask, search_in_parallel
+from owlbus.search.problem import Problem
+from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+    from owlbus.plan import Plan
+    from owlbus.plan.limits import ServiceRule
+    from owlbus.search.parallel import Executor
+    from owlbus.search.result import Result
+    from owlbus.search.stopping import SearchLimit
+
+
+MOST_ROUTES = 64
+
+
+def plan_routes(
+    network: Network,
+    demand: Demand,
+    n_routes: int = 9,
+    *,
+    limits: RouteLimits | None = None,
+    constraints: PlanConstraints | None = None,
+    rule: ServiceRule | None = None,
+    objective: Objective | str = "served",
+    stop_when: Iterable[SearchLimit] = (MaxSteps(DEFAULT_STEPS),),
+    seed: int = 0,
+    n_starts: int = 2,
+    bound_steps: int = 0,
+    executor: Executor | None = None,
+    begin: Plan | None = None,
+    on_gain: Callable[[Plan], object] | None = None,
+) -> Result:
+    """
+    Plan of K routes that serves as much demand as the search finds.
+
+    Routes are constructed one after the other by what each adds, then changed by simulated annealing [1]_ over
+    insertions, removals, detours and new tails, whose gain is counted exactly against the rest of the plan. The starts
+    differ in their random numbers alone and share the steps; the best plan wins, the first one on a tie.
+
+    Parameters
+    ----------
+    network
+        Stop network of S stops over H hexes.
+    demand
+        Trips between the hexes of the network's grid.
+    n_routes
+        Routes K, in [1, 64]; fewer come back where another would serve nothing.
+    limits
+        What the plan must keep; the defaults of `RouteLimits` if None.
+    constraints
+        What else it must be; nothing if None.
+    rule
+        When a trip counts as served; the defaults of `ServiceRule` if None.
+    objective
+        What to maximise: an `Objective` or its name.
+    stop_when
+        The search ends with the first of these; with `MaxSteps` alone the seed fixes the result.
+    seed
+        Seed of all random numbers, >= 0.
+    n_starts
+        Independent searches, run in threads or by the executor; they share the steps.
+    bound_steps
+        Prices to try for a proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
+        0 for no bound. `TargetGap` asks for one as long as the search runs.
+    executor
+        Where the starts run, each on its own: an executor of `concurrent.futures` or a Dask client. With None they run in threads and
+        learn from each other's routes, so that their plan is another one.
+    begin
+        Plan that every start goes on from, with at most K routes; it has to keep limits and wishes. None for none.
+    on_gain
+        Told the best plan after every turn, or start of an executor, that found a better one.
+
+    Returns
+    -------
+    Result
+        The best plan, its value, the bound, why the search ended and its course. After Ctrl-C it is the best plan so far.
+
+    Raises
+    ------
+    UsageError
+        If `n_routes`, `n_starts` or `seed` lies outside its range, `stop_when` holds no limit of steps or seconds, or `begin` breaks a
+        limit or a wish.
+    InfeasibleError
+        If no route keeps the limits, or a wish cannot be kept.
+
+    References
+    ----------
+    .. [1] Kirkpatrick, Gelatt and Vecchi (1983), Optimization by simulated annealing, Science 220, 671-680.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> result = plan_routes(network, demand, 2, limits=RouteLimits(max_length_m=5_000), stop_when=[MaxSteps(1_000)])
+    >>> len(result.plan), result.share
+    (2, 0.9)
+    """
+    _check_range("n_routes", n_routes, 1, MOST_ROUTES)
+    _check_range("n_starts", n_starts, 1, MOST_ROUTES)
+    _check_range("seed", seed, 0, 2**63 - 1)
+    _check_range("bound_steps", bound_steps, 0, 2**31 - 1)
+    stop_when = tuple(stop_when)
+    if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
+        msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
+        raise UsageError(msg)
+    limits = limits or RouteLimits()
+    if limits.max_buses < n_routes:
+        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
+        raise InfeasibleError(msg)
+    goal = Objective.parse(objective) if isinstance(objective, str) else objective
+    asked = constraints or PlanConstraints()
+    problem = asked.problem(Problem.build(network, demand, rule))
+    require_possible(problem, asked, n_routes, limits)
+    streams = np.random.default_rng(seed).spawn(n_starts)
+    if begin is not None:
+        _require_kept(network, begin, n_routes, limits, asked)
+    if executor is not None:
+        apart = SearchTask(goal, limits, asked, n_routes, stop_when, seed, begin)
+        with BoundProver(problem, goal, asked.loosened(limits, network), n_routes, bound_steps) as prover:
+            return search_in_parallel(executor, problem, demand, apart, streams, prover, on_gain)
+    chains = [new_annealing_run(problem, goal, limits, n_routes, stream, asked) for stream in streams]
+    prices = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
+    if begin is not None:
+        for chain in chains:
+            chain.load(begin)
+    with BoundProver(problem, goal, asked.loosened(limits, network), n_routes, prices) as prover:
+        return Search(problem, goal, chains, stop_when, seed, asked, prover, on_gain).run(0 if begin is None else len(begin))
+
+
+def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLimits, constraints: PlanConstraints) -> None:
+    """Refuse a plan to begin from that breaks a limit or a wish, or has more routes than are asked for."""
+    fixed = () if constraints.fixed is None else constraints.fixed.routes
+    broken = [*check_plan(network, begin, limits), *constraints.broken(network, begin)]
+    if len(begin) > n_routes:
+        broken.insert(0, f"it has {len(begin)} routes, and {n_routes} are asked for")
+    if any(mine.stops.tolist() != theirs.stops.tolist() for mine, theirs in zip(begin.routes, fixed, strict=False)):
+        broken.insert(0, "its first routes are not the fixed ones")
+    if broken:
+        msg = f"a search must go on from a plan that keeps limits and wishes, got one where {broken[0]}; begin anew"
+        raise UsageError(msg)
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    """Refuse `value` outside [low, high]."""
+    if not low <= value <= high:
+        msg = f"{name} must lie in [{low}, {high}], got {value}"
+        raise UsageError(msg)

@@ -1,0 +1,471 @@
+"""Network, demand and service rule compiled into the arrays that search and scorecard share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.arrays import read_only
+from owlbus.common.errors import DataError
+from owlbus.common.units import TRIP_UNITS
+from owlbus.network.network import UNREACHABLE
+from owlbus.plan import Plan, Route
+from owlbus.plan.limits import ServiceRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+    from owlbus.search.objective import Objective
+
+
+_OUT_OF_REACH = -1.0
+
+_ROUNDED_DOWN = 1 - 1e-9
+
+_METRE_ROWS = 2_048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """
+    Network, demand and rule, compiled for search and scorecard.
+
+    Attributes
+    ----------
+    network
+        The stop network, S stops over H hexes.
+    rule
+        When a trip counts as served.
+    hexes
+        Hexes from which some stop is within the walk, shape (C,), int32, ascending; what follows has a row for each.
+    row_of
+        Row of each hex of the grid, shape (H,), int32; -1 where no stop is in reach.
+    indptr, partner
+        Rows that each row has trips with, ascending, each pair in both its rows: shapes (C + 1,), int64, and (P,), int32.
+    pair_quanta
+        Their trips in 1/1024 a night, shape (W, P), int32. Where every link takes as long as its reverse W is 1 and both directions are
+        added; else the first row holds trips that begin here and the second those that end here.
+    pair_limit_s
+        Longest ride that serves them, transfers included, shape (W, P), float32 seconds; -1 where no path joins them.
+    presence
+        People in each row in 1/1024 a night, shape (C,), int64.
+    total_trips_units, total_presence_units
+        All trips and people in 1/1024 a night, those out of reach included.
+    graph
+        Links and sheds as the kernels take them.
+    trips
+        Row, column and trips in 1/1024 a night of each directed pair, shape (D,), int32 each.
+    drive_s
+        Fastest seconds between stops along the links of `graph`, shape (S, S), int32; None where these are the network's.
+
+    Raises
+    ------
+    DataError
+        If demand and network lie on different grids.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Plan, Route
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> case, goal = Case.build(network, demand), Objective()
+    >>> case.value(plan, goal) / 1024, case.total_value(goal) / 1024
+    (60.0, 100.0)
+    """
+
+    network: Network
+    rule: ServiceRule
+    hexes: NDArray[np.int32]
+    row_of: NDArray[np.int32]
+    indptr: NDArray[np.int64] = field(repr=False)
+    partner: NDArray[np.int32] = field(repr=False)
+    pair_quanta: NDArray[np.int32] = field(repr=False)
+    pair_limit_s: NDArray[np.float32] = field(repr=False)
+    presence: NDArray[np.int64]
+    total_trips_units: int
+    total_presence_units: int
+    graph: tuple[NDArray[Any], ...] = field(repr=False)
+    trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
+    drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
+    _dense: dict[str, NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
+
+    @classmethod
+    def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Problem:
+        """
+        Compile a case.
+
+        Parameters
+        ----------
+        network
+            Stop network.
+        demand
+            Trips between the hexes of the network's grid.
+        rule
+            When a trip counts as served; the defaults of `ServiceRule` if None.
+
+        Returns
+        -------
+        Problem
+            The arrays; about 24 bytes for each directed pair with trips.
+
+        Raises
+        ------
+        DataError
+            If demand and network lie on different grids, or two hexes have 2,097,152 trips a night or more, both directions together
+            where every link takes as long as its reverse.
+        """
+        rule = rule or ServiceRule()
+        n_hexes = network.grid.n_hexes
+        if demand.n_hexes != n_hexes or (demand.grid and demand.grid != network.grid.fingerprint):
+            msg = (
+                f"demand and network must lie on one grid, got {demand.n_hexes} and {n_hexes} hexes "
+                f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
+            )
+            raise DataError(msg)
+        hexes = np.flatnonzero(network.hex_stop >= 0).astype(np.int32)
+        row_of = np.full(n_hexes, -1, np.int32)
+        row_of[hexes] = np.arange(hexes.size)
+        pairs = demand.od()
+        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int64)
+        people = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
+        rows, columns = row_of[pairs.origin], row_of[pairs.destination]
+        inside = (rows >= 0) & (columns >= 0) & (trips > 0)
+        kept = rows[inside], columns[inside], trips[inside]
+        indptr, partner, units, limit_s = _by_row(network, rule, hexes, kept)
+        return cls(
+            network=network,
+            rule=rule,
+            hexes=hexes,
+            row_of=row_of,
+            indptr=indptr,
+            partner=partner,
+            pair_quanta=units,
+            pair_limit_s=limit_s,
+            trips=(*kept[:2], kept[2].astype(np.int32)),
+            presence=people[hexes],
+            total_trips_units=int(trips.sum()),
+            total_presence_units=int(people.sum()),
+            graph=(
+                network.link_indptr,
+                network.link_to,
+                network.link_s,
+                network.link_m,
+                network.shed_indptr,
+                row_of[network.shed_hex],
+            ),
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """Hexes C from which some stop is within the walk."""
+        return self.hexes.size
+
+    @property
+    def weight(self) -> NDArray[np.int32]:
+        """Trips from row to column in 1/1024 a night, shape (C, C), int32; made once and kept."""
+        if "weight" not in self._dense:
+            full = np.zeros((self.n_rows, self.n_rows), np.int32)
+            full[self.trips[0], self.trips[1]] = self.trips[2]
+            self._dense["weight"] = read_only(full)
+        return self._dense["weight"]
+
+    @property
+    def limit_s(self) -> NDArray[np.float32]:
+        """Longest ride that serves a trip from row to column, shape (C, C), float32 seconds, -1 for none; made once and kept."""
+        if "limit_s" not in self._dense:
+            every = np.arange(self.n_rows)
+            self._dense["limit_s"] = read_only(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
+        return self._dense["limit_s"]
+
+    def limits_of(self, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.float32]:
+        """
+        Longest rides that serve trips.
+
+        Parameters
+        ----------
+        rows, columns
+            Where the trips begin and end, each of shape (D,).
+
+        Returns
+        -------
+        ndarray of float32
+            Seconds, -1 where no path leads, shape (D,).
+        """
+        return _ride_limits(self.network, self.rule, self.hexes, rows, columns)
+
+    @property
+    def demand_rows(self) -> tuple[NDArray[Any], ...]:
+        """Partners (P,), trips (W, P), longest rides in seconds (W, P) and people (C,), as the kernels of the search take ``demand``."""
+        return self.indptr, self.partner, self.pair_quanta, self.pair_limit_s, self.presence
+
+    @property
+    def demand_arrays(self) -> tuple[NDArray[Any], ...]:
+        """Trips (C, C), longest rides in seconds (C, C) and people (C,), as the kernels of loads and legs take ``demand``."""
+        return self.weight, self.limit_s, self.presence
+
+    @property
+    def row_quanta(self) -> NDArray[np.int64]:
+        """Trips that begin or end in each row, in 1/1024 a night, shape (C,), int64."""
+        ends = np.concatenate(self.trips[:2])
+        return np.bincount(ends, np.tile(self.trips[2], 2), self.n_rows).astype(np.int64)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether every link takes as long as its reverse."""
+        return len(self.pair_quanta) == 1
+
+    def drive(self) -> tuple[NDArray[np.int32], tuple[NDArray[Any], ...], float]:
+        """
+        Ways between stops as the kernels take ``drive``, with metres of their own, so that each search needs one.
+
+        Returns
+        -------
+        tuple
+            Fastest seconds along the links of the graph, to the row from the column, shape (S, S), int32; room for shortest metres
+            on the network; and metres that each of these seconds stands for at least, 0 if unknown.
+        """
+        network = self.network
+        rows = min(network.n_stops, _METRE_ROWS)
+        metres = (
+            np.zeros((rows, network.n_stops), np.int32),
+            np.full(network.n_stops, -1, np.int32),
+            np.full(rows, -1, np.int32),
+            np.zeros(1, np.int64),
+            network.link_indptr,
+            network.link_to,
+            network.link_m,
+            np.zeros(network.n_links + 1, np.int64),
+            np.zeros(network.n_links + 1, np.int32),
+        )
+        if "towards_s" not in self._dense:
+            turned = self.fastest_s.T
+            same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, turned)
+            self._dense["towards_s"] = self.fastest_s if same else read_only(np.ascontiguousarray(turned))
+        known = network.n_links and self.drive_s is None
+        pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
+        return self._dense["towards_s"], metres, pace
+
+    @property
+    def fastest_s(self) -> NDArray[np.int32]:
+        """Fastest seconds along the links of the graph from row to column, shape (S, S), int32."""
+        return self.network.drive_s if self.drive_s is None else self.drive_s
+
+    def total_value(self, objective: Objective) -> int:
+        """
+        Value of a plan that served every trip and reached every person.
+
+        Parameters
+        ----------
+        objective
+            What counts.
+
+        Returns
+        -------
+        int
+            In 1/1024, of trip-seconds where travel time counts; >= 1 so that shares are defined.
+        """
+        if objective.is_travel_time:
+            from owlbus.search.travel_time_objective import most_saved
+
+            return most_saved(self)
+        return max(1, objective.trips * self.total_trips_units + objective.presence * self.total_presence_units)
+
+    def pad(self, plan: Plan, *, width: int = 0) -> tuple[NDArray[Any], ...]:
+        """
+        Routes of a plan as the padded arrays that kernels take.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        width
+            Least places M.
+
+        Returns
+        -------
+        tuple of ndarray
+            Stops (K, M), counts (K,), seconds ahead and back (K, M).
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
+        """
+        from owlbus.kernels.coverage import measure_route
+
+        n_routes = len(plan.routes)
+        width = max([width, 2, *(len(route.stops) for route in plan.routes)])
+        padded = (
+            np.zeros((n_routes, width), np.int32),
+            np.zeros(n_routes, np.int64),
+            np.zeros((n_routes, width), np.float32),
+            np.zeros((n_routes, width), np.float32),
+        )
+        for k, route in enumerate(plan.routes):
+            count = len(route.stops)
+            padded[0][k, :count] = route.stops
+            padded[1][k] = count
+            if measure_route(self.graph, padded[0][k], count, padded[2][k], padded[3][k])[0] < 0:
+                msg = f"stops in a row must be linked, route {route.name} has two that are not; read it against this network"
+                raise DataError(msg)
+        return padded
+
+    def rides(self, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """
+        Fastest rides between all hexes in reach of a stop.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+
+        Returns
+        -------
+        direct_s, best_s
+            Seconds without a transfer and with at most one, its cost included, shape (C, C), float32.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
+        """
+        from owlbus.kernels.assignment import ride_matrices
+
+        direct, best = ride_matrices(self.graph, self.pad(plan), float(self.rule.transfer_s), self.n_rows)
+        return direct, best if self.rule.max_transfers else direct
+
+    def value(self, plan: Plan, objective: Objective) -> int:
+        """
+        What a plan is worth, counted from nothing.
+
+        Parameters
+        ----------
+        plan
+            The plan.
+        objective
+            What counts.
+
+        Returns
+        -------
+        int
+            In 1/1024, of trip-seconds where travel time counts.
+
+        Raises
+        ------
+        DataError
+            If two stops in a row are not linked.
+        """
+        if objective.is_travel_time:
+            from owlbus.search.travel_time_objective import saved_by
+
+            return saved_by(self, plan)
+        from owlbus.kernels.assignment import served_trips
+
+        transfers = min(objective.max_transfers, self.rule.max_transfers)
+        served = served_trips(self.graph, self.demand_rows, self.pad(plan), float(self.rule.transfer_s), transfers)
+        people = int(self.presence[reached_hexes(self.network, plan)[self.hexes]].sum())
+        return objective.trips * int(served) + objective.presence * people
+
+
+def _by_row(
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
+) -> tuple[NDArray[Any], ...]:
+    """Partners of each row with trips and longest rides, as `Problem` holds them."""
+    n, (origin, destination, units) = hexes.size, trips
+    key = np.concatenate([origin * np.int64(n) + destination, destination * np.int64(n) + origin])
+    pairs, where = np.unique(key, return_inverse=True)
+    begin, end = where[: origin.size], where[origin.size :]
+    ways = np.zeros((2, pairs.size), np.int64)
+    np.add.at(ways[0], begin, units)
+    np.add.at(ways[1], end, units)
+    row, partner = np.divmod(pairs, max(1, n))
+    limits = [_ride_limits(network, rule, hexes, row, partner)]
+    if _is_symmetric(network):
+        ways = ways.sum(axis=0, keepdims=True)
+    else:
+        limits.append(_ride_limits(network, rule, hexes, partner, row))
+    if ways.max(initial=0) > np.iinfo(np.int32).max:
+        msg = f"trips between two hexes must stay below 2,097,152 a night, got {ways.max() / TRIP_UNITS:,.0f}; use a larger unit"
+        raise DataError(msg)
+    indptr = np.searchsorted(row, np.arange(n + 1))
+    return tuple(
+        read_only(np.ascontiguousarray(array, kind))
+        for array, kind in ((indptr, np.int64), (partner, np.int32), (ways, np.int32), (np.stack(limits), np.float32))
+    )
+
+
+def _is_symmetric(network: Network) -> bool:
+    """Whether every link takes as long as its reverse."""
+    tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
+    back = np.lexsort((tail, network.link_to))
+    return bool(np.array_equal(network.link_s, network.link_s[back]))
+
+
+def _ride_limits(
+    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], origin: NDArray[np.integer], destination: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """
+    Longest ride that serves a trip between rows of `hexes`, in whole seconds rounded down, in the shape that the rows broadcast to.
+
+    The direct drive goes between the stops nearest to the hexes' centres.
+    """
+    stop = network.hex_stop[hexes]
+    drive = network.drive_s[stop[origin], stop[destination]]
+    longest = np.floor(rule.detour_factor * drive + rule.detour_s)
+    return np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH).astype(np.float32)
+
+
+def reached_hexes(network: Network, plan: Plan) -> NDArray[np.bool_]:
+    """
+    Hexes within the walk of a stop of the plan.
+
+    Parameters
+    ----------
+    network
+        Stop network over H hexes.
+    plan
+        The plan.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (H,).
+    """
+    reached = np.zeros(network.grid.n_hexes, np.bool_)
+    for route in plan.routes:
+        for stop in route.stops:
+            reached[network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]] = True
+    return reached
+
+
+def plan_of(
+    network: Network, stops: NDArray[np.int32], counts: Sequence[int] | NDArray[np.int64], names: Mapping[int, str] | None = None
+) -> Plan:
+    """
+    Plan of padded arrays; empty routes are left out.
+
+    Parameters
+    ----------
+    network
+        The network the stops belong to.
+    stops, counts
+        Stop indices (K, M), and how many count in each row (K,).
+    names
+        Name by row; ``R1``, ``R2``, … by default.
+
+    Returns
+    -------
+    Plan
+        The routes in row order.
+    """
+    names = names or {}
+    routes = tuple(Route(stops=stops[k, :count].copy(), name=names.get(k, f"R{k + 1}")) for k, count in enumerate(counts) if count > 1)
+    return Plan(routes=routes, network_fingerprint=network.fingerprint)

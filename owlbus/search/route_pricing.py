@@ -1,0 +1,340 @@
+"""The dearest routes under prices, relaxed, and the pool of those met."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from owlbus.plan.limits import RouteLimits
+
+
+_WIDTH = 24
+
+_RINGS = 1
+
+_NEW_ROUTES = 15
+
+_MOST_KNOWN = 6_000
+
+_FIRST_ROOM = 200_000
+
+
+class _Known(NamedTuple):
+    """A walk met: its stops, what it may cost, and the hexes it earns with how often."""
+
+    stops: NDArray[np.int32]
+    cost: int
+    hexes: NDArray[np.int32]
+    times: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, stops: NDArray[np.int32], cost: int, visits: NDArray[np.float64]) -> _Known:
+        """Keep the hexes that are earned at all."""
+        hexes = np.flatnonzero(visits).astype(np.int32)
+        return cls(stops, cost, hexes, visits[hexes])
+
+
+class RoutePricer:
+    """
+    Finds the dearest mix of routes under prices, on walks that contain every simple route within the limits.
+
+    Parameters
+    ----------
+    graph
+        ``link_indptr, link_to, link_s, link_m, shed_indptr, shed_hex`` over S stops and H hexes; every link has its reverse.
+    n_hexes
+        Hexes H.
+    n_routes
+        Routes K.
+    limits
+        What a plan must keep.
+    price
+        Prices to choose the scarcest resource by, shape (H,), float64, >= 0.
+    """
+
+    def __init__(
+        self, graph: tuple[NDArray[Any], ...], n_hexes: int, n_routes: int, limits: RouteLimits, price: NDArray[np.float64]
+    ) -> None:
+        """Take the view of the limits under which the dearest routes are worth least."""
+        self._graph, self._n_hexes = graph, n_hexes
+        self._make_room(_FIRST_ROOM)
+        self._known: list[_Known] = []
+        views = list(budgets(graph, n_routes, limits))
+        worth = [self._use(view).dearest(price) for view in views]
+        self._use(views[int(np.argmin(worth))])
+
+    @property
+    def mixes(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Kinds of routes, as `owlbus.kernels.bound_multipliers` takes them."""
+        return self._budget.mixes
+
+    @property
+    def n_known(self) -> int:
+        """Routes in the pool."""
+        return len(self._known)
+
+    @property
+    def pool(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
+        """Routes met, R of them: row starts (R + 1,), hexes and times each is earned (n,), and cost in units of the budget (R,)."""
+        known = self._known
+        return (
+            np.concatenate([[0], np.cumsum([route.hexes.size for route in known], dtype=np.int64)]),
+            np.concatenate([np.empty(0, np.int32), *(route.hexes for route in known)]),
+            np.concatenate([np.empty(0), *(route.times for route in known)]),
+            np.array([route.cost for route in known], np.int32),
+        )
+
+    def dearest(self, price: NDArray[np.float64]) -> float:
+        """
+        Most that K routes within the limits can earn.
+
+        Parameters
+        ----------
+        price
+            Price of each hex, shape (H,), float64, >= 0.
+
+        Returns
+        -------
+        float
+            Sum of the prices; no plan within the limits earns more.
+        """
+        from owlbus.kernels.bound_multipliers import dearest_mix
+        from owlbus.kernels.bound_routes import longest_walks
+
+        budget = self._budget
+        while True:
+            self._made = longest_walks(self._roads, self._memory, price, budget.most, _WIDTH, self._walks, self._best)
+            if self._made >= 0:
+                break
+            self._make_room(2 * self._walks[0].size)
+        if self._made == 0:
+            return 0.0
+        worth = self._walks[0][self._best[budget.mixes[0]]]
+        self._chosen = np.zeros(worth.size, np.int64)
+        return float(dearest_mix(worth, budget.mixes, self._chosen))
+
+    def learn(self, *, repeats: bool) -> None:
+        """
+        Put the walks that `dearest` met last into the pool: those of the mix, and the best that end at other stops.
+
+        Parameters
+        ----------
+        repeats
+            Whether to widen the memory so that the walks cannot earn a hex twice again.
+        """
+        from owlbus.kernels.bound_routes import add_gains, remember_repeats, walk_stops
+
+        if self._made == 0:
+            return
+        costs = self._budget.mixes[0][self._chosen > 0]
+        met = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
+        met = list(dict.fromkeys(met))
+        for walk in met:
+            visits = np.zeros(self._n_hexes)
+            add_gains(self._roads, self._memory, self._walks, walk, 1.0, visits)
+            self._known.append(_Known.of(walk_stops(self._walks, walk), int(self._walks[5][walk]), visits))
+        del self._known[:-_MOST_KNOWN]
+        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(met) :] if repeats]
+        if any(learnt):
+            self._known = [self._again(route) if route.times.max(initial=0) > 1 else route for route in self._known]
+
+    def _again(self, route: _Known) -> _Known:
+        """A known route as the memory lets it earn now."""
+        from owlbus.kernels.bound_routes import follow_walk
+
+        visits = np.zeros(self._n_hexes)
+        follow_walk(self._roads, self._memory, route.stops, visits)
+        return _Known.of(route.stops, route.cost, visits)
+
+    def _best_by_end(self, cost: int) -> NDArray[np.int64]:
+        """Walks within a cost that are worth most at their last stop, the best of them first."""
+        within = np.flatnonzero(self._walks[5][: self._made] <= cost)
+        value, ends = self._walks[0][within], self._walks[2][within]
+        few = min(within.size, 200 * _NEW_ROUTES)
+        top = np.argpartition(-value, few - 1)[:few]
+        top = top[np.lexsort((top, -value[top]))]
+        _, first = np.unique(ends[top], return_index=True)
+        return within[top[np.sort(first)[:_NEW_ROUTES]]]
+
+    def _use(self, budget: Budget) -> RoutePricer:
+        """See the limits as `budget` from now on."""
+        from owlbus.kernels.bound_routes import near_memory
+
+        link_indptr, link_to, _, _, shed_indptr, shed_hex = self._graph
+        self._budget = budget
+        self._roads = (link_indptr, link_to, budget.link_cost, shed_indptr, shed_hex)
+        self._memory = near_memory(self._roads, self._n_hexes, _RINGS)
+        self._best = np.empty(budget.most + 1, np.int32)
+        return self
+
+    def _make_room(self, walks: int) -> None:
+        """Room for so many walks."""
+        self._walks: tuple[NDArray[Any], ...] = (
+            np.empty(walks, np.float64),
+            np.empty(walks, np.uint64),
+            *(np.empty(walks, np.int32) for _ in range(4)),
+        )
+
+
+_MOST_LEVELS = 400
+
+_LOSS_SHARE = 0.02
+
+_SHORT_LINKS = (0.0, 0.01, 0.05, 0.25)
+
+_FINEST = 6
+
+_MOST_KINDS, _MANY_ROUTES = 60, 16
+
+_UP = 1 + 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Budget:
+    """
+    One resource that routes use up, in whole units per link.
+
+    Attributes
+    ----------
+    link_cost
+        Units of each link, the same in both directions, shape (L,), int32, >= 1.
+    mixes
+        Kinds of routes for `owlbus.kernels.bound_multipliers.dearest_mix`: the most that a route of each kind can cost (J,), the load it
+        is at
+        least (J,), and the number of routes and the load of all together (2,).
+    """
+
+    link_cost: NDArray[np.int32]
+    mixes: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+
+    @property
+    def most(self) -> int:
+        """Most units that a route can cost."""
+        return int(self.mixes[0].max())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Units:
+    """
+    Whole units of one resource.
+
+    `cost` is the units of each link, rounded down but at least 1; `spare` says how many links of a route can have been rounded up
+    by that, and `most` what a route can cost, those links included.
+    """
+
+    unit: int
+    cost: NDArray[np.int32]
+    spare: int
+    most: int
+    loss_share: float
+
+
+def budgets(graph: tuple[NDArray[Any], ...], n_routes: int, limits: RouteLimits) -> Iterator[Budget]:
+    """
+    Every way to see the limits as one resource, each of which holds all plans within them.
+
+    The resource is the seconds or the metres of a link, there and back. A limit on the other one is carried over by the largest
+    ratio that a link has; the fleet or the metres of all routes together sort routes into kinds.
+
+    Parameters
+    ----------
+    graph
+        ``link_indptr, link_to, link_s, link_m`` and more; every link has its reverse.
+    n_routes
+        Routes K.
+    limits
+        What a plan must keep.
+
+    Yields
+    ------
+    Budget
+        One view of the limits.
+    """
+    seconds, metres = (_both_ways(graph, column) for column in (graph[2], graph[3]))
+    if seconds.size == 0:
+        yield Budget(np.empty(0, np.int32), (np.zeros(1, np.int32), np.zeros(1, np.int64), np.array([n_routes, 0])))
+        return
+    for used in (seconds, metres):
+        a_second, a_metre = float((used / seconds).max()), float((used / metres).max())
+        route = min(
+            2 * limits.max_ride_s * a_second,
+            2 * min(limits.max_length_m, limits.max_total_length_m) * a_metre,
+            limits.max_buses * limits.headway_s * a_second,
+            (limits.max_stops - 1) * float(used.max()),
+        )
+        units = _units(used, route * _UP)
+        if math.isfinite(limits.max_buses):
+            yield Budget(units.cost, _by_buses(n_routes, limits, units, a_second / units.unit * _UP))
+        if math.isfinite(limits.max_total_length_m):
+            yield Budget(units.cost, _by_length(n_routes, units, 2 * limits.max_total_length_m * a_metre / units.unit * _UP))
+        if math.isinf(limits.max_buses) and math.isinf(limits.max_total_length_m):
+            yield Budget(units.cost, (np.array([units.most], np.int32), np.zeros(1, np.int64), np.array([n_routes, 0])))
+
+
+def _both_ways(graph: tuple[NDArray[Any], ...], column: NDArray[Any]) -> NDArray[np.int64]:
+    """Sum of a link's column and its reverse's, shape (L,), at least 1."""
+    indptr, to = graph[0], graph[1]
+    tail = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+    there, back = np.lexsort((to, tail)), np.lexsort((tail, to))
+    both = np.empty(column.size, np.int64)
+    both[there] = column[there].astype(np.int64) + column[back]
+    return np.maximum(both, 1)
+
+
+def _units(used: NDArray[np.int64], route: float) -> _Units:
+    """Units that divide most links well: the first that lose little, else those that lose least within the levels allowed."""
+    found: _Units | None = None
+    for part in range(1, _FINEST + 1):
+        for share in _SHORT_LINKS:
+            units = _in_units(used, max(1, int(np.quantile(used, share, method="lower")) // part), route)
+            crowded = units.most > _MOST_LEVELS
+            better = found is None or (crowded, units.loss_share) < (found.most > _MOST_LEVELS, found.loss_share)
+            if better or (crowded and found is not None and units.most < found.most):
+                found = units
+            if not crowded and units.loss_share <= _LOSS_SHARE:
+                return units
+    return found or _in_units(used, int(used.min()), route)
+
+
+def _in_units(used: NDArray[np.int64], unit: int, route: float) -> _Units:
+    """Links and the budget of a route in units of this size."""
+    short = int((used < unit).sum()) // 2
+    cost = np.maximum(used // unit, 1).astype(np.int32)
+    whole = int(route // unit)
+    loss = float(1 - (used // unit * unit).sum() / used.sum()) + short / max(whole, 1)
+    return _Units(unit, cost, short, whole + short, loss)
+
+
+def _by_buses(
+    n_routes: int, limits: RouteLimits, units: _Units, units_a_second: float
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Kinds by the buses of a route; a route that is not run needs none."""
+    a_bus = limits.headway_s * units_a_second
+    needed = int((units.most - units.spare) // a_bus) + 1
+    fleet = int(min(limits.max_buses, n_routes * needed))
+    width = -(-needed // _kinds(n_routes))
+    classes = np.arange(-(-min(needed, fleet) // width))
+    within = np.minimum((classes + 1) * width * a_bus + units.spare, units.most).astype(np.int32)
+    return within, (classes * width + 1) // width, np.array([n_routes, fleet // width])
+
+
+def _by_length(n_routes: int, units: _Units, together: float) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Kinds by classes of length; a route counts as the shortest of its class."""
+    width = -(-(units.most + 1) // _kinds(n_routes))
+    classes = np.arange(units.most // width + 1)
+    within = np.minimum((classes + 1) * width - 1, units.most).astype(np.int32)
+    load = np.maximum(classes * width - units.spare, 0) // width
+    return within, load, np.array([n_routes, int(min(together, n_routes * units.most)) // width])
+
+
+def _kinds(n_routes: int) -> int:
+    """Most kinds of routes, so that mixing them stays cheap."""
+    return _MOST_KINDS if n_routes <= _MANY_ROUTES else _MOST_KINDS // 3

@@ -1,0 +1,166 @@
+"""What passengers save in travel time by a plan, each on the fastest journey between the stops nearest to a trip's hexes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.plan import Plan
+    from owlbus.search.objective import Objective
+    from owlbus.search.problem import Problem
+
+_LANES = 8
+
+
+def stop_trips(problem: Problem) -> NDArray[np.int64]:
+    """
+    Trips by the stops nearest to their hexes.
+
+    Parameters
+    ----------
+    problem
+        Network of S stops, and demand.
+
+    Returns
+    -------
+    ndarray of int64
+        Trips in 1/1024 a night from stop to stop, shape (S, S); the diagonal is 0, since a trip around one stop needs no bus.
+    """
+    n_stops, (rows, columns, units) = problem.network.n_stops, problem.trips
+    stop = problem.network.hex_stop[problem.hexes].astype(np.int64)
+    pairs = stop[rows] * n_stops + stop[columns]
+    trips = np.zeros(n_stops * n_stops, np.int64)
+    np.add.at(trips, pairs, units)
+    square = trips.reshape(n_stops, n_stops)
+    np.fill_diagonal(square, 0)
+    return square
+
+
+def n_bus_units(problem: Problem) -> int:
+    """
+    Trips that need a bus: all but those between hexes with one nearest stop.
+
+    Parameters
+    ----------
+    problem
+        Network and demand.
+
+    Returns
+    -------
+    int
+        In 1/1024 a night; trips from or to hexes out of reach are among them.
+    """
+    rows, columns, units = problem.trips
+    stop = problem.network.hex_stop[problem.hexes]
+    return problem.total_trips_units - int(units[stop[rows] == stop[columns]].sum(dtype=np.int64))
+
+
+def most_saved(problem: Problem) -> int:
+    """
+    What a plan would save that took everyone there at once.
+
+    Parameters
+    ----------
+    problem
+        Network, demand and rule.
+
+    Returns
+    -------
+    int
+        Trip-seconds in 1/1024 a night, >= 1.
+    """
+    return max(1, n_bus_units(problem) * problem.rule.unserved_s)
+
+
+def saved_by(problem: Problem, plan: Plan) -> int:
+    """
+    What a plan saves, counted from nothing.
+
+    Parameters
+    ----------
+    problem
+        Network, demand and rule.
+    plan
+        The plan.
+
+    Returns
+    -------
+    int
+        Trip-seconds in 1/1024 a night: what each trip takes less than `ServiceRule.unserved_s`.
+    """
+    called, times_s = _journeys(problem, plan)
+    row_of = np.full(problem.network.n_stops, -1)
+    row_of[called] = np.arange(called.size)
+    rows, columns, units = problem.trips
+    place = row_of[problem.network.hex_stop[problem.hexes]]
+    start, end = place[rows], place[columns]
+    rides = (start >= 0) & (end >= 0) & (start != end)
+    saved_s = problem.rule.unserved_s - times_s[start[rides], end[rides]].astype(np.int64)
+    return int((units[rides] * np.maximum(saved_s, 0)).sum())
+
+
+def mean_travel_s(problem: Problem, plan: Plan) -> float:
+    """
+    Mean travel time of all trips that need a bus, riding and transfers.
+
+    Parameters
+    ----------
+    problem
+        Network, demand and rule.
+    plan
+        The plan.
+
+    Returns
+    -------
+    float
+        Seconds; a trip without a journey counts `ServiceRule.unserved_s`, a slower journey as none. 0 if no trip needs a bus.
+    """
+    n_units = n_bus_units(problem)
+    return problem.rule.unserved_s - saved_by(problem, plan) / n_units if n_units else 0.0
+
+
+def refuse_travel_time(objective: Objective, what: str) -> None:
+    """
+    Refuse travel time where only trips served and people reached can be searched for.
+
+    Parameters
+    ----------
+    objective
+        What is asked for.
+    what
+        What cannot search for it, in words.
+
+    Raises
+    ------
+    UsageError
+        If it is travel time.
+    """
+    if objective.is_travel_time:
+        msg = f"{what} cannot have the objective travel_time, which only new plans can; take served, direct, presence or a mix"
+        raise UsageError(msg)
+
+
+def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Stops called at, shape (N,), ascending, and fastest seconds between them, shape (N, W) with W >= N."""
+    from owlbus.kernels.travel_time_cost import NEVER, close
+
+    transfer_s = problem.rule.transfer_s
+    stops, counts, ahead_s, back_s = problem.pad(plan)
+    routes = [stops[k, :count] for k, count in enumerate(counts.tolist())]
+    called = np.unique(np.concatenate([np.empty(0, np.int32), *routes])).astype(np.int64)
+    # Inside, each boarding costs a transfer, the first one too, so that journeys add up; that one is taken off again.
+    times = np.full((called.size, -(-called.size // _LANES) * _LANES), NEVER, np.int32)
+    for k, route in enumerate(routes):
+        place = np.searchsorted(called, route)
+        for way, seconds in ((place, ahead_s[k]), (place[::-1], back_s[k, : route.size][-1:] - back_s[k, : route.size][::-1])):
+            since = seconds[: route.size].astype(np.int64)
+            begin, end = np.triu_indices(route.size, 1)
+            np.minimum.at(times, (way[begin], way[end]), (since[end] - since[begin] + transfer_s).astype(np.int32))
+    close(times, np.empty(times.shape[1], np.int32), NEVER)
+    return called, np.where(times < NEVER, times - transfer_s, NEVER).astype(np.int32)

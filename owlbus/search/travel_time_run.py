@@ -1,0 +1,216 @@
+"""A search for plans of low travel time, beside `owlbus.search.annealing_run` that searches for served trips and people reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from owlbus.common.errors import UsageError
+from owlbus.search.annealing_run import AnnealingRun, most_stops
+from owlbus.search.objective import Objective
+from owlbus.search.problem import plan_of
+from owlbus.search.travel_time import COLDEST, DESCENT_SHARE
+from owlbus.search.travel_time_graph import build_graph, in_ticks, lay_out
+from owlbus.search.travel_time_objective import stop_trips
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.plan import Plan
+    from owlbus.plan.limits import RouteLimits
+    from owlbus.search.constraints import PlanConstraints
+    from owlbus.search.problem import Problem
+
+MOST_STOPS = 4_096
+"""Stops of a network: times are kept from each stop to each other one."""
+
+_SERVED_SHARE = 0.5
+"""Share of the search that looks for served trips: moves on these are a hundred times faster, and most of what they find saves time too."""
+
+_HOTTEST = 0.2
+"""First heat of the search for travel time, in medians of what a worsening move adds to the cost."""
+
+_TURN_WORK = 4_000_000
+_MOST_BLOCKS = 50
+
+
+class TravelTimeRun(AnnealingRun):
+    """
+    A search under way for plans of low travel time, changed in place.
+
+    Not for users: `owlbus.search.plan_routes` is. Routes are constructed and annealed for served trips, then annealed as in
+    `owlbus.search.travel_time`, under limits and wishes.
+
+    Parameters
+    ----------
+    problem, objective, limits, n_routes, rng, constraints
+        As of `AnnealingRun`; the objective is travel time.
+
+    Raises
+    ------
+    UsageError
+        If the network has more than `MOST_STOPS` stops, or the rule allows no transfer.
+    """
+
+    exchanges = False
+    _rise: float
+
+    def __init__(
+        self,
+        problem: Problem,
+        objective: Objective,
+        limits: RouteLimits,
+        n_routes: int,
+        rng: np.random.Generator,
+        constraints: PlanConstraints | None = None,
+    ) -> None:
+        """Lay out links and trips between all stops, and compile before any clock starts."""
+        from owlbus.kernels.travel_time_anneal import anneal_blocks
+
+        n_stops = problem.network.n_stops
+        if n_stops > MOST_STOPS:
+            msg = f"travel_time keeps times between all stops, at most {MOST_STOPS:,}, got {n_stops:,}; merge stops, or take served"
+            raise UsageError(msg)
+        if problem.rule.max_transfers == 0:
+            msg = "travel_time counts journeys with any number of transfers, got max_transfers 0; take the objective direct"
+            raise UsageError(msg)
+        self.goal = objective
+        self._now_units, self._best_units, self._since_gain = 0, 0, 0
+        self._best_rows = np.zeros((n_routes, 1), np.int32), np.zeros(n_routes, np.int64)
+        super().__init__(problem, Objective(), limits, n_routes, rng, constraints)
+        transfer_s, unserved_s = problem.rule.transfer_s, problem.rule.unserved_s
+        links, weight, tick_s, unit = in_ticks(_link_square(problem), stop_trips(problem), transfer_s, unserved_s)
+        stops = limits.min_stops, most_stops(problem, limits, spare=0)
+        self._graph = build_graph(links, weight, transfer_s // tick_s, stops, unserved_s // tick_s)
+        self._unit = tick_s * unit
+        self._unserved = int(weight.sum()) * int(self._graph.worst)
+        self._hand_over()
+        anneal_blocks(self._graph, self._state, self._bench, 0, 0.0, self._rules_kept)
+        self._is_handed_over = False
+
+    @property
+    def value(self) -> int:
+        """What the plan under change saves, in trip-seconds in 1/1024."""
+        return self._now_units
+
+    @property
+    def best_value(self) -> int:
+        """What the best plan saves, in trip-seconds in 1/1024."""
+        return self._best_units
+
+    @property
+    def evaluations(self) -> int:
+        """Moves evaluated, for served trips and for travel time."""
+        return int(self.values[2] + self._state.tried[0])
+
+    @property
+    def steps_since_gain(self) -> int:
+        """Moves since the best plan last got better."""
+        return self._since_gain
+
+    def best_plan(self) -> Plan:
+        """Return the plan that saves most; empty routes are left out."""
+        return plan_of(self.problem.network, *self._best_rows, names=self._names)
+
+    def construct(self, k: int) -> bool:
+        """Fill the empty route `k` for served trips; False if no drawn path keeps the limits."""
+        is_built = super().construct(k)
+        self._judge(anew=True)
+        return is_built
+
+    def moves_a_turn(self, share: float) -> int:
+        """Moves until a search looks up; fewer later on, when each takes longer."""
+        from owlbus.kernels.travel_time_anneal import BLOCK
+
+        if share < _SERVED_SHARE:
+            return super().moves_a_turn(share)
+        return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
+
+    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+        """Anneal for served trips at first, then for travel time, whose moves are rounded up to whole blocks; how many were tried."""
+        del worth  # of the travel time saved, which sets neither heat
+        first = moves if ahead <= _SERVED_SHARE else round(moves * max(0.0, _SERVED_SHARE - done) / (ahead - done))
+        tried, gain = 0, False
+        if first:
+            tried = super().turn(first, done / _SERVED_SHARE, min(1.0, ahead / _SERVED_SHARE), self._served_worth)
+            gain = self._judge(anew=False)
+        if moves > first:
+            share = max(0.0, done - _SERVED_SHARE) / (1 - _SERVED_SHARE)
+            n_timed, is_better = self._anneal_times(moves - first, share)
+            tried, gain = tried + n_timed, gain or is_better
+        self._since_gain = 0 if gain else self._since_gain + tried
+        return tried
+
+    def _anneal_times(self, moves: int, share: float) -> tuple[int, bool]:
+        """Anneal for travel time at the heat of a share of that part of the search; moves tried, and whether the best plan got better."""
+        from owlbus.kernels.travel_time_anneal import BLOCK, anneal_blocks
+        from owlbus.kernels.travel_time_cost import settle
+
+        if not self._is_handed_over:
+            self._hand_over()
+        state, blocks = self._state, -(-moves // BLOCK)
+        if not state.sizes[state.free].any():
+            return 0, False
+        anneal_blocks(self._graph, state, self._bench, blocks, self._heat(share), self._rules_kept)
+        self._now_units = self._saved(settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._bench))
+        best = self._saved(int(state.best[0]))
+        gain = best > self._best_units
+        if gain:
+            self._best_units = best
+            self._best_rows = state.best_routes.copy(), state.best_sizes.copy()
+        return blocks * BLOCK, gain
+
+    def _heat(self, share: float) -> float:
+        """Rise in cost that is accepted on average: none at first, then set from the moves met."""
+        if share < DESCENT_SHARE:
+            return 0.0
+        if self._rise == 0:
+            rises = self._state.rises[self._state.rises >= 0]
+            self._rise = float(np.median(rises)) if rises.size else 0.0
+        return float(self._rise * _HOTTEST * (COLDEST / _HOTTEST) ** ((share - DESCENT_SHARE) / (1 - DESCENT_SHARE)))
+
+    def _restart_from_routes(self) -> None:
+        super()._restart_from_routes()
+        self._judge(anew=True)
+
+    def _judge(self, *, anew: bool) -> bool:
+        """Value the plan that serves most; whether it is the best plan now, as it is in any case if the search begins `anew`."""
+        self._now_units = self.problem.value(super().best_plan(), self.goal)
+        gain = anew or self._now_units > self._best_units
+        if gain:
+            self._best_units, self._best_rows = self._now_units, (self.best[0].copy(), self.best[1].copy())
+        if anew:
+            self._served_worth, self._is_handed_over = max(1, int(self.values[1])), False
+        return gain
+
+    def _saved(self, cost: int) -> int:
+        """Trip-seconds saved in 1/1024, of the kernels' cost."""
+        return (self._unserved - cost) * self._unit
+
+    def _hand_over(self) -> None:
+        """Give the best plan to the kernels of travel time."""
+        from owlbus.kernels.travel_time_anneal import Rules
+        from owlbus.kernels.travel_time_cost import settle
+
+        (stops, counts), most = self._best_rows, self.routes[0].shape[1]
+        n_routes, free = counts.size, np.flatnonzero(~self.frozen & (counts > 1))
+        seed = int(self.rng.integers(0, 2**64, dtype=np.uint64))
+        self._state, self._bench = lay_out(self._graph, most, n_routes, seed, free if free.size else np.zeros(1, np.int64))
+        self._graph = self._graph._replace(most=max(self._graph.most, int(counts.max())))
+        state = self._state
+        for rows, sizes in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
+            rows[:, : stops.shape[1]], sizes[:] = stops, counts
+        state.best[0] = settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._bench)
+        room = np.zeros(most + 1, np.float32), np.zeros(most + 1, np.float32), np.zeros(self._constraints[2].shape[0], np.int64)
+        self._rules_kept = Rules(self.problem.graph, self.drive, self.bounds(), self._constraints, *room)
+        self._rise, self._is_handed_over = 0.0, True
+
+
+def _link_square(problem: Problem) -> NDArray[np.int64]:
+    """Seconds from stop to stop, shape (S, S); -1 where there is no link."""
+    indptr, link_to, link_s = problem.graph[:3]
+    n_stops = problem.network.n_stops
+    square = np.full((n_stops, n_stops), -1, np.int64)
+    square[np.repeat(np.arange(n_stops), np.diff(indptr)), link_to] = link_s
+    return square

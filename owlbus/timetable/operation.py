@@ -1,0 +1,228 @@
+"""How a night is run: fleet, buses, headways, layovers and transfers, as one value; and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from owlbus.common.errors import UsageError
+from owlbus.common.units import HOUR_S, require_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+HEADWAYS_S = (600, 900, 1200, 1800, 2400, 3000, 3600)
+"""Headways that may change from hour to hour, in seconds: those that people can remember."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    How a plan is run through the night; every bound is included.
+
+    Attributes
+    ----------
+    fleet
+        Buses there are; None takes the fewest that keep `max_headway_s` and `capacity`.
+    capacity
+        Riders that a bus holds.
+    max_headway_s
+        Policy headway: the longest wait between two buses, in seconds.
+    min_headway_s
+        Shortest headway, in seconds.
+    dwell_s
+        Seconds that a bus stands at a stop on the way, at most half of the ride to it; part of the ride.
+    layover_share, min_layover_s
+        Rest after a run, as a share of its ride (0 to 1) and in seconds at least; rounded up.
+    rest_in_links
+        Whether the links' seconds have the rest in them, as commercial speeds do: a run then takes ``1 / (1 + layover_share)`` of
+        them, and run and rest together as long as the scorecard counts for the fleet. Else the rest comes on top.
+    both_ends_from_m
+        Routes of at least so many one-way metres start from both ends at the first hour; shorter ones start from the outer
+        terminal and turn at the inner one.
+    interline
+        Whether a bus may go on as another route that starts where it stands.
+    uptake_share
+        Riders of the trips that could ride, 0 to 1.
+    offset_step_s, max_offset_s
+        Departures of a route may move by multiples of the first, up to the second, so that buses meet; in seconds.
+    change_s
+        Seconds from one bus to another at the same stop.
+    equal_headways
+        Whether all routes and hours have one headway, the shortest that the fleet can run, or `max_headway_s` without a fleet.
+
+    Raises
+    ------
+    UsageError
+        If a number lies outside its range.
+
+    Examples
+    --------
+    >>> Operation(fleet=45).layover_s(5400), Operation().layover_s(600)
+    (540, 300)
+    """
+
+    fleet: int | None = None
+    capacity: int = 45
+    max_headway_s: int = HOUR_S
+    min_headway_s: int = 600
+    dwell_s: int = 15
+    layover_share: float = 0.10
+    min_layover_s: int = 300
+    rest_in_links: bool = True
+    both_ends_from_m: int = 30_000
+    interline: bool = False
+    uptake_share: float = 1.0
+    offset_step_s: int = 180
+    max_offset_s: int = 900
+    change_s: int = 60
+    equal_headways: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        require_number("fleet", 1 if self.fleet is None else self.fleet, 1, 10_000)
+        require_number("capacity", self.capacity, 1, 1_000)
+        require_number("max_headway_s", self.max_headway_s, 60, 6 * HOUR_S)
+        require_number("min_headway_s", self.min_headway_s, 60, self.max_headway_s)
+        require_number("dwell_s", self.dwell_s, 0, 600)
+        require_number("layover_share", self.layover_share, 0, 1)
+        require_number("min_layover_s", self.min_layover_s, 0, 4 * HOUR_S)
+        require_number("both_ends_from_m", self.both_ends_from_m, 0, 10_000_000)
+        require_number("uptake_share", self.uptake_share, 0, 1)
+        require_number("offset_step_s", self.offset_step_s, 10, HOUR_S)
+        require_number("max_offset_s", self.max_offset_s, 0, 2 * HOUR_S)
+        require_number("change_s", self.change_s, 0, HOUR_S)
+
+    @property
+    def menu_s(self) -> tuple[int, ...]:
+        """Headways that may change from hour to hour, ascending seconds; the shortest and the policy headway are among them."""
+        inner = {headway for headway in HEADWAYS_S if self.min_headway_s <= headway <= self.max_headway_s}
+        return tuple(sorted(inner | {self.min_headway_s, self.max_headway_s}))
+
+    @property
+    def offsets_s(self) -> tuple[int, ...]:
+        """Seconds that departures of a route may move by, ascending from 0."""
+        return tuple(range(0, self.max_offset_s + 1, self.offset_step_s))
+
+    def layover_s(self, ride_s: int) -> int:
+        """
+        Rest after a run.
+
+        Parameters
+        ----------
+        ride_s
+            Seconds of the run.
+
+        Returns
+        -------
+        int
+            Seconds, the share of the ride rounded up, `min_layover_s` at least.
+        """
+        return max(self.min_layover_s, -(-ride_s * self._thousandths // 1000))
+
+    def run_s(self, links_s: NDArray[np.int64]) -> NDArray[np.int64]:
+        """
+        Seconds of a run up to each stop.
+
+        Parameters
+        ----------
+        links_s
+            Seconds of the links up to each stop, shape (n,).
+
+        Returns
+        -------
+        ndarray of int64
+            The same, or what is left of it without the rest, rounded down.
+        """
+        return links_s * 1000 // (1000 + self._thousandths * self.rest_in_links)
+
+    @property
+    def _thousandths(self) -> int:
+        """Rest in thousandths of the ride."""
+        return round(self.layover_share * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCosts:
+    """
+    What a night costs per vehicle-km, per vehicle-hour and per bus: the three-part model that operators allocate costs by [1]_.
+
+    The defaults are an assumption of owlbus, not an operator's figures: a diesel bus of 12 m at European prices. They serve to hold
+    plans against each other, not to draw up a budget, and are named as assumed wherever a cost is shown. Give an operator's own.
+
+    - km, 1.00 EUR: 0.4 l of diesel at 1.30 EUR, and 0.48 EUR for tyres, wear and cleaning;
+    - hour, 40 EUR: a driver at 25 EUR of labour cost, a quarter more for the night, and a quarter more for paid time off the road;
+    - bus, 45 EUR a night: 250,000 EUR over 12 years at 4 % and 6,000 EUR a year for insurance and depot make 89 EUR a day, of which
+      the night bears half, since the bus runs by day too.
+
+    Attributes
+    ----------
+    per_km, per_hour, per_bus
+        Cost of a vehicle-km, a vehicle-hour and a bus for one night, in `currency`.
+    currency
+        ISO 4217 code.
+
+    Raises
+    ------
+    UsageError
+        If a cost is negative or no number, the currency is no code of three letters, or it is another than the assumption's while not
+        all three costs are given.
+
+    References
+    ----------
+    .. [1] Cherwony, Gleichman and Porter (1981), Bus Route Costing Procedures: A Review, UMTA-IT-09-9014-81-1.
+
+    Examples
+    --------
+    >>> UnitCosts(per_km=1.5, per_hour=20.0, per_bus=50.0).total(vehicle_km=100.0, vehicle_hours=5.0, buses=2)
+    350.0
+    >>> UnitCosts(per_hour=30.0).assumed
+    ('per_km', 'per_bus')
+    """
+
+    per_km: float = 1.0
+    per_hour: float = 40.0
+    per_bus: float = 45.0
+    currency: str = "EUR"
+
+    def __post_init__(self) -> None:
+        """Check every number once."""
+        for name in ("per_km", "per_hour", "per_bus"):
+            require_number(name, getattr(self, name), 0, 1e9)
+        if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):  # noqa: PLR2004 - of ISO 4217
+            msg = f"currency must be a code of three letters, such as EUR or KRW, got {self.currency!r}"
+            raise UsageError(msg)
+        if self.currency != UnitCosts.__dataclass_fields__["currency"].default and self.assumed:
+            msg = f"costs in {self.currency} must all be given, got none for {', '.join(self.assumed)}; the assumed ones are in EUR"
+            raise UsageError(msg)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Names of the unit costs that have the assumed value."""
+        defaults = UnitCosts.__dataclass_fields__
+        return tuple(name for name in ("per_km", "per_hour", "per_bus") if getattr(self, name) == defaults[name].default)
+
+    @property
+    def basis(self) -> str:
+        """One line that says which unit costs are assumed."""
+        if not self.assumed:
+            return "unit costs as given"
+        which = "all unit costs" if len(self.assumed) == 3 else ", ".join(self.assumed)  # noqa: PLR2004 - all of them
+        return f"assumption, not an operator's figures: {which}"
+
+    def total(self, *, vehicle_km: float, vehicle_hours: float, buses: int) -> float:
+        """
+        Cost of a night.
+
+        Parameters
+        ----------
+        vehicle_km, vehicle_hours, buses
+            Kilometres and hours of all buses together, and number of buses.
+
+        Returns
+        -------
+        float
+            In `currency`.
+        """
+        return self.per_km * vehicle_km + self.per_hour * vehicle_hours + self.per_bus * buses

@@ -1,0 +1,383 @@
+"""The timetable: how each direction rides, when each run starts, and which bus drives it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from owlbus.common.arrays import owned
+from owlbus.common.errors import DataError
+from owlbus.common.units import HOUR_S, format_time
+from owlbus.plan import route_links
+from owlbus.plan.measures import require_same_network
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from owlbus.demand import Demand
+    from owlbus.network import Network
+    from owlbus.plan import Plan
+    from owlbus.timetable.operation import Operation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direction:
+    """
+    How every run of a route rides in one direction.
+
+    Attributes
+    ----------
+    route
+        Index of the route in its plan.
+    back
+        Whether it rides against the order of the route's stops.
+    stops
+        Stop indices in riding order, shape (n,), int32.
+    arrive_s, depart_s
+        Seconds since the run's start at which it comes to each stop and leaves it, shape (n,), int32; 0 at the first.
+    at_m
+        Metres since the first stop, shape (n,), int32, ascending.
+
+    Raises
+    ------
+    DataError
+        If the columns differ in length or times or metres go backwards.
+
+    Examples
+    --------
+    >>> way = Direction(0, False, [4, 2, 7], [0, 190, 400], [0, 200, 400], [0, 1000, 2000])
+    >>> way.ride_s, way.length_m
+    (400, 2000)
+    """
+
+    route: int
+    back: bool
+    stops: NDArray[np.int32]
+    arrive_s: NDArray[np.int32]
+    depart_s: NDArray[np.int32]
+    at_m: NDArray[np.int32]
+
+    def __init__(self, route: int, back: bool, stops: ArrayLike, arrive_s: ArrayLike, depart_s: ArrayLike, at_m: ArrayLike) -> None:  # noqa: FBT001 - a column of the type
+        """Copy the columns and check them once."""
+        object.__setattr__(self, "route", int(route))
+        object.__setattr__(self, "back", bool(back))
+        for name, column in (("stops", stops), ("arrive_s", arrive_s), ("depart_s", depart_s), ("at_m", at_m)):
+            object.__setattr__(self, name, owned(column, np.int32).reshape(-1))
+        if {column.shape for column in (self.arrive_s, self.depart_s, self.at_m)} != {self.stops.shape} or len(self.stops) < 2:  # noqa: PLR2004 - a ride has two ends
+            msg = f"direction {self.label} needs a time and metres for each of at least 2 stops, got {len(self.stops)} stops"
+            raise DataError(msg)
+        clock = np.column_stack([self.arrive_s, self.depart_s]).ravel()
+        if clock[0] != 0 or clock[1] != 0 or clock[-1] != clock[-2] or (np.diff(clock) < 0).any() or (np.diff(self.at_m) <= 0).any():
+            msg = f"direction {self.label} must start at 0 s, end as it arrives and go forward in time and metres"
+            raise DataError(msg)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies are read-only too."""
+        return (Direction, tuple(getattr(self, field.name) for field in fields(self)))
+
+    @property
+    def label(self) -> str:
+        """Route index and side, for messages."""
+        return f"{self.route}{'b' if self.back else 'a'}"
+
+    @property
+    def ride_s(self) -> int:
+        """Seconds from the first stop to the last."""
+        return int(self.arrive_s[-1])
+
+    @property
+    def length_m(self) -> int:
+        """Metres from the first stop to the last."""
+        return int(self.at_m[-1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Timetable:
+    """
+    Every run of a service night, and the bus that drives it.
+
+    Times are seconds since noon of the service date minus 12 h; they may pass 24:00:00.
+
+    Attributes
+    ----------
+    plan
+        The routes, K of them.
+    hours
+        Service hours in which runs start, ascending; 24 is midnight.
+    directions
+        Two per route: ``2 * k`` rides route k in the order of its stops, ``2 * k + 1`` against it.
+    run_direction
+        Direction of each run, shape (n_runs,), int32; runs are sorted by start, then by direction.
+    run_start_s
+        Seconds at which each run leaves its first stop, shape (n_runs,), int32.
+    run_block
+        Bus that drives each run, shape (n_runs,), int32: numbered in the order of their first runs.
+
+    Raises
+    ------
+    DataError
+        If runs are not sorted, a direction is missing, or a bus would be in two places.
+
+    Examples
+    --------
+    >>> from owlbus import Demand, HexGrid, Network, Operation, Plan, Route, build_timetable
+    >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
+    >>> network = Network.from_lattice(grid)
+    >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
+    >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
+    >>> timetable, report = build_timetable(network, plan, demand, Operation(fleet=2))
+    >>> timetable.fleet, timetable.n_runs, timetable.headway_s[0].tolist()
+    (2, 34, [1080, 1080, 1080, 1080, 1080])
+    >>> report.wait_s
+    572.5
+    """
+
+    plan: Plan
+    hours: tuple[int, ...]
+    directions: tuple[Direction, ...]
+    run_direction: NDArray[np.int32]
+    run_start_s: NDArray[np.int32]
+    run_block: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        """Own the columns and hold every rule."""
+        object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
+        object.__setattr__(self, "directions", tuple(self.directions))
+        for name in ("run_direction", "run_start_s", "run_block"):
+            object.__setattr__(self, name, owned(getattr(self, name), np.int32).reshape(-1))
+        _check_directions(self)
+        _check_runs(self)
+        _check_blocks(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor, so that copies are read-only too."""
+        return (Timetable, tuple(getattr(self, field.name) for field in fields(self)))
+
+    @property
+    def n_runs(self) -> int:
+        """Runs of the night."""
+        return len(self.run_start_s)
+
+    @property
+    def fleet(self) -> int:
+        """Buses of the night."""
+        return int(self.run_block.max()) + 1 if self.n_runs else 0
+
+    @property
+    def run_end_s(self) -> NDArray[np.int32]:
+        """Seconds at which each run comes to its last stop, shape (n_runs,)."""
+        rides = np.array([way.ride_s for way in self.directions], np.int32)
+        ends: NDArray[np.int32] = self.run_start_s + rides[self.run_direction]
+        return ends
+
+    @property
+    def vehicle_m(self) -> int:
+        """Metres of all runs together."""
+        return int(np.array([way.length_m for way in self.directions], np.int64)[self.run_direction].sum())
+
+    @property
+    def vehicle_s(self) -> int:
+        """Seconds of all buses together, each from its first start to its last arrival, rests between runs included."""
+        if not self.n_runs:
+            return 0
+        first = np.full(self.fleet, np.iinfo(np.int64).max)
+        last = np.zeros(self.fleet, np.int64)
+        np.minimum.at(first, self.run_block, self.run_start_s)
+        np.maximum.at(last, self.run_block, self.run_end_s)
+        return int((last - first).sum())
+
+    @property
+    def headway_s(self) -> NDArray[np.int64]:
+        """
+        Seconds between buses by direction and hour, shape (2 K, n_hours), int64.
+
+        The mean of the gaps that begin in the hour, rounded; where none does, the gap that spans it. 0 where a direction has
+        fewer than two runs.
+        """
+        table = np.zeros((len(self.directions), len(self.hours)), np.int64)
+        for row in range(len(self.directions)):
+            starts = self.starts_s(row)
+            gaps = np.diff(starts)
+            for column, hour in enumerate(self.hours):
+                low, high = np.searchsorted(starts[:-1], [hour * HOUR_S, (hour + 1) * HOUR_S])
+                chosen = gaps[low:high] if high > low else gaps[max(0, low - 1) : max(1, low)]
+                table[row, column] = int(chosen.mean() + 0.5) if chosen.size else 0
+        return table
+
+    def starts_s(self, direction: int) -> NDArray[np.int32]:
+        """
+        Starts of all runs of a direction.
+
+        Parameters
+        ----------
+        direction
+            Index of the direction, in [0, 2 K).
+
+        Returns
+        -------
+        ndarray of int32
+            Seconds, ascending, one a run, of shape (n,).
+        """
+        starts: NDArray[np.int32] = self.run_start_s[self.run_direction == direction]
+        return starts
+
+    def buses_of(self, route: int) -> int:
+        """
+        Number of buses that drive a route at some time of the night.
+
+        Parameters
+        ----------
+        route
+            Index of the route.
+
+        Returns
+        -------
+        int
+            Buses; with interlining, a bus counts for each route it drives.
+        """
+        return len(np.unique(self.run_block[self.run_direction // 2 == route]))
+
+    def equals(self, other: Timetable) -> bool:
+        """
+        Whether routes, rides, runs and buses are the same.
+
+        Parameters
+        ----------
+        other
+            The timetable to hold beside this one.
+
+        Returns
+        -------
+        bool
+            True if nothing differs.
+        """
+        columns = ("stops", "arrive_s", "depart_s", "at_m")
+        return (
+            self.plan.equals(other.plan)
+            and self.hours == other.hours
+            and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("run_direction", "run_start_s", "run_block"))
+            and all(
+                np.array_equal(getattr(mine, name), getattr(theirs, name))
+                for mine, theirs in zip(self.directions, other.directions, strict=True)
+                for name in columns
+            )
+        )
+
+
+def _check_directions(table: Timetable) -> None:
+    """Refuse directions that are not the two of every route."""
+    for row, way in enumerate(table.directions):
+        route = table.plan.routes[row // 2] if row // 2 < len(table.plan) else None
+        side = (row // 2, bool(row % 2))
+        if route is None or (way.route, way.back) != side or not np.array_equal(way.stops, route.stops[:: -1 if row % 2 else 1]):
+            msg = f"direction {row} must ride route {row // 2} {'against' if row % 2 else 'in'} the order of its stops"
+            raise DataError(msg)
+    if len(table.directions) != 2 * len(table.plan):
+        msg = f"a timetable needs two directions per route, got {len(table.directions)} for {len(table.plan)} routes"
+        raise DataError(msg)
+
+
+def _check_runs(table: Timetable) -> None:
+    """Refuse runs out of order, without a direction, or before the service date."""
+    n = table.n_runs
+    if {len(table.run_direction), len(table.run_block)} != {n}:
+        msg = f"each run needs a direction, a start and a bus, got {len(table.run_direction)}, {n} and {len(table.run_block)}"
+        raise DataError(msg)
+    if n and not (table.run_direction.min() >= 0 and table.run_direction.max() < len(table.directions) and table.run_start_s.min() >= 0):
+        msg = f"runs must ride one of {len(table.directions)} directions and start at 0 s or later"
+        raise DataError(msg)
+    order = np.lexsort((table.run_direction, table.run_start_s))
+    if (order != np.arange(n)).any():
+        msg = f"runs must be sorted by start and direction, run {int(np.flatnonzero(order != np.arange(n))[0])} is not"
+        raise DataError(msg)
+
+
+def _check_blocks(table: Timetable) -> None:
+    """Refuse a bus that starts before it has arrived, or elsewhere, and numbers out of order."""
+    ends_s = table.run_end_s
+    last: dict[int, int] = {}
+    for run, (block, row) in enumerate(zip(table.run_block.tolist(), table.run_direction.tolist(), strict=True)):
+        before = last.get(block)
+        if before is None and block != len(last):
+            msg = f"buses must be numbered in the order of their first runs, run {run} has bus {block} instead of {len(last)}"
+            raise DataError(msg)
+        if before is not None:
+            stands, starts = table.directions[table.run_direction[before]].stops[-1], table.directions[row].stops[0]
+            if stands != starts or ends_s[before] > table.run_start_s[run]:
+                msg = (
+                    f"bus {block} must stand at stop {starts} at {format_time(table.run_start_s[run])}, but comes to stop {stands} "
+                    f"at {format_time(ends_s[before])}"
+                )
+                raise DataError(msg)
+        last[block] = run
+
+
+def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple[Direction, ...]:
+    """
+    Two directions per route, with seconds and metres of the network's links.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    plan
+        The routes.
+    operation
+        Dwell at stops in seconds, taken from the ride to them, and whether the links' seconds have the rest in them.
+
+    Returns
+    -------
+    tuple of Direction
+        ``2 * k`` in the order of route k's stops, ``2 * k + 1`` against it.
+
+    Raises
+    ------
+    DataError
+        If the plan was made for another network, or a route rides where there is no link.
+    """
+    require_same_network(network, plan)
+    ways = []
+    for k, route in enumerate(plan.routes):
+        for back in (False, True):
+            stops = route.stops[:: -1 if back else 1]
+            link_s, link_m = route_links(network, stops, route.name)
+            depart_s = operation.run_s(np.concatenate([[0], np.cumsum(link_s, dtype=np.int64)]))
+            stands_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
+            ways.append(Direction(k, back, stops, depart_s - stands_s, depart_s, np.concatenate([[0], np.cumsum(link_m)])))
+    return tuple(ways)
+
+
+def outer_first(network: Network, demand: Demand, plan: Plan) -> NDArray[np.bool_]:
+    """
+    Whether a route's first stop is its outer terminal: the one farther from the centre of people at night.
+
+    Parameters
+    ----------
+    network
+        The plan's network.
+    demand
+        People by hex; without any, trips by origin.
+    plan
+        The routes.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (K,); on a tie the first stop is the outer one.
+    """
+    grid = network.grid
+    pairs = demand.od()
+    weight = demand.presence_by_hex()
+    if not weight.sum() > 0:
+        weight = np.bincount(pairs.origin, pairs.trips, grid.n_hexes).astype(np.float64)
+    if not weight.sum() > 0:
+        weight = np.ones(grid.n_hexes)
+    centre_x, centre_y = float(weight @ grid.x_m / weight.sum()), float(weight @ grid.y_m / weight.sum())
+    stop_x, stop_y = grid.project(network.stop_lon, network.stop_lat)
+    apart_m = np.rint(np.hypot(np.asarray(stop_x, np.float64) - centre_x, np.asarray(stop_y, np.float64) - centre_y))
+    first = np.array([route.stops[0] for route in plan.routes], dtype=np.int64)
+    last = np.array([route.stops[-1] for route in plan.routes], dtype=np.int64)
+    outer: NDArray[np.bool_] = apart_m[first] >= apart_m[last]
+    return outer
