@@ -7,11 +7,13 @@ import json
 import lzma
 import re
 import zipfile
+from functools import cache
 from html.parser import HTMLParser
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from syrupy.data import SnapshotCollections
@@ -41,6 +43,7 @@ VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 # What an output holds
 
 
+@cache
 def without_machine(text: str) -> str:
     """`text` without what differs between machines and installations: folders, versions, terminal colours."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", text).replace(f"{ROOT}/", "")
@@ -53,7 +56,7 @@ def cleaned(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {without_machine(key): cleaned(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [cleaned(one) for one in value]
+        return value if all(isinstance(one, float | int) for one in value) else [cleaned(one) for one in value]
     return without_machine(value) if isinstance(value, str) else value
 
 
@@ -74,11 +77,15 @@ def read_table(file: Path) -> dict[str, Any]:
         "schema": {field.name: f"{field.type}{'' if field.nullable else ' not null'}" for field in table.schema},
         "metadata": metadata,
         "rows": table.num_rows,
-        "columns": {
-            name: [one if isinstance(one, float | int | list) else as_plain(one) for one in table[name].to_pylist()]
-            for name in table.column_names
-        },
+        "columns": {name: values_of(table[name]) for name in table.column_names},
     }
+
+
+def values_of(column: pa.ChunkedArray) -> list[Any]:
+    """Values of a column as JSON can hold them."""
+    if column.null_count == 0 and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        return column.to_numpy().tolist()  # 10 times as fast as to_pylist
+    return [as_plain(value) for value in column.to_pylist()]
 
 
 def as_plain(value: Any) -> Any:  # noqa: ANN401
