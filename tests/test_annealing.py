@@ -12,7 +12,7 @@ from cities import LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.kernels import anneal
+from owlbus.kernels.limits import buses_of, keeps_limits
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, PlanConstraints, Problem
@@ -202,9 +202,8 @@ def keeps(limits, stops, ahead_s, back_s, metres, other_m=0.0, other_buses=0.0, 
     metres_of = {link[:2]: link[3] for link in links}
     network = replace(network, link_m=[metres_of[link] for link in sorted(metres_of)])
     chain = AnnealingRun(Problem.build(network, demand), Objective(), limits, 1, np.random.default_rng(0))
-    return anneal.keeps_limits(
-        chain.drive, chain.bounds(), np.array(stops, np.int32), len(stops), float(ahead_s), float(back_s), metres, other_m, other_buses
-    )
+    route = np.array(stops, np.int32), len(stops), float(ahead_s), float(back_s)
+    return keeps_limits(chain.drive, chain.bounds(), 0, *route, metres, other_m, other_buses)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_circuity_is_measured_each_way_against_the_shortest_metres(ahead, back):
 
 @pytest.mark.parametrize(("cycle_s", "headway_s", "buses"), [(1, 600, 1), (600, 600, 1), (601, 600, 2), (1_200, 600, 2), (0, 600, 0)])
 def test_buses_cover_the_round_trip(cycle_s, headway_s, buses):
-    assert anneal.buses_of(float(cycle_s), float(headway_s)) == buses
+    assert buses_of(float(cycle_s), float(headway_s)) == buses
 
 
 def drawn(limits=BOUND, constraints=None, seed=0, unmet=(), objective=Objective(), lines=LINES[1:], n_draws=400):  # noqa: B008 -- never changed

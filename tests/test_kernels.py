@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise, permutations
 
 import numpy as np
@@ -14,6 +15,7 @@ from owlbus.kernels import count_blocks, hashing
 from owlbus.kernels.assignment import assign_rides, fastest_legs
 from owlbus.kernels.bound_multipliers import hexes_worth
 from owlbus.kernels.enumerate_routes import enumerate_routes
+from owlbus.kernels.limits import Limits
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
 from owlbus.search import Objective, Problem
@@ -151,6 +153,20 @@ def ring(n_stops, links):
     return indptr.astype(np.int64), to, *(np.array([links[pair][k] for pair in pairs], dtype=np.int32) for k in (0, 1))
 
 
+def limits_of(longest, shortest, ride, circuity, most, fewest):
+    """Limits of each route by itself, as kernels take them."""
+    columns = (np.array([bound], np.float64) for bound in (longest, shortest, ride, circuity, most, fewest))
+    return Limits(*columns, math.inf, math.inf, 60.0)
+
+
+def drive_of(drive_m):
+    """Drive matrices in which these are the fewest metres, and seconds say nothing of metres."""
+    n = len(drive_m)
+    every, links = np.arange(n, dtype=np.int32), (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))
+    metres = (drive_m.astype(np.int32), every, every.copy(), np.zeros(1, np.int64), *links, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    return np.zeros((n, n), np.int32), metres, 0.0
+
+
 def routes_by_hand(n_stops, links, limits, drive_m):
     """Every simple route within limits, from all orders of all stops."""
     longest, shortest, ride, circuity, most, fewest = limits
@@ -196,29 +212,29 @@ def test_all_simple_routes_within_limits_are_listed_once(drawn):
     n, links, limits, drive_m = drawn
     start, stops = np.full(1001, -1, np.int64), np.full(5000, -1, np.int32)
     graph = ring(n, links)
-    found = enumerate_routes(graph, np.array(limits), drive_m, start, stops)
+    found = enumerate_routes(graph, limits_of(*limits), drive_of(drive_m), start, stops)
     listed = [tuple(stops[start[k] : start[k + 1]].tolist()) for k in range(found)]
     assert len(set(listed)) == len(listed)
     assert set(listed) == routes_by_hand(n, links, limits, drive_m)
-    assert enumerate_routes(graph, np.array(limits), drive_m, np.zeros(found + 1, np.int64), stops) in {found, -1}
+    assert enumerate_routes(graph, limits_of(*limits), drive_of(drive_m), np.zeros(found + 1, np.int64), stops) in {found, -1}
     if found:
-        assert enumerate_routes(graph, np.array(limits), drive_m, np.zeros(found, np.int64), stops) == -1
-        assert enumerate_routes(graph, np.array(limits), drive_m, start, stops[: start[found]].copy()) == found
-        assert enumerate_routes(graph, np.array(limits), drive_m, start, stops[: start[found] - 1].copy()) == -1
+        assert enumerate_routes(graph, limits_of(*limits), drive_of(drive_m), np.zeros(found, np.int64), stops) == -1
+        assert enumerate_routes(graph, limits_of(*limits), drive_of(drive_m), start, stops[: start[found]].copy()) == found
+        assert enumerate_routes(graph, limits_of(*limits), drive_of(drive_m), start, stops[: start[found] - 1].copy()) == -1
 
 
 def test_a_search_among_too_many_ways_gives_up():
     n = 12
     links = {(a, b): (1, 1) for a in range(n) for b in range(n) if a != b}
-    limits = np.array([99.0, 99.0, 99.0, 99.0, 12.0, 2.0])
-    assert enumerate_routes(ring(n, links), limits, np.ones((n, n)), np.zeros(5, np.int64), np.zeros(99, np.int32)) == -1
+    limits = limits_of(99.0, 99.0, 99.0, 99.0, 12.0, 2.0)
+    assert enumerate_routes(ring(n, links), limits, drive_of(np.ones((n, n))), np.zeros(5, np.int64), np.zeros(99, np.int32)) == -1
 
 
 @pytest.mark.parametrize(("end", "n"), [(99.0, 6), (3.0, 6), (2.0, 5), (1.0, 3), (0.5, 0)])
 def test_a_route_as_long_as_allowed_is_listed(end, n):
     links = {(a, b): (7, 1) for a in range(4) for b in range(4) if abs(a - b) == 1}
     start, stops = np.zeros(99, np.int64), np.zeros(99, np.int32)
-    assert enumerate_routes(ring(4, links), np.array([end, 0.0, 99.0, 9.0, 9.0, 2.0]), np.ones((4, 4)), start, stops) == n
+    assert enumerate_routes(ring(4, links), limits_of(end, 0.0, 99.0, 9.0, 9.0, 2.0), drive_of(np.ones((4, 4))), start, stops) == n
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 9), st.integers(0, 9)), max_size=9), st.data())

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
 from cities import LINK_M, LINK_S, city
-from test_moves import split_mix
 
-from owlbus.evidence.improve import _Search
-from owlbus.kernels.anneal_near import anneal_near
+from owlbus.evidence.improve import best_near
+from owlbus.kernels.near import stops_changed
 from owlbus.kernels.splice import steps_apart
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, Problem
+from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.constraints import Neighbourhood
 from owlbus.search.problem import plan_of
 
 LADDER = [(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)]
@@ -54,7 +54,7 @@ def near_routes(network, given, allowed, keep, *, keep_terminals):
     return found
 
 
-def best_near(problem, plan, goal, allowed, limits, keep, *, keep_terminals):
+def best_near_by_hand(problem, plan, goal, allowed, limits, keep, *, keep_terminals):
     """The most that any plan within the allowance and the limits is worth."""
     rows = [near_routes(problem.network, route, allowed, keep, keep_terminals=keep_terminals).items() for route in plan]
     values = []
@@ -77,42 +77,13 @@ def lies_near(plan, after, allowed, keep, *, keep_terminals):
 
 def search_near(problem, plan, goal, limits, keep=(), seed=0, *, keep_terminals=False):
     """A search that begins with the plan."""
-    return _Search(problem, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
-
-
-def anneal(search, allowed, steps, hot, cold, block):
-    """Go on from where the search stands."""
-    rule, goal = search.problem.rule, search.goal
-    return anneal_near(
-        *(
-            search.problem.graph,
-            search.problem.demand_rows,
-            search._drive,
-            search._bounds,
-            search._attraction,
-            search.routes,
-            search.base,
-            allowed,
-        ),
-        *(
-            int(search.keep_terminals),
-            *search.best,
-            search._values,
-            search._rest,
-            search._scratch,
-            search._rng_state,
-            steps,
-            block,
-            hot,
-            cold,
-        ),
-        *(np.array([goal.trips, goal.presence], np.int64), float(rule.transfer_s), goal.max_transfers),
-    )
+    near = Neighbourhood(plan, frozenset(keep), keep_terminals)
+    return AnnealingRun(problem, goal, limits, len(plan), np.random.default_rng(seed), near=near)
 
 
 def plan_now(search):
     """The plan under change."""
-    return plan_of(search.problem.network, *search.routes[:2])
+    return plan_of(search.problem.network, *search.routes[:2], names=search._names)
 
 
 @pytest.mark.parametrize(
@@ -137,64 +108,93 @@ def test_of_two_searches_of_a_tiny_town_one_finds_the_best_of_all_plans_as_near(
         hot, found = float(problem.total_value(goal)), []
         for seed in (4, 5):
             search = search_near(problem, plan, goal, limits, keep, seed, keep_terminals=keep_terminals)
-            assert anneal(search, allowed, 1_500, hot, hot / 30, 20) == 1_500
-            for value, after in ((search._values[0], plan_now(search)), (search._values[1], plan_of(problem.network, *search.best))):
-                assert value == problem.value(after, goal)
-                assert not check_plan(problem.network, after, limits)
-                assert lies_near(plan, after, allowed, keep, keep_terminals=keep_terminals)
-            assert 0 < search._values[2] <= 1_500
+            reach = allowed if seed == 4 else allowed + 3
+            for turn in range(12):
+                search.allow(allowed, reach, 0.0 if seed == 4 else hot / 40)
+                assert search.anneal(500, hot / 30 ** (turn / 12), hot / 30 ** ((turn + 1) / 12)) == 500
+                for value, after, within in ((search.value, plan_now(search), reach), (search.best_value, search.best_plan(), allowed)):
+                    assert value == problem.value(after, goal)
+                    assert not check_plan(problem.network, after, limits)
+                    assert lies_near(plan, after, within, keep, keep_terminals=keep_terminals)
+            assert 0 < search.evaluations <= 6_000
             assert not search._scratch[-1].any(), "stops that were marked are cleared"
-            found.append(search._values[1])
-        assert max(found) == best_near(problem, plan, goal, allowed, limits, keep, keep_terminals=keep_terminals)
+            found.append(search.best_value)
+        assert max(found) == best_near_by_hand(problem, plan, goal, allowed, limits, keep, keep_terminals=keep_terminals)
 
 
-def spur(seed):
-    """A search from a route over a line of three stops; both links serve ten trips."""
-    network, demand = city(3, [(0, 1), (1, 2)], {(0, 1): 10.0, (1, 2): 10.0})
+@pytest.mark.parametrize("keep_terminals", [False, True])
+def test_plans_on_the_way_may_lie_further_off_and_the_best_one_may_not(keep_terminals):
+    problem, plan = town(0)
+    search, farthest = search_near(problem, plan, Objective(), LOOSE, (1,), 4, keep_terminals=keep_terminals), 0
+    for _ in range(40):
+        search.allow(1, 4, 0.0)
+        search.anneal(20, 1e5, 1e5)
+        farthest = max(farthest, search.n_changed())
+        assert search.n_changed() <= 4
+        assert search.value == problem.value(plan_now(search), Objective())
+        assert lies_near(plan, plan_now(search), 4, (1,), keep_terminals=keep_terminals)
+        assert lies_near(plan, search.best_plan(), 1, (1,), keep_terminals=keep_terminals)
+        assert search.best_value == problem.value(search.best_plan(), Objective())
+    assert farthest > 1
+
+
+def test_a_changed_stop_costs_its_price():
+    """A cold search from three stops in a line takes in a fourth one, which serves five trips, if it costs less than that."""
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(1, 2): 10.0, (2, 3): 5.0})
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
-    return search_near(Problem.build(network, demand), plan, Objective(), LOOSE, seed=seed)
+    for price, stops in ((4.99, [0, 1, 2, 3]), (5.01, [0, 1, 2])):
+        search = search_near(Problem.build(network, demand), plan, Objective(), LOOSE)
+        search.allow(9, 9, price * 1024)
+        search.anneal(500, 1e-9, 1e-9)
+        assert plan_now(search).routes[0].stops.tolist() == stops
+        assert search.value == search.problem.value(plan_now(search), Objective()), "without the price"
 
 
-@pytest.mark.parametrize("chance", [0.2, 0.5, 0.8])
-def test_a_loss_is_accepted_where_the_last_roll_lies_below_the_chance_of_the_temperature(chance):
-    warm, seen = -10 * 1024 / math.log(chance), []
-    for seed in range(200):
-        search, free = spur(seed), spur(seed)
-        anneal(free, 1, 1, 1e18, 1e18, 1)  # whatever is tried is accepted
-        anneal(search, 1, 1, warm, warm, 1)
-        roll = (split_mix((int(search._rng_state[0]) - 0x9E3779B97F4A7C15) % 2**64)[1] >> 11) / 2**53
-        is_tried, is_accepted = (len(plan_now(one).routes[0].stops) == 2 for one in (free, search))
-        assert is_accepted == (is_tried and 1 - roll <= chance)
-        seen += [is_accepted] * is_tried
-    assert set(seen) == {True, False}
+def test_an_allowance_is_kept_after_any_number_of_moves():
+    problem, plan = town(2)
+    for allowed, n_steps in ((0, 900), (1, 1), (1, 900), (3, 2_500), (6, 5_000)):
+        search = search_near(problem, plan, Objective(), LOOSE, keep_terminals=False)
+        after = best_near(search, allowed, n_steps)
+        assert lies_near(plan, after, allowed, (), keep_terminals=False)
+        assert after.names == plan.names
+        assert search.best_value == problem.value(after, Objective()) >= problem.value(plan, Objective())
+        assert search.evaluations <= n_steps
 
 
-def test_a_move_that_changes_nothing_of_the_value_is_made_however_cold_it_is():
-    network, demand = city(3, [(0, 1), (1, 2)], {(0, 1): 10.0})
-    plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
-    moved = set()
-    for seed in range(60):
-        search = search_near(Problem.build(network, demand), plan, Objective(), LOOSE, seed=seed)
-        anneal(search, 1, 1, 1e-30, 1e-30, 1)
-        moved.add(tuple(plan_now(search).routes[0].stops.tolist()))
-    assert {frozenset(stops) for stops in moved} == {frozenset({0, 1, 2}), frozenset({0, 1})}
-
-
-def test_two_steps_are_one_at_the_mean_temperature_and_one_at_the_cold():
-    """The geometric mean: the temperature falls by equal factors."""
-    cold, hot = 4e3, 9e4
-    for seed in range(60):
-        together, apart = spur(seed), spur(seed)
-        anneal(together, 1, 2, hot, cold, 1)
-        for warm in (math.sqrt(hot * cold), cold):
-            anneal(apart, 1, 1, warm, warm, 1)
-        assert together._rng_state == apart._rng_state
-        assert plan_now(together).routes[0].stops.tolist() == plan_now(apart).routes[0].stops.tolist()
-        assert together._values.tolist() == apart._values.tolist()
+@pytest.mark.parametrize("keep_terminals", [False, True])
+def test_changed_stops_of_a_route_are_the_fewest_either_way_round(keep_terminals):
+    rng = np.random.default_rng(5)
+    seen = set()
+    for _ in range(3_000):
+        n_stops = int(rng.integers(4, 9))
+        base, stops = (rng.permutation(n_stops)[: rng.integers(2, n_stops + 1)].astype(np.int32) for _ in range(2))
+        if rng.random() < 0.6:  # a few stops of the given one changed
+            stops = base[rng.random(base.size) < 0.8]
+            stops = stops[:: rng.choice([-1, 1])].copy()
+            if stops.size < 2:
+                continue
+        keep = frozenset(rng.choice(n_stops, rng.integers(0, 3), replace=False).tolist())
+        plan = Plan((Route(base, "A"),), "x")
+        allowed = int(rng.integers(0, 5))
+        near = Neighbourhood(plan, keep, keep_terminals).constraint(n_stops)
+        before, now = stops.copy(), stops.copy()
+        found = stops_changed(near, 0, now, now.size, allowed)
+        ways = [
+            steps_apart(base, way) for way in (before, before[::-1].copy()) if not keep_terminals or (way[[0, -1]] == base[[0, -1]]).all()
+        ]
+        is_near = bool(ways) and min(ways) <= allowed and keep & set(base.tolist()) <= set(before.tolist())
+        assert (found <= allowed) == is_near
+        if is_near:
+            assert found == steps_apart(base, now)
+            assert now.tolist() in (before.tolist(), before[::-1].tolist())
+        seen.add((is_near, found, now.tolist() == before.tolist()))
+    assert len(seen) > 8
 
 
 def test_a_search_without_steps_changes_nothing():
-    search = spur(0)
-    assert anneal(search, 1, 0, 1e9, 1e9, 300) == 0
-    assert plan_now(search).routes[0].stops.tolist() == [0, 1, 2]
-    assert search._values[2] == 0
+    problem, plan = town(0)
+    search = search_near(problem, plan, Objective(), LOOSE)
+    search.allow(3, 3, 0.0)
+    assert search.anneal(0, 1e9, 1e9) == 0
+    assert [route.stops.tolist() for route in plan_now(search)] == [[0, 1, 2], [3, 4]]
+    assert search.evaluations == 0

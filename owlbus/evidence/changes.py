@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.errors import UsageError
 from owlbus.evidence.gauge import RouteEvaluator, windows_around
-from owlbus.plan import Plan, plan_measures
+from owlbus.plan import Plan, broken_limits, plan_measures
+from owlbus.plan.check import ALL_ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from owlbus.evidence.gauge import RouteChange
     from owlbus.network import Network
+    from owlbus.plan import BrokenLimit
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
@@ -300,35 +302,18 @@ def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimit
     tuple of str
         One line a limit; empty if nothing gets worse.
     """
-    was, now = (dict(_used(network, plan, limits)) for plan in (before, after))
-    lines = []
-    for (name, what), (value, bound, unit) in now.items():
-        excess = value - bound if unit[0] != "-" else bound - value
-        old = was.get((name, what))
-        old_excess = 0.0 if old is None else max(0.0, old[0] - old[1] if unit[0] != "-" else old[1] - old[0])
-        if excess > 0 and excess > old_excess:
-            shown = unit.lstrip("+-")
-            side = "above" if unit[0] != "-" else "below"
-            lines.append(f"{name}: {what} {value:,.6g}{shown} is {excess:,.6g}{shown} {side} the {bound:,.6g}{shown} allowed")
-    return tuple(lines)
+    was, now = (plan_measures(network, plan, limits.headway_s) for plan in (before, after))
+    order = [field.name for field in fields(limits)]
+    return tuple(_beyond(broken) for broken in sorted(broken_limits(now, limits, was), key=lambda one: order.index(one.limit)))
 
 
-def _used(network: Network, plan: Plan, at: RouteLimits) -> Iterator[tuple[tuple[str, str], tuple[float, float, str]]]:
-    """Value, bound and unit of every limit; a unit that begins with - bounds from below."""
-    measures = plan_measures(network, plan, at.headway_s)
-    rows: Iterable[tuple[str, Sequence[float] | NDArray[np.generic], float, str]] = (
-        ("length", measures.longer_length_m, at.max_length_m, "+ m"),
-        ("least length", measures.shorter_length_m, at.min_length_m, "- m"),
-        ("ride", measures.longer_ride_s, at.max_ride_s, "+ s"),
-        ("circuity", measures.circuity, at.max_circuity, "+"),
-        ("stops", measures.n_stops, at.max_stops, "+"),
-        ("least stops", measures.n_stops, at.min_stops, "-"),
-    )
-    for what, values, bound, unit in rows:
-        for name, value in zip(measures.names, values, strict=True):
-            yield (f"route {name}", what), (float(value), float(bound), unit)
-    yield ("all routes", "length"), (float(measures.total_length_m), float(at.max_total_length_m), "+ m")
-    yield ("all routes", "buses"), (float(measures.total_buses), float(at.max_buses), "+")
+def _beyond(broken: BrokenLimit) -> str:
+    """By how much a limit is broken, in words."""
+    unit = f" {broken.unit}" if broken.unit else ""
+    who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name}"
+    what, side = (broken.what, "above") if broken.is_above else (f"least {broken.what}", "below")
+    excess = f"{abs(broken.value - broken.bound):,.6g}{unit} {side} the {broken.bound:,.6g}{unit} allowed"
+    return f"{who}: {what} {broken.value:,.6g}{unit} is {excess}"
 
 
 def _routes_through(plan: Plan, stop: int, route: int | None, network: Network) -> list[int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.plan import Plan, Route
+from owlbus.plan import Plan, Route, limit_rows, plan_measures
+from owlbus.plan.measures import HEADWAY_S
 from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
@@ -92,7 +92,10 @@ class RouteEvaluator:
         self._banned = np.zeros(network.n_stops, np.uint8)
         self._transfers = min(objective.max_transfers, problem.rule.max_transfers)
         self.value = problem.value(plan, objective)
-        self.now = [self._measure(route.stops) for route in plan.routes]
+        headway_s = HEADWAY_S if limits is None else limits.headway_s
+        self.now = plan_measures(problem.network, plan, headway_s)
+        self._drive = problem.drive()
+        self._bounds = None if limits is None else limit_rows(limits, plan.names, self.now)
         self._left_out = -1
         self._own = 0
 
@@ -123,14 +126,13 @@ class RouteEvaluator:
         RouteChange or None
             None if it breaks a limit; metres and seconds as on the network.
         """
-        length_m, cycle_s, kept = self._keeps(k, stops)
-        if not kept:
+        n, metres = len(stops), self._measure(stops)
+        if not self._keeps(k, n, metres):
             return None
         self.leave_out(k)
-        self._out[: len(stops)] = stops
-        self._measure(stops)
-        gain = self._gain(self._out, len(stops), *self._running)
-        return RouteChange(k, np.array(stops, np.int32), self.value - self._own + gain, length_m, cycle_s)
+        gain = self._gain(self._out, n, *self._running)
+        cycle_s = int(self._running[0][n - 1] + self._running[1][n - 1])
+        return RouteChange(k, np.array(stops, np.int32), self.value - self._own + gain, max(metres), cycle_s)
 
     def splice(self, k: int, i: int, j: int, via: int = -1, shut: int = -1) -> NDArray[np.int32] | None:
         """
@@ -191,12 +193,12 @@ class RouteEvaluator:
 
     def extra_s(self, candidate: RouteChange) -> int:
         """Return the seconds that a candidate's round trip takes longer."""
-        return candidate.cycle_s - self.now[candidate.route][1]
+        return candidate.cycle_s - int(self.now.cycle_s[candidate.route])
 
     def best(self, found: Iterable[RouteChange], slack_s: int = SLACK_S) -> RouteChange | None:
         """Return the worthiest candidate among those at most `slack_s` seconds longer than the quickest; the quickest on a tie."""
         every = list(found)
-        quickest = min((one.cycle_s - self.now[one.route][1] for one in every), default=0)
+        quickest = min((self.extra_s(one) for one in every), default=0)
         near = (one for one in every if self.extra_s(one) <= quickest + slack_s)
         return min(near, key=lambda one: (-one.value, self.extra_s(one), one.route, one.stops.tobytes()), default=None)
 
@@ -217,40 +219,25 @@ class RouteEvaluator:
         )
         return int(self.objective.trips * served + self.objective.presence * people)
 
-    def _measure(self, stops: NDArray[np.int32]) -> tuple[int, int, int, float]:
-        """Return metres and seconds of the longer direction, cycle seconds and circuity, and fill the running seconds."""
+    def _measure(self, stops: NDArray[np.int32]) -> tuple[int, int]:
+        """Return metres of each direction, and fill stops and running seconds."""
         from owlbus.kernels.coverage import measure_route
 
         n = len(stops)
         self._out[:n] = stops
         ahead_m, back_m = measure_route(self.problem.graph, self._out, n, *self._running)
-        ahead_s, back_s = (float(running[n - 1]) for running in self._running)
-        shortest = self.problem.network.shortest_m(stops[[0, -1]], stops[[-1, 0]]).tolist()
-        circuity = max(ahead_m / max(1, shortest[0]), back_m / max(1, shortest[1])) if stops[0] != stops[-1] else math.inf
-        return max(ahead_m, back_m), int(ahead_s + back_s), int(max(ahead_s, back_s)), circuity
+        return int(ahead_m), int(back_m)
 
-    def _keeps(self, k: int, stops: NDArray[np.int32]) -> tuple[int, int, bool]:
-        """Return metres, cycle seconds and whether the limits hold, or are broken no worse than now."""
-        length_m, cycle_s, ride_s, circuity = self._measure(stops)
-        at = self.limits
-        if at is None:
-            return length_m, cycle_s, True
-        now = self.now[k]
-        n, before = len(stops), self.plan.routes[k].n_stops
-        kept = (
-            length_m <= max(at.max_length_m, now[0])
-            and length_m >= min(at.min_length_m, now[0])
-            and ride_s <= max(at.max_ride_s, now[2])
-            and circuity <= max(at.max_circuity, now[3])
-            and min(at.min_stops, before) <= n <= max(at.max_stops, before)
-        )
-        if not kept:
-            return length_m, cycle_s, False
-        metres = sum(one[0] for one in self.now)
-        buses = sum(-(-one[1] // at.headway_s) for one in self.now)
-        more_buses = -(-cycle_s // at.headway_s) - -(-now[1] // at.headway_s)
-        kept = metres + length_m - now[0] <= max(at.max_total_length_m, metres) and buses + more_buses <= max(at.max_buses, buses)
-        return length_m, cycle_s, kept
+    def _keeps(self, k: int, n: int, metres: tuple[int, int]) -> bool:
+        """Whether the route that was measured keeps the limits in place `k`, or breaks them no further than now."""
+        from owlbus.kernels.limits import keeps_limits
+
+        if self._bounds is None:
+            return True
+        ahead_s, back_s = (running[n - 1] for running in self._running)
+        other_m = float(self.now.longer_length_m.sum() - self.now.longer_length_m[k])
+        other_buses = float(self.now.buses.sum() - self.now.buses[k])
+        return bool(keeps_limits(self._drive, self._bounds, k, self._out, n, ahead_s, back_s, metres, other_m, other_buses))
 
 
 def windows_around(p: int, n: int, reach: int) -> Iterator[tuple[int, int]]:

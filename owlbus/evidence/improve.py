@@ -12,9 +12,10 @@ import numpy as np
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import newly_broken
-from owlbus.plan import Plan, Route, plan_measures
+from owlbus.plan import Plan, Route
+from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.constraints import Neighbourhood
 from owlbus.search.objective import Objective
-from owlbus.search.problem import plan_of
 from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ DEFAULT_STEPS = 240_000
 CURVE = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Shares of the stops that may change, for the curve."""
 
-_BLOCK = 300
-_HOT_SHARE = 2e-4
-_COLD_SHARE = 4e-6
-_SPARE = 24
+_TURN = 2_000
+_HOT_SHARE, _COLD_SHARE = 4e-4, 1e-5
+"""First and last temperature, as shares of all that the objective counts."""
+
+_PRICE_SHARE, _PRICE_STEP = 1e-3, 1.2
+"""First price of a changed stop, as a share of all that the objective counts, and by what factor it changes after a turn at most."""
+
+_PRICED_PART, _REACH = 0.9, 4
+"""Part of the search in which changed stops have a price, and how many times as many as are allowed may change at its beginning."""
+
 _WORD_STOPS = 4
 
 
@@ -159,90 +166,57 @@ def improve_plan(
         raise UsageError(msg)
     goal = objective or Objective()
     refuse_travel_time(goal, "a plan near a given one")
-    search = _Search(problem, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)
+    near = Neighbourhood(plan, frozenset(keep), keep_terminals)
+    chain = AnnealingRun(problem, goal, limits, len(plan), np.random.default_rng(seed), near=near)
     total = sum(route.n_stops for route in plan.routes)
     progress = current_progress().step("Improve the plan", len(shares))
     found = []
     for done, share in enumerate(shares, start=1):
         n_allowed = math.floor(share * total + 1e-9)
-        better = search.run(n_allowed, n_steps if n_allowed else 0)
+        better = best_near(chain, n_allowed, n_steps)
         steps = ordered_steps(problem, goal, plan, better, limits)
         last = steps[-1].plan if steps else plan
         n_changed = sum(step.n_changed for step in steps)
-        found.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, goal), search.evaluations))
+        found.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, goal), chain.evaluations))
         progress.reach(done, f"{share:.0%} of the stops")
     return tuple(found)
 
 
-class _Search:
-    """Annealing near a plan, from one allowance to the next larger one."""
+def best_near(chain: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
+    """
+    Anneal within an allowance, from the best plan so far.
 
-    def __init__(
-        self, problem: Problem, goal: Objective, plan: Plan, limits: RouteLimits, keep: frozenset[int], seed: int, *, keep_terminals: bool
-    ) -> None:
-        from owlbus.kernels.coverage import new_other_routes, new_scratch
+    With every allowed stop changed, hardly a move would be left. So changed stops have a price at first (a Lagrange multiplier) in place
+    of the allowance; it rises and falls until about as many stops change as are allowed. Plans on the way come ever nearer the
+    allowance, and keep it in the end.
 
-        self.problem, self.goal, self.plan, self.limits = problem, goal, plan, limits
-        self.keep_terminals = keep_terminals
-        network, n_routes = problem.network, len(plan.routes)
-        width = 2 * max(route.n_stops for route in plan.routes) + _SPARE
-        self.routes = problem.pad(plan, width=width)
-        kept = np.zeros((n_routes, network.n_stops), np.uint8)
-        kept[:, sorted(keep)] = 1
-        self.base = self.routes[0].copy(), self.routes[1].copy(), kept
-        self.best = self.routes[0].copy(), self.routes[1].copy()
-        entries = width * int(np.diff(network.shed_indptr).max(initial=1))
-        self._other_routes = new_other_routes(network.n_stops, problem.n_rows, n_routes, entries, problem.pair_quanta.shape)
-        found = new_scratch(problem.n_rows, entries, width)
-        running = np.zeros(width, np.float32), np.zeros(width, np.float32)
-        self._scratch = np.zeros(width, np.int32), *running, found, np.zeros(network.n_stops, np.uint8)
-        self._rng_state = np.random.default_rng(seed).integers(0, 2**63, size=1, dtype=np.uint64)
-        self._attraction = _attraction(problem, goal)
-        self._drive = problem.drive()
-        value = problem.value(plan, goal)
-        self._values = np.array([value, value, 0], np.int64)
-        self._bounds = _bounds(problem, plan, limits, width)
+    Parameters
+    ----------
+    chain
+        A search near a given plan; changed in place.
+    n_allowed
+        Stops that may change.
+    n_steps
+        Moves to try.
 
-    @property
-    def evaluations(self) -> int:
-        """Plans that were valued."""
-        return int(self._values[2])
-
-    def run(self, n_allowed: int, n_steps: int) -> Plan:
-        """Best plan within an allowance, from the best one so far."""
-        from owlbus.kernels.anneal_near import anneal_near
-        from owlbus.kernels.coverage import measure_route
-
-        self.routes[0][:], self.routes[1][:] = self.best
-        for k, count in enumerate(self.best[1].tolist()):
-            measure_route(self.problem.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
-        self._values[0] = self._values[1]
-        total = self.problem.total_value(self.goal)
-        if n_steps:
-            anneal_near(
-                self.problem.graph,
-                self.problem.demand_rows,
-                self._drive,
-                self._bounds,
-                self._attraction,
-                self.routes,
-                self.base,
-                n_allowed,
-                int(self.keep_terminals),
-                *self.best,
-                self._values,
-                self._other_routes,
-                self._scratch,
-                self._rng_state,
-                n_steps,
-                _BLOCK,
-                total * _HOT_SHARE,
-                total * _COLD_SHARE,
-                np.array([self.goal.trips, self.goal.presence], np.int64),
-                float(self.problem.rule.transfer_s),
-                min(self.goal.max_transfers, self.problem.rule.max_transfers),
-            )
-        return plan_of(self.problem.network, *self.best, names=dict(enumerate(self.plan.names)))
+    Returns
+    -------
+    Plan
+        The best one met that keeps the allowance.
+    """
+    chain.back_to_best()
+    worth = chain.problem.total_value(chain.objective)
+    price = worth * _PRICE_SHARE
+    for done in range(0, n_steps if n_allowed else 0, _TURN):
+        moves = min(_TURN, n_steps - done)
+        hot, cold = (worth * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** (tried / n_steps) for tried in (done, done + moves))
+        reach = int(n_allowed * max(1.0, _REACH - (_REACH - 1) * done / (_PRICED_PART * n_steps)))
+        if chain.n_changed() > reach:
+            chain.back_to_best()
+        chain.allow(n_allowed, reach, price if reach > n_allowed else 0.0)
+        chain.anneal(moves, hot, cold)
+        price *= float(np.clip(chain.n_changed() / n_allowed, 1 / _PRICE_STEP, _PRICE_STEP))
+    return chain.best_plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,33 +384,6 @@ def _as_step(before: Plan, chosen: Sequence[_Hunk], gain: int, plan: Plan) -> Im
     into = np.array([stop for hunk in chosen for stop in hunk.into], np.int32)
     names = " and ".join(dict.fromkeys(before.names[hunk.route] for hunk in chosen))
     return ImprovementStep(names, out, into, first.low, sum(hunk.size for hunk in chosen), gain, plan)
-
-
-def _bounds(problem: Problem, plan: Plan, limits: RouteLimits, width: int) -> NDArray[np.float64]:
-    """Limits of each route as the kernel takes them, widened to what the given plan has."""
-    now = plan_measures(problem.network, plan, limits.headway_s)
-    rows = np.empty((len(plan.routes), 9), np.float64)
-    rows[:, 0] = np.maximum(limits.max_length_m, now.longer_length_m)
-    rows[:, 1] = np.minimum(limits.min_length_m, now.shorter_length_m)
-    rows[:, 2] = np.maximum(limits.max_ride_s, now.longer_ride_s)
-    rows[:, 3] = np.maximum(limits.max_circuity, now.circuity * (1 + 1e-12))
-    rows[:, 4] = np.maximum(min(limits.max_stops, width), now.n_stops)
-    rows[:, 5] = np.minimum(limits.min_stops, now.n_stops)
-    rows[:, 6] = max(limits.max_total_length_m, now.total_length_m)
-    rows[:, 7] = max(limits.max_buses, now.total_buses)
-    rows[:, 8] = limits.headway_s
-    return rows
-
-
-def _attraction(problem: Problem, goal: Objective) -> NDArray[np.float64]:
-    """Running sum, shape (S,), of what stands to be gained in each stop's walk shed, and a little everywhere."""
-    wanted = goal.trips * problem.row_quanta
-    wanted = wanted + goal.presence * problem.presence
-    network = problem.network
-    owner = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
-    by_stop = np.bincount(owner, wanted[problem.graph[5]].astype(np.float64), network.n_stops)
-    running: NDArray[np.float64] = np.cumsum(by_stop + 0.1 * max(by_stop.mean(), 1e-9))
-    return running
 
 
 def step_document(step: ImprovementStep, name_of: Any) -> dict[str, Any]:  # noqa: ANN401 - a callable that names a stop

@@ -4,8 +4,7 @@ Simulated annealing of a plan, one route at a time against the rest of it.
 Arrays as in `owlbus.kernels.coverage` and `owlbus.kernels.moves`, and:
 
 ``limits``
-    float64 (9,): longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops,
-    most metres and most buses of all routes together, headway in seconds; every bound is included.
+    `owlbus.kernels.limits.Limits` of the K routes.
 ``constraints``
     As in `owlbus.kernels.route_constraints`: where routes may end, and what they must call at.
 """
@@ -19,7 +18,8 @@ import numpy as np
 
 from owlbus.kernels.coverage import ZERO, measure_route, prepare_other_routes, route_gain
 from owlbus.kernels.gain_bound import gain_bound
-from owlbus.kernels.jit import inlined, kernel, lean_kernel
+from owlbus.kernels.jit import kernel
+from owlbus.kernels.limits import Limits, buses_of, keeps_limits
 from owlbus.kernels.moves import (
     N_MOVES,
     NEW_TAIL,
@@ -32,73 +32,14 @@ from owlbus.kernels.moves import (
     propose,
     random_below,
 )
+from owlbus.kernels.near import NearConstraint, stops_changed
 from owlbus.kernels.route_cache import cache_route, cached_gain
 from owlbus.kernels.route_constraints import calls_at, count_calls, ends_allowed, keeps_constraints
-from owlbus.kernels.shortest_metres import shortest_m
+from owlbus.kernels.splice import steps_apart
 
 _IDLE = 16
 _REDRAWS = 2
 _CHANGES = 16
-
-
-@lean_kernel
-def buses_of(cycle_s: float, headway_s: float) -> int:
-    """
-    Buses that a route needs.
-
-    Parameters
-    ----------
-    cycle_s
-        Seconds of a round trip.
-    headway_s
-        Seconds between buses.
-
-    Returns
-    -------
-    int
-        ``ceil(cycle_s / headway_s)``.
-    """
-    return math.ceil(cycle_s / headway_s)
-
-
-@inlined
-def keeps_limits(
-    drive: Any, limits: Any, stops: Any, n: int, ahead: float, back: float, metres: Any, other_m: float, other_buses: float
-) -> bool:
-    """
-    Whether a route keeps the limits beside the other routes.
-
-    Parameters
-    ----------
-    drive, limits
-        Drive matrices and limits.
-    stops, n
-        The route.
-    ahead, back
-        Seconds in each direction.
-    metres
-        Metres in each direction, a pair.
-    other_m, other_buses
-        Metres and buses of the other routes.
-
-    Returns
-    -------
-    bool
-        True if every bound holds, boundary included.
-    """
-    longer = max(metres[0], metres[1])
-    if n < limits[5] or n > limits[4] or longer > limits[0] or min(metres[0], metres[1]) < limits[1]:
-        return False
-    if max(ahead, back) > limits[2] or other_m + longer > limits[6]:
-        return False
-    if other_buses + buses_of(ahead + back, limits[8]) > limits[7]:
-        return False
-    first, last = stops[0], stops[n - 1]
-    towards_s, least = drive[0], limits[3] * drive[2]
-    if metres[0] <= least * towards_s[last, first] and metres[1] <= least * towards_s[first, last]:
-        return True
-    there_m, home_m = shortest_m(drive[1], first, last), shortest_m(drive[1], last, first)
-    return bool(metres[0] <= limits[3] * there_m and metres[1] <= limits[3] * home_m)
 
 
 @kernel
@@ -106,9 +47,10 @@ def anneal(
     graph: Any,
     demand: Any,
     drive: Any,
-    limits: Any,
+    limits: Limits,
     attraction: Any,
     constraints: Any,
+    near: NearConstraint,
     routes: Any,
     best_stops: Any,
     best_n: Any,
@@ -134,6 +76,8 @@ def anneal(
     ----------
     graph, demand, drive, limits, attraction, constraints
         The case.
+    near
+        Plan to stay near; a budget below 0 for none.
     routes
         The plan; changed in place.
     best_stops, best_n
@@ -175,14 +119,17 @@ def anneal(
     buses = np.zeros(n_routes, np.int64)
     others = np.zeros(constraints[2].shape[0], np.int64)
     idle = np.zeros(N_MOVES, np.int64)
+    apart = np.zeros(n_routes, np.int64)
     movable = 0
     for k in range(n_routes):
         ahead_m, back_m = measure_route(graph, stops[k], n_stops[k], ahead_s[k], back_s[k])
         if n_stops[k] > 0:
             metres[k] = max(ahead_m, back_m)
-            buses[k] = buses_of(ahead_s[k, n_stops[k] - 1] + back_s[k, n_stops[k] - 1], limits[8])
+            buses[k] = buses_of(ahead_s[k, n_stops[k] - 1] + back_s[k, n_stops[k] - 1], limits.headway_s)
         if n_stops[k] > 1 and not frozen[k]:
             movable += 1
+        if near.budget >= 0:
+            apart[k] = steps_apart(near.stops[k, : near.n_stops[k]], stops[k, : n_stops[k]])
     if movable == 0:
         return 0
     done = 0
@@ -201,6 +148,8 @@ def anneal(
             if other != k:
                 other_m += metres[other]
                 other_buses += buses[other]
+        allowed = near.reach - (apart.sum() - apart[k])
+        away = 0
         idle[:] = 0
         left = min(block, steps - done)
         changes = 0
@@ -217,16 +166,22 @@ def anneal(
             n = propose(graph, drive, constraints[1] if kind == NEW_TAIL else attraction, stops[k], n_stops[k], cand, kind, rng_state)
             if n < 2 or is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
                 continue
+            if not keeps_constraints(constraints, others, k, stops[k], n_stops[k], cand, n):
+                continue
+            if near.budget >= 0:
+                away = stops_changed(near, k, cand, n, allowed)
+                if away > allowed:
+                    continue
             ahead_m, back_m = measure_route(graph, cand, n, cand_ahead, cand_back)
             if ahead_m < 0:
                 continue
-            if not keeps_limits(drive, limits, cand, n, cand_ahead[n - 1], cand_back[n - 1], (ahead_m, back_m), other_m, other_buses):
-                continue
-            if not keeps_constraints(constraints, others, k, stops[k], n_stops[k], cand, n):
+            ahead, back = cand_ahead[n - 1], cand_back[n - 1]
+            if not keeps_limits(drive, limits, k, cand, n, ahead, back, (ahead_m, back_m), other_m, other_buses):
                 continue
             values[2] += 1
             idle[kind] = 0
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - next_random(rng_state))
+            accept_from += near.price * (away - apart[k])
             most_served, most_people, found = gain_bound(
                 graph,
                 demand,
@@ -263,11 +218,12 @@ def anneal(
                 ahead_s[k, p] = cand_ahead[p]
                 back_s[k, p] = cand_back[p]
             metres[k] = max(ahead_m, back_m)
-            buses[k] = buses_of(cand_ahead[n - 1] + cand_back[n - 1], limits[8])
+            buses[k] = buses_of(ahead + back, limits.headway_s)
+            apart[k] = away
             values[0] += value - now
             now = value
             cache_route(graph, demand, routes, other_routes, route_cache, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
-            if values[0] > values[1]:
+            if values[0] > values[1] and (near.budget < 0 or apart.sum() <= near.budget):
                 values[1] = values[0]
                 values[3] = 0
                 for other in range(n_routes):
@@ -282,7 +238,7 @@ def best_drawn_route(
     graph: Any,
     demand: Any,
     drive: Any,
-    limits: Any,
+    limits: Limits,
     attraction: Any,
     constraints: Any,
     unmet: Any,
@@ -339,7 +295,9 @@ def best_drawn_route(
         if n < 2 or (via >= 0 and not is_simple(cand, n, mark)) or not ends_allowed(constraints, k, cand, n):
             continue
         metres = measure_route(graph, cand, n, cand_ahead, cand_back)
-        if metres[0] < 0 or not keeps_limits(drive, limits, cand, n, cand_ahead[n - 1], cand_back[n - 1], metres, others[0], others[1]):
+        if metres[0] < 0:
+            continue
+        if not keeps_limits(drive, limits, k, cand, n, cand_ahead[n - 1], cand_back[n - 1], metres, others[0], others[1]):
             continue
         served, people = route_gain(graph, demand, routes, other_routes, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
         value = weights[0] * served + weights[1] * people

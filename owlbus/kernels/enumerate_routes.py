@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from owlbus.kernels.jit import kernel
+from owlbus.kernels.limits import Limits, keeps_limits
 
 _STEPS_A_ROUTE = 50
 
 
 @kernel
-def enumerate_routes(graph: Any, limits: Any, drive_m: Any, start: Any, stops: Any) -> int:
+def enumerate_routes(graph: Any, limits: Limits, drive: Any, start: Any, stops: Any) -> int:
     """
     Write every simple route within limits once, in the direction that begins at its lower terminal.
 
@@ -21,9 +22,9 @@ def enumerate_routes(graph: Any, limits: Any, drive_m: Any, start: Any, stops: A
     graph
         ``link_indptr, link_to, link_s, link_m`` and more.
     limits
-        Longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops: float64 (6,).
-    drive_m
-        Shortest metres between stops, shape (S, S).
+        Limits, of which those in place 0 hold for each route by itself.
+    drive
+        Drive matrices, as in `owlbus.kernels.moves`.
     start
         Written: where each route begins in `stops`, and where the last ends, shape (room + 1,), int64.
     stops
@@ -36,7 +37,7 @@ def enumerate_routes(graph: Any, limits: Any, drive_m: Any, start: Any, stops: A
     """
     link_indptr, link_to, link_s, link_m = graph[0], graph[1], graph[2], graph[3]
     n_stops = link_indptr.size - 1
-    longest, shortest, ride, circuity, most, fewest = limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]
+    longest, ride, most = limits.max_length_m[0], limits.max_ride_s[0], limits.max_stops[0]  # a longer route breaks them too
     path = np.empty(n_stops, np.int32)
     link_of = np.empty(n_stops, np.int64)  # the link that is tried next behind each place
     used = np.zeros(n_stops, np.bool_)
@@ -75,8 +76,10 @@ def enumerate_routes(graph: Any, limits: Any, drive_m: Any, start: Any, stops: A
                 used[to] = False
                 depth -= 1
                 continue
-            straight = sums[depth, 0] / drive_m[first, to] <= circuity and sums[depth, 1] / drive_m[to, first] <= circuity
-            if first < to and depth + 1 >= fewest and min(sums[depth, 0], sums[depth, 1]) >= shortest and straight:
+            if first >= to:
+                continue
+            ahead_m, back_m, ahead_s, back_s = sums[depth, 0], sums[depth, 1], sums[depth, 2], sums[depth, 3]
+            if keeps_limits(drive, limits, 0, path, depth + 1, ahead_s, back_s, (ahead_m, back_m), 0.0, 0.0):
                 if found == room or filled + depth + 1 > stops.size:
                     return -1
                 for place in range(depth + 1):

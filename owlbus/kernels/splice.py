@@ -175,13 +175,18 @@ def steps_apart(a: Any, b: Any) -> int:
     int
         Number of changed stops.
     """
-    n, m = a.shape[0], b.shape[0]
+    n, m, begin = a.shape[0], b.shape[0], 0
+    while begin < min(n, m) and a[begin] == b[begin]:
+        begin += 1
+    while min(n, m) > begin and a[n - 1] == b[m - 1]:
+        n, m = n - 1, m - 1
+    n, m = n - begin, m - begin  # a common beginning and end need no change
     row = np.arange(m + 1)
     for p in range(n):
         corner = row[0]
         row[0] = p + 1
         for q in range(m):
-            swap = corner + (a[p] != b[q])
+            swap = corner + (a[begin + p] != b[begin + q])
             corner = row[q + 1]
             row[q + 1] = min(swap, corner + 1, row[q] + 1)
     return row[m]

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.coverage import measure_route
 from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.limits import buses_of, keeps_limits
 from owlbus.kernels.moves import next_random
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
 from owlbus.kernels.travel_time_cost import cost_with, join_route, settle
@@ -111,15 +111,15 @@ def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
     if n < 2:
         return 0.0, 0.0
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
-    return float(max(metres[0], metres[1])), float(buses_of(rules.ahead_s[n - 1] + rules.back_s[n - 1], rules.limits[8]))
+    return float(max(metres[0], metres[1])), float(buses_of(rules.ahead_s[n - 1] + rules.back_s[n - 1], rules.limits.headway_s))
 
 
 @inner_kernel
-def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
+def _keeps(rules: Any, k: int, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
     """Whether a route of linked stops keeps the limits beside others."""
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
     there, home = rules.ahead_s[n - 1], rules.back_s[n - 1]
-    return bool(keeps_limits(rules.drive, rules.limits, stops, n, there, home, metres, other_m, other_buses))
+    return bool(keeps_limits(rules.drive, rules.limits, k, stops, n, there, home, metres, other_m, other_buses))
 
 
 @inner_kernel
@@ -136,11 +136,11 @@ def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, s
         if not (ends_allowed(rules.constraints, k, stops, n) and ends_allowed(rules.constraints, other, stops_2, n_2)):
             return False
         load = _load(rules, stops, n)
-        if not _keeps(rules, stops_2, n_2, metres + load[0], buses + load[1]):
+        if not _keeps(rules, other, stops_2, n_2, metres + load[0], buses + load[1]):
             return False
         load = _load(rules, stops_2, n_2)
-        return _keeps(rules, stops, n, metres + load[0], buses + load[1])
-    if not _keeps(rules, stops, n, metres, buses):
+        return _keeps(rules, k, stops, n, metres + load[0], buses + load[1])
+    if not _keeps(rules, k, stops, n, metres, buses):
         return False
     count_calls(rules.constraints, plan, k, rules.calls)
     return keeps_constraints(rules.constraints, rules.calls, k, routes[k], sizes[k], stops, n)

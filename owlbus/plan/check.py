@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,14 +10,123 @@ import numpy as np
 from owlbus.plan.measures import plan_measures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from owlbus.kernels.limits import Limits
     from owlbus.network import Network
     from owlbus.plan.limits import RouteLimits
     from owlbus.plan.measures import PlanMeasures
     from owlbus.plan.routes import Plan, Route
+
+
+ALL_ROUTES = "all routes"
+"""What `BrokenLimit.name` says of a limit of all routes together."""
+
+_OF_A_ROUTE = (
+    ("max_length_m", "length", "longer_length_m", "m"),
+    ("min_length_m", "length", "shorter_length_m", "m"),
+    ("max_ride_s", "ride", "longer_ride_s", "s"),
+    ("max_circuity", "circuity", "circuity", ""),
+    ("max_stops", "stops", "n_stops", ""),
+    ("min_stops", "stops", "n_stops", ""),
+)
+_OF_ALL = (("max_total_length_m", "length", "total_length_m", "m"), ("max_buses", "buses", "total_buses", ""))
+"""Field of the limits, what it bounds, the measure it bounds, and its unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenLimit:
+    """
+    A limit that a route, or a plan, breaks.
+
+    Attributes
+    ----------
+    limit
+        Field of `owlbus.plan.limits.RouteLimits`.
+    name
+        Name of the route, or `ALL_ROUTES`.
+    what
+        What the limit bounds, in words.
+    value, bound
+        What the route has and the limit allows, in `unit`: "m", "s" or none.
+    unit
+        Its unit.
+    """
+
+    limit: str
+    name: str
+    what: str
+    value: float
+    bound: float
+    unit: str
+
+    @property
+    def is_above(self) -> bool:
+        """Whether the value lies above its bound, else below."""
+        return _is_upper(self.limit)
+
+
+def limit_rows(limits: RouteLimits, names: Sequence[str], given: PlanMeasures | None = None) -> Limits:
+    """
+    Limits of each route as the kernels take them, widened to what a given plan has.
+
+    Parameters
+    ----------
+    limits
+        Limits of every route and of all together, in metres and seconds.
+    names
+        Names of the K routes.
+    given
+        Measures of a plan; its routes, and all of them together, may break a limit as they do but not further. None for no such plan.
+
+    Returns
+    -------
+    Limits
+        Of K routes.
+    """
+    from owlbus.kernels.limits import Limits
+
+    place = {} if given is None else {name: row for row, name in enumerate(given.names)}
+    known = [k for k, name in enumerate(names) if name in place]
+    rows = [place[names[k]] for k in known]
+    columns = []
+    for field, _, measure, _ in _OF_A_ROUTE:
+        column = np.full(len(names), getattr(limits, field), np.float64)
+        if given is not None:
+            column[known] = (np.maximum if _is_upper(field) else np.minimum)(column[known], getattr(given, measure)[rows])
+        columns.append(column)
+    totals = [max(float(getattr(limits, field)), float(getattr(given, measure, 0.0))) for field, _, measure, _ in _OF_ALL]
+    return Limits(*columns, *totals, float(int(limits.headway_s)))
+
+
+def broken_limits(measures: PlanMeasures, limits: RouteLimits, given: PlanMeasures | None = None) -> list[BrokenLimit]:
+    """
+    Limits that a plan breaks; the kernel `owlbus.kernels.limits.keeps_limits` refuses a route in the same cases.
+
+    Parameters
+    ----------
+    measures
+        Of the plan, at the headway of the limits.
+    limits
+        What it must keep, in metres and seconds; every bound is included, and circuity is held as a quotient.
+    given
+        As in `limit_rows`.
+
+    Returns
+    -------
+    list of BrokenLimit
+        By route and then by limit, all routes last.
+    """
+    rows = limit_rows(limits, measures.names, given)
+    names = (*measures.names, ALL_ROUTES)
+    found = []
+    for place, rules in ((0, _OF_A_ROUTE), (len(measures.names), _OF_ALL)):
+        for field, what, measure, unit in rules:
+            values, bounds = np.atleast_1d(getattr(measures, measure)), np.atleast_1d(getattr(rows, field))
+            broken = np.flatnonzero(values > bounds if _is_upper(field) else values < bounds) + place
+            bound = float(getattr(limits, field))
+            found += [(row, BrokenLimit(field, names[row], what, float(values[row - place]), bound, unit)) for row in broken.tolist()]
+    return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
 def check_plan(network: Network, plan: Plan, limits: RouteLimits, *, simple: bool = True) -> tuple[str, ...]:
@@ -46,37 +156,25 @@ def check_plan(network: Network, plan: Plan, limits: RouteLimits, *, simple: boo
     DataError
         If the plan was made for another network, or a route rides where there is no link.
     """
-    measures = plan_measures(network, plan, limits.headway_s)
+    broken = broken_limits(plan_measures(network, plan, limits.headway_s), limits)
     return (
-        *_broken_by_a_route(measures, limits),
+        *(_line(one, limits) for one in broken if one.name != ALL_ROUTES),
         *(_twice(route) for route in plan.routes if simple and not route.is_simple),
-        *_broken_by_all(measures, limits),
+        *(_line(one, limits) for one in broken if one.name == ALL_ROUTES),
     )
 
 
-def _broken_by_a_route(measures: PlanMeasures, limits: RouteLimits) -> Iterator[str]:
-    """Lines on limits of single routes, by route and then by limit."""
-    rules: tuple[tuple[str, NDArray[np.generic], float, str, int], ...] = (
-        ("length", measures.longer_length_m, limits.max_length_m, "m", 1),
-        ("length", measures.shorter_length_m, limits.min_length_m, "m", -1),
-        ("ride", measures.longer_ride_s, limits.max_ride_s, "s", 1),
-        ("circuity", measures.circuity, limits.max_circuity, "", 1),
-        ("stops", measures.n_stops, limits.max_stops, "", 1),
-        ("stops", measures.n_stops, limits.min_stops, "", -1),
-    )
-    for row, name in enumerate(measures.names):
-        for what, values, bound, unit, side in rules:
-            value = float(values[row])
-            if not side * value <= side * bound:
-                yield f"route {name!r}: {what} {_shown(value, unit)} is {_beyond(side)} {_shown(bound, unit)}"
+def _is_upper(field: str) -> bool:
+    """Whether a limit bounds from above."""
+    return field.startswith("max_")
 
 
-def _broken_by_all(measures: PlanMeasures, limits: RouteLimits) -> Iterator[str]:
-    """Lines on limits of all routes together."""
-    if not measures.total_length_m <= limits.max_total_length_m:
-        yield f"all routes: length {_shown(measures.total_length_m, 'm')} is above {_shown(limits.max_total_length_m, 'm')}"
-    if not measures.total_buses <= limits.max_buses:
-        yield f"all routes: buses {measures.total_buses} is above {_shown(limits.max_buses, '')} at a headway of {limits.headway_s} s"
+def _line(broken: BrokenLimit, limits: RouteLimits) -> str:
+    """What is broken, in words."""
+    who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name!r}"
+    side = "above" if broken.is_above else "below"
+    headway = f" at a headway of {limits.headway_s} s" if broken.limit == "max_buses" else ""
+    return f"{who}: {broken.what} {_shown(broken.value, broken.unit)} is {side} {_shown(broken.bound, broken.unit)}{headway}"
 
 
 def _twice(route: Route) -> str:
@@ -85,11 +183,6 @@ def _twice(route: Route) -> str:
     repeated = np.flatnonzero(count > 1)
     at = repeated[np.argmin(first[repeated])]
     return f"route {route.name!r}: stop {stops[at]} is passed {count[at]} times, a planned route passes each stop once"
-
-
-def _beyond(side: int) -> str:
-    """Word for the side of a bound that a value fell on."""
-    return "above" if side > 0 else "below"
 
 
 def _shown(value: float, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from owlbus.kernels.coverage import (
     prepare_other_routes,
     route_gain,
 )
+from owlbus.kernels.limits import Limits, buses_of
 from owlbus.kernels.moves import N_MOVES
 from owlbus.kernels.route_cache import new_route_cache
-from owlbus.search.constraints import PlanConstraints
+from owlbus.kernels.splice import steps_apart
+from owlbus.plan import limit_rows, plan_measures
+from owlbus.search.constraints import PlanConstraints, anywhere
 from owlbus.search.problem import plan_of
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.constraints import Neighbourhood
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
 
@@ -64,6 +69,8 @@ class AnnealingRun:
         Random numbers of this chain.
     constraints
         What else routes must do; none by default. The case has to leave out what they forbid.
+    near
+        What the plan stays near, with K routes, from which the chain begins; none by default.
     """
 
     exchanges = True
@@ -77,14 +84,16 @@ class AnnealingRun:
         n_routes: int,
         rng: np.random.Generator,
         constraints: PlanConstraints | None = None,
+        near: Neighbourhood | None = None,
     ) -> None:
-        """Allocate everything once, and put fixed routes in the first places."""
+        """Allocate everything once, and put fixed routes in the first places, or those of the given plan."""
         self.problem = problem
         self.rng = rng
         self.objective = objective
         self.limits = limits
-        fixed = () if constraints is None or constraints.fixed is None else constraints.fixed.routes
-        width = max([most_stops(problem, limits), *(len(route.stops) for route in fixed)])
+        asked = constraints or PlanConstraints()
+        begin = asked.fixed if near is None else near.plan
+        width = max([most_stops(problem, limits), *(len(route.stops) for route in begin or ())])
         widest_shed = int(np.diff(problem.network.shed_indptr).max(initial=1))
         self.routes: tuple[NDArray[Any], ...] = (
             np.zeros((n_routes, width), np.int32),
@@ -111,11 +120,13 @@ class AnnealingRun:
         self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
         self._attraction = _attraction(problem, objective)
         self._weights = np.array([objective.trips, objective.presence], np.int64)
-        asked = constraints or PlanConstraints()
         self._constraints = asked.arrays(problem.network, n_routes, self._attraction)
-        self._names = asked.names()
-        if asked.fixed is not None:
-            self.load(asked.fixed, np.arange(n_routes) < len(asked.fixed))
+        self._names = asked.names() if near is None else dict(enumerate(near.plan.names))
+        given = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
+        self._bounds = limit_rows(limits, [self._names.get(k, "") for k in range(n_routes)], given)
+        self._near = anywhere() if near is None else near.constraint(n_stops)
+        if begin is not None:
+            self.load(begin, np.arange(n_routes) < asked.n_fixed)
 
     @property
     def value(self) -> int:
@@ -186,7 +197,7 @@ class AnnealingRun:
         self.back_to_best()
         return True
 
-    def draw(self, k: int, bounds: NDArray[np.float64], unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
+    def draw(self, k: int, bounds: Limits, unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
         """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
         gain: int = kernels.best_drawn_route(
             *self._problem_arrays(bounds),
@@ -277,6 +288,15 @@ class AnnealingRun:
             gains.append(int(weights[0]) * int(added[0]) + int(weights[1]) * int(added[1]))
         return gains
 
+    def allow(self, n_changed: int, reach: int, price: float) -> None:
+        """Let so many stops of the best plan, and `reach` on the way, differ from the given plan, at a price in 1/1024 for each."""
+        self._near = self._near._replace(budget=n_changed, reach=reach, price=price)
+
+    def n_changed(self) -> int:
+        """Stops that differ from the plan that this one stays near."""
+        pairs = zip(self._near.stops, self._near.n_stops.tolist(), range(self.frozen.size), strict=True)
+        return sum(int(steps_apart(stops[:n], self.route(k))) for stops, n, k in pairs)
+
     def accept(self, value: int) -> None:
         """The plan as it is now is worth `value`, in 1/1024; it is remembered if it is the best."""
         self.values[0] = value
@@ -292,11 +312,12 @@ class AnnealingRun:
             measure_route(self.problem.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
         self.values[0] = self.values[1]
 
-    def _anneal(self, bounds: NDArray[np.float64], steps: int, hot: float, cold: float) -> int:
+    def _anneal(self, bounds: Limits, steps: int, hot: float, cold: float) -> int:
         weights, transfer_s, max_transfers = self._rules()
         self._choose_kinds()
         tried: int = kernels.anneal(
             *self._problem_arrays(bounds),
+            self._near,
             self.routes,
             *self.best,
             self.frozen,
@@ -332,37 +353,23 @@ class AnnealingRun:
         self.best[1][:] = self.routes[1]
         self.values[:2] = self.problem.value(plan_of(self.problem.network, *self.best), self.objective)
 
-    def _problem_arrays(self, bounds: NDArray[np.float64]) -> tuple[Any, Any, Any, Any, Any, Any]:
+    def _problem_arrays(self, bounds: Limits) -> tuple[Any, Any, Any, Any, Any, Any]:
         return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, self._constraints
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
         transfers = min(self.objective.max_transfers, self.problem.rule.max_transfers)
         return self._weights, float(self.problem.rule.transfer_s), transfers
 
-    def bounds(self) -> NDArray[np.float64]:
+    def bounds(self) -> Limits:
         """Limits as the kernels take them."""
-        at = self.limits
-        return np.array(
-            [
-                at.max_length_m,
-                at.min_length_m,
-                at.max_ride_s,
-                at.max_circuity,
-                min(at.max_stops, self.routes[0].shape[1]),
-                at.min_stops,
-                at.max_total_length_m,
-                at.max_buses,
-                at.headway_s,
-            ],
-            np.float64,
-        )
+        return self._bounds
 
-    def _shared(self, share: float) -> NDArray[np.float64]:
+    def _shared(self, share: float) -> Limits:
         """Limits with a share of the fleet and kilometres of all routes."""
-        bounds = self.bounds()
-        bounds[6] *= share
-        bounds[7] = np.floor(bounds[7] * share) if np.isfinite(bounds[7]) else bounds[7]
-        return bounds
+        limits = self._bounds
+        buses = limits.max_buses * share
+        buses = float(math.floor(buses)) if math.isfinite(buses) else buses
+        return limits._replace(max_total_length_m=limits.max_total_length_m * share, max_buses=buses)
 
     def used(self, but: Sequence[int] = ()) -> tuple[float, float]:
         """Metres and buses of the routes so far, without those in `but`."""
@@ -371,7 +378,7 @@ class AnnealingRun:
         for k, count in enumerate(counts.tolist()):
             if count > 0 and k not in but:
                 metres += max(measure_route(self.problem.graph, stops[k], count, ahead_s[k], back_s[k]))
-                buses += kernels.buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
+                buses += buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
         return float(metres), float(buses)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from owlbus.common.arrays import owned
 from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.kernels.near import NearConstraint
 from owlbus.network import UNREACHABLE
 from owlbus.plan import plan_measures
 
@@ -147,17 +148,17 @@ class PlanConstraints:
         """
         if self.fixed is None or not self.n_fixed:
             return limits
-        from owlbus.plan import plan_measures
+        from owlbus.plan import limit_rows, plan_measures
 
-        measured = plan_measures(network, self.fixed, limits.headway_s)
+        rows = limit_rows(limits, self.fixed.names, plan_measures(network, self.fixed, limits.headway_s))
         return replace(
             limits,
-            max_length_m=max(limits.max_length_m, int(measured.length_m.max()), int(measured.length_back_m.max())),
-            max_ride_s=max(limits.max_ride_s, int(measured.ride_s.max()), int(measured.ride_back_s.max())),
-            max_stops=max(limits.max_stops, *(len(route.stops) for route in self.fixed.routes)),
-            max_circuity=max(limits.max_circuity, float(measured.circuity.max())),
-            min_length_m=min(limits.min_length_m, int(measured.length_m.min()), int(measured.length_back_m.min())),
-            min_stops=min(limits.min_stops, *(len(route.stops) for route in self.fixed.routes)),
+            max_length_m=float(rows.max_length_m.max()),
+            min_length_m=float(rows.min_length_m.min()),
+            max_ride_s=float(rows.max_ride_s.max()),
+            max_circuity=float(rows.max_circuity.max()),
+            max_stops=int(rows.max_stops.max()),
+            min_stops=int(rows.min_stops.min()),
         )
 
     def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
@@ -294,6 +295,57 @@ class PlanConstraints:
             for stop in (one, two):
                 if stop >= 0 and stop not in ends:
                     yield f"route {name} does not end at {network_name(network, stop)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbourhood:
+    """
+    Plans near a given one.
+
+    Attributes
+    ----------
+    plan
+        The given plan of K routes, none of which passes a stop twice; what limits it breaks, plans near it may break as it does.
+    keep
+        Stop indices that stay on every route that passes them.
+    keep_terminals
+        Whether terminals stay.
+    """
+
+    plan: Plan
+    keep: frozenset[int] = frozenset()
+    keep_terminals: bool = True
+
+    def constraint(self, n_stops: int) -> NearConstraint:
+        """
+        Neighbourhood as the kernels take it.
+
+        Parameters
+        ----------
+        n_stops
+            Stops S of the network.
+
+        Returns
+        -------
+        NearConstraint
+            In which no stop may change yet.
+        """
+        routes = [route.stops for route in self.plan.routes]
+        counts = np.array([stops.size for stops in routes], np.int64)
+        rows = np.zeros((counts.size, counts.max(initial=0)), np.int32)
+        position = np.full((counts.size, n_stops), -1, np.int32)
+        for k, stops in enumerate(routes):
+            rows[k, : stops.size], position[k, stops] = stops, np.arange(stops.size)
+        keep = np.zeros(n_stops, np.uint8)
+        keep[sorted(self.keep)] = 1
+        n_keep = np.array([keep[stops].sum(dtype=np.int64) for stops in routes], np.int64)
+        return NearConstraint(rows, counts, position, keep, n_keep, int(self.keep_terminals), 0, 0, 0.0)
+
+
+def anywhere() -> NearConstraint:
+    """Return the constraint of a plan that need not be near any other."""
+    none = np.zeros((0, 0), np.int32), np.zeros(0, np.int64), np.zeros((0, 0), np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64)
+    return NearConstraint(*none, 0, -1, -1, 0.0)
 
 
 def network_name(network: Network, stop: int) -> str:

@@ -14,10 +14,12 @@ A group is the trips between two hexes, or the people of one, that the same rout
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from owlbus.plan import limit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,8 +105,8 @@ def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) ->
     if problem.network.n_stops > _MOST_STOPS:
         return None
     start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
-    rules = (limits.max_length_m, limits.min_length_m, limits.max_ride_s, limits.max_circuity, limits.max_stops, limits.min_stops)
-    found = enumerate_routes(problem.graph, np.array(rules, np.float64), problem.network.drive_m, start, stops)
+    alone = limit_rows(replace(limits, max_total_length_m=math.inf, max_buses=math.inf), ("",))
+    found = enumerate_routes(problem.graph, alone, problem.drive(), start, stops)
     if found < 0:
         return None
     routes = tuple(stops[start[r] : start[r + 1]].copy() for r in range(found))

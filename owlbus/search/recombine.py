@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.limits import buses_of, keeps_limits
 from owlbus.kernels.moves import is_simple
 from owlbus.search.exact import best_of_listing, list_problem, listing_of
 from owlbus.search.problem import plan_of
@@ -220,7 +220,7 @@ def _fit(chain: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.i
     bounds, problem = chain.bounds(), chain.problem
     used_m, used_buses = chain.used(rows)
     ahead_s, back_s, mark = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(problem.network.n_stops, np.uint8)
-    for stops in routes:
+    for k, stops in zip(rows, routes, strict=True):
         n = stops.size
         if n == 0:
             continue
@@ -228,7 +228,7 @@ def _fit(chain: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.i
             return False
         metres = measure_route(problem.graph, stops, n, ahead_s, back_s)
         there, home = ahead_s[n - 1], back_s[n - 1]
-        if metres[0] < 0 or not keeps_limits(chain.drive, bounds, stops, n, there, home, metres, used_m, used_buses):
+        if metres[0] < 0 or not keeps_limits(chain.drive, bounds, k, stops, n, there, home, metres, used_m, used_buses):
             return False
         used_m += max(metres)
         used_buses += buses_of(there + home, float(chain.limits.headway_s))
