@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from owlbus.cli.spelling import FLAGS, as_flags
 
 from owlbus.cli.app import COMMANDS, make_app, run
-from owlbus.cli.messages import FLAGS, as_flags
 from owlbus.pipeline.rundir import check_run, read_run
 from owlbus.search.stopping import MaxSteps, Snapshot
 

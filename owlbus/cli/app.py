@@ -14,7 +14,6 @@ from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
 from owlbus.cli.explain import explain
 from owlbus.cli.improve import improve
-from owlbus.cli.messages import as_flags, as_said
 from owlbus.cli.network import network
 from owlbus.cli.options import grouped
 from owlbus.cli.output import begin_silent, show_traceback
@@ -22,6 +21,7 @@ from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
 from owlbus.cli.report import report
 from owlbus.cli.score import score
+from owlbus.cli.spelling import as_flags, as_said
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.timetable import timetable
