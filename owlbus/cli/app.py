@@ -14,6 +14,7 @@ from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
 from owlbus.cli.explain import explain
 from owlbus.cli.improve import improve
+from owlbus.cli.messages import as_said, in_flags
 from owlbus.cli.network import network
 from owlbus.cli.options import grouped
 from owlbus.cli.output import begin_silent, show_traceback
@@ -21,7 +22,6 @@ from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
 from owlbus.cli.report import report
 from owlbus.cli.score import score
-from owlbus.cli.spelling import as_flags, as_said
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.timetable import timetable
@@ -131,7 +131,7 @@ def _ended_by(error: BaseException) -> int:
         case typer.TyperException():
             return _fail(_one_line(error), error.exit_code, error)
         case OwlbusError():
-            return _fail(as_flags(str(error)), error.exit_code, error)
+            return _fail(in_flags(error), error.exit_code, error)
         case _ if isinstance(error, KeyboardInterrupt | typer.Abort) or is_swallowed_stop(error):
             return _fail("interrupted; nothing was written", stop_code(), error)
         case BrokenPipeError():
