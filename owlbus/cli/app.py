@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owlbus.cli.commands import grouped
 from owlbus.cli.compare import compare
 from owlbus.cli.config import read_config
 from owlbus.cli.demand import demand
@@ -16,7 +17,6 @@ from owlbus.cli.explain import explain
 from owlbus.cli.improve import improve
 from owlbus.cli.messages import as_said, in_flags
 from owlbus.cli.network import network
-from owlbus.cli.options import grouped
 from owlbus.cli.output import begin_silent, show_traceback
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code

@@ -60,7 +60,7 @@ def setting(name: str, *value: object) -> str:
     ----------
     name
         Name of the Python argument, after the type that has it and a dot where the name alone is ambiguous.
-    value
+    *value
         Nothing, or the value.
 
     Returns
@@ -96,7 +96,7 @@ def step(call: str, command: str, **given: object) -> str:
         What does it in Python, such as ``owlbus.plan_routes``.
     command
         Command of the same purpose, without the name of the program.
-    given
+    **given
         Settings and arguments of the command to show with it.
 
     Returns
