@@ -202,8 +202,8 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     from owlbus.search.constraints import network_name
 
     if request.time_s is not None:
-        steps, seconds = setting("steps"), setting("time_s")
-        msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name {steps} instead of {seconds}"
+        moves, seconds = setting("steps"), setting("time_s")
+        msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name {moves} instead of {seconds}"
         raise UsageError(msg, setting="time_s", value=request.time_s)
     required = () if request.constraints is None else request.constraints.required
     absent = [stop for stop in required if stop not in base.used_stops]
