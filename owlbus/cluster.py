@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.extras import extra_library
 from owlbus.common.files import dropping, heed_parent_only
 from owlbus.common.progress import current_progress
@@ -124,12 +124,12 @@ def _where(scheduler: str) -> tuple[bool, str | None, int]:
     """Whether Dask is meant, its address if it is not to be started here, and the workers to start."""
     local = _LOCAL.fullmatch(scheduler)
     if local is None and _ADDRESS.fullmatch(scheduler) is None:
-        msg = f"--scheduler must be local:N, processes:N or an address such as tcp://host:8786, got {scheduler!r}"
-        raise UsageError(msg)
+        msg = f"{setting('scheduler')} must be local:N, processes:N or an address such as tcp://host:8786, got {scheduler!r}"
+        raise UsageError(msg, setting="scheduler", value=scheduler)
     workers = int(local[2]) if local else 0
     if local and not 1 <= workers <= _MAX_WORKERS:
-        msg = f"--scheduler must name 1 to {_MAX_WORKERS} workers, got {workers}"
-        raise UsageError(msg)
+        msg = f"{setting('scheduler')} must name 1 to {_MAX_WORKERS} workers, got {workers}"
+        raise UsageError(msg, setting="scheduler", value=scheduler)
     if local and local[1] == "processes":
         return False, None, workers
     _dask()
@@ -247,8 +247,8 @@ def _client(address: str | None, n_workers: int) -> Iterator[Any]:
         try:
             client = dask.Client(address, timeout="10s")
         except OSError as error:
-            msg = f"--scheduler {address}: no Dask scheduler answers there; start one with: dask scheduler"
-            raise UsageError(msg) from error
+            msg = f"{setting('scheduler', address)}: no Dask scheduler answers there; start one with: dask scheduler"
+            raise UsageError(msg, setting="scheduler", value=address) from error
         with client:
             yield client
 
@@ -374,4 +374,4 @@ def _merged(packed: Sequence[bytes]) -> bytes:
 
 def _dask() -> Any:  # noqa: ANN401 - the library has no types
     """Return Dask's library, or refuse to go on without it."""
-    return extra_library("distributed", "--scheduler needs Dask", "cluster")
+    return extra_library("distributed", f"{setting('scheduler')} needs Dask", "cluster")

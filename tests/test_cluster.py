@@ -202,8 +202,8 @@ def test_an_error_of_a_part_comes_through_from_dask(tmp_path, town):
 @pytest.mark.parametrize(
     ("scheduler", "message"),
     [
-        ("two", r"--scheduler must be local:N, processes:N or an address such as tcp://host:8786, got 'two'"),
-        ("local:0", r"--scheduler must name 1 to 512 workers, got 0"),
+        ("two", r"scheduler must be local:N, processes:N or an address such as tcp://host:8786, got 'two'"),
+        ("local:0", r"scheduler must name 1 to 512 workers, got 0"),
     ],
 )
 def test_a_scheduler_that_is_none_is_refused(scheduler, message):
@@ -213,5 +213,5 @@ def test_a_scheduler_that_is_none_is_refused(scheduler, message):
 
 def test_without_dask_the_way_to_it_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(UsageError, match=r"^--scheduler needs Dask, which is not installed; add it with: pip install 'owlbus\[cluster\]'$"):
+    with pytest.raises(UsageError, match=r"^scheduler needs Dask, which is not installed; add it with: pip install 'owlbus\[cluster\]'$"):
         runner("local:2")

@@ -229,7 +229,8 @@ def test_a_demand_file_that_is_no_demand_file_is_refused(tmp_path: Path) -> None
     table = pq.read_table(tmp_path / "demand.parquet")
     later = json.loads(table.schema.metadata[b"owlbus"]) | {"schema_version": 2}
     pq.write_table(table.replace_schema_metadata({"owlbus": json.dumps(later)}), tmp_path / "later.parquet")
-    with pytest.raises(DataError, match=r"later.parquet: has demand of version 2 where 1 is read; write it again with `owlbus demand`$"):
+    told = r"later.parquet: has demand of version 2 where 1 is read; write it again with: owlbus.estimate_demand$"
+    with pytest.raises(DataError, match=told):
         Demand.read(tmp_path / "later.parquet")
     with pytest.raises(UsageError, match="cannot be written"):
         Demand(3, **PLAIN).write(tmp_path / "nowhere" / "demand.parquet")

@@ -368,19 +368,19 @@ GOAL_SWAPPED = {"destination_lon": PLACES[1][1], "destination_lat": PLACES[1][0]
             SWAPPED,
             (
                 "4 of 4 trips lie in the study area only with lon and lat swapped, first on line 2; "
-                "swap them with --map origin_lon=origin_lat --map origin_lat=origin_lon"
+                "swap them with columns={'origin_lon': 'origin_lat', 'origin_lat': 'origin_lon'}"
             ),
         ),
         (
             GOAL_SWAPPED,
             (
                 "4 of 4 trips have a home or drop-off in the study area only with lon and lat swapped, first on line 2; "
-                "swap them with --map destination_lon=destination_lat --map destination_lat=destination_lon"
+                "swap them with columns={'destination_lon': 'destination_lat', 'destination_lat': 'destination_lon'}"
             ),
         ),
         (
             {"pickup_time": "13:00:00", "dropoff_time": "13:10:00"},
-            "4 of 4 trips fall outside the night window, first on line 2; widen it with --window, such as --window 22-07",
+            "4 of 4 trips fall outside the night window, first on line 2; widen it with window, such as window='22-07'",
         ),
         (
             {"pickup_time": "soon"},
@@ -388,13 +388,13 @@ GOAL_SWAPPED = {"destination_lon": PLACES[1][1], "destination_lat": PLACES[1][0]
         ),
         (
             {"origin_lon": None},
-            "4 of 4 trips have no position, first on line 2; check the two columns of the position, and name them with --map",
+            "4 of 4 trips have no position, first on line 2; check the two columns of the position, and name them with columns",
         ),
         (
             {"destination_lat": None},
             (
                 "4 of 4 trips have no home or drop-off position, first on line 2; "
-                "a trip needs both ends: check those two columns, and name them with --map"
+                "a trip needs both ends: check those two columns, and name them with columns"
             ),
         ),
         (
@@ -403,7 +403,7 @@ GOAL_SWAPPED = {"destination_lon": PLACES[1][1], "destination_lat": PLACES[1][0]
         ),
         (
             {"destination_lon": PLACES[0][0], "destination_lat": PLACES[0][1]},
-            "4 of 4 trips begin in the hex they lead to, first on line 2; take smaller hexes with --radius if most do",
+            "4 of 4 trips begin in the hex they lead to, first on line 2; take smaller hexes with radius_m if most do",
         ),
         (
             {"trips": 0},
@@ -432,7 +432,7 @@ def test_mostly_swapped_files_are_refused_even_if_some_rows_are_good(tmp_path: P
 def test_a_share_of_rejected_rows_above_the_limit_is_refused(tmp_path: Path) -> None:
     pl.DataFrame([ride()] * 3 + [ride(origin_lon=31.0)]).write_csv(tmp_path / "taxi.csv")
     assert estimate_demand(tmp_path / "taxi.csv", GRID, max_rejected_share=0.25)[1].rows_rejected == 1
-    with pytest.raises(DataError, match=r"; in all 1 rows are rejected, more than --max-rejected 0.2 allows$"):
+    with pytest.raises(DataError, match=r"; in all 1 rows are rejected, more than max_rejected_share=0.2 allows$"):
         estimate_demand(tmp_path / "taxi.csv", GRID, max_rejected_share=0.2)
 
 

@@ -289,7 +289,7 @@ def test_the_knee_is_where_the_curve_lies_highest_above_its_chord():
             UsageError,
             "a range must read FIRST:LAST, FIRST:LAST:STEP or A,B,C, such as 1:20, got '20:1'",
         ),
-        (lambda lg: sweep_plans(lg, "km", [3.0], ANY, scheduler="two"), UsageError, "--scheduler must be local:N, processes:N"),
+        (lambda lg: sweep_plans(lg, "km", [3.0], ANY, scheduler="two"), UsageError, "scheduler must be local:N, processes:N"),
         (lambda _: settings_of_text("x"), UsageError, "got 'x'"),
         (lambda _: settings_of_text("1:2:0"), UsageError, "got '1:2:0'"),
     ],
@@ -507,7 +507,7 @@ def test_a_group_too_small_to_show_takes_another_one_with_it():
 @pytest.mark.parametrize(
     ("text", "content", "error", "message"),
     [
-        ("nocolon", None, UsageError, "--by must read FILE:COLUMN, such as districts.geojson:name, got 'nocolon'"),
+        ("nocolon", None, UsageError, "by must read FILE:COLUMN, such as districts.geojson:name, got 'nocolon'"),
         ("absent.csv:x", None, DataError, "no such file; name a table as .geojson or .csv"),
         ("a.csv:nmae", "hex,name\n0,x\n", DataError, "a.csv: has no column 'nmae'; did you mean 'name'?"),
         ("a.csv:name", "id,name\n0,x\n", DataError, r"a.csv: needs a column hex \(index or label\), h3, or lon and lat, got id, name"),

@@ -155,7 +155,7 @@ def test_trips_between_parts_of_one_hex_are_left_out_and_counted() -> None:
     kept, dropped = leaving_their_hex(demand, PARTS)
     assert (kept.total_trips, dropped) == (30.0, 20.0)
     within = Demand(PARTS.grid.n_hexes, origin=[min(a, b)], destination=[max(a, b)], trips=[1.0])
-    with pytest.raises(DataError, match="trips must lead from one hex to another, all 1 stay within one; take a finer --radius"):
+    with pytest.raises(DataError, match="trips must lead from one hex to another, all 1 stay within one; take a smaller radius_m"):
         leaving_their_hex(within, PARTS)
 
 
@@ -330,12 +330,12 @@ def test_parts_with_fewer_people_than_may_be_shown_are_blank_on_the_map(town: Pa
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"reach": "corner"}, "--reach must be one of centre, area, records, got 'corner'"),
+        ({"reach": "corner"}, "reach must be one of centre, area, records, got 'corner'"),
         (
             {"reach": "area", "walk_area_share": 0.5},
-            "--walk-share asks of whole hexagons and --reach counts them in parts; give one of them",
+            "walk_area_share asks of whole hexagons and reach counts them in parts; give one of them",
         ),
-        ({"reach": "records", "masts": "a.csv"}, "--reach records needs positions of records and --masts gives only those of antennas"),
+        ({"reach": "records", "masts": "a.csv"}, "reach='records' needs positions of records and masts gives only those of antennas"),
     ],
 )
 def test_reaches_that_do_not_fit_are_refused(given: dict[str, Any], message: str) -> None:

@@ -102,7 +102,7 @@ def test_a_link_in_the_output_folder_is_replaced_and_not_followed(tmp_path: Path
 def test_a_link_in_place_of_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / LOCK).symlink_to(tmp_path / "elsewhere")
     with (
-        pytest.raises(UsageError, match=r"--out must be a folder that can be written, got .* symbolic links\)"),
+        pytest.raises(UsageError, match=r"out must be a folder that can be written, got .* symbolic links\)"),
         open_run_dir(tmp_path),
     ):
         pytest.fail("the folder was taken")
@@ -124,7 +124,7 @@ def test_a_folder_in_the_way_of_an_output_is_refused_before_anything_moves(tmp_p
     with open_run_dir(tmp_path) as made:
         made.write_bytes("plan.geojson", b"new")
         made.write_bytes("stops.geojson", b"new")
-        with pytest.raises(UsageError, match=r"--out must leave room for stops\.geojson, but .* is a folder"):
+        with pytest.raises(UsageError, match=r"out must leave room for stops\.geojson, but .* is a folder"):
             made.publish(RECORD)
     assert (tmp_path / "plan.geojson").read_bytes() == b"old"
 

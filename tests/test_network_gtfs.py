@@ -192,7 +192,7 @@ def test_platforms_of_a_station_are_one_place_however_far_they_lie_apart(tmp_pat
     [
         (
             {"routes__txt": "route_id,route_type\nN1,1"},
-            r"no trip runs as bus or trolleybus, modes there: metro \(3 trips\); name one with --modes",
+            r"no trip runs as bus or trolleybus, modes there: metro \(3 trips\); name one with modes",
         ),
         ({"stop_times__txt": "\n \n"}, r"holds no stop_times\.txt, which a network needs"),
         ({"trips__txt": "route_id,trip\nN1,out"}, r"trips\.txt must have the column 'trip_id', found route_id, trip"),

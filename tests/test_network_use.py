@@ -189,7 +189,7 @@ def test_a_broken_rule_ends_with_a_finding(feed: str, tmp_path: Path, capsys: py
     [
         (["--walk", "far"], "--walk must be metres, network, or network:METRES, got 'far'"),
         (["--walk", "network"], "--walk network needs footways; add --osm extract.osm.pbf"),
-        (["--modes", "boat"], "modes must be among bus, trolleybus, tram, metro, rail, ferry, cable, or all, got 'boat'"),
+        (["--modes", "boat"], "--modes must be among bus, trolleybus, tram, metro, rail, ferry, cable, or all, got 'boat'"),
         (["--gtfs", "other.zip"], "are two networks; give one of them"),
         (["--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
         (["--osm", "x.osm.pbf"], "--osm beside another network is walked along only; add --walk network"),

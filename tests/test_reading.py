@@ -165,7 +165,7 @@ def test_antennas_stand_for_positions_and_the_most_frequent_place_for_the_home(t
     assert (demand.origin.tolist(), demand.destination.tolist(), demand.trips.tolist()) == ([0], [GRID.n_hexes - 1], [1.0])
     assert [(rule.name, rule.rows) for rule in report.rules] == [("position missing", 1), ("outside the window", 1), ("same hex", 1)]
     assert report.notes[0] == f"{path}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours"
-    with pytest.raises(DataError, match=r"calls\.csv: names antennas instead of positions; add their table with --masts antennas\.csv"):
+    with pytest.raises(DataError, match=r"calls\.csv: names antennas instead of positions; add their table with masts=\'antennas\.csv\'"):
         trips(path)
 
 
@@ -320,7 +320,8 @@ def test_a_check_reports_what_would_be_refused(tmp_path):
     report, refusals = check_files([good, bad], GRID, max_rejected_share=0.5)
     assert (report.rows_in, report.rows_rejected) == (6, 2)
     (refusal,) = refusals
-    assert refusal.endswith("in all 2 rows are rejected, more than --max-rejected 0.5 allows")
+    assert str(refusal).endswith("in all 2 rows are rejected, more than max_rejected_share=0.5 allows")
+    assert (refusal.setting, refusal.value) == ("max_rejected_share", 0.5)
 
 
 # weights
@@ -361,7 +362,7 @@ def test_market_shares_that_are_none_are_refused(tmp_path, text, error, message)
 def test_market_shares_by_name_need_districts(tmp_path):
     path = tmp_path / "shares.csv"
     path.write_text("district,share\nWest,0.5\n")
-    with pytest.raises(UsageError, match=r"names districts, and the study has none; give lon and lat of their centres instead, or --city$"):
+    with pytest.raises(UsageError, match=r"names districts, and the study has none; give lon and lat of their centres instead, or city$"):
         read_market_share(path, GRID)
     with pytest.raises(DataError, match=r"market_share must lie in \(0, 1\], got 2 in hex 1 \(1 such\); 40 % reads 0\.4$"):
         weigh(Demand(2), [1.0, 2.0])

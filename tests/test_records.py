@@ -6,6 +6,7 @@ import datetime as dt
 import gc
 import gzip
 import io
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -58,7 +59,7 @@ def write_calls(path: Path, **changes: list[str]) -> Path:
 
 NO_COLUMN_KNOWN = (
     "f.csv: no column is known; records need time, lon, lat, home_lon, home_lat or pickup_time, origin_lon, origin_lat, "
-    "destination_lon, destination_lat, dropoff_time; name them with --map, such as --map time=COLUMN"
+    "destination_lon, destination_lat, dropoff_time; name them with columns, such as columns={'time': 'COLUMN'}"
 )
 
 
@@ -74,15 +75,15 @@ def test_the_columns_tell_calls_from_taxi() -> None:
     [
         (
             ["time", "lonn", "lat", "home_lon", "home_lat"],
-            "f.csv: column lon of calls missing; name what holds them: --map lon=lonn",
+            "f.csv: column lon of calls missing; name what holds them: columns={'lon': 'lonn'}",
         ),
         (
             ["time", "x", "lat", "home_lon", "home_lat"],
-            "f.csv: column lon of calls missing; name what holds them: --map lon=COLUMN",
+            "f.csv: column lon of calls missing; name what holds them: columns={'lon': 'COLUMN'}",
         ),
         (
             ["pickup_time", "dropoff_latitude", "origin_lon", "origin_lat", "destination_lon", "destination_lat"],
-            "f.csv: column dropoff_time of taxi missing; name what holds them: --map dropoff_time=COLUMN",
+            "f.csv: column dropoff_time of taxi missing; name what holds them: columns={'dropoff_time': 'COLUMN'}",
         ),
         (
             ["foo", "bar"],
@@ -106,12 +107,12 @@ def test_columns_that_do_not_fit_are_named_with_a_way_out(present: list[str], me
 
 def test_other_tools_names_are_suggested() -> None:
     chicago = ["trip_start_timestamp", "seconds", "pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
-    with pytest.raises(DataError, match="--map pickup_time=trip_start_timestamp --map origin_lon=pickup_longitude"):
+    with pytest.raises(DataError, match=re.escape("columns={'pickup_time': 'trip_start_timestamp', 'origin_lon': 'pickup_longitude'")):
         find_layout("f.csv", chicago)
 
 
 def test_a_mapping_names_columns_that_owlbus_knows() -> None:
-    with pytest.raises(UsageError, match=r"^--map must name a column of owlbus, got 'picup_time'; did you mean 'pickup_time'\?"):
+    with pytest.raises(UsageError, match=r"^columns must name a column of owlbus, got 'picup_time'; did you mean 'pickup_time'\?"):
         find_layout("f.csv", list(CALLS), {"picup_time": "t"})
 
 
@@ -194,7 +195,7 @@ def test_times_with_a_zone_need_the_local_one(values: list[Any], what: str) -> N
     with pytest.raises(DataError) as error:
         column(values)
     assert str(error.value) == (
-        f"calls.csv: times in column time {what}; name the local zone with --timezone, such as --timezone Asia/Seoul "
+        f"calls.csv: times in column time {what}; name the local zone with timezone, such as timezone='Asia/Seoul' "
         "(UTC leaves them as they are)"
     )
 
@@ -207,7 +208,7 @@ def test_dates_alone_are_refused() -> None:
 def test_an_unknown_zone_is_refused(tmp_path: Path) -> None:
     with (
         open_sources([write_calls(tmp_path / "calls.csv")]) as (source,),
-        pytest.raises(UsageError, match=r"^--timezone must name a time zone such as Asia/Seoul, got 'Asia/Soul'$"),
+        pytest.raises(UsageError, match=r"^timezone must name a time zone such as Asia/Seoul, got 'Asia/Soul'$"),
     ):
         next(read_batches(source, "Asia/Soul"))
 
@@ -426,7 +427,7 @@ def test_the_outline_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> Non
 
 
 def test_an_outline_needs_places(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"too few places to draw an outline around, got 1 and need 3; give one with --area$"):
+    with pytest.raises(DataError, match=r"too few places to draw an outline around, got 1 and need 3; give one with area$"):
         outline_of_records(scattered(tmp_path, [30.0, 30.0], [60.0, 60.0]))
     with pytest.raises(UsageError, match=r"^central_share must lie in \(0, 1\] and margin_m above 0, got 0 and 500$"):
         outline_of_records(tmp_path / "calls.csv", central_share=0)

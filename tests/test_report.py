@@ -548,7 +548,7 @@ def test_a_run_without_a_plan_has_no_report(made: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"must be the scorecard of the 2 routes"):
         read_contents(tmp_path)
     (tmp_path / "plan.geojson").unlink()
-    with pytest.raises(DataError, match=r"must hold plan.geojson, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"):
+    with pytest.raises(DataError, match=r"must hold plan.geojson, as runs that plan routes do; make one with: owlbus.pipeline.write_run$"):
         read_contents(tmp_path)
 
 

@@ -115,13 +115,13 @@ def test_a_run_file_of_another_program_is_refused(tmp_path: Path, content: bytes
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match=r"--out must be a folder that can be written, got .*file/run \(Not a directory\)"):
+    with pytest.raises(UsageError, match=r"out must be a folder that can be written, got .*file/run \(Not a directory\)"):
         write_run(tmp_path / "file" / "run", {})
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match=r"--out must be a folder that can be written, got .*file \(File exists\)"):
+    with pytest.raises(UsageError, match=r"out must be a folder that can be written, got .*file \(File exists\)"):
         write_run(tmp_path / "file", {})
 
 
@@ -153,7 +153,7 @@ def test_missing_and_changed_files_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "a run directory must hold run.json, found none; make one with: owlbus plan FILES --out"),
+        (None, "a run directory must hold run.json, found none; make one with: owlbus.pipeline.write_run$"),
         (b"{", "must be JSON, and is not; write the run again"),
         (b'{"schema_version": 99}', "schema_version must be 1, got 99"),
         (b"[]", "schema_version must be 1, got None"),

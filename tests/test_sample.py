@@ -264,7 +264,7 @@ def test_partitions_are_the_same_bytes_whoever_draws_them(tmp_path: Path) -> Non
 def test_partitions_may_leave_ids_out_and_need_a_number_of_files(tmp_path: Path) -> None:
     made = write_partitions(seoul(), tmp_path, SMALL, 1, 1, has_ids=False)
     assert pq.read_schema(made.folders[0] / "part-00000.parquet").names == ["time", "lon", "lat", "home_lon", "home_lat"]
-    with pytest.raises(UsageError, match=r"^--partitions and --workers must lie in \[1, 10000\], got 0 and 2$"):
+    with pytest.raises(UsageError, match=r"^n_files must lie in \[1, 10000\], got 0$"):
         write_partitions(seoul(), tmp_path, SMALL, 0)
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owlbus.cli.commands import grouped
 from owlbus.cli.compare import compare
 from owlbus.cli.config import read_config
 from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
 from owlbus.cli.explain import explain
 from owlbus.cli.improve import improve
-from owlbus.cli.messages import as_flags, as_said
+from owlbus.cli.messages import as_said, in_flags
 from owlbus.cli.network import network
-from owlbus.cli.options import grouped
 from owlbus.cli.output import begin_silent, show_traceback
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
@@ -131,7 +131,7 @@ def _ended_by(error: BaseException) -> int:
         case typer.TyperException():
             return _fail(_one_line(error), error.exit_code, error)
         case OwlbusError():
-            return _fail(as_flags(str(error)), error.exit_code, error)
+            return _fail(in_flags(error), error.exit_code, error)
         case _ if isinstance(error, KeyboardInterrupt | typer.Abort) or is_swallowed_stop(error):
             return _fail("interrupted; nothing was written", stop_code(), error)
         case BrokenPipeError():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     LANG,
     OUT,
@@ -54,7 +55,7 @@ def compare(
         ),
     ] = None,
     out: Annotated[str | None, OUT] = None,
-    lang: Annotated[str, LANG] = "en",
+    lang: Annotated[str, LANG, Gives("language")] = "en",
 ) -> None:
     """
     [bold]owlbus compare routes_2013.geojson run/plan.geojson --out compared[/bold]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
 from owlbus.cli.shares import require_share
 from owlbus.common.errors import UsageError
@@ -25,9 +26,9 @@ class ConstraintOptions:
     fixed: Annotated[str | None, option(_PANEL, "--fixed", unit="FILE", text="Routes that stay as they are; --routes counts them too.")] = (
         None
     )
-    require: Annotated[list[str] | None, option(_PANEL, "--require", unit="STOP", text="A stop at which some route calls; repeatable.")] = (
-        None
-    )
+    require: Annotated[
+        list[str] | None, option(_PANEL, "--require", unit="STOP", text="A stop at which some route calls; repeatable."), Gives("required")
+    ] = None
     hub: Annotated[list[str] | None, option(_PANEL, "--hub", unit="STOP=N", text="A stop at which N routes call at least; repeatable.")] = (
         None
     )

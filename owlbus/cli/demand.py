@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owlbus.cli.messages import in_flags
 from owlbus.cli.options import (
     OUT,
     RESUME,
@@ -101,10 +102,10 @@ def _check(sources: Sources, talk: OutputOptions, out: str | None) -> None:
         raise UsageError(msg)
     with output_of(talk) as voice:
         report, refusals = check_records(sources)
-    document = {"command": "demand", "check": True, "records": report.to_json(), "refused": refusals}
+    document = {"command": "demand", "check": True, "records": report.to_json(), "refused": [in_flags(error) for error in refusals]}
     voice.show(document, records_table(report), *([rules_table(report)] if report.rules else []))
     if refusals:
-        raise FindingError("; ".join(refusals))
+        raise FindingError("; ".join(error.template for error in refusals))
     voice.say(
         f"{report.rows_in:,} rows: {report.rows_counted:,} would count, {report.rows_rejected:,} would be rejected. Nothing was written."
     )

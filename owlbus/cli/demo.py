@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import LANG, OUT, OutputOptions, require_language
 from owlbus.cli.output import output_of
 from owlbus.cli.session import (
@@ -29,7 +30,7 @@ def demo(
     out: Annotated[str, OUT] = "owlbus-demo",
     steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = DEFAULT_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
-    lang: Annotated[str, LANG] = "en",
+    lang: Annotated[str, LANG, Gives("language")] = "en",
 ) -> None:
     """
     [bold]owlbus demo --out demo[/bold]

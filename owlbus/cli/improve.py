@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     OUT,
     AreaOptions,
@@ -57,7 +58,9 @@ def improve(
     talk: OutputOptions,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     change: Annotated[
-        str, typer.Option("--change", metavar="SHARE", help="Share of stops that may change; several with commas.", rich_help_panel=_PANEL)
+        str,
+        typer.Option("--change", metavar="SHARE", help="Share of stops that may change; several with commas.", rich_help_panel=_PANEL),
+        Gives("shares"),
     ] = "10%",
     curve: Annotated[bool, typer.Option("--curve", metavar="", help="--change 0%,5%,10%,20%,40%.", rich_help_panel=_PANEL)] = False,
     keep_stop: Annotated[
@@ -67,7 +70,9 @@ def improve(
     objective: Annotated[
         str, typer.Option("--objective", metavar="NAME", help="What to maximise, as for owlbus plan.", rich_help_panel=_PANEL)
     ] = "served",
-    steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try for each share.", rich_help_panel="Search")] = 240_000,
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", help="Moves to try for each share.", rich_help_panel="Search"), Gives("n_steps")
+    ] = 240_000,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
     out: Annotated[str | None, OUT] = None,
 ) -> None:

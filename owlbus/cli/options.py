@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.process import stopped_in_order
-from owlbus.cli.run_conflicts import note_flags
+from owlbus.cli.messages import Gives
 from owlbus.cli.shares import share_of
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from owlbus.pipeline import Request, Sources
     from owlbus.plan.limits import RouteLimits, ServiceRule
 
@@ -94,9 +89,16 @@ class AreaOptions:
             text="Outline, GeoJSON polygon or CSV of lon, lat. Default: the city's, or one drawn around the records.",
         ),
     ] = None
-    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon.")] = 500.0
-    hexes: Annotated[int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area.")] = None
-    h3: Annotated[int | None, option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 hexagons of this resolution instead.")] = None
+    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon."), Gives("radius_m")] = 500.0
+    hexes: Annotated[
+        int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area."), Gives("n_hexes")
+    ] = None
+    h3: Annotated[
+        int | None,
+        option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 hexagons of this resolution instead."),
+        Gives("h3_resolution"),
+        Gives("resolution"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,14 @@ class DemandOptions:
         float, option(_DEMAND, "--taxi-weight", unit="SHARE", text="Share of taxi where calls and taxi are blended, 0 to 1.")
     ] = 0.2
     nights: Annotated[
-        int | None, option(_DEMAND, "--nights", unit="N", text="Nights that records without a date come from. Default: 1.")
+        int | None,
+        option(_DEMAND, "--nights", unit="N", text="Nights that records without a date come from. Default: 1."),
+        Gives("n_nights"),
     ] = None
     map: Annotated[
         list[str] | None,
         option(_DEMAND, "--map", unit="NAME=COLUMN", text="Column of the files that holds what owlbus calls NAME; may be repeated."),
+        Gives("columns"),
     ] = None
     timezone: Annotated[
         str | None, option(_DEMAND, "--timezone", unit="ZONE", text="Zone that times with a zone are shown in, such as Asia/Seoul.")
@@ -135,7 +140,9 @@ class DemandOptions:
         ),
     ] = None
     max_rejected: Annotated[
-        float, option(_DEMAND, "--max-rejected", unit="SHARE", text="Largest share of a file's rows that may be rejected, 0 to 1.")
+        float,
+        option(_DEMAND, "--max-rejected", unit="SHARE", text="Largest share of a file's rows that may be rejected, 0 to 1."),
+        Gives("max_rejected_share"),
     ] = 1.0
 
 
@@ -171,7 +178,9 @@ class NetworkOptions:
         str, option(_NETWORK, "--modes", unit="NAMES", text="Modes of the feed: bus, trolleybus, tram, metro, rail, ferry, cable, or all.")
     ] = "bus,trolleybus"
     merge_stops: Annotated[
-        float, option(_NETWORK, "--merge-stops", unit="METRES", text="Stops of a feed or an extract this near each other are one place.")
+        float,
+        option(_NETWORK, "--merge-stops", unit="METRES", text="Stops of a feed or an extract this near each other are one place."),
+        Gives("merge_m"),
     ] = 100.0
     night_factor: Annotated[
         float,
@@ -182,12 +191,15 @@ class NetworkOptions:
         option(
             _NETWORK, "--walk", unit="METRES", text="Walk to a stop, boundary included; network or network:800 along footways of --osm."
         ),
+        Gives("walk_m"),
+        Gives("walk_network", word="network"),
     ] = "500"
     walk_share: Annotated[
         float | None,
         option(
             _NETWORK, "--walk-share", unit="SHARE", text="Share of a hexagon's area that must lie within the walk. Default: its centre."
         ),
+        Gives("walk_area_share"),
     ] = None
     reach: Annotated[
         str,
@@ -204,7 +216,9 @@ class NetworkOptions:
             _NETWORK, "--stretch", unit="RATIO", text="On streets, round trip over other links taken for a link of its own; 1 is exact."
         ),
     ] = 1.25
-    speed: Annotated[float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed, layovers included.")] = 19.0
+    speed: Annotated[float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed, layovers included."), Gives("speed_kmh")] = (
+        19.0
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,24 +226,36 @@ class LimitOptions:
     """What routes and the plan must keep."""
 
     fleet: Annotated[
-        int | None, option(_LIMITS, "--fleet", unit="BUSES", text="Buses that all routes together may need. Default: any number.")
+        int | None,
+        option(_LIMITS, "--fleet", unit="BUSES", text="Buses that all routes together may need. Default: any number."),
+        Gives("max_buses"),
     ] = None
-    headway: Annotated[float, option(_LIMITS, "--headway", unit="MINUTES", text="Minutes between buses, for the fleet.")] = 45.0
+    headway: Annotated[
+        float, option(_LIMITS, "--headway", unit="MINUTES", text="Minutes between buses, for the fleet."), Gives("headway_s", 60, "minutes")
+    ] = 45.0
     max_length_km: Annotated[
-        float | None, option(_LIMITS, "--max-length-km", unit="KM", text="One-way length of a route. Default: 45.")
+        float | None,
+        option(_LIMITS, "--max-length-km", unit="KM", text="One-way length of a route. Default: 45."),
+        Gives("max_length_m", 1000),
     ] = None
     min_length_km: Annotated[
-        float | None, option(_LIMITS, "--min-length-km", unit="KM", text="Least one-way length of a route. Default: none.")
+        float | None,
+        option(_LIMITS, "--min-length-km", unit="KM", text="Least one-way length of a route. Default: none."),
+        Gives("min_length_m", 1000),
     ] = None
     max_ride_min: Annotated[
-        float | None, option(_LIMITS, "--max-ride-min", unit="MINUTES", text="One-way ride of a route. Default: 240.")
+        float | None,
+        option(_LIMITS, "--max-ride-min", unit="MINUTES", text="One-way ride of a route. Default: 240."),
+        Gives("max_ride_s", 60),
     ] = None
     max_circuity: Annotated[
         float | None,
         option(_LIMITS, "--max-circuity", unit="RATIO", text="Route length over the shortest way between its terminals. Default: 1.6."),
     ] = None
     total_km: Annotated[
-        float | None, option(_LIMITS, "--total-km", unit="KM", text="One-way length of all routes together. Default: any.")
+        float | None,
+        option(_LIMITS, "--total-km", unit="KM", text="One-way length of all routes together. Default: any."),
+        Gives("max_total_length_m", 1000),
     ] = None
 
 
@@ -240,11 +266,15 @@ class RuleOptions:
     detour_factor: Annotated[
         float, option(_RULE, "--detour-factor", unit="RATIO", text="The ride may take this times the direct drive…")
     ] = 2.0
-    detour_min: Annotated[float, option(_RULE, "--detour-min", unit="MINUTES", text="…plus this.")] = 10.0
-    transfer_min: Annotated[float, option(_RULE, "--transfer-min", unit="MINUTES", text="What one transfer costs.")] = 5.0
+    detour_min: Annotated[float, option(_RULE, "--detour-min", unit="MINUTES", text="…plus this."), Gives("detour_s", 60)] = 10.0
+    transfer_min: Annotated[
+        float, option(_RULE, "--transfer-min", unit="MINUTES", text="What one transfer costs."), Gives("transfer_s", 60)
+    ] = 5.0
     max_transfers: Annotated[int, option(_RULE, "--max-transfers", unit="0|1", text="Transfers that a trip may need.")] = 1
     unserved_min: Annotated[
-        float, option(_RULE, "--unserved-min", unit="MINUTES", text="What a trip without a journey counts in the mean travel time.")
+        float,
+        option(_RULE, "--unserved-min", unit="MINUTES", text="What a trip without a journey counts in the mean travel time."),
+        Gives("unserved_s", 60),
     ] = 120.0
 
 
@@ -252,7 +282,7 @@ class RuleOptions:
 class SearchOptions:
     """What is searched for, and for how long."""
 
-    routes: Annotated[int, option(_SEARCH, "--routes", "-k", unit="K", text="Number of routes, 1 to 64.")] = 9
+    routes: Annotated[int, option(_SEARCH, "--routes", "-k", unit="K", text="Number of routes, 1 to 64."), Gives("n_routes")] = 9
     objective: Annotated[
         str,
         option(
@@ -269,7 +299,9 @@ class SearchOptions:
         ),
     ] = None
     time: Annotated[
-        float | None, option(_SEARCH, "--time", unit="SECONDS", text="Seconds to search; the result then depends on the machine.")
+        float | None,
+        option(_SEARCH, "--time", unit="SECONDS", text="Seconds to search; the result then depends on the machine."),
+        Gives("time_s"),
     ] = None
     bound: Annotated[
         int,
@@ -279,16 +311,20 @@ class SearchOptions:
             unit="N",
             text="Prices to try for a proven upper bound over all plans within the limits, such as 60.",
         ),
+        Gives("bound_steps"),
     ] = 0
     target_gap: Annotated[
         float | None,
         option(
             _SEARCH, "--target-gap", unit="SHARE", text="End once the bound is at most this share above the plan; depends on the machine."
         ),
+        Gives("target_gap_share"),
     ] = None
     seed: Annotated[int, option(_SEARCH, "--seed", unit="N", text="Seed of the search.")] = 0
     starts: Annotated[
-        int, option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads or by --scheduler.")
+        int,
+        option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads or by --scheduler."),
+        Gives("n_starts"),
     ] = 2
 
 
@@ -316,52 +352,6 @@ def require_language(lang: str) -> None:
     if lang not in LANGUAGES:
         msg = f"--lang must be one of {', '.join(LANGUAGES)}, got {lang!r}"
         raise UsageError(msg)
-
-
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """
-    Spread the option groups of a command into single options, and gather them again when it is called.
-
-    Parameters
-    ----------
-    command
-        A function whose arguments may be the dataclasses of this module.
-
-    Returns
-    -------
-    callable
-        The same with one keyword per option.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, type[Any]] = {}
-    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
-    for name, parameter in inspect.signature(command).parameters.items():
-        kind = hints[name]
-        if not (isinstance(kind, type) and is_dataclass(kind)):
-            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kind))
-            continue
-        groups[name] = kind
-        spread = get_type_hints(kind, include_extras=True)
-        parameters += [
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=spread[field.name])
-            for field in fields(kind)
-        ]
-
-    @functools.wraps(command)
-    def gathered(context: typer.Context, **given: object) -> None:
-        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
-        note_flags(context)
-        with stopped_in_order():
-            command(**taken, **given)
-
-    spread_out: Any = gathered
-    del spread_out.__wrapped__  # or the parser would look through it
-    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    spread_out.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # a terminal breaks lines where it ends
-    spread_out.__signature__ = inspect.Signature(parameters)
-    spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    whole: Callable[..., None] = spread_out
-    return whole
 
 
 def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions, network: NetworkOptions) -> Sources:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -128,8 +129,8 @@ def plan(
     ] = None,
     resume: Annotated[bool, RESUME] = False,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP] = 1500.0,
-    lang: Annotated[str, LANG] = "en",
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
+    lang: Annotated[str, LANG, Gives("language")] = "en",
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import LANG, OutputOptions, require_language
 from owlbus.cli.output import output_of
 
@@ -14,7 +15,7 @@ from owlbus.cli.output import output_of
 def report(
     talk: OutputOptions,
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run directory of plan, demo, score, compare or sweep.")],
-    lang: Annotated[str, LANG] = "en",
+    lang: Annotated[str, LANG, Gives("language")] = "en",
     out: Annotated[
         str | None,
         typer.Option(

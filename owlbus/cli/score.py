@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -61,8 +62,8 @@ def score(
     ] = None,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP] = 1500.0,
-    lang: Annotated[str, LANG] = "en",
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
+    lang: Annotated[str, LANG, Gives("language")] = "en",
     check: Annotated[
         bool, typer.Option("--check", metavar="", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")
     ] = False,

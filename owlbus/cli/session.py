@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     AreaOptions,
     DemandOptions,
@@ -334,9 +335,9 @@ class StudyOptions:
     records: Annotated[
         list[str] | None, option(_PANEL, "--records", unit="FILE", text="Records of calls or taxi rides instead; may be repeated.")
     ] = None
-    max_snap: Annotated[float, option(_PANEL, "--max-snap", unit="METRES", text="How far a way-point may lie from the nearest stop.")] = (
-        1500.0
-    )
+    max_snap: Annotated[
+        float, option(_PANEL, "--max-snap", unit="METRES", text="How far a way-point may lie from the nearest stop."), Gives("max_snap_m")
+    ] = 1500.0
 
 
 def study_options_of(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     LANG,
     AreaOptions,
@@ -51,27 +52,42 @@ def sweep(
     from_run: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run instead.")
     ] = None,
-    routes: Annotated[str, typer.Option("--routes", "-k", metavar="RANGE", help="Routes, such as 1:20.", rich_help_panel=_PANEL)] = "9",
-    fleet: Annotated[str | None, typer.Option("--fleet", metavar="RANGE", help="Buses, such as 20:60:5.", rich_help_panel=_PANEL)] = None,
+    routes: Annotated[
+        str, typer.Option("--routes", "-k", metavar="RANGE", help="Routes, such as 1:20.", rich_help_panel=_PANEL), Gives("n_routes")
+    ] = "9",
+    fleet: Annotated[
+        str | None, typer.Option("--fleet", metavar="RANGE", help="Buses, such as 20:60:5.", rich_help_panel=_PANEL), Gives("max_buses")
+    ] = None,
     total_km: Annotated[
         str | None,
         typer.Option("--total-km", "--max-km", metavar="RANGE", help="One-way km of all routes together.", rich_help_panel=_PANEL),
+        Gives("km"),
+        Gives("max_total_length_m", 1000),
     ] = None,
-    headway: Annotated[str, typer.Option("--headway", metavar="RANGE", help="Minutes between buses.", rich_help_panel=_PANEL)] = "45",
+    headway: Annotated[
+        str,
+        typer.Option("--headway", metavar="RANGE", help="Minutes between buses.", rich_help_panel=_PANEL),
+        Gives("headway_s", 60, "minutes"),
+    ] = "45",
     max_length_km: Annotated[
-        float | None, typer.Option("--max-length-km", metavar="KM", help="One-way length of a route.", rich_help_panel=_PANEL)
+        float | None,
+        typer.Option("--max-length-km", metavar="KM", help="One-way length of a route.", rich_help_panel=_PANEL),
+        Gives("max_length_m", 1000),
     ] = None,
     objective: Annotated[str, typer.Option("--objective", metavar="NAME", help="What to maximise.", rich_help_panel=_SEARCH)] = "served",
     steps: Annotated[
-        int, typer.Option("--steps", metavar="N", help="Moves to try at each setting and start.", rich_help_panel=_SEARCH)
+        int, typer.Option("--steps", metavar="N", help="Moves to try at each setting and start.", rich_help_panel=_SEARCH), Gives("n_steps")
     ] = 60_000,
     starts: Annotated[
         int,
         typer.Option("--starts", metavar="N", help="Searches side by side, in threads or by --scheduler.", rich_help_panel=_SEARCH),
+        Gives("n_starts"),
     ] = 2,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
     bound: Annotated[
-        int, typer.Option("--bound", metavar="N", help="Prices to try for a proven bound at each setting.", rich_help_panel=_SEARCH)
+        int,
+        typer.Option("--bound", metavar="N", help="Prices to try for a proven bound at each setting.", rich_help_panel=_SEARCH),
+        Gives("bound_steps"),
     ] = 0,
     out: Annotated[str | None, option("Output", "--out", "-o", unit="DIR", text="Run directory to write.")] = None,
     lang: Annotated[str, LANG] = "en",

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import OutputOptions
 from owlbus.cli.output import output_of
 from owlbus.common.errors import UsageError
@@ -31,22 +32,33 @@ def synth(
     talk: OutputOptions,
     out: Annotated[str, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to.", envvar="OWLBUS_OUT", show_envvar=False)],
     city: Annotated[str, typer.Option("--city", metavar="NAME", help="Sample city, or a folder of one.", rich_help_panel=_PANEL)] = "seoul",
-    calls: Annotated[int, typer.Option("--calls", metavar="N", help="Calls to draw.", parser=_count, rich_help_panel=_PANEL)] = 320_000,
-    taxi: Annotated[int, typer.Option("--taxi", metavar="N", help="Taxi rides to draw.", parser=_count, rich_help_panel=_PANEL)] = 64_000,
-    nights: Annotated[int, typer.Option("--nights", metavar="N", help="Service nights in a row.", rich_help_panel=_PANEL)] = 7,
+    calls: Annotated[
+        int, typer.Option("--calls", metavar="N", help="Calls to draw.", parser=_count, rich_help_panel=_PANEL), Gives("n_calls")
+    ] = 320_000,
+    taxi: Annotated[
+        int, typer.Option("--taxi", metavar="N", help="Taxi rides to draw.", parser=_count, rich_help_panel=_PANEL), Gives("n_taxi")
+    ] = 64_000,
+    nights: Annotated[
+        int, typer.Option("--nights", metavar="N", help="Service nights in a row.", rich_help_panel=_PANEL), Gives("n_nights")
+    ] = 7,
     first_night: Annotated[
         str, typer.Option("--first-night", metavar="DATE", help="Date of the first evening.", rich_help_panel=_PANEL)
     ] = "2013-03-11",
     subscribers: Annotated[
-        int, typer.Option("--subscribers", metavar="N", help="Subscribers; 0 stands for one per three calls.", rich_help_panel=_PANEL)
+        int,
+        typer.Option("--subscribers", metavar="N", help="Subscribers; 0 stands for one per three calls.", rich_help_panel=_PANEL),
+        Gives("n_subscribers"),
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Fixes every byte.", rich_help_panel=_PANEL)] = 2013,
     partitions: Annotated[
-        int, typer.Option("--partitions", metavar="N", help="Write about N files of calls; 0 is one file.", rich_help_panel=_PANEL)
+        int,
+        typer.Option("--partitions", metavar="N", help="Write about N files of calls; 0 is one file.", rich_help_panel=_PANEL),
+        Gives("n_files"),
     ] = 0,
     workers: Annotated[
         int,
         typer.Option("--workers", metavar="N", help="Processes that draw partitions; it changes no byte.", rich_help_panel=_PANEL),
+        Gives("n_workers"),
     ] = 2,
     without_ids: Annotated[
         bool, typer.Option("--without-ids", metavar="", help="Partitions of calls name no subscribers.", rich_help_panel=_PANEL)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
 
 if TYPE_CHECKING:
@@ -127,12 +128,15 @@ def records_table(report: DemandReport) -> Table:
 
 def rules_table(report: DemandReport) -> Table:
     """Lay out the rules of `report` that rows broke, with the first place and the way out."""
+    from owlbus.records.validation import RULES
+
     table = empty_table("What rows broke")
     for name in ("rows", "share", "which", "effect", "first", "what to do"):
         table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
+    way_out = {rule.name: rule.way_out for rule in RULES}
     for rule in report.rules:
         place = rule.first.rpartition("/")[2]
-        table.add_row(f"{rule.rows:,}", f"{rule.rows_share:.1%}", rule.sentence, rule.effect, place, rule.way_out)
+        table.add_row(f"{rule.rows:,}", f"{rule.rows_share:.1%}", rule.sentence, rule.effect, place, in_flags(way_out[rule.name]))
     return table
 
 

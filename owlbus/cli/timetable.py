@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.messages import Gives
 from owlbus.cli.options import (
     OUT,
     REFERENCE,
@@ -54,17 +55,29 @@ class OperationOptions:
     fleet: Annotated[
         int | None, option(_RUN, "--fleet", unit="BUSES", text="Buses there are. Default: the fewest that hold the policy headway.")
     ] = None
-    max_headway: Annotated[float, option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest between buses.")] = 60.0
-    min_headway: Annotated[float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway.")] = 10.0
+    max_headway: Annotated[
+        float,
+        option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest between buses."),
+        Gives("max_headway_s", 60, "minutes"),
+    ] = 60.0
+    min_headway: Annotated[
+        float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway."), Gives("min_headway_s", 60, "minutes")
+    ] = 10.0
     capacity: Annotated[int, option(_RUN, "--capacity", unit="RIDERS", text="Riders that a bus holds.")] = 45
-    dwell: Annotated[int, option(_RUN, "--dwell", unit="SECONDS", text="Stand at a stop on the way, part of the ride.")] = 15
-    layover: Annotated[float, option(_RUN, "--layover", unit="SHARE", text="Rest after a run, of its ride; 5 minutes at least.")] = 0.1
+    dwell: Annotated[
+        int, option(_RUN, "--dwell", unit="SECONDS", text="Stand at a stop on the way, part of the ride."), Gives("dwell_s")
+    ] = 15
+    layover: Annotated[
+        float, option(_RUN, "--layover", unit="SHARE", text="Rest after a run, of its ride; 5 minutes at least."), Gives("layover_share")
+    ] = 0.1
     rest_on_top: Annotated[
         bool,
         option(_RUN, "--rest-on-top", text="The network's speed is without rests. Default: it has them in it, as commercial speeds do."),
     ] = False
     interline: Annotated[bool, option(_RUN, "--interline", text="A bus may go on as another route from where it stands.")] = False
-    uptake: Annotated[float, option(_RUN, "--uptake", unit="SHARE", text="Riders of the trips that could ride, 0 to 1.")] = 1.0
+    uptake: Annotated[
+        float, option(_RUN, "--uptake", unit="SHARE", text="Riders of the trips that could ride, 0 to 1."), Gives("uptake_share")
+    ] = 1.0
     equal_headways: Annotated[
         bool, option(_RUN, "--equal-headways", text="One headway for all routes and hours: the shortest that the fleet can run.")
     ] = False
@@ -74,9 +87,15 @@ class OperationOptions:
 class CostOptions:
     """What a night costs; by default an assumption, named as such wherever a cost is shown."""
 
-    cost_km: Annotated[float | None, option(_COST, "--cost-km", unit="MONEY", text="A vehicle-km. Default: 1, assumed.")] = None
-    cost_hour: Annotated[float | None, option(_COST, "--cost-hour", unit="MONEY", text="A vehicle-hour. Default: 40, assumed.")] = None
-    cost_bus: Annotated[float | None, option(_COST, "--cost-bus", unit="MONEY", text="A bus for one night. Default: 45, assumed.")] = None
+    cost_km: Annotated[
+        float | None, option(_COST, "--cost-km", unit="MONEY", text="A vehicle-km. Default: 1, assumed."), Gives("per_km")
+    ] = None
+    cost_hour: Annotated[
+        float | None, option(_COST, "--cost-hour", unit="MONEY", text="A vehicle-hour. Default: 40, assumed."), Gives("per_hour")
+    ] = None
+    cost_bus: Annotated[
+        float | None, option(_COST, "--cost-bus", unit="MONEY", text="A bus for one night. Default: 45, assumed."), Gives("per_bus")
+    ] = None
     currency: Annotated[str, option(_COST, "--currency", unit="CODE", text="Currency of the costs; another one needs all three.")] = "EUR"
 
 
@@ -89,6 +108,7 @@ class FeedOptions:
     zone: Annotated[
         str | None,
         option(_FEED, "--zone", unit="ZONE", text="Zone of the times, such as Asia/Seoul. Default: the city's, or by longitude."),
+        Gives("FeedInfo.timezone"),
     ] = None
     start_date: Annotated[
         str | None, option(_FEED, "--start-date", unit="DATE", text="First night. Default: the Monday after the demand's last night.")
@@ -112,7 +132,7 @@ def timetable(
     from_run: Annotated[str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run.")] = None,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP] = 1500.0,
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
 ) -> None:
     """
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]

@@ -17,7 +17,7 @@ def extra_library(name: str, needs: str, extra: str) -> Any:  # noqa: ANN401 - a
     name
         Module to import.
     needs
-        What needs which library, such as ``--scheduler needs Dask``.
+        What needs which library, such as ``to_networkx needs networkx``; may hold marks of `owlbus.common.errors`.
     extra
         Extra of owlbus that brings it.
 

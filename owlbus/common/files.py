@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError, OwlbusError, UsageError
+from owlbus.common.errors import DataError, OwlbusError, UsageError, setting
 
 if TYPE_CHECKING:
     import zipfile
@@ -245,8 +245,8 @@ def locked(folder: Path) -> Iterator[None]:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             if not _take(descriptor):
-                msg = f"--out must not be in use, but another run is writing {folder}; wait for it or choose another folder"
-                raise UsageError(msg)
+                msg = f"{setting('out')} must not be in use, but another run is writing {folder}; wait for it or choose another folder"
+                raise UsageError(msg, setting="out", value=str(folder))
             if not _is_same(lock, descriptor):
                 continue  # the run that held it has just ended and taken the file away
             try:
@@ -306,7 +306,7 @@ def rebuilding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     try:
         yield
     except OwlbusError as error:
-        msg = f"{path}: is no sound {kind} file: {error}"
+        msg = f"{path}: is no sound {kind} file: {error.template}"
         raise DataError(msg) from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         msg = f"{path}: is a damaged {kind} file ({type(error).__name__}); write it again"

@@ -366,7 +366,7 @@ def _make(style: str, out: TextIO) -> Progress:
     """Progress of a style on a stream."""
     if style not in STYLES:
         msg = f"progress style must be one of {', '.join(STYLES)}, got {style!r}"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="style", value=style, allowed=STYLES)
     if style == "silent":
         return Silent()
     if style == "bars" or (style == "auto" and out.isatty()):

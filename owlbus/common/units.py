@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, number_of, setting, span_of
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -90,7 +90,7 @@ def require_number(name: str, value: float, low: float, high: float = math.inf) 
     Parameters
     ----------
     name
-        What it is called, with its unit.
+        Name of the argument, with its unit.
     value, low, high
         The value and its range, in that unit.
 
@@ -106,9 +106,8 @@ def require_number(name: str, value: float, low: float, high: float = math.inf) 
     owlbus.common.errors.UsageError: walk_m must lie in [0, 100000], got -1
     """
     if not low <= value <= high:
-        given = f"{value}" if isinstance(value, int) else f"{value:g}"  # a whole number may have any number of digits
-        msg = f"{name} must lie in [{low:g}, {high:g}], got {given}"
-        raise UsageError(msg)
+        msg = f"{setting(name)} must lie in {span_of(name, low, high)}, got {number_of(name, value)}"
+        raise UsageError(msg, setting=name, value=value, allowed=(low, high))
 
 
 def quantise(trips: ArrayLike) -> NDArray[np.float64]:
@@ -168,7 +167,7 @@ class NightWindow:
         """Refuse windows that are empty, too early or longer than a night."""
         if not _NOON_HOUR <= self.start_hour < self.end_hour <= _LAST_HOUR:
             msg = f"a night window must keep 12 <= start < end <= 36 (24 is midnight), got {self.start_hour}-{self.end_hour}"
-            raise UsageError(msg)
+            raise UsageError(msg, setting="window", value=(self.start_hour, self.end_hour))
 
     @classmethod
     def parse(cls, text: str) -> NightWindow:
@@ -193,14 +192,14 @@ class NightWindow:
         match = re.fullmatch(r"(\d{1,2})\s*-\s*(\d{1,2})", text.strip())
         if match is None:
             msg = f"a night window must read HH-HH, such as 00-05 or 22-07, got {text!r}"
-            raise UsageError(msg)
+            raise UsageError(msg, setting="window", value=text)
         start, end = (int(hour) + _HOURS_A_DAY * (int(hour) < _NOON_HOUR) for hour in match.groups())
         end += _HOURS_A_DAY * (end <= start)
         try:
             return cls(start, end)
         except UsageError as error:
-            msg = f"{error} from {text!r}; such as 22-07, which reads 22-31"
-            raise UsageError(msg) from None
+            msg = f"{error.template} from {text!r}; such as 22-07, which reads 22-31"
+            raise UsageError(msg, setting="window", value=text) from None
 
     @property
     def hours(self) -> tuple[int, ...]:

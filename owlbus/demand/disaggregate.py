@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, setting
 from owlbus.common.units import TRIP_UNITS
 from owlbus.demand.table import Demand
 
@@ -109,7 +109,7 @@ def leaving_their_hex(demand: Demand, parts: HexParts) -> tuple[Demand, float]:
     whole = parts.whole_of
     leaves = whole[demand.origin] != whole[demand.destination]
     if not leaves.any():
-        msg = f"trips must lead from one hex to another, all {leaves.size} stay within one; take a finer --radius"
+        msg = f"trips must lead from one hex to another, all {leaves.size} stay within one; take a smaller {setting('radius_m')}"
         raise DataError(msg)
     columns = {name: getattr(demand, name)[leaves] for name in ("night", "hour", "origin", "destination", "trips")}
     kept = replace(demand, **columns)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import TRIP_UNITS, NightWindow, require_number
 from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
 from owlbus.demand.columns import frozen, sums_by_index
@@ -210,7 +210,7 @@ def check_files(
     timezone: str | None = None,
     max_rejected_share: float = 1.0,
     masts: str | PathLike[str] | None = None,
-) -> tuple[DemandReport, list[str]]:
+) -> tuple[DemandReport, list[DataError]]:
     """
     What would become of every record, without any demand.
 
@@ -224,7 +224,7 @@ def check_files(
     report
         Rows by rule and file.
     refusals
-        Why files would be refused, one sentence each.
+        Why files would be refused.
 
     Raises
     ------
@@ -235,7 +235,7 @@ def check_files(
     """
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    refusals = []
+    refusals: list[DataError] = []
     with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
             counter.count(source, None)
@@ -244,7 +244,7 @@ def check_files(
             try:
                 refuse_useless(evaluator, max_rejected_share)
             except DataError as error:
-                refusals.append(str(error))
+                refusals.append(error)
     return DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ()), refusals
 
 
@@ -320,7 +320,6 @@ def _thin_nights(demand: Demand) -> list[str]:
 def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
     """Refuse a number of nights that records tell themselves."""
     if n_nights is not None and all(one.demand.nights != (None,) for one in counted):
-        msg = (
-            f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"
-        )
-        raise UsageError(msg)
+        dated = f"records of {counted[0].demand.n_nights} dated nights"
+        msg = f"{setting('n_nights')} is for records without a date, got {n_nights} for {dated}; leave it out"
+        raise UsageError(msg, setting="n_nights", value=n_nights)

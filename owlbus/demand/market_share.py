@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.demand.table import Demand
 
 if TYPE_CHECKING:
@@ -140,8 +140,8 @@ def _place(path: str, line: int, row: Mapping[str, str | None], districts: Mappi
             msg = f"{path}: lon and lat must be degrees, got something else on line {line}; mend the line or drop it"
             raise DataError(msg) from None
     if districts is None:
-        msg = f"{path}: names districts, and the study has none; give lon and lat of their centres instead, or --city"
-        raise UsageError(msg)
+        msg = f"{path}: names districts, and the study has none; give lon and lat of their centres instead, or {setting('city')}"
+        raise UsageError(msg, setting="market_share", value=path)
     name = next((str(row[key]).strip() for key in _NAMES if row.get(key)), "")
     if name not in districts:
         msg = f"{path}: no district is called {name!r} (line {line}); there are {', '.join(sorted(districts))}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, step
 from owlbus.common.files import read_parquet, rebuilding
 from owlbus.demand.table import Demand
 from owlbus.records.rejected import RESTRICTED, write_restricted
@@ -85,8 +85,8 @@ def read_demand(path: str | PathLike[str]) -> Demand:
     """
     table, scope = read_parquet(path, KIND)
     if scope.get("schema_version") != SCHEMA_VERSION:
-        found = scope.get("schema_version")
-        msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with `owlbus demand`"
+        found, way = scope.get("schema_version"), step("owlbus.estimate_demand", "demand", files="FILES", out="DIR")
+        msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with: {way}"
         raise DataError(msg)
     with rebuilding(path, KIND):
         return _rebuilt(table, scope)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, Words, say, setting
 from owlbus.common.units import TRIP_UNITS
 from owlbus.records.validation import (
     BY_CODE,
@@ -38,7 +38,7 @@ class RuleCount:
     Attributes
     ----------
     name, sentence, effect, way_out
-        As in `owlbus.records.validation.Rule`.
+        As in `owlbus.records.validation.Rule`, settings by the names of their Python arguments.
     rows
         Rows that broke it before any other.
     trips
@@ -268,7 +268,7 @@ class FileRowCounts:
         """Return how to swap the two columns that `rule` is about."""
         kind, names = self.source.layout.kind, self.source.layout.names
         lon, lat = kind.position if rule is SWAPPED or not kind.goal else kind.goal
-        return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
+        return f"swap them with {setting('columns', {lon: names[lat], lat: names[lon]})}"
 
 
 def rule_counts(ledgers: list[FileRowCounts]) -> tuple[RuleCount, ...]:
@@ -294,7 +294,8 @@ def rule_counts(ledgers: list[FileRowCounts]) -> tuple[RuleCount, ...]:
             evaluator = next(evaluator for evaluator in ledgers if rule.code in evaluator.first)
             _, place, figures = evaluator.first[rule.code]
             first = f"{evaluator.source.name} {place}{f' ({figures})' if figures else ''}"
-            found.append(RuleCount(rule.name, rule.sentence, rule.effect, rule.way_out, rows, trips, rows / everything, first))
+            way_out = say(rule.way_out, Words())
+            found.append(RuleCount(rule.name, rule.sentence, rule.effect, way_out, rows, trips, rows / everything, first))
     return tuple(found)
 
 
@@ -330,9 +331,9 @@ def refuse_useless(evaluator: FileRowCounts, max_rejected_share: float) -> None:
     if sum(rejected.values()) > max_rejected_share * rows:
         msg = (
             f"{evaluator.broken(max(rejected, key=lambda rule: rejected[rule]))}; in all {sum(rejected.values())} rows are rejected, "
-            f"more than --max-rejected {max_rejected_share:g} allows"
+            f"more than {setting('max_rejected_share', max_rejected_share)} allows"
         )
-        raise DataError(msg)
+        raise DataError(msg, setting="max_rejected_share", value=max_rejected_share)
 
 
 def refuse_nothing(ledgers: Sequence[FileRowCounts]) -> None:

@@ -494,7 +494,7 @@ def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -
     unknown = [item for item in chosen if item not in present]
     if unknown or not chosen:
         msg = f"{name} must be a choice of {present[0]} to {present[-1]}, got {unknown[0] if unknown else 'none'}"
-        raise UsageError(msg)
+        raise UsageError(msg, setting=name, value=unknown[0] if unknown else None, allowed=tuple(present))
     return tuple(chosen)
 
 
@@ -504,10 +504,10 @@ def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekd
     unknown = [day for day in wanted if day not in range(7)]
     if unknown:
         msg = f"weekdays must be 0 or mon to 6 or sun, got {unknown[0]!r}"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="weekdays", value=unknown[0], allowed=WEEKDAYS)
     if dates == (None,):
         msg = "weekdays need records with dates; this demand has none"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="weekdays")
     chosen = tuple(i for i in kept if (date := dates[i]) is not None and date.weekday() in wanted)
     if not chosen:
         msg = f"no night of the demand falls on {', '.join(WEEKDAYS[day] for day in sorted(int(day) for day in wanted))}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from owlbus.common.arrays import read_only_view
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import TRIP_UNITS
 from owlbus.demand.accumulators import FREE, HOURS, ODTables, PeopleCounter, TripCounter
 from owlbus.demand.columns import scaled
@@ -308,8 +309,8 @@ def _nights(slots: NDArray[np.int64], n_nights: int | None) -> tuple[NDArray[np.
     """Return the distinct days since 1970, and the night of each."""
     days = np.unique(slots)
     if n_nights is not None and n_nights < 1:
-        msg = f"n_nights must be at least 1, got {n_nights}"
-        raise UsageError(msg)
+        msg = f"{setting('n_nights')} must be at least 1, got {n_nights}"
+        raise UsageError(msg, setting="n_nights", value=n_nights, allowed=(1, math.inf))
     if not days.any():
         return days, (None,)
     if days[0] == 0:

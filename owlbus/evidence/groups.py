@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, Counts
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import parse_json
 from owlbus.common.text import visible
 from owlbus.evidence.redact import coarse_counts
@@ -162,7 +162,7 @@ def break_down(evaluator: PlanEvaluator, plan: Plan, labels: NDArray[np.str_]) -
     return Breakdown({str(name): GroupShare(*(float(column[k]) for column in columns)) for k, name in enumerate(names)})
 
 
-def read_groups(text: str, grid: HexGrid) -> NDArray[np.str_]:
+def read_groups(by: str, grid: HexGrid) -> NDArray[np.str_]:
     """
     Group of each hex from ``FILE:COLUMN``.
 
@@ -172,7 +172,7 @@ def read_groups(text: str, grid: HexGrid) -> NDArray[np.str_]:
 
     Parameters
     ----------
-    text
+    by
         File and column, joined by a colon.
     grid
         The hexes, H of them.
@@ -189,10 +189,10 @@ def read_groups(text: str, grid: HexGrid) -> NDArray[np.str_]:
     DataError
         If the file is absent or broken, has no such column, or touches no hex.
     """
-    file, colon, column = text.rpartition(":")
+    file, colon, column = by.rpartition(":")
     if not (colon and file and column):
-        msg = f"--by must read FILE:COLUMN, such as districts.geojson:name, got {text!r}"
-        raise UsageError(msg)
+        msg = f"{setting('by')} must read FILE:COLUMN, such as districts.geojson:name, got {by!r}"
+        raise UsageError(msg, setting="by", value=by)
     path = Path(file)
     if not path.is_file():
         msg = f"{path}: no such file; name a table as .geojson or .csv"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, step
 from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import newly_broken
 from owlbus.plan import Plan, Route
@@ -156,9 +156,10 @@ def improve_plan(
     """
     if not shares or list(shares) != sorted(shares) or not 0 <= shares[0] <= shares[-1] <= 1:
         msg = f"shares of stops to change must ascend in [0, 1], got {', '.join(f'{share:g}' for share in shares) or 'none'}"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="shares", value=tuple(shares), allowed=(0, 1))
     if not plan.routes:
-        msg = "the plan has no routes, so there is nothing to improve; make one with: owlbus plan FILES --out DIR"
+        way = step("owlbus.plan_routes", "plan", files="FILES", out="DIR")
+        msg = f"the plan has no routes, so there is nothing to improve; make one with: {way}"
         raise UsageError(msg)
     twice = [route.name for route in plan.routes if not route.is_simple]
     if twice:

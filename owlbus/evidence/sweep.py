@@ -14,7 +14,7 @@ import numpy as np
 
 from owlbus.cluster import executor
 from owlbus.common.disclosure import MIN_COUNT
-from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.progress import current_progress
 from owlbus.common.units import TRIP_UNITS
 from owlbus.plan import Plan, plan_measures
@@ -281,8 +281,8 @@ def sweep_plans(
     require_settings(kind, settings)
     for name, value, least in (("n_routes", n_routes, 1), ("n_steps", n_steps, 0), ("n_starts", n_starts, 1), ("seed", seed, 0)):
         if value < least:
-            msg = f"{name} of a sweep must be at least {least}, got {value}"
-            raise UsageError(msg)
+            msg = f"{setting(name)} of a sweep must be at least {least}, got {value}"
+            raise UsageError(msg, setting=name, value=value, allowed=(least, math.inf))
     goal = objective or Objective()
     refuse_travel_time(goal, "a sweep")
     points: list[SweepPoint] = []
@@ -291,10 +291,10 @@ def sweep_plans(
         search = partial(search_from, evaluator.problem) if apart is None else partial(continue_search, apart)
         runner = _Runner(evaluator, goal, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
         step = current_progress().step(f"Sweep {kind}", len(settings))
-        for setting in sorted(settings):
-            count, bounds = _limits_at(kind, setting, limits, n_routes)
-            points.append(runner.run(setting, count, bounds))
-            step.reach(len(points), f"{kind} {setting:g}: {points[-1].objective_share:.1%}")
+        for level in sorted(settings):
+            count, bounds = _limits_at(kind, level, limits, n_routes)
+            points.append(runner.run(level, count, bounds))
+            step.reach(len(points), f"{kind} {level:g}: {points[-1].objective_share:.1%}")
     if not points[-1].plan.routes:
         msg = f"no route keeps the limits at any of {len(settings)} settings of {kind}; allow more kilometres, minutes or buses"
         raise InfeasibleError(msg)
@@ -436,14 +436,14 @@ def require_settings(kind: str, settings: Sequence[float]) -> None:
     """
     if kind not in KINDS:
         msg = f"a sweep goes over one of {', '.join(KINDS)}, got {kind!r}"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="kind", value=kind, allowed=tuple(KINDS))
     whole = kind in {"routes", "fleet"}
     highest = _MOST_ROUTES if kind == "routes" else 1e6
     bad = [s for s in settings if not _LOWEST[kind] <= s <= highest or (whole and s != int(s))]
     if bad or not settings:
         number = "whole numbers" if whole else "numbers"
-        msg = f"{kind} to sweep must be {number} in [{_LOWEST[kind]:g}, {highest:g}], got {f'{bad[0]:g}' if bad else 'none'}"
-        raise UsageError(msg)
+        msg = f"{setting(kind)} to sweep must be {number} in [{_LOWEST[kind]:g}, {highest:g}], got {f'{bad[0]:g}' if bad else 'none'}"
+        raise UsageError(msg, setting=kind, value=tuple(settings), allowed=(_LOWEST[kind], highest))
 
 
 def _limits_at(kind: str, setting: float, limits: RouteLimits, n_routes: int) -> tuple[int, RouteLimits]:

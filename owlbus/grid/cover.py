@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.grid import projection
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _candidates(flat: BaseGeometry, radius_m: float, margin_m: float) -> Axial:
     n_columns = int(np.ceil((east - west + 2 * margin_m) / step)) + 2
     n_box = (high_r - low_r + 1) * n_columns
     if n_box > _MAX_CANDIDATES:
-        msg = f"radius_m must leave at most {_MAX_CANDIDATES} hexes in the area's box, got {n_box}; choose larger hexes"
-        raise UsageError(msg)
+        msg = f"{setting('radius_m')} must leave at most {_MAX_CANDIDATES} hexes in the area's box, got {n_box}; choose larger hexes"
+        raise UsageError(msg, setting="radius_m", value=radius_m)
     r = np.repeat(np.arange(low_r, high_r + 1), n_columns)
     first = np.floor((west - margin_m) / step - np.arange(low_r, high_r + 1) * 0.5).astype(np.int64)
     q = (first[:, None] + np.arange(n_columns)).reshape(-1)
@@ -245,13 +245,15 @@ def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
     import shapely
 
     if not _MIN_H3 <= resolution <= _MAX_H3:
-        msg = f"resolution must lie in [{_MIN_H3}, {_MAX_H3}], got {resolution}"
-        raise UsageError(msg)
+        msg = f"{setting('resolution')} must lie in [{_MIN_H3}, {_MAX_H3}], got {resolution}"
+        raise UsageError(msg, setting="resolution", value=resolution, allowed=(_MIN_H3, _MAX_H3))
     west, south, east, north = projected(area, projection.local_crs(area.centroid.x, area.centroid.y)).bounds
     n_box = round((east - west) * (north - south) / h3.average_hexagon_area(resolution, "m^2"))
     if n_box > _MAX_CANDIDATES:  # H3 takes minutes and more where it meets half the globe
-        msg = f"resolution must leave at most {_MAX_CANDIDATES} hexes in the area's box, got about {n_box}; choose a coarser one"
-        raise UsageError(msg)
+        msg = (
+            f"{setting('resolution')} must leave at most {_MAX_CANDIDATES} hexes in the area's box, got about {n_box}; choose a coarser one"
+        )
+        raise UsageError(msg, setting="resolution", value=resolution)
     cells = sorted(h3.h3shape_to_cells_experimental(h3.geo_to_h3shape(shapely.geometry.mapping(area)), resolution, contain="overlap"))
     if any(h3.is_pentagon(cell) for cell in cells):
         msg = f"an H3 grid must hold no pentagon, got {next(cell for cell in cells if h3.is_pentagon(cell))}; use a planar grid there"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import owned, read_only
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.extras import extra_library
 from owlbus.common.files import read_parquet, rebuilding, write_parquet
 from owlbus.common.units import require_number
@@ -92,8 +92,8 @@ class HexGrid:
     def __post_init__(self) -> None:
         """Own the axial coordinates, check them, and derive centres and kernel tables."""
         if self.layout not in _LAYOUTS:
-            msg = f"layout must be one of {', '.join(_LAYOUTS)}, got {self.layout!r}"
-            raise UsageError(msg)
+            msg = f"{setting('layout')} must be one of {', '.join(_LAYOUTS)}, got {self.layout!r}"
+            raise UsageError(msg, setting="layout", value=self.layout, allowed=tuple(_LAYOUTS))
         require_number("radius_m", self.radius_m, *_RADII_M)
         q, r = (owned(values, np.int32).reshape(-1) for values in (self.q, self.r))
         _require_axial(q, r)
@@ -152,8 +152,8 @@ class HexGrid:
         """
         require_number("radius_m", radius_m, *_RADII_M)
         if n_hexes is not None and not 1 <= n_hexes <= _MAX_HEXES:
-            msg = f"n_hexes must lie in [1, {_MAX_HEXES}], got {n_hexes}"
-            raise UsageError(msg)
+            msg = f"{setting('n_hexes')} must lie in [1, {_MAX_HEXES}], got {n_hexes}"
+            raise UsageError(msg, setting="n_hexes", value=n_hexes, allowed=(1, _MAX_HEXES))
         area = cover.outline_polygon(outline)
         crs = projection.local_crs(area.centroid.x, area.centroid.y)
         flat = cover.projected(area, crs)

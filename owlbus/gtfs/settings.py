@@ -71,17 +71,17 @@ class FeedInfo:
 
     def __post_init__(self) -> None:
         """Check every value once."""
-        zone_of(self.timezone)
+        zone_of(self.timezone, "FeedInfo.timezone")
         if not self.agency.strip() or not _WEB.fullmatch(self.agency_url):
             msg = f"a feed needs an agency and its web page as http:// or https://, got {self.agency!r} and {self.agency_url!r}"
             raise UsageError(msg)
         if not self.start_date <= self.end_date:
             msg = f"a feed must start before it ends, got {self.start_date} to {self.end_date}"
-            raise UsageError(msg)
+            raise UsageError(msg, setting="start_date", value=self.start_date)
         unknown = [day for day in self.weekdays if day not in _DAYS]
         if unknown or not self.weekdays:
             msg = f"weekdays must be some of {', '.join(_DAYS)}, got {', '.join(unknown) or 'none'}"
-            raise UsageError(msg)
+            raise UsageError(msg, setting="weekdays", value=self.weekdays, allowed=_DAYS)
         bad = [colour for colour in self.colours.values() if not _COLOUR.fullmatch(colour)]
         if bad:
             msg = f"a colour must read RRGGBB, such as 1B4F9C, got {bad[0]!r} ({len(bad)} such)"

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import read_member
 from owlbus.records.text_lines import check_lines, form_of
 
@@ -94,8 +94,8 @@ def require_modes(modes: Iterable[str]) -> tuple[str, ...]:
         return tuple(MODES)
     unknown = [name for name in found if name not in MODES]
     if unknown or not found:
-        msg = f"modes must be among {', '.join(MODES)}, or all, got {unknown[0] if unknown else 'none'!r}"
-        raise UsageError(msg)
+        msg = f"{setting('modes')} must be among {', '.join(MODES)}, or all, got {unknown[0] if unknown else 'none'!r}"
+        raise UsageError(msg, setting="modes", value=found, allowed=tuple(MODES))
     return found
 
 
@@ -237,8 +237,8 @@ def _trips(source: Path, routes: Any, trips: Any, modes: tuple[str, ...], counts
         there = ", ".join(
             f"{row['mode']} ({row['count']} trips)" for row in found.sort(["count", "mode"], descending=[True, False]).to_dicts()
         )
-        msg = f"{source}: no trip runs as {' or '.join(modes)}, modes there: {there or 'none'}; name one with --modes"
-        raise DataError(msg)
+        msg = f"{source}: no trip runs as {' or '.join(modes)}, modes there: {there or 'none'}; name one with {setting('modes')}"
+        raise DataError(msg, setting="modes", value=tuple(modes))
     return trips
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from owlbus.common.defaults import DEFAULT_STEPS
-from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.common.text import visible
 from owlbus.search.stopping import moves_text
@@ -202,14 +202,16 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     from owlbus.search.constraints import network_name
 
     if request.time_s is not None:
-        msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name --steps instead of --time"
-        raise UsageError(msg)
+        moves, seconds = setting("steps"), setting("time_s")
+        msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name {moves} instead of {seconds}"
+        raise UsageError(msg, setting="time_s", value=request.time_s)
     required = () if request.constraints is None else request.constraints.required
     absent = [stop for stop in required if stop not in base.used_stops]
     if absent:
         name = network_name(study.network, absent[0])
-        msg = f"{name} is required, and no route of the base calls there; plan without --base, or see owlbus explain PLAN via {absent[0]}"
-        raise InfeasibleError(msg)
+        ask = step("owlbus.evidence.changes.pass_by", "explain", plan="PLAN", what="via", name=absent[0])
+        msg = f"{name} is required, and no route of the base calls there; plan without {setting('base')}, or see {ask}"
+        raise InfeasibleError(msg, setting="required", value=absent[0])
     began = time.perf_counter()
     problem, goal = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
     steps = DEFAULT_STEPS if request.steps is None else request.steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, rebuilding
 from owlbus.pipeline.rundir import read_run, require_unchanged
 from owlbus.pipeline.study import read_study
@@ -198,7 +198,8 @@ def _require_files(folder: Path, *files: Path) -> None:
     """Refuse a run directory that lacks a file."""
     for file in files:
         if not file.is_file():
-            msg = f"{folder}: must hold {file.name}, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"
+            way = step("owlbus.pipeline.write_run", "plan", files="FILES", out="DIR")
+            msg = f"{folder}: must hold {file.name}, as runs that plan routes do; make one with: {way}"
             raise DataError(msg)
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.files import LOCK, locked, parse_json, undisturbed
 from owlbus.common.text import escaped
 
@@ -175,8 +175,9 @@ class RunDir:
             (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
             _sync(part / name)
             if (self.path / name).is_dir() and not (self.path / name).is_symlink():
-                msg = f"--out must leave room for {name}, but {self.path / name} is a folder; move it away or choose another folder"
-                raise UsageError(msg)
+                in_the_way = f"{self.path / name} is a folder"
+                msg = f"{setting('out')} must leave room for {name}, but {in_the_way}; move it away or choose another folder"
+                raise UsageError(msg, setting="out", value=str(self.path))
         with undisturbed():
             for name in [*names, RUN_FILE]:
                 (part / name).replace(self.path / name)
@@ -186,7 +187,7 @@ class RunDir:
 
 
 @contextmanager
-def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
+def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
     """
     Open a run directory for writing; leaving the block without `publish` leaves nothing behind.
 
@@ -194,7 +195,7 @@ def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
 
     Parameters
     ----------
-    path
+    out
         The directory.
 
     Yields
@@ -207,7 +208,7 @@ def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
     UsageError
         If the directory cannot be written, holds files but no run, or is being written by another run.
     """
-    target = Path(path)
+    target = Path(out)
     made = _make_dir(target)
     try:
         _refuse_foreign(target)
@@ -247,7 +248,8 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         found = parse_json(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {path}"
+        way = step("owlbus.pipeline.write_run", "plan", files="FILES", out=path)
+        msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: {way}"
         raise DataError(msg) from None
     except ValueError:
         msg = f"{file}: must be JSON, and is not; write the run again"
@@ -472,7 +474,8 @@ def _part_dir(target: Path) -> None:
 
 def _unwritable(target: Path, error: OSError) -> UsageError:
     """Error for an output folder that cannot be written."""
-    return UsageError(f"--out must be a folder that can be written, got {target} ({error.strerror}); choose another folder")
+    msg = f"{setting('out')} must be a folder that can be written, got {target} ({error.strerror}); choose another folder"
+    return UsageError(msg, setting="out", value=str(target))
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -483,8 +486,8 @@ def _refuse_foreign(target: Path) -> None:
         names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _KEPT, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
-        msg = f"--out must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
-        raise UsageError(msg)
+        msg = f"{setting('out')} must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
+        raise UsageError(msg, setting="out", value=str(target))
 
 
 def _is_record(file: Path) -> bool:
@@ -504,8 +507,8 @@ def _own_dir(path: Path) -> Path:
     except OSError as error:
         raise _unwritable(path, error) from None
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
-        msg = f"--resume must go on from a folder of one's own, and {path} is none; remove it and run again"
-        raise UsageError(msg)
+        msg = f"{setting('resume')} must go on from a folder of one's own, and {path} is none; remove it and run again"
+        raise UsageError(msg, setting="resume", value=str(path))
     path.chmod(0o700)
     return path
 

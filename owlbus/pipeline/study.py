@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.common.units import NightWindow
 from owlbus.pipeline.rundir import read_run
@@ -138,23 +138,40 @@ class Sources:
 
     def __post_init__(self) -> None:
         """Refuse parts that contradict each other."""
-        problem = None
-        if (self.nodes is None) != (self.links is None):
-            problem = "--nodes and --links belong together, got only one of them; give both road tables, or none for the hex lattice"
-        elif self.stops is not None and self.nodes is None:
-            problem = "--stops needs the roads that join them; add --nodes and --links"
-        elif self.gtfs is not None and self.nodes is not None:
-            problem = "--gtfs and --nodes are two networks; give one of them"
-        elif self.osm is not None and (self.gtfs or self.nodes) and not self.walk_network:
-            problem = "--osm beside another network is walked along only; add --walk network, or leave one of them out"
-        elif self.walk_network and self.osm is None:
-            problem = "--walk network needs footways; add --osm extract.osm.pbf"
-        elif self.h3_resolution is not None and self.n_hexes is not None:
-            problem = "--hexes counts planar hexagons and --h3 makes no planar ones; give one of them"
-        else:
-            problem = _reach_problem(self)
-        if problem:
-            raise UsageError(problem)
+        nodes, links, osm, on_foot = setting("nodes"), setting("links"), setting("osm"), setting("walk_network", True)  # noqa: FBT003
+        _refuse(
+            (
+                "nodes",
+                (self.nodes is None) != (self.links is None),
+                f"{nodes} and {links} belong together, got only one of them; give both road tables, or none for the hex lattice",
+            ),
+            (
+                "stops",
+                self.stops is not None and self.nodes is None,
+                f"{setting('stops')} needs the roads that join them; add {nodes} and {links}",
+            ),
+            (
+                "gtfs",
+                self.gtfs is not None and self.nodes is not None,
+                f"{setting('gtfs')} and {nodes} are two networks; give one of them",
+            ),
+            (
+                "osm",
+                bool(self.osm is not None and (self.gtfs or self.nodes) and not self.walk_network),
+                f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
+            ),
+            (
+                "walk_network",
+                self.walk_network and self.osm is None,
+                f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
+            ),
+            (
+                "n_hexes",
+                self.h3_resolution is not None and self.n_hexes is not None,
+                f"{setting('n_hexes')} counts planar hexagons and {setting('h3_resolution')} makes no planar ones; give one of them",
+            ),
+        )
+        _require_reach(self)
 
     @property
     def is_synthetic(self) -> bool:
@@ -168,15 +185,31 @@ class Sources:
         return tuple(str(file) for name in given for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
 
 
-def _reach_problem(sources: Sources) -> str | None:
-    """Return why hexes cannot count as asked for, or None."""
+def _require_reach(sources: Sources) -> None:
+    """Refuse a way to count hexes that is none, or that other sources leave no room for."""
     if sources.reach not in _REACHES:
-        return f"--reach must be one of {', '.join(_REACHES)}, got {sources.reach!r}"
-    if sources.reach != "centre" and sources.walk_area_share is not None:
-        return "--walk-share asks of whole hexagons and --reach counts them in parts; give one of them"
-    if sources.reach == "records" and sources.masts is not None:
-        return "--reach records needs positions of records and --masts gives only those of antennas; take --reach area"
-    return None
+        msg = f"{setting('reach')} must be one of {', '.join(_REACHES)}, got {sources.reach!r}"
+        raise UsageError(msg, setting="reach", value=sources.reach, allowed=_REACHES)
+    by_records, by_area, masts = setting("reach", "records"), setting("reach", "area"), setting("masts")
+    _refuse(
+        (
+            "walk_area_share",
+            sources.reach != "centre" and sources.walk_area_share is not None,
+            f"{setting('walk_area_share')} asks of whole hexagons and {setting('reach')} counts them in parts; give one of them",
+        ),
+        (
+            "reach",
+            sources.reach == "records" and sources.masts is not None,
+            f"{by_records} needs positions of records and {masts} gives only those of antennas; take {by_area}",
+        ),
+    )
+
+
+def _refuse(*rules: tuple[str, bool, str]) -> None:
+    """Refuse the first setting that breaks a rule: its name, whether it does, and why it must not."""
+    for name, is_broken, why in rules:
+        if is_broken:
+            raise UsageError(why, setting=name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -338,7 +371,7 @@ def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport)
     return demand, replace(report, notes=(*report.notes, note))
 
 
-def check_records(sources: Sources) -> tuple[DemandReport, list[str]]:
+def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
     """
     Read records and only say what becomes of every row.
 
@@ -352,7 +385,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[str]]:
     report
         Rows by rule and file, counts of rows.
     refusals
-        Why files would be refused, one sentence each.
+        Why files would be refused.
 
     Raises
     ------
@@ -398,8 +431,8 @@ def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
     if sources.files:
         return sources.files
     if city is None:
-        msg = "no records are named; give files of calls or taxi rides, or --city seoul for the sample city"
-        raise UsageError(msg)
+        msg = f"no records are named; give files of calls or taxi rides, or {setting('city', 'seoul')} for the sample city"
+        raise UsageError(msg, setting="files")
     return str(city.calls_path), str(city.taxi_path)
 
 
@@ -534,8 +567,9 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
     if sources.osm is not None and sources.nodes is None:
         return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **streets)
     if grid is None:
-        msg = "road tables and the hex lattice need a study area; add --area outline.geojson, or --city seoul"
-        raise UsageError(msg)
+        outline, city_name = setting("area", "outline.geojson"), setting("city", "seoul")
+        msg = f"road tables and the hex lattice need a study area; add {outline}, or {city_name}"
+        raise UsageError(msg, setting="area")
     if sources.nodes is not None:
         return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **streets)
     facts: dict[str, Any] = {} if city is None else {"rivers": (city.river,), "bridges": city.bridges, "mountains": city.mountains}
@@ -585,7 +619,8 @@ def read_study(path: str | PathLike[str]) -> Study:
     files = [folder / name for name in ("demand.parquet", "network.parquet")]
     for file in files:
         if not file.is_file():
-            msg = f"{folder}: must hold {file.name}, as runs of `owlbus plan` do; make one with: owlbus plan FILES --out DIR"
+            way = step("owlbus.pipeline.write_run", "plan", files="FILES", out="DIR")
+            msg = f"{folder}: must hold {file.name}, as runs that plan routes do; make one with: {way}"
             raise DataError(msg)
     demand, network = Demand.read(files[0]), Network.read(files[1])
     if demand.n_hexes != network.grid.n_hexes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.pipeline.plan_run import best_plan, score_study
 from owlbus.pipeline.study import demand_from_sources
 
@@ -122,7 +122,7 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
     agreement = None if study.report is None else study.report.agreement
     if agreement is None:
         kinds = "none" if study.report is None else " and ".join(one.source for one in study.report.sources)
-        msg = f"--cross-check needs records of calls and of taxi rides, got {kinds}; name files of both"
+        msg = f"{setting('cross_check')} needs records of calls and of taxi rides, got {kinds}; name files of both"
         raise UsageError(msg)
     alone = {name: demand_from_sources(replace(sources, taxi_weight=weight)).demand for name, weight in (("calls", 0.0), ("taxi", 1.0))}
     asked = replace(request, bound_steps=0)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.arrays import owned
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError
+from owlbus.common.units import require_number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -143,9 +144,7 @@ def plan_measures(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> P
     UsageError
         If the headway is below 60 s.
     """
-    if not headway_s >= _MIN_HEADWAY_S:
-        msg = f"headway_s must be at least {_MIN_HEADWAY_S}, got {headway_s}"
-        raise UsageError(msg)
+    require_number("headway_s", headway_s, _MIN_HEADWAY_S)
     require_same_network(network, plan)
     rides = [route_links(network, route.stops, route.name) for route in plan.routes]
     back = [route_links(network, route.stops[::-1], route.name) for route in plan.routes]

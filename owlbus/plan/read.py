@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, setting
 from owlbus.common.files import parse_json, unpack_gzip
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
@@ -89,8 +89,8 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
             return _indexed_plan(network, lines)
         return _snapped_plan(network, [(line.name, line.points) for line in lines], max_snap_m)
     except DataError as error:
-        msg = f"{source.name}: {error}"
-        raise DataError(msg) from None
+        msg = f"{source.name}: {error.template}"
+        raise DataError(msg, setting=error.setting, value=error.value, allowed=error.allowed) from None
     except csv.Error as error:
         msg = f"{source.name}: is no readable table of way-points ({error}); write the file again"
         raise DataError(msg) from None
@@ -138,9 +138,10 @@ def _joined(network: Network, name: str, points: NDArray[np.float64], max_snap_m
         lon, lat = points[far[0]]
         msg = (
             f"route {name!r}: way-point {far[0] + 1} ({lon:.5f}, {lat:.5f}) lies {np.asarray(metres)[far[0]]:.0f} m from the nearest stop, "
-            f"allowed are {max_snap_m:g} m ({far.size} of {len(points)} way-points); put longitude first, or allow more (--max-snap)"
+            f"allowed are {max_snap_m:g} m ({far.size} of {len(points)} way-points); put longitude first, or allow more "
+            f"({setting('max_snap_m')})"
         )
-        raise DataError(msg)
+        raise DataError(msg, setting="max_snap_m", value=max_snap_m)
     halts = np.asarray(nearest, dtype=np.int64)
     halts = halts[np.concatenate([[True], halts[1:] != halts[:-1]])]
     if len(halts) == 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import HOUR_S
 from owlbus.plot.basemap import new_axes, plain
 from owlbus.plot.style import GREY, INK, ROUTE_COLOURS, route_style
@@ -58,8 +58,8 @@ def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_CO
     names = [row.name for row in card.routes]
     chosen = route or max(card.routes, key=lambda row: row.max_load_trips).name if names else route
     if chosen not in names:
-        msg = f"route must be one of {', '.join(names) or 'none'}, got {chosen!r}"
-        raise UsageError(msg)
+        msg = f"{setting('route')} must be one of {', '.join(names) or 'none'}, got {chosen!r}"
+        raise UsageError(msg, setting="route", value=chosen, allowed=tuple(names))
     rows = [row for row in card.to_dict(min_count)["segments"] if row["route"] == chosen]
     axes = new_axes(ax, 7.0, 3.2)
     colour = route_style(names.index(chosen))[0]
@@ -212,8 +212,8 @@ def _place_of(timetable: Timetable, route: int | str) -> int:
         return names.index(route)
     if isinstance(route, int) and 0 <= route < len(names):
         return route
-    msg = f"route must be an index in [0, {len(names)}) or one of {', '.join(names)}, got {route!r}"
-    raise UsageError(msg)
+    msg = f"{setting('route')} must be an index in [0, {len(names)}) or one of {', '.join(names)}, got {route!r}"
+    raise UsageError(msg, setting="route", value=route, allowed=tuple(names))
 
 
 def _name_stops(axes: Axes, network: Network, stops: list[int], at_km: list[float]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.records.reading import read_batches
 from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
@@ -84,7 +84,7 @@ def outline_of_records(
         name = sources[0].name
     near = _central(place, count, central_share)
     if near.shape[0] < _FEWEST:
-        msg = f"{name}: too few places to draw an outline around, got {near.shape[0]} and need {_FEWEST}; give one with --area"
+        msg = f"{name}: too few places to draw an outline around, got {near.shape[0]} and need {_FEWEST}; give one with {setting('area')}"
         raise DataError(msg)
     middle = near.mean(axis=0)
     metres = np.array([_DEGREE_M * np.cos(np.radians(middle[1])), _DEGREE_M])

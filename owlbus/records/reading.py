@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import DAY_S, HOUR_S
 from owlbus.records.fast_csv import TextRows, is_plain, read_texts
 from owlbus.records.sources import reading_errors
@@ -360,8 +360,8 @@ def check_timezone(timezone: str | None) -> None:
         try:
             pl.Series([0]).cast(pl.Datetime("us", timezone))
         except pl.exceptions.PolarsError as error:
-            msg = f"--timezone must name a time zone such as Asia/Seoul, got {timezone!r}"
-            raise UsageError(msg) from error
+            msg = f"{setting('timezone')} must name a time zone such as Asia/Seoul, got {timezone!r}"
+            raise UsageError(msg, setting="timezone", value=timezone) from error
 
 
 def seconds(file: str, column: pl.Series, timezone: str | None = None) -> NDArray[np.int64]:
@@ -515,7 +515,7 @@ def _require_zone(file: str, column: str, what: str, timezone: str | None) -> No
     """Refuse times that need a zone to be told by."""
     if timezone is None:
         msg = (
-            f"{file}: times in column {column} {what}; name the local zone with --timezone, such as --timezone Asia/Seoul "
-            "(UTC leaves them as they are)"
+            f"{file}: times in column {column} {what}; name the local zone with {setting('timezone')}, such as "
+            f"{setting('timezone', 'Asia/Seoul')} (UTC leaves them as they are)"
         )
-        raise DataError(msg)
+        raise DataError(msg, setting="timezone")

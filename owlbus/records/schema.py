@@ -6,7 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from owlbus.common.errors import DataError, UsageError
+from owlbus.common.errors import DataError, UsageError, setting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -178,8 +178,8 @@ def _mapped(present: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str
     for name in mapping:
         if name not in COLUMNS:
             near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.0)[0]
-            msg = f"--map must name a column of owlbus, got {name!r}; did you mean {near!r}? Known: {', '.join(COLUMNS)}"
-            raise UsageError(msg)
+            msg = f"{setting('columns')} must name a column of owlbus, got {name!r}; did you mean {near!r}? Known: {', '.join(COLUMNS)}"
+            raise UsageError(msg, setting="columns", value=dict(mapping), allowed=tuple(COLUMNS))
     return {name: theirs for name, theirs in mapping.items() if theirs in present}
 
 
@@ -208,8 +208,9 @@ def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str]
     missing = _lacking(kind, names)
     if not near[kind.name] and not names.keys() & set(kind.required):
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in kinds)
-        return f"{file}: no column is known; records need {wanted}; name them with --map, such as --map {missing[0]}=COLUMN"
-    ways = " ".join(f"--map {name}={near[kind.name].get(name, 'COLUMN')}" for name in missing)
+        such_as = setting("columns", {missing[0]: "COLUMN"})
+        return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
+    ways = setting("columns", {name: near[kind.name].get(name, "COLUMN") for name in missing})
     return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"
 
 

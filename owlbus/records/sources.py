@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, setting
 from owlbus.records.antennas import most_frequent_places, read_antennas, text_id
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import ZLIB, check_lines, form_of, open_text
@@ -332,8 +332,8 @@ def _opened(found: FoundFiles, columns: Mapping[str, str] | None, masts: pl.Data
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
     layout = find_layout(name, [*present, *(key for key in found.hive if key not in present)], columns, kinds)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
-        msg = f"{name}: names antennas instead of positions; add their table with --masts antennas.csv (antenna_id, lon, lat)"
-        raise DataError(msg)
+        msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
+        raise DataError(msg, setting="masts")
     return Source(name, file, form, layout, separator, stamp, n_rows, found.hive, masts, is_part=found.is_part, n_quotes=n_quotes)
 
 

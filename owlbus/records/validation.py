@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.errors import setting
 from owlbus.common.units import DAY_S, TRIP_UNITS, quantise
 
 if TYPE_CHECKING:
@@ -49,13 +50,23 @@ class Rule:
 
 TIME = Rule(1, "time missing", "have no readable time", REJECT, "write times as 2013-03-02 01:10:00 or as HH:MM:SS")
 
-POSITION = Rule(2, "position missing", "have no position", REJECT, "check the two columns of the position, and name them with --map")
+POSITION = Rule(
+    2, "position missing", "have no position", REJECT, f"check the two columns of the position, and name them with {setting('columns')}"
+)
 
-SWAPPED = Rule(3, "looks swapped", "lie in the study area only with lon and lat swapped", REJECT, "swap the two columns with --map")
+SWAPPED = Rule(
+    3, "looks swapped", "lie in the study area only with lon and lat swapped", REJECT, f"swap the two columns with {setting('columns')}"
+)
 
 OUTSIDE = Rule(4, "outside the area", "lie outside the study area", REJECT, "widen the outline, or leave it out to derive one")
 
-WINDOW = Rule(5, "outside the window", "fall outside the night window", REJECT, "widen it with --window, such as --window 22-07")
+WINDOW = Rule(
+    5,
+    "outside the window",
+    "fall outside the night window",
+    REJECT,
+    f"widen it with {setting('window')}, such as {setting('window', '22-07')}",
+)
 
 COUNT = Rule(6, "count unusable", "have a count that is not above 0 and at most 1000000", REJECT, "give whole or decimal numbers of trips")
 
@@ -72,7 +83,11 @@ TWIN = Rule(
 )
 
 NO_GOAL = Rule(
-    16, "no goal", "have no home or drop-off position", NO_TRIP, "a trip needs both ends: check those two columns, and name them with --map"
+    16,
+    "no goal",
+    "have no home or drop-off position",
+    NO_TRIP,
+    f"a trip needs both ends: check those two columns, and name them with {setting('columns')}",
 )
 
 GOAL_SWAPPED = Rule(
@@ -80,12 +95,12 @@ GOAL_SWAPPED = Rule(
     "goal looks swapped",
     "have a home or drop-off in the study area only with lon and lat swapped",
     NO_TRIP,
-    "swap the two columns with --map",
+    f"swap the two columns with {setting('columns')}",
 )
 
 GOAL_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-off outside the study area", NO_TRIP, "widen the outline")
 
-SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, "take smaller hexes with --radius if most do")
+SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, f"take smaller hexes with {setting('radius_m')} if most do")
 
 RULES = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, TWIN, NO_GOAL, GOAL_SWAPPED, GOAL_OUTSIDE, SAME_HEX)
 

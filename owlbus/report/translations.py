@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import hour_label
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def read_translations(language: str = "en") -> Translations:
         If there is no such language.
     """
     if language not in LANGUAGES:
-        msg = f"language must be one of {', '.join(LANGUAGES)}, got {language!r}"
-        raise UsageError(msg)
+        msg = f"{setting('language')} must be one of {', '.join(LANGUAGES)}, got {language!r}"
+        raise UsageError(msg, setting="language", value=language, allowed=tuple(LANGUAGES))
     return Translations(language, json.loads(read_asset(f"{language}.json")))
 
 

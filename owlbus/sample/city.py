@@ -162,7 +162,7 @@ def sample_city(name: str = "seoul") -> City:
     """
     if name not in SAMPLE_CITIES:
         msg = f"sample city must be one of {', '.join(SAMPLE_CITIES)}, got {name!r}; or name a folder that holds a city.json"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="city", value=name, allowed=tuple(SAMPLE_CITIES))
     folder = next((root / name for root in _SEARCHED if (root / name / "city.json").is_file()), None)
     if folder is None:
         msg = f"sample city {name!r}: its files are neither beside nor inside the package {_PACKAGE}; install owlbus again"

@@ -15,6 +15,7 @@ import numpy as np
 from owlbus.common.errors import UsageError
 from owlbus.common.files import dropping, heed_parent_only, locked, undisturbed
 from owlbus.common.progress import current_progress
+from owlbus.common.units import require_number
 from owlbus.sample.partitions import call_partitions, taxi_partitions
 from owlbus.sample.records import call_table, taxi_table
 from owlbus.sample.settings import SynthSettings
@@ -290,9 +291,8 @@ def write_partitions(
     UsageError
         If a number lies outside its range, a file cannot be written, or another run is writing to the folder.
     """
-    if not 1 <= n_files <= MAX_FILES or not 1 <= n_workers <= MAX_FILES:
-        msg = f"--partitions and --workers must lie in [1, {MAX_FILES}], got {n_files} and {n_workers}"
-        raise UsageError(msg)
+    require_number("n_files", n_files, 1, MAX_FILES)
+    require_number("n_workers", n_workers, 1, MAX_FILES)
     began = time.perf_counter()
     folders = Path(out) / "calls", Path(out) / "taxi"
     n_taxi = max(1, -(-settings.n_taxi * n_files // settings.n_calls))

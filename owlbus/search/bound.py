@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.common.progress import current_progress
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.objective import Objective
@@ -284,8 +284,8 @@ def upper_bound(
     value = Objective.parse(objective) if isinstance(objective, str) else objective
     within = limits or RouteLimits()
     if n_routes < 1:
-        msg = f"n_routes must be at least 1, got {n_routes}"
-        raise UsageError(msg)
+        msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
+        raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
     if _without_transfers(problem, value, n_routes):
         exact = _listed_bound(problem, value, n_routes, within, seconds if listed_s is None else listed_s)
         if exact is not None:
@@ -346,8 +346,8 @@ class Bounder:
         from owlbus.search.route_pricing import RoutePricer
 
         if n_routes < 1:
-            msg = f"n_routes must be at least 1, got {n_routes}"
-            raise UsageError(msg)
+            msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
+            raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
         if start is not None and (start.split.shape, start.price.shape) != (bound_problem.weight.shape, bound_problem.bonus.shape):
             msg = (
                 f"a start must have {bound_problem.weight.size} splits and {bound_problem.bonus.size} prices, got {start.split.size} and "

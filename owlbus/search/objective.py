@@ -86,11 +86,11 @@ class Objective:
                     f"an objective must read {', '.join(OBJECTIVES)} or NAME=WEIGHT,NAME=WEIGHT of these with whole weights, "
                     f"or {TRAVEL_TIME} alone, got {text!r}"
                 )
-                raise UsageError(msg)
+                raise UsageError(msg, setting="objective", value=text, allowed=OBJECTIVES)
             weights[name] = int(weight or 1)
         if weights.get("served") and weights.get("direct"):
             msg = f"an objective must weigh either served or direct, got {text!r}"
-            raise UsageError(msg)
+            raise UsageError(msg, setting="objective", value=text)
         return cls(
             weights.get("served", 0) + weights.get("direct", 0),
             weights.get("presence", 0),

@@ -119,7 +119,7 @@ def search_in_parallel(
     """
     if any(isinstance(limit, TargetGap) for limit in asked.stop_when):
         msg = "a search with an executor cannot end at a target gap, since its starts do not know the bound; limit steps or seconds"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="target_gap_share")
     shared = tuple(MaxSteps(-(-limit.steps // len(streams))) if isinstance(limit, MaxSteps) else limit for limit in asked.stop_when)
     began, packed = time.perf_counter(), packed_problem(problem, demand)
     found: list[Result] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.defaults import DEFAULT_STEPS
-from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.plan import check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.bound import BoundProver
@@ -124,11 +125,11 @@ def plan_routes(
     stop_when = tuple(stop_when)
     if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
         msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="stop_when", value=stop_when)
     limits = limits or RouteLimits()
     if limits.max_buses < n_routes:
         msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
-        raise InfeasibleError(msg)
+        raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
     goal = Objective.parse(objective) if isinstance(objective, str) else objective
     asked = constraints or PlanConstraints()
     problem = asked.problem(Problem.build(network, demand, rule))
@@ -165,5 +166,5 @@ def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLim
 def _check_range(name: str, value: int, low: int, high: int) -> None:
     """Refuse `value` outside [low, high]."""
     if not low <= value <= high:
-        msg = f"{name} must lie in [{low}, {high}], got {value}"
-        raise UsageError(msg)
+        msg = f"{setting(name)} must lie in [{low}, {high}], got {value}"
+        raise UsageError(msg, setting=name, value=value, allowed=(low, high))

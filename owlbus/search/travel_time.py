@@ -8,6 +8,7 @@ worse are sampled, and heat falls geometrically from half of their median rise (
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.search.result import INTERRUPTED
 from owlbus.search.stopping import moves_text
 from owlbus.search.travel_time_graph import (
@@ -218,8 +219,8 @@ def _check_numbers(n_stops: int, n_routes: int, min_stops: int, max_stops: int, 
     """Refuse numbers that no plan can have."""
     for name, value in (("n_routes", n_routes), ("n_chains", n_chains)):
         if value < 1:
-            msg = f"{name} must be >= 1, got {value}"
-            raise UsageError(msg)
+            msg = f"{setting(name)} must be >= 1, got {value}"
+            raise UsageError(msg, setting=name, value=value, allowed=(1, math.inf))
     if not 2 <= min_stops <= max_stops:  # noqa: PLR2004 - a route has two ends
         msg = f"routes must keep 2 <= min_stops <= max_stops, got {min_stops} and {max_stops}"
         raise UsageError(msg)
@@ -227,8 +228,8 @@ def _check_numbers(n_stops: int, n_routes: int, min_stops: int, max_stops: int, 
         msg = f"start must hold at most n_routes = {n_routes} routes, got {n_start}"
         raise UsageError(msg)
     if min_stops > n_stops:
-        msg = f"no simple route has min_stops = {min_stops} stops where there are {n_stops}; lower min_stops"
-        raise InfeasibleError(msg)
+        msg = f"no simple route has min_stops = {min_stops} stops where there are {n_stops}; lower {setting('min_stops')}"
+        raise InfeasibleError(msg, setting="min_stops")
     room = n_routes * (max_stops - 1) + 1
     if connected and room < n_stops:
         msg = (
@@ -245,8 +246,8 @@ def _check_limits(steps: int | None, seconds: float | None) -> None:
         raise UsageError(msg)
     for name, value in (("steps", steps), ("seconds", seconds)):
         if value is not None and not 0 < value < float("inf"):
-            msg = f"{name} must be finite and > 0, got {value}"
-            raise UsageError(msg)
+            msg = f"{setting(name)} must be finite and > 0, got {value}"
+            raise UsageError(msg, setting=name, value=value)
 
 
 def _run_chains(
@@ -291,8 +292,8 @@ def _run_chain(
     chain.routes[:begin], chain.sizes[:begin] = first
     drafted = draft_routes(graph, chain, workspace, begin, 2 * len(graph.link))
     if drafted < n_routes:
-        msg = f"found no simple route of {graph.least} to {graph.most} stops for route {drafted}; lower min_stops"
-        raise InfeasibleError(msg)
+        msg = f"found no simple route of {graph.least} to {graph.most} stops for route {drafted}; lower {setting('min_stops')}"
+        raise InfeasibleError(msg, setting="min_stops")
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
     chain.best[0] = settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
     anneal_blocks(graph, chain, workspace, 0, 0.0, None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, InfeasibleError, UsageError
+from owlbus.common.errors import DataError, InfeasibleError, UsageError, setting
 from owlbus.common.units import TRIP_UNITS, quantise
 
 if TYPE_CHECKING:
@@ -106,8 +107,9 @@ def travel_times(
     lost = (rides < 0) | ((time_s > unserved_s) if unserved_s is not None else False)
     if unserved_s is None and (weight[lost] > 0).any():
         origin, destination = np.argwhere(lost & (weight > 0))[0]
-        msg = f"every trip needs a journey, got none from stop {origin} to stop {destination}; connect the routes or give unserved_s"
-        raise InfeasibleError(msg)
+        way = f"connect the routes or give {setting('unserved_s')}"
+        msg = f"every trip needs a journey, got none from stop {origin} to stop {destination}; {way}"
+        raise InfeasibleError(msg, setting="unserved_s")
     total = int(weight.sum())
     spent_s = int((weight * np.where(lost, unserved_s or 0, time_s)).sum())
     shares = [float(weight[~lost & (transfers == k)].sum() / total) for k in range(_TRANSFERS + 1)]
@@ -159,8 +161,8 @@ def check_inputs(
         raise DataError(msg)
     for name, value, least in (("transfer_s", transfer_s, 0), ("unserved_s", unserved_s, 1)):
         if value is not None and not (value >= least and value == int(value)):
-            msg = f"{name} must be a whole number of seconds >= {least}, got {value}"
-            raise UsageError(msg)
+            msg = f"{setting(name)} must be a whole number of seconds >= {least}, got {value}"
+            raise UsageError(msg, setting=name, value=value, allowed=(least, math.inf))
     np.fill_diagonal(links, -1)
     np.fill_diagonal(trips, 0)
     _refuse(~((links == -1) | ((links >= 1) & (links == np.rint(links)) & (links < _MAX_INT32))), links, "link_s must be -1 or whole, >= 1")
@@ -285,8 +287,9 @@ def build_graph(
     np.fill_diagonal(drive, 0)
     close(drive, np.empty(n, dtype=np.int32), NEVER)
     if (drive >= NEVER).any() and unserved is None:
-        msg = f"links must connect all stops, got no way from stop 0 to stop {int(np.argmax(drive[0] >= NEVER))}; give unserved_s"
-        raise InfeasibleError(msg)
+        stop = int(np.argmax(drive[0] >= NEVER))
+        msg = f"links must connect all stops, got no way from stop 0 to stop {stop}; give {setting('unserved_s')}"
+        raise InfeasibleError(msg, setting="unserved_s")
     symmetric = bool((links == links.T).all())
     folded = np.zeros((n, -(-n // LANES) * LANES), dtype=np.int64)
     folded[:, :n] = np.triu(weight + weight.T, 1) if symmetric else weight

@@ -143,7 +143,7 @@ def refuse_travel_time(objective: Objective, what: str) -> None:
     """
     if objective.is_travel_time:
         msg = f"{what} cannot have the objective travel_time, which only new plans can; take served, direct, presence or a mix"
-        raise UsageError(msg)
+        raise UsageError(msg, setting="objective", value="travel_time")
 
 
 def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

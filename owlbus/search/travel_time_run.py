@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.search.annealing_run import AnnealingRun, most_stops
 from owlbus.search.objective import Objective
 from owlbus.search.problem import plan_of
@@ -71,10 +71,10 @@ class TravelTimeRun(AnnealingRun):
         n_stops = problem.network.n_stops
         if n_stops > MOST_STOPS:
             msg = f"travel_time keeps times between all stops, at most {MOST_STOPS:,}, got {n_stops:,}; merge stops, or take served"
-            raise UsageError(msg)
+            raise UsageError(msg, setting="objective")
         if problem.rule.max_transfers == 0:
-            msg = "travel_time counts journeys with any number of transfers, got max_transfers 0; take the objective direct"
-            raise UsageError(msg)
+            msg = f"travel_time counts journeys with any number of transfers, got {setting('max_transfers')} 0; take the objective direct"
+            raise UsageError(msg, setting="max_transfers", value=0, allowed=(1, 1))
         self.goal = objective
         self._now_units, self._best_units, self._since_gain = 0, 0, 0
         self._best_rows = np.zeros((n_routes, 1), np.int32), np.zeros(n_routes, np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -134,7 +135,7 @@ def _choice(options: Sequence[Options], operation: Operation) -> tuple[int, ...]
             f"one headway of {operation.max_headway_s} s on {len(options)} routes takes {needed} buses, got a fleet of {operation.fleet}; "
             "allow a longer headway, more buses or fewer routes"
         )
-        raise InfeasibleError(msg)
+        raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))
     return equal
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import HOUR_S
 
 _NOON = dt.time(12)
@@ -88,7 +88,7 @@ def service_time(moment: dt.datetime, timezone: str, *, day_starts_s: int = _HAL
     return earlier, int((moment - _start(earlier, timezone)).total_seconds())
 
 
-def zone_of(timezone: str) -> ZoneInfo:
+def zone_of(timezone: str, name: str = "timezone") -> ZoneInfo:
     """
     Zone of an IANA name.
 
@@ -96,6 +96,8 @@ def zone_of(timezone: str) -> ZoneInfo:
     ----------
     timezone
         Such as ``Asia/Seoul``.
+    name
+        What errors call the argument.
 
     Returns
     -------
@@ -110,8 +112,8 @@ def zone_of(timezone: str) -> ZoneInfo:
     try:
         return ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
-        msg = f"timezone must be an IANA name such as Asia/Seoul, got {timezone!r}"
-        raise UsageError(msg) from error
+        msg = f"{setting(name)} must be an IANA name such as Asia/Seoul, got {timezone!r}"
+        raise UsageError(msg, setting=name, value=timezone) from error
 
 
 def _start(service_date: dt.date, timezone: str) -> dt.datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -341,7 +342,7 @@ def split_fleet(options: Sequence[Options], fleet: int) -> tuple[int, ...]:
             f"a headway of at most {longest_s} s on {len(options)} routes takes {least} buses, got a fleet of {fleet}; "
             "allow a longer headway, more buses or fewer routes"
         )
-        raise InfeasibleError(msg)
+        raise InfeasibleError(msg, setting="fleet", value=fleet, allowed=(least, math.inf))
     curves = [one.best_by_buses(fleet) for one in options]
     total = np.zeros(fleet + 1, np.int64)
     spent = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import HOUR_S, require_number
 
 if TYPE_CHECKING:
@@ -191,11 +191,12 @@ class UnitCosts:
         for name in ("per_km", "per_hour", "per_bus"):
             require_number(name, getattr(self, name), 0, 1e9)
         if not (len(self.currency) == 3 and self.currency.isascii() and self.currency.isupper()):  # noqa: PLR2004 - of ISO 4217
-            msg = f"currency must be a code of three letters, such as EUR or KRW, got {self.currency!r}"
-            raise UsageError(msg)
+            msg = f"{setting('currency')} must be a code of three letters, such as EUR or KRW, got {self.currency!r}"
+            raise UsageError(msg, setting="currency", value=self.currency)
         if self.currency != UnitCosts.__dataclass_fields__["currency"].default and self.assumed:
-            msg = f"costs in {self.currency} must all be given, got none for {', '.join(self.assumed)}; the assumed ones are in EUR"
-            raise UsageError(msg)
+            absent = ", ".join(map(setting, self.assumed))
+            msg = f"costs in {self.currency} must all be given, got none for {absent}; the assumed ones are in EUR"
+            raise UsageError(msg, setting=self.assumed[0])
 
     @property
     def assumed(self) -> tuple[str, ...]:

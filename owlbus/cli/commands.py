@@ -1,0 +1,64 @@
+"""Commands from functions: groups of options as single ones for the parser, and what they declare for messages."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import typer
+
+from owlbus.cli.messages import learn
+from owlbus.cli.process import stopped_in_order
+from owlbus.cli.run_conflicts import note_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """
+    Spread the option groups of a command into single options, and gather them again when it is called.
+
+    Parameters
+    ----------
+    command
+        A function whose arguments may be dataclasses of options.
+
+    Returns
+    -------
+    callable
+        The same with one keyword per option.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups: dict[str, type[Any]] = {}
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not (isinstance(kind, type) and is_dataclass(kind)):
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=kind))
+            continue
+        groups[name] = kind
+        spread = get_type_hints(kind, include_extras=True)
+        parameters += [
+            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=spread[field.name])
+            for field in fields(kind)
+        ]
+
+    @functools.wraps(command)
+    def gathered(context: typer.Context, **given: object) -> None:
+        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
+        note_flags(context)
+        with stopped_in_order():
+            command(**taken, **given)
+
+    spread_out: Any = gathered
+    del spread_out.__wrapped__  # or the parser would look through it
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    spread_out.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # a terminal breaks lines where it ends
+    spread_out.__signature__ = inspect.Signature(parameters)
+    learn(command.__name__, parameters)
+    spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    whole: Callable[..., None] = spread_out
+    return whole
