@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.extras import extra_library
-from owlbus.common.files import dropping, heed_parent_only
+from owlbus.common.files import cancel_on_error, ignore_interrupts
 from owlbus.common.progress import current_progress
 from owlbus.demand.counting import CountedFiles, Terms, count_part
 from owlbus.records.duplicates import may_have_duplicates
@@ -116,7 +116,7 @@ def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
         with _client(address, workers) as client:
             yield _OnDask(client)
         return
-    with _processes(workers) as pool, dropping(pool):
+    with _processes(workers) as pool, cancel_on_error(pool):
         yield pool
 
 
@@ -140,7 +140,7 @@ def _processes(n_workers: int) -> ProcessPoolExecutor:
     """Start processes that share nothing with this one."""
     import multiprocessing
 
-    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=heed_parent_only)
+    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=ignore_interrupts)
 
 
 def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Source]:
@@ -190,7 +190,7 @@ def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) 
     parts = parts_of(sources)
     step = current_progress().step(f"reading records in {n_workers} processes", total=len(parts))
     whole = CountedFiles()
-    with _processes(n_workers) as pool, dropping(pool):
+    with _processes(n_workers) as pool, cancel_on_error(pool):
         for future in as_completed([pool.submit(_count_packed, terms, part) for part in parts]):
             whole.merge(pickle.loads(future.result()))  # noqa: S301 - from our own process
             step.advance()

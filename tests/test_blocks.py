@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from owlbus.common.units import TRIP_UNITS, NightWindow
+from owlbus.common.units import QUANTA_PER_TRIP, NightWindow
 from owlbus.demand import accumulators as pages_module
 from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
@@ -158,7 +158,7 @@ def test_rows_are_judged_and_counted_as_one_by_one(
     rules, trips, people = expected(batches)
     assert verdicts == ([] if way == "quick" else rules)
     assert evaluator.rows.tolist() == np.bincount(rules, minlength=256).tolist()
-    assert evaluator.units.tolist() == [count * TRIP_UNITS for count in evaluator.rows.tolist()]
+    assert evaluator.units.tolist() == [count * QUANTA_PER_TRIP for count in evaluator.rows.tolist()]
     assert evaluator.first == {rule: rules.index(rule) for rule in set(rules) - {0}}
     demand = tally.counted("calls").demand
     days = [(night - np.datetime64("1970-01-01")).astype(int) for night in np.array(demand.nights, "datetime64[D]")]

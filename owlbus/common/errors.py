@@ -1,4 +1,4 @@
-"""Errors that owlbus raises on purpose, each with the exit code the command line ends with."""
+"""Errors that owlbus raises on purpose, each with its exit code."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ class OwlbusError(Exception):
     """
     Base of every error that owlbus raises on purpose.
 
-    The message is one line: rule, value, place, extent and way out.
+    The message is one line: rule, value, location, extent and remedy.
 
     Attributes
     ----------
     exit_code
-        What the command line returns when this error ends it.
+        Exit code of the command line.
     """
 
     exit_code: int = 70
@@ -24,13 +24,13 @@ class OwlbusError(Exception):
 
 
 class FindingError(OwlbusError):
-    """A gate was missed or a plan breaks a limit: the run is valid, its result is not good enough."""
+    """A valid run whose result misses a threshold or breaks a limit."""
 
     exit_code = 1
 
 
 class UsageError(OwlbusError, ValueError):
-    """An argument or an option lies outside what it may be."""
+    """An argument or option with an invalid value."""
 
     exit_code = 2
 
@@ -42,12 +42,12 @@ class DataError(OwlbusError, ValueError):
 
 
 class InfeasibleError(OwlbusError):
-    """No plan keeps the limits that were asked for."""
+    """No plan satisfies the limits and constraints."""
 
     exit_code = 4
 
 
 class PrivacyError(OwlbusError):
-    """What was asked for would show a count that must stay hidden."""
+    """The requested output would reveal a protected count."""
 
     exit_code = 5

@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -110,7 +110,7 @@ def trips_column(name: str, values: ArrayLike, problems: Problems) -> NDArray[np
     bad = ~(np.isfinite(raw) & (raw > 0))
     problems.rows(name, "must be finite and > 0", bad, raw)
     if not bad.any():
-        units = raw * TRIP_UNITS
+        units = raw * QUANTA_PER_TRIP
         problems.rows(name, "must be multiples of 1/1024", units != np.rint(units), raw)
     return frozen(raw.copy())
 
@@ -198,5 +198,5 @@ def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     running = np.cumsum(trips.ravel())
     if running.size == 0 or running[-1] == 0:
         return np.zeros(trips.shape)
-    units: NDArray[np.float64] = np.floor(running / running[-1] * np.rint(total * TRIP_UNITS) + 0.5)
-    return np.asarray(np.diff(units, prepend=0.0) / TRIP_UNITS).reshape(trips.shape)
+    units: NDArray[np.float64] = np.floor(running / running[-1] * np.rint(total * QUANTA_PER_TRIP) + 0.5)
+    return np.asarray(np.diff(units, prepend=0.0) / QUANTA_PER_TRIP).reshape(trips.shape)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.demand.table import Demand
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def spread_over_parts(demand: Demand, parts: HexParts) -> Demand:
         "hour": demand.hour[row],
         "origin": parts.part_of[demand.origin[row], (j + first[row]) % n],
         "destination": parts.part_of[demand.destination[row], (j + second[row]) % n],
-        "trips": units / TRIP_UNITS,
+        "trips": units / QUANTA_PER_TRIP,
     }
     turn = _mixed(demand.presence_hex, demand.presence_night) + demand.presence_hour
     row, j, units = _portions(demand.presence, n)
@@ -75,7 +75,7 @@ def spread_over_parts(demand: Demand, parts: HexParts) -> Demand:
         "night": demand.presence_night[row],
         "hour": demand.presence_hour[row],
         "hex": parts.part_of[demand.presence_hex[row], (j + turn[row]) % n],
-        "presence": units / TRIP_UNITS,
+        "presence": units / QUANTA_PER_TRIP,
     }
     grid = parts.grid
     return Demand.from_rows(
@@ -118,7 +118,7 @@ def leaving_their_hex(demand: Demand, parts: HexParts) -> tuple[Demand, float]:
 
 def _portions(trips: NDArray[np.float64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Row, number from 0 to n and 1/1024 of trips of each of n equal portions of each row; portions of nothing are left out."""
-    units = np.rint(trips * TRIP_UNITS).astype(np.int64)
+    units = np.rint(trips * QUANTA_PER_TRIP).astype(np.int64)
     upto = units[:, None] * np.arange(n + 1) // n
     portion = np.diff(upto, axis=1)
     row, j = np.nonzero(portion)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError
-from owlbus.common.units import TRIP_UNITS, NightWindow, require_number
+from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
 from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
 from owlbus.demand.columns import frozen, sums_by_index
 from owlbus.demand.counting import CountedFiles, Terms, counting, told_one_by_one
@@ -98,7 +98,7 @@ def count_records(
         return RecordCounts(frozen(np.empty(0, dtype=np.int64)), frozen(np.zeros((0, *shape), dtype=np.int64)), report)
     bins = account.tallies[PLACES.name].bins
     order = np.argsort(bins.nights)
-    rows = bins.presence.reshape(-1, *shape)[order] // TRIP_UNITS
+    rows = bins.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
     return RecordCounts(frozen(bins.nights[order]), frozen(rows), report)
 
 

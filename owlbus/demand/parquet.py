@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.common.files import read_parquet, rebuilding
+from owlbus.common.files import read_parquet, rebuild_errors
 from owlbus.demand.table import Demand
 from owlbus.records.rejected import RESTRICTED, write_restricted
 
@@ -88,7 +88,7 @@ def read_demand(path: str | PathLike[str]) -> Demand:
         found = scope.get("schema_version")
         msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with `owlbus demand`"
         raise DataError(msg)
-    with rebuilding(path, KIND):
+    with rebuild_errors(path, KIND):
         return _rebuilt(table, scope)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.records.validation import (
     BY_CODE,
     GOAL_SWAPPED,
@@ -201,7 +201,7 @@ class FileRowCounts:
     @property
     def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Trips by code of the rule, shape (256,)."""
-        return self.units / TRIP_UNITS
+        return self.units / QUANTA_PER_TRIP
 
     def add(self, batch: Batch, rules: Sequence[np.ndarray[Any, np.dtype[np.int64]]], grid: HexGrid) -> None:
         """Enter a batch: its rows, units and first row by rule, and `grid` to say how far outside a row lies."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from owlbus.common.arrays import read_only_view
 from owlbus.common.errors import DataError, UsageError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.demand.accumulators import FREE, HOURS, ODTables, PeopleCounter, TripCounter
 from owlbus.demand.columns import scaled
 from owlbus.demand.distinct import DistinctPairs
@@ -130,7 +130,7 @@ class Tally:
                 verdict.columns,
             )
         if not batch.count.size:
-            rules = rules[0], rules[0] * TRIP_UNITS, rules[2]
+            rules = rules[0], rules[0] * QUANTA_PER_TRIP, rules[2]
         if batch.goal[0].values.size:
             self._add_trips(keys, units)
             self.pages.follow(keys, self.bins, self.trips)
@@ -184,7 +184,7 @@ class Tally:
         share = n_nights if n_nights is not None and nights == (None,) else 1
         night, hour, hexes, people = self.bins.people()
         order = np.lexsort((hexes, hour, night))
-        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / TRIP_UNITS}
+        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / QUANTA_PER_TRIP}
         present = {name: column[order] for name, column in columns.items()}
         key, units = self.trips.rows()
         self.trips.clear()
@@ -192,7 +192,7 @@ class Tally:
         night_hour, origin = np.divmod(begin, n)
         night, hour = np.divmod(night_hour, HOURS)
         trips = {"night": np.searchsorted(days, night), "hour": hour, "origin": origin, "destination": destination}
-        trips["trips"] = units / TRIP_UNITS
+        trips["trips"] = units / QUANTA_PER_TRIP
         trips["trips"], present["presence"] = _mean(trips["trips"], share), _mean(present["presence"], share)
         demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
         return Counted(demand, *self.repeats.tolist())
@@ -258,7 +258,7 @@ class Tally:
         for _, key, hour in self.firsts.distinct():
             is_wish = key % 2 == 1
             time, here = np.divmod(key[~is_wish] // 2, n)
-            self.bins.add_people(time // HOURS, time % HOURS - first_hour, here, np.full(here.size, TRIP_UNITS))
+            self.bins.add_people(time // HOURS, time % HOURS - first_hour, here, np.full(here.size, QUANTA_PER_TRIP))
             night, pair = np.divmod(key[is_wish] // 2, n * n)
             self.trips.add((night * HOURS + hour[is_wish]) * n * n + pair)
             self.repeats -= pair.size, here.size

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned, read_only
+from owlbus.common.arrays import read_only, read_only_copy
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.extras import extra_library
-from owlbus.common.files import read_parquet, rebuilding, write_parquet
+from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.common.units import require_number
 from owlbus.grid import cover, projection
 
@@ -95,7 +95,7 @@ class HexGrid:
             msg = f"layout must be one of {', '.join(_LAYOUTS)}, got {self.layout!r}"
             raise UsageError(msg)
         require_number("radius_m", self.radius_m, *_RADII_M)
-        q, r = (owned(values, np.int32).reshape(-1) for values in (self.q, self.r))
+        q, r = (read_only_copy(values, np.int32).reshape(-1) for values in (self.q, self.r))
         _require_axial(q, r)
         _set(self, q=q, r=r, radius_m=float(self.radius_m), _cells=None)
         (_derive_planar if self.layout == "planar" else _derive_h3)(self)
@@ -455,7 +455,7 @@ class HexGrid:
             If the file is missing or is no grid.
         """
         table, settings = read_parquet(path, "grid")
-        with rebuilding(path, "grid"):
+        with rebuild_errors(path, "grid"):
             q, r = (table[name].to_numpy() for name in ("q", "r"))
             return cls(settings["crs"], settings["radius_m"], settings["layout"], q, r, settings["anchor"])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.grid import cover
 from owlbus.grid.hexgrid import HexGrid
 
@@ -46,7 +46,7 @@ class HexParts:
 
     def __post_init__(self) -> None:
         """Own the index."""
-        object.__setattr__(self, "part_of", owned(self.part_of, np.int32))
+        object.__setattr__(self, "part_of", read_only_copy(self.part_of, np.int32))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""

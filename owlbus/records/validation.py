@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.units import DAY_S, TRIP_UNITS, quantise
+from owlbus.common.units import DAY_S, QUANTA_PER_TRIP, quantise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,7 +162,7 @@ def units_of(count: NDArray[np.float64]) -> NDArray[np.int64]:
     with np.errstate(over="ignore"):
         trips = quantise(count)
     usable = (trips > 0) & (trips <= MAX_COUNT)
-    return np.where(usable, np.where(usable, trips, 0) * TRIP_UNITS, -1).astype(np.int64)
+    return np.where(usable, np.where(usable, trips, 0) * QUANTA_PER_TRIP, -1).astype(np.int64)
 
 
 def explained_hexes(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:

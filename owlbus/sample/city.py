@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import parse_json
 from owlbus.common.text import visible
@@ -63,7 +63,7 @@ class CityPlaces:
         """Copy the columns and check them once."""
         object.__setattr__(self, "names", tuple(names))
         for name, column in (("lon", lon), ("lat", lat), ("weight", weight)):
-            object.__setattr__(self, name, owned(column, np.float64))
+            object.__setattr__(self, name, read_only_copy(column, np.float64))
         if {len(self.lon), len(self.lat), len(self.weight)} != {len(self.names)}:
             msg = f"places need one position and weight each, got {len(self.names)} names and {len(self.lon)} positions"
             raise DataError(msg)
@@ -126,7 +126,7 @@ class City:
     def __post_init__(self) -> None:
         """Own the arrays."""
         for name in ("outline", "river", "bridges", "mountains"):
-            object.__setattr__(self, name, owned(getattr(self, name), np.float64))
+            object.__setattr__(self, name, read_only_copy(getattr(self, name), np.float64))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""

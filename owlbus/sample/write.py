@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import UsageError
-from owlbus.common.files import dropping, heed_parent_only, locked, undisturbed
+from owlbus.common.files import cancel_on_error, defer_signals, ignore_interrupts, lock_folder
 from owlbus.common.progress import current_progress
 from owlbus.sample.partitions import call_partitions, taxi_partitions
 from owlbus.sample.records import call_table, taxi_table
@@ -146,7 +146,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     paths = [folder / name for name in ("calls.parquet", "taxi.parquet", "calls_few.csv", "taxi_few.csv")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder), whole_files(paths) as parts:
+        with lock_folder(folder), whole_files(paths) as parts:
             _write(parts[0], parts[2], calls, chosen.n_calls, "drawing calls")
             _write(parts[1], parts[3], taxi, chosen.n_taxi, "drawing taxi trips")
     except OSError as error:
@@ -183,7 +183,7 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
     parts = [path.with_name(f".{path.name}.part") for path in paths]
     try:
         yield parts
-        with undisturbed():
+        with defer_signals():
             for part, path in zip(parts, paths, strict=True):
                 part.replace(path)
     finally:
@@ -305,7 +305,7 @@ def write_partitions(
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        with locked(Path(out)), whole_files([task.path for task in tasks]) as parts:
+        with lock_folder(Path(out)), whole_files([task.path for task in tasks]) as parts:
             _run(city, settings, [replace(task, path=part) for task, part in zip(tasks, parts, strict=True)], n_workers)
     except OSError as error:
         msg = f"{out}: cannot be written ({error.strerror or error}); choose a folder that may be written"
@@ -339,7 +339,10 @@ def _run(city: City, settings: SynthSettings, tasks: Sequence[_Task], n_workers:
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_apart, initargs=(city, settings)) as pool, dropping(pool):
+    with (
+        ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_apart, initargs=(city, settings)) as pool,
+        cancel_on_error(pool),
+    ):
         for future in as_completed([pool.submit(_write_file, task) for task in tasks]):
             rows += future.result()
             step.reach(rows)
@@ -347,7 +350,7 @@ def _run(city: City, settings: SynthSettings, tasks: Sequence[_Task], n_workers:
 
 def _begin_apart(city: City, settings: SynthSettings) -> None:
     """Begin in a process of its own."""
-    heed_parent_only()
+    ignore_interrupts()
     _begin(city, settings)
 
 
