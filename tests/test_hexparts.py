@@ -18,7 +18,7 @@ from owlbus.cli.app import run
 from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand, leaving_their_hex, spread_over_parts
 from owlbus.grid.hexgrid import HexGrid
-from owlbus.grid.subdivide import HexParts, cut_hexes
+from owlbus.grid.subdivide import HexParts, subdivide_hexes
 from owlbus.network import Network, WalkGraph, check_network, on_parts
 from owlbus.pipeline import Sources
 from owlbus.plan import Plan, Route
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 AREA = [(10.0, 50.0), (10.08, 50.0), (10.08, 50.05), (10.0, 50.05)]
 GRID = HexGrid.cover(AREA)
 NIGHTS = tuple(dt.date(2013, 3, day) for day in (12, 13, 14))
-PARTS = cut_hexes(GRID)
-H3 = cut_hexes(HexGrid.from_h3(AREA))
+PARTS = subdivide_hexes(GRID)
+H3 = subdivide_hexes(HexGrid.from_h3(AREA))
 BOTH = pytest.mark.parametrize("parts", [PARTS, H3], ids=["planar", "h3"])
 
 
@@ -107,7 +107,7 @@ def test_parts_of_an_h3_cell_are_its_children() -> None:
 
 def test_hexes_west_and_south_of_the_first_are_cut_alike() -> None:
     moved = HexGrid(GRID.crs, GRID.radius_m, "planar", GRID.q - 40, GRID.r - 40)
-    assert np.array_equal(cut_hexes(moved).part_of, PARTS.part_of)
+    assert np.array_equal(subdivide_hexes(moved).part_of, PARTS.part_of)
 
 
 # demand -------------------------------------------------------------------------------------------------------------------

@@ -412,8 +412,8 @@ def _check_ratio(file: str, size: int, compressed: int) -> None:
     """Reject `compressed` bytes that decompress to `size` bytes if the ratio is above `MAX_RATIO`."""
     if size > max(UNCHECKED_BYTES, MAX_RATIO * compressed):
         msg = (
-            f"{file} must unpack to at most {MAX_RATIO} times its {compressed:,} bytes, got {size:,} bytes or more, which no table packs to; "
-            f"get it anew, or unpack it yourself"
+            f"{file} must unpack to at most {MAX_RATIO} times its {compressed:,} bytes, got {size:,} bytes or more, "
+            f"which no table packs to; get it anew, or unpack it yourself"
         )
         raise DataError(msg)
 

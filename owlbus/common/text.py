@@ -120,9 +120,7 @@ def one_line(text: str) -> str:
     >>> one_line("no column \x1b[31mlon\n in the file")
     'no column \\x1b[31mlon  in the file'
     """
-    line = "".join(
-        character if character.isprintable() else " " if character in "\r\n\t" else repr(character)[1:-1] for character in text.strip()
-    )
+    line = "".join(char if char.isprintable() else " " if char in "\r\n\t" else repr(char)[1:-1] for char in text.strip())
     if len(line) <= _MAX_CHARACTERS:
         return line
     return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"

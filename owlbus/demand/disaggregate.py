@@ -45,9 +45,9 @@ def spread_over_parts(demand: Demand, parts: HexParts) -> Demand:
     Examples
     --------
     >>> from owlbus.grid.hexgrid import HexGrid
-    >>> from owlbus.grid.subdivide import cut_hexes
+    >>> from owlbus.grid.subdivide import subdivide_hexes
     >>> grid = HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], n_hexes=7)
-    >>> spread_over_parts(Demand(7, origin=[0], destination=[1], trips=[9.0]), cut_hexes(grid)).trips
+    >>> spread_over_parts(Demand(7, origin=[0], destination=[1], trips=[9.0]), subdivide_hexes(grid)).trips
     array([1., 1., 1., 1., 1., 1., 1., 1., 1.])
     """
     whole = parts.whole

@@ -290,7 +290,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         If an option lies outside its range.
     """
     from owlbus.demand import estimate_demand
-    from owlbus.grid.subdivide import cut_hexes
+    from owlbus.grid.subdivide import subdivide_hexes
     from owlbus.records.sources import find_files
 
     timings: dict[str, float] = {}
@@ -299,7 +299,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     current_progress().step("Lay the hexagons")
     with _timed(timings, "grid"):
         whole = build_grid(sources, city)
-        parts = cut_hexes(whole) if sources.reach != "centre" else None
+        parts = subdivide_hexes(whole) if sources.reach != "centre" else None
         grid = parts.grid if parts is not None and sources.reach == "records" else whole
     with _timed(timings, "demand"):
         demand, report = estimate_demand(
@@ -511,14 +511,14 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     Network
         The stop network.
     """
-    from owlbus.grid.subdivide import cut_hexes
+    from owlbus.grid.subdivide import subdivide_hexes
     from owlbus.network import on_parts, read_paths
 
     beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
     needed = sources.walk_network and (beside or sources.reach != "centre")
     paths = read_paths(sources.osm) if needed and sources.osm is not None else None
     network = _on_whole_hexes(sources, grid, city, paths if beside else None)
-    return network if sources.reach == "centre" else on_parts(network, cut_hexes(network.grid), sources.reach, paths)
+    return network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
 
 
 def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, paths: WalkGraph | None) -> Network:
