@@ -80,7 +80,7 @@ def batch_of(n: int, first_row: int, rng: np.random.Generator, hours: np.ndarray
         first_row=first_row,
         n_rows=n,
         position=(gappy(lon, rng, gaps), gappy(lat, rng, gaps)),
-        goal=(gappy(to_lon, rng, gaps), gappy(to_lat, rng, gaps)) if has_goal else (nothing, nothing),
+        destination=(gappy(to_lon, rng, gaps), gappy(to_lat, rng, gaps)) if has_goal else (nothing, nothing),
         count=np.empty(0),
         frame=pl.DataFrame({"lon": lon}),
     )
@@ -99,7 +99,7 @@ def expected(batches: list[Any]) -> tuple[list[int], Counter[Any], Counter[Any]]
     trips: Counter[Any] = Counter()
     people: Counter[Any] = Counter()
     for batch in batches:
-        there = hexes_of(*batch.goal) if batch.goal[0].values.size else [-3] * batch.n_rows
+        there = hexes_of(*batch.destination) if batch.destination[0].values.size else [-3] * batch.n_rows
         for tick, here, goal in zip(batch.ticks.tolist(), hexes_of(*batch.position), there, strict=True):
             second = tick // batch.per_s
             night = (second - DAY_S // 2) // DAY_S
@@ -187,7 +187,7 @@ def test_trips_of_an_hour_that_has_a_page_are_counted_on_it(monkeypatch: pytest.
 def test_a_row_whose_count_is_unusable_adds_no_trip() -> None:
     batch = batch_of(4, 0, np.random.default_rng(0), HOURS["one hour"], 1, 0.0, has_goal=True)
     batch.ticks[:] = EVENING * DAY_S + 25 * HOUR_S
-    for k, column in enumerate((*batch.position, *batch.goal)):
+    for k, column in enumerate((*batch.position, *batch.destination)):
         column.values[:] = (GRID.lon, GRID.lat)[k % 2][k // 2]
     batch.count, evaluator = np.array([0.0, np.nan, -1.0, 2.5]), Rules()
     tally = Tally(GRID, WINDOW)

@@ -15,7 +15,7 @@ from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
 from owlbus.records.duplicates import DuplicateRides, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
-from owlbus.records.rejected import packed_rejected_rows
+from owlbus.records.rejected import rejected_rows_in_memory
 from owlbus.records.subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.records.fast_csv import TextRows
     from owlbus.records.reading import Batch
-    from owlbus.records.rejected import RejectedRows
+    from owlbus.records.rejected import RejectedFile
     from owlbus.records.sources import Source
     from owlbus.records.validation import Verdict
 
@@ -120,7 +120,7 @@ class Counter:
     n_threads: int
     shared: dict[str, tuple[Subscribers, TripCounter]] = field(default_factory=dict)
 
-    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None] | None = None) -> None:
+    def count(self, source: Source, bin_: RejectedFile | None, on_rows: Callable[[int], None] | None = None) -> None:
         """
         Count one file, or the part of it that `source` names.
 
@@ -249,7 +249,7 @@ def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> C
     packed: list[tuple[str, int, bytes]] = []
     with counting(terms, n_threads) as counter:
         for source in sources:
-            with packed_rejected_rows() as (bin_, held):
+            with rejected_rows_in_memory() as (bin_, held):
                 counter.count(source, bin_ if terms.keeps_rejected else None)
             if terms.keeps_rejected:
                 packed.append((source.name, source.first_row, held.getvalue()))

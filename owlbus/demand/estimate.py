@@ -22,8 +22,8 @@ from owlbus.demand.row_counts import (
     refuse_useless,
     rule_counts,
 )
-from owlbus.records.rejected import rejected_rows, write_packed
-from owlbus.records.schema import CALLS, PLACES, TAXI, Kind
+from owlbus.records.rejected import rejected_rows, write_rejected_parts
+from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
 
 if TYPE_CHECKING:
@@ -89,14 +89,14 @@ def count_records(
     """
     terms = Terms(grid, window or NightWindow(), timezone)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    with open_sources(files, columns, masts, kinds=(PLACES,)) as sources:
+    with open_sources(files, columns, masts, kinds=(POSITIONS,)) as sources:
         account = _count_records_here(terms, sources) if run is None else run(terms, sources)
         ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
     report = DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ())
     shape = len(terms.window.hours), grid.n_hexes
-    if PLACES.name not in account.tallies:
+    if POSITIONS.name not in account.tallies:
         return RecordCounts(frozen(np.empty(0, dtype=np.int64)), frozen(np.zeros((0, *shape), dtype=np.int64)), report)
-    bins = account.tallies[PLACES.name].bins
+    bins = account.tallies[POSITIONS.name].bins
     order = np.argsort(bins.nights)
     rows = bins.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
     return RecordCounts(frozen(bins.nights[order]), frozen(rows), report)
@@ -187,7 +187,7 @@ def estimate_demand(
         account = _count_here(terms, sources, max_rejected_share, rejected) if run is None else run(terms, sources)
         if run is not None and rejected is not None:
             order = {source.name: place for place, source in enumerate(sources)}
-            write_packed((part for *_, part in sorted(account.rejected, key=lambda one: (order[one[0]], one[1]))), rejected)
+            write_rejected_parts((part for *_, part in sorted(account.rejected, key=lambda one: (order[one[0]], one[1]))), rejected)
         ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
         for evaluator in ledgers:
             refuse_useless(evaluator, max_rejected_share)

@@ -11,7 +11,7 @@ from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.records.validation import (
     BY_CODE,
-    GOAL_SWAPPED,
+    DESTINATION_SWAPPED,
     REJECT,
     RULES,
     SWAPPED,
@@ -260,14 +260,14 @@ class FileRowCounts:
         _, place, figures = self.first[rule.code]
         what = "trips" if self.source.layout.kind.name == "taxi" else "calls"
         shown = f" ({figures})" if figures else ""
-        way_out = self._swap(rule) if rule in {SWAPPED, GOAL_SWAPPED} else rule.way_out
+        way_out = self._swap(rule) if rule in {SWAPPED, DESTINATION_SWAPPED} else rule.way_out
         rows = int(self.rows[rule.code])
         return f"{self.source.name}: {rows} of {self.rows_read} {what} {rule.sentence}, first on {place}{shown}; {way_out}"
 
     def _swap(self, rule: Rule) -> str:
         """Return how to swap the two columns that `rule` is about."""
         kind, names = self.source.layout.kind, self.source.layout.names
-        lon, lat = kind.position if rule is SWAPPED or not kind.goal else kind.goal
+        lon, lat = kind.position if rule is SWAPPED or not kind.destination else kind.destination
         return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
 
 
@@ -321,7 +321,7 @@ def refuse_useless(evaluator: FileRowCounts, max_rejected_share: float) -> None:
         msg = f"{name}: has a header but no rows; nothing can be counted"
         raise DataError(msg)
     by_rule = {rule: int(evaluator.rows[rule.code]) for rule in RULES if evaluator.rows[rule.code]}
-    swapped = [rule for rule in (SWAPPED, GOAL_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
+    swapped = [rule for rule in (SWAPPED, DESTINATION_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
     if swapped:
         raise DataError(evaluator.broken(swapped[0]))
     if not evaluator.rows[0] and not evaluator.source.is_part:

@@ -17,7 +17,7 @@ from owlbus.demand.distinct import DistinctPairs
 from owlbus.demand.table import Demand
 from owlbus.records.fast_csv import TextRows
 from owlbus.records.subscribers import NOBODY, Subscribers
-from owlbus.records.validation import MAX_SPEED_KMH, Verdict, explained_hexes, units_of
+from owlbus.records.validation import MAX_SPEED_KMH, Verdict, hexes_or_reasons, quanta_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ class Tally:
         rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
         times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
         row, why = 0, None
-        keys = np.full(batch.n_rows if batch.goal[0].values.size else 0, FREE)
+        keys = np.full(batch.n_rows if batch.destination[0].values.size else 0, FREE)
         while why != DONE:
             if why == NEW_NIGHT:
                 self.bins.add_night(self._night(batch, row))
@@ -131,7 +131,7 @@ class Tally:
             )
         if not batch.count.size:
             rules = rules[0], rules[0] * QUANTA_PER_TRIP, rules[2]
-        if batch.goal[0].values.size:
+        if batch.destination[0].values.size:
             self._add_trips(keys, units)
             self.pages.follow(keys, self.bins, self.trips)
         if person.size:
@@ -200,13 +200,13 @@ class Tally:
     def _arguments(self, batch: Batch, person: NDArray[np.int64], twins: NDArray[np.uint8] | None) -> tuple[Any, ...]:
         """Return what `tally_rows` takes of a batch, all arrays read-only, so that it is compiled once."""
         tables, found = self.grid.point_tables, self._hexes(batch)
-        units = units_of(batch.count) if batch.count.size else _NONE
+        units = quanta_of(batch.count) if batch.count.size else _NONE
         marks = person, np.empty(0, dtype=np.uint8) if twins is None else twins
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
         return (
             (read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
             _ends(batch.position),
-            _ends(batch.goal),
+            _ends(batch.destination),
             (read_only_view(found[0]), read_only_view(found[1])),
             read_only_view(units),
             (read_only_view(marks[0]), read_only_view(marks[1])),
@@ -218,7 +218,7 @@ class Tally:
         """Return the hexes of both ends for a grid without tables; else nothing, and the kernel finds them."""
         if self.grid.point_tables is not None:
             return _NO_HEX, _NO_HEX
-        return explained_hexes(self.grid, batch.lon, batch.lat), explained_hexes(self.grid, batch.to_lon, batch.to_lat)
+        return hexes_or_reasons(self.grid, batch.lon, batch.lat), hexes_or_reasons(self.grid, batch.to_lon, batch.to_lat)
 
     @staticmethod
     def _night(batch: Batch, row: int) -> int:
