@@ -276,9 +276,9 @@ class HexGrid:
             msg = f"lon and lat must have one shape, got {lon.shape} and {lat.shape}"
             raise DataError(msg)
         x, y = np.ascontiguousarray(lon.reshape(-1)), np.ascontiguousarray(lat.reshape(-1))
-        of = self._tables
-        found = cover.h3_lookup(self.h3_index(), x, y) if of is None else hexes_of_points(x, y, of.frame, of.poly, of.lookup, of.degree)
-        return found.reshape(lon.shape)
+        tables = self._tables
+        hexes = cover.h3_lookup(self.h3_index(), x, y) if tables is None else hexes_of_points(x, y, tables)
+        return hexes.reshape(lon.shape)
 
     def hex_to_lonlat(self, hexes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """

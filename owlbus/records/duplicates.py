@@ -12,6 +12,7 @@ from owlbus.records.schema import TAXI
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.kernels.hashing import Digests
     from owlbus.records.reading import Batch
     from owlbus.records.sources import Source
 
@@ -48,7 +49,7 @@ class DuplicateRides:
     Times on full minutes are too coarse to tell two rides apart: such rows are let be.
     """
 
-    _table: tuple[NDArray[np.int64], NDArray[np.int64]] = field(default_factory=lambda: _empty(FIRST_SLOTS))
+    _table: Digests = field(default_factory=lambda: _empty(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
     def marks(self, batch: Batch) -> NDArray[np.uint8]:
@@ -75,19 +76,21 @@ class DuplicateRides:
 
     def _make_room(self, rows: int) -> None:
         """Make the table large enough for more rows."""
-        size = self._table[0].size
+        size = self._table.first.size
         if 2 * (int(self._used[0]) + rows) <= size:
             return
         while 2 * (int(self._used[0]) + rows) > size:
             size *= 2
-        taken = self._table[0] != FREE
-        one, two = self._table[0][taken], self._table[1][taken]
+        taken = self._table.first != FREE
+        first, second = self._table.first[taken], self._table.second[taken]
         self._table = _empty(size)
         from owlbus.kernels.hashing import put_digests
 
-        put_digests(one, two, self._table)
+        put_digests(first, second, self._table)
 
 
-def _empty(slots: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _empty(slots: int) -> Digests:
     """Return a table without entries."""
-    return np.full(slots, FREE), np.zeros(slots, dtype=np.int64)
+    from owlbus.kernels.hashing import Digests
+
+    return Digests(np.full(slots, FREE), np.zeros(slots, dtype=np.int64))
