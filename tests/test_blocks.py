@@ -36,11 +36,11 @@ class Rules(FileRowCounts):
         """Begin with nothing."""
         self.rows, self.units, self.first = np.zeros(256, int), np.zeros(256, int), {}
 
-    def add(self, batch: Any, rules: tuple[np.ndarray, ...], grid: HexGrid) -> None:  # noqa: ANN401, ARG002 - as the ledger has it
+    def add(self, batch: Any, rules: count_blocks.RuleCounts, grid: HexGrid) -> None:  # noqa: ANN401, ARG002 - as the ledger has it
         """Enter a batch."""
-        self.rows += rules[0]
-        self.units += rules[1]
-        self.first |= {rule: batch.first_row + row for rule, row in enumerate(rules[2].tolist()) if row >= 0 and rule not in self.first}
+        self.rows += rules.rows
+        self.units += rules.quanta
+        self.first |= {rule: batch.first_row + row for rule, row in enumerate(rules.first.tolist()) if row >= 0 and rule not in self.first}
 
 
 def gappy(values: np.ndarray, rng: np.random.Generator, share: float) -> Numbers:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.hashing import FirstHours
+
 FREE = -1
 FIRST_SLOTS = 1 << 12
 MAX_SLOTS = 1 << 23
@@ -40,7 +42,7 @@ class DistinctPairs:
     """
 
     max_slots: int = field(default_factory=lambda: MAX_SLOTS)
-    _table: tuple[NDArray[Any], ...] = field(default_factory=lambda: _empty(FIRST_SLOTS))
+    _table: FirstHours = field(default_factory=lambda: _empty(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -59,7 +61,7 @@ class DistinctPairs:
 
         row = 0
         while (row := keep_firsts(row, person, key, hour, self._table, self._used)) < key.size:
-            if self._table[1].size < self.max_slots:
+            if self._table.key.size < self.max_slots:
                 self._grow()
             else:
                 self._spill()
@@ -106,7 +108,7 @@ class DistinctPairs:
         from owlbus.kernels.hashing import keep_firsts
 
         person, key, hour = _taken(self._table)
-        self._table, self._used = _empty(self._table[1].size * 2), np.zeros(1, dtype=np.int64)
+        self._table, self._used = _empty(self._table.key.size * 2), np.zeros(1, dtype=np.int64)
         keep_firsts(0, person, key, hour, self._table, self._used)
 
     def _spill(self) -> None:
@@ -126,19 +128,21 @@ class DistinctPairs:
             if high > low:
                 with (Path(self._folder.name) / f"{number}").open("ab") as stream:
                     rows[low:high].tofile(stream)
-        self._table[1][:] = FREE
+        self._table.key[:] = FREE
         self._used[0] = 0
 
 
-def _empty(slots: int) -> tuple[NDArray[Any], ...]:
+def _empty(slots: int) -> FirstHours:
     """Return a table without entries."""
-    return np.zeros(slots, dtype=np.int64), np.full(slots, FREE), np.zeros(slots, dtype=np.int16)
+    from owlbus.kernels.hashing import FirstHours
+
+    return FirstHours(np.zeros(slots, dtype=np.int64), np.full(slots, FREE), np.zeros(slots, dtype=np.int16))
 
 
-def _taken(table: tuple[NDArray[Any], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _taken(table: FirstHours) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the entries of a table."""
-    taken = table[1] != FREE
-    return table[0][taken], table[1][taken], table[2][taken].astype(np.int64)
+    taken = table.key != FREE
+    return table.person[taken], table.key[taken], table.hour[taken].astype(np.int64)
 
 
 def _distinct(rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

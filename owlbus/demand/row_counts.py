@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from owlbus.demand.blend import Agreement
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.kernels.count_blocks import RuleCounts
     from owlbus.records.reading import Batch
     from owlbus.records.sources import Source
 
@@ -203,16 +204,15 @@ class FileRowCounts:
         """Trips by code of the rule, shape (256,)."""
         return self.units / QUANTA_PER_TRIP
 
-    def add(self, batch: Batch, rules: Sequence[np.ndarray[Any, np.dtype[np.int64]]], grid: HexGrid) -> None:
-        """Enter a batch: its rows, units and first row by rule, and `grid` to say how far outside a row lies."""
-        rows, units, firsts = rules
+    def add(self, batch: Batch, rules: RuleCounts, grid: HexGrid) -> None:
+        """Enter a batch: its rows, trips in 1/1024 and first row by rule, and `grid` to say how far outside a row lies."""
         self.rows_read += batch.n_rows
-        self.rows += rows
-        self.units += units
-        for code in np.flatnonzero(rows[1:]) + 1:
-            row = batch.first_row + int(firsts[code])
+        self.rows += rules.rows
+        self.units += rules.quanta
+        for code in np.flatnonzero(rules.rows[1:]) + 1:
+            row = batch.first_row + int(rules.first[code])
             if row < self.first.get(int(code), (row + 1,))[0]:
-                figures = detail(BY_CODE[int(code)], batch, int(firsts[code]), grid)
+                figures = detail(BY_CODE[int(code)], batch, int(rules.first[code]), grid)
                 self.first[int(code)] = row, self.source.place(row), figures
 
     def merge(self, other: FileRowCounts) -> None:

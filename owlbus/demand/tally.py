@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from owlbus.common.units import NightWindow
     from owlbus.demand.row_counts import FileRowCounts
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.kernels.count_blocks import RowPoints
+    from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
+    from owlbus.kernels.hexing import PointTables
     from owlbus.records.reading import Batch, Numbers
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -102,37 +105,26 @@ class Tally:
         Verdict or None
             What became of each row, if wanted.
         """
+        from owlbus.kernels.count_blocks import CountBins, RuleCounts
         from owlbus.kernels.count_records import DONE, NEW_NIGHT, tally_rows
 
         person = self._persons(batch)
         is_placed = is_placed or person.size > 0
         verdict = Verdict.of(batch.n_rows if is_explained or is_placed else 0, batch.n_rows if is_placed else 0)
-        rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
-        times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
+        rules = RuleCounts(np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1))
+        arguments = self._arguments(batch, person, twins)
         row, why = 0, None
         keys = np.full(batch.n_rows if batch.destination[0].values.size else 0, FREE)
         while why != DONE:
             if why == NEW_NIGHT:
                 self.bins.add_night(self._night(batch, row))
             self.pages.reach(self.bins.nights.size)
-            row, why = tally_rows(
-                row,
-                times,
-                places,
-                ends,
-                found,
-                units,
-                marks,
-                tables,
-                limits,
-                (self.bins.nights, self.bins.presence, keys, self.pages.of, self.pages.counts),
-                rules,
-                verdict.columns,
-            )
+            bins = CountBins(self.bins.nights, self.bins.presence, keys, self.pages.of, self.pages.counts)
+            row, why = tally_rows(row, *arguments, bins, rules, verdict.columns)
         if not batch.count.size:
-            rules = rules[0], rules[0] * QUANTA_PER_TRIP, rules[2]
+            rules = rules._replace(quanta=rules.rows * QUANTA_PER_TRIP)
         if batch.destination[0].values.size:
-            self._add_trips(keys, units)
+            self._add_trips(keys, arguments.quanta)
             self.pages.follow(keys, self.bins, self.trips)
         if person.size:
             self._keep(person, verdict)
@@ -197,21 +189,24 @@ class Tally:
         demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
         return Counted(demand, *self.repeats.tolist())
 
-    def _arguments(self, batch: Batch, person: NDArray[np.int64], twins: NDArray[np.uint8] | None) -> tuple[Any, ...]:
+    def _arguments(self, batch: Batch, person: NDArray[np.int64], twins: NDArray[np.uint8] | None) -> _Arguments:
         """Return what `tally_rows` takes of a batch, all arrays read-only, so that it is compiled once."""
+        from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
+        from owlbus.kernels.hexing import PointTables
+
         tables, found = self.grid.point_tables, self._hexes(batch)
-        units = quanta_of(batch.count) if batch.count.size else _NONE
-        marks = person, np.empty(0, dtype=np.uint8) if twins is None else twins
+        quanta = quanta_of(batch.count) if batch.count.size else _NONE
+        repeats = np.empty(0, dtype=np.uint8) if twins is None else twins
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
-        return (
-            (read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
-            _ends(batch.position),
-            _ends(batch.destination),
-            (read_only_view(found[0]), read_only_view(found[1])),
-            read_only_view(units),
-            (read_only_view(marks[0]), read_only_view(marks[1])),
-            (read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
-            (self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
+        return _Arguments(
+            RowTimes(read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
+            _points(batch.position),
+            _points(batch.destination),
+            RowHexes(read_only_view(found[0]), read_only_view(found[1])),
+            read_only_view(quanta),
+            RowMarks(read_only_view(person), read_only_view(repeats)),
+            PointTables(read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
+            CountWindow(self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
         )
 
     def _hexes(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -287,10 +282,25 @@ class Counted:
     repeats_present: int
 
 
-def _ends(columns: tuple[Numbers, Numbers]) -> tuple[NDArray[Any], ...]:
+class _Arguments(NamedTuple):
+    """What `tally_rows` takes of a batch, in its order."""
+
+    times: RowTimes
+    origins: RowPoints
+    destinations: RowPoints
+    hexes: RowHexes
+    quanta: NDArray[np.int64]
+    marks: RowMarks
+    tables: PointTables
+    window: CountWindow
+
+
+def _points(columns: tuple[Numbers, Numbers]) -> RowPoints:
     """Return two columns as `tally_rows` takes them."""
+    from owlbus.kernels.count_blocks import RowPoints
+
     lon, lat = columns
-    return (
+    return RowPoints(
         read_only_view(lon.values),
         read_only_view(lat.values),
         read_only_view(lon.bits),

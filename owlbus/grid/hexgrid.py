@@ -276,7 +276,7 @@ class HexGrid:
             raise DataError(msg)
         x, y = np.ascontiguousarray(lon.reshape(-1)), np.ascontiguousarray(lat.reshape(-1))
         tables = self._tables
-        hexes = cover.h3_lookup(self.h3_index(), x, y) if tables is None else hexes_of_points(x, y, *tables)
+        hexes = cover.h3_lookup(self.h3_index(), x, y) if tables is None else hexes_of_points(x, y, tables)
         return hexes.reshape(lon.shape)
 
     def hex_to_lonlat(self, hexes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

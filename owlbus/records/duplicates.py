@@ -12,6 +12,7 @@ from owlbus.records.schema import TAXI
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.kernels.hashing import Digests
     from owlbus.records.reading import Batch
     from owlbus.records.sources import Source
 
@@ -48,7 +49,7 @@ class DuplicateRides:
     Rows whose times are all full minutes are never duplicates: such times are too coarse.
     """
 
-    _table: tuple[NDArray[np.int64], NDArray[np.int64]] = field(default_factory=lambda: _empty_table(FIRST_SLOTS))
+    _table: Digests = field(default_factory=lambda: _empty_table(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
     def marks(self, batch: Batch) -> NDArray[np.uint8]:
@@ -75,19 +76,21 @@ class DuplicateRides:
 
     def _reserve(self, rows: int) -> None:
         """Grow the table for `rows` more rows."""
-        size = self._table[0].size
+        size = self._table.first.size
         if 2 * (int(self._used[0]) + rows) <= size:
             return
         while 2 * (int(self._used[0]) + rows) > size:
             size *= 2
-        is_used = self._table[0] != FREE
-        first, second = self._table[0][is_used], self._table[1][is_used]
+        is_used = self._table.first != FREE
+        first, second = self._table.first[is_used], self._table.second[is_used]
         self._table = _empty_table(size)
         from owlbus.kernels.hashing import put_digests
 
         put_digests(first, second, self._table)
 
 
-def _empty_table(slots: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _empty_table(slots: int) -> Digests:
     """Return an empty table."""
-    return np.full(slots, FREE), np.zeros(slots, dtype=np.int64)
+    from owlbus.kernels.hashing import Digests
+
+    return Digests(np.full(slots, FREE), np.zeros(slots, dtype=np.int64))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.kernels.count_records import RowVerdicts
     from owlbus.records.reading import Batch
 
 
@@ -144,9 +145,11 @@ class Verdict:
         return cls(np.zeros(n_rows, dtype=np.uint8), *(np.zeros(n_placed, dtype=np.int32) for _ in range(4)))
 
     @property
-    def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int32], ...]:
+    def columns(self) -> RowVerdicts:
         """Arrays as `owlbus.kernels.count_records.tally_rows` fills them."""
-        return self.rule, self.night, self.hour, self.here, self.there
+        from owlbus.kernels.count_records import RowVerdicts
+
+        return RowVerdicts(self.rule, self.night, self.hour, self.here, self.there)
 
     @property
     def is_rejected(self) -> NDArray[np.bool_]:
