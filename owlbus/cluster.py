@@ -20,7 +20,7 @@ from owlbus.common.errors import DataError, UsageError
 from owlbus.common.extras import extra_library
 from owlbus.common.files import cancel_on_error, ignore_interrupts
 from owlbus.common.progress import current_progress
-from owlbus.demand.counting import CountedFiles, Terms, count_part
+from owlbus.demand.counting import CountedFiles, CountSettings, count_part
 from owlbus.records.duplicates import may_have_duplicates
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _MAX_WORKERS = 512
 _LOOK_EVERY_S, _COUNT_EVERY_S = 0.05, 2.0
 
 
-def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], CountedFiles]:
+def runner(scheduler: str) -> Callable[[CountSettings, Sequence[Source]], CountedFiles]:
     """
     What counts files in other processes, for `owlbus.demand.estimate_demand`.
 
@@ -169,7 +169,7 @@ def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Sour
     return parts
 
 
-def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) -> CountedFiles:
+def count_in_processes(terms: CountSettings, sources: Sequence[Source], n_workers: int) -> CountedFiles:
     """
     Count files in processes of this machine.
 
@@ -197,7 +197,7 @@ def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) 
     return whole
 
 
-def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, n_workers: int) -> CountedFiles:
+def count_on_dask(terms: CountSettings, sources: Sequence[Source], address: str | None, n_workers: int) -> CountedFiles:
     """
     Count files on a Dask cluster; the part of a worker that dies is counted again by another.
 
@@ -359,7 +359,7 @@ def _has_workers(client: Any) -> bool:  # noqa: ANN401 - the library has no type
         return True
 
 
-def _count_packed(terms: Terms, part: Source) -> bytes:
+def _count_packed(terms: CountSettings, part: Source) -> bytes:
     """Count one part and pack its account: packed bytes can be sent, kept on disk and merged again after a loss."""
     return pickle.dumps(count_part(terms, [part]), protocol=pickle.HIGHEST_PROTOCOL)
 

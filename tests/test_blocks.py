@@ -143,8 +143,8 @@ def test_rows_are_judged_and_counted_as_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pages_module, "FIRST_ROWS", 0)
-    monkeypatch.setattr(pages_module, "STAY_BATCHES", 1)
-    monkeypatch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
+    monkeypatch.setattr(pages_module, "MIN_BATCHES", 1)
+    monkeypatch.setattr(pages_module, "TABLE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
     rng = np.random.default_rng(seed)
     sizes = [1, 1_023, 1_025, 1_500]
     batches = [
@@ -153,7 +153,7 @@ def test_rows_are_judged_and_counted_as_one_by_one(
     ]
     tally, evaluator, verdicts = Tally(GRID, WINDOW), Rules(), []
     for batch in batches:
-        verdict = tally.add(batch, evaluator, is_explained=way != "quick", is_placed=way == "row by row")
+        verdict = tally.add(batch, evaluator, needs_verdict=way != "quick", needs_hexes=way == "row by row")
         verdicts += verdict.rule.tolist() if verdict is not None else []
     rules, trips, people = expected(batches)
     assert verdicts == ([] if way == "quick" else rules)
@@ -170,15 +170,15 @@ def test_rows_are_judged_and_counted_as_one_by_one(
 
 def test_trips_of_an_hour_that_has_a_page_are_counted_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages_module, "FIRST_ROWS", 0)
-    monkeypatch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2)
+    monkeypatch.setattr(pages_module, "TABLE_BYTES", 4 * GRID.n_hexes**2)
     rng, tally = np.random.default_rng(4), Tally(GRID, WINDOW)
     batches = [batch_of(900, first, rng, HOURS["one hour"], 1, 0.1, has_goal=True) for first in (0, 900)]
     for batch in batches:
         tally.add(batch, Rules())
-    assert tally.pages.of.max() == 0
-    hour = int(np.flatnonzero(tally.pages.of == 0)[0]) % len(WINDOW.hours) + WINDOW.start_hour
+    assert tally.od_tables.table_of.max() == 0
+    hour = int(np.flatnonzero(tally.od_tables.table_of == 0)[0]) % len(WINDOW.hours) + WINDOW.start_hour
     _, trips, _ = expected(batches[1:])
-    page = tally.pages.counts[0].reshape(GRID.n_hexes, GRID.n_hexes)
+    page = tally.od_tables.counts[0].reshape(GRID.n_hexes, GRID.n_hexes)
     apart = Counter({(a, b): int(page[a, b]) for a, b in np.argwhere(page).tolist() if a != b})
     assert apart == Counter({(a, b): count for (_, told, a, b), count in trips.items() if told == hour})
     assert apart

@@ -19,7 +19,7 @@ from owlbus.cluster import parts_of, runner
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
-from owlbus.demand.counting import CountedFiles, Terms, count_part
+from owlbus.demand.counting import CountedFiles, CountSettings, count_part
 from owlbus.plan.limits import RouteLimits
 from owlbus.records import open_sources
 from owlbus.sample import sample_city, sample_grid
@@ -54,7 +54,7 @@ def test_parts_of_files_cover_every_row_once(town):
 
 def test_accounts_of_parts_merge_in_any_order_to_that_of_the_whole(town):
     grid, files = town
-    terms = Terms(grid, NightWindow())
+    terms = CountSettings(grid, NightWindow())
     with open_sources(files[:1]) as sources:
         whole = count_part(terms, sources)
         parts = [count_part(terms, [part]) for part in parts_of(sources, 90_000)]
@@ -62,7 +62,7 @@ def test_accounts_of_parts_merge_in_any_order_to_that_of_the_whole(town):
     for part in reversed(parts):
         merged.merge(part)
     assert same(whole.tallies["calls"].counted("calls").demand, merged.tallies["calls"].counted("calls").demand)
-    (one,), (two,) = (account.ledgers.values() for account in (whole, merged))
+    (one,), (two,) = (account.row_counts.values() for account in (whole, merged))
     assert (one.rows.tolist(), one.first) == (two.rows.tolist(), two.first)
 
 
@@ -82,7 +82,7 @@ def test_two_processes_count_and_reject_what_one_does(town, monkeypatch, tmp_pat
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
     dask = pytest.importorskip("distributed")
     grid, files = town
-    terms = Terms(grid, NightWindow())
+    terms = CountSettings(grid, NightWindow())
     one, _ = estimate_demand(files[:1], grid)
     with dask.LocalCluster(n_workers=2, **QUIET) as local, open_sources(files[:1]) as sources:
         victim = next(iter(local.workers.values())).pid

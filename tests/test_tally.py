@@ -66,7 +66,7 @@ def judge(
     batch.count = np.array([count])
     batch.frame = pl.DataFrame({"lon": lon})
     tally = Told(GRID, NightWindow(*window), hexes=hexes)
-    verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), is_explained=True, is_placed=True)
+    verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), needs_verdict=True, needs_hexes=True)
     return int(verdict.rule[0]), int(verdict.night[0]), int(verdict.hour[0])
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOUR_S = 3600
 DAY_S = 86_400
 QUANTA_PER_TRIP = 1024
-"""Trips are whole multiples of ``1 / TRIP_UNITS``, so that float64 sums are exact in any order."""
+"""Trips are whole multiples of ``1 / QUANTA_PER_TRIP``, so that float64 sums are exact in any order."""
 
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d))?")
 _NOON_HOUR = 12

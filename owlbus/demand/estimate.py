@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
 from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
-from owlbus.demand.columns import frozen, sums_by_index
-from owlbus.demand.counting import CountedFiles, Terms, counting, told_one_by_one
-from owlbus.demand.market_share import weigh
+from owlbus.demand.columns import sums_by_index
+from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
+from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.row_counts import (
     DemandReport,
     FileRowCounts,
     SourceCount,
-    refuse_nothing,
-    refuse_useless,
+    require_trips,
+    require_usable,
     rule_counts,
 )
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
@@ -65,7 +66,7 @@ def count_records(
     columns: Mapping[str, str] | None = None,
     timezone: str | None = None,
     masts: str | PathLike[str] | None = None,
-    run: Callable[[Terms, Sequence[Source]], CountedFiles] | None = None,
+    run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
 ) -> RecordCounts:
     """
     Records by night, hour and hex: rows, not distinct people, and no trips.
@@ -87,25 +88,25 @@ def count_records(
     DataError
         If a file is missing, damaged or lacks a column.
     """
-    terms = Terms(grid, window or NightWindow(), timezone)
+    settings = CountSettings(grid, window or NightWindow(), timezone)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     with open_sources(files, columns, masts, kinds=(POSITIONS,)) as sources:
-        account = _count_records_here(terms, sources) if run is None else run(terms, sources)
-        ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
-    report = DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ())
-    shape = len(terms.window.hours), grid.n_hexes
-    if POSITIONS.name not in account.tallies:
-        return RecordCounts(frozen(np.empty(0, dtype=np.int64)), frozen(np.zeros((0, *shape), dtype=np.int64)), report)
-    bins = account.tallies[POSITIONS.name].bins
-    order = np.argsort(bins.nights)
-    rows = bins.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
-    return RecordCounts(frozen(bins.nights[order]), frozen(rows), report)
+        counted_files = _count_records_here(settings, sources) if run is None else run(settings, sources)
+        row_counts = [counted_files.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
+    report = DemandReport(tuple(file.counted() for file in row_counts), rule_counts(row_counts), ())
+    shape = len(settings.window.hours), grid.n_hexes
+    if POSITIONS.name not in counted_files.tallies:
+        return RecordCounts(read_only(np.empty(0, dtype=np.int64)), read_only(np.zeros((0, *shape), dtype=np.int64)), report)
+    people = counted_files.tallies[POSITIONS.name].people
+    order = np.argsort(people.nights)
+    rows = people.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
+    return RecordCounts(read_only(people.nights[order]), read_only(rows), report)
 
 
-def _count_records_here(terms: Terms, sources: Sequence[Source]) -> CountedFiles:
+def _count_records_here(settings: CountSettings, sources: Sequence[Source]) -> CountedFiles:
     """Return what all files come to, counted in this process."""
-    with counting(terms) as counter:
-        for source, reach in told_one_by_one(sources):
+    with counting(settings) as counter:
+        for source, reach in sources_with_progress(sources):
             counter.count(source, None, reach)
         return counter.total()
 
@@ -126,7 +127,7 @@ def estimate_demand(
     rejected: str | PathLike[str] | None = None,
     masts: str | PathLike[str] | None = None,
     market_share: ArrayLike | None = None,
-    run: Callable[[Terms, Sequence[Source]], CountedFiles] | None = None,
+    run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
 ) -> tuple[Demand, DemandReport]:
     """
     Demand of call and taxi records, and what became of every record.
@@ -182,22 +183,33 @@ def estimate_demand(
     require_number("taxi_weight", taxi_weight, 0, 1)
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    terms = Terms(grid, window, timezone, keeps_rejected=rejected is not None)
+    settings = CountSettings(grid, window, timezone, keeps_rejected=rejected is not None)
     with open_sources(files, columns, masts) as sources:
-        account = _count_here(terms, sources, max_rejected_share, rejected) if run is None else run(terms, sources)
+        counted_files = _count_here(settings, sources, max_rejected_share, rejected) if run is None else run(settings, sources)
         if run is not None and rejected is not None:
-            order = {source.name: place for place, source in enumerate(sources)}
-            write_rejected_parts((part for *_, part in sorted(account.rejected, key=lambda one: (order[one[0]], one[1]))), rejected)
-        ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
-        for evaluator in ledgers:
-            refuse_useless(evaluator, max_rejected_share)
-        refuse_nothing(ledgers)
-        kinds = [kind for kind in (CALLS, TAXI) if kind.name in account.tallies]
-        counted = [account.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
+            order = {source.name: index for index, source in enumerate(sources)}
+            write_rejected_parts(
+                (
+                    part
+                    for *_, part in sorted(counted_files.rejected, key=lambda source_demand: (order[source_demand[0]], source_demand[1]))
+                ),
+                rejected,
+            )
+        row_counts = [counted_files.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
+        for file in row_counts:
+            require_usable(file, max_rejected_share)
+        require_trips(row_counts)
+        kinds = [kind for kind in (CALLS, TAXI) if kind.name in counted_files.tallies]
+        counted = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
         if market_share is not None:
-            counted = [one if one.demand.source != CALLS.name else replace(one, demand=weigh(one.demand, market_share)) for one in counted]
+            counted = [
+                source_demand
+                if source_demand.demand.source != CALLS.name
+                else replace(source_demand, demand=scale_to_population(source_demand.demand, market_share))
+                for source_demand in counted
+            ]
         _check_nights(n_nights, counted)
-        demand, report = _joined(counted, ledgers, taxi_weight, n_nights)
+        demand, report = _joined(counted, row_counts, taxi_weight, n_nights)
         return demand, replace(report, notes=(*_layout_notes(sources), *report.notes))
 
 
@@ -236,39 +248,45 @@ def check_files(
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     refusals = []
-    with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
+    with open_sources(files, columns, masts) as sources, counting(CountSettings(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
             counter.count(source, None)
-        ledgers = [counter.evaluator(source) for source in sources]
-        for evaluator in ledgers:
+        row_counts = [counter.row_counts(source) for source in sources]
+        for file in row_counts:
             try:
-                refuse_useless(evaluator, max_rejected_share)
+                require_usable(file, max_rejected_share)
             except DataError as error:
                 refusals.append(str(error))
-    return DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ()), refusals
+    return DemandReport(tuple(file.counted() for file in row_counts), rule_counts(row_counts), ()), refusals
 
 
-def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> CountedFiles:
+def _count_here(
+    settings: CountSettings, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None
+) -> CountedFiles:
     """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
-    with rejected_rows(rejected) as bin_, counting(terms) as counter:
-        for source, reach in told_one_by_one(sources):
-            counter.count(source, None if rejected is None else bin_, reach)
+    with rejected_rows(rejected) as rejected_file, counting(settings) as counter:
+        for source, reach in sources_with_progress(sources):
+            counter.count(source, None if rejected is None else rejected_file, reach)
             if not source.is_part:
-                refuse_useless(counter.evaluator(source), max_rejected_share)
+                require_usable(counter.row_counts(source), max_rejected_share)
         return counter.total()
 
 
-def _joined(counted: list[Counted], ledgers: list[FileRowCounts], taxi_weight: float, n_nights: int | None) -> tuple[Demand, DemandReport]:
+def _joined(
+    counted: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None
+) -> tuple[Demand, DemandReport]:
     """Return the demand of one source, or the blend of both, with the report."""
     report = DemandReport(
-        tuple(evaluator.counted() for evaluator in ledgers),
-        rule_counts(ledgers),
-        tuple(_source_count(one) for one in counted),
-        notes=tuple(note for one in counted for note in (*_undated(one.demand, n_nights), *_thin_nights(one.demand))),
+        tuple(file.counted() for file in row_counts),
+        rule_counts(row_counts),
+        tuple(_source_count(source_demand) for source_demand in counted),
+        notes=tuple(
+            note for source_demand in counted for note in (*_undated(source_demand.demand, n_nights), *_thin_nights(source_demand.demand))
+        ),
     )
     if len(counted) == 1:
         return counted[0].demand, report
-    calls, taxi = (one.demand for one in counted)
+    calls, taxi = (source_demand.demand for source_demand in counted)
     demand = blend(calls, taxi, taxi_weight)
     return demand, replace(report, agreement=agreement(calls, taxi), taxi_weight=taxi_weight)
 
@@ -319,7 +337,7 @@ def _thin_nights(demand: Demand) -> list[str]:
 
 def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
     """Refuse a number of nights that records tell themselves."""
-    if n_nights is not None and all(one.demand.nights != (None,) for one in counted):
+    if n_nights is not None and all(source_demand.demand.nights != (None,) for source_demand in counted):
         msg = (
             f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"
         )

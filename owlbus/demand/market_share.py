@@ -23,7 +23,7 @@ _SHARES = ("share", "market_share")
 _NAMES = ("district", "name", "group")
 
 
-def weigh(demand: Demand, market_share: ArrayLike) -> Demand:
+def scale_to_population(demand: Demand, market_share: ArrayLike) -> Demand:
     """
     Demand of everyone, from the demand that an operator's records show.
 
@@ -108,11 +108,11 @@ def read_market_share(
     if not rows:
         msg = f"{path}: holds no market share; give CSV with district, share or with lon, lat, share"
         raise DataError(msg)
-    places, shares = [], []
+    centres, shares = [], []
     for line, row in enumerate(rows, 2):
         shares.append(_share(str(path), line, row))
-        places.append(_place(str(path), line, row, districts))
-    x, y = grid.project(*np.array(places).T)
+        centres.append(_centre(str(path), line, row, districts))
+    x, y = grid.project(*np.array(centres).T)
     nearest = np.hypot(grid.x_m[:, None] - x, grid.y_m[:, None] - y).argmin(axis=1)
     by_hex: NDArray[np.float64] = np.array(shares)[nearest]
     return by_hex
@@ -131,7 +131,9 @@ def _share(path: str, line: int, row: Mapping[str, str | None]) -> float:
     return share
 
 
-def _place(path: str, line: int, row: Mapping[str, str | None], districts: Mapping[str, tuple[float, float]] | None) -> tuple[float, float]:
+def _centre(
+    path: str, line: int, row: Mapping[str, str | None], districts: Mapping[str, tuple[float, float]] | None
+) -> tuple[float, float]:
     """Return the district's centre of a row, degrees."""
     if row.get("lon") and row.get("lat"):
         try:

@@ -42,13 +42,17 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     """
     import pyarrow as pa
 
-    p, q = demand.trips.size, demand.presence.size
+    n_trips, n_presence = demand.trips.size, demand.presence.size
     columns = {
-        "measure": pa.DictionaryArray.from_arrays(pa.array(np.repeat([0, 1], [p, q]).astype(np.int8)), ["trips", "presence"]),
+        "measure": pa.DictionaryArray.from_arrays(
+            pa.array(np.repeat([0, 1], [n_trips, n_presence]).astype(np.int8)), ["trips", "presence"]
+        ),
         "night": np.r_[demand.night, demand.presence_night],
         "hour": np.r_[demand.hour, demand.presence_hour],
         "origin": np.r_[demand.origin, demand.presence_hex],
-        "destination": pa.array(np.r_[demand.destination, np.zeros(q, dtype=np.int32)], mask=np.repeat([False, True], [p, q])),
+        "destination": pa.array(
+            np.r_[demand.destination, np.zeros(n_presence, dtype=np.int32)], mask=np.repeat([False, True], [n_trips, n_presence])
+        ),
         "value": np.r_[demand.trips, demand.presence],
     }
     scope = {
@@ -85,8 +89,8 @@ def read_demand(path: str | PathLike[str]) -> Demand:
     """
     table, scope = read_parquet(path, KIND)
     if scope.get("schema_version") != SCHEMA_VERSION:
-        found = scope.get("schema_version")
-        msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with `owlbus demand`"
+        version = scope.get("schema_version")
+        msg = f"{path}: has demand of version {version} where {SCHEMA_VERSION} is read; write it again with `owlbus demand`"
         raise DataError(msg)
     with rebuild_errors(path, KIND):
         return _rebuilt(table, scope)

@@ -185,7 +185,7 @@ class FileRowCounts:
     ----------
     source
         The file.
-    rows, units
+    rows, quanta
         By code of the rule, shape (256,), int64; trips in units of 1/1024; code 0 is a trip.
     first
         By code, the first row, its place, and figures that show why.
@@ -195,20 +195,20 @@ class FileRowCounts:
 
     source: Source
     rows: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
-    units: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
+    quanta: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
     first: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     rows_read: int = 0
 
     @property
     def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Trips by code of the rule, shape (256,)."""
-        return self.units / QUANTA_PER_TRIP
+        return self.quanta / QUANTA_PER_TRIP
 
     def add(self, batch: Batch, rules: RuleCounts, grid: HexGrid) -> None:
         """Enter a batch: its rows, trips in 1/1024 and first row by rule, and `grid` to say how far outside a row lies."""
         self.rows_read += batch.n_rows
         self.rows += rules.rows
-        self.units += rules.quanta
+        self.quanta += rules.quanta
         for code in np.flatnonzero(rules.rows[1:]) + 1:
             row = batch.first_row + int(rules.first[code])
             if row < self.first.get(int(code), (row + 1,))[0]:
@@ -219,9 +219,9 @@ class FileRowCounts:
         """Add what another worker entered for the same file."""
         self.rows_read += other.rows_read
         self.rows += other.rows
-        self.units += other.units
-        for code, found in other.first.items():
-            self.first[code] = min(self.first.get(code, found), found)
+        self.quanta += other.quanta
+        for code, example in other.first.items():
+            self.first[code] = min(self.first.get(code, example), example)
 
     def counted(self) -> FileCount:
         """
@@ -238,31 +238,31 @@ class FileRowCounts:
             If a row is neither counted nor rejected.
         """
         rejecting = [rule.code for rule in RULES if rule.effect == REJECT]
-        keeping = [0, *(rule.code for rule in RULES if rule.effect != REJECT)]
-        rejected, kept = int(self.rows[rejecting].sum()), int(self.rows[keeping].sum())
-        if self.rows_read != rejected + kept:
-            msg = f"{self.source.name}: {self.rows_read} rows read but {kept} counted and {rejected} rejected"
+        counting = [0, *(rule.code for rule in RULES if rule.effect != REJECT)]
+        rejected, counted = int(self.rows[rejecting].sum()), int(self.rows[counting].sum())
+        if self.rows_read != rejected + counted:
+            msg = f"{self.source.name}: {self.rows_read} rows read but {counted} counted and {rejected} rejected"
             raise AssertionError(msg)
         return FileCount(
             self.source.name,
             self.source.layout.kind.name,
             self.rows_read,
-            kept,
+            counted,
             rejected,
             int(self.rows[0]),
             float(self.trips.sum()),
-            float(self.trips[keeping].sum()),
+            float(self.trips[counting].sum()),
             float(self.trips[rejecting].sum()),
         )
 
     def broken(self, rule: Rule) -> str:
         """Return one line on the rows that break `rule`: extent, place and way out."""
-        _, place, figures = self.first[rule.code]
-        what = "trips" if self.source.layout.kind.name == "taxi" else "calls"
-        shown = f" ({figures})" if figures else ""
+        _, location, figures = self.first[rule.code]
+        noun = "trips" if self.source.layout.kind.name == "taxi" else "calls"
+        figures_text = f" ({figures})" if figures else ""
         way_out = self._swap(rule) if rule in {SWAPPED, DESTINATION_SWAPPED} else rule.way_out
         rows = int(self.rows[rule.code])
-        return f"{self.source.name}: {rows} of {self.rows_read} {what} {rule.sentence}, first on {place}{shown}; {way_out}"
+        return f"{self.source.name}: {rows} of {self.rows_read} {noun} {rule.sentence}, first on {location}{figures_text}; {way_out}"
 
     def _swap(self, rule: Rule) -> str:
         """Return how to swap the two columns that `rule` is about."""
@@ -271,13 +271,13 @@ class FileRowCounts:
         return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
 
 
-def rule_counts(ledgers: list[FileRowCounts]) -> tuple[RuleCount, ...]:
+def rule_counts(files: list[FileRowCounts]) -> tuple[RuleCount, ...]:
     """
     Rules broken in any file, with the first example.
 
     Parameters
     ----------
-    ledgers
+    files
         All files, in order.
 
     Returns
@@ -285,26 +285,26 @@ def rule_counts(ledgers: list[FileRowCounts]) -> tuple[RuleCount, ...]:
     tuple of RuleCount
         In the order of the rules.
     """
-    everything = max(sum(evaluator.rows_read for evaluator in ledgers), 1)
-    found = []
+    n_rows = max(sum(file.rows_read for file in files), 1)
+    counts = []
     for rule in RULES:
-        rows = sum(int(evaluator.rows[rule.code]) for evaluator in ledgers)
+        rows = sum(int(file.rows[rule.code]) for file in files)
         if rows:
-            trips = sum(float(evaluator.trips[rule.code]) for evaluator in ledgers)
-            evaluator = next(evaluator for evaluator in ledgers if rule.code in evaluator.first)
-            _, place, figures = evaluator.first[rule.code]
-            first = f"{evaluator.source.name} {place}{f' ({figures})' if figures else ''}"
-            found.append(RuleCount(rule.name, rule.sentence, rule.effect, rule.way_out, rows, trips, rows / everything, first))
-    return tuple(found)
+            trips = sum(float(file.trips[rule.code]) for file in files)
+            file = next(file for file in files if rule.code in file.first)
+            _, location, figures = file.first[rule.code]
+            first = f"{file.source.name} {location}{f' ({figures})' if figures else ''}"
+            counts.append(RuleCount(rule.name, rule.sentence, rule.effect, rule.way_out, rows, trips, rows / n_rows, first))
+    return tuple(counts)
 
 
-def refuse_useless(evaluator: FileRowCounts, max_rejected_share: float) -> None:
+def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:
     """
     Refuse a file that holds nothing to count.
 
     Parameters
     ----------
-    evaluator
+    file
         The file, read to its end.
     max_rejected_share
         Largest share of rows that may be rejected, 0 to 1.
@@ -314,34 +314,34 @@ def refuse_useless(evaluator: FileRowCounts, max_rejected_share: float) -> None:
     DataError
         If the file has no rows, most look swapped, no row is a trip, or too many are rejected; a part of many may have no rows or trips.
     """
-    name, rows = evaluator.source.name, evaluator.rows_read
-    if rows == 0 and evaluator.source.is_part:
+    name, rows = file.source.name, file.rows_read
+    if rows == 0 and file.source.is_part:
         return
     if rows == 0:
         msg = f"{name}: has a header but no rows; nothing can be counted"
         raise DataError(msg)
-    by_rule = {rule: int(evaluator.rows[rule.code]) for rule in RULES if evaluator.rows[rule.code]}
+    by_rule = {rule: int(file.rows[rule.code]) for rule in RULES if file.rows[rule.code]}
     swapped = [rule for rule in (SWAPPED, DESTINATION_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
     if swapped:
-        raise DataError(evaluator.broken(swapped[0]))
-    if not evaluator.rows[0] and not evaluator.source.is_part:
-        raise DataError(evaluator.broken(max(by_rule, key=lambda rule: by_rule[rule])))
+        raise DataError(file.broken(swapped[0]))
+    if not file.rows[0] and not file.source.is_part:
+        raise DataError(file.broken(max(by_rule, key=lambda rule: by_rule[rule])))
     rejected = {rule: count for rule, count in by_rule.items() if rule.effect == REJECT}
     if sum(rejected.values()) > max_rejected_share * rows:
         msg = (
-            f"{evaluator.broken(max(rejected, key=lambda rule: rejected[rule]))}; in all {sum(rejected.values())} rows are rejected, "
+            f"{file.broken(max(rejected, key=lambda rule: rejected[rule]))}; in all {sum(rejected.values())} rows are rejected, "
             f"more than --max-rejected {max_rejected_share:g} allows"
         )
         raise DataError(msg)
 
 
-def refuse_nothing(ledgers: Sequence[FileRowCounts]) -> None:
+def require_trips(files: Sequence[FileRowCounts]) -> None:
     """
     Refuse parts of a folder that hold no trip together.
 
     Parameters
     ----------
-    ledgers
+    files
         All files, read to their end.
 
     Raises
@@ -349,12 +349,12 @@ def refuse_nothing(ledgers: Sequence[FileRowCounts]) -> None:
     DataError
         If no row of one kind is a trip.
     """
-    for kind in {evaluator.source.layout.kind for evaluator in ledgers}:
-        own = [evaluator for evaluator in ledgers if evaluator.source.layout.kind is kind]
-        if any(evaluator.rows[0] for evaluator in own):
+    for kind in {file.source.layout.kind for file in files}:
+        of_kind = [file for file in files if file.source.layout.kind is kind]
+        if any(file.rows[0] for file in of_kind):
             continue
-        fullest = max(own, key=lambda evaluator: evaluator.rows_read)
+        fullest = max(of_kind, key=lambda file: file.rows_read)
         if not fullest.rows_read:
-            msg = f"{fullest.source.name}: has no rows, nor has any other of {len(own)} files of {kind.name}; nothing can be counted"
+            msg = f"{fullest.source.name}: has no rows, nor has any other of {len(of_kind)} files of {kind.name}; nothing can be counted"
             raise DataError(msg)
         raise DataError(fullest.broken(max(RULES, key=lambda rule: int(fullest.rows[rule.code]))))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.arrays import read_only
 from owlbus.common.errors import UsageError
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
     Problems,
-    frozen,
     scaled,
     sum_by_key,
     sums_by_index,
@@ -65,7 +65,7 @@ class ODPairs:
     def __post_init__(self) -> None:
         """Own the arrays."""
         for name, dtype in (("origin", np.int32), ("destination", np.int32), ("trips", np.float64)):
-            object.__setattr__(self, name, frozen(np.array(getattr(self, name), dtype=dtype)))
+            object.__setattr__(self, name, read_only(np.array(getattr(self, name), dtype=dtype)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies stay read-only."""
@@ -224,9 +224,9 @@ class Demand:
         """
         scope = cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid)
         columns: dict[str, NDArray[Any]] = {}
-        for names, given in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
-            if given is not None:
-                columns |= _summed(scope, names, given)
+        for names, rows in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
+            if rows is not None:
+                columns |= _summed(scope, names, rows)
         return cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid, **columns)
 
     @property
@@ -438,12 +438,12 @@ def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> 
     ranges |= dict.fromkeys(hexes, (np.int32, 0, demand.n_hexes))
     for name, (dtype, low, high) in ranges.items():
         n_problems = len(problems.texts)
-        given: NDArray[Any] = np.asarray(getattr(demand, name))
-        if given.size == 0 and trips.size and (name == hour or (name == night and demand.n_nights == 1)):
-            given = np.full(trips.size, low)
-        column = whole_column(name, given, dtype, low, high, problems)
-        if given.shape[:1] != trips.shape:
-            problems.note(f"{name} must have as many rows as {value}, got {given.size} and {trips.size}")
+        values: NDArray[Any] = np.asarray(getattr(demand, name))
+        if values.size == 0 and trips.size and (name == hour or (name == night and demand.n_nights == 1)):
+            values = np.full(trips.size, low)
+        column = whole_column(name, values, dtype, low, high, problems)
+        if values.shape[:1] != trips.shape:
+            problems.note(f"{name} must have as many rows as {value}, got {values.size} and {trips.size}")
         elif name == hour and len(problems.texts) == n_problems:
             problems.rows(name, "must be one of hours", ~np.isin(column, demand.hours), column)
         object.__setattr__(demand, name, column)
@@ -460,11 +460,11 @@ def _check_order(what: str, key: NDArray[np.int64], problems: Problems) -> None:
         )
 
 
-def _summed(scope: Demand, names: tuple[str, ...], given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+def _summed(scope: Demand, names: tuple[str, ...], rows: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     """Return the columns `names` of rows in any order, unique and sorted."""
     night, hour, *hexes, value = names
     short = {name: name.removeprefix("presence_") for name in (night, hour, *hexes)} | {value: value}
-    arrays = {name: np.asarray(given[short[name]]) for name in names}
+    arrays = {name: np.asarray(rows[short[name]]) for name in names}
     trips = quantise(arrays[value])
     problems = Problems()
     problems.rows(value, "must be finite and >= 0", ~(np.isfinite(trips) & (trips >= 0)), trips)
@@ -498,8 +498,8 @@ def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -
     return tuple(chosen)
 
 
-def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekdays: Iterable[int | str]) -> tuple[int, ...]:
-    """Return those of the nights `kept` whose evening falls on one of `weekdays`."""
+def _on_weekdays(dates: tuple[dt.date | None, ...], nights: tuple[int, ...], weekdays: Iterable[int | str]) -> tuple[int, ...]:
+    """Return those of the nights `nights` whose evening falls on one of `weekdays`."""
     wanted = {WEEKDAYS.index(day.lower()[:3]) if isinstance(day, str) and day.lower()[:3] in WEEKDAYS else day for day in weekdays}
     unknown = [day for day in wanted if day not in range(7)]
     if unknown:
@@ -508,7 +508,7 @@ def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekd
     if dates == (None,):
         msg = "weekdays need records with dates; this demand has none"
         raise UsageError(msg)
-    chosen = tuple(i for i in kept if (date := dates[i]) is not None and date.weekday() in wanted)
+    chosen = tuple(i for i in nights if (date := dates[i]) is not None and date.weekday() in wanted)
     if not chosen:
         msg = f"no night of the demand falls on {', '.join(WEEKDAYS[day] for day in sorted(int(day) for day in wanted))}"
         raise UsageError(msg)

@@ -49,13 +49,13 @@ class Tally:
         Hours that count.
     subscribers
         Numbers of subscriber ids.
-    bins
+    people
         People.
     trips
         Trips, shared by all threads of a process.
-    pages
+    od_tables
         Trips of the hours at hand, on their way to `trips`.
-    firsts
+    distinct
         Distinct presences and wishes of subscribers, to be counted at the end.
     repeats
         Rows that named a trip and a presence of a subscriber, less those that were counted; shape (2,), int64.
@@ -65,24 +65,24 @@ class Tally:
     window: NightWindow
     subscribers: Subscribers = field(default_factory=Subscribers)
     trips: TripCounter = field(default_factory=TripCounter)
-    bins: PeopleCounter = field(init=False)
-    pages: ODTables = field(init=False)
-    firsts: DistinctPairs = field(default_factory=DistinctPairs)
+    people: PeopleCounter = field(init=False)
+    od_tables: ODTables = field(init=False)
+    distinct: DistinctPairs = field(default_factory=DistinctPairs)
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
-        self.bins = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
-        self.pages = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
+        self.people = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
+        self.od_tables = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
 
     def add(
         self,
         batch: Batch,
-        evaluator: FileRowCounts,
-        twins: NDArray[np.uint8] | None = None,
+        row_counts: FileRowCounts,
+        duplicates: NDArray[np.uint8] | None = None,
         *,
-        is_explained: bool = False,
-        is_placed: bool = False,
+        needs_verdict: bool = False,
+        needs_hexes: bool = False,
     ) -> Verdict | None:
         """
         Judge and count the rows of a batch, and enter them in the ledger of their file.
@@ -91,13 +91,13 @@ class Tally:
         ----------
         batch
             Rows of one file.
-        evaluator
+        row_counts
             Takes rows and units by rule.
-        twins
+        duplicates
             Rows that repeat an earlier one, shape (n,).
-        is_explained
+        needs_verdict
             Whether the verdict on each row is wanted.
-        is_placed
+        needs_hexes
             Whether its night, hour and hexes are wanted too.
 
         Returns
@@ -109,41 +109,41 @@ class Tally:
         from owlbus.kernels.count_records import DONE, NEW_NIGHT, tally_rows
 
         person = self._persons(batch)
-        is_placed = is_placed or person.size > 0
-        verdict = Verdict.of(batch.n_rows if is_explained or is_placed else 0, batch.n_rows if is_placed else 0)
+        needs_hexes = needs_hexes or person.size > 0
+        verdict = Verdict.of(batch.n_rows if needs_verdict or needs_hexes else 0, batch.n_rows if needs_hexes else 0)
         rules = RuleCounts(np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1))
-        arguments = self._arguments(batch, person, twins)
-        row, why = 0, None
+        arguments = self._arguments(batch, person, duplicates)
+        row, state = 0, None
         keys = np.full(batch.n_rows if batch.destination[0].values.size else 0, FREE)
-        while why != DONE:
-            if why == NEW_NIGHT:
-                self.bins.add_night(self._night(batch, row))
-            self.pages.reach(self.bins.nights.size)
-            bins = CountBins(self.bins.nights, self.bins.presence, keys, self.pages.of, self.pages.counts)
-            row, why = tally_rows(row, *arguments, bins, rules, verdict.columns)
+        while state != DONE:
+            if state == NEW_NIGHT:
+                self.people.add_night(self._night(batch, row))
+            self.od_tables.set_slots(self.people.nights.size)
+            count_bins = CountBins(self.people.nights, self.people.presence, keys, self.od_tables.table_of, self.od_tables.counts)
+            row, state = tally_rows(row, *arguments, count_bins, rules, verdict.columns)
         if not batch.count.size:
             rules = rules._replace(quanta=rules.rows * QUANTA_PER_TRIP)
         if batch.destination[0].values.size:
             self._add_trips(keys, arguments.quanta)
-            self.pages.follow(keys, self.bins, self.trips)
+            self.od_tables.allocate(keys, self.people, self.trips)
         if person.size:
-            self._keep(person, verdict)
-        evaluator.add(batch, rules, self.grid)
-        return verdict if is_explained else None
+            self._add_persons(person, verdict)
+        row_counts.add(batch, rules, self.grid)
+        return verdict if needs_verdict else None
 
     def merge(self, other: Tally) -> None:
         """Add what `other` counted; its distinct rows are taken from it."""
-        other.settle()
-        self.bins.merge(other.bins)
+        other.flush()
+        self.people.merge(other.people)
         if other.trips is not self.trips:
             self.trips.add(*other.trips.rows())
-        for person, key, hour in other.firsts.distinct():
-            self.firsts.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
+        for person, key, hour in other.distinct.pairs():
+            self.distinct.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
         self.repeats += other.repeats
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Empty all pages, so that people and trips are complete."""
-        self.pages.empty(self.bins, self.trips)
+        self.od_tables.flush(self.people, self.trips)
 
     def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
@@ -168,43 +168,43 @@ class Tally:
         UsageError
             If `n_nights` is below 1.
         """
-        self.settle()
-        self.pages.close()
-        self._release()
+        self.flush()
+        self.od_tables.release()
+        self._count_distinct()
         hours, n = self.window.hours, self.grid.n_hexes
-        days, nights = _nights(self.bins.nights, n_nights)
-        share = n_nights if n_nights is not None and nights == (None,) else 1
-        night, hour, hexes, people = self.bins.people()
+        days, nights = _nights(self.people.nights, n_nights)
+        divisor = n_nights if n_nights is not None and nights == (None,) else 1
+        night, hour, hexes, people = self.people.people()
         order = np.lexsort((hexes, hour, night))
         columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / QUANTA_PER_TRIP}
         present = {name: column[order] for name, column in columns.items()}
-        key, units = self.trips.rows()
+        key, quanta = self.trips.rows()
         self.trips.clear()
         begin, destination = np.divmod(key, n)
         night_hour, origin = np.divmod(begin, n)
         night, hour = np.divmod(night_hour, HOURS)
         trips = {"night": np.searchsorted(days, night), "hour": hour, "origin": origin, "destination": destination}
-        trips["trips"] = units / QUANTA_PER_TRIP
-        trips["trips"], present["presence"] = _mean(trips["trips"], share), _mean(present["presence"], share)
+        trips["trips"] = quanta / QUANTA_PER_TRIP
+        trips["trips"], present["presence"] = _mean(trips["trips"], divisor), _mean(present["presence"], divisor)
         demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
         return Counted(demand, *self.repeats.tolist())
 
-    def _arguments(self, batch: Batch, person: NDArray[np.int64], twins: NDArray[np.uint8] | None) -> _Arguments:
+    def _arguments(self, batch: Batch, person: NDArray[np.int64], duplicates: NDArray[np.uint8] | None) -> _Arguments:
         """Return what `tally_rows` takes of a batch, all arrays read-only, so that it is compiled once."""
         from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
         from owlbus.kernels.hexing import PointTables
 
-        tables, found = self.grid.point_tables, self._hexes(batch)
+        tables, hexes = self.grid.point_tables, self._hexes(batch)
         quanta = quanta_of(batch.count) if batch.count.size else _NONE
-        repeats = np.empty(0, dtype=np.uint8) if twins is None else twins
+        is_duplicate = np.empty(0, dtype=np.uint8) if duplicates is None else duplicates
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
         return _Arguments(
             RowTimes(read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
             _points(batch.position),
             _points(batch.destination),
-            RowHexes(read_only_view(found[0]), read_only_view(found[1])),
+            RowHexes(read_only_view(hexes[0]), read_only_view(hexes[1])),
             read_only_view(quanta),
-            RowMarks(read_only_view(person), read_only_view(repeats)),
+            RowMarks(read_only_view(person), read_only_view(is_duplicate)),
             PointTables(read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
             CountWindow(self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
         )
@@ -227,36 +227,36 @@ class Tally:
             return _NONE
         return self.subscribers.numbers(batch.frame["subscriber"])
 
-    def _add_trips(self, keys: NDArray[np.int64], units: NDArray[np.int64]) -> None:
+    def _add_trips(self, keys: NDArray[np.int64], quanta: NDArray[np.int64]) -> None:
         """Add the trips of a batch that are on no page."""
-        held = keys != FREE
-        count = int(np.count_nonzero(held))
-        if count > keys.size // 2:
-            self.trips.add(keys, units)
-        elif count:
-            self.trips.add(keys[held], units[held] if units.size else units)
+        is_trip = keys != FREE
+        n_trips = int(np.count_nonzero(is_trip))
+        if n_trips > keys.size // 2:
+            self.trips.add(keys, quanta)
+        elif n_trips:
+            self.trips.add(keys[is_trip], quanta[is_trip] if quanta.size else quanta)
 
-    def _keep(self, person: NDArray[np.int64], verdict: Verdict) -> None:
+    def _add_persons(self, person: NDArray[np.int64], verdict: Verdict) -> None:
         """Remember where and what for the subscribers of rows that count."""
         n = self.grid.n_hexes
         rows = np.flatnonzero(~verdict.is_rejected & (person != NOBODY))
-        who, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
-        here, there = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
-        self.firsts.add(who, ((night * HOURS + hour) * n + here) * 2, np.zeros(rows.size, dtype=np.int64))
-        wish = verdict.is_trip[rows]
-        self.firsts.add(who[wish], ((night * n + here) * n + there)[wish] * 2 + 1, hour[wish])
-        self.repeats += wish.sum(), rows.size
+        subscriber, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
+        origin, destination = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
+        self.distinct.add(subscriber, ((night * HOURS + hour) * n + origin) * 2, np.zeros(rows.size, dtype=np.int64))
+        is_trip = verdict.is_trip[rows]
+        self.distinct.add(subscriber[is_trip], ((night * n + origin) * n + destination)[is_trip] * 2 + 1, hour[is_trip])
+        self.repeats += is_trip.sum(), rows.size
 
-    def _release(self) -> None:
+    def _count_distinct(self) -> None:
         """Count the distinct presences and wishes of subscribers."""
         n, first_hour = self.grid.n_hexes, self.window.start_hour
-        for _, key, hour in self.firsts.distinct():
-            is_wish = key % 2 == 1
-            time, here = np.divmod(key[~is_wish] // 2, n)
-            self.bins.add_people(time // HOURS, time % HOURS - first_hour, here, np.full(here.size, QUANTA_PER_TRIP))
-            night, pair = np.divmod(key[is_wish] // 2, n * n)
-            self.trips.add((night * HOURS + hour[is_wish]) * n * n + pair)
-            self.repeats -= pair.size, here.size
+        for _, key, hour in self.distinct.pairs():
+            is_trip = key % 2 == 1
+            time, hexes = np.divmod(key[~is_trip] // 2, n)
+            self.people.add_people(time // HOURS, time % HOURS - first_hour, hexes, np.full(hexes.size, QUANTA_PER_TRIP))
+            night, pair = np.divmod(key[is_trip] // 2, n * n)
+            self.trips.add((night * HOURS + hour[is_trip]) * n * n + pair)
+            self.repeats -= pair.size, hexes.size
 
 
 _DAY_S = 86_400

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand, DemandReport
-    from owlbus.demand.counting import CountedFiles, Terms
+    from owlbus.demand.counting import CountedFiles, CountSettings
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.grid.subdivide import HexParts
     from owlbus.network import Network, WalkGraph
@@ -325,14 +325,14 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
 
 def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
     """Return the demand on parts of hexes, with a note: spread evenly, or as counted there without trips within one whole hex."""
-    from owlbus.demand import leaving_their_hex, spread_over_parts
+    from owlbus.demand import disaggregate_demand, drop_trips_within_hexes
 
     size = f"{parts.n_parts} equal parts of {parts.grid.radius_m:.0f} m"
     if reach == "area":
         note = f"people and trips of each hexagon are spread evenly over {size}"
-        demand = spread_over_parts(demand, parts)
+        demand = disaggregate_demand(demand, parts)
     else:
-        demand, dropped = leaving_their_hex(demand, parts)
+        demand, dropped = drop_trips_within_hexes(demand, parts)
         told = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
         note = f"records are counted in {size} of each hexagon; {told} trips a night between parts of one hexagon are left out"
     return demand, replace(report, notes=(*report.notes, note))
@@ -386,7 +386,7 @@ def _market_share(sources: Sources, grid: HexGrid, city: City | None) -> NDArray
     return read_market_share(sources.market_share, grid, districts)
 
 
-def _runner(sources: Sources) -> Callable[[Terms, Sequence[Source]], CountedFiles] | None:
+def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], CountedFiles] | None:
     """Return what counts records in other processes, if a scheduler is named."""
     from owlbus.cluster import runner
 

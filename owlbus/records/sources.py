@@ -73,7 +73,7 @@ def find_files(paths: Sequence[str | PathLike[str]]) -> list[RecordFile]:
 
     Returns
     -------
-    list of FoundFiles
+    list of RecordFile
         Files, each once.
 
     Raises
