@@ -137,7 +137,7 @@ class PeopleCounter:
         return self.nights.size - 1
 
     def add_people(self, night: NDArray[np.int64], hour: NDArray[np.int64], hexes: NDArray[np.int64], quanta: NDArray[np.int64]) -> None:
-        """Add people: `night` in days since 1970, index of `hour` in the window, `hexes` and `quanta` of 1/1024 person, each of shape (n,)."""
+        """Add `quanta` of 1/1024 person by `night` (days since 1970), `hour` (index in the window) and `hexes`, each of shape (n,)."""
         cell = (self._slots(night) * self.n_hours + hour) * self.n_hexes + hexes
         np.add.at(self.presence, cell, quanta)
 

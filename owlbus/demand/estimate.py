@@ -1,4 +1,4 @@
-"""From records to demand, or to counts of people where only time and place are known."""
+"""Estimate demand from records, or count records by night, hour and hex."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class RecordCounts:
     Attributes
     ----------
     nights
-        Days since 1970 of each service night's evening, shape (n_nights,), int64, ascending; 0 for records without a date.
+        Days since 1970 of each service date, shape (n_nights,), int64, ascending; 0 for records without a date.
     rows
         Records, shape (n_nights, n_hours, n_hexes), int64.
     report
-        What became of every record; none is a trip.
+        Row counts by rule; no row is a trip.
     """
 
     nights: NDArray[np.int64]
@@ -69,9 +69,9 @@ def count_records(
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
 ) -> RecordCounts:
     """
-    Records by night, hour and hex: rows, not distinct people, and no trips.
+    Count records by night, hour and hex: rows, not distinct people, and no trips.
 
-    Only ``time``, ``lon`` and ``lat`` are read, whatever else a file holds.
+    Only ``time``, ``lon`` and ``lat`` are read.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def count_records(
     Returns
     -------
     RecordCounts
-        The counts, equal to the last bit whatever the order of rows, files and workers.
+        Counts; they do not depend on the order of rows, files and workers.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def count_records(
 
 
 def _count_records_here(settings: CountSettings, sources: Sequence[Source]) -> CountedFiles:
-    """Return what all files come to, counted in this process."""
+    """Count all files in this process."""
     with counting(settings) as counter:
         for source, reach in sources_with_progress(sources):
             counter.count(source, None, reach)
@@ -130,54 +130,54 @@ def estimate_demand(
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
 ) -> tuple[Demand, DemandReport]:
     """
-    Demand of call and taxi records, and what became of every record.
+    Estimate demand from call and taxi records, and report every record.
 
     A call at hex A of a subscriber whose home is in B is one trip A to B; with a subscriber id, at most one per subscriber, night
-    and (A, B), in the hour of the first. A taxi ride is one trip, or as many as its ``trips`` column says. Every record that is not
-    rejected counts as presence where it begins; with a subscriber id, once per night, hour and hex. Calls and taxi are blended if both
+    and (A, B), in the hour of the first. A taxi ride is one trip, or the number in its ``trips`` column. Every record that is not
+    rejected counts as presence at its origin; with a subscriber id, once per night, hour and hex. Calls and taxi are blended if both
     are given.
 
     Parameters
     ----------
     paths
-        Parquet or CSV files, plain or compressed, folders or globs of them; ``-`` is standard input. The columns tell calls from taxi.
+        Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Calls and taxi are detected by columns.
     grid
         Hexes of the study area.
     window
-        Service hours that count; 24 to 28 by default.
+        Service hours to count; 24 to 28 by default.
     taxi_weight
         Share of taxi in a blend, 0 to 1.
     n_nights
-        Nights that records without a date come from; 1 by default. Records with dates count their own.
+        Nights that records without a date cover; 1 by default. Not for records with dates.
     columns
-        The files' column by owlbus' name, where they differ.
+        File column by owlbus' name, where they differ.
     timezone
-        Zone that times with a zone are shown in.
+        Local time zone of the records.
     max_rejected_share
-        Largest share of a file's rows that may be rejected, 0 to 1.
+        Largest allowed share of rejected rows per file, 0 to 1.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
     masts
-        Table of antennas (antenna_id, lon, lat), for calls that name an antenna instead of a position.
+        Table of antennas (antenna_id, lon, lat), for calls without positions.
     market_share
-        Share of people whose calls are in the records, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
+        Market share of the operator of the calls, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
     run
-        What counts the files, such as `owlbus.cluster.runner` returns; threads of this process by default. Rejected rows come back
-        packed and are held in memory until they are written.
+        Function that counts the files, such as from `owlbus.cluster.runner`; threads of this process by default. Rejected rows of
+        other processes are kept in memory until they are written.
 
     Returns
     -------
     demand
-        Trips and presence, nights kept apart.
+        Trips and presence by night.
     report
-        Rows by rule and file; rows in equal rows counted plus rows rejected.
+        Row counts by rule and file; rows read equal rows counted plus rows rejected.
 
     Raises
     ------
     DataError
-        If a file is missing, damaged, has columns of no kind, or holds no trip in the area and window.
+        If a file is missing, damaged, has columns of no kind, or no trip in the area and window.
     UsageError
-        If an argument lies outside its range.
+        If an argument is outside its range.
     """
     window = window or NightWindow()
     require_number("taxi_weight", taxi_weight, 0, 1)
@@ -224,7 +224,7 @@ def check_files(
     masts: str | PathLike[str] | None = None,
 ) -> tuple[DemandReport, list[str]]:
     """
-    What would become of every record, without any demand.
+    Validate every record without estimating demand.
 
     Parameters
     ----------
@@ -234,16 +234,16 @@ def check_files(
     Returns
     -------
     report
-        Rows by rule and file.
+        Row counts by rule and file.
     refusals
-        Why files would be refused, one sentence each.
+        Reasons to reject files, one sentence each.
 
     Raises
     ------
     DataError
         If a file cannot be read at all.
     UsageError
-        If an argument lies outside its range.
+        If an argument is outside its range.
     """
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     files = [paths] if isinstance(paths, str | PathLike) else list(paths)
@@ -263,10 +263,10 @@ def check_files(
 def _count_here(
     settings: CountSettings, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None
 ) -> CountedFiles:
-    """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
+    """Count all files in this process, and write rejected rows if a file is named."""
     with rejected_rows(rejected) as rejected_file, counting(settings) as counter:
         for source, reach in sources_with_progress(sources):
-            counter.count(source, None if rejected is None else rejected_file, reach)
+            counter.count(source, rejected_file, reach)
             if not source.is_part:
                 require_usable(counter.row_counts(source), max_rejected_share)
         return counter.total()
@@ -275,7 +275,7 @@ def _count_here(
 def _joined(
     counted: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None
 ) -> tuple[Demand, DemandReport]:
-    """Return the demand of one source, or the blend of both, with the report."""
+    """Return the demand of one source or the blend of both, and the report."""
     report = DemandReport(
         tuple(file.counted() for file in row_counts),
         rule_counts(row_counts),
@@ -292,7 +292,7 @@ def _joined(
 
 
 def _source_name(kind: Kind, sources: tuple[Source, ...]) -> str:
-    """Return calls, taxi, or counts if every taxi file carries counts."""
+    """Return calls, taxi, or counts if every taxi file has counts."""
     files = [source for source in sources if source.layout.kind is kind]
     return "counts" if kind is TAXI and all("trips" in source.layout.names for source in files) else kind.name
 
@@ -306,7 +306,7 @@ def _source_count(counted: Counted) -> SourceCount:
 
 
 def _undated(demand: Demand, n_nights: int | None) -> list[str]:
-    """Return a note if records carry no date, so that the number of nights is a claim."""
+    """Return a note if records have no date, so that the number of nights is assumed."""
     if demand.nights != (None,):
         return []
     claim = "as one night" if n_nights in {None, 1} else f"as the sum of {n_nights} nights, as told"
@@ -314,7 +314,7 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
 
 
 def _layout_notes(sources: Sequence[Source]) -> list[str]:
-    """Return what was taken for granted about files: homes that were worked out, and clocks of other publishers."""
+    """Return notes on assumptions about files: estimated homes and time zones of publishers."""
     notes = []
     homeless = [source.name for source in sources if source.homes is not None]
     if homeless:
@@ -326,7 +326,7 @@ def _layout_notes(sources: Sequence[Source]) -> list[str]:
 
 
 def _thin_nights(demand: Demand) -> list[str]:
-    """Return a note if some nights hold far fewer people than most, since each weighs as a full night."""
+    """Return a note if some nights have far fewer people than most: each counts as a full night."""
     people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
     thin = np.flatnonzero(people < _THIN_SHARE * np.median(people))
     if not thin.size:
@@ -336,7 +336,7 @@ def _thin_nights(demand: Demand) -> list[str]:
 
 
 def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
-    """Refuse a number of nights that records tell themselves."""
+    """Reject `n_nights` if all records have dates."""
     if n_nights is not None and all(source_demand.demand.nights != (None,) for source_demand in counted):
         msg = (
             f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"

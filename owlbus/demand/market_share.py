@@ -1,4 +1,4 @@
-"""Records of one operator to the demand of everyone: weights by the operator's market share where people live."""
+"""Scale the demand of one operator's customers to the whole population, by market share."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _NAMES = ("district", "name", "group")
 
 def scale_to_population(demand: Demand, market_share: ArrayLike) -> Demand:
     """
-    Demand of everyone, from the demand that an operator's records show.
+    Scale the demand of one operator's customers to the whole population.
 
-    A trip weighs one over the share where it leads to, which for calls is the home; a person present one over the share of that hex.
+    A trip is divided by the share at its destination, which for calls is the home; a person present by the share of the hex.
 
     Parameters
     ----------
     demand
         Trips and people of the operator's customers.
     market_share
-        Share of people who are its customers, by hex, shape (n_hexes,), in (0, 1].
+        Market share of the operator, by hex, shape (n_hexes,), in (0, 1].
 
     Returns
     -------
     Demand
-        On the same nights, in multiples of 1/1024.
+        Demand on the same nights, in multiples of 1/1024.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def read_market_share(
     path: str | PathLike[str], grid: HexGrid, districts: Mapping[str, tuple[float, float]] | None = None
 ) -> NDArray[np.float64]:
     """
-    Market share by hex, from a table by district.
+    Read market shares by district and return them by hex.
 
     Parameters
     ----------
@@ -95,9 +95,9 @@ def read_market_share(
     Raises
     ------
     DataError
-        If the table is missing, lacks a column, names an unknown district, or a share lies outside (0, 1].
+        If the table is missing, lacks a column, has an unknown district, or a share is outside (0, 1].
     UsageError
-        If the table names districts and there are none.
+        If the table has district names and `districts` is None.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:

@@ -1,4 +1,4 @@
-"""Demand as a Parquet file that only its owner may read."""
+"""Demand as a restricted Parquet file."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     """
     Write `demand` as Parquet, mode 0600, marked as restricted.
 
-    Rows of people present have no destination.
+    Presence rows have no destination.
 
     Parameters
     ----------
     demand
-        What to write.
+        Demand to write.
     path
-        File to make or replace; it is never half written. Same demand, same bytes.
+        File to write or replace; the same demand gives the same bytes.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
 
 def read_demand(path: str | PathLike[str]) -> Demand:
     """
-    Demand of a file that `write_demand` wrote.
+    Read a file that `write_demand` wrote.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def read_demand(path: str | PathLike[str]) -> Demand:
     Returns
     -------
     Demand
-        The demand, checked again.
+        The demand, checked.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or holds something else.
+        If the file is missing, damaged or not demand.
     """
     table, scope = read_parquet(path, KIND)
     if scope.get("schema_version") != SCHEMA_VERSION:
@@ -97,7 +97,7 @@ def read_demand(path: str | PathLike[str]) -> Demand:
 
 
 def _rebuilt(table: pa.Table, scope: dict[str, Any]) -> Demand:
-    """Return demand from columns and scope."""
+    """Return demand from columns and metadata."""
     is_trip = table["measure"].cast("string").to_numpy() == "trips"
     values: dict[str, Any] = {name: table[name].to_numpy() for name in ("night", "hour", "origin", "value")}
     return Demand(

@@ -1,4 +1,4 @@
-"""What became of every record: rows by rule, the mass balance by file, and the sources of the demand."""
+"""Row counts of records: by validation rule, by file (mass balance) and by source."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _CODES = 256
 @dataclass(frozen=True, slots=True)
 class RuleCount:
     """
-    How often one rule was broken.
+    Rows that break one rule.
 
     Attributes
     ----------
     name, sentence, effect, way_out
         As in `owlbus.records.validation.Rule`.
     rows
-        Rows that broke it before any other.
+        Rows whose first broken rule it is.
     trips
-        Trips that these rows stand for.
+        Trips of these rows.
     rows_share
         Share of all rows, 0 to 1.
     first
-        File and row or line of the first one, such as ``taxi.csv line 3``.
+        File and row or line of the first row, such as ``taxi.csv line 3``.
     """
 
     name: str
@@ -68,13 +68,13 @@ class FileCount:
     Attributes
     ----------
     file, kind
-        Its name, and ``calls`` or ``taxi``.
+        File name, and ``calls`` or ``taxi``.
     rows_in, rows_counted, rows_rejected
         Rows read, counted as presence at least, and rejected.
     rows_trip
-        Rows counted that are a trip too.
+        Counted rows that are also a trip.
     trips_in, trips_counted, trips_rejected
-        Trips that these rows stand for; an unusable count stands for 0.
+        Trips of these rows; an invalid count is 0.
     """
 
     file: str
@@ -91,7 +91,7 @@ class FileCount:
 @dataclass(frozen=True, slots=True)
 class SourceCount:
     """
-    What one source came to.
+    Totals of one source.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class SourceCount:
     trips_per_night, presence_per_night
         Mean trips, and mean presence summed over hours.
     repeats_trip, repeats_present
-        Rows that named a trip or a presence of a subscriber again.
+        Rows that repeat a trip or a presence of a subscriber.
     """
 
     source: str
@@ -116,22 +116,22 @@ class SourceCount:
 @dataclass(frozen=True, slots=True)
 class DemandReport:
     """
-    What became of every record.
+    Report on every record.
 
     Attributes
     ----------
     files
-        Mass balance of each file, in the order given.
+        Mass balance of each file, in input order.
     rules
-        Rules that were broken, rejections first.
+        Broken rules, rejections first.
     sources
-        What calls and taxi came to.
+        Totals of calls and taxi.
     agreement
-        How far they agree; None for one source.
+        Agreement of both; None for one source.
     taxi_weight
         Weight of taxi in the blend; None for one source.
     notes
-        What a reader of the demand should know, one sentence each.
+        Notes on assumptions, one sentence each.
 
     Examples
     --------
@@ -171,7 +171,7 @@ class DemandReport:
         return self.rows_rejected / max(self.rows_in, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as plain types; it names no subscriber and no position."""
+        """Return the report as plain types, without subscribers and positions."""
         totals = {name: getattr(self, name) for name in ("rows_in", "rows_counted", "rows_rejected", "rejected_share")}
         return {"schema_version": 1, **totals, **asdict(self)}
 
@@ -179,18 +179,18 @@ class DemandReport:
 @dataclass(slots=True)
 class FileRowCounts:
     """
-    Rows and trips of one file by the first rule they break.
+    Rows and trips of one file by first broken rule.
 
     Attributes
     ----------
     source
         The file.
     rows, quanta
-        By code of the rule, shape (256,), int64; trips in units of 1/1024; code 0 is a trip.
+        By rule code, shape (256,), int64; trips in quanta of 1/1024; code 0 is a trip.
     first
-        By code, the first row, its place, and figures that show why.
+        By code: first row, its location, and the values that break the rule.
     rows_read
-        Rows read, kept to check the others by.
+        Rows read, to check the mass balance.
     """
 
     source: Source
@@ -205,7 +205,7 @@ class FileRowCounts:
         return self.quanta / QUANTA_PER_TRIP
 
     def add(self, batch: Batch, rules: RuleCounts, grid: HexGrid) -> None:
-        """Enter a batch: its rows, trips in 1/1024 and first row by rule, and `grid` to say how far outside a row lies."""
+        """Add the counts `rules` of a batch; `grid` gives distances of rows outside."""
         self.rows_read += batch.n_rows
         self.rows += rules.rows
         self.quanta += rules.quanta
@@ -216,7 +216,7 @@ class FileRowCounts:
                 self.first[int(code)] = row, self.source.place(row), figures
 
     def merge(self, other: FileRowCounts) -> None:
-        """Add what another worker entered for the same file."""
+        """Add the counts of another worker for the same file."""
         self.rows_read += other.rows_read
         self.rows += other.rows
         self.quanta += other.quanta
@@ -256,7 +256,7 @@ class FileRowCounts:
         )
 
     def broken(self, rule: Rule) -> str:
-        """Return one line on the rows that break `rule`: extent, place and way out."""
+        """Return a message on the rows that break `rule`: extent, location and remedy."""
         _, location, figures = self.first[rule.code]
         noun = "trips" if self.source.layout.kind.name == "taxi" else "calls"
         figures_text = f" ({figures})" if figures else ""
@@ -265,7 +265,7 @@ class FileRowCounts:
         return f"{self.source.name}: {rows} of {self.rows_read} {noun} {rule.sentence}, first on {location}{figures_text}; {way_out}"
 
     def _swap(self, rule: Rule) -> str:
-        """Return how to swap the two columns that `rule` is about."""
+        """Return the remedy that swaps the two columns of `rule`."""
         kind, names = self.source.layout.kind, self.source.layout.names
         lon, lat = kind.position if rule is SWAPPED or not kind.destination else kind.destination
         return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
@@ -273,7 +273,7 @@ class FileRowCounts:
 
 def rule_counts(files: list[FileRowCounts]) -> tuple[RuleCount, ...]:
     """
-    Rules broken in any file, with the first example.
+    Return the rules broken in any file, with the first example.
 
     Parameters
     ----------
@@ -300,14 +300,14 @@ def rule_counts(files: list[FileRowCounts]) -> tuple[RuleCount, ...]:
 
 def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:
     """
-    Refuse a file that holds nothing to count.
+    Reject a file without usable rows.
 
     Parameters
     ----------
     file
-        The file, read to its end.
+        Counts of the complete file.
     max_rejected_share
-        Largest share of rows that may be rejected, 0 to 1.
+        Largest allowed share of rejected rows, 0 to 1.
 
     Raises
     ------
@@ -337,12 +337,12 @@ def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:
 
 def require_trips(files: Sequence[FileRowCounts]) -> None:
     """
-    Refuse parts of a folder that hold no trip together.
+    Reject files of one kind that have no trip together.
 
     Parameters
     ----------
     files
-        All files, read to their end.
+        Counts of all complete files.
 
     Raises
     ------

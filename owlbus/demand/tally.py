@@ -1,4 +1,4 @@
-"""Batches to counts: every row judged, trips and people added up, repeats of a subscriber left out."""
+"""Tally of batches: validate rows, sum trips and people, and drop repeats of a subscriber."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ _NO_TABLES = (np.zeros(5), np.zeros(30), np.zeros(1, dtype=np.int32), 4)
 @dataclass(slots=True)
 class Tally:
     """
-    Counts of one source of records, by one worker; tallies of several workers are merged.
+    Counts of one kind of record by one worker; tallies of workers can be merged.
 
     Attributes
     ----------
     grid
-        Hexes that rows fall in.
+        Hexes of the study area.
     window
-        Hours that count.
+        Service hours to count.
     subscribers
-        Numbers of subscriber ids.
+        Mapping of subscriber ids to integers.
     people
-        People.
+        People present.
     trips
         Trips, shared by all threads of a process.
     od_tables
-        Trips of the hours at hand, on their way to `trips`.
+        Dense tables of trips of busy hours, flushed to `trips`.
     distinct
-        Distinct presences and wishes of subscribers, to be counted at the end.
+        Distinct presences and trips of subscribers, counted at the end.
     repeats
-        Rows that named a trip and a presence of a subscriber, less those that were counted; shape (2,), int64.
+        Repeated trips and presences of subscribers, shape (2,), int64; complete after the count.
     """
 
     grid: HexGrid
@@ -71,7 +71,7 @@ class Tally:
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
 
     def __post_init__(self) -> None:
-        """Begin with nothing."""
+        """Create empty accumulators."""
         self.people = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
         self.od_tables = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
 
@@ -85,25 +85,25 @@ class Tally:
         needs_hexes: bool = False,
     ) -> Verdict | None:
         """
-        Judge and count the rows of a batch, and enter them in the ledger of their file.
+        Validate and count the rows of a batch.
 
         Parameters
         ----------
         batch
             Rows of one file.
         row_counts
-            Takes rows and units by rule.
+            Receives rows and quanta by rule.
         duplicates
-            Rows that repeat an earlier one, shape (n,).
+            Rows that repeat an earlier row, shape (n,).
         needs_verdict
-            Whether the verdict on each row is wanted.
+            Whether to return the verdict on each row.
         needs_hexes
-            Whether its night, hour and hexes are wanted too.
+            Whether the verdict includes night, hour and hexes.
 
         Returns
         -------
         Verdict or None
-            What became of each row, if wanted.
+            Result of each row, if requested.
         """
         from owlbus.kernels.count_blocks import CountBins, RuleCounts
         from owlbus.kernels.count_records import DONE, NEW_NIGHT, tally_rows
@@ -132,7 +132,7 @@ class Tally:
         return verdict if needs_verdict else None
 
     def merge(self, other: Tally) -> None:
-        """Add what `other` counted; its distinct rows are taken from it."""
+        """Add the counts of `other`; its distinct pairs are removed."""
         other.flush()
         self.people.merge(other.people)
         if other.trips is not self.trips:
@@ -142,24 +142,24 @@ class Tally:
         self.repeats += other.repeats
 
     def flush(self) -> None:
-        """Empty all pages, so that people and trips are complete."""
+        """Flush the dense tables, so that people and trips are complete."""
         self.od_tables.flush(self.people, self.trips)
 
     def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
-        Demand of all rows counted; nothing is left here afterwards, since it would stand in the way of the demand.
+        Return the demand of all rows, and clear the tally to free memory.
 
         Parameters
         ----------
         source
             Name of the source in the demand.
         n_nights
-            Nights that records without a date come from; 1 if None, and unused for records with dates.
+            Nights that records without a date cover; 1 if None, unused for records with dates.
 
         Returns
         -------
         Counted
-            Trips and people, nights kept apart where records have dates, and the repeats left out.
+            Trips and people by night, and repeats dropped.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class Tally:
         return Counted(demand, *self.repeats.tolist())
 
     def _arguments(self, batch: Batch, person: NDArray[np.int64], duplicates: NDArray[np.uint8] | None) -> _Arguments:
-        """Return what `tally_rows` takes of a batch, all arrays read-only, so that it is compiled once."""
+        """Return arguments of `tally_rows` for a batch; all arrays are read-only, so that it compiles once."""
         from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
         from owlbus.kernels.hexing import PointTables
 
@@ -210,25 +210,25 @@ class Tally:
         )
 
     def _hexes(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the hexes of both ends for a grid without tables; else nothing, and the kernel finds them."""
+        """Return the hexes of both ends for a grid without lookup tables; else empty, and the kernel looks them up."""
         if self.grid.point_tables is not None:
             return _NO_HEX, _NO_HEX
         return hexes_or_reasons(self.grid, batch.lon, batch.lat), hexes_or_reasons(self.grid, batch.to_lon, batch.to_lat)
 
     @staticmethod
     def _night(batch: Batch, row: int) -> int:
-        """Return the night of a row that counts."""
+        """Return the service date of a row in days since 1970, 0 without a date."""
         second = int(batch.ticks[row]) // batch.per_s
         return (second - _DAY_S // 2) // _DAY_S if second >= 2 * _DAY_S else 0
 
     def _persons(self, batch: Batch) -> NDArray[np.int64]:
-        """Return the subscriber of each row, `NOBODY` where there is none; empty if the file names none."""
+        """Return the subscriber of each row, `NOBODY` if missing; empty if the file has none."""
         if isinstance(batch.frame, TextRows) or "subscriber" not in batch.frame.columns:
             return _NONE
         return self.subscribers.numbers(batch.frame["subscriber"])
 
     def _add_trips(self, keys: NDArray[np.int64], quanta: NDArray[np.int64]) -> None:
-        """Add the trips of a batch that are on no page."""
+        """Add the trips of a batch that are in no dense table."""
         is_trip = keys != FREE
         n_trips = int(np.count_nonzero(is_trip))
         if n_trips > keys.size // 2:
@@ -237,7 +237,7 @@ class Tally:
             self.trips.add(keys[is_trip], quanta[is_trip] if quanta.size else quanta)
 
     def _add_persons(self, person: NDArray[np.int64], verdict: Verdict) -> None:
-        """Remember where and what for the subscribers of rows that count."""
+        """Add presences and trips of subscribers to the distinct pairs."""
         n = self.grid.n_hexes
         rows = np.flatnonzero(~verdict.is_rejected & (person != NOBODY))
         subscriber, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
@@ -248,7 +248,7 @@ class Tally:
         self.repeats += is_trip.sum(), rows.size
 
     def _count_distinct(self) -> None:
-        """Count the distinct presences and wishes of subscribers."""
+        """Count the distinct presences and trips of subscribers."""
         n, first_hour = self.grid.n_hexes, self.window.start_hour
         for _, key, hour in self.distinct.pairs():
             is_trip = key % 2 == 1
@@ -265,16 +265,16 @@ _DAY_S = 86_400
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
     """
-    Demand of one source, and what was merged on the way.
+    Demand of one source, with the repeats dropped.
 
     Attributes
     ----------
     demand
         The demand.
     repeats_trip
-        Rows left out because the subscriber already wished that trip in that night.
+        Rows that repeat a trip of the subscriber in the night.
     repeats_present
-        Rows left out because the subscriber was already counted in that night, hour and hex.
+        Rows that repeat a presence of the subscriber in the night, hour and hex.
     """
 
     demand: Demand
@@ -283,7 +283,7 @@ class Counted:
 
 
 class _Arguments(NamedTuple):
-    """What `tally_rows` takes of a batch, in its order."""
+    """Arguments of `tally_rows` for a batch, in order."""
 
     times: RowTimes
     origins: RowPoints
@@ -296,7 +296,7 @@ class _Arguments(NamedTuple):
 
 
 def _points(columns: tuple[Numbers, Numbers]) -> RowPoints:
-    """Return two columns as `tally_rows` takes them."""
+    """Return two columns as arguments of `tally_rows`."""
     from owlbus.kernels.count_blocks import RowPoints
 
     lon, lat = columns
@@ -310,7 +310,7 @@ def _points(columns: tuple[Numbers, Numbers]) -> RowPoints:
 
 
 def _mean(total: NDArray[Any], n_nights: int) -> NDArray[np.float64]:
-    """Return `total` per night, with nothing lost to rounding in sum."""
+    """Return `total` per night, rounded so that the sum stays exact."""
     return total if n_nights == 1 else scaled(total, float(total.sum()) / n_nights)
 
 
