@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from owlbus.cluster import parts_of
+from owlbus.cluster import split_sources
 from owlbus.common.errors import OwlbusError
 from owlbus.common.files import parse_json
 from owlbus.common.progress import current_progress
@@ -90,7 +90,7 @@ class Checkpoint:
         """
 
         def kept(terms: CountSettings, sources: Sequence[Source]) -> CountedFiles:
-            parts = parts_of(sources)
+            parts = split_sources(sources)
             size = 1 if count is None else GROUP_FILES
             groups = [parts[low : low + size] for low in range(0, len(parts), size)]
             step = current_progress().step("reading records", total=len(parts))
