@@ -79,6 +79,10 @@ class CountedFiles:
     row_counts: dict[str, FileRowCounts] = field(default_factory=dict)
     rejected: list[tuple[str, int, bytes]] = field(default_factory=list)
 
+    def rows_of(self, sources: Sequence[Source]) -> list[FileRowCounts]:
+        """Return the row counts of `sources`, in order; empty counts for files without rows."""
+        return [self.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
+
     def merge(self, other: CountedFiles) -> CountedFiles:
         """Add the counts of `other`, and return these counts."""
         for kind, tally in other.tallies.items():

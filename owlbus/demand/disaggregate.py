@@ -14,6 +14,7 @@ from owlbus.demand.table import Demand
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.grid.hexgrid import HexGrid
     from owlbus.grid.subdivide import HexParts
 
 
@@ -47,16 +48,10 @@ def disaggregate_demand(demand: Demand, parts: HexParts) -> Demand:
     >>> from owlbus.grid.hexgrid import HexGrid
     >>> from owlbus.grid.subdivide import subdivide_hexes
     >>> grid = HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], n_hexes=7)
-    >>> spread_over_parts(Demand(7, origin=[0], destination=[1], trips=[9.0]), subdivide_hexes(grid)).trips
+    >>> disaggregate_demand(Demand(7, origin=[0], destination=[1], trips=[9.0]), subdivide_hexes(grid)).trips
     array([1., 1., 1., 1., 1., 1., 1., 1., 1.])
     """
-    hexes = parts.whole
-    if demand.n_hexes != hexes.n_hexes or (demand.grid and demand.grid != hexes.fingerprint):
-        msg = (
-            f"demand must lie on the grid that is cut, got {demand.n_hexes} and {hexes.n_hexes} hexes "
-            f"({demand.grid or 'unnamed'} and {hexes.fingerprint}); cut the grid that the demand was estimated on"
-        )
-        raise DataError(msg)
+    _require_same_grid(demand, parts.whole)
     n = parts.n_parts
     hour_index = demand.night.astype(np.int64) * len(demand.hours) + demand.hour
     hashes = _hash_pair(demand.origin, demand.destination)
@@ -114,6 +109,16 @@ def drop_trips_within_hexes(demand: Demand, parts: HexParts) -> tuple[Demand, fl
     columns = {name: getattr(demand, name)[leaves] for name in ("night", "hour", "origin", "destination", "trips")}
     remaining = replace(demand, **columns)
     return remaining, demand.total_trips - remaining.total_trips
+
+
+def _require_same_grid(demand: Demand, hexes: HexGrid) -> None:
+    """Reject demand that is not on the grid `hexes`."""
+    if demand.n_hexes != hexes.n_hexes or (demand.grid and demand.grid != hexes.fingerprint):
+        msg = (
+            f"demand must lie on the grid that is cut, got {demand.n_hexes} and {hexes.n_hexes} hexes "
+            f"({demand.grid or 'unnamed'} and {hexes.fingerprint}); cut the grid that the demand was estimated on"
+        )
+        raise DataError(msg)
 
 
 def _portions(trips: NDArray[np.float64], n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,20 +14,14 @@ from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
 from owlbus.demand.market_share import scale_to_population
-from owlbus.demand.row_counts import (
-    DemandReport,
-    FileRowCounts,
-    SourceCount,
-    require_trips,
-    require_usable,
-    rule_counts,
-)
+from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -89,11 +82,9 @@ def count_records(
         If a file is missing, damaged or lacks a column.
     """
     settings = CountSettings(grid, window or NightWindow(), timezone)
-    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    with open_sources(files, columns, masts, kinds=(POSITIONS,)) as sources:
-        counted_files = _count_records_here(settings, sources) if run is None else run(settings, sources)
-        row_counts = [counted_files.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
-    report = DemandReport(tuple(file.counted() for file in row_counts), rule_counts(row_counts), ())
+    with open_sources(paths, columns, masts, kinds=(POSITIONS,)) as sources:
+        counted_files = _count_here(settings, sources) if run is None else run(settings, sources)
+        report = report_rows(counted_files.rows_of(sources))
     shape = len(settings.window.hours), grid.n_hexes
     if POSITIONS.name not in counted_files.tallies:
         return RecordCounts(read_only(np.empty(0, dtype=np.int64)), read_only(np.zeros((0, *shape), dtype=np.int64)), report)
@@ -101,14 +92,6 @@ def count_records(
     order = np.argsort(people.nights)
     rows = people.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
     return RecordCounts(read_only(people.nights[order]), read_only(rows), report)
-
-
-def _count_records_here(settings: CountSettings, sources: Sequence[Source]) -> CountedFiles:
-    """Count all files in this process."""
-    with counting(settings) as counter:
-        for source, reach in sources_with_progress(sources):
-            counter.count(source, None, reach)
-        return counter.total()
 
 
 _THIN_SHARE = 0.1
@@ -182,34 +165,23 @@ def estimate_demand(
     window = window or NightWindow()
     require_number("taxi_weight", taxi_weight, 0, 1)
     require_number("max_rejected_share", max_rejected_share, 0, 1)
-    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     settings = CountSettings(grid, window, timezone, keeps_rejected=rejected is not None)
-    with open_sources(files, columns, masts) as sources:
+    with open_sources(paths, columns, masts) as sources:
         counted_files = _count_here(settings, sources, max_rejected_share, rejected) if run is None else run(settings, sources)
         if run is not None and rejected is not None:
             order = {source.name: index for index, source in enumerate(sources)}
-            write_rejected_parts(
-                (
-                    part
-                    for *_, part in sorted(counted_files.rejected, key=lambda source_demand: (order[source_demand[0]], source_demand[1]))
-                ),
-                rejected,
-            )
-        row_counts = [counted_files.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
+            parts = sorted((order[name], first_row, part) for name, first_row, part in counted_files.rejected)
+            write_rejected_parts((part for *_, part in parts), rejected)
+        row_counts = counted_files.rows_of(sources)
         for file in row_counts:
             require_usable(file, max_rejected_share)
         require_trips(row_counts)
         kinds = [kind for kind in (CALLS, TAXI) if kind.name in counted_files.tallies]
-        counted = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
+        demands = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
         if market_share is not None:
-            counted = [
-                source_demand
-                if source_demand.demand.source != CALLS.name
-                else replace(source_demand, demand=scale_to_population(source_demand.demand, market_share))
-                for source_demand in counted
-            ]
-        _check_nights(n_nights, counted)
-        demand, report = _joined(counted, row_counts, taxi_weight, n_nights)
+            demands = [_scaled_calls(counted, market_share) for counted in demands]
+        _check_nights(n_nights, demands)
+        demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
         return demand, replace(report, notes=(*_layout_notes(sources), *report.notes))
 
 
@@ -246,9 +218,8 @@ def check_files(
         If an argument is outside its range.
     """
     require_number("max_rejected_share", max_rejected_share, 0, 1)
-    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     refusals = []
-    with open_sources(files, columns, masts) as sources, counting(CountSettings(grid, window or NightWindow(), timezone)) as counter:
+    with open_sources(paths, columns, masts) as sources, counting(CountSettings(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
             counter.count(source, None)
         row_counts = [counter.row_counts(source) for source in sources]
@@ -257,38 +228,40 @@ def check_files(
                 require_usable(file, max_rejected_share)
             except DataError as error:
                 refusals.append(str(error))
-    return DemandReport(tuple(file.counted() for file in row_counts), rule_counts(row_counts), ()), refusals
+    return report_rows(row_counts), refusals
 
 
 def _count_here(
-    settings: CountSettings, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None
+    settings: CountSettings,
+    sources: Sequence[Source],
+    max_rejected_share: float | None = None,
+    rejected: str | PathLike[str] | None = None,
 ) -> CountedFiles:
-    """Count all files in this process, and write rejected rows if a file is named."""
+    """Count all files in this process, check each if there is a largest share, and write rejected rows if a file is named."""
     with rejected_rows(rejected) as rejected_file, counting(settings) as counter:
         for source, reach in sources_with_progress(sources):
             counter.count(source, rejected_file, reach)
-            if not source.is_part:
+            if max_rejected_share is not None and not source.is_part:
                 require_usable(counter.row_counts(source), max_rejected_share)
         return counter.total()
 
 
+def _scaled_calls(counted: Counted, market_share: ArrayLike) -> Counted:
+    """Return `counted` scaled by the market share if it is of calls."""
+    is_calls = counted.demand.source == CALLS.name
+    return replace(counted, demand=scale_to_population(counted.demand, market_share)) if is_calls else counted
+
+
 def _joined(
-    counted: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None
+    demands: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None
 ) -> tuple[Demand, DemandReport]:
     """Return the demand of one source or the blend of both, and the report."""
-    report = DemandReport(
-        tuple(file.counted() for file in row_counts),
-        rule_counts(row_counts),
-        tuple(_source_count(source_demand) for source_demand in counted),
-        notes=tuple(
-            note for source_demand in counted for note in (*_undated(source_demand.demand, n_nights), *_thin_nights(source_demand.demand))
-        ),
-    )
-    if len(counted) == 1:
-        return counted[0].demand, report
-    calls, taxi = (source_demand.demand for source_demand in counted)
-    demand = blend(calls, taxi, taxi_weight)
-    return demand, replace(report, agreement=agreement(calls, taxi), taxi_weight=taxi_weight)
+    notes = (note for counted in demands for note in (*_undated(counted.demand, n_nights), *_thin_nights(counted.demand)))
+    report = report_rows(row_counts, map(_source_count, demands), notes)
+    if len(demands) == 1:
+        return demands[0].demand, report
+    calls, taxi = (counted.demand for counted in demands)
+    return blend(calls, taxi, taxi_weight), replace(report, agreement=agreement(calls, taxi), taxi_weight=taxi_weight)
 
 
 def _source_name(kind: Kind, sources: tuple[Source, ...]) -> str:
@@ -335,10 +308,10 @@ def _thin_nights(demand: Demand) -> list[str]:
     return [f"{extent}, first {demand.nights[int(thin[0])]}; they count as full nights unless left out by date"]
 
 
-def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
+def _check_nights(n_nights: int | None, demands: list[Counted]) -> None:
     """Reject `n_nights` if all records have dates."""
-    if n_nights is not None and all(source_demand.demand.nights != (None,) for source_demand in counted):
+    if n_nights is not None and all(counted.demand.nights != (None,) for counted in demands):
         msg = (
-            f"n_nights is for records without a date, got {n_nights} for records of {counted[0].demand.n_nights} dated nights; leave it out"
+            f"n_nights is for records without a date, got {n_nights} for records of {demands[0].demand.n_nights} dated nights; leave it out"
         )
         raise UsageError(msg)

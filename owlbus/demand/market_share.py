@@ -48,7 +48,7 @@ def scale_to_population(demand: Demand, market_share: ArrayLike) -> Demand:
 
     Examples
     --------
-    >>> weigh(Demand(2, origin=[0], destination=[1], trips=[4.0]), [1.0, 0.5]).trips
+    >>> scale_to_population(Demand(2, origin=[0], destination=[1], trips=[4.0]), [1.0, 0.5]).trips
     array([8.])
     """
     share = np.asarray(market_share, dtype=np.float64)

@@ -42,17 +42,13 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     """
     import pyarrow as pa
 
-    n_trips, n_presence = demand.trips.size, demand.presence.size
+    n, m = demand.trips.size, demand.presence.size
     columns = {
-        "measure": pa.DictionaryArray.from_arrays(
-            pa.array(np.repeat([0, 1], [n_trips, n_presence]).astype(np.int8)), ["trips", "presence"]
-        ),
+        "measure": pa.DictionaryArray.from_arrays(pa.array(np.repeat([0, 1], [n, m]).astype(np.int8)), ["trips", "presence"]),
         "night": np.r_[demand.night, demand.presence_night],
         "hour": np.r_[demand.hour, demand.presence_hour],
         "origin": np.r_[demand.origin, demand.presence_hex],
-        "destination": pa.array(
-            np.r_[demand.destination, np.zeros(n_presence, dtype=np.int32)], mask=np.repeat([False, True], [n_trips, n_presence])
-        ),
+        "destination": pa.array(np.r_[demand.destination, np.zeros(m, dtype=np.int32)], mask=np.repeat([False, True], [n, m])),
         "value": np.r_[demand.trips, demand.presence],
     }
     scope = {

@@ -20,7 +20,7 @@ from owlbus.records.validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from owlbus.demand.blend import Agreement
     from owlbus.grid.hexgrid import HexGrid
@@ -271,7 +271,7 @@ class FileRowCounts:
         return f"swap them with --map {lon}={names[lat]} --map {lat}={names[lon]}"
 
 
-def rule_counts(files: list[FileRowCounts]) -> tuple[RuleCount, ...]:
+def rule_counts(files: Sequence[FileRowCounts]) -> tuple[RuleCount, ...]:
     """
     Return the rules broken in any file, with the first example.
 
@@ -296,6 +296,27 @@ def rule_counts(files: list[FileRowCounts]) -> tuple[RuleCount, ...]:
             first = f"{file.source.name} {location}{f' ({figures})' if figures else ''}"
             counts.append(RuleCount(rule.name, rule.sentence, rule.effect, rule.way_out, rows, trips, rows / n_rows, first))
     return tuple(counts)
+
+
+def report_rows(files: Sequence[FileRowCounts], sources: Iterable[SourceCount] = (), notes: Iterable[str] = ()) -> DemandReport:
+    """
+    Return the report on completely counted files.
+
+    Parameters
+    ----------
+    files
+        All files, in order.
+    sources
+        Totals of calls and taxi.
+    notes
+        Notes on assumptions, one sentence each.
+
+    Returns
+    -------
+    DemandReport
+        Mass balance in rows and trips, by file and rule.
+    """
+    return DemandReport(tuple(file.counted() for file in files), rule_counts(files), tuple(sources), notes=tuple(notes))
 
 
 def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from os import PathLike
 
     from numpy.typing import NDArray
 
@@ -79,7 +79,7 @@ def outline_of_records(
     if not 0 < central_share <= 1 or not margin_m > 0:
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
-    with open_sources([paths] if isinstance(paths, str | PathLike) else list(paths), columns, masts) as sources:
+    with open_sources(paths, columns, masts) as sources:
         positions, count = _counted_positions(sources, timezone)
         name = sources[0].name
     central = _central(positions, count, central_share)

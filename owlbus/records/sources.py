@@ -11,6 +11,7 @@ import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from owlbus.records.text_lines import ZLIB, check_lines, form_of, open_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from io import BytesIO
-    from os import PathLike
 
     import polars as pl
 
@@ -61,7 +61,7 @@ class RecordFile:
     is_part: bool = False
 
 
-def find_files(paths: Sequence[str | PathLike[str]]) -> list[RecordFile]:
+def find_files(paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[RecordFile]:
     """
     Expand paths to files, in order; files of a folder or glob are sorted by name.
 
@@ -81,7 +81,8 @@ def find_files(paths: Sequence[str | PathLike[str]]) -> list[RecordFile]:
     DataError
         If no file is named or found, a file occurs twice, or a folder has other files.
     """
-    files = [file for path in paths for file in _expanded(str(path))]
+    names = [paths] if isinstance(paths, str | PathLike) else paths
+    files = [file for name in names for file in _expanded(str(name))]
     if not files:
         msg = "no file of records was named; name at least one, or - for standard input"
         raise DataError(msg)
@@ -280,7 +281,7 @@ class Source:
 
 @contextmanager
 def open_sources(
-    paths: Sequence[str | PathLike[str]],
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
     columns: Mapping[str, str] | None = None,
     masts: str | PathLike[str] | None = None,
     kinds: Sequence[Kind] = KINDS,

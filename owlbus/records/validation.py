@@ -88,21 +88,9 @@ DESTINATION_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-
 
 SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, "take smaller hexes with --radius if most do")
 
-RULES = (
-    TIME,
-    POSITION,
-    SWAPPED,
-    OUTSIDE,
-    WINDOW,
-    COUNT,
-    ENDS_EARLY,
-    TOO_FAST,
-    DUPLICATE,
-    NO_DESTINATION,
-    DESTINATION_SWAPPED,
-    DESTINATION_OUTSIDE,
-    SAME_HEX,
-)
+_REJECTIONS = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, DUPLICATE)
+
+RULES = (*_REJECTIONS, NO_DESTINATION, DESTINATION_SWAPPED, DESTINATION_OUTSIDE, SAME_HEX)
 
 BY_CODE = {rule.code: rule for rule in RULES}
 
