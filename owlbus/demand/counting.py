@@ -86,15 +86,11 @@ class CountedFiles:
     def merge(self, other: CountedFiles) -> CountedFiles:
         """Add the counts of `other`, and return these counts."""
         for kind, tally in other.tallies.items():
-            if kind in self.tallies:
-                self.tallies[kind].merge(tally)
-            else:
-                self.tallies[kind] = tally
+            if (own_tally := self.tallies.setdefault(kind, tally)) is not tally:
+                own_tally.merge(tally)
         for name, row_counts in other.row_counts.items():
-            if name in self.row_counts:
-                self.row_counts[name].merge(row_counts)
-            else:
-                self.row_counts[name] = row_counts
+            if (own_counts := self.row_counts.setdefault(name, row_counts)) is not row_counts:
+                own_counts.merge(row_counts)
         self.rejected += other.rejected
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from owlbus.common.errors import DataError, UsageError
 from owlbus.grid import projection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
     from shapely.geometry.base import BaseGeometry
 
@@ -155,9 +157,7 @@ def touching_hexes(flat: BaseGeometry, radius_m: float) -> Axial:
     shapely.prepare(flat)
     touch: NDArray[np.bool_] = shapely.contains_xy(flat, *projection.centres_m(q, r, radius_m))
     others = np.flatnonzero(~touch)
-    for low in range(0, others.size, _CHUNK_HEXES):
-        rows = others[low : low + _CHUNK_HEXES]
-        touch[rows] = shapely.intersects(flat, _polygons(q[rows], r[rows], radius_m))
+    touch[others] = _by_chunk(lambda hexes: shapely.intersects(flat, hexes), q[others], r[others], radius_m)
     return q[touch], r[touch]
 
 
@@ -187,35 +187,26 @@ def nearest_hexes(flat: BaseGeometry, radius_m: float, n_hexes: int) -> Axial:
     while True:
         q, r = _candidates(flat, radius_m, reach_m)
         shapely.prepare(flat)
-        distance = _distances(flat, q, r, radius_m)
+        distance = np.round(_by_chunk(lambda hexes: shapely.distance(hexes, flat), q, r, radius_m), _DISTANCE_DECIMALS)
         if (distance <= reach_m - 2 * radius_m).sum() >= n_hexes:
             break
         reach_m *= 2
     touch = np.flatnonzero(distance == 0)
     overlap = np.zeros(q.size)
     if touch.size > n_hexes:  # else all touching hexes are kept
-        overlap[touch] = _overlaps(flat, q[touch], r[touch], radius_m)
+        areas = _by_chunk(lambda hexes: shapely.area(shapely.intersection(hexes, flat)), q[touch], r[touch], radius_m)
+        overlap[touch] = np.round(areas, _OVERLAP_DECIMALS)
     order = np.lexsort((np.arange(q.size), -overlap, distance))
     keep = np.sort(order[:n_hexes])
     return q[keep], r[keep]
 
 
-def _distances(flat: BaseGeometry, q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.float64]:
-    """Return the distance of each hex from an area in metres, to a micrometre; chunks bound the memory."""
-    import shapely
-
-    parts = [slice(low, low + _CHUNK_HEXES) for low in range(0, q.size, _CHUNK_HEXES)]
-    distance = np.concatenate([shapely.distance(_polygons(q[part], r[part], radius_m), flat) for part in parts])
-    return np.round(distance, _DISTANCE_DECIMALS)
-
-
-def _overlaps(flat: BaseGeometry, q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.float64]:
-    """Return the overlap of each hex with an area in square metres, to 0.001."""
-    import shapely
-
-    parts = [slice(low, low + _CHUNK_HEXES) for low in range(0, q.size, _CHUNK_HEXES)]
-    overlap = np.concatenate([shapely.area(shapely.intersection(_polygons(q[part], r[part], radius_m), flat)) for part in parts])
-    return np.round(overlap, _OVERLAP_DECIMALS)
+def _by_chunk(
+    measure: Callable[[NDArray[np.object_]], NDArray[Any]], q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float
+) -> NDArray[Any]:
+    """Return `measure` of the polygons of hexes in metres, shape (n,); chunks bound the memory."""
+    chunks = [slice(low, low + _CHUNK_HEXES) for low in range(0, q.size, _CHUNK_HEXES)]
+    return np.concatenate([measure(_polygons(q[chunk], r[chunk], radius_m)) for chunk in chunks])
 
 
 def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
