@@ -28,7 +28,7 @@ def read_only_copy(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray
 
     Examples
     --------
-    >>> stops = owned([4, 2, 7], np.int32)
+    >>> stops = read_only_copy([4, 2, 7], np.int32)
     >>> stops.flags.writeable, stops.dtype.name
     (False, 'int32')
     """

@@ -434,7 +434,7 @@ def escape_formula(value: object) -> object:
 
     Examples
     --------
-    >>> plain_cell("=1+1"), plain_cell("Sadang"), plain_cell(-1)
+    >>> escape_formula("=1+1"), escape_formula("Sadang"), escape_formula(-1)
     ("'=1+1", 'Sadang', -1)
     """
     return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

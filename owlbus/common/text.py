@@ -69,7 +69,7 @@ def page_value(value: object) -> object:
 
     Examples
     --------
-    >>> shown("a\x1b"), shown(1.5)
+    >>> page_value("a\x1b"), page_value(1.5)
     ('a\\x1b', 1.5)
     """
     return visible_lines(value) if type(value) is str else value
@@ -91,7 +91,7 @@ def escape_json(document: str) -> str:
 
     Examples
     --------
-    >>> escaped('"a\x9bb"')
+    >>> escape_json('"a\x9bb"')
     '"a\\u009bb"'
     """
     return _CONTROL.sub(lambda match: match[0] if match[0] in "\n\t\r" else f"\\u{ord(match[0]):04x}", document)
