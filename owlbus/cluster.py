@@ -1,8 +1,8 @@
 """
-Work in other processes: on a Dask cluster, or in processes of this machine.
+Count files on a Dask cluster or in local processes.
 
-Files to count are cut into parts, each part is counted by the function that one machine uses too, and the accounts are merged in a tree.
-All counts are whole numbers, so the result is that of one machine to the last bit, whatever the parts and their order.
+Files are split into parts, each part is counted by the same function as on one machine, and the counts are merged in a tree. Counts are
+integers, so the result equals that of one machine, whatever the parts and their order.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.extras import extra_library
-from owlbus.common.files import dropping, heed_parent_only
+from owlbus.common.files import cancel_on_error, ignore_interrupts
 from owlbus.common.progress import current_progress
-from owlbus.demand.counting import CountedFiles, Terms, count_part
+from owlbus.demand.counting import CountedFiles, CountSettings, count_part
 from owlbus.records.duplicates import may_have_duplicates
 
 if TYPE_CHECKING:
@@ -29,77 +29,77 @@ if TYPE_CHECKING:
     from owlbus.records.sources import Source
 
 PART_ROWS = 8_000_000
-"""Rows of a part, at most, where a file can be cut: enough that the work around it does not count."""
+"""Most rows of a part; large enough to amortise overhead."""
 
 FAN_IN = 8
-"""Accounts that are merged at once."""
+"""Counts that one task merges."""
 
-LOST_S = 30.0
-"""Seconds without any worker, after which a run on Dask gives up; one that ended may be started again in them."""
+NO_WORKER_TIMEOUT_S = 30.0
+"""Seconds without any worker after which a run on Dask ends."""
 
 RETRIES = 3
-"""Times that a call is made again where it failed or its worker was lost."""
+"""Retries of a task that fails or loses its worker."""
 
 _LOCAL = re.compile(r"(local|processes):(\d{1,3})")
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 _MAX_WORKERS = 512
-_LOOK_EVERY_S, _COUNT_EVERY_S = 0.05, 2.0
+_POLL_S, _CHECK_WORKERS_S = 0.05, 2.0
 
 
-def runner(scheduler: str) -> Callable[[Terms, Sequence[Source]], CountedFiles]:
+def runner(scheduler: str) -> Callable[[CountSettings, Sequence[Source]], CountedFiles]:
     """
-    What counts files in other processes, for `owlbus.demand.estimate_demand`.
+    Return a function that counts files in other processes, for `owlbus.demand.estimate_demand`.
 
     Parameters
     ----------
     scheduler
-        ``local:N`` starts N Dask workers on this machine, ``tcp://HOST:PORT`` uses a Dask cluster whose workers see the same files, and
-        ``processes:N`` uses N processes without Dask.
+        ``local:N`` starts N Dask workers on this machine, ``tcp://HOST:PORT`` uses a Dask cluster whose workers can read the same files,
+        and ``processes:N`` uses N processes without Dask.
 
     Returns
     -------
     callable
-        Takes the terms and the sources, and returns the merged account.
+        Function of settings and sources; returns the merged counts.
 
     Raises
     ------
     UsageError
-        If the text is none of these, or Dask is not installed.
+        If `scheduler` is invalid, or Dask is not installed.
     DataError
-        Of what it returns: if workers are lost again and again, or for good.
+        From the returned function, if too many workers are lost.
 
     Examples
     --------
     >>> runner("processes:2").func.__name__
     'count_in_processes'
     """
-    on_dask, address, workers = _where(scheduler)
+    on_dask, address, workers = _parse_scheduler(scheduler)
     return partial(count_on_dask, address=address, n_workers=workers) if on_dask else partial(count_in_processes, n_workers=workers)
 
 
 @contextmanager
 def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
     """
-    Where functions of a module are called side by side.
+    Yield an executor for functions of a module.
 
     Parameters
     ----------
     scheduler
-        As for `runner`; None calls them in threads of this process.
+        As for `runner`; None uses threads of this process.
     n_threads
-        Number of threads where no scheduler is named.
+        Number of threads without a scheduler.
 
     Yields
     ------
     Executor
-        Of `concurrent.futures`, or a Dask client that works in its place.
+        Executor of `concurrent.futures`, or one backed by Dask.
 
     Raises
     ------
     UsageError
         As for `runner`, or if no scheduler answers.
     DataError
-        If workers are lost again and again, or for good.
+        If too many workers are lost.
 
     Examples
     --------
@@ -111,17 +111,17 @@ def executor(scheduler: str | None, n_threads: int = 1) -> Iterator[Executor]:
         with ThreadPoolExecutor(n_threads) as threads:
             yield threads
         return
-    on_dask, address, workers = _where(scheduler)
+    on_dask, address, workers = _parse_scheduler(scheduler)
     if on_dask:
         with _client(address, workers) as client:
-            yield _OnDask(client)
+            yield _DaskExecutor(client)
         return
-    with _processes(workers) as pool, dropping(pool):
+    with _process_pool(workers) as pool, cancel_on_error(pool):
         yield pool
 
 
-def _where(scheduler: str) -> tuple[bool, str | None, int]:
-    """Whether Dask is meant, its address if it is not to be started here, and the workers to start."""
+def _parse_scheduler(scheduler: str) -> tuple[bool, str | None, int]:
+    """Return whether to use Dask, its address (None: start it), and the number of workers to start."""
     local = _LOCAL.fullmatch(scheduler)
     if local is None and _ADDRESS.fullmatch(scheduler) is None:
         msg = f"{setting('scheduler')} must be local:N, processes:N or an address such as tcp://host:8786, got {scheduler!r}"
@@ -136,28 +136,28 @@ def _where(scheduler: str) -> tuple[bool, str | None, int]:
     return True, None if local else scheduler, workers
 
 
-def _processes(n_workers: int) -> ProcessPoolExecutor:
-    """Start processes that share nothing with this one."""
+def _process_pool(n_workers: int) -> ProcessPoolExecutor:
+    """Return a pool of spawned processes."""
     import multiprocessing
 
-    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=heed_parent_only)
+    return ProcessPoolExecutor(n_workers, mp_context=multiprocessing.get_context("spawn"), initializer=ignore_interrupts)
 
 
-def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Source]:
+def split_sources(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Source]:
     """
-    Cut files into parts that can be counted apart.
+    Split files into parts that can be counted independently.
 
     Parameters
     ----------
     sources
-        Files, opened.
+        Opened files.
     part_rows
-        Rows of a part, at most.
+        Most rows of a part.
 
     Returns
     -------
     list of Source
-        Every row once. Texts stay whole, and so do files whose rows are compared with one another.
+        Parts with every row once. Text files and files with possible duplicates are not split.
     """
     parts: list[Source] = []
     for source in sources:
@@ -169,78 +169,78 @@ def parts_of(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list[Sour
     return parts
 
 
-def count_in_processes(terms: Terms, sources: Sequence[Source], n_workers: int) -> CountedFiles:
+def count_in_processes(settings: CountSettings, sources: Sequence[Source], n_workers: int) -> CountedFiles:
     """
-    Count files in processes of this machine.
+    Count files in local processes.
 
     Parameters
     ----------
-    terms
-        What records are counted by.
+    settings
+        Grid, window and time zone.
     sources
-        Files, opened.
+        Opened files.
     n_workers
         Number of processes.
 
     Returns
     -------
     CountedFiles
-        What all files came to.
+        Counts of all files.
     """
-    parts = parts_of(sources)
+    parts = split_sources(sources)
     step = current_progress().step(f"reading records in {n_workers} processes", total=len(parts))
-    whole = CountedFiles()
-    with _processes(n_workers) as pool, dropping(pool):
-        for future in as_completed([pool.submit(_count_packed, terms, part) for part in parts]):
-            whole.merge(pickle.loads(future.result()))  # noqa: S301 - from our own process
+    total = CountedFiles()
+    with _process_pool(n_workers) as pool, cancel_on_error(pool):
+        for future in as_completed([pool.submit(_count_serialised, settings, part) for part in parts]):
+            total.merge(pickle.loads(future.result()))  # noqa: S301 - from our own process
             step.advance()
-    return whole
+    return total
 
 
-def count_on_dask(terms: Terms, sources: Sequence[Source], address: str | None, n_workers: int) -> CountedFiles:
+def count_on_dask(settings: CountSettings, sources: Sequence[Source], address: str | None, n_workers: int) -> CountedFiles:
     """
-    Count files on a Dask cluster; the part of a worker that dies is counted again by another.
+    Count files on a Dask cluster; if a worker is lost, another one redoes its part.
 
     Parameters
     ----------
-    terms
-        What records are counted by.
+    settings
+        Grid, window and time zone.
     sources
-        Files that every worker can read under the same names.
+        Files that every worker can read under the same paths.
     address
         Address of the scheduler; None starts workers on this machine.
     n_workers
-        Number of workers to start, where no address is given.
+        Number of workers to start without an address.
 
     Returns
     -------
     CountedFiles
-        What all files came to.
+        Counts of all files.
 
     Raises
     ------
     UsageError
         If no scheduler answers.
     DataError
-        If workers are lost again and again, or for good.
+        If too many workers are lost.
     """
-    parts = parts_of(sources)  # each task carries its terms: what is only kept on workers is lost with them
+    parts = split_sources(sources)  # each task carries its settings: state on workers is lost with them
     with _client(address, n_workers) as client:
-        level = [client.submit(_count_packed, terms, part, pure=False, retries=RETRIES) for part in parts]
-        _show(f"reading records on {address or f'{n_workers} workers'}", client, level)
+        level = [client.submit(_count_serialised, settings, part, pure=False, retries=RETRIES) for part in parts]
+        _track(f"reading records on {address or f'{n_workers} workers'}", client, level)
         while len(level) > 1:
             groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]
-            level = [client.submit(_merged, group, pure=False, retries=RETRIES) for group in groups]
-        account: CountedFiles = pickle.loads(_awaited(client, level[0]))  # noqa: S301 - from our own workers
-    return account
+            level = [client.submit(_merge_serialised, group, pure=False, retries=RETRIES) for group in groups]
+        total: CountedFiles = pickle.loads(_result(client, level[0]))  # noqa: S301 - from our own workers
+    return total
 
 
 @contextmanager
 def _client(address: str | None, n_workers: int) -> Iterator[Any]:
-    """Give a connection to a cluster, and a cluster of this machine if there is no address; what goes wrong there is told in one line."""
+    """Yield a client of a cluster, or of a new local cluster if there is no address."""
     dask = _dask()
     if address is None:
-        with _started(n_workers) as cluster, dask.Client(cluster) as client:
+        with _local_cluster(n_workers) as cluster, dask.Client(cluster) as client:
             yield client
         return
     with _without_log():
@@ -253,75 +253,75 @@ def _client(address: str | None, n_workers: int) -> Iterator[Any]:
             yield client
 
 
-def _started(n_workers: int) -> Any:  # noqa: ANN401 - the library has no types
-    """Start a cluster of this machine; its status page takes any free port, since the usual one may be another cluster's."""
+def _local_cluster(n_workers: int) -> Any:  # noqa: ANN401 - the library has no types
+    """Start a local cluster; its dashboard uses any free port, since another cluster may use the default."""
     quiet = {"dashboard_address": ":0", "silence_logs": 50, "threads_per_worker": 1, "memory_limit": 0}
     try:
         return _dask().LocalCluster(n_workers=n_workers, processes=True, **quiet)
     except (RuntimeError, OSError) as error:
-        asked = f"{n_workers} Dask worker{'s' * (n_workers > 1)}"
-        msg = f"{asked} must start on this machine, and did not ({error}); use fewer, or run it again"
+        workers = f"{n_workers} Dask worker{'s' * (n_workers > 1)}"
+        msg = f"{workers} must start on this machine, and did not ({error}); use fewer, or run it again"
         raise DataError(msg) from error
 
 
 @contextmanager
 def _without_log() -> Iterator[None]:
-    """Keep Dask's log, with its tracebacks, off standard error."""
+    """Suppress Dask's log on standard error."""
     import logging
 
-    kept = [(handler, handler.level) for handler in logging.getLogger("distributed").handlers]
-    for handler, _ in kept:
+    levels = [(handler, handler.level) for handler in logging.getLogger("distributed").handlers]
+    for handler, _ in levels:
         handler.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for handler, level in kept:
+        for handler, level in levels:
             handler.setLevel(level)
 
 
-class _OnDask(Executor):
-    """A Dask client in place of an executor, whose calls are waited for as long as there are workers."""
+class _DaskExecutor(Executor):
+    """Executor backed by a Dask client; results are awaited while there are workers."""
 
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - the library has no types
         self._client = client
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401 - as that of an executor
-        """Begin a call."""
-        return _Call(self._client, self._client.submit(fn, *args, **kwargs, pure=False, retries=RETRIES))
+        """Submit a call."""
+        return _DaskFuture(self._client, self._client.submit(fn, *args, **kwargs, pure=False, retries=RETRIES))
 
 
-class _Call(Future[Any]):
-    """A call under way on Dask."""
+class _DaskFuture(Future[Any]):
+    """Future backed by Dask."""
 
     def __init__(self, client: Any, future: Any) -> None:  # noqa: ANN401 - the library has no types
         super().__init__()
         self._client, self._future = client, future
 
     def result(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - of whatever is called
-        """Wait for what it returns, however long it takes."""
+        """Wait for the result; `timeout` is ignored."""
         del timeout
-        return _awaited(self._client, self._future)
+        return _result(self._client, self._future)
 
     def cancel(self) -> bool:
-        """Drop it."""
+        """Cancel the call."""
         self._future.cancel()
         return True
 
 
-def _show(title: str, client: Any, futures: Sequence[Any]) -> None:  # noqa: ANN401 - the library has no types
-    """Say how many parts are done until all are; the first error of a part is raised."""
+def _track(title: str, client: Any, futures: Sequence[Any]) -> None:  # noqa: ANN401 - the library has no types
+    """Show progress until all futures are done; raise the first error."""
     step = current_progress().step(title, total=len(futures))
-    for future in _ended(client, futures):
+    for future in _completed(client, futures):
         if future.status != "finished":
-            _awaited(client, future)
+            _result(client, future)
         step.advance()
 
 
-def _awaited(client: Any, future: Any) -> Any:  # noqa: ANN401 - the library has no types
-    """Wait for the result of a call; workers that are lost again and again, or with their scheduler, are told in one line."""
+def _result(client: Any, future: Any) -> Any:  # noqa: ANN401 - the library has no types
+    """Wait for the result of a future; convert lost workers and a lost scheduler to `DataError`."""
     from concurrent.futures import CancelledError
 
-    list(_ended(client, [future]))
+    list(_completed(client, [future]))
     try:
         return future.result()
     except _dask().KilledWorker as error:
@@ -333,45 +333,45 @@ def _awaited(client: Any, future: Any) -> Any:  # noqa: ANN401 - the library has
         raise DataError(msg) from error
 
 
-def _ended(client: Any, futures: Sequence[Any]) -> Iterator[Any]:  # noqa: ANN401 - the library has no types
-    """Give each call once it has ended, as long as there is a worker; without one Dask would wait for ever."""
-    ready, seen_s, counted_s = _dask().as_completed(futures), time.monotonic(), time.monotonic()
-    while not ready.is_empty():
-        yield from ready.next_batch(block=False)
-        time.sleep(_LOOK_EVERY_S)
+def _completed(client: Any, futures: Sequence[Any]) -> Iterator[Any]:  # noqa: ANN401 - the library has no types
+    """Yield each future when it ends; fail if there is no worker, where Dask would wait for ever."""
+    queue, last_worker_s, last_check_s = _dask().as_completed(futures), time.monotonic(), time.monotonic()
+    while not queue.is_empty():
+        yield from queue.next_batch(block=False)
+        time.sleep(_POLL_S)
         now_s = time.monotonic()
-        if now_s - counted_s < _COUNT_EVERY_S:
+        if now_s - last_check_s < _CHECK_WORKERS_S:
             continue
-        counted_s = now_s
+        last_check_s = now_s
         if _has_workers(client):
-            seen_s = now_s
-        elif now_s - seen_s > LOST_S:
+            last_worker_s = now_s
+        elif now_s - last_worker_s > NO_WORKER_TIMEOUT_S:
             start = f"dask worker {client.scheduler.address}"
-            msg = f"the Dask scheduler has had no worker for {LOST_S:g} s; start one with: {start}, and run it again"
+            msg = f"the Dask scheduler has had no worker for {NO_WORKER_TIMEOUT_S:g} s; start one with: {start}, and run it again"
             raise DataError(msg)
 
 
 def _has_workers(client: Any) -> bool:  # noqa: ANN401 - the library has no types
-    """Whether the scheduler has workers; one that is out of reach is left to the client, which ends all calls if it is lost."""
+    """Return whether the scheduler has workers; True if unreachable, since the client then ends all calls."""
     try:
         return bool(client.nthreads())
     except OSError:
         return True
 
 
-def _count_packed(terms: Terms, part: Source) -> bytes:
-    """Count one part and pack its account: packed bytes can be sent, kept on disk and merged again after a loss."""
-    return pickle.dumps(count_part(terms, [part]), protocol=pickle.HIGHEST_PROTOCOL)
+def _count_serialised(settings: CountSettings, part: Source) -> bytes:
+    """Count one part and return the pickled counts."""
+    return pickle.dumps(count_part(settings, [part]), protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def _merged(packed: Sequence[bytes]) -> bytes:
-    """Merge packed accounts."""
-    whole = CountedFiles()
-    for account in packed:
-        whole.merge(pickle.loads(account))  # noqa: S301 - from our own workers
-    return pickle.dumps(whole, protocol=pickle.HIGHEST_PROTOCOL)
+def _merge_serialised(parts: Sequence[bytes]) -> bytes:
+    """Merge pickled counts."""
+    total = CountedFiles()
+    for part in parts:
+        total.merge(pickle.loads(part))  # noqa: S301 - from our own workers
+    return pickle.dumps(total, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _dask() -> Any:  # noqa: ANN401 - the library has no types
-    """Return Dask's library, or refuse to go on without it."""
+    """Import `distributed`, or raise `UsageError`."""
     return extra_library("distributed", f"{setting('scheduler')} needs Dask", "cluster")

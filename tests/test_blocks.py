@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from owlbus.common.units import TRIP_UNITS, NightWindow
+from owlbus.common.units import QUANTA_PER_TRIP, NightWindow
 from owlbus.demand import accumulators as pages_module
 from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
@@ -36,11 +36,11 @@ class Rules(FileRowCounts):
         """Begin with nothing."""
         self.rows, self.units, self.first = np.zeros(256, int), np.zeros(256, int), {}
 
-    def add(self, batch: Any, rules: tuple[np.ndarray, ...], grid: HexGrid) -> None:  # noqa: ANN401, ARG002 - as the ledger has it
+    def add(self, batch: Any, rules: count_blocks.RuleCounts, grid: HexGrid) -> None:  # noqa: ANN401, ARG002 - as the ledger has it
         """Enter a batch."""
-        self.rows += rules[0]
-        self.units += rules[1]
-        self.first |= {rule: batch.first_row + row for rule, row in enumerate(rules[2].tolist()) if row >= 0 and rule not in self.first}
+        self.rows += rules.rows
+        self.units += rules.quanta
+        self.first |= {rule: batch.first_row + row for rule, row in enumerate(rules.first.tolist()) if row >= 0 and rule not in self.first}
 
 
 def gappy(values: np.ndarray, rng: np.random.Generator, share: float) -> Numbers:
@@ -80,7 +80,7 @@ def batch_of(n: int, first_row: int, rng: np.random.Generator, hours: np.ndarray
         first_row=first_row,
         n_rows=n,
         position=(gappy(lon, rng, gaps), gappy(lat, rng, gaps)),
-        goal=(gappy(to_lon, rng, gaps), gappy(to_lat, rng, gaps)) if has_goal else (nothing, nothing),
+        destination=(gappy(to_lon, rng, gaps), gappy(to_lat, rng, gaps)) if has_goal else (nothing, nothing),
         count=np.empty(0),
         frame=pl.DataFrame({"lon": lon}),
     )
@@ -99,7 +99,7 @@ def expected(batches: list[Any]) -> tuple[list[int], Counter[Any], Counter[Any]]
     trips: Counter[Any] = Counter()
     people: Counter[Any] = Counter()
     for batch in batches:
-        there = hexes_of(*batch.goal) if batch.goal[0].values.size else [-3] * batch.n_rows
+        there = hexes_of(*batch.destination) if batch.destination[0].values.size else [-3] * batch.n_rows
         for tick, here, goal in zip(batch.ticks.tolist(), hexes_of(*batch.position), there, strict=True):
             second = tick // batch.per_s
             night = (second - DAY_S // 2) // DAY_S
@@ -143,8 +143,8 @@ def test_rows_are_judged_and_counted_as_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pages_module, "FIRST_ROWS", 0)
-    monkeypatch.setattr(pages_module, "STAY_BATCHES", 1)
-    monkeypatch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
+    monkeypatch.setattr(pages_module, "MIN_BATCHES", 1)
+    monkeypatch.setattr(pages_module, "TABLE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
     rng = np.random.default_rng(seed)
     sizes = [1, 1_023, 1_025, 1_500]
     batches = [
@@ -153,12 +153,12 @@ def test_rows_are_judged_and_counted_as_one_by_one(
     ]
     tally, evaluator, verdicts = Tally(GRID, WINDOW), Rules(), []
     for batch in batches:
-        verdict = tally.add(batch, evaluator, is_explained=way != "quick", is_placed=way == "row by row")
+        verdict = tally.add(batch, evaluator, needs_verdict=way != "quick", needs_hexes=way == "row by row")
         verdicts += verdict.rule.tolist() if verdict is not None else []
     rules, trips, people = expected(batches)
     assert verdicts == ([] if way == "quick" else rules)
     assert evaluator.rows.tolist() == np.bincount(rules, minlength=256).tolist()
-    assert evaluator.units.tolist() == [count * TRIP_UNITS for count in evaluator.rows.tolist()]
+    assert evaluator.units.tolist() == [count * QUANTA_PER_TRIP for count in evaluator.rows.tolist()]
     assert evaluator.first == {rule: rules.index(rule) for rule in set(rules) - {0}}
     demand = tally.counted("calls").demand
     days = [(night - np.datetime64("1970-01-01")).astype(int) for night in np.array(demand.nights, "datetime64[D]")]
@@ -170,15 +170,15 @@ def test_rows_are_judged_and_counted_as_one_by_one(
 
 def test_trips_of_an_hour_that_has_a_page_are_counted_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages_module, "FIRST_ROWS", 0)
-    monkeypatch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2)
+    monkeypatch.setattr(pages_module, "TABLE_BYTES", 4 * GRID.n_hexes**2)
     rng, tally = np.random.default_rng(4), Tally(GRID, WINDOW)
     batches = [batch_of(900, first, rng, HOURS["one hour"], 1, 0.1, has_goal=True) for first in (0, 900)]
     for batch in batches:
         tally.add(batch, Rules())
-    assert tally.pages.of.max() == 0
-    hour = int(np.flatnonzero(tally.pages.of == 0)[0]) % len(WINDOW.hours) + WINDOW.start_hour
+    assert tally.od_tables.table_of.max() == 0
+    hour = int(np.flatnonzero(tally.od_tables.table_of == 0)[0]) % len(WINDOW.hours) + WINDOW.start_hour
     _, trips, _ = expected(batches[1:])
-    page = tally.pages.counts[0].reshape(GRID.n_hexes, GRID.n_hexes)
+    page = tally.od_tables.counts[0].reshape(GRID.n_hexes, GRID.n_hexes)
     apart = Counter({(a, b): int(page[a, b]) for a, b in np.argwhere(page).tolist() if a != b})
     assert apart == Counter({(a, b): count for (_, told, a, b), count in trips.items() if told == hour})
     assert apart
@@ -187,7 +187,7 @@ def test_trips_of_an_hour_that_has_a_page_are_counted_on_it(monkeypatch: pytest.
 def test_a_row_whose_count_is_unusable_adds_no_trip() -> None:
     batch = batch_of(4, 0, np.random.default_rng(0), HOURS["one hour"], 1, 0.0, has_goal=True)
     batch.ticks[:] = EVENING * DAY_S + 25 * HOUR_S
-    for k, column in enumerate((*batch.position, *batch.goal)):
+    for k, column in enumerate((*batch.position, *batch.destination)):
         column.values[:] = (GRID.lon, GRID.lat)[k % 2][k // 2]
     batch.count, evaluator = np.array([0.0, np.nan, -1.0, 2.5]), Rules()
     tally = Tally(GRID, WINDOW)

@@ -15,11 +15,11 @@ import pytest
 from cities import city
 
 from owlbus import cluster
-from owlbus.cluster import parts_of, runner
+from owlbus.cluster import runner, split_sources
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
-from owlbus.demand.counting import CountedFiles, Terms, count_part
+from owlbus.demand.counting import CountedFiles, CountSettings, count_part
 from owlbus.plan.limits import RouteLimits
 from owlbus.records import open_sources
 from owlbus.sample import sample_city, sample_grid
@@ -42,7 +42,7 @@ def same(one, two) -> bool:
 
 def test_parts_of_files_cover_every_row_once(town):
     with open_sources(town[1]) as sources:
-        parts = parts_of(sources, 100_000)
+        parts = split_sources(sources, 100_000)
     assert [(part.first_row, part.stop_row) for part in parts[:4]] == [
         (0, 100_000),
         (100_000, 200_000),
@@ -54,20 +54,20 @@ def test_parts_of_files_cover_every_row_once(town):
 
 def test_accounts_of_parts_merge_in_any_order_to_that_of_the_whole(town):
     grid, files = town
-    terms = Terms(grid, NightWindow())
+    terms = CountSettings(grid, NightWindow())
     with open_sources(files[:1]) as sources:
         whole = count_part(terms, sources)
-        parts = [count_part(terms, [part]) for part in parts_of(sources, 90_000)]
+        parts = [count_part(terms, [part]) for part in split_sources(sources, 90_000)]
     merged = CountedFiles()
     for part in reversed(parts):
         merged.merge(part)
     assert same(whole.tallies["calls"].counted("calls").demand, merged.tallies["calls"].counted("calls").demand)
-    (one,), (two,) = (account.ledgers.values() for account in (whole, merged))
+    (one,), (two,) = (account.row_counts.values() for account in (whole, merged))
     assert (one.rows.tolist(), one.first) == (two.rows.tolist(), two.first)
 
 
 def test_two_processes_count_and_reject_what_one_does(town, monkeypatch, tmp_path):
-    monkeypatch.setattr(cluster, "parts_of", lambda sources: parts_of(sources, 100_000))
+    monkeypatch.setattr(cluster, "split_sources", lambda sources: split_sources(sources, 100_000))
     grid, files = town
     one, report = estimate_demand(files, grid, rejected=tmp_path / "one.parquet")
     two, other = estimate_demand(files, grid, run=runner("processes:2"), rejected=tmp_path / "two.parquet")
@@ -82,11 +82,11 @@ def test_two_processes_count_and_reject_what_one_does(town, monkeypatch, tmp_pat
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
     dask = pytest.importorskip("distributed")
     grid, files = town
-    terms = Terms(grid, NightWindow())
+    terms = CountSettings(grid, NightWindow())
     one, _ = estimate_demand(files[:1], grid)
     with dask.LocalCluster(n_workers=2, **QUIET) as local, open_sources(files[:1]) as sources:
         victim = next(iter(local.workers.values())).pid
-        show = cluster._show
+        show = cluster._track
 
         def kill_and_show(title, client, futures):
             next(iter(dask.as_completed(futures)))
@@ -94,8 +94,8 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(town):
             show(title, client, futures)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(cluster, "_show", kill_and_show)
-            patch.setattr(cluster, "parts_of", lambda sources: parts_of(sources, 20_000))
+            patch.setattr(cluster, "_track", kill_and_show)
+            patch.setattr(cluster, "split_sources", lambda sources: split_sources(sources, 20_000))
             account = cluster.count_on_dask(terms, sources, local.scheduler_address, 0)
     assert same(one, account.tallies["calls"].counted("calls").demand)
 
@@ -168,7 +168,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_told():
 
 def test_a_scheduler_without_workers_is_not_waited_for_for_ever(monkeypatch, town):
     dask = pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "LOST_S", 0.5)
+    monkeypatch.setattr(cluster, "NO_WORKER_TIMEOUT_S", 0.5)
     with dask.LocalCluster(n_workers=0, **QUIET) as local:
         told = rf"^the Dask scheduler has had no worker for 0.5 s; start one with: dask worker {local.scheduler_address}, and run it again$"
         with pytest.raises(DataError, match=told), cluster.executor(local.scheduler_address) as pool:

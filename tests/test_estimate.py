@@ -254,8 +254,8 @@ def test_rows_in_another_order_or_split_over_files_and_batches_change_nothing(
         patch.setattr(firsts_module, "FIRST_SLOTS", 8)
         patch.setattr(firsts_module, "MAX_SLOTS", 8)
         patch.setattr(pages_module, "FIRST_ROWS", 0)
-        patch.setattr(pages_module, "STAY_BATCHES", 1)
-        patch.setattr(pages_module, "PAGE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
+        patch.setattr(pages_module, "MIN_BATCHES", 1)
+        patch.setattr(pages_module, "TABLE_BYTES", 4 * GRID.n_hexes**2 * n_pages)
         two, _ = estimate_demand(parts, GRID)
     assert by_date(one) == by_date(two)
 

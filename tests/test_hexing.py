@@ -15,6 +15,7 @@ from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels.hexing import (
     BLOCK,
     DEGREES,
+    PointTables,
     design_matrix,
     exponents,
     hex_of_point,
@@ -62,7 +63,7 @@ def test_a_vertex_belongs_to_the_last_of_its_three_hexes(u: int, w: int, centre:
 )
 def test_a_position_that_is_none_or_far_away_lies_in_no_hex(bad: tuple[float, float]) -> None:
     assert int(GRID.lonlat_to_hex(*bad)) == -1
-    assert hex_of_point(*bad, *GRID.point_tables) == -1
+    assert hex_of_point(*bad, GRID.point_tables) == -1
 
 
 def test_no_point_gives_no_hex() -> None:
@@ -74,8 +75,8 @@ def test_a_stream_answers_as_its_points_do_one_by_one(n: int) -> None:
     rng = np.random.default_rng(n)
     lon, lat = rng.uniform(9.98, 10.08, n), rng.uniform(49.98, 50.06, n)
     lon[n // 2] = np.nan
-    together = hexes_of_points(lon, lat, *GRID.point_tables)
-    assert together.tolist() == [hex_of_point(x, y, *GRID.point_tables) for x, y in zip(lon, lat, strict=True)]
+    together = hexes_of_points(lon, lat, GRID.point_tables)
+    assert together.tolist() == [hex_of_point(x, y, GRID.point_tables) for x, y in zip(lon, lat, strict=True)]
 
 
 @pytest.mark.parametrize("degree", DEGREES)
@@ -89,9 +90,10 @@ def test_every_degree_evaluates_the_polynomial_that_was_fitted(degree: int) -> N
     u[-1], w[-1] = 200.0, 100.0
     expected = round_axial.py_func(*(design_matrix(s, t, degree) @ np.stack([u, w], axis=1)).T)
     frame, lookup = np.array([3.0, -2.0, 2.0, 0.5, 300.0]), np.arange(300 * 400, dtype=np.int32)
-    found = hexes_of_points(lon, lat, frame, np.concatenate([u, w]), lookup, degree)
+    tables = PointTables(frame, np.concatenate([u, w]), lookup, degree)
+    found = hexes_of_points(lon, lat, tables)
     assert (found == (expected[1] * 300 + expected[0]).astype(np.int64)).all()
-    assert [int(hex_of_point(x, y, frame, np.concatenate([u, w]), lookup, degree)) for x, y in zip(lon, lat, strict=True)] == found.tolist()
+    assert [int(hex_of_point(x, y, tables)) for x, y in zip(lon, lat, strict=True)] == found.tolist()
 
 
 def test_exponents_are_all_pairs_up_to_the_degree() -> None:
@@ -105,5 +107,7 @@ def test_the_frame_includes_its_boundary_and_ends_there() -> None:
     frame, lookup = np.array([0.0, 0.0, 1.0, 1.0, 40.0]), np.zeros(1600, dtype=np.int32)
     poly = np.zeros(30)
     poly[14], poly[29] = 30.0, 10.0
-    found = hexes_of_points(np.array([1.0, -1.0, 1.0000001, 0.0]), np.array([1.0, -1.0, 0.0, -1.0000001]), frame, poly, lookup, 4)
+    found = hexes_of_points(
+        np.array([1.0, -1.0, 1.0000001, 0.0]), np.array([1.0, -1.0, 0.0, -1.0000001]), PointTables(frame, poly, lookup, 4)
+    )
     assert found.tolist() == [0, 0, -1, -1]

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from owlbus.cli.app import run
 from owlbus.common.errors import DataError, UsageError
-from owlbus.demand import Demand, leaving_their_hex, spread_over_parts
+from owlbus.demand import Demand, disaggregate_demand, drop_trips_within_hexes
 from owlbus.grid.hexgrid import HexGrid
-from owlbus.grid.subdivide import HexParts, cut_hexes
+from owlbus.grid.subdivide import HexParts, subdivide_hexes
 from owlbus.network import Network, WalkGraph, check_network, on_parts
 from owlbus.pipeline import Sources
 from owlbus.plan import Plan, Route
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 AREA = [(10.0, 50.0), (10.08, 50.0), (10.08, 50.05), (10.0, 50.05)]
 GRID = HexGrid.cover(AREA)
 NIGHTS = tuple(dt.date(2013, 3, day) for day in (12, 13, 14))
-PARTS = cut_hexes(GRID)
-H3 = cut_hexes(HexGrid.from_h3(AREA))
+PARTS = subdivide_hexes(GRID)
+H3 = subdivide_hexes(HexGrid.from_h3(AREA))
 BOTH = pytest.mark.parametrize("parts", [PARTS, H3], ids=["planar", "h3"])
 
 
@@ -107,7 +107,7 @@ def test_parts_of_an_h3_cell_are_its_children() -> None:
 
 def test_hexes_west_and_south_of_the_first_are_cut_alike() -> None:
     moved = HexGrid(GRID.crs, GRID.radius_m, "planar", GRID.q - 40, GRID.r - 40)
-    assert np.array_equal(cut_hexes(moved).part_of, PARTS.part_of)
+    assert np.array_equal(subdivide_hexes(moved).part_of, PARTS.part_of)
 
 
 # demand -------------------------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ def test_hexes_west_and_south_of_the_first_are_cut_alike() -> None:
 @drawn_from(rows=st.integers(1, 60), seed=st.integers(0, 99))
 def test_spreading_keeps_all_sums_by_night_hour_and_whole_hex(rows: int, seed: int) -> None:
     before = drawn(rows, seed)
-    after = spread_over_parts(before, PARTS)
+    after = disaggregate_demand(before, PARTS)
     whole, when = PARTS.whole_of, {"night": after.night, "hour": after.hour}
     back = Demand.from_rows(
         GRID.n_hexes,
@@ -132,7 +132,7 @@ def test_spreading_keeps_all_sums_by_night_hour_and_whole_hex(rows: int, seed: i
 
 
 def test_each_part_of_a_hex_gets_an_equal_share_up_to_the_unit_of_trips() -> None:
-    after = spread_over_parts(Demand(GRID.n_hexes, origin=[3], destination=[60], trips=[7.0], presence_hex=[3], presence=[5.0]), PARTS)
+    after = disaggregate_demand(Demand(GRID.n_hexes, origin=[3], destination=[60], trips=[7.0], presence_hex=[3], presence=[5.0]), PARTS)
     assert sorted(after.origin.tolist()) == sorted(PARTS.part_of[3].tolist())
     assert sorted(after.destination.tolist()) == sorted(PARTS.part_of[60].tolist())
     for values, total in ((after.trips, 7.0), (after.presence, 5.0)):
@@ -142,7 +142,7 @@ def test_each_part_of_a_hex_gets_an_equal_share_up_to_the_unit_of_trips() -> Non
 
 def test_over_nine_hours_every_part_of_one_hex_meets_every_part_of_the_other_alike() -> None:
     hours = tuple(range(22, 31))
-    after = spread_over_parts(Demand(GRID.n_hexes, hours, hour=hours, origin=[3] * 9, destination=[60] * 9, trips=[9.0] * 9), PARTS)
+    after = disaggregate_demand(Demand(GRID.n_hexes, hours, hour=hours, origin=[3] * 9, destination=[60] * 9, trips=[9.0] * 9), PARTS)
     pairs = after.od()
     assert (len(pairs), set(pairs.trips.tolist())) == (81, {1.0})
 
@@ -152,17 +152,17 @@ def test_trips_between_parts_of_one_hex_are_left_out_and_counted() -> None:
     demand = Demand.from_rows(
         PARTS.grid.n_hexes, {"night": [0, 0], "hour": [24, 24], "origin": [a, a], "destination": [b, c], "trips": [20, 30]}
     )
-    kept, dropped = leaving_their_hex(demand, PARTS)
+    kept, dropped = drop_trips_within_hexes(demand, PARTS)
     assert (kept.total_trips, dropped) == (30.0, 20.0)
     within = Demand(PARTS.grid.n_hexes, origin=[min(a, b)], destination=[max(a, b)], trips=[1.0])
     with pytest.raises(DataError, match="trips must lead from one hex to another, all 1 stay within one; take a smaller radius_m"):
-        leaving_their_hex(within, PARTS)
+        drop_trips_within_hexes(within, PARTS)
 
 
 def test_demand_and_network_of_another_grid_are_refused() -> None:
     other = HexGrid.cover(AREA, radius_m=400)
     with pytest.raises(DataError, match=r"demand must lie on the grid that is cut, got \d+ and \d+ hexes .* cut the grid that the demand"):
-        spread_over_parts(Demand(other.n_hexes, origin=[0], destination=[1], trips=[1.0]), PARTS)
+        disaggregate_demand(Demand(other.n_hexes, origin=[0], destination=[1], trips=[1.0]), PARTS)
     with pytest.raises(DataError, match=r"network must lie on the grid that is cut, got \d+ and \d+ hexes .* cut the grid of the network"):
         on_parts(Network.from_lattice(other), PARTS)
 
@@ -222,7 +222,7 @@ def test_shares_of_hexes_are_those_of_polygons_within_four_parts_and_of_plans_wi
 
 @pytest.mark.parametrize("objective", ["served", "presence"])
 def test_the_search_is_worth_what_the_scorecard_says(objective: str) -> None:
-    network, demand = on_parts(streets(), PARTS), spread_over_parts(drawn(400), PARTS)
+    network, demand = on_parts(streets(), PARTS), disaggregate_demand(drawn(400), PARTS)
     found = plan_routes(network, demand, 2, seed=1, objective=objective, stop_when=[MaxSteps(300)])
     card = score_plan(network, demand, found.plan)
     share = card.served_share if objective == "served" else card.presence_share
@@ -237,7 +237,7 @@ def test_the_search_is_worth_what_the_scorecard_says(objective: str) -> None:
 def test_trips_served_are_those_of_all_pairs_of_parts_within_a_hundredth() -> None:
     """Every part of one hex with every part of the other, 81 of equal weight, against the nine that the demand holds."""
     network, before = on_parts(streets(), PARTS), drawn(2_000)
-    demand = spread_over_parts(before, PARTS)
+    demand = disaggregate_demand(before, PARTS)
     stops = np.arange(30)
     plan = Plan((Route(stops, "A"), Route([58, 5, 12, 19, 26, 33, 40, 47, 54], "B")), network.fingerprint)
     problem = Problem.build(network, demand)

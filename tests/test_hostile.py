@@ -17,7 +17,7 @@ import pytest
 
 from owlbus.cli.app import run
 from owlbus.common.errors import DataError, UsageError
-from owlbus.common.files import LOCK, unpack_gzip
+from owlbus.common.files import LOCK, decompress_gzip
 from owlbus.pipeline.rundir import RUN_FILE, RunRecord, check_run, open_run_dir
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_a_gzip_bomb_is_unpacked_no_further_than_a_table_could_be(tmp_path: Path
     bomb = gzip.compress(b"0" * (90 << 20))
     with pytest.raises(DataError, match=r"plan\.geojson must unpack to at most 200 times its [\d,]+ bytes, got 67,108,865 bytes or more"):
         fuzzing.read_routes(tmp_path, bomb)
-    assert unpack_gzip(gzip.compress(b"abc" * 1000), "x") == b"abc" * 1000
+    assert decompress_gzip(gzip.compress(b"abc" * 1000), "x") == b"abc" * 1000
 
 
 @pytest.mark.parametrize("name", ["../stops.txt", "/stops.txt", "..\\stops.txt", "a/../../stops.txt"])

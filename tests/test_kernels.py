@@ -82,7 +82,7 @@ def test_keys_that_begin_at_one_slot_all_find_a_place():
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 3), st.integers(0, 30)), max_size=40))
 def test_the_first_hour_of_each_person_and_key_is_kept(rows):
     person, key, hour = (whole(*(row[k] for row in rows)) for k in range(3))
-    table = np.full(32, -7, np.int64), np.full(32, hashing.FREE, np.int64), np.full(32, -7, np.int16)
+    table = hashing.FirstHours(np.full(32, -7, np.int64), np.full(32, hashing.FREE, np.int64), np.full(32, -7, np.int16))
     used = whole(0)
     assert hashing.keep_firsts(0, person, key, hour, table, used) == len(rows)
     expected = {}
@@ -96,11 +96,11 @@ def test_the_first_hour_of_each_person_and_key_is_kept(rows):
 
 def test_a_table_of_firsts_five_eighths_full_takes_known_pairs_only():
     person, key, hour = whole(0, 1, 2, 3, 4, 2, 5, 6), whole(*[9] * 8), whole(*[5] * 5, 1, 5, 5)
-    table = np.zeros(8, np.int64), np.full(8, hashing.FREE, np.int64), np.zeros(8, np.int16)
+    table = hashing.FirstHours(np.zeros(8, np.int64), np.full(8, hashing.FREE, np.int64), np.zeros(8, np.int16))
     used = whole(0)
     assert hashing.keep_firsts(0, person, key, hour, table, used) == 6
     assert used[0] == 5
-    assert int(table[2][table[1] != hashing.FREE].sum()) == 4 * 5 + 1
+    assert int(table.hour[table.key != hashing.FREE].sum()) == 4 * 5 + 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)), min_size=1, max_size=20), st.integers(1, 7))
@@ -113,7 +113,7 @@ def test_pairs_are_divided_alike_everywhere(rows, n_parts):
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), max_size=30))
 def test_a_twin_repeats_an_earlier_usable_row(rows):
     columns = np.array([row[:2] for row in rows], dtype=np.int64).reshape(-1, 2)
-    table, used = (np.full(64, hashing.FREE, np.int64), np.zeros(64, np.int64)), whole(0)
+    table, used = hashing.Digests(np.full(64, hashing.FREE, np.int64), np.zeros(64, np.int64)), whole(0)
     usable = np.array([row[2] for row in rows], dtype=np.bool_)
     seen, expected = set(), []
     for a, b, counts in rows:
@@ -121,17 +121,17 @@ def test_a_twin_repeats_an_earlier_usable_row(rows):
         seen |= {(a, b)} if counts else set()
     assert hashing.mark_twins(columns, usable, table, used).tolist() == expected
     assert used[0] == len(seen)
-    larger = np.full(128, hashing.FREE, np.int64), np.zeros(128, np.int64)
-    there = table[0] != hashing.FREE
-    hashing.put_digests(table[0][there], table[1][there], larger)
+    larger = hashing.Digests(np.full(128, hashing.FREE, np.int64), np.zeros(128, np.int64))
+    there = table.first != hashing.FREE
+    hashing.put_digests(table.first[there], table.second[there], larger)
     assert hashing.mark_twins(columns, usable, larger, used).tolist() == [int(one) for one in usable]
 
 
 def test_digests_that_agree_in_one_half_are_two():
-    table = np.full(8, hashing.FREE, np.int64), np.zeros(8, np.int64)
+    table = hashing.Digests(np.full(8, hashing.FREE, np.int64), np.zeros(8, np.int64))
     hashing.put_digests(whole(14, 14, 6, 22, 14), whole(1, 2, 1, 1, 3), table)
-    full = table[0] != hashing.FREE
-    assert sorted(zip(table[0][full].tolist(), table[1][full].tolist(), strict=True)) == [(6, 1), (14, 1), (14, 2), (14, 3), (22, 1)]
+    full = table.first != hashing.FREE
+    assert sorted(zip(table.first[full].tolist(), table.second[full].tolist(), strict=True)) == [(6, 1), (14, 1), (14, 2), (14, 3), (22, 1)]
 
 
 @given(st.lists(st.integers(0, 2), min_size=16, max_size=16))

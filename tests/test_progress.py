@@ -119,7 +119,7 @@ def test_bars_that_never_began_leave_the_terminal_alone() -> None:
 
 def test_a_step_that_does_not_get_on_is_named_all_the_same() -> None:
     out = io.StringIO()
-    lines = progress.Lines(out, every_s=0.02)
+    lines = progress.LogProgress(out, every_s=0.02)
     lines.step("compile")
     for _ in range(200):
         if out.getvalue():
@@ -171,18 +171,18 @@ def test_progress_in_a_notebook_is_its_bar_unless_told_otherwise(monkeypatch: py
     shell = SimpleNamespace(config={"IPKernelApp": {}})
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # type: ignore[arg-type]
     with progress.show_progress() as shown:
-        assert isinstance(shown, progress.Cell)
+        assert isinstance(shown, progress.NotebookProgress)
     with progress.show_progress(out=io.StringIO()) as shown:
-        assert isinstance(shown, progress.Lines)
+        assert isinstance(shown, progress.LogProgress)
     shell.config = {}
     with progress.show_progress() as shown:
-        assert isinstance(shown, progress.Lines)
+        assert isinstance(shown, progress.LogProgress)
 
 
 def test_progress_is_silent_again_after_the_block() -> None:
     with progress.show_progress("lines", io.StringIO()) as shown:
         assert progress.current_progress() is shown
-    assert isinstance(progress.current_progress(), progress.Silent)
+    assert isinstance(progress.current_progress(), progress.NoProgress)
 
 
 def test_an_unknown_style_is_refused() -> None:

@@ -15,7 +15,7 @@ from owlbus.common.errors import DataError, UsageError
 from owlbus.common.units import NightWindow
 from owlbus.demand import Demand, estimate_demand
 from owlbus.demand.estimate import check_files
-from owlbus.demand.market_share import read_market_share, weigh
+from owlbus.demand.market_share import read_market_share, scale_to_population
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.records import open_sources, read_batches, reading
 from owlbus.records.antennas import read_antennas
@@ -329,7 +329,7 @@ def test_a_check_reports_what_would_be_refused(tmp_path):
 
 def test_one_operators_records_are_weighed_by_its_share_where_people_live():
     demand = Demand(3, origin=[0, 1], destination=[2, 0], trips=[4.0, 3.0], presence_hex=[0, 2], presence=[5.0, 6.0])
-    weighed = weigh(demand, [0.5, 1.0, 0.25])
+    weighed = scale_to_population(demand, [0.5, 1.0, 0.25])
     assert (weighed.trips.tolist(), weighed.presence.tolist()) == ([16.0, 6.0], [10.0, 24.0])
 
 
@@ -365,9 +365,9 @@ def test_market_shares_by_name_need_districts(tmp_path):
     with pytest.raises(UsageError, match=r"names districts, and the study has none; give lon and lat of their centres instead, or city$"):
         read_market_share(path, GRID)
     with pytest.raises(DataError, match=r"market_share must lie in \(0, 1\], got 2 in hex 1 \(1 such\); 40 % reads 0\.4$"):
-        weigh(Demand(2), [1.0, 2.0])
+        scale_to_population(Demand(2), [1.0, 2.0])
     with pytest.raises(DataError, match=r"market_share must have one number per hex, shape \(2,\), got \(1,\)$"):
-        weigh(Demand(2), [1.0])
+        scale_to_population(Demand(2), [1.0])
 
 
 def test_the_largest_count_is_the_largest_that_is_read(tmp_path):

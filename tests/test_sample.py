@@ -21,11 +21,11 @@ from owlbus.demand import estimate_demand
 from owlbus.plan import read_plan
 from owlbus.sample import (
     CALL_COLUMNS,
-    CALL_DIRT,
-    DIRT_SHARE,
+    CALL_ERRORS,
+    ERROR_SHARE,
     HOUR_SHARES,
     TAXI_COLUMNS,
-    TAXI_DIRT,
+    TAXI_ERRORS,
     City,
     CityPlaces,
     SynthSettings,
@@ -240,7 +240,7 @@ def test_files_are_written_whole_with_a_twin_of_evenly_taken_rows(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["calls.parquet", "calls_few.csv", "taxi.parquet", "taxi_few.csv"]
     calls = pq.read_table(files.calls_path)
     assert calls.equals(synthesise(seoul(), SMALL)[0])
-    with files.calls_twin_path.open(newline="") as lines:
+    with files.calls_excerpt_path.open(newline="") as lines:
         twin = list(csv.DictReader(lines))
     taken = calls.take(np.arange(0, 3_000, 10)).to_pylist()
     assert [row["time"] for row in twin] == [str(row["time"]) for row in taken]
@@ -279,7 +279,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 def test_the_committed_records_are_made_again_byte_for_byte(tmp_path: Path) -> None:
     made = write_synthesis(seoul(), tmp_path)
-    for path in (made.calls_path, made.taxi_path, made.calls_twin_path, made.taxi_twin_path):
+    for path in (made.calls_path, made.taxi_path, made.calls_excerpt_path, made.taxi_excerpt_path):
         kept = seoul().calls_path.with_name(path.name)
         if path.suffix == ".parquet" and pq.read_metadata(path).created_by != pq.read_metadata(kept).created_by:
             assert pq.read_table(path).equals(pq.read_table(kept))  # another pyarrow packs the same rows otherwise
@@ -320,13 +320,13 @@ def test_saturday_is_the_busiest_of_seven_nights(name: str, column: str) -> None
 
 
 def test_the_stated_share_of_rows_is_spoilt_in_each_way_and_the_reader_finds_all_of_them() -> None:
-    for path, kinds in ((seoul().calls_path, CALL_DIRT), (seoul().taxi_path, TAXI_DIRT)):
+    for path, kinds in ((seoul().calls_path, CALL_ERRORS), (seoul().taxi_path, TAXI_ERRORS)):
         _, report = estimate_demand([path], grid())
         found = {rule.name: rule.rows for rule in report.rules if rule.effect == "reject"}
         spoilt = ["position missing", "outside the area", "outside the window", "ends before it begins"][: len(kinds)]
         assert report.rows_in == committed(path.name).num_rows
         for rule in spoilt:
-            assert found.pop(rule) / report.rows_in == pytest.approx(DIRT_SHARE, abs=0.001)
+            assert found.pop(rule) / report.rows_in == pytest.approx(ERROR_SHARE, abs=0.001)
         assert sum(found.values()) / report.rows_in < 0.001
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from owlbus.cli.app import run
 from owlbus.common.errors import DataError
-from owlbus.common.text import escaped, shown, visible, visible_lines
+from owlbus.common.text import escape_json, page_value, visible, visible_lines
 from owlbus.plan import Route
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def test_no_sign_that_is_obeyed_is_left_and_no_other_is_touched(text: str) -> No
 
 @given(st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cf"))))
 def test_text_without_such_signs_stays_as_it_is(text: str) -> None:
-    assert (visible(text), visible_lines(text), shown(text), escaped(text)) == (text, text, text, text)
+    assert (visible(text), visible_lines(text), page_value(text), escape_json(text)) == (text, text, text, text)
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.none(), st.lists(st.text()))))
 def test_escaped_json_means_the_same(value: object) -> None:
-    text = escaped(json.dumps(value, ensure_ascii=False, indent=1))
+    text = escape_json(json.dumps(value, ensure_ascii=False, indent=1))
     assert json.loads(text) == value
     assert not OBEYED.search(text)
 

@@ -62,11 +62,11 @@ def judge(
     ends = np.array([] if end is None else [end], dtype=np.int64)
     hexes = np.array([here], dtype=np.int32), np.array([there], dtype=np.int32)
     batch = SimpleNamespace(ticks=np.array([start], dtype=np.int64), end_ticks=ends, per_s=1, is_dated=False, first_row=0, n_rows=1)
-    batch.position, batch.goal = (numbers(lon), numbers(lat)), (numbers(to_lon), numbers(to_lat))
+    batch.position, batch.destination = (numbers(lon), numbers(lat)), (numbers(to_lon), numbers(to_lat))
     batch.count = np.array([count])
     batch.frame = pl.DataFrame({"lon": lon})
     tally = Told(GRID, NightWindow(*window), hexes=hexes)
-    verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), is_explained=True, is_placed=True)
+    verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), needs_verdict=True, needs_hexes=True)
     return int(verdict.rule[0]), int(verdict.night[0]), int(verdict.hour[0])
 
 
@@ -166,7 +166,7 @@ def test_a_subscriber_counts_once_a_night_and_hour_and_nobody_each_time() -> Non
     batch = SimpleNamespace(end_ticks=np.array([], np.int64), per_s=1, is_dated=True, first_row=0, n_rows=n, count=np.empty(0))
     batch.ticks = np.full(n, local("2013-03-02 01:30"), np.int64)
     batch.ticks[5] = local("2013-03-02 03:30")
-    batch.position, batch.goal = (tuple(numbers(np.full(n, degrees)) for degrees in place) for place in (HERE, THERE))
+    batch.position, batch.destination = (tuple(numbers(np.full(n, degrees)) for degrees in place) for place in (HERE, THERE))
     batch.frame = pl.DataFrame({"subscriber": names})
     tally = Told(GRID, NightWindow(24, 29), hexes=(np.zeros(n, np.int32), np.ones(n, np.int32)))
     tally.add(batch, Ledger(None))

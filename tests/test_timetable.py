@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.common.errors import DataError, InfeasibleError, UsageError
-from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.demand import Demand
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.plan import Plan, Route
@@ -140,7 +140,7 @@ small = Operation(min_headway_s=1800, max_headway_s=3600)
 
 def flows(boardings: list[list[int]], load: list[list[int]]) -> Flows:
     """Riders by route and hour, all in the first direction."""
-    tables = [np.repeat(np.array(table, np.int64) * TRIP_UNITS, 2, axis=0) for table in (boardings, load)]
+    tables = [np.repeat(np.array(table, np.int64) * QUANTA_PER_TRIP, 2, axis=0) for table in (boardings, load)]
     for table in tables:
         table[1::2] = 0
     return Flows(*tables)

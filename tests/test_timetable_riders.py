@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
-from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.demand import Demand
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
@@ -51,7 +51,7 @@ def test_hourly_flows_put_as_many_on_each_segment_as_the_scorecard_does(trips):
     problem = Problem.build(network, one_hour)
     ahead, back, *_ = assign_rides(problem.graph, problem.pad(plan), network.shed_walk_m, problem.demand_arrays, 300.0, 1)
     assert flows.load_units.sum(axis=1).tolist() == [side[k].max() for k in (0, 1) for side in (ahead, back)]
-    assert riders.trips_units.sum() + riders.lost_units.sum() == one_hour.od().trips.sum() * TRIP_UNITS
+    assert riders.trips_units.sum() + riders.lost_units.sum() == one_hour.od().trips.sum() * QUANTA_PER_TRIP
 
 
 def test_riders_count_in_the_hour_in_which_their_bus_starts():
@@ -61,7 +61,7 @@ def test_riders_count_in_the_hour_in_which_their_bus_starts():
     demand = Demand.from_rows(9, rows, hours=HOURS, grid=network.grid.fingerprint)
     riders = find_riders(network, demand, plan)
     flows = flows_of(riders, plan_directions(network, plan, Operation(rest_in_links=False)), 300)
-    assert flows.boardings_units[0].tolist() == [2 * TRIP_UNITS, 34 * TRIP_UNITS, 0]
+    assert flows.boardings_units[0].tolist() == [2 * QUANTA_PER_TRIP, 34 * QUANTA_PER_TRIP, 0]
 
 
 def slow_journey(riders, directions, table, pair, ready_s, change_s):

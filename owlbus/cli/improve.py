@@ -238,7 +238,7 @@ def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, setting
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; lists joined by spaces, hidden values empty."""
-    from owlbus.common.files import plain_cell
+    from owlbus.common.files import escape_formula
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -246,7 +246,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
         writer.writerow(rows[0])
     for row in rows:
         values = (" ".join(map(str, value)) if isinstance(value, list) else value for value in row.values())
-        writer.writerow(["" if value is None else plain_cell(value) for value in values])
+        writer.writerow(["" if value is None else escape_formula(value) for value in values])
     return out.getvalue().encode()
 
 

@@ -89,7 +89,7 @@ def synth(
             voice.say(f"{drawn}, in {many.n_files} files: {rate:,.0f} rows a second.")
             return
         made = write_synthesis(place, out, settings)
-    paths = [made.calls_path, made.taxi_path, made.calls_twin_path, made.taxi_twin_path]
+    paths = [made.calls_path, made.taxi_path, made.calls_excerpt_path, made.taxi_excerpt_path]
     document = {"command": "synth", "seed": seed, "calls": made.n_calls, "taxi": made.n_taxi, "files": [str(path) for path in paths]}
     voice.show(document, *(str(path) for path in paths))
     voice.say(f"{made.n_calls:,} synthetic calls and {made.n_taxi:,} synthetic taxi rides, seed {seed}.")

@@ -261,7 +261,7 @@ def _write(
     out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedInfo, bool], settings: dict[str, Any]
 ) -> FeedCheck:
     """Write feed, figures and night-safety sheet to a run directory, and validate the feed."""
-    from owlbus.common.files import plain_cell
+    from owlbus.common.files import escape_formula
     from owlbus.gtfs import check_gtfs, write_gtfs
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
@@ -277,7 +277,7 @@ def _write(
         rows = safety_sheet(study.network, table).rows()
         writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: plain_cell(value) for name, value in row.items()} for row in rows)
+        writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
         run.write_bytes("night_safety.csv", text.getvalue().encode())
         run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s))
     return check

@@ -1,4 +1,4 @@
-"""Arrays that nobody writes to: owned by what holds them, and read-only."""
+"""Read-only arrays."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 
-def owned(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
+def read_only_copy(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
     """
-    Copy values to an array that nobody else holds; C-contiguous and read-only.
+    Copy values to a C-contiguous, read-only array.
 
     Parameters
     ----------
     values
-        What is copied, any shape.
+        Values to copy, any shape.
     dtype
         Type of the copy; that of the values if None.
 
     Returns
     -------
     ndarray
-        Of that shape.
+        Same shape.
 
     Examples
     --------
-    >>> stops = owned([4, 2, 7], np.int32)
+    >>> stops = read_only_copy([4, 2, 7], np.int32)
     >>> stops.flags.writeable, stops.dtype.name
     (False, 'int32')
     """
@@ -36,11 +36,11 @@ def owned(values: ArrayLike, dtype: DTypeLike | None = None) -> NDArray[Any]:
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
-    """Return `array` itself, marked read-only; the caller hands over one that nobody else holds."""
+    """Mark `array` read-only and return it; the caller keeps no writable view."""
     array.setflags(write=False)
     return array
 
 
 def read_only_view(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a contiguous read-only view of `array`, so that a kernel is compiled for one kind of array only."""
+    """Return a contiguous read-only view of `array`; kernels then compile for one array type."""
     return read_only(np.ascontiguousarray(array).view())

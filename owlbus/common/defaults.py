@@ -1,6 +1,6 @@
-"""Values that several rooms take unless told otherwise, each stated once."""
+"""Default values that several packages share."""
 
 from __future__ import annotations
 
 DEFAULT_STEPS = 600_000
-"""Moves that a search tries unless told otherwise."""
+"""Moves that a search evaluates by default."""

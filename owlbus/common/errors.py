@@ -153,7 +153,7 @@ class OwlbusError(Exception):
     """
     Base of every error that owlbus raises on purpose.
 
-    The message is one line: rule, value, place, extent and way out.
+    The message is one line: rule, value, location, extent and remedy.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class OwlbusError(Exception):
     Attributes
     ----------
     exit_code
-        What the command line returns when this error ends it.
+        Exit code of the command line.
     template
         The message with its marks, for another message to hold.
     """
@@ -188,13 +188,13 @@ class OwlbusError(Exception):
 
 
 class FindingError(OwlbusError):
-    """A gate was missed or a plan breaks a limit: the run is valid, its result is not good enough."""
+    """A valid run whose result misses a threshold or breaks a limit."""
 
     exit_code = 1
 
 
 class UsageError(OwlbusError, ValueError):
-    """An argument or an option lies outside what it may be."""
+    """An argument or option with an invalid value."""
 
     exit_code = 2
 
@@ -206,12 +206,12 @@ class DataError(OwlbusError, ValueError):
 
 
 class InfeasibleError(OwlbusError):
-    """No plan keeps the limits that were asked for."""
+    """No plan satisfies the limits and constraints."""
 
     exit_code = 4
 
 
 class PrivacyError(OwlbusError):
-    """What was asked for would show a count that must stay hidden."""
+    """The requested output would reveal a protected count."""
 
     exit_code = 5

@@ -1,4 +1,4 @@
-"""Libraries that come with an extra: loaded where they are used, and refused with the way to them where they are absent."""
+"""Optional libraries: imported where they are used, with a clear error if they are missing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from owlbus.common.errors import UsageError
 
 def extra_library(name: str, needs: str, extra: str) -> Any:  # noqa: ANN401 - a module
     """
-    Library that not everybody has.
+    Import an optional library.
 
     Parameters
     ----------
     name
         Module to import.
     needs
-        What needs which library, such as ``to_networkx needs networkx``; may hold marks of `owlbus.common.errors`.
+        Feature and library, such as ``to_networkx needs networkx``; may hold marks of `owlbus.common.errors`.
     extra
-        Extra of owlbus that brings it.
+        Extra of owlbus that installs it.
 
     Returns
     -------

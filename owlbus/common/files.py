@@ -1,4 +1,4 @@
-"""Tables on disk: Parquet with a kind and settings in its metadata, written to a temporary name and renamed."""
+"""Files: atomic writes, Parquet with metadata, folder locks and safe decompression."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 _KEY = b"owlbus"
 
 LOCK = ".owlbus-lock"
-"""File that a run holds in the folder it writes to."""
+"""Lock file in the output folder of a run."""
 
 
 def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind: str, settings: Mapping[str, Any], **extra: str) -> None:
     """
-    Write columns of equal length as one Parquet file; the same input gives the same bytes.
+    Write columns as one Parquet file; the same input gives the same bytes.
 
-    The file appears under its name only once it is whole.
+    The file is written to a temporary name and then renamed.
 
     Parameters
     ----------
     path
-        Where to write; an existing file is replaced.
+        File to write or replace.
     columns
         Arrays by column name, each of shape (n,).
     kind
-        What the table is, such as ``grid``; `read_parquet` refuses another kind.
+        Kind of table, such as ``grid``; `read_parquet` rejects other kinds.
     settings
-        Values that JSON can hold, kept beside the columns.
+        JSON-serialisable metadata.
     **extra
-        Further entries of the file's own metadata.
+        Further metadata entries of the file.
 
     Raises
     ------
@@ -53,8 +53,8 @@ def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    own = json.dumps({"kind": kind, "schema_version": 1, **settings}, sort_keys=True)
-    metadata = {_KEY: own.encode()} | {key.encode(): value.encode() for key, value in extra.items()}
+    scope = json.dumps({"kind": kind, "schema_version": 1, **settings}, sort_keys=True)
+    metadata = {_KEY: scope.encode()} | {key.encode(): value.encode() for key, value in extra.items()}
     target = Path(path)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -66,16 +66,16 @@ def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind
         raise DataError(msg) from error
 
 
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
-    Write a file to a temporary name beside it and rename it, so that nobody meets half of it.
+    Write a file to a temporary name and rename it, so that no reader sees a partial file.
 
     Parameters
     ----------
     path
-        Where to write; an existing file is replaced.
+        File to write or replace.
     data
-        Its bytes.
+        Content.
 
     Raises
     ------
@@ -97,24 +97,24 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dict[str, Any]]:
     """
-    Columns and settings of a file that `write_parquet` wrote.
+    Read the columns and settings of a file that `write_parquet` wrote.
 
     Parameters
     ----------
     path
         The file.
     kind
-        The kind it must be of.
+        Expected kind.
 
     Returns
     -------
     tuple of Table and dict
-        The columns, and the settings that were kept beside them.
+        Columns, and settings from the metadata.
 
     Raises
     ------
     DataError
-        If the file is missing, is no Parquet or is of another kind.
+        If the file is missing, is not Parquet or has another kind.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -130,26 +130,26 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
     except (OSError, ValueError, pa.ArrowException) as error:
         msg = f"{target}: is no readable Parquet file; name a {kind} file that owlbus wrote"
         raise DataError(msg) from error
-    found = settings.get("kind", "no owlbus table") if isinstance(settings, dict) else "no owlbus table"
-    if found != kind:
-        msg = f"{target}: holds {found!r} where {kind!r} is wanted; name a {kind} file that owlbus wrote"
+    file_kind = settings.get("kind", "no owlbus table") if isinstance(settings, dict) else "no owlbus table"
+    if file_kind != kind:
+        msg = f"{target}: holds {file_kind!r} where {kind!r} is wanted; name a {kind} file that owlbus wrote"
         raise DataError(msg)
     return table, settings
 
 
-MOST_SURE_BYTES, MOST_TIMES = 64 << 20, 200
-"""What may be unpacked whatever its packed size, in bytes, and how many times that size more may be."""
+UNCHECKED_BYTES, MAX_RATIO = 64 << 20, 200
+"""Bytes that may always be decompressed, and the largest ratio of size to compressed size above that."""
 
 _FORMULA = tuple("=+-@\t\r\n")
 
-WRITTEN = "what was to be written is written"
-"""What a stop that was put off says of the files."""
+FILES_WRITTEN = "what was to be written is written"
+"""Message of an interrupt that was deferred until the files were written."""
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """
-    Put Ctrl-C, SIGTERM and SIGHUP off until the block ends, so that files that belong together change together.
+    Defer Ctrl-C, SIGTERM and SIGHUP until the block ends, so that related files change together.
 
     Yields
     ------
@@ -159,37 +159,37 @@ def undisturbed() -> Iterator[None]:
     Raises
     ------
     KeyboardInterrupt
-        At the end, if one of them came and is heeded.
+        At the end, if Ctrl-C arrived.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    heeded = {}
+    received: list[int] = []
+    handlers = {}
     for number in (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)):
         if callable(signal.getsignal(number)):
-            heeded[number] = signal.signal(number, lambda number, _: came.append(number))
+            handlers[number] = signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
-        for number, handler in heeded.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-    if came:
+    if received:
         try:
-            signal.raise_signal(came[0])
+            signal.raise_signal(received[0])
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(WRITTEN) from None
+            raise KeyboardInterrupt(FILES_WRITTEN) from None
 
 
 @contextmanager
-def dropping(pool: Executor) -> Iterator[None]:
+def cancel_on_error(pool: Executor) -> Iterator[None]:
     """
-    Drop what a pool has not begun when the block fails, so that a stop does not wait for all of it.
+    Cancel the pending tasks of a pool if the block fails.
 
     Parameters
     ----------
     pool
-        Of processes or threads.
+        Pool of processes or threads.
 
     Yields
     ------
@@ -199,7 +199,7 @@ def dropping(pool: Executor) -> Iterator[None]:
     Raises
     ------
     DataError
-        If one of its processes was ended from outside.
+        If one of its processes was killed.
     """
     from concurrent.futures import BrokenExecutor
 
@@ -213,20 +213,20 @@ def dropping(pool: Executor) -> Iterator[None]:
         raise
 
 
-def heed_parent_only() -> None:
-    """Leave Ctrl-C to the process that started this one: a terminal sends it to both, and one of them answers."""
+def ignore_interrupts() -> None:
+    """Ignore Ctrl-C in a worker process; the parent process receives it too and handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """
-    Hold a folder for one run; the system lets go of it when the process ends, however it ends.
+    Lock a folder for one run; the system releases the lock when the process ends.
 
     Parameters
     ----------
     folder
-        The folder, which exists.
+        Existing folder.
 
     Yields
     ------
@@ -236,7 +236,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises
     ------
     UsageError
-        If another run holds it.
+        If another run holds the lock.
     OSError
         If the folder cannot be written, or its lock is a link.
     """
@@ -244,11 +244,11 @@ def locked(folder: Path) -> Iterator[None]:
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
-            if not _take(descriptor):
+            if not _try_lock(descriptor):
                 msg = f"{setting('out')} must not be in use, but another run is writing {folder}; wait for it or choose another folder"
                 raise UsageError(msg, setting="out", value=str(folder))
-            if not _is_same(lock, descriptor):
-                continue  # the run that held it has just ended and taken the file away
+            if not _is_lock_file(lock, descriptor):
+                continue  # the other run has just ended and deleted the lock file
             try:
                 yield
             finally:
@@ -258,23 +258,23 @@ def locked(folder: Path) -> Iterator[None]:
         return
 
 
-def _take(descriptor: int) -> bool:
-    """Take the lock of an open file without waiting; return whether it was free."""
+def _try_lock(descriptor: int) -> bool:
+    """Try to lock an open file without waiting; return whether it succeeded."""
     try:
         import fcntl
-    except ImportError:  # no such call outside POSIX: the run goes on unguarded
+    except ImportError:  # not POSIX: run without a lock
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: as above
+    except OSError:  # file system without locks: run without a lock
         return True
     return True
 
 
-def _is_same(lock: Path, descriptor: int) -> bool:
-    """Whether the open file is still the one of that name."""
+def _is_lock_file(lock: Path, descriptor: int) -> bool:
+    """Return whether the open file is still the one at path `lock`."""
     try:
         return os.path.samestat(lock.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -282,16 +282,16 @@ def _is_same(lock: Path, descriptor: int) -> bool:
 
 
 @contextmanager
-def rebuilding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
+def rebuild_errors(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     """
-    Turn whatever goes wrong while a table of `read_parquet` becomes what it was into one line.
+    Convert errors raised while an object is rebuilt from a table into one `DataError`.
 
     Parameters
     ----------
     path
         The file.
     kind
-        What the table is.
+        Kind of table.
 
     Yields
     ------
@@ -301,7 +301,7 @@ def rebuilding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     Raises
     ------
     DataError
-        In place of the errors that columns and settings of other names, types and sizes cause.
+        If columns or settings have wrong names, types or sizes.
     """
     try:
         yield
@@ -313,14 +313,14 @@ def rebuilding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
         raise DataError(msg) from error
 
 
-def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds is known once it is checked
+def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON has any type
     """
-    Value of a JSON text of any depth.
+    Parse JSON of any depth.
 
     Parameters
     ----------
     text
-        JSON, UTF-8 where it is bytes.
+        JSON; bytes are UTF-8.
 
     Returns
     -------
@@ -330,7 +330,7 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds is k
     Raises
     ------
     ValueError
-        If it is no JSON, or nested deeper than the parser reaches.
+        If it is not JSON or too deeply nested.
     """
     try:
         return json.loads(text)
@@ -339,88 +339,88 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds is k
         raise ValueError(msg) from None
 
 
-def read_member(archive: zipfile.ZipFile, name: str, place: str | os.PathLike[str]) -> bytes:
+def read_member(archive: zipfile.ZipFile, name: str, file: str | os.PathLike[str]) -> bytes:
     """
-    Bytes of a member of a zip archive, none of which is written anywhere.
+    Read a member of a zip archive into memory.
 
     Parameters
     ----------
     archive
         The archive.
     name
-        Name of the member, as the archive spells it.
-    place
-        What messages call the archive.
+        Name of the member.
+    file
+        Name of the archive in messages.
 
     Returns
     -------
     bytes
-        The member, unpacked.
+        Decompressed member.
 
     Raises
     ------
     DataError
-        If it is damaged or encrypted, or unpacks to more bytes than a table of its packed size can hold.
+        If it is damaged or encrypted, or its compression ratio is above `MAX_RATIO`.
     """
     import lzma
     import struct
     import zipfile
     import zlib
 
-    size, packed = archive.getinfo(name).file_size, archive.getinfo(name).compress_size
-    _refuse_bomb(f"{place}: {name}", size, packed)
+    size, compressed_size = archive.getinfo(name).file_size, archive.getinfo(name).compress_size
+    _check_ratio(f"{file}: {name}", size, compressed_size)
     try:
         return archive.read(name)
     except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError, struct.error, lzma.LZMAError, zlib.error) as error:
-        msg = f"{place}: {name} cannot be unpacked ({type(error).__name__}); download or write it again"
+        msg = f"{file}: {name} cannot be unpacked ({type(error).__name__}); download or write it again"
         raise DataError(msg) from None
 
 
-def unpack_gzip(data: bytes, place: str | os.PathLike[str]) -> bytes:
+def decompress_gzip(data: bytes, file: str | os.PathLike[str]) -> bytes:
     """
-    Bytes of a whole gzip file.
+    Decompress a gzip file in memory.
 
     Parameters
     ----------
     data
         The file.
-    place
-        What messages call it.
+    file
+        Name of the file in messages.
 
     Returns
     -------
     bytes
-        What was packed.
+        Decompressed content.
 
     Raises
     ------
     DataError
-        If it unpacks to more bytes than a text of its packed size can hold.
+        If its compression ratio is above `MAX_RATIO`.
     EOFError, OSError, zlib.error
-        If it is damaged or cut off.
+        If it is damaged or truncated.
     """
     import gzip
 
-    most = max(MOST_SURE_BYTES, MOST_TIMES * len(data))
+    max_size = max(UNCHECKED_BYTES, MAX_RATIO * len(data))
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-        found = stream.read(most + 1)
-    _refuse_bomb(str(place), len(found), len(data))
-    return found
+        content = stream.read(max_size + 1)
+    _check_ratio(str(file), len(content), len(data))
+    return content
 
 
-def _refuse_bomb(place: str, size: int, packed: int) -> None:
-    """Refuse `packed` bytes that unpack to `size`, if no table packs so well."""
-    if size > max(MOST_SURE_BYTES, MOST_TIMES * packed):
+def _check_ratio(file: str, size: int, compressed: int) -> None:
+    """Reject `compressed` bytes that decompress to `size` bytes if the ratio is above `MAX_RATIO`."""
+    if size > max(UNCHECKED_BYTES, MAX_RATIO * compressed):
         msg = (
-            f"{place} must unpack to at most {MOST_TIMES} times its {packed:,} bytes, got {size:,} bytes or more, which no table packs to; "
-            f"get it anew, or unpack it yourself"
+            f"{file} must unpack to at most {MAX_RATIO} times its {compressed:,} bytes, got {size:,} bytes or more, "
+            f"which no table packs to; get it anew, or unpack it yourself"
         )
         raise DataError(msg)
 
 
-def plain_cell(value: object) -> object:
+def escape_formula(value: object) -> object:
     """
-    Field of a table for people, which no spreadsheet takes for a formula.
+    Escape text that a spreadsheet would read as a formula.
 
     Parameters
     ----------
@@ -430,11 +430,11 @@ def plain_cell(value: object) -> object:
     Returns
     -------
     object
-        The value; text that begins as a formula does has an apostrophe in front.
+        The value; text that starts like a formula gets a leading apostrophe.
 
     Examples
     --------
-    >>> plain_cell("=1+1"), plain_cell("Sadang"), plain_cell(-1)
+    >>> escape_formula("=1+1"), escape_formula("Sadang"), escape_formula(-1)
     ("'=1+1", 'Sadang', -1)
     """
     return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

@@ -1,7 +1,7 @@
 """
-What a notebook shows for a value: a heading, a small table and a small drawing, as plain HTML text.
+HTML for notebooks: heading, small table and small SVG drawings.
 
-Types call these helpers from ``_repr_html_``. They take text and numbers only, import nothing, and so lie below every type.
+Types call these functions from ``_repr_html_``.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 _WIDTH_PX = 300
 _CELL = 'style="text-align:left;padding:2px 10px 2px 0"'
 _NUMBER = 'style="text-align:right;padding:2px 10px 2px 0"'
-_INKS = ("#332288", "#b5541c", "#5b5b5b")
+_COLOURS = ("#332288", "#b5541c", "#5b5b5b")
 
 
 def page(title: str, *parts: str) -> str:
     """
-    Put parts under a heading.
+    Return HTML parts under a heading.
 
     Parameters
     ----------
     title
         Heading, plain text.
     *parts
-        HTML of this module.
+        HTML from this module.
 
     Returns
     -------
     str
-        HTML; a number without a unit in it is a count.
+        HTML; a number without a unit is a count.
 
     Examples
     --------
@@ -44,52 +44,52 @@ def page(title: str, *parts: str) -> str:
 
 def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
     """
-    Lay out rows of text, the first cell of each as its heading.
+    Return rows of text as an HTML table; the first cell of each row is its heading.
 
     Parameters
     ----------
     rows
-        Cells as they shall read, with their units.
+        Cells, with units.
     head
-        Names of the columns, or none.
+        Column names, or none.
 
     Returns
     -------
     str
-        A table.
+        HTML table.
 
     Examples
     --------
     >>> "<td" in table([("routes", "9")])
     True
     """
-    lines = [f"<th {_CELL if k == 0 else _NUMBER}>{escape(cell)}</th>" for k, cell in enumerate(head)]
-    body = [f"<tr>{''.join(lines)}</tr>"] if lines else []
-    for first, *rest in rows:
-        cells = "".join(f"<td {_NUMBER}>{escape(cell)}</td>" for cell in rest)
-        body.append(f'<tr><th scope="row" {_CELL}>{escape(first)}</th>{cells}</tr>')
+    titles = [f"<th {_CELL if k == 0 else _NUMBER}>{escape(cell)}</th>" for k, cell in enumerate(head)]
+    body = [f"<tr>{''.join(titles)}</tr>"] if titles else []
+    for label, *values in rows:
+        cells = "".join(f"<td {_NUMBER}>{escape(cell)}</td>" for cell in values)
+        body.append(f'<tr><th scope="row" {_CELL}>{escape(label)}</th>{cells}</tr>')
     return f'<table style="border-collapse:collapse;margin:4px 0">{"".join(body)}</table>'
 
 
 def dots(x: Sequence[float], y: Sequence[float], radius: float, links: Iterable[tuple[int, int]] = (), *, name: str = "map") -> str:
     """
-    Draw places, and lines between some of them, north up.
+    Draw points and lines between them as SVG, north up.
 
     Parameters
     ----------
     x, y
-        Places in metres, n of them.
+        Points in metres, shape (n,).
     radius
-        Metres of a dot.
+        Radius of a dot in metres.
     links
-        Pairs of indices to join.
+        Pairs of point indices.
     name
-        What the picture shows, for those who cannot see it.
+        Accessible name of the picture.
 
     Returns
     -------
     str
-        An SVG element; empty without places.
+        SVG element; empty without points.
 
     Examples
     --------
@@ -101,34 +101,34 @@ def dots(x: Sequence[float], y: Sequence[float], radius: float, links: Iterable[
     left, top = min(x) - radius, max(y) + radius
     scale = _WIDTH_PX / max(max(x) + radius - left, top - min(y) + radius, 1e-9)
     size, wide, high = max(2 * radius * scale, 1.0), (max(x) + radius - left) * scale, (top - min(y) + radius) * scale
-    at = [f"{(a - left) * scale:.1f} {(top - b) * scale:.1f}" for a, b in zip(x, y, strict=True)]
-    lines = "".join(f"M{at[a]}L{at[b]}" for a, b in links)
+    points = [f"{(a - left) * scale:.1f} {(top - b) * scale:.1f}" for a, b in zip(x, y, strict=True)]
+    lines = "".join(f"M{points[a]}L{points[b]}" for a, b in links)
     return _svg(
         name,
         wide,
         high,
         f'<path d="{lines}" stroke="#9aa0ab" stroke-width="0.8" fill="none"/>' if lines else "",
-        f'<path d="{"".join(f"M{place}h0" for place in at)}" stroke="{_INKS[0]}" stroke-width="{size:.1f}" stroke-linecap="round"/>',
+        f'<path d="{"".join(f"M{point}h0" for point in points)}" stroke="{_COLOURS[0]}" stroke-width="{size:.1f}" stroke-linecap="round"/>',
     )
 
 
 def curve(values: Sequence[float], *, name: str, upper: Sequence[float] = ()) -> str:
     """
-    Draw values in a row as a line from zero up.
+    Draw a series of values as an SVG line; the axis starts at 0.
 
     Parameters
     ----------
     values
-        In whatever unit `name` says, n of them.
+        Values in the unit that `name` states, shape (n,).
     name
-        What the line shows, for those who cannot see it.
+        Accessible name of the line.
     upper
-        A second, dashed line above it, or none.
+        Second, dashed line, or none.
 
     Returns
     -------
     str
-        An SVG element; empty with fewer than two values.
+        SVG element; empty with fewer than two values.
 
     Examples
     --------
@@ -144,25 +144,25 @@ def curve(values: Sequence[float], *, name: str, upper: Sequence[float] = ()) ->
             f"{_WIDTH_PX * i / (len(row) - 1):.1f},{62 - 58 * value / top:.1f}" for i, value in enumerate(row) if len(row) > 1
         )
         dashes = ' stroke-dasharray="4 3"' if k else ""
-        parts.append(f'<polyline fill="none" stroke="{_INKS[2 * k]}" stroke-width="2"{dashes} points="{points}"/>' if points else "")
+        parts.append(f'<polyline fill="none" stroke="{_COLOURS[2 * k]}" stroke-width="2"{dashes} points="{points}"/>' if points else "")
     return _svg(name, _WIDTH_PX, 64, '<path d="M0 63h300" stroke="#9aa0ab"/>', *parts)
 
 
 def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *, name: str) -> str:
     """
-    Draw one bar per label, with its value written beside it.
+    Draw one SVG bar per label, with a text beside it.
 
     Parameters
     ----------
     labels, values, texts
-        n of each; values in whatever unit the texts say.
+        n of each; values in the unit that the texts state.
     name
-        What the bars show, for those who cannot see it.
+        Accessible name of the bars.
 
     Returns
     -------
     str
-        An SVG element; empty without bars.
+        SVG element; empty without bars.
 
     Examples
     --------
@@ -175,14 +175,14 @@ def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *
     text = '<text x="{}" y="{}" font-size="11" fill="currentColor">{}</text>'
     rows = [
         text.format(0, 16 * k + 12, escape(label))
-        + f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{_INKS[0]}"/>'
-        + text.format(f"{46 + 150 * value / top:.1f}", 16 * k + 12, escape(said))
-        for k, (label, value, said) in enumerate(zip(labels, values, texts, strict=True))
+        + f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{_COLOURS[0]}"/>'
+        + text.format(f"{46 + 150 * value / top:.1f}", 16 * k + 12, escape(text_beside))
+        for k, (label, value, text_beside) in enumerate(zip(labels, values, texts, strict=True))
     ]
     return _svg(name, _WIDTH_PX, 16 * len(rows) + 2, *rows)
 
 
 def _svg(name: str, width: float, height: float, *parts: str) -> str:
-    """Return a picture of so many pixels."""
+    """Return an SVG element of a size in pixels."""
     size = f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}"'
     return f'<svg role="img" aria-label="{escape(name)}" {size} style="display:block;margin:4px 0">{"".join(parts)}</svg>'

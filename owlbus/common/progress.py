@@ -1,7 +1,7 @@
 """
-One way to say how far a long step is.
+Progress of long steps.
 
-Bars on a terminal, one bar that is drawn again in a notebook, a line every ten seconds elsewhere, nothing when asked to be quiet.
+Bars on a terminal, one bar in a notebook, a log line every ten seconds elsewhere, or nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LINE_EVERY_S = 10.0
-"""Seconds between two lines off a terminal, at least."""
+"""Minimum seconds between two log lines."""
 
 STYLES = ("auto", "bars", "lines", "notebook", "silent")
 
@@ -34,45 +34,45 @@ _REDRAW_S = 0.25
 
 
 class ProgressStep(Protocol):
-    """One long step under way, as the code that does it sees it."""
+    """One long step."""
 
     def advance(self, amount: float = 1, note: str | None = None) -> None:
-        """Add `amount` to what is done, in the units of the step's total, and say `note` beside it."""
+        """Add `amount` to the completed units of the step, and show `note`."""
 
     def reach(self, done: float, note: str | None = None) -> None:
-        """Set what is done, in the units of the step's total, and say `note` beside it."""
+        """Set the completed units of the step to `done`, and show `note`."""
 
 
 class Progress(Protocol):
-    """Where long steps tell how far they are."""
+    """Display of long steps."""
 
     def step(self, title: str, total: float | None = None) -> ProgressStep:
-        """Begin the step `title` of `total` units, or of unknown length; the step before it ends."""
+        """Start the step `title` of `total` units (None: unknown); the previous step ends."""
         ...
 
     def close(self) -> None:
-        """End the last step and leave the terminal as it was."""
+        """End the last step and restore the terminal."""
 
 
 class _NoStep:
-    """A step that says nothing."""
+    """A step without output."""
 
     __slots__ = ()
 
     def advance(self, amount: float = 1, note: str | None = None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def reach(self, done: float, note: str | None = None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
-class Silent:
-    """Progress that says nothing; what every function uses unless it is told otherwise."""
+class NoProgress:
+    """No output; the default."""
 
     __slots__ = ()
 
     def step(self, title: str, total: float | None = None) -> ProgressStep:  # noqa: ARG002 - the protocol names them
-        """Return a step that says nothing, whatever its `title` and `total` units."""
+        """Return a step without output, whatever its `title` and `total` units."""
         return _NoStep()
 
     def close(self) -> None:
@@ -81,9 +81,9 @@ class Silent:
 
 @dataclass(slots=True)
 class _LineStep:
-    """A step that offers a line each time it gets on; its owner shows those that are due."""
+    """A step whose owner prints at most one line per interval."""
 
-    owner: Lines | Cell
+    owner: LogProgress | NotebookProgress
     title: str
     total: float | None
     began_s: float
@@ -91,21 +91,21 @@ class _LineStep:
     note: str | None = None
 
     def advance(self, amount: float = 1, note: str | None = None) -> None:
-        """Add to what is done and speak if a line is due."""
+        """Add to the completed units and print if a line is due."""
         self.reach(self.done + amount, note)
 
     def reach(self, done: float, note: str | None = None) -> None:
-        """Set what is done and speak if a line is due."""
+        """Set the completed units and print if a line is due."""
         self.done, self.note = done, note or self.note
-        self.owner.say_if_due(self)
+        self.owner.print_if_due(self)
 
     @property
     def share(self) -> float | None:
-        """Part that is done, 0 to 1; None while that is not known."""
+        """Completed share, 0 to 1; None if unknown."""
         return min(self.done / self.total, 1.0) if self.total and self.done > 0 else None
 
     def line(self, now_s: float) -> str:
-        """Title, share done, seconds gone and seconds left, note."""
+        """Return title, completed share, elapsed and remaining seconds, and note."""
         spent_s, share = now_s - self.began_s, self.share
         parts = [f"{spent_s:.0f} s gone"]
         if share is not None:
@@ -113,38 +113,38 @@ class _LineStep:
         return f"{self.title}: {', '.join([*parts, *([self.note] if self.note else [])])}"
 
 
-class Lines:
+class LogProgress:
     """
-    Progress as plain lines, for logs and pipes; a step that is silent for long is named by a clock of its own.
+    Progress as plain lines for logs and pipes; a thread prints slow steps at intervals.
 
     Parameters
     ----------
     out
-        Text stream that the lines go to.
+        Text stream.
     every_s
-        Seconds between two lines, at least.
+        Minimum seconds between two lines.
     """
 
-    __slots__ = ("_current", "_ended", "_every_s", "_last_s", "_lock", "_out", "_watch")
+    __slots__ = ("_clock", "_current", "_ended", "_every_s", "_last_s", "_lock", "_out")
 
     def __init__(self, out: TextIO, every_s: float = LINE_EVERY_S) -> None:
         self._out, self._every_s = out, every_s
         self._last_s = time.monotonic()
         self._current: _LineStep | None = None
         self._lock, self._ended = threading.Lock(), threading.Event()
-        self._watch: threading.Thread | None = None
+        self._clock: threading.Thread | None = None
 
     def step(self, title: str, total: float | None = None) -> ProgressStep:
-        """Begin a step named `title` of `total` units and name it if a line is due."""
+        """Start a step named `title` of `total` units and print it if a line is due."""
         step = self._current = _LineStep(self, _heading(title), total, time.monotonic())
-        self.say_if_due(step)
-        if self._watch is None:
-            self._watch = threading.Thread(target=self._keep_talking, daemon=True)
-            self._watch.start()
+        self.print_if_due(step)
+        if self._clock is None:
+            self._clock = threading.Thread(target=self._print_periodically, daemon=True)
+            self._clock.start()
         return step
 
-    def say_if_due(self, step: _LineStep) -> None:
-        """Print where `step` stands if the last line is long enough ago."""
+    def print_if_due(self, step: _LineStep) -> None:
+        """Print the progress of `step` if a line is due."""
         with self._lock:
             now_s = time.monotonic()
             if now_s - self._last_s >= self._every_s and not self._ended.is_set():
@@ -152,19 +152,19 @@ class Lines:
                 print(visible(step.line(now_s)), file=self._out, flush=True)
 
     def close(self) -> None:
-        """End the clock; lines that were printed stay."""
+        """Stop the thread."""
         self._ended.set()
 
-    def _keep_talking(self) -> None:
-        """Offer a line of the step under way now and then, for steps that do not get on for long."""
+    def _print_periodically(self) -> None:
+        """Print the current step at intervals, for steps that make no calls."""
         while not self._ended.wait(self._every_s / 4):
             if self._current is not None:
-                self.say_if_due(self._current)
+                self.print_if_due(self._current)
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A bar as a notebook shows it: HTML, and text where HTML is not read."""
+    """A progress bar as HTML, with a text form."""
 
     text: str
     share: float | None
@@ -178,8 +178,8 @@ class _Bar:
         return f'<div class="owlbus">{bar} <span>{escape(self.text)}</span></div>'
 
 
-class Cell:
-    """Progress in a notebook: one bar below the cell, drawn again as steps get on, and at the end how long all of them took."""
+class NotebookProgress:
+    """Progress in a notebook: one bar below the cell, and at the end the total time."""
 
     __slots__ = ("_began_s", "_current", "_handle", "_last_s", "_titles")
 
@@ -191,27 +191,27 @@ class Cell:
         self._titles: list[str] = []
 
     def step(self, title: str, total: float | None = None) -> ProgressStep:
-        """Begin a step named `title` of `total` units; the bar is its own from now on."""
+        """Start a step named `title` of `total` units in the bar."""
         self._current = _LineStep(self, _heading(title), total, time.monotonic())
         self._titles.append(self._current.title)
-        self.say_if_due(self._current)
+        self.print_if_due(self._current)
         return self._current
 
-    def say_if_due(self, step: _LineStep) -> None:
-        """Draw where `step` stands if the bar was not drawn just now."""
+    def print_if_due(self, step: _LineStep) -> None:
+        """Draw the progress of `step` if a redraw is due."""
         now_s = time.monotonic()
         if now_s - self._last_s >= _REDRAW_S:
             self._last_s = now_s
             self._draw(_Bar(step.line(now_s), step.share))
 
     def close(self) -> None:
-        """Leave one line: what was done, and in how many seconds."""
+        """Replace the bar by a line with all titles and the total seconds."""
         if self._titles:
             spent_s = time.monotonic() - self._began_s
             self._draw(_Bar(f"{', '.join(dict.fromkeys(self._titles))}: done in {spent_s:.0f} s", 1.0))
 
     def _draw(self, bar: _Bar) -> None:
-        """Put the bar below the cell, or in the place of the last one."""
+        """Draw the bar, replacing the previous one."""
         if self._handle is None:
             self._handle = import_module("IPython.display").display(bar, display_id=True)
         else:
@@ -220,19 +220,19 @@ class Cell:
 
 @dataclass(slots=True)
 class _BarStep:
-    """A step shown as one bar."""
+    """A step shown as one terminal bar."""
 
     bars: RichProgress
     task: TaskID
 
     def advance(self, amount: float = 1, note: str | None = None) -> None:
-        """Move the bar on."""
+        """Advance the bar."""
         if note is not None:
             self.bars.update(self.task, note=note)
         self.bars.advance(self.task, amount)
 
     def reach(self, done: float, note: str | None = None) -> None:
-        """Move the bar to a place."""
+        """Set the bar."""
         if note is not None:
             self.bars.update(self.task, note=note)
         self.bars.update(self.task, completed=done)
@@ -244,14 +244,14 @@ class _BarStep:
         self.bars.update(self.task, total=end, completed=end)
 
 
-class Bars:
+class TerminalProgress:
     """
     Progress as bars on a terminal.
 
     Parameters
     ----------
     out
-        The terminal that the bars are drawn on.
+        Terminal stream.
     """
 
     __slots__ = ("_bars", "_current", "_out")
@@ -262,7 +262,7 @@ class Bars:
         self._current: _BarStep | None = None
 
     def step(self, title: str, total: float | None = None) -> ProgressStep:
-        """Begin a bar named `title` of `total` units; the bar before it is filled."""
+        """Start a bar named `title` of `total` units; the previous bar is filled."""
         if self._current is not None:
             self._current.finish()
         bars = self._started()
@@ -270,7 +270,7 @@ class Bars:
         return self._current
 
     def close(self) -> None:
-        """Fill the last bar and give the terminal back."""
+        """Fill the last bar and restore the terminal."""
         if self._current is not None:
             self._current.finish()
             self._current = None
@@ -279,7 +279,7 @@ class Bars:
             self._bars = None
 
     def _started(self) -> RichProgress:
-        """Bars on the terminal, started once."""
+        """Return the terminal bars, started once."""
         if self._bars is None:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -301,17 +301,17 @@ class Bars:
         return self._bars
 
 
-_CURRENT: ContextVar[Progress] = ContextVar("owlbus_progress", default=Silent())  # noqa: B039 - Silent holds no state
+_CURRENT: ContextVar[Progress] = ContextVar("owlbus_progress", default=NoProgress())  # noqa: B039 - Silent holds no state
 
 
 def current_progress() -> Progress:
     """
-    Progress of the calling context; silent unless `show_progress` is open.
+    Return the progress display of the calling context; no output outside `show_progress`.
 
     Returns
     -------
     Progress
-        Where a long step tells how far it is.
+        Current display.
 
     Examples
     --------
@@ -324,31 +324,31 @@ def current_progress() -> Progress:
 @contextmanager
 def show_progress(style: str = "auto", out: TextIO | None = None) -> Iterator[Progress]:
     """
-    Show the progress of every step inside the block.
+    Show the progress of all steps inside the block.
 
     Parameters
     ----------
     style
-        ``auto`` takes bars on a terminal, one bar in a notebook and lines elsewhere; or ``bars``, ``lines``, ``notebook``, ``silent``.
+        ``auto`` (bars on a terminal, one bar in a notebook, else lines), ``bars``, ``lines``, ``notebook`` or ``silent``.
     out
-        Text stream; standard error by default, so that data on standard output stays clean.
+        Text stream; standard error by default.
 
     Yields
     ------
     Progress
-        The progress that `current_progress` returns inside the block.
+        Display that `current_progress` returns inside the block.
 
     Raises
     ------
     UsageError
-        If `style` is none of these.
+        If `style` is unknown.
 
     Examples
     --------
     >>> with show_progress("silent") as progress:
     ...     progress.step("routing", total=100).reach(50)
     """
-    progress = _make(style, sys.stderr if out is None else out)
+    progress = _progress_of(style, sys.stderr if out is None else out)
     token = _CURRENT.set(progress)
     try:
         yield progress
@@ -358,25 +358,25 @@ def show_progress(style: str = "auto", out: TextIO | None = None) -> Iterator[Pr
 
 
 def _heading(title: str) -> str:
-    """Return a title as it begins a line."""
+    """Return a title with a capital first letter."""
     return title[:1].upper() + title[1:]
 
 
-def _make(style: str, out: TextIO) -> Progress:
-    """Progress of a style on a stream."""
+def _progress_of(style: str, out: TextIO) -> Progress:
+    """Return the progress display of a style on a stream."""
     if style not in STYLES:
         msg = f"progress style must be one of {', '.join(STYLES)}, got {style!r}"
         raise UsageError(msg, setting="style", value=style, allowed=STYLES)
     if style == "silent":
-        return Silent()
+        return NoProgress()
     if style == "bars" or (style == "auto" and out.isatty()):
-        return Bars(out)
+        return TerminalProgress(out)
     if style == "notebook" or (style == "auto" and out is sys.stderr and _is_notebook()):
-        return Cell()
-    return Lines(out)
+        return NotebookProgress()
+    return LogProgress(out)
 
 
 def _is_notebook() -> bool:
-    """Tell whether this code runs in the kernel of a notebook, without loading anything."""
+    """Return whether this code runs in a notebook kernel; imports nothing."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return "IPKernelApp" in getattr(shell, "config", {})

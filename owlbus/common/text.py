@@ -1,4 +1,4 @@
-"""Text that a terminal can show: control characters as escapes, messages as one line."""
+"""Escape control characters in text, and shorten messages to one line."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import re
 
 _BREAKS = re.compile(r"\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 
-_OBEYED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
     r"""
-    Text as it may be printed and exported: ends of lines and tabs as blanks, other signs that are obeyed as escapes.
+    Replace line ends and tabs by spaces, and escape other control characters.
 
     Parameters
     ----------
     text
-        A name, or anything else of one line that stands in a foreign file.
+        Text of one line.
 
     Returns
     -------
     str
-        One line in which every sign is shown; the same text if it was so before.
+        One line of visible characters.
 
     Examples
     --------
     >>> visible("Gang\x1b[2Jnam\nStation"), visible("강남\u3000역")
     ('Gang\\x1b[2Jnam Station', '강남\u3000역')
     """
-    return _OBEYED.sub(lambda found: repr(found[0])[1:-1], _BREAKS.sub(" ", text))
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], _BREAKS.sub(" ", text))
 
 
 def visible_lines(text: str) -> str:
     r"""
-    Text of any number of lines as it may be printed.
+    Apply `visible` to each line of a text.
 
     Parameters
     ----------
     text
-        Anything.
+        Text of any number of lines.
 
     Returns
     -------
     str
-        As many lines, each as `visible` shows it.
+        The same number of lines.
 
     Examples
     --------
@@ -53,36 +53,36 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-def shown(value: object) -> object:
+def page_value(value: object) -> object:
     r"""
-    What a page puts in one of its places: text as it may be printed, all else as it is.
+    Escape control characters in a template value; other types pass unchanged.
 
     Parameters
     ----------
     value
-        A number, text, or a part of the page that is whole.
+        Number, text or markup.
 
     Returns
     -------
     object
-        Plain text as `visible_lines` shows it.
+        Plain text after `visible_lines`; anything else as it is.
 
     Examples
     --------
-    >>> shown("a\x1b"), shown(1.5)
+    >>> page_value("a\x1b"), page_value(1.5)
     ('a\\x1b', 1.5)
     """
     return visible_lines(value) if type(value) is str else value
 
 
-def escaped(document: str) -> str:
+def escape_json(document: str) -> str:
     r"""
-    JSON whose strings hold no sign that is obeyed, as JSON escapes it, so that it is read as the same value.
+    Escape control characters in JSON text; its value stays the same.
 
     Parameters
     ----------
     document
-        JSON; its own line breaks are kept.
+        JSON; line breaks between values are kept.
 
     Returns
     -------
@@ -91,37 +91,36 @@ def escaped(document: str) -> str:
 
     Examples
     --------
-    >>> escaped('"a\x9bb"')
+    >>> escape_json('"a\x9bb"')
     '"a\\u009bb"'
     """
-    return _OBEYED.sub(lambda found: found[0] if found[0] in "\n\t\r" else f"\\u{ord(found[0]):04x}", document)
+    return _CONTROL.sub(lambda match: match[0] if match[0] in "\n\t\r" else f"\\u{ord(match[0]):04x}", document)
 
 
-_MOST_SIGNS, _HEAD_SIGNS = 900, 600
-"""Signs of a message at most, and of its beginning where the middle is left out."""
+_MAX_CHARACTERS, _HEAD_CHARACTERS = 900, 600
+"""Most characters of a message, and characters kept before the ellipsis."""
 
 
 def one_line(text: str) -> str:
     r"""
-    Text as one line that a terminal can show: ends of lines as blanks, signs that steer terminals as escapes, the middle left out if long.
+    Return text as one printable line, shortened in the middle if it is long.
 
     Parameters
     ----------
     text
-        Anything, parts of foreign files included.
+        Any text.
 
     Returns
     -------
     str
-        At most 900 signs; the beginning and the end stay, since the end tells the way out.
+        At most 900 characters; the beginning and the end, which holds the remedy, are kept.
 
     Examples
     --------
     >>> one_line("no column \x1b[31mlon\n in the file")
     'no column \\x1b[31mlon  in the file'
     """
-    signs = (sign if sign.isprintable() else " " if sign in "\r\n\t" else repr(sign)[1:-1] for sign in text.strip())
-    line = "".join(signs)
-    if len(line) <= _MOST_SIGNS:
+    line = "".join(char if char.isprintable() else " " if char in "\r\n\t" else repr(char)[1:-1] for char in text.strip())
+    if len(line) <= _MAX_CHARACTERS:
         return line
-    return f"{line[:_HEAD_SIGNS]} … {line[_HEAD_SIGNS - _MOST_SIGNS + 3 :]}"
+    return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"

@@ -1,4 +1,4 @@
-"""Units decided once: seconds of the service night, hours past 24, and trips in multiples of 1/1024."""
+"""Units: seconds of the service night, service hours past 24, and trips in multiples of 1/1024."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600
 DAY_S = 86_400
-TRIP_UNITS = 1024
-"""Trips are whole multiples of ``1 / TRIP_UNITS``, so that float64 sums are exact in any order."""
+QUANTA_PER_TRIP = 1024
+"""Trips are whole multiples of ``1 / QUANTA_PER_TRIP``, so that float64 sums are exact in any order."""
 
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d))?")
 _NOON_HOUR = 12
@@ -27,7 +27,7 @@ _LAST_HOUR = 36
 
 def parse_time(text: str) -> int:
     """
-    Seconds since the midnight that a service date begins with.
+    Parse a time as seconds since the midnight at the start of the service date.
 
     Hours may pass 24: ``25:10:00`` is 01:10 on the next calendar day.
 
@@ -44,7 +44,7 @@ def parse_time(text: str) -> int:
     Raises
     ------
     UsageError
-        If `text` is no such time.
+        If `text` is not such a time.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def parse_time(text: str) -> int:
 
 def format_time(time_s: int) -> str:
     """
-    ``HH:MM:SS`` of seconds since the service date began; hours may pass 24.
+    Format seconds since the start of the service date as ``HH:MM:SS``; hours may pass 24.
 
     Parameters
     ----------
@@ -71,33 +71,33 @@ def format_time(time_s: int) -> str:
     Returns
     -------
     str
-        The time as GTFS writes it.
+        Time in GTFS format.
 
     Examples
     --------
     >>> format_time(90600)
     '25:10:00'
     """
-    hours, rest = divmod(int(time_s), HOUR_S)
-    minutes, seconds = divmod(rest, 60)
+    hours, remainder = divmod(int(time_s), HOUR_S)
+    minutes, seconds = divmod(remainder, 60)
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}"
 
 
 def require_number(name: str, value: float, low: float, high: float = math.inf) -> None:
     """
-    Refuse `value` outside [low, high], NaN included.
+    Reject a value outside [low, high], or NaN.
 
     Parameters
     ----------
     name
         Name of the argument, with its unit.
     value, low, high
-        The value and its range, in that unit.
+        Value and range, in that unit.
 
     Raises
     ------
     UsageError
-        If it lies outside.
+        If it is outside.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def require_number(name: str, value: float, low: float, high: float = math.inf) 
 
 def quantise(trips: ArrayLike) -> NDArray[np.float64]:
     """
-    Trips rounded to the nearest multiple of 1/1024, halves to even.
+    Round trips to the nearest multiple of 1/1024, halves to even.
 
     Parameters
     ----------
@@ -122,20 +122,20 @@ def quantise(trips: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64
-        Same shape; sums of these are exact and do not depend on order.
+        Same shape; sums are exact in any order.
 
     Examples
     --------
     >>> float(quantise(0.1)) * 1024
     102.0
     """
-    return np.rint(np.asarray(trips, dtype=np.float64) * TRIP_UNITS) / TRIP_UNITS
+    return np.rint(np.asarray(trips, dtype=np.float64) * QUANTA_PER_TRIP) / QUANTA_PER_TRIP
 
 
 @dataclass(frozen=True, slots=True)
 class NightWindow:
     """
-    The hours of a service night that records and runs may fall in.
+    Hours of a service night.
 
     A service night carries the date of its evening: 01:10 on Sunday belongs to Saturday's night as 25:10:00.
 
@@ -164,7 +164,7 @@ class NightWindow:
     end_hour: int = 29
 
     def __post_init__(self) -> None:
-        """Refuse windows that are empty, too early or longer than a night."""
+        """Reject windows that are empty, too early or too long."""
         if not _NOON_HOUR <= self.start_hour < self.end_hour <= _LAST_HOUR:
             msg = f"a night window must keep 12 <= start < end <= 36 (24 is midnight), got {self.start_hour}-{self.end_hour}"
             raise UsageError(msg, setting="window", value=(self.start_hour, self.end_hour))
@@ -172,12 +172,12 @@ class NightWindow:
     @classmethod
     def parse(cls, text: str) -> NightWindow:
         """
-        Window of ``HH-HH`` as people write it; hours before noon lie after midnight.
+        Parse ``HH-HH`` in clock hours; hours before noon are after midnight.
 
         Parameters
         ----------
         text
-            Such as ``00-05`` or ``22-07``; the end is excluded.
+            For example ``00-05`` or ``22-07``; the end is excluded.
 
         Returns
         -------
@@ -187,7 +187,7 @@ class NightWindow:
         Raises
         ------
         UsageError
-            If `text` is no such window.
+            If `text` is not such a window.
         """
         match = re.fullmatch(r"(\d{1,2})\s*-\s*(\d{1,2})", text.strip())
         if match is None:
@@ -203,12 +203,12 @@ class NightWindow:
 
     @property
     def hours(self) -> tuple[int, ...]:
-        """Service hours of the window, ascending."""
+        """Service hours, ascending."""
         return tuple(range(self.start_hour, self.end_hour))
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Clock hours of the window as two digits, such as ``00``."""
+        """Clock hours as two digits, such as ``00``."""
         return tuple(hour_label(hour) for hour in self.hours)
 
 

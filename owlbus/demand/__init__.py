@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from owlbus.demand.blend import TAXI_WEIGHT, Agreement, agreement, blend
-from owlbus.demand.disaggregate import leaving_their_hex, spread_over_parts
+from owlbus.demand.disaggregate import disaggregate_demand, drop_trips_within_hexes
 from owlbus.demand.estimate import RecordCounts, count_records, estimate_demand
 from owlbus.demand.row_counts import DemandReport, FileCount, RuleCount, SourceCount
 from owlbus.demand.table import Demand, ODPairs
@@ -21,7 +21,7 @@ __all__ = [
     "agreement",
     "blend",
     "count_records",
+    "disaggregate_demand",
+    "drop_trips_within_hexes",
     "estimate_demand",
-    "leaving_their_hex",
-    "spread_over_parts",
 ]

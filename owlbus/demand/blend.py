@@ -1,4 +1,4 @@
-"""Two sources of demand: how far they agree, and one demand of both."""
+"""Agreement and blend of two demand sources."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 TAXI_WEIGHT = 0.2
 """
-Share of taxi in a blend unless told otherwise.
+Default share of taxi in a blend.
 
-Calls are the main source: they count everyone with a phone, where taxi counts those who could pay for a ride. Taxi trips are
-measured at both ends, where a caller's wish to go home is assumed, so they correct the pattern without setting it.
+Calls are the main source: they cover everyone with a phone, taxi only those who pay for a ride. Taxi trips have measured ends, while a
+caller's trip home is assumed, so taxi corrects the pattern.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """
-    How far two demands agree, by hex; levels do not matter, only patterns.
+    Agreement of the patterns of two demands, by hex; levels do not matter.
 
     Attributes
     ----------
     origin_rank, destination_rank
         Spearman rank correlation of trips by origin and by destination hex, over hexes where either demand has any, -1 to 1;
-        None if fewer than two hexes or a constant leave nothing to rank.
+        None with fewer than two hexes or a constant.
     od_rank
         The same over all pairs of those origins and destinations, pairs without trips included.
     origin_common_share, destination_common_share, od_common_share
@@ -54,7 +54,7 @@ class Agreement:
 
 def agreement(calls: Demand, taxi: Demand) -> Agreement:
     """
-    How far two demands on one grid agree.
+    Return the agreement of two demands on one grid.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def agreement(calls: Demand, taxi: Demand) -> Agreement:
     Raises
     ------
     DataError
-        If the demands lie on different grids or one has no trips.
+        If the demands are on different grids or one has no trips.
 
     Examples
     --------
@@ -101,18 +101,17 @@ def agreement(calls: Demand, taxi: Demand) -> Agreement:
 
 def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Demand:
     """
-    One demand of calls and taxi: the level of the calls, and `taxi_weight` of its trips in the pattern of taxi.
+    Blend calls and taxi: total trips of the calls, with a share `taxi_weight` in the pattern of taxi.
 
-    Trips and presence are weighted alike. If both cover the same nights they are joined night by night; otherwise the mean night of
-    taxi is added to every night of the calls. Weighted trips are rounded along their
-    running sum, so totals are kept.
+    Trips and presence are weighted alike. If both cover the same nights they are joined night by night; else the mean night of taxi is
+    added to every night of the calls. Weighted trips are rounded along their running sum, so totals are kept.
 
     Parameters
     ----------
     calls, taxi
         Demands on the same hexes and hours.
     taxi_weight
-        Share of trips and presence that follow taxi, 0 to 1.
+        Share of trips and presence in the pattern of taxi, 0 to 1.
 
     Returns
     -------
@@ -122,9 +121,9 @@ def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Dema
     Raises
     ------
     UsageError
-        If `taxi_weight` lies outside [0, 1].
+        If `taxi_weight` is outside [0, 1].
     DataError
-        If the demands lie on different grids or hours, or one has no trips.
+        If the demands are on different grids or hours, or one has no trips.
 
     Examples
     --------
@@ -152,7 +151,7 @@ def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Dema
 
 
 def _check_same_grid(calls: Demand, taxi: Demand) -> None:
-    """Refuse demands that cannot be compared."""
+    """Reject demands on different grids or without trips."""
     if calls.n_hexes != taxi.n_hexes or (calls.grid and taxi.grid and calls.grid != taxi.grid):
         grids = f"{calls.n_hexes} and {taxi.n_hexes} hexes of grids {calls.grid!r} and {taxi.grid!r}"
         msg = f"both demands must lie on the same grid, got {grids}"
@@ -176,7 +175,7 @@ def _presence_rows(demand: Demand, base: Demand, weight: float) -> list[dict[str
 
 
 def _on_nights(columns: dict[str, NDArray[Any]], value: str, demand: Demand, base: Demand, weight: float) -> list[dict[str, NDArray[Any]]]:
-    """Return `columns` once if the nights match, else once for every night of `base`."""
+    """Return scaled `columns` once if the nights match, else once for each night of `base`."""
     total = getattr(base, value).sum() * weight
     if demand.nights == base.nights:
         return [columns | {value: scaled(columns[value], total)}]
@@ -191,7 +190,7 @@ def _active(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[ND
 
 
 def _rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64], zeros: int = 0) -> float | None:
-    """Return Spearman's correlation of two columns followed by `zeros` rows of (0, 0); ties share their mean rank."""
+    """Return Spearman's correlation of two columns followed by `zeros` rows of (0, 0); ties get their mean rank."""
     n = first.size + zeros
     if n <= 1:
         return None
@@ -213,7 +212,7 @@ def _ranks(values: NDArray[np.float64], zeros: int) -> NDArray[np.float64]:
 
 
 def _zero_rank(values: NDArray[np.float64], zeros: int) -> float:
-    """Return the mean rank that zeros share; nothing is below them."""
+    """Return the mean rank of zeros."""
     return (np.count_nonzero(values == 0) + zeros + 1) / 2
 
 

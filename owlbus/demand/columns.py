@@ -1,4 +1,4 @@
-"""Columns of a demand table: owned at the door, checked by rules, summed by key without a rounding error."""
+"""Columns of a demand table: checked copies, and exact sums by key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Problems:
     """
-    Rules that input breaks, collected so that one error names them all.
+    Broken rules of an input, collected for one error.
 
     Attributes
     ----------
     texts
-        One sentence for each rule broken.
+        One sentence per broken rule.
     """
 
     texts: list[str] = field(default_factory=list)
 
     def rows(self, name: str, rule: str, bad: NDArray[np.bool_], values: NDArray[Any]) -> None:
-        """Note that `name` breaks `rule` in the rows that `bad` marks; the first of its `values` there is told."""
+        """Add a broken `rule` of column `name` in the rows `bad`, with the first of its `values` there."""
         if bad.any():
             row, count = int(np.argmax(bad)), int(bad.sum())
             self.texts.append(f"{name} {rule}, got {values[row]} in row {row} ({count} such row{'s' * (count > 1)})")
 
     def note(self, text: str) -> None:
-        """Note one broken rule as a sentence."""
+        """Add a broken rule as a sentence."""
         self.texts.append(text)
 
     def raise_any(self) -> None:
         """
-        Raise all broken rules as one error, if there are any.
+        Raise one error for all broken rules, if any.
 
         Raises
         ------
         DataError
-            If a rule was noted.
+            If a rule is broken.
         """
         if self.texts:
             raise DataError("; ".join(self.texts))
@@ -53,7 +53,7 @@ class Problems:
 
 def whole_column(name: str, values: ArrayLike, dtype: type[np.signedinteger[Any]], low: int, high: int, problems: Problems) -> NDArray[Any]:
     """
-    Whole numbers in [low, high) as an owned, read-only column.
+    Check integers in [low, high) and return them as a read-only column.
 
     Parameters
     ----------
@@ -64,9 +64,9 @@ def whole_column(name: str, values: ArrayLike, dtype: type[np.signedinteger[Any]
     dtype
         Integer type of the result.
     low, high
-        Smallest number allowed and the one past the largest.
+        Smallest allowed number, and one above the largest.
     problems
-        Takes the rules that `values` break.
+        Receives broken rules.
 
     Returns
     -------
@@ -82,12 +82,12 @@ def whole_column(name: str, values: ArrayLike, dtype: type[np.signedinteger[Any]
     if raw.dtype.kind == "f" and not bad.any():
         bad = raw != np.rint(raw)
         problems.rows(name, "must be whole numbers", bad, raw)
-    return frozen(np.zeros(raw.size, dtype=dtype) if bad.any() else raw.astype(dtype))
+    return read_only(np.zeros(raw.size, dtype=dtype) if bad.any() else raw.astype(dtype))
 
 
 def trips_column(name: str, values: ArrayLike, problems: Problems) -> NDArray[np.float64]:
     """
-    Positive multiples of 1/1024 as an owned, read-only column.
+    Check positive multiples of 1/1024 and return them as a read-only column.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def trips_column(name: str, values: ArrayLike, problems: Problems) -> NDArray[np
     values
         Trips or people, shape (P,).
     problems
-        Takes the rules that `values` break.
+        Receives broken rules.
 
     Returns
     -------
@@ -110,21 +110,16 @@ def trips_column(name: str, values: ArrayLike, problems: Problems) -> NDArray[np
     bad = ~(np.isfinite(raw) & (raw > 0))
     problems.rows(name, "must be finite and > 0", bad, raw)
     if not bad.any():
-        units = raw * TRIP_UNITS
-        problems.rows(name, "must be multiples of 1/1024", units != np.rint(units), raw)
-    return frozen(raw.copy())
-
-
-def frozen(values: NDArray[Any]) -> NDArray[Any]:
-    """Return `values`, C-contiguous and read-only; the caller hands over an array that nobody else holds."""
-    return read_only(np.ascontiguousarray(values))
+        quanta = raw * QUANTA_PER_TRIP
+        problems.rows(name, "must be multiples of 1/1024", quanta != np.rint(quanta), raw)
+    return read_only(raw.copy())
 
 
 def sum_by_key(key: NDArray[np.int64], trips: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """
-    Distinct keys, ascending, and the trips of each; keys without trips are dropped.
+    Sum trips by key; keys without trips are dropped.
 
-    Multiples of 1/1024 add up exactly, so the order of rows does not matter.
+    Multiples of 1/1024 add exactly, so the order of rows does not matter.
 
     Parameters
     ----------
@@ -152,12 +147,12 @@ def sum_by_key(key: NDArray[np.int64], trips: NDArray[np.float64]) -> tuple[NDAr
 
 def sums_by_index(index: NDArray[Any], trips: NDArray[np.float64], n: int) -> NDArray[np.float64]:
     """
-    Trips added up by index.
+    Sum trips by index.
 
     Parameters
     ----------
     index
-        Place of each row in the result, shape (P,), in [0, n).
+        Index of each row in the result, shape (P,), in [0, n).
     trips
         Trips of each row, shape (P,).
     n
@@ -173,10 +168,9 @@ def sums_by_index(index: NDArray[Any], trips: NDArray[np.float64], n: int) -> ND
 
 def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     """
-    Trips scaled to a total, in multiples of 1/1024 that add up to that total exactly.
+    Scale trips to a total, in multiples of 1/1024 whose sum is exactly the rounded total.
 
-    The running sum is rounded, not each entry: an entry is off by less than 1/1024 from its share of the
-    rounded total, and nothing is lost in sum.
+    The running sum is rounded, not each entry: each entry is within 1/1024 of its share of the total.
 
     Parameters
     ----------
@@ -198,5 +192,5 @@ def scaled(trips: NDArray[np.float64], total: float) -> NDArray[np.float64]:
     running = np.cumsum(trips.ravel())
     if running.size == 0 or running[-1] == 0:
         return np.zeros(trips.shape)
-    units: NDArray[np.float64] = np.floor(running / running[-1] * np.rint(total * TRIP_UNITS) + 0.5)
-    return np.asarray(np.diff(units, prepend=0.0) / TRIP_UNITS).reshape(trips.shape)
+    quanta: NDArray[np.float64] = np.floor(running / running[-1] * np.rint(total * QUANTA_PER_TRIP) + 0.5)
+    return np.asarray(np.diff(quanta, prepend=0.0) / QUANTA_PER_TRIP).reshape(trips.shape)

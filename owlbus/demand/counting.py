@@ -1,4 +1,4 @@
-"""Files to tallies: batches read in order, counted by threads, and the same for a part of a file anywhere else."""
+"""Count record files: read batches in order and count them in threads or other processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
 from owlbus.records.duplicates import DuplicateRides, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
-from owlbus.records.rejected import packed_rejected_rows
+from owlbus.records.rejected import rejected_rows_in_memory
 from owlbus.records.subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.records.fast_csv import TextRows
     from owlbus.records.reading import Batch
-    from owlbus.records.rejected import RejectedRows
+    from owlbus.records.rejected import RejectedFile
     from owlbus.records.sources import Source
     from owlbus.records.validation import Verdict
 
 N_THREADS = 2
-"""Threads that count while others decode."""
+"""Default number of counting threads."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CountSettings:
     """
-    What all records of a study are counted by.
+    Settings for counting records.
 
     Attributes
     ----------
@@ -49,9 +49,9 @@ class Terms:
     window
         Hours that count.
     timezone
-        Zone that times with a zone are shown in.
+        Local time zone of the records.
     keeps_rejected
-        Whether parts that are counted elsewhere bring their rejected rows back.
+        Whether other processes return rejected rows.
     """
 
     grid: HexGrid
@@ -63,34 +63,34 @@ class Terms:
 @dataclass(slots=True)
 class CountedFiles:
     """
-    What some files, or parts of them, came to; accounts merge in any order to the same.
+    Counts of files or parts of files; the order of merges does not matter.
 
     Attributes
     ----------
     tallies
-        Counts by kind of record.
-    ledgers
-        Rows by rule, by name of the file.
+        Tally by kind of record.
+    row_counts
+        Rows by rule, by file name.
     rejected
-        Name of the file, first row, and rejected rows as packed Parquet, of each part that was counted elsewhere.
+        File name, first row, and rejected rows as Parquet bytes, of each part counted in another process.
     """
 
     tallies: dict[str, Tally] = field(default_factory=dict)
-    ledgers: dict[str, FileRowCounts] = field(default_factory=dict)
+    row_counts: dict[str, FileRowCounts] = field(default_factory=dict)
     rejected: list[tuple[str, int, bytes]] = field(default_factory=list)
 
+    def rows_of(self, sources: Sequence[Source]) -> list[FileRowCounts]:
+        """Return the row counts of `sources`, in order; empty counts for files without rows."""
+        return [self.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
+
     def merge(self, other: CountedFiles) -> CountedFiles:
-        """Add what `other` came to, and return this account."""
+        """Add the counts of `other`, and return these counts."""
         for kind, tally in other.tallies.items():
-            if kind in self.tallies:
-                self.tallies[kind].merge(tally)
-            else:
-                self.tallies[kind] = tally
-        for name, evaluator in other.ledgers.items():
-            if name in self.ledgers:
-                self.ledgers[name].merge(evaluator)
-            else:
-                self.ledgers[name] = evaluator
+            if (own_tally := self.tallies.setdefault(kind, tally)) is not tally:
+                own_tally.merge(tally)
+        for name, row_counts in other.row_counts.items():
+            if (own_counts := self.row_counts.setdefault(name, row_counts)) is not row_counts:
+                own_counts.merge(row_counts)
         self.rejected += other.rejected
         return self
 
@@ -98,144 +98,144 @@ class CountedFiles:
 @dataclass(slots=True)
 class Counter:
     """
-    Threads that count batches, each with a tally and ledgers of its own.
+    Thread pool that counts batches; each thread has its own counts.
 
     Attributes
     ----------
-    terms
-        What records are counted by.
+    settings
+        Grid, window and time zone.
     pool
         The threads.
     idle
-        Accounts that no thread works on.
+        Counts that no thread uses.
     n_threads
-        Number of threads, and of accounts.
+        Number of threads, and of counts.
     shared
-        Numbers of subscriber ids, and trips, by kind of record.
+        Subscriber ids and trips, shared by all threads, by kind of record.
     """
 
-    terms: Terms
+    settings: CountSettings
     pool: ThreadPoolExecutor
     idle: SimpleQueue[CountedFiles]
     n_threads: int
     shared: dict[str, tuple[Subscribers, TripCounter]] = field(default_factory=dict)
 
-    def count(self, source: Source, bin_: RejectedRows | None, on_rows: Callable[[int], None] | None = None) -> None:
+    def count(self, source: Source, rejected: RejectedFile | None, on_rows: Callable[[int], None] | None = None) -> None:
         """
-        Count one file, or the part of it that `source` names.
+        Count one file or part of a file.
 
         Parameters
         ----------
         source
             The file.
-        bin_
-            Takes rejected rows, in order; None keeps none.
+        rejected
+            Receives rejected rows in order; None drops them.
         on_rows
-            Told the rows done so far; None tells nobody.
+            Callback with the number of rows done so far.
         """
-        waiting: deque[Future[tuple[Batch, Verdict | None]]] = deque()
-        twins = DuplicateRides() if may_have_duplicates(source) else None
+        pending: deque[Future[tuple[Batch, Verdict | None]]] = deque()
+        duplicates = DuplicateRides() if may_have_duplicates(source) else None
         rows = 0
 
         def finish() -> None:
             nonlocal rows
-            batch, verdict = waiting.popleft().result()
-            if bin_ is not None and verdict is not None:
-                bin_.add(batch, verdict)
+            batch, verdict = pending.popleft().result()
+            if rejected is not None and verdict is not None:
+                rejected.add(batch, verdict)
             rows += batch.n_rows
             if on_rows is not None:
                 on_rows(rows)
 
-        for first_row, frame in read_frames(source, self.terms.timezone):
-            repeats = None if twins is None else twins.marks(batch_of(source, first_row, frame, self.terms.timezone))
-            waiting.append(self.pool.submit(self._work, source, first_row, frame, repeats, is_explained=bin_ is not None))
-            if len(waiting) > self.n_threads:
+        for first_row, frame in read_frames(source, self.settings.timezone):
+            is_duplicate = None if duplicates is None else duplicates.marks(batch_of(source, first_row, frame, self.settings.timezone))
+            pending.append(self.pool.submit(self._work, source, first_row, frame, is_duplicate, needs_verdict=rejected is not None))
+            if len(pending) > self.n_threads:
                 finish()
-        while waiting:
+        while pending:
             finish()
 
     def total(self) -> CountedFiles:
-        """Return everything counted so far, as one account; the threads begin anew."""
-        accounts = [self.idle.get() for _ in range(self.n_threads)]
-        whole = accounts[0]
-        for other in accounts[1:]:
-            whole.merge(other)
-        for tally in whole.tallies.values():
-            tally.settle()
+        """Return the sum of all counts so far, and reset."""
+        counted_files = [self.idle.get() for _ in range(self.n_threads)]
+        total = counted_files[0]
+        for other in counted_files[1:]:
+            total.merge(other)
+        for tally in total.tallies.values():
+            tally.flush()
         self.shared.clear()
         for _ in range(self.n_threads):
             self.idle.put(CountedFiles())
-        return whole
+        return total
 
-    def evaluator(self, source: Source) -> FileRowCounts:
-        """Return a copy of what all threads entered for one file."""
-        accounts = [self.idle.get() for _ in range(self.n_threads)]
-        whole = FileRowCounts(source)
-        for account in accounts:
-            if source.name in account.ledgers:
-                whole.merge(account.ledgers[source.name])
-            self.idle.put(account)
-        return whole
+    def row_counts(self, source: Source) -> FileRowCounts:
+        """Return the row counts of one file over all threads."""
+        counted_files = [self.idle.get() for _ in range(self.n_threads)]
+        total = FileRowCounts(source)
+        for counted in counted_files:
+            if source.name in counted.row_counts:
+                total.merge(counted.row_counts[source.name])
+            self.idle.put(counted)
+        return total
 
     def _tally(self, kind: str) -> Tally:
-        """Return an empty tally that shares the numbers of subscribers and the trips with those of the other threads."""
+        """Return an empty tally that shares subscriber ids and trips with the other threads."""
         subscribers, trips = self.shared.setdefault(kind, (Subscribers(), TripCounter()))
-        return Tally(self.terms.grid, self.terms.window, subscribers, trips)
+        return Tally(self.settings.grid, self.settings.window, subscribers, trips)
 
     def _work(
         self,
         source: Source,
         first_row: int,
         frame: pl.DataFrame | TextRows,
-        repeats: np.ndarray[tuple[int], np.dtype[np.uint8]] | None,
+        is_duplicate: np.ndarray[tuple[int], np.dtype[np.uint8]] | None,
         *,
-        is_explained: bool,
+        needs_verdict: bool,
     ) -> tuple[Batch, Verdict | None]:
-        """Count one batch on whichever account is idle."""
-        batch = batch_of(source, first_row, frame, self.terms.timezone)
-        account = self.idle.get()
+        """Count one batch in idle counts."""
+        batch = batch_of(source, first_row, frame, self.settings.timezone)
+        counted = self.idle.get()
         try:
             kind = source.layout.kind.name
-            if kind not in account.tallies:
-                account.tallies[kind] = self._tally(kind)
-            evaluator = account.ledgers.setdefault(source.name, FileRowCounts(source))
-            return batch, account.tallies[kind].add(batch, evaluator, repeats, is_explained=is_explained)
+            if kind not in counted.tallies:
+                counted.tallies[kind] = self._tally(kind)
+            row_counts = counted.row_counts.setdefault(source.name, FileRowCounts(source))
+            return batch, counted.tallies[kind].add(batch, row_counts, is_duplicate, needs_verdict=needs_verdict)
         finally:
-            self.idle.put(account)
+            self.idle.put(counted)
 
 
 @contextmanager
-def counting(terms: Terms, n_threads: int = N_THREADS) -> Iterator[Counter]:
+def counting(settings: CountSettings, n_threads: int = N_THREADS) -> Iterator[Counter]:
     """
-    Threads that count, ended with the block.
+    Yield a thread pool that counts; it is closed after the block.
 
     Parameters
     ----------
-    terms
-        What records are counted by.
+    settings
+        Grid, window and time zone.
     n_threads
         Number of threads, >= 1.
 
     Yields
     ------
     Counter
-        With an empty account for each thread.
+        Counter with empty counts.
     """
     idle: SimpleQueue[CountedFiles] = SimpleQueue()
     for _ in range(n_threads):
         idle.put(CountedFiles())
     with ThreadPoolExecutor(n_threads, thread_name_prefix="owlbus-count") as pool:
-        yield Counter(terms, pool, idle, n_threads)
+        yield Counter(settings, pool, idle, n_threads)
 
 
-def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> CountedFiles:
+def count_part(settings: CountSettings, sources: Sequence[Source], n_threads: int = 1) -> CountedFiles:
     """
-    Count some files, or parts of them: the unit of work for other processes.
+    Count files or parts of files; the task of a worker process.
 
     Parameters
     ----------
-    terms
-        What records are counted by.
+    settings
+        Grid, window and time zone.
     sources
         The files.
     n_threads
@@ -244,23 +244,23 @@ def count_part(terms: Terms, sources: Sequence[Source], n_threads: int = 1) -> C
     Returns
     -------
     CountedFiles
-        What they came to.
+        Counts of all of them.
     """
-    packed: list[tuple[str, int, bytes]] = []
-    with counting(terms, n_threads) as counter:
+    rejected_parts: list[tuple[str, int, bytes]] = []
+    with counting(settings, n_threads) as counter:
         for source in sources:
-            with packed_rejected_rows() as (bin_, held):
-                counter.count(source, bin_ if terms.keeps_rejected else None)
-            if terms.keeps_rejected:
-                packed.append((source.name, source.first_row, held.getvalue()))
-        account = counter.total()
-    account.rejected += packed
-    return account
+            with rejected_rows_in_memory() as (rejected, buffer):
+                counter.count(source, rejected if settings.keeps_rejected else None)
+            if settings.keeps_rejected:
+                rejected_parts.append((source.name, source.first_row, buffer.getvalue()))
+        total = counter.total()
+    total.rejected += rejected_parts
+    return total
 
 
-def told_one_by_one(sources: Sequence[Source]) -> Iterator[tuple[Source, Callable[[int], None]]]:
+def sources_with_progress(sources: Sequence[Source]) -> Iterator[tuple[Source, Callable[[int], None]]]:
     """
-    Yield files to count, each with what tells the progress bar the rows of it that are done.
+    Yield files with a callback that updates the progress display.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def told_one_by_one(sources: Sequence[Source]) -> Iterator[tuple[Source, Callabl
     Yields
     ------
     source, reach
-        A file, which is done when the next one is asked for, and a function of its rows so far.
+        File, done when the next one is requested; and a function of its rows done so far.
     """
     step = current_progress().step("reading records", total=sum(source.n_bytes for source in sources))
     done = 0

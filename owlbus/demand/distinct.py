@@ -1,4 +1,4 @@
-"""Distinct (subscriber, place) pairs in bounded memory: a hash table that is emptied into files, one per part, when it is full."""
+"""Distinct (person, key) pairs in bounded memory: a hash table that spills to files, partitioned by hash."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.hashing import FirstHours
+
 FREE = -1
 FIRST_SLOTS = 1 << 12
 MAX_SLOTS = 1 << 23
-"""Slots of the table at most: 18 bytes each, so 150 MB."""
+"""Largest number of slots: 18 bytes each, 150 MB."""
 
 N_PARTS = 256
-"""Files that a full table is emptied into; each is made distinct alone at the end."""
+"""Number of spill files; each is deduplicated alone at the end."""
 
-_ROW = np.dtype([("person", "<i8"), ("key", "<i8"), ("hour", "<i2")])
+_PAIR = np.dtype([("person", "<i8"), ("key", "<i8"), ("hour", "<i2")])
 
 
 @dataclass(slots=True)
 class DistinctPairs:
     """
-    The earliest hour of each (person, key), exact, in memory that `max_slots` bounds.
+    Earliest hour of each (person, key), exact, with memory bounded by `max_slots`.
 
-    A full table is written out by part, the part of a pair being the same wherever it is met, and begun anew. In the end the parts are read
-    back one by one: all copies of a pair meet in one part.
+    A full table is written to files by hash of the pair and cleared. At the end each file is deduplicated: all copies of a pair are in
+    one file.
 
     Attributes
     ----------
     max_slots
-        Slots of the table at most, a power of two.
+        Largest number of slots, a power of two.
     """
 
     max_slots: int = field(default_factory=lambda: MAX_SLOTS)
-    _table: tuple[NDArray[Any], ...] = field(default_factory=lambda: _empty(FIRST_SLOTS))
+    _table: FirstHours = field(default_factory=lambda: _empty_table(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -51,31 +53,31 @@ class DistinctPairs:
         Parameters
         ----------
         person, key
-            What makes a row distinct, shape (n,), int64; keys are >= 0.
+            Pair of each row, shape (n,), int64; keys are >= 0.
         hour
-            Service hour, shape (n,), int64; the least is kept.
+            Service hour, shape (n,), int64; the earliest is kept.
         """
         from owlbus.kernels.hashing import keep_firsts
 
         row = 0
         while (row := keep_firsts(row, person, key, hour, self._table, self._used)) < key.size:
-            if self._table[1].size < self.max_slots:
+            if self._table.key.size < self.max_slots:
                 self._grow()
             else:
                 self._spill()
 
-    def distinct(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    def pairs(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
         """
-        Yield person, key and earliest hour of each distinct pair, part by part; nothing is left afterwards.
+        Yield person, key and earliest hour of each distinct pair, file by file; the pairs are removed.
 
         Yields
         ------
         tuple of ndarray
-            Columns of one part, int64; no pair comes twice.
+            Columns of one file, int64; each pair once.
         """
         if self._folder is None:
-            yield _taken(self._table)
-            self._begin()
+            yield _entries(self._table)
+            self._clear()
             return
         self._spill()
         folder, self._folder = self._folder, None
@@ -83,42 +85,42 @@ class DistinctPairs:
             for part in range(N_PARTS):
                 file = Path(folder.name) / f"{part}"
                 if file.exists():
-                    yield _distinct(np.fromfile(file, _ROW))
+                    yield _distinct_rows(np.fromfile(file, _PAIR))
                     file.unlink()
 
     def __getstate__(self) -> tuple[int, list[NDArray[np.int64]]]:
-        """Return what crosses to another process: the distinct rows; nothing is left here."""
-        return self.max_slots, [np.concatenate(columns) for columns in zip(*self.distinct(), strict=True)]
+        """Return the distinct pairs for another process; they are removed here."""
+        return self.max_slots, [np.concatenate(columns) for columns in zip(*self.pairs(), strict=True)]
 
     def __setstate__(self, state: tuple[int, list[NDArray[np.int64]]]) -> None:
-        """Begin with the rows of another process."""
+        """Restore from the pairs of another process."""
         self.max_slots, columns = state
         self._folder = None
-        self._begin()
+        self._clear()
         self.add(*columns)
 
-    def _begin(self) -> None:
-        """Begin with an empty table."""
-        self._table, self._used = _empty(FIRST_SLOTS), np.zeros(1, dtype=np.int64)
+    def _clear(self) -> None:
+        """Reset to an empty table."""
+        self._table, self._used = _empty_table(FIRST_SLOTS), np.zeros(1, dtype=np.int64)
 
     def _grow(self) -> None:
         """Double the table."""
         from owlbus.kernels.hashing import keep_firsts
 
-        person, key, hour = _taken(self._table)
-        self._table, self._used = _empty(self._table[1].size * 2), np.zeros(1, dtype=np.int64)
+        person, key, hour = _entries(self._table)
+        self._table, self._used = _empty_table(self._table.key.size * 2), np.zeros(1, dtype=np.int64)
         keep_firsts(0, person, key, hour, self._table, self._used)
 
     def _spill(self) -> None:
-        """Append the table to the files of its parts and begin anew, at full size."""
+        """Append the table to the spill files and clear it."""
         from owlbus.kernels.hashing import parts_of_pairs
 
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="owlbus-firsts-")
-        person, key, hour = _taken(self._table)
+            self._folder = tempfile.TemporaryDirectory(prefix="owlbus-pairs-")
+        person, key, hour = _entries(self._table)
         part = parts_of_pairs(person, key, N_PARTS)
         order = np.argsort(part, kind="stable")
-        rows = np.empty(key.size, dtype=_ROW)
+        rows = np.empty(key.size, dtype=_PAIR)
         for name, column in (("person", person), ("key", key), ("hour", hour)):
             rows[name] = column[order]
         ends = np.searchsorted(part[order], np.arange(N_PARTS + 1))
@@ -126,29 +128,31 @@ class DistinctPairs:
             if high > low:
                 with (Path(self._folder.name) / f"{number}").open("ab") as stream:
                     rows[low:high].tofile(stream)
-        self._table[1][:] = FREE
+        self._table.key[:] = FREE
         self._used[0] = 0
 
 
-def _empty(slots: int) -> tuple[NDArray[Any], ...]:
-    """Return a table without entries."""
-    return np.zeros(slots, dtype=np.int64), np.full(slots, FREE), np.zeros(slots, dtype=np.int16)
+def _empty_table(slots: int) -> FirstHours:
+    """Return an empty table."""
+    from owlbus.kernels.hashing import FirstHours
+
+    return FirstHours(np.zeros(slots, dtype=np.int64), np.full(slots, FREE), np.zeros(slots, dtype=np.int16))
 
 
-def _taken(table: tuple[NDArray[Any], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _entries(table: FirstHours) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return the entries of a table."""
-    taken = table[1] != FREE
-    return table[0][taken], table[1][taken], table[2][taken].astype(np.int64)
+    is_used = table.key != FREE
+    return table.person[is_used], table.key[is_used], table.hour[is_used].astype(np.int64)
 
 
-def _distinct(rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct rows of one part."""
+def _distinct_rows(rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the distinct pairs of one spill file."""
     from owlbus.kernels.hashing import keep_firsts
 
     size = FIRST_SLOTS
     while size * 5 // 8 < rows.size + 1:
         size *= 2
-    table = _empty(size)
+    table = _empty_table(size)
     person, key, hour = (np.ascontiguousarray(rows[name], dtype=np.int64) for name in ("person", "key", "hour"))
     keep_firsts(0, person, key, hour, table, np.zeros(1, dtype=np.int64))
-    return _taken(table)
+    return _entries(table)

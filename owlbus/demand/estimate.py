@@ -1,33 +1,27 @@
-"""From records to demand, or to counts of people where only time and place are known."""
+"""Estimate demand from records, or count records by night, hour and hex."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.units import TRIP_UNITS, NightWindow, require_number
+from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
 from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
-from owlbus.demand.columns import frozen, sums_by_index
-from owlbus.demand.counting import CountedFiles, Terms, counting, told_one_by_one
-from owlbus.demand.market_share import weigh
-from owlbus.demand.row_counts import (
-    DemandReport,
-    FileRowCounts,
-    SourceCount,
-    refuse_nothing,
-    refuse_useless,
-    rule_counts,
-)
-from owlbus.records.rejected import rejected_rows, write_packed
-from owlbus.records.schema import CALLS, PLACES, TAXI, Kind
+from owlbus.demand.columns import sums_by_index
+from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
+from owlbus.demand.market_share import scale_to_population
+from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
+from owlbus.records.rejected import rejected_rows, write_rejected_parts
+from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -45,11 +39,11 @@ class RecordCounts:
     Attributes
     ----------
     nights
-        Days since 1970 of each service night's evening, shape (n_nights,), int64, ascending; 0 for records without a date.
+        Days since 1970 of each service date, shape (n_nights,), int64, ascending; 0 for records without a date.
     rows
         Records, shape (n_nights, n_hours, n_hexes), int64.
     report
-        What became of every record; none is a trip.
+        Row counts by rule; no row is a trip.
     """
 
     nights: NDArray[np.int64]
@@ -65,12 +59,12 @@ def count_records(
     columns: Mapping[str, str] | None = None,
     timezone: str | None = None,
     masts: str | PathLike[str] | None = None,
-    run: Callable[[Terms, Sequence[Source]], CountedFiles] | None = None,
+    run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
 ) -> RecordCounts:
     """
-    Records by night, hour and hex: rows, not distinct people, and no trips.
+    Count records by night, hour and hex: rows, not distinct people, and no trips.
 
-    Only ``time``, ``lon`` and ``lat`` are read, whatever else a file holds.
+    Only ``time``, ``lon`` and ``lat`` are read.
 
     Parameters
     ----------
@@ -80,34 +74,24 @@ def count_records(
     Returns
     -------
     RecordCounts
-        The counts, equal to the last bit whatever the order of rows, files and workers.
+        Counts; they do not depend on the order of rows, files and workers.
 
     Raises
     ------
     DataError
         If a file is missing, damaged or lacks a column.
     """
-    terms = Terms(grid, window or NightWindow(), timezone)
-    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    with open_sources(files, columns, masts, kinds=(PLACES,)) as sources:
-        account = _count_records_here(terms, sources) if run is None else run(terms, sources)
-        ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
-    report = DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ())
-    shape = len(terms.window.hours), grid.n_hexes
-    if PLACES.name not in account.tallies:
-        return RecordCounts(frozen(np.empty(0, dtype=np.int64)), frozen(np.zeros((0, *shape), dtype=np.int64)), report)
-    bins = account.tallies[PLACES.name].bins
-    order = np.argsort(bins.nights)
-    rows = bins.presence.reshape(-1, *shape)[order] // TRIP_UNITS
-    return RecordCounts(frozen(bins.nights[order]), frozen(rows), report)
-
-
-def _count_records_here(terms: Terms, sources: Sequence[Source]) -> CountedFiles:
-    """Return what all files come to, counted in this process."""
-    with counting(terms) as counter:
-        for source, reach in told_one_by_one(sources):
-            counter.count(source, None, reach)
-        return counter.total()
+    settings = CountSettings(grid, window or NightWindow(), timezone)
+    with open_sources(paths, columns, masts, kinds=(POSITIONS,)) as sources:
+        counted_files = _count_here(settings, sources) if run is None else run(settings, sources)
+        report = report_rows(counted_files.rows_of(sources))
+    shape = len(settings.window.hours), grid.n_hexes
+    if POSITIONS.name not in counted_files.tallies:
+        return RecordCounts(read_only(np.empty(0, dtype=np.int64)), read_only(np.zeros((0, *shape), dtype=np.int64)), report)
+    people = counted_files.tallies[POSITIONS.name].people
+    order = np.argsort(people.nights)
+    rows = people.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
+    return RecordCounts(read_only(people.nights[order]), read_only(rows), report)
 
 
 _THIN_SHARE = 0.1
@@ -126,78 +110,78 @@ def estimate_demand(
     rejected: str | PathLike[str] | None = None,
     masts: str | PathLike[str] | None = None,
     market_share: ArrayLike | None = None,
-    run: Callable[[Terms, Sequence[Source]], CountedFiles] | None = None,
+    run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
 ) -> tuple[Demand, DemandReport]:
     """
-    Demand of call and taxi records, and what became of every record.
+    Estimate demand from call and taxi records, and report every record.
 
     A call at hex A of a subscriber whose home is in B is one trip A to B; with a subscriber id, at most one per subscriber, night
-    and (A, B), in the hour of the first. A taxi ride is one trip, or as many as its ``trips`` column says. Every record that is not
-    rejected counts as presence where it begins; with a subscriber id, once per night, hour and hex. Calls and taxi are blended if both
+    and (A, B), in the hour of the first. A taxi ride is one trip, or the number in its ``trips`` column. Every record that is not
+    rejected counts as presence at its origin; with a subscriber id, once per night, hour and hex. Calls and taxi are blended if both
     are given.
 
     Parameters
     ----------
     paths
-        Parquet or CSV files, plain or compressed, folders or globs of them; ``-`` is standard input. The columns tell calls from taxi.
+        Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Calls and taxi are detected by columns.
     grid
         Hexes of the study area.
     window
-        Service hours that count; 24 to 28 by default.
+        Service hours to count; 24 to 28 by default.
     taxi_weight
         Share of taxi in a blend, 0 to 1.
     n_nights
-        Nights that records without a date come from; 1 by default. Records with dates count their own.
+        Nights that records without a date cover; 1 by default. Not for records with dates.
     columns
-        The files' column by owlbus' name, where they differ.
+        File column by owlbus' name, where they differ.
     timezone
-        Zone that times with a zone are shown in.
+        Local time zone of the records.
     max_rejected_share
-        Largest share of a file's rows that may be rejected, 0 to 1.
+        Largest allowed share of rejected rows per file, 0 to 1.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
     masts
-        Table of antennas (antenna_id, lon, lat), for calls that name an antenna instead of a position.
+        Table of antennas (antenna_id, lon, lat), for calls without positions.
     market_share
-        Share of people whose calls are in the records, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
+        Market share of the operator of the calls, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
     run
-        What counts the files, such as `owlbus.cluster.runner` returns; threads of this process by default. Rejected rows come back
-        packed and are held in memory until they are written.
+        Function that counts the files, such as from `owlbus.cluster.runner`; threads of this process by default. Rejected rows of
+        other processes are kept in memory until they are written.
 
     Returns
     -------
     demand
-        Trips and presence, nights kept apart.
+        Trips and presence by night.
     report
-        Rows by rule and file; rows in equal rows counted plus rows rejected.
+        Row counts by rule and file; rows read equal rows counted plus rows rejected.
 
     Raises
     ------
     DataError
-        If a file is missing, damaged, has columns of no kind, or holds no trip in the area and window.
+        If a file is missing, damaged, has columns of no kind, or no trip in the area and window.
     UsageError
-        If an argument lies outside its range.
+        If an argument is outside its range.
     """
     window = window or NightWindow()
     require_number("taxi_weight", taxi_weight, 0, 1)
     require_number("max_rejected_share", max_rejected_share, 0, 1)
-    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
-    terms = Terms(grid, window, timezone, keeps_rejected=rejected is not None)
-    with open_sources(files, columns, masts) as sources:
-        account = _count_here(terms, sources, max_rejected_share, rejected) if run is None else run(terms, sources)
+    settings = CountSettings(grid, window, timezone, keeps_rejected=rejected is not None)
+    with open_sources(paths, columns, masts) as sources:
+        counted_files = _count_here(settings, sources, max_rejected_share, rejected) if run is None else run(settings, sources)
         if run is not None and rejected is not None:
-            order = {source.name: place for place, source in enumerate(sources)}
-            write_packed((part for *_, part in sorted(account.rejected, key=lambda one: (order[one[0]], one[1]))), rejected)
-        ledgers = [account.ledgers.get(source.name) or FileRowCounts(source) for source in sources]
-        for evaluator in ledgers:
-            refuse_useless(evaluator, max_rejected_share)
-        refuse_nothing(ledgers)
-        kinds = [kind for kind in (CALLS, TAXI) if kind.name in account.tallies]
-        counted = [account.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
+            order = {source.name: index for index, source in enumerate(sources)}
+            parts = sorted((order[name], first_row, part) for name, first_row, part in counted_files.rejected)
+            write_rejected_parts((part for *_, part in parts), rejected)
+        row_counts = counted_files.rows_of(sources)
+        for file in row_counts:
+            require_usable(file, max_rejected_share)
+        require_trips(row_counts)
+        kinds = [kind for kind in (CALLS, TAXI) if kind.name in counted_files.tallies]
+        demands = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
         if market_share is not None:
-            counted = [one if one.demand.source != CALLS.name else replace(one, demand=weigh(one.demand, market_share)) for one in counted]
-        _check_nights(n_nights, counted)
-        demand, report = _joined(counted, ledgers, taxi_weight, n_nights)
+            demands = [_scaled_calls(counted, market_share) for counted in demands]
+        _check_nights(n_nights, demands)
+        demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
         return demand, replace(report, notes=(*_layout_notes(sources), *report.notes))
 
 
@@ -212,7 +196,7 @@ def check_files(
     masts: str | PathLike[str] | None = None,
 ) -> tuple[DemandReport, list[DataError]]:
     """
-    What would become of every record, without any demand.
+    Validate every record without estimating demand.
 
     Parameters
     ----------
@@ -222,59 +206,66 @@ def check_files(
     Returns
     -------
     report
-        Rows by rule and file.
+        Row counts by rule and file.
     refusals
-        Why files would be refused.
+        Reasons to reject files, as errors.
 
     Raises
     ------
     DataError
         If a file cannot be read at all.
     UsageError
-        If an argument lies outside its range.
+        If an argument is outside its range.
     """
     require_number("max_rejected_share", max_rejected_share, 0, 1)
-    files = [paths] if isinstance(paths, str | PathLike) else list(paths)
     refusals: list[DataError] = []
-    with open_sources(files, columns, masts) as sources, counting(Terms(grid, window or NightWindow(), timezone)) as counter:
+    with open_sources(paths, columns, masts) as sources, counting(CountSettings(grid, window or NightWindow(), timezone)) as counter:
         for source in sources:
             counter.count(source, None)
-        ledgers = [counter.evaluator(source) for source in sources]
-        for evaluator in ledgers:
+        row_counts = [counter.row_counts(source) for source in sources]
+        for file in row_counts:
             try:
-                refuse_useless(evaluator, max_rejected_share)
+                require_usable(file, max_rejected_share)
             except DataError as error:
                 refusals.append(error)
-    return DemandReport(tuple(evaluator.counted() for evaluator in ledgers), rule_counts(ledgers), ()), refusals
+    return report_rows(row_counts), refusals
 
 
-def _count_here(terms: Terms, sources: tuple[Source, ...], max_rejected_share: float, rejected: str | PathLike[str] | None) -> CountedFiles:
-    """Return what all files come to, counted in this process, with rejected rows kept in a file if one is named."""
-    with rejected_rows(rejected) as bin_, counting(terms) as counter:
-        for source, reach in told_one_by_one(sources):
-            counter.count(source, None if rejected is None else bin_, reach)
-            if not source.is_part:
-                refuse_useless(counter.evaluator(source), max_rejected_share)
+def _count_here(
+    settings: CountSettings,
+    sources: Sequence[Source],
+    max_rejected_share: float | None = None,
+    rejected: str | PathLike[str] | None = None,
+) -> CountedFiles:
+    """Count all files in this process, check each if there is a largest share, and write rejected rows if a file is named."""
+    with rejected_rows(rejected) as rejected_file, counting(settings) as counter:
+        for source, reach in sources_with_progress(sources):
+            counter.count(source, rejected_file, reach)
+            if max_rejected_share is not None and not source.is_part:
+                require_usable(counter.row_counts(source), max_rejected_share)
         return counter.total()
 
 
-def _joined(counted: list[Counted], ledgers: list[FileRowCounts], taxi_weight: float, n_nights: int | None) -> tuple[Demand, DemandReport]:
-    """Return the demand of one source, or the blend of both, with the report."""
-    report = DemandReport(
-        tuple(evaluator.counted() for evaluator in ledgers),
-        rule_counts(ledgers),
-        tuple(_source_count(one) for one in counted),
-        notes=tuple(note for one in counted for note in (*_undated(one.demand, n_nights), *_thin_nights(one.demand))),
-    )
-    if len(counted) == 1:
-        return counted[0].demand, report
-    calls, taxi = (one.demand for one in counted)
-    demand = blend(calls, taxi, taxi_weight)
-    return demand, replace(report, agreement=agreement(calls, taxi), taxi_weight=taxi_weight)
+def _scaled_calls(counted: Counted, market_share: ArrayLike) -> Counted:
+    """Return `counted` scaled by the market share if it is of calls."""
+    is_calls = counted.demand.source == CALLS.name
+    return replace(counted, demand=scale_to_population(counted.demand, market_share)) if is_calls else counted
+
+
+def _joined(
+    demands: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None
+) -> tuple[Demand, DemandReport]:
+    """Return the demand of one source or the blend of both, and the report."""
+    notes = (note for counted in demands for note in (*_undated(counted.demand, n_nights), *_thin_nights(counted.demand)))
+    report = report_rows(row_counts, map(_source_count, demands), notes)
+    if len(demands) == 1:
+        return demands[0].demand, report
+    calls, taxi = (counted.demand for counted in demands)
+    return blend(calls, taxi, taxi_weight), replace(report, agreement=agreement(calls, taxi), taxi_weight=taxi_weight)
 
 
 def _source_name(kind: Kind, sources: tuple[Source, ...]) -> str:
-    """Return calls, taxi, or counts if every taxi file carries counts."""
+    """Return calls, taxi, or counts if every taxi file has counts."""
     files = [source for source in sources if source.layout.kind is kind]
     return "counts" if kind is TAXI and all("trips" in source.layout.names for source in files) else kind.name
 
@@ -288,7 +279,7 @@ def _source_count(counted: Counted) -> SourceCount:
 
 
 def _undated(demand: Demand, n_nights: int | None) -> list[str]:
-    """Return a note if records carry no date, so that the number of nights is a claim."""
+    """Return a note if records have no date, so that the number of nights is assumed."""
     if demand.nights != (None,):
         return []
     claim = "as one night" if n_nights in {None, 1} else f"as the sum of {n_nights} nights, as told"
@@ -296,7 +287,7 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
 
 
 def _layout_notes(sources: Sequence[Source]) -> list[str]:
-    """Return what was taken for granted about files: homes that were worked out, and clocks of other publishers."""
+    """Return notes on assumptions about files: estimated homes and time zones of publishers."""
     notes = []
     homeless = [source.name for source in sources if source.homes is not None]
     if homeless:
@@ -308,7 +299,7 @@ def _layout_notes(sources: Sequence[Source]) -> list[str]:
 
 
 def _thin_nights(demand: Demand) -> list[str]:
-    """Return a note if some nights hold far fewer people than most, since each weighs as a full night."""
+    """Return a note if some nights have far fewer people than most: each counts as a full night."""
     people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
     thin = np.flatnonzero(people < _THIN_SHARE * np.median(people))
     if not thin.size:
@@ -317,9 +308,9 @@ def _thin_nights(demand: Demand) -> list[str]:
     return [f"{extent}, first {demand.nights[int(thin[0])]}; they count as full nights unless left out by date"]
 
 
-def _check_nights(n_nights: int | None, counted: list[Counted]) -> None:
-    """Refuse a number of nights that records tell themselves."""
-    if n_nights is not None and all(one.demand.nights != (None,) for one in counted):
-        dated = f"records of {counted[0].demand.n_nights} dated nights"
+def _check_nights(n_nights: int | None, demands: list[Counted]) -> None:
+    """Reject `n_nights` if all records have dates."""
+    if n_nights is not None and all(counted.demand.nights != (None,) for counted in demands):
+        dated = f"records of {demands[0].demand.n_nights} dated nights"
         msg = f"{setting('n_nights')} is for records without a date, got {n_nights} for {dated}; leave it out"
         raise UsageError(msg, setting="n_nights", value=n_nights)

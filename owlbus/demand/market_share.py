@@ -1,4 +1,4 @@
-"""Records of one operator to the demand of everyone: weights by the operator's market share where people live."""
+"""Scale the demand of one operator's customers to the whole population, by market share."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _SHARES = ("share", "market_share")
 _NAMES = ("district", "name", "group")
 
 
-def weigh(demand: Demand, market_share: ArrayLike) -> Demand:
+def scale_to_population(demand: Demand, market_share: ArrayLike) -> Demand:
     """
-    Demand of everyone, from the demand that an operator's records show.
+    Scale the demand of one operator's customers to the whole population.
 
-    A trip weighs one over the share where it leads to, which for calls is the home; a person present one over the share of that hex.
+    A trip is divided by the share at its destination, which for calls is the home; a person present by the share of the hex.
 
     Parameters
     ----------
     demand
         Trips and people of the operator's customers.
     market_share
-        Share of people who are its customers, by hex, shape (n_hexes,), in (0, 1].
+        Market share of the operator, by hex, shape (n_hexes,), in (0, 1].
 
     Returns
     -------
     Demand
-        On the same nights, in multiples of 1/1024.
+        Demand on the same nights, in multiples of 1/1024.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def weigh(demand: Demand, market_share: ArrayLike) -> Demand:
 
     Examples
     --------
-    >>> weigh(Demand(2, origin=[0], destination=[1], trips=[4.0]), [1.0, 0.5]).trips
+    >>> scale_to_population(Demand(2, origin=[0], destination=[1], trips=[4.0]), [1.0, 0.5]).trips
     array([8.])
     """
     share = np.asarray(market_share, dtype=np.float64)
@@ -76,7 +76,7 @@ def read_market_share(
     path: str | PathLike[str], grid: HexGrid, districts: Mapping[str, tuple[float, float]] | None = None
 ) -> NDArray[np.float64]:
     """
-    Market share by hex, from a table by district.
+    Read market shares by district and return them by hex.
 
     Parameters
     ----------
@@ -95,9 +95,9 @@ def read_market_share(
     Raises
     ------
     DataError
-        If the table is missing, lacks a column, names an unknown district, or a share lies outside (0, 1].
+        If the table is missing, lacks a column, has an unknown district, or a share is outside (0, 1].
     UsageError
-        If the table names districts and there are none.
+        If the table has district names and `districts` is None.
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
@@ -108,11 +108,11 @@ def read_market_share(
     if not rows:
         msg = f"{path}: holds no market share; give CSV with district, share or with lon, lat, share"
         raise DataError(msg)
-    places, shares = [], []
+    centres, shares = [], []
     for line, row in enumerate(rows, 2):
         shares.append(_share(str(path), line, row))
-        places.append(_place(str(path), line, row, districts))
-    x, y = grid.project(*np.array(places).T)
+        centres.append(_centre(str(path), line, row, districts))
+    x, y = grid.project(*np.array(centres).T)
     nearest = np.hypot(grid.x_m[:, None] - x, grid.y_m[:, None] - y).argmin(axis=1)
     by_hex: NDArray[np.float64] = np.array(shares)[nearest]
     return by_hex
@@ -131,7 +131,9 @@ def _share(path: str, line: int, row: Mapping[str, str | None]) -> float:
     return share
 
 
-def _place(path: str, line: int, row: Mapping[str, str | None], districts: Mapping[str, tuple[float, float]] | None) -> tuple[float, float]:
+def _centre(
+    path: str, line: int, row: Mapping[str, str | None], districts: Mapping[str, tuple[float, float]] | None
+) -> tuple[float, float]:
     """Return the district's centre of a row, degrees."""
     if row.get("lon") and row.get("lat"):
         try:

@@ -1,4 +1,4 @@
-"""Demand as a Parquet file that only its owner may read."""
+"""Demand as a restricted Parquet file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, step
-from owlbus.common.files import read_parquet, rebuilding
+from owlbus.common.files import read_parquet, rebuild_errors
 from owlbus.demand.table import Demand
 from owlbus.records.rejected import RESTRICTED, write_restricted
 
@@ -26,14 +26,14 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     """
     Write `demand` as Parquet, mode 0600, marked as restricted.
 
-    Rows of people present have no destination.
+    Presence rows have no destination.
 
     Parameters
     ----------
     demand
-        What to write.
+        Demand to write.
     path
-        File to make or replace; it is never half written. Same demand, same bytes.
+        File to write or replace; the same demand gives the same bytes.
 
     Raises
     ------
@@ -42,13 +42,13 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     """
     import pyarrow as pa
 
-    p, q = demand.trips.size, demand.presence.size
+    n, m = demand.trips.size, demand.presence.size
     columns = {
-        "measure": pa.DictionaryArray.from_arrays(pa.array(np.repeat([0, 1], [p, q]).astype(np.int8)), ["trips", "presence"]),
+        "measure": pa.DictionaryArray.from_arrays(pa.array(np.repeat([0, 1], [n, m]).astype(np.int8)), ["trips", "presence"]),
         "night": np.r_[demand.night, demand.presence_night],
         "hour": np.r_[demand.hour, demand.presence_hour],
         "origin": np.r_[demand.origin, demand.presence_hex],
-        "destination": pa.array(np.r_[demand.destination, np.zeros(q, dtype=np.int32)], mask=np.repeat([False, True], [p, q])),
+        "destination": pa.array(np.r_[demand.destination, np.zeros(m, dtype=np.int32)], mask=np.repeat([False, True], [n, m])),
         "value": np.r_[demand.trips, demand.presence],
     }
     scope = {
@@ -66,7 +66,7 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
 
 def read_demand(path: str | PathLike[str]) -> Demand:
     """
-    Demand of a file that `write_demand` wrote.
+    Read a file that `write_demand` wrote.
 
     Parameters
     ----------
@@ -76,24 +76,24 @@ def read_demand(path: str | PathLike[str]) -> Demand:
     Returns
     -------
     Demand
-        The demand, checked again.
+        The demand, checked.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or holds something else.
+        If the file is missing, damaged or not demand.
     """
     table, scope = read_parquet(path, KIND)
     if scope.get("schema_version") != SCHEMA_VERSION:
-        found, way = scope.get("schema_version"), step("owlbus.estimate_demand", "demand", files="FILES", out="DIR")
-        msg = f"{path}: has demand of version {found} where {SCHEMA_VERSION} is read; write it again with: {way}"
+        version, way = scope.get("schema_version"), step("owlbus.estimate_demand", "demand", files="FILES", out="DIR")
+        msg = f"{path}: has demand of version {version} where {SCHEMA_VERSION} is read; write it again with: {way}"
         raise DataError(msg)
-    with rebuilding(path, KIND):
+    with rebuild_errors(path, KIND):
         return _rebuilt(table, scope)
 
 
 def _rebuilt(table: pa.Table, scope: dict[str, Any]) -> Demand:
-    """Return demand from columns and scope."""
+    """Return demand from columns and metadata."""
     is_trip = table["measure"].cast("string").to_numpy() == "trips"
     values: dict[str, Any] = {name: table[name].to_numpy() for name in ("night", "hour", "origin", "value")}
     return Demand(

@@ -1,4 +1,4 @@
-"""What became of every record: rows by rule, the mass balance by file, and the sources of the demand."""
+"""Row counts of records: by validation rule, by file (mass balance) and by source."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, Words, say, setting
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.records.validation import (
     BY_CODE,
-    GOAL_SWAPPED,
+    DESTINATION_SWAPPED,
     REJECT,
     RULES,
     SWAPPED,
@@ -20,10 +20,11 @@ from owlbus.records.validation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from owlbus.demand.blend import Agreement
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.kernels.count_blocks import RuleCounts
     from owlbus.records.reading import Batch
     from owlbus.records.sources import Source
 
@@ -33,20 +34,20 @@ _CODES = 256
 @dataclass(frozen=True, slots=True)
 class RuleCount:
     """
-    How often one rule was broken.
+    Rows that break one rule.
 
     Attributes
     ----------
     name, sentence, effect, way_out
         As in `owlbus.records.validation.Rule`, settings by the names of their Python arguments.
     rows
-        Rows that broke it before any other.
+        Rows whose first broken rule it is.
     trips
-        Trips that these rows stand for.
+        Trips of these rows.
     rows_share
         Share of all rows, 0 to 1.
     first
-        File and row or line of the first one, such as ``taxi.csv line 3``.
+        File and row or line of the first row, such as ``taxi.csv line 3``.
     """
 
     name: str
@@ -67,13 +68,13 @@ class FileCount:
     Attributes
     ----------
     file, kind
-        Its name, and ``calls`` or ``taxi``.
+        File name, and ``calls`` or ``taxi``.
     rows_in, rows_counted, rows_rejected
         Rows read, counted as presence at least, and rejected.
     rows_trip
-        Rows counted that are a trip too.
+        Counted rows that are also a trip.
     trips_in, trips_counted, trips_rejected
-        Trips that these rows stand for; an unusable count stands for 0.
+        Trips of these rows; an invalid count is 0.
     """
 
     file: str
@@ -90,7 +91,7 @@ class FileCount:
 @dataclass(frozen=True, slots=True)
 class SourceCount:
     """
-    What one source came to.
+    Totals of one source.
 
     Attributes
     ----------
@@ -101,7 +102,7 @@ class SourceCount:
     trips_per_night, presence_per_night
         Mean trips, and mean presence summed over hours.
     repeats_trip, repeats_present
-        Rows that named a trip or a presence of a subscriber again.
+        Rows that repeat a trip or a presence of a subscriber.
     """
 
     source: str
@@ -115,22 +116,22 @@ class SourceCount:
 @dataclass(frozen=True, slots=True)
 class DemandReport:
     """
-    What became of every record.
+    Report on every record.
 
     Attributes
     ----------
     files
-        Mass balance of each file, in the order given.
+        Mass balance of each file, in input order.
     rules
-        Rules that were broken, rejections first.
+        Broken rules, rejections first.
     sources
-        What calls and taxi came to.
+        Totals of calls and taxi.
     agreement
-        How far they agree; None for one source.
+        Agreement of both; None for one source.
     taxi_weight
         Weight of taxi in the blend; None for one source.
     notes
-        What a reader of the demand should know, one sentence each.
+        Notes on assumptions, one sentence each.
 
     Examples
     --------
@@ -170,7 +171,7 @@ class DemandReport:
         return self.rows_rejected / max(self.rows_in, 1)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as plain types; it names no subscriber and no position."""
+        """Return the report as plain types, without subscribers and positions."""
         totals = {name: getattr(self, name) for name in ("rows_in", "rows_counted", "rows_rejected", "rejected_share")}
         return {"schema_version": 1, **totals, **asdict(self)}
 
@@ -178,50 +179,49 @@ class DemandReport:
 @dataclass(slots=True)
 class FileRowCounts:
     """
-    Rows and trips of one file by the first rule they break.
+    Rows and trips of one file by first broken rule.
 
     Attributes
     ----------
     source
         The file.
-    rows, units
-        By code of the rule, shape (256,), int64; trips in units of 1/1024; code 0 is a trip.
+    rows, quanta
+        By rule code, shape (256,), int64; trips in quanta of 1/1024; code 0 is a trip.
     first
-        By code, the first row, its place, and figures that show why.
+        By code: first row, its location, and the values that break the rule.
     rows_read
-        Rows read, kept to check the others by.
+        Rows read, to check the mass balance.
     """
 
     source: Source
     rows: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
-    units: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
+    quanta: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
     first: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     rows_read: int = 0
 
     @property
     def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Trips by code of the rule, shape (256,)."""
-        return self.units / TRIP_UNITS
+        return self.quanta / QUANTA_PER_TRIP
 
-    def add(self, batch: Batch, rules: Sequence[np.ndarray[Any, np.dtype[np.int64]]], grid: HexGrid) -> None:
-        """Enter a batch: its rows, units and first row by rule, and `grid` to say how far outside a row lies."""
-        rows, units, firsts = rules
+    def add(self, batch: Batch, rules: RuleCounts, grid: HexGrid) -> None:
+        """Add the counts `rules` of a batch; `grid` gives distances of rows outside."""
         self.rows_read += batch.n_rows
-        self.rows += rows
-        self.units += units
-        for code in np.flatnonzero(rows[1:]) + 1:
-            row = batch.first_row + int(firsts[code])
+        self.rows += rules.rows
+        self.quanta += rules.quanta
+        for code in np.flatnonzero(rules.rows[1:]) + 1:
+            row = batch.first_row + int(rules.first[code])
             if row < self.first.get(int(code), (row + 1,))[0]:
-                figures = detail(BY_CODE[int(code)], batch, int(firsts[code]), grid)
+                figures = detail(BY_CODE[int(code)], batch, int(rules.first[code]), grid)
                 self.first[int(code)] = row, self.source.place(row), figures
 
     def merge(self, other: FileRowCounts) -> None:
-        """Add what another worker entered for the same file."""
+        """Add the counts of another worker for the same file."""
         self.rows_read += other.rows_read
         self.rows += other.rows
-        self.units += other.units
-        for code, found in other.first.items():
-            self.first[code] = min(self.first.get(code, found), found)
+        self.quanta += other.quanta
+        for code, example in other.first.items():
+            self.first[code] = min(self.first.get(code, example), example)
 
     def counted(self) -> FileCount:
         """
@@ -238,46 +238,46 @@ class FileRowCounts:
             If a row is neither counted nor rejected.
         """
         rejecting = [rule.code for rule in RULES if rule.effect == REJECT]
-        keeping = [0, *(rule.code for rule in RULES if rule.effect != REJECT)]
-        rejected, kept = int(self.rows[rejecting].sum()), int(self.rows[keeping].sum())
-        if self.rows_read != rejected + kept:
-            msg = f"{self.source.name}: {self.rows_read} rows read but {kept} counted and {rejected} rejected"
+        counting = [0, *(rule.code for rule in RULES if rule.effect != REJECT)]
+        rejected, counted = int(self.rows[rejecting].sum()), int(self.rows[counting].sum())
+        if self.rows_read != rejected + counted:
+            msg = f"{self.source.name}: {self.rows_read} rows read but {counted} counted and {rejected} rejected"
             raise AssertionError(msg)
         return FileCount(
             self.source.name,
             self.source.layout.kind.name,
             self.rows_read,
-            kept,
+            counted,
             rejected,
             int(self.rows[0]),
             float(self.trips.sum()),
-            float(self.trips[keeping].sum()),
+            float(self.trips[counting].sum()),
             float(self.trips[rejecting].sum()),
         )
 
     def broken(self, rule: Rule) -> str:
-        """Return one line on the rows that break `rule`: extent, place and way out."""
-        _, place, figures = self.first[rule.code]
-        what = "trips" if self.source.layout.kind.name == "taxi" else "calls"
-        shown = f" ({figures})" if figures else ""
-        way_out = self._swap(rule) if rule in {SWAPPED, GOAL_SWAPPED} else rule.way_out
+        """Return a message on the rows that break `rule`: extent, location and remedy."""
+        _, location, figures = self.first[rule.code]
+        noun = "trips" if self.source.layout.kind.name == "taxi" else "calls"
+        figures_text = f" ({figures})" if figures else ""
+        way_out = self._swap(rule) if rule in {SWAPPED, DESTINATION_SWAPPED} else rule.way_out
         rows = int(self.rows[rule.code])
-        return f"{self.source.name}: {rows} of {self.rows_read} {what} {rule.sentence}, first on {place}{shown}; {way_out}"
+        return f"{self.source.name}: {rows} of {self.rows_read} {noun} {rule.sentence}, first on {location}{figures_text}; {way_out}"
 
     def _swap(self, rule: Rule) -> str:
-        """Return how to swap the two columns that `rule` is about."""
+        """Return the remedy that swaps the two columns of `rule`."""
         kind, names = self.source.layout.kind, self.source.layout.names
-        lon, lat = kind.position if rule is SWAPPED or not kind.goal else kind.goal
+        lon, lat = kind.position if rule is SWAPPED or not kind.destination else kind.destination
         return f"swap them with {setting('columns', {lon: names[lat], lat: names[lon]})}"
 
 
-def rule_counts(ledgers: list[FileRowCounts]) -> tuple[RuleCount, ...]:
+def rule_counts(files: Sequence[FileRowCounts]) -> tuple[RuleCount, ...]:
     """
-    Rules broken in any file, with the first example.
+    Return the rules broken in any file, with the first example.
 
     Parameters
     ----------
-    ledgers
+    files
         All files, in order.
 
     Returns
@@ -285,77 +285,98 @@ def rule_counts(ledgers: list[FileRowCounts]) -> tuple[RuleCount, ...]:
     tuple of RuleCount
         In the order of the rules.
     """
-    everything = max(sum(evaluator.rows_read for evaluator in ledgers), 1)
-    found = []
+    n_rows = max(sum(file.rows_read for file in files), 1)
+    counts = []
     for rule in RULES:
-        rows = sum(int(evaluator.rows[rule.code]) for evaluator in ledgers)
+        rows = sum(int(file.rows[rule.code]) for file in files)
         if rows:
-            trips = sum(float(evaluator.trips[rule.code]) for evaluator in ledgers)
-            evaluator = next(evaluator for evaluator in ledgers if rule.code in evaluator.first)
-            _, place, figures = evaluator.first[rule.code]
-            first = f"{evaluator.source.name} {place}{f' ({figures})' if figures else ''}"
+            trips = sum(float(file.trips[rule.code]) for file in files)
+            file = next(file for file in files if rule.code in file.first)
+            _, location, figures = file.first[rule.code]
+            first = f"{file.source.name} {location}{f' ({figures})' if figures else ''}"
             way_out = say(rule.way_out, Words())
-            found.append(RuleCount(rule.name, rule.sentence, rule.effect, way_out, rows, trips, rows / everything, first))
-    return tuple(found)
+            counts.append(RuleCount(rule.name, rule.sentence, rule.effect, way_out, rows, trips, rows / n_rows, first))
+    return tuple(counts)
 
 
-def refuse_useless(evaluator: FileRowCounts, max_rejected_share: float) -> None:
+def report_rows(files: Sequence[FileRowCounts], sources: Iterable[SourceCount] = (), notes: Iterable[str] = ()) -> DemandReport:
     """
-    Refuse a file that holds nothing to count.
+    Return the report on completely counted files.
 
     Parameters
     ----------
-    evaluator
-        The file, read to its end.
+    files
+        All files, in order.
+    sources
+        Totals of calls and taxi.
+    notes
+        Notes on assumptions, one sentence each.
+
+    Returns
+    -------
+    DemandReport
+        Mass balance in rows and trips, by file and rule.
+    """
+    return DemandReport(tuple(file.counted() for file in files), rule_counts(files), tuple(sources), notes=tuple(notes))
+
+
+def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:
+    """
+    Reject a file without usable rows.
+
+    Parameters
+    ----------
+    file
+        Counts of the complete file.
     max_rejected_share
-        Largest share of rows that may be rejected, 0 to 1.
+        Largest allowed share of rejected rows, 0 to 1.
 
     Raises
     ------
     DataError
         If the file has no rows, most look swapped, no row is a trip, or too many are rejected; a part of many may have no rows or trips.
     """
-    name, rows = evaluator.source.name, evaluator.rows_read
-    if rows == 0 and evaluator.source.is_part:
+    name, rows = file.source.name, file.rows_read
+    if rows == 0 and file.source.is_part:
         return
     if rows == 0:
         msg = f"{name}: has a header but no rows; nothing can be counted"
         raise DataError(msg)
-    by_rule = {rule: int(evaluator.rows[rule.code]) for rule in RULES if evaluator.rows[rule.code]}
-    swapped = [rule for rule in (SWAPPED, GOAL_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
+    by_rule = {rule: int(file.rows[rule.code]) for rule in RULES if file.rows[rule.code]}
+    swapped = [rule for rule in (SWAPPED, DESTINATION_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
     if swapped:
-        raise DataError(evaluator.broken(swapped[0]))
-    if not evaluator.rows[0] and not evaluator.source.is_part:
-        raise DataError(evaluator.broken(max(by_rule, key=lambda rule: by_rule[rule])))
+        raise DataError(file.broken(swapped[0]))
+    if not file.rows[0] and not file.source.is_part:
+        raise DataError(file.broken(max(by_rule, key=lambda rule: by_rule[rule])))
     rejected = {rule: count for rule, count in by_rule.items() if rule.effect == REJECT}
     if sum(rejected.values()) > max_rejected_share * rows:
         msg = (
-            f"{evaluator.broken(max(rejected, key=lambda rule: rejected[rule]))}; in all {sum(rejected.values())} rows are rejected, "
+            f"{file.broken(max(rejected, key=lambda rule: rejected[rule]))}; in all {sum(rejected.values())} rows are rejected, "
             f"more than {setting('max_rejected_share', max_rejected_share)} allows"
         )
         raise DataError(msg, setting="max_rejected_share", value=max_rejected_share)
 
 
-def refuse_nothing(ledgers: Sequence[FileRowCounts]) -> None:
+def require_trips(files: Sequence[FileRowCounts]) -> None:
     """
-    Refuse parts of a folder that hold no trip together.
+    Reject files of one kind that have no trip together.
 
     Parameters
     ----------
-    ledgers
-        All files, read to their end.
+    files
+        Counts of all complete files.
 
     Raises
     ------
     DataError
         If no row of one kind is a trip.
     """
-    for kind in {evaluator.source.layout.kind for evaluator in ledgers}:
-        own = [evaluator for evaluator in ledgers if evaluator.source.layout.kind is kind]
-        if any(evaluator.rows[0] for evaluator in own):
+    for kind in {file.source.layout.kind for file in files}:
+        of_kind = [file for file in files if file.source.layout.kind is kind]
+        if any(file.rows[0] for file in of_kind):
             continue
-        fullest = max(own, key=lambda evaluator: evaluator.rows_read)
+        fullest = max(of_kind, key=lambda file: file.rows_read)
         if not fullest.rows_read:
-            msg = f"{fullest.source.name}: has no rows, nor has any other of {len(own)} files of {kind.name}; nothing can be counted"
+            msg = f"{fullest.source.name}: has no rows, nor has any other of {len(of_kind)} files of {kind.name}; nothing can be counted"
             raise DataError(msg)
         raise DataError(fullest.broken(max(RULES, key=lambda rule: int(fullest.rows[rule.code]))))

@@ -1,4 +1,4 @@
-"""The demand table: trips between hexes and people present, night by night and hour by hour."""
+"""Demand table: trips between hexes and people present, by night and hour."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.arrays import read_only
 from owlbus.common.errors import UsageError
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
     Problems,
-    frozen,
     scaled,
     sum_by_key,
     sums_by_index,
@@ -63,9 +63,9 @@ class ODPairs:
     trips: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        """Own the arrays."""
+        """Copy the arrays as read-only."""
         for name, dtype in (("origin", np.int32), ("destination", np.int32), ("trips", np.float64)):
-            object.__setattr__(self, name, frozen(np.array(getattr(self, name), dtype=dtype)))
+            object.__setattr__(self, name, read_only(np.array(getattr(self, name), dtype=dtype)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies stay read-only."""
@@ -84,7 +84,7 @@ class ODPairs:
 @dataclass(frozen=True, slots=True, eq=False)
 class Demand:
     """
-    Trips wanted between hexes and people present in hexes, nights kept apart.
+    Trips between hexes and people present in hexes, by night and hour.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Demand:
     hours
         Service hours that the demand covers, ascending; 24 is midnight.
     nights
-        Date of each service night's evening, ascending, or ``(None,)`` if records carry no date.
+        Service date of each night, ascending, or ``(None,)`` if records have no date.
     night, hour
         Index into `nights`, int16, and service hour, int16, of each row, shape (P,).
     origin, destination
@@ -111,7 +111,7 @@ class Demand:
     Raises
     ------
     DataError
-        If a rule above does not hold; the message names all that are broken.
+        If a rule above is broken; the message lists all broken rules.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class Demand:
     grid: str = ""
 
     def __post_init__(self) -> None:
-        """Own the arrays and hold every rule, all broken ones in one error."""
+        """Copy the arrays and check every rule; one error lists all broken rules."""
         problems = Problems()
         object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
         object.__setattr__(self, "nights", tuple(self.nights))
@@ -158,7 +158,7 @@ class Demand:
         return Demand, tuple(getattr(self, f.name) for f in fields(self))
 
     def _repr_html_(self) -> str:
-        """Trips and people a night, and trips by hour as bars, for notebooks; small counts are left out."""
+        """Return totals and trips by hour as HTML for notebooks; small counts are hidden."""
         from owlbus.common import notebook_html
         from owlbus.common.disclosure import hidden_cells
 
@@ -193,7 +193,7 @@ class Demand:
         grid: str = "",
     ) -> Demand:
         """
-        Demand of rows in any order; rows of one night, hour and pair are added up.
+        Build demand from unordered rows; rows of one night, hour and pair are summed.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class Demand:
         presence
             Columns ``night``, ``hour``, ``hex`` and ``presence``, each of shape (Q,), treated alike.
         hours, nights, source, grid
-            As in the class.
+            As attributes of the class.
 
         Returns
         -------
@@ -215,7 +215,7 @@ class Demand:
         Raises
         ------
         DataError
-            If a rule of the class does not hold.
+            If a rule of the class is broken.
 
         Examples
         --------
@@ -224,14 +224,14 @@ class Demand:
         """
         scope = cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid)
         columns: dict[str, NDArray[Any]] = {}
-        for names, given in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
-            if given is not None:
-                columns |= _summed(scope, names, given)
+        for names, rows in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
+            if rows is not None:
+                columns |= _summed(scope, names, rows)
         return cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid, **columns)
 
     @property
     def n_nights(self) -> int:
-        """Service nights the demand covers."""
+        """Number of service nights."""
         return len(self.nights)
 
     @property
@@ -246,9 +246,9 @@ class Demand:
 
     def od(self, hours: Iterable[int] | None = None, nights: Iterable[int] | None = None) -> ODPairs:
         """
-        Mean trips per service night by pair of hexes, summed over hours.
+        Return mean trips per service night by pair of hexes, summed over hours.
 
-        Trips of the pairs add up to the rounded mean exactly: the running sum is rounded, not each pair.
+        The pairs sum to the rounded mean exactly: the running sum is rounded, not each pair.
 
         Parameters
         ----------
@@ -265,7 +265,7 @@ class Demand:
         Raises
         ------
         UsageError
-            If an hour or night is not part of the demand, or none is left.
+            If an hour or night is not in the demand, or none remains.
 
         Examples
         --------
@@ -280,18 +280,18 @@ class Demand:
 
     def presence_by_hex(self) -> NDArray[np.float64]:
         """
-        People present per service night in each hex, summed over hours.
+        Return people present per service night by hex, summed over hours.
 
         Returns
         -------
         ndarray of float64
-            Shape (H,), mean over nights, in multiples of 1/1024; adds up to `total_presence` exactly.
+            Shape (H,), mean over nights, in multiples of 1/1024; the sum is exactly `total_presence`.
         """
         return scaled(sums_by_index(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
 
     def presence_by_hour(self) -> NDArray[np.float64]:
         """
-        People present per service night by hour and hex.
+        Return people present per service night by hour and hex.
 
         Returns
         -------
@@ -304,7 +304,7 @@ class Demand:
 
     def trips_by_hour(self) -> NDArray[np.float64]:
         """
-        Trips per service night by hour.
+        Return trips per service night by hour.
 
         Returns
         -------
@@ -320,26 +320,26 @@ class Demand:
         nights: Iterable[int] | None = None,
     ) -> Demand:
         """
-        Demand of some hours and nights only; what is left out no longer counts in any mean.
+        Select hours and nights; means are over the selected nights.
 
         Parameters
         ----------
         hours
             Service hours to keep; all by default.
         weekdays
-            Weekdays of the night's evening to keep, 0 or ``mon`` to 6 or ``sun``; all by default.
+            Weekdays of the service date to keep, 0 or ``mon`` to 6 or ``sun``; all by default.
         nights
             Indices into `nights` to keep; all by default.
 
         Returns
         -------
         Demand
-            A demand whose `hours` and `nights` are those kept.
+            Demand of these `hours` and `nights`.
 
         Raises
         ------
         UsageError
-            If an hour, weekday or night is not part of the demand, or none is left.
+            If an hour, weekday or night is not in the demand, or none remains.
 
         Examples
         --------
@@ -362,12 +362,12 @@ class Demand:
 
     def write(self, path: str | PathLike[str]) -> None:
         """
-        Write the demand as Parquet that only its owner may read, marked as restricted.
+        Write the demand as Parquet, mode 0600, marked as restricted.
 
         Parameters
         ----------
         path
-            File to make or replace; it is never half written. Same demand, same bytes.
+            File to write or replace; the same demand gives the same bytes.
 
         Raises
         ------
@@ -381,7 +381,7 @@ class Demand:
     @classmethod
     def read(cls, path: str | PathLike[str]) -> Demand:
         """
-        Demand that `write` wrote.
+        Read demand that `write` wrote.
 
         Parameters
         ----------
@@ -396,7 +396,7 @@ class Demand:
         Raises
         ------
         DataError
-            If the file is missing, damaged or holds something else.
+            If the file is missing, damaged or not demand.
         """
         from owlbus.demand.parquet import read_demand
 
@@ -416,7 +416,7 @@ def presence_key(demand: Demand, night: NDArray[Any], hour: NDArray[Any], hexes:
 
 
 def _check_scope(demand: Demand, problems: Problems) -> None:
-    """Note what is wrong with hexes, hours, nights and source."""
+    """Add broken rules of hexes, hours, nights and source."""
     if not 1 <= demand.n_hexes < _MAX_HEXES:
         problems.note(f"n_hexes must lie in [1, {_MAX_HEXES}), got {demand.n_hexes}")
     hours, nights = demand.hours, demand.nights
@@ -430,7 +430,7 @@ def _check_scope(demand: Demand, problems: Problems) -> None:
 
 
 def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> None:
-    """Replace the columns `names` by checked copies; hour defaults to the first, night to the only one."""
+    """Replace the columns `names` by checked copies; by default hour is the first, night the only one."""
     night, hour, *hexes, value = names
     trips = trips_column(value, getattr(demand, value), problems)
     ranges: dict[str, tuple[type[np.signedinteger[Any]], int, int]] = {}
@@ -438,12 +438,12 @@ def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> 
     ranges |= dict.fromkeys(hexes, (np.int32, 0, demand.n_hexes))
     for name, (dtype, low, high) in ranges.items():
         n_problems = len(problems.texts)
-        given: NDArray[Any] = np.asarray(getattr(demand, name))
-        if given.size == 0 and trips.size and (name == hour or (name == night and demand.n_nights == 1)):
-            given = np.full(trips.size, low)
-        column = whole_column(name, given, dtype, low, high, problems)
-        if given.shape[:1] != trips.shape:
-            problems.note(f"{name} must have as many rows as {value}, got {given.size} and {trips.size}")
+        values: NDArray[Any] = np.asarray(getattr(demand, name))
+        if values.size == 0 and trips.size and (name == hour or (name == night and demand.n_nights == 1)):
+            values = np.full(trips.size, low)
+        column = whole_column(name, values, dtype, low, high, problems)
+        if values.shape[:1] != trips.shape:
+            problems.note(f"{name} must have as many rows as {value}, got {values.size} and {trips.size}")
         elif name == hour and len(problems.texts) == n_problems:
             problems.rows(name, "must be one of hours", ~np.isin(column, demand.hours), column)
         object.__setattr__(demand, name, column)
@@ -451,7 +451,7 @@ def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> 
 
 
 def _check_order(what: str, key: NDArray[np.int64], problems: Problems) -> None:
-    """Note rows that repeat or precede the row before them."""
+    """Add a broken rule if rows repeat or are not sorted."""
     wrong = np.flatnonzero(key[1:] <= key[:-1])
     if wrong.size:
         problems.note(
@@ -460,11 +460,11 @@ def _check_order(what: str, key: NDArray[np.int64], problems: Problems) -> None:
         )
 
 
-def _summed(scope: Demand, names: tuple[str, ...], given: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
-    """Return the columns `names` of rows in any order, unique and sorted."""
+def _summed(scope: Demand, names: tuple[str, ...], rows: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    """Return the columns `names` of unordered rows, summed by key and sorted."""
     night, hour, *hexes, value = names
     short = {name: name.removeprefix("presence_") for name in (night, hour, *hexes)} | {value: value}
-    arrays = {name: np.asarray(given[short[name]]) for name in names}
+    arrays = {name: np.asarray(rows[short[name]]) for name in names}
     trips = quantise(arrays[value])
     problems = Problems()
     problems.rows(value, "must be finite and >= 0", ~(np.isfinite(trips) & (trips >= 0)), trips)
@@ -487,7 +487,7 @@ def _hour_index(demand: Demand, hour: NDArray[np.int16]) -> NDArray[np.int64]:
 
 
 def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the wanted ones among `present`, ascending."""
+    """Return the `wanted` values, ascending; reject values not in `present`."""
     if wanted is None:
         return present
     chosen = sorted({int(item) for item in wanted})
@@ -498,8 +498,8 @@ def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -
     return tuple(chosen)
 
 
-def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekdays: Iterable[int | str]) -> tuple[int, ...]:
-    """Return those of the nights `kept` whose evening falls on one of `weekdays`."""
+def _on_weekdays(dates: tuple[dt.date | None, ...], nights: tuple[int, ...], weekdays: Iterable[int | str]) -> tuple[int, ...]:
+    """Return those of `nights` whose service date is on one of `weekdays`."""
     wanted = {WEEKDAYS.index(day.lower()[:3]) if isinstance(day, str) and day.lower()[:3] in WEEKDAYS else day for day in weekdays}
     unknown = [day for day in wanted if day not in range(7)]
     if unknown:
@@ -508,7 +508,7 @@ def _on_weekdays(dates: tuple[dt.date | None, ...], kept: tuple[int, ...], weekd
     if dates == (None,):
         msg = "weekdays need records with dates; this demand has none"
         raise UsageError(msg, setting="weekdays")
-    chosen = tuple(i for i in kept if (date := dates[i]) is not None and date.weekday() in wanted)
+    chosen = tuple(i for i in nights if (date := dates[i]) is not None and date.weekday() in wanted)
     if not chosen:
         msg = f"no night of the demand falls on {', '.join(WEEKDAYS[day] for day in sorted(int(day) for day in wanted))}"
         raise UsageError(msg)

@@ -1,24 +1,24 @@
-"""Batches to counts: every row judged, trips and people added up, repeats of a subscriber left out."""
+"""Tally of batches: validate rows, sum trips and people, and drop repeats of a subscriber."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from owlbus.common.arrays import read_only_view
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.demand.accumulators import FREE, HOURS, ODTables, PeopleCounter, TripCounter
 from owlbus.demand.columns import scaled
 from owlbus.demand.distinct import DistinctPairs
 from owlbus.demand.table import Demand
 from owlbus.records.fast_csv import TextRows
 from owlbus.records.subscribers import NOBODY, Subscribers
-from owlbus.records.validation import MAX_SPEED_KMH, Verdict, explained_hexes, units_of
+from owlbus.records.validation import MAX_SPEED_KMH, Verdict, hexes_or_reasons, quanta_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from owlbus.common.units import NightWindow
     from owlbus.demand.row_counts import FileRowCounts
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.kernels.count_blocks import RowPoints
+    from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
+    from owlbus.kernels.hexing import PointTables
     from owlbus.records.reading import Batch, Numbers
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -37,138 +40,127 @@ _NO_TABLES = (np.zeros(5), np.zeros(30), np.zeros(1, dtype=np.int32), 4)
 @dataclass(slots=True)
 class Tally:
     """
-    Counts of one source of records, by one worker; tallies of several workers are merged.
+    Counts of one kind of record by one worker; tallies of workers can be merged.
 
     Attributes
     ----------
     grid
-        Hexes that rows fall in.
+        Hexes of the study area.
     window
-        Hours that count.
+        Service hours to count.
     subscribers
-        Numbers of subscriber ids.
-    bins
-        People.
+        Mapping of subscriber ids to integers.
+    people
+        People present.
     trips
         Trips, shared by all threads of a process.
-    pages
-        Trips of the hours at hand, on their way to `trips`.
-    firsts
-        Distinct presences and wishes of subscribers, to be counted at the end.
+    od_tables
+        Dense tables of trips of busy hours, flushed to `trips`.
+    distinct
+        Distinct presences and trips of subscribers, counted at the end.
     repeats
-        Rows that named a trip and a presence of a subscriber, less those that were counted; shape (2,), int64.
+        Repeated trips and presences of subscribers, shape (2,), int64; complete after the count.
     """
 
     grid: HexGrid
     window: NightWindow
     subscribers: Subscribers = field(default_factory=Subscribers)
     trips: TripCounter = field(default_factory=TripCounter)
-    bins: PeopleCounter = field(init=False)
-    pages: ODTables = field(init=False)
-    firsts: DistinctPairs = field(default_factory=DistinctPairs)
+    people: PeopleCounter = field(init=False)
+    od_tables: ODTables = field(init=False)
+    distinct: DistinctPairs = field(default_factory=DistinctPairs)
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
 
     def __post_init__(self) -> None:
-        """Begin with nothing."""
-        self.bins = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
-        self.pages = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
+        """Create empty accumulators."""
+        self.people = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
+        self.od_tables = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
 
     def add(
         self,
         batch: Batch,
-        evaluator: FileRowCounts,
-        twins: NDArray[np.uint8] | None = None,
+        row_counts: FileRowCounts,
+        duplicates: NDArray[np.uint8] | None = None,
         *,
-        is_explained: bool = False,
-        is_placed: bool = False,
+        needs_verdict: bool = False,
+        needs_hexes: bool = False,
     ) -> Verdict | None:
         """
-        Judge and count the rows of a batch, and enter them in the ledger of their file.
+        Validate and count the rows of a batch.
 
         Parameters
         ----------
         batch
             Rows of one file.
-        evaluator
-            Takes rows and units by rule.
-        twins
-            Rows that repeat an earlier one, shape (n,).
-        is_explained
-            Whether the verdict on each row is wanted.
-        is_placed
-            Whether its night, hour and hexes are wanted too.
+        row_counts
+            Receives rows and quanta by rule.
+        duplicates
+            Rows that repeat an earlier row, shape (n,).
+        needs_verdict
+            Whether to return the verdict on each row.
+        needs_hexes
+            Whether the verdict includes night, hour and hexes.
 
         Returns
         -------
         Verdict or None
-            What became of each row, if wanted.
+            Result of each row, if requested.
         """
+        from owlbus.kernels.count_blocks import CountBins, RuleCounts
         from owlbus.kernels.count_records import DONE, NEW_NIGHT, tally_rows
 
         person = self._persons(batch)
-        is_placed = is_placed or person.size > 0
-        verdict = Verdict.of(batch.n_rows if is_explained or is_placed else 0, batch.n_rows if is_placed else 0)
-        rules = np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1)
-        times, places, ends, found, units, marks, tables, limits = self._arguments(batch, person, twins)
-        row, why = 0, None
-        keys = np.full(batch.n_rows if batch.goal[0].values.size else 0, FREE)
-        while why != DONE:
-            if why == NEW_NIGHT:
-                self.bins.add_night(self._night(batch, row))
-            self.pages.reach(self.bins.nights.size)
-            row, why = tally_rows(
-                row,
-                times,
-                places,
-                ends,
-                found,
-                units,
-                marks,
-                tables,
-                limits,
-                (self.bins.nights, self.bins.presence, keys, self.pages.of, self.pages.counts),
-                rules,
-                verdict.columns,
-            )
+        needs_hexes = needs_hexes or person.size > 0
+        verdict = Verdict.of(batch.n_rows if needs_verdict or needs_hexes else 0, batch.n_rows if needs_hexes else 0)
+        rules = RuleCounts(np.zeros(256, dtype=np.int64), np.zeros(256, dtype=np.int64), np.full(256, -1))
+        arguments = self._arguments(batch, person, duplicates)
+        row, state = 0, None
+        keys = np.full(batch.n_rows if batch.destination[0].values.size else 0, FREE)
+        while state != DONE:
+            if state == NEW_NIGHT:
+                self.people.add_night(self._night(batch, row))
+            self.od_tables.set_slots(self.people.nights.size)
+            count_bins = CountBins(self.people.nights, self.people.presence, keys, self.od_tables.table_of, self.od_tables.counts)
+            row, state = tally_rows(row, *arguments, count_bins, rules, verdict.columns)
         if not batch.count.size:
-            rules = rules[0], rules[0] * TRIP_UNITS, rules[2]
-        if batch.goal[0].values.size:
-            self._add_trips(keys, units)
-            self.pages.follow(keys, self.bins, self.trips)
+            rules = rules._replace(quanta=rules.rows * QUANTA_PER_TRIP)
+        if batch.destination[0].values.size:
+            self._add_trips(keys, arguments.quanta)
+            self.od_tables.allocate(keys, self.people, self.trips)
         if person.size:
-            self._keep(person, verdict)
-        evaluator.add(batch, rules, self.grid)
-        return verdict if is_explained else None
+            self._add_persons(person, verdict)
+        row_counts.add(batch, rules, self.grid)
+        return verdict if needs_verdict else None
 
     def merge(self, other: Tally) -> None:
-        """Add what `other` counted; its distinct rows are taken from it."""
-        other.settle()
-        self.bins.merge(other.bins)
+        """Add the counts of `other`; its distinct pairs are removed."""
+        other.flush()
+        self.people.merge(other.people)
         if other.trips is not self.trips:
             self.trips.add(*other.trips.rows())
-        for person, key, hour in other.firsts.distinct():
-            self.firsts.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
+        for person, key, hour in other.distinct.pairs():
+            self.distinct.add(self.subscribers.renumbered(person, other.subscribers), key, hour)
         self.repeats += other.repeats
 
-    def settle(self) -> None:
-        """Empty all pages, so that people and trips are complete."""
-        self.pages.empty(self.bins, self.trips)
+    def flush(self) -> None:
+        """Flush the dense tables, so that people and trips are complete."""
+        self.od_tables.flush(self.people, self.trips)
 
     def counted(self, source: str, n_nights: int | None = None) -> Counted:
         """
-        Demand of all rows counted; nothing is left here afterwards, since it would stand in the way of the demand.
+        Return the demand of all rows, and clear the tally to free memory.
 
         Parameters
         ----------
         source
             Name of the source in the demand.
         n_nights
-            Nights that records without a date come from; 1 if None, and unused for records with dates.
+            Nights that records without a date cover; 1 if None, unused for records with dates.
 
         Returns
         -------
         Counted
-            Trips and people, nights kept apart where records have dates, and the repeats left out.
+            Trips and people by night, and repeats dropped.
 
         Raises
         ------
@@ -177,92 +169,95 @@ class Tally:
         UsageError
             If `n_nights` is below 1.
         """
-        self.settle()
-        self.pages.close()
-        self._release()
+        self.flush()
+        self.od_tables.release()
+        self._count_distinct()
         hours, n = self.window.hours, self.grid.n_hexes
-        days, nights = _nights(self.bins.nights, n_nights)
-        share = n_nights if n_nights is not None and nights == (None,) else 1
-        night, hour, hexes, people = self.bins.people()
+        days, nights = _nights(self.people.nights, n_nights)
+        divisor = n_nights if n_nights is not None and nights == (None,) else 1
+        night, hour, hexes, people = self.people.people()
         order = np.lexsort((hexes, hour, night))
-        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / TRIP_UNITS}
+        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / QUANTA_PER_TRIP}
         present = {name: column[order] for name, column in columns.items()}
-        key, units = self.trips.rows()
+        key, quanta = self.trips.rows()
         self.trips.clear()
         begin, destination = np.divmod(key, n)
         night_hour, origin = np.divmod(begin, n)
         night, hour = np.divmod(night_hour, HOURS)
         trips = {"night": np.searchsorted(days, night), "hour": hour, "origin": origin, "destination": destination}
-        trips["trips"] = units / TRIP_UNITS
-        trips["trips"], present["presence"] = _mean(trips["trips"], share), _mean(present["presence"], share)
+        trips["trips"] = quanta / QUANTA_PER_TRIP
+        trips["trips"], present["presence"] = _mean(trips["trips"], divisor), _mean(present["presence"], divisor)
         demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
         return Counted(demand, *self.repeats.tolist())
 
-    def _arguments(self, batch: Batch, person: NDArray[np.int64], twins: NDArray[np.uint8] | None) -> tuple[Any, ...]:
-        """Return what `tally_rows` takes of a batch, all arrays read-only, so that it is compiled once."""
-        tables, found = self.grid.point_tables, self._hexes(batch)
-        units = units_of(batch.count) if batch.count.size else _NONE
-        marks = person, np.empty(0, dtype=np.uint8) if twins is None else twins
+    def _arguments(self, batch: Batch, person: NDArray[np.int64], duplicates: NDArray[np.uint8] | None) -> _Arguments:
+        """Return arguments of `tally_rows` for a batch; all arrays are read-only, so that it compiles once."""
+        from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
+        from owlbus.kernels.hexing import PointTables
+
+        tables, hexes = self.grid.point_tables, self._hexes(batch)
+        quanta = quanta_of(batch.count) if batch.count.size else _NONE
+        is_duplicate = np.empty(0, dtype=np.uint8) if duplicates is None else duplicates
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
-        return (
-            (read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
-            _ends(batch.position),
-            _ends(batch.goal),
-            (read_only_view(found[0]), read_only_view(found[1])),
-            read_only_view(units),
-            (read_only_view(marks[0]), read_only_view(marks[1])),
-            (read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
-            (self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
+        return _Arguments(
+            RowTimes(read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),
+            _points(batch.position),
+            _points(batch.destination),
+            RowHexes(read_only_view(hexes[0]), read_only_view(hexes[1])),
+            read_only_view(quanta),
+            RowMarks(read_only_view(person), read_only_view(is_duplicate)),
+            PointTables(read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
+            CountWindow(self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
         )
 
     def _hexes(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the hexes of both ends for a grid without tables; else nothing, and the kernel finds them."""
+        """Return the hexes of both ends for a grid without lookup tables; else empty, and the kernel looks them up."""
         if self.grid.point_tables is not None:
             return _NO_HEX, _NO_HEX
-        return explained_hexes(self.grid, batch.lon, batch.lat), explained_hexes(self.grid, batch.to_lon, batch.to_lat)
+        return hexes_or_reasons(self.grid, batch.lon, batch.lat), hexes_or_reasons(self.grid, batch.to_lon, batch.to_lat)
 
     @staticmethod
     def _night(batch: Batch, row: int) -> int:
-        """Return the night of a row that counts."""
+        """Return the service date of a row in days since 1970, 0 without a date."""
         second = int(batch.ticks[row]) // batch.per_s
         return (second - _DAY_S // 2) // _DAY_S if second >= 2 * _DAY_S else 0
 
     def _persons(self, batch: Batch) -> NDArray[np.int64]:
-        """Return the subscriber of each row, `NOBODY` where there is none; empty if the file names none."""
+        """Return the subscriber of each row, `NOBODY` if missing; empty if the file has none."""
         if isinstance(batch.frame, TextRows) or "subscriber" not in batch.frame.columns:
             return _NONE
         return self.subscribers.numbers(batch.frame["subscriber"])
 
-    def _add_trips(self, keys: NDArray[np.int64], units: NDArray[np.int64]) -> None:
-        """Add the trips of a batch that are on no page."""
-        held = keys != FREE
-        count = int(np.count_nonzero(held))
-        if count > keys.size // 2:
-            self.trips.add(keys, units)
-        elif count:
-            self.trips.add(keys[held], units[held] if units.size else units)
+    def _add_trips(self, keys: NDArray[np.int64], quanta: NDArray[np.int64]) -> None:
+        """Add the trips of a batch that are in no dense table."""
+        is_trip = keys != FREE
+        n_trips = int(np.count_nonzero(is_trip))
+        if n_trips > keys.size // 2:
+            self.trips.add(keys, quanta)
+        elif n_trips:
+            self.trips.add(keys[is_trip], quanta[is_trip] if quanta.size else quanta)
 
-    def _keep(self, person: NDArray[np.int64], verdict: Verdict) -> None:
-        """Remember where and what for the subscribers of rows that count."""
+    def _add_persons(self, person: NDArray[np.int64], verdict: Verdict) -> None:
+        """Add presences and trips of subscribers to the distinct pairs."""
         n = self.grid.n_hexes
         rows = np.flatnonzero(~verdict.is_rejected & (person != NOBODY))
-        who, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
-        here, there = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
-        self.firsts.add(who, ((night * HOURS + hour) * n + here) * 2, np.zeros(rows.size, dtype=np.int64))
-        wish = verdict.is_trip[rows]
-        self.firsts.add(who[wish], ((night * n + here) * n + there)[wish] * 2 + 1, hour[wish])
-        self.repeats += wish.sum(), rows.size
+        subscriber, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
+        origin, destination = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
+        self.distinct.add(subscriber, ((night * HOURS + hour) * n + origin) * 2, np.zeros(rows.size, dtype=np.int64))
+        is_trip = verdict.is_trip[rows]
+        self.distinct.add(subscriber[is_trip], ((night * n + origin) * n + destination)[is_trip] * 2 + 1, hour[is_trip])
+        self.repeats += is_trip.sum(), rows.size
 
-    def _release(self) -> None:
-        """Count the distinct presences and wishes of subscribers."""
+    def _count_distinct(self) -> None:
+        """Count the distinct presences and trips of subscribers."""
         n, first_hour = self.grid.n_hexes, self.window.start_hour
-        for _, key, hour in self.firsts.distinct():
-            is_wish = key % 2 == 1
-            time, here = np.divmod(key[~is_wish] // 2, n)
-            self.bins.add_people(time // HOURS, time % HOURS - first_hour, here, np.full(here.size, TRIP_UNITS))
-            night, pair = np.divmod(key[is_wish] // 2, n * n)
-            self.trips.add((night * HOURS + hour[is_wish]) * n * n + pair)
-            self.repeats -= pair.size, here.size
+        for _, key, hour in self.distinct.pairs():
+            is_trip = key % 2 == 1
+            time, hexes = np.divmod(key[~is_trip] // 2, n)
+            self.people.add_people(time // HOURS, time % HOURS - first_hour, hexes, np.full(hexes.size, QUANTA_PER_TRIP))
+            night, pair = np.divmod(key[is_trip] // 2, n * n)
+            self.trips.add((night * HOURS + hour[is_trip]) * n * n + pair)
+            self.repeats -= pair.size, hexes.size
 
 
 _DAY_S = 86_400
@@ -271,16 +266,16 @@ _DAY_S = 86_400
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
     """
-    Demand of one source, and what was merged on the way.
+    Demand of one source, with the repeats dropped.
 
     Attributes
     ----------
     demand
         The demand.
     repeats_trip
-        Rows left out because the subscriber already wished that trip in that night.
+        Rows that repeat a trip of the subscriber in the night.
     repeats_present
-        Rows left out because the subscriber was already counted in that night, hour and hex.
+        Rows that repeat a presence of the subscriber in the night, hour and hex.
     """
 
     demand: Demand
@@ -288,10 +283,25 @@ class Counted:
     repeats_present: int
 
 
-def _ends(columns: tuple[Numbers, Numbers]) -> tuple[NDArray[Any], ...]:
-    """Return two columns as `tally_rows` takes them."""
+class _Arguments(NamedTuple):
+    """Arguments of `tally_rows` for a batch, in order."""
+
+    times: RowTimes
+    origins: RowPoints
+    destinations: RowPoints
+    hexes: RowHexes
+    quanta: NDArray[np.int64]
+    marks: RowMarks
+    tables: PointTables
+    window: CountWindow
+
+
+def _points(columns: tuple[Numbers, Numbers]) -> RowPoints:
+    """Return two columns as arguments of `tally_rows`."""
+    from owlbus.kernels.count_blocks import RowPoints
+
     lon, lat = columns
-    return (
+    return RowPoints(
         read_only_view(lon.values),
         read_only_view(lat.values),
         read_only_view(lon.bits),
@@ -301,7 +311,7 @@ def _ends(columns: tuple[Numbers, Numbers]) -> tuple[NDArray[Any], ...]:
 
 
 def _mean(total: NDArray[Any], n_nights: int) -> NDArray[np.float64]:
-    """Return `total` per night, with nothing lost to rounding in sum."""
+    """Return `total` per night, rounded so that the sum stays exact."""
     return total if n_nights == 1 else scaled(total, float(total.sum()) / n_nights)
 
 

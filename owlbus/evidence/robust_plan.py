@@ -10,7 +10,7 @@ import numpy as np
 
 from owlbus.common.errors import DataError
 from owlbus.common.progress import current_progress
-from owlbus.common.units import TRIP_UNITS, quantise, require_number
+from owlbus.common.units import QUANTA_PER_TRIP, quantise, require_number
 from owlbus.evidence.evaluator import PlanEvaluator
 from owlbus.plan import Plan, Route
 from owlbus.search.constraints import PlanConstraints
@@ -210,7 +210,7 @@ def _by_night(evaluator: PlanEvaluator, plan: Plan, goal: Objective) -> NDArray[
 def _weighted(demand: Demand, weights: NDArray[np.float64]) -> Demand:
     """Demand with the trips and people of each night multiplied by its weight."""
     trips, people = quantise(demand.trips * weights[demand.night]), quantise(demand.presence * weights[demand.presence_night])
-    return replace(demand, trips=np.maximum(trips, 1 / TRIP_UNITS), presence=np.maximum(people, 1 / TRIP_UNITS))
+    return replace(demand, trips=np.maximum(trips, 1 / QUANTA_PER_TRIP), presence=np.maximum(people, 1 / QUANTA_PER_TRIP))
 
 
 def _renamed(plan: Plan, like: Plan) -> Plan:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, hidden_cells
-from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.evidence.redact import shown_count
 from owlbus.plan import Plan, plan_measures
 
@@ -168,7 +168,7 @@ def _loads(evaluator: PlanEvaluator, plan: Plan, part: Part) -> tuple[NDArray[np
     problem = evaluator.problem
     weight = np.zeros(problem.weight.shape, np.int32)
     inside = part.trips.cell >= 0
-    weight.reshape(-1)[part.trips.cell[inside]] = np.rint(part.trips.trips[inside] * TRIP_UNITS).astype(np.int32)
+    weight.reshape(-1)[part.trips.cell[inside]] = np.rint(part.trips.trips[inside] * QUANTA_PER_TRIP).astype(np.int32)
     ahead, back, boardings, _, _ = assign_rides(
         problem.graph,
         problem.pad(plan),
@@ -177,4 +177,4 @@ def _loads(evaluator: PlanEvaluator, plan: Plan, part: Part) -> tuple[NDArray[np
         float(problem.rule.transfer_s),
         problem.rule.max_transfers,
     )
-    return (ahead + back) / TRIP_UNITS, boardings.sum(axis=1) / TRIP_UNITS
+    return (ahead + back) / QUANTA_PER_TRIP, boardings.sum(axis=1) / QUANTA_PER_TRIP

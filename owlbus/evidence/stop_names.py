@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import UsageError
 from owlbus.search.constraints import network_name
 
@@ -53,7 +53,7 @@ class StopNames:
         """Copy the columns."""
         object.__setattr__(self, "names", tuple(names))
         for name, column in (("lon", lon), ("lat", lat)):
-            object.__setattr__(self, name, owned(column, np.float64))
+            object.__setattr__(self, name, read_only_copy(column, np.float64))
 
     def __reduce__(self) -> tuple[type[StopNames], tuple[object, ...]]:
         """Rebuild through the constructor."""

@@ -16,7 +16,7 @@ from owlbus.cluster import executor
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.progress import current_progress
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan import Plan, plan_measures
 from owlbus.score import share_interval
 from owlbus.search.objective import Objective
@@ -361,7 +361,7 @@ class _Runner:
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
             least_shares=(
-                MIN_COUNT * TRIP_UNITS * max(self.goal.trips, self.goal.presence) / evaluator.problem.total_value(self.goal),
+                MIN_COUNT * QUANTA_PER_TRIP * max(self.goal.trips, self.goal.presence) / evaluator.problem.total_value(self.goal),
                 float(MIN_COUNT / all_trips),
                 float(MIN_COUNT / all_people),
             ),

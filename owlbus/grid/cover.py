@@ -1,9 +1,9 @@
-"""Which hexes cover an outline, planar or H3."""
+"""Hexes that cover an outline, planar or H3."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +11,15 @@ from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.grid import projection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
     from shapely.geometry.base import BaseGeometry
 
     Axial = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 _MAX_CANDIDATES = 2_000_000
-_AT_ONCE = 100_000
+_CHUNK_HEXES = 100_000
 _DISTANCE_DECIMALS = 6
 _OVERLAP_DECIMALS = 3
 _MIN_H3, _MAX_H3 = 5, 11
@@ -27,7 +29,7 @@ _MIN_SAMPLES = 127
 
 def outline_polygon(outline: ArrayLike | BaseGeometry) -> BaseGeometry:
     """
-    Outline as a shapely area in lon/lat, checked.
+    Validate an outline and return it as a shapely area in lon/lat.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def outline_polygon(outline: ArrayLike | BaseGeometry) -> BaseGeometry:
     Raises
     ------
     DataError
-        If it is no valid area, or lies outside lon [-180, 180] and lat [-90, 90].
+        If it is not a valid area inside lon [-180, 180] and lat [-90, 90].
     """
     import shapely
 
@@ -64,7 +66,7 @@ def outline_polygon(outline: ArrayLike | BaseGeometry) -> BaseGeometry:
 
 
 def _ring_polygon(outline: ArrayLike) -> BaseGeometry:
-    """Polygon of a ring of points."""
+    """Return the polygon of a ring of points."""
     import shapely
 
     points = np.asarray(outline, dtype=np.float64)
@@ -80,12 +82,12 @@ def _ring_polygon(outline: ArrayLike) -> BaseGeometry:
 
 def projected(area: BaseGeometry, crs: str) -> BaseGeometry:
     """
-    Area with its vertices moved into a projection.
+    Project an area.
 
     Parameters
     ----------
     area
-        In lon/lat.
+        Area in lon/lat.
     crs
         PROJ text of the projection.
 
@@ -97,11 +99,11 @@ def projected(area: BaseGeometry, crs: str) -> BaseGeometry:
     Raises
     ------
     DataError
-        If it reaches so far around the globe that some of it has no place in the projection.
+        If it is too wide for the projection.
     """
     import shapely
 
-    flat: BaseGeometry = shapely.transform(area, lambda at: np.stack(projection.project(crs, at[:, 0], at[:, 1]), axis=1))
+    flat: BaseGeometry = shapely.transform(area, lambda points: np.stack(projection.project(crs, points[:, 0], points[:, 1]), axis=1))
     if not np.isfinite(flat.bounds).all():
         west, south, east, north = area.bounds
         extent = f"lon {west:g} to {east:g} and lat {south:g} to {north:g}"
@@ -111,7 +113,7 @@ def projected(area: BaseGeometry, crs: str) -> BaseGeometry:
 
 
 def _candidates(flat: BaseGeometry, radius_m: float, margin_m: float) -> Axial:
-    """Axial coordinates of all hexes whose centre lies in the area's box plus a margin, sorted by (r, q)."""
+    """Return axial coordinates of all hexes with their centre in the area's bounding box plus a margin, sorted by (r, q)."""
     west, south, east, north = flat.bounds
     low_r, high_r = int(np.floor((south - margin_m) / (1.5 * radius_m))), int(np.ceil((north + margin_m) / (1.5 * radius_m)))
     step = projection.SQRT3 * radius_m
@@ -127,7 +129,7 @@ def _candidates(flat: BaseGeometry, radius_m: float, margin_m: float) -> Axial:
 
 
 def _polygons(q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.object_]:
-    """Shapely polygons of hexes in metres."""
+    """Return shapely polygons of hexes, metres."""
     import shapely
 
     return np.asarray(shapely.polygons(projection.corners_m(*projection.centres_m(q, r, radius_m), radius_m)))
@@ -135,7 +137,7 @@ def _polygons(q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> ND
 
 def touching_hexes(flat: BaseGeometry, radius_m: float) -> Axial:
     """
-    Hexes that touch an area, boundary included.
+    Return the hexes that touch an area, boundary included.
 
     Parameters
     ----------
@@ -155,17 +157,15 @@ def touching_hexes(flat: BaseGeometry, radius_m: float) -> Axial:
     shapely.prepare(flat)
     touch: NDArray[np.bool_] = shapely.contains_xy(flat, *projection.centres_m(q, r, radius_m))
     others = np.flatnonzero(~touch)
-    for low in range(0, others.size, _AT_ONCE):
-        rows = others[low : low + _AT_ONCE]
-        touch[rows] = shapely.intersects(flat, _polygons(q[rows], r[rows], radius_m))
+    touch[others] = _by_chunk(lambda hexes: shapely.intersects(flat, hexes), q[others], r[others], radius_m)
     return q[touch], r[touch]
 
 
 def nearest_hexes(flat: BaseGeometry, radius_m: float, n_hexes: int) -> Axial:
     """
-    Pick the hexes nearest to an area by distance of their polygons.
+    Return the hexes whose polygons are nearest to an area.
 
-    Distances are compared to a micrometre; ties go to the larger overlap (to 0.001 square metres), then to the lower (r, q).
+    Distances are rounded to a micrometre; ties go to the larger overlap (to 0.001 square metres), then to the lower (r, q).
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def nearest_hexes(flat: BaseGeometry, radius_m: float, n_hexes: int) -> Axial:
     radius_m
         Circumradius in metres.
     n_hexes
-        How many.
+        Number of hexes.
 
     Returns
     -------
@@ -187,40 +187,31 @@ def nearest_hexes(flat: BaseGeometry, radius_m: float, n_hexes: int) -> Axial:
     while True:
         q, r = _candidates(flat, radius_m, reach_m)
         shapely.prepare(flat)
-        distance = _distances(flat, q, r, radius_m)
+        distance = np.round(_by_chunk(lambda hexes: shapely.distance(hexes, flat), q, r, radius_m), _DISTANCE_DECIMALS)
         if (distance <= reach_m - 2 * radius_m).sum() >= n_hexes:
             break
         reach_m *= 2
     touch = np.flatnonzero(distance == 0)
     overlap = np.zeros(q.size)
-    if touch.size > n_hexes:  # else all of them are taken, whatever their overlap
-        overlap[touch] = _overlaps(flat, q[touch], r[touch], radius_m)
+    if touch.size > n_hexes:  # else all touching hexes are kept
+        areas = _by_chunk(lambda hexes: shapely.area(shapely.intersection(hexes, flat)), q[touch], r[touch], radius_m)
+        overlap[touch] = np.round(areas, _OVERLAP_DECIMALS)
     order = np.lexsort((np.arange(q.size), -overlap, distance))
     keep = np.sort(order[:n_hexes])
     return q[keep], r[keep]
 
 
-def _distances(flat: BaseGeometry, q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.float64]:
-    """Distance of each hex from an area in metres, to a micrometre; some polygons are at hand at a time, to bound the memory."""
-    import shapely
-
-    parts = [slice(low, low + _AT_ONCE) for low in range(0, q.size, _AT_ONCE)]
-    distance = np.concatenate([shapely.distance(_polygons(q[part], r[part], radius_m), flat) for part in parts])
-    return np.round(distance, _DISTANCE_DECIMALS)
-
-
-def _overlaps(flat: BaseGeometry, q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> NDArray[np.float64]:
-    """Overlap of each hex with an area in square metres, to 0.001 of them."""
-    import shapely
-
-    parts = [slice(low, low + _AT_ONCE) for low in range(0, q.size, _AT_ONCE)]
-    overlap = np.concatenate([shapely.area(shapely.intersection(_polygons(q[part], r[part], radius_m), flat)) for part in parts])
-    return np.round(overlap, _OVERLAP_DECIMALS)
+def _by_chunk(
+    measure: Callable[[NDArray[np.object_]], NDArray[Any]], q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float
+) -> NDArray[Any]:
+    """Return `measure` of the polygons of hexes in metres, shape (n,); chunks bound the memory."""
+    chunks = [slice(low, low + _CHUNK_HEXES) for low in range(0, q.size, _CHUNK_HEXES)]
+    return np.concatenate([measure(_polygons(q[chunk], r[chunk], radius_m)) for chunk in chunks])
 
 
 def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
     """
-    H3 cells that touch an area, sorted by index.
+    Return the H3 cells that touch an area, sorted by index.
 
     Parameters
     ----------
@@ -239,7 +230,7 @@ def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
     DataError
         If a pentagon is among them, or the area is too large for one local projection.
     UsageError
-        If `resolution` is out of range, or so fine that the area's box holds more cells than are laid at once.
+        If `resolution` is out of range, or the area's bounding box holds too many cells.
     """
     import h3
     import shapely
@@ -249,7 +240,7 @@ def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
         raise UsageError(msg, setting="resolution", value=resolution, allowed=(_MIN_H3, _MAX_H3))
     west, south, east, north = projected(area, projection.local_crs(area.centroid.x, area.centroid.y)).bounds
     n_box = round((east - west) * (north - south) / h3.average_hexagon_area(resolution, "m^2"))
-    if n_box > _MAX_CANDIDATES:  # H3 takes minutes and more where it meets half the globe
+    if n_box > _MAX_CANDIDATES:  # H3 takes minutes on very large areas
         msg = (
             f"{setting('resolution')} must leave at most {_MAX_CANDIDATES} hexes in the area's box, got about {n_box}; choose a coarser one"
         )
@@ -263,7 +254,7 @@ def h3_cells(area: BaseGeometry, resolution: int) -> list[str]:
 
 def h3_axial(cells: list[str]) -> tuple[str, NDArray[np.int32], NDArray[np.int32]]:
     """
-    Anchor and axial coordinates of H3 cells: q is the local i, r is minus the local j.
+    Return anchor and axial coordinates of H3 cells: q is the local i, r is minus the local j.
 
     Parameters
     ----------
@@ -273,12 +264,12 @@ def h3_axial(cells: list[str]) -> tuple[str, NDArray[np.int32], NDArray[np.int32
     Returns
     -------
     tuple
-        The anchor cell, q and r, sorted by (r, q).
+        Anchor cell, q and r, sorted by (r, q).
 
     Raises
     ------
     DataError
-        If H3 has no local coordinates there, because a pentagon lies between.
+        If H3 has no local coordinates there (near a pentagon).
     """
     import h3
 
@@ -295,12 +286,12 @@ def h3_axial(cells: list[str]) -> tuple[str, NDArray[np.int32], NDArray[np.int32
 
 def cells_of_axial(anchor: str, q: NDArray[np.int32], r: NDArray[np.int32]) -> NDArray[np.str_]:
     """
-    H3 cells of axial coordinates.
+    Return the H3 cells of axial coordinates.
 
     Parameters
     ----------
     anchor
-        Cell that they are counted from.
+        Origin of the local coordinates.
     q, r
         Axial coordinates, shape (n,).
 
@@ -312,7 +303,7 @@ def cells_of_axial(anchor: str, q: NDArray[np.int32], r: NDArray[np.int32]) -> N
     Raises
     ------
     DataError
-        If the anchor is no H3 cell or a coordinate has no cell.
+        If the anchor is not an H3 cell or a coordinate has no cell.
     """
     import h3
 
@@ -325,7 +316,7 @@ def cells_of_axial(anchor: str, q: NDArray[np.int32], r: NDArray[np.int32]) -> N
 
 def h3_radius_m(cells: list[str]) -> float:
     """
-    Mean circumradius of H3 cells, as of regular hexagons of their area.
+    Return the mean circumradius of H3 cells in metres, as of regular hexagons of equal area.
 
     Parameters
     ----------
@@ -345,7 +336,7 @@ def h3_radius_m(cells: list[str]) -> float:
 
 def h3_centres(cells: NDArray[np.str_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Centres of H3 cells.
+    Return the centres of H3 cells in degrees.
 
     Parameters
     ----------
@@ -359,13 +350,13 @@ def h3_centres(cells: NDArray[np.str_]) -> tuple[NDArray[np.float64], NDArray[np
     """
     import h3
 
-    at = np.array([h3.cell_to_latlng(cell) for cell in cells.tolist()])
-    return np.ascontiguousarray(at[:, 1]), np.ascontiguousarray(at[:, 0])
+    latlng = np.array([h3.cell_to_latlng(cell) for cell in cells.tolist()])
+    return np.ascontiguousarray(latlng[:, 1]), np.ascontiguousarray(latlng[:, 0])
 
 
 def h3_boundaries(cells: NDArray[np.str_]) -> NDArray[np.float64]:
     """
-    Corners of H3 cells, anticlockwise; the extra corners of cells on an icosahedron edge are left out.
+    Return the six corners of H3 cells in degrees, anticlockwise; extra corners on icosahedron edges are dropped.
 
     Parameters
     ----------
@@ -383,7 +374,7 @@ def h3_boundaries(cells: NDArray[np.str_]) -> NDArray[np.float64]:
 
 
 def _six_corners(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ring without its flattest corners, until six are left."""
+    """Return a ring without its flattest corners, until six remain."""
     while len(ring) > 6:  # noqa: PLR2004  # a hexagon
         before, after = np.roll(ring, 1, axis=0) - ring, np.roll(ring, -1, axis=0) - ring
         turn = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
@@ -393,19 +384,18 @@ def _six_corners(ring: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def h3_samples(anchor: str, cells: NDArray[np.str_], frame: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Centres of the cells in and around a grid with their skew coordinates, to fit a polynomial to.
+    Return scaled centres and skew coordinates of the cells in and around a grid, to fit a polynomial to.
 
-    Inside one face of H3's icosahedron the cells are exact hexagons of one plane, so the centres fix the whole map; across
-    an edge they do not fit, which the residual shows.
+    Inside one icosahedron face the cells are exact hexagons of one plane; across an edge the fit has a large residual.
 
     Parameters
     ----------
     anchor
-        Cell that local coordinates are counted from.
+        Origin of the local coordinates.
     cells
         Cells of the grid, shape (n,).
     frame
-        Box as `projection.frame_of` gives it.
+        Box from `projection.frame_of`.
 
     Returns
     -------
@@ -415,22 +405,22 @@ def h3_samples(anchor: str, cells: NDArray[np.str_], frame: NDArray[np.float64])
     import h3
 
     step = max(1, len(cells) // _MAX_SAMPLES)
-    around = {near for cell in cells[::step].tolist() for near in h3.grid_disk(cell, 2)}
+    samples = {neighbour for cell in cells[::step].tolist() for neighbour in h3.grid_disk(cell, 2)}
     rings = 2
-    while len(around) < _MIN_SAMPLES:
+    while len(samples) < _MIN_SAMPLES:
         rings += 2
-        around |= set(h3.grid_disk(anchor, rings))
-    wanted = np.array(sorted(around))
-    local = np.array([h3.cell_to_local_ij(anchor, cell) for cell in wanted.tolist()], dtype=np.float64)
-    lon, lat = h3_centres(wanted)
-    at = np.stack([(lon - frame[0]) * frame[2], (lat - frame[1]) * frame[3]], axis=1)
+        samples |= set(h3.grid_disk(anchor, rings))
+    sample_cells = np.array(sorted(samples))
+    local = np.array([h3.cell_to_local_ij(anchor, cell) for cell in sample_cells.tolist()], dtype=np.float64)
+    lon, lat = h3_centres(sample_cells)
+    scaled = np.stack([(lon - frame[0]) * frame[2], (lat - frame[1]) * frame[3]], axis=1)
     q, r = local[:, 0], -local[:, 1]
-    return at, np.stack([2 * q + r, r - q], axis=1)
+    return scaled, np.stack([2 * q + r, r - q], axis=1)
 
 
 def h3_lookup(cells: NDArray[np.str_], lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
     """
-    Hex index of each point by H3 itself, about a million points a second.
+    Return the hex index of each point by H3, about a million points a second.
 
     Parameters
     ----------
@@ -442,15 +432,15 @@ def h3_lookup(cells: NDArray[np.str_], lon: NDArray[np.float64], lat: NDArray[np
     Returns
     -------
     ndarray of int32
-        Shape (n,), -1 outside the grid and for positions that are not finite.
+        Shape (n,), -1 outside the grid and for non-finite positions.
     """
     import h3
 
     index = {cell: i for i, cell in enumerate(cells.tolist())}
     resolution = h3.get_resolution(str(cells[0]))
     usable = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)  # noqa: PLR2004  # degrees; False for NaN
-    found = np.full(lon.size, -1, dtype=np.int32)
-    where = np.flatnonzero(usable)
-    points = zip(lat[where].tolist(), lon[where].tolist(), strict=True)
-    found[where] = [index.get(h3.latlng_to_cell(y, x, resolution), -1) for y, x in points]
-    return found
+    hexes = np.full(lon.size, -1, dtype=np.int32)
+    rows = np.flatnonzero(usable)
+    points = zip(lat[rows].tolist(), lon[rows].tolist(), strict=True)
+    hexes[rows] = [index.get(h3.latlng_to_cell(y, x, resolution), -1) for y, x in points]
+    return hexes

@@ -1,4 +1,4 @@
-"""The hexagonal grid that records, demand and stops are placed in."""
+"""Hexagonal grid of a study area."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned, read_only
+from owlbus.common.arrays import read_only, read_only_copy
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.extras import extra_library
-from owlbus.common.files import read_parquet, rebuilding, write_parquet
+from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.common.units import require_number
 from owlbus.grid import cover, projection
 
@@ -36,7 +36,7 @@ _LAYOUTS = ("planar", "h3")
 @dataclass(frozen=True, slots=True, eq=False)
 class HexGrid:
     """
-    Regular hexagons without holes: every point of the area lies in exactly one.
+    Grid of regular hexagons; every point of the area is in exactly one.
 
     Planar hexes are pointy-top in the grid's local projection: r counts rows northwards, q runs east, and the hex (0, 0) is
     centred on the projection's centre. A shared edge or vertex belongs to the hex that comes last in (r, q) order. Hexes
@@ -90,22 +90,22 @@ class HexGrid:
     _cells: NDArray[np.str_] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Own the axial coordinates, check them, and derive centres and kernel tables."""
+        """Check the axial coordinates and derive centres and kernel tables."""
         if self.layout not in _LAYOUTS:
             msg = f"{setting('layout')} must be one of {', '.join(_LAYOUTS)}, got {self.layout!r}"
             raise UsageError(msg, setting="layout", value=self.layout, allowed=tuple(_LAYOUTS))
         require_number("radius_m", self.radius_m, *_RADII_M)
-        q, r = (owned(values, np.int32).reshape(-1) for values in (self.q, self.r))
+        q, r = (read_only_copy(values, np.int32).reshape(-1) for values in (self.q, self.r))
         _require_axial(q, r)
-        _set(self, q=q, r=r, radius_m=float(self.radius_m), _cells=None)
-        (_derive_planar if self.layout == "planar" else _derive_h3)(self)
+        _set_fields(self, q=q, r=r, radius_m=float(self.radius_m), _cells=None)
+        (_set_planar_fields if self.layout == "planar" else _set_h3_fields)(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
         return HexGrid, (self.crs, self.radius_m, self.layout, self.q, self.r, self.anchor)
 
     def __repr__(self) -> str:
-        """Name layout, size and radius."""
+        """Return layout, number of hexes and radius."""
         return f"HexGrid({self.layout}, {self.n_hexes} hexes of {self.radius_m:g} m)"
 
     def _repr_html_(self) -> str:
@@ -130,18 +130,18 @@ class HexGrid:
         radius_m
             Circumradius in metres.
         n_hexes
-            Hexes wanted; without it all hexes that touch the outline, boundary included. With it the hexes nearest to
+            Number of hexes; None: all hexes that touch the outline, boundary included. Else the hexes nearest to
             the outline by distance of their polygon; ties go to the larger overlap, then to the lower (r, q).
 
         Returns
         -------
         HexGrid
-            The grid.
+            Planar grid.
 
         Raises
         ------
         DataError
-            If the outline is no valid area.
+            If the outline is not a valid area.
         UsageError
             If `radius_m` or `n_hexes` is out of range.
 
@@ -163,7 +163,7 @@ class HexGrid:
     @classmethod
     def from_h3(cls, outline: ArrayLike | BaseGeometry, resolution: int = _H3_RESOLUTION) -> HexGrid:
         """
-        H3 cells that touch an outline.
+        Grid of the H3 cells that touch an outline.
 
         Parameters
         ----------
@@ -175,12 +175,12 @@ class HexGrid:
         Returns
         -------
         HexGrid
-            The same type on H3 cells; points fall where `h3.latlng_to_cell` puts them.
+            H3 grid; points are assigned as by `h3.latlng_to_cell`.
 
         Raises
         ------
         DataError
-            If the outline is no valid area, or holds one of the twelve pentagons of H3.
+            If the outline is not a valid area, or contains an H3 pentagon.
         UsageError
             If `resolution` is out of range.
 
@@ -203,10 +203,9 @@ class HexGrid:
     @property
     def point_tables(self) -> PointTables | None:
         """
-        Arrays for the kernels of `owlbus.kernels.hexing`, in the order of their arguments.
+        Lookup tables for the kernels of `owlbus.kernels.hexing`.
 
-        None for an H3 grid that crosses an edge of H3's icosahedron, where no polynomial is exact: there only
-        `lonlat_to_hex` answers.
+        None for an H3 grid across an icosahedron edge, where no polynomial is exact; `lonlat_to_hex` still works.
         """
         return self._tables
 
@@ -218,19 +217,19 @@ class HexGrid:
 
     @property
     def labels(self) -> NDArray[np.str_]:
-        """Name of each hex, such as ``q12r-3``, or its H3 index; shape (n_hexes,)."""
+        """Label of each hex, such as ``q12r-3``, or its H3 index; shape (n_hexes,)."""
         if self.layout == "h3":
             return self.h3_index()
         return np.array([f"q{q}r{r}" for q, r in zip(self.q.tolist(), self.r.tolist(), strict=True)])
 
     @property
     def neighbours(self) -> NDArray[np.int32]:
-        """Hex index of the six hexes around each, shape (n_hexes, 6), int32, -1 where there is none."""
+        """Hex indices of the six neighbours of each hex, shape (n_hexes, 6), int32, -1 where there is none."""
         return self.axial_to_hex(self.q[:, None] + _STEPS[:, 0], self.r[:, None] + _STEPS[:, 1])
 
     def axial_to_hex(self, q: ArrayLike, r: ArrayLike) -> NDArray[np.int32]:
         """
-        Hex index of axial coordinates, -1 outside the grid.
+        Return the hex index of axial coordinates, -1 outside the grid.
 
         Parameters
         ----------
@@ -240,19 +239,19 @@ class HexGrid:
         Returns
         -------
         ndarray of int32
-            Of that shape.
+            Same shape.
         """
         width = int(self.q.max()) - int(self.q.min()) + 1
         key = (self.r.astype(np.int64) - int(self.r.min())) * width + (self.q.astype(np.int64) - int(self.q.min()))
-        dq, dr = (np.asarray(a, dtype=np.int64) - int(own.min()) for a, own in ((q, self.q), (r, self.r)))
-        wanted = dr * width + dq
-        at = np.minimum(np.searchsorted(key, wanted), key.size - 1)
-        found = (key[at] == wanted) & (dq >= 0) & (dq < width)
-        return np.where(found, at, -1).astype(np.int32)
+        dq, dr = (np.asarray(a, dtype=np.int64) - int(axis.min()) for a, axis in ((q, self.q), (r, self.r)))
+        wanted_key = dr * width + dq
+        row = np.minimum(np.searchsorted(key, wanted_key), key.size - 1)
+        is_inside = (key[row] == wanted_key) & (dq >= 0) & (dq < width)
+        return np.where(is_inside, row, -1).astype(np.int32)
 
     def lonlat_to_hex(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.int32]:
         """
-        Hex index of points, -1 outside the grid; NaN and infinite positions lie outside.
+        Return the hex index of points, -1 outside the grid and for non-finite positions.
 
         Parameters
         ----------
@@ -262,7 +261,7 @@ class HexGrid:
         Returns
         -------
         ndarray of int32
-            Of that shape, in [0, n_hexes) or -1.
+            Same shape, in [0, n_hexes) or -1.
 
         Raises
         ------
@@ -276,13 +275,13 @@ class HexGrid:
             msg = f"lon and lat must have one shape, got {lon.shape} and {lat.shape}"
             raise DataError(msg)
         x, y = np.ascontiguousarray(lon.reshape(-1)), np.ascontiguousarray(lat.reshape(-1))
-        of = self._tables
-        found = cover.h3_lookup(self.h3_index(), x, y) if of is None else hexes_of_points(x, y, of.frame, of.poly, of.lookup, of.degree)
-        return found.reshape(lon.shape)
+        tables = self._tables
+        hexes = cover.h3_lookup(self.h3_index(), x, y) if tables is None else hexes_of_points(x, y, tables)
+        return hexes.reshape(lon.shape)
 
     def hex_to_lonlat(self, hexes: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
-        Centres of hexes.
+        Return the centres of hexes in degrees.
 
         Parameters
         ----------
@@ -299,12 +298,12 @@ class HexGrid:
         DataError
             If an index lies outside the grid.
         """
-        at = self._require_hexes(hexes)
-        return self.lon[at], self.lat[at]
+        rows = self._require_hexes(hexes)
+        return self.lon[rows], self.lat[rows]
 
     def hex_to_boundary(self, hexes: ArrayLike) -> NDArray[np.float64]:
         """
-        Corners of hexes, anticlockwise.
+        Return the corners of hexes in degrees, anticlockwise.
 
         Parameters
         ----------
@@ -321,16 +320,16 @@ class HexGrid:
         DataError
             If an index lies outside the grid.
         """
-        at = np.atleast_1d(self._require_hexes(hexes))
+        rows = np.atleast_1d(self._require_hexes(hexes))
         if self.layout == "h3":
-            return cover.h3_boundaries(self.h3_index()[at])
-        corners = projection.corners_m(self.x_m[at], self.y_m[at], self.radius_m)
+            return cover.h3_boundaries(self.h3_index()[rows])
+        corners = projection.corners_m(self.x_m[rows], self.y_m[rows], self.radius_m)
         lon, lat = projection.unproject(self.crs, corners[..., 0].reshape(-1), corners[..., 1].reshape(-1))
         return np.stack([lon, lat], axis=-1).reshape(-1, 6, 2)
 
     def project(self, lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
-        Metres east and north of the projection's centre, by the exact projection.
+        Project points: metres east and north of the projection's centre.
 
         Parameters
         ----------
@@ -346,7 +345,7 @@ class HexGrid:
 
     def unproject(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
-        Longitude and latitude of projected points.
+        Return longitude and latitude of projected points, degrees.
 
         Parameters
         ----------
@@ -362,12 +361,12 @@ class HexGrid:
 
     def h3_index(self, resolution: int = _H3_RESOLUTION) -> NDArray[np.str_]:
         """
-        H3 index of each hex, for joining other data: the cell that holds the centre, or the hex itself on an H3 grid.
+        Return the H3 index of each hex, for joining other data: the cell at its centre, or the hex itself on an H3 grid.
 
         Parameters
         ----------
         resolution
-            H3 resolution of the cells for a planar grid, 0 to 15; an H3 grid always gives its own cells.
+            H3 resolution for a planar grid, 0 to 15; ignored on an H3 grid.
 
         Returns
         -------
@@ -388,7 +387,7 @@ class HexGrid:
 
     def to_geodataframe(self) -> gpd.GeoDataFrame:
         """
-        One row per hex: label, axial coordinates, centre, H3 index and polygon.
+        Return one row per hex: label, axial coordinates, centre, H3 index and polygon.
 
         Returns
         -------
@@ -447,20 +446,20 @@ class HexGrid:
         Returns
         -------
         HexGrid
-            Equal to the one written, with the same fingerprint.
+            Grid with the same fingerprint.
 
         Raises
         ------
         DataError
-            If the file is missing or is no grid.
+            If the file is missing or not a grid.
         """
         table, settings = read_parquet(path, "grid")
-        with rebuilding(path, "grid"):
+        with rebuild_errors(path, "grid"):
             q, r = (table[name].to_numpy() for name in ("q", "r"))
             return cls(settings["crs"], settings["radius_m"], settings["layout"], q, r, settings["anchor"])
 
     def _columns(self) -> dict[str, Any]:
-        """Columns that people and other programs read."""
+        """Return the exported columns."""
         return {
             "hex": np.arange(self.n_hexes, dtype=np.int32),
             "label": self.labels,
@@ -472,23 +471,23 @@ class HexGrid:
         }
 
     def _require_hexes(self, hexes: ArrayLike) -> NDArray[np.int64]:
-        """Hex indices as integers, refused outside the grid."""
-        at = np.asarray(hexes, dtype=np.int64)
-        bad = (at < 0) | (at >= self.n_hexes)
+        """Return hex indices as integers; reject those outside the grid."""
+        rows = np.asarray(hexes, dtype=np.int64)
+        bad = (rows < 0) | (rows >= self.n_hexes)
         if bad.any():
-            msg = f"hexes must lie in [0, {self.n_hexes}), got {at[bad].flat[0]} ({int(bad.sum())} such)"
+            msg = f"hexes must lie in [0, {self.n_hexes}), got {rows[bad].flat[0]} ({int(bad.sum())} such)"
             raise DataError(msg)
-        return at
+        return rows
 
 
-def _set(grid: HexGrid, **values: object) -> None:
-    """Set fields of a frozen grid while it is being built."""
+def _set_fields(grid: HexGrid, **values: object) -> None:
+    """Set fields of a frozen grid in its constructor; arrays become read-only."""
     for name, value in values.items():
         object.__setattr__(grid, name, read_only(value) if isinstance(value, np.ndarray) else value)
 
 
 def _require_axial(q: NDArray[np.int32], r: NDArray[np.int32]) -> None:
-    """Refuse axial coordinates that are none, unequal in length, unsorted or repeated."""
+    """Reject axial coordinates that are empty, unequal in length, unsorted or repeated."""
     if q.size != r.size or not q.size:
         msg = f"q and r must hold one hex or more and be equally long, got {q.size} and {r.size}"
         raise DataError(msg)
@@ -499,7 +498,7 @@ def _require_axial(q: NDArray[np.int32], r: NDArray[np.int32]) -> None:
 
 
 def _require_frame(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Box around the corners of all hexes, refused where it crosses the date line."""
+    """Return the box around the corners of all hexes; reject one across the date line."""
     frame = projection.frame_of(boundary[..., 0], boundary[..., 1])
     if 1 / frame[2] > 90:  # noqa: PLR2004  # degrees: half the globe
         msg = "the area must not cross the 180th meridian; split it there"
@@ -507,27 +506,27 @@ def _require_frame(boundary: NDArray[np.float64]) -> NDArray[np.float64]:
     return frame
 
 
-def _derive_planar(grid: HexGrid) -> None:
-    """Centres and kernel tables of a planar grid."""
+def _set_planar_fields(grid: HexGrid) -> None:
+    """Set centres and kernel tables of a planar grid."""
     x, y = projection.centres_m(grid.q, grid.r, grid.radius_m)
     lon, lat = projection.unproject(grid.crs, x, y)
-    _set(grid, x_m=x, y_m=y, lon=lon, lat=lat)
+    _set_fields(grid, x_m=x, y_m=y, lon=lon, lat=lat)
     frame = _require_frame(grid.hex_to_boundary(np.arange(grid.n_hexes)))
     samples = projection.box_samples(frame, projection.planar_skew(grid.crs, grid.radius_m))
     poly, degree, error_m = projection.fit_poly(*samples, grid.radius_m)
-    projection.refuse_coarse(error_m, frame)
-    _set(grid, fit_error_m=error_m, _tables=projection.point_tables(frame, poly, degree, grid.q, grid.r))
+    projection.require_exact_fit(error_m, frame)
+    _set_fields(grid, fit_error_m=error_m, _tables=projection.point_tables(frame, poly, degree, grid.q, grid.r))
 
 
-def _derive_h3(grid: HexGrid) -> None:
-    """Centres of H3 cells, and kernel tables where a polynomial is exact."""
+def _set_h3_fields(grid: HexGrid) -> None:
+    """Set centres of H3 cells, and kernel tables if a polynomial is exact."""
     cells = cover.cells_of_axial(grid.anchor, grid.q, grid.r)
     lon, lat = cover.h3_centres(cells)
     x, y = projection.project(grid.crs, lon, lat)
-    _set(grid, x_m=x, y_m=y, lon=lon, lat=lat, _cells=cells)
+    _set_fields(grid, x_m=x, y_m=y, lon=lon, lat=lat, _cells=cells)
     frame = _require_frame(cover.h3_boundaries(cells))
-    at, value = cover.h3_samples(grid.anchor, cells, frame)
-    poly, degree, error_m = projection.fit_poly(at, value, np.ones(len(at), dtype=np.bool_), grid.radius_m)
+    scaled, skew = cover.h3_samples(grid.anchor, cells, frame)
+    poly, degree, error_m = projection.fit_poly(scaled, skew, np.ones(len(scaled), dtype=np.bool_), grid.radius_m)
     exact = error_m <= projection.GOOD_ERROR_M
     tables = projection.point_tables(frame, poly, degree, grid.q, grid.r) if exact else None
-    _set(grid, fit_error_m=error_m if exact else float("inf"), _tables=tables)
+    _set_fields(grid, fit_error_m=error_m if exact else float("inf"), _tables=tables)

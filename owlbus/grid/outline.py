@@ -1,4 +1,4 @@
-"""Outlines of study areas: rings and polygons from GeoJSON or CSV."""
+"""Outlines of study areas from GeoJSON or CSV."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
 
 _FEWEST_CORNERS = 3
-_BROKEN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What values of other types and depths than GeoJSON has cause."""
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""Errors that malformed GeoJSON causes."""
 
 
 def read_area(path: str | PathLike[str]) -> NDArray[np.float64] | BaseGeometry:
     """
     Read the outline of a study area.
 
-    GeoJSON may hold a polygon or several, bare, as a feature or as a collection; they are joined. CSV has one corner a row in the
-    columns ``lon`` and ``lat``, in order along the ring, closed or not.
+    Polygons of a GeoJSON geometry, feature or collection are joined. CSV has one corner per row in the columns ``lon`` and ``lat``, in
+    order along the ring, closed or not.
 
     Parameters
     ----------
     path
-        ``.geojson``, ``.json`` or ``.csv``, told by content.
+        GeoJSON or CSV, detected by content.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def read_area(path: str | PathLike[str]) -> NDArray[np.float64] | BaseGeometry:
     Raises
     ------
     DataError
-        If the file is missing or holds no area.
+        If the file is missing or has no area.
     """
     file = Path(path)
     try:
@@ -62,31 +62,31 @@ def read_area(path: str | PathLike[str]) -> NDArray[np.float64] | BaseGeometry:
 
 
 def _polygons(file: Path, text: str) -> BaseGeometry:
-    """Union of all polygons of a GeoJSON text."""
+    """Return the union of all polygons of a GeoJSON text."""
     import shapely
     from shapely.geometry import shape
 
     try:
         content = parse_json(text)
         parts = [shape(geometry) for geometry in _geometries(content)]
-    except (*_BROKEN, shapely.errors.ShapelyError) as error:
+    except (*_MALFORMED, shapely.errors.ShapelyError) as error:
         msg = f"{file}: is no valid GeoJSON ({type(error).__name__}); write the area as a Polygon or MultiPolygon"
         raise DataError(msg) from None
     areas = [part for part in parts if part.geom_type in {"Polygon", "MultiPolygon"}]
     if not areas:
-        found = ", ".join(sorted({part.geom_type for part in parts})) or "nothing"
-        msg = f"{file}: must hold a Polygon or MultiPolygon, found {found}; write the outline of the study area as a polygon"
+        types = ", ".join(sorted({part.geom_type for part in parts})) or "nothing"
+        msg = f"{file}: must hold a Polygon or MultiPolygon, found {types}; write the outline of the study area as a polygon"
         raise DataError(msg)
     try:
-        whole: BaseGeometry = shapely.union_all(areas)
+        union: BaseGeometry = shapely.union_all(areas)
     except shapely.errors.ShapelyError:
         msg = f"{file}: holds polygons that cannot be joined; repair rings that cross themselves and positions that are no numbers"
         raise DataError(msg) from None
-    return whole
+    return union
 
 
 def _geometries(content: dict[str, Any]) -> list[dict[str, Any]]:
-    """Geometries of a GeoJSON object, whatever wraps them."""
+    """Return all geometries of a GeoJSON object, collections unpacked."""
     if content["type"] == "FeatureCollection":
         return [geometry for feature in content["features"] for geometry in _geometries(feature)]
     if content["type"] == "Feature":
@@ -97,7 +97,7 @@ def _geometries(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ring(file: Path, text: str) -> NDArray[np.float64]:
-    """Ring of a CSV text."""
+    """Return the ring of a CSV text."""
     rows = csv.DictReader(text.splitlines())
     names = {name.strip().lower(): name for name in rows.fieldnames or ()}
     if not {"lon", "lat"} <= names.keys():
@@ -119,7 +119,7 @@ def _ring(file: Path, text: str) -> NDArray[np.float64]:
 
 
 def _number(text: str | None) -> float:
-    """Return the number of a field, NaN if it holds none."""
+    """Return a field as a number, NaN if it is none."""
     try:
         return float(text or "nan")
     except ValueError:

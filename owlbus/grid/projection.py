@@ -1,4 +1,4 @@
-"""Local metric projection of a study area, and the polynomial that stands in for it at speed."""
+"""Local metric projection of a study area, and its polynomial approximation for the kernels."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     SkewOf = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 GOOD_ERROR_M = 1e-6
-"""A higher degree is tried while the fitted projection is off by more than this."""
+"""Largest error in metres at which the fit stops raising the degree."""
 MAX_ERROR_M = 1e-3
-"""Areas whose fitted projection is off by more than this are refused."""
+"""Largest error in metres of an accepted fit."""
 
 SQRT3 = 3.0**0.5
 _CORNER_ANGLES = np.radians([-30.0, 30.0, 90.0, 150.0, 210.0, 270.0])
@@ -32,7 +32,7 @@ _CHECK_NODES = 24
 
 def local_crs(lon: float, lat: float) -> str:
     """
-    PROJ text of the transverse Mercator projection centred on a point.
+    Return the PROJ text of the transverse Mercator projection centred on a point.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def local_crs(lon: float, lat: float) -> str:
 
 @lru_cache(maxsize=64)
 def _transformer(crs: str) -> Transformer:
-    """Build the exact transformation of `crs` from lon/lat once."""
+    """Return the cached exact transformation from lon/lat to `crs`."""
     from pyproj import Transformer
 
     return Transformer.from_crs("EPSG:4326", crs, always_xy=True)
@@ -62,7 +62,7 @@ def _transformer(crs: str) -> Transformer:
 
 def project(crs: str, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     """
-    Metres east and north of the projection's centre.
+    Project points: metres east and north of the projection's centre.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def project(crs: str, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
 
 def unproject(crs: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """
-    Longitude and latitude of projected points.
+    Return longitude and latitude of projected points, degrees.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def unproject(crs: str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def planar_skew(crs: str, radius_m: float) -> SkewOf:
     """
-    Exact skew coordinates (u, w) of pointy-top hexes around the projection's centre.
+    Return the function from lon/lat to exact skew coordinates (u, w) of pointy-top hexes.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def planar_skew(crs: str, radius_m: float) -> SkewOf:
     Returns
     -------
     callable
-        Takes lon and lat in degrees, gives u and w, dimensionless.
+        Function of lon and lat in degrees; returns u and w, dimensionless.
     """
 
     def skew(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
@@ -126,7 +126,7 @@ def planar_skew(crs: str, radius_m: float) -> SkewOf:
 
 def frame_of(lon: Floats, lat: Floats) -> Floats:
     """
-    Box around points, as `PointTables` keeps it, wider by a millionth.
+    Return the box around points in the form of `PointTables.frame`, widened by a millionth.
 
     Parameters
     ----------
@@ -145,41 +145,41 @@ def frame_of(lon: Floats, lat: Floats) -> Floats:
 
 def box_samples(frame: Floats, skew: SkewOf) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """
-    Scaled positions and skew coordinates that a fit over the whole box is made of and checked with.
+    Return scaled positions and skew coordinates to fit a polynomial over a box and check it.
 
     Parameters
     ----------
     frame
-        Box as `frame_of` gives it.
+        Box from `frame_of`.
     skew
-        Exact skew coordinates of lon/lat.
+        Function from `planar_skew`.
 
     Returns
     -------
     tuple of ndarray
-        Positions (n, 2) in [-1, 1], values (n, 2) and which rows are for fitting (n,).
+        Positions (n, 2) in [-1, 1], skew coordinates (n, 2), and whether each row is fitted (n,).
     """
     nodes = np.cos(np.pi * np.arange(_FIT_NODES) / (_FIT_NODES - 1))
     grids = [np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2) for axis in (nodes, np.linspace(-1, 1, _CHECK_NODES))]
-    at = np.concatenate(grids)
-    u, w = skew(frame[0] + at[:, 0] / frame[2], frame[1] + at[:, 1] / frame[3])
-    return at, np.stack([u, w], axis=1), np.arange(len(at)) < len(grids[0])
+    scaled = np.concatenate(grids)
+    u, w = skew(frame[0] + scaled[:, 0] / frame[2], frame[1] + scaled[:, 1] / frame[3])
+    return scaled, np.stack([u, w], axis=1), np.arange(len(scaled)) < len(grids[0])
 
 
-def fit_poly(at: Floats, value: Floats, use: NDArray[np.bool_], radius_m: float) -> tuple[Floats, int, float]:
+def fit_poly(scaled: Floats, skew: Floats, is_fitted: NDArray[np.bool_], radius_m: float) -> tuple[Floats, int, float]:
     """
-    Polynomials of u and w, of the lowest degree that is good enough, and how far off they are.
+    Fit polynomials of u and w of the lowest sufficient degree, and return their error in metres.
 
     Parameters
     ----------
-    at
+    scaled
         Scaled positions, dimensionless, shape (n, 2).
-    value
-        Exact u and w there, shape (n, 2).
-    use
-        Rows to fit, shape (n,); the error is measured over all rows.
+    skew
+        Exact u and w, shape (n, 2).
+    is_fitted
+        Rows to fit, shape (n,); the error is taken over all rows.
     radius_m
-        Circumradius in metres, to turn the error into metres.
+        Circumradius in metres.
 
     Returns
     -------
@@ -188,10 +188,10 @@ def fit_poly(at: Floats, value: Floats, use: NDArray[np.bool_], radius_m: float)
     """
     best: tuple[Floats, int, float] | None = None
     for degree in DEGREES:
-        matrix = design_matrix(at[:, 0], at[:, 1], degree)
-        poly = np.linalg.lstsq(matrix[use], value[use], rcond=None)[0]
-        off = matrix @ poly - value
-        error_m = float(radius_m * np.hypot(off[:, 0] * (SQRT3 / 2), off[:, 1] + off[:, 0] / 2).max())
+        matrix = design_matrix(scaled[:, 0], scaled[:, 1], degree)
+        poly = np.linalg.lstsq(matrix[is_fitted], skew[is_fitted], rcond=None)[0]
+        residual = matrix @ poly - skew
+        error_m = float(radius_m * np.hypot(residual[:, 0] * (SQRT3 / 2), residual[:, 1] + residual[:, 0] / 2).max())
         if best is None or error_m < best[2]:
             best = np.ascontiguousarray(poly.T, dtype=np.float64), degree, error_m
         if error_m <= GOOD_ERROR_M:
@@ -200,16 +200,16 @@ def fit_poly(at: Floats, value: Floats, use: NDArray[np.bool_], radius_m: float)
     return best
 
 
-def refuse_coarse(error_m: float, frame: Floats) -> None:
+def require_exact_fit(error_m: float, frame: Floats) -> None:
     """
-    Refuse a fitted projection that is off by more than a millimetre.
+    Reject a fitted projection with an error above a millimetre.
 
     Parameters
     ----------
     error_m
         Largest error in metres.
     frame
-        Box as `frame_of` gives it, for the message.
+        Box from `frame_of`, for the message.
 
     Raises
     ------
@@ -226,16 +226,16 @@ def refuse_coarse(error_m: float, frame: Floats) -> None:
 
 def point_tables(frame: Floats, poly: Floats, degree: int, q: NDArray[np.int32], r: NDArray[np.int32]) -> PointTables:
     """
-    Lookup tables that hold every point of the box, so that the kernel needs no bounds check.
+    Return lookup tables that cover every point of the box, so that the kernel needs no bounds check.
 
     Parameters
     ----------
     frame
-        Box as `frame_of` gives it.
+        Box from `frame_of`.
     poly
         Coefficients of u and w, shape (2, n_terms).
     degree
-        Their degree.
+        Degree of the polynomials.
     q, r
         Axial coordinates of the hexes in index order, shape (n_hexes,).
 
@@ -247,22 +247,22 @@ def point_tables(frame: Floats, poly: Floats, degree: int, q: NDArray[np.int32],
     power = exponents(degree)
     constant = (power == 0).all(axis=1)
     axial = np.stack([(poly[0] - poly[1]) / 3, (poly[0] + 2 * poly[1]) / 3])
-    reach = np.abs(axial[:, ~constant]).sum(axis=1)
-    low = np.floor(axial[:, constant][:, 0] - reach).astype(np.int64) - 1
-    high = np.ceil(axial[:, constant][:, 0] + reach).astype(np.int64) + 1
+    radius = np.abs(axial[:, ~constant]).sum(axis=1)
+    low = np.floor(axial[:, constant][:, 0] - radius).astype(np.int64) - 1
+    high = np.ceil(axial[:, constant][:, 0] + radius).astype(np.int64) + 1
     low = np.minimum(low, [int(q.min()), int(r.min())])
     high = np.maximum(high, [int(q.max()), int(r.max())])
     lookup = np.full((high[1] - low[1] + 1, high[0] - low[0] + 1), -1, dtype=np.int32)
     lookup[r - low[1], q - low[0]] = np.arange(q.size, dtype=np.int32)
-    moved = poly.copy()
-    moved[0, constant] -= 2 * low[0] + low[1]
-    moved[1, constant] -= low[1] - low[0]
-    return PointTables(np.append(frame, lookup.shape[1]), moved.reshape(-1), lookup.reshape(-1), degree)
+    shifted = poly.copy()
+    shifted[0, constant] -= 2 * low[0] + low[1]
+    shifted[1, constant] -= low[1] - low[0]
+    return PointTables(np.append(frame, lookup.shape[1]), shifted.reshape(-1), lookup.reshape(-1), degree)
 
 
 def corners_m(x: Floats, y: Floats, radius_m: float) -> Floats:
     """
-    Corners of pointy-top hexes, anticlockwise.
+    Return the corners of pointy-top hexes in metres, anticlockwise.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def corners_m(x: Floats, y: Floats, radius_m: float) -> Floats:
 
 def centres_m(q: NDArray[np.int32], r: NDArray[np.int32], radius_m: float) -> tuple[Floats, Floats]:
     """
-    Centres of pointy-top hexes.
+    Return the centres of pointy-top hexes in metres.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.files import write_whole
+from owlbus.common.files import write_atomically
 from owlbus.common.units import format_time
 from owlbus.gtfs.frequencies import direction_periods
 from owlbus.gtfs.settings import COLOURS, FeedInfo
@@ -177,7 +177,7 @@ def write_gtfs(
     UsageError
         If the file cannot be written.
     """
-    write_whole(path, gtfs_bytes(network, timetable, feed, change_s=change_s, frequencies=frequencies))
+    write_atomically(path, gtfs_bytes(network, timetable, feed, change_s=change_s, frequencies=frequencies))
 
 
 def stop_label(network: Network, stop: int) -> str:

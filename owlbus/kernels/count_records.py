@@ -11,7 +11,7 @@ night that its arrays have no room for returns the row; the caller makes room an
 from __future__ import annotations
 
 from math import asin, cos, pi, sin, sqrt
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from owlbus.kernels.count_blocks import (
     HOURS,
     NO_POSITION,
     SWAPPED_HEX,
-    UNITS,
+    TRIP_QUANTA,
     count_pairs,
     count_people,
     explained,
@@ -32,7 +32,13 @@ from owlbus.kernels.count_blocks import (
 )
 from owlbus.kernels.hashing import FREE
 from owlbus.kernels.hexing import BLOCK, hexes_of_block
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.jit import inner_kernel, int64, kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.count_blocks import CountBins, RowPoints, RuleCounts
+    from owlbus.kernels.hexing import PointTables
 
 NO_TICK = np.iinfo(np.int64).min
 """Tick of a missing moment."""
@@ -48,6 +54,99 @@ _HALF_DAY_S = 43_200
 _UNDATED_S = 2 * _DAY_S
 _LAST_S = 130 * 366 * _DAY_S
 _EARTH_M = 6_371_008.8
+
+
+class RowTimes(NamedTuple):
+    """
+    Times of n rows, as ticks of one length.
+
+    Attributes
+    ----------
+    start, end
+        Ticks of both ends, shape (n,), int64, `NO_TICK` or negative where missing; `end` is empty where records have one time.
+    per_s
+        Ticks in a second.
+    is_dated
+        1 if ticks count from 1970, 0 if from midnight.
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    per_s: int
+    is_dated: int
+
+
+class RowHexes(NamedTuple):
+    """
+    Hexes of n rows that were found before, for grids without tables; empty where the kernel finds them.
+
+    Attributes
+    ----------
+    here, there
+        Hex of either end, shape (n,), int32; -1, -2 and -3 for outside, swapped and missing.
+    """
+
+    here: NDArray[np.int32]
+    there: NDArray[np.int32]
+
+
+class RowMarks(NamedTuple):
+    """
+    What else is known of n rows; either column may be empty.
+
+    Attributes
+    ----------
+    person
+        Number of the subscriber, whose rows are not counted here, shape (n,), int64; `NOBODY` for none.
+    is_repeat
+        1 where the row repeats another, shape (n,), uint8.
+    """
+
+    person: NDArray[np.int64]
+    is_repeat: NDArray[np.uint8]
+
+
+class CountWindow(NamedTuple):
+    """
+    What rows must keep, and the grid's size.
+
+    Attributes
+    ----------
+    start_hour, end_hour
+        Service hours that count, the end excluded.
+    max_m_s
+        Fastest speed of a ride, metres per second.
+    n_hexes
+        Hexes of the grid.
+    """
+
+    start_hour: int
+    end_hour: int
+    max_m_s: float
+    n_hexes: int
+
+
+class RowVerdicts(NamedTuple):
+    """
+    What became of each of n rows; all are empty where nobody asks, and all but `rule` where the rule is enough.
+
+    Attributes
+    ----------
+    rule
+        Code of the first rule that the row breaks, shape (n,), uint8; 0 is a trip.
+    night
+        Days since 1970 of the night's evening, shape (n,), int32; 0 without a date.
+    hour
+        Service hour, shape (n,), int32.
+    here, there
+        Hex of either end, shape (n,), int32; negative where there is none.
+    """
+
+    rule: NDArray[np.uint8]
+    night: NDArray[np.int32]
+    hour: NDArray[np.int32]
+    here: NDArray[np.int32]
+    there: NDArray[np.int32]
 
 
 @kernel
@@ -73,7 +172,7 @@ def straight_line_m(lon: float, lat: float, to_lon: float, to_lat: float) -> flo
 
 
 @inner_kernel
-def resolution_s(start_s: Any, end_s: Any) -> int:
+def resolution_s(start_s: int, end_s: int) -> int:
     """Return how coarse two times of one row are: full hours, quarters, minutes or seconds."""
     for step in (3600, 900, 60):
         if start_s % step == 0 and end_s % step == 0:
@@ -82,55 +181,55 @@ def resolution_s(start_s: Any, end_s: Any) -> int:
 
 
 @kernel
-def _seconds(tick: Any, per_s: Any, inverse: float) -> Any:
+def _seconds(tick: int, per_s: int, inverse: float) -> int:
     """Whole seconds of a tick, rounded down: a product and a correction, since a division costs ten times as much."""
     if per_s == 1:
         return tick
-    second = np.int64(np.floor(tick * inverse))
-    rest = tick - second * per_s
-    while rest < 0:
+    second = int64(np.floor(tick * inverse))
+    remainder = tick - second * per_s
+    while remainder < 0:
         second -= 1
-        rest += per_s
-    while rest >= per_s:
+        remainder += per_s
+    while remainder >= per_s:
         second += 1
-        rest -= per_s
+        remainder -= per_s
     return second
 
 
 @inner_kernel
-def _night_hour(start_s: Any) -> Any:
+def _night_hour(start_s: int) -> tuple[int, int, int]:
     """Service night, service hour, and the second with times of day after midnight moved past 24:00."""
     if start_s >= _UNDATED_S:
         night = (start_s - _HALF_DAY_S) // _DAY_S
         return night, (start_s - night * _DAY_S) // 3600, start_s
     start_s += _DAY_S if start_s < _HALF_DAY_S else 0
-    return np.int64(0), start_s // 3600, start_s
+    return int64(0), start_s // 3600, start_s
 
 
 @inner_kernel
-def _ride_rule(start_s: Any, end_s: Any, twin: Any, apart_m: float, max_m_s: float) -> int:
+def _ride_rule(start_s: int, end_s: int, is_repeat: int, apart_m: float, max_m_s: float) -> int:
     """Rule that a ride breaks by its times: 7, 8, 9 or none; `apart_m` is negative where an end is missing."""
     if end_s < start_s:
         return 7
     if apart_m > max_m_s * (end_s - start_s + resolution_s(start_s, end_s)):
         return 8
-    return 9 if twin else 0
+    return 9 if is_repeat else 0
 
 
 @kernel
 def tally_rows(
     first: int,
-    times: Any,
-    places: Any,
-    ends: Any,
-    found: Any,
-    units: Any,
-    marks: Any,
-    tables: Any,
-    limits: Any,
-    bins: Any,
-    rules: Any,
-    rows: Any,
+    times: RowTimes,
+    origins: RowPoints,
+    destinations: RowPoints,
+    hexes: RowHexes,
+    quanta: NDArray[np.int64],
+    marks: RowMarks,
+    tables: PointTables,
+    window: CountWindow,
+    bins: CountBins,
+    rules: RuleCounts,
+    verdicts: RowVerdicts,
 ) -> tuple[int, int]:
     """
     Judge rows and count them, from row `first` on.
@@ -143,99 +242,75 @@ def tally_rows(
     first
         Row to begin with.
     times
-        (ticks, end ticks, ticks per second, 1 if ticks count from 1970 else 0): int64 of shape (n,), `NO_TICK` or negative is missing; the
-        ends are empty where records have none.
-    places, ends
-        (lon, lat, bits, bits, offsets) of either end: degrees, shape (n,), float64; bits that say which rows have them, uint8, empty where
-        all have, and where in each the first row's lies, int64 of shape (2,). The second may be empty, which counts people and no trips.
-    found
-        (here, there): hexes found before, shape (n,), int32, with -1, -2, -3 for outside, swapped and missing; empty to find them here.
-    units
-        Units of 1/1024 trip, shape (n,), int64, negative where unusable; empty where each row is one trip.
+        Times of the rows.
+    origins, destinations
+        Positions of either end; without destinations people are counted and no trips.
+    hexes
+        Hexes where they are known before.
+    quanta
+        Trips of each row in 1/1024, shape (n,), int64, not above 0 where unusable; empty where each row is one trip.
     marks
-        (person, twin): number of the subscriber, int64, whose rows are not counted here unless it is `NOBODY`; and whether a row repeats
-        another, uint8. Either may be empty.
+        Subscribers and repeats.
     tables
-        The fields of `owlbus.kernels.hexing.PointTables`, unused where `found` is given.
-    limits
-        (start_hour, end_hour, max_m_s, n_hexes): the window in service hours, the end excluded; the fastest speed, metres per second.
-    bins
-        (nights, presence, keys, page_of, pages): days since 1970 of each slot, int64; units by slot, hour of the window and hex, flat,
-        int64, added to; the key ``((night HOURS + hour) n_hexes + here) n_hexes + there`` of each trip that is on no page, shape (n,),
-        int64, which must be -1 before and is left so for other rows; the page of each slot and hour, int32, -1 for none; and rows by page
-        and pair of hexes, int32, added to.
-    rules
-        (rows, units, first): rows by rule, and units where `units` is given, int64 of shape (256,), added to; and the first row of each
-        rule, -1 if there is none.
-    rows
-        (rule, night, hour, here, there): what became of each row, shape (n,), uint8 and int32; empty where nobody asks, the last four also
-        where the rule is enough.
+        The grid, unused where `hexes` is given.
+    window
+        Hours that count, the fastest speed, and hexes.
+    bins, rules, verdicts
+        Written: the counts, and what became of each row.
 
     Returns
     -------
     tuple of int
         Row to go on from, and `DONE` or `NEW_NIGHT`.
     """
-    ticks, end_ticks, per_s, dated = times
-    lon, lat, lon_bits, lat_bits, offsets = places
-    to_lon, to_lat, to_lon_bits, to_lat_bits, to_offsets = ends
-    here_of, there_of = found
-    person, twin = marks
-    frame, poly, lookup, degree = tables
-    start_hour, end_hour, max_m_s, n = limits
-    nights, presence, keys, _, _ = bins
-    rule_rows, rule_units, rule_first = rules
-    rule_out, night_out, hour_out, here_out, there_out = rows
+    ticks, end_ticks, per_s, dated = times.start, times.end, times.per_s, times.is_dated
+    lon, lat, to_lon, to_lat = origins.lon, origins.lat, destinations.lon, destinations.lat
+    person, is_repeat = marks.person, marks.is_repeat
+    start_hour, end_hour, n = window.start_hour, window.end_hour, window.n_hexes
+    nights, presence, keys = bins.nights, bins.presence, bins.keys
     n_rows, n_hours, n_nights = ticks.size, end_hour - start_hour, nights.size
-    has_end, has_units, has_found = end_ticks.size > 0, units.size > 0, here_of.size > 0
+    has_end, has_quanta, has_hexes = end_ticks.size > 0, quanta.size > 0, hexes.here.size > 0
     has_goal = to_lon.size > 0
-    has_person, has_twin, has_out = person.size > 0, twin.size > 0, night_out.size > 0
-    is_plain = dated and not (has_end or has_units or has_found or has_person or has_out)
+    has_person, has_repeats, has_out = person.size > 0, is_repeat.size > 0, verdicts.night.size > 0
+    is_plain = dated and not (has_end or has_quanta or has_hexes or has_person or has_out)
     slot_by_hour, first_hour = slots_by_hour(nights, start_hour, end_hour)
     night_hours = np.empty(n_nights * n_hours, dtype=np.int64)
     for k in range(night_hours.size):
         night_hours[k] = nights[k // n_hours] * HOURS + start_hour + k % n_hours
     inverse = 1.0 / per_s
-    last_night: Any = np.int64(-1)
-    slot: Any = np.int64(-1)
-    here: Any
-    there: Any
-    night: Any
-    hour: Any
-    start_s: Any
-    end_s: Any
+    last_night, slot = int64(-1), int64(-1)
     here_block, there_block = np.empty(BLOCK, dtype=np.int32), np.full(BLOCK, np.int32(NO_POSITION))
     slots, todo = np.zeros(BLOCK, dtype=np.int32), np.arange(BLOCK)
     cells = np.empty(BLOCK, dtype=np.int64)
-    worths = np.full(BLOCK, np.int64(UNITS))
+    worths = np.full(BLOCK, int64(TRIP_QUANTA))
     for low in range(first, n_rows, BLOCK):
         size = min(BLOCK, n_rows - low)
         stop = low + size
         block = slice(low, stop)
-        if has_found:
-            here_block[:size] = here_of[block]
-            there_block[:size] = there_of[block]
+        if has_hexes:
+            here_block[:size] = hexes.here[block]
+            there_block[:size] = hexes.there[block]
         else:
-            hexes_of_block(lon[block], lat[block], frame, poly, lookup, degree, here_block[:size])
-            mark_missing(lon_bits, offsets[0] + low, here_block[:size])
-            mark_missing(lat_bits, offsets[1] + low, here_block[:size])
+            hexes_of_block(lon[block], lat[block], tables, here_block[:size])
+            mark_missing(origins.lon_bits, origins.offsets[0] + low, here_block[:size])
+            mark_missing(origins.lat_bits, origins.offsets[1] + low, here_block[:size])
             if has_goal:
-                hexes_of_block(to_lon[block], to_lat[block], frame, poly, lookup, degree, there_block[:size])
-                mark_missing(to_lon_bits, to_offsets[0] + low, there_block[:size])
-                mark_missing(to_lat_bits, to_offsets[1] + low, there_block[:size])
+                hexes_of_block(to_lon[block], to_lat[block], tables, there_block[:size])
+                mark_missing(destinations.lon_bits, destinations.offsets[0] + low, there_block[:size])
+                mark_missing(destinations.lat_bits, destinations.offsets[1] + low, there_block[:size])
         n_todo = size
-        if is_plain:
+        if is_plain:  # only rows that may break a rule need the long way below
             slots_of_block(ticks[block], per_s * 3600, slot_by_hour, first_hour, slots)
             n_todo = rows_to_judge(slots, here_block[:size], todo)
         n_judged = n_todo
         for k in range(n_todo):
             j = todo[k]
             i = low + j
-            here, there = np.int64(here_block[j]), np.int64(there_block[j])
-            worth = units[i] if has_units else np.int64(UNITS)
-            rule, night, hour = 0, np.int64(0), np.int64(0)
+            here, there = int64(here_block[j]), int64(there_block[j])
+            worth = quanta[i] if has_quanta else int64(TRIP_QUANTA)
+            rule, night, hour = 0, int64(0), int64(0)
             tick, end_tick = ticks[i], end_ticks[i] if has_end else ticks[i]
-            start_s, end_s = np.int64(-1), np.int64(-1)
+            start_s, end_s = int64(-1), int64(-1)
             if tick >= 0 and end_tick >= 0:
                 start_s = _seconds(tick, per_s, inverse)
                 end_s = _seconds(end_tick, per_s, inverse) if has_end else start_s
@@ -243,8 +318,8 @@ def tally_rows(
                 rule = 1
             else:
                 night, hour, start_s = _night_hour(start_s)
-                if here < 0 and not has_found:
-                    here = explained(here, lon[i], lat[i], frame, poly, lookup, degree)
+                if here < 0 and not has_hexes:
+                    here = explained(here, lon[i], lat[i], tables)
                 if here < 0:
                     rule = 2 if here == NO_POSITION else 3 if here == SWAPPED_HEX else 4
                 elif not start_hour <= hour < end_hour:
@@ -252,52 +327,54 @@ def tally_rows(
                 elif worth <= 0:
                     rule = 6
                 else:
-                    if there < 0 and has_goal and not has_found:
-                        there = explained(there, to_lon[i], to_lat[i], frame, poly, lookup, degree)
+                    if there < 0 and has_goal and not has_hexes:
+                        there = explained(there, to_lon[i], to_lat[i], tables)
                     if has_end:
                         end_s += _DAY_S if end_s < _HALF_DAY_S else 0
                         apart_m = -1.0
                         if there > SWAPPED_HEX:
                             apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i])
-                        rule = _ride_rule(start_s, end_s, np.int64(twin[i]) if has_twin else np.int64(0), apart_m, max_m_s)
+                        rule = _ride_rule(start_s, end_s, int64(is_repeat[i]) if has_repeats else int64(0), apart_m, window.max_m_s)
                     if rule == 0:
                         rule = goal_rule(here, there)
+            # Cells are noted here and added to below: sums at once would wait for one another's memory.
             cells[k] = FREE
             if (rule == 0 or rule >= 16) and not (has_person and person[i] != NOBODY):
                 if night != last_night:
-                    slot = np.int64(-1)
+                    slot = int64(-1)
                     for m in range(n_nights):
                         if nights[m] == night:
-                            slot = np.int64(m)
-                    if slot < 0:
+                            slot = int64(m)
+                    if slot < 0:  # the caller makes room for the night and goes on from this row
                         stop, n_judged = i, k
                         break
                     last_night = night
                 cells[k] = (slot * n_hours + hour - start_hour) * n + here
                 if rule == 0 and has_goal:
                     keys[i] = ((night * HOURS + hour) * n + here) * n + there
-            rule_rows[rule] += 1
-            if rule and (rule_first[rule] < 0 or i < rule_first[rule]):
-                rule_first[rule] = i
-            if has_units:
+            rules.rows[rule] += 1
+            if rule and (rules.first[rule] < 0 or i < rules.first[rule]):
+                rules.first[rule] = i
+            if has_quanta:
                 worths[k] = worth
-                rule_units[rule] += max(worth, 0)
-            if rule_out.size:
-                rule_out[i] = rule
+                rules.quanta[rule] += max(worth, 0)
+            if verdicts.rule.size:
+                verdicts.rule[i] = rule
             if has_out:
-                night_out[i], hour_out[i], here_out[i], there_out[i] = night, hour, here, there
+                verdicts.night[i], verdicts.hour[i], verdicts.here[i], verdicts.there[i] = night, hour, here, there
         for k in range(n_judged):
             if cells[k] != FREE:
                 presence[cells[k]] += worths[k]
         if is_plain:
             some = slice(0, stop - low)
             if has_goal:
-                counted = rule_rows, rule_first, rule_out
-                count_pairs(low, slots[some], here_block[some], there_block[some], ends, tables, night_hours, n, bins, counted)
+                count_pairs(
+                    low, slots[some], here_block[some], there_block[some], destinations, tables, night_hours, n, bins, rules, verdicts.rule
+                )
             else:
-                rule_rows[16] += count_people(low, slots[some], here_block[some], n, presence, rule_out)
-                if rule_first[16] < 0:
-                    rule_first[16] = first_counted(low, slots[some], here_block[some])
+                rules.rows[16] += count_people(low, slots[some], here_block[some], n, presence, verdicts.rule)
+                if rules.first[16] < 0:
+                    rules.first[16] = first_counted(low, slots[some], here_block[some])
         if stop < low + size:
             return stop, NEW_NIGHT
     return n_rows, DONE

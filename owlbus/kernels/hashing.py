@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.jit import inner_kernel, int64, kernel, uint64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -14,22 +14,57 @@ if TYPE_CHECKING:
 FREE = -1
 """Key of a slot that holds nothing; keys are >= 0."""
 
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(32)
+_MIX = uint64(0x9E3779B97F4A7C15)
+_SHIFT = uint64(32)
 _BLOCK = 1024
 _OTHER = -2
 
-UNITS = 1024
-"""What a row is worth unless told otherwise: one trip."""
+TRIP_QUANTA = 1024
+"""Quanta of 1/1024 trip that a row counts where it has no count of its own: one trip."""
 
 STRIPES = 4
 """Tables that keys are divided among, so that threads can add to different ones at once; a power of two."""
 
-_TOP = np.uint64(62)
+_TOP = uint64(62)
+
+
+class FirstHours(NamedTuple):
+    """
+    Hash table of the least hour by (person, key), with open addressing over 2 ** k slots.
+
+    Attributes
+    ----------
+    person
+        Number of the subscriber, shape (2 ** k,), int64.
+    key
+        Key, shape (2 ** k,), int64; `FREE` marks a free slot.
+    hour
+        Least service hour, shape (2 ** k,), int16.
+    """
+
+    person: NDArray[np.int64]
+    key: NDArray[np.int64]
+    hour: NDArray[np.int16]
+
+
+class Digests(NamedTuple):
+    """
+    Hash set of rows by two independent 64-bit digests, with open addressing over 2 ** k slots.
+
+    Attributes
+    ----------
+    first
+        First digest, >= 0, shape (2 ** k,), int64; `FREE` marks a free slot.
+    second
+        Second digest, shape (2 ** k,), int64.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
 
 
 @kernel
-def mixed(key: Any) -> np.uint64:
+def mixed(key: int) -> int:
     """
     Number whose bits all depend on all bits of `key`.
 
@@ -43,45 +78,60 @@ def mixed(key: Any) -> np.uint64:
     uint64
         The same for the same key, everywhere.
     """
-    x = np.uint64(key) * _MIX
+    x = uint64(key) * _MIX
     x ^= x >> _SHIFT
     x *= _MIX
     return x ^ (x >> _SHIFT)
 
 
 @inner_kernel
-def _slot_of(table: NDArray[np.int64], key: Any, at: Any) -> Any:
-    """Slot that holds `key`, or the free one where it belongs, looked for from slot `at` on."""
-    last = np.uint64(table.size // 2 - 1)
-    while table[np.uint64(2) * at] != key and table[np.uint64(2) * at] != FREE:
-        at = (at + np.uint64(1)) & last
-    return at
+def _slot_of(table: NDArray[np.int64], key: int, slot: int) -> int:
+    """Slot that holds `key`, or the free one where it belongs, looked for from `slot` on."""
+    last = uint64(table.size // 2 - 1)
+    while table[uint64(2) * slot] != key and table[uint64(2) * slot] != FREE:
+        slot = (slot + uint64(1)) & last
+    return slot
 
 
 @inner_kernel
-def _add_block(keys: Any, worth: Any, table: Any, slots: Any, held: Any, stripe: Any) -> int:
+def _add_block(
+    keys: NDArray[np.int64],
+    worth: NDArray[np.int64],
+    table: NDArray[np.int64],
+    slots: NDArray[np.uint64],
+    slot_keys: NDArray[np.int64],
+    stripe: int,
+) -> int:
     """Add the keys of one stripe; all slots are read before any is changed, so that the reads run side by side: three times as fast."""
-    last = np.uint64(table.size // 2 - 1)
+    last = uint64(table.size // 2 - 1)
     for i in range(keys.size):
         mix = mixed(keys[i])
         slots[i] = mix & last
-        held[i] = table[np.uint64(2) * slots[i]] if keys[i] != FREE and mix >> _TOP == stripe else np.int64(_OTHER)
+        slot_keys[i] = table[uint64(2) * slots[i]] if keys[i] != FREE and mix >> _TOP == stripe else int64(_OTHER)
     added = 0
     for i in range(keys.size):
-        if held[i] == _OTHER:
+        if slot_keys[i] == _OTHER:
             continue
-        at = slots[i]
-        if held[i] != keys[i]:
-            at = _slot_of(table, keys[i], at)
-            if table[np.uint64(2) * at] == FREE:
-                table[np.uint64(2) * at] = keys[i]
+        slot = slots[i]
+        # A row before this one may have filled the slot that was free when it was read.
+        if slot_keys[i] != keys[i]:
+            slot = _slot_of(table, keys[i], slot)
+            if table[uint64(2) * slot] == FREE:
+                table[uint64(2) * slot] = keys[i]
                 added += 1
-        table[np.uint64(2) * at + np.uint64(1)] += worth[i] if worth.size else np.int64(UNITS)
+        table[uint64(2) * slot + uint64(1)] += worth[i] if worth.size else int64(TRIP_QUANTA)
     return added
 
 
 @kernel
-def add_by_key(first: int, keys: Any, worth: Any, table: Any, used: Any, stripe: Any) -> int:
+def add_by_key(
+    first: int,
+    keys: NDArray[np.int64],
+    worth: NDArray[np.int64],
+    table: NDArray[np.int64],
+    used: NDArray[np.int64],
+    stripe: int,
+) -> int:
     """
     Add values to the table of one stripe by key, from row `first` on.
 
@@ -92,7 +142,7 @@ def add_by_key(first: int, keys: Any, worth: Any, table: Any, used: Any, stripe:
     keys
         Keys, `FREE` to pass over a row, shape (n,), int64.
     worth
-        What to add, shape (n,), int64; empty where each row is worth `UNITS`.
+        What to add, shape (n,), int64; empty where each row is worth `TRIP_QUANTA`.
     table
         Keys and values in turn, ``table[2 slot]`` and ``table[2 slot + 1]``, so that both come in one read; a key of `FREE` marks a free
         slot; shape (2 ** (k + 1),).
@@ -107,28 +157,34 @@ def add_by_key(first: int, keys: Any, worth: Any, table: Any, used: Any, stripe:
         Row to go on from when the table is five eighths full; n if all rows are in.
     """
     room = (table.size // 2 * 5) // 8
-    slots, held = np.empty(_BLOCK, dtype=np.uint64), np.empty(_BLOCK, dtype=np.int64)
+    slots, slot_keys = np.empty(_BLOCK, dtype=np.uint64), np.empty(_BLOCK, dtype=np.int64)
     for low in range(first, keys.size, _BLOCK):
         high = min(low + _BLOCK, keys.size)
+        # Every row may bring a new key, so a block is added only if there is room for all of it.
         if used[0] + (high - low) > room:
             return low
-        used[0] += _add_block(keys[low:high], worth[low:high] if worth.size else worth, table, slots, held, np.uint64(stripe))
+        used[0] += _add_block(keys[low:high], worth[low:high] if worth.size else worth, table, slots, slot_keys, uint64(stripe))
     return keys.size
 
 
 @inner_kernel
-def _pair_slot(person: NDArray[np.int64], key: NDArray[np.int64], who: Any, what: Any) -> np.uint64:
-    """Slot that holds the pair, or the free one where it belongs; keys tell free slots."""
-    last = np.uint64(key.size - 1)
-    at = mixed(np.int64(mixed(who) >> np.uint64(1)) + what) & last
-    while key[at] != FREE and not (key[at] == what and person[at] == who):
-        at = (at + np.uint64(1)) & last
-    return at
+def _pair_slot(table: FirstHours, person: int, key: int) -> int:
+    """Slot that holds the pair, or the free one where it belongs."""
+    last = uint64(table.key.size - 1)
+    slot = mixed(int64(mixed(person) >> uint64(1)) + key) & last
+    while table.key[slot] != FREE and not (table.key[slot] == key and table.person[slot] == person):
+        slot = (slot + uint64(1)) & last
+    return slot
 
 
 @kernel
 def keep_firsts(
-    first: int, person: NDArray[np.int64], key: NDArray[np.int64], hour: NDArray[np.int64], table: Any, used: NDArray[np.int64]
+    first: int,
+    person: NDArray[np.int64],
+    key: NDArray[np.int64],
+    hour: NDArray[np.int64],
+    table: FirstHours,
+    used: NDArray[np.int64],
 ) -> int:
     """
     Put rows in a table of the least hour by (person, key), from row `first` on.
@@ -140,7 +196,7 @@ def keep_firsts(
     person, key, hour
         Columns, shape (n,), int64; a key of `FREE` is passed over.
     table
-        (person, key, hour) by slot, each of shape (2 ** k,), int64, int64 and int16.
+        Changed: the rows so far.
     used
         Entries of the table, shape (1,), counted up.
 
@@ -149,19 +205,18 @@ def keep_firsts(
     int
         Row to go on from when the table is five eighths full; n if all rows are in.
     """
-    people, keys, hours = table
-    room = (keys.size * 5) // 8
+    room = (table.key.size * 5) // 8
     for i in range(first, key.size):
         if key[i] == FREE:
             continue
-        at = _pair_slot(people, keys, person[i], key[i])
-        if keys[at] == FREE:
+        slot = _pair_slot(table, person[i], key[i])
+        if table.key[slot] == FREE:
             if used[0] >= room:
                 return i
-            people[at], keys[at], hours[at] = person[i], key[i], hour[i]
+            table.person[slot], table.key[slot], table.hour[slot] = person[i], key[i], hour[i]
             used[0] += 1
-        elif hour[i] < hours[at]:
-            hours[at] = hour[i]
+        elif hour[i] < table.hour[slot]:
+            table.hour[slot] = hour[i]
     return key.size
 
 
@@ -184,23 +239,23 @@ def parts_of_pairs(person: NDArray[np.int64], key: NDArray[np.int64], n_parts: i
     """
     part = np.empty(key.size, dtype=np.int64)
     for i in range(key.size):
-        pair = mixed(np.int64(mixed(key[i]) >> np.uint64(1)) ^ person[i])
-        part[i] = np.int64((pair >> np.uint64(20)) % np.uint64(n_parts))
+        pair = mixed(int64(mixed(key[i]) >> uint64(1)) ^ person[i])
+        part[i] = int64((pair >> uint64(20)) % uint64(n_parts))
     return part
 
 
 @inner_kernel
-def _digest_slot(one: NDArray[np.int64], two: NDArray[np.int64], first: Any, second: Any) -> np.uint64:
+def _digest_slot(table: Digests, first: int, second: int) -> int:
     """Slot that holds two digests, or the free one where they belong."""
-    last = np.uint64(one.size - 1)
-    at = np.uint64(first) & last
-    while one[at] != FREE and not (one[at] == first and two[at] == second):
-        at = (at + np.uint64(1)) & last
-    return at
+    last = uint64(table.first.size - 1)
+    slot = uint64(first) & last
+    while table.first[slot] != FREE and not (table.first[slot] == first and table.second[slot] == second):
+        slot = (slot + uint64(1)) & last
+    return slot
 
 
 @kernel
-def put_digests(first: NDArray[np.int64], second: NDArray[np.int64], table: Any) -> None:
+def put_digests(first: NDArray[np.int64], second: NDArray[np.int64], table: Digests) -> None:
     """
     Put digests in a table that has none of them.
 
@@ -209,16 +264,15 @@ def put_digests(first: NDArray[np.int64], second: NDArray[np.int64], table: Any)
     first, second
         Digests, shape (n,), int64.
     table
-        Two digests by slot, shape (2 ** k,), with room for n.
+        Written: digests by slot, with room for n.
     """
-    one, two = table
     for i in range(first.size):
-        at = _digest_slot(one, two, first[i], second[i])
-        one[at], two[at] = first[i], second[i]
+        slot = _digest_slot(table, first[i], second[i])
+        table.first[slot], table.second[slot] = first[i], second[i]
 
 
 @kernel
-def mark_twins(columns: NDArray[np.int64], usable: NDArray[np.bool_], table: Any, used: NDArray[np.int64]) -> NDArray[np.uint8]:
+def mark_twins(columns: NDArray[np.int64], usable: NDArray[np.bool_], table: Digests, used: NDArray[np.int64]) -> NDArray[np.uint8]:
     """
     Whether each row repeats an earlier one in every column, told by two independent 64-bit digests.
 
@@ -229,7 +283,7 @@ def mark_twins(columns: NDArray[np.int64], usable: NDArray[np.bool_], table: Any
     usable
         Rows to look at, shape (n,); others are no twins and are not remembered.
     table
-        Two digests by slot, shape (2 ** k,), int64, with room for n more rows; `FREE` in the first is a free slot.
+        Changed: digests of the rows so far, with room for n more.
     used
         Entries of the table, shape (1,), counted up.
 
@@ -238,19 +292,18 @@ def mark_twins(columns: NDArray[np.int64], usable: NDArray[np.bool_], table: Any
     ndarray of uint8
         Shape (n,), 1 for a twin.
     """
-    one, two = table
     twin = np.zeros(columns.shape[0], dtype=np.uint8)
     for i in range(columns.shape[0]):
         if not usable[i]:
             continue
-        a, b = np.uint64(1), np.uint64(2)
+        a, b = uint64(1), uint64(2)
         for j in range(columns.shape[1]):
-            a = mixed(np.int64(a) ^ columns[i, j])
-            b = mixed(np.int64(b + _MIX) + columns[i, j])
-        first, second = np.int64(a >> np.uint64(1)), np.int64(b)
-        at = _digest_slot(one, two, first, second)
-        if one[at] == FREE:
-            one[at], two[at] = first, second
+            a = mixed(int64(a) ^ columns[i, j])
+            b = mixed(int64(b + _MIX) + columns[i, j])
+        first, second = int64(a >> uint64(1)), int64(b)
+        slot = _digest_slot(table, first, second)
+        if table.first[slot] == FREE:
+            table.first[slot], table.second[slot] = first, second
             used[0] += 1
         else:
             twin[i] = 1

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.jit import inner_kernel, int32, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -125,43 +125,43 @@ def round_axial(u: float, w: float) -> tuple[float, float]:
 @inner_kernel
 def _row1(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 1 whose coefficients begin at k."""
-    return c[k] * t + c[k + 1]
+    return float(c[k] * t + c[k + 1])
 
 
 @inner_kernel
 def _row2(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 2 whose coefficients begin at k."""
-    return _row1(c, k, t) * t + c[k + 2]
+    return float(_row1(c, k, t) * t + c[k + 2])
 
 
 @inner_kernel
 def _row3(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 3 whose coefficients begin at k."""
-    return _row2(c, k, t) * t + c[k + 3]
+    return float(_row2(c, k, t) * t + c[k + 3])
 
 
 @inner_kernel
 def _row4(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 4 whose coefficients begin at k."""
-    return _row3(c, k, t) * t + c[k + 4]
+    return float(_row3(c, k, t) * t + c[k + 4])
 
 
 @inner_kernel
 def _row5(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 5 whose coefficients begin at k."""
-    return _row4(c, k, t) * t + c[k + 5]
+    return float(_row4(c, k, t) * t + c[k + 5])
 
 
 @inner_kernel
 def _row6(c: NDArray[np.float64], k: int, t: float) -> float:
     """Polynomial in t of degree 6 whose coefficients begin at k."""
-    return _row5(c, k, t) * t + c[k + 6]
+    return float(_row5(c, k, t) * t + c[k + 6])
 
 
 @inner_kernel
 def _poly4(c: NDArray[np.float64], k: int, s: float, t: float) -> float:
     """Polynomial of degree 4, written out: a loop over terms would not vectorise."""
-    return (((c[k] * s + _row1(c, k + 1, t)) * s + _row2(c, k + 3, t)) * s + _row3(c, k + 6, t)) * s + _row4(c, k + 10, t)
+    return float((((c[k] * s + _row1(c, k + 1, t)) * s + _row2(c, k + 3, t)) * s + _row3(c, k + 6, t)) * s + _row4(c, k + 10, t))
 
 
 @inner_kernel
@@ -171,10 +171,10 @@ def _poly6(c: NDArray[np.float64], k: int, s: float, t: float) -> float:
 
 
 @kernel
-def _place(s: float, t: float, u: float, w: float, n_q: float) -> np.int32:
+def _place(s: float, t: float, u: float, w: float, n_q: float) -> int:
     """Place in the lookup table of skew coordinates (u, w), -1 outside the frame."""
     q, r = round_axial(u, w)
-    return np.int32(r * n_q + q) if (abs(s) <= 1.0) & (abs(t) <= 1.0) else np.int32(-1)
+    return int32(r * n_q + q) if (abs(s) <= 1.0) & (abs(t) <= 1.0) else int32(-1)
 
 
 @inner_kernel
@@ -184,53 +184,40 @@ def _within(scaled: float) -> float:
 
 
 @inner_kernel
-def hexes_of_block(
-    lon: NDArray[np.float64],
-    lat: NDArray[np.float64],
-    frame: NDArray[np.float64],
-    poly: NDArray[np.float64],
-    lookup: NDArray[np.int32],
-    degree: int,
-    found: NDArray[np.int32],
-) -> None:
+def hexes_of_block(lon: NDArray[np.float64], lat: NDArray[np.float64], tables: PointTables, hexes: NDArray[np.int32]) -> None:
     """
-    Write the hex index of each point of one block into `found`; the piece that streaming kernels are built from.
+    Write the hex index of each point of one block; the piece that streaming kernels are built from.
 
     Parameters
     ----------
     lon, lat
         Positions in degrees, shape (n,), float64; n of about `BLOCK` is fastest.
-    frame, poly, lookup, degree
-        The fields of `PointTables`.
-    found
+    tables
+        The grid.
+    hexes
         Receives hex indices in [0, n_hexes) or -1, shape (n,), int32; NaN and infinite positions give -1.
     """
+    frame, poly, lookup = tables.frame, tables.poly, tables.lookup
     lon_mid, lat_mid, lon_scale, lat_scale = frame[0], frame[1], frame[2], frame[3]
     n_q, half = frame[4], poly.size // 2
-    if degree == 4:
-        for i in range(found.size):
+    if tables.degree == 4:  # one loop for each degree: a test inside would keep it from vectorising
+        for i in range(hexes.size):
             s, t = (lon[i] - lon_mid) * lon_scale, (lat[i] - lat_mid) * lat_scale
             a, b = _within(s), _within(t)
-            found[i] = _place(s, t, _poly4(poly, 0, a, b), _poly4(poly, half, a, b), n_q)
+            hexes[i] = _place(s, t, _poly4(poly, 0, a, b), _poly4(poly, half, a, b), n_q)
     else:
-        for i in range(found.size):
+        for i in range(hexes.size):
             s, t = (lon[i] - lon_mid) * lon_scale, (lat[i] - lat_mid) * lat_scale
             a, b = _within(s), _within(t)
-            found[i] = _place(s, t, _poly6(poly, 0, a, b), _poly6(poly, half, a, b), n_q)
-    for i in range(found.size):
-        place = found[i]
-        found[i] = lookup[np.uint32(place)] if place >= 0 else np.int32(-1)
+            hexes[i] = _place(s, t, _poly6(poly, 0, a, b), _poly6(poly, half, a, b), n_q)
+    for i in range(hexes.size):
+        place = hexes[i]
+        # An unsigned index spares the test for a negative one, which numba would wrap round.
+        hexes[i] = lookup[np.uint32(place)] if place >= 0 else int32(-1)
 
 
 @kernel
-def hex_of_point(
-    lon: float,
-    lat: float,
-    frame: NDArray[np.float64],
-    poly: NDArray[np.float64],
-    lookup: NDArray[np.int32],
-    degree: int,
-) -> np.int32:
+def hex_of_point(lon: float, lat: float, tables: PointTables) -> int:
     """
     Hex index of one point, -1 outside the grid, for kernels that meet points one by one.
 
@@ -240,34 +227,28 @@ def hex_of_point(
     ----------
     lon, lat
         Position in degrees, WGS84; NaN and infinite ones give -1.
-    frame, poly, lookup, degree
-        The fields of `PointTables`.
+    tables
+        The grid.
 
     Returns
     -------
     int32
         Hex index in [0, n_hexes), or -1.
     """
+    frame, poly = tables.frame, tables.poly
     s, t = (lon - frame[0]) * frame[2], (lat - frame[1]) * frame[3]
     half = poly.size // 2
     a, b = _within(s), _within(t)
-    if degree == 4:
+    if tables.degree == 4:
         u, w = _poly4(poly, 0, a, b), _poly4(poly, half, a, b)
     else:
         u, w = _poly6(poly, 0, a, b), _poly6(poly, half, a, b)
     place = _place(s, t, u, w, frame[4])
-    return lookup[np.uint32(place)] if place >= 0 else np.int32(-1)
+    return int(tables.lookup[np.uint32(place)] if place >= 0 else int32(-1))
 
 
 @kernel
-def hexes_of_points(
-    lon: NDArray[np.float64],
-    lat: NDArray[np.float64],
-    frame: NDArray[np.float64],
-    poly: NDArray[np.float64],
-    lookup: NDArray[np.int32],
-    degree: int,
-) -> NDArray[np.int32]:
+def hexes_of_points(lon: NDArray[np.float64], lat: NDArray[np.float64], tables: PointTables) -> NDArray[np.int32]:
     """
     Hex index of each point, -1 outside the grid.
 
@@ -275,16 +256,16 @@ def hexes_of_points(
     ----------
     lon, lat
         Positions in degrees, shape (n,), float64.
-    frame, poly, lookup, degree
-        The fields of `PointTables`.
+    tables
+        The grid.
 
     Returns
     -------
     ndarray of int32
         Shape (n,), in [0, n_hexes) or -1; NaN and infinite positions give -1.
     """
-    found = np.empty(lon.size, dtype=np.int32)
+    hexes = np.empty(lon.size, dtype=np.int32)
     for low in range(0, lon.size, BLOCK):
         block = slice(low, low + BLOCK)  # the last one ends with the arrays
-        hexes_of_block(lon[block], lat[block], frame, poly, lookup, degree, found[block])
-    return found
+        hexes_of_block(lon[block], lat[block], tables, hexes[block])
+    return hexes

@@ -7,11 +7,14 @@ left to the reader of texts at large, so that there is one meaning of a text, an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.jit import inner_kernel, int64, kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SKIP, TIME = -2, -1
 """Roles of columns; role k >= 0 is that of numbers, which fill column k of the result."""
@@ -31,29 +34,29 @@ _MONTH_DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 @inner_kernel
-def _two(text: Any, at: Any) -> Any:
-    """Number of two digits, negative if they are none."""
-    tens, ones = np.int64(text[at]) - _ZERO, np.int64(text[at + 1]) - _ZERO
-    return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else np.int64(-1000)
+def _two_digits(text: NDArray[np.uint8], at: int) -> int:
+    """Return the number of two digits, negative if they are none."""
+    tens, ones = int64(text[at]) - _ZERO, int64(text[at + 1]) - _ZERO
+    return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else int64(-1000)
 
 
 @inner_kernel
-def _days(year: Any, month: Any, day: Any) -> Any:
+def _days(year: int, month: int, day: int) -> int:
     """Days from 1970-01-01 to a date, -1 if there is no such date or it lies before."""
     if not (year >= 1970 and 1 <= month <= 12 and day >= 1):
-        return np.int64(-1)
+        return int64(-1)
     leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
     if day > _MONTH_DAYS[month - 1] + (1 if leap and month == 2 else 0):
-        return np.int64(-1)
+        return int64(-1)
     before = year - 1
     days = before * 365 + before // 4 - before // 100 + before // 400 - 719_162
     for m in range(month - 1):
         days += _MONTH_DAYS[m]
-    return np.int64(days + day - 1 + (1 if leap and month > 2 else 0))
+    return int64(days + day - 1 + (1 if leap and month > 2 else 0))
 
 
 @kernel
-def count_lines(text: Any) -> Any:
+def count_lines(text: NDArray[np.uint8]) -> int:
     """
     Count the lines of a text that newlines alone divide.
 
@@ -67,16 +70,18 @@ def count_lines(text: Any) -> Any:
     int
         Number of lines; -1 if there is a quote or an empty line.
     """
-    lines, strange, before = np.int64(0), np.int64(text[0] == _NEWLINE or text[0] == _RETURN), text[0]
-    lines += before == _NEWLINE
+    lines, strange = int64(text[0] == _NEWLINE), int64(text[0] == _NEWLINE or text[0] == _RETURN)
+    # Sums instead of an early return: the loop vectorises, and almost no text has a quote.
     for i in range(1, text.size):
         lines += text[i] == _NEWLINE
         strange += (text[i] == _QUOTE) | ((text[i - 1] == _NEWLINE) & ((text[i] == _NEWLINE) | (text[i] == _RETURN)))
-    return lines if strange == 0 and before != _QUOTE else np.int64(-1)
+    return lines if strange == 0 and text[0] != _QUOTE else int64(-1)
 
 
 @kernel
-def parse_rows(text: Any, separator: int, roles: Any, times: Any, numbers: Any) -> int:
+def parse_rows(
+    text: NDArray[np.uint8], separator: int, roles: NDArray[np.int64], times: NDArray[np.int64], numbers: NDArray[np.float64]
+) -> int:
     """
     Read whole lines of plain CSV.
 
@@ -98,30 +103,32 @@ def parse_rows(text: Any, separator: int, roles: Any, times: Any, numbers: Any) 
     int
         Rows read: n, or fewer if a line is not plain.
     """
-    p, last_date, last_days = 0, np.int64(-1), np.int64(-1)
+    p, last_date, last_days = 0, int64(-1), int64(-1)
     last = roles.size - 1
     for row in range(times.size):
         for column in range(roles.size):
             role = roles[column]
             if role >= 0:
+                # Digits gather as one whole number and are divided by a power of ten once: with at most 15 digits both are exact in
+                # float64, so the quotient is the float64 nearest to the text.
                 begin = p
                 is_minus = text[p] == _MINUS
                 p += is_minus
-                mantissa, digits, decimals = np.int64(0), p, 0
-                digit = np.int64(text[p]) - _ZERO
+                mantissa, digits, decimals = int64(0), p, 0
+                digit = int64(text[p]) - _ZERO
                 while 0 <= digit <= 9:
                     mantissa = mantissa * 10 + digit
                     p += 1
-                    digit = np.int64(text[p]) - _ZERO
+                    digit = int64(text[p]) - _ZERO
                 digits = p - digits
                 if text[p] == _POINT and digits > 0 and separator != _POINT:
                     p += 1
                     decimals = p
-                    digit = np.int64(text[p]) - _ZERO
+                    digit = int64(text[p]) - _ZERO
                     while 0 <= digit <= 9:
                         mantissa = mantissa * 10 + digit
                         p += 1
-                        digit = np.int64(text[p]) - _ZERO
+                        digit = int64(text[p]) - _ZERO
                     decimals = p - decimals
                     if decimals == 0:
                         return row
@@ -133,15 +140,20 @@ def parse_rows(text: Any, separator: int, roles: Any, times: Any, numbers: Any) 
                 if text[p] == separator or text[p] == _NEWLINE or text[p] == _RETURN:
                     times[row] = NO_TIME
                 else:
-                    century, year, month, day = _two(text, p), _two(text, p + 2), _two(text, p + 5), _two(text, p + 8)
-                    hour, minute, second = _two(text, p + 11), _two(text, p + 14), np.int64(0)
+                    century, year, month, day = (
+                        _two_digits(text, p),
+                        _two_digits(text, p + 2),
+                        _two_digits(text, p + 5),
+                        _two_digits(text, p + 8),
+                    )
+                    hour, minute, second = _two_digits(text, p + 11), _two_digits(text, p + 14), int64(0)
                     is_shaped = text[p + 4] == _MINUS and text[p + 7] == _MINUS and text[p + 13] == _COLON
                     is_shaped = is_shaped and (text[p + 10] == _SPACE or text[p + 10] == _T)
                     if not is_shaped or min(century, year, month, day, hour, minute) < 0 or hour >= _HOURS or minute > 59:
                         return row
                     p += 16
                     if text[p] == _COLON:
-                        second = _two(text, p + 1)
+                        second = _two_digits(text, p + 1)
                         if not 0 <= second <= 59:
                             return row
                         p += 3
@@ -152,13 +164,14 @@ def parse_rows(text: Any, separator: int, roles: Any, times: Any, numbers: Any) 
                                 p += 1
                             if p == fraction:
                                 return row
+                    # Files run along the night, so most rows have the date of the row before.
                     date = ((century * 100 + year) * 100 + month) * 100 + day
                     if date != last_date:
                         last_date, last_days = date, _days(century * 100 + year, month, day)
                         if last_days < 0:
                             return row
                     time_s = last_days * _DAY_S + hour * 3600 + minute * 60 + second
-                    times[row] = time_s if _FIRST_S <= time_s <= _LAST_S else np.int64(NO_TIME)
+                    times[row] = time_s if _FIRST_S <= time_s <= _LAST_S else int64(NO_TIME)
             else:
                 while text[p] != separator and text[p] != _NEWLINE:
                     p += 1

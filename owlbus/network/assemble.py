@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import DataError
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ class NetworkReport:
 
     def __post_init__(self) -> None:
         """Own the hexes."""
-        object.__setattr__(self, "unreachable_hexes", owned(self.unreachable_hexes, np.int32))
+        object.__setattr__(self, "unreachable_hexes", read_only_copy(self.unreachable_hexes, np.int32))
         object.__setattr__(self, "counts", tuple((str(what), int(number)) for what, number in self.counts))
         object.__setattr__(self, "notes", tuple(self.notes))
 

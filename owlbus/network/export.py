@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.extras import extra_library
-from owlbus.common.files import read_parquet, rebuilding, write_parquet
+from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network.assemble import NetworkReport
 
@@ -180,7 +180,7 @@ def network_fields(path: str | PathLike[str]) -> dict[str, Any]:
     """
     table, settings = read_parquet(path, "network")
 
-    with rebuilding(path, "network"):
+    with rebuild_errors(path, "network"):
         return _fields(table, settings)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned, read_only
+from owlbus.common.arrays import read_only, read_only_copy
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
@@ -146,7 +146,7 @@ class Network:
     def __post_init__(self) -> None:
         """Own every array, then check every rule."""
         for name, kind in _TYPES.items():
-            object.__setattr__(self, name, owned(getattr(self, name), kind).reshape(-1))
+            object.__setattr__(self, name, read_only_copy(getattr(self, name), kind).reshape(-1))
         object.__setattr__(self, "stop_names", tuple(visible(str(name)) for name in self.stop_names))
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         object.__setattr__(self, "walk_m", float(self.walk_m))
@@ -757,11 +757,11 @@ class Network:
         DataError
             If the file is missing or is no network.
         """
-        from owlbus.common.files import rebuilding
+        from owlbus.common.files import rebuild_errors
         from owlbus.network.export import network_fields
 
         fields = network_fields(path)
-        with rebuilding(path, "network"):
+        with rebuild_errors(path, "network"):
             return cls(**fields)
 
     def _keep(self, name: str, array: NDArray[Any]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from owlbus.cluster import parts_of
+from owlbus.cluster import split_sources
 from owlbus.common.errors import OwlbusError
 from owlbus.common.files import parse_json
 from owlbus.common.progress import current_progress
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from owlbus.demand.counting import Terms
+    from owlbus.demand.counting import CountSettings
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.records import Source
 
-    Count = Callable[[Terms, Sequence[Source]], CountedFiles]
+    Count = Callable[[CountSettings, Sequence[Source]], CountedFiles]
 
 GROUP_FILES = 64
 """Files that are counted elsewhere at once: as many are counted again after a stop, at most."""
@@ -89,8 +89,8 @@ class Checkpoint:
             Takes the terms and the sources, and returns the merged account: that of a run without stops, to the last bit.
         """
 
-        def kept(terms: Terms, sources: Sequence[Source]) -> CountedFiles:
-            parts = parts_of(sources)
+        def kept(terms: CountSettings, sources: Sequence[Source]) -> CountedFiles:
+            parts = split_sources(sources)
             size = 1 if count is None else GROUP_FILES
             groups = [parts[low : low + size] for low in range(0, len(parts), size)]
             step = current_progress().step("reading records", total=len(parts))
@@ -102,7 +102,7 @@ class Checkpoint:
 
         return kept
 
-    def _account(self, terms: Terms, group: Sequence[Source], count: Count | None) -> CountedFiles:
+    def _account(self, terms: CountSettings, group: Sequence[Source], count: Count | None) -> CountedFiles:
         """Account of some parts: the one that was kept, or a new one, which is kept from now on."""
         file = self.folder / f"{_key(terms, group)}.part"
         self.n_parts += len(group)
@@ -111,7 +111,7 @@ class Checkpoint:
             self.n_found += len(group)
             return found
         account = count_part(terms, group, N_THREADS) if count is None else count(terms, group)
-        for evaluator in account.ledgers.values():
+        for evaluator in account.row_counts.values():
             evaluator.source = replace(evaluator.source, masts=None, homes=None)
         body = pickle.dumps(account, protocol=pickle.HIGHEST_PROTOCOL)
         part = file.with_suffix(".new")
@@ -172,7 +172,7 @@ def read_kept_plan(folder: Path, network: Network) -> Plan | None:
         return None
 
 
-def _key(terms: Terms, group: Sequence[Source]) -> str:
+def _key(terms: CountSettings, group: Sequence[Source]) -> str:
     """Name of the account of some parts: another file, another state of it or other terms have another name."""
     digest = hashlib.sha256(repr((version("owlbus"), terms.grid.fingerprint, terms.window, terms.timezone, terms.keeps_rejected)).encode())
     for part in group:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, step
-from owlbus.common.files import parse_json, rebuilding
+from owlbus.common.files import parse_json, rebuild_errors
 from owlbus.pipeline.rundir import read_run, require_unchanged
 from owlbus.pipeline.study import read_study
 from owlbus.plan import read_plan
@@ -149,7 +149,7 @@ def read_contents(path: str | PathLike[str]) -> list[Content]:
     """
     folder = Path(path)
     study = read_study(folder)
-    with rebuilding(folder, "run"):
+    with rebuild_errors(folder, "run"):
         return _contents_of(folder, study, read_run(folder))
 
 

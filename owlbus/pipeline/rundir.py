@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError, setting, step
-from owlbus.common.files import LOCK, locked, parse_json, undisturbed
-from owlbus.common.text import escaped
+from owlbus.common.files import LOCK, defer_signals, lock_folder, parse_json
+from owlbus.common.text import escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -178,7 +178,7 @@ class RunDir:
                 in_the_way = f"{self.path / name} is a folder"
                 msg = f"{setting('out')} must leave room for {name}, but {in_the_way}; move it away or choose another folder"
                 raise UsageError(msg, setting="out", value=str(self.path))
-        with undisturbed():
+        with defer_signals():
             for name in [*names, RUN_FILE]:
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
@@ -346,7 +346,7 @@ def to_json_bytes(value: object) -> bytes:
     b'{\n  "routes": 9\n}\n'
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    return (escaped(text) + "\n").encode()
+    return (escape_json(text) + "\n").encode()
 
 
 def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -516,7 +516,7 @@ def _own_dir(path: Path) -> Path:
 @contextmanager
 def _held(target: Path) -> Iterator[None]:
     """Hold the folder, refused as one that cannot be written where it is so."""
-    hold = locked(target)
+    hold = lock_folder(target)
     try:
         hold.__enter__()
     except OSError as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand, DemandReport
-    from owlbus.demand.counting import CountedFiles, Terms
+    from owlbus.demand.counting import CountedFiles, CountSettings
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.grid.subdivide import HexParts
     from owlbus.network import Network, WalkGraph
@@ -323,7 +323,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         If an option lies outside its range.
     """
     from owlbus.demand import estimate_demand
-    from owlbus.grid.subdivide import cut_hexes
+    from owlbus.grid.subdivide import subdivide_hexes
     from owlbus.records.sources import find_files
 
     timings: dict[str, float] = {}
@@ -332,7 +332,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     current_progress().step("Lay the hexagons")
     with _timed(timings, "grid"):
         whole = build_grid(sources, city)
-        parts = cut_hexes(whole) if sources.reach != "centre" else None
+        parts = subdivide_hexes(whole) if sources.reach != "centre" else None
         grid = parts.grid if parts is not None and sources.reach == "records" else whole
     with _timed(timings, "demand"):
         demand, report = estimate_demand(
@@ -358,14 +358,14 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
 
 def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
     """Return the demand on parts of hexes, with a note: spread evenly, or as counted there without trips within one whole hex."""
-    from owlbus.demand import leaving_their_hex, spread_over_parts
+    from owlbus.demand import disaggregate_demand, drop_trips_within_hexes
 
     size = f"{parts.n_parts} equal parts of {parts.grid.radius_m:.0f} m"
     if reach == "area":
         note = f"people and trips of each hexagon are spread evenly over {size}"
-        demand = spread_over_parts(demand, parts)
+        demand = disaggregate_demand(demand, parts)
     else:
-        demand, dropped = leaving_their_hex(demand, parts)
+        demand, dropped = drop_trips_within_hexes(demand, parts)
         told = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
         note = f"records are counted in {size} of each hexagon; {told} trips a night between parts of one hexagon are left out"
     return demand, replace(report, notes=(*report.notes, note))
@@ -419,7 +419,7 @@ def _market_share(sources: Sources, grid: HexGrid, city: City | None) -> NDArray
     return read_market_share(sources.market_share, grid, districts)
 
 
-def _runner(sources: Sources) -> Callable[[Terms, Sequence[Source]], CountedFiles] | None:
+def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], CountedFiles] | None:
     """Return what counts records in other processes, if a scheduler is named."""
     from owlbus.cluster import runner
 
@@ -544,14 +544,14 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     Network
         The stop network.
     """
-    from owlbus.grid.subdivide import cut_hexes
+    from owlbus.grid.subdivide import subdivide_hexes
     from owlbus.network import on_parts, read_paths
 
     beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
     needed = sources.walk_network and (beside or sources.reach != "centre")
     paths = read_paths(sources.osm) if needed and sources.osm is not None else None
     network = _on_whole_hexes(sources, grid, city, paths if beside else None)
-    return network if sources.reach == "centre" else on_parts(network, cut_hexes(network.grid), sources.reach, paths)
+    return network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
 
 
 def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, paths: WalkGraph | None) -> Network:

@@ -7,7 +7,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from owlbus.common.files import write_whole
+from owlbus.common.files import write_atomically
 from owlbus.plan.measures import HEADWAY_S, plan_measures, require_same_network
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
     UsageError
         If the file cannot be written.
     """
-    write_whole(path, plan_geojson(network, plan, headway_s))
+    write_atomically(path, plan_geojson(network, plan, headway_s))
 
 
 def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None:
@@ -164,7 +164,7 @@ def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None
     UsageError
         If the file cannot be written.
     """
-    write_whole(path, stops_geojson(network, plan))
+    write_atomically(path, stops_geojson(network, plan))
 
 
 def _collection(network: Network, features: list[dict[str, object]]) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import DataError
 from owlbus.common.units import require_number
 
@@ -74,10 +74,10 @@ class PlanMeasures:
         """Copy the columns."""
         object.__setattr__(self, "names", tuple(names))
         object.__setattr__(self, "headway_s", int(headway_s))
-        object.__setattr__(self, "n_stops", owned(n_stops, np.int32))
+        object.__setattr__(self, "n_stops", read_only_copy(n_stops, np.int32))
         for name, column in (("length_m", length_m), ("length_back_m", length_back_m), ("ride_s", ride_s), ("ride_back_s", ride_back_s)):
-            object.__setattr__(self, name, owned(column, np.int64))
-        object.__setattr__(self, "circuity", owned(circuity, np.float64))
+            object.__setattr__(self, name, read_only_copy(column, np.int64))
+        object.__setattr__(self, "circuity", read_only_copy(circuity, np.float64))
 
     def __reduce__(self) -> tuple[type[PlanMeasures], tuple[object, ...]]:
         """Rebuild through the constructor, so that copies are read-only too."""

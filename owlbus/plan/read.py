@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, setting
-from owlbus.common.files import parse_json, unpack_gzip
+from owlbus.common.files import decompress_gzip, parse_json
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
 from owlbus.records.text_lines import split_lines
@@ -170,7 +170,7 @@ def _text(source: Path) -> str:
     data = source.read_bytes()
     try:
         if data[:2] == b"\x1f\x8b":
-            data = unpack_gzip(data, source.name)
+            data = decompress_gzip(data, source.name)
         return data.decode("utf-8-sig")
     except (EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
         msg = f"{source.name}: a plan must be UTF-8 text, plain or as whole gzip, got {type(error).__name__}; write the file again"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 
@@ -66,7 +66,7 @@ class Route:
         if not name.strip() or visible(name) != name:
             msg = f"a route needs a name of one line, got {name[:40]!r}; leave signs out that steer a terminal"
             raise DataError(msg)
-        object.__setattr__(self, "stops", owned(given, np.int32))
+        object.__setattr__(self, "stops", read_only_copy(given, np.int32))
         object.__setattr__(self, "name", name)
 
     def __reduce__(self) -> tuple[type[Route], tuple[NDArray[np.int32], str]]:

@@ -1,4 +1,4 @@
-"""Records of calls and taxi rides: files in, validated column batches out."""
+"""Records of calls and taxi rides: open, read and validate files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Antennas to positions, and subscribers to homes, for calls that carry neither."""
+"""Positions of antennas, and homes of subscribers, for calls without them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def read_antennas(path: str | PathLike[str]) -> pl.DataFrame:
     Raises
     ------
     DataError
-        If the table is missing or damaged, has a line without an end, lacks a column, names an antenna twice, or holds no position on
-        Earth.
+        If the table is missing or damaged, has a line that is too long, lacks a column, names an antenna twice, or has an invalid
+        position.
     """
     import polars as pl
 
@@ -52,20 +52,20 @@ def read_antennas(path: str | PathLike[str]) -> pl.DataFrame:
     except (OSError, pl.exceptions.PolarsError) as error:
         msg = f"{path}: cannot be read as a table of antennas; give CSV or Parquet with antenna_id, lon, lat"
         raise DataError(msg) from error
-    plain = {name.strip().strip("\ufeff").lower(): name for name in raw.columns}
-    chosen = [next((plain[name] for name in names if name in plain), None) for names in (_IDS, _LONS, _LATS)]
+    column_of = {name.strip().strip("\ufeff").lower(): name for name in raw.columns}
+    chosen = [next((column_of[name] for name in names if name in column_of), None) for names in (_IDS, _LONS, _LATS)]
     if None in chosen:
         msg = f"{path}: a table of antennas needs antenna_id, lon and lat, got {', '.join(raw.columns)}; rename its columns"
         raise DataError(msg)
     antenna, lon, lat = (pl.col(str(name)) for name in chosen)
     number = [column.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False) for column in (lon, lat)]
     table = raw.select(text_id(antenna).alias("antenna"), number[0].alias("lon"), number[1].alias("lat"))
-    _check_masts(str(path), table)
+    _check_antennas(str(path), table)
     return table
 
 
-def _check_masts(path: str, table: pl.DataFrame) -> None:
-    """Refuse antennas that are named twice or stand nowhere."""
+def _check_antennas(path: str, table: pl.DataFrame) -> None:
+    """Reject antennas that are named twice or have no valid position."""
     import polars as pl
 
     wrong = table.with_row_index("line", 2).filter(
@@ -83,7 +83,7 @@ def _check_masts(path: str, table: pl.DataFrame) -> None:
 
 def text_id(column: pl.Expr) -> pl.Expr:
     """
-    Ids as text, so that numbers and their text are the same; blanks are missing.
+    Return ids as text, so that numbers and their text are equal; blanks are missing.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def text_id(column: pl.Expr) -> pl.Expr:
     Returns
     -------
     Expr
-        Text without spaces around it.
+        Stripped text.
     """
     import polars as pl
 
@@ -101,27 +101,27 @@ def text_id(column: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def most_frequent_places(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
+def most_frequent_positions(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     """
-    Where each subscriber was recorded most often, as a stand-in for the home.
+    Return the most frequent position of each subscriber, as an estimate of the home.
 
     Parameters
     ----------
     frames
-        Records with ``subscriber``, ``lon`` and ``lat``, degrees, of any hour.
+        Records of all hours with ``subscriber``, ``lon`` and ``lat``, degrees.
 
     Returns
     -------
     DataFrame
         Columns ``subscriber`` (text), ``home_lon`` and ``home_lat``; ties go to the lower longitude, then latitude. Memory grows with the
-        distinct pairs of subscriber and place.
+        distinct pairs of subscriber and position.
     """
     import polars as pl
 
-    places = pl.concat(
+    positions = pl.concat(
         [frame.select(text_id(pl.col("subscriber")), pl.col("lon", "lat").cast(pl.Float64, strict=False)) for frame in frames]
     )
-    counted = places.drop_nulls().group_by("subscriber", "lon", "lat").len()
+    counted = positions.drop_nulls().group_by("subscriber", "lon", "lat").len()
     ranked = counted.sort(["subscriber", "len", "lon", "lat"], descending=[False, True, False, False])
     homes: pl.DataFrame = ranked.unique("subscriber", keep="first", maintain_order=True).collect(engine="streaming")
     return homes.select("subscriber", home_lon="lon", home_lat="lat")

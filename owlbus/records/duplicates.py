@@ -1,4 +1,4 @@
-"""Rides that a file holds twice, told to the second and to the last digit of both positions."""
+"""Duplicate taxi rides in a file: equal times to the second and equal positions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from owlbus.records.schema import TAXI
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.kernels.hashing import Digests
     from owlbus.records.reading import Batch
     from owlbus.records.sources import Source
 
@@ -22,10 +23,10 @@ _MINUTE_S = 60
 
 def may_have_duplicates(source: Source) -> bool:
     """
-    Whether a row of a file that equals another is one that was written twice.
+    Return whether equal rows of a file are duplicates.
 
-    It is for rides, which have two times and two places. It is not for rows that carry a count, and for calls, whose repeats are left
-    out by subscriber or are other people's.
+    True for rides with two times and two positions. False for rows with a count, and for calls: their repeats are removed by subscriber
+    or belong to other people.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def may_have_duplicates(source: Source) -> bool:
     Returns
     -------
     bool
-        Whether `DuplicateRides` should look at it.
+        Whether `DuplicateRides` should check the file.
     """
     return source.layout.kind is TAXI and "trips" not in source.layout.names
 
@@ -43,17 +44,17 @@ def may_have_duplicates(source: Source) -> bool:
 @dataclass(slots=True)
 class DuplicateRides:
     """
-    The rides of one file so far, as two 64-bit digests each: 32 to 64 bytes a ride.
+    Hash table of the rides of one file, two 64-bit digests each: 32 to 64 bytes per ride.
 
-    Times on full minutes are too coarse to tell two rides apart: such rows are let be.
+    Rows whose times are all full minutes are never duplicates: such times are too coarse.
     """
 
-    _table: tuple[NDArray[np.int64], NDArray[np.int64]] = field(default_factory=lambda: _empty(FIRST_SLOTS))
+    _table: Digests = field(default_factory=lambda: _empty_table(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
     def marks(self, batch: Batch) -> NDArray[np.uint8]:
         """
-        Rows that repeat an earlier one.
+        Mark rows that repeat an earlier row.
 
         Parameters
         ----------
@@ -63,31 +64,33 @@ class DuplicateRides:
         Returns
         -------
         ndarray of uint8
-            Shape (n,), 1 where an earlier row has the same times and places.
+            Shape (n,), 1 where an earlier row has the same times and positions.
         """
         from owlbus.kernels.hashing import mark_twins
 
         start_s, end_s = batch.start_s, batch.end_s if batch.end_ticks.size else batch.start_s
-        places = [np.ascontiguousarray(column).view(np.int64) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
+        positions = [np.ascontiguousarray(column).view(np.int64) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
         usable = (start_s >= 0) & (end_s >= 0) & ((start_s % _MINUTE_S != 0) | (end_s % _MINUTE_S != 0))
-        self._make_room(batch.n_rows)
-        return np.asarray(mark_twins(np.column_stack([batch.ticks, batch.end_ticks, *places]), usable, self._table, self._used))
+        self._reserve(batch.n_rows)
+        return np.asarray(mark_twins(np.column_stack([batch.ticks, batch.end_ticks, *positions]), usable, self._table, self._used))
 
-    def _make_room(self, rows: int) -> None:
-        """Make the table large enough for more rows."""
-        size = self._table[0].size
+    def _reserve(self, rows: int) -> None:
+        """Grow the table for `rows` more rows."""
+        size = self._table.first.size
         if 2 * (int(self._used[0]) + rows) <= size:
             return
         while 2 * (int(self._used[0]) + rows) > size:
             size *= 2
-        taken = self._table[0] != FREE
-        one, two = self._table[0][taken], self._table[1][taken]
-        self._table = _empty(size)
+        is_used = self._table.first != FREE
+        first, second = self._table.first[is_used], self._table.second[is_used]
+        self._table = _empty_table(size)
         from owlbus.kernels.hashing import put_digests
 
-        put_digests(one, two, self._table)
+        put_digests(first, second, self._table)
 
 
-def _empty(slots: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a table without entries."""
-    return np.full(slots, FREE), np.zeros(slots, dtype=np.int64)
+def _empty_table(slots: int) -> Digests:
+    """Return an empty table."""
+    from owlbus.kernels.hashing import Digests
+
+    return Digests(np.full(slots, FREE), np.zeros(slots, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Plain CSV, packed or not, by a parser of its own, three times as fast; what is not plain goes the way of all texts, to the same rows."""
+"""Fast parser for simple CSV, compressed or not; anything else falls back to polars and gives the same rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from owlbus.records.sources import Source
 
 CHUNK_BYTES = 1 << 22
-"""Bytes of text that are read at once."""
+"""Bytes of text per read."""
 
 _PADDING = 32
 _MOST_HEADER = 1 << 16
@@ -31,7 +31,7 @@ _NEWLINE = ord("\n")
 @dataclass(frozen=True, slots=True, eq=False)
 class TextRows:
     """
-    Whole lines of a plain CSV, not parsed yet.
+    Complete unparsed lines of a simple CSV.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class TextRows:
     header
         Its first line.
     text
-        The lines, the last one ended too, and padding, uint8.
+        The lines with line ends, and padding, uint8.
     size
         Bytes without padding.
     n_rows
@@ -54,33 +54,33 @@ class TextRows:
     n_rows: int
 
     def frame(self) -> pl.DataFrame:
-        """Return the rows as all texts are read."""
+        """Return the rows as polars parses them."""
         return self._read(self.text[: self.size].tobytes())
 
     def __getitem__(self, rows: NDArray[np.intp]) -> pl.DataFrame:
-        """Return the rows at these places, shape (n,), as all texts are read."""
+        """Return the rows with indices `rows`, shape (n,), as polars parses them."""
         lines = self.text[: self.size].tobytes().split(b"\n")
         return self._read(b"".join(lines[row] + b"\n" for row in rows.tolist()))
 
     def parsed(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-        """Return times, shape (n,), and numbers of position and goal, shape (2, n) or (4, n); None if a line is not plain."""
+        """Return times, shape (n,), and position and destination in degrees, shape (2, n) or (4, n); None if a line is not simple."""
         from owlbus.kernels.parse_csv import SKIP, TIME, parse_rows
 
         kind, names = self.source.layout.kind, self.source.layout.names
-        role = {names[kind.start]: TIME} | {names[name]: k for k, name in enumerate((*kind.position, *kind.goal))}
+        role = {names[kind.start]: TIME} | {names[name]: k for k, name in enumerate((*kind.position, *kind.destination))}
         roles = np.array([role.get(name, SKIP) for name in _names(self.header, self.source.separator)], dtype=np.int64)
         times, numbers = np.empty(self.n_rows, dtype=np.int64), np.empty((len(role) - 1, self.n_rows))
-        done = parse_rows(self.text, ord(self.source.separator), roles, times, numbers)
-        return (times, numbers) if done == self.n_rows else None
+        n_parsed = parse_rows(self.text, ord(self.source.separator), roles, times, numbers)
+        return (times, numbers) if n_parsed == self.n_rows else None
 
     def _read(self, text: bytes) -> pl.DataFrame:
-        """Return lines as polars reads them, under owlbus' names."""
+        """Return lines as polars parses them, under owlbus' column names."""
         return self.source.scan(BytesIO(self.header + text)).collect()
 
 
 def is_plain(source: Source) -> bool:
     """
-    Whether a file's layout is one that the quick parser knows.
+    Return whether the fast parser handles a file's layout.
 
     Parameters
     ----------
@@ -90,10 +90,10 @@ def is_plain(source: Source) -> bool:
     Returns
     -------
     bool
-        Whether it is CSV, quoted nowhere, of which only a time and positions are needed.
+        True for CSV without quotes of which only a time and positions are needed.
     """
     kind, names = source.layout.kind, source.layout.names
-    needed = {kind.start, *kind.position, *kind.goal}
+    needed = {kind.start, *kind.position, *kind.destination}
     if source.is_table or source.first_row or source.stop_row is not None or kind is TAXI or set(names) != needed:
         return False
     header = _header(source)
@@ -104,7 +104,7 @@ def is_plain(source: Source) -> bool:
 
 def read_texts(source: Source) -> Iterator[TextRows | None]:
     """
-    Lines of a plain CSV in order, up to the first chunk whose lines cannot be told by newlines alone.
+    Yield complete lines of a simple CSV in order, up to the first chunk that the fast parser cannot split.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def read_texts(source: Source) -> Iterator[TextRows | None]:
     Yields
     ------
     TextRows or None
-        Whole lines, about `CHUNK_BYTES` of them; None at last if there are lines left.
+        Complete lines, about `CHUNK_BYTES` each; a last None if lines remain.
 
     Raises
     ------
@@ -126,12 +126,12 @@ def read_texts(source: Source) -> Iterator[TextRows | None]:
     with reading_errors(source.name), open_text(source.path, source.form) as stream:
         header = _header(source)
         stream.read(len(header))
-        rest = np.empty(0, dtype=np.uint8)
+        remainder = np.empty(0, dtype=np.uint8)
         while True:
-            text = np.zeros(rest.size + CHUNK_BYTES + _PADDING, dtype=np.uint8)
-            text[: rest.size] = rest
-            held = stream.readinto(text.data[rest.size : -_PADDING]) or 0
-            is_end, size = held == 0, rest.size + held
+            text = np.zeros(remainder.size + CHUNK_BYTES + _PADDING, dtype=np.uint8)
+            text[: remainder.size] = remainder
+            n_read = stream.readinto(text.data[remainder.size : -_PADDING]) or 0
+            is_end, size = n_read == 0, remainder.size + n_read
             if is_end and size:
                 text[size] = _NEWLINE
                 size += 1
@@ -144,28 +144,28 @@ def read_texts(source: Source) -> Iterator[TextRows | None]:
                 yield TextRows(source, header, text, end, lines)
             if is_end:
                 return
-            rest = text[end:size]
+            remainder = text[end:size]
 
 
 def _end_of_lines(text: NDArray[np.uint8], size: int) -> int:
-    """Return where the last whole line ends, 0 if there is none."""
+    """Return the end of the last complete line in bytes, 0 if there is none."""
     high = size
     while high > 0:
         low = max(0, high - _MOST_HEADER)
-        at = np.flatnonzero(text[low:high] == _NEWLINE)
-        if at.size:
-            return low + int(at[-1]) + 1
+        newlines = np.flatnonzero(text[low:high] == _NEWLINE)
+        if newlines.size:
+            return low + int(newlines[-1]) + 1
         high = low
     return 0
 
 
 def _header(source: Source) -> bytes:
-    """Return the first line of a text, or as much of it as a header may have."""
+    """Return the first line of a text, at most `_MOST_HEADER` bytes."""
     with reading_errors(source.name), open_text(source.path, source.form) as stream:
         head: bytes = stream.read(_MOST_HEADER)
     return head[: head.find(b"\n") + 1] or head
 
 
 def _names(header: bytes, separator: str) -> list[str]:
-    """Return the names in a header, as files of texts are asked for them."""
+    """Return the column names of a header."""
     return [name.strip().strip("\ufeff") for name in header.decode("utf-8", "replace").rstrip("\r\n").split(separator)]

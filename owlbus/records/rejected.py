@@ -1,4 +1,4 @@
-"""Working files that only their owner may read, and the rows that were rejected."""
+"""Restricted files (mode 0600), and the file of rejected rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from owlbus.records.validation import Verdict
 
 RESTRICTED = "personal data: not for publication"
-"""Mark in the metadata of working files."""
+"""Mark in the metadata of restricted files."""
 
 
 @contextmanager
 def restricted_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
-    Temporary file of mode 0600 that takes its final name at the end, or is removed on an error.
+    Yield a temporary file of mode 0600 that is renamed at the end, or removed on an error.
 
     Parameters
     ----------
     path
-        File to make or replace; it is never half written.
+        File to write or replace.
 
     Yields
     ------
     Path
-        The temporary file, empty.
+        Empty temporary file.
 
     Raises
     ------
@@ -66,14 +66,14 @@ def restricted_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def write_restricted(table: pa.Table, path: str | os.PathLike[str]) -> None:
     """
-    Write a table as Parquet with mode 0600; same table, same bytes.
+    Write a table as Parquet with mode 0600; the same table gives the same bytes.
 
     Parameters
     ----------
     table
         Rows and metadata to write.
     path
-        File to make or replace; it is never half written.
+        File to write or replace.
 
     Raises
     ------
@@ -86,24 +86,8 @@ def write_restricted(table: pa.Table, path: str | os.PathLike[str]) -> None:
         pq.write_table(table, part, compression="zstd")
 
 
-class RejectedRows(Protocol):
-    """Where rejected rows go."""
-
-    def add(self, batch: Batch, verdict: Verdict) -> None:
-        """Take the rejected rows of a batch."""
-
-
-class Nowhere:
-    """Rejected rows are counted only."""
-
-    __slots__ = ()
-
-    def add(self, batch: Batch, verdict: Verdict) -> None:
-        """Keep nothing of `batch` and `verdict`."""
-
-
-class _RejectedFile:
-    """Rejected rows as a Parquet file, one row group per batch that has any."""
+class RejectedFile:
+    """Parquet file of rejected rows, one row group per batch."""
 
     __slots__ = ("_schema", "_writer")
 
@@ -111,7 +95,7 @@ class _RejectedFile:
         self._writer, self._schema = writer, schema
 
     def add(self, batch: Batch, verdict: Verdict) -> None:
-        """Write the rejected rows of a batch with file, row or line, and reason."""
+        """Write the rejected rows of `batch` by `verdict`, with file, row or line, and reason."""
         import pyarrow as pa
 
         rows = np.flatnonzero(verdict.is_rejected)
@@ -119,8 +103,8 @@ class _RejectedFile:
             return
         import polars as pl
 
-        kept = batch.frame[rows].select(pl.all().cast(pl.String))
-        columns = {name: kept[name].to_arrow() for name in kept.columns} | {
+        rows_as_text = batch.frame[rows].select(pl.all().cast(pl.String))
+        columns = {name: rows_as_text[name].to_arrow() for name in rows_as_text.columns} | {
             "file": [batch.source.name] * rows.size,
             "place": [batch.source.place(batch.first_row + int(row)) for row in rows],
             "reason": [BY_CODE[int(code)].name for code in verdict.rule[rows]],
@@ -130,25 +114,25 @@ class _RejectedFile:
         self.copy(table)
 
     def copy(self, table: pa.Table) -> None:
-        """Write rows that are rejected already."""
+        """Write rows of another file of rejected rows."""
         if table.num_rows:
             self._writer.write_table(table.cast(self._schema))
 
 
 @contextmanager
-def rejected_rows(path: str | os.PathLike[str] | None) -> Iterator[RejectedRows]:
+def rejected_rows(path: str | os.PathLike[str] | None) -> Iterator[RejectedFile | None]:
     """
-    Where rejected rows are written.
+    Open the file of rejected rows.
 
     Parameters
     ----------
     path
-        Parquet file to make or replace, mode 0600, marked as restricted; None keeps none.
+        Parquet file to write or replace, mode 0600, marked as restricted; None writes none.
 
     Yields
     ------
-    RejectedRows
-        Takes batches with their verdicts. The file holds ``file``, ``place`` (row or line), ``reason`` and every known column as text.
+    RejectedFile or None
+        Accepts batches with their verdicts. The file has ``file``, ``place`` (row or line), ``reason`` and every known column as text.
 
     Raises
     ------
@@ -156,37 +140,37 @@ def rejected_rows(path: str | os.PathLike[str] | None) -> Iterator[RejectedRows]
         If the file cannot be written.
     """
     if path is None:
-        yield Nowhere()
+        yield None
         return
     with restricted_file(path) as part, _rejected_writer(part) as file:
         yield file
 
 
 @contextmanager
-def packed_rejected_rows() -> Iterator[tuple[RejectedRows, BytesIO]]:
+def rejected_rows_in_memory() -> Iterator[tuple[RejectedFile, BytesIO]]:
     """
-    Where rejected rows of a part of a file are kept in memory, to be sent elsewhere.
+    Open a file of rejected rows in memory, to send to another process.
 
     Yields
     ------
-    tuple of RejectedRows and BytesIO
-        What takes batches with their verdicts, and the packed rows, complete once the block ends.
+    tuple of RejectedFile and BytesIO
+        Accepts batches with their verdicts; and the Parquet bytes, complete after the block.
     """
-    held = BytesIO()
-    with _rejected_writer(held) as file:
-        yield file, held
+    buffer = BytesIO()
+    with _rejected_writer(buffer) as file:
+        yield file, buffer
 
 
-def write_packed(parts: Iterable[bytes], path: str | os.PathLike[str]) -> None:
+def write_rejected_parts(parts: Iterable[bytes], path: str | os.PathLike[str]) -> None:
     """
-    Write rejected rows of parts as one file, mode 0600.
+    Write the rejected rows of several parts as one file, mode 0600.
 
     Parameters
     ----------
     parts
-        What `packed_rejected_rows` kept of each part, in order.
+        Bytes of `rejected_rows_in_memory` for each part, in order.
     path
-        Parquet file to make or replace.
+        Parquet file to write or replace.
 
     Raises
     ------
@@ -201,12 +185,12 @@ def write_packed(parts: Iterable[bytes], path: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def _rejected_writer(target: Path | BytesIO) -> Iterator[_RejectedFile]:
-    """Give a file of rejected rows that writes to `target`."""
+def _rejected_writer(target: Path | BytesIO) -> Iterator[RejectedFile]:
+    """Yield a file of rejected rows that writes to `target`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = ("file", "place", "reason", *COLUMNS)
     schema = pa.schema([(name, pa.large_string()) for name in names], metadata={b"owlbus": RESTRICTED.encode()})
     with pq.ParquetWriter(target, schema, compression="zstd") as writer:
-        yield _RejectedFile(writer, schema)
+        yield RejectedFile(writer, schema)

@@ -1,4 +1,4 @@
-"""Columns that records have: calls and taxi rides told apart, names mapped, layouts of other publishers."""
+"""Columns of records: kinds (calls, taxi rides), column mapping, and layouts of known publishers."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Kind:
     """
-    One kind of record.
+    Kind of record.
 
     Attributes
     ----------
     name
         ``calls`` or ``taxi``.
-    position, goal
-        Columns of longitude and latitude, degrees: where the person is, and where the trip leads, if that is read.
+    position, destination
+        Columns of longitude and latitude, degrees, of the person and of the end of the trip, if any.
     start
-        Column of the time that decides night and hour.
+        Column of the time that fixes night and hour.
     ends
-        Columns that can say when the trip ends, best first: a time, or a duration in seconds; one is needed if there are any.
+        Alternative columns of the end of the trip, best first: a time, or a duration in seconds; one is required if there are any.
     optional
-        Further columns that are used if they are there.
-    instead
-        Columns that stand for others, where those are missing: an antenna for a position, a subscriber for a home.
+        Optional columns.
+    substitutes
+        Columns that can replace missing ones: an antenna for a position, a subscriber for a home.
     """
 
     name: str
     position: tuple[str, str]
-    goal: tuple[str, str] | tuple[()]
+    destination: tuple[str, str] | tuple[()]
     start: str
     ends: tuple[str, ...]
     optional: tuple[str, ...]
-    instead: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    substitutes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Columns without which a file is not of this kind."""
-        return (self.start, *self.position, *self.goal)
+        """Required columns."""
+        return (self.start, *self.position, *self.destination)
 
 
 _HOME = ("home_lon", "home_lat")
@@ -70,11 +70,11 @@ TAXI = Kind(
 
 KINDS = (CALLS, TAXI)
 
-PLACES = Kind("places", ("lon", "lat"), (), "time", (), ("date", "antenna"), (("antenna", ("lon", "lat")),))
-"""Any records, of which only where and when is read."""
+POSITIONS = Kind("places", ("lon", "lat"), (), "time", (), ("date", "antenna"), (("antenna", ("lon", "lat")),))
+"""Records of which only time and position are read."""
 
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
-"""Every column name that records may use, in the order of `rejected.parquet`."""
+"""All column names of records, in the order of `rejected.parquet`."""
 
 _SYNONYMS = (
     ("longitude", "lon"),
@@ -89,22 +89,22 @@ _SYNONYMS = (
     ("drop_off", "destination"),
     ("end", "destination"),
 )
-"""What other tools call it, and what owlbus does."""
+"""Parts of other tools' column names, and of owlbus'."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """
-    Which column of a file holds what.
+    Kind and columns of a file.
 
     Attributes
     ----------
     kind
-        Kind of its records.
+        Kind of record.
     names
-        The file's column by owlbus' name.
+        File column by owlbus' name.
     timezone
-        Zone of its times as its publisher means them, where none is told.
+        Time zone of the publisher's times, if known.
     """
 
     kind: Kind
@@ -113,57 +113,57 @@ class Layout:
 
     @property
     def stand_ins(self) -> tuple[str, ...]:
-        """Columns that stand for others that the file lacks: ``antenna``, ``home_antenna`` or ``subscriber``."""
+        """Columns that replace missing ones: ``antenna``, ``home_antenna`` or ``subscriber``."""
         return tuple(_stand_ins(self.kind, self.names).values())
 
     @property
     def end(self) -> str | None:
-        """Column that says when trips end, if any."""
+        """Column of the end of trips, if any."""
         return next((name for name in self.kind.ends if name in self.names), None)
 
 
 def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | None = None, kinds: Sequence[Kind] = KINDS) -> Layout:
     """
-    Kind and columns of a file, by its column names.
+    Return kind and columns of a file, by its column names.
 
     Parameters
     ----------
     file
-        Its name, for messages.
+        File name, for messages.
     present
-        Its columns.
+        Columns of the file.
     mapping
-        The file's column by owlbus' name, where they differ, such as ``{"lon": "x"}``; names the file lacks are left to other files.
+        File column by owlbus' name, such as ``{"lon": "x"}``; columns that the file lacks are ignored.
     kinds
-        Kinds that it may be of.
+        Allowed kinds.
 
     Returns
     -------
     Layout
-        The one kind whose columns are all there.
+        Layout of the one kind whose columns are all present.
 
     Raises
     ------
     DataError
         If columns are missing, or both kinds fit.
     UsageError
-        If `mapping` names a column that owlbus does not know.
+        If `mapping` has an unknown owlbus name.
 
     Examples
     --------
     >>> find_layout("calls.csv", ["time", "x", "lat", "home_lon", "home_lat"], {"lon": "x"}).kind.name
     'calls'
     """
-    told = _mapped(present, mapping or {})
-    profile = profile_of(present, told)
-    names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | told
+    mapped = _mapped(present, mapping or {})
+    profile = profile_of(present, mapped)
+    names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | mapped
     lacking = {kind.name: _lacking(kind, names) for kind in kinds}
     fitting = [kind for kind in kinds if not lacking[kind.name]]
     if len(fitting) > 1:
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
     if not fitting:
-        raise DataError(_what_is_missing(file, present, names, kinds))
+        raise DataError(_missing_message(file, present, names, kinds))
     kind = fitting[0]
     used = (*kind.required, *kind.ends, *kind.optional)
     if {"subscriber", "trips"} <= names.keys() & set(used):
@@ -174,17 +174,19 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
 
 
 def _mapped(present: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of `mapping` that this file has columns for."""
+    """Return the entries of `mapping` whose column the file has."""
     for name in mapping:
         if name not in COLUMNS:
-            near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.0)[0]
-            msg = f"{setting('columns')} must name a column of owlbus, got {name!r}; did you mean {near!r}? Known: {', '.join(COLUMNS)}"
+            suggestion = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.0)[0]
+            msg = (
+                f"{setting('columns')} must name a column of owlbus, got {name!r}; did you mean {suggestion!r}? Known: {', '.join(COLUMNS)}"
+            )
             raise UsageError(msg, setting="columns", value=dict(mapping), allowed=tuple(COLUMNS))
-    return {name: theirs for name, theirs in mapping.items() if theirs in present}
+    return {name: column for name, column in mapping.items() if column in present}
 
 
 def _lacking(kind: Kind, names: Mapping[str, str]) -> list[str]:
-    """Return the columns of `kind` that are not there and that nothing stands for."""
+    """Return the required columns of `kind` that are missing and have no substitute."""
     missing = [name for name in kind.required if name not in names and name not in _stand_ins(kind, names)]
     if kind.ends and not any(name in names for name in kind.ends):
         missing.append(kind.ends[0])
@@ -192,65 +194,67 @@ def _lacking(kind: Kind, names: Mapping[str, str]) -> list[str]:
 
 
 def _stand_ins(kind: Kind, names: Mapping[str, str]) -> dict[str, str]:
-    """Return what stands for each column of `kind` that is not there, the best that is."""
-    found: dict[str, str] = {}
-    for other, columns in kind.instead:
-        if other in names and not any(name in names for name in columns):
-            found |= {name: other for name in columns if name not in found}
-    return found
+    """Return the best substitute of each missing column of `kind`."""
+    stand_ins: dict[str, str] = {}
+    for substitute, columns in kind.substitutes:
+        if substitute in names and not any(name in names for name in columns):
+            stand_ins |= {name: substitute for name in columns if name not in stand_ins}
+    return stand_ins
 
 
-def _what_is_missing(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind]) -> str:
-    """Return the message for a file of no kind: the kind it comes nearest to, what that lacks, and near names."""
+def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind]) -> str:
+    """Return the error message for a file of no kind: the most similar kind, its missing columns, and suggestions."""
     free = [name for name in present if name not in names.values()]
-    near = {kind.name: _near_names(_lacking(kind, names), free) for kind in kinds}
-    kind = min(kinds, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(near[kind.name]))
+    suggestions = {kind.name: _similar_names(_lacking(kind, names), free) for kind in kinds}
+    kind = min(kinds, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(suggestions[kind.name]))
     missing = _lacking(kind, names)
-    if not near[kind.name] and not names.keys() & set(kind.required):
+    if not suggestions[kind.name] and not names.keys() & set(kind.required):
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
-    ways = setting("columns", {name: near[kind.name].get(name, "COLUMN") for name in missing})
+    ways = setting("columns", {name: suggestions[kind.name].get(name, "COLUMN") for name in missing})
     return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"
 
 
-def _near_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
-    """Return the nearest unused column for each missing one that has a near one."""
-    plain = {_plain(name): name for name in free}
-    found: dict[str, str] = {}
+def _similar_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """Return the most similar unused column for each missing one, if any."""
+    by_name = {_normal_name(name): name for name in free}
+    matches: dict[str, str] = {}
     for name in missing:
-        alike = [other for other in plain if _measures(other) == _measures(name)]
-        for match in difflib.get_close_matches(name.replace("pickup", "origin").replace("dropoff", "destination"), alike, n=1, cutoff=0.6):
-            found[name] = plain.pop(match)
-    return found
+        candidates = [candidate for candidate in by_name if _quantity(candidate) == _quantity(name)]
+        for match in difflib.get_close_matches(
+            name.replace("pickup", "origin").replace("dropoff", "destination"), candidates, n=1, cutoff=0.6
+        ):
+            matches[name] = by_name.pop(match)
+    return matches
 
 
-def _plain(name: str) -> str:
-    """Return a column name in lower case with the words that owlbus uses for what others call it."""
+def _normal_name(name: str) -> str:
+    """Return a column name in lower case with owlbus' words for synonyms."""
     name = name.lower()
-    for theirs, ours in _SYNONYMS:
-        name = name.replace(theirs, ours)
+    for synonym, name_part in _SYNONYMS:
+        name = name.replace(synonym, name_part)
     return name
 
 
-def _measures(name: str) -> str:
-    """Return what a column name says it measures, so that a time is never taken for a latitude."""
-    return next((what for what in ("lon", "lat", "time") if what in name), "")
+def _quantity(name: str) -> str:
+    """Return the quantity in a column name (lon, lat or time), so that a time never matches a latitude."""
+    return next((quantity for quantity in ("lon", "lat", "time") if quantity in name), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """
-    A layout as someone publishes it.
+    Layout of a known publisher.
 
     Attributes
     ----------
     name
-        What messages call it.
+        Name in messages.
     columns
-        The publisher's column by owlbus' name; all of them must be there.
+        Publisher's column by owlbus' name; all must be present.
     timezone
-        Zone that its times are meant in where none is told; None if times say it themselves or must be told.
+        Time zone of its times; None if times have one or the user must name it.
     """
 
     name: str
@@ -269,7 +273,7 @@ PROFILES = (
             "destination_lon": "dropoff_longitude",
             "destination_lat": "dropoff_latitude",
         },
-        "UTC",  # the city writes the local clock as if it were UTC: trip_start_hour agrees with it
+        "UTC",  # the city publishes local times as if they were UTC
     ),
     Profile("calls by antenna", {"time": "timestamp", "antenna": "antenna_id", "subscriber": "user"}),
 )
@@ -277,19 +281,19 @@ PROFILES = (
 
 def profile_of(present: Collection[str], mapping: Mapping[str, str]) -> Profile | None:
     """
-    Profile whose columns a file has.
+    Return the first profile whose columns a file has.
 
     Parameters
     ----------
     present
-        The file's columns.
+        Columns of the file.
     mapping
-        Columns that were told; a profile is left out if they contradict it.
+        Column mapping of the user; it replaces the profile's columns.
 
     Returns
     -------
     Profile or None
-        The first that fits.
+        First match.
 
     Examples
     --------
@@ -297,7 +301,7 @@ def profile_of(present: Collection[str], mapping: Mapping[str, str]) -> Profile 
     'calls by antenna'
     """
     for profile in PROFILES:
-        told = {name: mapping.get(name, theirs) for name, theirs in profile.columns.items()}
-        if all(theirs in present for theirs in told.values()) and not any(name in present for name in profile.columns):
+        columns = {name: mapping.get(name, column) for name, column in profile.columns.items()}
+        if all(column in present for column in columns.values()) and not any(name in present for name in profile.columns):
             return profile
     return None

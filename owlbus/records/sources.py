@@ -1,4 +1,4 @@
-"""Records by name to opened sources: files, folders, globs and hive partitions, with their layout."""
+"""Find and open record files: files, folders, globs and hive partitions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, setting
-from owlbus.records.antennas import most_frequent_places, read_antennas, text_id
+from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import ZLIB, check_lines, form_of, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from io import BytesIO
-    from os import PathLike
 
     import polars as pl
 
@@ -35,24 +35,24 @@ TABLES = (".parquet", ".pq")
 
 TEXTS = (".csv", ".tsv", ".txt")
 
-PACKED = (".gz", ".zst", ".zstd")
+COMPRESSED = (".gz", ".zst", ".zstd")
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFiles:
+class RecordFile:
     """
-    One file that is to be read.
+    One file to read.
 
     Attributes
     ----------
     name
-        What messages call it.
+        Name in messages.
     path
-        Where it lies; None for standard input.
+        Path; None for standard input.
     hive
-        Values by name from folders called ``name=value`` on the way to it.
+        Values of its ``name=value`` folders, by name.
     is_part
-        Whether it was found in a folder or by a glob, where a part without rows is no error.
+        Whether it comes from a folder or glob, where a file without rows is allowed.
     """
 
     name: str
@@ -61,45 +61,46 @@ class FoundFiles:
     is_part: bool = False
 
 
-def find_files(paths: Sequence[str | PathLike[str]]) -> list[FoundFiles]:
+def find_files(paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[RecordFile]:
     """
-    Files that names stand for, in order; those of a folder or a glob by name.
+    Expand paths to files, in order; files of a folder or glob are sorted by name.
 
     Parameters
     ----------
     paths
-        Files, folders (with all folders in them), globs, or ``-`` for standard input. In folders, names that begin with ``.`` or ``_`` are
-        passed over.
+        Files, folders (searched recursively), globs, or ``-`` for standard input. In folders, names with a leading ``.`` or ``_`` are
+        skipped.
 
     Returns
     -------
-    list of FoundFiles
-        Each file once.
+    list of RecordFile
+        Files, each once.
 
     Raises
     ------
     DataError
-        If nothing is named or found, a file is found twice, or a folder holds a file of another kind.
+        If no file is named or found, a file occurs twice, or a folder has other files.
     """
-    found = [one for path in paths for one in _expanded(str(path))]
-    if not found:
+    names = [paths] if isinstance(paths, str | PathLike) else paths
+    files = [file for name in names for file in _expanded(str(name))]
+    if not files:
         msg = "no file of records was named; name at least one, or - for standard input"
         raise DataError(msg)
     seen: set[str] = set()
-    for one in found:
-        key = one.name if one.path is None else str(one.path.resolve())
+    for file in files:
+        key = file.name if file.path is None else str(file.path.resolve())
         if key in seen:
-            msg = f"{one.name}: named twice; its records would count twice; leave one of them out"
+            msg = f"{file.name}: named twice; its records would count twice; leave one of them out"
             raise DataError(msg)
         seen.add(key)
-    return found
+    return files
 
 
-def _expanded(text: str) -> Iterator[FoundFiles]:
-    """Yield the files that one name stands for."""
+def _expanded(text: str) -> Iterator[RecordFile]:
+    """Yield the files of one path or glob."""
     path = Path(text)
     if text == STDIN:
-        yield FoundFiles("stdin", None)
+        yield RecordFile("stdin", None)
     elif path.is_dir():
         yield from _in_folder(path)
     elif not path.exists() and glob.has_magic(text):
@@ -108,17 +109,17 @@ def _expanded(text: str) -> Iterator[FoundFiles]:
             msg = f"{text}: matches no file; check the pattern"
             raise DataError(msg)
         for match in matches:
-            one = Path(match)
-            if one.is_dir():
-                yield from _in_folder(one)
-            elif not one.name.startswith((".", "_")):
-                yield FoundFiles(match, one, _hive(one), is_part=True)
+            match_path = Path(match)
+            if match_path.is_dir():
+                yield from _in_folder(match_path)
+            elif not match_path.name.startswith((".", "_")):
+                yield RecordFile(match, match_path, _hive_values(match_path), is_part=True)
     else:
-        yield FoundFiles(text, path, _hive(path))
+        yield RecordFile(text, path, _hive_values(path))
 
 
-def _in_folder(folder: Path) -> Iterator[FoundFiles]:
-    """Yield the files of records in a folder, and refuse any other file."""
+def _in_folder(folder: Path) -> Iterator[RecordFile]:
+    """Yield the record files in a folder; reject other files."""
     files = [
         path
         for path in sorted(folder.rglob("*"))
@@ -136,26 +137,26 @@ def _in_folder(folder: Path) -> Iterator[FoundFiles]:
         msg = f"{folder}: is a folder without files of records; put Parquet or CSV files in it"
         raise DataError(msg)
     for path in files:
-        yield FoundFiles(str(path), path, _hive(path), is_part=True)
+        yield RecordFile(str(path), path, _hive_values(path), is_part=True)
 
 
 def _is_records(path: Path) -> bool:
-    """Whether a file is called like one of records."""
+    """Return whether a file name has a suffix of record files."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if not suffixes:
         return False
-    if suffixes[-1] in PACKED:
+    if suffixes[-1] in COMPRESSED:
         return len(suffixes) > 1 and suffixes[0] in TEXTS
     return suffixes[-1] in TABLES + TEXTS
 
 
-def _hive(path: Path) -> dict[str, str]:
-    """Return values by name of the folders ``name=value`` above a file."""
+def _hive_values(path: Path) -> dict[str, str]:
+    """Return the values of ``name=value`` folders above a file, by name."""
     pairs = (part.split("=", 1) for part in path.parts[:-1] if "=" in part)
     return {name: value for name, value in pairs if name.isidentifier()}
 
 
-_FOREIGN = {
+_UNSUPPORTED = {
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
     b"PK\x03\x04": "a ZIP archive or a spreadsheet; unpack it, or save it as CSV",
@@ -167,18 +168,18 @@ _MOST_KNOWN = 4096
 
 _SEPARATORS = (",", ";", "\t", "|")
 
-_SPOOLED: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+_STDIN_COPIES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """
-    One file of records, opened as far as its header.
+    One record file with its layout.
 
     Attributes
     ----------
     name
-        What messages call it.
+        Name in messages.
     path
         The file.
     form
@@ -186,21 +187,21 @@ class Source:
     layout
         Kind and columns.
     separator
-        What stands between the columns of a text.
+        Column separator of a text.
     stamp
-        Bytes, and nanoseconds since 1970 of its last change, when it was opened.
+        Size in bytes and modification time in nanoseconds since 1970, when opened.
     n_rows
-        Its rows, where the file says so without being read.
+        Number of rows, if known without reading.
     hive
-        Values by name from its folders.
+        Values of its ``name=value`` folders.
     masts, homes
         Positions of antennas, and homes of subscribers, for layouts that need them.
     is_part
-        Whether it is one of many, so that it may have no rows.
+        Whether it is one of many files, which may have no rows.
     n_quotes
-        Quotes that a text holds, 0 for a table.
+        Number of quotes in a text, 0 for Parquet.
     first_row, stop_row
-        Rows to read, of a part of the file; None for all.
+        Range of rows to read; None for all.
     """
 
     name: str
@@ -220,44 +221,44 @@ class Source:
 
     @property
     def is_table(self) -> bool:
-        """Whether it is Parquet, so that rows are numbered from 1; else lines are, the header being line 1."""
+        """Whether it is Parquet; messages then count rows from 1, else lines, with the header as line 1."""
         return self.form == "parquet"
 
     @property
     def n_bytes(self) -> int:
-        """Its size on disk in bytes, when it was opened."""
+        """Size in bytes when opened."""
         return self.stamp[0]
 
     def share_read(self, rows: int) -> float:
-        """Return the share of the file that its first `rows` rows are, 0 if that is unknown."""
+        """Return the share of the file that `rows` rows are, 0 to 1; 0 if unknown."""
         return rows / self.n_rows if self.n_rows else 0.0
 
     def place(self, row: int) -> str:
-        """Return where row `row`, counted from 0, is found: a row of a table, a line of a text."""
+        """Return the location of row `row`, counted from 0, for messages: row or line."""
         return f"row {row + 1}" if self.is_table else f"line {row + 2}"
 
     def scan(self, text: BytesIO | None = None) -> pl.LazyFrame:
-        """Return its columns under owlbus' names, not read yet; those of `text` instead, which has the same header."""
+        """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
         import polars as pl
 
-        frame = _scanned(text or self.path, self.form, self.separator)
+        frame = _scan_file(text or self.path, self.form, self.separator)
         if self.first_row or self.stop_row is not None:
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
-        stripped = _stripped(frame)
-        own = [
-            (pl.lit(self.hive[theirs]) if theirs not in stripped else pl.col(stripped[theirs])).alias(ours)
-            for ours, theirs in self.layout.names.items()
+        column_of = _columns_by_name(frame)
+        columns = [
+            (pl.lit(self.hive[column]) if column not in column_of else pl.col(column_of[column])).alias(name)
+            for name, column in self.layout.names.items()
         ]
-        return self._joined(frame.select(own))
+        return self._joined(frame.select(columns))
 
     def _joined(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """Return `frame` with positions of antennas and homes of subscribers."""
+        """Join positions of antennas and homes of subscribers to `frame`."""
         import polars as pl
 
         for antenna, prefix in (("antenna", ""), ("home_antenna", "home_")):
             if antenna in self.layout.stand_ins and self.masts is not None:
-                places = self.masts.lazy().rename({"antenna": antenna, "lon": f"{prefix}lon", "lat": f"{prefix}lat"})
-                frame = frame.with_columns(text_id(pl.col(antenna))).join(places, on=antenna, how="left", maintain_order="left")
+                positions = self.masts.lazy().rename({"antenna": antenna, "lon": f"{prefix}lon", "lat": f"{prefix}lat"})
+                frame = frame.with_columns(text_id(pl.col(antenna))).join(positions, on=antenna, how="left", maintain_order="left")
         if self.homes is not None:
             frame = frame.with_columns(text_id(pl.col("subscriber")))
             frame = frame.join(self.homes.lazy(), on="subscriber", how="left", maintain_order="left")
@@ -265,12 +266,12 @@ class Source:
 
     def check_unchanged(self) -> None:
         """
-        Refuse a file that changed since it was opened.
+        Reject a file that changed since it was opened.
 
         Raises
         ------
         DataError
-            If its size or its time of change differ.
+            If its size or modification time changed.
         """
         now = _stamp(self.path)
         if now != self.stamp:
@@ -280,82 +281,82 @@ class Source:
 
 @contextmanager
 def open_sources(
-    paths: Sequence[str | PathLike[str]],
+    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
     columns: Mapping[str, str] | None = None,
     masts: str | PathLike[str] | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Iterator[tuple[Source, ...]]:
     """
-    Open files of records.
+    Open record files.
 
     Parameters
     ----------
     paths
-        Files, folders, globs, or ``-`` for standard input, which is kept in a private file until the program ends. Files are Parquet, or
-        CSV with ``,``, ``;``, tab or ``|`` between columns, plain or as gzip or zstd; told by content, not by name.
+        Files, folders, globs, or ``-`` for standard input, which is copied to a private temporary file. Files are Parquet, or CSV with
+        ``,``, ``;``, tab or ``|`` as separator, plain, gzip or zstd; detected by content.
     columns
-        The file's column by owlbus' name, where they differ.
+        File column by owlbus' name, where they differ.
     masts
-        Table of antennas, for calls that name one instead of a position.
+        Table of antennas, for calls without positions.
     kinds
-        Kinds of records that files may hold.
+        Allowed kinds of record.
 
     Yields
     ------
     tuple of Source
-        One for each file, in order.
+        Sources in order of the files.
 
     Raises
     ------
     DataError
-        If there is no file, one is found twice, or one is missing, empty, damaged, has a line longer than `MOST_LINE_BYTES`, or columns of
+        If there is no file, one occurs twice, or one is missing, empty, damaged, has a line longer than `MOST_LINE_BYTES`, or columns of
         no kind.
     """
-    found = find_files(paths)
-    table = None if masts is None else read_antennas(masts)
-    sources = tuple(_opened(one, columns, table, kinds) for one in found)
+    files = find_files(paths)
+    antennas = None if masts is None else read_antennas(masts)
+    sources = tuple(_open_source(file, columns, antennas, kinds) for file in files)
     yield _with_homes(sources)
 
 
-def _opened(found: FoundFiles, columns: Mapping[str, str] | None, masts: pl.DataFrame | None, kinds: Sequence[Kind]) -> Source:
-    """Return a file of records, opened."""
+def _open_source(file: RecordFile, columns: Mapping[str, str] | None, masts: pl.DataFrame | None, kinds: Sequence[Kind]) -> Source:
+    """Return the source of a file."""
     import polars as pl
 
-    name, file = found.name, found.path or _spooled()
-    form = _form(name, file)
-    stamp = _stamp(file)
+    name, path = file.name, file.path or _stdin_copy()
+    form = _form(name, path)
+    stamp = _stamp(path)
     with reading_errors(name):
-        n_quotes = 0 if form == "parquet" else _quotes(name, file, form, stamp)
-        separator = "" if form == "parquet" else _separator(file)
-        frame = _scanned(file, form, separator)
-        present = list(_stripped(frame))
+        n_quotes = 0 if form == "parquet" else _quotes(name, path, form, stamp)
+        separator = "" if form == "parquet" else _separator(path)
+        frame = _scan_file(path, form, separator)
+        present = list(_columns_by_name(frame))
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
-    layout = find_layout(name, [*present, *(key for key in found.hive if key not in present)], columns, kinds)
+    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], columns, kinds)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
-    return Source(name, file, form, layout, separator, stamp, n_rows, found.hive, masts, is_part=found.is_part, n_quotes=n_quotes)
+    return Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
 
 
 @lru_cache(maxsize=_MOST_KNOWN)
 def _quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> int:
-    """Quotes of a text, once its lines are known to be short; read once for each state of a file."""
+    """Check the line lengths of a text and return its number of quotes; cached for each state of a file."""
     with open_text(file, form) as stream:
         return check_lines(stream, name)
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
-    """Return sources whose subscribers without a home have one: where all their records together lie most often."""
+    """Add estimated homes to sources without homes: the most frequent position over all their records."""
     lacking = [source for source in sources if source.layout.kind is CALLS and "subscriber" in source.layout.stand_ins]
     if not lacking:
         return sources
     with reading_errors(lacking[0].name):
-        homes = most_frequent_places([source.scan() for source in lacking])
+        homes = most_frequent_positions([source.scan() for source in lacking])
     return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
 
 
-def _scanned(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
-    """Return a file as polars scans it, text as text."""
+def _scan_file(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
+    """Return a lazy frame of a file; CSV columns are text."""
     import polars as pl
 
     if form == "parquet":
@@ -363,20 +364,20 @@ def _scanned(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
     return pl.scan_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator, glob=False)
 
 
-def _stripped(frame: pl.LazyFrame) -> dict[str, str]:
-    """Return the column of a file by its name without spaces and byte order mark; columns of lists and of columns hold no figures."""
+def _columns_by_name(frame: pl.LazyFrame) -> dict[str, str]:
+    """Return file columns by name without spaces and byte order mark; nested columns are dropped."""
     schema = frame.collect_schema()
     return {column.strip().strip("\ufeff"): column for column, kind in schema.items() if not kind.is_nested()}
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Return bytes and time of change of a file."""
+    """Return size in bytes and modification time in nanoseconds of a file."""
     about = file.stat()
     return about.st_size, about.st_mtime_ns
 
 
 def _form(name: str, file: Path) -> str:
-    """Return parquet, gzip, zstd or text, by the first bytes."""
+    """Return the form of a file by its first bytes: parquet, gzip, zstd or text."""
     try:
         with file.open("rb") as stream:
             head = stream.read(8)
@@ -390,15 +391,15 @@ def _form(name: str, file: Path) -> str:
         msg = f"{name}: the file is empty; records need a header and rows"
         raise DataError(msg)
     form = form_of(head)
-    what = ZLIB if form == "zlib" else next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
-    if what:
-        msg = f"{name}: is {what}"
+    problem = ZLIB if form == "zlib" else next((problem for magic, problem in _UNSUPPORTED.items() if head.startswith(magic)), None)
+    if problem:
+        msg = f"{name}: is {problem}"
         raise DataError(msg)
     return form
 
 
 def _separator(file: Path) -> str:
-    """Return the separator that a text's first line has most of."""
+    """Return the most frequent separator in the first line of a text."""
     import polars as pl
 
     head = pl.read_csv(
@@ -408,37 +409,37 @@ def _separator(file: Path) -> str:
     return max(_SEPARATORS, key=line.count)
 
 
-def _spooled() -> Path:
-    """Return a private copy of standard input, made once and removed when the program ends or the stream goes."""
+def _stdin_copy() -> Path:
+    """Return a private copy of standard input, made once and deleted at exit."""
     stream = sys.stdin
-    if stream not in _SPOOLED:
+    if stream not in _STDIN_COPIES:
         handle, name = tempfile.mkstemp(prefix="owlbus-stdin-")
         with os.fdopen(handle, "wb") as copy:
             shutil.copyfileobj(stream.buffer, copy)
-        _SPOOLED[stream] = name
+        _STDIN_COPIES[stream] = name
         weakref.finalize(stream, Path(name).unlink, missing_ok=True)
-    return Path(_SPOOLED[stream])
+    return Path(_STDIN_COPIES[stream])
 
 
 @contextmanager
 def reading_errors(name: str) -> Iterator[None]:
     """
-    Turn what polars raises on a damaged file into one line that repeats nothing of the file.
+    Convert errors of polars and the file system into a `DataError` without content of the file.
 
     Parameters
     ----------
     name
-        What messages call the file.
+        File name in messages.
 
     Yields
     ------
     None
-        Once, for what reads the file.
+        Nothing.
 
     Raises
     ------
     DataError
-        In place of any error of polars or of the file system.
+        If the file is empty, damaged or cannot be read.
     """
     import polars as pl
 
@@ -452,6 +453,6 @@ def reading_errors(name: str) -> Iterator[None]:
         raise DataError(msg) from error
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         ragged = "more fields" in str(error)
-        what = "has lines with more fields than its header" if ragged else "is damaged or cut off"
-        msg = f"{name}: {what}; {'quote text that holds the separator' if ragged else 'copy it again'}"
+        problem = "has lines with more fields than its header" if ragged else "is damaged or cut off"
+        msg = f"{name}: {problem}; {'quote text that holds the separator' if ragged else 'copy it again'}"
         raise DataError(msg) from error

@@ -1,4 +1,4 @@
-"""Subscriber ids as whole numbers, the same for the same id in every file."""
+"""Subscriber ids as integers, equal for equal ids in all files."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOBODY = np.iinfo(np.int64).min
-"""Number of a missing id: each such row is a person of its own."""
+"""Number of a missing id; each such row is a separate person."""
 
 _LARGEST = 2**62
 _FIRST_CODE = -2
-_NUMBERING = threading.Lock()
+_CODES_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribers:
     """
-    Numbers given to subscriber ids so far.
+    Mapping of subscriber ids to integers.
 
-    An id that is a whole number in [0, 2**62), written without sign or leading zeros, is its own number, so numbers and their text
-    are one subscriber. Every other id is numbered downwards from -2 as it comes; these ids are held in memory.
+    An id that is an integer in [0, 2**62), written without sign or leading zeros, maps to itself, so numbers and their text are equal.
+    Other ids get codes from -2 downwards in order of occurrence; these ids are kept in memory.
 
     Attributes
     ----------
     codes
-        Number of each id that is not its own.
+        Code of each other id.
     """
 
     codes: dict[str, int] = field(default_factory=dict)
 
     def numbers(self, ids: pl.Series) -> NDArray[np.int64]:
         """
-        Numbers of a column of ids.
+        Return the integers of a column of ids.
 
         Parameters
         ----------
@@ -48,40 +48,40 @@ class Subscribers:
         Returns
         -------
         ndarray of int64
-            Shape (n,); equal exactly where ids are equal, `NOBODY` where an id is missing or blank.
+            Shape (n,); equal if and only if ids are equal, `NOBODY` if an id is missing or blank.
         """
         import polars as pl
 
         if ids.dtype.is_float() and (ids.fill_nan(None).drop_nulls() % 1 == 0).all():
             ids = ids.fill_nan(None).cast(pl.Int64, strict=False)
         if ids.dtype.is_integer():
-            own = ids.cast(pl.Int64, strict=False)
+            own_numbers = ids.cast(pl.Int64, strict=False)
         else:
             ids = ids.cast(pl.String).str.strip_chars()
             ids = ids.set(ids == "", None)
-            own = ids.set(~ids.str.contains(r"^(0|[1-9]\d*)$"), None).cast(pl.Int64, strict=False)
-        own = own.set((own < 0) | (own >= _LARGEST), None)
-        numbers = own.fill_null(NOBODY).to_numpy().copy()
-        rest = np.flatnonzero((own.is_null() & ids.is_not_null()).to_numpy())
-        if rest.size:
-            numbers[rest] = self._coded(ids[rest].cast(pl.String))
+            own_numbers = ids.set(~ids.str.contains(r"^(0|[1-9]\d*)$"), None).cast(pl.Int64, strict=False)
+        own_numbers = own_numbers.set((own_numbers < 0) | (own_numbers >= _LARGEST), None)
+        numbers = own_numbers.fill_null(NOBODY).to_numpy().copy()
+        coded_rows = np.flatnonzero((own_numbers.is_null() & ids.is_not_null()).to_numpy())
+        if coded_rows.size:
+            numbers[coded_rows] = self._coded(ids[coded_rows].cast(pl.String))
         return numbers
 
     def codes_of(self, texts: list[str]) -> list[int]:
-        """Return the numbers of ids that are not their own, below -1; threads wait for each other."""
-        with _NUMBERING:
+        """Return codes of ids, below -1, adding new ones; thread-safe."""
+        with _CODES_LOCK:
             return [self.codes.setdefault(text, _FIRST_CODE - len(self.codes)) for text in texts]
 
     def renumbered(self, person: NDArray[np.int64], other: Subscribers) -> NDArray[np.int64]:
         """
-        Numbers that another process gave, as this one gives them.
+        Convert integers of another process to those of this one.
 
         Parameters
         ----------
         person
-            Numbers of `other`, shape (n,).
+            Integers of `other`, shape (n,).
         other
-            What gave them.
+            Mapping of the other process.
 
         Returns
         -------
@@ -96,7 +96,7 @@ class Subscribers:
         return np.where(coded, codes[np.where(coded, _FIRST_CODE - person, 0)], person)
 
     def _coded(self, ids: pl.Series) -> NDArray[np.int64]:
-        """Return the numbers of ids that are not their own, giving new ones to new ids."""
+        """Return codes of a column of ids, adding new ones."""
         import polars as pl
 
         categories = ids.unique(maintain_order=True)

@@ -1,4 +1,4 @@
-"""Lines of text, plain or packed: none so long that a reader has to hold more of a file than it can."""
+"""Lines of text files, compressed or not, with a length limit that bounds memory."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_LINE_BYTES = 1 << 20
-"""Bytes that a line of text may have, line breaks within quotes included: some ten thousand times those of a record."""
+"""Largest line in bytes, including line breaks within quotes."""
 
 ZLIB = "packed with zlib; pack it with gzip or zstd"
-"""What is said of the one packing that polars unpacks and owlbus does not."""
+"""Message for the compression that polars reads and owlbus does not."""
 
 _MAGIC = {
     b"PAR1": "parquet",
@@ -33,12 +33,12 @@ _NEWLINE, _QUOTE = b"\n", b'"'
 
 def form_of(head: bytes) -> str:
     """
-    Form of a file by its first bytes.
+    Return the form of a file by its first bytes.
 
     Parameters
     ----------
     head
-        At least its first 4 bytes, fewer if it has fewer.
+        First bytes, at least 4 if the file has them.
 
     Returns
     -------
@@ -51,24 +51,24 @@ def form_of(head: bytes) -> str:
 @contextmanager
 def open_text(file: Path, form: str) -> Iterator[Any]:  # pyarrow ships no types
     """
-    Open a text for reading, unpacked on the way, so that memory does not grow with it.
+    Open a text file and decompress it as a stream.
 
     Parameters
     ----------
     file
         The file.
     form
-        ``gzip``, ``zstd`` or ``text``, as `form_of` tells it.
+        ``gzip``, ``zstd`` or ``text``, from `form_of`.
 
     Yields
     ------
     file object
-        The text as bytes, without a buffer of its own.
+        Unbuffered byte stream.
 
     Raises
     ------
     OSError
-        If the file cannot be read; where it is damaged, reading raises it too.
+        If the file cannot be read; also raised by reads of a damaged file.
     """
     if form == "text":
         with file.open("rb", buffering=0) as plain:
@@ -82,16 +82,16 @@ def open_text(file: Path, form: str) -> Iterator[Any]:  # pyarrow ships no types
 
 def check_lines(stream: IO[bytes], name: str) -> int:
     """
-    Refuse a text with a line of more than `MOST_LINE_BYTES`; a line break within quotes ends none.
+    Reject a text with a line longer than `MOST_LINE_BYTES`; line breaks within quotes do not end a line.
 
-    Neither time nor memory depends on how long lines are.
+    Time and memory do not depend on line lengths.
 
     Parameters
     ----------
     stream
-        The text, which is read to its end, or to the first line that is too long.
+        Text, read to its end or to the first line that is too long.
     name
-        What messages call it.
+        Name in messages.
 
     Returns
     -------
@@ -105,38 +105,38 @@ def check_lines(stream: IO[bytes], name: str) -> int:
     OSError
         If the stream is damaged.
     """
-    line, breaks, held = 1, 0, 0  # where the line that is read begins, and its bytes so far
-    is_quoted, quotes = False, 0
+    first_line, n_breaks, n_bytes = 1, 0, 0  # line number and bytes of the current line
+    is_quoted, n_quotes = False, 0
     while chunk := stream.read(MOST_LINE_BYTES):
-        quotes += chunk.count(_QUOTE)
-        first, last, ends_quoted = (
-            _line_ends(chunk, is_quoted=is_quoted) if quotes else (chunk.find(_NEWLINE), chunk.rfind(_NEWLINE), False)
+        n_quotes += chunk.count(_QUOTE)
+        first_end, last_end, ends_quoted = (
+            _line_ends(chunk, is_quoted=is_quoted) if n_quotes else (chunk.find(_NEWLINE), chunk.rfind(_NEWLINE), False)
         )
-        if held + (len(chunk) if first < 0 else first) > MOST_LINE_BYTES:
-            msg = f"{name}: {_too_long(line, is_quoted=is_quoted)}"
+        if n_bytes + (len(chunk) if first_end < 0 else first_end) > MOST_LINE_BYTES:
+            msg = f"{name}: {_too_long_message(first_line, is_quoted=is_quoted)}"
             raise DataError(msg)
-        breaks += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == _NEWLINE[0]))  # faster than bytes.count where there are many
-        if last >= 0:
-            line, held = breaks - chunk.count(_NEWLINE, last + 1) + 1, -last - 1
-        held, is_quoted = held + len(chunk), ends_quoted
-    return quotes
+        n_breaks += int(np.count_nonzero(np.frombuffer(chunk, dtype=np.uint8) == _NEWLINE[0]))  # faster than bytes.count
+        if last_end >= 0:
+            first_line, n_bytes = n_breaks - chunk.count(_NEWLINE, last_end + 1) + 1, -last_end - 1
+        n_bytes, is_quoted = n_bytes + len(chunk), ends_quoted
+    return n_quotes
 
 
 def check_table(file: Path, name: str) -> None:
     """
-    Refuse a table that has a line of more than `MOST_LINE_BYTES`, if it is text, packed or not.
+    Reject a text table with a line longer than `MOST_LINE_BYTES`, compressed or not.
 
     Parameters
     ----------
     file
         CSV or Parquet.
     name
-        What messages call it.
+        Name in messages.
 
     Raises
     ------
     DataError
-        If a line is too long, or the text is packed in another way than gzip or zstd.
+        If a line is too long, or the compression is not gzip or zstd.
     OSError
         If the file cannot be read or is damaged.
     """
@@ -152,12 +152,12 @@ def check_table(file: Path, name: str) -> None:
 
 def split_lines(text: str) -> Iterator[str]:
     """
-    Lines of a text, their line feeds included.
+    Yield the lines of a text, with line feeds.
 
     Parameters
     ----------
     text
-        The text, which no second copy is made of.
+        Text; it is not copied.
 
     Yields
     ------
@@ -173,24 +173,24 @@ def split_lines(text: str) -> Iterator[str]:
     while start < len(text):
         end = text.find("\n", start, start + MOST_LINE_BYTES + 1) + 1
         if not end and len(text) - start > MOST_LINE_BYTES:
-            raise DataError(_too_long(line))
+            raise DataError(_too_long_message(line))
         end = end or len(text)
         yield text[start:end]
         start, line = end, line + 1
 
 
 def _line_ends(chunk: bytes, *, is_quoted: bool) -> tuple[int, int, bool]:
-    """Return where the first and the last line end, -1 if none does, and whether the chunk ends within quotes."""
-    signs = np.frombuffer(chunk, dtype=np.uint8)
-    at = np.flatnonzero((signs == _NEWLINE[0]) | (signs == _QUOTE[0]))
-    is_break = signs[at] == _NEWLINE[0]
+    """Return the first and the last line end in a chunk, -1 if none, and whether the chunk ends within quotes."""
+    characters = np.frombuffer(chunk, dtype=np.uint8)
+    marks = np.flatnonzero((characters == _NEWLINE[0]) | (characters == _QUOTE[0]))
+    is_break = characters[marks] == _NEWLINE[0]
     within = (np.cumsum(~is_break) + is_quoted) % 2 == 1
-    ends = at[is_break & ~within]
+    ends = marks[is_break & ~within]
     first, last = (int(ends[0]), int(ends[-1])) if ends.size else (-1, -1)
-    return first, last, bool(within[-1]) if at.size else is_quoted
+    return first, last, bool(within[-1]) if marks.size else is_quoted
 
 
-def _too_long(line: int, *, is_quoted: bool = False) -> str:
-    """Return what is wrong with the line that begins on line `line`."""
+def _too_long_message(line: int, *, is_quoted: bool = False) -> str:
+    """Return the error message for a line that starts on line `line`."""
     way_out = "close the quote that it opens" if is_quoted else "end each record with a line feed"
     return f"a line must have at most {MOST_LINE_BYTES:,} bytes, line {line} has more; {way_out}"

@@ -1,4 +1,4 @@
-"""Rules that a record must keep, and the rows that break them."""
+"""Validation rules of records, and the result of each row."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import setting
-from owlbus.common.units import DAY_S, TRIP_UNITS, quantise
+from owlbus.common.units import DAY_S, QUANTA_PER_TRIP, quantise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.kernels.count_records import RowVerdicts
     from owlbus.records.reading import Batch
 
 
@@ -25,20 +26,20 @@ NO_TRIP = "no trip"
 @dataclass(frozen=True, slots=True)
 class Rule:
     """
-    One rule that records are held to.
+    Validation rule.
 
     Attributes
     ----------
     code
-        What the kernel writes for a row that breaks it, 1 to 255; a row is given the first rule it breaks, by code.
+        Code in kernels, 1 to 255; a row gets the lowest code of the rules it breaks.
     name
         Short name, as in `rejected.parquet`.
     sentence
-        What its rows do, to follow a number of rows.
+        Predicate for messages, after a number of rows.
     effect
-        ``reject``: the row counts nowhere. ``no trip``: the person is counted as present, the trip is not.
+        ``reject``: the row is not counted. ``no trip``: the person counts as present, the trip does not.
     way_out
-        What to do about it.
+        Remedy.
     """
 
     code: int
@@ -74,7 +75,7 @@ ENDS_EARLY = Rule(7, "ends before it begins", "end before they begin", REJECT, "
 
 TOO_FAST = Rule(8, "too fast", "are faster than 150 km/h in a straight line", REJECT, "check times and positions of both ends")
 
-TWIN = Rule(
+DUPLICATE = Rule(
     9,
     "repeats a row",
     "repeat an earlier ride of the file to the second and in both positions",
@@ -82,7 +83,7 @@ TWIN = Rule(
     "drop rows that were written twice",
 )
 
-NO_GOAL = Rule(
+NO_DESTINATION = Rule(
     16,
     "no goal",
     "have no home or drop-off position",
@@ -90,7 +91,7 @@ NO_GOAL = Rule(
     f"a trip needs both ends: check those two columns, and name them with {setting('columns')}",
 )
 
-GOAL_SWAPPED = Rule(
+DESTINATION_SWAPPED = Rule(
     17,
     "goal looks swapped",
     "have a home or drop-off in the study area only with lon and lat swapped",
@@ -98,39 +99,41 @@ GOAL_SWAPPED = Rule(
     f"swap the two columns with {setting('columns')}",
 )
 
-GOAL_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-off outside the study area", NO_TRIP, "widen the outline")
+DESTINATION_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-off outside the study area", NO_TRIP, "widen the outline")
 
 SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, f"take smaller hexes with {setting('radius_m')} if most do")
 
-RULES = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, TWIN, NO_GOAL, GOAL_SWAPPED, GOAL_OUTSIDE, SAME_HEX)
+_REJECTIONS = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, DUPLICATE)
+
+RULES = (*_REJECTIONS, NO_DESTINATION, DESTINATION_SWAPPED, DESTINATION_OUTSIDE, SAME_HEX)
 
 BY_CODE = {rule.code: rule for rule in RULES}
 
-FIRST_KEPT = NO_GOAL.code
-"""Rows with code 0 or from here on are counted as presence."""
+FIRST_KEPT = NO_DESTINATION.code
+"""Rows with code 0 or at least this count as presence."""
 
 MAX_SPEED_KMH = 150.0
-"""Fastest straight-line speed that a taxi ride may have, in km/h."""
+"""Largest straight-line speed of a taxi ride, km/h."""
 
 MAX_COUNT = 1_000_000
-"""Most trips that one row may stand for."""
+"""Most trips per row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
     """
-    What became of each row of a batch.
+    Validation result of each row of a batch.
 
     Attributes
     ----------
     rule
-        Code of the first rule that the row breaks, shape (n,), uint8; 0 is a trip.
+        Lowest code of the rules that the row breaks, shape (n,), uint8; 0 is a trip.
     night
-        Days since 1970 of the night's evening, shape (n,), int32; 0 without a date. This and what follows may be empty, if not wanted.
+        Days since 1970 of the service date, shape (n,), int32; 0 without a date. This and the next arrays may be empty.
     hour
         Service hour, shape (n,), int32.
     here, there
-        Hex of each end, shape (n,), int32; negative where there is none.
+        Hex of each end, shape (n,), int32; negative if none.
     """
 
     rule: NDArray[np.uint8]
@@ -141,48 +144,50 @@ class Verdict:
 
     @classmethod
     def of(cls, n_rows: int, n_placed: int) -> Verdict:
-        """Return a verdict on `n_rows` rows that is yet to be written; `n_placed` is 0 where night, hour and hexes are not wanted."""
+        """Return an empty verdict on `n_rows` rows; `n_placed` is 0 if night, hour and hexes are not needed."""
         return cls(np.zeros(n_rows, dtype=np.uint8), *(np.zeros(n_placed, dtype=np.int32) for _ in range(4)))
 
     @property
-    def columns(self) -> tuple[NDArray[np.uint8] | NDArray[np.int32], ...]:
+    def columns(self) -> RowVerdicts:
         """Arrays as `owlbus.kernels.count_records.tally_rows` fills them."""
-        return self.rule, self.night, self.hour, self.here, self.there
+        from owlbus.kernels.count_records import RowVerdicts
+
+        return RowVerdicts(self.rule, self.night, self.hour, self.here, self.there)
 
     @property
     def is_rejected(self) -> NDArray[np.bool_]:
-        """Rows that count nowhere, shape (n,)."""
+        """Rows that are not counted, shape (n,)."""
         return np.asarray((self.rule > 0) & (self.rule < FIRST_KEPT))
 
     @property
     def is_trip(self) -> NDArray[np.bool_]:
-        """Rows that are a trip, shape (n,)."""
+        """Rows that are trips, shape (n,)."""
         return np.asarray(self.rule == 0)
 
 
-def units_of(count: NDArray[np.float64]) -> NDArray[np.int64]:
+def quanta_of(count: NDArray[np.float64]) -> NDArray[np.int64]:
     """
-    Counts in whole units of 1/1024 trip.
+    Return trips as integer quanta of 1/1024 trip.
 
     Parameters
     ----------
     count
-        Trips that each row stands for, shape (n,).
+        Trips per row, shape (n,).
 
     Returns
     -------
     ndarray of int64
-        Shape (n,); -1 where a count is missing, not above 0, or larger than `MAX_COUNT`.
+        Quanta, shape (n,); -1 if a count is missing, not above 0, or above `MAX_COUNT`.
     """
     with np.errstate(over="ignore"):
         trips = quantise(count)
-    usable = (trips > 0) & (trips <= MAX_COUNT)
-    return np.where(usable, np.where(usable, trips, 0) * TRIP_UNITS, -1).astype(np.int64)
+    is_valid = (trips > 0) & (trips <= MAX_COUNT)
+    return np.where(is_valid, np.where(is_valid, trips, 0) * QUANTA_PER_TRIP, -1).astype(np.int64)
 
 
-def explained_hexes(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
+def hexes_or_reasons(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int32]:
     """
-    Hex of each point, or why there is none; for grids that have no tables to look points up in.
+    Return the hex of each point, or a negative reason; for grids without lookup tables.
 
     Parameters
     ----------
@@ -194,28 +199,28 @@ def explained_hexes(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.flo
     Returns
     -------
     ndarray of int32
-        Shape (n,); -1 outside, -2 outside unless lon and lat are swapped, -3 no position.
+        Shape (n,); -1 outside, -2 inside only with lon and lat swapped, -3 no position.
     """
     hexes = np.asarray(grid.lonlat_to_hex(lon, lat))
-    missed = np.flatnonzero(hexes < 0)
-    if missed.size:
-        x, y = lon[missed], lat[missed]
+    missing = np.flatnonzero(hexes < 0)
+    if missing.size:
+        x, y = lon[missing], lat[missing]
         swapped = np.asarray(grid.lonlat_to_hex(y, x)) >= 0
         hexes = hexes.copy()
-        hexes[missed] = np.where(np.isfinite(x) & np.isfinite(y), np.where(swapped, -2, -1), -3)
+        hexes[missing] = np.where(np.isfinite(x) & np.isfinite(y), np.where(swapped, -2, -1), -3)
     return hexes
 
 
 def detail(rule: Rule, batch: Batch, row: int, grid: HexGrid) -> str:
     """
-    Figures that show why a row breaks a rule, without its position.
+    Return the values that break a rule, without the position.
 
     Parameters
     ----------
     rule
         The rule.
     batch
-        The batch that holds the row.
+        Batch of the row.
     row
         Row of the batch, from 0.
     grid
@@ -224,23 +229,23 @@ def detail(rule: Rule, batch: Batch, row: int, grid: HexGrid) -> str:
     Returns
     -------
     str
-        Such as ``85800 s > 600 s`` or ``12 km away``; empty for most rules.
+        For example ``85800 s > 600 s`` or ``12 km away``; empty for most rules.
     """
     from owlbus.kernels.count_records import straight_line_m
 
     if rule is OUTSIDE:
-        return _how_far(grid, float(batch.lon[row]), float(batch.lat[row]))
+        return _distance_text(grid, float(batch.lon[row]), float(batch.lat[row]))
     if rule not in {ENDS_EARLY, TOO_FAST}:
         return ""
     start, end = (int(column[row]) % DAY_S for column in (batch.start_s, batch.end_s))
     if rule is ENDS_EARLY:
         return f"{start} s > {end} s"
-    place = [float(column[row]) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
-    return f"{straight_line_m(*place) / 1000:.0f} km in {(end - start) % DAY_S} s"
+    ends = [float(column[row]) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
+    return f"{straight_line_m(*ends) / 1000:.0f} km in {(end - start) % DAY_S} s"
 
 
-def _how_far(grid: HexGrid, lon: float, lat: float) -> str:
-    """Return how far a point lies from the nearest hex, in classes of a decimal digit, so that it gives no position away."""
+def _distance_text(grid: HexGrid, lon: float, lat: float) -> str:
+    """Return the rounded distance in km of a point to the nearest hex; too coarse to reveal the position."""
     from owlbus.kernels.count_records import straight_line_m
 
     if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004 - degrees

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.text import shown
+from owlbus.common.text import page_value
 from owlbus.evidence.redact import count_text
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def answer_page(document: Mapping[str, Any], *, plan: str, is_synthetic: bool, p
     least = document["hidden"]["min_count"]
     districts = sorted(document["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:8]
     rows = [("all", document["whole"]), *((f"{hour} h", row) for hour, row in document["by_hour"].items()), *districts]
-    environment = Environment(autoescape=True, finalize=shown, trim_blocks=True)
+    environment = Environment(autoescape=True, finalize=page_value, trim_blocks=True)
     return environment.from_string(_TEMPLATE).render(
         doc=document,
         b=document["burden"],

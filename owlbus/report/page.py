@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from owlbus.common.disclosure import MIN_COUNT
-from owlbus.common.text import escaped, shown
+from owlbus.common.text import escape_json, page_value
 from owlbus.report import table_rows
 from owlbus.report.comparison import comparison_page, gauge_bars
 from owlbus.report.end_reason import ending_text
@@ -101,7 +101,7 @@ def report_html(content: Content, language: str = "en") -> str:
     words = read_translations(language)
     environment = Environment(
         autoescape=True,
-        finalize=shown,
+        finalize=page_value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -131,7 +131,7 @@ def script_json(value: object) -> Markup:
     "\u003c/script\u003e"
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(escaped(text).translate(_SAFE))  # noqa: S704 - escaped on this line
+    return Markup(escape_json(text).translate(_SAFE))  # noqa: S704 - escaped on this line
 
 
 def _context(content: Content, words: Translations) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The sample city: facts about a place, and the synthetic records drawn over them."""
+"""Sample city and its synthetic records."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from owlbus.sample.city import (
     sample_network,
 )
 from owlbus.sample.make_city import CityFacts, build_city
-from owlbus.sample.records import CALL_COLUMNS, CALL_DIRT, TAXI_COLUMNS, TAXI_DIRT
-from owlbus.sample.settings import DIRT_SHARE, HOUR_SHARES, WEEKDAY_FACTORS, SynthSettings
+from owlbus.sample.records import CALL_COLUMNS, CALL_ERRORS, TAXI_COLUMNS, TAXI_ERRORS
+from owlbus.sample.settings import ERROR_SHARE, HOUR_SHARES, WEEKDAY_FACTORS, SynthSettings
 from owlbus.sample.write import Partitions, Synthesis, synthesise, write_partitions, write_synthesis
 
 __all__ = [
     "CALL_COLUMNS",
-    "CALL_DIRT",
-    "DIRT_SHARE",
+    "CALL_ERRORS",
+    "ERROR_SHARE",
     "HOUR_SHARES",
     "SAMPLE_CITIES",
     "TAXI_COLUMNS",
-    "TAXI_DIRT",
+    "TAXI_ERRORS",
     "WEEKDAY_FACTORS",
     "City",
     "CityFacts",

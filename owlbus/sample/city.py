@@ -1,4 +1,4 @@
-"""The sample city: places that are facts, and where its files lie."""
+"""Sample cities: geography and file paths."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import parse_json
 from owlbus.common.text import visible
@@ -31,16 +31,16 @@ _SEARCHED = (_PACKAGE / "sample_data", _PACKAGE.parent / "sample_data")
 @dataclass(frozen=True, slots=True, eq=False)
 class CityPlaces:
     """
-    Named points with one number each.
+    Named points with weights.
 
     Attributes
     ----------
     names
-        Name of each place, n of them.
+        Name of each place, shape (n,).
     lon, lat
         Degrees, shape (n,), float64.
     weight
-        Relative size of each place, shape (n,), float64, > 0; residents for districts, activity for night spots.
+        Weight of each place, shape (n,), float64, > 0: residents of districts, activity of night spots.
 
     Raises
     ------
@@ -49,7 +49,7 @@ class CityPlaces:
 
     Examples
     --------
-    >>> places = Places(("Jamsil",), [127.1], [37.5133], [4.0])
+    >>> places = CityPlaces(("Jamsil",), [127.1], [37.5133], [4.0])
     >>> len(places)
     1
     """
@@ -60,10 +60,10 @@ class CityPlaces:
     weight: NDArray[np.float64]
 
     def __init__(self, names: tuple[str, ...], lon: ArrayLike, lat: ArrayLike, weight: ArrayLike) -> None:
-        """Copy the columns and check them once."""
+        """Copy and check the columns."""
         object.__setattr__(self, "names", tuple(names))
         for name, column in (("lon", lon), ("lat", lat), ("weight", weight)):
-            object.__setattr__(self, name, owned(column, np.float64))
+            object.__setattr__(self, name, read_only_copy(column, np.float64))
         if {len(self.lon), len(self.lat), len(self.weight)} != {len(self.names)}:
             msg = f"places need one position and weight each, got {len(self.names)} names and {len(self.lon)} positions"
             raise DataError(msg)
@@ -77,14 +77,14 @@ class CityPlaces:
         return (CityPlaces, (self.names, self.lon, self.lat, self.weight))
 
     def __len__(self) -> int:
-        """Count the places."""
+        """Return the number of places."""
         return len(self.names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class City:
     """
-    A city to try things on: its shape and places are facts, its records are synthetic.
+    Sample city: real geography with synthetic records.
 
     Attributes
     ----------
@@ -97,17 +97,17 @@ class City:
     outline
         Closed ring of the study area, lon/lat, shape (n, 2).
     districts
-        Centroids with residents.
+        District centroids with residents.
     night_spots
-        Places busy at night with relative activity.
+        Places that are busy at night, with relative activity.
     river
         Centreline, lon/lat, shape (n, 2).
     bridges
         Points where a bus can cross the river, lon/lat, shape (n, 2).
     mountains
-        Discs without homes and through roads: lon, lat and radius in metres, shape (n, 3).
+        Discs without homes and roads: lon, lat and radius in metres, shape (n, 3).
     routes_path, calls_path, taxi_path
-        Files of the routes that ran, and of the synthetic records.
+        Files of the historical routes and of the synthetic records.
     """
 
     name: str
@@ -124,9 +124,9 @@ class City:
     taxi_path: Path
 
     def __post_init__(self) -> None:
-        """Own the arrays."""
+        """Copy the arrays as read-only."""
         for name in ("outline", "river", "bridges", "mountains"):
-            object.__setattr__(self, name, owned(getattr(self, name), np.float64))
+            object.__setattr__(self, name, read_only_copy(getattr(self, name), np.float64))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
@@ -135,7 +135,7 @@ class City:
 
 def sample_city(name: str = "seoul") -> City:
     """
-    Read a sample city that comes with owlbus, installed or in a checkout.
+    Read a sample city of the package.
 
     Parameters
     ----------
@@ -145,14 +145,14 @@ def sample_city(name: str = "seoul") -> City:
     Returns
     -------
     City
-        Shape, places and paths of the records.
+        Geography and paths of the records.
 
     Raises
     ------
     UsageError
         If there is no such city.
     DataError
-        If its files are not there.
+        If its files are missing.
 
     Examples
     --------
@@ -182,12 +182,12 @@ def read_city(folder: str | PathLike[str]) -> City:
     Returns
     -------
     City
-        The city; its records need not exist yet.
+        The city; its records need not exist.
 
     Raises
     ------
     DataError
-        If a file is absent or broken.
+        If a file is missing or malformed.
     """
     root = Path(folder)
     try:
@@ -215,7 +215,7 @@ def read_city(folder: str | PathLike[str]) -> City:
 
 def sample_grid(city: City) -> HexGrid:
     """
-    Preset hexagons of a city.
+    Return the preset hex grid of a city.
 
     Parameters
     ----------
@@ -234,14 +234,14 @@ def sample_grid(city: City) -> HexGrid:
 
 def sample_network(city: City, grid: HexGrid | None = None) -> Network:
     """
-    Lattice network of a city: hexes minus mountains, the river crossed at bridges only.
+    Return the lattice network of a city, without mountains; links cross the river at bridges only.
 
     Parameters
     ----------
     city
         The city.
     grid
-        Its grid, to save making it twice; `sample_grid(city)` by default.
+        Its grid; `sample_grid(city)` by default.
 
     Returns
     -------
@@ -256,13 +256,13 @@ def sample_network(city: City, grid: HexGrid | None = None) -> Network:
 
 
 def _features(root: Path, name: str) -> list[dict[str, Any]]:
-    """Features of one of the city's GeoJSON files."""
+    """Return the features of a GeoJSON file of the city."""
     features: list[dict[str, Any]] = parse_json((root / f"{name}.geojson").read_text("utf-8"))["features"]
     return features
 
 
 def _places(root: Path, name: str, label: str, weight: str) -> CityPlaces:
-    """Points of a GeoJSON file with the named properties."""
+    """Return the points of a GeoJSON file with the named properties."""
     features = _features(root, name)
     lonlat = np.array([feature["geometry"]["coordinates"] for feature in features])
     properties = [feature["properties"] for feature in features]

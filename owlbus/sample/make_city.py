@@ -1,4 +1,4 @@
-"""City files from plain tables: what a sample city's GeoJSON is built from."""
+"""Build the GeoJSON files of a sample city from CSV tables."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class CityFacts:
     """
-    What the tables do not say about a city.
+    Attributes of a city that are not in its tables.
 
     Attributes
     ----------
     name
-        Short name, also the folder's.
+        Short name, also of the folder.
     title
-        Name as people read it.
+        Display name.
     routes
-        File name for the routes that ran.
+        File name of the historical routes.
     n_hexes
         Hexes of the preset grid.
     radius_m
@@ -57,7 +57,7 @@ def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: Cit
     source
         Folder of the tables.
     out
-        Folder to write to; it is made where it is absent.
+        Output folder; created if missing.
     facts
         Name and preset of the city; Seoul's by default.
 
@@ -69,7 +69,7 @@ def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: Cit
     Raises
     ------
     DataError
-        If a table is absent or a field is no number.
+        If a table is missing or a field is not a number.
     """
     about = facts or CityFacts()
     tables, root = Path(source), Path(out)
@@ -87,7 +87,7 @@ def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: Cit
 
 
 def _layers(tables: Path) -> Iterator[tuple[str, str, list[Feature]]]:
-    """File name, note and features of every layer but the routes."""
+    """Yield file name, note and features of every layer except the routes."""
     outline = [_lonlat(row) for row in _rows(tables, "outline")]
     yield "outline", "Generalised outline, rounded to about 300 m.", [_feature("Polygon", [outline], {})]
     yield "districts", "District centroids with residents, rounded.", _points(tables, "districts", _district)
@@ -99,36 +99,36 @@ def _layers(tables: Path) -> Iterator[tuple[str, str, list[Feature]]]:
 
 
 def _points(tables: Path, name: str, properties: Any) -> list[Feature]:  # noqa: ANN401 - a function of a row
-    """Point features of a table."""
+    """Return the point features of a table."""
     return [_feature("Point", _lonlat(row), properties(row)) for row in _rows(tables, name)]
 
 
 def _district(row: Row) -> dict[str, Any]:
-    """Name and residents of a district."""
+    """Return name and residents of a district."""
     return {"district": row["district"], "residents": round(_number(row, "residents_thousand") * 1000)}
 
 
 def _spot(row: Row) -> dict[str, Any]:
-    """Name and relative activity of a night spot."""
+    """Return name and relative activity of a night spot."""
     return {"place": row["place"], "weight": _number(row, "weight")}
 
 
 def _mountain(row: Row) -> dict[str, Any]:
-    """Name and radius of a mountain."""
+    """Return name and radius in metres of a mountain."""
     return {"name": row["name"], "radius_m": _number(row, "radius_m")}
 
 
 def _routes(rows: Iterable[Row]) -> list[Feature]:
-    """LineString per route, way-points by sequence, routes as they first appear."""
-    ways: dict[str, list[tuple[float, list[float]]]] = {}
+    """Return one LineString per route, points by sequence, routes in table order."""
+    routes: dict[str, list[tuple[float, list[float]]]] = {}
     for row in rows:
-        ways.setdefault(row["route"], []).append((_number(row, "sequence"), _lonlat(row)))
-    return [_feature("LineString", [point for _, point in sorted(way)], {"name": name}) for name, way in ways.items()]
+        routes.setdefault(row["route"], []).append((_number(row, "sequence"), _lonlat(row)))
+    return [_feature("LineString", [point for _, point in sorted(points)], {"name": name}) for name, points in routes.items()]
 
 
 def _rows(tables: Path, *names: str) -> list[Row]:
-    """Rows of the first table that exists under one of the names."""
-    path = next((found for name in names if (found := tables / f"{name}.csv").is_file()), None)
+    """Return the rows of the first table that exists under one of the names."""
+    path = next((file for name in names if (file := tables / f"{name}.csv").is_file()), None)
     if path is None:
         msg = f"{tables}: a city needs the table {names[0]}.csv"
         raise DataError(msg)
@@ -137,12 +137,12 @@ def _rows(tables: Path, *names: str) -> list[Row]:
 
 
 def _lonlat(row: Row) -> list[float]:
-    """Position of a row."""
+    """Return lon and lat of a row, degrees."""
     return [_number(row, "lon"), _number(row, "lat")]
 
 
 def _number(row: Row, column: str) -> float:
-    """Field as a number."""
+    """Return a field as a number."""
     try:
         return float(row[column])
     except (KeyError, TypeError, ValueError) as error:
@@ -151,12 +151,12 @@ def _number(row: Row, column: str) -> float:
 
 
 def _feature(kind: str, coordinates: Any, properties: dict[str, Any]) -> Feature:  # noqa: ANN401 - nesting differs by kind
-    """GeoJSON feature."""
+    """Return a GeoJSON feature."""
     return {"type": "Feature", "properties": properties, "geometry": {"type": kind, "coordinates": coordinates}}
 
 
 def _collection(note: str, features: list[Feature]) -> str:
-    """GeoJSON text, a feature per line."""
+    """Return GeoJSON text, one feature per line."""
     head = json.dumps({"type": "FeatureCollection", "note": note}, ensure_ascii=False)
     lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
     return f'{head[:-1]}, "features": [\n{lines}\n]}}'

@@ -1,4 +1,4 @@
-"""How records are split: every partition is drawn from its own seed, so any of them can be drawn alone, anywhere, in any order."""
+"""Partitions of the records: each has its own seed, so partitions can be drawn independently and in any order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.units import HOUR_S
-from owlbus.sample.settings import DIRT_SHARE, HOUR_SHARES, WEEKDAY_FACTORS
+from owlbus.sample.settings import ERROR_SHARE, HOUR_SHARES, WEEKDAY_FACTORS
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from owlbus.sample.settings import SynthSettings
 
 BLOCK_SUBSCRIBERS = 1 << 17
-"""Subscribers whose nights are drawn together."""
+"""Subscribers per block."""
 
 MAX_ROWS = 1 << 21
-"""Rows of a partition, at most: it bounds the memory."""
+"""Most rows of a partition; bounds the memory."""
 
 STREAM_HOMES, STREAM_EVENINGS, STREAM_CALLS, STREAM_TAXI = 1, 2, 3, 4
-"""First number after the seed of every draw, so that no two draws share their chance."""
+"""Second element of every seed, so that random streams are independent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
     """
-    Rows that are drawn in one go.
+    Rows that are drawn together.
 
     Attributes
     ----------
     night
-        Number of the service night, from 0.
+        Index of the service night, from 0.
     date
-        Its service date.
+        Service date.
     block
         Block of subscribers, from 0; always 0 for taxi.
     chunk
@@ -55,7 +55,7 @@ class Partition:
 
 def call_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
     """
-    Split the calls by night, block of subscribers and rows.
+    Partition the calls by night, block of subscribers and rows.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def call_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
     Returns
     -------
     tuple of Partition
-        Night by night; rows add up to `settings.n_calls`.
+        Partitions by night; rows sum to `settings.n_calls`.
     """
     blocks = -(-settings.subscribers // BLOCK_SUBSCRIBERS)
     return _split(settings, settings.n_calls, [block_size(settings, block) for block in range(blocks)])
@@ -73,7 +73,7 @@ def call_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
 
 def taxi_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
     """
-    Split the taxi trips by night, and busy nights further.
+    Partition the taxi trips by night and rows.
 
     Parameters
     ----------
@@ -83,19 +83,19 @@ def taxi_partitions(settings: SynthSettings) -> tuple[Partition, ...]:
     Returns
     -------
     tuple of Partition
-        Night by night; rows add up to `settings.n_taxi`.
+        Partitions by night; rows sum to `settings.n_taxi`.
     """
     return _split(settings, settings.n_taxi, [1])
 
 
 def block_size(settings: SynthSettings, block: int) -> int:
     """
-    Count the subscribers of a block.
+    Return the number of subscribers of a block.
 
     Parameters
     ----------
     settings
-        Subscribers in all.
+        Total subscribers.
     block
         Block, from 0.
 
@@ -109,12 +109,12 @@ def block_size(settings: SynthSettings, block: int) -> int:
 
 def draw_times(rng: Generator, rows: int) -> NDArray[np.int64]:
     """
-    Draw seconds since midnight by the hourly profile, ascending.
+    Draw seconds since midnight by the hourly profile, in ascending order.
 
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     rows
         Number of times.
 
@@ -127,30 +127,30 @@ def draw_times(rng: Generator, rows: int) -> NDArray[np.int64]:
     return np.sort(hour * HOUR_S + rng.integers(HOUR_S, size=rows))
 
 
-def draw_dirt(rng: Generator, rows: int, kinds: int) -> NDArray[np.int64]:
+def draw_errors(rng: Generator, rows: int, kinds: int) -> NDArray[np.int64]:
     """
-    Draw which rows are spoilt, and in which way.
+    Draw the rows with errors, and the kind of error.
 
     Parameters
     ----------
     rng
-        Source of chance.
+        Random generator.
     rows
         Number of rows.
     kinds
-        Ways to spoil a row, each with `DIRT_SHARE` of the rows.
+        Number of kinds of error, each with `ERROR_SHARE` of the rows.
 
     Returns
     -------
     ndarray of int64
-        Way of each row in [0, kinds), or `kinds` where the row stays clean, shape (rows,).
+        Kind of each row in [0, kinds), or `kinds` without error, shape (rows,).
     """
-    return np.minimum((rng.random(rows) / DIRT_SHARE).astype(np.int64), kinds)
+    return np.minimum((rng.random(rows) / ERROR_SHARE).astype(np.int64), kinds)
 
 
-def at_night(date: dt.date, seconds: NDArray[np.int64]) -> NDArray[np.datetime64]:
+def local_times(date: dt.date, seconds: NDArray[np.int64]) -> NDArray[np.datetime64]:
     """
-    Local times of a service night.
+    Convert seconds of a service night to local times.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def at_night(date: dt.date, seconds: NDArray[np.int64]) -> NDArray[np.datetime64
 
 
 def _split(settings: SynthSettings, rows: int, sizes: list[int]) -> tuple[Partition, ...]:
-    """Rows by night (weekday factors) and block (sizes), by largest remainder, in chunks of at most `MAX_ROWS`."""
+    """Distribute rows by night (weekday factors) and block (sizes) by largest remainder, in chunks of at most `MAX_ROWS`."""
     factors = np.array([WEEKDAY_FACTORS[night.weekday()] for night in settings.nights])
     odds = np.multiply.outer(factors, np.array(sizes, dtype=np.float64)).ravel()
     exact = rows * odds / odds.sum()

@@ -1,4 +1,4 @@
-"""What the synthetic week is made of: every number of the generator in one place."""
+"""Settings of the synthetic records."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ HOUR_SHARES = (0.13, 0.28, 0.27, 0.22, 0.10)
 """Share of records in the hours 00 to 04: the boardings profile of the first 50 days of Seoul's night buses."""
 
 WEEKDAY_FACTORS = (0.900, 0.920, 0.940, 0.970, 1.050, 1.206, 1.014)
-"""Records of a service night over the mean night, Monday first. Saturday and Sunday as boarded; the rest assumed, mean as boarded."""
+"""Records of a service night over the mean night, Monday first. Saturday and Sunday are observed, the others are assumed."""
 
-DIRT_SHARE = 0.005
-"""Share of the rows of one file that are spoilt on purpose in each way."""
+ERROR_SHARE = 0.005
+"""Share of rows per file with each kind of deliberate error."""
 
 _MAX_CALLS = 10**11
 _MAX_NIGHTS = 366
@@ -25,35 +25,35 @@ _MAX_SUBSCRIBERS = 3_300_000
 @dataclass(frozen=True, slots=True)
 class SynthSettings:
     """
-    How many records to draw, over which nights, and how people behave.
+    Number of records, nights, and behaviour of people.
 
     Attributes
     ----------
     n_calls, n_taxi
-        Rows of each file, spoilt ones included.
+        Rows of each file, including errors.
     seed
-        Fixes every byte.
+        Random seed; fixes every byte.
     first_night
-        Service date of the first night: the date of its evening.
+        Service date of the first night.
     n_nights
-        Service nights in a row.
+        Number of consecutive service nights.
     n_subscribers
-        Subscribers; 0 stands for one per three calls, at most 3.3 million.
+        Subscribers; 0: one per three calls, at most 3.3 million.
     out_share
         Share of subscribers who are away from home at midnight.
     elsewhere_share
-        Share of those away who are at none of the night spots.
+        Share of those away who are not at a night spot.
     spot_spread_m
         Standard deviation of people around a night spot, metres.
     reach_m
-        Distance over which the pull of a night spot falls to 1/e, metres.
+        Distance at which the attraction of a night spot falls to 1/e, metres.
     taxi_noise
-        Standard deviation of the logarithm of each desire line's share among taxi trips over that among calls.
+        Standard deviation of the log ratio of each desire line's share of taxi trips to its share of calls.
 
     Raises
     ------
     UsageError
-        If a number lies outside its range.
+        If a number is outside its range.
     """
 
     n_calls: int = 320_000
@@ -69,7 +69,7 @@ class SynthSettings:
     taxi_noise: float = 0.5
 
     def __post_init__(self) -> None:
-        """Check every number once."""
+        """Check every number."""
         for name, low, high in (
             ("n_calls", 1, _MAX_CALLS),
             ("n_taxi", 1, _MAX_CALLS),
@@ -86,7 +86,7 @@ class SynthSettings:
 
     @property
     def subscribers(self) -> int:
-        """Subscribers drawn."""
+        """Number of subscribers."""
         return self.n_subscribers or min(max(1, self.n_calls // _CALLS_A_SUBSCRIBER), _MAX_SUBSCRIBERS)
 
     @property

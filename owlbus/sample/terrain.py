@@ -1,4 +1,4 @@
-"""The ground of a city as a raster: land, water, mountain or outside, and the nearest mast."""
+"""Raster of a city's terrain: land, water, mountain or outside, and the nearest mast."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _METRES_A_DEGREE = 111_195.0
 @dataclass(frozen=True, slots=True)
 class Plane:
     """
-    Metres east and north of a point: good to 0.3 % over a city, which is enough to scatter people.
+    Equirectangular projection around a point, metres; error about 0.3 % over a city.
 
     Attributes
     ----------
     lon, lat
-        The point, degrees.
+        Centre, degrees.
     """
 
     lon: float
@@ -48,7 +48,7 @@ class Plane:
     @classmethod
     def of(cls, city: City) -> Plane:
         """
-        Plane around a city's outline.
+        Return the plane of a city.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class Plane:
 
     def to_xy(self, lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
         """
-        Metres of degrees.
+        Convert degrees to metres.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Plane:
 
     def to_lonlat(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """
-        Degrees of metres, rounded to `DECIMALS`.
+        Convert metres to degrees, rounded to `DECIMALS`.
 
         Parameters
         ----------
@@ -104,14 +104,14 @@ class Plane:
 @dataclass(frozen=True, slots=True, eq=False)
 class Terrain:
     """
-    Square cells over a city, looked up in one step, so that drawing stays fast at billions of rows.
+    Raster of square cells over a city, for fast lookup.
 
     Attributes
     ----------
     west_m, south_m
-        Corner of the raster on its plane.
+        South-west corner of the raster, metres.
     code
-        What lies in each cell, uint8, shape (rows, columns).
+        Terrain code of each cell, uint8, shape (rows, columns).
     near
         Whether the cell lies within `_RIM_M` of the outline or inside it, bool, same shape.
     mast
@@ -126,12 +126,12 @@ class Terrain:
 
     def code_at(self, x: Floats, y: Floats) -> NDArray[np.uint8]:
         """
-        Code of the ground at points: `LAND`, `MOUNTAIN`, `WATER` or `OUTSIDE`.
+        Return the terrain code at points: `LAND`, `MOUNTAIN`, `WATER` or `OUTSIDE`.
 
         Parameters
         ----------
         x, y
-            Metres, shape (n,); points beyond the raster take its nearest cell.
+            Metres, shape (n,); points outside the raster use the nearest cell.
 
         Returns
         -------
@@ -142,7 +142,7 @@ class Terrain:
 
     def mast_at(self, x: Floats, y: Floats) -> NDArray[np.int32]:
         """
-        Masts that serve points.
+        Return the mast nearest to each point.
 
         Parameters
         ----------
@@ -152,13 +152,13 @@ class Terrain:
         Returns
         -------
         ndarray of int32
-            Mast nearest to each point's cell, shape (n,).
+            Mast nearest to the cell of each point, shape (n,).
         """
         return self.mast[self._cell(x, y)]
 
     def is_home(self, x: Floats, y: Floats) -> NDArray[np.bool_]:
         """
-        Whether people may live at points: on land, inside the outline or up to 500 m beyond it.
+        Return whether points can be homes: on land, inside the outline or within 500 m of it.
 
         Parameters
         ----------
@@ -175,12 +175,12 @@ class Terrain:
 
     def random_land(self, rng: Generator, n: int) -> Floats:
         """
-        Draw points evenly from the land inside the outline.
+        Draw points uniformly from the land inside the outline.
 
         Parameters
         ----------
         rng
-            Source of chance.
+            Random generator.
         n
             Number of points.
 
@@ -190,13 +190,13 @@ class Terrain:
             x and y in metres, shape (2, n).
         """
         row, column = np.nonzero(self.code == LAND)
-        at = rng.integers(len(row), size=n)
+        cells = rng.integers(len(row), size=n)
         jitter = rng.random((2, n))
-        return np.stack([self.west_m + (column[at] + jitter[0]) * _CELL_M, self.south_m + (row[at] + jitter[1]) * _CELL_M])
+        return np.stack([self.west_m + (column[cells] + jitter[0]) * _CELL_M, self.south_m + (row[cells] + jitter[1]) * _CELL_M])
 
     def with_masts(self, x: Floats, y: Floats) -> Terrain:
         """
-        Build the same ground with masts on it.
+        Return the terrain with the nearest mast of each cell.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class Terrain:
         Returns
         -------
         Terrain
-            With the nearest mast of every cell.
+            Terrain with masts.
         """
         from scipy.spatial import cKDTree
 
@@ -215,24 +215,24 @@ class Terrain:
         return replace(self, mast=np.asarray(nearest, dtype=np.int32).reshape(self.code.shape))
 
     def _cell(self, x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Row and column of points, clipped to the raster."""
+        """Return row and column of points, clipped to the raster."""
         rows, columns = self.code.shape
         row = np.clip((y - self.south_m) // _CELL_M, 0, rows - 1).astype(np.int64)
         return row, np.clip((x - self.west_m) // _CELL_M, 0, columns - 1).astype(np.int64)
 
 
-def survey(city: City, plane: Plane) -> Terrain:
+def rasterise_terrain(city: City, plane: Plane) -> Terrain:
     """
-    Raster of a city's ground, without masts.
+    Return the terrain raster of a city, without masts.
 
-    Water wins over mountain, mountain over outside.
+    Water overrides mountain, mountain overrides outside.
 
     Parameters
     ----------
     city
         Outline, river and mountains.
     plane
-        Its metres.
+        Plane of the city.
 
     Returns
     -------
@@ -261,15 +261,15 @@ def survey(city: City, plane: Plane) -> Terrain:
 
 
 def _metres_to_segment(x: Floats, y: Floats, start: Floats, end: Floats) -> Floats:
-    """Metres from points to a segment, of the points' shape."""
+    """Return the distance of points to a segment in metres, same shape."""
     along = end - start
-    part = np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / max(float(along @ along), 1.0), 0, 1)
-    apart: Floats = np.hypot(x - start[0] - part * along[0], y - start[1] - part * along[1])
-    return apart
+    share = np.clip(((x - start[0]) * along[0] + (y - start[1]) * along[1]) / max(float(along @ along), 1.0), 0, 1)
+    distance: Floats = np.hypot(x - start[0] - share * along[0], y - start[1] - share * along[1])
+    return distance
 
 
 def _centres(west_m: float, south_m: float, shape: tuple[int, ...]) -> tuple[Floats, Floats]:
-    """Centres of a raster's cells, metres, each of its shape."""
+    """Return the cell centres of a raster, metres, each of its shape."""
     x, y = np.meshgrid(
         west_m + (np.arange(shape[1], dtype=np.float64) + 0.5) * _CELL_M, south_m + (np.arange(shape[0], dtype=np.float64) + 0.5) * _CELL_M
     )

@@ -1,4 +1,4 @@
-"""The synthetic city that records are drawn from: neighbourhoods, addresses, masts and the pull of night spots."""
+"""Synthetic population of a city: neighbourhoods, addresses, masts and attraction of night spots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from owlbus.sample.terrain import (
     MOUNTAIN,
     Plane,
     Terrain,
-    survey,
+    rasterise_terrain,
 )
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ _TRIES = 200
 @dataclass(frozen=True, slots=True, eq=False)
 class World:
     """
-    Where people live, phone and go, with the odds of each.
+    Homes, masts and destinations of people, with their distributions.
 
     Attributes
     ----------
     plane
-        Metres of the city.
+        Projection of the city.
     terrain
         Land, water, mountain and nearest mast by raster cell.
     mast_lon, mast_lat
@@ -60,15 +60,15 @@ class World:
     home_lon, home_lat
         Addresses, degrees rounded to 5 decimals, `ADDRESSES_EACH` per neighbourhood, shape (A,).
     home_mast
-        Mast that serves each address, int32, shape (A,).
-    neighbourhood_steps
+        Mast nearest to each address, int32, shape (A,).
+    neighbourhood_cdf
         Cumulative share of residents by neighbourhood, shape (D,), last 1.
     place_x, place_y, place_spread_m
         Night spots first, then one place per neighbourhood, metres, shape (P,).
-    visit_steps
-        Cumulative odds of the places as seen from each neighbourhood, shape (D * P,), row d running from d to d + 1.
-    ride_steps
-        Cumulative odds of taxi desire lines place → neighbourhood, shape (D * P,), last 1.
+    visit_cdf
+        Cumulative probability of places by neighbourhood, shape (D * P,); row d runs from d to d + 1.
+    ride_cdf
+        Cumulative probability of taxi desire lines place → neighbourhood, shape (D * P,), last 1.
     """
 
     plane: Plane
@@ -78,12 +78,12 @@ class World:
     home_lon: Floats
     home_lat: Floats
     home_mast: NDArray[np.int32]
-    neighbourhood_steps: Floats
+    neighbourhood_cdf: Floats
     place_x: Floats
     place_y: Floats
     place_spread_m: Floats
-    visit_steps: Floats
-    ride_steps: Floats
+    visit_cdf: Floats
+    ride_cdf: Floats
 
     @property
     def n_places(self) -> int:
@@ -93,7 +93,7 @@ class World:
 
 def make_world(city: City, settings: SynthSettings) -> World:
     """
-    Draw a city's neighbourhoods, addresses and masts, and the odds of every desire line.
+    Draw neighbourhoods, addresses, masts and desire lines of a city.
 
     Parameters
     ----------
@@ -105,21 +105,21 @@ def make_world(city: City, settings: SynthSettings) -> World:
     Returns
     -------
     World
-        The same for the same seed.
+        Equal for equal seeds.
 
     Raises
     ------
     DataError
-        If a district or night spot leaves no land to draw from.
+        If a district or night spot has no land around it.
     """
     rng = np.random.default_rng([settings.seed, _STREAM_WORLD])
     plane = Plane.of(city)
-    ground = survey(city, plane)
+    terrain = rasterise_terrain(city, plane)
     spots = np.stack(plane.to_xy(city.night_spots.lon, city.night_spots.lat))
-    centres, residents = _neighbourhoods(rng, city, plane, ground)
-    homes = _settled(rng, np.repeat(centres, ADDRESSES_EACH, axis=1), _ADDRESS_SPREAD_M, lambda at: ground.is_home(*at))
-    masts = _masts(rng, ground, homes, spots, city.night_spots.weight)
-    terrain = ground.with_masts(*masts)
+    centres, residents = _neighbourhoods(rng, city, plane, terrain)
+    homes = _scatter_on_land(rng, np.repeat(centres, ADDRESSES_EACH, axis=1), _ADDRESS_SPREAD_M, lambda points: terrain.is_home(*points))
+    masts = _masts(rng, terrain, homes, spots, city.night_spots.weight)
+    terrain = terrain.with_masts(*masts)
     attraction = _attraction(settings, centres, residents, spots, city.night_spots.weight)
     lines = attraction * residents[:, None] * np.exp(settings.taxi_noise * rng.standard_normal(attraction.shape))
     home_lon, home_lat = plane.to_lonlat(*homes)
@@ -133,37 +133,37 @@ def make_world(city: City, settings: SynthSettings) -> World:
         home_lon,
         home_lat,
         terrain.mast_at(*homes),
-        _steps(residents),
+        _cumulative_shares(residents),
         place_x,
         place_y,
         np.repeat([settings.spot_spread_m, _ELSEWHERE_SPREAD_M], [spots.shape[1], centres.shape[1]]),
-        (_steps(attraction) + np.arange(len(attraction))[:, None]).ravel(),
-        _steps(lines.ravel()),
+        (_cumulative_shares(attraction) + np.arange(len(attraction))[:, None]).ravel(),
+        _cumulative_shares(lines.ravel()),
     )
 
 
-def _neighbourhoods(rng: Generator, city: City, plane: Plane, ground: Terrain) -> tuple[Floats, Floats]:
-    """Centres, shape (2, D), and residents' shares, shape (D,): few neighbourhoods hold many of the people."""
+def _neighbourhoods(rng: Generator, city: City, plane: Plane, terrain: Terrain) -> tuple[Floats, Floats]:
+    """Return centres in metres, shape (2, D), and shares of residents, shape (D,); sizes are log-normal."""
     weight = city.districts.weight
     number = np.maximum(1, np.rint(N_NEIGHBOURHOODS * weight / weight.sum()).astype(np.int64))
     district = np.repeat(np.arange(len(weight)), number)
-    middle = np.stack(plane.to_xy(city.districts.lon, city.districts.lat))[:, district]
-    centres = _settled(rng, middle, _NEIGHBOURHOOD_SPREAD_M, lambda at: ground.code_at(*at) == LAND)
+    centroids = np.stack(plane.to_xy(city.districts.lon, city.districts.lat))[:, district]
+    centres = _scatter_on_land(rng, centroids, _NEIGHBOURHOOD_SPREAD_M, lambda points: terrain.code_at(*points) == LAND)
     size = np.exp(_SIZE_SPREAD * rng.standard_normal(len(district)))
     share = weight[district] * size / np.bincount(district, weights=size)[district]
     return centres, share / share.sum()
 
 
-def _masts(rng: Generator, ground: Terrain, homes: Floats, spots: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Masts near homes, near night spots and spread evenly, none in the river, x and y of shape (N_MASTS,)."""
+def _masts(rng: Generator, terrain: Terrain, homes: Floats, spots: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return masts near homes, near night spots and uniform, none in the river: x and y in metres, shape (N_MASTS,)."""
     by_home, by_spot, even = (round(share * N_MASTS) for share in _MAST_SHARES)
     home = homes[:, rng.integers(homes.shape[1], size=by_home)]
-    spot = spots[:, np.searchsorted(_steps(weight), rng.random(by_spot), side="right")]
-    land = ground.random_land(rng, even)
+    spot = spots[:, np.searchsorted(_cumulative_shares(weight), rng.random(by_spot), side="right")]
+    land = terrain.random_land(rng, even)
     masts = np.concatenate(
         [
-            _settled(rng, home, _MAST_JITTER_M, lambda at: ground.is_home(*at)),
-            _settled(rng, spot, _MAST_SPOT_SPREAD_M, lambda at: np.isin(ground.code_at(*at), (LAND, MOUNTAIN))),
+            _scatter_on_land(rng, home, _MAST_JITTER_M, lambda points: terrain.is_home(*points)),
+            _scatter_on_land(rng, spot, _MAST_SPOT_SPREAD_M, lambda points: np.isin(terrain.code_at(*points), (LAND, MOUNTAIN))),
             land,
         ],
         axis=1,
@@ -172,7 +172,7 @@ def _masts(rng: Generator, ground: Terrain, homes: Floats, spots: Floats, weight
 
 
 def _attraction(settings: SynthSettings, centres: Floats, residents: Floats, spots: Floats, weight: Floats) -> Floats:
-    """Odds of each place for those out who live in a neighbourhood, shape (D, P), rows sum to 1."""
+    """Return the probability of each place by home neighbourhood, shape (D, P), rows sum to 1."""
     spot = weight * np.exp(-_distances(centres, spots) / settings.reach_m)
     elsewhere = residents * np.exp(-_distances(centres, centres) / _ELSEWHERE_REACH_M)
     return np.concatenate(
@@ -184,27 +184,27 @@ def _attraction(settings: SynthSettings, centres: Floats, residents: Floats, spo
     )
 
 
-def _settled(rng: Generator, middle: Floats, spread_m: float, accepts: Callable[[Floats], NDArray[np.bool_]]) -> Floats:
-    """Points around their middles, shape (2, n), drawn again until the ground accepts them."""
-    points = np.empty_like(middle)
-    waiting = np.arange(middle.shape[1])
+def _scatter_on_land(rng: Generator, centres: Floats, spread_m: float, accepts: Callable[[Floats], NDArray[np.bool_]]) -> Floats:
+    """Return random points around centres, metres, shape (2, n), redrawn until `accepts` is True."""
+    points = np.empty_like(centres)
+    pending = np.arange(centres.shape[1])
     for _ in range(_TRIES):
-        points[:, waiting] = middle[:, waiting] + spread_m * rng.standard_normal((2, len(waiting)))
-        waiting = waiting[~accepts(points[:, waiting])]
-        if not waiting.size:
+        points[:, pending] = centres[:, pending] + spread_m * rng.standard_normal((2, len(pending)))
+        pending = pending[~accepts(points[:, pending])]
+        if not pending.size:
             return points
-    msg = f"{len(waiting)} of {middle.shape[1]} points found no land within {spread_m:g} m; move the place out of water and mountains"
+    msg = f"{len(pending)} of {centres.shape[1]} points found no land within {spread_m:g} m; move the place out of water and mountains"
     raise DataError(msg)
 
 
-def _distances(here: Floats, there: Floats) -> Floats:
-    """Metres between all pairs, shape (n, m)."""
-    apart: Floats = np.hypot(here[0][:, None] - there[0], here[1][:, None] - there[1])
-    return apart
+def _distances(first: Floats, second: Floats) -> Floats:
+    """Return the distances of all pairs in metres, shape (n, m)."""
+    metres: Floats = np.hypot(first[0][:, None] - second[0], first[1][:, None] - second[1])
+    return metres
 
 
-def _steps(odds: Floats) -> Floats:
-    """Cumulative shares along the last axis, ending at exactly 1."""
+def _cumulative_shares(odds: Floats) -> Floats:
+    """Return cumulative shares along the last axis; the last is exactly 1."""
     steps = np.cumsum(odds, axis=-1)
     steps /= steps[..., -1:]
     steps[..., -1] = 1.0

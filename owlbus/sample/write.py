@@ -1,4 +1,4 @@
-"""Synthetic records to files: streamed partition by partition, the same bytes for the same settings."""
+"""Write synthetic records, one partition at a time; equal settings give equal bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import UsageError
-from owlbus.common.files import dropping, heed_parent_only, locked, undisturbed
+from owlbus.common.files import cancel_on_error, defer_signals, ignore_interrupts, lock_folder
 from owlbus.common.progress import current_progress
 from owlbus.common.units import require_number
 from owlbus.sample.partitions import call_partitions, taxi_partitions
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from owlbus.sample.world import World
 
 
-TWIN_ROWS = 300
-"""Rows of the CSV twins, about; taken evenly from the whole."""
+EXCERPT_ROWS = 300
+"""Approximate rows of the CSV excerpts, evenly spaced."""
 
 _WRITER: dict[str, Any] = {
     "version": "2.6",
@@ -61,22 +61,22 @@ _ENCODINGS = {
 @dataclass(frozen=True, slots=True)
 class Synthesis:
     """
-    Files that a synthesis wrote.
+    Files of synthetic records.
 
     Attributes
     ----------
     calls_path, taxi_path
         Parquet files.
-    calls_twin_path, taxi_twin_path
-        CSV files with about 300 of their rows.
+    calls_excerpt_path, taxi_excerpt_path
+        CSV files with about 300 of the rows.
     n_calls, n_taxi
-        Rows written.
+        Number of rows.
     """
 
     calls_path: Path
     taxi_path: Path
-    calls_twin_path: Path
-    taxi_twin_path: Path
+    calls_excerpt_path: Path
+    taxi_excerpt_path: Path
     n_calls: int
     n_taxi: int
 
@@ -88,7 +88,7 @@ def synthesise(city: City, settings: SynthSettings | None = None) -> tuple[pa.Ta
     Parameters
     ----------
     city
-        Where people live and go.
+        The city.
     settings
         Rows, nights, seed and behaviour; those of the sample city by default.
 
@@ -100,7 +100,7 @@ def synthesise(city: City, settings: SynthSettings | None = None) -> tuple[pa.Ta
     Raises
     ------
     DataError
-        If the city leaves no land to live on.
+        If the city has no land for homes.
     """
     import pyarrow as pa
 
@@ -113,17 +113,17 @@ def synthesise(city: City, settings: SynthSettings | None = None) -> tuple[pa.Ta
 
 def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSettings | None = None) -> Synthesis:
     """
-    Write synthetic records of a city as Parquet, with small CSV twins for reading by eye.
+    Write synthetic records of a city as Parquet, with small CSV excerpts.
 
-    Memory does not grow with the rows: one partition is held at a time. The files appear together, once all are whole. The
-    bytes depend on the settings and on the version of pyarrow that packs them, on nothing else.
+    Memory does not grow with the rows: one partition is in memory at a time. All files appear together when complete. The bytes depend
+    only on the settings and the version of pyarrow.
 
     Parameters
     ----------
     city
-        Where people live and go.
+        The city.
     out
-        Folder to write to; it is made where it is absent.
+        Output folder; created if missing.
     settings
         Rows, nights, seed and behaviour; those of the sample city by default.
 
@@ -135,7 +135,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     Raises
     ------
     DataError
-        If the city leaves no land to live on.
+        If the city has no land for homes.
     UsageError
         If a file cannot be written, or another run is writing to the folder.
     """
@@ -147,7 +147,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     paths = [folder / name for name in ("calls.parquet", "taxi.parquet", "calls_few.csv", "taxi_few.csv")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder), whole_files(paths) as parts:
+        with lock_folder(folder), rename_together(paths) as parts:
             _write(parts[0], parts[2], calls, chosen.n_calls, "drawing calls")
             _write(parts[1], parts[3], taxi, chosen.n_taxi, "drawing taxi trips")
     except OSError as error:
@@ -156,35 +156,35 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     return Synthesis(paths[0], paths[1], paths[2], paths[3], chosen.n_calls, chosen.n_taxi)
 
 
-def _write(path: Path, twin_path: Path, tables: Iterator[pa.Table], n_rows: int, title: str) -> None:
-    """Stream tables into a Parquet file and every n-th row into its twin."""
+def _write(path: Path, excerpt_path: Path, tables: Iterator[pa.Table], n_rows: int, title: str) -> None:
+    """Stream tables to a Parquet file, and every n-th row to its CSV excerpt."""
     import pyarrow.parquet as pq
 
     progress = current_progress().step(title, n_rows)
-    step = max(1, n_rows // TWIN_ROWS)
+    step = max(1, n_rows // EXCERPT_ROWS)
     first = next(tables)
     names = first.schema.names
     lines, rows = [",".join(names)], 0
-    with pq.ParquetWriter(path, first.schema, **packing(names)) as writer:
+    with pq.ParquetWriter(path, first.schema, **parquet_options(names)) as writer:
         for table in chain([first], tables):
             writer.write_table(table, row_group_size=len(table))
             lines += _lines(table, range(-rows % step, len(table), step))
             rows += len(table)
             progress.reach(rows)
-    twin_path.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
+    excerpt_path.write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
 
 
 @contextmanager
-def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
+def rename_together(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """
-    Give temporary names beside `paths`, renamed together at the end, so that nobody meets half a file or files of two runs.
+    Yield temporary paths beside `paths` that are renamed together at the end.
 
-    No signal but ``kill -9`` comes between the renames; where the block fails, the earlier files stay and nothing is left.
+    Signals except SIGKILL are deferred during the renames; if the block fails, the earlier files stay and temporary files are deleted.
     """
     parts = [path.with_name(f".{path.name}.part") for path in paths]
     try:
         yield parts
-        with undisturbed():
+        with defer_signals():
             for part, path in zip(parts, paths, strict=True):
                 part.replace(path)
     finally:
@@ -192,8 +192,8 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
             part.unlink(missing_ok=True)
 
 
-def packing(columns: Sequence[str]) -> dict[str, Any]:
-    """Return the options that pin how columns are packed."""
+def parquet_options(columns: Sequence[str]) -> dict[str, Any]:
+    """Return Parquet options that fix the encoding of columns."""
     return {
         **_WRITER,
         "use_dictionary": [name for name in columns if name in _DICTIONARY],
@@ -202,43 +202,43 @@ def packing(columns: Sequence[str]) -> dict[str, Any]:
 
 
 def _lines(table: pa.Table, rows: range) -> list[str]:
-    """CSV lines of some rows."""
+    """Return CSV lines of rows."""
     chosen = table.take(np.asarray(rows, dtype=np.int64))
     return [",".join(_field(value) for value in row.values()) for row in chosen.to_pylist()]
 
 
 def _field(value: Any) -> str:  # noqa: ANN401 - columns differ in type
-    """CSV field: nothing where missing, 5 decimals, whole seconds."""
+    """Return a CSV field: empty if missing, floats with 5 decimals."""
     if value is None:
         return ""
     return f"{value:.5f}" if isinstance(value, float) else f"{value}"
 
 
 MAX_FILES = 10_000
-"""Files of one kind, at most."""
+"""Most files of one kind."""
 
 _ROW_GROUP = 1 << 20
 
 _QUICK = {"compression_level": 1}
 
-_DRAWN: dict[str, tuple[World, SynthSettings]] = {}
+_WORKER_STATE: dict[str, tuple[World, SynthSettings]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Partitions:
     """
-    Files that a synthesis at scale wrote.
+    Partitioned files of synthetic records.
 
     Attributes
     ----------
     folders
-        Folders of calls and of taxi trips, each with its files.
+        Folders of calls and of taxi trips.
     n_rows
         Rows of all files.
     n_files
         Files of both kinds.
     wall_s
-        Seconds that it took.
+        Wall time in seconds.
     """
 
     folders: tuple[Path, Path]
@@ -249,7 +249,7 @@ class Partitions:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One file: its kind, its partitions, and whether it names subscribers."""
+    """Task to write one file."""
 
     path: Path
     is_taxi: bool
@@ -263,33 +263,33 @@ def write_partitions(
     """
     Write synthetic records of a city as many Parquet files, ``calls/part-00000.parquet`` and so on.
 
-    Every partition is drawn from its own seed, so the bytes depend on the settings and the number of files, not on the processes. Memory
-    does not grow with the rows. The rows are those of `write_synthesis`, packed faster and 5 % larger.
+    Every partition has its own seed, so the bytes depend on the settings and the number of files, not on the processes. Memory does not
+    grow with the rows. The rows are those of `write_synthesis`, compressed faster and 5 % larger.
 
     Parameters
     ----------
     city
-        Where people live and go.
+        The city.
     out
-        Folder to write to; it is made where it is absent.
+        Output folder; created if missing.
     settings
         Rows, nights, seed and behaviour.
     n_files
-        Files of calls, at most; taxi trips have as many as make them no smaller, one at least.
+        Most files of calls; taxi trips get proportionally many, at least one.
     n_workers
-        Processes.
+        Number of processes.
     has_ids
-        Whether calls name subscribers.
+        Whether calls have subscriber ids.
 
     Returns
     -------
     Partitions
-        Folders, rows, and the seconds taken.
+        Folders, rows and wall time in seconds.
 
     Raises
     ------
     UsageError
-        If a number lies outside its range, a file cannot be written, or another run is writing to the folder.
+        If a number is outside its range, a file cannot be written, or another run is writing to the folder.
     """
     require_number("n_files", n_files, 1, MAX_FILES)
     require_number("n_workers", n_workers, 1, MAX_FILES)
@@ -305,8 +305,8 @@ def write_partitions(
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        with locked(Path(out)), whole_files([task.path for task in tasks]) as parts:
-            _run(city, settings, [replace(task, path=part) for task, part in zip(tasks, parts, strict=True)], n_workers)
+        with lock_folder(Path(out)), rename_together([task.path for task in tasks]) as parts:
+            _write_tasks(city, settings, [replace(task, path=part) for task, part in zip(tasks, parts, strict=True)], n_workers)
     except OSError as error:
         msg = f"{out}: cannot be written ({error.strerror or error}); choose a folder that may be written"
         raise UsageError(msg) from error
@@ -314,7 +314,7 @@ def write_partitions(
 
 
 def _groups(parts: Sequence[Partition], n_groups: int) -> list[tuple[Partition, ...]]:
-    """Return runs of partitions of about the same number of rows."""
+    """Group consecutive partitions into files of about equal rows."""
     total = sum(part.rows for part in parts)
     groups: list[list[Partition]] = [[]]
     done = 0
@@ -326,12 +326,12 @@ def _groups(parts: Sequence[Partition], n_groups: int) -> list[tuple[Partition, 
     return [tuple(group) for group in groups]
 
 
-def _run(city: City, settings: SynthSettings, tasks: Sequence[_Task], n_workers: int) -> None:
-    """Write all files, in this process or in others."""
+def _write_tasks(city: City, settings: SynthSettings, tasks: Sequence[_Task], n_workers: int) -> None:
+    """Write all files, in this process or in workers."""
     step = current_progress().step("drawing records", settings.n_calls + settings.n_taxi)
     rows = 0
     if n_workers == 1:
-        _begin(city, settings)
+        _set_worker_state(city, settings)
         for task in tasks:
             rows += _write_file(task)
             step.reach(rows)
@@ -339,35 +339,38 @@ def _run(city: City, settings: SynthSettings, tasks: Sequence[_Task], n_workers:
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(n_workers, mp_context=context, initializer=_begin_apart, initargs=(city, settings)) as pool, dropping(pool):
+    with (
+        ProcessPoolExecutor(n_workers, mp_context=context, initializer=_start_worker, initargs=(city, settings)) as pool,
+        cancel_on_error(pool),
+    ):
         for future in as_completed([pool.submit(_write_file, task) for task in tasks]):
             rows += future.result()
             step.reach(rows)
 
 
-def _begin_apart(city: City, settings: SynthSettings) -> None:
-    """Begin in a process of its own."""
-    heed_parent_only()
-    _begin(city, settings)
+def _start_worker(city: City, settings: SynthSettings) -> None:
+    """Initialise a worker process."""
+    ignore_interrupts()
+    _set_worker_state(city, settings)
 
 
-def _begin(city: City, settings: SynthSettings) -> None:
-    """Make the world that this process draws from."""
-    _DRAWN["world"] = make_world(city, settings), settings
+def _set_worker_state(city: City, settings: SynthSettings) -> None:
+    """Create the world of this process."""
+    _WORKER_STATE["world"] = make_world(city, settings), settings
 
 
 def _write_file(task: _Task) -> int:
-    """Write one file and return its rows."""
+    """Write one file and return its number of rows."""
     import pyarrow.parquet as pq
 
-    world, settings = _DRAWN["world"]
+    world, settings = _WORKER_STATE["world"]
     writer: Any = None
     rows = 0
     for partition in task.parts:
         drawn = taxi_table(world, settings, partition) if task.is_taxi else call_table(world, settings, partition)
         if not task.has_ids and not task.is_taxi:
             drawn = drawn.drop_columns(["subscriber"])
-        writer = writer or pq.ParquetWriter(task.path, drawn.schema, **(packing(drawn.schema.names) | _QUICK))
+        writer = writer or pq.ParquetWriter(task.path, drawn.schema, **(parquet_options(drawn.schema.names) | _QUICK))
         writer.write_table(drawn, row_group_size=_ROW_GROUP)
         rows += len(drawn)
     writer.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.common.units import TRIP_UNITS, hour_label
+from owlbus.common.units import QUANTA_PER_TRIP, hour_label
 from owlbus.plan import Plan, plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score.card import (
@@ -227,11 +227,11 @@ def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: t
                 cycle_s=int(measures.cycle_s[k]),
                 circuity=float(min(measures.circuity[k], 1e6)),
                 buses=int(measures.buses[k]),
-                boardings_trips=loads[2][k, 0] / TRIP_UNITS,
-                transfers_trips=loads[2][k, 1] / TRIP_UNITS,
-                max_load_trips=max(loads[0][k].max(), loads[1][k].max()) / TRIP_UNITS,
-                only_served_trips=only[0] / TRIP_UNITS,
-                only_presence=only[1] / TRIP_UNITS,
+                boardings_trips=loads[2][k, 0] / QUANTA_PER_TRIP,
+                transfers_trips=loads[2][k, 1] / QUANTA_PER_TRIP,
+                max_load_trips=max(loads[0][k].max(), loads[1][k].max()) / QUANTA_PER_TRIP,
+                only_served_trips=only[0] / QUANTA_PER_TRIP,
+                only_presence=only[1] / QUANTA_PER_TRIP,
             )
         )
     return tuple(rows)
@@ -240,7 +240,7 @@ def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: t
 def _segments(plan: Plan, loads: tuple[NDArray[np.int64], ...]) -> tuple[Segment, ...]:
     """Riders on every segment of every route."""
     return tuple(
-        Segment(route.name, place, loads[0][k, place] / TRIP_UNITS, loads[1][k, place] / TRIP_UNITS)
+        Segment(route.name, place, loads[0][k, place] / QUANTA_PER_TRIP, loads[1][k, place] / QUANTA_PER_TRIP)
         for k, route in enumerate(plan.routes)
         for place in range(route.n_stops - 1)
     )

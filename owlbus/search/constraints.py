@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.kernels.near import NearConstraint
 from owlbus.network import UNREACHABLE
@@ -124,10 +124,10 @@ class PlanConstraints:
         from owlbus.network.drive_times import all_pairs
 
         kept = ~self._shut(problem.network)
-        indptr, links = problem.graph[0], tuple(owned(column[kept]) for column in problem.graph[1:4])
+        indptr, links = problem.graph[0], tuple(read_only_copy(column[kept]) for column in problem.graph[1:4])
         below = np.concatenate([[0], np.cumsum(kept)])
-        indptr = owned(below[indptr].astype(indptr.dtype))
-        drive_s = owned(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
+        indptr = read_only_copy(below[indptr].astype(indptr.dtype))
+        drive_s = read_only_copy(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
         return replace(problem, graph=(indptr, *links, *problem.graph[4:]), drive_s=drive_s)
 
     def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:

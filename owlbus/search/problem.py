@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.network.network import UNREACHABLE
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
@@ -134,8 +134,8 @@ class Problem:
         row_of = np.full(n_hexes, -1, np.int32)
         row_of[hexes] = np.arange(hexes.size)
         pairs = demand.od()
-        trips = np.rint(pairs.trips * TRIP_UNITS).astype(np.int64)
-        people = np.rint(demand.presence_by_hex() * TRIP_UNITS).astype(np.int64)
+        trips = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
+        people = np.rint(demand.presence_by_hex() * QUANTA_PER_TRIP).astype(np.int64)
         rows, columns = row_of[pairs.origin], row_of[pairs.destination]
         inside = (rows >= 0) & (columns >= 0) & (trips > 0)
         kept = rows[inside], columns[inside], trips[inside]
@@ -393,7 +393,7 @@ def _by_row(
     else:
         limits.append(_ride_limits(network, rule, hexes, partner, row))
     if ways.max(initial=0) > np.iinfo(np.int32).max:
-        msg = f"trips between two hexes must stay below 2,097,152 a night, got {ways.max() / TRIP_UNITS:,.0f}; use a larger unit"
+        msg = f"trips between two hexes must stay below 2,097,152 a night, got {ways.max() / QUANTA_PER_TRIP:,.0f}; use a larger unit"
         raise DataError(msg)
     indptr = np.searchsorted(row, np.arange(n + 1))
     return tuple(

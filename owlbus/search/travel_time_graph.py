@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError, InfeasibleError, UsageError, setting
-from owlbus.common.units import TRIP_UNITS, quantise
+from owlbus.common.units import QUANTA_PER_TRIP, quantise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +168,7 @@ def check_inputs(
     _refuse(~((links == -1) | ((links >= 1) & (links == np.rint(links)) & (links < _MAX_INT32))), links, "link_s must be -1 or whole, >= 1")
     _refuse((links > 0) & (links.T <= 0), links, "every link must have its reverse")
     _refuse(~(np.isfinite(trips) & (trips >= 0)), trips, "demand must be finite and >= 0")
-    weight = np.rint(quantise(trips) * TRIP_UNITS).astype(np.int64)
+    weight = np.rint(quantise(trips) * QUANTA_PER_TRIP).astype(np.int64)
     if not weight.any():
         msg = "demand must hold at least one trip between two stops, got none"
         raise DataError(msg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError, UsageError
-from owlbus.common.units import TRIP_UNITS
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable.headways import (
     NEVER_S,
@@ -191,6 +191,6 @@ def _report(
         sum(int(one.wait_units[row]) for one, row in zip(options, chosen, strict=True)) / riders,
         None if equal is None else int(options[0].headways_s[equal[0], 0]),
         None if equal is None else sum(int(one.wait_units[row]) for one, row in zip(options, equal, strict=True)) / riders,
-        sum(int(one.left_units[row]) for one, row in zip(options, chosen, strict=True)) / TRIP_UNITS,
+        sum(int(one.left_units[row]) for one, row in zip(options, chosen, strict=True)) / QUANTA_PER_TRIP,
         meets,
     )

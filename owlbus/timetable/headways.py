@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
-from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.vehicle_blocks import fleet_of
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def options_of(lines: Sequence[Line], flows: Flows, hours: Sequence[int], operat
             headways = menu[row : row + _ROWS]
             out, home, buses = line_runs(line, headways, hours)
             waits = [
-                line_waits(starts, headways, hours, flows.boardings_units[way], flows.load_units[way], operation.capacity * TRIP_UNITS)
+                line_waits(starts, headways, hours, flows.boardings_units[way], flows.load_units[way], operation.capacity * QUANTA_PER_TRIP)
                 for starts, way in zip((out, home), ways, strict=True)
             ]
             parts.append((buses, waits[0][0] + waits[1][0], waits[0][1] + waits[1][1]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.search.problem import Problem
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def find_riders(network: Network, demand: Demand, plan: Plan, rule: ServiceRule 
     every = np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)
     trips = np.zeros((len(hourly), len(every)), np.int64)
     for row, (pairs, key) in enumerate(zip(hourly, keys, strict=True)):
-        trips[row, np.searchsorted(every, key)] = np.rint(pairs.trips * TRIP_UNITS * uptake_share).astype(np.int64)
+        trips[row, np.searchsorted(every, key)] = np.rint(pairs.trips * QUANTA_PER_TRIP * uptake_share).astype(np.int64)
     origin, destination = np.divmod(every, demand.n_hexes)
     rows = np.stack([problem.row_of[origin], problem.row_of[destination]])
     within = np.flatnonzero((rows >= 0).all(axis=0))

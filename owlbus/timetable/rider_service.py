@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
-from owlbus.common.units import HOUR_S, TRIP_UNITS, format_time, hour_label
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP, format_time, hour_label
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable.operation import Operation
 from owlbus.timetable.rider_flows import find_riders, flows_of
@@ -158,19 +158,19 @@ def rider_service(
     found = sum(int(part.units[part.caught].sum()) for part in hourly)
     late = sum(int(part.units[~part.caught].sum()) for part in hourly)
     waits, boardings = _first_waits(riders, hourly, len(timetable.plan))
-    load = np.maximum(flows.load_units[::2], flows.load_units[1::2]) / TRIP_UNITS
+    load = np.maximum(flows.load_units[::2], flows.load_units[1::2]) / QUANTA_PER_TRIP
     return RiderService(
         *spreads,
         changing,
         tuple(units / max(1, found + late + int(riders.lost_units.sum())) for units in within),
-        found / TRIP_UNITS,
-        late / TRIP_UNITS,
-        int(riders.lost_units.sum()) / TRIP_UNITS,
+        found / QUANTA_PER_TRIP,
+        late / QUANTA_PER_TRIP,
+        int(riders.lost_units.sum()) / QUANTA_PER_TRIP,
         timetable.plan.names,
         riders.hours,
         waits,
         _crowding(timetable, flows.load_units, operation.capacity),
-        boardings / TRIP_UNITS,
+        boardings / QUANTA_PER_TRIP,
         load,
     )
 
@@ -222,7 +222,7 @@ def _crowding(timetable: Timetable, load_units: NDArray[np.int64], capacity: int
         if with_runs.size:
             place = with_runs[np.clip(np.searchsorted(with_runs, np.arange(len(runs)), side="right") - 1, 0, None)]
             np.add.at(load, place, load_units[row])
-            shares[row, with_runs] = load[with_runs] / (TRIP_UNITS * capacity * runs[with_runs])
+            shares[row, with_runs] = load[with_runs] / (QUANTA_PER_TRIP * capacity * runs[with_runs])
     fuller: NDArray[np.float64] = np.fmax(shares[::2], shares[1::2])
     return fuller
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import owned
+from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import DataError
 from owlbus.common.units import HOUR_S, format_time
 from owlbus.plan import route_links
@@ -64,7 +64,7 @@ class Direction:
         object.__setattr__(self, "route", int(route))
         object.__setattr__(self, "back", bool(back))
         for name, column in (("stops", stops), ("arrive_s", arrive_s), ("depart_s", depart_s), ("at_m", at_m)):
-            object.__setattr__(self, name, owned(column, np.int32).reshape(-1))
+            object.__setattr__(self, name, read_only_copy(column, np.int32).reshape(-1))
         if {column.shape for column in (self.arrive_s, self.depart_s, self.at_m)} != {self.stops.shape} or len(self.stops) < 2:  # noqa: PLR2004 - a ride has two ends
             msg = f"direction {self.label} needs a time and metres for each of at least 2 stops, got {len(self.stops)} stops"
             raise DataError(msg)
@@ -146,7 +146,7 @@ class Timetable:
         object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
         object.__setattr__(self, "directions", tuple(self.directions))
         for name in ("run_direction", "run_start_s", "run_block"):
-            object.__setattr__(self, name, owned(getattr(self, name), np.int32).reshape(-1))
+            object.__setattr__(self, name, read_only_copy(getattr(self, name), np.int32).reshape(-1))
         _check_directions(self)
         _check_runs(self)
         _check_blocks(self)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.units import HOUR_S, TRIP_UNITS
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.rider_flows import _at
 from owlbus.timetable.rider_journeys import Departures, follow
 
@@ -116,7 +116,7 @@ def time_transfers(
         after / changing,
         first_before / riding,
         first_after / riding,
-        costs.changing_units / TRIP_UNITS,
+        costs.changing_units / QUANTA_PER_TRIP,
         is_optimal,
     )
 
