@@ -244,7 +244,7 @@ def _directions(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> l
         if len(times) > 1:
             msg = f"route {plan.names[k]!r}: all runs of a direction must ride alike, got {len(times)} sets of times; read hour by hour"
             raise DataError(msg)
-        arrive, depart = times.pop() if times else (seconds, seconds)
+        arrive, depart = (np.array(column) for column in (times.pop() if times else (seconds, seconds)))
         at_m = next((run.at_m for run in runs if run.back == back and not np.isnan(run.at_m).any()), metres)
         directions.append(Direction(k, back, stops, arrive, depart, np.rint(at_m)))
     return directions

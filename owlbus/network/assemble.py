@@ -61,7 +61,7 @@ class Stops(NamedTuple):
     names: Sequence[str]
 
 
-def whole(values: ArrayLike) -> Ints:
+def rounded(values: ArrayLike) -> Ints:
     """
     Seconds or metres rounded to whole numbers, halves up, at least 1.
 
@@ -77,7 +77,7 @@ def whole(values: ArrayLike) -> Ints:
 
     Examples
     --------
-    >>> whole([0.2, 2.5]).tolist()
+    >>> rounded([0.2, 2.5]).tolist()
     [1, 3]
     """
     return np.maximum(np.floor(np.asarray(values, dtype=np.float64) + 0.5), 1).astype(np.int64)

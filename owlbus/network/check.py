@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +102,7 @@ class NetworkCheck:
         return {
             "network": self.network,
             "passed": self.passed,
-            "findings": [{"rule": f.rule, "count": f.count, "total": f.total, "unit": f.unit, "first": f.first} for f in self.findings],
+            "findings": [asdict(finding) for finding in self.findings],
             "unreached_hexes": self.unreached_hexes,
             "unreached_presence_share": self.unreached_presence_share,
             "unreached_trips_share": self.unreached_trips_share,

@@ -35,12 +35,12 @@ def from_stops(
     indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np.int32], unreachable: int, starts: NDArray[np.integer[Any]]
 ) -> NDArray[np.int32]:
     """
-    Shortest cost from some stops to all.
+    Least seconds or metres from some stops to all.
 
     Parameters
     ----------
     indptr, to, cost, unreachable
-        As of `all_pairs`.
+        See `all_pairs`.
     starts
         Stops, shape (n_starts,).
 
@@ -54,8 +54,8 @@ def from_stops(
 
     n_stops = indptr.size - 1
     graph = csr_array((cost.astype(np.float64), to, indptr), shape=(n_stops, n_stops))
-    found = np.full((starts.size, n_stops), unreachable, dtype=np.int32)
+    costs = np.full((starts.size, n_stops), unreachable, dtype=np.int32)
     for low in range(0, starts.size, _BLOCK):
         rows = dijkstra(graph, indices=starts[low : low + _BLOCK])
-        np.copyto(found[low : low + _BLOCK], rows, where=np.isfinite(rows), casting="unsafe")
-    return found
+        np.copyto(costs[low : low + _BLOCK], rows, where=np.isfinite(rows), casting="unsafe")
+    return costs

@@ -14,10 +14,10 @@ from owlbus.network.assemble import (
     keep_stops,
     paired_links,
     require_stops,
+    rounded,
     sorted_links,
     stop_and_link_fields,
     unreached,
-    whole,
 )
 from owlbus.network.check import MAX_KMH
 from owlbus.network.gtfs_tables import DEFAULT_MODES, read_feed
@@ -191,8 +191,8 @@ def _links(
     """Links in both directions and their geometry: links in service, and detours as reverses of those in service in one direction."""
     x, y = grid.project(stops.lon, stops.lat)
     straight = np.hypot(x[hops.start] - x[hops.end], y[hops.start] - y[hops.end])
-    metres = whole(np.maximum(hops.end_m - hops.begin_m, straight))
-    scheduled = whole(hops.seconds * np.where(hops.in_hours, 1.0, settings.night_factor))
+    metres = rounded(np.maximum(hops.end_m - hops.begin_m, straight))
+    scheduled = rounded(hops.seconds * np.where(hops.in_hours, 1.0, settings.night_factor))
     fastest = np.ceil(metres * _KMH / MAX_KMH).astype(np.int64)
     served = Links(hops.start, hops.end, np.maximum(scheduled, fastest), metres, np.arange(hops.start.size))
     lines = [_line(stops, hops, patterns, k) for k in range(hops.start.size)]

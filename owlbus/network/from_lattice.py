@@ -14,10 +14,10 @@ from owlbus.network.assemble import (
     components,
     keep_stops,
     require_stops,
+    rounded,
     sorted_links,
     stop_and_link_fields,
     unreached,
-    whole,
 )
 from owlbus.network.walk_sheds import walk_sheds
 
@@ -291,6 +291,6 @@ def lattice_parts(
 def _both_ways(grid: HexGrid, pairs: NDArray[np.int64], speed_kmh: float, road_factor: float) -> Links:
     """Links of hex pairs in both directions, by straight metres times the road factor."""
     start, end = np.concatenate([pairs, pairs[:, ::-1]]).T
-    metres = whole(np.round(np.hypot(grid.x_m[start] - grid.x_m[end], grid.y_m[start] - grid.y_m[end]), 6) * road_factor)
-    seconds = whole(metres * _KMH / speed_kmh)
+    metres = rounded(np.round(np.hypot(grid.x_m[start] - grid.x_m[end], grid.y_m[start] - grid.y_m[end]), 6) * road_factor)
+    seconds = rounded(metres * _KMH / speed_kmh)
     return sorted_links(Links(start, end, seconds, metres, np.full(start.size, -1)))

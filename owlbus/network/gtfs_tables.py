@@ -252,19 +252,19 @@ def _stop_times(source: Path, frame: Any, trips: Any, stops: Any, counts: list[t
     frame = frame.join(trips.select("trip_id").with_row_index("trip"), on="trip_id", how="inner", maintain_order="left")
     has_stop = pl.col("stop_id").is_in(stops["stop_id"].implode())
     frame = _cut(frame, has_stop, "stop times at a stop that is not in the feed", counts)
-    frame = frame.with_columns(place=pl.col("stop_sequence").cast(pl.Int64, strict=False))
-    frame = _cut(frame, pl.col("place").is_not_null(), "stop times without a whole stop_sequence", counts)
+    frame = frame.with_columns(sequence=pl.col("stop_sequence").cast(pl.Int64, strict=False))
+    frame = _cut(frame, pl.col("sequence").is_not_null(), "stop times without a whole stop_sequence", counts)
     n_times = pl.sum_horizontal(pl.col(column).is_not_null() for column in ("arrival_time", "departure_time"))
-    frame = frame.with_columns(seconds_of("arrival_time").alias("arr"), seconds_of("departure_time").alias("dep"), given=n_times)
+    frame = frame.with_columns(seconds_of("arrival_time").alias("arr"), seconds_of("departure_time").alias("dep"), n_times=n_times)
     n_valid = pl.col("arr").is_not_null().cast(pl.Int32) + pl.col("dep").is_not_null().cast(pl.Int32)
-    counts.append(("times that do not read HH:MM:SS", int(frame.select((pl.col("given") - n_valid).sum()).item() or 0)))
+    counts.append(("times that do not read HH:MM:SS", int(frame.select((pl.col("n_times") - n_valid).sum()).item() or 0)))
     if not frame.height:
         msg = f"{source}: stop_times.txt has no row of the {trips.height} trips asked for; check trip_id and stop_id"
         raise DataError(msg)
     return (
-        frame.select("trip", "stop_id", "place", "arr", "dep")
-        .unique(["trip", "place"], keep="first", maintain_order=True)
-        .sort("trip", "place")
+        frame.select("trip", "stop_id", "sequence", "arr", "dep")
+        .unique(["trip", "sequence"], keep="first", maintain_order=True)
+        .sort("trip", "sequence")
     )
 
 

@@ -239,9 +239,9 @@ def _grouped(hops: Any, hours: Sequence[int] | None) -> Hops:  # noqa: ANN401  #
 
     hours_of_day = sorted({hour % _DAY_H for hour in hours}) if hours is not None else list(range(_DAY_H))
     link = ["start", "end"]
-    hops = hops.with_columns(asked=((pl.col("leaves") // 3600).cast(pl.Int64) % _DAY_H).is_in(hours_of_day))
-    asked = pl.col("seconds").filter(pl.col("asked"))
-    times = hops.group_by(link).agg(asked.median().alias("night"), pl.col("seconds").median().alias("day"))
+    hops = hops.with_columns(is_selected=((pl.col("leaves") // 3600).cast(pl.Int64) % _DAY_H).is_in(hours_of_day))
+    selected = pl.col("seconds").filter(pl.col("is_selected"))
+    times = hops.group_by(link).agg(selected.median().alias("night"), pl.col("seconds").median().alias("day"))
     pieces = hops.group_by([*link, "pattern", "begin_m", "end_m"]).agg(pl.len().alias("runs"))
     pieces = pieces.with_columns(length=pl.col("end_m") - pl.col("begin_m")).sort(
         [*link, "runs", "length", "pattern", "begin_m"], descending=[False, False, True, False, False, False]

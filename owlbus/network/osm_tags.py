@@ -53,21 +53,8 @@ _FOOT_M = 0.3048
 _LEAST_KMH = 5.0
 _SHUT = frozenset({"bollard", "block", "jersey_barrier", "cycle_barrier", "motorcycle_barrier", "planter", "chain", "log", "debris"})
 _DOORS = frozenset({"gate", "lift_gate", "swing_gate", "sliding_gate", "rising_bollard", "barrier_board", "yes", "entrance", "sump_buster"})
-_NO_WALK = frozenset(
-    {
-        "motorway",
-        "motorway_link",
-        "construction",
-        "proposed",
-        "raceway",
-        "bus_guideway",
-        "busway",
-        "abandoned",
-        "razed",
-        "cycleway",
-        "bridleway",
-    }
-)
+_NO_WALK = frozenset({"motorway", "motorway_link", "construction", "proposed", "raceway", "bus_guideway", "busway", "abandoned", "razed"})
+_TRACKS = frozenset({"cycleway", "bridleway"})
 
 
 class BusWay(NamedTuple):
@@ -232,7 +219,7 @@ def is_walkable(tags: Tags) -> bool:
     kind, foot = tags.get("highway", ""), tags.get("foot")
     if foot in _YES:
         return True
-    if kind in _NO_WALK or foot in {"no", "private", "use_sidepath"}:
+    if kind in _NO_WALK | _TRACKS or foot in {"no", "private", "use_sidepath"}:
         return False
     if kind in {"trunk", "trunk_link"} and tags.get("sidewalk", "no") in {"no", "none"}:
         return False

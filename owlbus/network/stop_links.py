@@ -16,10 +16,10 @@ from owlbus.network.assemble import (
     fastest_rows,
     keep_stops,
     require_stops,
+    rounded,
     sorted_links,
     stop_and_link_fields,
     unreached,
-    whole,
 )
 from owlbus.network.walk_sheds import walk_sheds
 
@@ -120,42 +120,42 @@ class _Graph(NamedTuple):
     stop_node: NDArray[np.int32]
 
 
-class _Ways(NamedTuple):
+class _Paths(NamedTuple):
     """
     Fastest paths between stops, with milliseconds and millimetres.
 
-    `pairs` holds ``start * n_stops + end``, ascending; the nodes of row k are ``way_node[way_ptr[k]:way_ptr[k + 1]]``.
+    `pairs` holds ``start * n_stops + end``, ascending; the nodes of row k are ``path_node[path_ptr[k]:path_ptr[k + 1]]``.
     """
 
     pairs: NDArray[np.int64]
     cost_ms: NDArray[np.int64]
     length_mm: NDArray[np.int64]
-    way_ptr: NDArray[np.int64]
-    way_node: NDArray[np.int32]
+    path_ptr: NDArray[np.int64]
+    path_node: NDArray[np.int32]
 
     @classmethod
-    def search(cls, graph: _Graph, targets: tuple[NDArray[np.int64], NDArray[np.int32]], limit_ms: int) -> _Ways:
+    def search(cls, graph: _Graph, targets: tuple[NDArray[np.int64], NDArray[np.int32]], limit_ms: int) -> _Paths:
         """Search from every stop to its targets; without any targets, to the stops that follow it along the roads."""
-        row_ptr, end, cost, length, way_ptr, way_node = ways_between_stops(*graph, *targets, limit_ms, 1)
+        row_ptr, end, cost, length, path_ptr, path_node = ways_between_stops(*graph, *targets, limit_ms, 1)
         n_stops = row_ptr.size - 1
         pairs = np.repeat(np.arange(n_stops), np.diff(row_ptr)) * n_stops + end
-        return cls(pairs, cost, length, way_ptr, way_node).rows(np.argsort(pairs))
+        return cls(pairs, cost, length, path_ptr, path_node).rows(np.argsort(pairs))
 
-    def rows(self, kept: NDArray[np.int64]) -> _Ways:
+    def rows(self, kept: NDArray[np.int64]) -> _Paths:
         """Paths of some rows, in the order of `kept`."""
-        size = np.diff(self.way_ptr)[kept]
+        size = np.diff(self.path_ptr)[kept]
         ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-        nodes = np.arange(ptr[-1]) + np.repeat(self.way_ptr[kept] - ptr[:-1], size)
-        return _Ways(self.pairs[kept], self.cost_ms[kept], self.length_mm[kept], ptr, self.way_node[nodes])
+        nodes = np.arange(ptr[-1]) + np.repeat(self.path_ptr[kept] - ptr[:-1], size)
+        return _Paths(self.pairs[kept], self.cost_ms[kept], self.length_mm[kept], ptr, self.path_node[nodes])
 
-    def joined(self, other: _Ways) -> _Ways:
+    def joined(self, other: _Paths) -> _Paths:
         """These paths and those of other pairs."""
-        both = _Ways(
+        both = _Paths(
             np.concatenate([self.pairs, other.pairs]),
             np.concatenate([self.cost_ms, other.cost_ms]),
             np.concatenate([self.length_mm, other.length_mm]),
-            np.concatenate([self.way_ptr, self.way_ptr[-1] + other.way_ptr[1:]]),
-            np.concatenate([self.way_node, other.way_node]),
+            np.concatenate([self.path_ptr, self.path_ptr[-1] + other.path_ptr[1:]]),
+            np.concatenate([self.path_node, other.path_node]),
         )
         return both.rows(np.argsort(both.pairs))
 
@@ -170,12 +170,12 @@ def _rows(pairs: NDArray[np.int64], n_stops: int) -> tuple[NDArray[np.int64], ND
     return np.searchsorted(pairs, np.arange(n_stops + 1) * n_stops).astype(np.int64), (pairs % n_stops).astype(np.int32)
 
 
-def _spanner(ways: _Ways, n_stops: int, stretch: float) -> NDArray[np.int64]:
+def _spanner(paths: _Paths, n_stops: int, stretch: float) -> NDArray[np.int64]:
     """Rows, in both directions, of the greedy spanner of round trips; ties go to the lower pair."""
-    pairs = ways.pairs
+    pairs = paths.pairs
     reverse = _reversed(pairs, n_stops)
     reverse_row = np.minimum(np.searchsorted(pairs, reverse), pairs.size - 1)
-    round_trip = ways.cost_ms + ways.cost_ms[reverse_row]
+    round_trip = paths.cost_ms + paths.cost_ms[reverse_row]
     rows = np.flatnonzero((pairs[reverse_row] == reverse) & (pairs < reverse))
     rows = rows[np.lexsort((pairs[rows], round_trip[rows]))]
     kept = rows[needed_links(n_stops, pairs[rows] // n_stops, pairs[rows] % n_stops, round_trip[rows], stretch)]
@@ -211,14 +211,14 @@ def stop_links(
     graph, chain_nodes = _reduced(roads, nodes)
     limit_ms, n_stops = int(max_link_s * 1000), nodes.size
     no_targets = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-    candidates = _Ways.search(graph, no_targets, limit_ms)
+    candidates = _Paths.search(graph, no_targets, limit_ms)
     missing = np.setdiff1d(_reversed(candidates.pairs, n_stops), candidates.pairs)  # their fastest paths pass a third stop
     if missing.size:
-        candidates = candidates.joined(_Ways.search(graph, _rows(missing, n_stops), limit_ms))
-    ways = candidates.rows(_spanner(candidates, n_stops, stretch))
-    pairs = ways.pairs
-    rows = Links(pairs // n_stops, pairs % n_stops, ways.cost_ms, ways.length_mm, np.arange(pairs.size))
-    return sorted_links(rows), _on_streets(graph, chain_nodes, ways)
+        candidates = candidates.joined(_Paths.search(graph, _rows(missing, n_stops), limit_ms))
+    paths = candidates.rows(_spanner(candidates, n_stops, stretch))
+    pairs = paths.pairs
+    rows = Links(pairs // n_stops, pairs % n_stops, paths.cost_ms, paths.length_mm, np.arange(pairs.size))
+    return sorted_links(rows), _on_streets(graph, chain_nodes, paths)
 
 
 def _reduced(roads: Roads, nodes: NDArray[np.int32]) -> tuple[_Graph, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]]:
@@ -239,20 +239,20 @@ def _reduced(roads: Roads, nodes: NDArray[np.int32]) -> tuple[_Graph, tuple[NDAr
 
 
 def _on_streets(
-    graph: _Graph, chain_nodes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]], ways: _Ways
+    graph: _Graph, chain_nodes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]], paths: _Paths
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Row starts and road nodes of paths, with the nodes of each chain in place of its link."""
     chain_start, chain_size, node = chain_nodes
     n_nodes = graph.indptr.size - 1
     key = np.repeat(np.arange(n_nodes, dtype=np.int64), np.diff(graph.indptr)) * n_nodes + graph.to
-    ends_way = np.zeros(ways.way_node.size, dtype=np.bool_)
-    ends_way[ways.way_ptr[1:] - 1] = True
+    ends_way = np.zeros(paths.path_node.size, dtype=np.bool_)
+    ends_way[paths.path_ptr[1:] - 1] = True
     step = np.flatnonzero(~ends_way)
-    link = np.searchsorted(key, ways.way_node[step].astype(np.int64) * n_nodes + ways.way_node[step + 1])
+    link = np.searchsorted(key, paths.path_node[step].astype(np.int64) * n_nodes + paths.path_node[step + 1])
     size = chain_size[link] - 1  # a chain's last node is the next one's first
     rows = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(chain_start[link], size)
-    way = np.searchsorted(ways.way_ptr, step, side="right") - 1
-    count = np.bincount(way, size, ways.pairs.size).astype(np.int64)
+    way = np.searchsorted(paths.path_ptr, step, side="right") - 1
+    count = np.bincount(way, size, paths.pairs.size).astype(np.int64)
     is_last = np.concatenate([np.diff(way) > 0, [True]])[: step.size]
     last = node[chain_start[link] + size][is_last]
     return np.concatenate([[0], np.cumsum(count + 1)]).astype(np.int64), np.insert(node[rows], np.cumsum(count), last)
@@ -278,7 +278,7 @@ def commercial(links: Links, speed_kmh: float | None, night_factor: float = 1.0)
     """
     free_kmh = float(np.median(links.metres / np.maximum(links.seconds, 1))) * _KMH
     factor = night_factor * (1.0 if speed_kmh is None else max(1.0, free_kmh / speed_kmh))
-    return links._replace(seconds=whole(links.seconds * factor / _MM), metres=whole(links.metres / _MM)), factor
+    return links._replace(seconds=rounded(links.seconds * factor / _MM), metres=rounded(links.metres / _MM)), factor
 
 
 class RoadSettings(NamedTuple):

@@ -59,24 +59,13 @@ class PlanMeasures:
     ride_back_s: NDArray[np.int64]
     circuity: NDArray[np.float64]
 
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        headway_s: int,
-        n_stops: ArrayLike,
-        length_m: ArrayLike,
-        length_back_m: ArrayLike,
-        ride_s: ArrayLike,
-        ride_back_s: ArrayLike,
-        circuity: ArrayLike,
-    ) -> None:
+    def __post_init__(self) -> None:
         """Copy the columns."""
-        object.__setattr__(self, "names", tuple(names))
-        object.__setattr__(self, "headway_s", int(headway_s))
-        object.__setattr__(self, "n_stops", owned(n_stops, np.int32))
-        for name, column in (("length_m", length_m), ("length_back_m", length_back_m), ("ride_s", ride_s), ("ride_back_s", ride_back_s)):
-            object.__setattr__(self, name, owned(column, np.int64))
-        object.__setattr__(self, "circuity", owned(circuity, np.float64))
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "headway_s", int(self.headway_s))
+        for name in ("n_stops", "length_m", "length_back_m", "ride_s", "ride_back_s", "circuity"):
+            kind = {"n_stops": np.int32, "circuity": np.float64}.get(name, np.int64)
+            object.__setattr__(self, name, owned(getattr(self, name), kind))
 
     def __reduce__(self) -> tuple[type[PlanMeasures], tuple[object, ...]]:
         """Rebuild through the constructor, so that copies are read-only too."""
@@ -147,20 +136,14 @@ def plan_measures(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> P
         msg = f"headway_s must be at least {_MIN_HEADWAY_S}, got {headway_s}"
         raise UsageError(msg)
     require_same_network(network, plan)
-    forward = [route_links(network, route.stops, route.name) for route in plan.routes]
-    back = [route_links(network, route.stops[::-1], route.name) for route in plan.routes]
-    length_m, length_back_m = ([int(metres.sum(dtype=np.int64)) for _, metres in links] for links in (forward, back))
-    ride_s, ride_back_s = ([int(seconds.sum(dtype=np.int64)) for seconds, _ in links] for links in (forward, back))
-    return PlanMeasures(
-        plan.names,
-        headway_s,
-        [route.n_stops for route in plan.routes],
-        length_m,
-        length_back_m,
-        ride_s,
-        ride_back_s,
-        _circuity(network, plan, length_m, length_back_m),
-    )
+    columns = [
+        [column.sum(dtype=np.int64) for step in (1, -1) for column in route_links(network, route.stops[::step], route.name)]
+        for route in plan.routes
+    ]
+    ride_s, length_m, ride_back_s, length_back_m = np.array(columns, np.int64).reshape(-1, 4).T
+    n_stops = np.array([route.n_stops for route in plan.routes], np.int32)
+    circuity = _circuity(network, plan, length_m, length_back_m)
+    return PlanMeasures(plan.names, headway_s, n_stops, length_m, length_back_m, ride_s, ride_back_s, circuity)
 
 
 def route_links(network: Network, stops: ArrayLike, name: str = "route") -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -230,7 +213,7 @@ def require_same_network(network: Network, plan: Plan) -> None:
         raise DataError(msg)
 
 
-def _circuity(network: Network, plan: Plan, length_m: list[int], length_back_m: list[int]) -> NDArray[np.float64]:
+def _circuity(network: Network, plan: Plan, length_m: NDArray[np.int64], length_back_m: NDArray[np.int64]) -> NDArray[np.float64]:
     """Route metres over the shortest path between the terminals, the larger of both directions."""
     if not plan.routes:
         return np.empty(0, np.float64)

@@ -110,9 +110,7 @@ class Journeys:
         return total
 
 
-def follow(
-    riders: Riders, directions: Sequence[Direction], departures: Departures, row: int, change_s: int, *, moments: int = MOMENTS
-) -> Journeys:
+def follow(riders: Riders, directions: Sequence[Direction], departures: Departures, row: int, change_s: int) -> Journeys:
     """
     Journeys of the riders of one hour, who come evenly through it.
 
@@ -128,8 +126,6 @@ def follow(
         Row of the hour in `riders.hours`.
     change_s
         Walk between two buses in seconds, counted as wait.
-    moments
-        Number of moments in the hour.
 
     Returns
     -------
@@ -137,11 +133,11 @@ def follow(
         One row per pair with riders in the hour, and moment.
     """
     pairs = np.flatnonzero(riders.trip_quanta[row] > 0)
-    pair = np.repeat(pairs, moments)
-    moment = np.tile(np.arange(moments), len(pairs))
+    pair = np.repeat(pairs, MOMENTS)
+    moment = np.tile(np.arange(MOMENTS), len(pairs))
     hourly = riders.trip_quanta[row, pair]
-    quanta = hourly * (moment + 1) // moments - hourly * moment // moments
-    ready = riders.hours[row] * HOUR_S + (2 * moment + 1) * HOUR_S // (2 * moments)
+    quanta = hourly * (moment + 1) // MOMENTS - hourly * moment // MOMENTS
+    ready = riders.hours[row] * HOUR_S + (2 * moment + 1) * HOUR_S // (2 * MOMENTS)
     return follow_from(riders, directions, departures, pair, ready, change_s, quanta=quanta)
 
 

@@ -14,7 +14,7 @@ from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from owlbus.demand import Demand
     from owlbus.network import Network
@@ -59,12 +59,12 @@ class Direction:
     depart_s: NDArray[np.int32]
     at_m: NDArray[np.int32]
 
-    def __init__(self, route: int, back: bool, stops: ArrayLike, arrive_s: ArrayLike, depart_s: ArrayLike, at_m: ArrayLike) -> None:  # noqa: FBT001 - a column of the type
+    def __post_init__(self) -> None:
         """Copy the columns and check them once."""
-        object.__setattr__(self, "route", int(route))
-        object.__setattr__(self, "back", bool(back))
-        for name, column in (("stops", stops), ("arrive_s", arrive_s), ("depart_s", depart_s), ("at_m", at_m)):
-            object.__setattr__(self, name, owned(column, np.int32).reshape(-1))
+        object.__setattr__(self, "route", int(self.route))
+        object.__setattr__(self, "back", bool(self.back))
+        for name in ("stops", "arrive_s", "depart_s", "at_m"):
+            object.__setattr__(self, name, owned(getattr(self, name), np.int32).reshape(-1))
         if {column.shape for column in (self.arrive_s, self.depart_s, self.at_m)} != {self.stops.shape} or len(self.stops) < 2:  # noqa: PLR2004 - a ride has two ends
             msg = f"direction {self.label} needs a time and metres for each of at least 2 stops, got {len(self.stops)} stops"
             raise DataError(msg)
@@ -345,7 +345,9 @@ def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple
             link_s, link_m = route_links(network, stops, route.name)
             depart_s = operation.run_s(np.concatenate([[0], np.cumsum(link_s, dtype=np.int64)]))
             dwell_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
-            directions.append(Direction(k, back, stops, depart_s - dwell_s, depart_s, np.concatenate([[0], np.cumsum(link_m)])))
+            directions.append(
+                Direction(k, back, stops, depart_s - dwell_s, depart_s.astype(np.int32), np.concatenate([[0], np.cumsum(link_m)]))
+            )
     return tuple(directions)
 
 
