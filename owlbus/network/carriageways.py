@@ -80,7 +80,7 @@ def both_carriageways(
 
     Parameters
     ----------
-    at, degrees
+    xy, lonlat
         Nodes in metres, shape (n, 2), and their lon and lat.
     rank
         Rank of each node, shape (n,).
@@ -88,7 +88,7 @@ def both_carriageways(
         Pieces, unique by start and end.
     node
         Node of each stop, unique, shape (n_stops,).
-    barred
+    is_excluded
         Pieces to leave unchanged, shape (m,).
     reach_m
         Largest distance in metres from a stop to the other carriageway.
