@@ -14,7 +14,7 @@ from owlbus.common.errors import DataError, UsageError
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network
 from owlbus.network.gtfs_trips import along_shape, piece
-from owlbus.network.merge_stops import few_places, merged_places
+from owlbus.network.merge_stops import merge_to_limit, merged_stops
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,13 +238,13 @@ def test_no_point_lies_farther_from_its_place_than_asked_and_no_two_places_are_n
     points: list[tuple[int, int, int]], merge_m: int
 ) -> None:
     x, y, weight = np.array(points, dtype=np.int64).reshape(-1, 3).T
-    place = merged_places(x.astype(float), y.astype(float), weight, merge_m)
+    place = merged_stops(x.astype(float), y.astype(float), weight, merge_m)
     assert (np.hypot(x - x[place], y - y[place]) <= merge_m + 1e-5).all()
     places = np.unique(place)
     assert (place[places] == places).all()
     apart = np.hypot(x[places][:, None] - x[places], y[places][:, None] - y[places]) + np.eye(places.size) * 1e9
     assert (apart > merge_m).all()
-    few, metres = few_places(x.astype(float), y.astype(float), weight, merge_m, 3)
+    few, metres = merge_to_limit(x.astype(float), y.astype(float), weight, merge_m, 3)
     assert np.unique(few).size <= 3
     assert metres >= merge_m
 

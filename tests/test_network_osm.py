@@ -18,10 +18,10 @@ from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network, read_paths
 from owlbus.network.osm_reader import metres_between
 from owlbus.network.osm_tags import (
+    blocks_buses,
     bus_way,
     is_bus_stop,
     is_walkable,
-    shuts_out,
     turn_rule,
 )
 from owlbus.network.turn_restrictions import Pieces, with_turns
@@ -103,10 +103,10 @@ def test_free_speed_is_the_limit_up_to_a_quarter_above_the_usual_one(limit: str,
 
 
 def test_barriers_stops_walkers_and_rules_are_read_by_their_tags() -> None:
-    assert shuts_out({"barrier": "bollard"})
-    assert not shuts_out({"barrier": "bollard", "bus": "yes"})
-    assert not shuts_out({"barrier": "gate"})
-    assert shuts_out({"barrier": "gate", "access": "private"})
+    assert blocks_buses({"barrier": "bollard"})
+    assert not blocks_buses({"barrier": "bollard", "bus": "yes"})
+    assert not blocks_buses({"barrier": "gate"})
+    assert blocks_buses({"barrier": "gate", "access": "private"})
     assert is_bus_stop({"highway": "bus_stop"})
     assert is_bus_stop({"public_transport": "platform", "trolleybus": "yes"})
     assert not is_bus_stop({"public_transport": "platform", "tram": "yes"})

@@ -33,13 +33,13 @@ from owlbus.timetable import (
 )
 from owlbus.timetable.headways import (
     WAIT_SCALE,
-    Line,
-    Options,
+    RouteCycle,
+    RoutePatterns,
+    direction_waits,
     equal_headways,
     fewest_buses,
-    line_runs,
-    line_waits,
-    options_of,
+    headway_patterns,
+    route_starts,
     split_fleet,
 )
 from owlbus.timetable.rider_flows import Flows
@@ -85,12 +85,12 @@ def path_cover(starts, ready, here, there) -> int:
 
 
 def runs_of(
-    lines: list[Line], headways: list[tuple[int, ...]]
+    lines: list[RouteCycle], headways: list[tuple[int, ...]]
 ) -> tuple[list[int], list[int], list[tuple[int, int]], list[tuple[int, int]]]:
     """Starts, ends of rests and terminals of all runs, in order of starts."""
     rows = []
     for k, (line, headway) in enumerate(zip(lines, headways, strict=True)):
-        out, home, _ = line_runs(line, np.array([headway], np.int64), HOURS)
+        out, home, _ = route_starts(line, np.array([headway], np.int64), HOURS)
         ends = [(k, 0), (k, 0) if line.is_loop else (k, 1)]
         for side, times in enumerate((out[0], home[0])):
             rows += [(int(t), int(t) + line.turn_s[side], ends[side], ends[1 - side]) for t in times if t < 2**40]
@@ -98,7 +98,7 @@ def runs_of(
     return tuple(list(column) for column in zip(*rows, strict=True))  # type: ignore[return-value]
 
 
-lines = st.builds(Line, st.booleans(), st.tuples(st.integers(600, 9_000), st.integers(600, 9_000)), st.booleans())
+lines = st.builds(RouteCycle, st.booleans(), st.tuples(st.integers(600, 9_000), st.integers(600, 9_000)), st.booleans())
 headway_rows = st.tuples(*[st.sampled_from([600, 900, 1500, 2400, 3300, 3600])] * len(HOURS))
 
 
@@ -109,7 +109,7 @@ def test_blocks_are_as_few_as_a_minimum_path_cover_and_as_the_split_counts(drawn
     starts, ready, here, there = runs_of(given_lines, headways)
     blocks = build_blocks(starts, ready, here, there)
     assert blocks.max() + 1 == path_cover(starts, ready, here, there)
-    counted = [int(line_runs(line, np.array([row], np.int64), HOURS)[2][0]) for line, row in drawn]
+    counted = [int(route_starts(line, np.array([row], np.int64), HOURS)[2][0]) for line, row in drawn]
     assert blocks.max() + 1 == sum(counted)
 
 
@@ -146,15 +146,15 @@ def flows(boardings: list[list[int]], load: list[list[int]]) -> Flows:
     return Flows(*tables)
 
 
-def drawn_options(draw_lines, riders, load) -> tuple[Options, ...]:
-    """Options of lines over two hours."""
-    return options_of(draw_lines, flows(riders, load), (24, 25), small)
+def drawn_options(draw_lines, riders, load) -> tuple[RoutePatterns, ...]:
+    """RoutePatterns of lines over two hours."""
+    return headway_patterns(draw_lines, flows(riders, load), (24, 25), small)
 
 
 cases = st.integers(1, 3).flatmap(
     lambda k: st.tuples(
         st.lists(
-            st.builds(Line, st.booleans(), st.tuples(st.integers(900, 7_000), st.integers(900, 7_000)), st.just(0)),
+            st.builds(RouteCycle, st.booleans(), st.tuples(st.integers(900, 7_000), st.integers(900, 7_000)), st.just(0)),
             min_size=k,
             max_size=k,
         ),
@@ -172,34 +172,36 @@ def test_the_split_of_a_fleet_equals_brute_force_and_never_waits_longer_than_equ
     options = drawn_options(draw_lines, riders, load)
     fleet = sum(int(one.buses.min()) for one in options) + spare
     chosen = split_fleet(options, fleet)
-    waits = sum(int(one.wait_units[row]) for one, row in zip(options, chosen, strict=True))
+    waits = sum(int(one.wait_quanta[row]) for one, row in zip(options, chosen, strict=True))
     assert sum(int(one.buses[row]) for one, row in zip(options, chosen, strict=True)) <= fleet
     best, buses = np.zeros(1, np.int64), np.zeros(1, np.int64)
     for one in options:
-        best = (best[:, None] + one.wait_units[None, :]).ravel()
+        best = (best[:, None] + one.wait_quanta[None, :]).ravel()
         buses = (buses[:, None] + one.buses[None, :]).ravel()
     assert waits == best[buses <= fleet].min()
     equal = equal_headways(options, fleet)
-    assert equal is None or waits <= sum(int(one.wait_units[row]) for one, row in zip(options, equal, strict=True))
+    assert equal is None or waits <= sum(int(one.wait_quanta[row]) for one, row in zip(options, equal, strict=True))
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=5), st.integers(0, 12))
 def test_the_split_equals_marginal_allocation_where_waits_are_convex(weights, spare):
     buses = np.arange(1, 20)
-    options = tuple(Options(buses[::-1, None] * 60, buses, 5_040 * weight * 240_240 // buses, np.zeros(19, np.int64)) for weight in weights)
+    options = tuple(
+        RoutePatterns(buses[::-1, None] * 60, buses, 5_040 * weight * 240_240 // buses, np.zeros(19, np.int64)) for weight in weights
+    )
     fleet = len(weights) + spare
     given_out = [1] * len(weights)
     for _ in range(spare):
-        gains = [int(one.wait_units[n - 1] - one.wait_units[n]) if n < 19 else -1 for one, n in zip(options, given_out, strict=True)]
+        gains = [int(one.wait_quanta[n - 1] - one.wait_quanta[n]) if n < 19 else -1 for one, n in zip(options, given_out, strict=True)]
         given_out[int(np.argmax(gains))] += 1
-    greedy = sum(int(one.wait_units[n - 1]) for one, n in zip(options, given_out, strict=True))
-    assert sum(int(one.wait_units[row]) for one, row in zip(options, split_fleet(options, fleet), strict=True)) == greedy
+    greedy = sum(int(one.wait_quanta[n - 1]) for one, n in zip(options, given_out, strict=True))
+    assert sum(int(one.wait_quanta[row]) for one, row in zip(options, split_fleet(options, fleet), strict=True)) == greedy
 
 
 def test_the_split_takes_two_buses_at_once_where_one_more_changes_nothing():
     """Marginal allocation would stop at the first route, whose next bus brings nothing, and lose."""
-    flat = Options(np.array([[10], [20], [30]]), np.array([3, 2, 1]), np.array([10, 100, 100]), np.zeros(3, np.int64))
-    steep = Options(np.array([[10], [20]]), np.array([2, 1]), np.array([60, 100]), np.zeros(2, np.int64))
+    flat = RoutePatterns(np.array([[10], [20], [30]]), np.array([3, 2, 1]), np.array([10, 100, 100]), np.zeros(3, np.int64))
+    steep = RoutePatterns(np.array([[10], [20]]), np.array([2, 1]), np.array([60, 100]), np.zeros(2, np.int64))
     assert split_fleet((flat, steep), 4) == (0, 1)
 
 
@@ -229,10 +231,10 @@ def slow_waits(starts, closing, hours, boardings, load, room):
 @pytest.mark.parametrize("both_ends", [0, 1])
 def test_waits_are_those_of_riders_followed_second_by_second(headway, both_ends):
     """A gap counts in every hour that it spans: a short headway in an hour in which no bus starts brings nothing."""
-    line, pattern = Line(both_ends, (2_500, 3_100), 0), np.array([headway], np.int64)
+    line, pattern = RouteCycle(both_ends, (2_500, 3_100), 0), np.array([headway], np.int64)
     boardings, load = (np.array(column, np.int64) for column in ([700, 300], [200, 90]))
-    for starts in line_runs(line, pattern, (24, 25))[:2]:
-        waits, left = line_waits(starts, pattern, (24, 25), boardings, load, 45)
+    for starts in route_starts(line, pattern, (24, 25))[:2]:
+        waits, left = direction_waits(starts, pattern, (24, 25), boardings, load, 45)
         times = [int(t) for t in starts[0] if t < 2**40]
         closing = times[-1] + headway[min(1, times[-1] // HOUR_S - 24)]
         expected, behind = slow_waits(times, closing, (24, 25), boardings.tolist(), load.tolist(), 45)
@@ -241,10 +243,10 @@ def test_waits_are_those_of_riders_followed_second_by_second(headway, both_ends)
 
 
 def test_without_a_fleet_the_fewest_buses_hold_policy_headway_and_capacity():
-    options = drawn_options([Line(1, (3_000, 3_000), 0)], [[10, 10]], [[0, 90]])
+    options = drawn_options([RouteCycle(1, (3_000, 3_000), 0)], [[10, 10]], [[0, 90]])
     row = fewest_buses(options)[0]
-    assert options[0].left_units[row] == 0
-    assert options[0].buses[row] == options[0].buses[options[0].left_units == 0].min()
+    assert options[0].left_quanta[row] == 0
+    assert options[0].buses[row] == options[0].buses[options[0].left_quanta == 0].min()
 
 
 def test_long_routes_start_from_both_ends_and_short_ones_turn_at_the_inner_terminal():
@@ -262,10 +264,10 @@ def test_long_routes_start_from_both_ends_and_short_ones_turn_at_the_inner_termi
 
 
 @pytest.mark.parametrize("interline", [False, True])
-@pytest.mark.parametrize("rest_in_links", [False, True])
-def test_every_bus_rests_a_tenth_of_its_ride_and_five_minutes_at_least(interline, rest_in_links):
+@pytest.mark.parametrize("layover_in_links", [False, True])
+def test_every_bus_rests_a_tenth_of_its_ride_and_five_minutes_at_least(interline, layover_in_links):
     network, demand, plan = crossing()
-    operation = Operation(interline=interline, rest_in_links=rest_in_links)
+    operation = Operation(interline=interline, layover_in_links=layover_in_links)
     table, _ = build_timetable(network, plan, demand, operation)
     ends = table.run_end_s
     for bus in range(table.fleet):
@@ -284,7 +286,7 @@ def test_run_and_rest_take_the_seconds_that_the_scorecard_counts():
     assert way.depart_s.tolist() == [0, 181, 363, 545, 727]
     assert way.ride_s + Operation(min_layover_s=0).layover_s(way.ride_s) == 800
     assert way.arrive_s.tolist() == [0, 166, 348, 530, 727]
-    on_top = plan_directions(network, plan, Operation(rest_in_links=False, dwell_s=500))[0]
+    on_top = plan_directions(network, plan, Operation(layover_in_links=False, dwell_s=500))[0]
     assert on_top.arrive_s.tolist() == [0, 100, 300, 500, 800]
 
 

@@ -50,8 +50,8 @@ def test_hourly_flows_put_as_many_on_each_segment_as_the_scorecard_does(trips):
     flows = flows_of(riders, plan_directions(network, plan, Operation()), 300)
     problem = Problem.build(network, one_hour)
     ahead, back, *_ = assign_rides(problem.graph, problem.pad(plan), network.shed_walk_m, problem.demand_arrays, 300.0, 1)
-    assert flows.load_units.sum(axis=1).tolist() == [side[k].max() for k in (0, 1) for side in (ahead, back)]
-    assert riders.trips_units.sum() + riders.lost_units.sum() == one_hour.od().trips.sum() * QUANTA_PER_TRIP
+    assert flows.load_quanta.sum(axis=1).tolist() == [side[k].max() for k in (0, 1) for side in (ahead, back)]
+    assert riders.trip_quanta.sum() + riders.lost_quanta.sum() == one_hour.od().trips.sum() * QUANTA_PER_TRIP
 
 
 def test_riders_count_in_the_hour_in_which_their_bus_starts():
@@ -60,8 +60,8 @@ def test_riders_count_in_the_hour_in_which_their_bus_starts():
     rows = {"night": [0], "hour": [25], "origin": [1], "destination": [4], "trips": [36.0]}
     demand = Demand.from_rows(9, rows, hours=HOURS, grid=network.grid.fingerprint)
     riders = find_riders(network, demand, plan)
-    flows = flows_of(riders, plan_directions(network, plan, Operation(rest_in_links=False)), 300)
-    assert flows.boardings_units[0].tolist() == [2 * QUANTA_PER_TRIP, 34 * QUANTA_PER_TRIP, 0]
+    flows = flows_of(riders, plan_directions(network, plan, Operation(layover_in_links=False)), 300)
+    assert flows.boardings_quanta[0].tolist() == [2 * QUANTA_PER_TRIP, 34 * QUANTA_PER_TRIP, 0]
 
 
 def slow_journey(riders, directions, table, pair, ready_s, change_s):
@@ -105,7 +105,7 @@ def test_a_rider_who_comes_as_the_bus_leaves_gets_on_and_a_second_later_waits():
     starts = table.starts_s(0)
     found = departures.next_start(np.array([0, 0, 0]), np.array([starts[1], starts[1] + 1, starts[-1] + 1]))
     assert found.tolist() == [starts[1], starts[2], -1]
-    assert follow(riders, table.directions, departures, 0, 60).units.sum() == riders.trips_units[0].sum()
+    assert follow(riders, table.directions, departures, 0, 60).quanta.sum() == riders.trip_quanta[0].sum()
 
 
 @pytest.mark.parametrize(("early_s", "waits"), [(60, 60), (59, 1859)])
@@ -137,7 +137,7 @@ def test_offsets_wait_as_little_as_the_best_of_all(later, headway):
     assert meets.is_optimal
     assert sum(costs.waits(chosen)) == min(every)
     assert (meets.before_s, meets.first_before_s) == tuple(
-        wait / units for wait, units in zip(costs.waits(np.zeros(2, int)), (costs.changing_units, costs.riding_units), strict=True)
+        wait / units for wait, units in zip(costs.waits(np.zeros(2, int)), (costs.transfer_quanta, costs.rider_quanta), strict=True)
     )
 
 
@@ -173,7 +173,7 @@ def test_what_riders_get_adds_up_and_equals_means_over_single_journeys():
                 slow = slow_journey(riders, table.directions, table, pair, hour * HOUR_S + 300 * nth + 150, 60)
                 if slow is not None:
                     waits.append(sum(w for w, _ in slow))
-                    weights.append(riders.trips_units[row, pair])
+                    weights.append(riders.trip_quanta[row, pair])
     assert service.wait.mean_s == pytest.approx(np.average(waits, weights=weights), rel=1e-3)
     assert service.total.mean_s >= service.wait.mean_s + service.ride.mean_s
     assert list(service.within_share) == sorted(service.within_share)

@@ -185,7 +185,7 @@ def _operation_of(options: OperationOptions) -> Operation:
         min_headway_s=round(options.min_headway * 60),
         dwell_s=options.dwell,
         layover_share=options.layover,
-        rest_in_links=not options.rest_on_top,
+        layover_in_links=not options.rest_on_top,
         interline=options.interline,
         uptake_share=options.uptake,
         equal_headways=options.equal_headways,

@@ -1,4 +1,4 @@
-"""GTFS feeds: a timetable written, read back and validated."""
+"""GTFS feeds of a timetable: write, read and validate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs at even headways as the rows of ``frequencies.txt``, and back: each row stands for many runs at exact times."""
+"""Convert run starts to rows of ``frequencies.txt`` and back; each row stands for runs at one headway."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _CLOSING_S = 60
 
 class Period(NamedTuple):
     """
-    Runs of one direction that follow each other at one headway.
+    Period in which the runs of one direction have one headway.
 
     Attributes
     ----------
     first_s
         Start of the first run, in seconds.
     end_s
-        Seconds before which the last one starts: after its start, but before the next one would.
+        End of the period in seconds: after the start of the last run, and before the start of a further run at this headway.
     headway_s
-        Seconds from start to start.
+        Headway in seconds.
     """
 
     first_s: int
@@ -40,7 +40,7 @@ class Period(NamedTuple):
 
 def periods_of(starts_s: NDArray[np.int32]) -> list[Period]:
     """
-    Periods of even headways that hold exactly these starts: each goes on as long as the gap stays the same.
+    Periods of constant headway, in seconds, with exactly these starts; a period lasts as long as the gap stays the same.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def periods_of(starts_s: NDArray[np.int32]) -> list[Period]:
     Returns
     -------
     list of Period
-        In order of time, none overlapping; a run alone takes the gap before it, or an hour if there is none.
+        In order of time, without overlap. A single run takes the gap before it as headway, or an hour if there is none.
 
     Examples
     --------
@@ -58,22 +58,22 @@ def periods_of(starts_s: NDArray[np.int32]) -> list[Period]:
     [Period(first_s=0, end_s=3660, headway_s=1800), Period(first_s=6000, end_s=8460, headway_s=2400)]
     """
     times = [int(start) for start in starts_s]
-    found, at = [], 0
-    while at < len(times):
-        alone = at == len(times) - 1
-        gap = (times[at] - times[at - 1] if at else HOUR_S) if alone else times[at + 1] - times[at]
-        last = at
+    periods, first = [], 0
+    while first < len(times):
+        is_last = first == len(times) - 1
+        gap = (times[first] - times[first - 1] if first else HOUR_S) if is_last else times[first + 1] - times[first]
+        last = first
         while last + 1 < len(times) and times[last + 1] - times[last] == gap:
             last += 1
-        room = min([gap - 1, *(start - times[last] for start in times[last + 1 : last + 2])])
-        found.append(Period(times[at], times[last] + max(1, min(_CLOSING_S, room)), gap))
-        at = last + 1
-    return found
+        longest = min([gap - 1, *(start - times[last] for start in times[last + 1 : last + 2])])
+        periods.append(Period(times[first], times[last] + max(1, min(_CLOSING_S, longest)), gap))
+        first = last + 1
+    return periods
 
 
 def direction_periods(timetable: Timetable) -> Iterator[tuple[int, list[Period]]]:
     """
-    Periods of every direction with runs; of several runs at the same second each stands in a list of its own.
+    Periods of every direction with runs, in seconds; runs of a direction at the same second go to separate lists.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def direction_periods(timetable: Timetable) -> Iterator[tuple[int, list[Period]]
 
 def starts_by_trip(rows: Iterable[Mapping[str, str]]) -> dict[str, list[int]]:
     """
-    Starts that the rows of ``frequencies.txt`` stand for, those without exact times taken as if they had them.
+    Starts in seconds that the rows of ``frequencies.txt`` stand for; rows without exact times count as exact.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ def starts_by_trip(rows: Iterable[Mapping[str, str]]) -> dict[str, list[int]]:
     Raises
     ------
     DataError
-        If a time is none or a headway is no whole number of seconds from 1.
+        If a time is invalid or a headway is no whole number of seconds >= 1.
     """
-    found: dict[str, list[int]] = {}
+    starts: dict[str, list[int]] = {}
     for row in rows:
         headway = row.get("headway_secs") or ""
         if not headway.isdecimal() or int(headway) < 1:
@@ -121,5 +121,5 @@ def starts_by_trip(rows: Iterable[Mapping[str, str]]) -> dict[str, list[int]]:
         except UsageError as error:
             msg = f"frequencies.txt: trip {row['trip_id']!r}: {error}"
             raise DataError(msg) from None
-        found.setdefault(row["trip_id"], []).extend(range(first, end, int(headway)))
-    return found
+        starts.setdefault(row["trip_id"], []).extend(range(first, end, int(headway)))
+    return starts

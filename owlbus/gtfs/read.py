@@ -1,4 +1,4 @@
-"""A timetable from a GTFS feed: the inverse of writing it."""
+"""Read a timetable from a GTFS feed: the inverse of `write_gtfs`."""
 
 from __future__ import annotations
 
@@ -36,31 +36,31 @@ _NEEDED = {
     "stop_times.txt": {"trip_id": False, "stop_id": False, "stop_sequence": True, "arrival_time": False, "departure_time": False},
     "frequencies.txt": {"trip_id": False, "start_time": False, "end_time": False, "headway_secs": False},
 }
-"""Columns that tables need, and whether they hold numbers."""
+"""Columns that tables need, and whether they are numeric."""
 
-_NAMES_ROW_OF = (("stop_times.txt", "stop_id", "stops.txt"), ("trips.txt", "route_id", "routes.txt"))
+_REFERENCES = (("stop_times.txt", "stop_id", "stops.txt"), ("trips.txt", "route_id", "routes.txt"))
 _NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _VERSION = re.compile(r"owlbus (\S+) (\d+)-(\d+)")
 
 
 def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M) -> Timetable:
     """
-    Read the timetable, and with it the plan, of a feed of routes served both ways.
+    Read the timetable of a feed, and its plan; times in seconds.
 
-    A feed that `write_gtfs` wrote for this network comes back equal. Any other feed may be read too if each of its routes has one
-    sequence of stops, and the reverse for the other direction: its stops are moved to the nearest stops of the network.
+    A feed that `write_gtfs` wrote for this network comes back equal. Another feed can be read if each of its routes has one sequence
+    of stops, reversed for the other direction. Its stops move to the nearest stops of the network.
 
-    Rows of ``frequencies.txt`` are read as the runs they stand for, those without exact times as if they had them. They name no
-    bus: these runs get the fewest buses that stay on their route and rest as `Operation` says by default.
+    Rows of ``frequencies.txt`` become the runs that they stand for; rows without exact times count as exact. They have no block, so
+    these runs get the fewest buses that stay on their route, with the default layover of `Operation`.
 
     Parameters
     ----------
     path
         The archive.
     network
-        The network whose stops the plan shall name.
+        The network of the plan.
     max_snap_m
-        Metres that a stop of the feed may lie from the nearest stop of the network.
+        Largest distance in metres from a stop of the feed to the nearest stop of the network.
 
     Returns
     -------
@@ -70,42 +70,43 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     Raises
     ------
     DataError
-        If a file or a value is missing, a route changes its stops, or a stop lies too far from the network.
+        If a file or a value is missing, a route has several sequences of stops, or a stop lies too far from the network.
     """
     tables = _tables(Path(path))
     fingerprint, hours = _version(tables)
-    stop_of = _own_stops(tables, network) if fingerprint == network.fingerprint else _near_stops(tables, network, max_snap_m)
+    stop_of = _own_stops(tables, network) if fingerprint == network.fingerprint else _nearest_stops(tables, network, max_snap_m)
     runs = _runs(tables, stop_of)
     plan = _plan(tables, network, runs)
-    directions = tuple(way for k, row in enumerate(tables["routes.txt"]) for way in _both(network, plan, k, runs.get(row["route_id"], [])))
-    return _timetable(plan, tables, directions, runs, hours)
+    route_runs = [runs.get(row["route_id"], []) for row in tables["routes.txt"]]
+    directions = tuple(direction for k in range(len(plan)) for direction in _directions(network, plan, k, route_runs[k]))
+    return _timetable(plan, directions, route_runs, hours)
 
 
 class _Run:
-    """One vehicle journey of a feed: direction, bus, stops and the seconds and metres at them."""
+    """One run of a feed: direction, block, stops, and arrivals, departures and metres at them."""
 
-    __slots__ = ("arrive", "at", "back", "block", "depart", "start", "stops")
+    __slots__ = ("arrive", "at_m", "back", "block", "depart", "start", "stops")
 
-    def __init__(self, trip: Mapping[str, str], calls: Sequence[dict[str, str]], stop_of: Mapping[str, int]) -> None:
-        calls = sorted(calls, key=lambda call: float(call["stop_sequence"]))
+    def __init__(self, trip: Mapping[str, str], stop_times: Sequence[dict[str, str]], stop_of: Mapping[str, int]) -> None:
+        rows = sorted(stop_times, key=lambda row: float(row["stop_sequence"]))
         self.back = trip.get("direction_id") == "1"
         self.block: str | None = trip.get("block_id") or trip["trip_id"]
-        self.stops = [stop_of[call["stop_id"]] for call in calls]
-        times = [(_seconds(call["arrival_time"], trip), _seconds(call["departure_time"], trip)) for call in calls]
+        self.stops = [stop_of[row["stop_id"]] for row in rows]
+        times = [(_seconds(row["arrival_time"], trip), _seconds(row["departure_time"], trip)) for row in rows]
         self.start = times[0][0]
         self.arrive = [arrive - self.start for arrive, _ in times]
         self.depart = [depart - self.start for _, depart in times]
-        self.at = [_metres(call.get("shape_dist_traveled") or "", trip) for call in calls]
+        self.at_m = [_metres(row.get("shape_dist_traveled") or "", trip) for row in rows]
 
-    def starting(self, start_s: int) -> _Run:
-        """Return the same journey at another time, its bus unknown."""
-        twin = copy.copy(self)
-        twin.start, twin.block = start_s, None
-        return twin
+    def with_start(self, start_s: int) -> _Run:
+        """Return the same run with another start and without a block."""
+        run = copy.copy(self)
+        run.start, run.block = start_s, None
+        return run
 
 
 def _seconds(text: str, trip: Mapping[str, str]) -> int:
-    """Seconds of a time in a feed."""
+    """Seconds since noon minus 12 h of a time in a feed."""
     try:
         return parse_time(text)
     except UsageError as error:
@@ -114,7 +115,7 @@ def _seconds(text: str, trip: Mapping[str, str]) -> int:
 
 
 def _metres(text: str, trip: Mapping[str, str]) -> float:
-    """Metres along a trip in a feed; NaN where they are not told."""
+    """Metres along a trip in a feed; NaN for an empty field."""
     try:
         return float(text or "nan")
     except ValueError:
@@ -142,13 +143,13 @@ def _tables(path: Path) -> dict[str, Rows]:
         raise DataError(msg) from None
     for name, columns in _NEEDED.items():
         _require_columns(path.name, name, tables.get(name, []), columns)
-    for name, column, other in _NAMES_ROW_OF:
+    for name, column, other in _REFERENCES:
         _require_known(path.name, name, column, tables[name], {row[column] for row in tables[other]})
     return tables
 
 
 def _require_columns(feed: str, name: str, rows: Rows, columns: Mapping[str, bool]) -> None:
-    """Refuse a table that lacks a column, or a number that is none; columns say whether they hold numbers."""
+    """Refuse a table that lacks a column, or a text in a numeric column."""
     missing = [column for column in columns if rows and column not in rows[0]]
     if missing:
         msg = f"{feed}: {name} needs {', '.join(columns)}, {missing[0]} is missing ({len(missing)} such); write it again"
@@ -175,7 +176,7 @@ def _require_known(feed: str, name: str, column: str, rows: Rows, known: set[str
 
 
 def _version(tables: Mapping[str, Rows]) -> tuple[str, tuple[int, ...]]:
-    """Network and hours that the feed was written for; nothing in a feed of another origin."""
+    """Fingerprint of the network and hours that the feed was written for; empty for a feed of another origin."""
     rows = tables.get("feed_info.txt") or [{}]
     match = _VERSION.fullmatch(rows[0].get("feed_version") or "")
     return ("", ()) if match is None else (match[1], tuple(range(int(match[2]), int(match[3]))))
@@ -190,8 +191,8 @@ def _own_stops(tables: Mapping[str, Rows], network: Network) -> dict[str, int]:
     return stops
 
 
-def _near_stops(tables: Mapping[str, Rows], network: Network, max_snap_m: float) -> dict[str, int]:
-    """Nearest stop of the network to each stop of a feed."""
+def _nearest_stops(tables: Mapping[str, Rows], network: Network, max_snap_m: float) -> dict[str, int]:
+    """Nearest stop of the network to each stop of a feed, by stop id."""
     rows = tables["stops.txt"]
     nearest, metres = network.nearest_stops([float(row["stop_lon"]) for row in rows], [float(row["stop_lat"]) for row in rows])
     far = np.flatnonzero(~(np.asarray(metres) <= max_snap_m))
@@ -205,17 +206,17 @@ def _near_stops(tables: Mapping[str, Rows], network: Network, max_snap_m: float)
 
 
 def _runs(tables: Mapping[str, Rows], stop_of: Mapping[str, int]) -> dict[str, list[_Run]]:
-    """Runs by route."""
-    calls: dict[str, list[dict[str, str]]] = {}
+    """Runs by route id."""
+    stop_times: dict[str, list[dict[str, str]]] = {}
     for row in tables["stop_times.txt"]:
-        calls.setdefault(row["trip_id"], []).append(row)
+        stop_times.setdefault(row["trip_id"], []).append(row)
     runs: dict[str, list[_Run]] = {}
-    many = starts_by_trip(tables.get("frequencies.txt", ()))
+    frequency_starts = starts_by_trip(tables.get("frequencies.txt", ()))
     for trip in tables["trips.txt"]:
-        if trip["trip_id"] in calls:
-            run = _Run(trip, calls[trip["trip_id"]], stop_of)
-            starts = many.get(trip["trip_id"])
-            runs.setdefault(trip["route_id"], []).extend([run] if starts is None else [run.starting(start) for start in starts])
+        if trip["trip_id"] in stop_times:
+            run = _Run(trip, stop_times[trip["trip_id"]], stop_of)
+            starts = frequency_starts.get(trip["trip_id"])
+            runs.setdefault(trip["route_id"], []).extend([run] if starts is None else [run.with_start(start) for start in starts])
     return runs
 
 
@@ -224,18 +225,18 @@ def _plan(tables: Mapping[str, Rows], network: Network, runs: Mapping[str, list[
     routes = []
     for row in tables["routes.txt"]:
         name = row.get("route_short_name") or row.get("route_long_name") or row["route_id"]
-        ways = {tuple(run.stops[:: -1 if run.back else 1]) for run in runs.get(row["route_id"], [])}
-        if len(ways) != 1:
-            msg = f"route {name!r} must have one sequence of stops, and its reverse, got {len(ways)}; keep the longest, or plan it anew"
+        orders = {tuple(run.stops[:: -1 if run.back else 1]) for run in runs.get(row["route_id"], [])}
+        if len(orders) != 1:
+            msg = f"route {name!r} must have one sequence of stops, and its reverse, got {len(orders)}; keep the longest, or plan it anew"
             raise DataError(msg)
-        routes.append(Route(list(ways.pop()), name))
+        routes.append(Route(list(orders.pop()), name))
         route_links(network, routes[-1].stops, name)
     return Plan(tuple(routes), network.fingerprint)
 
 
-def _both(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> list[Direction]:
-    """Both directions of a route; one without runs takes the network's seconds."""
-    ways = []
+def _directions(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> list[Direction]:
+    """Both directions of a route. A direction without runs takes the network's seconds."""
+    directions = []
     for back in (False, True):
         stops = plan.routes[k].stops[:: -1 if back else 1]
         seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, plan.names[k]))
@@ -243,39 +244,33 @@ def _both(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> list[Di
         if len(times) > 1:
             msg = f"route {plan.names[k]!r}: all runs of a direction must ride alike, got {len(times)} sets of times; read hour by hour"
             raise DataError(msg)
-        arrive, depart = times.pop() if times else (seconds, seconds)
-        at = next((run.at for run in runs if run.back == back and not np.isnan(run.at).any()), metres)
-        ways.append(Direction(k, back, stops, arrive, depart, np.rint(at)))
-    return ways
+        arrive, depart = (np.array(column) for column in (times.pop() if times else (seconds, seconds)))
+        at_m = next((run.at_m for run in runs if run.back == back and not np.isnan(run.at_m).any()), metres)
+        directions.append(Direction(k, back, stops, arrive, depart, np.rint(at_m)))
+    return directions
 
 
-def _timetable(
-    plan: Plan, tables: Mapping[str, Rows], directions: tuple[Direction, ...], runs: Mapping[str, list[_Run]], hours: tuple[int, ...]
-) -> Timetable:
-    """Timetable with buses numbered in the order of their first runs."""
-    rows = sorted(
-        (run.start, 2 * k + run.back, run.block or "")
-        for k, row in enumerate(tables["routes.txt"])
-        for run in runs.get(row["route_id"], [])
-    )
+def _timetable(plan: Plan, directions: tuple[Direction, ...], route_runs: Sequence[list[_Run]], hours: tuple[int, ...]) -> Timetable:
+    """Timetable with blocks numbered in the order of their first runs."""
+    rows = sorted((run.start, 2 * k + run.back, run.block or "") for k, runs in enumerate(route_runs) for run in runs)
     if not rows:
         msg = "a feed needs a run to be a timetable, got none; give trips their stop_times, and frequencies an end after their start"
         raise DataError(msg)
     number: dict[object, int] = {}
-    block = [number.setdefault(bus, len(number)) for bus in _buses(rows, directions)]
+    numbers = [number.setdefault(block, len(number)) for block in _blocks(rows, directions)]
     hours = hours or tuple(range(rows[0][0] // HOUR_S, rows[-1][0] // HOUR_S + 1))
-    columns = [np.array(column, np.int32) for column in ([row for _, row, _ in rows], [start for start, _, _ in rows], block)]
-    return Timetable(plan, hours, directions, *columns)
+    starts, run_directions, _ = (np.array(column) for column in zip(*rows, strict=True))
+    return Timetable(plan, hours, directions, run_directions, starts, np.array(numbers))
 
 
-def _buses(rows: Sequence[tuple[int, int, str]], directions: Sequence[Direction]) -> list[object]:
-    """Bus of each run as the feed names it; the fewest on each route for runs without one."""
-    buses: list[object] = [block for _, _, block in rows]
+def _blocks(rows: Sequence[tuple[int, int, str]], directions: Sequence[Direction]) -> list[object]:
+    """Block of each run as the feed names it; runs without one get the fewest buses of their route."""
+    blocks: list[object] = [block for _, _, block in rows]
     unknown = [run for run, (_, _, block) in enumerate(rows) if not block]
-    ways = [directions[rows[run][1]] for run in unknown]
+    ridden = [directions[rows[run][1]] for run in unknown]
     starts = np.array([rows[run][0] for run in unknown], np.int64)
-    ready = starts + np.array([way.ride_s + Operation().layover_s(way.ride_s) for way in ways], np.int64)
-    ends = [[(way.route, int(way.stops[at])) for way in ways] for at in (0, -1)]
-    for run, bus in zip(unknown, build_blocks(starts, ready, *ends).tolist(), strict=True):
-        buses[run] = bus
-    return buses
+    ready = starts + np.array([direction.ride_s + Operation().layover_s(direction.ride_s) for direction in ridden], np.int64)
+    terminals = [[(direction.route, int(direction.stops[end])) for direction in ridden] for end in (0, -1)]
+    for run, block in zip(unknown, build_blocks(starts, ready, *terminals).tolist(), strict=True):
+        blocks[run] = block
+    return blocks

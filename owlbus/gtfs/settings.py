@@ -1,4 +1,4 @@
-"""What a feed says beside the timetable: who runs it, where, in which language, and on which nights."""
+"""Metadata of a GTFS feed: agency, time zone, language, service dates, colours and translations."""
 
 from __future__ import annotations
 
@@ -13,43 +13,45 @@ from owlbus.timetable.clock import zone_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""Names of the days in the columns of ``calendar.txt``."""
+
 _COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
 _WEB = re.compile(r"https?://\S+")
 _FIRST_MONDAY = dt.date(2026, 1, 5)
 _WEEKS = 26
 COLOURS = ("1B4F9C", "B5332E", "2E7D4F", "7A3E9D", "9C5B00", "006D77", "A1286B", "4A5568", "5B7F00", "8A4B2F", "32558A", "6B2737")
-"""Colours of routes that are given none, in order; white on each is easy to read."""
+"""Default colours of routes, in order; white text on each is easy to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedInfo:
     """
-    What a feed says beside the timetable.
+    Metadata of a GTFS feed.
 
     Attributes
     ----------
     agency, agency_url
-        Who runs the buses, and a page about it.
+        Operator of the buses and its web page.
     timezone
-        IANA name of the zone that times are in.
+        IANA name of the time zone.
     language
-        BCP 47 code of names.
+        BCP 47 code of the names' language.
     start_date, end_date
         First and last service night, both included; the date of a night is that of its evening.
     weekdays
-        Names of the days whose evenings have service, in English.
+        English names of the days with service in the evening.
     added, removed
-        Nights with and without service against `weekdays`, such as holidays.
+        Exceptions to `weekdays`: nights with added and with removed service, such as holidays.
     colours
-        RRGGBB by route name; others take theirs from `COLOURS`.
+        RRGGBB by route name; other routes take `COLOURS`.
     translations
-        By language code: other names by name, of stops and routes.
+        By language code: translated names by name, of stops and routes.
 
     Raises
     ------
     UsageError
-        If a value is none that a feed may hold.
+        If a value is not allowed in a feed.
 
     Examples
     --------
@@ -63,7 +65,7 @@ class FeedInfo:
     language: str = "en"
     start_date: dt.date = _FIRST_MONDAY
     end_date: dt.date = _FIRST_MONDAY + dt.timedelta(weeks=_WEEKS, days=-1)
-    weekdays: tuple[str, ...] = _DAYS
+    weekdays: tuple[str, ...] = WEEKDAYS
     added: tuple[dt.date, ...] = ()
     removed: tuple[dt.date, ...] = ()
     colours: Mapping[str, str] = field(default_factory=dict)
@@ -78,10 +80,10 @@ class FeedInfo:
         if not self.start_date <= self.end_date:
             msg = f"a feed must start before it ends, got {self.start_date} to {self.end_date}"
             raise UsageError(msg, setting="start_date", value=self.start_date)
-        unknown = [day for day in self.weekdays if day not in _DAYS]
+        unknown = [day for day in self.weekdays if day not in WEEKDAYS]
         if unknown or not self.weekdays:
-            msg = f"weekdays must be some of {', '.join(_DAYS)}, got {', '.join(unknown) or 'none'}"
-            raise UsageError(msg, setting="weekdays", value=self.weekdays, allowed=_DAYS)
+            msg = f"weekdays must be some of {', '.join(WEEKDAYS)}, got {', '.join(unknown) or 'none'}"
+            raise UsageError(msg, setting="weekdays", value=self.weekdays, allowed=WEEKDAYS)
         bad = [colour for colour in self.colours.values() if not _COLOUR.fullmatch(colour)]
         if bad:
             msg = f"a colour must read RRGGBB, such as 1B4F9C, got {bad[0]!r} ({len(bad)} such)"
@@ -95,18 +97,18 @@ class FeedInfo:
     def dates(self) -> tuple[dt.date, ...]:
         """Service nights, ascending, by the date of their evening."""
         span = [self.start_date + dt.timedelta(days=n) for n in range((self.end_date - self.start_date).days + 1)]
-        regular = {date for date in span if _DAYS[date.weekday()] in self.weekdays}
+        regular = {date for date in span if WEEKDAYS[date.weekday()] in self.weekdays}
         return tuple(sorted((regular | set(self.added)) - set(self.removed)))
 
     @property
     def runs_on(self) -> tuple[bool, ...]:
-        """Whether there is service on the evening of each day, Monday first; 7 of them."""
-        return tuple(day in self.weekdays for day in _DAYS)
+        """Whether there is service on the evening of each day, Monday first; 7 values."""
+        return tuple(day in self.weekdays for day in WEEKDAYS)
 
     @classmethod
     def after(cls, night: dt.date | None, timezone: str, **more: str) -> FeedInfo:
         """
-        Settings of a feed that starts on the Monday after a night and lasts half a year.
+        Metadata of a feed that starts on the Monday after a night and lasts half a year.
 
         Parameters
         ----------
@@ -120,12 +122,12 @@ class FeedInfo:
         Returns
         -------
         FeedInfo
-            The same dates for the same night, whenever it is called.
+            Metadata whose dates depend on the night only.
 
         Raises
         ------
         UsageError
-            If the zone or a further attribute is none that a feed may hold.
+            If the zone or a further attribute is not allowed in a feed.
         """
         start = _FIRST_MONDAY if night is None else night + dt.timedelta(days=7 - night.weekday())
         return cls(timezone=timezone, start_date=start, end_date=start + dt.timedelta(weeks=_WEEKS, days=-1), **more)  # type: ignore[arg-type]

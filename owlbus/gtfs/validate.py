@@ -1,4 +1,4 @@
-"""What a validator says of a feed."""
+"""Validate a GTFS feed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class FeedCheck:
     """
-    Findings on a feed.
+    Result of validating a feed.
 
     Attributes
     ----------
     errors, warnings
-        Number of findings of either weight.
+        Number of errors and of warnings.
     lines
-        One line per kind of finding: its weight, code, count and first message; worst first.
+        One line per code: severity, code, count and first message; errors first.
     validator
         Name and version of the validator.
     """
@@ -34,41 +34,41 @@ class FeedCheck:
     validator: str
 
     def __str__(self) -> str:
-        """One line with both counts."""
+        """Return one line with both counts."""
         return f"{self.errors} errors and {self.warnings} warnings ({self.validator})"
 
 
 def check_gtfs(path: str | PathLike[str], date: dt.date) -> FeedCheck:
     """
-    Validate a feed in this process.
+    Validate a feed and count its errors and warnings.
 
     Parameters
     ----------
     path
         The archive.
     date
-        Day on which the feed is judged: a feed is expired or not from one day to the next.
+        Validation date; whether a feed has expired depends on it.
 
     Returns
     -------
     FeedCheck
-        Counts of errors and warnings, and what they are.
+        Counts of errors and warnings, and their messages.
 
     Raises
     ------
     DataError
-        If there is no feed, or one that cannot be unpacked.
+        If the feed is missing or cannot be unpacked.
     """
     import gtfs_guru
 
     try:
-        found = gtfs_guru.validate(str(path), date=date.isoformat())
+        result = gtfs_guru.validate(str(path), date=date.isoformat())
     except ValueError as error:
         msg = f"{path}: cannot be validated ({error}); name a GTFS feed as .zip"
         raise DataError(msg) from None
     lines = []
-    for weight, notices in (("error", found.errors()), ("warning", found.warnings())):
+    for severity, notices in (("error", result.errors()), ("warning", result.warnings())):
         counts = Counter(notice.code for notice in notices)
         first = {notice.code: notice for notice in reversed(notices)}
-        lines += [f"{weight}: {code} ({counts[code]}): {first[code].message}" for code in sorted(counts)]
-    return FeedCheck(found.error_count, found.warning_count, tuple(lines), f"gtfs-guru {gtfs_guru.version()}")
+        lines += [f"{severity}: {code} ({counts[code]}): {first[code].message}" for code in sorted(counts)]
+    return FeedCheck(result.error_count, result.warning_count, tuple(lines), f"gtfs-guru {gtfs_guru.version()}")

@@ -1,10 +1,12 @@
-"""A timetable as a GTFS feed: the same timetable gives the same bytes."""
+"""Write a timetable as a GTFS feed; the same timetable gives the same bytes."""
 
 from __future__ import annotations
 
 import csv
 import io
 import zipfile
+from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from owlbus.common.files import write_atomically
 from owlbus.common.units import format_time
 from owlbus.gtfs.frequencies import direction_periods
-from owlbus.gtfs.settings import COLOURS, FeedInfo
+from owlbus.gtfs.settings import COLOURS, WEEKDAYS, FeedInfo
 from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
 
@@ -42,9 +44,9 @@ def gtfs_tables(
     network: Network, timetable: Timetable, feed: FeedInfo, *, change_s: int = 60, frequencies: bool = False
 ) -> dict[str, Table]:
     """
-    Tables of a feed by file name.
+    Tables of a feed by file name, with times as HH:MM:SS and distances in metres.
 
-    Ids are ``s`` and the stop's index, ``r`` and the route's, ``b`` and the bus's; ``feed_version`` names the network, so that
+    Ids are ``s``, ``r`` or ``b`` and the index of the stop, route or block. ``feed_version`` holds the network's fingerprint, so that
     `read_gtfs` finds the same stops again. Names are trimmed to one line.
 
     Parameters
@@ -56,15 +58,15 @@ def gtfs_tables(
     feed
         Agency, dates and names.
     change_s
-        Seconds from one bus to another at the same stop.
+        Walk between two buses at the same stop, in seconds.
     frequencies
-        Whether runs at even headways are written as rows of ``frequencies.txt`` with exact times. A feed of that kind is
-        short, but cannot say which bus drives which run.
+        Whether runs at constant headways are written as rows of ``frequencies.txt`` with exact times. Such a feed is shorter, but has
+        no blocks.
 
     Returns
     -------
     dict
-        Columns and rows in a fixed order; times are HH:MM:SS past 24:00:00, distances metres.
+        Columns and rows in a fixed order; times may pass 24:00:00.
 
     Raises
     ------
@@ -72,18 +74,19 @@ def gtfs_tables(
         If the timetable was made for another network.
     """
     require_same_network(network, timetable.plan)
-    even = list(direction_periods(timetable)) if frequencies else []
-    rows = [(row, periods[0].first_s) for row, periods in even]
-    if not frequencies:
-        rows = list(zip(timetable.run_direction.tolist(), timetable.run_start_s.tolist(), strict=True))
-    blocks = None if frequencies else timetable.run_block.tolist()
+    if frequencies:
+        trip_periods, blocks = list(direction_periods(timetable)), None
+        runs = [(row, periods[0].first_s) for row, periods in trip_periods]
+    else:
+        trip_periods, blocks = [], timetable.run_block.tolist()
+        runs = list(zip(timetable.run_direction.tolist(), timetable.run_start_s.tolist(), strict=True))
     tables = {
         "agency.txt": _agency(feed),
         "stops.txt": _stops(network, timetable),
         "routes.txt": _routes(network, timetable, feed),
-        "trips.txt": _trips(network, timetable, rows, blocks),
-        "stop_times.txt": _stop_times(timetable, rows),
-        "frequencies.txt": _frequencies(even),
+        "trips.txt": _trips(network, timetable, runs, blocks),
+        "stop_times.txt": _stop_times(timetable, runs),
+        "frequencies.txt": _frequencies(trip_periods),
         "calendar.txt": _calendar(feed),
         "calendar_dates.txt": _calendar_dates(feed),
         "shapes.txt": _shapes(network, timetable),
@@ -91,8 +94,8 @@ def gtfs_tables(
         "translations.txt": _translations(network, timetable, feed),
         "feed_info.txt": _feed_info(network, timetable, feed),
     }
-    needed = {"agency.txt", "stops.txt", "routes.txt", "trips.txt", "stop_times.txt", "calendar.txt", "feed_info.txt"}
-    return {name: table for name, table in tables.items() if table[1] or name in needed}
+    required = {"agency.txt", "stops.txt", "routes.txt", "trips.txt", "stop_times.txt", "calendar.txt", "feed_info.txt"}
+    return {name: table for name, table in tables.items() if table[1] or name in required}
 
 
 def gtfs_bytes(
@@ -101,7 +104,7 @@ def gtfs_bytes(
     """
     Feed as the bytes of a zip archive.
 
-    Nothing in it depends on the clock, the machine or the compressor: files are stored as they are.
+    The bytes do not depend on the clock, the machine or the compressor: files are stored without compression.
 
     Parameters
     ----------
@@ -112,10 +115,10 @@ def gtfs_bytes(
     feed
         Agency, dates and names; the defaults if None.
     change_s
-        Seconds from one bus to another at the same stop.
+        Walk between two buses at the same stop, in seconds.
     frequencies
-        Whether runs at even headways are written as rows of ``frequencies.txt`` with exact times. A feed of that kind is
-        short, but cannot say which bus drives which run.
+        Whether runs at constant headways are written as rows of ``frequencies.txt`` with exact times. Such a feed is shorter, but has
+        no blocks.
 
     Returns
     -------
@@ -152,7 +155,7 @@ def write_gtfs(
     frequencies: bool = False,
 ) -> None:
     """
-    Write a timetable as the GTFS feed that `gtfs_bytes` gives, whole or not at all.
+    Write a timetable as the GTFS feed of `gtfs_bytes`; the file is complete or absent.
 
     Parameters
     ----------
@@ -165,10 +168,10 @@ def write_gtfs(
     feed
         Agency, dates and names; the defaults if None.
     change_s
-        Seconds from one bus to another at the same stop.
+        Walk between two buses at the same stop, in seconds.
     frequencies
-        Whether runs at even headways are written as rows of ``frequencies.txt`` with exact times. A feed of that kind is
-        short, but cannot say which bus drives which run.
+        Whether runs at constant headways are written as rows of ``frequencies.txt`` with exact times. Such a feed is shorter, but has
+        no blocks.
 
     Raises
     ------
@@ -187,14 +190,14 @@ def stop_label(network: Network, stop: int) -> str:
     Parameters
     ----------
     network
-        Where the stop lies.
+        The stop's network.
     stop
         Index of the stop.
 
     Returns
     -------
     str
-        The network's name, or its number where it has none; names that say only a hex's place are marked as such.
+        The network's name. A stop with no name, or with a hex label for a name, becomes "Stop" and its label or number.
     """
     name = " ".join(network.stop_names[stop].split())
     return name if any(letter.isupper() for letter in name) or not name.isascii() else f"Stop {name or stop}"
@@ -217,95 +220,91 @@ def _routes(network: Network, timetable: Timetable, feed: FeedInfo) -> Table:
     rows: list[tuple[object, ...]] = []
     for k, route in enumerate(timetable.plan.routes):
         name = _line(route.name)
-        ends = " - ".join(stop_label(network, int(route.stops[at])) for at in (0, -1))
-        short, long = (name, ends) if len(name) <= _SHORT_NAME else ("", name)
+        terminals = " - ".join(stop_label(network, int(route.stops[end])) for end in (0, -1))
+        short, long = (name, terminals) if len(name) <= _SHORT_NAME else ("", name)
         colour = feed.colours.get(route.name, COLOURS[k % len(COLOURS)]).upper()
         rows.append((f"r{k}", "1", short, long, _BUS, colour, _text_colour(colour)))
     return ("route_id", "agency_id", "route_short_name", "route_long_name", "route_type", "route_color", "route_text_color"), rows
 
 
 def _trips(network: Network, timetable: Timetable, runs: Sequence[tuple[int, int]], blocks: Sequence[int] | None) -> Table:
-    """One row per run; with a bus each, unless a row stands for many runs."""
-    rows: list[tuple[object, ...]] = []
-    labels = [_headsign(network, way) for way in timetable.directions]
-    for run, (row, _) in enumerate(runs):
-        bus = "" if blocks is None else f"b{blocks[run]}"
-        rows.append((f"r{row // 2}", _SERVICE, f"t{run}", labels[row], row % 2, bus, f"d{row}"))
+    """One row per run, with its block; or one row per list of periods, without a block."""
+    headsigns = [_headsign(network, direction) for direction in timetable.directions]
+    rows: list[tuple[object, ...]] = [
+        (f"r{row // 2}", _SERVICE, f"t{run}", headsigns[row], row % 2, "" if blocks is None else f"b{blocks[run]}", f"d{row}")
+        for run, (row, _) in enumerate(runs)
+    ]
     return ("route_id", "service_id", "trip_id", "trip_headsign", "direction_id", "block_id", "shape_id"), rows
 
 
-def _headsign(network: Network, way: Direction) -> str:
-    """Name of the last stop, or nothing where a stop before it has the same one: a rider would get off too early."""
-    names = [stop_label(network, stop) for stop in way.stops.tolist()]
+def _headsign(network: Network, direction: Direction) -> str:
+    """Name of the last stop; empty if an earlier stop has the same name, since riders would get off too early."""
+    names = [stop_label(network, stop) for stop in direction.stops.tolist()]
     return names[-1] if names[-1] not in names[:-1] else ""
 
 
-def _frequencies(even: Sequence[tuple[int, Sequence[Period]]]) -> Table:
-    """Periods of each trip that stands for many runs."""
+def _frequencies(trip_periods: Sequence[tuple[int, Sequence[Period]]]) -> Table:
+    """One row per period of each trip."""
     columns = ("trip_id", "start_time", "end_time", "headway_secs", "exact_times")
     return columns, [
         (f"t{run}", format_time(period.first_s), format_time(period.end_s), period.headway_s, 1)
-        for run, (_, periods) in enumerate(even)
+        for run, (_, periods) in enumerate(trip_periods)
         for period in periods
     ]
 
 
 def _stop_times(timetable: Timetable, runs: Sequence[tuple[int, int]]) -> Table:
     rows: list[tuple[object, ...]] = []
-    calls = [
-        list(zip(way.stops.tolist(), way.arrive_s.tolist(), way.depart_s.tolist(), way.at_m.tolist(), strict=True))
-        for way in timetable.directions
+    stop_times = [
+        np.stack([direction.stops, direction.arrive_s, direction.depart_s, direction.at_m], axis=1).tolist()
+        for direction in timetable.directions
     ]
     for run, (row, start) in enumerate(runs):
-        for place, (stop, arrive, depart, metres) in enumerate(calls[row]):
-            is_end = place in {0, len(calls[row]) - 1}
-            rows.append((f"t{run}", format_time(start + arrive), format_time(start + depart), f"s{stop}", place, metres, int(is_end)))
+        last = len(stop_times[row]) - 1
+        for k, (stop, arrive, depart, metres) in enumerate(stop_times[row]):
+            rows.append((f"t{run}", format_time(start + arrive), format_time(start + depart), f"s{stop}", k, metres, int(k in {0, last})))
     return ("trip_id", "arrival_time", "departure_time", "stop_id", "stop_sequence", "shape_dist_traveled", "timepoint"), rows
 
 
 def _calendar(feed: FeedInfo) -> Table:
-    days = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-    row = (_SERVICE, *(int(on) for on in feed.runs_on), _date(feed.start_date), _date(feed.end_date))
-    return ("service_id", *days, "start_date", "end_date"), [row]
+    row = (_SERVICE, *(int(runs) for runs in feed.runs_on), _date(feed.start_date), _date(feed.end_date))
+    return ("service_id", *WEEKDAYS, "start_date", "end_date"), [row]
 
 
 def _calendar_dates(feed: FeedInfo) -> Table:
-    changes = sorted([(date, 1) for date in feed.added] + [(date, 2) for date in feed.removed])
-    return ("service_id", "date", "exception_type"), [(_SERVICE, _date(date), kind) for date, kind in changes]
+    exceptions = sorted([(date, 1) for date in feed.added] + [(date, 2) for date in feed.removed])
+    return ("service_id", "date", "exception_type"), [(_SERVICE, _date(date), kind) for date, kind in exceptions]
 
 
 def _shapes(network: Network, timetable: Timetable) -> Table:
     rows: list[tuple[object, ...]] = []
     for row in np.unique(timetable.run_direction).tolist():
-        way = timetable.directions[row]
-        for place, (lon, lat, metres) in enumerate(_points(network, way, timetable.plan.names[way.route])):
-            rows.append((f"d{row}", lat, lon, place, metres))
+        direction = timetable.directions[row]
+        points = _points(network, direction, timetable.plan.names[direction.route])
+        rows += [(f"d{row}", lat, lon, k, metres) for k, (lon, lat, metres) in enumerate(points)]
     return ("shape_id", "shape_pt_lat", "shape_pt_lon", "shape_pt_sequence", "shape_dist_traveled"), rows
 
 
-def _points(network: Network, way: Direction, name: str) -> Iterator[tuple[str, str, str]]:
-    """Street geometry with running metres: stops at their own metres, bends between them in proportion, none twice."""
-    route_links(network, way.stops, name)
+def _points(network: Network, direction: Direction, name: str) -> Iterator[tuple[str, str, str]]:
+    """Lon, lat and metres of the street geometry: stops at their `at_m`, points between them in proportion, none repeated."""
+    route_links(network, direction.stops, name)
     last = ("", "", "")
-    for place, (u, v) in enumerate(zip(way.stops[:-1].tolist(), way.stops[1:].tolist(), strict=True)):
+    for (u, v), (begin_m, end_m) in zip(pairwise(direction.stops.tolist()), pairwise(direction.at_m), strict=True):
         line = network.link_line(u, v)
         x, y = network.grid.project(line[:, 0], line[:, 1])
         along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-        metres = way.at_m[place] + (way.at_m[place + 1] - way.at_m[place]) * along / max(along[-1], 1e-9)
-        for at, (lon, lat) in enumerate(line.tolist()):
-            point = (f"{lon:.{_DECIMALS}f}", f"{lat:.{_DECIMALS}f}", f"{metres[at]:.1f}")
+        metres = begin_m + (end_m - begin_m) * along / max(along[-1], 1e-9)
+        for (lon, lat), at_m in zip(line.tolist(), metres, strict=True):
+            point = (f"{lon:.{_DECIMALS}f}", f"{lat:.{_DECIMALS}f}", f"{at_m:.1f}")
             if point[:2] != last[:2] and point[2] != last[2]:
                 yield point
                 last = point
 
 
 def _transfers(timetable: Timetable, change_s: int) -> Table:
-    """One row per stop where routes meet."""
-    routes: dict[int, int] = {}
-    for route in timetable.plan.routes:
-        for stop in set(route.stops.tolist()):
-            routes[stop] = routes.get(stop, 0) + 1
-    rows: list[tuple[object, ...]] = [(f"s{s}", f"s{s}", _TIMED_TRANSFER, change_s) for s in sorted(routes) if routes[s] > 1]
+    """One row per stop that several routes serve."""
+    n_routes = Counter(stop for route in timetable.plan for stop in set(route.stops.tolist()))
+    rows: list[tuple[object, ...]] = [(f"s{s}", f"s{s}", _TIMED_TRANSFER, change_s) for s in sorted(n_routes) if n_routes[s] > 1]
     return ("from_stop_id", "to_stop_id", "transfer_type", "min_transfer_time"), rows
 
 
@@ -335,28 +334,23 @@ def _feed_info(network: Network, timetable: Timetable, feed: FeedInfo) -> Table:
         "feed_version",
         "feed_contact_url",
     )
-    version = f"{GENERATOR} {network.fingerprint} {_span(timetable.hours)}"
+    version = f"{GENERATOR} {network.fingerprint} {timetable.hours[0]}-{timetable.hours[-1] + 1}"
     dates = feed.dates or (feed.start_date,)
     row = (_line(feed.agency), feed.agency_url, feed.language, _date(dates[0]), _date(dates[-1]), version, feed.agency_url)
     return columns, [row]
 
 
-def _span(hours: Sequence[int]) -> str:
-    """First hour and the one after the last."""
-    return f"{hours[0]}-{hours[-1] + 1}"
-
-
 def _line(text: str) -> str:
-    """Text on one line without spaces around it."""
+    """Text on one line, without leading and trailing spaces."""
     return " ".join(text.split())
 
 
 def _date(date: dt.date) -> str:
-    """Date as a feed writes it."""
+    """Date as YYYYMMDD."""
     return f"{date:%Y%m%d}"
 
 
 def _text_colour(colour: str) -> str:
-    """Black or white, whichever stands out more from a colour."""
-    red, green, blue = (int(colour[at : at + 2], 16) for at in (0, 2, 4))
+    """Black or white as RRGGBB, by contrast with a colour."""
+    red, green, blue = bytes.fromhex(colour)
     return "000000" if 299 * red + 587 * green + 114 * blue > 128_000 else "FFFFFF"  # noqa: PLR2004 - half of full brightness

@@ -1,4 +1,4 @@
-"""Networks: stops, links and walk sheds, from a feed, from OpenStreetMap, road tables or a hex lattice; and a check beside the maker."""
+"""Networks of stops, links and walk sheds: from GTFS, OpenStreetMap, road tables or a hex lattice; and their checks."""
 
 from __future__ import annotations
 

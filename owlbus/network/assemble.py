@@ -1,4 +1,4 @@
-"""Arrays that every network source is assembled into, and the report of what was left out."""
+"""Assemble stops and links of any source into the arrays of a network, and report what was left out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from owlbus.grid.hexgrid import HexGrid
 
     Ints = NDArray[np.int64]
-    from numpy.typing import NDArray
 
 
 class Links(NamedTuple):
@@ -32,7 +31,7 @@ class Links(NamedTuple):
     seconds, metres
         Whole numbers > 0, shape (n,).
     line
-        Index of each link's geometry in the source, or of nothing; shape (n,).
+        Index of each link's geometry in the source, shape (n,).
     """
 
     start: Ints
@@ -51,9 +50,9 @@ class Stops(NamedTuple):
     lon, lat
         Degrees, shape (n,).
     hexes
-        Hex that holds each, -1 outside the grid, shape (n,).
+        Hex of each stop, -1 outside the grid, shape (n,).
     names
-        One a stop.
+        Names, n of them.
     """
 
     lon: NDArray[np.float64]
@@ -62,9 +61,9 @@ class Stops(NamedTuple):
     names: Sequence[str]
 
 
-def whole(values: ArrayLike) -> Ints:
+def rounded(values: ArrayLike) -> Ints:
     """
-    Nearest whole numbers, halves up, at least 1.
+    Seconds or metres rounded to whole numbers, halves up, at least 1.
 
     Parameters
     ----------
@@ -78,15 +77,37 @@ def whole(values: ArrayLike) -> Ints:
 
     Examples
     --------
-    >>> whole([0.2, 2.5]).tolist()
+    >>> rounded([0.2, 2.5]).tolist()
     [1, 3]
     """
     return np.maximum(np.floor(np.asarray(values, dtype=np.float64) + 0.5), 1).astype(np.int64)
 
 
+def fastest_rows(start: NDArray[Any], end: NDArray[Any], cost: Ints, length: Ints) -> Ints:
+    """
+    Rows of the fastest, then the shortest link between each pair of nodes, sorted by start and end.
+
+    Parameters
+    ----------
+    start, end
+        Nodes, shape (m,).
+    cost, length
+        Time and length of each link in any unit, shape (m,).
+
+    Returns
+    -------
+    ndarray of int64
+        Row indices.
+    """
+    order = np.lexsort((length, cost, end, start))
+    first = np.ones(order.size, dtype=np.bool_)
+    first[1:] = (np.diff(start[order]) != 0) | (np.diff(end[order]) != 0)
+    return order[first]
+
+
 def sorted_links(links: Links) -> Links:
     """
-    Links by start, then end; of several between the same stops the fastest, then the shortest.
+    Links sorted by start and end; between each pair of stops the fastest, then the shortest.
 
     Parameters
     ----------
@@ -98,16 +119,13 @@ def sorted_links(links: Links) -> Links:
     Links
         Unique and sorted.
     """
-    order = np.lexsort((links.metres, links.seconds, links.end, links.start))
-    rows = Links(*(column[order] for column in links))
-    first = np.ones(order.size, dtype=np.bool_)
-    first[1:] = (rows.start[1:] != rows.start[:-1]) | (rows.end[1:] != rows.end[:-1])
-    return Links(*(column[first] for column in rows))
+    rows = fastest_rows(links.start, links.end, links.seconds, links.metres)
+    return Links(*(column[rows] for column in links))
 
 
 def paired_links(links: Links, n_stops: int) -> Links:
     """
-    Links whose reverse is among them too.
+    Links whose reverse is a link too.
 
     Parameters
     ----------
@@ -119,34 +137,36 @@ def paired_links(links: Links, n_stops: int) -> Links:
     Returns
     -------
     Links
-        The rest is left out.
+        Links with a reverse.
     """
-    there, back = links.start * n_stops + links.end, links.end * n_stops + links.start
-    keep = np.isin(back, there) & (links.start != links.end)
-    return Links(*(column[keep] for column in links))
+    forward, reverse = links.start * n_stops + links.end, links.end * n_stops + links.start
+    paired = np.isin(reverse, forward) & (links.start != links.end)
+    return Links(*(column[paired] for column in links))
 
 
-def components(links: Links, n_stops: int) -> NDArray[np.int64]:
+def components(start: NDArray[Any], end: NDArray[Any], n_nodes: int, *, strong: bool = False) -> NDArray[np.int64]:
     """
-    Give each stop the number of its connected part; the largest is 0, ties go to the one with the lowest stop.
+    Component of each node; the largest is 0, and ties go to the component of the lowest node.
 
     Parameters
     ----------
-    links
-        Rows; each is taken in both directions.
-    n_stops
-        Number of stops.
+    start, end
+        Nodes of each link, shape (m,).
+    n_nodes
+        Number of nodes.
+    strong
+        Whether components are strongly connected; if not, links count in both directions.
 
     Returns
     -------
     ndarray of int64
-        Shape (n_stops,).
+        Shape (n_nodes,).
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    graph = coo_array((np.ones(links.start.size, dtype=np.int8), (links.start, links.end)), shape=(n_stops, n_stops))
-    _, label = connected_components(graph, directed=False)
+    graph = coo_array((np.ones(start.size, dtype=np.int8), (start, end)), shape=(n_nodes, n_nodes))
+    _, label = connected_components(graph, directed=strong, connection="strong")
     _, first, count = np.unique(label, return_index=True, return_counts=True)
     rank = np.empty(count.size, dtype=np.int64)
     rank[np.lexsort((first, -count))] = np.arange(count.size)
@@ -155,45 +175,49 @@ def components(links: Links, n_stops: int) -> NDArray[np.int64]:
 
 def keep_stops(stops: Stops, links: Links, keep: NDArray[np.bool_]) -> tuple[Stops, Links]:
     """
-    Keep some stops, renumbered, and the links between them.
+    Stops in a mask, renumbered, and the links between them.
 
     Parameters
     ----------
     stops, links
-        All of them.
+        All stops and links.
     keep
-        Which stops stay, shape (n_stops,).
+        Whether to keep each stop, shape (n_stops,).
 
     Returns
     -------
     tuple
-        Stops and links.
+        Kept stops and links.
     """
     number = np.cumsum(keep) - 1
-    use = keep[links.start] & keep[links.end]
-    names = [name for name, stays in zip(stops.names, keep.tolist(), strict=True) if stays]
-    rows = Links(*(column[use] for column in links))
+    links_kept = keep[links.start] & keep[links.end]
+    names = [name for name, is_kept in zip(stops.names, keep.tolist(), strict=True) if is_kept]
+    rows = Links(*(column[links_kept] for column in links))
     return Stops(stops.lon[keep], stops.lat[keep], stops.hexes[keep], names), rows._replace(start=number[rows.start], end=number[rows.end])
 
 
-def link_rows(links: Links, n_stops: int) -> dict[str, NDArray[Any]]:
+def stop_and_link_fields(stops: Stops, links: Links) -> dict[str, Any]:
     """
-    Links by row of their start, as the network keeps them.
+    Fields of a network for its stops and links.
 
     Parameters
     ----------
+    stops
+        The stops.
     links
-        Unique rows sorted by start, then end.
-    n_stops
-        Number of stops.
+        Unique links in seconds and metres, sorted by start and end.
 
     Returns
     -------
-    dict of ndarray
-        ``link_indptr``, ``link_to``, ``link_s`` and ``link_m``.
+    dict
+        Arguments of `Network` with the prefixes ``stop_`` and ``link_``.
     """
     return {
-        "link_indptr": np.searchsorted(links.start, np.arange(n_stops + 1)).astype(np.int64),
+        "stop_lon": stops.lon,
+        "stop_lat": stops.lat,
+        "stop_hex": stops.hexes,
+        "stop_names": stops.names,
+        "link_indptr": np.searchsorted(links.start, np.arange(len(stops.names) + 1)).astype(np.int64),
         "link_to": links.end.astype(np.int32),
         "link_s": links.seconds.astype(np.int32),
         "link_m": links.metres.astype(np.int32),
@@ -202,7 +226,7 @@ def link_rows(links: Links, n_stops: int) -> dict[str, NDArray[Any]]:
 
 def unreached(grid: HexGrid, shed_hex: NDArray[np.int32]) -> NDArray[np.int32]:
     """
-    Hexes in no walk shed, ascending.
+    Hexes outside all walk sheds, ascending.
 
     Parameters
     ----------
@@ -221,14 +245,14 @@ def unreached(grid: HexGrid, shed_hex: NDArray[np.int32]) -> NDArray[np.int32]:
 
 def require_stops(n_stops: int, source: str) -> None:
     """
-    Refuse networks without a link.
+    Refuse a network without a link.
 
     Parameters
     ----------
     n_stops
-        Stops in the largest connected part.
+        Stops in the largest component.
     source
-        What it was made from, for the message.
+        Source of the network, for the message.
 
     Raises
     ------
@@ -243,18 +267,18 @@ def require_stops(n_stops: int, source: str) -> None:
 @dataclass(frozen=True, slots=True, eq=False)
 class NetworkReport:
     """
-    What went into a network and what was left out, in counts.
+    Counts of what a network was made from and of what was left out.
 
     Attributes
     ----------
     source
-        Where the network comes from, such as ``lattice``.
+        Source of the network, such as ``lattice``.
     counts
-        What was counted and how many, in the order of the work.
+        Label and number of each count, in the order of processing.
     unreachable_hexes
-        Hexes that no bus can reach, ascending hex indices, shape (n,), int32.
+        Indices of hexes outside all walk sheds, ascending, shape (n,), int32.
     notes
-        Sentences about single things, such as a bridge that joins nothing.
+        Sentences about single items, such as a bridge that joins no stops.
     """
 
     source: str
@@ -263,7 +287,7 @@ class NetworkReport:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Own the hexes."""
+        """Copy the hexes, counts and notes."""
         object.__setattr__(self, "unreachable_hexes", read_only_copy(self.unreachable_hexes, np.int32))
         object.__setattr__(self, "counts", tuple((str(what), int(number)) for what, number in self.counts))
         object.__setattr__(self, "notes", tuple(self.notes))
@@ -274,7 +298,7 @@ class NetworkReport:
 
     def to_json(self) -> dict[str, Any]:
         """
-        Report as values that JSON can hold, counts by name.
+        Report as a JSON document, with counts by label.
 
         Returns
         -------

@@ -1,8 +1,8 @@
-"""Checks of a network: hard rules of its arrays, and findings that a planner wants to know."""
+"""Check a network: hard rules of its arrays, and findings for planners."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 MAX_KMH = 90.0
-"""No bus drives faster than this from stop to stop."""
+"""Fastest plausible speed of a bus between stops."""
 
 MIN_KMH = 3.0
-"""A link slower than a walker is an error in its seconds or metres."""
+"""Slowest plausible speed: a link slower than a pedestrian has wrong seconds or metres."""
 
 _KMH = 3.6
 
@@ -34,18 +34,18 @@ _PLACE_M = 60.0
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    One rule and where it is broken.
+    One rule and the items that break it.
 
     Attributes
     ----------
     rule
-        What holds in a sound network.
+        The rule in words.
     count, total
-        How many break it, of how many.
+        Number of items that break it, and number of all items.
     unit
-        What is counted, such as ``links``.
+        Name of the items, such as ``links``.
     first
-        The first one that breaks it, or an empty text.
+        The first item that breaks it; empty if there is none.
     """
 
     rule: str
@@ -55,7 +55,7 @@ class Finding:
     first: str = ""
 
     def __str__(self) -> str:
-        """Return one line: fine, or how many break the rule and the first of them."""
+        """Return one line: ok, or the number of items that break the rule and the first of them."""
         if not self.count:
             return f"ok    {self.rule}"
         share = f"{self.count / self.total:.1%} of {self.total}" if self.total else "all"
@@ -70,11 +70,11 @@ class NetworkCheck:
     Attributes
     ----------
     network
-        Its name and size.
+        Source and size of the network.
     findings
         One for each rule, in fixed order.
     unreached_hexes
-        Hexes that no bus can reach.
+        Number of hexes outside all walk sheds.
     unreached_presence_share, unreached_trips_share
         Share, 0 to 1, of presence in such hexes and of trips with an end in one; None without a demand.
     """
@@ -87,29 +87,29 @@ class NetworkCheck:
 
     @property
     def passed(self) -> bool:
-        """Tell whether no rule is broken; demand out of reach breaks none."""
+        """Whether the network keeps all rules; unreached demand breaks none."""
         return not any(finding.count for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """
-        Return the findings as values that JSON can hold, shares from 0 to 1.
+        Return the findings as a JSON document, with shares from 0 to 1.
 
         Returns
         -------
         dict
-            ``passed``, ``findings`` and what is out of reach.
+            ``passed``, ``findings`` and the unreached hexes, presence and trips.
         """
         return {
             "network": self.network,
             "passed": self.passed,
-            "findings": [{"rule": f.rule, "count": f.count, "total": f.total, "unit": f.unit, "first": f.first} for f in self.findings],
+            "findings": [asdict(finding) for finding in self.findings],
             "unreached_hexes": self.unreached_hexes,
             "unreached_presence_share": self.unreached_presence_share,
             "unreached_trips_share": self.unreached_trips_share,
         }
 
     def __str__(self) -> str:
-        """Return one line for each rule, then what is out of reach."""
+        """Return one line for each rule, then the unreached hexes, presence and trips."""
         lines = [self.network, *(f"  {finding}" for finding in self.findings), f"  {self.unreached_hexes} hexes lie in no walk shed"]
         if self.unreached_presence_share is not None and self.unreached_trips_share is not None:
             lines.append(
@@ -120,22 +120,21 @@ class NetworkCheck:
 
 def check_network(network: Network, demand: Demand | None = None) -> NetworkCheck:
     """
-    Check connection, speeds and lengths of a network, and what of a demand it cannot reach.
+    Check connection, speeds and lengths of a network, and the share of a demand that it cannot reach.
 
     Parameters
     ----------
     network
         The network.
     demand
-        Trips and presence on the same grid, to see how much lies out of reach.
+        Trips and presence on the same grid; None to leave out their shares.
 
     Returns
     -------
     NetworkCheck
-        One finding for each rule: seconds between all stops exist, every stop has a link, speeds lie in
-        [3, 90] km/h, links are no shorter in metres than the straight line (slack 1 %
-        and 60 m, since both sides of a street may be one stop) between their stops, or between the ends of their own line where
-        these are nearer, as on the other carriageway; stops lie in a hex.
+        One finding for each rule: all stops are strongly connected, every stop has a link, stops lie in a hex, speeds lie in
+        [3, 90] km/h, and links are at least as long as the straight line. The straight line joins the stops, or the ends of the
+        link's geometry if these are nearer; 1 % and 60 m are allowed, since both sides of a street may be one stop.
 
     Examples
     --------
@@ -165,11 +164,11 @@ def _stop_findings(network: Network) -> tuple[Finding, ...]:
     return tuple(Finding(rule, int(bad.sum()), n_stops, "stops", _first_stop(network, bad)) for rule, bad in rules)
 
 
-def _first_stop(network: Network, bad: NDArray[np.bool_]) -> str:
-    """Name of the first bad stop, or nothing."""
-    if not bad.any():
+def _first_stop(network: Network, is_bad: NDArray[np.bool_]) -> str:
+    """Index and name of the first stop that breaks a rule; empty if there is none."""
+    if not is_bad.any():
         return ""
-    stop = int(np.argmax(bad))
+    stop = int(np.argmax(is_bad))
     return f"stop {stop} ({network.stop_names[stop]})"
 
 
@@ -183,16 +182,16 @@ def _link_findings(network: Network) -> tuple[Finding, ...]:
         (f"links run at {MIN_KMH:g} km/h or more", kmh < MIN_KMH),
         ("links are as long as the straight line or longer", network.link_m + _PLACE_M < _STRAIGHT_SLACK * straight),
     )
-    found = []
-    for rule, bad in rules:
-        at = int(np.argmax(bad)) if bad.any() else -1
-        first = f"stop {start[at]} to stop {network.link_to[at]} ({network.link_m[at]} m, {network.link_s[at]} s)" if at >= 0 else ""
-        found.append(Finding(rule, int(bad.sum()), network.n_links, "links", first))
-    return tuple(found)
+    findings = []
+    for rule, is_bad in rules:
+        row = int(np.argmax(is_bad)) if is_bad.any() else -1
+        first = f"stop {start[row]} to stop {network.link_to[row]} ({network.link_m[row]} m, {network.link_s[row]} s)" if row >= 0 else ""
+        findings.append(Finding(rule, int(is_bad.sum()), network.n_links, "links", first))
+    return tuple(findings)
 
 
 def _straight_m(network: Network, start: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Metres of the straight line of each link: between its stops, or the ends of its line where these are nearer."""
+    """Metres of the straight line of each link, between its stops or between the ends of its geometry if these are nearer."""
     x, y = network.grid.project(network.stop_lon, network.stop_lat)
     straight: NDArray[np.float64] = np.hypot(x[start] - x[network.link_to], y[start] - y[network.link_to])
     if not network.line_lon.size:
@@ -203,7 +202,7 @@ def _straight_m(network: Network, start: NDArray[np.int64]) -> NDArray[np.float6
 
 
 def _out_of_reach(unreached: NDArray[np.bool_], demand: Demand) -> tuple[float, float]:
-    """Share of presence in hexes out of reach, and of trips with an end in one; 0 where there is none."""
+    """Share of presence in unreached hexes, and of trips with an end in one; 0 without presence or trips."""
     presence, od = demand.presence_by_hex(), demand.od()
     lost = od.trips[unreached[od.origin] | unreached[od.destination]].sum()
     return (
@@ -212,10 +211,10 @@ def _out_of_reach(unreached: NDArray[np.bool_], demand: Demand) -> tuple[float, 
     )
 
 
-def _refuse(bad: Mask, rule: str) -> None:
-    """Raise with the first bad row, if there is one."""
-    if bad.any():
-        msg = f"{rule}, broken in row {int(np.argmax(bad))} ({int(bad.sum())} such rows)"
+def _refuse(is_bad: Mask, rule: str) -> None:
+    """Raise an error with the first row that breaks a rule, if there is one."""
+    if is_bad.any():
+        msg = f"{rule}, broken in row {int(np.argmax(is_bad))} ({int(is_bad.sum())} such rows)"
         raise DataError(msg)
 
 
@@ -227,17 +226,17 @@ def _require_indptr(name: str, indptr: NDArray[np.int64], n_rows: int, n_values:
 
 
 def _falls(indptr: NDArray[np.int64], values: NDArray[np.int32]) -> Mask:
-    """Tell where a value does not exceed the one before it in its row."""
-    bad = np.zeros(values.size, dtype=np.bool_)
-    bad[1:] = values[1:] <= values[:-1]
+    """Whether each value is at most the one before it in its row."""
+    falls = np.zeros(values.size, dtype=np.bool_)
+    falls[1:] = values[1:] <= values[:-1]
     starts = indptr[:-1]
-    bad[starts[starts < values.size]] = False
-    return bad
+    falls[starts[starts < values.size]] = False
+    return falls
 
 
 def require_stops(network: Network) -> None:
     """
-    Refuse stops that are none, unequal in number of fields, not finite or in no such hex.
+    Refuse an empty network, and stops with missing fields, invalid positions or an unknown hex.
 
     Parameters
     ----------
@@ -260,7 +259,7 @@ def require_stops(network: Network) -> None:
 
 def require_links(network: Network) -> None:
     """
-    Refuse links that are unsorted, to nowhere, to their own start, without seconds or metres, or without their reverse.
+    Refuse links that are unsorted, that end at an unknown stop or at their start, or that lack seconds, metres or their reverse.
 
     Parameters
     ----------
@@ -314,6 +313,6 @@ def require_sheds(network: Network) -> None:
     _refuse(_falls(network.shed_indptr, hexes), "walk sheds must be unique and sorted by hex")
     _refuse(walk < 0, "walks must be 0 m or more")
     stop = np.repeat(np.arange(network.n_stops, dtype=np.int64), np.diff(network.shed_indptr))
-    own = np.zeros(network.n_stops, dtype=np.bool_)
-    own[stop[network.stop_hex[stop] == hexes]] = True
-    _refuse(~own & (network.stop_hex >= 0), "a stop's own hex must be in its walk shed")
+    has_own_hex = np.zeros(network.n_stops, dtype=np.bool_)
+    has_own_hex[stop[network.stop_hex[stop] == hexes]] = True
+    _refuse(~has_own_hex & (network.stop_hex >= 0), "a stop's own hex must be in its walk shed")

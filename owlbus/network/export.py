@@ -1,4 +1,4 @@
-"""Networks as Parquet files, as graphs for networkx, and as tables for geopandas."""
+"""Export networks to Parquet files, networkx graphs and geopandas frames, and read the Parquet files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common import notebook_html
 from owlbus.common.extras import extra_library
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.grid.hexgrid import HexGrid
@@ -110,9 +111,36 @@ def to_geodataframes(network: Network) -> NetworkFrames:
     return frames
 
 
+def to_html(network: Network) -> str:
+    """
+    Size of a network in stops, links and metres of walk, and a small map, as HTML for notebooks.
+
+    Parameters
+    ----------
+    network
+        The network.
+
+    Returns
+    -------
+    str
+        An HTML fragment.
+    """
+    x, y = network.grid.project(network.stop_lon, network.stop_lat)
+    start = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
+    links = [(u, v) for u, v in zip(start.tolist(), network.link_to.tolist(), strict=True) if u < v]
+    rows = [
+        ("stops", f"{network.n_stops:,}"),
+        ("links", f"{network.n_links:,}"),
+        ("walk", f"{network.walk_m:g} m"),
+        ("source", network.source),
+    ]
+    drawing = notebook_html.dots(x.tolist(), y.tolist(), 0.25 * network.grid.radius_m, links, name="map of stops and links")
+    return notebook_html.page("Network", notebook_html.table(rows), drawing)
+
+
 def write_network(path: str | PathLike[str], network: Network) -> None:
     """
-    Write a network and its grid; the same network gives the same bytes.
+    Write a network and its grid as Parquet; the same network gives the same bytes.
 
     Parameters
     ----------
@@ -151,7 +179,7 @@ def write_network(path: str | PathLike[str], network: Network) -> None:
         "walk_m": network.walk_m,
         "walk_rule": network.walk_rule,
         "source": network.source,
-        "report": _kept(network.report),
+        "report": _report_document(network.report),
         "grid": {"crs": grid.crs, "radius_m": grid.radius_m, "layout": grid.layout, "anchor": grid.anchor},
         "grid_q": grid.q.tolist(),
         "grid_r": grid.r.tolist(),
@@ -194,7 +222,7 @@ def _fields(table: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
         return np.asarray(column.offsets)
 
     links, sheds = values("link_to"), values("shed_hex")
-    found = {
+    arguments = {
         "grid": HexGrid(q=settings["grid_q"], r=settings["grid_r"], **settings["grid"]),
         "stop_lon": values("lon"),
         "stop_lat": values("lat"),
@@ -207,20 +235,20 @@ def _fields(table: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
         "source": settings["source"],
         "report": _report(settings["report"]),
     }
-    found |= {name: values(name).values for name in ("link_to", "link_s", "link_m", "shed_hex", "shed_walk_m")}
+    arguments |= {name: values(name).values for name in ("link_to", "link_s", "link_m", "shed_hex", "shed_walk_m")}
     if "link_lon" in table.column_names:
         lon, lat = values("link_lon").values, values("link_lat").values
-        found |= {"line_indptr": starts(lon), "line_lon": lon.values, "line_lat": lat.values}
-    return found
+        arguments |= {"line_indptr": starts(lon), "line_lon": lon.values, "line_lat": lat.values}
+    return arguments
 
 
-def _kept(report: NetworkReport | None) -> dict[str, Any] | None:
-    """Report as values that JSON can hold, its counts in order."""
+def _report_document(report: NetworkReport | None) -> dict[str, Any] | None:
+    """Report as a JSON document, with its counts in order."""
     return None if report is None else report.to_json() | {"counts": [list(count) for count in report.counts]}
 
 
 def _report(kept: dict[str, Any] | None) -> NetworkReport | None:
-    """Report as it was written, if there was one."""
+    """Report of a JSON document, or None."""
     if kept is None:
         return None
     return NetworkReport(kept["source"], tuple((what, number) for what, number in kept["counts"]), kept["unreachable_hexes"], kept["notes"])

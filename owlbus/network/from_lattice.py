@@ -1,4 +1,4 @@
-"""Stops at hex centres minus water and mountains: the network that needs no data."""
+"""Networks on the hex lattice: stops at hex centres, without water and mountains; needs no data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from owlbus.network.assemble import (
     Stops,
     components,
     keep_stops,
-    link_rows,
     require_stops,
+    rounded,
     sorted_links,
+    stop_and_link_fields,
     unreached,
-    whole,
 )
 from owlbus.network.walk_sheds import walk_sheds
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float64]
 
-_RUN_ON_M = 100_000.0
+_EXTENSION_M = 100_000.0
 _MAX_BRIDGE_M = 4_000.0
 _POCKET_STOPS = 7
 _KMH = 3.6
@@ -39,7 +39,7 @@ _KMH = 3.6
 
 class Barriers(NamedTuple):
     """
-    What keeps buses from driving straight, in metres of the grid's projection.
+    Rivers and mountains in metres of the grid's projection.
 
     Attributes
     ----------
@@ -58,9 +58,9 @@ class Barriers(NamedTuple):
 
 def barriers(grid: HexGrid, rivers: Sequence[ArrayLike], half_width_m: float | Sequence[float], mountains: ArrayLike) -> Barriers:
     """
-    Rivers and mountains moved into the grid's projection, checked.
+    Rivers and mountains in metres of the grid's projection, checked.
 
-    A river that ends within its half width plus one hex of the grid's rim, or beyond it, runs on straight.
+    A river that ends within its half width plus one hex of the grid's edge, or beyond it, is extended straight.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def barriers(grid: HexGrid, rivers: Sequence[ArrayLike], half_width_m: float | S
     if not (np.isfinite(width) & (width > 0)).all() or not (np.isfinite(discs).all() and (discs[:, 2] > 0).all()):
         msg = "half widths of rivers and radii of mountains must be metres > 0, and positions finite"
         raise DataError(msg)
-    flat = [np.stack(grid.project(line[:, 0], line[:, 1]), axis=1) for line in lines]
+    projected = [np.stack(grid.project(line[:, 0], line[:, 1]), axis=1) for line in lines]
     if len(discs):
         discs = np.stack([*grid.project(discs[:, 0], discs[:, 1]), discs[:, 2]], axis=1)
-    return Barriers([_run_on(grid, line, float(reach)) for line, reach in zip(flat, width, strict=True)], width, discs)
+    return Barriers([_extended(grid, line, float(half_width)) for line, half_width in zip(projected, width, strict=True)], width, discs)
 
 
 def _points(values: ArrayLike, name: str, at_least: int) -> Points:
-    """Finite lon/lat of shape (n, 2), or an error that names them."""
+    """Finite lon/lat of shape (n, 2); other values are refused."""
     points = np.asarray(values, dtype=np.float64)
     points = points.reshape(0, 2) if not points.size else points
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < at_least or not np.isfinite(points).all():  # noqa: PLR2004  # lon and lat
@@ -105,24 +105,24 @@ def _points(values: ArrayLike, name: str, at_least: int) -> Points:
     return points
 
 
-def _run_on(grid: HexGrid, line: Points, half_width_m: float) -> Points:
-    """Line with each end that lies at the grid's rim, or beyond it, drawn out straight."""
+def _extended(grid: HexGrid, line: Points, half_width_m: float) -> Points:
+    """Line with each end at the grid's edge, or beyond it, extended straight."""
     rim = (grid.neighbours < 0).any(axis=1)
-    parts = [line]
-    for end, before in ((line[0], line[1]), (line[-1], line[-2])):
-        distance = np.hypot(grid.x_m - end[0], grid.y_m - end[1])
+    pieces = [line]
+    for tip, before in ((line[0], line[1]), (line[-1], line[-2])):
+        distance = np.hypot(grid.x_m - tip[0], grid.y_m - tip[1])
         inside = distance.min() <= grid.radius_m
         if not inside or distance[rim].min() <= half_width_m + 2 * grid.radius_m:
-            along = (end - before) / max(float(np.hypot(*(end - before))), 1e-9)
-            parts.append((end + along * _RUN_ON_M)[None])
+            direction = (tip - before) / max(float(np.hypot(*(tip - before))), 1e-9)
+            pieces.append((tip + direction * _EXTENSION_M)[None])
         else:
-            parts.append(np.empty((0, 2)))
-    return np.concatenate([parts[1], parts[0], parts[2]])
+            pieces.append(np.empty((0, 2)))
+    return np.concatenate([pieces[1], pieces[0], pieces[2]])
 
 
 def lattice_links(grid: HexGrid, blocks: Barriers) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
     """
-    Hexes that are water or mountain, and pairs of land neighbours that a straight road may join.
+    Masks of water and mountain hexes, and pairs of neighbouring land hexes that a straight road can join.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ def lattice_links(grid: HexGrid, blocks: Barriers) -> tuple[NDArray[np.bool_], N
     centres = np.asarray(shapely.points(grid.x_m, grid.y_m))
     lines = [shapely.linestrings(river) for river in blocks.rivers]
     water = np.zeros(grid.n_hexes, dtype=np.bool_)
-    for line, reach in zip(lines, blocks.half_width_m, strict=True):
-        water |= shapely.distance(line, centres) < reach
+    for line, half_width in zip(lines, blocks.half_width_m, strict=True):
+        water |= shapely.distance(line, centres) < half_width
     peaks = np.asarray(shapely.points(blocks.discs[:, 0], blocks.discs[:, 1]))
     mountain = np.any(shapely.distance(centres[:, None], peaks[None]) < blocks.discs[:, 2], axis=1)
-    near = grid.neighbours
-    pairs = np.stack([np.repeat(np.arange(grid.n_hexes), near.shape[1]), near.reshape(-1)], axis=1).astype(np.int64)
+    neighbours = grid.neighbours
+    pairs = np.stack([np.repeat(np.arange(grid.n_hexes), neighbours.shape[1]), neighbours.reshape(-1)], axis=1).astype(np.int64)
     land = ~(water | mountain)
     pairs = pairs[pairs[:, 0] < pairs[:, 1]]
     pairs = pairs[land[pairs].all(axis=1)]
@@ -161,19 +161,18 @@ def _segments(grid: HexGrid, pairs: NDArray[np.int64]) -> NDArray[Any]:
     """Straight segments between hex centres, as shapely lines."""
     import shapely
 
-    at = np.stack([grid.x_m, grid.y_m], axis=1)
-    return np.asarray(shapely.linestrings(at[pairs]))
+    centres = np.stack([grid.x_m, grid.y_m], axis=1)
+    return np.asarray(shapely.linestrings(centres[pairs]))
 
 
 def bridge_pairs(
     grid: HexGrid, blocks: Barriers, land: NDArray[np.bool_], pairs: NDArray[np.int64], bridges: Points
 ) -> tuple[NDArray[np.int64], list[str]]:
     """
-    One link a bridge: between the stops nearest to it on either side of its river.
+    Hex pairs of the bridges: the stops nearest to each bridge on either side of its river; and notes.
 
-    Stops in pockets of fewer than seven connected stops are passed over where a larger part can be reached; ties go to
-    the lower hex. A bridge farther from every river than the river's half width plus two hexes, or longer than 4 km,
-    joins nothing and gives a note.
+    Stops in components of fewer than seven stops are skipped if there is a larger component. Ties go to the lower hex. A bridge
+    farther from every river than the river's half width plus two hexes, or longer than 4 km, joins no stops and gives a note.
 
     Parameters
     ----------
@@ -197,37 +196,37 @@ def bridge_pairs(
 
     if not blocks.rivers:
         return np.empty((0, 2), dtype=np.int64), [f"no river to cross for {len(bridges)} bridges"] * bool(len(bridges))
-    part = components(Links(pairs[:, 0], pairs[:, 1], *[pairs[:, 0]] * 3), grid.n_hexes)
-    size = np.bincount(part)[part]
-    roomy = land & (size >= min(_POCKET_STOPS, int(size.max())))
+    component = components(pairs[:, 0], pairs[:, 1], grid.n_hexes)
+    size = np.bincount(component)[component]
+    usable = land & (size >= min(_POCKET_STOPS, int(size.max())))
     lines = [shapely.linestrings(river) for river in blocks.rivers]
-    found, notes = [], []
+    crossings, notes = [], []
     for number, (x, y) in enumerate(np.stack(grid.project(bridges[:, 0], bridges[:, 1]), axis=1)):
-        off = np.array([shapely.distance(line, shapely.Point(x, y)) for line in lines])
-        river = int(np.argmin(off - blocks.half_width_m))
+        distances = np.array([shapely.distance(line, shapely.Point(x, y)) for line in lines])
+        river = int(np.argmin(distances - blocks.half_width_m))
         pair = None
-        if off[river] <= blocks.half_width_m[river] + 4 * grid.radius_m:
-            pair = _bridge(grid, lines[river], np.array([x, y]), roomy)
+        if distances[river] <= blocks.half_width_m[river] + 4 * grid.radius_m:
+            pair = _bridge(grid, lines[river], np.array([x, y]), usable)
         if pair is None:
             notes.append(f"bridge {number} at {bridges[number, 0]:.4f}, {bridges[number, 1]:.4f} joins no two stops across a river")
         else:
-            found.append(pair)
-    return np.array(found, dtype=np.int64).reshape(-1, 2), notes
+            crossings.append(pair)
+    return np.array(crossings, dtype=np.int64).reshape(-1, 2), notes
 
 
-def _bridge(grid: HexGrid, line: Any, at: Points, land: NDArray[np.bool_]) -> tuple[int, int] | None:  # noqa: ANN401  # shapely ships no types
-    """Nearest land hex, and the nearest one that a straight road across the line reaches from it."""
+def _bridge(grid: HexGrid, line: Any, position: Points, land: NDArray[np.bool_]) -> tuple[int, int] | None:  # noqa: ANN401  # shapely ships no types
+    """Nearest land hex, and the nearest hex that a straight road from it reaches across the line."""
     import shapely
 
-    distance = np.hypot(grid.x_m - at[0], grid.y_m - at[1])
-    near = np.flatnonzero(land & (distance <= _MAX_BRIDGE_M))
-    near = near[np.lexsort((near, np.round(distance[near], 6)))]
-    if near.size < 2:  # noqa: PLR2004  # a link has two ends
+    distance = np.hypot(grid.x_m - position[0], grid.y_m - position[1])
+    candidates = np.flatnonzero(land & (distance <= _MAX_BRIDGE_M))
+    candidates = candidates[np.lexsort((candidates, np.round(distance[candidates], 6)))]
+    if candidates.size < 2:  # noqa: PLR2004  # a link has two ends
         return None
-    across = _segments(grid, np.stack([np.full(near.size - 1, near[0]), near[1:]], axis=1))
-    once = shapely.get_num_coordinates(shapely.intersection(across, line)) == 1
-    other = near[1:][once & (shapely.length(across) <= _MAX_BRIDGE_M)]
-    return (int(min(near[0], other[0])), int(max(near[0], other[0]))) if other.size else None
+    segments = _segments(grid, np.stack([np.full(candidates.size - 1, candidates[0]), candidates[1:]], axis=1))
+    crosses_once = shapely.get_num_coordinates(shapely.intersection(segments, line)) == 1
+    far_side = candidates[1:][crosses_once & (shapely.length(segments) <= _MAX_BRIDGE_M)]
+    return (int(min(candidates[0], far_side[0])), int(max(candidates[0], far_side[0]))) if far_side.size else None
 
 
 def lattice_parts(
@@ -248,7 +247,7 @@ def lattice_parts(
     blocks
         Rivers and mountains.
     bridges
-        lon/lat of places where a bus can cross, shape (k, 2).
+        lon/lat of the bridges, shape (k, 2).
     speed_kmh
         Commercial speed in km/h.
     road_factor
@@ -266,33 +265,32 @@ def lattice_parts(
     DataError
         If fewer than two stops are connected.
     """
-    water, mountain, free = lattice_links(grid, blocks)
+    water, mountain, open_pairs = lattice_links(grid, blocks)
     land = ~(water | mountain)
-    crossing, notes = bridge_pairs(grid, blocks, land, free, _points(bridges, "bridges", 0))
-    links = _both_ways(grid, np.concatenate([free, crossing]), speed_kmh, road_factor)
-    part = components(links, grid.n_hexes)
-    keep = land & (part == part[land].min(initial=grid.n_hexes))
-    require_stops(int(keep.sum()), "hex lattice")
-    everywhere = Stops(grid.lon, grid.lat, np.arange(grid.n_hexes, dtype=np.int32), [str(label) for label in grid.labels])
-    stops, rows = keep_stops(everywhere, links, keep)
+    crossings, notes = bridge_pairs(grid, blocks, land, open_pairs, _points(bridges, "bridges", 0))
+    links = _both_ways(grid, np.concatenate([open_pairs, crossings]), speed_kmh, road_factor)
+    component = components(links.start, links.end, grid.n_hexes)
+    kept = land & (component == component[land].min(initial=grid.n_hexes))
+    require_stops(int(kept.sum()), "hex lattice")
+    all_stops = Stops(grid.lon, grid.lat, np.arange(grid.n_hexes, dtype=np.int32), [str(label) for label in grid.labels])
+    stops, kept_links = keep_stops(all_stops, links, kept)
     sheds = walk_sheds(grid, stops, rule)
     counts = (
         ("hexes", grid.n_hexes),
         ("hexes of water", int((water & ~mountain).sum())),
         ("hexes of mountain", int(mountain.sum())),
-        ("stops cut off and dropped", int((land & ~keep).sum())),
+        ("stops cut off and dropped", int((land & ~kept).sum())),
         ("stops kept", len(stops.names)),
-        ("links kept, each direction counted", rows.start.size),
-        ("links over bridges", 2 * len(np.unique(crossing, axis=0))),
+        ("links kept, each direction counted", kept_links.start.size),
+        ("links over bridges", 2 * len(np.unique(crossings, axis=0))),
     )
     report = NetworkReport("the hex lattice", counts, unreached(grid, sheds["shed_hex"]), tuple(notes))
-    shape = {"stop_lon": stops.lon, "stop_lat": stops.lat, "stop_hex": stops.hexes, "stop_names": stops.names}
-    return shape | link_rows(rows, len(stops.names)) | sheds | {"source": "lattice", "report": report}
+    return stop_and_link_fields(stops, kept_links) | sheds | {"source": "lattice", "report": report}
 
 
 def _both_ways(grid: HexGrid, pairs: NDArray[np.int64], speed_kmh: float, road_factor: float) -> Links:
     """Links of hex pairs in both directions, by straight metres times the road factor."""
     start, end = np.concatenate([pairs, pairs[:, ::-1]]).T
-    metres = whole(np.round(np.hypot(grid.x_m[start] - grid.x_m[end], grid.y_m[start] - grid.y_m[end]), 6) * road_factor)
-    seconds = whole(metres * _KMH / speed_kmh)
+    metres = rounded(np.round(np.hypot(grid.x_m[start] - grid.x_m[end], grid.y_m[start] - grid.y_m[end]), 6) * road_factor)
+    seconds = rounded(metres * _KMH / speed_kmh)
     return sorted_links(Links(start, end, seconds, metres, np.full(start.size, -1)))

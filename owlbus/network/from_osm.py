@@ -1,4 +1,4 @@
-"""Networks from OpenStreetMap: streets that buses may use, stops that are mapped, and more where none is near."""
+"""Networks from OpenStreetMap: streets open to buses, mapped stops, and further stops where none is near."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from owlbus.network.assemble import Stops
+from owlbus.network.assemble import Stops, components
 from owlbus.network.carriageways import both_carriageways
-from owlbus.network.from_tables import OTHER_RANK, fastest, largest_part, strong_part
-from owlbus.network.merge_stops import few_places, grid_around
+from owlbus.network.from_tables import OTHER_RANK, fastest, largest_part
+from owlbus.network.merge_stops import grid_around, merge_to_limit
 from owlbus.network.network import MAX_STOPS, MERGE_M
 from owlbus.network.osm_reader import metres_between, read_streets
 from owlbus.network.stop_links import road_parts
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     Counts = list[tuple[str, int]]
 
 SPLIT_M = 80.0
-"""Pieces of street are no longer than this, so that a stop is moved along its street by 40 m at most."""
+"""Longest piece of street in metres, so that a stop moves at most 40 m along its street."""
 SPACING_M = 500.0
-"""Metres between stops that are placed along main roads where none is mapped."""
+"""Metres between stops placed along main roads without mapped stops."""
 OPPOSITE_M = 60.0
-"""Metres within which the other carriageway of a street lies."""
+"""Largest distance in metres from a stop to the other carriageway of its street."""
 
 _MAIN_RANK, _STOP_RANK = 1, 3
 _KMH = 3.6
@@ -46,18 +46,18 @@ _MM = 1000
 
 class StopSettings(NamedTuple):
     """
-    Where buses halt.
+    Settings for placing stops on streets.
 
     Attributes
     ----------
     merge_m
-        Metres within which stops are one place.
+        Metres within which stops are merged.
     snap_m
-        Metres that a mapped stop may lie from a street.
+        Largest distance in metres from a mapped stop to its street.
     spacing_m
-        Metres between stops placed where none is mapped; 0 places none.
+        Metres between further stops along main roads; 0 places none.
     max_stops
-        Places allowed; more are merged over longer distances.
+        Largest number of stops; more are merged over longer distances.
     """
 
     merge_m: float = MERGE_M
@@ -67,7 +67,7 @@ class StopSettings(NamedTuple):
 
 
 class _Graph(NamedTuple):
-    """Pieces of street no longer than 80 m, and their nodes."""
+    """Pieces of street of at most 80 m, their nodes and the forbidden turns."""
 
     lon: Floats
     lat: Floats
@@ -77,41 +77,47 @@ class _Graph(NamedTuple):
     turns: tuple[tuple[int, ...], ...]
 
     @property
-    def ruled(self) -> Ints:
-        """Nodes that forbidden turns lead over, where no bus halts."""
+    def via_nodes(self) -> Ints:
+        """Via nodes of forbidden turns, ascending; buses do not stop there."""
         return np.array(sorted({node for turn in self.turns for node in turn[1:-1]}), dtype=np.int64)
 
 
 def osm_parts(
-    path: str | PathLike[str], grid: HexGrid | None, halts: StopSettings, settings: RoadSettings, *, walk: bool, radius_m: float = 500.0
+    path: str | PathLike[str],
+    grid: HexGrid | None,
+    stop_settings: StopSettings,
+    settings: RoadSettings,
+    *,
+    walk: bool,
+    radius_m: float = 500.0,
 ) -> dict[str, Any]:
     """
-    Fields of a network on the streets of an extract.
+    Fields of a network on the streets of an OpenStreetMap file.
 
     Parameters
     ----------
     path
-        The extract.
+        The OpenStreetMap file.
     grid
-        The grid, or None for one around the main roads.
-    halts
-        Where buses halt.
+        The grid, or None for a grid around the main roads.
+    stop_settings
+        Settings for placing stops.
     settings
         Speeds, the longest link and the walk.
     walk
-        Whether people walk along the extract's footways.
+        Whether people walk along the footways of the file.
     radius_m
-        Circumradius in metres of the hexes of such a grid.
+        Circumradius in metres of the hexes of a new grid.
 
     Returns
     -------
     dict
-        Arguments of `Network`, the grid among them.
+        Arguments of `Network`, with the grid.
 
     Raises
     ------
     DataError
-        If the extract has no streets for buses, or fewer than two stops are connected.
+        If the file has no streets for buses, or fewer than two stops are connected.
     UsageError
         If osmium is not installed.
     """
@@ -119,12 +125,12 @@ def osm_parts(
     if paths is not None:
         settings = settings._replace(rule=type(settings.rule)(settings.rule.walk_m, settings.rule.area_share, paths))
     graph = _split(streets)
-    keep = strong_part([graph.pieces.start, graph.pieces.end], graph.lon.size)
+    connected = components(graph.pieces.start, graph.pieces.end, graph.lon.size, strong=True) == 0
     if grid is None:
-        main = keep & (graph.rank <= _MAIN_RANK)
-        shown = main if main.any() else keep
-        grid = grid_around(graph.lon[shown], graph.lat[shown], radius_m)
-    node, names, counts = _stop_nodes(grid, graph, streets, keep, halts)
+        main = connected & (graph.rank <= _MAIN_RANK)
+        covered = main if main.any() else connected
+        grid = grid_around(graph.lon[covered], graph.lat[covered], radius_m)
+    node, names, counts = _stop_nodes(grid, graph, streets, connected, stop_settings)
     roads, placed = _with_stops(grid, graph, node, names, list(streets.counts))
     return {"grid": grid} | road_parts(grid, roads, (*placed, counts), settings)
 
@@ -134,146 +140,149 @@ def _split(streets: Streets) -> _Graph:
     metres = metres_between(streets.lon, streets.lat, streets.start, streets.end)
     low, high = np.minimum(streets.start, streets.end), np.maximum(streets.start, streets.end)
     n_nodes = streets.lon.size
-    pair, first, of_piece = np.unique(low * n_nodes + high, return_index=True, return_inverse=True)
+    pair, first, pair_of_piece = np.unique(low * n_nodes + high, return_index=True, return_inverse=True)
     parts = np.maximum(np.ceil(metres[first] / SPLIT_M), 1).astype(np.int64)
-    begin = n_nodes + np.concatenate([[0], np.cumsum(parts - 1)])  # number of the first new node of each pair
-    share = np.concatenate([np.empty(0), *(np.arange(1, count) / count for count in parts[parts > 1].tolist())])
+    first_new = n_nodes + np.concatenate([[0], np.cumsum(parts - 1)])
+    new_share = np.concatenate([np.empty(0), *(np.arange(1, n_parts) / n_parts for n_parts in parts[parts > 1].tolist())])
     pair_of_new = np.repeat(np.arange(pair.size), parts - 1)
     a, b = pair[pair_of_new] // n_nodes, pair[pair_of_new] % n_nodes
-    lon = np.concatenate([streets.lon, streets.lon[a] + share * (streets.lon[b] - streets.lon[a])])
-    lat = np.concatenate([streets.lat, streets.lat[a] + share * (streets.lat[b] - streets.lat[a])])
-    count = parts[of_piece]
-    row = np.repeat(np.arange(count.size), count)
-    step = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)
-    up = (streets.start < streets.end)[row]
-    k = np.where(up, step, count[row] - 1 - step)  # place of the part, counted from the lower node
-    below = np.where(k == 0, low[row], begin[of_piece[row]] + k - 1)
-    above = np.where(k == count[row] - 1, high[row], begin[of_piece[row]] + k)
-    start, end = np.where(up, below, above), np.where(up, above, below)
-    length = np.rint(metres[row] / count[row] * _MM).astype(np.int64)
-    cost = np.rint(metres[row] / count[row] * _MM * _KMH / streets.kmh[row]).astype(np.int64)
+    lon = np.concatenate([streets.lon, streets.lon[a] + new_share * (streets.lon[b] - streets.lon[a])])
+    lat = np.concatenate([streets.lat, streets.lat[a] + new_share * (streets.lat[b] - streets.lat[a])])
+    n_parts = parts[pair_of_piece]
+    piece_row = np.repeat(np.arange(n_parts.size), n_parts)
+    nth_part = np.arange(piece_row.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
+    ascends = (streets.start < streets.end)[piece_row]
+    part = np.where(ascends, nth_part, n_parts[piece_row] - 1 - nth_part)  # number of the part, counted from the lower node
+    low_end = np.where(part == 0, low[piece_row], first_new[pair_of_piece[piece_row]] + part - 1)
+    high_end = np.where(part == n_parts[piece_row] - 1, high[piece_row], first_new[pair_of_piece[piece_row]] + part)
+    start, end = np.where(ascends, low_end, high_end), np.where(ascends, high_end, low_end)
+    length = np.rint(metres[piece_row] / n_parts[piece_row] * _MM).astype(np.int64)
+    cost = np.rint(metres[piece_row] / n_parts[piece_row] * _MM * _KMH / streets.kmh[piece_row]).astype(np.int64)
     pieces = Pieces(*fastest(start, end, cost, length))
-    rank, names = _labels(streets, row, start, end, lon.size)
-    return _Graph(lon, lat, rank, names, pieces, tuple(_near_turn(turn, n_nodes, pair, begin, parts) for turn in streets.turns))
+    rank, names = _labels(streets, piece_row, start, end, lon.size)
+    return _Graph(lon, lat, rank, names, pieces, tuple(_turn_along_parts(turn, n_nodes, pair, first_new, parts) for turn in streets.turns))
 
 
-def _near_turn(turn: Sequence[int], n_nodes: int, pair: Ints, begin: Ints, parts: Ints) -> tuple[int, ...]:
-    """Forbidden turn by all new nodes from the one just before its first junction to the one just behind its last."""
-    way = [turn[0]]
+def _turn_along_parts(turn: Sequence[int], n_nodes: int, pair: Ints, begin: Ints, parts: Ints) -> tuple[int, ...]:
+    """Forbidden turn along all new nodes, from the node before its first junction to the node after its last."""
+    path = [turn[0]]
     for a, b in pairwise(turn):
-        at = int(np.searchsorted(pair, min(a, b) * n_nodes + max(a, b)))
-        between = range(int(begin[at]), int(begin[at] + parts[at]) - 1)
-        way += [*(between if a < b else reversed(between)), b]
-    return tuple(way[way.index(turn[1]) - 1 : len(way) - way[::-1].index(turn[-2]) + 1])
+        row = int(np.searchsorted(pair, min(a, b) * n_nodes + max(a, b)))
+        between = range(int(begin[row]), int(begin[row] + parts[row]) - 1)
+        path += [*(between if a < b else reversed(between)), b]
+    return tuple(path[path.index(turn[1]) - 1 : len(path) - path[::-1].index(turn[-2]) + 1])
 
 
 def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -> tuple[NDArray[np.int8], NDArray[np.object_]]:
     """Best rank of the streets at each node, and the name of such a street."""
-    rank, way = np.full(n_nodes, OTHER_RANK + 3, dtype=np.int8), np.full(n_nodes, -1, dtype=np.int64)
+    rank, street = np.full(n_nodes, OTHER_RANK + 3, dtype=np.int8), np.full(n_nodes, -1, dtype=np.int64)
     order = np.lexsort((-streets.way[row], -streets.rank[row]))  # the best is written last
     for node in (start[order], end[order]):
         np.minimum.at(rank, node, streets.rank[row[order]])
-    both = np.stack([start[order], end[order]], axis=1).reshape(-1)
-    way[both] = np.repeat(streets.way[row[order]], 2)
-    return rank, np.array([*streets.names, ""], dtype=np.object_)[way]  # pointers: half a million nodes share few names
+    ends = np.stack([start[order], end[order]], axis=1).reshape(-1)
+    street[ends] = np.repeat(streets.way[row[order]], 2)
+    return rank, np.array([*streets.names, ""], dtype=np.object_)[street]  # pointers: half a million nodes share few names
 
 
-def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, keep: Mask, halts: StopSettings) -> tuple[Ints, list[str], Counts]:
-    """Nodes where buses halt: at mapped stops, along main roads where none is near, and in hexes still out of reach."""
-    from scipy.spatial import cKDTree
-
+def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, connected: Mask, settings: StopSettings) -> tuple[Ints, list[str], Counts]:
+    """Nodes of stops: mapped ones, further ones along main roads, and one in each hex still unreached; with names and counts."""
     hexes = grid.lonlat_to_hex(graph.lon, graph.lat)
-    usable = keep & (graph.rank <= _STOP_RANK) & (hexes >= 0)
-    usable[graph.ruled] = False
+    usable = connected & (graph.rank <= _STOP_RANK) & (hexes >= 0)
+    usable[graph.via_nodes] = False
     node = np.flatnonzero(usable)
-    at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
-    inside = np.flatnonzero(grid.lonlat_to_hex(streets.stop_lon, streets.stop_lat) >= 0) if streets.stop_lon.size else np.empty(0, np.int64)
-    counts: Counts = [("stops mapped", streets.stop_lon.size), ("of these outside the grid", streets.stop_lon.size - inside.size)]
+    xy = np.stack(grid.project(graph.lon, graph.lat), axis=1)
+    n_mapped = streets.stop_lon.size
+    inside = np.flatnonzero(grid.lonlat_to_hex(streets.stop_lon, streets.stop_lat) >= 0) if n_mapped else np.empty(0, np.int64)
+    counts: Counts = [("stops mapped", n_mapped), ("of these outside the grid", n_mapped - inside.size)]
     if not node.size:
         return np.empty(0, np.int64), [], counts
-    spot = np.stack(grid.project(streets.stop_lon[inside], streets.stop_lat[inside]), axis=1).reshape(-1, 2)
-    off, nearest = cKDTree(at[node]).query(spot)
-    near = off <= halts.snap_m
-    mapped, first = np.unique(node[nearest[near]], return_index=True)
-    named = dict(zip(mapped.tolist(), [streets.stop_names[k] for k in inside[near][first].tolist()], strict=True))
-    place, _ = few_places(at[mapped, 0], at[mapped, 1], -graph.rank[mapped].astype(np.int64), halts.merge_m, halts.max_stops)
-    found = mapped[np.unique(place)]
-    along = _spaced(at, node[graph.rank[node] <= _MAIN_RANK], graph.rank, found, halts.spacing_m)
-    filled = _in_reach(grid, at, node, graph.rank, hexes, np.concatenate([found, along])) if halts.spacing_m else along[:0]
-    every = np.concatenate([found, along, filled]).astype(np.int64)
-    weight = np.repeat([2, 1, 0], [found.size, along.size, filled.size])
-    few, metres = few_places(at[every, 0], at[every, 1], weight, 0.0, halts.max_stops)
-    kept = np.sort(every[np.unique(few)])
+    mapped, name_of, n_near = _mapped_stops(grid, graph, streets, inside, node, xy, settings)
+    along = _spaced(xy, node[graph.rank[node] <= _MAIN_RANK], graph.rank, mapped, settings.spacing_m)
+    filled = _in_reach(grid, xy, node, graph.rank, hexes, np.concatenate([mapped, along])) if settings.spacing_m else along[:0]
+    placed = np.concatenate([mapped, along, filled]).astype(np.int64)
+    weight = np.repeat([2, 1, 0], [mapped.size, along.size, filled.size])
+    merged_into, metres = merge_to_limit(xy[placed, 0], xy[placed, 1], weight, 0.0, settings.max_stops)
+    kept = np.sort(placed[np.unique(merged_into)])
     counts += [
-        ("of these too far from a street that buses may use", int((~near).sum())),
-        (f"of these merged with another within {halts.merge_m:g} m", int(near.sum()) - found.size),
+        ("of these too far from a street that buses may use", inside.size - n_near),
+        (f"of these merged with another within {settings.merge_m:g} m", n_near - mapped.size),
         ("stops placed along main roads", along.size),
         ("stops placed in hexes that no other stop reaches", filled.size),
-        (f"stops merged within {metres:.0f} m to keep to {halts.max_stops}", every.size - kept.size),
+        (f"stops merged within {metres:.0f} m to keep to {settings.max_stops}", placed.size - kept.size),
     ]
-    return kept, [named.get(k) or str(graph.names[k]) for k in kept.tolist()], counts
+    return kept, [name_of.get(k) or str(graph.names[k]) for k in kept.tolist()], counts
 
 
-def _spaced(at: Floats, node: Ints, rank: NDArray[np.int8], taken: Ints, spacing_m: float) -> Ints:
-    """Nodes, the most important roads first, each at least so far from all others and from those taken."""
+def _mapped_stops(
+    grid: HexGrid, graph: _Graph, streets: Streets, inside: Ints, node: Ints, xy: Floats, settings: StopSettings
+) -> tuple[Ints, dict[int, str], int]:
+    """Nodes of the mapped stops inside the grid, merged; the name of each snapped stop; and the number of snapped stops."""
+    from scipy.spatial import cKDTree
+
+    stop_xy = np.stack(grid.project(streets.stop_lon[inside], streets.stop_lat[inside]), axis=1).reshape(-1, 2)
+    distance, nearest = cKDTree(xy[node]).query(stop_xy)
+    near = distance <= settings.snap_m
+    snapped, first = np.unique(node[nearest[near]], return_index=True)
+    name_of = dict(zip(snapped.tolist(), [streets.stop_names[k] for k in inside[near][first].tolist()], strict=True))
+    weight = -graph.rank[snapped].astype(np.int64)
+    merged_into, _ = merge_to_limit(xy[snapped, 0], xy[snapped, 1], weight, settings.merge_m, settings.max_stops)
+    return snapped[np.unique(merged_into)], name_of, int(near.sum())
+
+
+def _spaced(xy: Floats, node: Ints, rank: NDArray[np.int8], stop_nodes: Ints, spacing_m: float) -> Ints:
+    """Nodes more than `spacing_m` metres from each other and from the stops, the most important roads first."""
     from scipy.spatial import cKDTree
 
     if not spacing_m or not node.size:
         return np.empty(0, dtype=np.int64)
-    tree = cKDTree(at[node])
-    free = np.ones(node.size, dtype=np.bool_)
-    for near in tree.query_ball_point(at[taken], spacing_m):
-        free[near] = False
-    found = []
+    tree = cKDTree(xy[node])
+    is_free = np.ones(node.size, dtype=np.bool_)
+    for neighbours in tree.query_ball_point(xy[stop_nodes], spacing_m):
+        is_free[neighbours] = False
+    chosen = []
     for k in np.lexsort((node, rank[node])).tolist():
-        if free[k]:
-            found.append(int(node[k]))
-            free[tree.query_ball_point(at[node[k]], spacing_m)] = False
-    return np.array(found, dtype=np.int64)
+        if is_free[k]:
+            chosen.append(int(node[k]))
+            is_free[tree.query_ball_point(xy[node[k]], spacing_m)] = False
+    return np.array(chosen, dtype=np.int64)
 
 
-def _in_reach(grid: HexGrid, at: Floats, node: Ints, rank: NDArray[np.int8], hexes: NDArray[np.int32], taken: Ints) -> Ints:
-    """One node in each hex that holds no stop and whose centre is farther than its radius from all: on the best road near the centre."""
+def _in_reach(grid: HexGrid, xy: Floats, node: Ints, rank: NDArray[np.int8], hexes: NDArray[np.int32], stop_nodes: Ints) -> Ints:
+    """One node in each hex without a stop whose centre is farther than its radius from all stops: on its best road, near the centre."""
     from scipy.spatial import cKDTree
 
-    centre = np.stack([grid.x_m, grid.y_m], axis=1)
-    far = np.ones(grid.n_hexes, dtype=np.bool_)
-    if taken.size:
-        far = cKDTree(at[taken]).query(centre)[0] > grid.radius_m
-        far[hexes[taken]] = False
-    use = node[far[hexes[node]]]
-    off = np.round(np.hypot(*(at[use] - centre[hexes[use]]).T), 6)
-    order = np.lexsort((use, off, rank[use], hexes[use]))
-    _, first = np.unique(hexes[use][order], return_index=True)
-    return np.asarray(use[order[first]], dtype=np.int64)
+    centres = np.stack([grid.x_m, grid.y_m], axis=1)
+    unreached = np.ones(grid.n_hexes, dtype=np.bool_)
+    if stop_nodes.size:
+        unreached = cKDTree(xy[stop_nodes]).query(centres)[0] > grid.radius_m
+        unreached[hexes[stop_nodes]] = False
+    candidates = node[unreached[hexes[node]]]
+    distance = np.round(np.hypot(*(xy[candidates] - centres[hexes[candidates]]).T), 6)
+    order = np.lexsort((candidates, distance, rank[candidates], hexes[candidates]))
+    _, first = np.unique(hexes[candidates][order], return_index=True)
+    return np.asarray(candidates[order[first]], dtype=np.int64)
 
 
 def _with_stops(
     grid: HexGrid, graph: _Graph, node: Ints, names: list[str], counts: Counts
 ) -> tuple[Roads, tuple[Stops, NDArray[np.int32]]]:
-    """Roads with turn restrictions and with stops on both carriageways, cut to their largest part; and the stops left on it."""
-    n_nodes = graph.lon.size
-    via = np.zeros(n_nodes, dtype=np.bool_)
-    via[graph.ruled] = True
-    barred = via[graph.pieces.start] | via[graph.pieces.end]
-    at = np.stack(grid.project(graph.lon, graph.lat), axis=1)
-    done = both_carriageways(at, (graph.lon, graph.lat), graph.rank, graph.pieces, node, barred, OPPOSITE_M)
-    turns = [(int(done.leaves[turn[0]]), *turn[1:]) for turn in graph.turns]
-    pieces, more = with_turns(done.pieces, done.lon.size, turns, done.is_stop)
-    copies = np.concatenate([np.arange(done.lon.size), more]).astype(np.int64)
-    origin = done.origin[copies]
+    """Largest component of the roads with turn restrictions and with stops on both carriageways; and the stops on it."""
+    via = np.zeros(graph.lon.size, dtype=np.bool_)
+    via[graph.via_nodes] = True
+    is_excluded = via[graph.pieces.start] | via[graph.pieces.end]
+    xy = np.stack(grid.project(graph.lon, graph.lat), axis=1)
+    doubled = both_carriageways(xy, (graph.lon, graph.lat), graph.rank, graph.pieces, node, is_excluded, OPPOSITE_M)
+    turns = [(int(doubled.leaves[turn[0]]), *turn[1:]) for turn in graph.turns]
+    pieces, copied = with_turns(doubled.pieces, doubled.lon.size, turns, doubled.is_stop)
+    copies = np.concatenate([np.arange(doubled.lon.size), copied]).astype(np.int64)
+    origin = doubled.origin[copies]
     rows = fastest(*pieces)
-    keep = strong_part(rows[:2], origin.size)
-    counts += [("stops on both carriageways of a street", done.n_doubled), ("nodes doubled for turn restrictions", more.size)]
-    found = largest_part(graph.names[origin], done.lon[copies], done.lat[copies], rows, graph.rank[origin], tuple(counts))
-    number = np.cumsum(keep) - 1
-    stop = done.stop
-    on = keep[stop]
-    place = number[stop[on]].astype(np.int32)
-    stops = Stops(
-        found.lon[place],
-        found.lat[place],
-        grid.lonlat_to_hex(found.lon[place], found.lat[place]),
-        [n for n, k in zip(names, on.tolist(), strict=True) if k],
-    )
-    return found._replace(hidden=done.hidden[copies][keep]), (stops, place)
+    connected = components(rows[0], rows[1], origin.size, strong=True) == 0
+    counts += [("stops on both carriageways of a street", doubled.n_doubled), ("nodes doubled for turn restrictions", copied.size)]
+    roads = largest_part(graph.names[origin], doubled.lon[copies], doubled.lat[copies], rows, graph.rank[origin], tuple(counts))
+    number = np.cumsum(connected) - 1
+    on_roads = connected[doubled.stop]
+    stop_node = number[doubled.stop[on_roads]].astype(np.int32)
+    lon, lat = roads.lon[stop_node], roads.lat[stop_node]
+    stops = Stops(lon, lat, grid.lonlat_to_hex(lon, lat), [names[k] for k in np.flatnonzero(on_roads).tolist()])
+    return roads._replace(hidden=doubled.hidden[copies][connected]), (stops, stop_node)

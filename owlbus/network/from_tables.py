@@ -1,4 +1,4 @@
-"""Road tables: nodes and directed links, read, checked and cut down to their largest strongly connected part."""
+"""Read road tables of nodes and directed links: check them and keep their largest strongly connected component."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.network.assemble import components, fastest_rows
 from owlbus.records.text_lines import check_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 _NODE_COLUMNS = ("node_id", "lon", "lat")
@@ -41,13 +40,13 @@ RANKS = {
     "motorway": 6,
     "motorway_link": 6,
 }
-"""How much speaks for a stop on a road of each type, the higher the less: people live along main roads, none along a motorway."""
+"""Rank of each road type for stops, lower is better: people live along main roads, none along a motorway."""
 OTHER_RANK = 4
 
 
 class Roads(NamedTuple):
     """
-    A strongly connected road graph by row, in whole milliseconds and millimetres, so that sums are exact.
+    A strongly connected road graph in whole milliseconds and millimetres, so that sums are exact.
 
     Attributes
     ----------
@@ -56,15 +55,15 @@ class Roads(NamedTuple):
     lon, lat
         Degrees, shape (n,).
     indptr, to
-        Links by row of their start: shapes (n + 1,) and (m,).
+        Links by start node: shapes (n + 1,) and (m,).
     cost_ms, length_mm
         Free-flow milliseconds and millimetres of each link, shape (m,), int64.
     rank
-        How much speaks for a stop at each node, 0 for main roads, the higher the less; shape (n,), int8.
+        Rank of each node for stops, 0 for main roads, lower is better; shape (n,), int8.
     hidden
-        Whether a node stands for no point of a street, so that no geometry passes it; shape (n,).
+        Whether a node is no point of a street and stays out of geometry, shape (n,).
     counts
-        What was counted while reading, and how many.
+        Label and number of each count of the reader.
     """
 
     names: NDArray[Any]
@@ -81,16 +80,16 @@ class Roads(NamedTuple):
 
 def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:  # noqa: ANN401  # any table
     """
-    Columns of a file or a table, as text.
+    Columns of a file or a table as text, by name.
 
     Parameters
     ----------
     table
-        Path of a CSV (gzip or not) or Parquet file, or anything that polars makes a data frame of.
+        Path of a CSV (gzip or not) or Parquet file, or any input of a polars data frame.
     name
-        What it is called in messages.
+        Name of the table in messages.
     columns, optional
-        Columns that must and that may be there.
+        Required and optional columns.
 
     Returns
     -------
@@ -100,26 +99,26 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
     Raises
     ------
     DataError
-        If the file cannot be read, is empty, lacks a column, or has a line without an end.
+        If the file cannot be read, is empty, lacks a column, or has an unterminated line.
     """
     import polars as pl
 
-    where = str(table) if isinstance(table, str | PathLike) else name
+    title = str(table) if isinstance(table, str | PathLike) else name
     frame = _read_file(Path(table)) if isinstance(table, str | PathLike) else pl.DataFrame(table)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
-        near = difflib.get_close_matches(missing[0], frame.columns, n=1, cutoff=0.5)
-        hint = f"; rename {near[0]!r}" if near else ""
-        msg = f"{where}: columns {', '.join(columns)} are needed, {missing[0]!r} is missing among {', '.join(frame.columns)}{hint}"
+        similar = difflib.get_close_matches(missing[0], frame.columns, n=1, cutoff=0.5)
+        hint = f"; rename {similar[0]!r}" if similar else ""
+        msg = f"{title}: columns {', '.join(columns)} are needed, {missing[0]!r} is missing among {', '.join(frame.columns)}{hint}"
         raise DataError(msg)
     if not frame.height:
-        msg = f"{where}: holds no rows; a network needs two of them or more"
+        msg = f"{title}: holds no rows; a network needs two of them or more"
         raise DataError(msg)
     return {column: frame[column].cast(pl.String) for column in (*columns, *optional) if column in frame.columns}
 
 
 def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
-    """Table of a file, CSV columns as text."""
+    """Table of a file, with CSV columns as text."""
     import polars as pl
 
     try:
@@ -135,26 +134,26 @@ def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
         raise DataError(msg) from error
 
 
-def _numbers(text: Any, where: str, low: float, high: float) -> NDArray[np.float64]:  # noqa: ANN401  # a polars series
-    """Column as numbers within [low, high], refused otherwise."""
+def _numbers(text: Any, title: str, low: float, high: float) -> NDArray[np.float64]:  # noqa: ANN401  # a polars series
+    """Column as numbers within [low, high]; others are refused."""
     import polars as pl
 
     values: NDArray[np.float64] = text.cast(pl.Float64, strict=False).to_numpy().astype(np.float64)
-    bad = ~((values >= low) & (values <= high))
-    if bad.any():
-        row = int(np.argmax(bad))
-        msg = f"{where} must be a number in [{low:g}, {high:g}], got {text[row]!r} in row {row + 1} ({int(bad.sum())} such rows)"
+    invalid = ~((values >= low) & (values <= high))
+    if invalid.any():
+        row = int(np.argmax(invalid))
+        msg = f"{title} must be a number in [{low:g}, {high:g}], got {text[row]!r} in row {row + 1} ({int(invalid.sum())} such rows)"
         raise DataError(msg)
     return values
 
 
 def _speeds(table: dict[str, Any]) -> tuple[NDArray[np.float64], int]:
-    """Free speeds in m/s; missing ones take the median of their road type, else of all links."""
+    """Free-flow speeds in m/s, and the number of missing ones, filled with the median of their road type or of all links."""
     import polars as pl
 
     speed = table["freespeed_m_per_s"].cast(pl.Float64, strict=False)
-    kind = table.get("road_type", pl.Series("road_type", [None] * len(speed), dtype=pl.String))
-    frame = pl.DataFrame({"speed": speed, "kind": kind}).with_columns(
+    road_type = table.get("road_type", pl.Series("road_type", [None] * len(speed), dtype=pl.String))
+    frame = pl.DataFrame({"speed": speed, "kind": road_type}).with_columns(
         pl.when(pl.col("speed").is_finite() & (pl.col("speed") > 0)).then("speed")
     )
     missing = int(frame["speed"].null_count())
@@ -167,10 +166,10 @@ def _speeds(table: dict[str, Any]) -> tuple[NDArray[np.float64], int]:
 
 def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
     """
-    Road graph of node and link tables, the largest strongly connected part of it.
+    Largest strongly connected component of the road graph in node and link tables.
 
-    Links with an end that is no node, and links from a node to itself, are left out and counted; of several between the
-    same nodes the fastest stays. Links without a free speed take the median of their road type.
+    Links to or from an unknown node, and links from a node to itself, are left out and counted. Between each pair of nodes the
+    fastest link stays. Links without a free-flow speed take the median of their road type.
 
     Parameters
     ----------
@@ -187,7 +186,7 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
     Raises
     ------
     DataError
-        If a column is missing, a node id is repeated, a position or length is no number in range, a link takes months, or no link is left.
+        If a column is missing, a node id is repeated, a position or length is out of range, a link takes months, or no link is left.
     """
     node_table = read_table(nodes, "nodes", _NODE_COLUMNS)
     link_table = read_table(links, "links", _LINK_COLUMNS, ("road_type",))
@@ -200,35 +199,35 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
         raise DataError(msg)
     start, end = (_positions(link_table[column], names, order) for column in ("from_node", "to_node"))
     metres = _numbers(link_table["length_m"], "links: length_m", 0, 1e7)
-    speed, slow = _speeds(link_table)
+    speed, n_filled = _speeds(link_table)
     dangling, loops = (start < 0) | (end < 0), (start == end) & (start >= 0)
-    use = ~(dangling | loops)
-    if not use.any():
-        msg = f"links must join two nodes of the node table, none of {use.size} does; check that both tables use the same ids"
+    valid = ~(dangling | loops)
+    if not valid.any():
+        msg = f"links must join two nodes of the node table, none of {valid.size} does; check that both tables use the same ids"
         raise DataError(msg)
     cost_ms = np.rint(_seconds(metres, speed) * 1000).astype(np.int64)
-    rows = fastest(start[use], end[use], cost_ms[use], np.rint(metres[use] * 1000).astype(np.int64))
+    rows = fastest(start[valid], end[valid], cost_ms[valid], np.rint(metres[valid] * 1000).astype(np.int64))
     counts = (
         ("road nodes", names.size),
-        ("road links", use.size),
+        ("road links", valid.size),
         ("road links to or from a node that is not in the table", int(dangling.sum())),
         ("road links from a node to itself", int(loops.sum())),
-        ("road links beside a faster one", int(use.sum()) - rows[0].size),
-        ("road links given the median free speed of their road type", slow),
+        ("road links beside a faster one", int(valid.sum()) - rows[0].size),
+        ("road links given the median free speed of their road type", n_filled),
     )
-    return largest_part(names, lon, lat, rows, _node_ranks(link_table, names.size, start, end, use), counts)
+    return largest_part(names, lon, lat, rows, _node_ranks(link_table, names.size, start, end, valid), counts)
 
 
 def _seconds(metres: NDArray[np.float64], speed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seconds to drive each link, refused where no vehicle is so slow: sums of them have to stay whole numbers."""
+    """Drive time of each link in seconds; implausibly slow links are refused, so that sums stay exact."""
     with np.errstate(over="ignore"):
         seconds = metres / speed
-    slow = ~(seconds <= _MOST_LINK_S)
-    if slow.any():
-        row = int(np.argmax(slow))
+    too_slow = ~(seconds <= _MOST_LINK_S)
+    if too_slow.any():
+        row = int(np.argmax(too_slow))
         msg = (
             f"links: length_m / freespeed_m_per_s must be at most {_MOST_LINK_S:g} s, got {metres[row]:g} m at {speed[row]:g} m/s in row "
-            f"{row + 1} ({int(slow.sum())} such rows); give speeds in metres a second, and leave those empty that nobody knows"
+            f"{row + 1} ({int(too_slow.sum())} such rows); give speeds in metres a second, and leave those empty that nobody knows"
         )
         raise DataError(msg)
     return seconds
@@ -237,7 +236,7 @@ def _seconds(metres: NDArray[np.float64], speed: NDArray[np.float64]) -> NDArray
 def _node_ranks(
     table: dict[str, Any], n_nodes: int, start: NDArray[np.int64], end: NDArray[np.int64], use: NDArray[np.bool_]
 ) -> NDArray[np.int8]:
-    """Best rank of the roads at each node, by road type; without types all are alike."""
+    """Best rank of the roads at each node, by road type; the same rank for all without road types."""
     rank = np.full(n_nodes, OTHER_RANK, dtype=np.int8)
     if "road_type" in table:
         kinds = np.array([RANKS.get(kind or "", OTHER_RANK) for kind in table["road_type"].to_list()], dtype=np.int8)
@@ -247,17 +246,17 @@ def _node_ranks(
 
 
 def _positions(ids: Any, names: NDArray[np.str_], order: NDArray[np.int64]) -> NDArray[np.int64]:  # noqa: ANN401  # a polars series
-    """Position of each id among the names, -1 where it is not."""
-    wanted = ids.fill_null("").to_numpy().astype(str)
-    at = np.minimum(np.searchsorted(names, wanted, sorter=order), names.size - 1)
-    return np.where(names[order[at]] == wanted, order[at], -1).astype(np.int64)
+    """Index of each id in `names`, -1 if it is missing."""
+    texts = ids.fill_null("").to_numpy().astype(str)
+    rank = np.minimum(np.searchsorted(names, texts, sorter=order), names.size - 1)
+    return np.where(names[order[rank]] == texts, order[rank], -1).astype(np.int64)
 
 
 def fastest(
     start: NDArray[np.int64], end: NDArray[np.int64], cost: NDArray[np.int64], length: NDArray[np.int64]
 ) -> list[NDArray[np.int64]]:
     """
-    Links sorted by start and end, of several between the same nodes the fastest, then the shortest.
+    Links sorted by start and end; between each pair of nodes the fastest, then the shortest.
 
     Parameters
     ----------
@@ -271,35 +270,8 @@ def fastest(
     list of ndarray
         The same four columns.
     """
-    order = np.lexsort((length, cost, end, start))
-    first = np.ones(order.size, dtype=np.bool_)
-    first[1:] = (np.diff(start[order]) != 0) | (np.diff(end[order]) != 0)
-    return [column[order[first]] for column in (start, end, cost, length)]
-
-
-def strong_part(rows: Sequence[NDArray[np.int64]], n_nodes: int) -> NDArray[np.bool_]:
-    """
-    Nodes of the largest strongly connected part; ties go to the one with the first node.
-
-    Parameters
-    ----------
-    rows
-        Start and end of each link.
-    n_nodes
-        Number of nodes.
-
-    Returns
-    -------
-    ndarray of bool
-        Shape (n_nodes,).
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(rows[0].size, dtype=np.int8), (rows[0], rows[1])), shape=(n_nodes, n_nodes))
-    _, label = connected_components(graph, directed=True, connection="strong")
-    _, first, count = np.unique(label, return_index=True, return_counts=True)
-    return np.asarray(label == label[first[np.lexsort((first, -count))[0]]])
+    rows = fastest_rows(start, end, cost, length)
+    return [column[rows] for column in (start, end, cost, length)]
 
 
 def largest_part(
@@ -311,40 +283,40 @@ def largest_part(
     counts: tuple[tuple[str, int], ...],
 ) -> Roads:
     """
-    Largest strongly connected part; ties go to the one with the first node.
+    Largest strongly connected component of a road graph; ties go to the component of the first node.
 
     Parameters
     ----------
     names, lon, lat
-        Nodes: identifiers and degrees, shape (n,).
+        Identifier of each node and its degrees, shape (n,).
     rows
-        Links as `fastest` gives them.
+        Links from `fastest`.
     rank
         Rank of each node, shape (n,).
     counts
-        What was counted so far.
+        Counts so far.
 
     Returns
     -------
     Roads
         The graph.
     """
-    keep = strong_part(rows, names.size)
-    number = np.cumsum(keep) - 1
-    inside = keep[rows[0]] & keep[rows[1]]
+    kept = components(rows[0], rows[1], names.size, strong=True) == 0
+    number = np.cumsum(kept) - 1
+    inside = kept[rows[0]] & kept[rows[1]]
     start, end, cost, length = (column[inside] for column in rows)
-    dropped = (("road nodes outside the largest strongly connected part", int((~keep).sum())), ("road links in use", start.size))
-    indptr = np.searchsorted(number[start], np.arange(int(keep.sum()) + 1)).astype(np.int64)
+    dropped = (("road nodes outside the largest strongly connected part", int((~kept).sum())), ("road links in use", start.size))
+    indptr = np.searchsorted(number[start], np.arange(int(kept.sum()) + 1)).astype(np.int64)
     return Roads(
-        names[keep],
-        lon[keep],
-        lat[keep],
+        names[kept],
+        lon[kept],
+        lat[kept],
         indptr,
         number[end].astype(np.int32),
         cost,
         length,
-        rank[keep],
-        np.zeros(int(keep.sum()), np.bool_),
+        rank[kept],
+        np.zeros(int(kept.sum()), np.bool_),
         counts + dropped,
     )
 

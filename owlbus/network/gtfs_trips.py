@@ -1,4 +1,4 @@
-"""What vehicles do in a feed: link times, and metres along the shapes."""
+"""Runs of a GTFS feed: link times, and metres along the shapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 OFF_SHAPE_M = 300.0
-"""Metres beyond which a stop does not lie on the shape of its trip; such a trip is measured in straight lines."""
+"""Largest distance in metres from a stop to the shape of its trip; a trip with a farther stop is measured in straight lines."""
 
 _DAY_H = 24
 
@@ -29,14 +29,14 @@ _APART_M = 1e-3
 
 class Pattern(NamedTuple):
     """
-    Stops that runs serve in this order along one shape.
+    Stop pattern: a sequence of stops along one shape.
 
     Attributes
     ----------
     metres
-        Metres from the start of the shape at which each stop lies, never falling; shape (k,).
+        Metres from the start of the shape to each stop, never falling, shape (k,).
     shape, lonlat
-        Points of the shape in metres and in degrees, each of shape (n, 2); None where straight lines stand for it.
+        Points of the shape in metres and in degrees, each of shape (n, 2); None for straight lines.
     """
 
     metres: Floats
@@ -46,18 +46,18 @@ class Pattern(NamedTuple):
 
 class Hops(NamedTuple):
     """
-    Links between places that vehicles serve one after the other, sorted by start and end.
+    Links between consecutive stops of runs, sorted by start and end.
 
     Attributes
     ----------
     start, end
-        Places, shape (n,).
+        Merged stops, shape (n,).
     seconds
         Median seconds from departure to departure, shape (n,), float64.
     in_hours
-        Whether some vehicle runs in the hours asked for, shape (n,).
+        Whether a run departs in the selected hours, shape (n,).
     pattern, begin_m, end_m
-        Pattern that most vehicles follow, and where on its shape; shape (n,).
+        Pattern of most runs, and the metres along its shape at both ends, shape (n,).
     """
 
     start: Ints
@@ -71,7 +71,7 @@ class Hops(NamedTuple):
 
 def read_patterns(feed: Feed, grid: HexGrid, counts: list[tuple[str, int]]) -> tuple[list[Pattern], Ints]:
     """
-    Patterns of a feed, and the one that each of its runs follows.
+    Stop patterns of a feed in metres, and the pattern of each run.
 
     Parameters
     ----------
@@ -80,115 +80,113 @@ def read_patterns(feed: Feed, grid: HexGrid, counts: list[tuple[str, int]]) -> t
     grid
         Projects degrees to metres.
     counts
-        Takes what was counted.
+        List to which counts are added.
 
     Returns
     -------
     tuple
-        Patterns, and their number by run, shape (n_runs,), -1 for runs without stop times.
+        Patterns, and the index of the pattern of each run, shape (n_runs,), -1 for runs without stop times.
     """
     import polars as pl
 
     stop_x, stop_y = grid.project(feed.stops["lon"].to_numpy(), feed.stops["lat"].to_numpy())
-    stop_at = np.stack([stop_x, stop_y], axis=1)
-    number = dict(zip(feed.stops["stop_id"].to_list(), range(feed.stops.height), strict=True))
+    stop_xy = np.stack([stop_x, stop_y], axis=1)
+    row_of_stop = dict(zip(feed.stops["stop_id"].to_list(), range(feed.stops.height), strict=True))
     shapes = _shape_points(feed, grid)
     order = feed.stop_times.group_by("trip", maintain_order=True).agg(pl.col("stop_id"))
     shape_of = feed.trips["shape_id"].to_list()
-    known: dict[tuple[str | None, tuple[str, ...]], int] = {}
-    found: list[Pattern] = []
+    number_of: dict[tuple[str | None, tuple[str, ...]], int] = {}
+    patterns: list[Pattern] = []
     of_trip = np.full(feed.trips.height, -1, dtype=np.int64)
     straight = 0
     for trip, stops in order.iter_rows():
         key = (shape_of[trip], tuple(stops))
-        if key not in known:
-            known[key] = len(found)
-            found.append(_pattern(shapes.get(key[0] or ""), stop_at[[number[stop] for stop in stops]]))
-            straight += found[-1].shape is None
-        of_trip[trip] = known[key]
-    counts += [("stop patterns", len(found)), ("stop patterns without a shape they follow, measured in straight lines", straight)]
-    return found, of_trip
+        if key not in number_of:
+            number_of[key] = len(patterns)
+            patterns.append(_pattern(shapes.get(key[0] or ""), stop_xy[[row_of_stop[stop] for stop in stops]]))
+            straight += patterns[-1].shape is None
+        of_trip[trip] = number_of[key]
+    counts += [("stop patterns", len(patterns)), ("stop patterns without a shape they follow, measured in straight lines", straight)]
+    return patterns, of_trip
 
 
 def _shape_points(feed: Feed, grid: HexGrid) -> dict[str, tuple[Floats, Floats]]:
-    """Points of each shape in metres and in degrees, repeated points dropped."""
-    found = {}
+    """Points of each shape in metres and in degrees, without repeated points."""
+    points = {}
     for (name,), rows in feed.shapes.group_by("shape_id", maintain_order=True):
         lonlat = rows.select("shape_pt_lon", "shape_pt_lat").to_numpy()
-        new = np.concatenate([[True], (np.diff(lonlat, axis=0) != 0).any(axis=1)])
-        if int(new.sum()) > 1:
-            lonlat = lonlat[new]
-            found[str(name)] = np.stack(grid.project(lonlat[:, 0], lonlat[:, 1]), axis=1), lonlat
-    return found
+        moves = np.concatenate([[True], (np.diff(lonlat, axis=0) != 0).any(axis=1)])
+        if int(moves.sum()) > 1:
+            lonlat = lonlat[moves]
+            points[str(name)] = np.stack(grid.project(lonlat[:, 0], lonlat[:, 1]), axis=1), lonlat
+    return points
 
 
 def _pattern(shape: tuple[Floats, Floats] | None, stops: Floats) -> Pattern:
-    """Stops along their shape, or along straight lines where there is none that they follow."""
+    """Pattern of stops along their shape, or along straight lines if they do not follow one."""
     if shape is not None:
-        metres, off = along_shape(shape[0], stops)
-        if off.max() <= OFF_SHAPE_M:
+        metres, distance = along_shape(shape[0], stops)
+        if distance.max() <= OFF_SHAPE_M:
             return Pattern(metres, *shape)
     return Pattern(np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stops, axis=0).T))]), None, None)
 
 
 def read_hops(
     feed: Feed,
-    place: Ints,
+    stop_of: Ints,
     patterns: tuple[Sequence[Pattern], Ints],
     hours: Sequence[int] | None,
     counts: list[tuple[str, int]],
 ) -> Hops:
     """
-    Links between places that vehicles serve one after the other.
+    Links between consecutive stops of runs, with median seconds.
 
-    Times are those of departure, at the last stop of arrival. Stops without a time, and those that leave in the same
-    second as the stop before them, take theirs from the metres between the stops beside them. Trips whose times run
-    backwards are left out.
+    Times are departures, and the arrival at the last stop. A stop without a time, or with the same time as the stop before it, gets
+    a time by interpolation along the metres. Trips whose times run backwards are left out.
 
     Parameters
     ----------
     feed
         The feed.
-    place
-        Place of each stop, -1 for stops left out; shape (n_stops,).
+    stop_of
+        Merged stop of each stop, -1 for stops left out, shape (n_stops,).
     patterns
-        As `read_patterns` gives them.
+        Result of `read_patterns`.
     hours
         Hours of departure that count, modulo 24; None for all.
     counts
-        Takes what was counted.
+        List to which counts are added.
 
     Returns
     -------
     Hops
-        The median of the hours asked for where a vehicle runs then, else that of the whole day.
+        Medians over the selected hours, or over the whole day for links without a run in them.
     """
     import polars as pl
 
     times = feed.stop_times
     trip = times["trip"].to_numpy().astype(np.int64)
-    number = pl.DataFrame({"stop_id": feed.stops["stop_id"], "at": place})
-    at = times.select("stop_id").join(number, on="stop_id", how="left", maintain_order="left")["at"].to_numpy()
+    stop_numbers = pl.DataFrame({"stop_id": feed.stops["stop_id"], "at": stop_of})
+    stop_number = times.select("stop_id").join(stop_numbers, on="stop_id", how="left", maintain_order="left")["at"].to_numpy()
     metres = _metres(trip, patterns)
-    seconds, sound = _seconds(trip, times, metres)
-    backwards = np.unique(trip[~sound])
-    counts.append(("trips whose times run backwards or are missing", backwards.size))
-    use = ~np.isin(trip, backwards)
-    last_here = np.concatenate([(trip[1:] != trip[:-1]) | (at[1:] != at[:-1]), [True]])
-    row = np.flatnonzero(use & last_here)
-    here, there = row[:-1], row[1:]
-    hop = (trip[here] == trip[there]) & (at[here] >= 0) & (at[there] >= 0)
-    here, there = here[hop], there[hop]
+    seconds, is_valid = _seconds(trip, times, metres)
+    invalid = np.unique(trip[~is_valid])
+    counts.append(("trips whose times run backwards or are missing", invalid.size))
+    leaves_stop = np.concatenate([(trip[1:] != trip[:-1]) | (stop_number[1:] != stop_number[:-1]), [True]])
+    row = np.flatnonzero(~np.isin(trip, invalid) & leaves_stop)
+    from_row, to_row = row[:-1], row[1:]
+    hop = (trip[from_row] == trip[to_row]) & (stop_number[from_row] >= 0) & (stop_number[to_row] >= 0)
+    from_row, to_row = from_row[hop], to_row[hop]
     frame = pl.DataFrame(
         {
-            "trip": trip[here],
-            "start": at[here],
-            "end": at[there],
-            "leaves": seconds[here],
-            "seconds": seconds[there] - seconds[here],
-            "pattern": patterns[1][trip[here]],
-            "begin_m": metres[here],
-            "end_m": metres[there],
+            "trip": trip[from_row],
+            "start": stop_number[from_row],
+            "end": stop_number[to_row],
+            "leaves": seconds[from_row],
+            "seconds": seconds[to_row] - seconds[from_row],
+            "pattern": patterns[1][trip[from_row]],
+            "begin_m": metres[from_row],
+            "end_m": metres[to_row],
         }
     )
     return _grouped(_with_headways(feed, frame, trip, seconds), hours)
@@ -201,34 +199,34 @@ def _metres(trip: Ints, patterns: tuple[Sequence[Pattern], Ints]) -> Floats:
 
 
 def _seconds(trip: Ints, times: Any, metres: Floats) -> tuple[Floats, NDArray[np.bool_]]:  # noqa: ANN401  # polars
-    """Seconds of each row, and whether it stands in order in its trip and between two known times."""
+    """Departure of each row in seconds, and whether it is in order within its trip and between two known times."""
     arrives, leaves = (times[name].cast(float).fill_null(float("nan")).to_numpy() for name in ("arr", "dep"))
-    ends = np.concatenate([trip[1:] != trip[:-1], [True]])
-    begins = np.concatenate([[True], ends[:-1]])
-    given = np.where(ends, np.where(np.isnan(arrives), leaves, arrives), np.where(np.isnan(leaves), arrives, leaves))
-    again = ~begins & ~ends & (given == np.concatenate([[-1.0], given[:-1]]))
-    known = ~np.isnan(given) & ~again
+    is_last = np.concatenate([trip[1:] != trip[:-1], [True]])
+    is_first = np.concatenate([[True], is_last[:-1]])
+    scheduled = np.where(is_last, np.where(np.isnan(arrives), leaves, arrives), np.where(np.isnan(leaves), arrives, leaves))
+    repeats = ~is_first & ~is_last & (scheduled == np.concatenate([[-1.0], scheduled[:-1]]))
+    known = ~np.isnan(scheduled) & ~repeats
     if not known.any():
-        return given, known
-    along = np.cumsum(np.where(begins, 1.0, np.diff(metres, prepend=0.0) + _APART_M))  # rises strictly, also from trip to trip
-    filled = np.interp(along, along[known], given[known])
-    filled = np.where(known, given, filled)
-    ordered = begins | (np.diff(filled, prepend=filled[0]) >= 0)
-    outside = (begins | ends) & np.isnan(given)
+        return scheduled, known
+    position = np.cumsum(np.where(is_first, 1.0, np.diff(metres, prepend=0.0) + _APART_M))  # strictly ascending, also from trip to trip
+    filled = np.interp(position, position[known], scheduled[known])
+    filled = np.where(known, scheduled, filled)
+    ordered = is_first | (np.diff(filled, prepend=filled[0]) >= 0)
+    outside = (is_first | is_last) & np.isnan(scheduled)
     return filled, ordered & ~outside
 
 
 def _with_headways(feed: Feed, hops: Any, trip: Ints, seconds: Floats) -> Any:  # noqa: ANN401  # polars
-    """Hops of trips that run at headways, once for every run; the others once."""
+    """Hops of all runs; trips in the table of frequencies count once for each of their runs."""
     import polars as pl
 
     hops = hops.with_columns(pl.col("trip").cast(pl.Int64))
     if not feed.frequencies.height:
         return hops
     first = np.flatnonzero(np.concatenate([[True], trip[1:] != trip[:-1]]))
-    began = pl.DataFrame({"trip": trip[first], "began": seconds[first]})
+    first_starts = pl.DataFrame({"trip": trip[first], "began": seconds[first]})
     rows = feed.frequencies.join(feed.trips.select("trip_id").with_row_index("trip"), on="trip_id", how="inner")
-    rows = rows.with_columns(pl.col("trip").cast(pl.Int64)).join(began, on="trip", how="inner")
+    rows = rows.with_columns(pl.col("trip").cast(pl.Int64)).join(first_starts, on="trip", how="inner")
     runs = rows.select("trip", late=pl.int_ranges("start", "end", "headway_secs"), began="began").explode("late")
     runs = runs.select("trip", late=pl.col("late") - pl.col("began"))
     joined = hops.join(runs, on="trip", how="left", maintain_order="left")
@@ -236,19 +234,19 @@ def _with_headways(feed: Feed, hops: Any, trip: Ints, seconds: Floats) -> Any:  
 
 
 def _grouped(hops: Any, hours: Sequence[int] | None) -> Hops:  # noqa: ANN401  # polars
-    """One row a link: median seconds, and the piece of shape that most vehicles follow."""
+    """One row a link: median seconds, and the piece of shape of most runs."""
     import polars as pl
 
-    wanted = sorted({hour % _DAY_H for hour in hours}) if hours is not None else list(range(_DAY_H))
+    hours_of_day = sorted({hour % _DAY_H for hour in hours}) if hours is not None else list(range(_DAY_H))
     link = ["start", "end"]
-    hops = hops.with_columns(asked=((pl.col("leaves") // 3600).cast(pl.Int64) % _DAY_H).is_in(wanted))
-    asked = pl.col("seconds").filter(pl.col("asked"))
-    times = hops.group_by(link).agg(asked.median().alias("night"), pl.col("seconds").median().alias("day"))
-    ways = hops.group_by([*link, "pattern", "begin_m", "end_m"]).agg(pl.len().alias("runs"))
-    ways = ways.with_columns(length=pl.col("end_m") - pl.col("begin_m")).sort(
+    hops = hops.with_columns(is_selected=((pl.col("leaves") // 3600).cast(pl.Int64) % _DAY_H).is_in(hours_of_day))
+    selected = pl.col("seconds").filter(pl.col("is_selected"))
+    times = hops.group_by(link).agg(selected.median().alias("night"), pl.col("seconds").median().alias("day"))
+    pieces = hops.group_by([*link, "pattern", "begin_m", "end_m"]).agg(pl.len().alias("runs"))
+    pieces = pieces.with_columns(length=pl.col("end_m") - pl.col("begin_m")).sort(
         [*link, "runs", "length", "pattern", "begin_m"], descending=[False, False, True, False, False, False]
     )
-    rows = ways.unique(link, keep="first", maintain_order=True).join(times, on=link, how="left", maintain_order="left")
+    rows = pieces.unique(link, keep="first", maintain_order=True).join(times, on=link, how="left", maintain_order="left")
     night, day = (rows[name].fill_null(float("nan")).to_numpy() for name in ("night", "day"))
     return Hops(
         rows["start"].to_numpy().astype(np.int64),
@@ -263,17 +261,17 @@ def _grouped(hops: Any, hours: Sequence[int] | None) -> Hops:  # noqa: ANN401  #
 
 def along_shape(shape: Points, stops: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
-    Metres along a shape at which stops lie, never falling, and how far each stop lies from it.
+    Metres along a shape to each stop, never falling, and metres from each stop to the shape.
 
-    Of all ways to place the stops in riding order the one with the least sum of squared distances is taken, metres ridden
-    backwards on one segment among them, so a shape may pass a stop twice; ties go to the earlier segment.
+    The positions in order of service minimise the sum of squared distances and of squared metres backwards on a segment (dynamic
+    programming). So a shape may pass a stop twice. Ties go to the earlier segment.
 
     Parameters
     ----------
     shape
         Points in metres, shape (n, 2), n >= 2.
     stops
-        Stops in riding order in metres, shape (k, 2).
+        Stops in order of service in metres, shape (k, 2).
 
     Returns
     -------
@@ -286,38 +284,38 @@ def along_shape(shape: Points, stops: Points) -> tuple[NDArray[np.float64], NDAr
     >>> along_shape(there_and_back, np.array([[10.0, 0.0], [100.0, 5.0], [10.0, 0.0]]))[0].tolist()
     [10.0, 100.0, 190.0]
     """
-    step = np.diff(shape, axis=0)
-    length = np.hypot(*step.T)
-    begin = np.concatenate([[0.0], np.cumsum(length)])
-    square = np.maximum(length**2, 1e-12)
-    part = np.clip(((stops[:, None] - shape[None, :-1]) * step[None]).sum(axis=2) / square, 0.0, 1.0)
-    off = np.hypot(*(shape[None, :-1] + part[..., None] * step[None] - stops[:, None]).transpose(2, 0, 1))
-    least = off**2
+    vectors = np.diff(shape, axis=0)
+    length = np.hypot(*vectors.T)
+    begin_m = np.concatenate([[0.0], np.cumsum(length)])
+    squared_length = np.maximum(length**2, 1e-12)
+    share = np.clip(((stops[:, None] - shape[None, :-1]) * vectors[None]).sum(axis=2) / squared_length, 0.0, 1.0)
+    distance = np.hypot(*(shape[None, :-1] + share[..., None] * vectors[None] - stops[:, None]).transpose(2, 0, 1))
+    cost = distance**2
     segments = np.arange(length.size)
-    came = np.empty(off.shape, dtype=np.int64)
-    came[0] = segments
+    previous = np.empty(distance.shape, dtype=np.int64)
+    previous[0] = segments
     for k in range(1, len(stops)):
-        before = least[k - 1]
-        best = np.minimum.accumulate(before)
+        cost_before = cost[k - 1]
+        best = np.minimum.accumulate(cost_before)
         falls = np.concatenate([[True], best[1:] < best[:-1]])
         lower = np.concatenate([[0], np.maximum.accumulate(np.where(falls, segments, 0))[:-1]])
         from_lower = np.concatenate([[np.inf], best[:-1]])
-        backwards = np.maximum(part[k - 1] - part[k], 0.0) * length
-        from_same = before + backwards**2
-        came[k] = np.where(from_lower <= from_same, lower, segments)
-        least[k] += np.minimum(from_lower, from_same)
-    at = np.empty(len(stops), dtype=np.int64)
-    at[-1] = int(np.argmin(least[-1]))
+        backwards = np.maximum(share[k - 1] - share[k], 0.0) * length
+        from_same = cost_before + backwards**2
+        previous[k] = np.where(from_lower <= from_same, lower, segments)
+        cost[k] += np.minimum(from_lower, from_same)
+    segment = np.empty(len(stops), dtype=np.int64)
+    segment[-1] = int(np.argmin(cost[-1]))
     for k in range(len(stops) - 1, 0, -1):
-        at[k - 1] = came[k][at[k]]
+        segment[k - 1] = previous[k][segment[k]]
     rows = np.arange(len(stops))
-    metres = np.maximum.accumulate(begin[at] + part[rows, at] * length[at])
-    return metres, off[rows, at]
+    metres = np.maximum.accumulate(begin_m[segment] + share[rows, segment] * length[segment])
+    return metres, distance[rows, segment]
 
 
 def piece(shape: Points, lonlat: Points, begin_m: float, end_m: float) -> Points:
     """
-    Piece of a shape between two distances along it.
+    Piece of a shape between two distances along it, in degrees.
 
     Parameters
     ----------
@@ -335,5 +333,5 @@ def piece(shape: Points, lonlat: Points, begin_m: float, end_m: float) -> Points
     """
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(shape, axis=0).T))])
     low, high = np.searchsorted(along, begin_m, side="right"), np.searchsorted(along, end_m, side="left")
-    ends = np.array([[np.interp(at, along, lonlat[:, axis]) for axis in (0, 1)] for at in (begin_m, end_m)])
+    ends = np.array([[np.interp(along_m, along, lonlat[:, axis]) for axis in (0, 1)] for along_m in (begin_m, end_m)])
     return np.concatenate([ends[:1], lonlat[low:high], ends[1:]])

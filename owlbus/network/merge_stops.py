@@ -1,4 +1,4 @@
-"""Stops that are one place to the planner: platforms, both sides of a street, neighbours within a few metres."""
+"""Merge nearby stops, such as platforms and both sides of a street; and lay a grid around stops."""
 
 from __future__ import annotations
 
@@ -19,77 +19,76 @@ _WIDER = 1.25
 _MARGIN_M = 500.0
 
 
-def merged_places(x: Floats, y: Floats, weight: Ints, merge_m: float) -> Ints:
+def merged_stops(x: Floats, y: Floats, weight: Ints, merge_m: float) -> Ints:
     """
-    Merge points into places; each takes the number of the point that its place is named after.
+    Point that each point is merged into, by distance in metres.
 
-    From the heaviest point on, one that lies within `merge_m` of a place joins the nearest, else it begins a place of its
-    own. So no point lies farther than that from its place, and places lie farther than that from each other. Ties go to
-    the lower point.
+    Points come in the order of weight, the heaviest first. A point farther than `merge_m` from all merged stops becomes one. In the
+    end every point joins the nearest merged stop. Ties go to the lower point.
 
     Parameters
     ----------
     x, y
         Metres, shape (n,).
     weight
-        How much speaks for a point, such as the number of buses that halt there; shape (n,).
+        Weight of each point, such as the number of buses that stop there, shape (n,).
     merge_m
         Metres, boundary included.
 
     Returns
     -------
     ndarray of int64
-        Point that names the place of each point, shape (n,).
+        Index of the merged stop of each point, shape (n,).
 
     Examples
     --------
-    >>> merged_places(np.array([0.0, 60.0, 120.0]), np.zeros(3), np.array([1, 5, 1]), 60.0).tolist()
+    >>> merged_stops(np.array([0.0, 60.0, 120.0]), np.zeros(3), np.array([1, 5, 1]), 60.0).tolist()
     [1, 1, 1]
     """
     from scipy.spatial import cKDTree
 
-    at = np.stack([x, y], axis=1).reshape(-1, 2)
-    near = cKDTree(at).query_ball_point(at, merge_m + 1e-6) if len(at) else []
-    is_place = np.zeros(len(at), dtype=np.bool_)
-    for point in np.lexsort((np.arange(len(at)), -weight)).tolist():
-        is_place[point] = not is_place[near[point]].any()
-    places = np.flatnonzero(is_place)
-    if not places.size:
-        return places.astype(np.int64)
-    _, nearest = cKDTree(at[places]).query(at)
-    return np.asarray(places[nearest], dtype=np.int64)
+    xy = np.stack([x, y], axis=1).reshape(-1, 2)
+    neighbours = cKDTree(xy).query_ball_point(xy, merge_m + 1e-6) if len(xy) else []
+    is_merged = np.zeros(len(xy), dtype=np.bool_)
+    for point in np.lexsort((np.arange(len(xy)), -weight)).tolist():
+        is_merged[point] = not is_merged[neighbours[point]].any()
+    merged = np.flatnonzero(is_merged)
+    if not merged.size:
+        return merged.astype(np.int64)
+    _, nearest = cKDTree(xy[merged]).query(xy)
+    return np.asarray(merged[nearest], dtype=np.int64)
 
 
-def few_places(x: Floats, y: Floats, weight: Ints, merge_m: float, max_stops: int) -> tuple[Ints, float]:
+def merge_to_limit(x: Floats, y: Floats, weight: Ints, merge_m: float, max_stops: int) -> tuple[Ints, float]:
     """
-    Merge points into at most so many places, over longer and longer distances.
+    Point that each point is merged into, for at most `max_stops` merged stops, and the merge distance in metres.
 
     Parameters
     ----------
     x, y
         Metres, shape (n,).
     weight
-        How much speaks for a point, shape (n,).
+        Weight of each point, shape (n,).
     merge_m
-        Metres to begin with; each further try takes 1.25 times as many.
+        First merge distance in metres; each further try multiplies it by 1.25.
     max_stops
-        Number of places allowed.
+        Largest number of merged stops.
 
     Returns
     -------
     tuple
-        As `merged_places`, and the metres it took.
+        Result of `merged_stops`, and the metres.
     """
     while True:
-        place = merged_places(x, y, weight, merge_m)
-        if np.unique(place).size <= max_stops:
-            return place, merge_m
+        merged_into = merged_stops(x, y, weight, merge_m)
+        if np.unique(merged_into).size <= max_stops:
+            return merged_into, merge_m
         merge_m = max(merge_m, 10.0) * _WIDER
 
 
 def grid_around(lon: Floats, lat: Floats, radius_m: float = 500.0) -> HexGrid:
     """
-    Hexes over the hull of points, with a margin of 500 m.
+    Planar hex grid over the convex hull of points, with a margin of 500 m.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def grid_around(lon: Floats, lat: Floats, radius_m: float = 500.0) -> HexGrid:
     Returns
     -------
     HexGrid
-        Of planar hexes.
+        The grid.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The road side of a city as the search sees it: stops, links with seconds and metres, and walk sheds."""
+"""Type `Network`: stops, links with seconds and metres, and walk sheds."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
 from owlbus.network.check import require_links, require_sheds, require_stops
-from owlbus.network.walk_sheds import WalkRule
+from owlbus.network.walk_sheds import WalkRule, nearest_of_hexes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
     from owlbus.network.walk_sheds import WalkGraph
 
 ROAD_FACTOR = 1.25
-"""Road metres over straight metres on the lattice: with it the nine routes of 2013 have their known mean length."""
+"""Road metres over straight metres on the lattice; it gives the nine routes of 2013 their known mean length."""
 RIVER_HALF_WIDTH_M = 450.0
-"""Half the width of the Han, within which no stop lies."""
+"""Half the width of the Han in metres."""
 SPEED_KMH = 19.0
-"""Commercial speed of Seoul's night buses, layover included."""
+"""Commercial speed of Seoul's night buses in km/h, layover included."""
 WALK_M = 500.0
-"""Walk to a stop, boundary included."""
+"""Walk to a stop in metres, boundary included."""
 MERGE_M = 100.0
-"""Metres within which stops are one place: both sides of a wide street."""
+"""Metres within which stops are merged: both sides of a wide street."""
 MAX_STOPS = 3_000
-"""Stops that a search takes; more are merged over longer distances."""
+"""Largest number of stops for a search; more are merged over longer distances."""
 OPPOSITE_M = 100.0
-"""Metres within which the other carriageway of a one-way road belongs to the same stop."""
+"""Largest distance in metres from a stop to the other carriageway of its one-way road."""
 SNAP_M = 200.0
-"""Metres that a given stop may lie from the nearest road node."""
+"""Largest distance in metres from a stop to the nearest road node."""
 MAX_LINK_S = 1_800.0
-"""Longest link in seconds between stops on roads, at free flow, unless the stretch is 1: then links are of any length."""
+"""Longest link on roads in seconds at free flow; with a stretch of 1 links have any length."""
 STRETCH = 1.25
-"""Round trip over other links that is taken for a link of its own."""
+"""A direct link is left out if the round trip over other links is at most this many times as long."""
 UNREACHABLE = np.int32(2**30)
-"""Seconds or metres between stops that no path joins."""
+"""Seconds or metres between stops without a path."""
 
 _TYPES = {
     "stop_lon": np.float64,
@@ -72,10 +72,9 @@ _ANY_LINK_S = 100_000.0
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
     """
-    Stops, directed links between them, and the hexes each stop serves on foot.
+    Stops, directed links between them, and the walk shed of each stop.
 
-    Rows of links and of walk sheds are kept one stop after the other: those of stop ``s`` stand at
-    ``indptr[s]:indptr[s + 1]``.
+    Links and walk sheds are rows grouped by stop: those of stop ``s`` are ``indptr[s]:indptr[s + 1]``.
 
     Attributes
     ----------
@@ -84,17 +83,17 @@ class Network:
     stop_lon, stop_lat
         Degrees, shape (n_stops,), float64.
     stop_hex
-        Hex that holds each stop, -1 outside the grid, shape (n_stops,), int32.
+        Hex of each stop, -1 outside the grid, shape (n_stops,), int32.
     stop_names
-        Names, one a stop, as `visible` shows them; they need not be unique.
+        Names, one a stop, without control characters; they need not be unique.
     link_indptr, link_to
-        Links by row of their start: shapes (n_stops + 1,), int64, and (n_links,), int32, targets ascending. Every link
-        has its reverse, whose seconds may differ.
+        Links by start: shapes (n_stops + 1,), int64, and (n_links,), int32, ends ascending. Every link has its reverse, whose
+        seconds may differ.
     link_s, link_m
         Seconds and metres of each link, shape (n_links,), int32, > 0.
     shed_indptr, shed_hex
         Hexes within the walk of each stop by `walk_rule`, boundary included: shapes (n_stops + 1,), int64, and
-        (n_rows,), int32, ascending in each row. A stop's own hex is always among them.
+        (n_rows,), int32, ascending for each stop. They include the stop's own hex.
     shed_walk_m
         Metres to each of these hexes: to its centre, or the mean over its part within the walk; shape (n_rows,), int32.
     walk_m
@@ -102,12 +101,12 @@ class Network:
     source
         ``lattice``, ``tables``, ``gtfs`` or ``osm``.
     line_indptr, line_lon, line_lat
-        Street geometry of each link, for drawing: shapes (n_links + 1,), int64, and (n_points,), degrees, float64. All
-        three may be empty: links are then straight.
+        Street geometry of each link, for maps: shapes (n_links + 1,), int64, and (n_points,), degrees, float64. All three may be
+        empty: links are then straight.
     walk_rule
-        When a hex is in a walk shed, in words, as the scorecard states it; where none is given, that of the centre and a straight line.
+        When a hex is in a walk shed, in words, for the scorecard; by default its centre within the walk, straight line.
     report
-        What the making of the network left out; not part of the fingerprint.
+        Counts of what was left out of the network; not part of the fingerprint.
 
     Raises
     ------
@@ -144,7 +143,7 @@ class Network:
     _cache: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Own every array, then check every rule."""
+        """Copy every array, then check every rule."""
         for name, kind in _TYPES.items():
             object.__setattr__(self, name, read_only_copy(getattr(self, name), kind).reshape(-1))
         object.__setattr__(self, "stop_names", tuple(visible(str(name)) for name in self.stop_names))
@@ -161,19 +160,14 @@ class Network:
         return Network, tuple(getattr(self, spec.name) for spec in fields(self) if spec.init)
 
     def __repr__(self) -> str:
-        """Name source and size."""
+        """Return source and size."""
         return f"Network({self.source}, {self.n_stops} stops, {self.link_to.size} links)"
 
     def _repr_html_(self) -> str:
-        """Size and a small map of stops and links, for notebooks."""
-        from owlbus.common import notebook_html
+        """Return size and a small map of stops and links, for notebooks."""
+        from owlbus.network.export import to_html
 
-        x, y = self.grid.project(self.stop_lon, self.stop_lat)
-        starts = np.repeat(np.arange(self.n_stops), np.diff(self.link_indptr))
-        links = [(a, b) for a, b in zip(starts.tolist(), self.link_to.tolist(), strict=True) if a < b]
-        rows = [("stops", f"{self.n_stops:,}"), ("links", f"{self.n_links:,}"), ("walk", f"{self.walk_m:g} m"), ("source", self.source)]
-        drawing = notebook_html.dots(x.tolist(), y.tolist(), 0.25 * self.grid.radius_m, links, name="map of stops and links")
-        return notebook_html.page("Network", notebook_html.table(rows), drawing)
+        return to_html(self)
 
     @classmethod
     def from_lattice(
@@ -189,22 +183,22 @@ class Network:
         walk_area_share: float | None = None,
     ) -> Network:
         """
-        Place stops at hex centres and link neighbouring hexes, minus water and mountains.
+        Network with stops at hex centres and links between neighbouring hexes, without water and mountains.
 
-        A link is as long as the straight line times `road_factor`, and takes its metres at `speed_kmh`, both rounded to
-        whole numbers. No link crosses the centreline of a river, except one at each bridge, between the nearest stops on
-        either side; no link touches the inside of a mountain. Only the largest connected part is kept. With the default
-        road factor the nine routes of Seoul in 2013, way-points joined by shortest paths, are as long as they were:
-        36.5 km one way on average (36.56 on the lattice).
+        The metres of a link are the straight line times `road_factor`, its seconds those metres at `speed_kmh`, both rounded to whole
+        numbers. No link crosses the centreline of a river, except one at each bridge, between the nearest stops on either side. No
+        link touches the inside of a mountain. Only the largest component is kept. With the default road factor the nine routes of
+        Seoul in 2013, way-points joined by shortest paths, have their known length: 36.5 km one way on average (36.56 on the
+        lattice).
 
         Parameters
         ----------
         grid
             The hexes.
         rivers
-            Centrelines of lon/lat, each of shape (n, 2). One that ends at the grid's rim runs on straight.
+            Centrelines of lon/lat, each of shape (n, 2). A river that ends at the grid's edge is extended straight.
         bridges
-            lon/lat of the places where a bus can cross, shape (k, 2); without them nothing crosses a river.
+            lon/lat of bridges open to buses, shape (k, 2); without them no link crosses a river.
         mountains
             lon, lat in degrees and radius in metres, shape (k, 3).
         speed_kmh
@@ -216,12 +210,12 @@ class Network:
         river_half_width_m
             Half width in metres, one number or one a river; hexes whose centre is nearer to the centreline are water.
         walk_area_share
-            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+            Least share of a hex's area within the walk, in (0, 1]; None requires its centre.
 
         Returns
         -------
         Network
-            With what was left out in `report`.
+            With counts of what was left out in `report`.
 
         Raises
         ------
@@ -235,9 +229,8 @@ class Network:
         require_number("speed_kmh", speed_kmh, 1.0, 200.0)
         require_number("road_factor", road_factor, 1.0, 10.0)
         blocks = barriers(grid, rivers, river_half_width_m, mountains)
-        places = () if bridges is None else bridges
         rule = WalkRule(walk_m, walk_area_share)
-        return cls(grid, **lattice_parts(grid, blocks, places, speed_kmh, road_factor, rule))
+        return cls(grid, **lattice_parts(grid, blocks, () if bridges is None else bridges, speed_kmh, road_factor, rule))
 
     @classmethod
     def from_tables(
@@ -257,18 +250,16 @@ class Network:
         opposite_m: float = OPPOSITE_M,
     ) -> Network:
         """
-        Place stops on a road graph and link those that follow each other along it.
+        Network with stops on a road graph and links between consecutive stops along it.
 
-        Roads are the largest strongly connected part of the tables. Without `stops` each hex gets one, on its most important
-        road (by ``road_type``, motorways last), at the node nearest its centre; hexes without a node get none. Two
-        stops are linked in both directions if the fastest way between them, in one direction at least, passes no third
-        stop, and if no shorter links join them at `stretch` times the round trip or less (a greedy spanner). Each direction
-        has the metres and seconds of its own fastest way. Buses in either direction pass a stop on their own carriageway,
-        and may turn round there.
+        Roads are the largest strongly connected component of the tables. Without `stops` each hex gets one, on its most important
+        road (by ``road_type``, motorways last), at the node nearest its centre; hexes without a node get none. Two stops are
+        linked in both directions if the fastest path between them, in one direction at least, passes no third stop, and if no
+        shorter links join them at `stretch` times the round trip or less (a greedy spanner). Each direction has the metres and
+        seconds of its own fastest path. Buses in both directions pass a stop on their own carriageway, and may turn round there.
 
-        Ways are fastest at free speed. Buses halt and are slower: one factor on all free-flow seconds, at least 1, lets the
-        median link run at `speed_kmh`, so that fast roads stay faster than slow ones. Memory is a few arrays of the tables'
-        length beside the answer.
+        Paths are fastest at free flow. One factor on all free-flow seconds, at least 1, makes the median link run at `speed_kmh`, so
+        that fast roads stay faster than slow ones. The computation needs a few arrays of the tables' length.
 
         Parameters
         ----------
@@ -285,24 +276,24 @@ class Network:
         walk_m
             Walk to a stop in metres, boundary included.
         snap_m
-            Metres that a given stop may be moved; stops farther from a road are dropped and counted.
+            Largest distance in metres from a stop to its road node; stops farther from a road are dropped and counted.
         max_link_s
-            Longest link in seconds at free flow, boundary included; None takes half an hour, and any length where `stretch` is 1,
-            so that all rides are exact.
+            Longest link in seconds at free flow, boundary included; None takes half an hour, or any length if `stretch` is 1, so
+            that all rides are exact.
         stretch
-            Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3: the higher, the fewer
-            links.
+            A direct link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
+            1 keeps all links.
         walk_area_share
-            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+            Least share of a hex's area within the walk, in (0, 1]; None requires its centre.
         paths
-            Ways that people walk along, as `read_paths` gives them; None takes the straight line.
+            Walkable ways from `read_paths`; None takes the straight line.
         opposite_m
-            Metres within which the other carriageway of a one-way road belongs to the same stop; 0 keeps stops on one only.
+            Largest distance in metres from a stop to the other carriageway of its one-way road; 0 keeps stops on one carriageway.
 
         Returns
         -------
         Network
-            With street geometry, and with what was left out in `report`.
+            With street geometry, and with counts of what was left out in `report`.
 
         Raises
         ------
@@ -316,8 +307,9 @@ class Network:
         from owlbus.network.stop_links import RoadSettings, hex_stops, road_parts, snapped_stops
 
         longest_s = _longest_link_s(max_link_s, stretch)
-        for name, value in (("speed_kmh", speed_kmh), ("snap_m", snap_m), ("max_link_s", longest_s)):
-            require_number(name, value, 1.0, 200.0 if name == "speed_kmh" else 100_000.0)
+        require_number("speed_kmh", speed_kmh, 1.0, 200.0)
+        require_number("snap_m", snap_m, 1.0, 100_000.0)
+        require_number("max_link_s", longest_s, 1.0, 100_000.0)
         require_number("stretch", stretch, 1.0, 3.0)
         require_number("opposite_m", opposite_m, 0.0, 1_000.0)
         roads = read_roads(nodes, links)
@@ -343,43 +335,43 @@ class Network:
         radius_m: float = 500.0,
     ) -> Network:
         """
-        Take the stops of a GTFS feed, and link those that some vehicle serves one after the other.
+        Network with the stops of a GTFS feed and links between consecutive stops of its runs.
 
-        Platforms of a station, and stops within `merge_m` of a busier one, are one place. A link takes the median of the
-        scheduled seconds, from departure to departure, of the runs that leave in the hours asked for; where none does, that
-        of the whole day times `night_factor`. It has the metres along the shape of most of its runs, and their geometry.
-        Links that vehicles serve in one direction only get the quickest chain of served links as their reverse, unless
-        that takes more than three times as long plus 300 s; then they are left out. The largest connected part is kept.
+        Platforms of a station, and stops within `merge_m` of a busier one, are merged. The seconds of a link are the median from
+        departure to departure of the runs in the selected hours. For a link without such a run they are the median of the whole day
+        times `night_factor`. The metres and geometry are those along the shape of most runs. A link in service in one direction only
+        gets the fastest path of links in service as its reverse. If that takes more than three times as long plus 300 s, the link is
+        left out. The largest component is kept.
 
         Parameters
         ----------
         feed
             Zip, folder, or zip with the files in a folder.
         grid
-            The hexes; None lays hexes over the stops in use. Stops outside the grid are left out and counted.
+            The hexes; None makes a grid over the stops in use. Stops outside the grid are left out and counted.
         modes
             Names among ``bus``, ``trolleybus``, ``tram``, ``metro``, ``rail``, ``ferry``, ``cable``; or ``all``.
         merge_m
-            Metres within which stops are one place, boundary included.
+            Metres within which stops are merged, boundary included.
         hours
-            Hours of departure that count, such as 24 to 28 for 00:00 to 04:59; taken modulo 24; None for all.
+            Hours of departure that count, modulo 24, such as 24 to 28 for 00:00 to 04:59; None for all.
         night_factor
-            On the seconds of links without a run in these hours, dimensionless, in [0.1, 10].
+            Factor on the seconds of links without a run in these hours, dimensionless, in [0.1, 10].
         walk_m
             Walk to a stop in metres, boundary included.
         walk_area_share
-            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+            Least share of a hex's area within the walk, in (0, 1]; None requires its centre.
         paths
-            Ways that people walk along, as `read_paths` gives them; None takes the straight line.
+            Walkable ways from `read_paths`; None takes the straight line.
         max_stops
-            Number of places allowed; where there are more, they are merged over longer distances.
+            Largest number of stops; more are merged over longer distances.
         radius_m
-            Circumradius in metres of the hexes that are laid where no grid is given.
+            Circumradius in metres of the hexes of a new grid.
 
         Returns
         -------
         Network
-            With street geometry, and with what was left out in `report`.
+            With street geometry, and with counts of what was left out in `report`.
 
         Raises
         ------
@@ -415,52 +407,51 @@ class Network:
         radius_m: float = 500.0,
     ) -> Network:
         """
-        Place stops on the streets of an OpenStreetMap extract that buses may use, and link those that follow each other.
+        Network with stops on the streets of an OpenStreetMap file that are open to buses, and links between consecutive stops.
 
-        Streets: by type, by access (the tag most specific to buses decides), wide, high and strong enough where tagged, one
-        way with the exceptions for buses, without forbidden turns. Turns that are forbidden by way of a further street are left
-        out too, and no stop lies on such a street; limits that hold at some hours only are not read. The largest strongly
-        connected part is kept. Stops: those that are mapped, moved to the nearest street; further ones along main roads that are
-        farther than `spacing_m` from any stop; and one in each hex that is then still out of reach and has a street. The other
-        carriageway of a street belongs to the same stop, at which a bus may turn round.
+        Streets are selected by type, access (the tag most specific to buses decides) and tagged width, height and weight. One-way
+        rules with their exceptions for buses and turn restrictions apply, also those with a street as via, on which no stop lies.
+        Time-dependent limits are ignored. The largest strongly connected component is kept. Stops are the mapped ones, moved to the
+        nearest street; further ones along main roads, farther than `spacing_m` from any stop; and one in each hex with a street that
+        is still unreached. The other carriageway of a street belongs to the same stop, where a bus may turn round.
 
-        Links, their thinning and speeds are those of `from_tables`. Free speeds are the tagged limits, else usual ones by
-        type of road.
+        Links and commercial speeds are those of `from_tables`. Free-flow speeds are the tagged limits, or else defaults by type of
+        road.
 
         Parameters
         ----------
         file
             ``.osm.pbf`` or another form that osmium reads.
         grid
-            The hexes; None lays hexes over the main roads. Stops lie inside the grid, streets may lie outside.
+            The hexes; None makes a grid over the main roads. Stops lie inside the grid, streets may lie outside.
         speed_kmh
-            Commercial speed of the median link in km/h, layover included; None keeps free speeds.
+            Commercial speed of the median link in km/h, layover included; None keeps free-flow speeds.
         night_factor
-            On all ride seconds, dimensionless, in [0.1, 10].
+            Factor on all ride seconds, dimensionless, in [0.1, 10].
         merge_m
-            Metres within which mapped stops are one place, boundary included.
+            Metres within which mapped stops are merged, boundary included.
         spacing_m
-            Metres between stops that are placed where none is mapped; 0 places none.
+            Metres between further stops along main roads; 0 places no stops beside the mapped ones.
         walk_m
             Walk to a stop in metres, boundary included.
         walk_area_share
-            Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+            Least share of a hex's area within the walk, in (0, 1]; None requires its centre.
         walk_network
-            Whether people walk along the footways and streets of the extract instead of the straight line.
+            Whether people walk along the footways and streets of the file instead of the straight line.
         max_stops
-            Number of stops allowed; where there are more, they are merged over longer distances.
+            Largest number of stops; more are merged over longer distances.
         max_link_s
-            Longest link in seconds at free flow, boundary included; None takes half an hour, and any length where `stretch` is 1,
-            so that all rides are exact.
+            Longest link in seconds at free flow, boundary included; None takes half an hour, or any length if `stretch` is 1, so
+            that all rides are exact.
         stretch
-            Round trip over other links allowed instead of a link of its own, dimensionless, 1 to 3.
+            A direct link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3.
         radius_m
-            Circumradius in metres of the hexes that are laid where no grid is given.
+            Circumradius in metres of the hexes of a new grid.
 
         Returns
         -------
         Network
-            With street geometry, and with what was left out in `report`.
+            With street geometry, and with counts of what was left out in `report`.
 
         Raises
         ------
@@ -485,8 +476,8 @@ class Network:
             require_number(name, value, low, high)
         rule = WalkRule(walk_m, walk_area_share)
         settings = RoadSettings(speed_kmh, night_factor, longest_s, stretch, rule, "osm", "OpenStreetMap streets")
-        halts = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
-        return cls(**osm_parts(file, grid, halts, settings, walk=walk_network, radius_m=radius_m))
+        stop_settings = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
+        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m))
 
     @property
     def n_stops(self) -> int:
@@ -501,35 +492,29 @@ class Network:
     @property
     def fingerprint(self) -> str:
         """First 16 hex digits of the SHA-256 of the grid's fingerprint, walk, source, names and all arrays but street geometry."""
-        if "fingerprint" not in self._cache:
-            sha = hashlib.sha256(f"{self.grid.fingerprint}|{self.walk_m!r}|{self.source}|{chr(31).join(self.stop_names)}".encode())
-            for name, kind in _TYPES.items():
-                if not name.startswith("line_"):
-                    sha.update(getattr(self, name).astype(np.dtype(kind).newbyteorder("<")).tobytes())
-            self._cache["fingerprint"] = sha.hexdigest()[:16]
-        return str(self._cache["fingerprint"])
+        return str(self._cached("fingerprint", self._hash))
 
     @property
     def drive_s(self) -> NDArray[np.int32]:
         """
-        Shortest seconds between all stops, shape (n_stops, n_stops), int32, 2**30 where no path leads.
+        Drive time in seconds between all stops, shape (n_stops, n_stops), int32, 2**30 without a path.
 
-        Computed once and kept: 4 bytes a pair, 36 MB for 3,000 stops.
+        Computed once and cached: 4 bytes a pair, 36 MB for 3,000 stops.
         """
         return self._all_pairs("drive_s", self.link_s)
 
     @property
     def drive_m(self) -> NDArray[np.int32]:
         """
-        Metres of the path with the fewest metres between all stops, shape (n_stops, n_stops), int32, 2**30 for none.
+        Metres of the shortest path between all stops, shape (n_stops, n_stops), int32, 2**30 without a path.
 
-        Computed once and kept: 4 bytes a pair, 36 MB for 3,000 stops.
+        Computed once and cached: 4 bytes a pair, 36 MB for 3,000 stops.
         """
         return self._all_pairs("drive_m", self.link_m)
 
     def shortest_m(self, start: ArrayLike, end: ArrayLike) -> NDArray[np.int32]:
         """
-        Metres of the path with the fewest metres between pairs of stops, without the full matrix where it would be large.
+        Metres of the shortest path between pairs of stops; a large network needs no full matrix.
 
         Parameters
         ----------
@@ -539,7 +524,7 @@ class Network:
         Returns
         -------
         ndarray of int32
-            Metres, shape (P,), 2**30 for none.
+            Metres, shape (P,), 2**30 without a path.
 
         Examples
         --------
@@ -552,28 +537,21 @@ class Network:
 
         start, end = np.asarray(start), np.asarray(end)
         if "drive_m" in self._cache or self.n_stops <= _MATRIX_STOPS:
-            found: NDArray[np.int32] = self.drive_m[start, end]
-            return found
-        begins, row = np.unique(start, return_inverse=True)
-        rows: NDArray[np.int32] = from_stops(self.link_indptr, self.link_to, self.link_m, int(UNREACHABLE), begins)[row, end]
-        return rows
+            metres: NDArray[np.int32] = self.drive_m[start, end]
+        else:
+            starts, row = np.unique(start, return_inverse=True)
+            metres = from_stops(self.link_indptr, self.link_to, self.link_m, int(UNREACHABLE), starts)[row, end]
+        return metres
 
     @property
     def hex_stop(self) -> NDArray[np.int32]:
         """
-        Nearest stop of each hex among those whose walk shed holds it, shape (n_hexes,), int32, -1 where there is none.
+        Nearest stop of each hex whose walk shed includes the hex, shape (n_hexes,), int32, -1 for none.
 
         Distances are compared in whole metres; ties go to the lower stop.
         """
-        if "hex_stop" not in self._cache:
-            stop = np.repeat(np.arange(self.n_stops, dtype=np.int32), np.diff(self.shed_indptr))
-            order = np.lexsort((stop, self.shed_walk_m, self.shed_hex))
-            hexes, first = np.unique(self.shed_hex[order], return_index=True)
-            nearest = np.full(self.grid.n_hexes, -1, dtype=np.int32)
-            nearest[hexes] = stop[order[first]]
-            self._keep("hex_stop", nearest)
-        found: NDArray[np.int32] = self._cache["hex_stop"]
-        return found
+        nearest: NDArray[np.int32] = self._cached("hex_stop", lambda: read_only(nearest_of_hexes(self)))
+        return nearest
 
     def link(self, u: int, v: int) -> tuple[int, int]:
         """
@@ -592,14 +570,14 @@ class Network:
         Raises
         ------
         DataError
-            If no link leads from `u` to `v`, or one lies outside the network.
+            If no link leads from `u` to `v`, or a stop is not in the network.
         """
-        at = self._link_at(u, v)
-        return int(self.link_s[at]), int(self.link_m[at])
+        row = self._link_row(u, v)
+        return int(self.link_s[row]), int(self.link_m[row])
 
     def link_line(self, u: int, v: int) -> NDArray[np.float64]:
         """
-        Street geometry of the link from one stop to another.
+        Street geometry of the link from one stop to another, in degrees.
 
         Parameters
         ----------
@@ -609,22 +587,22 @@ class Network:
         Returns
         -------
         ndarray of float64
-            lon and lat in degrees, shape (n, 2), n >= 2; straight where the source has no streets.
+            lon and lat, shape (n, 2), n >= 2; straight if the source has no street geometry.
 
         Raises
         ------
         DataError
-            If no link leads from `u` to `v`, or one lies outside the network.
+            If no link leads from `u` to `v`, or a stop is not in the network.
         """
-        at = self._link_at(u, v)
+        row = self._link_row(u, v)
         if self.line_indptr.size:
-            row = slice(int(self.line_indptr[at]), int(self.line_indptr[at + 1]))
-            return np.stack([self.line_lon[row], self.line_lat[row]], axis=1)
+            points = slice(int(self.line_indptr[row]), int(self.line_indptr[row + 1]))
+            return np.stack([self.line_lon[points], self.line_lat[points]], axis=1)
         return np.array([[self.stop_lon[u], self.stop_lat[u]], [self.stop_lon[v], self.stop_lat[v]]])
 
     def shortest_path(self, u: int, v: int) -> NDArray[np.int32]:
         """
-        Find the stops of the fastest path; among equally fast ones always the lowest next stop.
+        Stops of the fastest path; ties go to the lowest next stop.
 
         Parameters
         ----------
@@ -634,23 +612,23 @@ class Network:
         Returns
         -------
         ndarray of int32
-            From `u` to `v`, both included, shape (n,); empty if no path leads there.
+            From `u` to `v`, both included, shape (n,); empty if there is no path.
 
         Raises
         ------
         DataError
-            If an index lies outside the network.
+            If a stop is not in the network.
         """
         from owlbus.kernels.paths import walk_down
 
         self._require_stops(u, v)
-        left = np.ascontiguousarray(self.drive_s[:, v])
-        path: NDArray[np.int32] = walk_down(self.link_indptr, self.link_to, self.link_s, left, u, v)
-        return path if left[u] < UNREACHABLE else path[:0]
+        to_end_s = np.ascontiguousarray(self.drive_s[:, v])
+        path: NDArray[np.int32] = walk_down(self.link_indptr, self.link_to, self.link_s, to_end_s, u, v)
+        return path if to_end_s[u] < UNREACHABLE else path[:0]
 
     def nearest_stops(self, lon: ArrayLike, lat: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """
-        Nearest stop of each point and how far it is, straight line.
+        Nearest stop of each point, and the straight-line distance in metres.
 
         Parameters
         ----------
@@ -764,26 +742,32 @@ class Network:
         with rebuild_errors(path, "network"):
             return cls(**fields)
 
-    def _keep(self, name: str, array: NDArray[Any]) -> None:
-        """Keep a derived array, read-only."""
-        self._cache[name] = read_only(array)
+    def _cached(self, name: str, compute: Callable[[], Any]) -> Any:  # noqa: ANN401  # any derived value
+        """Derived value, computed once."""
+        if name not in self._cache:
+            self._cache[name] = compute()
+        return self._cache[name]
+
+    def _hash(self) -> str:
+        """First 16 hex digits of the SHA-256 of the fields in the fingerprint."""
+        sha = hashlib.sha256(f"{self.grid.fingerprint}|{self.walk_m!r}|{self.source}|{chr(31).join(self.stop_names)}".encode())
+        for name, kind in _TYPES.items():
+            if not name.startswith("line_"):
+                sha.update(getattr(self, name).astype(np.dtype(kind).newbyteorder("<")).tobytes())
+        return sha.hexdigest()[:16]
 
     def _all_pairs(self, name: str, cost: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Shortest cost between all stops, kept under `name`."""
-        if name not in self._cache:
-            from owlbus.network.drive_times import all_pairs
+        """Least cost between all stops, cached under `name`."""
+        from owlbus.network.drive_times import all_pairs
 
-            self._keep(name, all_pairs(self.link_indptr, self.link_to, cost, int(UNREACHABLE)))
-        found: NDArray[np.int32] = self._cache[name]
-        return found
+        costs: NDArray[np.int32] = self._cached(name, lambda: read_only(all_pairs(self.link_indptr, self.link_to, cost, int(UNREACHABLE))))
+        return costs
 
     def _stop_tree(self) -> Any:  # noqa: ANN401  # scipy ships no types
         """Search tree of stop positions in metres."""
-        if "tree" not in self._cache:
-            from scipy.spatial import cKDTree
+        from scipy.spatial import cKDTree
 
-            self._cache["tree"] = cKDTree(np.stack(self.grid.project(self.stop_lon, self.stop_lat), axis=1))
-        return self._cache["tree"]
+        return self._cached("tree", lambda: cKDTree(np.stack(self.grid.project(self.stop_lon, self.stop_lat), axis=1)))
 
     def _require_stops(self, *stops: int) -> None:
         """Refuse stop indices outside the network."""
@@ -792,19 +776,19 @@ class Network:
                 msg = f"stops must lie in [0, {self.n_stops}), got {stop}"
                 raise DataError(msg)
 
-    def _link_at(self, u: int, v: int) -> int:
+    def _link_row(self, u: int, v: int) -> int:
         """Row of the link from `u` to `v`."""
         self._require_stops(u, v)
         low, high = int(self.link_indptr[u]), int(self.link_indptr[u + 1])
-        at = low + int(np.searchsorted(self.link_to[low:high], v))
-        if at == high or self.link_to[at] != v:
+        row = low + int(np.searchsorted(self.link_to[low:high], v))
+        if row == high or self.link_to[row] != v:
             msg = f"no link leads from stop {u} to stop {v}"
             raise DataError(msg)
-        return at
+        return row
 
 
 def _longest_link_s(max_link_s: float | None, stretch: float) -> float:
-    """Seconds of the longest link: as asked for, else half an hour, else any length where no link is left to others."""
+    """Seconds of the longest link: the setting, or half an hour, or any length if the stretch is 1."""
     if max_link_s is not None:
         return max_link_s
     return _ANY_LINK_S if stretch == 1.0 else MAX_LINK_S

@@ -1,4 +1,4 @@
-"""OpenStreetMap files as arrays: streets that buses may use, ways that people walk along, stops and turn restrictions."""
+"""Read OpenStreetMap files: streets open to buses, walkable ways, stops and turn restrictions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from owlbus.common.errors import DataError, UsageError
 from owlbus.network.osm_tags import (
+    blocks_buses,
     bus_way,
     is_bus_stop,
     is_walkable,
-    shuts_out,
     turn_rule,
 )
 from owlbus.network.turn_restrictions import forbidden_turns
@@ -32,7 +32,7 @@ _EARTH_M, _FLAT = 6_378_137.0, 0.006_694_38  # WGS 84: longer half axis, squared
 
 class Streets(NamedTuple):
     """
-    Directed pieces of street that a bus may drive, from node to node.
+    Directed pieces of street open to buses, between consecutive nodes.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Streets(NamedTuple):
     names
         Street name by way.
     turns
-        Forbidden turns as node indices: from, via and to, more than one via where it is a street.
+        Forbidden turns as node indices: from, via and to; a street as via has several nodes.
     stop_lon, stop_lat, stop_names
-        Stops that are mapped, and their names.
+        Degrees and names of mapped stops.
     counts
-        What was counted, and how many.
+        Label and number of each count of the reader.
     """
 
     lon: Floats
@@ -67,14 +67,14 @@ class Streets(NamedTuple):
     counts: tuple[tuple[str, int], ...]
 
 
-class _Found:
-    """What one pass over a file gathers."""
+class _Elements:
+    """Elements of a file that one pass collects."""
 
     def __init__(self, *, walk: bool, drive: bool) -> None:
         self.walk, self.drive = walk, drive
         self.stops: list[tuple[float, float, str]] = []
-        self.shut: set[int] = set()
-        self.place: dict[int, tuple[float, float]] = {}
+        self.barriers: set[int] = set()
+        self.lonlat: dict[int, tuple[float, float]] = {}
         self.streets: list[tuple[int, list[int], Any, str]] = []
         self.paths: list[list[int]] = []
         self.rules: list[tuple[str, list[tuple[str, int, str]]]] = []
@@ -82,14 +82,14 @@ class _Found:
         self.ways = 0
 
     def node(self, item: Any, tags: dict[str, str]) -> None:  # noqa: ANN401  # osmium ships no types
-        """Take a stop or a barrier."""
+        """Collect a stop or a barrier."""
         if is_bus_stop(tags):
             self.stops.append((item.lon, item.lat, tags.get("name", "")))
-        if "barrier" in tags and shuts_out(tags):
-            self.shut.add(item.id)
+        if "barrier" in tags and blocks_buses(tags):
+            self.barriers.add(item.id)
 
     def way(self, item: Any, tags: dict[str, str]) -> None:  # noqa: ANN401  # osmium ships no types
-        """Take a street, a way to walk along, or both."""
+        """Collect a street, a walkable way, or both."""
         if "highway" not in tags:
             return
         use = bus_way(tags)
@@ -102,10 +102,10 @@ class _Found:
         nodes = []
         for node in item.nodes:
             ref = node.ref
-            if ref not in self.place:
-                at = node.location
-                if at.valid():
-                    self.place[ref] = (at.lon, at.lat)
+            if ref not in self.lonlat:
+                location = node.location
+                if location.valid():
+                    self.lonlat[ref] = (location.lon, location.lat)
             nodes.append(ref)
         if drives:
             self.streets.append((item.id, nodes, use, tags.get("name", "")))
@@ -113,14 +113,14 @@ class _Found:
             self.paths.append(nodes)
 
     def relation(self, item: Any, tags: dict[str, str]) -> None:  # noqa: ANN401  # osmium ships no types
-        """Take a turn restriction that holds for buses."""
+        """Collect a turn restriction for buses."""
         rule = turn_rule(tags)
         if rule is not None:
             self.rules.append((rule, [(member.type, member.ref, member.role) for member in item.members]))
 
 
-def _scan(path: str | PathLike[str], *, walk: bool, drive: bool) -> _Found:
-    """Pass once over a file."""
+def _scan(path: str | PathLike[str], *, walk: bool, drive: bool) -> _Elements:
+    """Collect the elements of a file in one pass."""
     try:
         import osmium.filter
     except ImportError:
@@ -130,34 +130,34 @@ def _scan(path: str | PathLike[str], *, walk: bool, drive: bool) -> _Found:
     if not source.is_file():
         msg = f"{source}: no such file; name an extract as .osm.pbf"
         raise DataError(msg)
-    found = _Found(walk=walk, drive=drive)
+    elements = _Elements(walk=walk, drive=drive)
     try:
         reader: Any = osmium.FileProcessor(str(source)).with_locations("flex_mem").with_filter(osmium.filter.KeyFilter(*_KEYS))
         for item in reader:
-            take = found.node if item.is_node() else found.way if item.is_way() else found.relation if item.is_relation() else None
+            take = elements.node if item.is_node() else elements.way if item.is_way() else elements.relation if item.is_relation() else None
             if take is not None:
                 take(item, dict(item.tags))
     except (RuntimeError, ValueError, ArithmeticError, osmium.InvalidLocationError) as error:
         msg = f"{source}: is no readable OpenStreetMap file ({str(error).splitlines()[0] or type(error).__name__}); download it again"
         raise DataError(msg) from None
-    return found
+    return elements
 
 
 def read_streets(path: str | PathLike[str], *, walk: bool = False) -> tuple[Streets, WalkGraph | None]:
     """
-    Streets of a file that buses may use, and on demand the ways that people walk along.
+    Streets of a file that are open to buses, and its walkable ways on request.
 
     Parameters
     ----------
     path
         ``.osm.pbf``, ``.osm`` or another form that osmium reads.
     walk
-        Whether to gather ways to walk along too.
+        Whether to read walkable ways too.
 
     Returns
     -------
     tuple
-        Streets, positions in degrees, and ways to walk along or None.
+        Streets in degrees and km/h, and walkable ways or None.
 
     Raises
     ------
@@ -166,16 +166,16 @@ def read_streets(path: str | PathLike[str], *, walk: bool = False) -> tuple[Stre
     UsageError
         If osmium is not installed.
     """
-    found = _scan(path, walk=walk, drive=True)
-    if not found.streets:
-        msg = f"{path}: has no street that buses may use among {found.ways} ways with a highway tag; take an extract with roads"
+    elements = _scan(path, walk=walk, drive=True)
+    if not elements.streets:
+        msg = f"{path}: has no street that buses may use among {elements.ways} ways with a highway tag; take an extract with roads"
         raise DataError(msg)
-    return _streets(found), _paths(found) if walk else None
+    return _streets(elements), _paths(elements) if walk else None
 
 
 def read_paths(path: str | PathLike[str]) -> WalkGraph:
     """
-    Ways of a file that people walk along: footways, and streets that are not closed to them.
+    Walkable ways of a file, in degrees and metres: footways, and streets open to pedestrians.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def read_paths(path: str | PathLike[str]) -> WalkGraph:
     Returns
     -------
     WalkGraph
-        Positions in degrees, lengths in metres.
+        The ways.
 
     Raises
     ------
@@ -197,20 +197,20 @@ def read_paths(path: str | PathLike[str]) -> WalkGraph:
     return _paths(_scan(path, walk=True, drive=False))
 
 
-def _pieces(rows: list[list[int]], place: dict[int, tuple[float, float]]) -> tuple[Ints, Ints, Ints]:
-    """Start and end node and row of each piece between nodes in a row, those outside the file left out."""
+def _pieces(rows: list[list[int]], lonlat: dict[int, tuple[float, float]]) -> tuple[Ints, Ints, Ints]:
+    """Start node, end node and row of each piece between consecutive nodes; nodes without a position are left out."""
     start = np.array([node for row in rows for node in row[:-1]], dtype=np.int64)
     end = np.array([node for row in rows for node in row[1:]], dtype=np.int64)
     row = np.repeat(np.arange(len(rows)), [max(len(nodes) - 1, 0) for nodes in rows]).astype(np.int64)
-    known = np.array(sorted(place), dtype=np.int64)
-    low, high = (np.minimum(np.searchsorted(known, node), known.size - 1) for node in (start, end))
-    inside = (known[low] == start) & (known[high] == end) & (start != end) if known.size else np.zeros(start.size, np.bool_)
+    known = np.array(sorted(lonlat), dtype=np.int64)
+    start_row, end_row = (np.minimum(np.searchsorted(known, node), known.size - 1) for node in (start, end))
+    inside = (known[start_row] == start) & (known[end_row] == end) & (start != end) if known.size else np.zeros(start.size, np.bool_)
     return start[inside], end[inside], row[inside]
 
 
 def metres_between(lon: Floats, lat: Floats, start: Ints, end: Ints) -> Floats:
     """
-    Metres between near points on the ellipsoid, good to 0.01 % up to 10 km.
+    Metres between points on the ellipsoid, accurate to 0.01 % up to 10 km.
 
     Parameters
     ----------
@@ -231,50 +231,44 @@ def metres_between(lon: Floats, lat: Floats, start: Ints, end: Ints) -> Floats:
     return np.asarray(np.hypot(east, north), dtype=np.float64)
 
 
-def _paths(found: _Found) -> WalkGraph:
-    """Ways to walk along."""
-    start, end, _ = _pieces(found.paths, found.place)
-    nodes, both = np.unique(np.concatenate([start, end]), return_inverse=True)
-    at = np.array([found.place[node] for node in nodes.tolist()], dtype=np.float64).reshape(-1, 2)
-    lon, lat = np.ascontiguousarray(at[:, 0]), np.ascontiguousarray(at[:, 1])
-    start, end = both[: start.size].astype(np.int64), both[start.size :].astype(np.int64)
+def _indexed(elements: _Elements, start: Ints, end: Ints) -> tuple[Ints, Floats, Floats, Ints, Ints]:
+    """Ids of the nodes in use, ascending, their lon and lat, and start and end of each piece as indices of them."""
+    ids, index = np.unique(np.concatenate([start, end]), return_inverse=True)
+    lonlat = np.array([elements.lonlat[node] for node in ids.tolist()], dtype=np.float64).reshape(-1, 2)
+    return ids, lonlat[:, 0].copy(), lonlat[:, 1].copy(), index[: start.size].astype(np.int64), index[start.size :].astype(np.int64)
+
+
+def _paths(elements: _Elements) -> WalkGraph:
+    """Walkable ways in degrees and metres."""
+    start, end, _ = _pieces(elements.paths, elements.lonlat)
+    _, lon, lat, start, end = _indexed(elements, start, end)
     return WalkGraph(lon, lat, start, end, metres_between(lon, lat, start, end))
 
 
-def _streets(found: _Found) -> Streets:
-    """Directed pieces of street, with forbidden turns."""
-    start, end, row = _pieces([nodes for _, nodes, _, _ in found.streets], found.place)
-    shut = np.isin(start, list(found.shut)) | np.isin(end, list(found.shut))
-    start, end, row = start[~shut], end[~shut], row[~shut]
-    forward = np.array([use.forward for _, _, use, _ in found.streets], dtype=np.bool_)[row]
-    backward = np.array([use.backward for _, _, use, _ in found.streets], dtype=np.bool_)[row]
+def _streets(elements: _Elements) -> Streets:
+    """Directed pieces of street, with forbidden turns and stops."""
+    numbers, rows, uses, names = zip(*elements.streets, strict=True)
+    start, end, row = _pieces(list(rows), elements.lonlat)
+    blocked = np.isin(start, list(elements.barriers)) | np.isin(end, list(elements.barriers))
+    start, end, row = start[~blocked], end[~blocked], row[~blocked]
+    forward = np.array([use.forward for use in uses], dtype=np.bool_)[row]
+    backward = np.array([use.backward for use in uses], dtype=np.bool_)[row]
     way = np.concatenate([row[forward], row[backward]])
-    ids, both = np.unique(np.concatenate([start[forward], end[backward], end[forward], start[backward]]), return_inverse=True)
-    at = np.array([found.place[node] for node in ids.tolist()], dtype=np.float64).reshape(-1, 2)
-    begin, finish = both[: way.size].astype(np.int64), both[way.size :].astype(np.int64)
-    row_of = {number: row for row, (number, *_) in enumerate(found.streets)}
-    forbidden = forbidden_turns(found.rules, row_of, ids, begin, finish, way)
+    start, end = np.concatenate([start[forward], end[backward]]), np.concatenate([end[forward], start[backward]])
+    ids, lon, lat, start, end = _indexed(elements, start, end)
+    row_of = {number: row for row, number in enumerate(numbers)}
+    forbidden = forbidden_turns(elements.rules, row_of, ids, start, end, way)
     counts = (
-        ("ways with a highway tag", found.ways),
-        *((f"ways left out: {reason}", number) for reason, number in sorted(found.reasons.items())),
-        ("pieces of street left out at a barrier", int(shut.sum())),
-        ("turn restrictions that hold for buses", len(found.rules)),
+        ("ways with a highway tag", elements.ways),
+        *((f"ways left out: {reason}", number) for reason, number in sorted(elements.reasons.items())),
+        ("pieces of street left out at a barrier", int(blocked.sum())),
+        ("turn restrictions that hold for buses", len(elements.rules)),
         ("of these by way of a further street", forbidden.over_ways),
         ("of these not understood or off the streets in use", forbidden.left_out),
     )
-    stop = np.array([(lon, lat) for lon, lat, _ in found.stops], dtype=np.float64).reshape(-1, 2)
-    return Streets(
-        at[:, 0].copy(),
-        at[:, 1].copy(),
-        begin,
-        finish,
-        way,
-        np.array([use.kmh for _, _, use, _ in found.streets])[way],
-        np.array([use.rank for _, _, use, _ in found.streets], dtype=np.int8)[way],
-        [name for _, _, _, name in found.streets],
-        forbidden.turns,
-        stop[:, 0].copy(),
-        stop[:, 1].copy(),
-        [name for _, _, name in found.stops],
-        counts,
-    )
+    kmh = np.array([use.kmh for use in uses])[way]
+    rank = np.array([use.rank for use in uses], dtype=np.int8)[way]
+    stop_lonlat = np.array([(lon, lat) for lon, lat, _ in elements.stops], dtype=np.float64).reshape(-1, 2)
+    stop_names = [name for _, _, name in elements.stops]
+    stops = (stop_lonlat[:, 0].copy(), stop_lonlat[:, 1].copy(), stop_names)
+    return Streets(lon, lat, start, end, way, kmh, rank, list(names), forbidden.turns, *stops, counts)

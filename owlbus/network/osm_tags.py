@@ -1,4 +1,4 @@
-"""What OpenStreetMap tags say about buses and walkers: who may use a street, in which direction, and how fast."""
+"""Interpret OpenStreetMap tags for buses and pedestrians: access, directions, speeds, stops and turn restrictions."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SPEEDS_KMH = {
     "living_street": 10,
     "pedestrian": 10,
 }
-"""Free speed of a bus in km/h where no limit is tagged, by type of road."""
+"""Free-flow speed of a bus in km/h on a road without a tagged limit, by type of road."""
 
 BUS_ONLY = frozenset({"service", "living_street", "pedestrian"})
-"""Types of road that buses use only where a tag says so."""
+"""Types of road that need a tag to be open to buses."""
 
 MIN_WIDTH_M, MIN_HEIGHT_M, MIN_LENGTH_M, MIN_WEIGHT_T = 2.75, 3.2, 12.0, 12.0
-"""What a bus needs: narrower, lower, shorter or weaker streets are left out unless they are tagged for buses."""
+"""Dimensions of a bus: streets with a smaller tagged limit are left out unless they are tagged for buses."""
 
 _YES = frozenset({"yes", "designated", "permissive", "official", "1", "true"})
 _NO = frozenset(
@@ -54,20 +54,21 @@ _LEAST_KMH = 5.0
 _SHUT = frozenset({"bollard", "block", "jersey_barrier", "cycle_barrier", "motorcycle_barrier", "planter", "chain", "log", "debris"})
 _DOORS = frozenset({"gate", "lift_gate", "swing_gate", "sliding_gate", "rising_bollard", "barrier_board", "yes", "entrance", "sump_buster"})
 _NO_WALK = frozenset({"motorway", "motorway_link", "construction", "proposed", "raceway", "bus_guideway", "busway", "abandoned", "razed"})
+_TRACKS = frozenset({"cycleway", "bridleway"})
 
 
 class BusWay(NamedTuple):
     """
-    How a bus may use a street.
+    Use of a street by buses.
 
     Attributes
     ----------
     forward, backward
-        Whether it may drive in the order of the street's nodes, and against it.
+        Whether buses may drive in the order of the street's nodes, and in reverse.
     kmh
-        Free speed in km/h.
+        Free-flow speed in km/h.
     rank
-        How much speaks for a stop, 0 for main roads.
+        Rank for stops, 0 for main roads, lower is better.
     """
 
     forward: bool
@@ -78,11 +79,10 @@ class BusWay(NamedTuple):
 
 def bus_way(tags: Tags) -> BusWay | str:
     """
-    How a bus may use a street, or why it may not.
+    Use of a street by buses, with its speed in km/h, or the reason why it is closed to them.
 
-    The most specific tag decides, bus before psv, motor_vehicle, vehicle and access; those for one direction before those
-    for both. Service roads, living streets and pedestrian streets need a tag for buses; limits that hold at some hours only
-    are not read.
+    The most specific tag decides: bus before psv, motor_vehicle, vehicle and access, and tags for one direction before tags for both.
+    Service roads, living streets and pedestrian streets need a tag for buses. Time-dependent limits are ignored.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def bus_way(tags: Tags) -> BusWay | str:
     Returns
     -------
     BusWay or str
-        The use, free speed in km/h, or the reason against it.
+        The use, or the reason.
 
     Examples
     --------
@@ -104,13 +104,13 @@ def bus_way(tags: Tags) -> BusWay | str:
     kind = tags.get("highway", "")
     if kind not in SPEEDS_KMH or tags.get("area") == "yes":
         return "not a street for motor vehicles"
-    may = _access(tags, "")
-    tagged = any(tags.get(key) in _YES for key in _BUS)
-    if kind in BUS_ONLY and not tagged:
+    access = _access(tags, "")
+    is_for_buses = any(tags.get(key) in _YES for key in _BUS)
+    if kind in BUS_ONLY and not is_for_buses:
         return "service, living or pedestrian street not tagged for buses"
-    if may is False:
+    if access is False:
         return "closed to buses"
-    if not tagged and _too_small(tags):
+    if not is_for_buses and _too_small(tags):
         return "too narrow, low or weak for a bus"
     forward, backward = _directions(tags, kind)
     if not (forward or backward):
@@ -119,7 +119,7 @@ def bus_way(tags: Tags) -> BusWay | str:
 
 
 def _access(tags: Tags, suffix: str) -> bool | None:
-    """Whether buses may pass, by the most specific tag; None where none speaks of it."""
+    """Whether buses may pass, by the most specific tag; None without such a tag."""
     for key in _VEHICLES:
         value = tags.get(key + suffix)
         if value in _YES:
@@ -130,20 +130,20 @@ def _access(tags: Tags, suffix: str) -> bool | None:
 
 
 def _directions(tags: Tags, kind: str) -> tuple[bool, bool]:
-    """Whether buses may drive along the nodes and against them."""
+    """Whether buses may drive in the order of the nodes, and in reverse."""
     oneway = tags.get("oneway")
     if oneway in {"reversible", "alternating"}:
         return False, False
     implied = tags.get("junction") in {"roundabout", "circular"} or kind in {"motorway", "motorway_link"}
-    one = oneway in _YES or oneway == "-1" or (implied and oneway != "no")
+    is_oneway = oneway in _YES or oneway == "-1" or (implied and oneway != "no")
     for key in ("oneway:psv", "oneway:bus"):
         if key in tags:
-            one, oneway = tags[key] in _YES or tags[key] == "-1", tags[key]
+            is_oneway, oneway = tags[key] in _YES or tags[key] == "-1", tags[key]
     contraflow = any(tags.get(key) in _OPPOSITE for key in _SIDES)
     along, against = ("backward", "forward") if oneway == "-1" else ("forward", "backward")
     lanes = any(tags.get(f"lanes:{key}:{against}", "0") not in {"0", "no"} for key in _BUS)
-    opened = contraflow or lanes or any(tags.get(f"{key}:{against}") in _YES for key in _BUS)
-    open_to = {along: True, against: not one or opened}
+    contraflow_bus = contraflow or lanes or any(tags.get(f"{key}:{against}") in _YES for key in _BUS)
+    open_to = {along: True, against: not is_oneway or contraflow_bus}
     for side in ("forward", "backward"):
         if _access(tags, f":{side}") is False:
             open_to[side] = False
@@ -151,7 +151,7 @@ def _directions(tags: Tags, kind: str) -> tuple[bool, bool]:
 
 
 def _speed(tags: Tags, kind: str) -> float:
-    """Free speed in km/h: the limit where one is tagged, at most a quarter above the usual one."""
+    """Free-flow speed in km/h: the tagged limit, at most a quarter above the default, or else the default."""
     usual = float(SPEEDS_KMH[kind])
     if "maxspeed" not in tags:
         return usual
@@ -163,8 +163,8 @@ def _speed(tags: Tags, kind: str) -> float:
 
 
 def _too_small(tags: Tags) -> bool:
-    """Whether a bus does not fit, by tags that read as a number."""
-    needs = (
+    """Whether a tagged limit is too small for a bus."""
+    minimums = (
         ("maxwidth", MIN_WIDTH_M),
         ("maxwidth:physical", MIN_WIDTH_M),
         ("width", MIN_WIDTH_M),
@@ -172,11 +172,11 @@ def _too_small(tags: Tags) -> bool:
         ("maxlength", MIN_LENGTH_M),
         ("maxweight", MIN_WEIGHT_T),
     )
-    return any(key in tags and (_size(tags[key]) or least) < least for key, least in needs)
+    return any(key in tags and (_size(tags[key]) or minimum) < minimum for key, minimum in minimums)
 
 
 def _size(text: str) -> float | None:
-    """Metres or tonnes of a tag, None where it is no number."""
+    """Metres or tonnes of a tag; None if it is no number."""
     match = re.match(r"^\s*(\d+(?:\.\d+)?)\s*(m|t|st|lbs|ft|')?(?:\s*(\d+)\s*\")?\s*$", text.replace(",", "."))
     if match is None:
         return None
@@ -184,9 +184,9 @@ def _size(text: str) -> float | None:
     return (float(match[1]) + float(match[3] or 0) / 12) * scale
 
 
-def shuts_out(tags: Tags) -> bool:
+def blocks_buses(tags: Tags) -> bool:
     """
-    Whether a barrier at a node keeps buses out.
+    Whether a barrier at a node blocks buses.
 
     Parameters
     ----------
@@ -198,8 +198,8 @@ def shuts_out(tags: Tags) -> bool:
     bool
         True for bollards and blocks not tagged for buses or motor vehicles, and for gates closed to them.
     """
-    kind, may = tags.get("barrier"), _access(tags, "")
-    return (kind in _SHUT and may is not True) or (kind in _DOORS and may is False)
+    kind, access = tags.get("barrier"), _access(tags, "")
+    return (kind in _SHUT and access is not True) or (kind in _DOORS and access is False)
 
 
 def is_walkable(tags: Tags) -> bool:
@@ -214,14 +214,12 @@ def is_walkable(tags: Tags) -> bool:
     Returns
     -------
     bool
-        True unless its type or a tag speaks against it.
+        False if its type or a tag excludes pedestrians.
     """
     kind, foot = tags.get("highway", ""), tags.get("foot")
     if foot in _YES:
         return True
-    if kind in _NO_WALK or foot in {"no", "private", "use_sidepath"}:
-        return False
-    if kind in {"cycleway", "bridleway"}:
+    if kind in _NO_WALK | _TRACKS or foot in {"no", "private", "use_sidepath"}:
         return False
     if kind in {"trunk", "trunk_link"} and tags.get("sidewalk", "no") in {"no", "none"}:
         return False
@@ -230,7 +228,7 @@ def is_walkable(tags: Tags) -> bool:
 
 def is_bus_stop(tags: Tags) -> bool:
     """
-    Whether a node is a stop of buses.
+    Whether a node is a bus stop.
 
     Parameters
     ----------
@@ -244,13 +242,13 @@ def is_bus_stop(tags: Tags) -> bool:
     """
     if tags.get("highway") == "bus_stop":
         return True
-    on_foot_or_road = tags.get("public_transport") in {"stop_position", "platform"}
-    return on_foot_or_road and any(tags.get(mode) in _YES for mode in ("bus", "trolleybus"))
+    is_position = tags.get("public_transport") in {"stop_position", "platform"}
+    return is_position and any(tags.get(mode) in _YES for mode in ("bus", "trolleybus"))
 
 
 def turn_rule(tags: Tags) -> str | None:
     """
-    Rule for buses of a relation: ``no_…`` or ``only_…``; None where it has none for them.
+    Turn restriction of a relation for buses, ``no_…`` or ``only_…``; None if it has none.
 
     Parameters
     ----------

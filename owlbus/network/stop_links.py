@@ -1,4 +1,4 @@
-"""From roads to stops: where buses halt, and which stops follow each other along the roads."""
+"""Place stops on a road graph and link consecutive stops along the roads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from owlbus.network.assemble import (
     NetworkReport,
     Stops,
     components,
+    fastest_rows,
     keep_stops,
-    link_rows,
     require_stops,
+    rounded,
     sorted_links,
+    stop_and_link_fields,
     unreached,
-    whole,
 )
 from owlbus.network.walk_sheds import walk_sheds
 
@@ -39,7 +40,7 @@ def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Co
     """
     One stop a hex: on its most important road, at the node nearest the centre; ties go to the first node.
 
-    On main roads stops lie along few ways, so that far fewer links join them than if each lay nearest its hex's centre.
+    Stops along main roads need far fewer links than stops nearest to the centres.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Co
     Returns
     -------
     tuple
-        Stops by hex, the road node of each, and what was counted.
+        Stops by hex, the road node of each, and counts.
 
     Raises
     ------
@@ -64,10 +65,10 @@ def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Co
         msg = f"roads must overlap the grid, none of {inside.size} nodes lies in it; check the outline and that lon comes before lat"
         raise DataError(msg)
     x, y = grid.project(roads.lon[node], roads.lat[node])
-    home = inside[node]
-    off = np.round(np.hypot(x - grid.x_m[home], y - grid.y_m[home]), 6)
-    order = np.lexsort((node, off, roads.rank[node], home))
-    hexes, first = np.unique(home[order], return_index=True)
+    hex_of_node = inside[node]
+    distance = np.round(np.hypot(x - grid.x_m[hex_of_node], y - grid.y_m[hex_of_node]), 6)
+    order = np.lexsort((node, distance, roads.rank[node], hex_of_node))
+    hexes, first = np.unique(hex_of_node[order], return_index=True)
     chosen = node[order[first]]
     stops = Stops(roads.lon[chosen], roads.lat[chosen], hexes.astype(np.int32), [str(name) for name in roads.names[chosen]])
     return stops, chosen.astype(np.int32), [("hexes without a road node", grid.n_hexes - hexes.size)]
@@ -77,7 +78,7 @@ def snapped_stops(
     grid: HexGrid, roads: Roads, places: tuple[NDArray[np.float64], NDArray[np.float64], list[str]], snap_m: float
 ) -> tuple[Stops, NDArray[np.int32], Counts]:
     """
-    Given stops, each moved to the nearest road node; those too far from one, or on a node that has a stop, are left out.
+    Stops moved to the nearest road node; stops too far from a road, or on the node of another stop, are left out.
 
     Parameters
     ----------
@@ -88,29 +89,29 @@ def snapped_stops(
     places
         lon, lat in degrees and names, each of length n.
     snap_m
-        Metres that a stop may be moved, boundary included.
+        Largest distance in metres from a stop to its road node, boundary included.
 
     Returns
     -------
     tuple
-        Stops in the order given, the road node of each, and what was counted.
+        Stops in the order of `places`, the road node of each, and counts.
     """
     from scipy.spatial import cKDTree
 
     lon, lat, names = places
     tree = cKDTree(np.stack(grid.project(roads.lon, roads.lat), axis=1))
-    off, node = tree.query(np.stack(grid.project(lon, lat), axis=1))
-    near = np.flatnonzero(off <= snap_m + 1e-6)
+    distance, node = tree.query(np.stack(grid.project(lon, lat), axis=1))
+    near = np.flatnonzero(distance <= snap_m + 1e-6)
     _, first = np.unique(node[near], return_index=True)
     kept = near[np.sort(first)]
-    at = node[kept]
-    hexes = grid.lonlat_to_hex(roads.lon[at], roads.lat[at])
+    nodes = node[kept]
+    hexes = grid.lonlat_to_hex(roads.lon[nodes], roads.lat[nodes])
     counts = [("stops too far from a road and dropped", lon.size - near.size), ("stops on the road node of another", near.size - kept.size)]
-    return Stops(roads.lon[at], roads.lat[at], hexes, [names[i] for i in kept.tolist()]), at.astype(np.int32), counts
+    return Stops(roads.lon[nodes], roads.lat[nodes], hexes, [names[i] for i in kept.tolist()]), nodes.astype(np.int32), counts
 
 
 class _Graph(NamedTuple):
-    """Road links by row and the node of each stop, as `ways_between_stops` takes them."""
+    """Road links by start node, and the node of each stop: the first arguments of `ways_between_stops`."""
 
     indptr: NDArray[np.int64]
     to: NDArray[np.int32]
@@ -119,72 +120,77 @@ class _Graph(NamedTuple):
     stop_node: NDArray[np.int32]
 
 
-class _Ways(NamedTuple):
-    """Fastest ways between stops: start and end as one number, ``start * n_stops + end``, ascending; row starts of their nodes."""
+class _Paths(NamedTuple):
+    """
+    Fastest paths between stops, with milliseconds and millimetres.
+
+    `pairs` holds ``start * n_stops + end``, ascending; the nodes of row k are ``path_node[path_ptr[k]:path_ptr[k + 1]]``.
+    """
 
     pairs: NDArray[np.int64]
     cost_ms: NDArray[np.int64]
     length_mm: NDArray[np.int64]
-    way_ptr: NDArray[np.int64]
-    way_node: NDArray[np.int32]
+    path_ptr: NDArray[np.int64]
+    path_node: NDArray[np.int32]
 
     @classmethod
-    def found(cls, graph: _Graph, wanted: tuple[NDArray[np.int64], NDArray[np.int32]], limit_ms: int) -> _Ways:
-        """Search from every stop, for the wanted stops or the following ones."""
-        row_ptr, end, cost, length, way_ptr, way_node = ways_between_stops(*graph, *wanted, limit_ms, 1)
+    def search(cls, graph: _Graph, targets: tuple[NDArray[np.int64], NDArray[np.int32]], limit_ms: int) -> _Paths:
+        """Search from every stop to its targets; without any targets, to the stops that follow it along the roads."""
+        row_ptr, end, cost, length, path_ptr, path_node = ways_between_stops(*graph, *targets, limit_ms, 1)
         n_stops = row_ptr.size - 1
         pairs = np.repeat(np.arange(n_stops), np.diff(row_ptr)) * n_stops + end
-        return cls(pairs, cost, length, way_ptr, way_node).rows(np.argsort(pairs))
+        return cls(pairs, cost, length, path_ptr, path_node).rows(np.argsort(pairs))
 
-    def rows(self, kept: NDArray[np.int64]) -> _Ways:
-        """Some of the ways, in the order asked for."""
-        size = np.diff(self.way_ptr)[kept]
+    def rows(self, kept: NDArray[np.int64]) -> _Paths:
+        """Paths of some rows, in the order of `kept`."""
+        size = np.diff(self.path_ptr)[kept]
         ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-        at = np.arange(ptr[-1]) + np.repeat(self.way_ptr[kept] - ptr[:-1], size)
-        return _Ways(self.pairs[kept], self.cost_ms[kept], self.length_mm[kept], ptr, self.way_node[at])
+        nodes = np.arange(ptr[-1]) + np.repeat(self.path_ptr[kept] - ptr[:-1], size)
+        return _Paths(self.pairs[kept], self.cost_ms[kept], self.length_mm[kept], ptr, self.path_node[nodes])
 
-    def joined(self, other: _Ways) -> _Ways:
-        """These ways and others, none of them the same pair."""
-        both = _Ways(
+    def joined(self, other: _Paths) -> _Paths:
+        """These paths and those of other pairs."""
+        both = _Paths(
             np.concatenate([self.pairs, other.pairs]),
             np.concatenate([self.cost_ms, other.cost_ms]),
             np.concatenate([self.length_mm, other.length_mm]),
-            np.concatenate([self.way_ptr, self.way_ptr[-1] + other.way_ptr[1:]]),
-            np.concatenate([self.way_node, other.way_node]),
+            np.concatenate([self.path_ptr, self.path_ptr[-1] + other.path_ptr[1:]]),
+            np.concatenate([self.path_node, other.path_node]),
         )
         return both.rows(np.argsort(both.pairs))
 
 
-def _flipped(pairs: NDArray[np.int64], n_stops: int) -> NDArray[np.int64]:
-    """Pairs from end to start."""
+def _reversed(pairs: NDArray[np.int64], n_stops: int) -> NDArray[np.int64]:
+    """Pairs with start and end exchanged."""
     return (pairs % n_stops) * n_stops + pairs // n_stops
 
 
 def _rows(pairs: NDArray[np.int64], n_stops: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Ascending pairs as row starts and ends."""
+    """Row starts and ends of ascending pairs."""
     return np.searchsorted(pairs, np.arange(n_stops + 1) * n_stops).astype(np.int64), (pairs % n_stops).astype(np.int32)
 
 
-def _needed(ways: _Ways, n_stops: int, stretch: float) -> NDArray[np.int64]:
-    """Rows, in both directions, that the greedy spanner of round trips keeps; ties go to the lower pair."""
-    there, cost = ways.pairs, ways.cost_ms
-    back = _flipped(there, n_stops)
-    at = np.minimum(np.searchsorted(there, back), there.size - 1)
-    use = np.flatnonzero((there[at] == back) & (there < back))
-    use = use[np.lexsort((there[use], cost[use] + cost[at[use]]))]
-    kept = use[needed_links(n_stops, there[use] // n_stops, there[use] % n_stops, cost[use] + cost[at[use]], stretch)]
-    return np.union1d(kept, at[kept])
+def _spanner(paths: _Paths, n_stops: int, stretch: float) -> NDArray[np.int64]:
+    """Rows, in both directions, of the greedy spanner of round trips; ties go to the lower pair."""
+    pairs = paths.pairs
+    reverse = _reversed(pairs, n_stops)
+    reverse_row = np.minimum(np.searchsorted(pairs, reverse), pairs.size - 1)
+    round_trip = paths.cost_ms + paths.cost_ms[reverse_row]
+    rows = np.flatnonzero((pairs[reverse_row] == reverse) & (pairs < reverse))
+    rows = rows[np.lexsort((pairs[rows], round_trip[rows]))]
+    kept = rows[needed_links(n_stops, pairs[rows] // n_stops, pairs[rows] % n_stops, round_trip[rows], stretch)]
+    return np.union1d(kept, reverse_row[kept])
 
 
 def stop_links(
     roads: Roads, nodes: NDArray[np.int32], max_link_s: float, stretch: float
 ) -> tuple[Links, tuple[NDArray[np.int64], NDArray[np.int32]]]:
     """
-    Links between stops along the roads, with free-flow milliseconds, and the nodes each one passes.
+    Links between stops along the roads, with free-flow milliseconds, and the road nodes of each.
 
-    Candidates are stops that follow each other: the fastest way between them, in one direction at least, passes no third
-    stop. Both directions must be found within `max_link_s`. Of these the greedy spanner of round trips is kept: a pair is
-    left out if shorter links join it at `stretch` times its round trip or less.
+    Candidates are pairs of stops whose fastest path, in one direction at least, passes no third stop. Both directions must take at
+    most `max_link_s`. The greedy spanner of round trips selects the links: a pair is left out if shorter links join it at
+    `stretch` times its round trip or less.
 
     Parameters
     ----------
@@ -195,27 +201,28 @@ def stop_links(
     max_link_s
         Longest link in seconds at free flow, boundary included.
     stretch
-        Round trip allowed instead of 1, dimensionless.
+        Largest round trip over other links, as a multiple of the direct one, dimensionless.
 
     Returns
     -------
     tuple
-        Links whose ``seconds`` hold milliseconds and ``metres`` millimetres, sorted; row starts and nodes of their ways.
+        Sorted links whose ``seconds`` hold milliseconds and ``metres`` millimetres; row starts and nodes of their paths.
     """
-    graph, street = _reduced(roads, nodes)
-    limit, n_stops = int(max_link_s * 1000), nodes.size
-    nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
-    following = _Ways.found(graph, nothing, limit)
-    back = np.setdiff1d(_flipped(following.pairs, n_stops), following.pairs)  # their fastest ways pass a third stop
-    either = following.joined(_Ways.found(graph, _rows(back, n_stops), limit)) if back.size else following
-    ways = either.rows(_needed(either, n_stops, stretch))
-    pairs = ways.pairs
-    rows = Links(pairs // n_stops, pairs % n_stops, ways.cost_ms, ways.length_mm, np.arange(pairs.size))
-    return sorted_links(rows), _on_streets(graph, street, ways)
+    graph, chain_nodes = _reduced(roads, nodes)
+    limit_ms, n_stops = int(max_link_s * 1000), nodes.size
+    no_targets = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+    candidates = _Paths.search(graph, no_targets, limit_ms)
+    missing = np.setdiff1d(_reversed(candidates.pairs, n_stops), candidates.pairs)  # their fastest paths pass a third stop
+    if missing.size:
+        candidates = candidates.joined(_Paths.search(graph, _rows(missing, n_stops), limit_ms))
+    paths = candidates.rows(_spanner(candidates, n_stops, stretch))
+    pairs = paths.pairs
+    rows = Links(pairs // n_stops, pairs % n_stops, paths.cost_ms, paths.length_mm, np.arange(pairs.size))
+    return sorted_links(rows), _on_streets(graph, chain_nodes, paths)
 
 
 def _reduced(roads: Roads, nodes: NDArray[np.int32]) -> tuple[_Graph, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]]:
-    """Roads without dead ends and nodes that are only passed, so that fastest ways between stops are kept; and the nodes of each link."""
+    """Roads with each chain of nodes between junctions as one link, without dead ends; and the row start, size and nodes of each."""
     n_nodes = roads.lon.size
     start = np.repeat(np.arange(n_nodes, dtype=np.int64), np.diff(roads.indptr))
     either = np.unique(np.concatenate([start * n_nodes + roads.to, roads.to * np.int64(n_nodes) + start]))
@@ -223,38 +230,37 @@ def _reduced(roads: Roads, nodes: NDArray[np.int32]) -> tuple[_Graph, tuple[NDAr
     is_stop[nodes] = True
     kind = chain_ends(np.searchsorted(either, np.arange(n_nodes + 1) * n_nodes), (either % n_nodes).astype(np.int32), is_stop)
     begin, end, cost, length, ptr, passed = chains(roads.indptr, roads.to, roads.cost_ms, roads.length_mm, kind)
-    order = np.lexsort((length, cost, end, begin))
-    first = np.ones(order.size, dtype=np.bool_)
-    first[1:] = (np.diff(begin[order]) != 0) | (np.diff(end[order]) != 0)
-    kept = order[first]
-    number = np.cumsum(kind == 2) - 1  # noqa: PLR2004  # ends of chains
-    indptr = np.searchsorted(number[begin[kept]], np.arange(int((kind == 2).sum()) + 1)).astype(np.int64)  # noqa: PLR2004  # as above
+    kept = fastest_rows(begin, end, cost, length)
+    is_end = kind == 2  # noqa: PLR2004  # end of a chain
+    number = np.cumsum(is_end) - 1
+    indptr = np.searchsorted(number[begin[kept]], np.arange(int(is_end.sum()) + 1)).astype(np.int64)
     graph = _Graph(indptr, number[end[kept]].astype(np.int32), cost[kept], length[kept], number[nodes].astype(np.int32))
     return graph, (ptr[kept], ptr[kept + 1] - ptr[kept], passed)
 
 
 def _on_streets(
-    graph: _Graph, street: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]], ways: _Ways
+    graph: _Graph, chain_nodes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]], paths: _Paths
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Row starts and road nodes of ways, each chain in place of its link."""
+    """Row starts and road nodes of paths, with the nodes of each chain in place of its link."""
+    chain_start, chain_size, node = chain_nodes
     n_nodes = graph.indptr.size - 1
     key = np.repeat(np.arange(n_nodes, dtype=np.int64), np.diff(graph.indptr)) * n_nodes + graph.to
-    ends_way = np.zeros(ways.way_node.size, dtype=np.bool_)
-    ends_way[ways.way_ptr[1:] - 1] = True
+    ends_way = np.zeros(paths.path_node.size, dtype=np.bool_)
+    ends_way[paths.path_ptr[1:] - 1] = True
     step = np.flatnonzero(~ends_way)
-    link = np.searchsorted(key, ways.way_node[step].astype(np.int64) * n_nodes + ways.way_node[step + 1])
-    size = street[1][link] - 1  # a chain's last node is the next one's first
-    at = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(street[0][link], size)
-    count = np.bincount(np.searchsorted(ways.way_ptr, step, side="right") - 1, size, ways.pairs.size).astype(np.int64)
-    last = street[2][street[0][link] + size][
-        np.concatenate([np.diff(np.searchsorted(ways.way_ptr, step, side="right")) > 0, [True]])[: step.size]
-    ]
-    return np.concatenate([[0], np.cumsum(count + 1)]).astype(np.int64), np.insert(street[2][at], np.cumsum(count), last)
+    link = np.searchsorted(key, paths.path_node[step].astype(np.int64) * n_nodes + paths.path_node[step + 1])
+    size = chain_size[link] - 1  # a chain's last node is the next one's first
+    rows = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size) + np.repeat(chain_start[link], size)
+    way = np.searchsorted(paths.path_ptr, step, side="right") - 1
+    count = np.bincount(way, size, paths.pairs.size).astype(np.int64)
+    is_last = np.concatenate([np.diff(way) > 0, [True]])[: step.size]
+    last = node[chain_start[link] + size][is_last]
+    return np.concatenate([[0], np.cumsum(count + 1)]).astype(np.int64), np.insert(node[rows], np.cumsum(count), last)
 
 
 def commercial(links: Links, speed_kmh: float | None, night_factor: float = 1.0) -> tuple[Links, float]:
     """
-    Links with whole seconds and metres: one factor slows free flow down until the median link runs at a speed.
+    Links in whole seconds and metres; one factor on free-flow times makes the median link run at a given speed.
 
     Parameters
     ----------
@@ -263,36 +269,36 @@ def commercial(links: Links, speed_kmh: float | None, night_factor: float = 1.0)
     speed_kmh
         Commercial speed in km/h; None keeps free flow.
     night_factor
-        On all seconds, dimensionless.
+        Factor on all seconds, dimensionless.
 
     Returns
     -------
     tuple
-        Links in seconds and metres, and the factor on free-flow seconds, >= 1 times the night's.
+        Links in seconds and metres, and the factor on free-flow seconds, at least `night_factor`.
     """
     free_kmh = float(np.median(links.metres / np.maximum(links.seconds, 1))) * _KMH
     factor = night_factor * (1.0 if speed_kmh is None else max(1.0, free_kmh / speed_kmh))
-    return links._replace(seconds=whole(links.seconds * factor / _MM), metres=whole(links.metres / _MM)), factor
+    return links._replace(seconds=rounded(links.seconds * factor / _MM), metres=rounded(links.metres / _MM)), factor
 
 
 class RoadSettings(NamedTuple):
     """
-    How roads become a network.
+    Settings for making a network from roads.
 
     Attributes
     ----------
     speed_kmh
         Commercial speed of the median link in km/h; None keeps the speeds of the roads.
     night_factor
-        On all ride seconds, dimensionless.
+        Factor on all ride seconds, dimensionless.
     max_link_s
         Longest link in seconds at free flow.
     stretch
-        Round trip over other links allowed instead of a link of its own, dimensionless.
+        A direct link is left out if the round trip over other links is at most this many times as long, dimensionless.
     rule
         When a hex counts as within the walk.
     source, title
-        What the network is called, and what messages call the roads.
+        Source of the network, and name of the roads in messages.
     """
 
     speed_kmh: float | None
@@ -315,7 +321,7 @@ def road_parts(grid: HexGrid, roads: Roads, placed: tuple[Stops, NDArray[np.int3
     roads
         The roads.
     placed
-        Stops, the road node of each, and what was counted.
+        Stops, the road node of each, and counts.
     settings
         Speeds, the longest link and the walk.
 
@@ -331,39 +337,37 @@ def road_parts(grid: HexGrid, roads: Roads, placed: tuple[Stops, NDArray[np.int3
     """
     stops, nodes, counts = placed
     require_stops(len(stops.names), settings.title)
-    free, ways = stop_links(roads, nodes, settings.max_link_s, settings.stretch)
-    keep = components(free, nodes.size) == 0
-    require_stops(int(keep.sum()) * bool(free.start.size), settings.title)
-    kept, rows = keep_stops(stops, free, keep)
-    rows, factor = commercial(rows, settings.speed_kmh, settings.night_factor)
-    sheds = walk_sheds(grid, kept, settings.rule)
-    tail = [
-        ("stops cut off and dropped", int((~keep).sum())),
-        ("stops kept", len(kept.names)),
-        ("links kept, each direction counted", rows.start.size),
+    free, paths = stop_links(roads, nodes, settings.max_link_s, settings.stretch)
+    is_kept = components(free.start, free.end, nodes.size) == 0
+    require_stops(int(is_kept.sum()) * bool(free.start.size), settings.title)
+    kept_stops, kept_links = keep_stops(stops, free, is_kept)
+    kept_links, factor = commercial(kept_links, settings.speed_kmh, settings.night_factor)
+    sheds = walk_sheds(grid, kept_stops, settings.rule)
+    kept_counts = [
+        ("stops cut off and dropped", int((~is_kept).sum())),
+        ("stops kept", len(kept_stops.names)),
+        ("links kept, each direction counted", kept_links.start.size),
     ]
-    notes = (
-        f"ride seconds are {factor:.3f} times free flow; the median link runs at {np.median(rows.metres / rows.seconds) * _KMH:.1f} km/h",
-    )
-    report = NetworkReport(settings.title, (*roads.counts, *counts, *tail), unreached(grid, sheds["shed_hex"]), notes)
-    shape = {"stop_lon": kept.lon, "stop_lat": kept.lat, "stop_hex": kept.hexes, "stop_names": kept.names}
-    lines = _street_lines(roads, rows, ways)
-    return shape | link_rows(rows, len(kept.names)) | sheds | lines | {"source": settings.source, "report": report}
+    median_kmh = np.median(kept_links.metres / kept_links.seconds) * _KMH
+    notes = (f"ride seconds are {factor:.3f} times free flow; the median link runs at {median_kmh:.1f} km/h",)
+    report = NetworkReport(settings.title, (*roads.counts, *counts, *kept_counts), unreached(grid, sheds["shed_hex"]), notes)
+    lines = _street_lines(roads, kept_links, paths)
+    return stop_and_link_fields(kept_stops, kept_links) | sheds | lines | {"source": settings.source, "report": report}
 
 
-def _street_lines(roads: Roads, links: Links, ways: tuple[NDArray[np.int64], NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
-    """Geometry of each link along its road nodes, hidden ones left out, and of a place that comes twice in a row the second."""
-    way_ptr, way_node = ways
-    size = np.diff(way_ptr)[links.line]
+def _street_lines(roads: Roads, links: Links, paths: tuple[NDArray[np.int64], NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
+    """Geometry of each link along its road nodes, without hidden nodes and repeated positions."""
+    path_ptr, path_node = paths
+    size = np.diff(path_ptr)[links.line]
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    at = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - way_ptr[links.line], size)
-    node = way_node[at]
+    rows = np.arange(indptr[-1]) - np.repeat(indptr[:-1] - path_ptr[links.line], size)
+    node = path_node[rows]
     link = np.repeat(np.arange(size.size), size)
-    shown = ~roads.hidden[node]
-    node, link = node[shown], link[shown]
-    again = (link[1:] == link[:-1]) & (roads.lon[node[1:]] == roads.lon[node[:-1]]) & (roads.lat[node[1:]] == roads.lat[node[:-1]])
-    keep = np.concatenate([[True], ~again])[: node.size]
-    node, link = node[keep], link[keep]
+    visible = ~roads.hidden[node]
+    node, link = node[visible], link[visible]
+    repeats = (link[1:] == link[:-1]) & (roads.lon[node[1:]] == roads.lon[node[:-1]]) & (roads.lat[node[1:]] == roads.lat[node[:-1]])
+    is_kept = np.concatenate([[True], ~repeats])[: node.size]
+    node, link = node[is_kept], link[is_kept]
     lon, lat, count = roads.lon[node], roads.lat[node], np.bincount(link, minlength=size.size)
     short = np.flatnonzero(np.repeat(count < 2, count))  # noqa: PLR2004  # a line has two ends
     lon, lat = np.insert(lon, short, lon[short]), np.insert(lat, short, lat[short])

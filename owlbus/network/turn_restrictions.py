@@ -1,4 +1,4 @@
-"""Turn restrictions of OpenStreetMap: the forbidden turns, and street graphs that respect them."""
+"""Turn restrictions of OpenStreetMap: forbidden turns, and street graphs without them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Path = tuple[int, ...]
     Members = Sequence[tuple[str, int, str]]
-    from collections.abc import Sequence
-
-    Came = tuple[int, ...]
+    State = tuple[int, ...]
 
 
 class Forbidden(NamedTuple):
     """
-    What restrictions forbid.
+    Turns that restrictions forbid.
 
     Attributes
     ----------
     turns
-        Ways that no bus may take, as node indices: from, via and to; more than one via where it is a street. Ascending.
+        Forbidden turns as node indices: from, via and to; a street as via has several nodes. Ascending.
     over_ways
-        Restrictions by way of a further street.
+        Number of restrictions with a street as via.
     left_out
-        Restrictions that forbid nothing here: not understood, or off the streets in use.
+        Number of restrictions without effect: not understood, or off the streets in use.
     """
 
     turns: tuple[tuple[int, ...], ...]
@@ -40,7 +38,7 @@ class Forbidden(NamedTuple):
 
 
 class _Here(NamedTuple):
-    """Pieces of street at the nodes that restrictions lead over: the other end and the street of each, by node."""
+    """Pieces of street at the via nodes of restrictions: by node the other end and the street of each; by street its start nodes."""
 
     coming: dict[int, list[tuple[int, int]]]
     leaving: dict[int, list[tuple[int, int]]]
@@ -51,10 +49,10 @@ def forbidden_turns(
     rules: Sequence[tuple[str, Members]], row_of: Mapping[int, int], ids: Ints, start: Ints, end: Ints, way: Ints
 ) -> Forbidden:
     """
-    Ways that restrictions forbid.
+    Turns that restrictions forbid, as node indices.
 
-    A ``no_`` forbids the way from its first street over all of its via to its last. An ``only_`` makes that way the only one:
-    whoever comes from its first street may leave it nowhere. U-turns at a node are forbidden back along the same piece only.
+    A ``no_`` forbids the path from its first street over all of its via to its last. An ``only_`` forbids every other path that
+    leaves this one after its first street. A U-turn at a node is forbidden along the same piece only.
 
     Parameters
     ----------
@@ -72,8 +70,8 @@ def forbidden_turns(
     Forbidden
         Turns, and counts of restrictions.
     """
-    here = _pieces_at(_via_nodes(rules, row_of, ids, start, end, way), start, end, way)
-    index = {int(ids[node]): node for node in here.coming.keys() | here.leaving.keys()}
+    via_pieces = _pieces_at(_via_nodes(rules, row_of, ids, start, end, way), start, end, way)
+    index = {int(ids[node]): node for node in via_pieces.coming.keys() | via_pieces.leaving.keys()}
     turns: set[Path] = set()
     over_ways = left_out = 0
     for rule, members in rules:
@@ -82,17 +80,17 @@ def forbidden_turns(
         paths: list[Path] = []
         if via and all(kind == "w" for kind, _ in via):
             over_ways += 1
-            paths = _over_streets({row_of.get(ref, -1) for _, ref in via}, origins, targets, here)
+            paths = _over_streets({row_of.get(ref, -1) for _, ref in via}, origins, targets, via_pieces)
         elif len(via) == 1 and via[0][1] in index:
             paths = [(index[via[0][1]],)]
-        found = _forbidden(rule, paths, origins, targets, here)
-        left_out += not found
-        turns |= found
+        forbidden = _forbidden(rule, paths, origins, targets, via_pieces)
+        left_out += not forbidden
+        turns |= forbidden
     return Forbidden(tuple(sorted(turns)), over_ways, left_out)
 
 
 def _via_nodes(rules: Sequence[tuple[str, Members]], row_of: Mapping[int, int], ids: Ints, start: Ints, end: Ints, way: Ints) -> Ints:
-    """Nodes that restrictions lead over: those they name, and all along the streets they name."""
+    """Via nodes of restrictions, and all nodes of their via streets."""
     via = [(kind, ref) for _, members in rules for kind, ref, role in members if role == "via"]
     named = np.array(sorted({ref for kind, ref in via if kind == "n"}), dtype=np.int64)
     rows = np.array(sorted({row_of[ref] for kind, ref in via if kind == "w" and ref in row_of}), dtype=np.int64)
@@ -101,49 +99,49 @@ def _via_nodes(rules: Sequence[tuple[str, Members]], row_of: Mapping[int, int], 
 
 
 def _pieces_at(nodes: Ints, start: Ints, end: Ints, way: Ints) -> _Here:
-    """Look up the pieces of street at nodes."""
-    here = _Here({}, {}, {})
+    """Pieces of street at given nodes."""
+    via_pieces = _Here({}, {}, {})
     for k in np.flatnonzero(np.isin(start, nodes)).tolist():
-        here.leaving.setdefault(int(start[k]), []).append((int(end[k]), int(way[k])))
-        here.on_street.setdefault(int(way[k]), []).append(int(start[k]))
+        via_pieces.leaving.setdefault(int(start[k]), []).append((int(end[k]), int(way[k])))
+        via_pieces.on_street.setdefault(int(way[k]), []).append(int(start[k]))
     for k in np.flatnonzero(np.isin(end, nodes)).tolist():
-        here.coming.setdefault(int(end[k]), []).append((int(start[k]), int(way[k])))
-    return here
+        via_pieces.coming.setdefault(int(end[k]), []).append((int(start[k]), int(way[k])))
+    return via_pieces
 
 
-def _over_streets(streets: set[int], origins: set[int], targets: set[int], here: _Here) -> list[Path]:
-    """Nodes of every way along all of some streets, from where one of the origins joins to where one of the targets leaves."""
-    nodes = sorted({node for street in streets for node in here.on_street.get(street, ())})
+def _over_streets(streets: set[int], origins: set[int], targets: set[int], via_pieces: _Here) -> list[Path]:
+    """Nodes of every path along all via streets, from a node of an origin street to a node of a target street."""
+    nodes = sorted({node for street in streets for node in via_pieces.on_street.get(street, ())})
     waiting: list[tuple[Path, frozenset[int]]] = [
-        ((node,), frozenset()) for node in nodes if any(row in origins for _, row in here.coming.get(node, ()))
+        ((node,), frozenset()) for node in nodes if any(row in origins for _, row in via_pieces.coming.get(node, ()))
     ]
-    found = []
+    paths = []
     while waiting:
         path, used = waiting.pop()
-        if used == streets and any(row in targets for _, row in here.leaving.get(path[-1], ())):
-            found.append(path)
+        if used == streets and any(row in targets for _, row in via_pieces.leaving.get(path[-1], ())):
+            paths.append(path)
             continue
-        onward = [(node, row) for node, row in here.leaving.get(path[-1], ()) if row in streets and node not in path]
+        onward = [(node, row) for node, row in via_pieces.leaving.get(path[-1], ()) if row in streets and node not in path]
         waiting += [((*path, node), used | {row}) for node, row in onward]
-    return found
+    return paths
 
 
-def _forbidden(rule: str, paths: Sequence[Path], origins: set[int], targets: set[int], here: _Here) -> set[Path]:
-    """Ways that one restriction forbids, given the nodes that it leads over."""
-    whole = {
+def _forbidden(rule: str, paths: Sequence[Path], origins: set[int], targets: set[int], via_pieces: _Here) -> set[Path]:
+    """Turns that one restriction forbids along its via paths."""
+    turns = {
         (a, *path, b)
         for path in paths
-        for a, first in here.coming.get(path[0], ())
-        for b, last in here.leaving.get(path[-1], ())
+        for a, first in via_pieces.coming.get(path[0], ())
+        for b, last in via_pieces.leaving.get(path[-1], ())
         if first in origins and last in targets and a not in path and (b == a or len(path) > 1 or "u_turn" not in rule)
     }
     if rule.startswith("no_"):
-        return whole
+        return turns
     onward: dict[Path, set[int]] = {}
-    for way in whole:
-        for k in range(2, len(way)):
-            onward.setdefault(way[:k], set()).add(way[k])
-    return {(*begun, b) for begun, allowed in onward.items() for b, _ in here.leaving.get(begun[-1], ()) if b not in allowed}
+    for turn in turns:
+        for k in range(2, len(turn)):
+            onward.setdefault(turn[:k], set()).add(turn[k])
+    return {(*begin, b) for begin, allowed in onward.items() for b, _ in via_pieces.leaving.get(begin[-1], ()) if b not in allowed}
 
 
 class Pieces(NamedTuple):
@@ -165,7 +163,7 @@ class Pieces(NamedTuple):
 
 
 class _Streets:
-    """Pieces by node, and where each lies."""
+    """Index of pieces by start and by end node."""
 
     def __init__(self, pieces: Pieces, n_nodes: int) -> None:
         self._order = np.lexsort((pieces.end, pieces.start))
@@ -175,7 +173,7 @@ class _Streets:
         self._back = np.searchsorted(self._end[self._by_end], np.arange(n_nodes + 1))
 
     def following(self, node: int) -> list[int]:
-        """Nodes that pieces lead to from a node, ascending."""
+        """End nodes of the pieces from a node, ascending."""
         return [int(other) for other in self._end[self._out[node] : self._out[node + 1]]]
 
     def is_junction(self, node: int) -> bool:
@@ -189,65 +187,68 @@ class _Streets:
         return int(self._order[first + np.searchsorted(self._end[first : self._out[a + 1]], b)])
 
 
-class _Memory:
+class _TurnStates:
     """
-    What a bus keeps in mind of the nodes it came along.
+    States of a bus: the last nodes of its path that restrict where it may drive next.
 
-    That is the longest beginning of a forbidden way; behind one, not to turn round up to and at the next junction; and from
-    there on not before the junction after it.
+    Up to a forbidden turn, the state is the longest prefix of a forbidden turn that the path ends with. After it, the state is the
+    last piece, so that the bus cannot turn round: up to and at the next junction, and from there until before the junction after it.
     """
 
-    def __init__(self, streets: _Streets, turns: Sequence[Came], is_stop: NDArray[np.bool_]) -> None:
+    def __init__(self, streets: _Streets, turns: Sequence[State], is_stop: NDArray[np.bool_]) -> None:
         self._streets, self._is_stop = streets, is_stop
         steps = [(turn, pair) for turn in turns for pair in pairwise(turn[:-1])]
-        broken = {turn for turn, (a, b) in steps if is_stop[b] or b not in streets.following(a)}
-        self._whole = {turn for turn in turns if turn not in broken}
-        self._begun = {turn[:k] for turn in self._whole for k in range(2, len(turn))}
-        self._near: set[Came] = set()
-        waiting = self.first
-        while waiting:
-            came = waiting.pop()
-            if came not in self._near:
-                self._near.add(came)
-                waiting += [kept for node in self.ahead(came) if (kept := self._up_to_a_junction(came, node)) is not None]
+        ignored = {turn for turn, (a, b) in steps if is_stop[b] or b not in streets.following(a)}
+        self._turns = {turn for turn in turns if turn not in ignored}
+        self._prefixes = {turn[:k] for turn in self._turns for k in range(2, len(turn))}
+        self._near_turn: set[State] = set()
+        stack = self.first_states
+        while stack:
+            state = stack.pop()
+            if state not in self._near_turn:
+                self._near_turn.add(state)
+                following = [self._state_before_junction(state, node) for node in self.next_nodes(state)]
+                stack += [next_state for next_state in following if next_state is not None]
 
     @property
-    def first(self) -> list[Came]:
-        """Pieces that forbidden ways begin with, ascending."""
-        return sorted(came for came in self._begun if len(came) == 2)  # noqa: PLR2004  # one piece
+    def first_states(self) -> list[State]:
+        """First pieces of forbidden turns, ascending."""
+        return sorted(state for state in self._prefixes if len(state) == 2)  # noqa: PLR2004  # one piece
 
-    def ahead(self, came: Came) -> list[int]:
-        """Where a bus may go on to; back only where nothing else is open."""
-        following = self._streets.following(came[-1])
-        allowed = [node for node in following if not any((*came[k:], node) in self._whole for k in range(len(came) - 1))]
-        return [node for node in allowed if node != came[-2]] or allowed
+    def next_nodes(self, state: State) -> list[int]:
+        """Next nodes that a bus may drive to; back only if there is no other."""
+        following = self._streets.following(state[-1])
+        allowed = [node for node in following if not any((*state[k:], node) in self._turns for k in range(len(state) - 1))]
+        return [node for node in allowed if node != state[-2]] or allowed
 
-    def then(self, came: Came, node: int) -> Came | None:
-        """What to keep in mind at the next node; None where that is nothing."""
-        pair = (came[-1], node)
-        kept = self._up_to_a_junction(came, node) if came in self._near else None
-        if kept is not None or pair in self._near:
-            return kept or pair
+    def next_state(self, state: State, node: int) -> State | None:
+        """State at the next node; None if nothing restricts the bus there."""
+        pair = (state[-1], node)
+        following = self._state_before_junction(state, node) if state in self._near_turn else None
+        if following is not None or pair in self._near_turn:
+            return following or pair
         return None if self._is_stop[node] or self._streets.is_junction(node) else pair
 
-    def _up_to_a_junction(self, came: Came, node: int) -> Came | None:
-        """What to keep in mind at the next node up to the next junction."""
+    def _state_before_junction(self, state: State, node: int) -> State | None:
+        """State at the next node, up to the next junction; None beyond it."""
         if self._is_stop[node]:
             return None
-        for k in range(len(came)):
-            if (*came[k:], node) in self._begun:
-                return (*came[k:], node)
-        return (came[-1], node) if came in self._begun or not self._streets.is_junction(came[-1]) else None
+        for k in range(len(state)):
+            if (*state[k:], node) in self._prefixes:
+                return (*state[k:], node)
+        return (state[-1], node) if state in self._prefixes or not self._streets.is_junction(state[-1]) else None
 
 
-def with_turns(pieces: Pieces, n_nodes: int, turns: Sequence[Came], is_stop: NDArray[np.bool_]) -> tuple[Pieces, Ints]:
+def with_turns(pieces: Pieces, n_nodes: int, turns: Sequence[State], is_stop: NDArray[np.bool_]) -> tuple[Pieces, Ints]:
     """
-    Pieces on which no way takes a forbidden turn, and none turns round behind one before a stop or the second junction.
+    Pieces on which no path takes a forbidden turn, or turns round after one before a stop or the second junction.
 
-    A forbidden turn is a way of three nodes, or of more where it leads by way of a further street. A piece with which one
-    begins leads to a copy of its end, whose pieces lead to further copies for as long as the way is followed; the last of
-    them is left by the allowed pieces only. The pieces after it lead to copies too, up to the next junction, which cannot
-    be left backwards, and on to the junction after that, which can.
+    A forbidden turn has three nodes, or more with a street as via. Nodes are copied, one copy per state of a bus:
+
+    1. The first piece ``a-b`` of a turn ``a-b-c-d`` leads to a copy of ``b``, its next piece to a copy of ``c``, and so on.
+    2. Pieces from the last copy (here of ``c``) lead to allowed nodes only (here not to ``d``).
+    3. The pieces after it lead to copies up to the next junction, so that no bus turns round there, and on to the junction after it,
+       where a bus may turn round.
 
     Parameters
     ----------
@@ -256,42 +257,44 @@ def with_turns(pieces: Pieces, n_nodes: int, turns: Sequence[Came], is_stop: NDA
     n_nodes
         Number of nodes.
     turns
-        Forbidden ways of three nodes or more; those that pass a stop or leave the pieces count for nothing.
+        Forbidden turns of three nodes or more; those with a stop as via or with a missing piece are ignored.
     is_stop
-        Nodes where buses halt, shape (n_nodes,): no copies are made of them.
+        Whether each node is a stop, shape (n_nodes,); stops are not copied.
 
     Returns
     -------
     tuple
-        Pieces, and the node that each copy stands for; copies are numbered from `n_nodes` on.
+        Pieces, and the original node of each copy; copies are numbered from `n_nodes` on.
     """
     streets = _Streets(pieces, n_nodes)
-    memory = _Memory(streets, turns, is_stop)
-    copies: dict[Came, int] = {}
-    leave: list[tuple[Came, int, Came | None]] = []
-    waiting = memory.first
-    while waiting:
-        came = waiting.pop()
-        if came in copies:
+    states = _TurnStates(streets, turns, is_stop)
+    copies: dict[State, int] = {}
+    moves: list[tuple[State, int, State | None]] = []
+    stack = states.first_states
+    while stack:
+        state = stack.pop()
+        if state in copies:
             continue
-        copies[came] = n_nodes + len(copies)
-        onward = [(came, node, memory.then(came, node)) for node in memory.ahead(came)]
-        leave += onward
-        waiting += [kept for _, _, kept in onward if kept is not None]
-    return _joined(pieces, streets, copies, leave), np.array([came[-1] for came in copies], dtype=np.int64)
+        copies[state] = n_nodes + len(copies)
+        onward = [(state, node, states.next_state(state, node)) for node in states.next_nodes(state)]
+        moves += onward
+        stack += [following for _, _, following in onward if following is not None]
+    return _joined(pieces, streets, copies, moves), np.array([state[-1] for state in copies], dtype=np.int64)
 
 
-def _joined(pieces: Pieces, streets: _Streets, copies: dict[Came, int], leave: list[tuple[Came, int, Came | None]]) -> Pieces:
-    """Pieces that lead to copies where one piece is all there is to keep in mind, and the pieces that leave copies."""
+def _joined(pieces: Pieces, streets: _Streets, copies: dict[State, int], moves: list[tuple[State, int, State | None]]) -> Pieces:
+    """Pieces of the graph with copies: pieces that are a state lead to its copy, and each copy has pieces to its next nodes."""
     end = pieces.end.copy()
-    for came, number in copies.items():
-        if len(came) == 2:  # noqa: PLR2004  # one piece
-            end[streets.row(came[0], came[1])] = number
-    rows = np.array([streets.row(came[-1], node) for came, node, _ in leave], dtype=np.int64)
-    goal = np.array([end[row] if kept is None else copies[kept] for row, (_, _, kept) in zip(rows, leave, strict=True)], dtype=np.int64)
+    for state, number in copies.items():
+        if len(state) == 2:  # noqa: PLR2004  # one piece
+            end[streets.row(state[0], state[1])] = number
+    rows = np.array([streets.row(state[-1], node) for state, node, _ in moves], dtype=np.int64)
+    targets = np.array(
+        [end[row] if following is None else copies[following] for row, (_, _, following) in zip(rows, moves, strict=True)], dtype=np.int64
+    )
     return Pieces(
-        np.concatenate([pieces.start, np.array([copies[came] for came, _, _ in leave], dtype=np.int64)]),
-        np.concatenate([end, goal]),
+        np.concatenate([pieces.start, np.array([copies[state] for state, _, _ in moves], dtype=np.int64)]),
+        np.concatenate([end, targets]),
         np.concatenate([pieces.cost_ms, pieces.cost_ms[rows]]),
         np.concatenate([pieces.length_mm, pieces.length_mm[rows]]),
     )

@@ -1,4 +1,4 @@
-"""Who can walk to a stop: hexes by their centre or by their area, over a straight line or along footways."""
+"""Walk sheds: the hexes within the walk of each stop, by centre or by area, straight or along footways."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 WALK_SLACK_M = 1e-6
-"""Distances within a micrometre of the walk count as within it."""
+"""Tolerance in metres: a distance up to this much above the walk counts as within it."""
 
 _CUTS = 3
-_ROWS = 64
+_STOPS_PER_CHUNK = 64
 
 
 class WalkGraph(NamedTuple):
     """
-    Ways that people walk along, in both directions.
+    Walkable ways, in both directions.
 
     Attributes
     ----------
     lon, lat
         Degrees of each node, shape (n,).
     start, end
-        Nodes that a way joins, shape (m,).
+        Nodes of each piece, shape (m,).
     metres
-        Metres of each way, shape (m,).
+        Metres of each piece, shape (m,).
     """
 
     lon: Floats
@@ -56,13 +56,12 @@ class WalkRule:
     Attributes
     ----------
     walk_m
-        Metres that people walk, boundary included.
+        The walk in metres, boundary included.
     area_share
-        Least share of the hex's area that must lie within the walk, in (0, 1]; None asks for its centre only. The area is
-        seen at 54 points, each for an equal part of it.
+        Least share of the hex's area within the walk, in (0, 1]; None requires its centre only. The area is sampled at 54 points,
+        each for an equal part of it.
     paths
-        Ways that people walk along; None takes the straight line. Off the ways, the straight line to the nearest node of
-        one is added at both ends.
+        Walkable ways; None takes the straight line. The straight lines from both ends to the nearest node are added.
 
     Raises
     ------
@@ -86,16 +85,16 @@ class WalkRule:
             require_number("walk_area_share", self.area_share, 1e-6, 1.0)
 
     def __str__(self) -> str:
-        """Return the rule in words, as the scorecard states it."""
+        """Return the rule in words, for the scorecard."""
         what = "centre of the hex" if self.area_share is None else f"{self.area_share * 100:g} % of the hex"
         return f"{what} within {self.walk_m:g} m, {'straight line' if self.paths is None else 'along footways'}"
 
 
 def walk_sheds(grid: HexGrid, stops: Stops, rule: WalkRule) -> dict[str, Any]:
     """
-    Hexes within the walk of each stop, and the metres to each; a stop's own hex always.
+    Hexes within the walk of each stop, and the metres to each; a stop's own hex always counts.
 
-    Metres are those to the centre, or the mean over the part of the hex that lies within the walk.
+    The metres lead to the centre, or are the mean over the part of the hex within the walk.
 
     Parameters
     ----------
@@ -113,19 +112,19 @@ def walk_sheds(grid: HexGrid, stops: Stops, rule: WalkRule) -> dict[str, Any]:
     """
     points = _points(grid, rule)
     n_stops, per_hex = stops.lon.size, len(points) // grid.n_hexes
-    at = np.stack(grid.project(stops.lon, stops.lat), axis=1).reshape(-1, 2)
-    reach = _straight if rule.paths is None else _along_paths
-    stop, point, metres = reach(grid, at, points, rule)
+    stop_xy = np.stack(grid.project(stops.lon, stops.lat), axis=1).reshape(-1, 2)
+    pairs_within = _straight if rule.paths is None else _along_paths
+    stop, point, metres = pairs_within(grid, stop_xy, points, rule)
     key, inverse, count = np.unique(stop * grid.n_hexes + point // per_hex, return_inverse=True, return_counts=True)
     mean = np.bincount(inverse, metres, key.size) / np.maximum(count, 1)
     enough = count + 1e-9 >= (rule.area_share or 0.0) * per_hex
     key, mean = key[enough], mean[enough]
     inside = np.flatnonzero(stops.hexes >= 0)
-    home = stops.hexes[inside].astype(np.int64)
-    own = inside * grid.n_hexes + home
-    off = np.hypot(grid.x_m[home] - at[inside, 0], grid.y_m[home] - at[inside, 1])
-    alone = ~np.isin(own, key)
-    key, mean = np.concatenate([key, own[alone]]), np.concatenate([mean, off[alone]])
+    own_hex = stops.hexes[inside].astype(np.int64)
+    own_key = inside * grid.n_hexes + own_hex
+    distance = np.hypot(grid.x_m[own_hex] - stop_xy[inside, 0], grid.y_m[own_hex] - stop_xy[inside, 1])
+    missing = ~np.isin(own_key, key)
+    key, mean = np.concatenate([key, own_key[missing]]), np.concatenate([mean, distance[missing]])
     order = np.argsort(key)
     return {
         "shed_indptr": np.searchsorted(key[order] // grid.n_hexes, np.arange(n_stops + 1)).astype(np.int64),
@@ -136,13 +135,35 @@ def walk_sheds(grid: HexGrid, stops: Stops, rule: WalkRule) -> dict[str, Any]:
     }
 
 
+def nearest_of_hexes(network: Network) -> NDArray[np.int32]:
+    """
+    Nearest stop of each hex whose walk shed includes the hex, by whole metres; ties go to the lower stop.
+
+    Parameters
+    ----------
+    network
+        The network.
+
+    Returns
+    -------
+    ndarray of int32
+        Stop indices, shape (n_hexes,), -1 for none.
+    """
+    stop = np.repeat(np.arange(network.n_stops, dtype=np.int32), np.diff(network.shed_indptr))
+    order = np.lexsort((stop, network.shed_walk_m, network.shed_hex))
+    hexes, first = np.unique(network.shed_hex[order], return_index=True)
+    nearest = np.full(network.grid.n_hexes, -1, dtype=np.int32)
+    nearest[hexes] = stop[order[first]]
+    return nearest
+
+
 def on_parts(network: Network, parts: HexParts, counted: str = "area", paths: WalkGraph | None = None) -> Network:
     """
-    The same stops and links, with walk sheds of parts of hexes: a part counts if its own centre lies within the walk.
+    Network with walk sheds of parts of hexes: a part counts if its own centre lies within the walk.
 
-    With demand on the parts, a hex so counts by the share of it that lies within the walk of any stop of a plan, in steps of one part.
-    Errors of single hexes cancel out over a plan where stops stand anywhere. Stops of the lattice stand at the walk's own distance from
-    all six corners of a hex as wide, whose parts then count whole: there shares come out too high, as by the centre they come out too low.
+    With demand on the parts, a hex counts by its share within the walk of any stop of a plan, in steps of one part. Errors of single
+    hexes cancel out over a plan if stops lie anywhere. On the lattice a walk of the hex radius just reaches all six corners, so that
+    all parts count: shares are then too high, and by the centre they are too low.
 
     Parameters
     ----------
@@ -151,14 +172,14 @@ def on_parts(network: Network, parts: HexParts, counted: str = "area", paths: Wa
     parts
         The hexes and their parts.
     counted
-        What a part's share of the hex is counted by, ``area`` or ``records``, for the words of the rule.
+        Weight of a part in its hex, ``area`` or ``records``, for the words of the rule.
     paths
-        Ways that people walk along; None takes the straight line.
+        Walkable ways; None takes the straight line.
 
     Returns
     -------
     Network
-        On the grid of parts.
+        The same stops and links on the grid of parts.
 
     Raises
     ------
@@ -185,7 +206,7 @@ def on_parts(network: Network, parts: HexParts, counted: str = "area", paths: Wa
 
 
 def _points(grid: HexGrid, rule: WalkRule) -> Floats:
-    """Points that stand for the hexes, hex by hex: the centre, or the middles of 54 equal triangles."""
+    """Sample points of the hexes, hex by hex: the centre, or the centroids of 54 equal triangles."""
     centre = np.stack([grid.x_m, grid.y_m], axis=1)
     if rule.area_share is None:
         return centre
@@ -197,22 +218,22 @@ def _points(grid: HexGrid, rule: WalkRule) -> Floats:
     flipped = [(3 * i + 2, 3 * j + 2) for i in range(_CUTS - 1) for j in range(_CUTS - 1 - i)]
     share = np.array(upright + flipped, dtype=np.float64) * third
     inner = share[:, 0, None, None, None] * corner + share[:, 1, None, None, None] * following
-    placed: Floats = (centre[None, :, None] + inner).transpose(1, 2, 0, 3).reshape(-1, 2)
-    return placed
+    points: Floats = (centre[None, :, None] + inner).transpose(1, 2, 0, 3).reshape(-1, 2)
+    return points
 
 
-def _straight(grid: HexGrid, at: Floats, points: Floats, rule: WalkRule) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:  # noqa: ARG001  # one signature for both reaches
+def _straight(grid: HexGrid, stop_xy: Floats, points: Floats, rule: WalkRule) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:  # noqa: ARG001  # one signature for both reaches
     """Stops, points and metres of all pairs within the walk, straight line."""
     from scipy.spatial import cKDTree
 
-    near = cKDTree(points).query_ball_point(at, rule.walk_m + WALK_SLACK_M)
-    stop = np.repeat(np.arange(len(at)), [len(row) for row in near]).astype(np.int64)
+    near = cKDTree(points).query_ball_point(stop_xy, rule.walk_m + WALK_SLACK_M)
+    stop = np.repeat(np.arange(len(stop_xy)), [len(row) for row in near]).astype(np.int64)
     point = np.array([index for row in near for index in row], dtype=np.int64)
-    return stop, point, np.hypot(*(points[point] - at[stop]).T)
+    return stop, point, np.hypot(*(points[point] - stop_xy[stop]).T)
 
 
-def _along_paths(grid: HexGrid, at: Floats, points: Floats, rule: WalkRule) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """Stops, points and metres of all pairs within the walk, along footways; 64 stops at a time."""
+def _along_paths(grid: HexGrid, stop_xy: Floats, points: Floats, rule: WalkRule) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Stops, points and metres of all pairs within the walk, along footways."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import dijkstra
     from scipy.spatial import cKDTree
@@ -222,20 +243,20 @@ def _along_paths(grid: HexGrid, at: Floats, points: Floats, rule: WalkRule) -> t
         empty = np.empty(0, dtype=np.int64)
         return empty, empty, np.empty(0)
     tree = cKDTree(np.stack(grid.project(paths.lon, paths.lat), axis=1))
-    off, node = tree.query(points)
-    stop_off, stop_node = tree.query(at)
+    point_off, node = tree.query(points)
+    stop_off, stop_node = tree.query(stop_xy)
     ends = np.sort(np.stack([paths.start, paths.end]), axis=0)
     order = np.lexsort((paths.metres, ends[1], ends[0]))
     _, first = np.unique(ends[:, order], axis=1, return_index=True)
     kept = order[first]
     shape = (paths.lon.size, paths.lon.size)
     graph = coo_array((np.maximum(paths.metres[kept], 1e-3), (ends[0, kept], ends[1, kept])), shape=shape).tocsr()
-    use = np.flatnonzero(off <= rule.walk_m)
-    found = []
-    for low in range(0, len(at), _ROWS):
-        rows = np.arange(low, min(low + _ROWS, len(at)))
+    near_points = np.flatnonzero(point_off <= rule.walk_m)
+    chunks = []
+    for low in range(0, len(stop_xy), _STOPS_PER_CHUNK):
+        rows = np.arange(low, min(low + _STOPS_PER_CHUNK, len(stop_xy)))
         metres = dijkstra(graph, directed=False, indices=stop_node[rows], limit=rule.walk_m)
-        whole = metres[:, node[use]] + off[use] + stop_off[rows, None]
-        row, column = np.nonzero(whole <= rule.walk_m + WALK_SLACK_M)
-        found.append((rows[row], use[column], whole[row, column]))
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))  # type: ignore[return-value]
+        total = metres[:, node[near_points]] + point_off[near_points] + stop_off[rows, None]
+        row, column = np.nonzero(total <= rule.walk_m + WALK_SLACK_M)
+        chunks.append((rows[row], near_points[column], total[row, column]))
+    return tuple(np.concatenate(part) for part in zip(*chunks, strict=True))  # type: ignore[return-value]

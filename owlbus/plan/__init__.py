@@ -1,4 +1,4 @@
-"""Routes and plans: their types, what they measure on a network, what limits they break, and how they are read and written."""
+"""Routes and plans: types, measures, limits, reading and writing."""
 
 from __future__ import annotations
 

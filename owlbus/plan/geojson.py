@@ -1,4 +1,4 @@
-"""Plans and their stops as GeoJSON: the same plan gives the same bytes."""
+"""Write plans and their stops as GeoJSON; the same plan gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from owlbus.plan.routes import Plan, Route
 
 SCHEMA_VERSION = 1
-"""Version of the members and properties below; it grows when one changes its meaning."""
+"""Version of the members and properties below; it increases when the meaning of one changes."""
 
 GENERATOR = "owlbus"
 _DECIMALS = 6
@@ -28,11 +28,10 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
     """
     Plan as a GeoJSON FeatureCollection, one LineString per route.
 
-    Properties of a route: `name`, `stops` (indices on the network that the member `network` names), `length_m` and `ride_s` in
-    the direction drawn, `length_back_m` and `ride_back_s` against it, `cycle_s`, `circuity` (null where the route ends where it
-    begins), `buses` and the `headway_s` they are counted for. Keys stand in a fixed order, coordinates carry 6 decimals. On a
-    network with street geometry the line follows the streets in the direction drawn, and `stop_lonlat` holds the position of each
-    stop, from which the plan can be read on another network.
+    Properties of a route: `name`, `stops` (indices on the network of the member `network`), `length_m` and `ride_s` in the direction
+    of the line, `length_back_m` and `ride_back_s` in reverse, `cycle_s`, `circuity` (null for a route that ends at its first stop),
+    `buses`, and their `headway_s`. Keys have a fixed order, coordinates 6 decimals. On a network with street geometry the line
+    follows the streets, and `stop_lonlat` holds the position of each stop, from which the plan can be read on another network.
 
     Parameters
     ----------
@@ -41,7 +40,7 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
     plan
         The routes.
     headway_s
-        Seconds between buses, for `buses`.
+        Headway in seconds, for `buses`.
 
     Returns
     -------
@@ -51,7 +50,7 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
     Raises
     ------
     DataError
-        If the plan was made for another network, or a route rides where there is no link.
+        If the plan was made for another network, or the network lacks a link of a route.
     """
     measures = plan_measures(network, plan, headway_s)
     features: list[dict[str, object]] = [
@@ -70,7 +69,7 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
                 "headway_s": measures.headway_s,
             }
             | ({"stop_lonlat": [_position(network, stop) for stop in route.stops.tolist()]} if network.line_indptr.size else {}),
-            "geometry": {"type": "LineString", "coordinates": _ridden(network, route)},
+            "geometry": {"type": "LineString", "coordinates": _route_line(network, route)},
         }
         for row, route in enumerate(plan.routes)
     ]
@@ -79,10 +78,10 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
 
 def stops_geojson(network: Network, plan: Plan) -> bytes:
     """
-    GeoJSON FeatureCollection of the stops a plan serves, one Point per stop, by index.
+    Stops of a plan as a GeoJSON FeatureCollection, one Point per stop, by index.
 
-    Properties of a stop: `stop` (its index), `name`, `hex` (the hexagon that holds it, -1 outside the grid), `routes` (names of
-    the routes that halt there, in the plan's order).
+    Properties of a stop: `stop` (its index), `name`, `hex` (-1 outside the grid), `routes` (names of the routes that serve it, in
+    the plan's order).
 
     Parameters
     ----------
@@ -102,7 +101,7 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
         If the plan was made for another network.
     """
     require_same_network(network, plan)
-    halting = [(route.name, set(route.stops.tolist())) for route in plan.routes]
+    stops_by_route = [(route.name, set(route.stops.tolist())) for route in plan.routes]
     features: list[dict[str, object]] = [
         {
             "type": "Feature",
@@ -110,7 +109,7 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
                 "stop": stop,
                 "name": network.stop_names[stop],
                 "hex": int(network.stop_hex[stop]),
-                "routes": [name for name, stops in halting if stop in stops],
+                "routes": [name for name, stops in stops_by_route if stop in stops],
             },
             "geometry": {"type": "Point", "coordinates": _position(network, stop)},
         }
@@ -121,7 +120,7 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
 
 def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> None:
     """
-    Write a plan as `plan_geojson` gives it, whole or not at all.
+    Write a plan as the GeoJSON of `plan_geojson`; the file is complete or absent.
 
     Parameters
     ----------
@@ -132,12 +131,12 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
     plan
         The routes.
     headway_s
-        Seconds between buses, for `buses`.
+        Headway in seconds, for `buses`.
 
     Raises
     ------
     DataError
-        If the plan was made for another network, or a route rides where there is no link.
+        If the plan was made for another network, or the network lacks a link of a route.
     UsageError
         If the file cannot be written.
     """
@@ -146,7 +145,7 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
 
 def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None:
     """
-    Write `stops_geojson`, whole or not at all.
+    Write the stops of a plan as the GeoJSON of `stops_geojson`; the file is complete or absent.
 
     Parameters
     ----------
@@ -168,14 +167,14 @@ def write_stops(path: str | PathLike[str], network: Network, plan: Plan) -> None
 
 
 def _collection(network: Network, features: list[dict[str, object]]) -> bytes:
-    """FeatureCollection with the top-level members that both files share, a feature per line."""
+    """FeatureCollection with its top-level members, one feature per line."""
     head = {"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "generator": GENERATOR, "network": network.fingerprint}
     lines = ",\n".join(_compact(feature) for feature in features)
     return f'{_compact(head)[:-1]}, "features": [\n{lines}\n]}}\n'.encode()
 
 
 def _compact(value: object) -> str:
-    """JSON on one line, names in any script kept readable."""
+    """JSON on one line, without escapes of non-ASCII characters."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
@@ -184,8 +183,8 @@ def _position(network: Network, stop: int) -> list[float]:
     return [round(float(network.stop_lon[stop]), _DECIMALS), round(float(network.stop_lat[stop]), _DECIMALS)]
 
 
-def _ridden(network: Network, route: Route) -> list[list[float]]:
-    """Positions along the streets of a route, or its stops where the network has no streets."""
+def _route_line(network: Network, route: Route) -> list[list[float]]:
+    """Positions along the streets of a route, or its stops if the network has no street geometry."""
     if not network.line_indptr.size:
         return [_position(network, stop) for stop in route.stops.tolist()]
     points = [
@@ -193,9 +192,9 @@ def _ridden(network: Network, route: Route) -> list[list[float]]:
         for u, v in pairwise(route.stops.tolist())
         for lon, lat in network.link_line(u, v).tolist()
     ]
-    return [points[0], *(there for here, there in pairwise(points) if there != here)]
+    return [points[0], *(point for before, point in pairwise(points) if point != before)]
 
 
 def _finite(ratio: float) -> float | None:
-    """Ratio rounded for reading, or None where it is infinite: JSON has no infinity."""
+    """Ratio rounded to 6 decimals; None if it is infinite, which JSON cannot express."""
     return round(float(ratio), _RATIO_DECIMALS) if math.isfinite(ratio) else None

@@ -1,4 +1,4 @@
-"""Plans from files: owlbus' own GeoJSON, anybody's lines, and tables of way-points."""
+"""Read plans from GeoJSON files and tables of way-points."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import json
 import math
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from owlbus.network import Network
 
 MAX_SNAP_M = 1_500.0
-"""Metres within which a way-point is moved to the nearest stop; beyond, the plan is refused."""
+"""Largest distance in metres from a way-point to the nearest stop."""
 
 _NAME_COLUMNS = ("route", "line")
 _NEEDED_COLUMNS = ("sequence", "lon", "lat")
@@ -38,8 +40,8 @@ _MAX_LON, _MAX_LAT = 180.0, 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """Way-points of one route as (lon, lat) in order, and stop indices where the file names them."""
+class _WaypointRoute:
+    """Way-points of one route as (lon, lat) in order, and stop indices if the file has them."""
 
     name: str
     points: list[tuple[float, float]]
@@ -50,20 +52,20 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     """
     Read a plan from GeoJSON or from a table of way-points.
 
-    GeoJSON: a FeatureCollection of LineStrings. Where its member `network` is the network's fingerprint, the property `stops`
-    is taken as it is; else the positions in its property `stop_lonlat` are way-points, or the coordinates where it has none.
-    Table: CSV, or CSV.gz, with the columns `route` or `line`, `sequence`, `lon`, `lat`; where there is a column `direction`,
-    rows with 0 are used and the others left out, and further columns are ignored. Way-points are moved to the nearest stop
-    and joined by the quickest ways of the network, so a given plan may pass a stop twice.
+    GeoJSON: a FeatureCollection of LineStrings. If its member `network` is the network's fingerprint, the property `stops` gives the
+    routes. If not, the positions of the property `stop_lonlat` are way-points, or else the coordinates. Table: CSV or CSV.gz with
+    the columns `route` or `line`, `sequence`, `lon` and `lat`. If it has a column `direction`, only rows with 0 count. Other columns
+    are ignored. Way-points move to the nearest stop and are joined by the fastest paths of the network, so a route may pass a
+    stop twice.
 
     Parameters
     ----------
     path
         ``.geojson``, ``.json``, ``.csv`` or ``.csv.gz``.
     network
-        Where the plan is to run.
+        The network of the plan.
     max_snap_m
-        Metres that a way-point may lie from the nearest stop, boundary included.
+        Largest distance in metres from a way-point to the nearest stop, boundary included.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     Raises
     ------
     DataError
-        If the file is absent, broken or empty, a way-point lies too far from every stop, or no way joins two of them.
+        If the file is absent, broken or empty, a way-point lies too far from every stop, or no path joins two of them.
     """
     source = Path(path)
     if not source.is_file():
@@ -81,13 +83,11 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
         raise DataError(msg)
     text = _text(source)
     try:
-        if text.lstrip()[:1] == "{":
-            own, lines = _geojson_lines(text)
-        else:
-            own, lines = "", _table_lines(text)
-        if own == network.fingerprint and all(line.stops is not None for line in lines):
-            return _indexed_plan(network, lines)
-        return _snapped_plan(network, [(line.name, line.points) for line in lines], max_snap_m)
+        is_json = text.lstrip()[:1] == "{"
+        fingerprint, routes = _geojson_routes(text) if is_json else ("", _table_routes(text))
+        if fingerprint == network.fingerprint and all(route.stops is not None for route in routes):
+            return _indexed_plan(network, routes)
+        return _snapped_plan(network, [(route.name, route.points) for route in routes], max_snap_m)
     except DataError as error:
         msg = f"{source.name}: {error.template}"
         raise DataError(msg, setting=error.setting, value=error.value, allowed=error.allowed) from None
@@ -98,39 +98,39 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
 
 def plan_of_waypoints(network: Network, waypoints: Mapping[str, Sequence[tuple[float, float]]], *, max_snap_m: float = MAX_SNAP_M) -> Plan:
     """
-    Plan through way-points, each moved to its nearest stop and joined by the quickest ways.
+    Plan through way-points, each moved to its nearest stop; the fastest paths join them.
 
-    Neighbouring way-points that share a nearest stop become one.
+    Consecutive way-points with the same nearest stop become one.
 
     Parameters
     ----------
     network
-        Where the plan is to run.
+        The network of the plan.
     waypoints
-        By route name, (lon, lat) pairs in riding order, at least two.
+        By route name, two or more (lon, lat) positions in the order of service.
     max_snap_m
-        Metres that a way-point may lie from the nearest stop, boundary included.
+        Largest distance in metres from a way-point to the nearest stop, boundary included.
 
     Returns
     -------
     Plan
-        Routes in the mapping's order.
+        Routes in the order of `waypoints`.
 
     Raises
     ------
     DataError
-        If a way-point lies too far from every stop, a route has fewer than two stops, or no way joins two way-points.
+        If a way-point lies too far from every stop, a route has fewer than two stops, or no path joins two way-points.
     """
     return _snapped_plan(network, waypoints.items(), max_snap_m)
 
 
-def _snapped_plan(network: Network, ways: Iterable[tuple[str, Sequence[tuple[float, float]]]], max_snap_m: float) -> Plan:
-    """Plan through named rows of way-points; names that repeat are refused, not merged."""
-    routes = tuple(_joined(network, name, np.asarray(points, dtype=np.float64), max_snap_m) for name, points in ways)
+def _snapped_plan(network: Network, waypoints: Iterable[tuple[str, Sequence[tuple[float, float]]]], max_snap_m: float) -> Plan:
+    """Plan through way-points by route name; a repeated name is refused."""
+    routes = tuple(_route_through(network, name, np.asarray(points, dtype=np.float64), max_snap_m) for name, points in waypoints)
     return Plan(routes, network.fingerprint)
 
 
-def _joined(network: Network, name: str, points: NDArray[np.float64], max_snap_m: float) -> Route:
+def _route_through(network: Network, name: str, points: NDArray[np.float64], max_snap_m: float) -> Route:
     """Route through the stops nearest to way-points, shape (n, 2)."""
     nearest, metres = network.nearest_stops(points[:, 0], points[:, 1])
     far = np.flatnonzero(~(np.asarray(metres) <= max_snap_m))
@@ -142,31 +142,31 @@ def _joined(network: Network, name: str, points: NDArray[np.float64], max_snap_m
             f"({setting('max_snap_m')})"
         )
         raise DataError(msg, setting="max_snap_m", value=max_snap_m)
-    halts = np.asarray(nearest, dtype=np.int64)
-    halts = halts[np.concatenate([[True], halts[1:] != halts[:-1]])]
-    if len(halts) == 1:
-        msg = f"route {name!r}: all {len(points)} way-points share the stop {halts[0]}; a route needs at least two stops"
+    snapped = np.asarray(nearest, dtype=np.int64)
+    snapped = snapped[np.concatenate([[True], snapped[1:] != snapped[:-1]])]
+    if len(snapped) == 1:
+        msg = f"route {name!r}: all {len(points)} way-points share the stop {snapped[0]}; a route needs at least two stops"
         raise DataError(msg)
-    stops: list[int] = [int(halts[0])]
-    for start, end in zip(halts[:-1].tolist(), halts[1:].tolist(), strict=True):
-        way = np.asarray(network.shortest_path(start, end)).tolist()
-        if not way or way[-1] != end:
+    stops: list[int] = [int(snapped[0])]
+    for start, end in pairwise(snapped.tolist()):
+        path = network.shortest_path(start, end).tolist()
+        if not path:
             msg = f"route {name!r}: no way leads from stop {start} to stop {end}; both must lie in one connected network"
             raise DataError(msg)
-        stops += way[1:]
+        stops += path[1:]
     return Route(stops, name)
 
 
-def _indexed_plan(network: Network, lines: Iterable[_Line]) -> Plan:
-    """Plan by stop indices, every link checked."""
-    plan = Plan(tuple(Route(line.stops or [], line.name) for line in lines), network.fingerprint)
+def _indexed_plan(network: Network, routes: Iterable[_WaypointRoute]) -> Plan:
+    """Plan by stop indices, with every link checked."""
+    plan = Plan(tuple(Route(route.stops or [], route.name) for route in routes), network.fingerprint)
     for route in plan:
         route_links(network, route.stops, route.name)
     return plan
 
 
 def _text(source: Path) -> str:
-    """Text of a file, unpacked where it is gzip."""
+    """Text of a file, decompressed if it is gzip."""
     data = source.read_bytes()
     try:
         if data[:2] == b"\x1f\x8b":
@@ -177,32 +177,32 @@ def _text(source: Path) -> str:
         raise DataError(msg) from None
 
 
-def _geojson_lines(text: str) -> tuple[str, list[_Line]]:
-    """Fingerprint that a FeatureCollection carries (or nothing) and its lines."""
+def _geojson_routes(text: str) -> tuple[str, list[_WaypointRoute]]:
+    """Network fingerprint of a FeatureCollection, empty if it has none, and its routes."""
     try:
-        found = parse_json(text)
+        document = parse_json(text)
     except json.JSONDecodeError as error:
         msg = f"not valid JSON in line {error.lineno}, column {error.colno}: {error.msg}; write the file again"
         raise DataError(msg) from None
     except ValueError as error:
         msg = f"not valid JSON: {error}; write the file again"
         raise DataError(msg) from None
-    features = found.get("features") if isinstance(found, dict) and found.get("type") == "FeatureCollection" else None
+    collection = _object(document)
+    features = collection.get("features") if collection.get("type") == "FeatureCollection" else None
     if not isinstance(features, list) or not features:
         msg = "a plan in GeoJSON must be a FeatureCollection with at least one LineString; this file holds none"
         raise DataError(msg)
-    return str(found.get("network", "")), [_geojson_line(feature, row) for row, feature in enumerate(features)]
+    return str(collection.get("network", "")), [_geojson_route(feature, row) for row, feature in enumerate(features)]
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - what JSON holds is known once it is checked
-    """Return a JSON object, empty where there is none."""
+    """Return a JSON object; an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
-def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON holds is known once it is checked
-    """Line of one feature, its geometry checked."""
-    parts = _object(feature)
-    properties, geometry = _object(parts.get("properties")), _object(parts.get("geometry"))
+def _geojson_route(feature: Any, row: int) -> _WaypointRoute:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """Route of one feature, with its geometry checked."""
+    properties, geometry = (_object(_object(feature).get(member)) for member in ("properties", "geometry"))
     name = next((str(properties[key]) for key in _NAME_KEYS if properties.get(key) not in (None, "")), f"route {row + 1}")
     try:
         positions = properties.get("stop_lonlat") or geometry["coordinates"]
@@ -212,44 +212,44 @@ def _geojson_line(feature: Any, row: int) -> _Line:  # noqa: ANN401 - what JSON 
     if geometry.get("type") != "LineString" or not points:
         msg = f"route {name!r} must be a LineString of [lon, lat] positions, got {geometry.get('type')} in feature {row + 1}"
         raise DataError(msg)
-    for at, (lon, lat) in enumerate(points):
-        _require_position(lon, lat, f"route {name!r}, position {at + 1}")
+    for number, (lon, lat) in enumerate(points, start=1):
+        _require_position(lon, lat, f"route {name!r}, position {number}")
     stops = properties.get("stops")
-    known = isinstance(stops, list) and all(isinstance(stop, int) for stop in stops)
-    return _Line(name, points, stops if known else None)
+    is_indexed = isinstance(stops, list) and all(isinstance(stop, int) for stop in stops)
+    return _WaypointRoute(name, points, stops if is_indexed else None)
 
 
-def _table_lines(text: str) -> list[_Line]:
-    """Lines of a way-point table, routes in order of first appearance."""
+def _table_routes(text: str) -> list[_WaypointRoute]:
+    """Routes of a way-point table, in order of first appearance."""
     rows = csv.DictReader(split_lines(text), restval="")
     names = [name.strip() for name in rows.fieldnames or ()]
     rows.fieldnames = names
     route_column = _route_column(names)
-    ways: dict[str, list[tuple[float, tuple[float, float]]]] = {}
+    waypoints: dict[str, list[tuple[float, tuple[float, float]]]] = {}
     for number, row in enumerate(rows, start=2):
         if row.get("direction", "").strip() in _FIRST_DIRECTIONS:
             sequence, lon, lat = (_number(row[column], column, number) for column in _NEEDED_COLUMNS)
             _require_position(lon, lat, f"line {number}")
-            ways.setdefault(row[route_column].strip(), []).append((sequence, (lon, lat)))
-    if not ways:
+            waypoints.setdefault(row[route_column].strip(), []).append((sequence, (lon, lat)))
+    if not waypoints:
         msg = "a plan needs at least one route; the table holds no way-point of direction 0"
         raise DataError(msg)
-    return [_Line(name, [point for _, point in sorted(way, key=lambda entry: entry[0])]) for name, way in ways.items()]
+    return [_WaypointRoute(name, [point for _, point in sorted(points, key=itemgetter(0))]) for name, points in waypoints.items()]
 
 
 def _route_column(names: Sequence[str]) -> str:
-    """Column that names the route, once all needed columns are there."""
+    """Column with the route names; refuse a table without the needed columns."""
     if not names:
         msg = f"the file is empty; a way-point table needs the columns {_NAME_COLUMNS[0]}, {', '.join(_NEEDED_COLUMNS)}"
         raise DataError(msg)
-    found = next((column for column in _NAME_COLUMNS if column in names), None)
-    missing = [*([] if found else [_NAME_COLUMNS[0]]), *(column for column in _NEEDED_COLUMNS if column not in names)]
+    route_column = next((column for column in _NAME_COLUMNS if column in names), _NAME_COLUMNS[0])
+    missing = [column for column in (route_column, *_NEEDED_COLUMNS) if column not in names]
     if missing:
         near = difflib.get_close_matches(missing[0], names, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"the table has {', '.join(names)}"
         msg = f"a way-point table needs the column {missing[0]!r} ({len(missing)} missing); {hint}"
         raise DataError(msg)
-    return found or _NAME_COLUMNS[0]
+    return route_column
 
 
 def _number(text: str | None, column: str, line: int) -> float:
@@ -264,8 +264,8 @@ def _number(text: str | None, column: str, line: int) -> float:
     return value
 
 
-def _require_position(lon: float, lat: float, place: str) -> None:
-    """Refuse what no longitude and latitude can be, NaN included."""
+def _require_position(lon: float, lat: float, source: str) -> None:
+    """Refuse a longitude or latitude out of range or NaN; `source` says where it stands in the file."""
     if not (abs(lon) <= _MAX_LON and abs(lat) <= _MAX_LAT):
-        msg = f"a position must be longitude in [-180, 180], latitude in [-90, 90], got ({lon:g}, {lat:g}) at {place}; put longitude first"
+        msg = f"a position must be longitude in [-180, 180], latitude in [-90, 90], got ({lon:g}, {lat:g}) at {source}; put longitude first"
         raise DataError(msg)

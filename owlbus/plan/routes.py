@@ -1,4 +1,4 @@
-"""Route and Plan: what runs, without a word on how well it does."""
+"""Types `Route` and `Plan`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Route:
     """
     Ordered stops of a network, served in both directions.
 
-    Consecutive stops are linked in the network the route belongs to. A route that was given may pass a stop twice; one
-    that was planned is simple.
+    Consecutive stops are linked in the network of the route. A route that is read from a file may pass a stop twice; a planned
+    route is simple.
 
     Attributes
     ----------
     stops
         Stop indices, shape (n,), int32, n >= 2, each >= 0 and different from the one before.
     name
-        What people call the route; one line, not empty, without signs that steer a terminal.
+        Public name of the route: one line, not empty, without control characters.
 
     Raises
     ------
@@ -52,21 +52,21 @@ class Route:
 
     def __init__(self, stops: ArrayLike, name: str) -> None:
         """Copy the stops and check every rule once."""
-        given = np.asarray(stops)
-        if given.ndim != 1 or len(given) < _MIN_STOPS or given.dtype.kind not in "iu":
-            msg = f"route {name!r} must be a row of at least {_MIN_STOPS} whole stop indices, got {given.dtype} of shape {given.shape}"
+        row = np.asarray(stops)
+        if row.ndim != 1 or len(row) < _MIN_STOPS or row.dtype.kind not in "iu":
+            msg = f"route {name!r} must be a row of at least {_MIN_STOPS} whole stop indices, got {row.dtype} of shape {row.shape}"
             raise DataError(msg)
-        if int(given.min()) < 0 or int(given.max()) > np.iinfo(np.int32).max:
-            msg = f"route {name!r}: stop indices must lie in [0, {np.iinfo(np.int32).max}], got {given.min()} to {given.max()}"
+        if int(row.min()) < 0 or int(row.max()) > np.iinfo(np.int32).max:
+            msg = f"route {name!r}: stop indices must lie in [0, {np.iinfo(np.int32).max}], got {row.min()} to {row.max()}"
             raise DataError(msg)
-        again = np.flatnonzero(given[1:] == given[:-1])
-        if again.size:
-            msg = f"route {name!r} stays at stop {given[again[0]]} in position {again[0] + 1}; name a stop once ({again.size} such)"
+        repeats = np.flatnonzero(row[1:] == row[:-1])
+        if repeats.size:
+            msg = f"route {name!r} stays at stop {row[repeats[0]]} in position {repeats[0] + 1}; name a stop once ({repeats.size} such)"
             raise DataError(msg)
         if not name.strip() or visible(name) != name:
             msg = f"a route needs a name of one line, got {name[:40]!r}; leave signs out that steer a terminal"
             raise DataError(msg)
-        object.__setattr__(self, "stops", read_only_copy(given, np.int32))
+        object.__setattr__(self, "stops", read_only_copy(row, np.int32))
         object.__setattr__(self, "name", name)
 
     def __reduce__(self) -> tuple[type[Route], tuple[NDArray[np.int32], str]]:
@@ -75,12 +75,12 @@ class Route:
 
     @property
     def n_stops(self) -> int:
-        """Stops on the route, a stop that is passed twice counted twice."""
+        """Number of stops on the route; a stop that it passes twice counts twice."""
         return len(self.stops)
 
     @property
     def is_simple(self) -> bool:
-        """Whether no stop is passed twice."""
+        """Whether the route passes no stop twice."""
         return len(np.unique(self.stops)) == len(self.stops)
 
 
@@ -94,7 +94,7 @@ class Plan:
     routes
         The routes; their names differ. May be empty.
     network_fingerprint
-        `Network.fingerprint` of the network whose stops the indices name.
+        `Network.fingerprint` of the network that the stop indices refer to.
 
     Raises
     ------
@@ -112,7 +112,7 @@ class Plan:
     network_fingerprint: str
 
     def __post_init__(self) -> None:
-        """Own the tuple and refuse names that two routes share."""
+        """Copy the routes and refuse repeated names."""
         object.__setattr__(self, "routes", tuple(self.routes))
         name, count = Counter(self.names).most_common(1)[0] if self.routes else ("", 0)
         if count > 1:
@@ -124,7 +124,7 @@ class Plan:
         return (Plan, (self.routes, self.network_fingerprint))
 
     def _repr_html_(self) -> str:
-        """Routes with their stops, for notebooks; `owlbus.plot.plan` draws them on their network."""
+        """Return a table of the routes, for notebooks; `owlbus.plot.plan` draws them on their network."""
         from owlbus.common import notebook_html
 
         rows = [(route.name, f"{route.n_stops}", f"{route.stops[0]}", f"{route.stops[-1]}") for route in self.routes]
@@ -162,7 +162,7 @@ class Plan:
         Parameters
         ----------
         other
-            The plan to hold beside this one.
+            The plan to compare with.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Timetables: headways, runs, buses and timed meets of a plan, and what riders get."""
+"""Timetables of a plan: headways, runs, vehicle blocks and timed transfers, and the service that riders get."""
 
 from __future__ import annotations
 

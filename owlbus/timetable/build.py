@@ -1,4 +1,4 @@
-"""From a plan to a timetable: headways, runs, meets and buses."""
+"""Build the timetable of a plan: headways, runs, timed transfers and vehicle blocks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from owlbus.plan.limits import ServiceRule
 from owlbus.timetable.headways import (
     NEVER_S,
     WAIT_SCALE,
-    Options,
+    RoutePatterns,
     equal_headways,
     fewest_buses,
-    line_runs,
-    lines_of,
-    options_of,
+    headway_patterns,
+    route_cycles,
+    route_starts,
     split_fleet,
 )
 from owlbus.timetable.operation import Operation
@@ -36,30 +36,29 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan import Plan
-    from owlbus.timetable.headways import Line
+    from owlbus.timetable.headways import RouteCycle
     from owlbus.timetable.schedule import Direction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimetableReport:
     """
-    How a timetable came about.
+    How the headways and offsets of a timetable were chosen.
 
     Attributes
     ----------
     operation
-        What it was built for.
+        Settings of the timetable.
     both_ends
-        Whether each route starts from both ends at the first hour, K of them.
+        Whether each route starts from both ends at the first hour, K values.
     wait_s
-        Mean wait in seconds that the headways were chosen for, over all boardings at the ends of routes, riders whom a full bus
-        leaves to the next included.
+        Mean wait in seconds under the chosen headways, over all boardings. Riders whom a full bus leaves behind wait for the next.
     equal_headway_s, equal_wait_s
-        The shortest common headway that the same buses could run, and its mean wait, in seconds; None if there is none.
+        Shortest headway in seconds that the same fleet can run on all routes, and its mean wait in seconds; None if there is none.
     left_trips
-        Riders a night whom full buses would leave behind.
+        Riders a night whom full buses leave behind.
     meets
-        Offsets and what they do for riders who change.
+        Offsets of the routes, and the transfer waits without and with them.
     """
 
     operation: Operation
@@ -75,7 +74,7 @@ def build_timetable(
     network: Network, plan: Plan, demand: Demand, operation: Operation | None = None, rule: ServiceRule | None = None
 ) -> tuple[Timetable, TimetableReport]:
     """
-    Timetable of a plan: headways by route and hour, runs, timed meets, and the buses that drive them.
+    Timetable of a plan: headways by route and hour, runs, timed transfers and vehicle blocks.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ def build_timetable(
     Returns
     -------
     Timetable, TimetableReport
-        The runs of one service night in seconds since its noon minus 12 h, and how they came about.
+        Runs of one service night in seconds since its noon minus 12 h, and how they were chosen.
 
     Raises
     ------
@@ -111,49 +110,48 @@ def build_timetable(
     directions = plan_directions(network, plan, operation)
     riders = find_riders(network, demand, plan, rule, operation.uptake_share)
     flows = flows_of(riders, directions, rule.transfer_s)
-    outer = outer_first(network, demand, plan)
-    lines = lines_of(directions, outer, operation)
-    options = options_of(lines, flows, demand.hours, operation)
-    chosen = _choice(options, operation)
-    row, start_s = _runs(lines, options, chosen, outer, demand.hours)
-    meets = time_transfers(riders, directions, row, start_s, operation)
-    table = _table(plan, demand.hours, directions, row, start_s + np.array(meets.offset_s, np.int64)[row // 2], operation)
-    return table, _report(options, chosen, lines, operation, meets, int(flows.boardings_units.sum()), table.fleet)
+    cycles = route_cycles(directions, outer_first(network, demand, plan), operation)
+    route_patterns = headway_patterns(cycles, flows, demand.hours, operation)
+    chosen = _chosen_patterns(route_patterns, operation)
+    row, start_s = _runs(cycles, route_patterns, chosen, demand.hours)
+    transfers = time_transfers(riders, directions, row, start_s, operation)
+    start_s += np.array(transfers.offset_s, np.int64)[row // 2]
+    table = _timetable(plan, demand.hours, directions, row, start_s, operation)
+    return table, _report(route_patterns, chosen, cycles, operation, transfers, int(flows.boardings_quanta.sum()), table.fleet)
 
 
-def _choice(options: Sequence[Options], operation: Operation) -> tuple[int, ...]:
-    """Row of the pattern of each route: the best split, or one headway for all, of a fleet or of as few buses as need be."""
+def _chosen_patterns(route_patterns: Sequence[RoutePatterns], operation: Operation) -> tuple[int, ...]:
+    """Row of each route's headway pattern, by the settings for fleet and equal headways."""
     if not operation.equal_headways:
-        return fewest_buses(options) if operation.fleet is None else split_fleet(options, operation.fleet)
-    longest = int(np.flatnonzero((options[0].headways_s == operation.max_headway_s).all(axis=1))[0])
+        return fewest_buses(route_patterns) if operation.fleet is None else split_fleet(route_patterns, operation.fleet)
+    longest = int(np.flatnonzero((route_patterns[0].headways_s == operation.max_headway_s).all(axis=1))[0])
     if operation.fleet is None:
-        return (longest,) * len(options)
-    equal = equal_headways(options, operation.fleet)
+        return (longest,) * len(route_patterns)
+    equal = equal_headways(route_patterns, operation.fleet)
     if equal is None:
-        needed = sum(int(one.buses[longest]) for one in options)
+        needed = sum(int(patterns.buses[longest]) for patterns in route_patterns)
         msg = (
-            f"one headway of {operation.max_headway_s} s on {len(options)} routes takes {needed} buses, got a fleet of {operation.fleet}; "
-            "allow a longer headway, more buses or fewer routes"
+            f"one headway of {operation.max_headway_s} s on {len(route_patterns)} routes takes {needed} buses, "
+            f"got a fleet of {operation.fleet}; allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=operation.fleet, allowed=(needed, math.inf))
     return equal
 
 
 def _runs(
-    lines: Sequence[Line], options: Sequence[Options], chosen: Sequence[int], outer: NDArray[np.bool_], hours: Sequence[int]
+    cycles: Sequence[RouteCycle], route_patterns: Sequence[RoutePatterns], chosen: Sequence[int], hours: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Direction and start of every run, routes in order."""
     rows, starts = [], []
-    for k, line in enumerate(lines):
-        both = line_runs(line, options[k].headways_s[chosen[k]][None, :], hours)
-        for end, times in enumerate(both[:2]):
-            real = times[0][times[0] < NEVER_S]
-            rows.append(np.full(len(real), 2 * k + (end if outer[k] else 1 - end)))
-            starts.append(real)
+    for k, (cycle, patterns) in enumerate(zip(cycles, route_patterns, strict=True)):
+        outer_s, inner_s, _ = route_starts(cycle, patterns.headways_s[[chosen[k]]], hours)
+        for row, padded in zip(cycle.directions_of(k), (outer_s[0], inner_s[0]), strict=True):
+            starts.append(padded[padded < NEVER_S])
+            rows.append(np.full(len(starts[-1]), row))
     return np.concatenate(rows), np.concatenate(starts)
 
 
-def _table(
+def _timetable(
     plan: Plan,
     hours: tuple[int, ...],
     directions: tuple[Direction, ...],
@@ -161,36 +159,38 @@ def _table(
     start_s: NDArray[np.int64],
     operation: Operation,
 ) -> Timetable:
-    """Timetable of runs in any order, with the fewest buses."""
+    """Timetable of runs in any order, with the fewest buses. Without interlining, each route has its own blocks."""
     order = np.lexsort((row, start_s))
     row, start_s = row[order], start_s[order]
-    turn_s = np.array([way.ride_s + operation.layover_s(way.ride_s) for way in directions])
-    ends = [(int(way.stops[0]), int(way.stops[-1])) for way in directions]
-    own = [-1 if operation.interline else way.route for way in directions]
-    blocks = build_blocks(
-        start_s, start_s + turn_s[row], [(own[d], ends[d][0]) for d in row.tolist()], [(own[d], ends[d][1]) for d in row.tolist()]
-    )
+    turn_s = np.array([direction.ride_s + operation.layover_s(direction.ride_s) for direction in directions])
+    pools = [-1 if operation.interline else direction.route for direction in directions]
+    from_stops, to_stops = ([(pools[d], int(directions[d].stops[end])) for d in row.tolist()] for end in (0, -1))
+    blocks = build_blocks(start_s, start_s + turn_s[row], from_stops, to_stops)
     return Timetable(plan, hours, directions, row.astype(np.int32), start_s.astype(np.int32), blocks)
 
 
 def _report(
-    options: Sequence[Options],
+    route_patterns: Sequence[RoutePatterns],
     chosen: Sequence[int],
-    lines: Sequence[Line],
+    cycles: Sequence[RouteCycle],
     operation: Operation,
-    meets: TimedTransfers,
-    boardings_units: int,
+    transfers: TimedTransfers,
+    boardings_quanta: int,
     fleet: int,
 ) -> TimetableReport:
-    """Account of the choice beside equal headways on as many buses."""
-    riders = WAIT_SCALE * max(1, boardings_units)
-    equal = equal_headways(options, operation.fleet or fleet)
+    """Mean wait under the chosen patterns and under equal headways with the same fleet."""
+
+    def mean_wait_s(rows: Sequence[int]) -> float:
+        wait = sum(int(patterns.wait_quanta[row]) for patterns, row in zip(route_patterns, rows, strict=True))
+        return wait / (WAIT_SCALE * max(1, boardings_quanta))
+
+    equal = equal_headways(route_patterns, operation.fleet or fleet)
     return TimetableReport(
         operation,
-        tuple(line.both_ends for line in lines),
-        sum(int(one.wait_units[row]) for one, row in zip(options, chosen, strict=True)) / riders,
-        None if equal is None else int(options[0].headways_s[equal[0], 0]),
-        None if equal is None else sum(int(one.wait_units[row]) for one, row in zip(options, equal, strict=True)) / riders,
-        sum(int(one.left_units[row]) for one, row in zip(options, chosen, strict=True)) / QUANTA_PER_TRIP,
-        meets,
+        tuple(cycle.both_ends for cycle in cycles),
+        mean_wait_s(chosen),
+        None if equal is None else int(route_patterns[0].headways_s[equal[0], 0]),
+        None if equal is None else mean_wait_s(equal),
+        sum(int(patterns.left_quanta[row]) for patterns, row in zip(route_patterns, chosen, strict=True)) / QUANTA_PER_TRIP,
+        transfers,
     )

@@ -1,4 +1,4 @@
-"""Times of a service night on the clock of a place, nights on which the clocks change included."""
+"""Convert times of a service night to local clock times and back, also on nights with a clock change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _HALF_DAY_S = 12 * HOUR_S
 
 def clock_time(service_date: dt.date, time_s: int, timezone: str) -> dt.datetime:
     """
-    Clock of a place at a time of a service night.
+    Local clock time at a time of a service night.
 
-    Times count from noon of the service date minus 12 h, as GTFS counts them: from midnight, except on a day on which the
-    clocks change before noon. A run at 26:30:00 takes its 26.5 hours whatever the clocks do.
+    Times count from noon of the service date minus 12 h, as in GTFS. That is midnight, except on a day on which the clocks
+    change before noon. 26:30:00 is 26.5 elapsed hours, with or without a clock change.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def clock_time(service_date: dt.date, time_s: int, timezone: str) -> dt.datetime
     Returns
     -------
     datetime
-        With its zone; `fold` tells the second of two equal clock times.
+        With its time zone; `fold` marks the second of two equal clock times.
 
     Raises
     ------
@@ -50,16 +50,16 @@ def clock_time(service_date: dt.date, time_s: int, timezone: str) -> dt.datetime
 
 def service_time(moment: dt.datetime, timezone: str, *, day_starts_s: int = _HALF_DAY_S) -> tuple[dt.date, int]:
     """
-    Service night and time of a moment: the inverse of `clock_time`.
+    Service date and time of a moment: the inverse of `clock_time`.
 
     Parameters
     ----------
     moment
-        A moment with its zone.
+        A moment with a time zone.
     timezone
         IANA name of the place.
     day_starts_s
-        Seconds since the midnight before, from which a moment belongs to that date's night; noon by default.
+        Seconds since midnight at which a date's service night begins; noon by default.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def service_time(moment: dt.datetime, timezone: str, *, day_starts_s: int = _HAL
     Raises
     ------
     UsageError
-        If the moment has no zone, or the zone is unknown.
+        If the moment has no time zone, or the zone is unknown.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def service_time(moment: dt.datetime, timezone: str, *, day_starts_s: int = _HAL
 
 def zone_of(timezone: str, name: str = "timezone") -> ZoneInfo:
     """
-    Zone of an IANA name.
+    Time zone of an IANA name.
 
     Parameters
     ----------
@@ -102,12 +102,12 @@ def zone_of(timezone: str, name: str = "timezone") -> ZoneInfo:
     Returns
     -------
     ZoneInfo
-        The zone.
+        The time zone.
 
     Raises
     ------
     UsageError
-        If there is none of this name.
+        If the name is unknown.
     """
     try:
         return ZoneInfo(timezone)
@@ -117,6 +117,6 @@ def zone_of(timezone: str, name: str = "timezone") -> ZoneInfo:
 
 
 def _start(service_date: dt.date, timezone: str) -> dt.datetime:
-    """Noon of a date minus 12 h of elapsed time, in UTC."""
+    """Return noon of a date minus 12 h of elapsed time, in UTC."""
     noon = dt.datetime.combine(service_date, _NOON, tzinfo=zone_of(timezone))
     return noon.astimezone(dt.UTC) - dt.timedelta(seconds=_HALF_DAY_S)

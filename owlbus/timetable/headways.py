@@ -1,4 +1,4 @@
-"""Headways by route and hour: the patterns a route may run, the buses each takes, and the split of a fleet over all of them."""
+"""Choose headways by route and hour: the patterns a route may run, the buses and waits of each, and the split of a fleet."""
 
 from __future__ import annotations
 
@@ -23,43 +23,58 @@ if TYPE_CHECKING:
     from owlbus.timetable.schedule import Direction
 
 NEVER_S = np.int64(2**62)
-"""Start of a run that does not exist."""
+"""Padding of arrays of starts: a run that does not exist."""
 
 WAIT_SCALE = 2 * HOUR_S
-"""Waits are kept this much larger, so that they are whole: an hour's mean wait is a sum of squares over it."""
+"""Factor that makes waits whole numbers: the mean wait of an hour is a sum of squares divided by it."""
 
 _MAX_PERIODS = 5
 _UNIFORM_STEP_S = 60
-_ROWS = 4096
+_PATTERNS_PER_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RouteCycle:
     """
-    What the headways of one route depend on.
+    Cycle of one route: ride and layover in both directions.
 
     Attributes
     ----------
     both_ends
-        Whether runs start from both ends at the first hour; else from the outer terminal, and turn at the inner one.
+        Whether runs start from both ends at the first hour. If not, they start from the outer terminal and turn at the inner one.
     turn_s
-        Seconds from a start at the first end to being ready at the second, and from a start there to being ready at the
-        first; the first end is the outer one.
+        Ride and layover in seconds, from the outer end to the inner end and back.
     is_loop
-        Whether both ends are one stop.
-    flipped
+        Whether both ends are the same stop.
+    outer_is_last
         Whether the outer end is the route's last stop.
     """
 
     both_ends: bool
     turn_s: tuple[int, int]
     is_loop: bool
-    flipped: bool = False
+    outer_is_last: bool = False
+
+    def directions_of(self, route: int) -> tuple[int, int]:
+        """
+        Directions that start at the outer and at the inner end.
+
+        Parameters
+        ----------
+        route
+            Index of the route.
+
+        Returns
+        -------
+        tuple of int
+            Two indices of directions.
+        """
+        return 2 * route + self.outer_is_last, 2 * route + 1 - self.outer_is_last
 
 
-def lines_of(directions: Sequence[Direction], outer: NDArray[np.bool_], operation: Operation) -> tuple[Line, ...]:
+def route_cycles(directions: Sequence[Direction], outer: NDArray[np.bool_], operation: Operation) -> tuple[RouteCycle, ...]:
     """
-    Line of each route of a plan.
+    Cycle of each route of a plan, in seconds.
 
     Parameters
     ----------
@@ -68,36 +83,36 @@ def lines_of(directions: Sequence[Direction], outer: NDArray[np.bool_], operatio
     outer
         Whether each route's first stop is its outer terminal, shape (K,).
     operation
-        Layovers in seconds, and from how many metres a route starts at both ends.
+        Layovers in seconds, and the length in metres from which a route starts at both ends.
 
     Returns
     -------
-    tuple of Line
+    tuple of RouteCycle
         One per route.
     """
-    lines = []
+    cycles = []
     for k, first_is_outer in enumerate(outer.tolist()):
-        ways = directions[2 * k : 2 * k + 2]
-        turns = [way.ride_s + operation.layover_s(way.ride_s) for way in (ways if first_is_outer else ways[::-1])]
-        both = max(way.length_m for way in ways) >= operation.both_ends_from_m
-        lines.append(Line(both, (turns[0], turns[1]), bool(ways[0].stops[0] == ways[0].stops[-1]), not first_is_outer))
-    return tuple(lines)
+        pair = directions[2 * k : 2 * k + 2]
+        turns = [direction.ride_s + operation.layover_s(direction.ride_s) for direction in (pair if first_is_outer else pair[::-1])]
+        both_ends = max(direction.length_m for direction in pair) >= operation.both_ends_from_m
+        cycles.append(RouteCycle(both_ends, (turns[0], turns[1]), bool(pair[0].stops[0] == pair[0].stops[-1]), not first_is_outer))
+    return tuple(cycles)
 
 
-def line_runs(
-    line: Line, headways_s: NDArray[np.int64], hours: Sequence[int]
+def route_starts(
+    cycle: RouteCycle, headways_s: NDArray[np.int64], hours: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """
-    Starts from both ends, and buses, under each of many patterns of headways.
+    Starts in seconds from both ends, and buses, under each of many headway patterns.
 
-    The first bus leaves the outer end as the first hour begins; each next one after the headway of the hour in which the one
-    before left. Where runs start from both ends, the first at the inner end leaves at the same time, or so much later that
-    the buses of both ends take turns, if that takes fewer of them.
+    The first bus leaves the outer end when the first hour begins. Each later bus follows by the headway of the hour in which the
+    bus before it left. If runs start from both ends, the first bus at the inner end leaves at the same time. It leaves later, in
+    turn with arriving buses, if that needs fewer buses.
 
     Parameters
     ----------
-    line
-        The route.
+    cycle
+        Cycle of the route.
     headways_s
         Seconds between buses by hour, shape (P, n_hours).
     hours
@@ -105,27 +120,27 @@ def line_runs(
 
     Returns
     -------
-    out_s, home_s
+    outer_s, inner_s
         Starts at the outer and at the inner end, shape (P, n) each, ascending, padded with `NEVER_S`.
     buses
-        Fewest buses that run them without driving empty, shape (P,).
+        Fewest buses that run them without deadheads, shape (P,).
     """
     first_s = np.full(len(headways_s), hours[0] * HOUR_S, np.int64)
-    out = _sequence(headways_s, hours, first_s)
-    if not line.both_ends:
-        home = _later(out, line.turn_s[0])
-        return out, home, _buses(line, out, home)
-    ready_s = first_s + line.turn_s[0]
-    before = np.where(out <= ready_s[:, None], out, 0).max(axis=1)
-    phase_s = -(-(ready_s - before) // _UNIFORM_STEP_S) * _UNIFORM_STEP_S
-    in_turn = _sequence(headways_s, hours, first_s + np.where(phase_s < headways_s[:, 0], phase_s, 0), out.shape[1])
-    out = np.pad(out, ((0, 0), (0, in_turn.shape[1] - out.shape[1])), constant_values=NEVER_S)
-    together, turning = _buses(line, out, out), _buses(line, out, in_turn)
-    return out, np.where((turning < together)[:, None], in_turn, out), np.minimum(turning, together)
+    outer_s = _starts(headways_s, hours, first_s)
+    if not cycle.both_ends:
+        inner_s = _plus(outer_s, cycle.turn_s[0])
+        return outer_s, inner_s, _buses(cycle, outer_s, inner_s)
+    ready_s = first_s + cycle.turn_s[0]
+    before_s = np.where(outer_s <= ready_s[:, None], outer_s, 0).max(axis=1)
+    phase_s = -(-(ready_s - before_s) // _UNIFORM_STEP_S) * _UNIFORM_STEP_S
+    in_turn_s = _starts(headways_s, hours, first_s + np.where(phase_s < headways_s[:, 0], phase_s, 0), outer_s.shape[1])
+    outer_s = np.pad(outer_s, ((0, 0), (0, in_turn_s.shape[1] - outer_s.shape[1])), constant_values=NEVER_S)
+    together, in_turn = _buses(cycle, outer_s, outer_s), _buses(cycle, outer_s, in_turn_s)
+    return outer_s, np.where((in_turn < together)[:, None], in_turn_s, outer_s), np.minimum(in_turn, together)
 
 
-def _sequence(headways_s: NDArray[np.int64], hours: Sequence[int], first_s: NDArray[np.int64], width: int = 0) -> NDArray[np.int64]:
-    """Starts one headway after the other until the last hour ends, from the first on; padded to a width at least."""
+def _starts(headways_s: NDArray[np.int64], hours: Sequence[int], first_s: NDArray[np.int64], width: int = 0) -> NDArray[np.int64]:
+    """Starts in seconds of each pattern until the last hour ends, padded to `width` columns or more."""
     end_s = (hours[-1] + 1) * HOUR_S
     now = first_s
     columns: list[NDArray[np.int64]] = []
@@ -136,18 +151,19 @@ def _sequence(headways_s: NDArray[np.int64], hours: Sequence[int], first_s: NDAr
     return np.stack(columns, axis=1)
 
 
-def _buses(line: Line, out_s: NDArray[np.int64], home_s: NDArray[np.int64]) -> NDArray[np.int64]:
+def _buses(cycle: RouteCycle, outer_s: NDArray[np.int64], inner_s: NDArray[np.int64]) -> NDArray[np.int64]:
     """Fewest buses that run each pattern of starts at both ends."""
-    there, back = _later(out_s, line.turn_s[0]), _later(home_s, line.turn_s[1])
-    if line.is_loop:
-        return fleet_of(np.sort(np.concatenate([out_s, home_s], axis=1), axis=1), np.concatenate([there, back], axis=1))
-    return fleet_of(out_s, back) + fleet_of(home_s, there)
+    inner_ready_s, outer_ready_s = _plus(outer_s, cycle.turn_s[0]), _plus(inner_s, cycle.turn_s[1])
+    if cycle.is_loop:
+        starts_s = np.sort(np.concatenate([outer_s, inner_s], axis=1), axis=1)
+        return fleet_of(starts_s, np.concatenate([inner_ready_s, outer_ready_s], axis=1))
+    return fleet_of(outer_s, outer_ready_s) + fleet_of(inner_s, inner_ready_s)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Options:
+class RoutePatterns:
     """
-    The patterns of headways that one route may run.
+    The headway patterns that one route may run, with their buses and waits.
 
     Attributes
     ----------
@@ -155,41 +171,41 @@ class Options:
         Seconds between buses by hour, shape (P, n_hours), int64, in lexicographic order.
     buses
         Fewest buses of each, shape (P,), int64.
-    wait_units
-        Seconds that riders wait, those whom a full bus leaves to the next included, in 1/1024 / `WAIT_SCALE`, shape (P,), int64.
-        This is what the split minimises.
-    left_units
+    wait_quanta
+        Waiting time of all riders in rider-seconds / 1024 / `WAIT_SCALE`, shape (P,), int64. Riders whom a full bus leaves behind
+        wait for the next. The split of the fleet minimises it.
+    left_quanta
         Riders whom full buses leave behind on the heaviest segment, in 1/1024, shape (P,), int64.
     """
 
     headways_s: NDArray[np.int64]
     buses: NDArray[np.int64]
-    wait_units: NDArray[np.int64]
-    left_units: NDArray[np.int64]
+    wait_quanta: NDArray[np.int64]
+    left_quanta: NDArray[np.int64]
 
-    def best_by_buses(self, most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def best_by_buses(self, max_buses: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """
-        Least waiting with at most so many buses, and the pattern that has it.
+        Least waiting with at most n buses, for n from 0 to N, and its pattern.
 
         Parameters
         ----------
-        most
+        max_buses
             Largest number of buses N.
 
         Returns
         -------
         cost, pattern
-            By number of buses, shape (N + 1,), int64; `NEVER_S` and -1 where no pattern does. Ties go to fewer buses, then to the
-            first pattern.
+            By number of buses, shape (N + 1,), int64; `NEVER_S` and -1 if every pattern needs more. Ties go to fewer buses, then
+            to the first pattern.
         """
-        cost = np.full(most + 1, NEVER_S, np.int64)
-        pattern = np.full(most + 1, -1, np.int64)
-        each = self.wait_units
-        order = np.lexsort((each, self.buses))
+        cost = np.full(max_buses + 1, NEVER_S, np.int64)
+        pattern = np.full(max_buses + 1, -1, np.int64)
+        order = np.lexsort((self.wait_quanta, self.buses))
         counts, first = np.unique(self.buses[order], return_index=True)
-        held = counts <= most
-        cost[counts[held]], pattern[counts[held]] = each[order[first[held]]], order[first[held]]
-        for n in range(1, most + 1):
+        within = counts <= max_buses
+        pattern[counts[within]] = order[first[within]]
+        cost[counts[within]] = self.wait_quanta[order[first[within]]]
+        for n in range(1, max_buses + 1):
             if cost[n - 1] <= cost[n]:
                 cost[n], pattern[n] = cost[n - 1], pattern[n - 1]
         return cost, pattern
@@ -197,38 +213,37 @@ class Options:
 
 def menu_of(n_hours: int, operation: Operation) -> NDArray[np.int64]:
     """
-    All patterns of headways that a route may run.
+    All headway patterns that a route may run.
 
-    Each of the menu's headways in each hour, and every whole minute where all hours are alike. Beyond five hours, hours next
-    to each other change together.
+    Each hour takes any headway of `operation.menu_s`. A headway that is the same in all hours may be any whole minute. A night of
+    more than five hours is cut into five periods, each with one headway.
 
     Parameters
     ----------
     n_hours
         Hours of the night.
     operation
-        Shortest, longest and usual headways, in seconds.
+        Shortest, longest and clock-face headways, in seconds.
 
     Returns
     -------
     ndarray of int64
         Seconds, shape (P, n_hours), unique rows in lexicographic order.
     """
-    periods = np.repeat(
-        np.arange(min(n_hours, _MAX_PERIODS)), [len(part) for part in np.array_split(np.arange(n_hours), min(n_hours, _MAX_PERIODS))]
-    )
-    mixed = np.array(list(itertools.product(operation.menu_s, repeat=min(n_hours, _MAX_PERIODS))), np.int64)[:, periods]
-    alike = np.arange(operation.min_headway_s, operation.max_headway_s + 1, _UNIFORM_STEP_S)
-    return np.unique(np.concatenate([mixed, np.repeat(alike[:, None], n_hours, axis=1)]), axis=0)
+    n_periods = min(n_hours, _MAX_PERIODS)
+    periods = np.repeat(np.arange(n_periods), [len(part) for part in np.array_split(np.arange(n_hours), n_periods)])
+    mixed = np.array(list(itertools.product(operation.menu_s, repeat=n_periods)), np.int64)[:, periods]
+    uniform = np.arange(operation.min_headway_s, operation.max_headway_s + 1, _UNIFORM_STEP_S)
+    return np.unique(np.concatenate([mixed, np.repeat(uniform[:, None], n_hours, axis=1)]), axis=0)
 
 
-def options_of(lines: Sequence[Line], flows: Flows, hours: Sequence[int], operation: Operation) -> tuple[Options, ...]:
+def headway_patterns(cycles: Sequence[RouteCycle], flows: Flows, hours: Sequence[int], operation: Operation) -> tuple[RoutePatterns, ...]:
     """
-    Patterns of every route with their buses, waits and riders left behind.
+    Headway patterns of every route with their buses, waits in rider-seconds and riders left behind.
 
     Parameters
     ----------
-    lines
+    cycles
         One per route.
     flows
         Riders by direction and hour, in 1/1024 a night.
@@ -239,57 +254,59 @@ def options_of(lines: Sequence[Line], flows: Flows, hours: Sequence[int], operat
 
     Returns
     -------
-    tuple of Options
+    tuple of RoutePatterns
         One per route.
     """
-    menu = menu_of(len(hours), operation)
-    options = []
-    for k, line in enumerate(lines):
-        ways = (2 * k + line.flipped, 2 * k + 1 - line.flipped)
-        parts = []
-        for row in range(0, len(menu), _ROWS):
-            headways = menu[row : row + _ROWS]
-            out, home, buses = line_runs(line, headways, hours)
-            waits = [
-                line_waits(starts, headways, hours, flows.boardings_units[way], flows.load_units[way], operation.capacity * QUANTA_PER_TRIP)
-                for starts, way in zip((out, home), ways, strict=True)
-            ]
-            parts.append((buses, waits[0][0] + waits[1][0], waits[0][1] + waits[1][1]))
-        options.append(Options(menu, *(np.concatenate(column) for column in zip(*parts, strict=True))))
-    return tuple(options)
+    menu, capacity_quanta = menu_of(len(hours), operation), operation.capacity * QUANTA_PER_TRIP
+    route_patterns = []
+    for k, cycle in enumerate(cycles):
+        chunks = []
+        for row in range(0, len(menu), _PATTERNS_PER_CHUNK):
+            headways = menu[row : row + _PATTERNS_PER_CHUNK]
+            *starts, buses = route_starts(cycle, headways, hours)
+            waits, left = zip(
+                *(
+                    direction_waits(starts_s, headways, hours, flows.boardings_quanta[d], flows.load_quanta[d], capacity_quanta)
+                    for starts_s, d in zip(starts, cycle.directions_of(k), strict=True)
+                ),
+                strict=True,
+            )
+            chunks.append((buses, sum(waits), sum(left)))
+        route_patterns.append(RoutePatterns(menu, *(np.concatenate(column) for column in zip(*chunks, strict=True))))
+    return tuple(route_patterns)
 
 
-def line_waits(
+def direction_waits(
     starts_s: NDArray[np.int64],
     headways_s: NDArray[np.int64],
     hours: Sequence[int],
-    boardings_units: NDArray[np.int64],
-    load_units: NDArray[np.int64],
-    room_units: int,
+    boardings_quanta: NDArray[np.int64],
+    load_quanta: NDArray[np.int64],
+    capacity_quanta: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """
-    Waiting in one direction under each of many patterns of starts.
+    Waiting time and riders left behind in one direction, under each of many patterns of starts.
 
-    Riders come evenly through each hour and take the next bus; beyond the last one the night is taken to go on with its headway.
-    Who finds the heaviest segment full waits for one bus more.
+    Riders come evenly through each hour and take the next bus. The last bus is followed by one more at its headway. Riders who
+    find the heaviest segment full wait for one more bus.
 
     Parameters
     ----------
     starts_s
-        Starts in seconds, as `line_runs` returns them, shape (P, n).
+        Starts in seconds from `route_starts`, shape (P, n).
     headways_s
         Seconds between buses by hour, shape (P, n_hours).
     hours
         Service hours.
-    boardings_units, load_units
+    boardings_quanta, load_quanta
         Riders who board and who are on the heaviest segment by hour, in 1/1024, shape (n_hours,).
-    room_units
-        Riders that a bus holds, in 1/1024.
+    capacity_quanta
+        Riders that a bus carries, in 1/1024.
 
     Returns
     -------
-    wait_units, left_units
-        Seconds of wait in 1/1024 / `WAIT_SCALE`, and riders left behind in 1/1024, shape (P,), int64.
+    wait_quanta, left_quanta
+        Waiting time in rider-seconds / 1024 / `WAIT_SCALE`, and riders left behind in 1/1024, shape (P,), int64.
     """
     real = starts_s < NEVER_S
     last = np.where(real, starts_s, 0).max(axis=1)
@@ -299,23 +316,23 @@ def line_waits(
     waits, aboard = np.zeros(len(ends), np.int64), np.zeros(ends.shape, np.int64)
     for column, hour in enumerate(hours):
         low, high = (np.clip(edge, hour * HOUR_S, (hour + 1) * HOUR_S) for edge in (begins, ends))
-        waits += boardings_units[column] * ((ends - low) ** 2 - (ends - high) ** 2).sum(axis=1)
-        aboard += load_units[column] * (high - low)
-    left = np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - room_units), 0)
+        waits += boardings_quanta[column] * ((ends - low) ** 2 - (ends - high) ** 2).sum(axis=1)
+        aboard += load_quanta[column] * (high - low)
+    left = np.where(real, np.maximum(0, aboard[:, :-1] // HOUR_S - capacity_quanta), 0)
     return waits + WAIT_SCALE * (left * (ends - begins)[:, 1:]).sum(axis=1), left.sum(axis=1)
 
 
-def split_fleet(options: Sequence[Options], fleet: int) -> tuple[int, ...]:
+def split_fleet(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[int, ...]:
     """
-    Pattern of each route that together wait least on a fixed fleet, proven.
+    Pattern of each route with the least total waiting on a fixed fleet, proven.
 
-    A multiple-choice knapsack: choose one pattern a route, buses <= fleet, least sum of costs. Bellman's recursion over routes [1]_ is
-    exact whatever the costs look like; where each route's cost is convex in its buses it gives what marginal allocation
-    gives (Fox [2]_), but a bus more may change nothing on a long route and the next one much.
+    A multiple-choice knapsack: choose one pattern a route so that the buses are at most the fleet and the sum of costs is least.
+    Bellman's recursion over routes [1]_ is exact for any costs. Marginal allocation (Fox [2]_) is exact only if each route's
+    cost is convex in its buses, which long routes violate.
 
     Parameters
     ----------
-    options
+    route_patterns
         Patterns of each route.
     fleet
         Number of buses.
@@ -328,46 +345,46 @@ def split_fleet(options: Sequence[Options], fleet: int) -> tuple[int, ...]:
     Raises
     ------
     InfeasibleError
-        If even the fewest buses are more than the fleet.
+        If the fewest buses are more than the fleet.
 
     References
     ----------
     .. [1] Bellman (1957), Dynamic Programming, Princeton University Press.
     .. [2] Fox (1966), Discrete optimization via marginal analysis, Management Science 13, 210-216.
     """
-    least = sum(int(one.buses.min()) for one in options)
+    least = sum(int(patterns.buses.min()) for patterns in route_patterns)
     if least > fleet:
-        longest_s = max((int(one.headways_s.max()) for one in options), default=0)
+        longest_s = max((int(patterns.headways_s.max()) for patterns in route_patterns), default=0)
         msg = (
-            f"a headway of at most {longest_s} s on {len(options)} routes takes {least} buses, got a fleet of {fleet}; "
+            f"a headway of at most {longest_s} s on {len(route_patterns)} routes takes {least} buses, got a fleet of {fleet}; "
             "allow a longer headway, more buses or fewer routes"
         )
         raise InfeasibleError(msg, setting="fleet", value=fleet, allowed=(least, math.inf))
-    curves = [one.best_by_buses(fleet) for one in options]
+    curves = [patterns.best_by_buses(fleet) for patterns in route_patterns]
     total = np.zeros(fleet + 1, np.int64)
-    spent = []
+    buses_by_route = []
     for cost, _ in curves:
+        # Row: buses on all routes so far; column: buses on this route.
         table = np.full((fleet + 1, fleet + 1), NEVER_S, np.int64)
         for n in np.flatnonzero(cost < NEVER_S).tolist():
-            before = total[: fleet + 1 - n]
-            table[n:, n] = np.where(before < NEVER_S, np.where(before < NEVER_S, before, 0) + cost[n], NEVER_S)
-        spent.append(table.argmin(axis=1))
+            table[n:, n] = _plus(total[: fleet + 1 - n], int(cost[n]))
+        buses_by_route.append(table.argmin(axis=1))
         total = table.min(axis=1)
     chosen = []
-    left = fleet
-    for (_, pattern), choice in zip(reversed(curves), reversed(spent), strict=True):
-        chosen.append(int(pattern[choice[left]]))
-        left -= int(choice[left])
+    spare = fleet
+    for (_, pattern), buses in zip(reversed(curves), reversed(buses_by_route), strict=True):
+        chosen.append(int(pattern[buses[spare]]))
+        spare -= int(buses[spare])
     return tuple(reversed(chosen))
 
 
-def fewest_buses(options: Sequence[Options]) -> tuple[int, ...]:
+def fewest_buses(route_patterns: Sequence[RoutePatterns]) -> tuple[int, ...]:
     """
-    Pattern of each route that leaves fewest behind, then takes fewest buses, then waits least.
+    Pattern of each route that leaves the fewest riders behind, then needs the fewest buses, then has the least waiting.
 
     Parameters
     ----------
-    options
+    route_patterns
         Patterns of each route.
 
     Returns
@@ -375,16 +392,16 @@ def fewest_buses(options: Sequence[Options]) -> tuple[int, ...]:
     tuple of int
         Row of the pattern of each route.
     """
-    return tuple(int(np.lexsort((one.wait_units, one.buses, one.left_units))[0]) for one in options)
+    return tuple(int(np.lexsort((patterns.wait_quanta, patterns.buses, patterns.left_quanta))[0]) for patterns in route_patterns)
 
 
-def equal_headways(options: Sequence[Options], fleet: int) -> tuple[int, ...] | None:
+def equal_headways(route_patterns: Sequence[RoutePatterns], fleet: int) -> tuple[int, ...] | None:
     """
-    Pattern of each route if all routes and hours had one headway, the shortest that the fleet can run.
+    Pattern with the shortest headway in seconds that the fleet can run on all routes in all hours.
 
     Parameters
     ----------
-    options
+    route_patterns
         Patterns of each route, over one menu.
     fleet
         Number of buses.
@@ -394,14 +411,14 @@ def equal_headways(options: Sequence[Options], fleet: int) -> tuple[int, ...] | 
     tuple of int or None
         Row of the pattern, the same for all routes; None if no common headway fits the fleet.
     """
-    menu = options[0].headways_s
+    menu = route_patterns[0].headways_s
     for row in np.flatnonzero((menu == menu[:, :1]).all(axis=1)).tolist():
-        if sum(int(one.buses[row]) for one in options) <= fleet:
-            return (row,) * len(options)
+        if sum(int(patterns.buses[row]) for patterns in route_patterns) <= fleet:
+            return (row,) * len(route_patterns)
     return None
 
 
-def _later(starts_s: NDArray[np.int64], seconds: int) -> NDArray[np.int64]:
-    """Starts moved by so many seconds; runs that do not exist stay so."""
-    moved: NDArray[np.int64] = np.where(starts_s < NEVER_S, np.where(starts_s < NEVER_S, starts_s, 0) + seconds, NEVER_S)
-    return moved
+def _plus(values: NDArray[np.int64], amount: int) -> NDArray[np.int64]:
+    """Add an amount to all values except `NEVER_S`."""
+    sums: NDArray[np.int64] = np.where(values < NEVER_S, values + amount, NEVER_S)
+    return sums

@@ -1,4 +1,4 @@
-"""How a night is run: fleet, buses, headways, layovers and transfers, as one value; and what it costs."""
+"""Settings of a night's operation: fleet, capacity, headways, layovers and transfers; and its unit costs."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEADWAYS_S = (600, 900, 1200, 1800, 2400, 3000, 3600)
-"""Headways that may change from hour to hour, in seconds: those that people can remember."""
+"""Clock-face headways in seconds, which may change from hour to hour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """
-    How a plan is run through the night; every bound is included.
+    Settings of a night's operation; every bound is included.
 
     Attributes
     ----------
     fleet
-        Buses there are; None takes the fewest that keep `max_headway_s` and `capacity`.
+        Number of buses; None takes the fewest that keep `max_headway_s` and `capacity`.
     capacity
-        Riders that a bus holds.
+        Riders that a bus carries.
     max_headway_s
-        Policy headway: the longest wait between two buses, in seconds.
+        Policy headway: the longest time between two buses, in seconds.
     min_headway_s
         Shortest headway, in seconds.
     dwell_s
-        Seconds that a bus stands at a stop on the way, at most half of the ride to it; part of the ride.
+        Dwell time in seconds at intermediate stops, included in ride times; at most half of the ride to the stop.
     layover_share, min_layover_s
-        Rest after a run, as a share of its ride (0 to 1) and in seconds at least; rounded up.
-    rest_in_links
-        Whether the links' seconds have the rest in them, as commercial speeds do: a run then takes ``1 / (1 + layover_share)`` of
-        them, and run and rest together as long as the scorecard counts for the fleet. Else the rest comes on top.
+        Layover after a run: a share of its ride (0 to 1), rounded up, and at least this many seconds.
+    layover_in_links
+        Whether link times include the layover, as commercial speeds do. If so, a run takes ``1 / (1 + layover_share)`` of them, and
+        run and layover together take as long as the scorecard counts for the fleet. If not, the layover is added.
     both_ends_from_m
-        Routes of at least so many one-way metres start from both ends at the first hour; shorter ones start from the outer
+        Routes of at least this one-way length in metres start from both ends at the first hour. Shorter ones start from the outer
         terminal and turn at the inner one.
     interline
-        Whether a bus may go on as another route that starts where it stands.
+        Whether a bus may continue on another route from the same terminal.
     uptake_share
-        Riders of the trips that could ride, 0 to 1.
+        Share of the served trips that ride, 0 to 1.
     offset_step_s, max_offset_s
-        Departures of a route may move by multiples of the first, up to the second, so that buses meet; in seconds.
+        Step and largest offset of a route's departures for timed transfers, in seconds.
     change_s
-        Seconds from one bus to another at the same stop.
+        Walk between two buses at the same stop, in seconds.
     equal_headways
-        Whether all routes and hours have one headway, the shortest that the fleet can run, or `max_headway_s` without a fleet.
+        Whether all routes and hours have the same headway: the shortest that the fleet can run, or `max_headway_s` without a fleet.
 
     Raises
     ------
@@ -70,7 +70,7 @@ class Operation:
     dwell_s: int = 15
     layover_share: float = 0.10
     min_layover_s: int = 300
-    rest_in_links: bool = True
+    layover_in_links: bool = True
     both_ends_from_m: int = 30_000
     interline: bool = False
     uptake_share: float = 1.0
@@ -96,18 +96,18 @@ class Operation:
 
     @property
     def menu_s(self) -> tuple[int, ...]:
-        """Headways that may change from hour to hour, ascending seconds; the shortest and the policy headway are among them."""
+        """Headways that may change from hour to hour, ascending seconds, with the shortest and the policy headway."""
         inner = {headway for headway in HEADWAYS_S if self.min_headway_s <= headway <= self.max_headway_s}
         return tuple(sorted(inner | {self.min_headway_s, self.max_headway_s}))
 
     @property
     def offsets_s(self) -> tuple[int, ...]:
-        """Seconds that departures of a route may move by, ascending from 0."""
+        """Offsets allowed for a route's departures, seconds ascending from 0."""
         return tuple(range(0, self.max_offset_s + 1, self.offset_step_s))
 
     def layover_s(self, ride_s: int) -> int:
         """
-        Rest after a run.
+        Layover in seconds after a run.
 
         Parameters
         ----------
@@ -117,39 +117,39 @@ class Operation:
         Returns
         -------
         int
-            Seconds, the share of the ride rounded up, `min_layover_s` at least.
+            The share of the ride in seconds, rounded up, and at least `min_layover_s`.
         """
         return max(self.min_layover_s, -(-ride_s * self._thousandths // 1000))
 
     def run_s(self, links_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """
-        Seconds of a run up to each stop.
+        Ride time of a run up to each stop, in seconds.
 
         Parameters
         ----------
         links_s
-            Seconds of the links up to each stop, shape (n,).
+            Link times up to each stop in seconds, shape (n,).
 
         Returns
         -------
         ndarray of int64
-            The same, or what is left of it without the rest, rounded down.
+            Link times without the layover that they include, rounded down, shape (n,).
         """
-        return links_s * 1000 // (1000 + self._thousandths * self.rest_in_links)
+        return links_s * 1000 // (1000 + self._thousandths * self.layover_in_links)
 
     @property
     def _thousandths(self) -> int:
-        """Rest in thousandths of the ride."""
+        """Layover in thousandths of the ride."""
         return round(self.layover_share * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
     """
-    What a night costs per vehicle-km, per vehicle-hour and per bus: the three-part model that operators allocate costs by [1]_.
+    Unit costs of a night per vehicle-km, per vehicle-hour and per bus: the three-variable cost allocation model [1]_.
 
-    The defaults are an assumption of owlbus, not an operator's figures: a diesel bus of 12 m at European prices. They serve to hold
-    plans against each other, not to draw up a budget, and are named as assumed wherever a cost is shown. Give an operator's own.
+    The defaults are an assumption of owlbus, not an operator's figures: a diesel bus of 12 m at European prices. Use them to compare
+    plans, not to draw up a budget. Every output names them as assumed. Replace them by the operator's own.
 
     - km, 1.00 EUR: 0.4 l of diesel at 1.30 EUR, and 0.48 EUR for tyres, wear and cleaning;
     - hour, 40 EUR: a driver at 25 EUR of labour cost, a quarter more for the night, and a quarter more for paid time off the road;
@@ -166,8 +166,8 @@ class UnitCosts:
     Raises
     ------
     UsageError
-        If a cost is negative or no number, the currency is no code of three letters, or it is another than the assumption's while not
-        all three costs are given.
+        If a cost is negative or no number, the currency is no code of three letters, or it differs from EUR and not all three costs
+        are given.
 
     References
     ----------
@@ -200,13 +200,13 @@ class UnitCosts:
 
     @property
     def assumed(self) -> tuple[str, ...]:
-        """Names of the unit costs that have the assumed value."""
+        """Names of the unit costs with the assumed value."""
         defaults = UnitCosts.__dataclass_fields__
         return tuple(name for name in ("per_km", "per_hour", "per_bus") if getattr(self, name) == defaults[name].default)
 
     @property
     def basis(self) -> str:
-        """One line that says which unit costs are assumed."""
+        """One line that names the assumed unit costs."""
         if not self.assumed:
             return "unit costs as given"
         which = "all unit costs" if len(self.assumed) == 3 else ", ".join(self.assumed)  # noqa: PLR2004 - all of them
@@ -214,7 +214,7 @@ class UnitCosts:
 
     def total(self, *, vehicle_km: float, vehicle_hours: float, buses: int) -> float:
         """
-        Cost of a night.
+        Cost of a night in `currency`.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What happens to riders under a timetable: which run each takes, and how long each waits and rides."""
+"""Simulate riders under a timetable: the run that each takes, its wait and its ride."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.units import HOUR_S
-from owlbus.timetable.rider_flows import _at
+from owlbus.timetable.rider_flows import stop_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from owlbus.timetable.schedule import Direction
 
 MOMENTS = 12
-"""Moments in each hour at which riders are followed: every five minutes, the first after two and a half."""
+"""Moments in each hour at which riders come: every five minutes, the first after two and a half."""
 
 _SPREAD_S = 10_000_000
 
@@ -27,7 +27,7 @@ _SPREAD_S = 10_000_000
 @dataclass(frozen=True, slots=True, eq=False)
 class Departures:
     """
-    Starts of runs, to be searched for the next one.
+    Index of run starts, for the next run of a direction.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Departures:
     @classmethod
     def of(cls, run_direction: ArrayLike, run_start_s: ArrayLike) -> Departures:
         """
-        Departures of runs.
+        Index of the starts of given runs.
 
         Parameters
         ----------
@@ -50,13 +50,13 @@ class Departures:
         Returns
         -------
         Departures
-            Ready to be searched.
+            Index of the starts, in seconds.
         """
         return cls(np.sort(np.asarray(run_direction, np.int64) * _SPREAD_S + np.asarray(run_start_s, np.int64)))
 
     def next_start(self, direction: NDArray[np.int64], earliest_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """
-        Start of the first run of a direction that leaves at a moment or later.
+        Start in seconds of the first run of a direction that leaves at `earliest_s` or later.
 
         Parameters
         ----------
@@ -66,12 +66,11 @@ class Departures:
         Returns
         -------
         ndarray of int64
-            Seconds; -1 where no bus comes any more.
+            Seconds; -1 if no run leaves any more.
         """
-        at = np.searchsorted(self.keys, direction * _SPREAD_S + np.maximum(earliest_s, 0))
-        found = self.keys[np.minimum(at, len(self.keys) - 1)] if len(self.keys) else np.full(at.shape, -1)
-        right = (at < len(self.keys)) & (found // _SPREAD_S == direction)
-        starts: NDArray[np.int64] = np.where(right, found % _SPREAD_S, -1)
+        row = np.searchsorted(self.keys, direction * _SPREAD_S + np.maximum(earliest_s, 0))
+        keys = np.append(self.keys, -1)[row]
+        starts: NDArray[np.int64] = np.where(keys // _SPREAD_S == direction, keys % _SPREAD_S, -1)
         return starts
 
 
@@ -84,20 +83,20 @@ class Journeys:
     ----------
     pair
         Row of `Riders` of each journey, shape (J,), int64.
-    units
+    quanta
         Riders in 1/1024 a night, split evenly over the hour's moments up to rounding, shape (J,), int64.
     ready_s
         Moment at which they come to the stop, seconds, shape (J,), int64.
     wait_s, ride_s
-        Seconds of wait and ride of both rides, shape (2, J), int64; 0 for a ride there is none of.
+        Wait and ride time of both rides, seconds, shape (2, J), int64; 0 if there is no such ride.
     start_s
-        Start of the run taken for each ride, seconds, shape (2, J), int64; -1 for none.
+        Start of the run of each ride, seconds, shape (2, J), int64; -1 for none.
     caught
-        Whether a bus still comes for every ride, shape (J,).
+        Whether riders catch a bus for every ride, shape (J,).
     """
 
     pair: NDArray[np.int64]
-    units: NDArray[np.int64]
+    quanta: NDArray[np.int64]
     ready_s: NDArray[np.int64]
     wait_s: NDArray[np.int64]
     ride_s: NDArray[np.int64]
@@ -106,16 +105,14 @@ class Journeys:
 
     @property
     def total_s(self) -> NDArray[np.int64]:
-        """Seconds from coming to the stop to leaving the last bus, changes included, shape (J,)."""
+        """Seconds from coming to the stop to leaving the last bus, transfers included, shape (J,)."""
         total: NDArray[np.int64] = self.wait_s.sum(axis=0) + self.ride_s.sum(axis=0)
         return total
 
 
-def follow(
-    riders: Riders, directions: Sequence[Direction], departures: Departures, row: int, change_s: int, *, moments: int = MOMENTS
-) -> Journeys:
+def follow(riders: Riders, directions: Sequence[Direction], departures: Departures, row: int, change_s: int) -> Journeys:
     """
-    Follow the riders of one hour, who come evenly through it, on the rides that `Riders` names.
+    Journeys of the riders of one hour, who come evenly through it.
 
     Parameters
     ----------
@@ -128,22 +125,20 @@ def follow(
     row
         Row of the hour in `riders.hours`.
     change_s
-        Seconds from one bus to another, counted as wait.
-    moments
-        Moments of the hour, n.
+        Walk between two buses in seconds, counted as wait.
 
     Returns
     -------
     Journeys
         One row per pair with riders in the hour, and moment.
     """
-    pairs = np.flatnonzero(riders.trips_units[row] > 0)
-    pair = np.repeat(pairs, moments)
-    nth = np.tile(np.arange(moments), len(pairs))
-    whole = riders.trips_units[row, pair]
-    units = whole * (nth + 1) // moments - whole * nth // moments
-    ready = riders.hours[row] * HOUR_S + (2 * nth + 1) * HOUR_S // (2 * moments)
-    return follow_from(riders, directions, departures, pair, ready, change_s, units=units)
+    pairs = np.flatnonzero(riders.trip_quanta[row] > 0)
+    pair = np.repeat(pairs, MOMENTS)
+    moment = np.tile(np.arange(MOMENTS), len(pairs))
+    hourly = riders.trip_quanta[row, pair]
+    quanta = hourly * (moment + 1) // MOMENTS - hourly * moment // MOMENTS
+    ready = riders.hours[row] * HOUR_S + (2 * moment + 1) * HOUR_S // (2 * MOMENTS)
+    return follow_from(riders, directions, departures, pair, ready, change_s, quanta=quanta)
 
 
 def follow_from(
@@ -154,10 +149,10 @@ def follow_from(
     ready_s: NDArray[np.int64],
     change_s: int,
     *,
-    units: NDArray[np.int64] | None = None,
+    quanta: NDArray[np.int64] | None = None,
 ) -> Journeys:
     """
-    Follow riders of given pairs from given moments.
+    Journeys of riders of given pairs from given moments.
 
     Parameters
     ----------
@@ -170,10 +165,10 @@ def follow_from(
     pair
         Row of `riders` of each journey, shape (J,).
     ready_s
-        Seconds at which each comes to the stop, shape (J,).
+        Seconds at which riders come to the stop, shape (J,).
     change_s
-        Seconds from one bus to another, counted as wait.
-    units
+        Walk between two buses in seconds, counted as wait.
+    quanta
         Riders of each, in 1/1024 a night; 1 each if None.
 
     Returns
@@ -184,17 +179,17 @@ def follow_from(
     shape = (2, len(pair))
     wait, ride, start = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
     caught = np.ones(len(pair), np.bool_)
-    now = ready_s.astype(np.int64).copy()
-    for nth in (0, 1):
-        rows = np.flatnonzero((riders.direction[nth, pair] >= 0) & caught)
-        way, on, off = (column[nth, pair[rows]] for column in (riders.direction, riders.board, riders.alight))
-        leaves = _at(directions, way, on, "depart_s")
-        begins = departures.next_start(way, now[rows] + nth * change_s - leaves)
-        gone = begins < 0
-        caught[rows[gone]] = False
-        rows, way, off, leaves, begins = (column[~gone] for column in (rows, way, off, leaves, begins))
-        start[nth, rows] = begins
-        wait[nth, rows] = begins + leaves - now[rows]
-        ride[nth, rows] = _at(directions, way, off, "arrive_s") - leaves
-        now[rows] += wait[nth, rows] + ride[nth, rows]
-    return Journeys(pair, np.ones(len(pair), np.int64) if units is None else units, ready_s, wait, ride, start, caught)
+    now = ready_s.astype(np.int64)
+    for leg in (0, 1):
+        rows = np.flatnonzero((riders.direction[leg, pair] >= 0) & caught)
+        direction, on, off = (column[leg, pair[rows]] for column in (riders.direction, riders.board, riders.alight))
+        depart = stop_values(directions, direction, on, "depart_s")
+        begin = departures.next_start(direction, now[rows] + leg * change_s - depart)
+        missed = begin < 0
+        caught[rows[missed]] = False
+        rows, direction, off, depart, begin = (column[~missed] for column in (rows, direction, off, depart, begin))
+        start[leg, rows] = begin
+        wait[leg, rows] = begin + depart - now[rows]
+        ride[leg, rows] = stop_values(directions, direction, off, "arrive_s") - depart
+        now[rows] += wait[leg, rows] + ride[leg, rows]
+    return Journeys(pair, np.ones(len(pair), np.int64) if quanta is None else quanta, ready_s, wait, ride, start, caught)

@@ -1,4 +1,4 @@
-"""What riders get from a timetable: waits, rides, totals, crowding, and the night-safety sheet."""
+"""Service that riders get from a timetable: waits, rides, total times, crowding, and the night-safety sheet."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 WALK_KMH = 4.5
 WITHIN_S = (1800, 2700, 3600, 5400, 7200)
-"""Total times that the share of trips within is given for, in seconds."""
+"""Limits of the total time, in seconds, for `RiderService.within_share`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
     """
-    Seconds over all riders.
+    Mean and 90th percentile over all riders, in seconds.
 
     Attributes
     ----------
     mean_s, p90_s
-        Mean, and the least number of seconds that nine riders in ten do not exceed.
+        Mean and 90th percentile.
     """
 
     mean_s: float
@@ -46,26 +46,26 @@ class Spread:
 @dataclass(frozen=True, slots=True, eq=False)
 class RiderService:
     """
-    What riders get, over riders for whom a bus still comes unless said otherwise.
+    Service that riders get. Figures are over riders who catch their buses unless said otherwise.
 
     Attributes
     ----------
     wait, ride, total
-        Seconds of wait (changes included), on board, and in all with the walk at both ends.
+        Wait (transfers included), time on board, and total time with the walk at both ends.
     transfer_wait_s
-        Mean wait at a change, seconds.
+        Mean wait at a transfer, seconds.
     within_share
-        By total seconds of `WITHIN_S`: trips within them, of all trips, served or not; 0 to 1.
+        Share of all trips, served or not, within each total time of `WITHIN_S`; 0 to 1.
     riders_trips, late_trips, lost_trips
-        Trips a night that find their bus, that come after the last one, and that no route serves.
+        Trips a night that catch their buses, that come after the last bus, and that no route serves.
     route_names, hours
         Rows and columns of the tables below: K routes, and service hours.
     wait_s
-        Mean wait for the first bus by route and hour in which riders come, shape (K, n_hours); NaN without riders.
+        Mean wait for the first bus, by route and by the hour in which riders come, shape (K, n_hours); NaN without riders.
     crowding_share
-        Riders on the heaviest segment over the room of all buses that start in the hour, shape (K, n_hours); NaN without buses.
+        Riders on the heaviest segment over the capacity of all buses that start in the hour, shape (K, n_hours); NaN without buses.
     boardings_trips, load_trips
-        Riders a night who board, by hour of coming, and who are on the heaviest segment, by hour of the bus's start,
+        Boardings a night by the hour in which riders come, and riders on the heaviest segment by the hour of the bus's start,
         shape (K, n_hours).
     """
 
@@ -86,45 +86,46 @@ class RiderService:
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """
-        Figures as JSON holds them; what rests on few riders reads None.
+        Figures as a JSON document, with units in the names; None for figures that rest on few riders.
 
         Parameters
         ----------
         min_count
-            Riders a night below which nothing about them is shown.
+            Riders a night below which a figure is None.
 
         Returns
         -------
         dict
-            Names with units in them; counts of riders themselves are left out of the tables, so that none can be worked out.
+            Figures without counts of riders, so that no reader can derive a count.
         """
         few = self.riders_trips < min_count
-        head: dict[str, Any] = {
-            f"{name}_{part}": None if few else round(getattr(getattr(self, name), part))
-            for name in ("wait", "ride", "total")
-            for part in ("mean_s", "p90_s")
+        waits = _published(self.wait_s, self.boardings_trips, min_count, 0)
+        crowding = _published(self.crowding_share, self.load_trips, min_count, 2)
+        return {
+            **{
+                f"{name}_{figure}": None if few else round(getattr(getattr(self, name), figure))
+                for name in ("wait", "ride", "total")
+                for figure in ("mean_s", "p90_s")
+            },
+            "transfer_wait_s": None if few else round(self.transfer_wait_s),
+            "within_share": {str(s): None if few else round(v, 4) for s, v in zip(WITHIN_S, self.within_share, strict=True)},
+            "routes": [
+                {"name": name, "wait_s": wait, "crowding_share": crowd}
+                for name, wait, crowd in zip(self.route_names, waits, crowding, strict=True)
+            ],
+            "hours": [hour_label(hour) for hour in self.hours],
+            "hidden": {"min_count": min_count, "cells": sum(cell is None for row in (*waits, *crowding) for cell in row)},
         }
-        head["transfer_wait_s"] = None if few else round(self.transfer_wait_s)
-        head["within_share"] = {str(s): None if few else round(v, 4) for s, v in zip(WITHIN_S, self.within_share, strict=True)}
-        tables = ((self.wait_s, self.boardings_trips, 0), (self.crowding_share, self.load_trips, 2))
-        shown = [_shown(values, riders, min_count, digits) for values, riders, digits in tables]
-        head["routes"] = [
-            {"name": name, "wait_s": wait, "crowding_share": crowd}
-            for name, wait, crowd in zip(self.route_names, shown[0], shown[1], strict=True)
-        ]
-        head["hours"] = [hour_label(hour) for hour in self.hours]
-        head["hidden"] = {"min_count": min_count, "cells": sum(cell is None for table in shown for row in table for cell in row)}
-        return head
 
 
 def rider_service(
     network: Network, timetable: Timetable, demand: Demand, operation: Operation | None = None, rule: ServiceRule | None = None
 ) -> RiderService:
     """
-    Follow all served trips through a timetable.
+    Waits, ride times and crowding of all served trips under a timetable, in seconds and shares.
 
-    Riders come evenly through their hour, without a look at the timetable, and take the rides that the scorecard counts, always the
-    first bus; what a full bus leaves behind is counted as crowding, not as wait.
+    Riders come evenly through their hour, without regard to the timetable. They take the rides that the scorecard counts and board
+    the first bus. A full bus counts as crowding, not as wait.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def rider_service(
     demand
         Trips by hour on the network's grid.
     operation
-        Capacity, uptake and the seconds of a change; the defaults if None.
+        Capacity, uptake and transfer walk in seconds; the defaults if None.
     rule
         When a trip counts as served; the defaults if None.
 
@@ -154,81 +155,82 @@ def rider_service(
     flows = flows_of(riders, timetable.directions, rule.transfer_s)
     departures = Departures.of(timetable.run_direction, timetable.run_start_s)
     hourly = [follow(riders, timetable.directions, departures, row, operation.change_s) for row in range(len(riders.hours))]
-    spreads, within, changing = _spreads(riders, hourly)
-    found = sum(int(part.units[part.caught].sum()) for part in hourly)
-    late = sum(int(part.units[~part.caught].sum()) for part in hourly)
+    spreads, within, transfer_wait_s = _spreads(riders, hourly)
+    caught = sum(int(journeys.quanta[journeys.caught].sum()) for journeys in hourly)
+    late = sum(int(journeys.quanta[~journeys.caught].sum()) for journeys in hourly)
+    lost = int(riders.lost_quanta.sum())
     waits, boardings = _first_waits(riders, hourly, len(timetable.plan))
-    load = np.maximum(flows.load_units[::2], flows.load_units[1::2]) / QUANTA_PER_TRIP
+    load = np.maximum(flows.load_quanta[::2], flows.load_quanta[1::2]) / QUANTA_PER_TRIP
     return RiderService(
         *spreads,
-        changing,
-        tuple(units / max(1, found + late + int(riders.lost_units.sum())) for units in within),
-        found / QUANTA_PER_TRIP,
+        transfer_wait_s,
+        tuple(quanta / max(1, caught + late + lost) for quanta in within),
+        caught / QUANTA_PER_TRIP,
         late / QUANTA_PER_TRIP,
-        int(riders.lost_units.sum()) / QUANTA_PER_TRIP,
+        lost / QUANTA_PER_TRIP,
         timetable.plan.names,
         riders.hours,
         waits,
-        _crowding(timetable, flows.load_units, operation.capacity),
+        _crowding(timetable, flows.load_quanta, operation.capacity),
         boardings / QUANTA_PER_TRIP,
         load,
     )
 
 
 def _spreads(riders: Riders, hourly: list[Journeys]) -> tuple[tuple[Spread, Spread, Spread], tuple[int, ...], float]:
-    """Wait, ride and total over riders who find a bus; riders within the times of `WITHIN_S`; and the mean wait at a change."""
-    caught = [part.caught for part in hourly]
-    units = np.concatenate([part.units[mask] for part, mask in zip(hourly, caught, strict=True)])
-    wait = np.concatenate([part.wait_s.sum(axis=0)[mask] for part, mask in zip(hourly, caught, strict=True)])
-    ride = np.concatenate([part.ride_s.sum(axis=0)[mask] for part, mask in zip(hourly, caught, strict=True)])
-    walk = np.concatenate([riders.walk_m[part.pair[mask]] for part, mask in zip(hourly, caught, strict=True)])
-    change = np.concatenate([part.wait_s[1][mask] for part, mask in zip(hourly, caught, strict=True)])
-    changes = np.concatenate([riders.transfers[part.pair[mask]] for part, mask in zip(hourly, caught, strict=True)])
-    total = wait + ride + np.rint(walk * 3.6 / WALK_KMH).astype(np.int64)
-    mean_change = float((units * change).sum() / max(1, int(units[changes].sum())))
-    spreads = (_spread(wait, units), _spread(ride, units), _spread(total, units))
-    return spreads, tuple(int(units[total <= limit].sum()) for limit in WITHIN_S), mean_change
+    """Wait, ride and total over riders who catch their buses; riders in 1/1024 by `WITHIN_S`; and the mean transfer wait."""
+    rows = [
+        (journeys.quanta, journeys.wait_s[0], journeys.wait_s[1], journeys.ride_s.sum(axis=0), journeys.pair, journeys.caught)
+        for journeys in hourly
+    ]
+    *columns, caught = (np.concatenate(column) for column in zip(*rows, strict=True))
+    quanta, first_wait, transfer_wait, ride, pair = (column[caught] for column in columns)
+    wait = first_wait + transfer_wait
+    total = wait + ride + np.rint(riders.walk_m[pair] * 3.6 / WALK_KMH).astype(np.int64)
+    mean_transfer_wait = float((quanta * transfer_wait).sum() / max(1, int(quanta[riders.transfers[pair]].sum())))
+    spreads = (_spread(wait, quanta), _spread(ride, quanta), _spread(total, quanta))
+    return spreads, tuple(int(quanta[total <= limit].sum()) for limit in WITHIN_S), mean_transfer_wait
 
 
-def _spread(seconds: NDArray[np.int64], units: NDArray[np.int64]) -> Spread:
-    """Mean and 90th percentile, weighted."""
-    if not units.sum():
+def _spread(seconds: NDArray[np.int64], quanta: NDArray[np.int64]) -> Spread:
+    """Mean and 90th percentile, weighted by riders."""
+    if not quanta.sum():
         return Spread(0.0, 0)
     order = np.argsort(seconds, kind="stable")
-    at = np.searchsorted(np.cumsum(units[order]), 0.9 * units.sum())
-    return Spread(float((units * seconds).sum() / units.sum()), int(seconds[order][min(at, len(order) - 1)]))
+    rank = np.searchsorted(np.cumsum(quanta[order]), 0.9 * quanta.sum())
+    return Spread(float((quanta * seconds).sum() / quanta.sum()), int(seconds[order][min(rank, len(order) - 1)]))
 
 
 def _first_waits(riders: Riders, hourly: list[Journeys], n_routes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean wait for the first bus, and riders in 1/1024, by route and hour."""
-    units, waits = np.zeros((n_routes, len(hourly))), np.zeros((n_routes, len(hourly)))
-    for column, part in enumerate(hourly):
-        rows = np.flatnonzero(part.start_s[0] >= 0)
-        route = riders.direction[0, part.pair[rows]] // 2
-        units[:, column] = np.bincount(route, part.units[rows], n_routes)
-        waits[:, column] = np.bincount(route, part.units[rows] * part.wait_s[0, rows], n_routes)
-    means = np.divide(waits, units, out=np.full(waits.shape, np.nan), where=units > 0)
-    return means, units
+    quanta, waits = np.zeros((n_routes, len(hourly))), np.zeros((n_routes, len(hourly)))
+    for column, journeys in enumerate(hourly):
+        rows = np.flatnonzero(journeys.start_s[0] >= 0)
+        route = riders.direction[0, journeys.pair[rows]] // 2
+        quanta[:, column] = np.bincount(route, journeys.quanta[rows], n_routes)
+        waits[:, column] = np.bincount(route, journeys.quanta[rows] * journeys.wait_s[0, rows], n_routes)
+    means = np.divide(waits, quanta, out=np.full(waits.shape, np.nan), where=quanta > 0)
+    return means, quanta
 
 
-def _crowding(timetable: Timetable, load_units: NDArray[np.int64], capacity: int) -> NDArray[np.float64]:
-    """Load over room by route and hour, the fuller direction; riders of an hour without a start count with the hour before."""
-    shares = np.full(load_units.shape, np.nan)
+def _crowding(timetable: Timetable, load_quanta: NDArray[np.int64], capacity: int) -> NDArray[np.float64]:
+    """Load over capacity of the fuller direction, by route and hour. Riders of an hour without a start count in the hour before."""
+    shares = np.full(load_quanta.shape, np.nan)
     for row in range(len(timetable.directions)):
         hour = np.clip(timetable.starts_s(row) // HOUR_S - timetable.hours[0], 0, len(timetable.hours) - 1)
         runs = np.bincount(hour, minlength=len(timetable.hours))
         load = np.zeros(len(timetable.hours))
         with_runs = np.flatnonzero(runs)
         if with_runs.size:
-            place = with_runs[np.clip(np.searchsorted(with_runs, np.arange(len(runs)), side="right") - 1, 0, None)]
-            np.add.at(load, place, load_units[row])
+            column = with_runs[np.clip(np.searchsorted(with_runs, np.arange(len(runs)), side="right") - 1, 0, None)]
+            np.add.at(load, column, load_quanta[row])
             shares[row, with_runs] = load[with_runs] / (QUANTA_PER_TRIP * capacity * runs[with_runs])
     fuller: NDArray[np.float64] = np.fmax(shares[::2], shares[1::2])
     return fuller
 
 
-def _shown(values: NDArray[np.float64], riders: NDArray[np.float64], min_count: float, digits: int) -> list[list[float | None]]:
-    """Cells of a table, None where too few riders stand behind them."""
+def _published(values: NDArray[np.float64], riders: NDArray[np.float64], min_count: float, digits: int) -> list[list[float | None]]:
+    """Rounded cells of a table; None for cells of fewer than `min_count` riders."""
     return [
         [None if not np.isfinite(value) or count < min_count else round(float(value), digits) for value, count in zip(*pair, strict=True)]
         for pair in zip(values, riders, strict=True)
@@ -238,7 +240,7 @@ def _shown(values: NDArray[np.float64], riders: NDArray[np.float64], min_count: 
 @dataclass(frozen=True, slots=True, eq=False)
 class SafetySheet:
     """
-    The night as people on foot meet it, one row per hex within the walk of a stop; no count of people is in it.
+    Walks, first and last buses and longest waits, one row per hex within the walk of a stop. It has no counts of people.
 
     Attributes
     ----------
@@ -247,12 +249,12 @@ class SafetySheet:
     walk_m, walk_s
         Walk to the nearest stop served, metres and seconds at `WALK_KMH`, shape (n,).
     first_s, last_from_s
-        First and last bus that leaves one of its stops, seconds, shape (n,); -1 where every bus ends.
+        First and last departure from its stops, seconds, shape (n,); -1 if there is none.
     last_home_s
-        Last bus that brings somebody to one of its stops, seconds, shape (n,); -1 where every bus starts.
+        Last arrival at its stops, seconds, shape (n,); -1 if there is none.
     longest_wait_s
-        Longest time between two buses in a row that leave its stops, whatever they are, from the first hour's begin to the last
-        bus, seconds, shape (n,).
+        Longest time between two departures from its stops, by any route, from the begin of the first hour to the last bus, seconds,
+        shape (n,).
     """
 
     hexes: NDArray[np.int64]
@@ -265,7 +267,7 @@ class SafetySheet:
 
     def rows(self) -> list[dict[str, Any]]:
         """
-        Return the rows as people read them: seconds and metres as whole numbers, times as HH:MM:SS past 24:00:00.
+        Return the rows for display: seconds and metres as whole numbers, times as HH:MM:SS past 24:00:00.
 
         Returns
         -------
@@ -277,7 +279,7 @@ class SafetySheet:
             {
                 "hex": int(self.hexes[row]),
                 **{name: int(getattr(self, name)[row]) for name in ("walk_m", "walk_s", "longest_wait_s")},
-                **{name[:-2]: format_time(at) if (at := int(getattr(self, name)[row])) >= 0 else "" for name in times},
+                **{name[:-2]: format_time(time_s) if (time_s := int(getattr(self, name)[row])) >= 0 else "" for name in times},
             }
             for row in range(len(self.hexes))
         ]
@@ -285,7 +287,7 @@ class SafetySheet:
 
 def safety_sheet(network: Network, timetable: Timetable) -> SafetySheet:
     """
-    Walk, waits and last buses of every hex within the walk of a stop.
+    Walks, waits and last buses of every hex within the walk of a stop, in metres and seconds.
 
     Parameters
     ----------
@@ -299,33 +301,34 @@ def safety_sheet(network: Network, timetable: Timetable) -> SafetySheet:
     SafetySheet
         Seconds and metres by hex.
     """
-    leaves, comes = _calls(timetable)
-    used = timetable.plan.used_stops.astype(np.int64)
-    sheds = [network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]] for stop in used.tolist()]
-    walks = [network.shed_walk_m[network.shed_indptr[stop] : network.shed_indptr[stop + 1]] for stop in used.tolist()]
-    stop_of = np.repeat(used, [len(shed) for shed in sheds])
-    hex_of, walk_of = np.concatenate([*sheds, np.empty(0, np.int32)]), np.concatenate([*walks, np.empty(0, np.int32)])
+    departures, arrivals = _stop_times(timetable)
+    used = timetable.plan.used_stops.astype(np.int64).tolist()
+    sheds = [slice(network.shed_indptr[stop], network.shed_indptr[stop + 1]) for stop in used]
+    rows_of = np.concatenate([np.arange(shed.start, shed.stop) for shed in sheds] or [np.empty(0, np.int64)])
+    stop_of = np.repeat(used, [shed.stop - shed.start for shed in sheds])
+    hex_of, walk_of = network.shed_hex[rows_of], network.shed_walk_m[rows_of]
     begin = timetable.hours[0] * HOUR_S
     rows = []
-    for place in np.unique(hex_of).tolist():
-        here = np.flatnonzero(hex_of == place)
-        away = np.unique(np.concatenate([leaves[stop] for stop in stop_of[here].tolist()]))
-        home = np.concatenate([comes[stop] for stop in stop_of[here].tolist()])
+    for hex_index in np.unique(hex_of).tolist():
+        here = np.flatnonzero(hex_of == hex_index)
+        depart = np.unique(np.concatenate([departures[stop] for stop in stop_of[here].tolist()]))
+        arrive = np.concatenate([arrivals[stop] for stop in stop_of[here].tolist()])
         walk = int(walk_of[here].min())
-        waits = np.diff(np.concatenate([[min(begin, int(away.min(initial=begin)))], away]))
-        ends = (int(away.min(initial=2**30)) if away.size else -1, int(away.max(initial=-1)), int(home.max(initial=-1)))
-        rows.append((place, walk, round(walk * 3.6 / WALK_KMH), *ends, int(waits.max(initial=0))))
+        waits = np.diff(np.concatenate([[min(begin, int(depart.min(initial=begin)))], depart]))
+        first = int(depart[0]) if depart.size else -1
+        ends = (int(depart.max(initial=-1)), int(arrive.max(initial=-1)))
+        rows.append((hex_index, walk, round(walk * 3.6 / WALK_KMH), first, *ends, int(waits.max(initial=0))))
     return SafetySheet(*np.array(rows, np.int64).reshape(-1, 7).T)
 
 
-def _calls(timetable: Timetable) -> tuple[dict[int, NDArray[np.int64]], dict[int, NDArray[np.int64]]]:
-    """Departures from, and arrivals at, every stop: a run neither leaves its last stop nor comes to its first."""
-    leaves: dict[int, list[NDArray[np.int64]]] = {}
-    comes: dict[int, list[NDArray[np.int64]]] = {}
-    for row, way in enumerate(timetable.directions):
-        starts = timetable.starts_s(row).astype(np.int64)
-        for place, stop in enumerate(way.stops.tolist()):
-            gone, came = place < len(way.stops) - 1, place > 0
-            leaves.setdefault(stop, []).append(starts + way.depart_s[place] if gone else starts[:0])
-            comes.setdefault(stop, []).append(starts + way.arrive_s[place] if came else starts[:0])
-    return {k: np.concatenate(v) for k, v in leaves.items()}, {k: np.concatenate(v) for k, v in comes.items()}
+def _stop_times(timetable: Timetable) -> tuple[dict[int, NDArray[np.int64]], dict[int, NDArray[np.int64]]]:
+    """Departures and arrivals of every stop in seconds; a run does not arrive at its first stop or depart from its last."""
+    departures: dict[int, list[NDArray[np.int64]]] = {}
+    arrivals: dict[int, list[NDArray[np.int64]]] = {}
+    for row, direction in enumerate(timetable.directions):
+        starts, last = timetable.starts_s(row).astype(np.int64), len(direction.stops) - 1
+        for position, stop in enumerate(direction.stops.tolist()):
+            departures.setdefault(stop, []).append(starts + direction.depart_s[position] if position < last else starts[:0])
+            arrivals.setdefault(stop, []).append(starts + direction.arrive_s[position] if position else starts[:0])
+    joined = [{stop: np.concatenate(times) for stop, times in by_stop.items()} for by_stop in (departures, arrivals)]
+    return joined[0], joined[1]

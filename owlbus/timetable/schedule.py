@@ -1,4 +1,4 @@
-"""The timetable: how each direction rides, when each run starts, and which bus drives it."""
+"""The timetable: stop times of each direction, start and block of each run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from owlbus.demand import Demand
     from owlbus.network import Network
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class Direction:
     """
-    How every run of a route rides in one direction.
+    Stop times of one direction of a route, the same for all runs.
 
     Attributes
     ----------
     route
         Index of the route in its plan.
     back
-        Whether it rides against the order of the route's stops.
+        Whether it serves the route's stops in reverse order.
     stops
-        Stop indices in riding order, shape (n,), int32.
+        Stop indices in the order of service, shape (n,), int32.
     arrive_s, depart_s
-        Seconds since the run's start at which it comes to each stop and leaves it, shape (n,), int32; 0 at the first.
+        Arrival and departure at each stop, seconds since the run's start, shape (n,), int32; 0 at the first.
     at_m
-        Metres since the first stop, shape (n,), int32, ascending.
+        Metres from the first stop, shape (n,), int32, ascending.
 
     Raises
     ------
@@ -47,8 +47,8 @@ class Direction:
 
     Examples
     --------
-    >>> way = Direction(0, False, [4, 2, 7], [0, 190, 400], [0, 200, 400], [0, 1000, 2000])
-    >>> way.ride_s, way.length_m
+    >>> direction = Direction(0, False, [4, 2, 7], [0, 190, 400], [0, 200, 400], [0, 1000, 2000])
+    >>> direction.ride_s, direction.length_m
     (400, 2000)
     """
 
@@ -59,12 +59,12 @@ class Direction:
     depart_s: NDArray[np.int32]
     at_m: NDArray[np.int32]
 
-    def __init__(self, route: int, back: bool, stops: ArrayLike, arrive_s: ArrayLike, depart_s: ArrayLike, at_m: ArrayLike) -> None:  # noqa: FBT001 - a column of the type
+    def __post_init__(self) -> None:
         """Copy the columns and check them once."""
-        object.__setattr__(self, "route", int(route))
-        object.__setattr__(self, "back", bool(back))
-        for name, column in (("stops", stops), ("arrive_s", arrive_s), ("depart_s", depart_s), ("at_m", at_m)):
-            object.__setattr__(self, name, read_only_copy(column, np.int32).reshape(-1))
+        object.__setattr__(self, "route", int(self.route))
+        object.__setattr__(self, "back", bool(self.back))
+        for name in ("stops", "arrive_s", "depart_s", "at_m"):
+            object.__setattr__(self, name, read_only_copy(getattr(self, name), np.int32).reshape(-1))
         if {column.shape for column in (self.arrive_s, self.depart_s, self.at_m)} != {self.stops.shape} or len(self.stops) < 2:  # noqa: PLR2004 - a ride has two ends
             msg = f"direction {self.label} needs a time and metres for each of at least 2 stops, got {len(self.stops)} stops"
             raise DataError(msg)
@@ -79,7 +79,7 @@ class Direction:
 
     @property
     def label(self) -> str:
-        """Route index and side, for messages."""
+        """Route index, and a or b for the direction, for messages."""
         return f"{self.route}{'b' if self.back else 'a'}"
 
     @property
@@ -96,7 +96,7 @@ class Direction:
 @dataclass(frozen=True, slots=True, eq=False)
 class Timetable:
     """
-    Every run of a service night, and the bus that drives it.
+    All runs of a service night and their vehicle blocks.
 
     Times are seconds since noon of the service date minus 12 h; they may pass 24:00:00.
 
@@ -107,7 +107,7 @@ class Timetable:
     hours
         Service hours in which runs start, ascending; 24 is midnight.
     directions
-        Two per route: ``2 * k`` rides route k in the order of its stops, ``2 * k + 1`` against it.
+        Two per route: ``2 * k`` serves route k in the order of its stops, ``2 * k + 1`` in reverse.
     run_direction
         Direction of each run, shape (n_runs,), int32; runs are sorted by start, then by direction.
     run_start_s
@@ -142,7 +142,7 @@ class Timetable:
     run_block: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        """Own the columns and hold every rule."""
+        """Copy the columns and check every rule."""
         object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
         object.__setattr__(self, "directions", tuple(self.directions))
         for name in ("run_direction", "run_start_s", "run_block"):
@@ -157,29 +157,29 @@ class Timetable:
 
     @property
     def n_runs(self) -> int:
-        """Runs of the night."""
+        """Number of runs of the night."""
         return len(self.run_start_s)
 
     @property
     def fleet(self) -> int:
-        """Buses of the night."""
+        """Number of buses of the night."""
         return int(self.run_block.max()) + 1 if self.n_runs else 0
 
     @property
     def run_end_s(self) -> NDArray[np.int32]:
-        """Seconds at which each run comes to its last stop, shape (n_runs,)."""
-        rides = np.array([way.ride_s for way in self.directions], np.int32)
+        """Arrival of each run at its last stop, seconds, shape (n_runs,)."""
+        rides = np.array([direction.ride_s for direction in self.directions], np.int32)
         ends: NDArray[np.int32] = self.run_start_s + rides[self.run_direction]
         return ends
 
     @property
     def vehicle_m(self) -> int:
         """Metres of all runs together."""
-        return int(np.array([way.length_m for way in self.directions], np.int64)[self.run_direction].sum())
+        return int(np.array([direction.length_m for direction in self.directions], np.int64)[self.run_direction].sum())
 
     @property
     def vehicle_s(self) -> int:
-        """Seconds of all buses together, each from its first start to its last arrival, rests between runs included."""
+        """Seconds of all buses together, each from its first start to its last arrival, layovers included."""
         if not self.n_runs:
             return 0
         first = np.full(self.fleet, np.iinfo(np.int64).max)
@@ -191,10 +191,10 @@ class Timetable:
     @property
     def headway_s(self) -> NDArray[np.int64]:
         """
-        Seconds between buses by direction and hour, shape (2 K, n_hours), int64.
+        Headway in seconds by direction and hour, shape (2 K, n_hours), int64.
 
-        The mean of the gaps that begin in the hour, rounded; where none does, the gap that spans it. 0 where a direction has
-        fewer than two runs.
+        It is the rounded mean of the gaps that begin in the hour. If none does, it is the gap that spans the hour. It is 0 for a
+        direction with fewer than two runs.
         """
         table = np.zeros((len(self.directions), len(self.hours)), np.int64)
         for row in range(len(self.directions)):
@@ -208,7 +208,7 @@ class Timetable:
 
     def starts_s(self, direction: int) -> NDArray[np.int32]:
         """
-        Starts of all runs of a direction.
+        Starts of all runs of a direction, in seconds.
 
         Parameters
         ----------
@@ -218,14 +218,14 @@ class Timetable:
         Returns
         -------
         ndarray of int32
-            Seconds, ascending, one a run, of shape (n,).
+            Ascending seconds, one a run, shape (n,).
         """
         starts: NDArray[np.int32] = self.run_start_s[self.run_direction == direction]
         return starts
 
     def buses_of(self, route: int) -> int:
         """
-        Number of buses that drive a route at some time of the night.
+        Number of buses that run on a route at some time of the night.
 
         Parameters
         ----------
@@ -235,18 +235,18 @@ class Timetable:
         Returns
         -------
         int
-            Buses; with interlining, a bus counts for each route it drives.
+            Buses; with interlining, a bus counts for each of its routes.
         """
         return len(np.unique(self.run_block[self.run_direction // 2 == route]))
 
     def equals(self, other: Timetable) -> bool:
         """
-        Whether routes, rides, runs and buses are the same.
+        Whether routes, stop times, runs and blocks are the same.
 
         Parameters
         ----------
         other
-            The timetable to hold beside this one.
+            The timetable to compare with.
 
         Returns
         -------
@@ -259,19 +259,19 @@ class Timetable:
             and self.hours == other.hours
             and all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("run_direction", "run_start_s", "run_block"))
             and all(
-                np.array_equal(getattr(mine, name), getattr(theirs, name))
-                for mine, theirs in zip(self.directions, other.directions, strict=True)
+                np.array_equal(getattr(left, name), getattr(right, name))
+                for left, right in zip(self.directions, other.directions, strict=True)
                 for name in columns
             )
         )
 
 
 def _check_directions(table: Timetable) -> None:
-    """Refuse directions that are not the two of every route."""
-    for row, way in enumerate(table.directions):
+    """Refuse directions other than the two of every route."""
+    for row, direction in enumerate(table.directions):
         route = table.plan.routes[row // 2] if row // 2 < len(table.plan) else None
-        side = (row // 2, bool(row % 2))
-        if route is None or (way.route, way.back) != side or not np.array_equal(way.stops, route.stops[:: -1 if row % 2 else 1]):
+        same = (direction.route, direction.back) == (row // 2, bool(row % 2))
+        if route is None or not same or not np.array_equal(direction.stops, route.stops[:: -1 if row % 2 else 1]):
             msg = f"direction {row} must ride route {row // 2} {'against' if row % 2 else 'in'} the order of its stops"
             raise DataError(msg)
     if len(table.directions) != 2 * len(table.plan):
@@ -295,7 +295,7 @@ def _check_runs(table: Timetable) -> None:
 
 
 def _check_blocks(table: Timetable) -> None:
-    """Refuse a bus that starts before it has arrived, or elsewhere, and numbers out of order."""
+    """Refuse a bus that starts before it arrives or at another stop, and block numbers out of order."""
     ends_s = table.run_end_s
     last: dict[int, int] = {}
     for run, (block, row) in enumerate(zip(table.run_block.tolist(), table.run_direction.tolist(), strict=True)):
@@ -316,7 +316,7 @@ def _check_blocks(table: Timetable) -> None:
 
 def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple[Direction, ...]:
     """
-    Two directions per route, with seconds and metres of the network's links.
+    Two directions per route, with seconds and metres from the network's links.
 
     Parameters
     ----------
@@ -325,7 +325,7 @@ def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple
     plan
         The routes.
     operation
-        Dwell at stops in seconds, taken from the ride to them, and whether the links' seconds have the rest in them.
+        Dwell time in seconds, taken from the ride to each stop, and whether link times include the layover.
 
     Returns
     -------
@@ -335,30 +335,32 @@ def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple
     Raises
     ------
     DataError
-        If the plan was made for another network, or a route rides where there is no link.
+        If the plan was made for another network, or the network lacks a link of a route.
     """
     require_same_network(network, plan)
-    ways = []
+    directions = []
     for k, route in enumerate(plan.routes):
         for back in (False, True):
             stops = route.stops[:: -1 if back else 1]
             link_s, link_m = route_links(network, stops, route.name)
             depart_s = operation.run_s(np.concatenate([[0], np.cumsum(link_s, dtype=np.int64)]))
-            stands_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
-            ways.append(Direction(k, back, stops, depart_s - stands_s, depart_s, np.concatenate([[0], np.cumsum(link_m)])))
-    return tuple(ways)
+            dwell_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
+            directions.append(
+                Direction(k, back, stops, depart_s - dwell_s, depart_s.astype(np.int32), np.concatenate([[0], np.cumsum(link_m)]))
+            )
+    return tuple(directions)
 
 
 def outer_first(network: Network, demand: Demand, plan: Plan) -> NDArray[np.bool_]:
     """
-    Whether a route's first stop is its outer terminal: the one farther from the centre of people at night.
+    Whether each route's first stop is its outer terminal: the one farther from the centre of people at night.
 
     Parameters
     ----------
     network
         The plan's network.
     demand
-        People by hex; without any, trips by origin.
+        People by hex; if there are none, trips by origin.
     plan
         The routes.
 
@@ -368,16 +370,15 @@ def outer_first(network: Network, demand: Demand, plan: Plan) -> NDArray[np.bool
         Shape (K,); on a tie the first stop is the outer one.
     """
     grid = network.grid
-    pairs = demand.od()
     weight = demand.presence_by_hex()
     if not weight.sum() > 0:
+        pairs = demand.od()
         weight = np.bincount(pairs.origin, pairs.trips, grid.n_hexes).astype(np.float64)
     if not weight.sum() > 0:
         weight = np.ones(grid.n_hexes)
     centre_x, centre_y = float(weight @ grid.x_m / weight.sum()), float(weight @ grid.y_m / weight.sum())
     stop_x, stop_y = grid.project(network.stop_lon, network.stop_lat)
-    apart_m = np.rint(np.hypot(np.asarray(stop_x, np.float64) - centre_x, np.asarray(stop_y, np.float64) - centre_y))
-    first = np.array([route.stops[0] for route in plan.routes], dtype=np.int64)
-    last = np.array([route.stops[-1] for route in plan.routes], dtype=np.int64)
-    outer: NDArray[np.bool_] = apart_m[first] >= apart_m[last]
+    centre_distance_m = np.rint(np.hypot(np.asarray(stop_x, np.float64) - centre_x, np.asarray(stop_y, np.float64) - centre_y))
+    first, last = (np.array([route.stops[end] for route in plan.routes], np.int64) for end in (0, -1))
+    outer: NDArray[np.bool_] = centre_distance_m[first] >= centre_distance_m[last]
     return outer

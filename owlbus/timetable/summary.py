@@ -1,4 +1,4 @@
-"""A timetable in figures: headways, buses, kilometres, hours and cost."""
+"""Summary of a timetable: headways, buses, kilometres, hours and cost."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def timetable_document(timetable: Timetable, report: TimetableReport | None = None, costs: UnitCosts | None = None) -> dict[str, Any]:
     """
-    Timetable in figures, as JSON holds them; no count of riders is among them.
+    Summary of a timetable as a JSON document, with units in the names. It has no counts of riders.
 
     Parameters
     ----------
     timetable
         Runs of one night.
     report
-        How it came about, or None for one that was read.
+        How headways and offsets were chosen; None for a timetable read from a feed.
     costs
         Unit costs; the defaults if None.
 
@@ -54,7 +54,7 @@ def timetable_document(timetable: Timetable, report: TimetableReport | None = No
 
 
 def _routes(timetable: Timetable) -> list[dict[str, Any]]:
-    """Figures of every route."""
+    """Headways, buses and run times of every route."""
     headways = timetable.headway_s
     rows = []
     for k, name in enumerate(timetable.plan.names):
@@ -74,17 +74,17 @@ def _routes(timetable: Timetable) -> list[dict[str, Any]]:
 
 
 def _choice(report: TimetableReport) -> dict[str, Any]:
-    """How headways and meets were chosen: means over all riders, in seconds."""
-    meets = report.meets
+    """Mean waits over all riders in seconds, and offsets of the routes."""
+    transfers = report.meets
     return {
         "planned_wait_s": round(report.wait_s, 1),
         "equal_headway_s": report.equal_headway_s,
         "equal_wait_s": None if report.equal_wait_s is None else round(report.equal_wait_s, 1),
         "both_ends": list(report.both_ends),
-        "offset_s": list(meets.offset_s),
-        "transfer_wait_before_s": round(meets.before_s, 1),
-        "transfer_wait_after_s": round(meets.after_s, 1),
-        "first_wait_before_s": round(meets.first_before_s, 1),
-        "first_wait_after_s": round(meets.first_after_s, 1),
-        "offsets_proven": meets.is_optimal,
+        "offset_s": list(transfers.offset_s),
+        "transfer_wait_before_s": round(transfers.before_s, 1),
+        "transfer_wait_after_s": round(transfers.after_s, 1),
+        "first_wait_before_s": round(transfers.first_before_s, 1),
+        "first_wait_after_s": round(transfers.first_after_s, 1),
+        "offsets_proven": transfers.is_optimal,
     }

@@ -1,4 +1,4 @@
-"""Timed meets: departures of each route moved by a few minutes so that riders wait least, above all those who change."""
+"""Timed transfers: offsets of each route's departures that minimise the waits of riders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
-from owlbus.timetable.rider_flows import _at
+from owlbus.timetable.rider_flows import stop_values
 from owlbus.timetable.rider_journeys import Departures, follow
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from owlbus.timetable.schedule import Direction
 
 MISSED_S = 2 * HOUR_S
-"""Seconds that a change counts as for which no bus comes any more."""
+"""Wait in seconds that a missed transfer or first bus counts as."""
 
 _TIME_LIMIT_S = 20.0
 
@@ -29,20 +29,20 @@ _TIME_LIMIT_S = 20.0
 @dataclass(frozen=True, slots=True)
 class TimedTransfers:
     """
-    Offsets of routes and what they do for riders; where no bus comes any more, a wait counts as `MISSED_S`.
+    Offsets of routes, and mean waits without and with them; a missed bus counts as a wait of `MISSED_S`.
 
     Attributes
     ----------
     offset_s
-        Seconds that all departures of each route move by, K of them.
+        Offset of all departures of each route in seconds, K values.
     before_s, after_s
-        Mean wait at a change, seconds, without offsets and with them.
+        Mean wait at a transfer, seconds, without offsets and with them.
     first_before_s, first_after_s
         The same at the first stop, over all riders.
     transfers_trips
-        Riders a night who change.
+        Riders a night who transfer.
     is_optimal
-        Whether the offsets are proven best among those allowed.
+        Whether the offsets are proven optimal among those allowed.
     """
 
     offset_s: tuple[int, ...]
@@ -57,32 +57,32 @@ class TimedTransfers:
 @dataclass(frozen=True, slots=True, eq=False)
 class _Costs:
     """
-    Waiting in 1/1024 rider-seconds under offsets, and riders.
+    Waiting time in 1/1024 rider-seconds by offset, and riders in 1/1024.
 
-    At changes by pair of routes and of offsets, shape (K, K, n, n); at first stops by route and offset, shape (K, n).
+    `transfer` is by pair of routes and of offsets, shape (K, K, n, n); `first` is at first stops by route and offset, shape (K, n).
     """
 
-    change: NDArray[np.int64]
+    transfer: NDArray[np.int64]
     first: NDArray[np.int64]
-    changing_units: int
-    riding_units: int
+    transfer_quanta: int
+    rider_quanta: int
 
     def waits(self, choice: NDArray[np.int64]) -> tuple[int, int]:
-        """Waiting at changes and at first stops under one offset a route."""
+        """Waiting time at transfers and at first stops under one offset a route."""
         k = np.arange(len(choice))
-        change = self.change[k[:, None], k[None, :], choice[:, None], choice[None, :]].sum()
-        return int(change), int(self.first[k, choice].sum())
+        transfer = self.transfer[k[:, None], k[None, :], choice[:, None], choice[None, :]].sum()
+        return int(transfer), int(self.first[k, choice].sum())
 
 
 def time_transfers(
     riders: Riders, directions: Sequence[Direction], run_direction: ArrayLike, run_start_s: ArrayLike, operation: Operation
 ) -> TimedTransfers:
     """
-    Offsets that minimise the waiting at changes and first stops together, proven where the solver ends in time.
+    Offsets in seconds that minimise the waiting at transfers and first stops, proven optimal if the solver ends in time.
 
-    Waiting at changes alone would start every bus as late as it may. All departures of a route move together, so its headways
-    and buses stay as they are. With x[k, o] = 1 if route k takes offset o, and y[k, l, o, p] for both choices of a pair,
-    minimise sum of first[k, o] x[k, o] + sum of change[k, l, o, p] y[k, l, o, p] subject to sum over o of x[k, o] = 1, sum over p of
+    First stops count too, since every bus would otherwise start as late as it may. All departures of a route move together, so its
+    headways and fleet do not change. With x[k, o] = 1 if route k takes offset o, and y[k, l, o, p] for both choices of a pair,
+    minimise sum of first[k, o] x[k, o] + sum of transfer[k, l, o, p] y[k, l, o, p] subject to sum over o of x[k, o] = 1, sum over p of
     y[k, l, o, p] = x[k, o] and sum over o of y[k, l, o, p] = x[l, p]: a quadratic semi-assignment, linearised and solved by HiGHS.
     Ties go to no offsets.
 
@@ -100,23 +100,23 @@ def time_transfers(
     Returns
     -------
     TimedTransfers
-        Offsets, and the mean waits before and after.
+        Offsets, and the mean waits without and with them, in seconds.
     """
     offsets = np.array(operation.offsets_s, np.int64)
     costs = _costs(riders, directions, np.asarray(run_direction, np.int64), np.asarray(run_start_s, np.int64), offsets, operation.change_s)
-    still = np.zeros(len(directions) // 2, np.int64)
-    chosen, is_optimal = (still, True) if not costs.changing_units else _choose(costs)
-    if sum(costs.waits(chosen)) >= sum(costs.waits(still)):
-        chosen = still
-    (before, first_before), (after, first_after) = costs.waits(still), costs.waits(chosen)
-    changing, riding = max(1, costs.changing_units), max(1, costs.riding_units)
+    unmoved = np.zeros(len(directions) // 2, np.int64)
+    chosen, is_optimal = (unmoved, True) if not costs.transfer_quanta else _optimal_offsets(costs)
+    if sum(costs.waits(chosen)) >= sum(costs.waits(unmoved)):
+        chosen = unmoved
+    (before, first_before), (after, first_after) = costs.waits(unmoved), costs.waits(chosen)
+    n_transfers, n_riders = max(1, costs.transfer_quanta), max(1, costs.rider_quanta)
     return TimedTransfers(
         tuple(offsets[chosen].tolist()),
-        before / changing,
-        after / changing,
-        first_before / riding,
-        first_after / riding,
-        costs.changing_units / QUANTA_PER_TRIP,
+        before / n_transfers,
+        after / n_transfers,
+        first_before / n_riders,
+        first_after / n_riders,
+        costs.transfer_quanta / QUANTA_PER_TRIP,
         is_optimal,
     )
 
@@ -129,57 +129,58 @@ def _costs(
     offsets: NDArray[np.int64],
     change_s: int,
 ) -> _Costs:
-    """Follow riders to their first bus and their change under each offset of their first route, then on under each of their second."""
+    """Simulate riders up to their transfer under each offset of the first route, then on under each offset of the second."""
     n_routes, n = len(directions) // 2, len(offsets)
-    change, first = np.zeros((n_routes, n_routes, n, n), np.int64), np.zeros((n_routes, n), np.int64)
-    if not riders.trips_units[:, riders.transfers].any():
-        return _Costs(change, first, 0, 0)
-    shifted = [Departures.of(run_direction, run_start_s + offset) for offset in offsets.tolist()]
-    riding = _only(riders, riders.direction[0] >= 0)
-    changing = 0
+    transfer, first = np.zeros((n_routes, n_routes, n, n), np.int64), np.zeros((n_routes, n), np.int64)
+    if not riders.trip_quanta[:, riders.transfers].any():
+        return _Costs(transfer, first, 0, 0)
+    departures = [Departures.of(run_direction, run_start_s + offset) for offset in offsets.tolist()]
+    bus_riders = _riders_of_pairs(riders, riders.direction[0] >= 0)
+    transfer_quanta = 0
     for o in range(n):
-        events = _events(riding, directions, shifted[o], change_s, first[:, o])
-        came, way, leaves, route, units = events
-        changing = max(changing, int(units.sum()))
+        arrive_s, direction, depart_s, route, quanta = _transfers(bus_riders, directions, departures[o], change_s, first[:, o])
+        transfer_quanta = max(transfer_quanta, int(quanta.sum()))
         for p in range(n):
-            begins = shifted[p].next_start(way, came + change_s - leaves)
-            np.add.at(change[:, :, o, p], (route, way // 2), units * np.where(begins < 0, MISSED_S, begins + leaves - came))
-    return _Costs(change, first, changing, int(riding.trips_units.sum()))
+            begin_s = departures[p].next_start(direction, arrive_s + change_s - depart_s)
+            wait_s = np.where(begin_s < 0, MISSED_S, begin_s + depart_s - arrive_s)
+            np.add.at(transfer[:, :, o, p], (route, direction // 2), quanta * wait_s)
+    return _Costs(transfer, first, transfer_quanta, int(bus_riders.trip_quanta.sum()))
 
 
-def _events(
+def _transfers(
     riders: Riders, directions: Sequence[Direction], departures: Departures, change_s: int, first: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], ...]:
     """
-    Arrivals at changes: seconds, second direction, seconds of its stop along it, first route, and riders; equal ones joined.
+    Arrival in seconds, second direction, departure along it, first route, and riders in 1/1024 of each transfer.
 
-    Waiting for the first bus is added to `first` by route.
+    Equal transfers are one row. The waiting time for the first bus is added to `first` by route.
     """
     rows = []
     for row in range(len(riders.hours)):
-        trip = follow(riders, directions, departures, row, change_s)
-        found = trip.start_s[0] >= 0
-        np.add.at(first, riders.direction[0, trip.pair] // 2, trip.units * np.where(found, trip.wait_s[0], MISSED_S))
-        moves = found & riders.transfers[trip.pair]
-        pair = trip.pair[moves]
-        came = (trip.ready_s + trip.wait_s[0] + trip.ride_s[0])[moves]
-        leaves = _at(directions, riders.direction[1, pair], riders.board[1, pair], "depart_s")
-        rows.append(np.stack([came, riders.direction[1, pair], leaves, riders.direction[0, pair] // 2, trip.units[moves]]))
-    every = np.concatenate(rows, axis=1)
-    sizes = tuple(every[:4].max(axis=1, initial=0) + 1)
-    events, inverse = np.unique(np.ravel_multi_index(tuple(every[:4]), sizes), return_inverse=True)
-    units = np.zeros(events.size, np.int64)
-    np.add.at(units, inverse, every[4])
-    return *np.unravel_index(events, sizes), units
+        journeys = follow(riders, directions, departures, row, change_s)
+        caught = journeys.start_s[0] >= 0
+        wait_s = np.where(caught, journeys.wait_s[0], MISSED_S)
+        np.add.at(first, riders.direction[0, journeys.pair] // 2, journeys.quanta * wait_s)
+        transfers = caught & riders.transfers[journeys.pair]
+        pair = journeys.pair[transfers]
+        arrive_s = (journeys.ready_s + journeys.wait_s[0] + journeys.ride_s[0])[transfers]
+        depart_s = stop_values(directions, riders.direction[1, pair], riders.board[1, pair], "depart_s")
+        rows.append(np.stack([arrive_s, riders.direction[1, pair], depart_s, riders.direction[0, pair] // 2, journeys.quanta[transfers]]))
+    *columns, quanta = np.concatenate(rows, axis=1)
+    sizes = tuple(int(column.max(initial=0)) + 1 for column in columns)
+    keys, inverse = np.unique(np.ravel_multi_index(tuple(columns), sizes), return_inverse=True)
+    sums = np.zeros(keys.size, np.int64)
+    np.add.at(sums, inverse, quanta)
+    return *np.unravel_index(keys, sizes), sums
 
 
-def _only(riders: Riders, mask: NDArray[np.bool_]) -> Riders:
-    """Riders of some pairs."""
+def _riders_of_pairs(riders: Riders, mask: NDArray[np.bool_]) -> Riders:
+    """Riders of the pairs in a mask."""
     return replace(
         riders,
         origin=riders.origin[mask],
         destination=riders.destination[mask],
-        trips_units=riders.trips_units[:, mask],
+        trip_quanta=riders.trip_quanta[:, mask],
         direction=riders.direction[:, mask],
         board=riders.board[:, mask],
         alight=riders.alight[:, mask],
@@ -187,43 +188,42 @@ def _only(riders: Riders, mask: NDArray[np.bool_]) -> Riders:
     )
 
 
-def _choose(costs: _Costs) -> tuple[NDArray[np.int64], bool]:
-    """Offset of each route of least total waiting, and whether that is proven."""
+def _optimal_offsets(costs: _Costs) -> tuple[NDArray[np.int64], bool]:
+    """Row of each route's offset with the least total waiting, and whether it is proven optimal."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     n_routes, n = costs.first.shape
-    table = costs.change
-    both = table + table.transpose(1, 0, 3, 2)
-    pairs = [(k, other) for k in range(n_routes) for other in range(k + 1, n_routes) if both[k, other].any()]
-    cost = np.concatenate([costs.first.ravel(), *(both[pair].ravel() for pair in pairs)])
-    matrix, right = _choices(n_routes, n, pairs)
-    solved = milp(
+    both_ways = costs.transfer + costs.transfer.transpose(1, 0, 3, 2)
+    pairs = [(k, other) for k in range(n_routes) for other in range(k + 1, n_routes) if both_ways[k, other].any()]
+    cost = np.concatenate([costs.first.ravel(), *(both_ways[pair].ravel() for pair in pairs)])
+    matrix, right_hand = _assignment_rows(n_routes, n, pairs)
+    solution = milp(
         cost / max(1.0, float(cost.max())),
-        constraints=LinearConstraint(matrix, right, right),
+        constraints=LinearConstraint(matrix, right_hand, right_hand),
         integrality=(np.arange(len(cost)) < n_routes * n).astype(int),
         bounds=Bounds(0, 1),
         options={"time_limit": _TIME_LIMIT_S, "mip_rel_gap": 0.0},
     )
-    if solved.x is None:
+    if solution.x is None:
         return np.zeros(n_routes, np.int64), False
-    return solved.x[: n_routes * n].reshape(n_routes, n).argmax(axis=1).astype(np.int64), solved.status == 0
+    return solution.x[: n_routes * n].reshape(n_routes, n).argmax(axis=1).astype(np.int64), solution.status == 0
 
 
-def _choices(n_routes: int, n: int, pairs: Sequence[tuple[int, int]]) -> tuple[Any, NDArray[np.float64]]:
-    """Sparse rows over x and y, and their right-hand sides: one offset a route, and y in line with both choices of a pair."""
+def _assignment_rows(n_routes: int, n: int, pairs: Sequence[tuple[int, int]]) -> tuple[Any, NDArray[np.float64]]:
+    """Sparse constraint rows over x and y, and their right-hand sides."""
     from scipy.sparse import coo_array
 
     x = np.arange(n_routes * n).reshape(n_routes, n)
     rows = [np.repeat(np.arange(n_routes), n)]
     columns, values = [x.ravel()], [np.ones(x.size)]
-    at = n_routes
+    n_rows = n_routes
     for nth, (k, other) in enumerate(pairs):
         y = x.size + nth * n * n + np.arange(n * n).reshape(n, n)
-        for route, lines in ((k, y), (other, y.T)):
-            rows.append(np.repeat(at + np.arange(n), n + 1))
-            columns.append(np.column_stack([lines, x[route]]).ravel())
+        for route, terms in ((k, y), (other, y.T)):
+            rows.append(np.repeat(n_rows + np.arange(n), n + 1))
+            columns.append(np.column_stack([terms, x[route]]).ravel())
             values.append(np.tile([*np.ones(n), -1.0], n))
-            at += n
-    right = (np.arange(at) < n_routes).astype(np.float64)
-    size = (at, x.size + len(pairs) * n * n)
-    return coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=size).tocsr(), right
+            n_rows += n
+    right_hand = (np.arange(n_rows) < n_routes).astype(np.float64)
+    shape = (n_rows, x.size + len(pairs) * n * n)
+    return coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr(), right_hand

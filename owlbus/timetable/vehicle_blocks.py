@@ -1,4 +1,4 @@
-"""Which bus drives which run: the fewest buses, each ready before it leaves."""
+"""Vehicle blocks: assign runs to the fewest buses, without deadheads."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 _PADDED = 2**30
 
 
-def build_blocks(start_s: ArrayLike, ready_s: ArrayLike, from_place: Sequence[Hashable], to_place: Sequence[Hashable]) -> NDArray[np.int32]:
+def build_blocks(start_s: ArrayLike, ready_s: ArrayLike, from_stop: Sequence[Hashable], to_stop: Sequence[Hashable]) -> NDArray[np.int32]:
     """
-    Bus of each run, with as few buses as there can be: first in, first out at every place.
+    Block (bus) of each run, with the fewest buses: first in, first out at every stop.
 
-    A bus takes a run if it stands at its first place and is ready when it starts, boundary included; it never drives empty. A run
-    for which no bus is ready takes a new one. That is optimal: buses at one place are alike, so taking one never hurts, and
-    a place hands out new buses up to the largest excess of starts over ready buses there, which no plan can go below (the
-    deficit function [1]_ [2]_; it equals a minimum path cover).
+    A bus takes a run if it stands at the run's first stop and is ready when the run starts, boundary included. It never deadheads.
+    A run without a ready bus takes a new one. This is optimal: buses at a stop are interchangeable, and each stop needs as many
+    new buses as its largest excess of starts over ready buses, a lower bound for any plan (the deficit function [1]_ [2]_, equal
+    to a minimum path cover).
 
     Parameters
     ----------
     start_s
         Start of each run in seconds, ascending, shape (n,).
     ready_s
-        Seconds at which its bus is ready for the next run, after its rest, shape (n,), > start_s.
-    from_place, to_place
-        Where each run starts and ends, n of each.
+        Seconds at which its bus is ready for the next run, after its layover, shape (n,), > start_s.
+    from_stop, to_stop
+        First and last stop of each run, n values each.
 
     Returns
     -------
@@ -54,27 +54,27 @@ def build_blocks(start_s: ArrayLike, ready_s: ArrayLike, from_place: Sequence[Ha
     waiting: dict[Hashable, list[tuple[int, int]]] = {}
     blocks = np.zeros(len(starts), np.int32)
     fleet = 0
-    for run, (start, then) in enumerate(zip(starts, ready, strict=True)):
-        queue = waiting.setdefault(from_place[run], [])
+    for run, (start, ready_again) in enumerate(zip(starts, ready, strict=True)):
+        queue = waiting.setdefault(from_stop[run], [])
         if queue and queue[0][0] <= start:
             bus = heapq.heappop(queue)[1]
         else:
             bus, fleet = fleet, fleet + 1
         blocks[run] = bus
-        heapq.heappush(waiting.setdefault(to_place[run], []), (then, bus))
+        heapq.heappush(waiting.setdefault(to_stop[run], []), (ready_again, bus))
     return blocks
 
 
 def fleet_of(starts_s: NDArray[np.int64], ready_s: NDArray[np.int64]) -> NDArray[np.int64]:
     """
-    Buses that one place hands out under each of many patterns of starts: the largest excess of starts over ready buses.
+    Number of new buses that a stop needs under each of many patterns of starts: the largest excess of starts over ready buses.
 
     Parameters
     ----------
     starts_s
-        Starts at the place in seconds, shape (P, n), ascending in each row; padded with numbers of 2**30 and up.
+        Starts at the stop in seconds, shape (P, n), ascending in each row; padded with numbers of 2**30 and up.
     ready_s
-        Seconds at which buses become ready there, shape (P, m), any order; padded alike.
+        Seconds at which buses become ready there, shape (P, m), any order; padded the same way.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def fleet_of(starts_s: NDArray[np.int64], ready_s: NDArray[np.int64]) -> NDArray
     if not starts_s.shape[1]:
         return np.zeros(len(starts_s), np.int64)
     starts, ready = (np.minimum(column, _PADDED).astype(np.int32) for column in (starts_s, ready_s))
-    back = (ready[:, None, :] <= starts[:, :, None]).sum(axis=2, dtype=np.int16)
-    excess = np.where(starts < _PADDED, np.arange(1, starts.shape[1] + 1) - back, 0)
+    n_ready = (ready[:, None, :] <= starts[:, :, None]).sum(axis=2, dtype=np.int16)
+    excess = np.where(starts < _PADDED, np.arange(1, starts.shape[1] + 1) - n_ready, 0)
     fleet: NDArray[np.int64] = excess.max(axis=1).clip(0)
     return fleet
