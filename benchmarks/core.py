@@ -166,9 +166,9 @@ def move(problem: Problem, plan: Plan) -> dict[str, float]:
     shorter = Plan((Route(plan.routes[0].stops[:-1], plan.routes[0].name), *plan.routes[1:]), plan.network_fingerprint)
     routes = problem.pad(plan)
     width = routes[0].shape[1]
-    other_routes = coverage.new_rest(problem.network.n_stops, problem.n_rows, len(plan.routes), width, problem.pair_quanta.shape)
+    other_routes = coverage.new_other_routes(problem.network.n_stops, problem.n_rows, len(plan.routes), width, problem.pair_quanta.shape)
     scratch = coverage.new_scratch(problem.n_rows, width, width)
-    coverage.prepare_rest(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
+    coverage.prepare_other_routes(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
     n = int(routes[1][0])
     now = [routes[0][0], routes[2][0], routes[3][0]]
 
