@@ -181,6 +181,7 @@ class _Search:
         self, problem: Problem, goal: Objective, plan: Plan, limits: RouteLimits, keep: frozenset[int], seed: int, *, keep_terminals: bool
     ) -> None:
         from owlbus.kernels.coverage import new_other_routes, new_scratch
+        from owlbus.kernels.structs import Candidate
 
         self.problem, self.goal, self.plan, self.limits = problem, goal, plan, limits
         self.keep_terminals = keep_terminals
@@ -189,13 +190,13 @@ class _Search:
         self.routes = problem.pad(plan, width=width)
         kept = np.zeros((n_routes, network.n_stops), np.uint8)
         kept[:, sorted(keep)] = 1
-        self.base = self.routes[0].copy(), self.routes[1].copy(), kept
-        self.best = self.routes[0].copy(), self.routes[1].copy()
+        self.base = self.routes.stops.copy(), self.routes.n_stops.copy(), kept
+        self.best = self.routes.stops.copy(), self.routes.n_stops.copy()
         entries = width * int(np.diff(network.shed_indptr).max(initial=1))
         self._other_routes = new_other_routes(network.n_stops, problem.n_rows, n_routes, entries, problem.pair_quanta.shape)
         found = new_scratch(problem.n_rows, entries, width)
         running = np.zeros(width, np.float32), np.zeros(width, np.float32)
-        self._scratch = np.zeros(width, np.int32), *running, found, np.zeros(network.n_stops, np.uint8)
+        self._scratch = Candidate(np.zeros(width, np.int32), *running, found, np.zeros(network.n_stops, np.uint8))
         self._rng_state = np.random.default_rng(seed).integers(0, 2**63, size=1, dtype=np.uint64)
         self._attraction = _attraction(problem, goal)
         self._drive = problem.drive()
@@ -213,9 +214,9 @@ class _Search:
         from owlbus.kernels.anneal_near import anneal_near
         from owlbus.kernels.coverage import measure_route
 
-        self.routes[0][:], self.routes[1][:] = self.best
+        self.routes.stops[:], self.routes.n_stops[:] = self.best
         for k, count in enumerate(self.best[1].tolist()):
-            measure_route(self.problem.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
+            measure_route(self.problem.graph, self.routes.stops[k], count, self.routes.ahead_s[k], self.routes.back_s[k])
         self._values[0] = self._values[1]
         total = self.problem.total_value(self.goal)
         if n_steps:
@@ -434,7 +435,7 @@ def _attraction(problem: Problem, goal: Objective) -> NDArray[np.float64]:
     wanted = wanted + goal.presence * problem.presence
     network = problem.network
     owner = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
-    by_stop = np.bincount(owner, wanted[problem.graph[5]].astype(np.float64), network.n_stops)
+    by_stop = np.bincount(owner, wanted[problem.graph.shed_hex].astype(np.float64), network.n_stops)
     running: NDArray[np.float64] = np.cumsum(by_stop + 0.1 * max(by_stop.mean(), 1e-9))
     return running
 

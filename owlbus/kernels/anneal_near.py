@@ -13,7 +13,7 @@ Arrays as in `owlbus.kernels.anneal`, and:
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,9 +30,16 @@ from owlbus.kernels.moves import (
 )
 from owlbus.kernels.splice import steps_apart
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Candidate, DemandRows, Drive, Graph, OtherRoutes, Routes
+
 
 @inner_kernel
-def _keeps_stops(base: Any, k: int, stops: Any, n: int, mark: Any) -> bool:
+def _keeps_stops(
+    base: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]], k: int, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8]
+) -> bool:
     """Whether a route still passes every stop that stays; `mark`, uint8 (S,), is left as it was."""
     base_stops, base_n, keep = base
     for p in range(n):
@@ -48,33 +55,33 @@ def _keeps_stops(base: Any, k: int, stops: Any, n: int, mark: Any) -> bool:
 
 
 @inner_kernel
-def _ends_stay(base: Any, k: int, stops: Any, n: int) -> bool:
+def _ends_stay(base: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]], k: int, stops: NDArray[np.int32], n: int) -> bool:
     """Whether a route has the terminals of the given one, in its order."""
-    return stops[0] == base[0][k, 0] and stops[n - 1] == base[0][k, base[1][k] - 1]
+    return bool(stops[0] == base[0][k, 0] and stops[n - 1] == base[0][k, base[1][k] - 1])
 
 
 @kernel
 def anneal_near(
-    graph: Any,
-    demand: Any,
-    drive: Any,
-    bounds: Any,
-    attraction: Any,
-    routes: Any,
-    base: Any,
+    graph: Graph,
+    demand: DemandRows,
+    drive: Drive,
+    bounds: NDArray[np.float64],
+    attraction: NDArray[np.float64],
+    routes: Routes,
+    base: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]],
     budget: int,
     keep_ends: int,
-    best_stops: Any,
-    best_n: Any,
-    values: Any,
-    other_routes: Any,
-    scratch: Any,
-    rng_state: Any,
+    best_stops: NDArray[np.int32],
+    best_n: NDArray[np.int64],
+    values: NDArray[np.int64],
+    other_routes: OtherRoutes,
+    scratch: Candidate,
+    rng_state: NDArray[np.uint64],
     steps: int,
     block: int,
     hot: float,
     cold: float,
-    weights: Any,
+    weights: NDArray[np.int64],
     transfer_s: float,
     max_transfers: int,
 ) -> int:
@@ -105,8 +112,8 @@ def anneal_near(
     int
         Moves tried.
     """
-    stops, n_stops, ahead_s, back_s = routes
-    cand, cand_ahead, cand_back, entry_scratch, mark = scratch
+    stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
+    cand, cand_ahead, cand_back, entry_scratch, mark = scratch.stops, scratch.ahead_s, scratch.back_s, scratch.scratch, scratch.mark
     base_stops, base_n, _ = base
     n_routes = n_stops.shape[0]
     metres = np.zeros(n_routes, np.int64)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.kernels.jit import kernel
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Graph
+
 _STEPS_A_ROUTE = 50
 
 
 @kernel
-def enumerate_routes(graph: Any, limits: Any, drive_m: Any, start: Any, stops: Any) -> int:
+def enumerate_routes(
+    graph: Graph, limits: NDArray[np.float64], drive_m: NDArray[np.int32], start: NDArray[np.int64], stops: NDArray[np.int32]
+) -> int:
     """
     Write every simple route within limits once, in the direction that begins at its lower terminal.
 
     Parameters
     ----------
     graph
-        ``link_indptr, link_to, link_s, link_m`` and more.
+        The stop network.
     limits
         Longest and shortest route in metres, longest ride in seconds, largest circuity, most and fewest stops: float64 (6,).
     drive_m
@@ -34,7 +41,7 @@ def enumerate_routes(graph: Any, limits: Any, drive_m: Any, start: Any, stops: A
     int
         Routes; -1 if they do not fit, or if too many ways lead to none.
     """
-    link_indptr, link_to, link_s, link_m = graph[0], graph[1], graph[2], graph[3]
+    link_indptr, link_to, link_s, link_m = graph.link_indptr, graph.link_to, graph.link_s, graph.link_m
     n_stops = link_indptr.size - 1
     longest, shortest, ride, circuity, most, fewest = limits[0], limits[1], limits[2], limits[3], limits[4], limits[5]
     path = np.empty(n_stops, np.int32)
