@@ -38,12 +38,12 @@ def _bit(colour: int) -> int:
 @inner_kernel
 def _lowest(bits: int) -> int:
     """Position of the lowest bit that is set."""
-    place = 0
+    position = 0
     for width in (32, 16, 8, 4, 2, 1):
         if bits & ((_ONE << uint64(width)) - _ONE) == _ZERO:
             bits >>= uint64(width)
-            place += width
-    return place
+            position += width
+    return position
 
 
 @kernel
@@ -51,7 +51,7 @@ def near_memory(graph: CostGraph, n_hexes: int, rings: int) -> HexMemory:
     """
     Memory that holds, at each stop, the hexes of the stops within some links of it.
 
-    Where the colours do not suffice, nearer stops' hexes come first and the rest is left out.
+    Where the colours do not suffice, nearer stops' hexes come first and the others are left out.
 
     Parameters
     ----------
@@ -180,9 +180,9 @@ def _forgone(kept_hex: NDArray[np.int32], multiplier: NDArray[np.float64], stop:
     """Multipliers of the hexes that `bits` stand for at a stop; stops counting beyond `at_most`."""
     total = 0.0
     while bits != _ZERO and total <= at_most:
-        place = _lowest(bits)
-        total += multiplier[kept_hex[stop, place]]
-        bits ^= _bit(place)
+        position = _lowest(bits)
+        total += multiplier[kept_hex[stop, position]]
+        bits ^= _bit(position)
     return total
 
 
@@ -332,8 +332,8 @@ def walk_stops(walks: Walks, walk: int) -> NDArray[np.int32]:
         at = before[at]
     stops = np.empty(n, np.int32)
     at = walk
-    for place in range(n - 1, -1, -1):
-        stops[place] = stop_of[at]
+    for position in range(n - 1, -1, -1):
+        stops[position] = stop_of[at]
         at = before[at]
     return stops
 
@@ -389,12 +389,12 @@ def follow_walk(graph: CostGraph, memory: HexMemory, stops: NDArray[np.int32], v
     link_indptr, link_to, shed_indptr, shed_hex = graph.link_indptr, graph.link_to, graph.shed_indptr, graph.shed_hex
     keep, shed_bit = memory.keep, memory.shed_bit
     bits = _ZERO
-    for place in range(stops.size):
-        if place > 0:
-            for link in range(link_indptr[stops[place - 1]], link_indptr[stops[place - 1] + 1]):
-                if link_to[link] == stops[place]:
+    for position in range(stops.size):
+        if position > 0:
+            for link in range(link_indptr[stops[position - 1]], link_indptr[stops[position - 1] + 1]):
+                if link_to[link] == stops[position]:
                     bits &= keep[link]
-        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+        for e in range(shed_indptr[stops[position]], shed_indptr[stops[position] + 1]):
             if bits & shed_bit[e] == _ZERO:
                 visits[shed_hex[e]] += 1.0
                 bits |= shed_bit[e]
@@ -426,25 +426,25 @@ def remember_repeats(graph: CostGraph, memory: HexMemory, stops: NDArray[np.int3
     bits, learnt = _ZERO, 0
     last = np.full(memory.colour.size, -1, np.int32)
     forgot = np.zeros(stops.size, np.bool_)
-    for place in range(stops.size):
-        if place > 0:
-            for link in range(link_indptr[stops[place - 1]], link_indptr[stops[place - 1] + 1]):
-                if link_to[link] == stops[place]:
+    for position in range(stops.size):
+        if position > 0:
+            for link in range(link_indptr[stops[position - 1]], link_indptr[stops[position - 1] + 1]):
+                if link_to[link] == stops[position]:
                     bits &= keep[link]
-        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
-            forgot[place] |= bits & shed_bit[e] == _ZERO and last[shed_hex[e]] >= 0
+        for e in range(shed_indptr[stops[position]], shed_indptr[stops[position] + 1]):
+            forgot[position] |= bits & shed_bit[e] == _ZERO and last[shed_hex[e]] >= 0
             bits |= shed_bit[e]
-            last[shed_hex[e]] = place
+            last[shed_hex[e]] = position
     last[:] = -1
-    for place in range(stops.size):
-        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+    for position in range(stops.size):
+        for e in range(shed_indptr[stops[position]], shed_indptr[stops[position] + 1]):
             h = shed_hex[e]
-            if forgot[place] and last[h] >= 0:
+            if forgot[position] and last[h] >= 0:
                 room = True
-                for between in range(last[h] + 1, place):
+                for between in range(last[h] + 1, position):
                     room &= keep_in_mind(memory, h, stops[between])
                 learnt += room
-            last[h] = place
+            last[h] = position
     if learnt:
         for stop in range(kept_hex.shape[0]):  # a new colour changes links far from the walk
             refresh_links(graph, memory, stop)
