@@ -165,12 +165,12 @@ def move(problem: Problem, plan: Plan) -> dict[str, float]:
     """What the plan is worth after one route lost its last stop: a re-score for two, the gain of one route for ours."""
     shorter = Plan((Route(plan.routes[0].stops[:-1], plan.routes[0].name), *plan.routes[1:]), plan.network_fingerprint)
     routes = problem.pad(plan)
-    width = routes[0].shape[1]
-    other_routes = coverage.new_rest(problem.network.n_stops, problem.n_rows, len(plan.routes), width, problem.pair_quanta.shape)
+    width = routes.stops.shape[1]
+    other_routes = coverage.new_other_routes(problem.network.n_stops, problem.n_rows, len(plan.routes), width, problem.pair_quanta.shape)
     scratch = coverage.new_scratch(problem.n_rows, width, width)
-    coverage.prepare_rest(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
-    n = int(routes[1][0])
-    now = [routes[0][0], routes[2][0], routes[3][0]]
+    coverage.prepare_other_routes(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
+    n = int(routes.n_stops[0])
+    now = routes.stops[0], routes.ahead_s[0], routes.back_s[0]
 
     def gain(count: int) -> int:
         return coverage.route_gain(problem.graph, problem.demand_rows, routes, other_routes, now[0], count, now[1], now[2], scratch, 1)[0]

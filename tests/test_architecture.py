@@ -51,7 +51,7 @@ HEAVY = (
     "scipy",
     "shapely",
 )
-KERNEL_MAY_IMPORT = {"__future__", "typing", "math", "numpy", "numba", "owlbus"}
+KERNEL_MAY_IMPORT = {"__future__", "collections", "typing", "math", "numpy", "numba", "owlbus"}
 UNIT = re.compile(
     r"_(s|m|km|kmh|share|trips|deg|hours?|kib|mib)\b|\b(seconds?|metres?|kilometres?|degrees?|lon/lat|lon|lat|hours?|minutes|nights?|trips?|people|"
     r"presence|buses|share|counts?|steps?|stops?|hex(es)?|dimensionless|bytes|rows?|dates?|units?|pairs?|inde(x|ices)|number|shape)\b",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from owlbus.common.errors import UsageError
 from owlbus.kernels import bound_multipliers, bound_routes
+from owlbus.kernels.bound_structs import CostGraph, RouteMixes, Walks
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.search import Objective, Problem, plan_routes
@@ -109,19 +110,21 @@ def test_walks_are_worth_at_least_every_simple_route_and_their_own_visits(proble
     cost = np.ones(network.link_to.size, np.int32) + (
         np.abs(np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr)) - network.link_to) > 1
     )
-    roads = (network.link_indptr, network.link_to, cost.astype(np.int32), network.shed_indptr, problem.graph[5])
+    roads = CostGraph(network.link_indptr, network.link_to, cost.astype(np.int32), network.shed_indptr, problem.graph.shed_hex)
     memory = bound_routes.near_memory(roads, problem.n_rows, rings)
     walks, best = room_for(4000), np.empty(budget + 1, np.int32)
     assert bound_routes.longest_walks(roads, memory, price, budget, width, walks, best) > 0
     for walk in best:
         visits = np.zeros(problem.n_rows)
         bound_routes.add_gains(roads, memory, walks, walk, 1.0, visits)
-        assert visits @ price == pytest.approx(walks[0][walk])
+        assert visits @ price == pytest.approx(walks.value[walk])
     for route in simple_routes(problem):
         spent = sum(int(cost[link_between(network, a, b)]) for a, b in zip(route.stops[:-1], route.stops[1:], strict=True))
-        hexes = np.unique(np.concatenate([problem.graph[5][network.shed_indptr[s] : network.shed_indptr[s + 1]] for s in route.stops]))
+        hexes = np.unique(
+            np.concatenate([problem.graph.shed_hex[network.shed_indptr[s] : network.shed_indptr[s + 1]] for s in route.stops])
+        )
         if spent <= budget:
-            assert walks[0][best[spent]] >= price[hexes].sum() - 1e-9
+            assert walks.value[best[spent]] >= price[hexes].sum() - 1e-9
 
 
 def link_between(network, a, b):
@@ -131,14 +134,14 @@ def link_between(network, a, b):
 
 def room_for(n):
     """Room for n walks."""
-    return (np.empty(n), np.empty(n, np.uint64), *(np.empty(n, np.int32) for _ in range(4)))
+    return Walks(np.empty(n), np.empty(n, np.uint64), *(np.empty(n, np.int32) for _ in range(4)))
 
 
 def line(n, *, width=24, budget=None, rings=1, price=None):
     """Walks on a line of n stops under prices of 1."""
     indptr = np.concatenate([[0], np.cumsum([1 if i in {0, n - 1} else 2 for i in range(n)])])
     to = np.array([j for i in range(n) for j in (i - 1, i + 1) if 0 <= j < n], np.int32)
-    roads = (indptr, to, np.ones(to.size, np.int32), np.arange(n + 1), np.arange(n, dtype=np.int32))
+    roads = CostGraph(indptr, to, np.ones(to.size, np.int32), np.arange(n + 1), np.arange(n, dtype=np.int32))
     memory = bound_routes.near_memory(roads, n, rings)
     budget = n if budget is None else budget
     walks, best = room_for(10_000), np.empty(budget + 1, np.int32)
@@ -148,12 +151,12 @@ def line(n, *, width=24, budget=None, rings=1, price=None):
 
 def test_a_walk_cannot_earn_by_turning_round_while_it_remembers():
     _, _, walks, best, _ = line(3, rings=1, price=np.array([1.0, 1.0, 0.0]))
-    assert walks[0][best].tolist() == [1.0, 2.0, 2.0, 2.0]
+    assert walks.value[best].tolist() == [1.0, 2.0, 2.0, 2.0]
 
 
 def test_a_walk_that_remembers_its_own_stop_alone_earns_again_each_time_it_comes_back():
     _, _, walks, best, _ = line(3, rings=0)
-    assert walks[0][best].tolist() == [1.0, 2.0, 3.0, 4.0]
+    assert walks.value[best].tolist() == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_what_is_remembered_after_a_repeat_is_never_forgotten_on_that_way_again():
@@ -166,7 +169,7 @@ def test_what_is_remembered_after_a_repeat_is_never_forgotten_on_that_way_again(
         bound_routes.follow_walk(roads, memory, stops, visits)
         assert visits.max() == 1.0
         bound_routes.longest_walks(roads, memory, np.ones(6), 6, 24, walks, best)
-    assert walks[0][best].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.0]
+    assert walks.value[best].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.0]
 
 
 def test_too_little_room_for_walks_is_told():
@@ -177,7 +180,7 @@ def test_too_little_room_for_walks_is_told():
 
 def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
     n = 80
-    roads = (
+    roads = CostGraph(
         np.array([0, 1, 2]),
         np.array([1, 0], np.int32),
         np.ones(2, np.int32),
@@ -187,8 +190,8 @@ def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
     memory = bound_routes.near_memory(roads, n, 1)
     walks, best = room_for(100), np.empty(2, np.int32)
     bound_routes.longest_walks(roads, memory, np.ones(n), 1, 8, walks, best)
-    assert (memory[1] >= 0).sum(axis=1).tolist() == [bound_routes.N_COLOURS] * 2
-    assert walks[0][best].tolist() == [n, n + n - bound_routes.N_COLOURS]
+    assert (memory.kept_hex >= 0).sum(axis=1).tolist() == [bound_routes.N_COLOURS] * 2
+    assert walks.value[best].tolist() == [n, n + n - bound_routes.N_COLOURS]
 
 
 @given(
@@ -200,9 +203,8 @@ def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
 def test_the_dearest_mix_equals_the_best_of_all_mixes(kinds, n_routes, room):
     worth, load = (np.array(column) for column in zip(*kinds, strict=True))
     chosen = np.zeros(worth.size, np.int64)
-    found = bound_multipliers.dearest_mix(
-        worth, (np.zeros(worth.size, np.int32), load.astype(np.int64), np.array([n_routes, room])), chosen
-    )
+    mixes = RouteMixes(np.zeros(worth.size, np.int32), load.astype(np.int64), n_routes, room)
+    found = bound_multipliers.dearest_mix(worth, mixes, chosen)
     counts = [c for c in np.ndindex(*[n_routes + 1] * worth.size) if sum(c) <= n_routes and np.dot(c, load) <= room]
     assert found == pytest.approx(max(float(np.dot(c, worth)) for c in counts))
     assert chosen @ worth == pytest.approx(found)
@@ -215,14 +217,14 @@ def test_the_dearest_mix_equals_the_best_of_all_mixes(kinds, n_routes, room):
 def test_every_route_within_the_limits_fits_a_kind_whose_load_it_has(problem, limits, n_routes):
     network = problem.network
     for budget in budgets(problem.graph, n_routes, limits):
-        most, load, together = budget.mixes
+        mixes = budget.mixes
         for route in simple_routes(problem):
             plan = Plan((route,), network.fingerprint)
             if not check_plan(network, plan, limits):
                 links = [link_between(network, a, b) for a, b in zip(route.stops[:-1], route.stops[1:], strict=True)]
-                fitting = np.flatnonzero(most >= budget.link_cost[links].sum())
+                fitting = np.flatnonzero(mixes.cost >= budget.link_cost[links].sum())
                 assert fitting.size
-                assert load[fitting].min() <= together[1]
+                assert mixes.load[fitting].min() <= mixes.most_load
 
 
 def test_the_bound_of_a_line_is_the_best_plan():

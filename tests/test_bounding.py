@@ -201,11 +201,11 @@ class _Kernels:
         plan = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(other_routes)), network.fingerprint)
         routes, entries = problem.pad(plan, width=WIDTH), WIDTH * int(np.diff(network.shed_indptr).max())
         sizes, n_routes = (network.n_stops, problem.n_rows), len(other_routes) + 1
-        space = coverage.new_rest(*sizes, n_routes, entries, problem.pair_quanta.shape)
-        self.cache = route_cache.new_held(*sizes, entries, n_routes, problem.pair_quanta.shape[0])
+        space = coverage.new_other_routes(*sizes, n_routes, entries, problem.pair_quanta.shape)
+        self.cache = route_cache.new_route_cache(*sizes, entries, n_routes, problem.pair_quanta.shape[0])
         self.scratch, self.drive = coverage.new_scratch(problem.n_rows, entries, WIDTH), problem.drive()
         self.beside = problem.graph, problem.demand_rows, routes, space
-        coverage.prepare_rest(problem.graph, routes, space, -1, float(problem.rule.transfer_s))
+        coverage.prepare_other_routes(problem.graph, routes, space, -1, float(problem.rule.transfer_s))
 
     def measured(self, line):
         stops, ahead, back = np.array(line, np.int32), np.zeros(WIDTH, np.float32), np.zeros(WIDTH, np.float32)
@@ -215,14 +215,14 @@ class _Kernels:
     def hold(self, line):
         """Put another course in the route's place; what it adds to the rest."""
         self.now = self.measured(line)
-        self.gain = route_cache.hold_route(*self.beside, self.cache, *self.now, self.scratch, self.problem.rule.max_transfers)
+        self.gain = route_cache.cache_route(*self.beside, self.cache, *self.now, self.scratch, self.problem.rule.max_transfers)
         return self.gain[0]
 
     def most(self, fresh):
         """Trips that a changed course adds at most, and whether that was found."""
         graph, demand, *beside = self.beside
         changed = *self.gain, *self.now[2:], *self.measured(fresh), self.problem.rule.max_transfers
-        most, _, found = gain_bound.most_gain(graph, demand, self.drive, *beside, self.cache, *changed)
+        most, _, found = gain_bound.gain_bound(graph, demand, self.drive, *beside, self.cache, *changed)
         return most, found
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
 from owlbus.kernels import route_constraints
+from owlbus.kernels.structs import Constraints
 
 N = 6
 ROUTES = st.lists(st.integers(0, N - 1), unique=True, min_size=2, max_size=N)
@@ -22,10 +21,10 @@ def padded(stops: list[int]) -> np.ndarray:
     return np.array([*stops, *sorted(set(range(N)) - set(stops))], np.int32)
 
 
-def asked(may_end: set[int], wanted: list[tuple[int, int]], ends: list[tuple[int, int]]) -> tuple[Any, ...]:
+def asked(may_end: set[int], wanted: list[tuple[int, int]], ends: list[tuple[int, int]]) -> Constraints:
     """Return what the kernels take."""
     rows = np.array(wanted, np.int32).reshape(-1, 2)
-    return np.isin(np.arange(N), list(may_end)).astype(np.uint8), np.arange(1.0, N + 1), rows, np.array(ends, np.int32)
+    return Constraints(np.isin(np.arange(N), list(may_end)).astype(np.uint8), np.arange(1.0, N + 1), rows, np.array(ends, np.int32))
 
 
 @njit
@@ -35,15 +34,15 @@ def calls_at(stops: np.ndarray, n: int, stop: int) -> bool:
 
 
 @njit
-def ends_well(wished: tuple[Any, ...], k: int, stops: np.ndarray, n: int) -> bool:
+def ends_allowed(wished: Constraints, k: int, stops: np.ndarray, n: int) -> bool:
     """Call a kernel that other kernels alone call."""
-    return route_constraints.ends_well(wished, k, stops, n)
+    return route_constraints.ends_allowed(wished, k, stops, n)
 
 
 @njit
-def count_calls(wished: tuple[Any, ...], routes: tuple[Any, ...], k: int, others: np.ndarray) -> None:
+def count_calls(wished: Constraints, stops: np.ndarray, n_stops: np.ndarray, k: int, others: np.ndarray) -> None:
     """Call a kernel that other kernels alone call."""
-    route_constraints.count_calls(wished, routes, k, others)
+    route_constraints.count_calls(wished, stops, n_stops, k, others)
 
 
 @given(ROUTES, st.integers(0, N - 1))
@@ -63,8 +62,8 @@ def test_a_route_ends_where_it_may_and_at_its_terminals_in_either_order(
 ) -> None:
     wished = asked(may_end, [], [(-1, -1), terminals])
     for way in (stops, stops[::-1], [0, 1], [3, 0]):
-        assert ends_well(wished, 1, padded(way), len(way)) == may_run(way, may_end, terminals)
-        assert ends_well(wished, 0, padded(way), len(way)) == may_run(way, may_end, (-1, -1))
+        assert ends_allowed(wished, 1, padded(way), len(way)) == may_run(way, may_end, terminals)
+        assert ends_allowed(wished, 0, padded(way), len(way)) == may_run(way, may_end, (-1, -1))
 
 
 @given(st.lists(ROUTES, min_size=1, max_size=4), WANTED, st.data())
@@ -74,7 +73,7 @@ def test_the_other_routes_that_call_at_each_wanted_stop_are_counted(
     k = data.draw(st.integers(0, len(routes) - 1))
     others = np.full(len(wanted), 9, np.int64)
     plan = np.stack([padded(stops) for stops in routes]), np.array([len(stops) for stops in routes])
-    count_calls(asked(set(), wanted, [(-1, -1)]), plan, k, others)
+    count_calls(asked(set(), wanted, [(-1, -1)]), *plan, k, others)
     assert others.tolist() == [sum(stop in row for other, row in enumerate(routes) if other != k) for stop, _ in wanted]
 
 
@@ -91,5 +90,5 @@ def test_a_changed_route_leaves_no_wanted_stop_that_too_few_others_call_at(
     kept = all(count >= least or stop not in now or stop in new for count, (stop, least) in zip(others.tolist(), wanted, strict=True))
     for terms in (terminals, (-1, -1)):
         wished = asked(may_end, wanted, [(4, 5), terms])
-        found = route_constraints.keeps_wishes(wished, others, 1, padded(now), len(now), padded(new), len(new))
+        found = route_constraints.keeps_constraints(wished, others, 1, padded(now), len(now), padded(new), len(new))
         assert found == (kept and may_run(new, may_end, terms))

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import Demand
 from owlbus.kernels import coverage, gain_bound, moves, route_cache
+from owlbus.kernels.rides import NEVER
 from owlbus.kernels.shortest_metres import shortest_m
+from owlbus.kernels.structs import Graph
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
@@ -61,14 +63,14 @@ def test_ride_matrices_equal_the_best_of_all_rides(problem):
     slow = slow_rides(problem, plan)
     for row, o in enumerate(problem.hexes):
         for column, d in enumerate(problem.hexes):
-            assert best[row, column] == slow.get((o, d), coverage.NEVER)
+            assert best[row, column] == slow.get((o, d), NEVER)
 
 
 def _spaces(problem, plan):
     """Padded routes and work space for one route against the rest."""
     routes = problem.pad(plan, width=16)
     entries = 16 * int(np.diff(problem.network.shed_indptr).max())
-    other_routes = coverage.new_rest(problem.network.n_stops, problem.n_rows, len(plan.routes), entries, problem.pair_quanta.shape)
+    other_routes = coverage.new_other_routes(problem.network.n_stops, problem.n_rows, len(plan.routes), entries, problem.pair_quanta.shape)
     scratch = coverage.new_scratch(problem.n_rows, entries, 16)
     return routes, other_routes, scratch, entries
 
@@ -100,15 +102,15 @@ def test_pairs_with_trips_stand_in_the_rows_of_both_their_hexes(problem):
 @settings(max_examples=MAX_EXAMPLES, deadline=None)
 def test_shortest_metres_do_not_depend_on_how_many_rows_are_kept(problem, kept):
     network = problem[0].network
-    other_routes = problem[0].drive()[1][1:]
-    few = np.zeros((kept, network.n_stops), np.int32), other_routes[0], np.full(kept, -1, np.int32), *other_routes[2:]
+    rows = {"rows": np.zeros((kept, network.n_stops), np.int32), "stop_of": np.full(kept, -1, np.int32)}
+    few = problem[0].drive().metres._replace(**rows)
     found = [[shortest_m(few, a, b) for b in range(network.n_stops)] for a in [*range(network.n_stops)] * 2]
     assert np.array_equal(found, np.tile(network.drive_m, (2, 1)))
 
 
 def test_metres_to_a_stop_that_no_path_leads_to_are_those_of_the_network():
     network, demand = city(5, [(0, 1), (1, 2), (3, 4)], {})
-    metres = Problem.build(network, demand).drive()[1]
+    metres = Problem.build(network, demand).drive().metres
     for start in reversed(range(5)):
         assert [shortest_m(metres, start, end) for end in range(5)] == network.drive_m[start].tolist()
 
@@ -120,7 +122,7 @@ def test_what_a_route_adds_is_the_plan_less_the_plan_without_it(problem):
     routes, other_routes, scratch, _ = _spaces(problem, plan)
     for k in range(len(plan.routes)):
         others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
-        coverage.prepare_rest(problem.graph, routes, other_routes, k, float(problem.rule.transfer_s))
+        coverage.prepare_other_routes(problem.graph, routes, other_routes, k, float(problem.rule.transfer_s))
         served, people = coverage.route_gain(
             problem.graph, problem.demand_rows, routes, other_routes, routes[0][k], routes[1][k], routes[2][k], routes[3][k], scratch, 1
         )
@@ -135,7 +137,7 @@ def test_what_the_rest_leaves_open_is_what_its_rides_do_not_serve(problem):
     routes, other_routes, scratch, _ = _spaces(problem, plan)
     for k, transfers in [(k, turn % 2) for turn, k in enumerate([*range(len(plan.routes))] * 2)]:
         others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
-        coverage.prepare_rest(problem.graph, routes, other_routes, k, float(problem.rule.transfer_s))
+        coverage.prepare_other_routes(problem.graph, routes, other_routes, k, float(problem.rule.transfer_s))
         coverage.route_gain(problem.graph, problem.demand_rows, routes, other_routes, *(array[k] for array in routes), scratch, transfers)
         calls = [stop for route in others.routes for stop in route.stops.tolist()]
         assert other_routes[5].tolist() == np.bincount(calls, minlength=problem.network.n_stops).tolist()
@@ -167,13 +169,13 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(problem, seed):
     if not plan.routes:
         return
     routes, other_routes, scratch, entries = _spaces(problem, plan)
-    cache = route_cache.new_held(problem.network.n_stops, problem.n_rows, entries, len(plan.routes), problem.pair_quanta.shape[0])
+    cache = route_cache.new_route_cache(problem.network.n_stops, problem.n_rows, entries, len(plan.routes), problem.pair_quanta.shape[0])
     drive = problem.drive()
-    coverage.prepare_rest(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
+    coverage.prepare_other_routes(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
     now = [routes[0][0].copy(), routes[1][0], routes[2][0].copy(), routes[3][0].copy()]
     beside = problem.graph, problem.demand_rows, routes, other_routes
     gain = coverage.route_gain(*beside, *now, scratch, 1)
-    assert route_cache.hold_route(*beside, cache, *now, scratch, 1) == gain
+    assert route_cache.cache_route(*beside, cache, *now, scratch, 1) == gain
     rng_state, mark = np.array([seed], np.uint64), np.zeros(problem.network.n_stops, np.uint8)
     attraction = np.cumsum(np.ones(problem.network.n_stops))
     stops, ahead, back = np.zeros(16, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
@@ -182,7 +184,7 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(problem, seed):
         if n < 2 or not moves.is_simple(stops, n, mark):
             continue
         coverage.measure_route(problem.graph, stops, n, ahead, back)
-        most, people, found = gain_bound.most_gain(
+        most, people, found = gain_bound.gain_bound(
             problem.graph, problem.demand_rows, drive, routes, other_routes, cache, *gain, *now[2:], stops, n, ahead, back, 1
         )
         true = coverage.route_gain(*beside, stops, n, ahead, back, scratch, 1)
@@ -191,7 +193,7 @@ def test_the_bound_of_a_move_holds_and_its_people_are_exact(problem, seed):
             assert people == true[1]
         if turn % 5 == seed % 5:  # the route moves, and what was remembered of stops is kept where it still bounds
             now = [stops.copy(), np.int64(n), ahead.copy(), back.copy()]
-            gain = route_cache.hold_route(*beside, cache, *now, scratch, 1)
+            gain = route_cache.cache_route(*beside, cache, *now, scratch, 1)
             assert gain == true
 
 
@@ -218,17 +220,17 @@ def webs(draw):
 def test_the_bound_of_any_change_holds_and_is_found_where_stops_keep_their_order(problem, transfers):
     problem, plan, courses = problem
     routes, other_routes, scratch, entries = _spaces(problem, plan)
-    cache = route_cache.new_held(problem.network.n_stops, problem.n_rows, entries, len(plan.routes), problem.pair_quanta.shape[0])
+    cache = route_cache.new_route_cache(problem.network.n_stops, problem.n_rows, entries, len(plan.routes), problem.pair_quanta.shape[0])
     beside = problem.graph, problem.demand_rows, routes, other_routes
     drive, old = problem.drive(), plan.routes[0].stops.tolist()
     # Each course becomes the route in its turn, and what is known of stops is kept; nothing of it once the rest is another one.
     for left_out, course in [(left_out, course) for left_out in (len(plan.routes) - 1, 0) for course in courses]:
         if course is courses[0]:
-            coverage.prepare_rest(problem.graph, routes, other_routes, left_out, float(problem.rule.transfer_s))
+            coverage.prepare_other_routes(problem.graph, routes, other_routes, left_out, float(problem.rule.transfer_s))
         others = Plan(plan.routes[:left_out] + plan.routes[left_out + 1 :], plan.network_fingerprint)
         ahead, back = np.zeros(16, np.float32), np.zeros(16, np.float32)
         coverage.measure_route(problem.graph, np.array(old, np.int32), len(old), ahead, back)
-        gain = route_cache.hold_route(*beside, cache, np.array(old, np.int32), len(old), ahead, back, scratch, transfers)
+        gain = route_cache.cache_route(*beside, cache, np.array(old, np.int32), len(old), ahead, back, scratch, transfers)
         now = Plan((*others.routes, Route(old, "R")), plan.network_fingerprint)
         assert gain == tuple(problem.value(now, one) - problem.value(others, one) for one in (Objective(1, 0, transfers), Objective(0, 1)))
         more = [stop for stop in course if stop not in old]
@@ -237,7 +239,7 @@ def test_the_bound_of_any_change_holds_and_is_found_where_stops_keep_their_order
             stops, fresh_ahead, fresh_back = np.array(fresh, np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
             coverage.measure_route(problem.graph, stops, len(fresh), fresh_ahead, fresh_back)
             changed = stops, len(fresh), fresh_ahead, fresh_back
-            most, people, found = gain_bound.most_gain(
+            most, people, found = gain_bound.gain_bound(
                 problem.graph, problem.demand_rows, drive, routes, other_routes, cache, *gain, ahead, back, *changed, transfers
             )
             true = coverage.route_gain(*beside, *changed, scratch, transfers)
@@ -270,20 +272,20 @@ def test_what_was_noted_of_a_stop_before_the_route_changed_still_bounds(seed, un
         lines = [courses[0], *rest_lines]
         plan = Plan(tuple(Route([names[s] for s in line], f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
         routes, other_routes, scratch, entries = _spaces(problem, plan)
-        cache = route_cache.new_held(network.n_stops, problem.n_rows, entries, len(lines), problem.pair_quanta.shape[0])
-        coverage.prepare_rest(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
+        cache = route_cache.new_route_cache(network.n_stops, problem.n_rows, entries, len(lines), problem.pair_quanta.shape[0])
+        coverage.prepare_other_routes(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
         beside, most, true, people = (problem.graph, problem.demand_rows, routes, other_routes), 0, (0, 0), 0
         for course in courses:
             ahead, back = np.zeros(16, np.float32), np.zeros(16, np.float32)
             now = np.array([names[s] for s in course], np.int32)
             coverage.measure_route(problem.graph, now, len(now), ahead, back)
-            gain = route_cache.hold_route(*beside, cache, now, len(now), ahead, back, scratch, 1)
+            gain = route_cache.cache_route(*beside, cache, now, len(now), ahead, back, scratch, 1)
             if 0 in course:
                 continue
             stops, new_ahead, new_back = np.array([names[0], *now], np.int32), np.zeros(16, np.float32), np.zeros(16, np.float32)
             coverage.measure_route(problem.graph, stops, len(stops), new_ahead, new_back)
             changed = stops, len(stops), new_ahead, new_back
-            most, people, found = gain_bound.most_gain(
+            most, people, found = gain_bound.gain_bound(
                 problem.graph, problem.demand_rows, problem.drive(), routes, other_routes, cache, *gain, ahead, back, *changed, 1
             )
             true = coverage.route_gain(*beside, *changed, scratch, 1)
@@ -297,13 +299,15 @@ def test_what_was_noted_of_a_stop_before_the_route_changed_still_bounds(seed, un
 def test_a_route_met_before_adds_what_it_adds_beside_the_rest_of_now(problem):
     problem, plan = problem
     routes, other_routes, scratch, entries = _spaces(problem, plan)
-    cache = route_cache.new_held(problem.network.n_stops, problem.n_rows, entries, max(1, len(plan.routes)), problem.pair_quanta.shape[0])
+    cache = route_cache.new_route_cache(
+        problem.network.n_stops, problem.n_rows, entries, max(1, len(plan.routes)), problem.pair_quanta.shape[0]
+    )
     beside = problem.graph, problem.demand_rows, routes, other_routes
     for left_out in [*range(len(plan.routes)), 0] if plan.routes else []:
-        coverage.prepare_rest(problem.graph, routes, other_routes, left_out, float(problem.rule.transfer_s))
+        coverage.prepare_other_routes(problem.graph, routes, other_routes, left_out, float(problem.rule.transfer_s))
         for k in [*range(len(plan.routes))] * 2:
             route = [array[k] for array in routes]
-            assert route_cache.known_gain(*beside, cache, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
+            assert route_cache.cached_gain(*beside, cache, *route, scratch, 1) == coverage.route_gain(*beside, *route, scratch, 1)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -322,22 +326,24 @@ def test_a_ride_by_the_rest_first_and_onto_the_route_later_is_counted(seed, meet
         lines = (slow, fast, spur) if meets_again else (slow, fast)
         plan = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
         routes, other_routes, scratch, entries = _spaces(problem, plan)
-        cache = route_cache.new_held(network.n_stops, problem.n_rows, entries, len(lines), problem.pair_quanta.shape[0])
-        coverage.prepare_rest(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
+        cache = route_cache.new_route_cache(network.n_stops, problem.n_rows, entries, len(lines), problem.pair_quanta.shape[0])
+        coverage.prepare_other_routes(problem.graph, routes, other_routes, 0, float(problem.rule.transfer_s))
         given_all = problem.graph, problem.demand_rows, routes, other_routes
         route = [rows[0] for rows in routes]
         served = int(sum(trips.values())) * 1024
         assert coverage.route_gain(*given_all, *route, scratch, 1)[0] == served
-        assert route_cache.hold_route(*given_all, cache, *route, scratch, 1)[0] == served
+        assert route_cache.cache_route(*given_all, cache, *route, scratch, 1)[0] == served
         assert problem.value(plan, Objective()) == served
         assert coverage.route_gain(*given_all, *route, scratch, 0)[0] == 0
 
 
 def test_a_route_is_measured_in_each_direction():
     links = {(0, 1): (10, 100), (1, 0): (20, 300), (1, 2): (5, 70), (2, 1): (50, 7), (2, 3): (9, 9)}
-    graph = (
+    graph = Graph(
         np.array([0, 1, 3, 5, 5]),
         *(np.array(row, np.int32) for row in ([1, 0, 2, 1, 3], *zip(*(links[pair] for pair in sorted(links)), strict=True))),
+        np.zeros(5, np.int64),
+        np.zeros(0, np.int32),
     )
     for stops, metres, ahead, back in (
         ([0, 1, 2], (170, 307), [0, 10, 15], [0, 20, 70]),
@@ -442,7 +448,7 @@ def test_where_no_path_leads_no_ride_is_short_enough():
 
 def test_on_a_network_without_a_link_no_metres_lead_anywhere():
     network, demand = city(2, [], {})
-    metres = Problem.build(network, demand).drive()[1]
+    metres = Problem.build(network, demand).drive().metres
     assert [[int(shortest_m(metres, a, b)) for b in (0, 1)] for a in (0, 1)] == network.drive_m.tolist()
 
 
@@ -452,7 +458,7 @@ def test_nothing_to_serve_is_worth_one_unit_so_that_shares_are_defined():
 
 def test_metres_that_a_second_stands_for_at_least_are_those_of_the_slowest_metres():
     network, demand = city(3, [(0, 1), (1, 2)], {}, seconds={(0, 1): 100, (1, 0): 400})
-    pace = Problem.build(network, demand).drive()[2]
+    pace = Problem.build(network, demand).drive().pace_m_s
     assert pace == pytest.approx(1000 / 400)
     assert pace * 400 <= 1000
 

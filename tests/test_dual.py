@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owlbus.kernels import bound_multipliers
+from owlbus.kernels.bound_structs import PairWeights, RouteMixes, RoutePool
 
 
 @given(st.integers(1, 5), st.integers(0, 99), st.integers(0, 8))
@@ -28,29 +29,28 @@ def test_the_least_drive_between_hexes_is_the_least_between_any_stops_in_reach(n
     ]
 
 
-def town(seed: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+def town(seed: int) -> tuple[PairWeights, RouteMixes, RoutePool]:
     """Pairs and bonus, kinds of routes, and known routes, over six hexes."""
     rng = np.random.default_rng(seed)
     first, second = (side.astype(np.int32) for side in np.triu_indices(6, 1))
-    demand = first, second, rng.integers(1, 9, first.size).astype(np.float64), rng.integers(0, 5, 6).astype(np.float64)
-    mixes = np.array([2, 4], np.int32), np.array([1, 2]), np.array([3, 4])
+    demand = PairWeights(first, second, rng.integers(1, 9, first.size).astype(np.float64), rng.integers(0, 5, 6).astype(np.float64))
+    mixes = RouteMixes(np.array([2, 4], np.int32), np.array([1, 2]), 3, 4)
     size = rng.integers(1, 4, 5)
     start = np.concatenate([[0], np.cumsum(size)])
     hexes = np.concatenate([rng.choice(6, n, replace=False) for n in size]).astype(np.int32)
-    return demand, mixes, (start, hexes, rng.integers(1, 3, hexes.size).astype(np.float64), rng.integers(1, 6, 5).astype(np.int32))
+    times, cost = rng.integers(1, 3, hexes.size).astype(np.float64), rng.integers(1, 6, 5).astype(np.int32)
+    return demand, mixes, RoutePool(start, hexes, times, cost)
 
 
-def hexes_bring(demand: tuple[np.ndarray, ...], split: np.ndarray, price: np.ndarray) -> np.ndarray:
+def hexes_bring(demand: PairWeights, split: np.ndarray, price: np.ndarray) -> np.ndarray:
     """What each hex is worth beyond its price."""
     first, second, weight, bonus = demand
     return bonus - price + np.bincount(first, split, 6) + np.bincount(second, weight - split, 6)
 
 
-def value_of(
-    town: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], tuple[np.ndarray, ...]], split: np.ndarray, price: np.ndarray, n_known: int
-) -> float:
+def value_of(town: tuple[PairWeights, RouteMixes, RoutePool], split: np.ndarray, price: np.ndarray, n_known: int) -> float:
     """What the bound is at a point, on some of the known routes, by trying every mix of two kinds."""
-    demand, (most, load, (n_routes, room)), (start, hexes, times, cost) = town
+    demand, (most, load, n_routes, room), (start, hexes, times, cost) = town
     worth = [float(times[a:b] @ price[hexes[a:b]]) for a, b in pairwise(start)][:n_known]
     best = [max([0.0, *(w for w, c in zip(worth, cost, strict=False) if c <= m)]) for m in most]
     mixes = [(x, y) for x in range(n_routes + 1) for y in range(n_routes + 1 - x) if x * load[0] + y * load[1] <= room]

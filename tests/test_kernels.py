@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from owlbus.kernels import count_blocks, hashing
 from owlbus.kernels.assignment import assign_rides, fastest_legs
 from owlbus.kernels.bound_multipliers import hexes_worth
+from owlbus.kernels.bound_structs import PairWeights
 from owlbus.kernels.enumerate_routes import enumerate_routes
 from owlbus.kernels.limits import Limits
+from owlbus.kernels.structs import Graph
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
 from owlbus.search import Objective, Problem
@@ -150,7 +152,8 @@ def ring(n_stops, links):
     pairs = sorted(links)
     indptr = np.searchsorted([a for a, _ in pairs], np.arange(n_stops + 1))
     to = np.array([b for _, b in pairs], dtype=np.int32)
-    return indptr.astype(np.int64), to, *(np.array([links[pair][k] for pair in pairs], dtype=np.int32) for k in (0, 1))
+    link_s, link_m = (np.array([links[pair][k] for pair in pairs], dtype=np.int32) for k in (0, 1))
+    return Graph(indptr.astype(np.int64), to, link_s, link_m, np.zeros(n_stops + 1, np.int64), np.zeros(0, np.int32))
 
 
 def limits_of(longest, shortest, ride, circuity, most, fewest):
@@ -242,7 +245,7 @@ def test_hexes_are_worth_what_their_splits_give_them_beyond_their_price(pairs, d
     bonus, price = (data.draw(st.lists(st.integers(0, 20), min_size=4, max_size=4)) for _ in range(2))
     first, second, split, other = (np.array([pair[k] for pair in pairs], dtype) for k, dtype in enumerate((int, int, float, float)))
     profit = np.full(4, 99.0)
-    demand = first.astype(np.int32), second.astype(np.int32), split + other, np.array(bonus, float)
+    demand = PairWeights(first.astype(np.int32), second.astype(np.int32), split + other, np.array(bonus, float))
     worth = hexes_worth(demand, split, np.array(price, float), profit)
     expected = [bonus[h] - price[h] + split[first == h].sum() + other[second == h].sum() for h in range(4)]
     assert profit.tolist() == expected
@@ -321,21 +324,21 @@ def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_th
         problem.graph, routes, network.shed_walk_m, problem.limit_s, rows[0], rows[1], float(rule.transfer_s), rule.max_transfers
     )
     assert [leg[: len(row)] for leg, row in zip(legs.tolist(), hand[1], strict=True)] == hand[1]
-    ahead, back, boardings, changes, sums = assign_rides(
-        problem.graph, routes, network.shed_walk_m, problem.demand_arrays, float(rule.transfer_s), rule.max_transfers
+    ahead, back, boardings, changes, *sums = assign_rides(
+        problem.graph, routes, network.shed_walk_m, problem.demand_matrix, float(rule.transfer_s), rule.max_transfers
     )
     assert [side[:3, :5].tolist() for side in (ahead, back)] == hand[2].tolist()
-    assert (boardings.tolist(), changes.tolist(), sums.tolist()) == (hand[3].tolist(), hand[4].tolist(), hand[5].tolist())
+    assert (boardings.tolist(), changes.tolist(), sums) == (hand[3].tolist(), hand[4].tolist(), hand[5].tolist())
 
 
 def riders_of(problem, plan):
     """Legs of the one trip of a case, and what `assign_rides` says of it: boardings by route, changes by stop and sums."""
     rule, routes, walk_m = problem.rule, problem.pad(plan), problem.network.shed_walk_m
     legs = fastest_legs(problem.graph, routes, walk_m, problem.limit_s, *problem.trips[:2], float(rule.transfer_s), rule.max_transfers)
-    _, _, boardings, changes, sums = assign_rides(
-        problem.graph, routes, walk_m, problem.demand_arrays, float(rule.transfer_s), rule.max_transfers
+    _, _, boardings, changes, *sums = assign_rides(
+        problem.graph, routes, walk_m, problem.demand_matrix, float(rule.transfer_s), rule.max_transfers
     )
-    return legs[0].tolist(), boardings.tolist(), changes.tolist(), sums.tolist()
+    return legs[0].tolist(), boardings.tolist(), changes.tolist(), sums
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

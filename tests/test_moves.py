@@ -43,13 +43,13 @@ def test_random_numbers_are_the_same_everywhere(seed):
     rng_state, state = dice_of(seed), seed
     for _ in range(3):
         state, z = split_mix(state)
-        assert moves.roll(rng_state) == (z >> 11) / 2**53
+        assert moves.next_random(rng_state) == (z >> 11) / 2**53
         assert int(rng_state[0]) == state
 
 
 @given(st.integers(0, MASK), st.integers(1, 9))
 def test_a_whole_number_is_drawn_from_the_next_random_number(seed, n):
-    assert moves.below(dice_of(seed), n) == int((split_mix(seed)[1] >> 11) / 2**53 * n)
+    assert moves.random_below(dice_of(seed), n) == int((split_mix(seed)[1] >> 11) / 2**53 * n)
 
 
 def seed_of(bits):
@@ -66,8 +66,8 @@ def seed_of(bits):
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 1_252, 20_011, 2**31 - 1, 2**52 + 1])
 def test_the_largest_roll_still_lies_below(n):
     assert split_mix(seed_of(MASK))[1] == MASK
-    assert moves.roll(dice_of(seed_of(MASK))) == 1 - 2**-53
-    assert moves.below(dice_of(seed_of(MASK)), n) == n - 1
+    assert moves.next_random(dice_of(seed_of(MASK))) == 1 - 2**-53
+    assert moves.random_below(dice_of(seed_of(MASK)), n) == n - 1
 
 
 @pytest.mark.parametrize("last", [1, 7])

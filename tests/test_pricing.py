@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from owlbus.kernels import bound_routes
+from owlbus.kernels.bound_structs import CostGraph, HexMemory, Walks
 
 FULL = bound_routes.N_COLOURS
 
@@ -23,12 +24,12 @@ class Roads(NamedTuple):
     sheds: list[list[int]]
     n_hexes: int
 
-    def arrays(self) -> tuple[Any, ...]:
+    def arrays(self) -> CostGraph:
         """Return what the kernels take."""
         link_ptr = np.cumsum([0, *map(len, self.links)])
         shed_ptr = np.cumsum([0, *map(len, self.sheds)])
         to, cost = (np.array([pair[i] for row in self.links for pair in sorted(row.items())], np.int32) for i in (0, 1))
-        return link_ptr, to, cost, shed_ptr, np.array([h for row in self.sheds for h in row], np.int32)
+        return CostGraph(link_ptr, to, cost, shed_ptr, np.array([h for row in self.sheds for h in row], np.int32))
 
 
 def roads_of(n_stops: int, costs: dict[tuple[int, int], int], sheds: list[list[int]], n_hexes: int) -> Roads:
@@ -52,17 +53,17 @@ def many_roads(draw: st.DrawFn) -> Roads:
 PRICES = st.lists(st.integers(0, 5), min_size=6, max_size=6).map(lambda row: np.array(row, np.float64))
 
 
-def room_for(n: int) -> tuple[Any, ...]:
+def room_for(n: int) -> Walks:
     """Room for n walks."""
-    return (np.empty(n), np.empty(n, np.uint64), *(np.empty(n, np.int32) for _ in range(4)))
+    return Walks(np.empty(n), np.empty(n, np.uint64), *(np.empty(n, np.int32) for _ in range(4)))
 
 
-def held_at(memory: tuple[Any, ...]) -> list[set[int]]:
+def held_at(memory: HexMemory) -> list[set[int]]:
     """Hexes that each stop holds."""
-    return [set(row[row >= 0].tolist()) for row in memory[1]]
+    return [set(row[row >= 0].tolist()) for row in memory.kept_hex]
 
 
-def check_memory(roads: Roads, memory: tuple[Any, ...]) -> None:
+def check_memory(roads: Roads, memory: HexMemory) -> None:
     """Each hex has one colour wherever it is held; links keep what both ends hold, sheds have the bits of what their stop holds."""
     colour, held, keep, shed_bit = memory
     link_ptr, to, _, shed_ptr, shed_hex = roads.arrays()
@@ -143,18 +144,18 @@ def test_where_colours_do_not_suffice_nearer_hexes_come_first(n_own: int, n_far:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_hex_is_kept_in_mind_wherever_some_colour_is_free_for_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    memory = (np.full(90, -1, np.int32), np.full((4, FULL), -1, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.uint64))
+    memory = HexMemory(np.full(90, -1, np.int32), np.full((4, FULL), -1, np.int32), np.zeros(0, np.uint64), np.zeros(0, np.uint64))
     refused = 0
     for h, stop in rng.integers((90, 4), size=(400, 2)).tolist():
-        before, colours = held_at(memory), [set(np.flatnonzero(row >= 0).tolist()) for row in memory[1]]
+        before, colours = held_at(memory), [set(np.flatnonzero(row >= 0).tolist()) for row in memory.kept_hex]
         holders = [s for s in range(4) if h in before[s]]
-        is_free = memory[0][h] >= 0 and memory[0][h] not in colours[stop]
+        is_free = memory.colour[h] >= 0 and memory.colour[h] not in colours[stop]
         has_room = len(set().union(colours[stop], *(colours[s] for s in holders))) < FULL
         may = stop in holders or is_free or has_room
         assert bound_routes.keep_in_mind(memory, h, stop) == may
         assert held_at(memory) == [row | ({h} if may and s == stop else set()) for s, row in enumerate(before)]
-        for row in memory[1]:
-            assert all(memory[0][x] == c for c, x in enumerate(row.tolist()) if x >= 0)
+        for row in memory.kept_hex:
+            assert all(memory.colour[x] == c for c, x in enumerate(row.tolist()) if x >= 0)
         refused += not may
     assert refused
 
@@ -169,10 +170,10 @@ def test_wide_rows_of_walks_hold_the_most_valuable_of_all_walks(roads: Roads, pr
     holds, listed = held_at(memory), all_walks(roads, budget)
     worth = [float(np.dot(visits_of(roads, holds, stops), price)) for stops, _ in listed]
     for most, walk in enumerate(best.tolist()):
-        assert walks[0][walk] == max(value for value, (_, spent) in zip(worth, listed, strict=True) if spent <= most)
+        assert walks.value[walk] == max(value for value, (_, spent) in zip(worth, listed, strict=True) if spent <= most)
         stops = bound_routes.walk_stops(walks, walk).tolist()
         spent = sum(roads.links[a][b] for a, b in pairwise(stops))
-        assert walks[5][walk] == spent <= most
+        assert walks.cost[walk] == spent <= most
         visits = np.full(roads.n_hexes, 0.5)
         bound_routes.add_gains(roads.arrays(), memory, walks, walk, 2.0, visits)
         assert visits.tolist() == [0.5 + 2 * count for count in visits_of(roads, holds, stops)]
@@ -235,7 +236,7 @@ def test_narrow_rows_of_walks_are_those_of_a_twin_of_lists(roads: Roads, price: 
     walks, best = room_for(4_000), np.empty(budget + 1, np.int32)
     assert bound_routes.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
     expected = slow_walks(roads, held_at(memory), price, budget, width)
-    assert walks[0][best].tolist() == [walk.worth for walk in expected]
+    assert walks.value[best].tolist() == [walk.worth for walk in expected]
     assert [bound_routes.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
 
 
@@ -250,7 +251,7 @@ def test_rows_of_walks_over_a_town_are_those_of_the_twin(seed: int) -> None:
     for width in (2, 5):
         assert bound_routes.longest_walks(roads.arrays(), memory, price, budget, width, walks, best) > 0
         expected = slow_walks(roads, held_at(memory), price, budget, width)
-        assert walks[0][best].tolist() == [walk.worth for walk in expected]
+        assert walks.value[best].tolist() == [walk.worth for walk in expected]
         assert [bound_routes.walk_stops(walks, walk).tolist() for walk in best] == [walk.stops for walk in expected]
 
 
@@ -312,7 +313,7 @@ def test_a_new_colour_brings_links_far_from_the_walk_up_to_date() -> None:
     """Hex 0 has colour 0 at stops 0 and 3; stop 1 has given that colour away, so that hex 0 changes it everywhere."""
     roads = roads_of(4, {(0, 1): 1, (0, 3): 1, (2, 1): 1}, [[0], [1], [2], [0]], 3)
     memory = bound_routes.near_memory(roads.arrays(), 3, 0)
-    assert memory[0].tolist() == [0, 0, 0]
+    assert memory.colour.tolist() == [0, 0, 0]
     assert bound_routes.remember_repeats(roads.arrays(), memory, np.array([0, 1, 0], np.int32)) == 1
     assert held_at(memory) == [{0}, {0, 1}, {2}, {0}]
     check_memory(roads, memory)

@@ -49,7 +49,7 @@ def test_hourly_flows_put_as_many_on_each_segment_as_the_scorecard_does(trips):
     riders = find_riders(network, one_hour, plan)
     flows = flows_of(riders, plan_directions(network, plan, Operation()), 300)
     problem = Problem.build(network, one_hour)
-    ahead, back, *_ = assign_rides(problem.graph, problem.pad(plan), network.shed_walk_m, problem.demand_arrays, 300.0, 1)
+    ahead, back, *_ = assign_rides(problem.graph, problem.pad(plan), network.shed_walk_m, problem.demand_matrix, 300.0, 1)
     assert flows.load_quanta.sum(axis=1).tolist() == [side[k].max() for k in (0, 1) for side in (ahead, back)]
     assert riders.trip_quanta.sum() + riders.lost_quanta.sum() == one_hour.od().trips.sum() * QUANTA_PER_TRIP
 

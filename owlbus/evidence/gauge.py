@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -107,8 +107,8 @@ class RouteEvaluator:
             return
         prepare_other_routes(self.problem.graph, self.routes, self._other_routes, k, float(self.problem.rule.transfer_s))
         self._left_out = k
-        stops, counts, ahead_s, back_s = self.routes
-        self._own = self._gain(stops[k], int(counts[k]), ahead_s[k], back_s[k])
+        now = self.routes
+        self._own = self._gain(now.stops[k], int(now.n_stops[k]), now.ahead_s[k], now.back_s[k])
 
     def candidate(self, k: int, stops: NDArray[np.int32]) -> RouteChange | None:
         """
@@ -152,7 +152,7 @@ class RouteEvaluator:
         """
         from owlbus.kernels.splice import splice
 
-        stops, counts = self.routes[:2]
+        stops, counts = self.routes.stops, self.routes.n_stops
         out = np.zeros(self.width, np.int32)
         n = splice(self.problem.graph, self.problem.network.drive_s, stops[k], int(counts[k]), i, j, via, shut, out, self._banned)
         return out[:n].copy() if n > 1 else None
@@ -202,7 +202,7 @@ class RouteEvaluator:
         near = (one for one in every if self.extra_s(one) <= quickest + slack_s)
         return min(near, key=lambda one: (-one.value, self.extra_s(one), one.route, one.stops.tobytes()), default=None)
 
-    def _gain(self, stops: Any, n: int, ahead_s: Any, back_s: Any) -> int:  # noqa: ANN401 - arrays as the kernels take them
+    def _gain(self, stops: NDArray[np.int32], n: int, ahead_s: NDArray[np.float32], back_s: NDArray[np.float32]) -> int:
         from owlbus.kernels.coverage import route_gain
 
         served, people = route_gain(

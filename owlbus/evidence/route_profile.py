@@ -164,17 +164,18 @@ def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) 
 def _loads(evaluator: PlanEvaluator, plan: Plan, part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Riders a night by route and segment, both directions together, and riders who board each route."""
     from owlbus.kernels.assignment import assign_rides
+    from owlbus.kernels.structs import DemandMatrix
 
     problem = evaluator.problem
     weight = np.zeros(problem.weight.shape, np.int32)
     inside = part.trips.cell >= 0
     weight.reshape(-1)[part.trips.cell[inside]] = np.rint(part.trips.trips[inside] * QUANTA_PER_TRIP).astype(np.int32)
-    ahead, back, boardings, _, _ = assign_rides(
+    loads = assign_rides(
         problem.graph,
         problem.pad(plan),
         problem.network.shed_walk_m,
-        (weight, problem.limit_s, problem.presence),
+        DemandMatrix(weight, problem.limit_s, problem.presence),
         float(problem.rule.transfer_s),
         problem.rule.max_transfers,
     )
-    return (ahead + back) / QUANTA_PER_TRIP, boardings.sum(axis=1) / QUANTA_PER_TRIP
+    return (loads.ahead + loads.back) / QUANTA_PER_TRIP, loads.boardings.sum(axis=1) / QUANTA_PER_TRIP

@@ -1,24 +1,22 @@
 """
 Simulated annealing of a plan, one route at a time against the rest of it.
 
-Arrays as in `owlbus.kernels.coverage` and `owlbus.kernels.moves`, and:
+Structs as in `owlbus.kernels.structs`, and:
 
 ``limits``
     `owlbus.kernels.limits.Limits` of the K routes.
-``constraints``
-    As in `owlbus.kernels.route_constraints`: where routes may end, and what they must call at.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.coverage import ZERO, measure_route, prepare_other_routes, route_gain
+from owlbus.kernels.coverage import measure_route, prepare_other_routes, route_gain
 from owlbus.kernels.gain_bound import gain_bound
-from owlbus.kernels.jit import kernel
+from owlbus.kernels.jit import ZERO, int64, kernel
 from owlbus.kernels.limits import Limits, buses_of, keeps_limits
 from owlbus.kernels.moves import (
     N_MOVES,
@@ -37,6 +35,11 @@ from owlbus.kernels.route_cache import cache_route, cached_gain
 from owlbus.kernels.route_constraints import calls_at, count_calls, ends_allowed, keeps_constraints
 from owlbus.kernels.splice import steps_apart
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Candidate, Constraints, DemandRows, Drive, Graph, OtherRoutes, RouteCache, Routes
+
 _IDLE = 16
 _REDRAWS = 2
 _CHANGES = 16
@@ -44,28 +47,28 @@ _CHANGES = 16
 
 @kernel
 def anneal(
-    graph: Any,
-    demand: Any,
-    drive: Any,
+    graph: Graph,
+    demand: DemandRows,
+    drive: Drive,
     limits: Limits,
-    attraction: Any,
-    constraints: Any,
+    attraction: NDArray[np.float64],
+    constraints: Constraints,
     near: NearConstraint,
-    routes: Any,
-    best_stops: Any,
-    best_n: Any,
-    frozen: Any,
-    values: Any,
-    other_routes: Any,
-    route_cache: Any,
-    scratch: Any,
-    rng_state: Any,
-    kinds: Any,
+    routes: Routes,
+    best_stops: NDArray[np.int32],
+    best_n: NDArray[np.int64],
+    frozen: NDArray[np.bool_],
+    values: NDArray[np.int64],
+    other_routes: OtherRoutes,
+    route_cache: RouteCache,
+    scratch: Candidate,
+    rng_state: NDArray[np.uint64],
+    kinds: NDArray[np.float64],
     steps: int,
     block: int,
     hot: float,
     cold: float,
-    weights: Any,
+    weights: NDArray[np.int64],
     transfer_s: float,
     max_transfers: int,
 ) -> int:
@@ -88,8 +91,7 @@ def anneal(
         int64 (5,): value of the plan, of the best plan, moves evaluated, steps since the best got better, and moves whose
         bound did not settle them; changed in place.
     other_routes, route_cache, scratch
-        Work space: of `coverage.new_rest`, of `holding.new_held`, and for a candidate
-        ``(stops, ahead_s, back_s, the work space of coverage.new_scratch, mark)``.
+        Work space.
     rng_state
         Random state.
     kinds
@@ -112,12 +114,12 @@ def anneal(
     int
         Moves tried: `steps`, or 0 if every route is frozen or empty.
     """
-    stops, n_stops, ahead_s, back_s = routes
-    cand, cand_ahead, cand_back, entry_scratch, mark = scratch
+    stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
+    cand, cand_ahead, cand_back, entry_scratch, mark = scratch.stops, scratch.ahead_s, scratch.back_s, scratch.scratch, scratch.mark
     n_routes = n_stops.shape[0]
     metres = np.zeros(n_routes, np.int64)
     buses = np.zeros(n_routes, np.int64)
-    others = np.zeros(constraints[2].shape[0], np.int64)
+    others = np.zeros(constraints.required.shape[0], np.int64)
     idle = np.zeros(N_MOVES, np.int64)
     apart = np.zeros(n_routes, np.int64)
     movable = 0
@@ -142,7 +144,7 @@ def anneal(
             graph, demand, routes, other_routes, route_cache, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers
         )
         now = weights[0] * served + weights[1] * people
-        count_calls(constraints, routes, k, others)
+        count_calls(constraints, stops, n_stops, k, others)
         other_m, other_buses = 0.0, 0.0
         for other in range(n_routes):
             if other != k:
@@ -163,7 +165,10 @@ def anneal(
                     kind = draw_kind(kinds, rng_state)
             kinds[1, kind] += 1
             idle[kind] += 1
-            n = propose(graph, drive, constraints[1] if kind == NEW_TAIL else attraction, stops[k], n_stops[k], cand, kind, rng_state)
+            n = propose(
+                graph, drive, constraints.end_attraction if kind == NEW_TAIL else attraction, stops[k], n_stops[k], cand, kind, rng_state
+            )
+            # Cheap tests first: most moves end here, and each next test costs about ten times as much.
             if n < 2 or is_same(cand, n, stops[k], n_stops[k]) or not is_simple(cand, n, mark):
                 continue
             if not keeps_constraints(constraints, others, k, stops[k], n_stops[k], cand, n):
@@ -180,6 +185,8 @@ def anneal(
                 continue
             values[2] += 1
             idle[kind] = 0
+            # Metropolis' rule with the random number drawn first: a move is accepted if its value is at least this (Kirkpatrick, Gelatt
+            # and Vecchi 1983), so a bound below it refuses the move without its value.
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - next_random(rng_state))
             accept_from += near.price * (away - apart[k])
             most_served, most_people, found = gain_bound(
@@ -235,21 +242,21 @@ def anneal(
 
 @kernel
 def best_drawn_route(
-    graph: Any,
-    demand: Any,
-    drive: Any,
+    graph: Graph,
+    demand: DemandRows,
+    drive: Drive,
     limits: Limits,
-    attraction: Any,
-    constraints: Any,
-    unmet: Any,
-    routes: Any,
+    attraction: NDArray[np.float64],
+    constraints: Constraints,
+    unmet: NDArray[np.int32],
+    routes: Routes,
     k: int,
-    others: Any,
-    other_routes: Any,
-    scratch: Any,
-    rng_state: Any,
+    others: tuple[float, float],
+    other_routes: OtherRoutes,
+    scratch: Candidate,
+    rng_state: NDArray[np.uint64],
     draws: int,
-    weights: Any,
+    weights: NDArray[np.int64],
     transfer_s: float,
     max_transfers: int,
 ) -> int:
@@ -274,14 +281,14 @@ def best_drawn_route(
     int
         What the route adds, in 1/1024; -1 if no drawn path keeps the limits.
     """
-    stops, n_stops, ahead_s, back_s = routes
-    cand, cand_ahead, cand_back, entry_scratch, mark = scratch
+    stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
+    cand, cand_ahead, cand_back, entry_scratch, mark = scratch.stops, scratch.ahead_s, scratch.back_s, scratch.scratch, scratch.mark
     prepare_other_routes(graph, routes, other_routes, k, transfer_s)
-    one, two = constraints[3][k, 0], constraints[3][k, 1]
+    one, two = constraints.terminals[k, 0], constraints.terminals[k, 1]
     best, best_called = -1, -1
     for draw in range(draws):
-        a = one if one >= 0 else draw_stop(constraints[1], rng_state)
-        b = two if two >= 0 else draw_stop(constraints[1], rng_state)
+        a = one if one >= 0 else draw_stop(constraints.end_attraction, rng_state)
+        b = two if two >= 0 else draw_stop(constraints.end_attraction, rng_state)
         via = unmet[random_below(rng_state, unmet.shape[0])] if unmet.shape[0] > 0 else -1
         if via >= 0 and one < 0 and draw % 2 == 1:
             a = via
@@ -290,7 +297,7 @@ def best_drawn_route(
         if a == b:
             continue
         cand[0] = a
-        n = append_path(graph, drive, cand, ZERO + 1, np.int64(via), rng_state) if via >= 0 else ZERO + 1
+        n = append_path(graph, drive, cand, ZERO + 1, int64(via), rng_state) if via >= 0 else ZERO + 1
         n = append_path(graph, drive, cand, n, b, rng_state) if n > 0 else -1
         if n < 2 or (via >= 0 and not is_simple(cand, n, mark)) or not ends_allowed(constraints, k, cand, n):
             continue

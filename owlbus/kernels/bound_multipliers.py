@@ -1,31 +1,26 @@
 """
-Prices on hexes that make a proven bound small: the demand side, the mix of routes, and descent on a model of the route side.
+Multipliers on hexes that make a proven bound small: the demand side, the mix of routes, and descent on a model of the route side.
 
-Trips between two hexes count only if both are covered, so a pair's weight may be split between its ends. With splits and a price
-for covering each hex, what a plan is worth is at most
+Trips between two hexes count only if both are covered, so a pair's trips may be split between its ends. With splits and a multiplier for
+covering each hex (Lagrange relaxation of covering), what a plan is worth is at most
 
-    sum over hexes of max(0, what the splits give it - its price) + what the dearest mix of routes earns in prices.
+    sum over hexes of max(0, what the splits give it - its multiplier) + what the best mix of routes earns in multipliers.
 
-Arrays:
-
-``demand``
-    ``(first int32 (P,), second int32 (P,), weight float64 (P,), bonus float64 (H,))``: pairs of hexes with the weight that both
-    earn together, and what each hex earns alone.
-``mixes``
-    ``(cost int32 (J,), load int64 (J,), int64 (2,))``: kinds of routes with the most that one may cost and the load it is at
-    least; then the number of routes and the load that all may have together.
-``pool``
-    ``(start int64 (M+1,), hexes int32, times float64, cost int32 (M,))``: known routes in rows: visited hexes, how often each is
-    earned, and the cost.
+Symbols: H hexes, P pairs of them, J kinds of routes, M known routes.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.kernels.jit import inner_kernel, kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.bound_structs import PairWeights, RouteMixes, RoutePool
 
 _CALM = 20
 _SHRINK = 0.6
@@ -33,7 +28,7 @@ _ENOUGH = 0.05
 
 
 @kernel
-def dearest_mix(worth: Any, mixes: Any, chosen: Any) -> float:
+def dearest_mix(worth: NDArray[np.float64], mixes: RouteMixes, chosen: NDArray[np.int64]) -> float:
     """
     Most that a number of routes can be worth within a load.
 
@@ -51,10 +46,10 @@ def dearest_mix(worth: Any, mixes: Any, chosen: Any) -> float:
     float
         Sum of the worth of the routes chosen.
     """
-    load, most = mixes[1], mixes[2]
-    n_routes, room = most[0], most[1]
+    load, n_routes, room = mixes.load, mixes.n_routes, mixes.most_load
     best = np.zeros((n_routes + 1, room + 1))
     kind = np.full((n_routes + 1, room + 1), -1, np.int64)
+    # Dynamic programme over routes and the load that is left, as for a knapsack whose items may be taken again.
     for k in range(1, n_routes + 1):
         for left in range(room + 1):
             best[k, left] = best[k - 1, left]
@@ -73,9 +68,9 @@ def dearest_mix(worth: Any, mixes: Any, chosen: Any) -> float:
 
 
 @kernel
-def hexes_worth(demand: Any, split: Any, price: Any, profit: Any) -> float:
+def hexes_worth(demand: PairWeights, split: NDArray[np.float64], multiplier: NDArray[np.float64], profit: NDArray[np.float64]) -> float:
     """
-    What the hexes that pay for their price bring in.
+    What the hexes that are worth more than their multiplier bring in.
 
     Parameters
     ----------
@@ -83,39 +78,41 @@ def hexes_worth(demand: Any, split: Any, price: Any, profit: Any) -> float:
         Pairs and bonus.
     split
         Part of each pair's weight that its first hex gets, shape (P,), float64, in [0, weight].
-    price
-        Price of each hex, shape (H,), float64.
+    multiplier
+        Multiplier of each hex, shape (H,), float64.
     profit
-        Written: what each hex is worth beyond its price, shape (H,), float64.
+        Written: what each hex is worth beyond its multiplier, shape (H,), float64.
 
     Returns
     -------
     float
         Sum of the profits above 0.
     """
-    first, second, weight, bonus = demand
-    for h in range(price.size):
-        profit[h] = bonus[h] - price[h]
+    first, second, weight, bonus = demand.first, demand.second, demand.weight, demand.bonus
+    for h in range(multiplier.size):
+        profit[h] = bonus[h] - multiplier[h]
     for i in range(first.size):
         profit[first[i]] += split[i]
         profit[second[i]] += weight[i] - split[i]
     total = 0.0
-    for h in range(price.size):
+    for h in range(multiplier.size):
         total += max(0.0, profit[h])
     return total
 
 
 @inner_kernel
-def _pool_worth(pool: Any, n_known: int, price: Any, mixes: Any, worth: Any, route: Any) -> None:
+def _pool_worth(
+    pool: RoutePool, n_known: int, multiplier: NDArray[np.float64], mixes: RouteMixes, worth: NDArray[np.float64], route: NDArray[np.int64]
+) -> None:
     """Fill the most that one known route of each kind is worth, and which."""
-    start, hexes, times, cost = pool
-    most = mixes[0]
+    start, hexes, times, cost = pool.start, pool.hexes, pool.times, pool.cost
+    most = mixes.cost
     worth[:] = 0.0
     route[:] = -1
     for r in range(n_known):
         total = 0.0
         for e in range(start[r], start[r + 1]):
-            total += price[hexes[e]] * times[e]
+            total += multiplier[hexes[e]] * times[e]
         for j in range(most.size):
             if cost[r] <= most[j] and total > worth[j]:
                 worth[j] = total
@@ -124,15 +121,15 @@ def _pool_worth(pool: Any, n_known: int, price: Any, mixes: Any, worth: Any, rou
 
 @kernel
 def descend(
-    demand: Any,
-    mixes: Any,
-    pool: Any,
+    demand: PairWeights,
+    mixes: RouteMixes,
+    pool: RoutePool,
     n_known: int,
-    top: Any,
-    split: Any,
-    price: Any,
-    best_split: Any,
-    best_price: Any,
+    top: NDArray[np.float64],
+    split: NDArray[np.float64],
+    multiplier: NDArray[np.float64],
+    best_split: NDArray[np.float64],
+    best_multiplier: NDArray[np.float64],
     steps: int,
     level: float,
 ) -> float:
@@ -149,10 +146,10 @@ def descend(
     n_known
         Known routes.
     top
-        Largest price of each hex, shape (H,), float64, >= 0.
-    split, price
+        Largest multiplier of each hex, shape (H,), float64, >= 0.
+    split, multiplier
         Changed: where the descent stands, shapes (P,) and (H,).
-    best_split, best_price
+    best_split, best_multiplier
         Written: the best point met.
     steps
         Steps, >= 1.
@@ -164,29 +161,30 @@ def descend(
     float
         Value of the best point on the known routes: no proof, since unknown routes may be worth more there.
     """
-    first, second, weight, _ = demand
-    start, hexes, times, _ = pool
-    n_hexes, n_kinds = price.size, mixes[0].size
+    first, second, weight = demand.first, demand.second, demand.weight
+    start, hexes, times = pool.start, pool.hexes, pool.times
+    n_hexes, n_kinds = multiplier.size, mixes.cost.size
     profit, visits = np.empty(n_hexes), np.empty(n_hexes)
     worth, route, chosen = np.empty(n_kinds), np.empty(n_kinds, np.int64), np.empty(n_kinds, np.int64)
-    split_way, price_way = np.zeros(split.size), np.zeros(n_hexes)
+    split_way, multiplier_way = np.zeros(split.size), np.zeros(n_hexes)
     best, calm = np.inf, 0
     for _ in range(steps):
-        value = hexes_worth(demand, split, price, profit)
-        _pool_worth(pool, n_known, price, mixes, worth, route)
+        value = hexes_worth(demand, split, multiplier, profit)
+        _pool_worth(pool, n_known, multiplier, mixes, worth, route)
         value += dearest_mix(worth, mixes, chosen)
         calm = 0 if value < best * (1.0 - level * _ENOUGH) else calm + 1
         if value < best:
             best = value
             best_split[:] = split
-            best_price[:] = price
-        if calm >= _CALM:
+            best_multiplier[:] = multiplier
+        if calm >= _CALM:  # the target was too low: go back to the best point, and aim nearer
             level, calm = level * _SHRINK, 0
             split[:] = best_split
-            price[:] = best_price
+            multiplier[:] = best_multiplier
             split_way[:] = 0.0
-            price_way[:] = 0.0
+            multiplier_way[:] = 0.0
             continue
+        # A subgradient of the bound: visits of the best mix less coverage of the hexes that are worth their multiplier.
         visits[:] = 0.0
         for j in range(n_kinds):
             if chosen[j] > 0 and route[j] >= 0:
@@ -195,28 +193,36 @@ def descend(
         norm = 0.0
         for i in range(split.size):
             slope = (1.0 if profit[first[i]] > 0.0 else 0.0) - (1.0 if profit[second[i]] > 0.0 else 0.0)
-            if (split[i] <= 0.0 and slope > 0.0) or (split[i] >= weight[i] and slope < 0.0):
+            if (split[i] <= 0.0 and slope > 0.0) or (split[i] >= weight[i] and slope < 0.0):  # it would leave its range
                 slope = 0.0
             split_way[i] += 0.2 * (slope - split_way[i])
             norm += split_way[i] * split_way[i]
         for h in range(n_hexes):
             slope = visits[h] - (1.0 if profit[h] > 0.0 else 0.0)
-            if (price[h] <= 0.0 and slope > 0.0) or (price[h] >= top[h] and slope < 0.0):
+            if (multiplier[h] <= 0.0 and slope > 0.0) or (multiplier[h] >= top[h] and slope < 0.0):
                 slope = 0.0
-            price_way[h] += 0.2 * (slope - price_way[h])
-            norm += price_way[h] * price_way[h]
+            multiplier_way[h] += 0.2 * (slope - multiplier_way[h])
+            norm += multiplier_way[h] * multiplier_way[h]
         if norm <= 0.0:
             break
+        # Polyak's step towards the target, shortened since directions are running means.
         far = 0.3 * (value - best * (1.0 - level)) / norm
         for i in range(split.size):
             split[i] = min(max(split[i] - far * split_way[i], 0.0), weight[i])
         for h in range(n_hexes):
-            price[h] = min(max(price[h] - far * price_way[h], 0.0), top[h])
+            multiplier[h] = min(max(multiplier[h] - far * multiplier_way[h], 0.0), top[h])
     return best
 
 
 @kernel
-def least_drive(shed_indptr: Any, shed_hex: Any, n_hexes: int, drive_s: Any, rows: Any, columns: Any) -> Any:
+def least_drive(
+    shed_indptr: NDArray[np.int64],
+    shed_hex: NDArray[np.int32],
+    n_hexes: int,
+    drive_s: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    columns: NDArray[np.int32],
+) -> NDArray[np.int64]:
     """
     Fastest drive between any stops in reach of two hexes.
 

@@ -1,66 +1,61 @@
 """
-The best route under prices on hexes, relaxed so that no real route is worth more: walks that remember where they have been.
+The best route under multipliers on hexes, relaxed so that no real route is worth more: walks that remember where they have been.
 
-A walk earns the price of each hex in the walk sheds of its stops. It may come back to a stop, but earns nothing for a hex that it
+A walk earns the multiplier of each hex in the walk sheds of its stops. It may come back to a stop, but earns nothing for a hex that it
 remembers. Each stop has a set of hexes that walks keep in mind there (an *ng-set*, after
 Baldacci, Mingozzi and Roberti 2011): a walk forgets a hex as soon as it passes a stop whose set lacks it, and may then earn it
 again. Every simple route is such a walk and earns each of its hexes once, so the best walk is worth at least as much as the best
 route; larger sets bring both together.
 
-Plain tuples of arrays go in, so that each kernel compiles once:
-
-``roads``
-    ``(link_indptr int64 (S+1,), link_to int32 (L,), link_cost int32 (L,), shed_indptr int64 (S+1,), shed_hex int32 (W,))``: links
-    with whole cost >= 1, the same in both directions.
-``memory``
-    ``(colour int32 (H,), held int32 (S, 64), keep uint64 (L,), shed_bit uint64 (W,))``: a walk's memory is one bit per colour.
-    ``held[s, c]`` is the hex of colour c that is kept in mind at stop s, or -1; ``keep`` has the bits that survive a link, and
-    ``shed_bit`` the bit of each hex in a shed, 0 where colours did not suffice to keep it in mind.
-``walks``
-    ``(value float64 (N,), mask uint64 (N,), stop int32 (N,), before int32 (N,), next int32 (N,), cost int32 (N,))``: room for N
-    walks, each as its last stop and the walk it continues.
+Symbols: S stops, L links, H hexes, W entries of walk sheds, N walks.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.bound_structs import HexMemory
+from owlbus.kernels.jit import inner_kernel, kernel, uint64
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.bound_structs import CostGraph, Walks
 
 N_COLOURS = 64
-_ONE = np.uint64(1)
-_ZERO = np.uint64(0)
+_ONE = uint64(1)
+_ZERO = uint64(0)
 
 
 @inner_kernel
-def _bit(colour: Any) -> Any:
+def _bit(colour: int) -> int:
     """Bit of a colour."""
-    return _ONE << np.uint64(colour)
+    return _ONE << uint64(colour)
 
 
 @inner_kernel
-def _lowest(bits: Any) -> int:
-    """Place of the lowest bit that is set."""
-    place = 0
+def _lowest(bits: int) -> int:
+    """Position of the lowest bit that is set."""
+    position = 0
     for width in (32, 16, 8, 4, 2, 1):
-        if bits & ((_ONE << np.uint64(width)) - _ONE) == _ZERO:
-            bits >>= np.uint64(width)
-            place += width
-    return place
+        if bits & ((_ONE << uint64(width)) - _ONE) == _ZERO:
+            bits >>= uint64(width)
+            position += width
+    return position
 
 
 @kernel
-def near_memory(roads: Any, n_hexes: int, rings: int) -> tuple[Any, Any, Any, Any]:
+def near_memory(graph: CostGraph, n_hexes: int, rings: int) -> HexMemory:
     """
     Memory that holds, at each stop, the hexes of the stops within some links of it.
 
-    Where the colours do not suffice, nearer stops' hexes come first and the rest is left out.
+    Where the colours do not suffice, nearer stops' hexes come first and the others are left out.
 
     Parameters
     ----------
-    roads
+    graph
         Links and sheds.
     n_hexes
         Hexes H.
@@ -69,14 +64,14 @@ def near_memory(roads: Any, n_hexes: int, rings: int) -> tuple[Any, Any, Any, An
 
     Returns
     -------
-    tuple of ndarray
+    HexMemory
         The memory.
     """
-    link_indptr, link_to, _, shed_indptr, shed_hex = roads
+    link_indptr, link_to, shed_indptr, shed_hex = graph.link_indptr, graph.link_to, graph.shed_indptr, graph.shed_hex
     n_stops = link_indptr.size - 1
     colour = np.full(n_hexes, -1, np.int32)
-    held = np.full((n_stops, N_COLOURS), -1, np.int32)
-    memory = (colour, held, np.zeros(link_to.size, np.uint64), np.zeros(shed_hex.size, np.uint64))
+    kept_hex = np.full((n_stops, N_COLOURS), -1, np.int32)
+    memory = HexMemory(colour, kept_hex, np.zeros(link_to.size, np.uint64), np.zeros(shed_hex.size, np.uint64))
     seen = np.full(n_stops, -1, np.int32)
     ring = np.empty(n_stops, np.int32)
     for reach in range(rings + 1):  # all stops' own sheds first: those must find room
@@ -98,12 +93,12 @@ def near_memory(roads: Any, n_hexes: int, rings: int) -> tuple[Any, Any, Any, An
                     keep_in_mind(memory, shed_hex[e], stop)
         seen[:] = -1
     for stop in range(n_stops):
-        refresh_links(roads, memory, stop)
+        refresh_links(graph, memory, stop)
     return memory
 
 
 @kernel
-def keep_in_mind(memory: Any, h: int, stop: int) -> bool:
+def keep_in_mind(memory: HexMemory, h: int, stop: int) -> bool:
     """
     Keep a hex in mind at a stop, by another colour if its own is taken there.
 
@@ -121,22 +116,22 @@ def keep_in_mind(memory: Any, h: int, stop: int) -> bool:
     bool
         Whether the stop holds the hex now; not if no colour is free wherever it is held.
     """
-    colour, held, _, _ = memory
+    colour, kept_hex = memory.colour, memory.kept_hex
     old = colour[h]
     if old >= 0:
-        if held[stop, old] == h:
+        if kept_hex[stop, old] == h:
             return True
-        if held[stop, old] < 0:
-            held[stop, old] = h
+        if kept_hex[stop, old] < 0:
+            kept_hex[stop, old] = h
             return True
     free = np.zeros(N_COLOURS, np.bool_)
     for c in range(N_COLOURS):
-        free[c] = held[stop, c] < 0
+        free[c] = kept_hex[stop, c] < 0
     if old >= 0:
-        for s in range(held.shape[0]):
-            if held[s, old] == h:
+        for s in range(kept_hex.shape[0]):
+            if kept_hex[s, old] == h:
                 for c in range(N_COLOURS):
-                    if held[s, c] >= 0:
+                    if kept_hex[s, c] >= 0:
                         free[c] = False
     new = 0
     while new < N_COLOURS and not free[new]:
@@ -144,69 +139,71 @@ def keep_in_mind(memory: Any, h: int, stop: int) -> bool:
     if new == N_COLOURS:
         return False
     if old >= 0:
-        for s in range(held.shape[0]):
-            if held[s, old] == h:
-                held[s, old] = -1
-                held[s, new] = h
-    held[stop, new] = h
+        for s in range(kept_hex.shape[0]):
+            if kept_hex[s, old] == h:
+                kept_hex[s, old] = -1
+                kept_hex[s, new] = h
+    kept_hex[stop, new] = h
     colour[h] = new
     return True
 
 
 @inner_kernel
-def refresh_links(roads: Any, memory: Any, stop: int) -> None:
+def refresh_links(graph: CostGraph, memory: HexMemory, stop: int) -> None:
     """
     Bring up to date which bits survive the links from a stop, and the bits of its shed.
 
     Parameters
     ----------
-    roads
+    graph
         Links and sheds.
     memory
         Changed: ``keep`` of the links that leave the stop, ``shed_bit`` of its shed.
     stop
         Stop index.
     """
-    link_indptr, link_to, _, shed_indptr, shed_hex = roads
-    colour, held, keep, shed_bit = memory
+    link_indptr, link_to, shed_indptr, shed_hex = graph.link_indptr, graph.link_to, graph.shed_indptr, graph.shed_hex
+    colour, kept_hex, keep, shed_bit = memory.colour, memory.kept_hex, memory.keep, memory.shed_bit
     for link in range(link_indptr[stop], link_indptr[stop + 1]):
         bits = _ZERO
         for c in range(N_COLOURS):
-            if held[stop, c] >= 0 and held[stop, c] == held[link_to[link], c]:
+            if kept_hex[stop, c] >= 0 and kept_hex[stop, c] == kept_hex[link_to[link], c]:
                 bits |= _bit(c)
         keep[link] = bits
     for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
         c = colour[shed_hex[e]]
-        shed_bit[e] = _bit(c) if c >= 0 and held[stop, c] == shed_hex[e] else _ZERO
+        shed_bit[e] = _bit(c) if c >= 0 and kept_hex[stop, c] == shed_hex[e] else _ZERO
 
 
 @inner_kernel
-def _forgone(held: Any, price: Any, stop: int, bits: Any, at_most: float) -> float:
-    """Price of the hexes that `bits` stand for at a stop; stops counting beyond `at_most`."""
+def _forgone(kept_hex: NDArray[np.int32], multiplier: NDArray[np.float64], stop: int, bits: int, at_most: float) -> float:
+    """Multipliers of the hexes that `bits` stand for at a stop; stops counting beyond `at_most`."""
     total = 0.0
     while bits != _ZERO and total <= at_most:
-        place = _lowest(bits)
-        total += price[held[stop, place]]
-        bits ^= _bit(place)
+        position = _lowest(bits)
+        total += multiplier[kept_hex[stop, position]]
+        bits ^= _bit(position)
     return total
 
 
 @kernel
-def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, walks: Any, best: Any) -> int:
+def longest_walks(
+    graph: CostGraph, memory: HexMemory, multiplier: NDArray[np.float64], budget: int, width: int, walks: Walks, best: NDArray[np.int32]
+) -> int:
     """
     Most valuable walk within every cost up to a budget.
 
     Walks grow link by link in the order of their cost. One is dropped if another that ends at the same stop for the same cost is
     worth as much even after losing every hex that it alone remembers. Of more than `width` walks that are left there, the least
-    valuable is taken in by the one that forgets least of price thereby: it keeps only the memory that both share, and so is worth
+    valuable is taken in by the one that forgets least of multipliers thereby: it keeps only the memory that both share, and so is worth
     at least as much as either (a relaxed decision diagram, after Bergman, Cire, van Hoeve and Hooker 2016).
 
     Parameters
     ----------
-    roads, memory
+    graph, memory
         Network and memory.
-    price
-        Price of each hex, shape (H,), float64, >= 0.
+    multiplier
+        Multiplier of each hex, shape (H,), float64, >= 0.
     budget
         Largest cost of a walk, whole number >= 0.
     width
@@ -221,9 +218,10 @@ def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, 
     int
         Walks made; -1 if they do not fit into the room, what was written is worthless then.
     """
-    link_indptr, link_to, link_cost, shed_indptr, shed_hex = roads
-    _, held, keep, shed_bit = memory
-    value, mask, stop_of, before, following, spent = walks
+    link_indptr, link_to, link_cost = graph.link_indptr, graph.link_to, graph.link_cost
+    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
+    kept_hex, keep, shed_bit = memory.kept_hex, memory.keep, memory.shed_bit
+    value, mask, stop_of, before, following, spent = walks.value, walks.mask, walks.stop, walks.before, walks.following, walks.cost
     n_stops = link_indptr.size - 1
     head = np.full((budget + 1, n_stops), -1, np.int32)
     count = np.zeros((budget + 1, n_stops), np.int32)
@@ -231,7 +229,7 @@ def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, 
     for stop in range(n_stops):
         worth, bits = 0.0, _ZERO
         for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
-            worth += price[shed_hex[e]]
+            worth += multiplier[shed_hex[e]]
             bits |= shed_bit[e]
         if n >= value.size:
             return -1
@@ -241,6 +239,7 @@ def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, 
         n += 1
     for cost in range(budget + 1):
         for stop in range(n_stops):
+            # Labels are settled by cost, so every walk of this cost is final once it is reached.
             walk = head[cost, stop]
             if walk >= 0 and (top < 0 or value[walk] > value[top]):
                 top = walk  # the first of a row is the most valuable
@@ -253,12 +252,14 @@ def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, 
                     worth, bits = value[walk], mask[walk] & keep[link]
                     for e in range(shed_indptr[to], shed_indptr[to + 1]):
                         if bits & shed_bit[e] == _ZERO:
-                            worth += price[shed_hex[e]]
+                            worth += multiplier[shed_hex[e]]
                             bits |= shed_bit[e]
+                    # Walks at one stop and cost lie in order of value: those before the new one may dominate it, those after it may
+                    # be dominated by it.
                     beaten, last, other = False, -1, head[later, to]
                     while other >= 0 and value[other] >= worth:
                         ahead = value[other] - worth
-                        if _forgone(held, price, to, mask[other] & ~bits, ahead) <= ahead:
+                        if _forgone(kept_hex, multiplier, to, mask[other] & ~bits, ahead) <= ahead:
                             beaten = True
                             break
                         last, other = other, following[other]
@@ -281,21 +282,21 @@ def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, 
                     while other >= 0:
                         ahead = worth - value[other]
                         after = following[other]
-                        if _forgone(held, price, to, bits & ~mask[other], ahead) <= ahead:
+                        if _forgone(kept_hex, multiplier, to, bits & ~mask[other], ahead) <= ahead:
                             following[last] = after
                             following[other], spare = spare, other
                             count[later, to] -= 1
                         else:
                             last = other
                         other = after
-                    if count[later, to] > width:
+                    if count[later, to] > width:  # relax: merge the poorest walk into the one that forgets least
                         poorest = head[later, to]
                         while following[poorest] >= 0:
                             last, poorest = poorest, following[poorest]
                         following[last] = -1
                         nearest, least, other = head[later, to], np.inf, head[later, to]
                         while other >= 0:
-                            lost = _forgone(held, price, to, mask[other] & ~mask[poorest], least)
+                            lost = _forgone(kept_hex, multiplier, to, mask[other] & ~mask[poorest], least)
                             if lost < least:
                                 nearest, least = other, lost
                             other = following[other]
@@ -308,7 +309,7 @@ def longest_walks(roads: Any, memory: Any, price: Any, budget: int, width: int, 
 
 
 @kernel
-def walk_stops(walks: Any, walk: int) -> Any:
+def walk_stops(walks: Walks, walk: int) -> NDArray[np.int32]:
     """
     Stops of a walk, first to last.
 
@@ -324,27 +325,27 @@ def walk_stops(walks: Any, walk: int) -> Any:
     ndarray of int32
         Stop indices.
     """
-    stop_of, before = walks[2], walks[3]
+    stop_of, before = walks.stop, walks.before
     n, at = 0, walk
     while at >= 0:
         n += 1
         at = before[at]
     stops = np.empty(n, np.int32)
     at = walk
-    for place in range(n - 1, -1, -1):
-        stops[place] = stop_of[at]
+    for position in range(n - 1, -1, -1):
+        stops[position] = stop_of[at]
         at = before[at]
     return stops
 
 
 @kernel
-def add_gains(roads: Any, memory: Any, walks: Any, walk: int, times: float, visits: Any) -> None:
+def add_gains(graph: CostGraph, memory: HexMemory, walks: Walks, walk: int, times: float, visits: NDArray[np.float64]) -> None:
     """
     Add how often a walk earns each hex.
 
     Parameters
     ----------
-    roads, memory
+    graph, memory
         Network and memory that the walk was made with.
     walks
         The walks.
@@ -355,9 +356,9 @@ def add_gains(roads: Any, memory: Any, walks: Any, walk: int, times: float, visi
     visits
         Changed, shape (H,), float64.
     """
-    link_indptr, link_to, _, shed_indptr, shed_hex = roads
-    _, _, keep, shed_bit = memory
-    _, mask, stop_of, before, _, _ = walks
+    link_indptr, link_to, shed_indptr, shed_hex = graph.link_indptr, graph.link_to, graph.shed_indptr, graph.shed_hex
+    keep, shed_bit = memory.keep, memory.shed_bit
+    mask, stop_of, before = walks.mask, walks.stop, walks.before
     while walk >= 0:
         bits = _ZERO
         if before[walk] >= 0:
@@ -372,35 +373,35 @@ def add_gains(roads: Any, memory: Any, walks: Any, walk: int, times: float, visi
 
 
 @kernel
-def follow_walk(roads: Any, memory: Any, stops: Any, visits: Any) -> None:
+def follow_walk(graph: CostGraph, memory: HexMemory, stops: NDArray[np.int32], visits: NDArray[np.float64]) -> None:
     """
     Add how often a walk earns each hex with the memory as it is now, no two walks becoming one.
 
     Parameters
     ----------
-    roads, memory
+    graph, memory
         Network and memory.
     stops
         Stops of the walk, first to last.
     visits
         Changed, shape (H,), float64.
     """
-    link_indptr, link_to, _, shed_indptr, shed_hex = roads
-    _, _, keep, shed_bit = memory
+    link_indptr, link_to, shed_indptr, shed_hex = graph.link_indptr, graph.link_to, graph.shed_indptr, graph.shed_hex
+    keep, shed_bit = memory.keep, memory.shed_bit
     bits = _ZERO
-    for place in range(stops.size):
-        if place > 0:
-            for link in range(link_indptr[stops[place - 1]], link_indptr[stops[place - 1] + 1]):
-                if link_to[link] == stops[place]:
+    for position in range(stops.size):
+        if position > 0:
+            for link in range(link_indptr[stops[position - 1]], link_indptr[stops[position - 1] + 1]):
+                if link_to[link] == stops[position]:
                     bits &= keep[link]
-        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+        for e in range(shed_indptr[stops[position]], shed_indptr[stops[position] + 1]):
             if bits & shed_bit[e] == _ZERO:
                 visits[shed_hex[e]] += 1.0
                 bits |= shed_bit[e]
 
 
 @kernel
-def remember_repeats(roads: Any, memory: Any, stops: Any) -> int:
+def remember_repeats(graph: CostGraph, memory: HexMemory, stops: NDArray[np.int32]) -> int:
     """
     Widen the memory so that a walk cannot earn a hex twice, wherever colours allow.
 
@@ -408,7 +409,7 @@ def remember_repeats(roads: Any, memory: Any, stops: Any) -> int:
 
     Parameters
     ----------
-    roads
+    graph
         Links and sheds.
     memory
         Changed.
@@ -420,31 +421,31 @@ def remember_repeats(roads: Any, memory: Any, stops: Any) -> int:
     int
         Hexes that the walk forgot and that the memory now holds throughout.
     """
-    link_indptr, link_to, _, shed_indptr, shed_hex = roads
-    _, held, keep, shed_bit = memory
+    link_indptr, link_to, shed_indptr, shed_hex = graph.link_indptr, graph.link_to, graph.shed_indptr, graph.shed_hex
+    kept_hex, keep, shed_bit = memory.kept_hex, memory.keep, memory.shed_bit
     bits, learnt = _ZERO, 0
-    last = np.full(memory[0].size, -1, np.int32)
+    last = np.full(memory.colour.size, -1, np.int32)
     forgot = np.zeros(stops.size, np.bool_)
-    for place in range(stops.size):
-        if place > 0:
-            for link in range(link_indptr[stops[place - 1]], link_indptr[stops[place - 1] + 1]):
-                if link_to[link] == stops[place]:
+    for position in range(stops.size):
+        if position > 0:
+            for link in range(link_indptr[stops[position - 1]], link_indptr[stops[position - 1] + 1]):
+                if link_to[link] == stops[position]:
                     bits &= keep[link]
-        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
-            forgot[place] |= bits & shed_bit[e] == _ZERO and last[shed_hex[e]] >= 0
+        for e in range(shed_indptr[stops[position]], shed_indptr[stops[position] + 1]):
+            forgot[position] |= bits & shed_bit[e] == _ZERO and last[shed_hex[e]] >= 0
             bits |= shed_bit[e]
-            last[shed_hex[e]] = place
+            last[shed_hex[e]] = position
     last[:] = -1
-    for place in range(stops.size):
-        for e in range(shed_indptr[stops[place]], shed_indptr[stops[place] + 1]):
+    for position in range(stops.size):
+        for e in range(shed_indptr[stops[position]], shed_indptr[stops[position] + 1]):
             h = shed_hex[e]
-            if forgot[place] and last[h] >= 0:
+            if forgot[position] and last[h] >= 0:
                 room = True
-                for between in range(last[h] + 1, place):
+                for between in range(last[h] + 1, position):
                     room &= keep_in_mind(memory, h, stops[between])
                 learnt += room
-            last[h] = place
+            last[h] = position
     if learnt:
-        for stop in range(held.shape[0]):  # a new colour changes links far from the walk
-            refresh_links(roads, memory, stop)
+        for stop in range(kept_hex.shape[0]):  # a new colour changes links far from the walk
+            refresh_links(graph, memory, stop)
     return learnt

@@ -1,61 +1,31 @@
 """
-What a set of routes serves: ride seconds between hexes, and what one route adds to the others.
+What one route of a plan adds to the others: trips that they do not serve, and people whom they do not reach.
 
-Plain tuples of arrays go in, so that each kernel compiles once:
-
-``graph``
-    ``(link_indptr int64 (S+1,), link_to int32 (L,), link_s int32 (L,), link_m int32 (L,), shed_indptr int64 (S+1,),
-    shed_hex int32 (W,))``, the stop network; targets are sorted within a stop.
-``demand``
-    ``(indptr int64 (H+1,), partner int32 (P,), weight int32 (W, P), limit_s float32 (W, P), presence int64 (H,))``: the hexes that each
-    hex has trips with, ascending; their weight in 1/1024 trips, the longest ride that serves them, and people in 1/1024. Each pair
-    stands in the rows of both its hexes. Where every link takes as long as its reverse W is 1, and a weight counts the trips of both
-    directions; else W is 2: first those that begin in the hex of the row, then those that end there.
-``routes``
-    ``(stops int32 (K, M), n_stops int64 (K,), ahead_s float32 (K, M), back_s float32 (K, M))``: padded stop sequences with
-    seconds from the first stop to each place in the forward direction, and from each place back to the first.
-``other_routes``
-    The work space of `prepare_other_routes` and `fill_row`, made by `new_other_routes`.
-``scratch``
-    The work space of `route_gain`, made by `new_scratch`.
-
-Seconds are whole numbers held in float32, exact below 2**24 and twice as fast to compare as int32. Weights are added as
-int64, so that a sum does not depend on its order.
+`owlbus.kernels.structs` describes the arrays: `Graph`, `DemandRows`, `Routes`, `OtherRoutes` made by `new_other_routes`, and `Scratch` made
+by `new_scratch`. Other words are those of `owlbus.kernels.rides`. Trips are added as int64, so that a sum does not depend on its order.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.jit import inlined, inner_kernel, lean_kernel
+from owlbus.kernels.jit import ZERO, float32, inlined, inner_kernel, lean_kernel
+from owlbus.kernels.rides import NEVER, best_of_positions, fill_never, ride_by, ride_by_others, ride_to_own, rides_from_positions
+from owlbus.kernels.structs import OtherRoutes, Scratch
 
-NEVER = np.float32(1e9)
-"""Seconds of a ride that does not exist."""
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-ZERO: Any = np.int64(0)
-"""Nothing, as a value: a kernel called with the literal 0 and with a count would compile twice."""
+    from owlbus.kernels.structs import DemandRows, Graph, Routes
 
-
-@inlined
-def fill_never(row: Any, n: int) -> None:
-    """
-    Set the first places of a row to `NEVER`.
-
-    Parameters
-    ----------
-    row
-        Seconds, float32; written.
-    n
-        Places.
-    """
-    for c in range(n):
-        row[c] = NEVER
+COLUMNS, ROWS, ENTRIES, VERSION = 0, 1, 2, 3
+"""Places in `OtherRoutes.counts`: columns, rows, entries, and how often the other routes were prepared."""
 
 
 @inlined
-def find_link(graph: Any, a: int, b: int) -> int:
+def find_link(graph: Graph, a: int, b: int) -> int:
     """
     Index of the link from stop `a` to stop `b`, or -1.
 
@@ -71,7 +41,7 @@ def find_link(graph: Any, a: int, b: int) -> int:
     int
         Row of ``link_to``, ``link_s`` and ``link_m``.
     """
-    link_indptr, link_to = graph[0], graph[1]
+    link_indptr, link_to = graph.link_indptr, graph.link_to
     for link in range(link_indptr[a], link_indptr[a + 1]):
         if link_to[link] >= b:
             return link if link_to[link] == b else -1
@@ -79,7 +49,9 @@ def find_link(graph: Any, a: int, b: int) -> int:
 
 
 @inlined
-def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> tuple[int, int]:
+def measure_route(
+    graph: Graph, stops: NDArray[np.int32], n: int, ahead_s: NDArray[np.float32], back_s: NDArray[np.float32]
+) -> tuple[int, int]:
     """
     Fill the running seconds of a route and return its metres.
 
@@ -92,14 +64,14 @@ def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> 
     n
         Stops on the route.
     ahead_s, back_s
-        Written: seconds from the first stop to each place, and from each place back to the first, shape (M,), M >= 1.
+        Written: seconds from the first stop to each position, and from each position back to the first, shape (M,), M >= 1.
 
     Returns
     -------
     tuple of int
         Metres ahead and back; (-1, -1) if two stops in a row are not linked both ways.
     """
-    link_s, link_m = graph[2], graph[3]
+    link_s, link_m = graph.link_s, graph.link_m
     ahead_m, back_m = 0, 0
     ahead_s[0] = 0
     back_s[0] = 0
@@ -108,44 +80,16 @@ def measure_route(graph: Any, stops: Any, n: int, ahead_s: Any, back_s: Any) -> 
         home = find_link(graph, stops[p], stops[p - 1])
         if there < 0 or home < 0:
             return -1, -1
-        ahead_s[p] = ahead_s[p - 1] + np.float32(link_s[there])
-        back_s[p] = back_s[p - 1] + np.float32(link_s[home])
+        ahead_s[p] = ahead_s[p - 1] + float32(link_s[there])
+        back_s[p] = back_s[p - 1] + float32(link_s[home])
         ahead_m += link_m[there]
         back_m += link_m[home]
     return ahead_m, back_m
 
 
-@inlined
-def _ride_s(ahead_s: Any, back_s: Any, p: int, q: int) -> Any:
-    """Seconds on board from place `p` to place `q` of one route."""
-    return ahead_s[q] - ahead_s[p] if q >= p else back_s[p] - back_s[q]
-
-
-@inlined
-def ride_by(ahead_s: Any, back_s: Any, p: int, q: int, way: int) -> Any:
+def new_other_routes(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> OtherRoutes:
     """
-    Seconds on board between two places of one route.
-
-    Parameters
-    ----------
-    ahead_s, back_s
-        Running seconds of the route.
-    p, q
-        Places.
-    way
-        0 from the first to the second, 1 from the second to the first.
-
-    Returns
-    -------
-    float32
-        Seconds.
-    """
-    return _ride_s(ahead_s, back_s, p, q) if way == 0 else _ride_s(ahead_s, back_s, q, p)
-
-
-def new_other_routes(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> tuple[Any, ...]:
-    """
-    Work space for `prepare_other_routes`: what one route adds to the rest of the plan.
+    Work space for `prepare_other_routes`.
 
     Parameters
     ----------
@@ -154,37 +98,37 @@ def new_other_routes(n_stops: int, n_hexes: int, n_routes: int, max_entries: int
     n_routes
         Routes K.
     max_entries
-        Most (place, hex) entries that one route can have.
+        Most (position, hex) entries that one route can have.
     pairs
-        Shape (W, P) of the weights in ``demand``.
+        Shape (W, P) of the trips in `DemandRows`.
 
     Returns
     -------
-    tuple of ndarray
+    OtherRoutes
         The work space; what is touched of it is about ``8 * W * H * C + 4 * W * C * T`` bytes for the C hexes and T stops that the
-        rest of a plan reaches.
+        other routes of a plan reach.
     """
     most = min(n_routes * max_entries, n_hexes)
     most_stops = min(n_routes * max_entries, n_stops)
-    return (
-        np.zeros(4, np.int64),  # columns, stops, entries, times prepared
-        np.full(n_hexes, -1, np.int32),  # column of each hex
-        np.zeros(most, np.int32),  # hex of each column
-        np.full(n_stops, -1, np.int32),  # row of each stop in `onward`
-        np.zeros(most_stops, np.int32),  # stop of each such row
-        np.zeros(n_stops, np.int32),  # how often the rest calls at each stop
-        np.zeros((pairs[0], most_stops, most), np.float32),  # onward: seconds between a stop and a column, one transfer included
-        np.full((n_hexes, 2), -1, np.int64),  # partners of each hex beside the columns, -1 until filled, and how many of them are lower
-        np.zeros((pairs[0], n_hexes, most + 1), np.int32),  # weight of each hex with the columns that the rest does not serve
-        np.zeros((pairs[0], n_hexes, most + 1), np.float32),  # longest ride that serves it
-        np.zeros(pairs[1] + 1, np.int32),  # in each row of `demand`: its partners beside the columns, as places in `partner`
-        np.full(n_hexes, -1, np.int32),  # first entry of each hex
-        np.zeros((n_routes * max_entries, 3), np.int32),  # entries: route, place, next entry of the same hex
-        np.zeros(most, np.float32),  # best ride of one row
+    return OtherRoutes(
+        counts=np.zeros(4, np.int64),
+        column_of=np.full(n_hexes, -1, np.int32),
+        hex_of=np.zeros(most, np.int32),
+        row_of=np.full(n_stops, -1, np.int32),
+        stop_of=np.zeros(most_stops, np.int32),
+        calls=np.zeros(n_stops, np.int32),
+        onward_s=np.zeros((pairs[0], most_stops, most), np.float32),
+        filled=np.full((n_hexes, 2), -1, np.int64),
+        open_quanta=np.zeros((pairs[0], n_hexes, most + 1), np.int32),
+        open_limit_s=np.zeros((pairs[0], n_hexes, most + 1), np.float32),
+        listed=np.zeros(pairs[1] + 1, np.int32),
+        first_entry=np.full(n_hexes, -1, np.int32),
+        entries=np.zeros((n_routes * max_entries, 3), np.int32),
+        best_s=np.zeros(most, np.float32),
     )
 
 
-def new_scratch(n_hexes: int, max_entries: int, max_stops: int) -> tuple[Any, ...]:
+def new_scratch(n_hexes: int, max_entries: int, max_stops: int) -> Scratch:
     """
     Work space for `route_gain`.
 
@@ -193,28 +137,27 @@ def new_scratch(n_hexes: int, max_entries: int, max_stops: int) -> tuple[Any, ..
     n_hexes
         Hexes H of the network.
     max_entries
-        Most (place, hex) entries that one route can have.
+        Most (position, hex) entries that one route can have.
     max_stops
         Most stops of a route.
 
     Returns
     -------
-    tuple of ndarray
-        Hex and place of each entry, best ride by column, first entry of each hex, -1 between calls; and for each place where the
-        rest calls too: the place and its row in `other_routes`; and rides between places and columns.
+    Scratch
+        The work space.
     """
-    return (
-        np.zeros(max_entries, np.int32),
-        np.zeros(max_entries, np.int32),
-        np.zeros(n_hexes, np.float32),
-        np.full(n_hexes, -1, np.int32),
-        np.zeros((max_stops, 2), np.int32),
-        np.zeros((max_stops, n_hexes), np.float32),
+    return Scratch(
+        hexes=np.zeros(max_entries, np.int32),
+        positions=np.zeros(max_entries, np.int32),
+        best_s=np.zeros(n_hexes, np.float32),
+        first_entry=np.full(n_hexes, -1, np.int32),
+        meets=np.zeros((max_stops, 2), np.int32),
+        rides_s=np.zeros((max_stops, n_hexes), np.float32),
     )
 
 
 @lean_kernel
-def prepare_other_routes(graph: Any, routes: Any, other_routes: Any, left_out: int, transfer_s: float) -> None:
+def prepare_other_routes(graph: Graph, routes: Routes, other_routes: OtherRoutes, left_out: int, transfer_s: float) -> None:
     """
     Set up what the plan serves without one route.
 
@@ -229,13 +172,16 @@ def prepare_other_routes(graph: Any, routes: Any, other_routes: Any, left_out: i
     transfer_s
         Seconds that a transfer costs.
     """
-    shed_indptr, shed_hex = graph[4], graph[5]
-    stops, n_stops, ahead_s, back_s = routes
-    state, column_of, hex_of, row_of, stop_of, calls, onward, filled, _, _, _, first, entries, _ = other_routes
-    for c in range(state[0]):
+    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
+    stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
+    counts, calls, onward_s, filled = other_routes.counts, other_routes.calls, other_routes.onward_s, other_routes.filled
+    column_of, hex_of, row_of, stop_of = other_routes.column_of, other_routes.hex_of, other_routes.row_of, other_routes.stop_of
+    first_entry, entries = other_routes.first_entry, other_routes.entries
+    # Only what the last preparation touched is reset: the arrays are as long as the network.
+    for c in range(counts[COLUMNS]):
         column_of[hex_of[c]] = -1
-        first[hex_of[c]] = -1
-    for t in range(state[1]):
+        first_entry[hex_of[c]] = -1
+    for t in range(counts[ROWS]):
         row_of[stop_of[t]] = -1
         calls[stop_of[t]] = 0
     for h in range(filled.shape[0]):
@@ -259,33 +205,34 @@ def prepare_other_routes(graph: Any, routes: Any, other_routes: Any, left_out: i
                     columns += 1
                 entries[n_entries, 0] = k
                 entries[n_entries, 1] = p
-                entries[n_entries, 2] = first[h]
-                first[h] = n_entries
+                entries[n_entries, 2] = first_entry[h]
+                first_entry[h] = n_entries
                 n_entries += 1
-    for way in range(onward.shape[0]):
+    # Rides onward from each stop of these routes, a transfer included, are what a route that meets them there can offer.
+    for way in range(onward_s.shape[0]):
         for t in range(rows):
-            fill_never(onward[way, t], columns)
+            fill_never(onward_s[way, t], columns)
     for k in range(n_stops.shape[0]):
         if k == left_out:
             continue
         for p in range(n_stops[k]):
             t = row_of[stops[k, p]]
             for q in range(n_stops[k]):
-                for way in range(onward.shape[0]):
-                    ride = ride_by(ahead_s[k], back_s[k], p, q, way) + np.float32(transfer_s)
+                for way in range(onward_s.shape[0]):
+                    ride = ride_by(ahead_s[k], back_s[k], p, q, way) + float32(transfer_s)
                     for e in range(shed_indptr[stops[k, q]], shed_indptr[stops[k, q] + 1]):
                         c = column_of[shed_hex[e]]
-                        onward[way, t, c] = min(onward[way, t, c], ride)
-    state[0] = columns
-    state[1] = rows
-    state[2] = n_entries
-    state[3] += 1
+                        onward_s[way, t, c] = min(onward_s[way, t, c], ride)
+    counts[COLUMNS] = columns
+    counts[ROWS] = rows
+    counts[ENTRIES] = n_entries
+    counts[VERSION] += 1
 
 
 @inner_kernel
-def fill_row(graph: Any, demand: Any, routes: Any, other_routes: Any, h: int, max_transfers: int) -> None:
+def fill_row(graph: Graph, demand: DemandRows, routes: Routes, other_routes: OtherRoutes, h: int, max_transfers: int) -> None:
     """
-    Gather the demand of hex `h` that the rest does not serve: side by side with the columns, and listed with other hexes.
+    Gather the demand of hex `h` that the other routes do not serve: by column, and listed with hexes that have none.
 
     Parameters
     ----------
@@ -298,48 +245,44 @@ def fill_row(graph: Any, demand: Any, routes: Any, other_routes: Any, h: int, ma
     max_transfers
         0 or 1.
     """
-    indptr, partner, weight, limit_s, _ = demand
-    column_of, filled, open_weight, open_limit, other_of, best = (
-        other_routes[1],
-        other_routes[7],
-        other_routes[8],
-        other_routes[9],
-        other_routes[10],
-        other_routes[13],
-    )
-    columns, begin, others, lower = other_routes[0][0], indptr[h], ZERO, ZERO
-    for way in range(open_weight.shape[0]):
+    indptr, partner, trip_quanta, limit_s = demand.indptr, demand.partner, demand.trip_quanta, demand.limit_s
+    column_of, filled, listed, best_s = other_routes.column_of, other_routes.filled, other_routes.listed, other_routes.best_s
+    open_quanta, open_limit_s = other_routes.open_quanta, other_routes.open_limit_s
+    columns, begin, others, lower = other_routes.counts[COLUMNS], indptr[h], ZERO, ZERO
+    for way in range(open_quanta.shape[0]):
         for c in range(columns):
-            open_weight[way, h, c] = 0
+            open_quanta[way, h, c] = 0
     for e in range(begin, indptr[h + 1]):
         c = column_of[partner[e]]
         beside = 1 if c < 0 else 0
-        other_of[begin + others] = e
+        listed[begin + others] = e  # written at every pair and kept by the count: no branch to mispredict
         others += beside
         lower += beside if partner[e] < h else 0
-        c = columns if c < 0 else c  # one place more than there are columns, which nobody reads
-        for way in range(open_weight.shape[0]):
-            open_weight[way, h, c] = weight[way, e]
-            open_limit[way, h, c] = limit_s[way, e]
+        c = columns if c < 0 else c  # one element more than there are columns, which nobody reads
+        for way in range(open_quanta.shape[0]):
+            open_quanta[way, h, c] = trip_quanta[way, e]
+            open_limit_s[way, h, c] = limit_s[way, e]
     if column_of[h] >= 0 and others < indptr[h + 1] - begin:
-        for way in range(open_weight.shape[0]):
-            _rides_of_rest(graph, routes, other_routes, h, way, max_transfers, best)
+        for way in range(open_quanta.shape[0]):
+            _fill_other_rides(graph, routes, other_routes, h, way, max_transfers, best_s)
             for c in range(columns):
-                if best[c] <= open_limit[way, h, c]:
-                    open_weight[way, h, c] = 0
+                if best_s[c] <= open_limit_s[way, h, c]:
+                    open_quanta[way, h, c] = 0
     filled[h, 0] = others
     filled[h, 1] = lower
 
 
 @inlined
-def _rides_of_rest(graph: Any, routes: Any, other_routes: Any, h: int, way: int, max_transfers: int, best: Any) -> None:
-    """Fill the best ride between a hex that the rest reaches and every column, on the rest alone."""
-    shed_indptr, shed_hex = graph[4], graph[5]
-    stops, n_stops, ahead_s, back_s = routes
-    state, column_of, _, row_of, _, calls, onward, _, _, _, _, first, entries, _ = other_routes
-    columns = state[0]
+def _fill_other_rides(
+    graph: Graph, routes: Routes, other_routes: OtherRoutes, h: int, way: int, max_transfers: int, best: NDArray[np.float32]
+) -> None:
+    """Fill the best ride between a hex that the other routes reach and every column, on these routes alone."""
+    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
+    stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
+    column_of, row_of, calls, entries = other_routes.column_of, other_routes.row_of, other_routes.calls, other_routes.entries
+    columns = other_routes.counts[COLUMNS]
     fill_never(best, columns)
-    e = first[h]
+    e = other_routes.first_entry[h]
     while e >= 0:
         k, p = entries[e, 0], entries[e, 1]
         for q in range(n_stops[k]):
@@ -349,16 +292,16 @@ def _rides_of_rest(graph: Any, routes: Any, other_routes: Any, h: int, way: int,
                 c = column_of[shed_hex[f]]
                 best[c] = min(best[c], ride)
             if max_transfers and calls[stop] > 1:
-                further = onward[way, row_of[stop]]
+                further = other_routes.onward_s[way, row_of[stop]]
                 for c in range(columns):
                     best[c] = min(best[c], ride + further[c])
         e = entries[e, 2]
 
 
 @inlined
-def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
+def entries_of(graph: Graph, stops: NDArray[np.int32], n: int, hexes: NDArray[np.int32], positions: NDArray[np.int32]) -> int:
     """
-    Fill the (hex, place) entries of a route, sorted by hex then place.
+    Fill the (hex, position) entries of a route, sorted by hex then position.
 
     Parameters
     ----------
@@ -366,34 +309,36 @@ def entries_of(graph: Any, stops: Any, n: int, hexes: Any, places: Any) -> int:
         The stop network.
     stops, n
         Stop indices and how many count.
-    hexes, places
-        Written: hex and place of each entry, int32 (E,).
+    hexes, positions
+        Written: hex and position of each entry, int32 (E,).
 
     Returns
     -------
     int
         How many entries there are.
     """
-    shed_indptr, shed_hex = graph[4], graph[5]
+    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
     m = ZERO
     for p in range(n):
         for e in range(shed_indptr[stops[p]], shed_indptr[stops[p] + 1]):
             h = shed_hex[e]
-            at = m
-            while at > 0 and hexes[at - 1] > h:
-                hexes[at] = hexes[at - 1]
-                places[at] = places[at - 1]
-                at -= 1
-            hexes[at] = h
-            places[at] = p
+            i = m  # insertion sort: a route has some dozens of entries, mostly in runs
+            while i > 0 and hexes[i - 1] > h:
+                hexes[i] = hexes[i - 1]
+                positions[i] = positions[i - 1]
+                i -= 1
+            hexes[i] = h
+            positions[i] = p
             m += 1
     return int(m)
 
 
 @inlined
-def mark_route(graph: Any, other_routes: Any, stops: Any, n: int, scratch: Any, max_transfers: int) -> tuple[int, int]:
+def mark_route(
+    graph: Graph, other_routes: OtherRoutes, stops: NDArray[np.int32], n: int, scratch: Scratch, max_transfers: int
+) -> tuple[int, int]:
     """
-    List a route's entries, the first of each hex, and the places where the rest calls too.
+    List a route's entries, the first of each hex, and the positions where other routes call too.
 
     Parameters
     ----------
@@ -404,18 +349,17 @@ def mark_route(graph: Any, other_routes: Any, stops: Any, n: int, scratch: Any, 
     scratch
         Written.
     max_transfers
-        0 or 1; without transfers no place is listed.
+        0 or 1; without transfers no position is listed.
 
     Returns
     -------
     tuple of int
-        Entries and places; `unmark_route` has to follow.
+        Entries and positions; `unmark_route` has to follow.
     """
-    row_of = other_routes[3]
-    hexes, places, _, at, meets, _ = scratch
-    m = entries_of(graph, stops, n, hexes, places)
-    for e in range(m - 1, -1, -1):
-        at[hexes[e]] = e
+    row_of, hexes, meets = other_routes.row_of, scratch.hexes, scratch.meets
+    m = entries_of(graph, stops, n, hexes, scratch.positions)
+    for e in range(m - 1, -1, -1):  # backwards, so that the first entry of each hex stays
+        scratch.first_entry[hexes[e]] = e
     n_meets = ZERO
     if max_transfers:
         for q in range(n):
@@ -428,7 +372,7 @@ def mark_route(graph: Any, other_routes: Any, stops: Any, n: int, scratch: Any, 
 
 
 @inlined
-def unmark_route(scratch: Any, m: int) -> None:
+def unmark_route(scratch: Scratch, m: int) -> None:
     """
     Forget the first entries that `mark_route` noted.
 
@@ -440,183 +384,31 @@ def unmark_route(scratch: Any, m: int) -> None:
         Entries.
     """
     for e in range(m):
-        scratch[3][scratch[0][e]] = -1
-
-
-@inlined
-def ride_to_place(ahead_s: Any, back_s: Any, places: Any, begin: int, end: int, q: int, way: int) -> Any:
-    """
-    Fastest ride between a hex of a route and a place on it.
-
-    Parameters
-    ----------
-    ahead_s, back_s
-        Running seconds of the route.
-    places, begin, end
-        Places of the entries, and which of them are the hex's.
-    q
-        Place.
-    way
-        0 from the hex, 1 to it.
-
-    Returns
-    -------
-    float32
-        Seconds.
-    """
-    ride = NEVER
-    for e in range(begin, end):
-        ride = min(ride, ride_by(ahead_s, back_s, places[e], q, way))
-    return ride
-
-
-@inlined
-def ride_to_own(ahead_s: Any, back_s: Any, hexes: Any, places: Any, m: int, begin: int, end: int, f: int, way: int) -> Any:
-    """
-    Fastest ride between two hexes of a route, on it alone.
-
-    Parameters
-    ----------
-    ahead_s, back_s
-        Running seconds of the route.
-    hexes, places, m
-        Hex and place of each entry, and how many count.
-    begin, end
-        Entries of the first hex.
-    f
-        First entry of the second hex.
-    way
-        0 from the first hex, 1 to it.
-
-    Returns
-    -------
-    float32
-        Seconds.
-    """
-    ride = NEVER
-    last = f
-    while last < m and hexes[last] == hexes[f]:
-        ride = min(ride, ride_to_place(ahead_s, back_s, places, begin, end, places[last], way))
-        last += 1
-    return ride
-
-
-@inlined
-def ride_by_others(
-    onward: Any, ahead_s: Any, back_s: Any, hexes: Any, places: Any, m: int, meets: Any, n_meets: int, own: int, f: int, way: int
-) -> Any:
-    """
-    Fastest ride between two hexes of a route: by the rest first, and onto the route at a place where both call.
-
-    Parameters
-    ----------
-    onward
-        Seconds between a stop and a column, of `other_routes`.
-    ahead_s, back_s
-        Running seconds of the route.
-    hexes, places, m
-        Hex and place of each entry, and how many count.
-    meets, n_meets
-        Places where the rest calls too, and how many count.
-    own
-        Column of the first hex.
-    f
-        First entry of the second hex.
-    way
-        0 from the first hex, 1 to it.
-
-    Returns
-    -------
-    float32
-        Seconds, a transfer included.
-    """
-    start = onward[onward.shape[0] - 1 - way]
-    ride = NEVER
-    last = f
-    while last < m and hexes[last] == hexes[f]:
-        for i in range(n_meets):
-            ride = min(ride, start[meets[i, 1], own] + ride_by(ahead_s, back_s, meets[i, 0], places[last], way))
-        last += 1
-    return ride
-
-
-@inlined
-def rides_from_places(onward: Any, ahead_s: Any, back_s: Any, n: int, meets: Any, n_meets: int, way: int, columns: int, rides: Any) -> None:
-    """
-    Fill the fastest rides between the places of a route and the columns, with a transfer between the route and the rest.
-
-    A ride on from a place begins there or at a place beside it, so two passes along the route find them all.
-
-    Parameters
-    ----------
-    onward
-        Seconds between a stop and a column, of `other_routes`.
-    ahead_s, back_s, n
-        Running seconds of the route, and how many places count.
-    meets, n_meets
-        Places where the rest calls too, in order, and how many count.
-    way
-        0 from the place, 1 to it.
-    columns
-        How many columns count.
-    rides
-        Written: seconds, the transfer included, float32 (M, C); `NEVER` or more if there is no such ride.
-    """
-    met = ZERO
-    for p in range(n):
-        if p == 0:
-            fill_never(rides[p], columns)
-        else:
-            step = ride_by(ahead_s, back_s, p, p - 1, way)
-            for c in range(columns):
-                rides[p, c] = rides[p - 1, c] + step
-        if met < n_meets and meets[met, 0] == p:
-            further = onward[way, meets[met, 1]]
-            for c in range(columns):
-                rides[p, c] = min(rides[p, c], further[c])
-            met += 1
-    for p in range(n - 2, -1, -1):
-        step = ride_by(ahead_s, back_s, p, p + 1, way)
-        for c in range(columns):
-            rides[p, c] = min(rides[p, c], rides[p + 1, c] + step)
-
-
-@inlined
-def best_of_places(rides: Any, places: Any, begin: int, end: int, columns: int, best: Any) -> None:
-    """
-    Fill the fastest rides between a hex of a route and the columns.
-
-    Parameters
-    ----------
-    rides
-        What `rides_from_places` filled.
-    places, begin, end
-        Places of the entries, and which of them are the hex's.
-    columns
-        How many columns count.
-    best
-        Written: seconds, float32 (C,).
-    """
-    for c in range(columns):
-        best[c] = rides[places[begin], c]
-    for e in range(begin + 1, end):
-        for c in range(columns):
-            best[c] = min(best[c], rides[places[e], c])
+        scratch.first_entry[scratch.hexes[e]] = -1
 
 
 @lean_kernel
 def route_gain(
-    graph: Any, demand: Any, routes: Any, other_routes: Any, stops: Any, n: int, ahead_s: Any, back_s: Any, scratch: Any, max_transfers: int
+    graph: Graph,
+    demand: DemandRows,
+    routes: Routes,
+    other_routes: OtherRoutes,
+    stops: NDArray[np.int32],
+    n: int,
+    ahead_s: NDArray[np.float32],
+    back_s: NDArray[np.float32],
+    scratch: Scratch,
+    max_transfers: int,
 ) -> tuple[int, int]:
     """
-    What a route adds to the rest of the plan.
+    What a route adds to the other routes of the plan.
 
     A pair with one hex on the route counts in that hex's row, a pair with both in the row of the lower one.
 
     Parameters
     ----------
     graph, demand, routes
-        The stop network, the demand and the plan whose rest was prepared.
+        The stop network, the demand and the plan whose other routes were prepared.
     other_routes
         The work space that `prepare_other_routes` set up.
     stops, n, ahead_s, back_s
@@ -629,16 +421,17 @@ def route_gain(
     Returns
     -------
     tuple of int
-        Trips served that the rest does not serve, and people reached that the rest does not reach, in 1/1024.
+        Trips served and people reached that the other routes do not, in 1/1024.
     """
-    indptr, partner, weight, limit_s, presence = demand
-    state, column_of, _, _, _, _, onward, filled, open_weight, open_limit, other_of, _, _, _ = other_routes
-    hexes, places, best, at, meets, rides = scratch
+    indptr, partner, trip_quanta, limit_s = demand.indptr, demand.partner, demand.trip_quanta, demand.limit_s
+    column_of, onward_s, filled, listed = other_routes.column_of, other_routes.onward_s, other_routes.filled, other_routes.listed
+    hexes, positions, best_s, first_entry = scratch.hexes, scratch.positions, scratch.best_s, scratch.first_entry
+    meets, rides_s = scratch.meets, scratch.rides_s
     m, n_meets = mark_route(graph, other_routes, stops, n, scratch, max_transfers)
-    columns = state[0]
+    columns = other_routes.counts[COLUMNS]
     served, people = 0, 0
-    for way in range(onward.shape[0]):
-        rides_from_places(onward, ahead_s, back_s, n, meets, n_meets, way, columns, rides)
+    for way in range(onward_s.shape[0]):
+        rides_from_positions(onward_s, ahead_s, back_s, n, meets, n_meets, way, columns, rides_s)
         begin = ZERO
         while begin < m:
             h = hexes[begin]
@@ -647,35 +440,38 @@ def route_gain(
                 end += 1
             own = column_of[h]
             if own < 0 and way == 0:
-                people += presence[h]
+                people += demand.presence[h]
             if filled[h, 0] < 0:
                 fill_row(graph, demand, routes, other_routes, h, max_transfers)
-            row_weight, row_limit = open_weight[way, h], open_limit[way, h]
-            best_of_places(rides, places, begin, end, columns, best)
+            row_quanta, row_limit_s = other_routes.open_quanta[way, h], other_routes.open_limit_s[way, h]
+            best_of_positions(rides_s, positions, begin, end, columns, best_s)
+            # Rides by way of other routes are filled for all columns. Hexes of the route itself may also be reached on it alone, and each
+            # pair of them counts once, in the row of the lower hex.
             for f in range(m):
                 c = column_of[hexes[f]]
                 if c < 0 or (f > 0 and hexes[f - 1] == hexes[f]):
                     continue
                 if f < end:
-                    best[c] = NEVER
-                elif row_weight[c] > 0 and best[c] > row_limit[c]:
-                    best[c] = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
-                    if best[c] > row_limit[c] and own >= 0:
-                        best[c] = ride_by_others(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
+                    best_s[c] = NEVER
+                elif row_quanta[c] > 0 and best_s[c] > row_limit_s[c]:
+                    best_s[c] = ride_to_own(ahead_s, back_s, hexes, positions, m, begin, end, f, way)
+                    if best_s[c] > row_limit_s[c] and own >= 0:
+                        best_s[c] = ride_by_others(onward_s, ahead_s, back_s, hexes, positions, m, meets, n_meets, own, f, way)
             for c in range(columns):
-                if best[c] <= row_limit[c]:
-                    served += row_weight[c]
-            for at_other in range(indptr[h] + filled[h, 1], indptr[h] + filled[h, 0]):
-                e = other_of[at_other]
-                f = at[partner[e]]
+                if best_s[c] <= row_limit_s[c]:
+                    served += row_quanta[c]
+            # Partners without a column are reached on the route itself or not at all.
+            for i in range(indptr[h] + filled[h, 1], indptr[h] + filled[h, 0]):
+                e = listed[i]
+                f = first_entry[partner[e]]
                 if f < 0:
                     continue
                 limit = limit_s[way, e]
-                ride = ride_to_own(ahead_s, back_s, hexes, places, m, begin, end, f, way)
+                ride = ride_to_own(ahead_s, back_s, hexes, positions, m, begin, end, f, way)
                 if ride > limit and own >= 0:
-                    ride = ride_by_others(onward, ahead_s, back_s, hexes, places, m, meets, n_meets, own, f, way)
+                    ride = ride_by_others(onward_s, ahead_s, back_s, hexes, positions, m, meets, n_meets, own, f, way)
                 if ride <= limit:
-                    served += weight[way, e]
+                    served += trip_quanta[way, e]
             begin = end
     unmark_route(scratch, m)
     return served, people

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.kernels.jit import kernel
 from owlbus.kernels.limits import Limits, keeps_limits
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Drive, Graph
+
 _STEPS_A_ROUTE = 50
 
 
 @kernel
-def enumerate_routes(graph: Any, limits: Limits, drive: Any, start: Any, stops: Any) -> int:
+def enumerate_routes(graph: Graph, limits: Limits, drive: Drive, start: NDArray[np.int64], stops: NDArray[np.int32]) -> int:
     """
     Write every simple route within limits once, in the direction that begins at its lower terminal.
 
     Parameters
     ----------
     graph
-        ``link_indptr, link_to, link_s, link_m`` and more.
+        The stop network.
     limits
         Limits, of which those in place 0 hold for each route by itself.
     drive
@@ -35,7 +40,7 @@ def enumerate_routes(graph: Any, limits: Limits, drive: Any, start: Any, stops: 
     int
         Routes; -1 if they do not fit, or if too many ways lead to none.
     """
-    link_indptr, link_to, link_s, link_m = graph[0], graph[1], graph[2], graph[3]
+    link_indptr, link_to, link_s, link_m = graph.link_indptr, graph.link_to, graph.link_s, graph.link_m
     n_stops = link_indptr.size - 1
     longest, ride, most = limits.max_length_m[0], limits.max_ride_s[0], limits.max_stops[0]  # a longer route breaks them too
     path = np.empty(n_stops, np.int32)

@@ -23,6 +23,9 @@ uint64 = cast("type[int]", np.uint64)
 int32 = cast("type[int]", np.int32)
 float32 = cast("type[float]", np.float32)
 
+ZERO = int64(0)
+"""Nothing, as a value: a kernel called with the literal 0 and with a count would compile twice."""
+
 _COUNTED: dict[str, Any] = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "_nrt": True}
 _LEAN: dict[str, Any] = {**_COUNTED, "_nrt": False}
 _INNER: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True}

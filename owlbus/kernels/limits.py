@@ -1,18 +1,19 @@
-"""
-The one place that decides whether a route keeps the limits; `owlbus.plan.check_plan` says in words what it decides.
-
-``drive`` as in `owlbus.kernels.moves`.
-"""
+"""The one place that decides whether a route keeps the limits; `owlbus.plan.check_plan` says in words what it decides."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from owlbus.kernels.jit import inlined, lean_kernel
 from owlbus.kernels.shortest_metres import shortest_m
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Drive
 
 
 class Limits(NamedTuple):
@@ -37,12 +38,12 @@ class Limits(NamedTuple):
         Seconds between buses.
     """
 
-    max_length_m: Any
-    min_length_m: Any
-    max_ride_s: Any
-    max_circuity: Any
-    max_stops: Any
-    min_stops: Any
+    max_length_m: NDArray[np.float64]
+    min_length_m: NDArray[np.float64]
+    max_ride_s: NDArray[np.float64]
+    max_circuity: NDArray[np.float64]
+    max_stops: NDArray[np.float64]
+    min_stops: NDArray[np.float64]
     max_total_length_m: float
     max_buses: float
     headway_s: float
@@ -88,7 +89,16 @@ def circuity_of(length_m: int, fewest_m: int) -> float:
 
 @inlined
 def keeps_limits(
-    drive: Any, limits: Limits, k: int, stops: Any, n: int, ahead: float, back: float, metres: Any, other_m: float, other_buses: float
+    drive: Drive,
+    limits: Limits,
+    k: int,
+    stops: NDArray[np.int32],
+    n: int,
+    ahead: float,
+    back: float,
+    metres: tuple[int, int],
+    other_m: float,
+    other_buses: float,
 ) -> bool:
     """
     Whether a route keeps the limits beside the other routes.
@@ -124,9 +134,9 @@ def keeps_limits(
         return False
     first, last = stops[0], stops[n - 1]
     # No path has fewer metres than its seconds at the least metres a second: most routes need no look at the shortest path.
-    towards_s, least = drive[0], limits.max_circuity[k] * drive[2]
+    towards_s, least = drive.towards_s, limits.max_circuity[k] * drive.pace_m_s
     if metres[0] <= least * towards_s[last, first] and metres[1] <= least * towards_s[first, last]:
         return True
-    ahead_circuity = circuity_of(metres[0], shortest_m(drive[1], first, last))
-    back_circuity = circuity_of(metres[1], shortest_m(drive[1], last, first))
+    ahead_circuity = circuity_of(metres[0], shortest_m(drive.metres, first, last))
+    back_circuity = circuity_of(metres[1], shortest_m(drive.metres, last, first))
     return bool(ahead_circuity <= limits.max_circuity[k] and back_circuity <= limits.max_circuity[k])

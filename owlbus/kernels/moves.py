@@ -1,12 +1,8 @@
 """
 Moves on routes: neighbours of a route, drawn at random.
 
-Arrays as in `owlbus.kernels.coverage`, and:
+Structs as in `owlbus.kernels.structs`, and:
 
-``drive``
-    ``(towards_s int32 (S, S), metres, pace float)``: fastest seconds to the stop of the row from that of the column, so that ways to one
-    stop lie side by side; shortest metres as `owlbus.kernels.shortest_metres` keeps them; and the metres that a second on any link is
-    worth at least.
 ``attraction``
     float64 (S,): running sum of how much each stop attracts a route, for drawing stops.
 ``rng_state``
@@ -15,13 +11,17 @@ Arrays as in `owlbus.kernels.coverage`, and:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from owlbus.kernels.coverage import ZERO, find_link
-from owlbus.kernels.jit import inlined
+from owlbus.kernels.coverage import find_link
+from owlbus.kernels.jit import ZERO, inlined, int64, uint64
 from owlbus.kernels.route_constraints import calls_at
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Drive, Graph
 
 N_MOVES = 8
 """Kinds of moves: insert, remove, flip, extend, trim, slide, detour, new tail."""
@@ -34,7 +34,7 @@ _DRAWS = 3
 
 
 @inlined
-def next_random(rng_state: Any) -> float:
+def next_random(rng_state: NDArray[np.uint64]) -> float:
     """
     Next random number of the state `rng_state` (Steele, Lea and Flood 2014, SplitMix64).
 
@@ -48,24 +48,24 @@ def next_random(rng_state: Any) -> float:
     float
         In [0, 1).
     """
-    rng_state[0] += np.uint64(0x9E3779B97F4A7C15)
+    rng_state[0] += uint64(0x9E3779B97F4A7C15)
     z = rng_state[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return float(z >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
+    z ^= z >> uint64(31)
+    return float(z >> uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @inlined
-def random_below(rng_state: Any, n: int) -> int:
+def random_below(rng_state: NDArray[np.uint64], n: int) -> int:
     """Whole number in [0, n), n below 2**53: the largest roll is one step below 1, and so much of n rounds to less than n."""
     return int(next_random(rng_state) * n)
 
 
 @inlined
-def draw_stop(attraction: Any, rng_state: Any) -> int:
+def draw_stop(attraction: NDArray[np.float64], rng_state: NDArray[np.uint64]) -> int:
     """
-    Draw a stop with a chance in proportion to its pull.
+    Draw a stop with a chance in proportion to its attraction.
 
     Parameters
     ----------
@@ -82,11 +82,11 @@ def draw_stop(attraction: Any, rng_state: Any) -> int:
     total = attraction[attraction.shape[0] - 1]
     if total <= 0:
         return random_below(rng_state, attraction.shape[0])
-    at = next_random(rng_state) * total
+    drawn = next_random(rng_state) * total
     low, high = 0, attraction.shape[0] - 1
     while low < high:
         middle = (low + high) // 2
-        if attraction[middle] > at:
+        if attraction[middle] > drawn:
             high = middle
         else:
             low = middle + 1
@@ -94,7 +94,7 @@ def draw_stop(attraction: Any, rng_state: Any) -> int:
 
 
 @inlined
-def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, rng_state: Any) -> int:
+def append_path(graph: Graph, drive: Drive, stops: NDArray[np.int32], n: int, target: int, rng_state: NDArray[np.uint64]) -> int:
     """
     Extend a stop sequence along a fastest path to `target`.
 
@@ -105,7 +105,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, rng_sta
     graph, drive
         The stop network and its drive matrices.
     stops
-        Stop indices, shape (M,); written from place `n` on.
+        Stop indices, shape (M,); written from position `n` on.
     n
         Stops so far, >= 1.
     target
@@ -116,20 +116,20 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, rng_sta
     Returns
     -------
     int
-        Stops now, or -1 if the target cannot be reached or the sequence does not fit into M places.
+        Stops now, or -1 if the target cannot be reached or the sequence does not fit into M positions.
     """
-    link_indptr, link_to, link_s = graph[0], graph[1], graph[2]
-    towards_s = drive[0][target]
+    link_indptr, link_to, link_s = graph.link_indptr, graph.link_to, graph.link_s
+    towards_s = drive.towards_s[target]
     here = stops[n - 1]
     while here != target:
         if n >= stops.shape[0]:
             return -1
-        best, ties, onward = np.int64(1) << 40, 0, -1
+        best, ties, onward = int64(1) << 40, 0, -1
         for link in range(link_indptr[here], link_indptr[here + 1]):
-            away = np.int64(link_s[link]) + towards_s[link_to[link]]
+            away = int64(link_s[link]) + towards_s[link_to[link]]
             if away < best:
                 best, ties, onward = away, 1, link_to[link]
-            elif away == best:
+            elif away == best:  # each of k equal links ends up chosen with a chance of 1 / k (reservoir sampling)
                 ties += 1
                 if next_random(rng_state) * ties < 1:
                     onward = link_to[link]
@@ -142,7 +142,7 @@ def append_path(graph: Any, drive: Any, stops: Any, n: int, target: int, rng_sta
 
 
 @inlined
-def draw_kind(kinds: Any, rng_state: Any) -> int:
+def draw_kind(kinds: NDArray[np.float64], rng_state: NDArray[np.uint64]) -> int:
     """
     Draw a kind of move.
 
@@ -158,15 +158,15 @@ def draw_kind(kinds: Any, rng_state: Any) -> int:
     int
         Kind, in [0, `N_MOVES`).
     """
-    at = next_random(rng_state) * kinds[0, N_MOVES - 1]
+    drawn = next_random(rng_state) * kinds[0, N_MOVES - 1]
     kind = 0
-    while kinds[0, kind] <= at:
+    while kinds[0, kind] <= drawn:
         kind += 1
     return kind
 
 
 @inlined
-def is_same(cand: Any, n: int, stops: Any, m: int) -> bool:
+def is_same(cand: NDArray[np.int32], n: int, stops: NDArray[np.int32], m: int) -> bool:
     """
     Whether a candidate is the route it came from, in either direction.
 
@@ -194,7 +194,7 @@ def is_same(cand: Any, n: int, stops: Any, m: int) -> bool:
 
 
 @inlined
-def is_simple(stops: Any, n: int, mark: Any) -> bool:
+def is_simple(stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8]) -> bool:
     """
     Whether no stop occurs twice.
 
@@ -224,29 +224,29 @@ def is_simple(stops: Any, n: int, mark: Any) -> bool:
 
 
 @inlined
-def _between(graph: Any, a: int, b: int, rng_state: Any) -> int:
+def _between(graph: Graph, a: int, b: int, rng_state: NDArray[np.uint64]) -> int:
     """Random stop linked with both `a` and `b`, or -1."""
-    link_indptr, link_to = graph[0], graph[1]
-    found, chosen = 0, -1
+    link_indptr, link_to = graph.link_indptr, graph.link_to
+    n_between, chosen = 0, -1
     for link in range(link_indptr[a], link_indptr[a + 1]):
         x = link_to[link]
         if x != b and find_link(graph, x, b) >= 0:
-            found += 1
-            if next_random(rng_state) * found < 1:
+            n_between += 1
+            if next_random(rng_state) * n_between < 1:
                 chosen = x
     return chosen
 
 
 @inlined
-def _random_neighbour(graph: Any, a: int, rng_state: Any) -> int:
+def _random_neighbour(graph: Graph, a: int, rng_state: NDArray[np.uint64]) -> int:
     """Random stop linked with `a`, or -1."""
-    begin, end = graph[0][a], graph[0][a + 1]
-    return graph[1][begin + random_below(rng_state, end - begin)] if end > begin else -1
+    begin, end = graph.link_indptr[a], graph.link_indptr[a + 1]
+    return int(graph.link_to[begin + random_below(rng_state, end - begin)]) if end > begin else -1
 
 
 @inlined
-def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
-    """Append ``source[begin:end]`` to `out` at place `n`; the new count, or -1 if it does not fit."""
+def _copy(source: NDArray[np.int32], begin: int, end: int, out: NDArray[np.int32], n: int) -> int:
+    """Append ``source[begin:end]`` to `out` at position `n`; the new count, or -1 if it does not fit."""
     if n < 0 or n + end - begin > out.shape[0]:
         return -1
     for p in range(begin, end):
@@ -255,7 +255,7 @@ def _copy(source: Any, begin: int, end: int, out: Any, n: int) -> int:
 
 
 @inlined
-def reverse(stops: Any, n: int) -> None:
+def reverse(stops: NDArray[np.int32], n: int) -> None:
     """
     Turn a stop sequence round in place.
 
@@ -269,22 +269,33 @@ def reverse(stops: Any, n: int) -> None:
 
 
 @inlined
-def _draw_near(drive: Any, attraction: Any, stops: Any, n: int, rng_state: Any) -> tuple[int, int]:
-    """Draw a few stops by pull and return the one nearest to the route, with the place it is nearest to."""
-    best, chosen, place = np.int64(1) << 40, -1, 0
+def _draw_near(
+    drive: Drive, attraction: NDArray[np.float64], stops: NDArray[np.int32], n: int, rng_state: NDArray[np.uint64]
+) -> tuple[int, int]:
+    """Draw a few stops by attraction and return the one nearest to the route, with the position it is nearest to."""
+    best, chosen, position = int64(1) << 40, -1, 0
     for _ in range(_DRAWS):
         x = draw_stop(attraction, rng_state)
         if calls_at(stops, n, x):
             continue
         for p in range(n):
-            away = np.int64(drive[0][x, stops[p]])
+            away = int64(drive.towards_s[x, stops[p]])
             if away < best:
-                best, chosen, place = away, x, p
-    return chosen, place
+                best, chosen, position = away, x, p
+    return chosen, position
 
 
 @inlined
-def propose(graph: Any, drive: Any, attraction: Any, stops: Any, n: int, out: Any, kind: int, rng_state: Any) -> int:
+def propose(
+    graph: Graph,
+    drive: Drive,
+    attraction: NDArray[np.float64],
+    stops: NDArray[np.int32],
+    n: int,
+    out: NDArray[np.int32],
+    kind: int,
+    rng_state: NDArray[np.uint64],
+) -> int:
     """
     Write a neighbour of a route.
 
@@ -321,7 +332,7 @@ def propose(graph: Any, drive: Any, attraction: Any, stops: Any, n: int, out: An
         if find_link(graph, stops[p - 1], stops[p + 1]) < 0:
             return -1
         return _copy(stops, p + 1, n, out, _copy(stops, ZERO, p, out, ZERO))
-    if kind == 2:  # put another stop in a stop's place
+    if kind == 2:  # replace a stop by another
         if n < 3:
             return -1
         p = 1 + random_below(rng_state, n - 2)
@@ -358,7 +369,7 @@ def propose(graph: Any, drive: Any, attraction: Any, stops: Any, n: int, out: An
             return -1
         if after == p and p == n - 1:
             return m
-        m = append_path(graph, drive, out, m, np.int64(stops[after]), rng_state)
+        m = append_path(graph, drive, out, m, int64(stops[after]), rng_state)
         return _copy(stops, after + 1, n, out, m)
     # a new tail towards a stop that has demand
     m = _copy(stops, ZERO, n, out, ZERO)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from owlbus.kernels.jit import kernel
 from owlbus.kernels.moves import reverse
 from owlbus.kernels.splice import steps_apart
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class NearConstraint(NamedTuple):
@@ -31,11 +35,11 @@ class NearConstraint(NamedTuple):
         What a stop that differs costs on the way, in 1/1024 of what the objective counts.
     """
 
-    stops: Any
-    n_stops: Any
-    position: Any
-    keep: Any
-    n_keep: Any
+    stops: NDArray[np.int32]
+    n_stops: NDArray[np.int64]
+    position: NDArray[np.int32]
+    keep: NDArray[np.uint8]
+    n_keep: NDArray[np.int64]
     keep_terminals: int
     budget: int
     reach: int
@@ -43,7 +47,7 @@ class NearConstraint(NamedTuple):
 
 
 @kernel
-def stops_changed(near: NearConstraint, k: int, stops: Any, n: int, allowed: int) -> int:
+def stops_changed(near: NearConstraint, k: int, stops: NDArray[np.int32], n: int, allowed: int) -> int:
     """
     Stops by which a changed route differs from the given one.
 
@@ -87,7 +91,7 @@ def stops_changed(near: NearConstraint, k: int, stops: Any, n: int, allowed: int
     if first > last:
         reverse(stops, n)
     elif is_in_order and n_common > 0 and gaps + max(n_given - last - 1, n - last_at - 1) == fewest:
-        return fewest
+        return int(fewest)
     given = near.stops[k, :n_given]
     apart = steps_apart(given, stops[:n])
     if apart > allowed and not near.keep_terminals:

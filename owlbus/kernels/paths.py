@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,6 +10,56 @@ from owlbus.kernels.jit import inner_kernel, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+class Chains(NamedTuple):
+    """
+    Road links joined over nodes that ways only pass, C chains.
+
+    Attributes
+    ----------
+    start, end
+        First and last node, shape (C,), int64.
+    cost, length
+        Milliseconds and millimetres, shape (C,), int64.
+    ptr
+        First of each chain's nodes, shape (C + 1,), int64.
+    nodes
+        Nodes of the chains, start and end included, int32.
+    """
+
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    cost: NDArray[np.int64]
+    length: NDArray[np.int64]
+    ptr: NDArray[np.int64]
+    nodes: NDArray[np.int32]
+
+
+class StopWays(NamedTuple):
+    """
+    Cheapest ways from each of s stops to others, w ways.
+
+    Attributes
+    ----------
+    row_ptr
+        First way of each stop, shape (s + 1,), int64.
+    end
+        Stop that each way leads to, shape (w,), int32.
+    cost, length
+        Milliseconds and millimetres, shape (w,), int64.
+    way_ptr
+        First of each way's nodes, shape (w + 1,), int64.
+    way
+        Road nodes of the ways, both ends included, int32; none unless asked for.
+    """
+
+    row_ptr: NDArray[np.int64]
+    end: NDArray[np.int32]
+    cost: NDArray[np.int64]
+    length: NDArray[np.int64]
+    way_ptr: NDArray[np.int64]
+    way: NDArray[np.int32]
 
 
 @kernel
@@ -114,7 +164,7 @@ def chain_ends(indptr: NDArray[np.int64], to: NDArray[np.int32], is_stop: NDArra
             kind[node] = 0
             waiting[size] = node
             size += 1
-    while size > 0:
+    while size > 0:  # a dead end that is taken off may make a dead end of the node before it
         size -= 1
         at = waiting[size]
         for k in range(indptr[at], indptr[at + 1]):
@@ -133,7 +183,7 @@ def chain_ends(indptr: NDArray[np.int64], to: NDArray[np.int32], is_stop: NDArra
 @kernel
 def chains(
     indptr: NDArray[np.int64], to: NDArray[np.int32], cost: NDArray[np.int64], length: NDArray[np.int64], kind: NDArray[np.int8]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+) -> Chains:
     """
     Road links joined over the nodes that ways only pass, from one node of kind 2 to another.
 
@@ -146,8 +196,8 @@ def chains(
 
     Returns
     -------
-    tuple of ndarray
-        Start, end, cost and length of each chain; row starts of its nodes, and these, start and end included.
+    Chains
+        The chains.
     """
     m = to.size
     start, end = np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
@@ -181,7 +231,7 @@ def chains(
             start[found], end[found], costs[found], lengths[found] = source, at, spent, metres
             found += 1
             ptr[found] = size
-    return start[:found], end[:found], costs[:found], lengths[:found], ptr[: found + 1], nodes[:size]
+    return Chains(start[:found], end[:found], costs[:found], lengths[:found], ptr[: found + 1], nodes[:size])
 
 
 @kernel
@@ -195,7 +245,7 @@ def ways_between_stops(
     wanted: NDArray[np.int32],
     limit: int,
     trace: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
+) -> StopWays:
     """
     Cheapest ways from each stop to stops around it, by one search a stop that ends at a cost.
 
@@ -218,9 +268,8 @@ def ways_between_stops(
 
     Returns
     -------
-    tuple of ndarray
-        Row starts (s + 1,); end stop, cost and length, each (k,), in the order of cost; row starts of ways (k + 1,) and
-        their nodes, start and end included.
+    StopWays
+        Ways by stop, in the order of cost.
     """
     n_nodes, n_stops = indptr.size - 1, stop_node.size
     by_row = wanted_ptr.size > 0
@@ -255,7 +304,7 @@ def ways_between_stops(
             at = nodes[0]
             size -= 1
             _sift(keys, nodes, size)
-            if done[at]:
+            if done[at]:  # an entry that a cheaper way made out of date: the heap has no decrease of keys
                 continue
             done[at] = True
             v = stop_at[at]
@@ -305,7 +354,7 @@ def ways_between_stops(
             node = touched[k]
             best[node], done[node] = -1, False
         row_ptr[s + 1] = n_found
-    return row_ptr, ends[:n_found], costs[:n_found], lengths[:n_found], way_ptr[: n_found + 1], ways[:n_way]
+    return StopWays(row_ptr, ends[:n_found], costs[:n_found], lengths[:n_found], way_ptr[: n_found + 1], ways[:n_way])
 
 
 @kernel
@@ -350,7 +399,7 @@ def needed_links(n: int, start: NDArray[np.int64], end: NDArray[np.int64], cost:
             key, at = keys[0], nodes[0]
             size -= 1
             _sift(keys, nodes, size)
-            if key > best[at]:
+            if key > best[at]:  # out of date
                 continue
             half = first[at]
             while half >= 0:

@@ -1,23 +1,20 @@
-"""
-What routes must do besides keeping limits.
-
-``constraints``
-    ``(may_end uint8 (S,), end_pull float64 (S,), wanted int32 (R, 2), ends int32 (K, 2))``: stops where routes may end; running sum of how
-    much each stop attracts a terminal; stops, each with how many routes must call there at least; and the terminals that each route
-    has, -1 for any.
-"""
+"""What routes must do besides keeping limits: end where they may, and call at required stops."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+from owlbus.kernels.jit import inlined, inner_kernel, int64
 
-from owlbus.kernels.jit import inlined, inner_kernel
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Constraints
 
 
 @inner_kernel
-def calls_at(stops: Any, n: int, stop: int) -> bool:
+def calls_at(stops: NDArray[np.int32], n: int, stop: int) -> bool:
     """
     Whether a route calls at a stop.
 
@@ -31,7 +28,7 @@ def calls_at(stops: Any, n: int, stop: int) -> bool:
     Returns
     -------
     bool
-        True if one of the places is that stop.
+        True if it does.
     """
     for p in range(n):
         if stops[p] == stop:
@@ -40,40 +37,40 @@ def calls_at(stops: Any, n: int, stop: int) -> bool:
 
 
 @inner_kernel
-def count_calls(constraints: Any, routes: Any, k: int, others: Any) -> None:
+def count_calls(constraints: Constraints, stops: NDArray[np.int32], n_stops: NDArray[np.int64], k: int, others: NDArray[np.int64]) -> None:
     """
-    Count the routes that call at each wanted stop, one of them left out.
+    Count the routes that call at each required stop, one of them left out.
 
     Parameters
     ----------
     constraints
-        As above.
-    routes
-        The plan: stops (K, M) and counts (K,) first.
+        What routes must do.
+    stops, n_stops
+        The plan: stop indices, shape (K, M), and how many of each row count, shape (K,).
     k
-        Place of the route that is left out.
+        Index of the route that is left out.
     others
         Written: counts, shape (R,).
     """
-    wanted = constraints[2]
-    for r in range(wanted.shape[0]):
+    required = constraints.required
+    for r in range(required.shape[0]):
         others[r] = 0
-        for other in range(routes[1].shape[0]):
-            if other != k and calls_at(routes[0][other], routes[1][other], np.int64(wanted[r, 0])):
+        for other in range(n_stops.shape[0]):
+            if other != k and calls_at(stops[other], n_stops[other], int64(required[r, 0])):
                 others[r] += 1
 
 
 @inner_kernel
-def ends_allowed(constraints: Any, k: int, stops: Any, n: int) -> bool:
+def ends_allowed(constraints: Constraints, k: int, stops: NDArray[np.int32], n: int) -> bool:
     """
     Whether a route ends where it may.
 
     Parameters
     ----------
     constraints
-        As above.
+        What routes must do.
     k
-        Place of the route.
+        Index of the route.
     stops, n
         The route.
 
@@ -83,29 +80,31 @@ def ends_allowed(constraints: Any, k: int, stops: Any, n: int) -> bool:
         True if both terminals are allowed and those that the route has are among them.
     """
     first, last = stops[0], stops[n - 1]
-    if constraints[0][first] == 0 or constraints[0][last] == 0:
+    if constraints.may_end[first] == 0 or constraints.may_end[last] == 0:
         return False
-    one, two = constraints[3][k, 0], constraints[3][k, 1]
-    if one < 0:
+    start, end = constraints.terminals[k, 0], constraints.terminals[k, 1]
+    if start < 0:
         return True
-    if first == one:
-        return bool(two < 0 or last == two)
-    return bool(last == one and (two < 0 or first == two))
+    if first == start:
+        return bool(end < 0 or last == end)
+    return bool(last == start and (end < 0 or first == end))
 
 
 @inlined
-def keeps_constraints(constraints: Any, others: Any, k: int, now: Any, n_now: int, stops: Any, n: int) -> bool:
+def keeps_constraints(
+    constraints: Constraints, others: NDArray[np.int64], k: int, now: NDArray[np.int32], n_now: int, stops: NDArray[np.int32], n: int
+) -> bool:
     """
-    Whether a changed route ends where it may and leaves no wanted stop that too few other routes call at.
+    Whether a changed route ends where it may and leaves no required stop that too few other routes call at.
 
     Parameters
     ----------
     constraints
-        As above.
+        What routes must do.
     others
-        Other routes that call at each wanted stop, shape (R,).
+        Other routes that call at each required stop, shape (R,).
     k
-        Place of the route.
+        Index of the route.
     now, n_now
         The route as it is.
     stops, n
@@ -114,12 +113,13 @@ def keeps_constraints(constraints: Any, others: Any, k: int, now: Any, n_now: in
     Returns
     -------
     bool
-        True if no wish is kept less than before.
+        True if no constraint is kept less than before.
     """
     if not ends_allowed(constraints, k, stops, n):
         return False
-    wanted = constraints[2]
-    for r in range(wanted.shape[0]):
-        if others[r] < wanted[r, 1] and calls_at(now, n_now, np.int64(wanted[r, 0])) and not calls_at(stops, n, np.int64(wanted[r, 0])):
+    required = constraints.required
+    for r in range(required.shape[0]):
+        stop = int64(required[r, 0])
+        if others[r] < required[r, 1] and calls_at(now, n_now, stop) and not calls_at(stops, n, stop):
             return False
     return True

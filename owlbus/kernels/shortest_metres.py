@@ -1,34 +1,35 @@
 """
 Shortest metres between stops, row by row as they are asked for.
 
-``metres``
-    ``(rows int32 (N, S), row_of int32 (S,), stop_of int32 (N,), turn int64 (1,), indptr int64 (S+1,), to int32 (L,), cost int32 (L,),
-    keys int64 (L+1,), nodes int32 (L+1,))``: metres from N stops to all, the row of each stop or -1, the stop of each row or -1, which
-    row gives way next, the links, and room for a heap. What is found does not depend on which rows are kept.
+Most moves change one terminal or none, so a few rows of Dijkstra's search answer most questions.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from owlbus.kernels.jit import inlined, inner_kernel
+from owlbus.kernels.jit import inlined, inner_kernel, int32
 from owlbus.kernels.paths import _push, _sift
 
-FAR_M = np.int32(2**30)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import ShortestMetres
+
+FAR_M = int32(2**30)
 """Metres to a stop that no path leads to."""
 
 
 @inlined
-def shortest_m(metres: Any, start: int, end: int) -> Any:
+def shortest_m(metres: ShortestMetres, start: int, end: int) -> int:
     """
     Metres of the path with the fewest metres.
 
     Parameters
     ----------
     metres
-        As above; a row may be filled.
+        Rows so far; one may be filled.
     start, end
         Stop indices.
 
@@ -37,7 +38,7 @@ def shortest_m(metres: Any, start: int, end: int) -> Any:
     int32
         Metres, `FAR_M` if no path leads there.
     """
-    rows, row_of, stop_of, turn = metres[0], metres[1], metres[2], metres[3]
+    rows, row_of, stop_of, turn = metres.rows, metres.row_of, metres.stop_of, metres.turn
     if row_of[start] < 0:
         row = turn[0]
         turn[0] = (row + 1) % rows.shape[0]
@@ -46,13 +47,13 @@ def shortest_m(metres: Any, start: int, end: int) -> Any:
         _fill(metres, start, rows[row])
         stop_of[row] = start
         row_of[start] = row
-    return rows[row_of[start], end]
+    return int(rows[row_of[start], end])
 
 
 @inner_kernel
-def _fill(metres: Any, start: int, row: Any) -> None:
+def _fill(metres: ShortestMetres, start: int, row: NDArray[np.int32]) -> None:
     """Fill metres from a stop to all (Dijkstra 1959)."""
-    indptr, to, cost, keys, nodes = metres[4], metres[5], metres[6], metres[7], metres[8]
+    indptr, to, cost, keys, nodes = metres.indptr, metres.to, metres.cost, metres.keys, metres.nodes
     row[:] = FAR_M
     row[start] = 0
     size = _push(keys, nodes, 0, 0, start)
@@ -60,7 +61,7 @@ def _fill(metres: Any, start: int, row: Any) -> None:
         far, here = keys[0], nodes[0]
         size -= 1
         _sift(keys, nodes, size)
-        if far > row[here]:
+        if far > row[here]:  # a shorter way to it was found after this entry was pushed
             continue
         for link in range(indptr[here], indptr[here + 1]):
             away = far + cost[link]

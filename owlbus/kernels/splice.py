@@ -1,22 +1,24 @@
-"""
-Routes with one place changed: joined again by fastest paths that pass no stop twice.
-
-Arrays as in `owlbus.kernels.coverage`.
-"""
+"""Routes with one stretch changed: joined again by fastest paths that pass no stop twice."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.kernels.coverage import ZERO
-from owlbus.kernels.jit import kernel
+from owlbus.kernels.jit import ZERO, int64, kernel
 from owlbus.kernels.paths import _push, _sift
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.structs import Graph
 
 
 @kernel
-def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, out: Any, n: int) -> int:
+def path_avoiding(
+    graph: Graph, left_s: NDArray[np.int32], banned: NDArray[np.uint8], start: int, end: int, out: NDArray[np.int32], n: int
+) -> int:
     """
     Append the fastest path between two stops that passes no banned one.
 
@@ -31,7 +33,7 @@ def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, ou
     start, end
         Stop indices.
     out
-        Written from place `n` on, int32 (M,), `start` left out and `end` included.
+        Written from position `n` on, int32 (M,), `start` left out and `end` included.
     n
         Stops so far.
 
@@ -40,19 +42,20 @@ def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, ou
     int
         Stops now, or -1 if there is no such path or it does not fit. Among equally fast paths the one whose stops were met first.
     """
-    link_indptr, link_to, link_s = graph[0], graph[1], graph[2]
+    link_indptr, link_to, link_s = graph.link_indptr, graph.link_to, graph.link_s
     n_stops = link_indptr.shape[0] - 1
     if start == end:
         return n
     if left_s[start] >= 2**30:
         return -1
-    far = np.int64(1) << 40
+    far = int64(1) << 40
     seconds = np.full(n_stops, far, np.int64)
     before = np.empty(n_stops, np.int32)
     done = np.zeros(n_stops, np.uint8)
     keys = np.empty(link_to.shape[0] + 1, np.int64)
     nodes = np.empty(link_to.shape[0] + 1, np.int32)
     seconds[start] = 0
+    # A* (Hart, Nilsson and Raphael 1968): seconds left without bans never exceed those with them, so the first arrival is the fastest.
     size = _push(keys, nodes, 0, int(left_s[start]), start)
     while size > 0:
         here = nodes[0]
@@ -89,9 +92,20 @@ def path_avoiding(graph: Any, left_s: Any, banned: Any, start: int, end: int, ou
 
 
 @kernel
-def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: int, shut: int, out: Any, banned: Any) -> int:
+def splice(
+    graph: Graph,
+    drive_s: NDArray[np.int32],
+    stops: NDArray[np.int32],
+    n: int,
+    i: int,
+    j: int,
+    via: int,
+    shut: int,
+    out: NDArray[np.int32],
+    banned: NDArray[np.uint8],
+) -> int:
     """
-    Write a route whose places between `i` and `j` are joined anew.
+    Write a route whose positions between `i` and `j` are joined anew.
 
     Parameters
     ----------
@@ -100,9 +114,9 @@ def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: in
     drive_s
         Fastest seconds between stops, int32 (S, S).
     stops, n
-        The route, of which the first `n` places count.
+        The route, of which the first `n` positions count.
     i, j
-        Places that stay, ``i < j``; what lies between goes. With ``i = -1`` the route begins at `via`, with ``j = n`` it ends there.
+        Positions that stay, ``i < j``; what lies between goes. With ``i = -1`` the route begins at `via`, with ``j = n`` it ends there.
     via
         Stop to pass in between, or -1 for none.
     shut
@@ -132,7 +146,7 @@ def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: in
             m += 1
         if via >= 0:
             if i >= 0:
-                m = path_avoiding(graph, drive_s[:, via], banned, np.int64(stops[i]), np.int64(via), out, m)
+                m = path_avoiding(graph, drive_s[:, via], banned, int64(stops[i]), int64(via), out, m)
             else:
                 out[0] = via
                 m = ZERO + 1
@@ -141,7 +155,7 @@ def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: in
                     banned[out[p]] = 1
         begun = m
         if m > 0 and j < n:
-            m = path_avoiding(graph, drive_s[:, stops[j]], banned, np.int64(out[m - 1]), np.int64(stops[j]), out, m)
+            m = path_avoiding(graph, drive_s[:, stops[j]], banned, int64(out[m - 1]), int64(stops[j]), out, m)
         for p in range(begun):
             banned[out[p]] = 0
         if m > 0:
@@ -161,7 +175,7 @@ def splice(graph: Any, drive_s: Any, stops: Any, n: int, i: int, j: int, via: in
 
 
 @kernel
-def steps_apart(a: Any, b: Any) -> int:
+def steps_apart(a: NDArray[np.int32], b: NDArray[np.int32]) -> int:
     """
     Fewest single stops to insert, leave out or replace to turn one row of stops into another (Levenshtein's distance).
 
@@ -181,7 +195,7 @@ def steps_apart(a: Any, b: Any) -> int:
     while min(n, m) > begin and a[n - 1] == b[m - 1]:
         n, m = n - 1, m - 1
     n, m = n - begin, m - begin  # a common beginning and end need no change
-    row = np.arange(m + 1)
+    row = np.arange(m + 1)  # one row of the table of Wagner and Fischer (1974) at a time
     for p in range(n):
         corner = row[0]
         row[0] = p + 1
@@ -189,4 +203,4 @@ def steps_apart(a: Any, b: Any) -> int:
             swap = corner + (a[begin + p] != b[begin + q])
             corner = row[q + 1]
             row[q + 1] = min(swap, corner + 1, row[q] + 1)
-    return row[m]
+    return int(row[m])

@@ -142,7 +142,7 @@ def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, s
         return _keeps(rules, k, stops, n, metres + load[0], buses + load[1])
     if not _keeps(rules, k, stops, n, metres, buses):
         return False
-    count_calls(rules.constraints, plan, k, rules.calls)
+    count_calls(rules.constraints, routes, sizes, k, rules.calls)
     return keeps_constraints(rules.constraints, rules.calls, k, routes[k], sizes[k], stops, n)
 
 

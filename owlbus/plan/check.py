@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,14 +89,15 @@ def limit_rows(limits: RouteLimits, names: Sequence[str], given: PlanMeasures | 
     place = {} if given is None else {name: row for row, name in enumerate(given.names)}
     known = [k for k, name in enumerate(names) if name in place]
     rows = [place[names[k]] for k in known]
-    columns = []
+    values: dict[str, Any] = {
+        field: max(float(getattr(limits, field)), float(getattr(given, measure, 0.0))) for field, _, measure, _ in _OF_ALL
+    }
     for field, _, measure, _ in _OF_A_ROUTE:
         column = np.full(len(names), getattr(limits, field), np.float64)
         if given is not None:
             column[known] = (np.maximum if _is_upper(field) else np.minimum)(column[known], getattr(given, measure)[rows])
-        columns.append(column)
-    totals = [max(float(getattr(limits, field)), float(getattr(given, measure, 0.0))) for field, _, measure, _ in _OF_ALL]
-    return Limits(*columns, *totals, float(int(limits.headway_s)))
+        values[field] = column
+    return Limits(**values, headway_s=float(int(limits.headway_s)))
 
 
 def broken_limits(measures: PlanMeasures, limits: RouteLimits, given: PlanMeasures | None = None) -> list[BrokenLimit]:

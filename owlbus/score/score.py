@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.demand import Demand
+    from owlbus.kernels.assignment import Loads
     from owlbus.network import Network
     from owlbus.plan.measures import PlanMeasures
 
@@ -81,13 +82,13 @@ def score_plan(
     whole = covered.coverage(demand, intervals=True)
     loads = _loads(problem, plan)
     measures = plan_measures(network, plan, headway_s)
-    served_units = max(1, int(loads[4][0]))
+    served_units = max(1, int(loads.riders))
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.reached.mean()),
-        transfer_share=float(loads[4][3]) / served_units,
-        mean_ride_s=float(loads[4][1]) / served_units,
-        mean_walk_m=float(loads[4][2]) / served_units,
+        transfer_share=float(loads.transfers) / served_units,
+        mean_ride_s=float(loads.ride_s) / served_units,
+        mean_walk_m=float(loads.walk_m) / served_units,
         mean_travel_s=mean_travel_s(problem, plan),
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
@@ -195,22 +196,21 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
     return parts
 
 
-def _loads(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], ...]:
+def _loads(problem: Problem, plan: Plan) -> Loads:
     """Riders by segment, route and stop; see `owlbus.kernels.assignment.assign_rides`."""
     from owlbus.kernels.assignment import assign_rides
 
-    result: tuple[NDArray[np.int64], ...] = assign_rides(
+    return assign_rides(
         problem.graph,
         problem.pad(plan),
         problem.network.shed_walk_m,
-        problem.demand_arrays,
+        problem.demand_matrix,
         float(problem.rule.transfer_s),
         problem.rule.max_transfers,
     )
-    return result
 
 
-def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: tuple[NDArray[np.int64], ...]) -> tuple[RouteScore, ...]:
+def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: Loads) -> tuple[RouteScore, ...]:
     """One row per route; what only it serves is the plan's value less the value without it."""
     goals = (Objective(trips=1, presence=0), Objective(trips=0, presence=1))
     whole = [problem.value(plan, goal) for goal in goals]
@@ -227,9 +227,9 @@ def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: t
                 cycle_s=int(measures.cycle_s[k]),
                 circuity=float(min(measures.circuity[k], 1e6)),
                 buses=int(measures.buses[k]),
-                boardings_trips=loads[2][k, 0] / QUANTA_PER_TRIP,
-                transfers_trips=loads[2][k, 1] / QUANTA_PER_TRIP,
-                max_load_trips=max(loads[0][k].max(), loads[1][k].max()) / QUANTA_PER_TRIP,
+                boardings_trips=loads.boardings[k, 0] / QUANTA_PER_TRIP,
+                transfers_trips=loads.boardings[k, 1] / QUANTA_PER_TRIP,
+                max_load_trips=max(loads.ahead[k].max(), loads.back[k].max()) / QUANTA_PER_TRIP,
                 only_served_trips=only[0] / QUANTA_PER_TRIP,
                 only_presence=only[1] / QUANTA_PER_TRIP,
             )
@@ -237,10 +237,10 @@ def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: t
     return tuple(rows)
 
 
-def _segments(plan: Plan, loads: tuple[NDArray[np.int64], ...]) -> tuple[Segment, ...]:
+def _segments(plan: Plan, loads: Loads) -> tuple[Segment, ...]:
     """Riders on every segment of every route."""
     return tuple(
-        Segment(route.name, place, loads[0][k, place] / QUANTA_PER_TRIP, loads[1][k, place] / QUANTA_PER_TRIP)
+        Segment(route.name, place, loads.ahead[k, place] / QUANTA_PER_TRIP, loads.back[k, place] / QUANTA_PER_TRIP)
         for k, route in enumerate(plan.routes)
         for place in range(route.n_stops - 1)
     )

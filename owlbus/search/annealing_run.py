@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from owlbus.kernels.limits import Limits, buses_of
 from owlbus.kernels.moves import N_MOVES
 from owlbus.kernels.route_cache import new_route_cache
 from owlbus.kernels.splice import steps_apart
+from owlbus.kernels.structs import Candidate, Routes
 from owlbus.plan import limit_rows, plan_measures
 from owlbus.search.constraints import PlanConstraints, anywhere
 from owlbus.search.problem import plan_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.structs import Constraints, DemandRows, Drive, Graph
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.constraints import Neighbourhood
@@ -95,13 +97,13 @@ class AnnealingRun:
         begin = asked.fixed if near is None else near.plan
         width = max([most_stops(problem, limits), *(len(route.stops) for route in begin or ())])
         widest_shed = int(np.diff(problem.network.shed_indptr).max(initial=1))
-        self.routes: tuple[NDArray[Any], ...] = (
+        self.routes = Routes(
             np.zeros((n_routes, width), np.int32),
             np.zeros(n_routes, np.int64),
             np.zeros((n_routes, width), np.float32),
             np.zeros((n_routes, width), np.float32),
         )
-        self.best: tuple[NDArray[Any], NDArray[Any]] = (self.routes[0].copy(), self.routes[1].copy())
+        self.best: tuple[NDArray[np.int32], NDArray[np.int64]] = (self.routes.stops.copy(), self.routes.n_stops.copy())
         self.frozen = np.zeros(n_routes, np.bool_)
         self.values = np.zeros(5, np.int64)
         self._kinds = np.zeros((3, N_MOVES))
@@ -110,7 +112,7 @@ class AnnealingRun:
         self.drive = problem.drive()
         self._other_routes = new_other_routes(n_stops, problem.n_rows, n_routes, width * widest_shed, problem.pair_quanta.shape)
         self._route_cache = new_route_cache(n_stops, problem.n_rows, width * widest_shed, n_routes, problem.pair_quanta.shape[0])
-        self._scratch = (
+        self._scratch = Candidate(
             np.zeros(width, np.int32),
             np.zeros(width, np.float32),
             np.zeros(width, np.float32),
@@ -156,12 +158,12 @@ class AnnealingRun:
         """Start from `plan`; its routes fill the first rows, and those `frozen`, bool of shape (K,), stay as they are."""
         padded = self.problem.pad(plan)
         count = len(plan.routes)
-        self.routes[1][:] = 0
-        for mine, theirs in zip(self.routes, padded, strict=True):
-            if mine.ndim > 1:
-                mine[:count, : theirs.shape[1]] = theirs
-            else:
-                mine[:count] = theirs
+        self.routes.n_stops[:] = 0
+        width = padded.stops.shape[1]
+        self.routes.n_stops[:count] = padded.n_stops
+        self.routes.stops[:count, :width] = padded.stops
+        self.routes.ahead_s[:count, :width] = padded.ahead_s
+        self.routes.back_s[:count, :width] = padded.back_s
         if frozen is not None:
             self.frozen[:] = frozen
         self._restart_from_routes()
@@ -217,7 +219,7 @@ class AnnealingRun:
 
     def unmet(self) -> NDArray[np.int32]:
         """Return the wanted stops at which too few routes call, those many times that every empty route has to call at."""
-        wanted, (stops, counts) = self._constraints[2], self.routes[:2]
+        wanted, (stops, counts) = self._constraints.required, (self.routes.stops, self.routes.n_stops)
         calls = [sum(stop in stops[k, :count] for k, count in enumerate(counts.tolist())) for stop in wanted[:, 0].tolist()]
         missing = np.maximum(wanted[:, 1] - np.array(calls, np.int64), 0)
         n_empty = int(np.count_nonzero(counts == 0))
@@ -226,8 +228,8 @@ class AnnealingRun:
 
     def put(self, k: int, stops: NDArray[np.int32]) -> None:
         """Run route `k` over `stops`, and go on from there."""
-        self.routes[0][k, : stops.size] = stops
-        self.routes[1][k] = stops.size
+        self.routes.stops[k, : stops.size] = stops
+        self.routes.n_stops[k] = stops.size
         self._restart_from_routes()
         self.back_to_best()
 
@@ -266,19 +268,19 @@ class AnnealingRun:
 
     def route(self, k: int) -> NDArray[np.int32]:
         """Stops of route `k`, none if it is empty."""
-        stops: NDArray[np.int32] = self.routes[0][k, : self.routes[1][k]].copy()
+        stops: NDArray[np.int32] = self.routes.stops[k, : self.routes.n_stops[k]].copy()
         return stops
 
     def lay(self, k: int, stops: NDArray[np.int32]) -> None:
         """Make `stops` route `k`, without a look at what the plan is worth."""
-        self.routes[0][k, : stops.size] = stops
-        self.routes[1][k] = stops.size
-        measure_route(self.problem.graph, self.routes[0][k], stops.size, self.routes[2][k], self.routes[3][k])
+        self.routes.stops[k, : stops.size] = stops
+        self.routes.n_stops[k] = stops.size
+        measure_route(self.problem.graph, self.routes.stops[k], stops.size, self.routes.ahead_s[k], self.routes.back_s[k])
 
     def gains(self, k: int, routes: Sequence[NDArray[np.int32]]) -> list[int]:
         """What each of `routes` would add to the plan without route `k`, in 1/1024; limits are not looked at."""
         weights, transfer_s, max_transfers = self._rules()
-        _, ahead_s, back_s, entries, _ = self._scratch
+        ahead_s, back_s, entries = self._scratch.ahead_s, self._scratch.back_s, self._scratch.scratch
         prepare_other_routes(self.problem.graph, self.routes, self._other_routes, k, transfer_s)
         gains = []
         for stops in routes:
@@ -302,14 +304,14 @@ class AnnealingRun:
         self.values[0] = value
         if value > self.values[1]:
             self.values[1], self.values[3] = value, 0
-            self.best[0][:], self.best[1][:] = self.routes[0], self.routes[1]
+            self.best[0][:], self.best[1][:] = self.routes.stops, self.routes.n_stops
 
     def back_to_best(self) -> None:
         """Go on from the best plan."""
-        self.routes[0][:] = self.best[0]
-        self.routes[1][:] = self.best[1]
-        for k, count in enumerate(self.routes[1].tolist()):
-            measure_route(self.problem.graph, self.routes[0][k], count, self.routes[2][k], self.routes[3][k])
+        self.routes.stops[:] = self.best[0]
+        self.routes.n_stops[:] = self.best[1]
+        for k, count in enumerate(self.routes.n_stops.tolist()):
+            measure_route(self.problem.graph, self.routes.stops[k], count, self.routes.ahead_s[k], self.routes.back_s[k])
         self.values[0] = self.values[1]
 
     def _anneal(self, bounds: Limits, steps: int, hot: float, cold: float) -> int:
@@ -349,11 +351,11 @@ class AnnealingRun:
 
     def _restart_from_routes(self) -> None:
         """Make the plan under change the best one, with its value counted from nothing."""
-        self.best[0][:] = self.routes[0]
-        self.best[1][:] = self.routes[1]
+        self.best[0][:] = self.routes.stops
+        self.best[1][:] = self.routes.n_stops
         self.values[:2] = self.problem.value(plan_of(self.problem.network, *self.best), self.objective)
 
-    def _problem_arrays(self, bounds: Limits) -> tuple[Any, Any, Any, Any, Any, Any]:
+    def _problem_arrays(self, bounds: Limits) -> tuple[Graph, DemandRows, Drive, Limits, NDArray[np.float64], Constraints]:
         return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, self._constraints
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
@@ -374,8 +376,8 @@ class AnnealingRun:
     def used(self, but: Sequence[int] = ()) -> tuple[float, float]:
         """Metres and buses of the routes so far, without those in `but`."""
         metres, buses = 0, 0
-        stops, counts, ahead_s, back_s = self.routes
-        for k, count in enumerate(counts.tolist()):
+        stops, ahead_s, back_s = self.routes.stops, self.routes.ahead_s, self.routes.back_s
+        for k, count in enumerate(self.routes.n_stops.tolist()):
             if count > 0 and k not in but:
                 metres += max(measure_route(self.problem.graph, stops[k], count, ahead_s[k], back_s[k]))
                 buses += buses_of(ahead_s[k, count - 1] + back_s[k, count - 1], float(self.limits.headway_s))
@@ -410,7 +412,7 @@ def _attraction(problem: Problem, objective: Objective) -> NDArray[np.float64]:
     wanted = objective.trips * problem.row_quanta
     wanted = wanted + objective.presence * problem.presence
     network = problem.network
-    by_entry = wanted[problem.graph[5]].astype(np.float64)
+    by_entry = wanted[problem.graph.shed_hex].astype(np.float64)
     at_stop = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
     by_stop = np.bincount(at_stop, by_entry, network.n_stops)
     return np.cumsum(by_stop + _EVERYWHERE * by_stop.mean())

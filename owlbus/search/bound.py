@@ -14,12 +14,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.progress import current_progress
+from owlbus.kernels.bound_structs import PairWeights
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.objective import Objective
 from owlbus.search.problem import Problem
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.structs import Graph
     from owlbus.search.problem import Problem
     from owlbus.search.stopping import SearchLimit
 
@@ -73,7 +75,7 @@ class BoundProblem:
         What a plan that served everything would be worth, in 1/1024.
     """
 
-    graph: tuple[NDArray[Any], ...]
+    graph: Graph
     first: NDArray[np.int32]
     second: NDArray[np.int32]
     weight: NDArray[np.float64]
@@ -102,12 +104,13 @@ class BoundProblem:
         if objective.is_travel_time:
             return cls.of_travel_time(problem)
         network = problem.network
-        first = np.repeat(np.arange(problem.n_rows), np.diff(problem.indptr))
+        first = np.repeat(np.arange(problem.n_rows, dtype=np.int32), np.diff(problem.indptr))
         once = first < problem.partner
         first, second = first[once], problem.partner[once]
         weight = np.zeros(first.size)
-        for units, limit_s, ends in zip(problem.pair_quanta, problem.pair_limit_s, ((first, second), (second, first)), strict=False):
-            drive = least_drive(network.shed_indptr, problem.graph[5], problem.n_rows, network.drive_s, *ends)
+        ends = [(first, second), (second, first)]
+        for units, limit_s, (begin, end) in zip(problem.pair_quanta, problem.pair_limit_s, ends, strict=False):
+            drive = least_drive(network.shed_indptr, problem.graph.shed_hex, problem.n_rows, network.drive_s, begin, end)
             weight += np.where(drive <= limit_s[once], units[once], 0) * float(objective.trips)
         bonus = problem.presence.astype(np.float64) * objective.presence
         return cls(
@@ -138,7 +141,7 @@ class BoundProblem:
         saved = np.maximum(problem.rule.unserved_s - problem.fastest_s.astype(np.int64), 0) * trips
         first, second = np.nonzero(np.triu(saved + saved.T, 1))
         return cls(
-            graph=(*problem.graph[:4], np.arange(n_stops + 1, dtype=np.int64), np.arange(n_stops, dtype=np.int32)),
+            graph=problem.graph._replace(shed_indptr=np.arange(n_stops + 1, dtype=np.int64), shed_hex=np.arange(n_stops, dtype=np.int32)),
             first=first.astype(np.int32),
             second=second.astype(np.int32),
             weight=(saved + saved.T)[first, second].astype(np.float64),
@@ -356,7 +359,7 @@ class Bounder:
             raise UsageError(msg)
         self.bound_problem = bound_problem
         self.steps, self.elapsed_s = 0, 0.0
-        self._demand = (bound_problem.first, bound_problem.second, bound_problem.weight, bound_problem.bonus)
+        self._demand = PairWeights(bound_problem.first, bound_problem.second, bound_problem.weight, bound_problem.bonus)
         ends = np.concatenate([bound_problem.first, bound_problem.second])
         self._top = bound_problem.bonus + np.bincount(ends, weights=np.tile(bound_problem.weight, 2), minlength=bound_problem.bonus.size)
         if start is None:

@@ -12,6 +12,7 @@ import numpy as np
 from owlbus.common.arrays import read_only_copy
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.kernels.near import NearConstraint
+from owlbus.kernels.structs import Constraints
 from owlbus.network import UNREACHABLE
 from owlbus.plan import plan_measures
 
@@ -124,11 +125,16 @@ class PlanConstraints:
         from owlbus.network.drive_times import all_pairs
 
         kept = ~self._shut(problem.network)
-        indptr, links = problem.graph[0], tuple(read_only_copy(column[kept]) for column in problem.graph[1:4])
+        graph = problem.graph
         below = np.concatenate([[0], np.cumsum(kept)])
-        indptr = read_only_copy(below[indptr].astype(indptr.dtype))
-        drive_s = read_only_copy(all_pairs(indptr, links[0], links[1], int(UNREACHABLE)))
-        return replace(problem, graph=(indptr, *links, *problem.graph[4:]), drive_s=drive_s)
+        graph = graph._replace(
+            link_indptr=read_only_copy(below[graph.link_indptr].astype(graph.link_indptr.dtype)),
+            link_to=read_only_copy(graph.link_to[kept]),
+            link_s=read_only_copy(graph.link_s[kept]),
+            link_m=read_only_copy(graph.link_m[kept]),
+        )
+        drive_s = read_only_copy(all_pairs(graph.link_indptr, graph.link_to, graph.link_s, int(UNREACHABLE)))
+        return replace(problem, graph=graph, drive_s=drive_s)
 
     def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
         """
@@ -161,7 +167,7 @@ class PlanConstraints:
             min_stops=int(rows.min_stops.min()),
         )
 
-    def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> tuple[NDArray[Any], ...]:
+    def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> Constraints:
         """
         Wishes as `owlbus.kernels.route_constraints` takes them.
 
@@ -176,8 +182,8 @@ class PlanConstraints:
 
         Returns
         -------
-        tuple of ndarray
-            Where routes may end (S,), how much each stop attracts a terminal (S,), wanted stops (R, 2), and terminals (K, 2).
+        Constraints
+            Where routes may end, what they must call at, and their terminals.
         """
         may_end = np.ones(network.n_stops, np.uint8)
         if self.depots:
@@ -188,7 +194,7 @@ class PlanConstraints:
         for k, (_, one, two) in enumerate(self.terminals, start=self.n_fixed):
             ends[k] = one, two
         end_attraction = attraction if may_end.all() else np.cumsum(np.where(may_end, np.diff(attraction, prepend=0.0), 0.0))
-        return may_end, end_attraction, np.array(list(self.wanted.items()), np.int32).reshape(-1, 2), ends
+        return Constraints(may_end, end_attraction, np.array(list(self.wanted.items()), np.int32).reshape(-1, 2), ends)
 
     def broken(self, network: Network, plan: Plan) -> tuple[str, ...]:
         """
@@ -527,7 +533,7 @@ class _Ways:
 
     def _measures(self) -> Iterable[tuple[NDArray[np.int32], float, str, float]]:
         """Cost of each link, bound, unit and units in a shown one."""
-        return (self.graph[3], self.limits.max_length_m, "km", 1000), (self.graph[2], self.limits.max_ride_s, "minutes", 60)
+        return (self.graph.link_m, self.limits.max_length_m, "km", 1000), (self.graph.link_s, self.limits.max_ride_s, "minutes", 60)
 
     def _from(self, stops: NDArray[np.int64], cost: NDArray[np.int32], *, reverse: bool = False) -> NDArray[np.float64]:
         """Shortest cost from some stops to all, or from all to them, shape (n, S)."""
@@ -535,7 +541,7 @@ class _Ways:
         from scipy.sparse.csgraph import dijkstra
 
         n = self.network.n_stops
-        graph = csr_array((cost.astype(np.float64), self.graph[1], self.graph[0]), shape=(n, n))
+        graph = csr_array((cost.astype(np.float64), self.graph.link_to, self.graph.link_indptr), shape=(n, n))
         found: NDArray[np.float64] = dijkstra(graph.T.tocsr() if reverse else graph, indices=stops)
         return found
 

@@ -77,7 +77,7 @@ def take_in_wanted(chain: AnnealingRun, constraints: PlanConstraints) -> None:
     """
     network = chain.problem.network
     for k, (name, one, two) in enumerate(constraints.terminals, start=constraints.n_fixed):
-        if chain.routes[1][k] == 0:
+        if chain.routes.n_stops[k] == 0:
             ends = " and ".join(network_name(network, stop) for stop in (one, two) if stop >= 0)
             msg = f"no way was found for route {name} with terminal {ends} within the limits; allow more kilometres, minutes or buses"
             raise InfeasibleError(msg)
@@ -103,7 +103,7 @@ def take_in_wanted(chain: AnnealingRun, constraints: PlanConstraints) -> None:
 def _redraw(chain: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
     """Draw a route anew by way of a stop where no more calls are missing then, at other stops perhaps; whether one was found."""
     missing = _n_missing(chain, constraints)
-    for k in np.flatnonzero(~chain.frozen & (chain.routes[1] > 1)).tolist():
+    for k in np.flatnonzero(~chain.frozen & (chain.routes.n_stops > 1)).tolist():
         before = chain.route(k)
         if stop in before:
             continue
@@ -124,8 +124,8 @@ def _n_missing(chain: AnnealingRun, constraints: PlanConstraints) -> int:
 
 def _ways_in(chain: AnnealingRun, constraints: PlanConstraints, stop: int) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
     """Yield metres of all routes, place and stops of routes that call at a stop and keep limits and wishes."""
-    for k in np.flatnonzero(~chain.frozen & (chain.routes[1] > 1)).tolist():
-        now = chain.routes[0][k, : chain.routes[1][k]].copy()
+    for k in np.flatnonzero(~chain.frozen & (chain.routes.n_stops > 1)).tolist():
+        now = chain.routes.stops[k, : chain.routes.n_stops[k]].copy()
         if stop in now:
             continue
         for stops in _joined(chain, now, stop):
@@ -140,7 +140,7 @@ def _joined(chain: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[
 
     problem, n = chain.problem, now.size
     drive_s = problem.fastest_s
-    banned, out = np.zeros(problem.network.n_stops, np.uint8), np.zeros(chain.routes[0].shape[1], np.int32)
+    banned, out = np.zeros(problem.network.n_stops, np.uint8), np.zeros(chain.routes.stops.shape[1], np.int32)
     nearest = np.argsort(drive_s[now, stop].astype(np.int64) + drive_s[stop, now], kind="stable")[:_REACH].tolist()
     pairs = {(i, j) for p in nearest for i in range(max(-1, p - _WINDOW), p + 1) for j in range(max(p, i + 1), min(n, p + _WINDOW) + 1)}
     for i, j in sorted(pairs):
@@ -152,8 +152,8 @@ def _joined(chain: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[
 
 def _metres(chain: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDArray[np.int32]) -> int | None:
     """Metres of all routes with one of them changed, None if it breaks a limit or a wish that is kept now."""
-    network, counts, limits = chain.problem.network, chain.routes[1], chain.limits
-    rows = [(row, chain.routes[0][row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
+    network, counts, limits = chain.problem.network, chain.routes.n_stops, chain.limits
+    rows = [(row, chain.routes.stops[row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
     plan = Plan(tuple(Route(kept, constraints.names().get(row, f"R{row + 1}")) for row, kept in rows), network.fingerprint)
     own = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
     alone = Plan((own,), network.fingerprint)
@@ -162,7 +162,7 @@ def _metres(chain: AnnealingRun, constraints: PlanConstraints, k: int, stops: ND
     measures = plan_measures(network, plan, limits.headway_s)
     if measures.total_length_m > limits.max_total_length_m or measures.total_buses > limits.max_buses:
         return None
-    now = chain.routes[0][k, : counts[k]]
+    now = chain.routes.stops[k, : counts[k]]
     lost = set(now.tolist()) - set(stops.tolist())
     if any(sum(stop in route.stops for route in plan) < constraints.wanted[stop] for stop in lost & constraints.wanted.keys()):
         return None

@@ -244,11 +244,12 @@ def _measure(
     problem: Problem, route: NDArray[np.int32], pairs: tuple[NDArray[np.int32], ...], limit_s: NDArray[np.float32], limits: RouteLimits
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Pairs and hexes that a route serves, its buses and its longer metres."""
-    from owlbus.kernels.coverage import NEVER, measure_route
+    from owlbus.kernels.coverage import measure_route
+    from owlbus.kernels.rides import NEVER
 
     ahead, back = np.empty(route.size, np.float32), np.empty(route.size, np.float32)
     metres = max(measure_route(problem.graph, route, route.size, ahead, back))
-    shed_indptr, shed_hex = problem.graph[4], problem.graph[5]
+    shed_indptr, shed_hex = problem.graph.shed_indptr, problem.graph.shed_hex
     sheds = [shed_hex[shed_indptr[stop] : shed_indptr[stop + 1]] for stop in route]
     at = np.repeat(np.arange(route.size), [shed.size for shed in sheds])
     rows, row = np.unique(np.concatenate(sheds), return_inverse=True)

@@ -10,6 +10,7 @@ import numpy as np
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP
+from owlbus.kernels.structs import DemandMatrix, DemandRows, Drive, Graph, Routes, ShortestMetres
 from owlbus.network.network import UNREACHABLE
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
@@ -92,7 +93,7 @@ class Problem:
     presence: NDArray[np.int64]
     total_trips_units: int
     total_presence_units: int
-    graph: tuple[NDArray[Any], ...] = field(repr=False)
+    graph: Graph = field(repr=False)
     trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
     drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
     _dense: dict[str, NDArray[Any]] = field(default_factory=dict, init=False, repr=False)
@@ -153,7 +154,7 @@ class Problem:
             presence=people[hexes],
             total_trips_units=int(trips.sum()),
             total_presence_units=int(people.sum()),
-            graph=(
+            graph=Graph(
                 network.link_indptr,
                 network.link_to,
                 network.link_s,
@@ -202,14 +203,14 @@ class Problem:
         return _ride_limits(self.network, self.rule, self.hexes, rows, columns)
 
     @property
-    def demand_rows(self) -> tuple[NDArray[Any], ...]:
-        """Partners (P,), trips (W, P), longest rides in seconds (W, P) and people (C,), as the kernels of the search take ``demand``."""
-        return self.indptr, self.partner, self.pair_quanta, self.pair_limit_s, self.presence
+    def demand_rows(self) -> DemandRows:
+        """Trips by row, as the kernels of the search take them."""
+        return DemandRows(self.indptr, self.partner, self.pair_quanta, self.pair_limit_s, self.presence)
 
     @property
-    def demand_arrays(self) -> tuple[NDArray[Any], ...]:
-        """Trips (C, C), longest rides in seconds (C, C) and people (C,), as the kernels of loads and legs take ``demand``."""
-        return self.weight, self.limit_s, self.presence
+    def demand_matrix(self) -> DemandMatrix:
+        """Trips between all rows, as the kernel of loads takes them."""
+        return DemandMatrix(self.weight, self.limit_s, self.presence)
 
     @property
     def row_quanta(self) -> NDArray[np.int64]:
@@ -222,19 +223,18 @@ class Problem:
         """Whether every link takes as long as its reverse."""
         return len(self.pair_quanta) == 1
 
-    def drive(self) -> tuple[NDArray[np.int32], tuple[NDArray[Any], ...], float]:
+    def drive(self) -> Drive:
         """
-        Ways between stops as the kernels take ``drive``, with metres of their own, so that each search needs one.
+        Ways between stops as the kernels take them, with metres of their own, so that each search needs one.
 
         Returns
         -------
-        tuple
-            Fastest seconds along the links of the graph, to the row from the column, shape (S, S), int32; room for shortest metres
-            on the network; and metres that each of these seconds stands for at least, 0 if unknown.
+        Drive
+            Fastest seconds along the links of the graph; room for shortest metres on the network; and the pace in metres a second.
         """
         network = self.network
         rows = min(network.n_stops, _METRE_ROWS)
-        metres = (
+        metres = ShortestMetres(
             np.zeros((rows, network.n_stops), np.int32),
             np.full(network.n_stops, -1, np.int32),
             np.full(rows, -1, np.int32),
@@ -251,7 +251,7 @@ class Problem:
             self._dense["towards_s"] = self.fastest_s if same else read_only(np.ascontiguousarray(turned))
         known = network.n_links and self.drive_s is None
         pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
-        return self._dense["towards_s"], metres, pace
+        return Drive(self._dense["towards_s"], metres, pace)
 
     @property
     def fastest_s(self) -> NDArray[np.int32]:
@@ -278,7 +278,7 @@ class Problem:
             return most_saved(self)
         return max(1, objective.trips * self.total_trips_units + objective.presence * self.total_presence_units)
 
-    def pad(self, plan: Plan, *, width: int = 0) -> tuple[NDArray[Any], ...]:
+    def pad(self, plan: Plan, *, width: int = 0) -> Routes:
         """
         Routes of a plan as the padded arrays that kernels take.
 
@@ -287,12 +287,12 @@ class Problem:
         plan
             The plan.
         width
-            Least places M.
+            Fewest positions M.
 
         Returns
         -------
-        tuple of ndarray
-            Stops (K, M), counts (K,), seconds ahead and back (K, M).
+        Routes
+            Stops, counts, and seconds ahead and back.
 
         Raises
         ------
@@ -303,7 +303,7 @@ class Problem:
 
         n_routes = len(plan.routes)
         width = max([width, 2, *(len(route.stops) for route in plan.routes)])
-        padded = (
+        padded = Routes(
             np.zeros((n_routes, width), np.int32),
             np.zeros(n_routes, np.int64),
             np.zeros((n_routes, width), np.float32),
@@ -311,9 +311,9 @@ class Problem:
         )
         for k, route in enumerate(plan.routes):
             count = len(route.stops)
-            padded[0][k, :count] = route.stops
-            padded[1][k] = count
-            if measure_route(self.graph, padded[0][k], count, padded[2][k], padded[3][k])[0] < 0:
+            padded.stops[k, :count] = route.stops
+            padded.n_stops[k] = count
+            if measure_route(self.graph, padded.stops[k], count, padded.ahead_s[k], padded.back_s[k])[0] < 0:
                 msg = f"stops in a row must be linked, route {route.name} has two that are not; read it against this network"
                 raise DataError(msg)
         return padded

@@ -179,7 +179,7 @@ def take_best_of(chain: AnnealingRun, pool: Pool) -> None:
         Routes met.
     """
     chain.back_to_best()
-    width = chain.routes[0].shape[1]
+    width = chain.routes.stops.shape[1]
     routes = [stops for stops in pool.routes if stops.size <= width]
     better = True
     while better:
@@ -216,7 +216,7 @@ def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generato
 
 def _fit(chain: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.int32]]) -> bool:
     """Whether routes keep the limits in place of rows of the plan."""
-    width = chain.routes[0].shape[1]
+    width = chain.routes.stops.shape[1]
     bounds, problem = chain.bounds(), chain.problem
     used_m, used_buses = chain.used(rows)
     ahead_s, back_s, mark = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(problem.network.n_stops, np.uint8)

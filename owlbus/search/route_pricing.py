@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.kernels.bound_structs import CostGraph, RouteMixes, RoutePool, Walks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.structs import Graph
     from owlbus.plan.limits import RouteLimits
 
 
@@ -49,7 +52,7 @@ class RoutePricer:
     Parameters
     ----------
     graph
-        ``link_indptr, link_to, link_s, link_m, shed_indptr, shed_hex`` over S stops and H hexes; every link has its reverse.
+        Stop network over S stops and H hexes; every link has its reverse.
     n_hexes
         Hexes H.
     n_routes
@@ -60,9 +63,7 @@ class RoutePricer:
         Prices to choose the scarcest resource by, shape (H,), float64, >= 0.
     """
 
-    def __init__(
-        self, graph: tuple[NDArray[Any], ...], n_hexes: int, n_routes: int, limits: RouteLimits, price: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, graph: Graph, n_hexes: int, n_routes: int, limits: RouteLimits, price: NDArray[np.float64]) -> None:
         """Take the view of the limits under which the dearest routes are worth least."""
         self._graph, self._n_hexes = graph, n_hexes
         self._make_room(_FIRST_ROOM)
@@ -72,7 +73,7 @@ class RoutePricer:
         self._use(views[int(np.argmin(worth))])
 
     @property
-    def mixes(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    def mixes(self) -> RouteMixes:
         """Kinds of routes, as `owlbus.kernels.bound_multipliers` takes them."""
         return self._budget.mixes
 
@@ -82,10 +83,10 @@ class RoutePricer:
         return len(self._known)
 
     @property
-    def pool(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64], NDArray[np.int32]]:
-        """Routes met, R of them: row starts (R + 1,), hexes and times each is earned (n,), and cost in units of the budget (R,)."""
+    def pool(self) -> RoutePool:
+        """Routes met, with costs in units of the budget."""
         known = self._known
-        return (
+        return RoutePool(
             np.concatenate([[0], np.cumsum([route.hexes.size for route in known], dtype=np.int64)]),
             np.concatenate([np.empty(0, np.int32), *(route.hexes for route in known)]),
             np.concatenate([np.empty(0), *(route.times for route in known)]),
@@ -114,10 +115,10 @@ class RoutePricer:
             self._made = longest_walks(self._roads, self._memory, price, budget.most, _WIDTH, self._walks, self._best)
             if self._made >= 0:
                 break
-            self._make_room(2 * self._walks[0].size)
+            self._make_room(2 * self._walks.value.size)
         if self._made == 0:
             return 0.0
-        worth = self._walks[0][self._best[budget.mixes[0]]]
+        worth = self._walks.value[self._best[budget.mixes.cost]]
         self._chosen = np.zeros(worth.size, np.int64)
         return float(dearest_mix(worth, budget.mixes, self._chosen))
 
@@ -134,13 +135,13 @@ class RoutePricer:
 
         if self._made == 0:
             return
-        costs = self._budget.mixes[0][self._chosen > 0]
+        costs = self._budget.mixes.cost[self._chosen > 0]
         met = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
         met = list(dict.fromkeys(met))
         for walk in met:
             visits = np.zeros(self._n_hexes)
             add_gains(self._roads, self._memory, self._walks, walk, 1.0, visits)
-            self._known.append(_Known.of(walk_stops(self._walks, walk), int(self._walks[5][walk]), visits))
+            self._known.append(_Known.of(walk_stops(self._walks, walk), int(self._walks.cost[walk]), visits))
         del self._known[:-_MOST_KNOWN]
         learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(met) :] if repeats]
         if any(learnt):
@@ -156,8 +157,8 @@ class RoutePricer:
 
     def _best_by_end(self, cost: int) -> NDArray[np.int64]:
         """Walks within a cost that are worth most at their last stop, the best of them first."""
-        within = np.flatnonzero(self._walks[5][: self._made] <= cost)
-        value, ends = self._walks[0][within], self._walks[2][within]
+        within = np.flatnonzero(self._walks.cost[: self._made] <= cost)
+        value, ends = self._walks.value[within], self._walks.stop[within]
         few = min(within.size, 200 * _NEW_ROUTES)
         top = np.argpartition(-value, few - 1)[:few]
         top = top[np.lexsort((top, -value[top]))]
@@ -168,16 +169,15 @@ class RoutePricer:
         """See the limits as `budget` from now on."""
         from owlbus.kernels.bound_routes import near_memory
 
-        link_indptr, link_to, _, _, shed_indptr, shed_hex = self._graph
-        self._budget = budget
-        self._roads = (link_indptr, link_to, budget.link_cost, shed_indptr, shed_hex)
+        graph, self._budget = self._graph, budget
+        self._roads = CostGraph(graph.link_indptr, graph.link_to, budget.link_cost, graph.shed_indptr, graph.shed_hex)
         self._memory = near_memory(self._roads, self._n_hexes, _RINGS)
         self._best = np.empty(budget.most + 1, np.int32)
         return self
 
     def _make_room(self, walks: int) -> None:
         """Room for so many walks."""
-        self._walks: tuple[NDArray[Any], ...] = (
+        self._walks = Walks(
             np.empty(walks, np.float64),
             np.empty(walks, np.uint64),
             *(np.empty(walks, np.int32) for _ in range(4)),
@@ -207,18 +207,16 @@ class Budget:
     link_cost
         Units of each link, the same in both directions, shape (L,), int32, >= 1.
     mixes
-        Kinds of routes for `owlbus.kernels.bound_multipliers.dearest_mix`: the most that a route of each kind can cost (J,), the load it
-        is at
-        least (J,), and the number of routes and the load of all together (2,).
+        Kinds of routes for `owlbus.kernels.bound_multipliers.dearest_mix`.
     """
 
     link_cost: NDArray[np.int32]
-    mixes: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+    mixes: RouteMixes
 
     @property
     def most(self) -> int:
         """Most units that a route can cost."""
-        return int(self.mixes[0].max())
+        return int(self.mixes.cost.max())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,7 +235,7 @@ class _Units:
     loss_share: float
 
 
-def budgets(graph: tuple[NDArray[Any], ...], n_routes: int, limits: RouteLimits) -> Iterator[Budget]:
+def budgets(graph: Graph, n_routes: int, limits: RouteLimits) -> Iterator[Budget]:
     """
     Every way to see the limits as one resource, each of which holds all plans within them.
 
@@ -247,7 +245,7 @@ def budgets(graph: tuple[NDArray[Any], ...], n_routes: int, limits: RouteLimits)
     Parameters
     ----------
     graph
-        ``link_indptr, link_to, link_s, link_m`` and more; every link has its reverse.
+        Stop network; every link has its reverse.
     n_routes
         Routes K.
     limits
@@ -258,9 +256,9 @@ def budgets(graph: tuple[NDArray[Any], ...], n_routes: int, limits: RouteLimits)
     Budget
         One view of the limits.
     """
-    seconds, metres = (_both_ways(graph, column) for column in (graph[2], graph[3]))
+    seconds, metres = (_both_ways(graph, column) for column in (graph.link_s, graph.link_m))
     if seconds.size == 0:
-        yield Budget(np.empty(0, np.int32), (np.zeros(1, np.int32), np.zeros(1, np.int64), np.array([n_routes, 0])))
+        yield Budget(np.empty(0, np.int32), RouteMixes(np.zeros(1, np.int32), np.zeros(1, np.int64), n_routes, 0))
         return
     for used in (seconds, metres):
         a_second, a_metre = float((used / seconds).max()), float((used / metres).max())
@@ -276,12 +274,12 @@ def budgets(graph: tuple[NDArray[Any], ...], n_routes: int, limits: RouteLimits)
         if math.isfinite(limits.max_total_length_m):
             yield Budget(units.cost, _by_length(n_routes, units, 2 * limits.max_total_length_m * a_metre / units.unit * _UP))
         if math.isinf(limits.max_buses) and math.isinf(limits.max_total_length_m):
-            yield Budget(units.cost, (np.array([units.most], np.int32), np.zeros(1, np.int64), np.array([n_routes, 0])))
+            yield Budget(units.cost, RouteMixes(np.array([units.most], np.int32), np.zeros(1, np.int64), n_routes, 0))
 
 
-def _both_ways(graph: tuple[NDArray[Any], ...], column: NDArray[Any]) -> NDArray[np.int64]:
+def _both_ways(graph: Graph, column: NDArray[Any]) -> NDArray[np.int64]:
     """Sum of a link's column and its reverse's, shape (L,), at least 1."""
-    indptr, to = graph[0], graph[1]
+    indptr, to = graph.link_indptr, graph.link_to
     tail = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
     there, back = np.lexsort((to, tail)), np.lexsort((tail, to))
     both = np.empty(column.size, np.int64)
@@ -313,9 +311,7 @@ def _in_units(used: NDArray[np.int64], unit: int, route: float) -> _Units:
     return _Units(unit, cost, short, whole + short, loss)
 
 
-def _by_buses(
-    n_routes: int, limits: RouteLimits, units: _Units, units_a_second: float
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+def _by_buses(n_routes: int, limits: RouteLimits, units: _Units, units_a_second: float) -> RouteMixes:
     """Kinds by the buses of a route; a route that is not run needs none."""
     a_bus = limits.headway_s * units_a_second
     needed = int((units.most - units.spare) // a_bus) + 1
@@ -323,16 +319,16 @@ def _by_buses(
     width = -(-needed // _kinds(n_routes))
     classes = np.arange(-(-min(needed, fleet) // width))
     within = np.minimum((classes + 1) * width * a_bus + units.spare, units.most).astype(np.int32)
-    return within, (classes * width + 1) // width, np.array([n_routes, fleet // width])
+    return RouteMixes(within, (classes * width + 1) // width, n_routes, fleet // width)
 
 
-def _by_length(n_routes: int, units: _Units, together: float) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+def _by_length(n_routes: int, units: _Units, together: float) -> RouteMixes:
     """Kinds by classes of length; a route counts as the shortest of its class."""
     width = -(-(units.most + 1) // _kinds(n_routes))
     classes = np.arange(units.most // width + 1)
     within = np.minimum((classes + 1) * width - 1, units.most).astype(np.int32)
     load = np.maximum(classes * width - units.spare, 0) // width
-    return within, load, np.array([n_routes, int(min(together, n_routes * units.most)) // width])
+    return RouteMixes(within, load, n_routes, int(min(together, n_routes * units.most)) // width)
 
 
 def _kinds(n_routes: int) -> int:

@@ -151,7 +151,8 @@ def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[
     from owlbus.kernels.travel_time_cost import NEVER, close
 
     transfer_s = problem.rule.transfer_s
-    stops, counts, ahead_s, back_s = problem.pad(plan)
+    padded = problem.pad(plan)
+    stops, counts, ahead_s, back_s = padded.stops, padded.n_stops, padded.ahead_s, padded.back_s
     routes = [stops[k, :count] for k, count in enumerate(counts.tolist())]
     called = np.unique(np.concatenate([np.empty(0, np.int32), *routes])).astype(np.int64)
     # Inside, each boarding costs a transfer, the first one too, so that journeys add up; that one is taken off again.

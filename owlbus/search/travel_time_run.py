@@ -193,7 +193,7 @@ class TravelTimeRun(AnnealingRun):
         from owlbus.kernels.travel_time_anneal import Rules
         from owlbus.kernels.travel_time_cost import settle
 
-        (stops, counts), most = self._best_rows, self.routes[0].shape[1]
+        (stops, counts), most = self._best_rows, self.routes.stops.shape[1]
         n_routes, free = counts.size, np.flatnonzero(~self.frozen & (counts > 1))
         seed = int(self.rng.integers(0, 2**64, dtype=np.uint64))
         self._state, self._bench = lay_out(self._graph, most, n_routes, seed, free if free.size else np.zeros(1, np.int64))
@@ -202,14 +202,14 @@ class TravelTimeRun(AnnealingRun):
         for rows, sizes in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
             rows[:, : stops.shape[1]], sizes[:] = stops, counts
         state.best[0] = settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._bench)
-        room = np.zeros(most + 1, np.float32), np.zeros(most + 1, np.float32), np.zeros(self._constraints[2].shape[0], np.int64)
+        room = np.zeros(most + 1, np.float32), np.zeros(most + 1, np.float32), np.zeros(self._constraints.required.shape[0], np.int64)
         self._rules_kept = Rules(self.problem.graph, self.drive, self.bounds(), self._constraints, *room)
         self._rise, self._is_handed_over = 0.0, True
 
 
 def _link_square(problem: Problem) -> NDArray[np.int64]:
     """Seconds from stop to stop, shape (S, S); -1 where there is no link."""
-    indptr, link_to, link_s = problem.graph[:3]
+    indptr, link_to, link_s = problem.graph.link_indptr, problem.graph.link_to, problem.graph.link_s
     n_stops = problem.network.n_stops
     square = np.full((n_stops, n_stops), -1, np.int64)
     square[np.repeat(np.arange(n_stops), np.diff(indptr)), link_to] = link_s

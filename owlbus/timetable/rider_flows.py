@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.units import HOUR_S
+from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.search.problem import Problem
 
 if TYPE_CHECKING:
