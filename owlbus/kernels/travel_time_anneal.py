@@ -14,7 +14,7 @@ import numpy as np
 
 from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.coverage import measure_route
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.jit import inlined, inner_kernel, kernel, lean_kernel
 from owlbus.kernels.moves import next_random
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
 from owlbus.kernels.travel_time_cost import cost_with, join_route, settle
@@ -105,7 +105,7 @@ def _copy(out: Any, source: Any) -> None:
         out[j] = source[j]
 
 
-@inner_kernel
+@inlined
 def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
     """Metres, the longer direction, and buses of a route."""
     if n < 2:
@@ -114,7 +114,7 @@ def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
     return float(max(metres[0], metres[1])), float(buses_of(rules.ahead_s[n - 1] + rules.back_s[n - 1], rules.limits[8]))
 
 
-@inner_kernel
+@inlined
 def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
     """Whether a route of linked stops keeps the limits beside others."""
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
@@ -122,9 +122,9 @@ def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -
     return bool(keeps_limits(rules.drive, rules.limits, stops, n, there, home, metres, other_m, other_buses))
 
 
-@inner_kernel
-def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
-    """Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the rest."""
+@inlined
+def _load_of_others(rules: Any, plan: Any, k: int, other: int) -> tuple[float, float]:
+    """Metres, the longer direction of each, and buses of all routes but `k` and `other`, which may be -1."""
     routes, sizes = plan
     metres, buses = 0.0, 0.0
     for r in range(sizes.shape[0]):
@@ -132,6 +132,17 @@ def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, s
             load = _load(rules, routes[r], sizes[r])
             metres += load[0]
             buses += load[1]
+    return metres, buses
+
+
+@inlined
+def _is_allowed(rules: Any, plan: Any, used: tuple[float, float], k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
+    """
+    Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the other routes.
+
+    `used` is what `_load_of_others` gives for `k` and `other`; for a route changed alone, `count_calls` has counted `rules.calls` without it.
+    """
+    metres, buses = used
     if other >= 0:  # both keep their stops between them, so that no stop loses a call
         if not (ends_allowed(rules.constraints, k, stops, n) and ends_allowed(rules.constraints, other, stops_2, n_2)):
             return False
@@ -142,11 +153,11 @@ def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, s
         return _keeps(rules, stops, n, metres + load[0], buses + load[1])
     if not _keeps(rules, stops, n, metres, buses):
         return False
-    count_calls(rules.constraints, plan, k, rules.calls)
+    routes, sizes = plan
     return keeps_constraints(rules.constraints, rules.calls, k, routes[k], sizes[k], stops, n)
 
 
-@kernel
+@lean_kernel
 def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperature: float, rules: Any) -> None:
     """
     Try blocks of moves at one heat.
@@ -177,12 +188,17 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
         second = free[(draw + 1 + random_below(rng_state, count - 1)) % count] if count > 1 else -1
         settle(graph, routes, sizes, first, second, chain.outer, workspace)
         cost: Any = np.int64(0)
+        used = 0.0, 0.0
         for step in range(BLOCK):
             k, other = (first, second) if step < MOVES + SWAPS else (second, first)
             swap = MOVES <= step < MOVES + SWAPS
             fresh = step in (0, MOVES + SWAPS)
             if count == 1 and step >= MOVES:
                 break
+            if rules is not None and step in (0, MOVES, MOVES + SWAPS):
+                # The routes that `used` and the calls tell of stay as they are until the next of these steps.
+                used = _load_of_others(rules, (routes, sizes), k, other if swap else -1)
+                count_calls(rules.constraints, (routes, sizes), k, rules.calls)
             n: Any = sizes[k]
             m: Any = sizes[other] if other >= 0 else 0
             _copy(hands[0], routes[k])
@@ -196,7 +212,7 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
             if n == 0:
                 continue
             two = other if swap else -1
-            if rules is not None and not fresh and not _is_allowed(rules, (routes, sizes), k, two, hands[0], n, hands[1], m):
+            if rules is not None and not fresh and not _is_allowed(rules, (routes, sizes), used, k, two, hands[0], n, hands[1], m):
                 continue
             if fresh or swap:
                 join_route(graph, chain.outer, hands[1], m, workspace, chain.inner)
