@@ -14,17 +14,11 @@ import numpy as np
 
 from owlbus.kernels.anneal import buses_of, keeps_limits
 from owlbus.kernels.coverage import measure_route
-from owlbus.kernels.jit import inlined, inner_kernel, kernel, lean_kernel
-from owlbus.kernels.moves import next_random
+from owlbus.kernels.jit import inlined, lean_kernel
+from owlbus.kernels.moves import next_random, random_below
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
-from owlbus.kernels.travel_time_cost import cost_with, join_route, settle
-from owlbus.kernels.travel_time_moves import (
-    CHANCES,
-    draw_route,
-    propose_route,
-    random_below,
-    swap_tails,
-)
+from owlbus.kernels.travel_time_cost import copy_row, cost_with, join_route, settle
+from owlbus.kernels.travel_time_moves import CHANCES, propose_route, swap_tails
 
 MOVES = 32
 """Moves on each of two routes in a block."""
@@ -98,13 +92,6 @@ class Rules(NamedTuple):
     calls: Any
 
 
-@inner_kernel
-def _copy(out: Any, source: Any) -> None:
-    """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
-    for j in range(out.shape[0]):
-        out[j] = source[j]
-
-
 @inlined
 def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
     """Metres, the longer direction, and buses of a route."""
@@ -140,7 +127,7 @@ def _is_allowed(rules: Any, plan: Any, used: tuple[float, float], k: int, other:
     """
     Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the other routes.
 
-    `used` is what `_load_of_others` gives for `k` and `other`; for a route changed alone, `count_calls` has counted `rules.calls` without it.
+    `used` is what `_load_of_others` gives for `k` and `other`. For a route changed alone, `rules.calls` holds the calls of the others.
     """
     metres, buses = used
     if other >= 0:  # both keep their stops between them, so that no stop loses a call
@@ -178,7 +165,7 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
     temperature
         Mean of the rise in cost that is accepted, in the unit of the cost; 0 takes no rise.
     rules
-        `Rules` that changed routes keep; None for none.
+        `Rules` that changed routes keep.
     """
     routes, sizes, hands, rng_state, free = chain.routes, chain.sizes, chain.hands, chain.rng_state, chain.free
     count = free.shape[0]
@@ -195,24 +182,24 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
             fresh = step in (0, MOVES + SWAPS)
             if count == 1 and step >= MOVES:
                 break
-            if rules is not None and step in (0, MOVES, MOVES + SWAPS):
+            if step in (0, MOVES, MOVES + SWAPS):
                 # The routes that `used` and the calls tell of stay as they are until the next of these steps.
                 used = _load_of_others(rules, (routes, sizes), k, other if swap else -1)
                 count_calls(rules.constraints, (routes, sizes), k, rules.calls)
             n: Any = sizes[k]
             m: Any = sizes[other] if other >= 0 else 0
-            _copy(hands[0], routes[k])
-            _copy(hands[1], routes[other])
+            copy_row(hands[0], routes[k])
+            copy_row(hands[1], routes[other])
             if swap:
-                _copy(hands[2], routes[k])
-                _copy(hands[3], routes[other])
+                copy_row(hands[2], routes[k])
+                copy_row(hands[3], routes[other])
                 n, m = swap_tails(graph, hands[2], n, hands[3], m, hands[0], hands[1], workspace.mark, rng_state)
             elif not fresh:
                 n = propose_route(graph, hands[0], n, CHANCES[random_below(rng_state, CHANCES.shape[0])], workspace, rng_state)
             if n == 0:
                 continue
             two = other if swap else -1
-            if rules is not None and not fresh and not _is_allowed(rules, (routes, sizes), used, k, two, hands[0], n, hands[1], m):
+            if not fresh and not _is_allowed(rules, (routes, sizes), used, k, two, hands[0], n, hands[1], m):
                 continue
             if fresh or swap:
                 join_route(graph, chain.outer, hands[1], m, workspace, chain.inner)
@@ -222,57 +209,17 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
                 continue
             chain.tried[0] += 1
             if new > cost:
-                if graph.stranded == 0 or new - cost < graph.stranded:
-                    chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
+                chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
                 if temperature <= 0 or new > cost - np.int64(temperature * math.log(1.0 - next_random(rng_state))):
                     continue
             cost = new
-            _copy(routes[k], hands[0])
+            copy_row(routes[k], hands[0])
             sizes[k] = n
             if swap:
-                _copy(routes[other], hands[1])
+                copy_row(routes[other], hands[1])
                 sizes[other] = m
             if cost < chain.best[0]:
                 chain.best[0] = join_route(graph, chain.inner, hands[0], n, workspace, chain.spare)
                 for i in range(routes.shape[0]):
-                    _copy(chain.best_routes[i], routes[i])
+                    copy_row(chain.best_routes[i], routes[i])
                     chain.best_sizes[i] = sizes[i]
-
-
-@kernel
-def draft_routes(graph: Any, chain: Any, workspace: Any, begin: int, draws: int) -> int:
-    """
-    Draw the routes from `begin` on, each the one of several draws that passes most stops no earlier route passes.
-
-    Parameters
-    ----------
-    graph, chain, workspace
-        As for `anneal_blocks`; `routes` and `sizes` are written.
-    begin
-        First route to draw; those before it stay.
-    draws
-        Draws for each route.
-
-    Returns
-    -------
-    int
-        Routes of the plan that are there now; fewer than all if no draw of one gave a route.
-    """
-    passed = np.zeros(workspace.mark.shape[0], dtype=np.bool_)
-    for k in range(chain.routes.shape[0]):
-        if k >= begin:
-            most = -1
-            for _ in range(draws):
-                n = draw_route(graph, chain.hands[0], workspace.mark, chain.rng_state)
-                fresh = 0
-                for p in range(n):
-                    fresh += not passed[chain.hands[0, p]]
-                if n > 0 and fresh > most:
-                    most = fresh
-                    _copy(chain.routes[k], chain.hands[0])
-                    chain.sizes[k] = n
-            if most < 0:
-                return k
-        for p in range(chain.sizes[k]):
-            passed[chain.routes[k, p]] = True
-    return chain.routes.shape[0]

@@ -42,8 +42,6 @@ class StopGraph(NamedTuple):
         Ticks of a transfer, and of a journey that nobody makes, one transfer included.
     least, most
         Fewest and most stops of a route, >= 2.
-    stranded
-        Cost of each stop that stop 0 cannot reach; 0 if a plan may leave stops out.
     symmetric
         Whether links take as long one way as the other.
     """
@@ -57,7 +55,6 @@ class StopGraph(NamedTuple):
     worst: Any
     least: Any
     most: Any
-    stranded: Any
     symmetric: Any
 
 
@@ -106,8 +103,17 @@ class Workspace(NamedTuple):
 
 
 @inlined
-def _copy(out: Any, source: Any) -> None:
-    """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
+def copy_row(out: Any, source: Any) -> None:
+    """
+    Copy a row; numba compiles a loop far sooner than an assignment to a slice.
+
+    Parameters
+    ----------
+    out
+        Written, shape (W,).
+    source
+        As long at least.
+    """
     for j in range(out.shape[0]):
         out[j] = source[j]
 
@@ -150,15 +156,6 @@ def _dot(weight: Any, row: Any) -> int:
 def _first(graph: Any, i: int) -> int:
     """First column of row `i` that counts, rounded down to a whole number of lanes."""
     return (i + 1) // LANES * LANES if graph.symmetric else 0
-
-
-@inlined
-def _n_stranded(graph: Any, row: Any) -> int:
-    """Stops that the row of stop 0 does not reach."""
-    count = 0
-    for j in range(graph.link.shape[0]):
-        count += row[j] >= graph.worst
-    return count
 
 
 @inlined
@@ -210,7 +207,7 @@ def close(times: Any, row: Any, worst: int) -> None:
         Ticks of a journey that nobody makes.
     """
     for k in range(times.shape[0]):
-        _copy(row, times[k])
+        copy_row(row, times[k])
         for i in range(times.shape[0]):
             time = times[i, k]
             if i != k and time < worst:
@@ -232,14 +229,14 @@ def weigh(graph: Any, rest: Any) -> int:
     Returns
     -------
     int
-        Demand times ticks, one transfer for everyone included, and the stranded stops' cost.
+        Demand times ticks, one transfer for everyone included.
     """
     n = graph.link.shape[0]
     if not graph.symmetric:
         for i in range(n):
             for j in range(n):
                 rest.turned[j, i] = rest.times[i, j]
-    total: Any = np.int64(_n_stranded(graph, rest.times[0])) * graph.stranded
+    total: Any = np.int64(0)
     for i in range(n):
         low = _first(graph, i)
         rest.cost[i] = _dot(graph.weight[i, low:], rest.times[i, low:])
@@ -353,14 +350,11 @@ def cost_with(graph: Any, rest: Any, stops: Any, n: int, workspace: Any) -> int:
     for i in range(graph.link.shape[0]):
         if workspace.n_gains[i] == 0:
             total += rest.cost[i]
-            row = rest.times[i]
         else:
             low = _first(graph, i)
             row = workspace.row[low:]
             _better_row(rest, stops, workspace, i, low, row)
             total += _dot(graph.weight[i, low:], row)
-        if i == 0:
-            total += np.int64(_n_stranded(graph, row)) * graph.stranded
     return total
 
 
@@ -407,7 +401,7 @@ def join_route(graph: Any, rest: Any, stops: Any, n: int, workspace: Any, out: A
     _find_gains(rest, stops, n, workspace)
     for i in range(graph.link.shape[0]):
         if workspace.n_gains[i] == 0:
-            _copy(out.times[i], rest.times[i])
+            copy_row(out.times[i], rest.times[i])
         else:
             _better_row(rest, stops, workspace, i, 0, out.times[i])
             _reboard(graph, rest, stops, n, workspace.arrive, i, out.times[i])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from owlbus.kernels.jit import inner_kernel, lean_kernel
-from owlbus.kernels.moves import next_random
+from owlbus.kernels.moves import next_random, random_below, reverse
 
 EXTEND, TRIM, SHIFT, INSERT, SKIP, REPLACE, REROUTE, REGROW, ROTATE, RENEW = range(10)
 
@@ -25,26 +25,6 @@ CHANCES = np.array(
 
 _NOISE = 0.5
 """Share by which a link may look longer than it is, so that walks to the same stop differ."""
-
-
-@inner_kernel
-def random_below(rng_state: Any, n: int) -> int:
-    """
-    Draw a whole number.
-
-    Parameters
-    ----------
-    rng_state
-        Random state.
-    n
-        How many numbers there are.
-
-    Returns
-    -------
-    int
-        In [0, n).
-    """
-    return min(int(next_random(rng_state) * n), n - 1)
 
 
 @inner_kernel
@@ -67,7 +47,7 @@ def _turn(stops: Any, first: int, last: int) -> None:
 def _toss(stops: Any, n: int, rng_state: Any) -> None:
     """Reverse the route half of the time, so that a move at its end meets both ends."""
     if next_random(rng_state) < 0.5:
-        _turn(stops, 0, n - 1)
+        reverse(stops, n)
 
 
 @inner_kernel
@@ -141,7 +121,7 @@ def _shift(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
     for p in range(n - k, n):
         mark[stops[p]] = 0
     if next_random(rng_state) < 0.5:
-        _turn(stops, 0, n - k - 1)
+        reverse(stops, n - k)
     return _within(graph, _grow(graph, stops, n - k, n, mark, rng_state))
 
 
@@ -241,7 +221,7 @@ def _regrow(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
         return 0
     wanted = n if next_random(rng_state) < 0.5 else graph.least
     m = _grow(graph, stops, m, wanted, mark, rng_state)
-    _turn(stops, 0, m - 1)
+    reverse(stops, m)
     return _within(graph, _grow(graph, stops, m, wanted, mark, rng_state))
 
 
@@ -264,26 +244,8 @@ def _rotate(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
 
 
 @inner_kernel
-def draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:
-    """
-    Draw a route between two stops and grow it to a drawn length.
-
-    Parameters
-    ----------
-    graph
-        A `StopGraph`.
-    stops
-        Written: stop indices, shape (M + 1,).
-    mark
-        Work space, uint8 (S,).
-    rng_state
-        Random state.
-
-    Returns
-    -------
-    int
-        Stops of the route, or 0 if the draw failed.
-    """
+def _draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:
+    """Draw a route between two stops and grow it to a drawn length; its stops, or 0 if the draw failed."""
     n_stops = mark.shape[0]
     _clear(mark)
     stops[0] = random_below(rng_state, n_stops)
@@ -296,7 +258,7 @@ def draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:
         return 0
     wanted = graph.least + random_below(rng_state, graph.most - graph.least + 1)
     n = _grow(graph, stops, n, wanted, mark, rng_state)
-    _turn(stops, 0, n - 1)
+    reverse(stops, n)
     return _within(graph, _grow(graph, stops, n, wanted, mark, rng_state))
 
 
@@ -352,7 +314,7 @@ def propose_route(graph: Any, stops: Any, n: int, kind: int, workspace: Any, rng
         return _regrow(graph, stops, n, mark, rng_state)
     if kind == ROTATE:
         return _rotate(graph, stops, n, mark, rng_state)
-    return draw_route(graph, stops, mark, rng_state)
+    return _draw_route(graph, stops, mark, rng_state)
 
 
 @inner_kernel
