@@ -8,7 +8,7 @@ swapped between both, then moves on the second follow. All that is redone for a 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,11 @@ from owlbus.kernels.moves import next_random, random_below
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
 from owlbus.kernels.travel_time_cost import copy_row, cost_with, join_route, settle
 from owlbus.kernels.travel_time_moves import CHANCES, propose_route, swap_tails
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.travel_time_cost import OtherRoutes, StopGraph, Workspace
 
 MOVES = 32
 """Moves on each of two routes in a block."""
@@ -45,7 +50,7 @@ class TravelTimeState(NamedTuple):
     rises
         By how much the last moves that made the plan worse did so, int64 (N,); -1 where there was none yet.
     outer, inner, spare
-        `Rest` of the plan without both routes of a block, without one, and to write into.
+        `OtherRoutes` of the plan without both routes of a block, without one, and to write into.
     hands
         Room for four routes, int32 (4, M + 1).
     rng_state
@@ -54,19 +59,19 @@ class TravelTimeState(NamedTuple):
         Routes that may change, int64 (F,), F >= 1.
     """
 
-    routes: Any
-    sizes: Any
-    best_routes: Any
-    best_sizes: Any
-    best: Any
-    tried: Any
-    rises: Any
-    outer: Any
-    inner: Any
-    spare: Any
-    hands: Any
-    rng_state: Any
-    free: Any
+    routes: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    best_routes: NDArray[np.int32]
+    best_sizes: NDArray[np.int64]
+    best: NDArray[np.int64]
+    tried: NDArray[np.int64]
+    rises: NDArray[np.int64]
+    outer: OtherRoutes
+    inner: OtherRoutes
+    spare: OtherRoutes
+    hands: NDArray[np.int32]
+    rng_state: NDArray[np.uint64]
+    free: NDArray[np.int64]
 
 
 class Rules(NamedTuple):
@@ -83,17 +88,17 @@ class Rules(NamedTuple):
         Work space: other routes that call at each wanted stop, int64 (R,).
     """
 
-    graph: Any
-    drive: Any
-    limits: Any
-    constraints: Any
-    ahead_s: Any
-    back_s: Any
-    calls: Any
+    graph: tuple[Any, ...]
+    drive: tuple[Any, ...]
+    limits: NDArray[np.float64]
+    constraints: tuple[Any, ...]
+    ahead_s: NDArray[np.float32]
+    back_s: NDArray[np.float32]
+    calls: NDArray[np.int64]
 
 
 @inlined
-def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
+def _load(rules: Rules, stops: Any, n: int) -> tuple[float, float]:
     """Metres, the longer direction, and buses of a route."""
     if n < 2:
         return 0.0, 0.0
@@ -102,7 +107,7 @@ def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
 
 
 @inlined
-def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
+def _keeps(rules: Rules, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
     """Whether a route of linked stops keeps the limits beside others."""
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
     there, home = rules.ahead_s[n - 1], rules.back_s[n - 1]
@@ -110,7 +115,7 @@ def _keeps(rules: Any, stops: Any, n: int, other_m: float, other_buses: float) -
 
 
 @inlined
-def _load_of_others(rules: Any, plan: Any, k: int, other: int) -> tuple[float, float]:
+def _load_of_others(rules: Rules, plan: Any, k: int, other: int) -> tuple[float, float]:
     """Metres, the longer direction of each, and buses of all routes but `k` and `other`, which may be -1."""
     routes, sizes = plan
     metres, buses = 0.0, 0.0
@@ -123,7 +128,7 @@ def _load_of_others(rules: Any, plan: Any, k: int, other: int) -> tuple[float, f
 
 
 @inlined
-def _is_allowed(rules: Any, plan: Any, used: tuple[float, float], k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
+def _is_allowed(rules: Rules, plan: Any, used: tuple[float, float], k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
     """
     Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the other routes.
 
@@ -145,7 +150,7 @@ def _is_allowed(rules: Any, plan: Any, used: tuple[float, float], k: int, other:
 
 
 @lean_kernel
-def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperature: float, rules: Any) -> None:
+def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace, blocks: int, temperature: float, rules: Rules) -> None:
     """
     Try blocks of moves at one heat.
 
@@ -173,6 +178,7 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
         draw = random_below(rng_state, count)
         first = free[draw]
         second = free[(draw + 1 + random_below(rng_state, count - 1)) % count] if count > 1 else -1
+        # The one step that takes S**3: the other routes are closed once for all moves of the block.
         settle(graph, routes, sizes, first, second, chain.outer, workspace)
         cost: Any = np.int64(0)
         used = 0.0, 0.0
@@ -201,15 +207,17 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
             two = other if swap else -1
             if not fresh and not _is_allowed(rules, (routes, sizes), used, k, two, hands[0], n, hands[1], m):
                 continue
+            # The route that does not change now joins the others, so that a move takes one sweep along the changed route.
             if fresh or swap:
                 join_route(graph, chain.outer, hands[1], m, workspace, chain.inner)
             new = cost_with(graph, chain.inner, hands[0], n, workspace)
-            if fresh:
+            if fresh:  # this step changes nothing: it costs the plan as it is against the routes just joined
                 cost = new
                 continue
             chain.tried[0] += 1
             if new > cost:
                 chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
+                # Metropolis: a rise is taken with the chance exp(-rise / heat).
                 if temperature <= 0 or new > cost - np.int64(temperature * math.log(1.0 - next_random(rng_state))):
                     continue
             cost = new
@@ -218,7 +226,7 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
             if swap:
                 copy_row(routes[other], hands[1])
                 sizes[other] = m
-            if cost < chain.best[0]:
+            if cost < chain.best[0]:  # `cost` is never below the exact cost, which boards a route again where that is faster
                 chain.best[0] = join_route(graph, chain.inner, hands[0], n, workspace, chain.spare)
                 for i in range(routes.shape[0]):
                     copy_row(chain.best_routes[i], routes[i])
