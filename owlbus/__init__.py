@@ -72,7 +72,9 @@ if TYPE_CHECKING:
     from owlbus.search import PlanConstraints as PlanConstraints
     from owlbus.search import Problem as Problem
     from owlbus.search import Result as Result
+    from owlbus.search import TravelTimes as TravelTimes
     from owlbus.search import plan_routes as plan_routes
+    from owlbus.search import travel_times as travel_times
     from owlbus.search import upper_bound as upper_bound
     from owlbus.search.stopping import MaxSeconds as MaxSeconds
     from owlbus.search.stopping import MaxSteps as MaxSteps
@@ -166,7 +168,9 @@ _NAMES = {
         "PlanConstraints",
         "Problem",
         "Result",
+        "TravelTimes",
         "plan_routes",
+        "travel_times",
         "upper_bound",
     ),
     "search.stopping": (

@@ -22,7 +22,14 @@ from owlbus.evidence.evaluator import PlanEvaluator
 from owlbus.evidence.improve import improve_plan
 from owlbus.evidence.robust_plan import robust_plan
 from owlbus.evidence.sweep import sweep_plans
-from owlbus.kernels.travel_time_anneal import BLOCK, Rules, _is_allowed, anneal_blocks
+from owlbus.kernels.route_constraints import count_calls
+from owlbus.kernels.travel_time_anneal import (
+    BLOCK,
+    Rules,
+    _is_allowed,
+    _load_of_others,
+    anneal_blocks,
+)
 from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score import score_plan
@@ -30,7 +37,6 @@ from owlbus.search import Objective, Problem, plan_routes, travel_time_run
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import PlanConstraints
 from owlbus.search.stopping import MaxSteps
-from owlbus.search.travel_time import search_travel_time
 from owlbus.search.travel_time_graph import travel_times
 from owlbus.search.travel_time_run import TravelTimeRun
 
@@ -143,7 +149,7 @@ def test_a_plan_that_takes_everyone_the_fastest_way_is_proven_best():
     assert found.gap == 0
 
 
-def test_one_search_finds_what_the_other_finds_for_link_times():
+def test_search_and_measures_on_link_times_agree():
     network, demand = town()
     links = np.full((SIDE**2, SIDE**2), -1)
     tail = np.repeat(np.arange(SIDE**2), np.diff(network.link_indptr))
@@ -153,17 +159,18 @@ def test_one_search_finds_what_the_other_finds_for_link_times():
     trips[pairs.origin, pairs.destination] = pairs.trips
     rule = ServiceRule(unserved_s=1800)
     limits = RouteLimits(max_length_m=1e6, max_circuity=1e6, max_ride_s=10**6, max_stops=8, min_stops=2, min_length_m=0)
-    mine = plan_routes(network, demand, 5, limits=limits, rule=rule, objective=GOAL, stop_when=[MaxSteps(120_000)])
-    theirs = search_travel_time(links, trips, 5, 2, 8, steps=30_000, unserved_s=1800)
-    as_theirs = travel_times(links, trips, [route.stops for route in mine.plan], unserved_s=1800)
-    assert score_plan(network, demand, mine.plan, rule=rule).mean_travel_s == pytest.approx(as_theirs.mean_s, rel=1e-12)
-    assert as_theirs.mean_s <= theirs.mean_s * 1.01
+    found = plan_routes(network, demand, 5, limits=limits, rule=rule, objective=GOAL, stop_when=[MaxSteps(6_000)])
+    measured = travel_times(links, trips, [route.stops for route in found.plan], unserved_s=1800)
+    assert score_plan(network, demand, found.plan, rule=rule).mean_travel_s == pytest.approx(measured.mean_s, rel=1e-12)
+    assert measured.mean_s == pytest.approx(1800 - found.value_quanta / 1024 / float(pairs.trips.sum()), rel=1e-12)
 
 
 @njit
 def is_allowed(rules, plan, k, other, stops, n, stops_2, n_2):
-    """Call a kernel that other kernels alone call."""
-    return _is_allowed(rules, plan, k, other, stops, n, stops_2, n_2)
+    """Call kernels that other kernels alone call, in their order."""
+    used = _load_of_others(rules, plan, k, other)
+    count_calls(rules.constraints, plan, k, rules.calls)
+    return _is_allowed(rules, plan, used, k, other, stops, n, stops_2, n_2)
 
 
 def plan_of_rows(network, rows):
@@ -275,6 +282,22 @@ def test_fixed_routes_stay_while_others_save_travel_time():
     assert found.trace[-1].best_share > found.trace[0].best_share
 
 
+@pytest.fixture
+def many_stops(monkeypatch):
+    """The stops of the town are as many as where half of a search looks for served trips."""
+    monkeypatch.setattr(travel_time_run, "_MANY_STOPS", SIDE**2)
+
+
+@pytest.mark.parametrize(("many", "wanted"), [(SIDE**2, 500), (2 * SIDE**2, 250), (1, 500)])
+def test_the_fewer_stops_the_sooner_travel_time_counts(monkeypatch, many, wanted):
+    monkeypatch.setattr(travel_time_run, "_MANY_STOPS", many)
+    network, demand = town()
+    chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 2, 0)
+    tried = chain.turn(1_000, 0.0, 1.0, 0)
+    assert tried == wanted + -(-(1_000 - wanted) // BLOCK) * BLOCK
+
+
+@pytest.mark.usefixtures("many_stops")
 def test_the_first_half_of_a_search_is_one_for_served_trips():
     network, demand = town()
     limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M)
@@ -292,6 +315,7 @@ def test_the_first_half_of_a_search_is_one_for_served_trips():
     assert chain.values[2] == plain.values[2], "no more moves for served trips"
 
 
+@pytest.mark.usefixtures("many_stops")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_travel_time_goes_on_from_the_best_plan_of_the_first_half(seed):
     network, demand = town(seed)
@@ -325,6 +349,7 @@ class Told(TravelTimeRun):
         return super()._heat(share)
 
 
+@pytest.mark.usefixtures("many_stops")
 def test_the_heat_goes_by_the_share_of_the_second_half_that_is_over():
     network, demand = town()
     chain = Told(Problem.build(network, demand), GOAL, RouteLimits(max_length_m=9 * LINK_M), 2, np.random.default_rng(0))
@@ -335,6 +360,7 @@ def test_the_heat_goes_by_the_share_of_the_second_half_that_is_over():
     assert chain.shares == pytest.approx([0.0, 0.5, 0.998])
 
 
+@pytest.mark.usefixtures("many_stops")
 def test_turns_for_travel_time_are_shorter_on_larger_networks_and_never_empty(monkeypatch):
     network, demand = town()
     chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 1, 0)

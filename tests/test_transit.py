@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit
 from test_travel_time import prepared, stop_list_is_fine, towns
 
 from owlbus.kernels import travel_time_cost, travel_time_moves
@@ -19,8 +18,8 @@ from owlbus.kernels.travel_time_anneal import (
     BLOCK,
     MOVES,
     SWAPS,
+    Rules,
     anneal_blocks,
-    draft_routes,
 )
 from owlbus.kernels.travel_time_moves import (
     EXTEND,
@@ -36,10 +35,11 @@ from owlbus.kernels.travel_time_moves import REPLACE as PUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
 
     from numpy.typing import NDArray
     from test_travel_time import Town
+
+    from owlbus.kernels.travel_time_anneal import TravelTimeState
 
     Path = tuple[int, ...]
 
@@ -210,9 +210,8 @@ def test_one_more_route_costs_what_one_boarding_of_it_saves(town: Town) -> None:
                 for at, to in pairwise(way[a:]):
                     ride += int(graph.link[at, to])
                     after = np.minimum(after, rest[:, [board]] + ride + rest[[to], :])
-        stranded = int((after[0] >= graph.worst).sum()) * int(graph.stranded)
         cost = travel_time_cost.cost_with(graph, chain.outer, chain.routes[k], chain.sizes[k], workspace)
-        assert cost == int((graph.weight[:, :n].astype(np.int64) * after).sum()) + stranded
+        assert cost == int((graph.weight[:, :n].astype(np.int64) * after).sum())
 
 
 def test_a_route_that_is_boarded_again_counts_where_links_take_longer_one_way() -> None:
@@ -223,7 +222,7 @@ def test_a_route_that_is_boarded_again_counts_where_links_take_longer_one_way() 
     link_s[0, 4], link_s[4, 0] = 6000, 60
     demand = np.zeros((6, 6), int)
     demand[0, 5] = 1
-    graph, chain, workspace = prepared(link_s, demand, [[0, 1, 2, 3, 4, 5], [1, 4], [0, 4]], 300, None)
+    graph, chain, workspace = prepared(link_s, demand, [[0, 1, 2, 3, 4, 5], [1, 4], [0, 4]], 300, 60_000)
     travel_time_cost.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, workspace)
     travel_time_cost.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], workspace, chain.inner)
     tick_s = 30
@@ -238,6 +237,21 @@ def test_pairs_without_a_journey_have_none() -> None:
     assert rides.tolist() == [[0, 90 * 4 + 1, -1], [90 * 4 + 1, 0, -1], [-1, -1, 0]]
 
 
+def no_rules(graph: travel_time_cost.StopGraph, chain: TravelTimeState) -> Rules:
+    """Rules that every route of linked stops keeps; links have as many metres as ticks."""
+    n_stops, n_routes, most = len(graph.link), len(chain.sizes), chain.routes.shape[1]
+    tail, head = np.nonzero(graph.link > 0)
+    indptr, ticks = np.searchsorted(tail, np.arange(n_stops + 1)), graph.link[tail, head]
+    none = np.zeros(0, np.int32)
+    metres = (np.zeros((1, n_stops), np.int32), np.full(n_stops, -1, np.int32), np.full(1, -1, np.int32), np.zeros(1, np.int64))
+    keys = np.zeros(len(ticks) + 1, np.int64), np.zeros(len(ticks) + 1, np.int32)
+    limits = np.array([np.inf, 0, np.inf, np.inf, np.inf, 0, np.inf, np.inf, 60.0])
+    constraints = np.ones(n_stops, np.uint8), np.arange(1.0, n_stops + 1), np.zeros((0, 2), np.int32), np.full((n_routes, 2), -1, np.int32)
+    room = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(0, np.int64)
+    drive = graph.drive, (*metres, indptr, head.astype(np.int32), ticks, *keys), 1.0
+    return Rules((indptr, head.astype(np.int32), ticks, ticks, none, none), drive, limits, constraints, *room)
+
+
 @given(towns(), st.sampled_from([0.0, 3.0, 1e9]), st.integers(0, 9))
 @settings(max_examples=60)
 def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Town, temperature: float, seed: int) -> None:
@@ -248,7 +262,7 @@ def test_annealed_routes_are_fine_and_the_best_plan_costs_what_is_told(town: Tow
     chain.best_routes[:], chain.best_sizes[:] = chain.routes, chain.sizes
     for _ in range(3):
         before = int(chain.tried[0])
-        anneal_blocks(graph, chain, workspace, 1, temperature, None)
+        anneal_blocks(graph, chain, workspace, 1, temperature, no_rules(graph, chain))
         assert chain.tried[0] - before <= BLOCK - 2
         for held, sizes in ((chain.routes, chain.sizes), (chain.best_routes, chain.best_sizes)):
             assert all(stop_list_is_fine(graph, row[:n]) for row, n in zip(held, sizes, strict=True))
@@ -267,7 +281,7 @@ def test_a_block_swaps_tails_so_many_times_and_counts_each_plan_judged() -> None
     graph, chain, workspace = prepared(star, np.ones((5, 5), int), [[0, 1, 2], [3, 1, 4]], 60, 600)
     alone = graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3)
     for blocks in range(1, 4):
-        anneal_blocks(alone, chain, workspace, 1, 1e9, None)
+        anneal_blocks(alone, chain, workspace, 1, 1e9, no_rules(graph, chain))
         assert chain.tried[0] == blocks * SWAPS
         assert sorted(chain.routes[:, [0, 2]].ravel().tolist()) == [0, 2, 3, 4]
 
@@ -282,7 +296,9 @@ def test_routes_that_swap_tails_of_unequal_length_stay_whole() -> None:
         graph, chain, workspace = prepared(link_s, demand, [[0, 1, 2, 3, 4], [5, 2, 6]], 600, 6_000)
         chain.rng_state[0] = seed
         chain.best[0] = travel_time_cost.settle(graph, chain.routes, chain.sizes, -1, -1, chain.spare, workspace)
-        anneal_blocks(graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3), chain, workspace, 1, 0.0, None)
+        anneal_blocks(
+            graph._replace(near_indptr=np.zeros_like(graph.near_indptr), least=3), chain, workspace, 1, 0.0, no_rules(graph, chain)
+        )
         rows = [tuple(row[:n].tolist()) for row, n in zip(chain.routes, chain.sizes, strict=True)]
         assert {min(row, row[::-1]) for row in rows} == {(0, 1, 2, 6), (4, 3, 2, 5)}
 
@@ -304,24 +320,11 @@ def test_a_plan_is_met_as_often_as_its_cost_and_the_heat_let_it(temperature: flo
     met, blocks = 0, 600
     assert set(chain.rises.tolist()) == {-1}, "no move has made the plan worse yet"
     for _ in range(blocks):
-        anneal_blocks(graph, chain, workspace, 1, temperature, None)
+        anneal_blocks(graph, chain, workspace, 1, temperature, no_rules(graph, chain))
         met += 2 in chain.routes[0, :2]
     share = 1 / (1 + math.exp(rise / temperature))
     assert met / blocks == pytest.approx(share, abs=0.06)
     assert set(chain.rises.tolist()) - {-1} == {rise}
-
-
-def test_rises_leave_out_moves_that_strand_a_stop() -> None:
-    """A line of four stops and two routes over it, all of which must be reached."""
-    link_s = np.full((4, 4), -1)
-    for a in range(3):
-        link_s[a, a + 1] = link_s[a + 1, a] = 60
-    graph, chain, workspace = prepared(link_s, np.ones((4, 4), int), [[0, 1, 2], [1, 2, 3]], 60, None)
-    assert graph.stranded > 0
-    anneal_blocks(graph, chain, workspace, 40, 1e12, None)
-    rises = chain.rises[chain.rises >= 0]
-    assert 0 < rises.size < chain.tried[0]
-    assert rises.max() < graph.stranded
 
 
 def test_a_block_moves_each_of_two_routes_as_often_as_one_alone() -> None:
@@ -331,33 +334,7 @@ def test_a_block_moves_each_of_two_routes_as_often_as_one_alone() -> None:
         link_s[a, b] = link_s[b, a] = 60
     for routes in ([[0, 1]], [[0, 1], [2, 3]]):
         graph, chain, workspace = prepared(link_s, np.ones((N, N), int), routes, 60, 60_000)
-        anneal_blocks(graph, chain, workspace, 100, 1e12, None)
+        anneal_blocks(graph, chain, workspace, 100, 1e12, no_rules(graph, chain))
         tried.append(int(chain.tried[0]))
     assert tried[1] == pytest.approx(2 * tried[0], rel=0.1)
     assert tried[0] < 100 * MOVES
-
-
-@njit
-def draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:  # noqa: ANN401 - what the kernel takes
-    """Call a kernel that other kernels alone call."""
-    return travel_time_moves.draw_route(graph, stops, mark, rng_state)
-
-
-@given(towns(), st.integers(1, 9), st.integers(0, 2))
-@settings(max_examples=40)
-def test_of_several_draws_the_route_that_passes_most_new_stops_is_laid(town: Town, draws: int, begin: int) -> None:
-    link_s, demand, routes, transfer_s = town
-    graph, chain, workspace = prepared(link_s, demand, routes, transfer_s, 60_000)
-    begin = min(begin, len(routes))
-    rng_state, stops = chain.rng_state.copy(), np.zeros_like(chain.hands[0])
-    expected = [[*map(int, route)] for route in routes[:begin]]
-    for _ in range(len(routes) - begin):
-        passed = {stop for route in expected for stop in route}
-        found = [stops[: draw_route(graph, stops, workspace.mark, rng_state)].tolist() for _ in range(draws)]
-        found = [route for route in found if route]
-        if not found:
-            break
-        expected.append(max(found, key=lambda route: len(set(route) - passed)))
-    assert draft_routes(graph, chain, workspace, begin, draws) == len(expected)
-    assert [row[:n].tolist() for row, n in zip(chain.routes, chain.sizes, strict=True)][: len(expected)] == expected
-    assert chain.rng_state == rng_state

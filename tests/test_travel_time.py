@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import itertools
 import pickle
-import signal
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
 import pytest
+from cities import city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.kernels import travel_time_cost, travel_time_moves
-from owlbus.kernels.travel_time_anneal import BLOCK
-from owlbus.search.travel_time import search_travel_time
+from owlbus.plan.limits import RouteLimits
+from owlbus.search import PlanConstraints, plan_routes
+from owlbus.search.stopping import MaxSteps
 from owlbus.search.travel_time_graph import (
     build_graph,
     check_inputs,
@@ -85,12 +84,11 @@ def twin(link_s: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int)
 
 
 def prepared(
-    link_s: NDArray[Any], demand: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int, unserved_s: int | None
+    link_s: NDArray[Any], demand: NDArray[Any], routes: Sequence[Sequence[int]], transfer_s: int, unserved_s: int
 ) -> tuple[travel_time_cost.StopGraph, Any, Any]:
     links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     most = max(2, *map(len, routes))
-    unserved = None if unserved_s is None else unserved_s // tick_s
-    graph = build_graph(links, weight, transfer_s // tick_s, (2, most), unserved)
+    graph = build_graph(links, weight, transfer_s // tick_s, (2, most), unserved_s // tick_s)
     chain, workspace = lay_out(graph, graph.most, len(routes), 7)
     chain.routes[:], chain.sizes[:] = pad_routes(routes, links, most, 2)
     return graph, chain, workspace
@@ -142,7 +140,7 @@ def test_a_journey_may_leave_a_route_and_board_it_again() -> None:
     demand = np.zeros((6, 6))
     demand[0, 5] = 1
     routes = ([0, 1, 2, 3, 4, 5], [1, 4])
-    graph, chain, workspace = prepared(link_s, demand, routes, 300, None)
+    graph, chain, workspace = prepared(link_s, demand, routes, 300, 60_000)
     travel_time_cost.settle(graph, chain.routes, chain.sizes, 0, -1, chain.outer, workspace)
     quick = travel_time_cost.cost_with(graph, chain.outer, chain.routes[0], chain.sizes[0], workspace)
     exact = travel_time_cost.join_route(graph, chain.outer, chain.routes[0], chain.sizes[0], workspace, chain.inner)
@@ -202,76 +200,38 @@ def all_routes(link_s: NDArray[np.int64], most: int) -> list[tuple[int, ...]]:
     return [route for route in found if len(route) > 1 and route[0] < route[-1]]
 
 
+def searched(
+    link_s: NDArray[Any], demand: NDArray[Any], n_routes: int, stops: tuple[int, int], steps: int
+) -> tuple[list[NDArray[np.int32]], float]:
+    """Routes that the search for travel time finds under no limit but their stops, and mean seconds of the fastest ways."""
+    pairs = [pair for pair in itertools.permutations(range(len(link_s)), 2) if demand[pair] > 0]
+    links = {(int(a), int(b)): int(link_s[a, b]) for a, b in np.argwhere(link_s > 0)}
+    network, trips = city(len(link_s), links, {pair: float(demand[pair]) for pair in pairs}, seconds=links)
+    lonely = sorted({*range(len(link_s))} - {stop for pair in pairs for stop in pair})
+    limits = RouteLimits(max_length_m=10**6, max_ride_s=10**6, max_circuity=10**6, min_stops=stops[0], max_stops=stops[1])
+    constraints = PlanConstraints(required=tuple(lonely))
+    found = plan_routes(
+        network, trips, n_routes, limits=limits, constraints=constraints, objective="travel_time", stop_when=[MaxSteps(steps)]
+    )
+    fastest_s = sum(demand[pair] * network.drive_s[pair] for pair in pairs) / sum(demand[pair] for pair in pairs)
+    return [route.stops for route in found.plan], float(fastest_s)
+
+
 def test_the_search_finds_the_best_plan_of_a_small_ring() -> None:
     link_s, demand = ring(6)
     best = np.inf
     for plan in itertools.combinations(all_routes(link_s, 4), 2):
         if len(set().union(*plan)) == 6 and set(plan[0]) & set(plan[1]):
             best = min(best, travel_times(link_s, demand, plan).mean_s)
-    found = search_travel_time(link_s, demand, 2, 2, 4, steps=5_000)
-    assert found.mean_s == best >= found.bound_s
+    routes, fastest_s = searched(link_s, demand, 2, (2, 4), 10_000)
+    assert travel_times(link_s, demand, routes).mean_s == best >= fastest_s
 
 
-def test_a_step_limit_and_a_seed_fix_the_plan() -> None:
-    link_s, demand = ring(9)
-    runs = [search_travel_time(link_s, demand, 3, 2, 5, seed=3, steps=2_000, n_chains=2) for _ in range(2)]
-    with ThreadPoolExecutor(1) as threads:
-        runs.append(search_travel_time(link_s, demand, 3, 2, 5, seed=3, steps=2_000, n_chains=2, executor=threads))
-    routes = [[route.tolist() for route in run.routes] for run in runs]
-    assert routes[0] == routes[1] == routes[2]
-    assert [run.evaluations for run in runs] == [runs[0].evaluations] * 3
-    assert runs[0].ended_by == f"the limit of {-(-2_000 // BLOCK) * BLOCK:,} moves was reached"
-
-
-def test_a_time_limit_ends_the_search() -> None:
-    link_s, demand = ring(9)
-    found = search_travel_time(link_s, demand, 3, 2, 5, seconds=0.1)
-    assert found.ended_by == "the limit of 0.1 s was reached"
-    assert 0.1 <= found.elapsed_s < 2
-    assert [row[2] for row in found.trace] == sorted((row[2] for row in found.trace), reverse=True)
-    assert found.trace[-1][2] == pytest.approx(found.mean_s)
-
-
-def test_an_interrupted_search_returns_its_best_plan() -> None:
-    link_s, demand = ring(9)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background may ignore it
-    search_travel_time(link_s, demand, 3, 2, 5, steps=1)
-    timer = threading.Timer(0.3, signal.pthread_kill, [threading.main_thread().ident, signal.SIGINT])
-    timer.start()
-    found = search_travel_time(link_s, demand, 3, 2, 5, seconds=60, n_chains=2)
-    timer.join()
-    signal.signal(signal.SIGINT, before)
-    assert found.ended_by == "interrupted"
-    assert found.elapsed_s < 30
-    assert set(np.concatenate(found.routes).tolist()) == set(range(9))
-
-
-def test_the_plan_is_never_worse_than_the_one_to_begin_with() -> None:
-    link_s, demand = ring(9)
-    first = search_travel_time(link_s, demand, 3, 2, 5, steps=20_000)
-    again = search_travel_time(link_s, demand, 3, 2, 5, steps=1, start=first.routes)
-    assert again.mean_s <= first.mean_s
-
-
-def test_stops_without_demand_are_on_a_route_too() -> None:
+def test_stops_without_demand_are_on_a_route_where_that_is_wished_for() -> None:
     link_s, demand = ring(7)
     demand[5], demand[:, 5] = 0, 0
-    found = search_travel_time(link_s, demand, 3, 2, 3, steps=5_000)
-    assert set(np.concatenate(found.routes).tolist()) == set(range(7))
-
-
-def test_with_a_price_for_the_unserved_a_plan_may_leave_stops_out() -> None:
-    link_s, demand = ring(9)
-    found = search_travel_time(link_s, demand, 1, 2, 3, steps=5_000, unserved_s=900)
-    assert len(found.routes[0]) == 3
-    assert found.no_journey_share == 1 - 6 / 72
-    assert found.bound_s < found.mean_s < 900
-    assert found.mean_s == (900 * 66 + (90 + 90 + 180) * 2) / 72 or found.mean_s == (900 * 66 + (60 + 60 + 120) * 2) / 72
-
-
-def test_one_link_and_one_route_are_enough() -> None:
-    found = search_travel_time([[-1, 70], [50, -1]], [[0, 1], [3, 0]], 1, 2, 9, steps=1)
-    assert (found.mean_s, found.bound_s, found.d0_share, found.route_s) == (55.0, 55.0, 1.0, 70)
+    routes, _ = searched(link_s, demand, 3, (2, 3), 10_000)
+    assert set(np.concatenate(routes).tolist()) == set(range(7))
 
 
 def test_arrays_of_a_search_survive_pickling() -> None:
@@ -294,44 +254,23 @@ TRIPS = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
         ({"link_s": [[0, 5, -1], [-1, 0, 5], [-1, 5, 0]]}, DataError, r"must have its reverse, got 5 from stop 0 to stop 1 \(1 such"),
         ({"demand": [[0, np.nan, 0]] * 3}, DataError, r"demand must be finite and >= 0, got nan from stop 0 to stop 1 \(2 such pairs\)"),
         ({"demand": np.zeros((3, 3))}, DataError, "at least one trip between two stops, got none"),
-        ({"demand": [[0, 2.0**40, 1], [0, 0, 0], [0, 0, 0]]}, DataError, "sums must stay exact, got .* use coarser units"),
         ({"transfer_s": -1}, UsageError, "transfer_s must be a whole number of seconds >= 0, got -1"),
-        ({"n_routes": 0}, UsageError, "n_routes must be >= 1, got 0"),
-        ({"n_chains": 0}, UsageError, "n_chains must be >= 1, got 0"),
-        ({"min_stops": 1}, UsageError, "2 <= min_stops <= max_stops, got 1 and 3"),
-        ({"steps": None}, UsageError, "neither steps nor seconds"),
-        ({"seconds": -2.0}, UsageError, "seconds must be finite and > 0, got -2.0"),
         ({"unserved_s": 0}, UsageError, "unserved_s must be a whole number of seconds >= 1, got 0"),
-        ({"start": [[0, 1]] * 3}, UsageError, "start must hold at most n_routes = 2 routes, got 3"),
-        ({"start": [[0]]}, UsageError, "a route must have 2 to 3 stops, got 1 on route 0"),
-        ({"start": [[0, 1], [0, 1, 0]]}, UsageError, r"different stops in \[0, 3\), got \[0, 1, 0\] on route 1"),
-        ({"start": [[0, 2]]}, UsageError, r"must be linked, got 0 and 2 on route 0 \(1 such places\)"),
-        ({"min_stops": 4, "max_stops": 5}, InfeasibleError, "no simple route has min_stops = 4 stops where there are 3"),
-        ({"n_routes": 1, "max_stops": 2}, InfeasibleError, "1 connected routes of at most 2 stops pass at most 2 of 3 stops"),
-        ({"link_s": [[0, 9, -1], [9, 0, -1], [-1, -1, 0]]}, InfeasibleError, "got no way from stop 0 to stop 2; give unserved_s"),
+        ({"routes": [[0]]}, UsageError, "a route must have 2 to 2 stops, got 1 on route 0"),
+        ({"routes": [[0, 1], [0, 1, 0]]}, UsageError, r"different stops in \[0, 3\), got \[0, 1, 0\] on route 1"),
+        ({"routes": [[0, 2]]}, UsageError, r"must be linked, got 0 and 2 on route 0 \(1 such places\)"),
     ],
 )
-def test_a_search_that_cannot_be_is_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
-    call: dict[str, Any] = {"link_s": LINKS, "demand": TRIPS, "n_routes": 2, "min_stops": 2, "max_stops": 3, "steps": 1} | change
+def test_a_plan_that_cannot_be_measured_is_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:
+    call: dict[str, Any] = {"link_s": LINKS, "demand": TRIPS, "routes": [[0, 1, 2]]} | change
     with pytest.raises(error, match=message):
-        search_travel_time(**call)
+        travel_times(**call)
 
 
-def star(arms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Stop 0 in the middle of `arms` stops."""
-    link_s = np.full((arms + 1, arms + 1), -1)
-    link_s[0, 1:] = link_s[1:, 0] = 60
-    return link_s, np.ones((arms + 1, arms + 1), dtype=np.int64)
-
-
-def test_a_plan_that_cannot_pass_every_stop_names_one() -> None:
-    with pytest.raises(InfeasibleError, match=r"found no connected plan that passes every stop: 2 of 7 stops are left out, first stop \d"):
-        search_travel_time(*star(6), 2, 2, 4, steps=2_000)
-
-
-def test_a_route_that_cannot_be_long_enough_is_refused() -> None:
-    with pytest.raises(InfeasibleError, match="found no simple route of 4 to 5 stops for route 0; lower min_stops"):
-        search_travel_time(*star(6), 2, 4, 5, steps=2_000)
+def test_sums_that_would_not_be_exact_are_refused() -> None:
+    links, weight, _ = check_inputs(LINKS, [[0, 2.0**40, 1], [0, 0, 0], [0, 0, 0]], 300, 7200)
+    with pytest.raises(DataError, match=r"sums must stay exact, got .* use coarser units"):
+        build_graph(links, weight, 5, (2, 3), 120)
 
 
 def test_a_trip_without_a_journey_needs_a_price() -> None:
@@ -358,6 +297,7 @@ def test_mandls_four_routes_take_the_published_time(mandl: tuple[NDArray[np.floa
 
 @pytest.mark.real
 def test_four_routes_on_mandls_network_reach_the_best_published_time(mandl: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
-    found = search_travel_time(*mandl, 4, 2, 8, steps=200_000)
-    assert found.mean_s / 60 < 10.49
-    assert round(found.bound_s / 60, 3) == 10.006
+    links, trips = mandl
+    routes, fastest_s = searched(links, trips, 4, (2, 8), 400_000)
+    assert travel_times(links, trips, routes).mean_s / 60 < 10.49
+    assert round(fastest_s / 60, 3) == 10.006

@@ -8,23 +8,24 @@ swapped between both, then moves on the second follow. All that is redone for a 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from owlbus.kernels.coverage import measure_route
-from owlbus.kernels.jit import inner_kernel, kernel
+from owlbus.kernels.jit import inlined, lean_kernel
 from owlbus.kernels.limits import buses_of, keeps_limits
-from owlbus.kernels.moves import next_random
+from owlbus.kernels.moves import next_random, random_below
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
-from owlbus.kernels.travel_time_cost import cost_with, join_route, settle
-from owlbus.kernels.travel_time_moves import (
-    CHANCES,
-    draw_route,
-    propose_route,
-    random_below,
-    swap_tails,
-)
+from owlbus.kernels.travel_time_cost import copy_row, cost_with, join_route, settle
+from owlbus.kernels.travel_time_moves import CHANCES, propose_route, swap_tails
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.limits import Limits
+    from owlbus.kernels.structs import Constraints, Drive, Graph
+    from owlbus.kernels.travel_time_cost import OtherRoutes, StopGraph, Workspace
 
 MOVES = 32
 """Moves on each of two routes in a block."""
@@ -51,7 +52,7 @@ class TravelTimeState(NamedTuple):
     rises
         By how much the last moves that made the plan worse did so, int64 (N,); -1 where there was none yet.
     outer, inner, spare
-        `Rest` of the plan without both routes of a block, without one, and to write into.
+        `OtherRoutes` of the plan without both routes of a block, without one, and to write into.
     hands
         Room for four routes, int32 (4, M + 1).
     rng_state
@@ -60,19 +61,19 @@ class TravelTimeState(NamedTuple):
         Routes that may change, int64 (F,), F >= 1.
     """
 
-    routes: Any
-    sizes: Any
-    best_routes: Any
-    best_sizes: Any
-    best: Any
-    tried: Any
-    rises: Any
-    outer: Any
-    inner: Any
-    spare: Any
-    hands: Any
-    rng_state: Any
-    free: Any
+    routes: NDArray[np.int32]
+    sizes: NDArray[np.int64]
+    best_routes: NDArray[np.int32]
+    best_sizes: NDArray[np.int64]
+    best: NDArray[np.int64]
+    tried: NDArray[np.int64]
+    rises: NDArray[np.int64]
+    outer: OtherRoutes
+    inner: OtherRoutes
+    spare: OtherRoutes
+    hands: NDArray[np.int32]
+    rng_state: NDArray[np.uint64]
+    free: NDArray[np.int64]
 
 
 class Rules(NamedTuple):
@@ -89,24 +90,17 @@ class Rules(NamedTuple):
         Work space: other routes that call at each wanted stop, int64 (R,).
     """
 
-    graph: Any
-    drive: Any
-    limits: Any
-    constraints: Any
-    ahead_s: Any
-    back_s: Any
-    calls: Any
+    graph: Graph
+    drive: Drive
+    limits: Limits
+    constraints: Constraints
+    ahead_s: NDArray[np.float32]
+    back_s: NDArray[np.float32]
+    calls: NDArray[np.int64]
 
 
-@inner_kernel
-def _copy(out: Any, source: Any) -> None:
-    """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
-    for j in range(out.shape[0]):
-        out[j] = source[j]
-
-
-@inner_kernel
-def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
+@inlined
+def _load(rules: Rules, stops: Any, n: int) -> tuple[float, float]:
     """Metres, the longer direction, and buses of a route."""
     if n < 2:
         return 0.0, 0.0
@@ -114,17 +108,17 @@ def _load(rules: Any, stops: Any, n: int) -> tuple[float, float]:
     return float(max(metres[0], metres[1])), float(buses_of(rules.ahead_s[n - 1] + rules.back_s[n - 1], rules.limits.headway_s))
 
 
-@inner_kernel
-def _keeps(rules: Any, k: int, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
+@inlined
+def _keeps(rules: Rules, k: int, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
     """Whether a route of linked stops keeps the limits beside others."""
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
     there, home = rules.ahead_s[n - 1], rules.back_s[n - 1]
     return bool(keeps_limits(rules.drive, rules.limits, k, stops, n, there, home, metres, other_m, other_buses))
 
 
-@inner_kernel
-def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
-    """Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the rest."""
+@inlined
+def _load_of_others(rules: Rules, plan: Any, k: int, other: int) -> tuple[float, float]:
+    """Metres, the longer direction of each, and buses of all routes but `k` and `other`, which may be -1."""
     routes, sizes = plan
     metres, buses = 0.0, 0.0
     for r in range(sizes.shape[0]):
@@ -132,6 +126,17 @@ def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, s
             load = _load(rules, routes[r], sizes[r])
             metres += load[0]
             buses += load[1]
+    return metres, buses
+
+
+@inlined
+def _is_allowed(rules: Rules, plan: Any, used: tuple[float, float], k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
+    """
+    Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the other routes.
+
+    `used` is what `_load_of_others` gives for `k` and `other`. For a route changed alone, `rules.calls` holds the calls of the others.
+    """
+    metres, buses = used
     if other >= 0:  # both keep their stops between them, so that no stop loses a call
         if not (ends_allowed(rules.constraints, k, stops, n) and ends_allowed(rules.constraints, other, stops_2, n_2)):
             return False
@@ -142,12 +147,12 @@ def _is_allowed(rules: Any, plan: Any, k: int, other: int, stops: Any, n: int, s
         return _keeps(rules, k, stops, n, metres + load[0], buses + load[1])
     if not _keeps(rules, k, stops, n, metres, buses):
         return False
-    count_calls(rules.constraints, routes, sizes, k, rules.calls)
+    routes, sizes = plan
     return keeps_constraints(rules.constraints, rules.calls, k, routes[k], sizes[k], stops, n)
 
 
-@kernel
-def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperature: float, rules: Any) -> None:
+@lean_kernel
+def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace, blocks: int, temperature: float, rules: Rules) -> None:
     """
     Try blocks of moves at one heat.
 
@@ -167,7 +172,7 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
     temperature
         Mean of the rise in cost that is accepted, in the unit of the cost; 0 takes no rise.
     rules
-        `Rules` that changed routes keep; None for none.
+        `Rules` that changed routes keep.
     """
     routes, sizes, hands, rng_state, free = chain.routes, chain.sizes, chain.hands, chain.rng_state, chain.free
     count = free.shape[0]
@@ -175,88 +180,56 @@ def anneal_blocks(graph: Any, chain: Any, workspace: Any, blocks: int, temperatu
         draw = random_below(rng_state, count)
         first = free[draw]
         second = free[(draw + 1 + random_below(rng_state, count - 1)) % count] if count > 1 else -1
+        # The one step that takes S**3: the other routes are closed once for all moves of the block.
         settle(graph, routes, sizes, first, second, chain.outer, workspace)
         cost: Any = np.int64(0)
+        used = 0.0, 0.0
         for step in range(BLOCK):
             k, other = (first, second) if step < MOVES + SWAPS else (second, first)
             swap = MOVES <= step < MOVES + SWAPS
             fresh = step in (0, MOVES + SWAPS)
             if count == 1 and step >= MOVES:
                 break
+            if step in (0, MOVES, MOVES + SWAPS):
+                # The routes that `used` and the calls tell of stay as they are until the next of these steps.
+                used = _load_of_others(rules, (routes, sizes), k, other if swap else -1)
+                count_calls(rules.constraints, routes, sizes, k, rules.calls)
             n: Any = sizes[k]
             m: Any = sizes[other] if other >= 0 else 0
-            _copy(hands[0], routes[k])
-            _copy(hands[1], routes[other])
+            copy_row(hands[0], routes[k])
+            copy_row(hands[1], routes[other])
             if swap:
-                _copy(hands[2], routes[k])
-                _copy(hands[3], routes[other])
+                copy_row(hands[2], routes[k])
+                copy_row(hands[3], routes[other])
                 n, m = swap_tails(graph, hands[2], n, hands[3], m, hands[0], hands[1], workspace.mark, rng_state)
             elif not fresh:
                 n = propose_route(graph, hands[0], n, CHANCES[random_below(rng_state, CHANCES.shape[0])], workspace, rng_state)
             if n == 0:
                 continue
             two = other if swap else -1
-            if rules is not None and not fresh and not _is_allowed(rules, (routes, sizes), k, two, hands[0], n, hands[1], m):
+            if not fresh and not _is_allowed(rules, (routes, sizes), used, k, two, hands[0], n, hands[1], m):
                 continue
+            # The route that does not change now joins the others, so that a move takes one sweep along the changed route.
             if fresh or swap:
                 join_route(graph, chain.outer, hands[1], m, workspace, chain.inner)
             new = cost_with(graph, chain.inner, hands[0], n, workspace)
-            if fresh:
+            if fresh:  # this step changes nothing: it costs the plan as it is against the routes just joined
                 cost = new
                 continue
             chain.tried[0] += 1
             if new > cost:
-                if graph.stranded == 0 or new - cost < graph.stranded:
-                    chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
+                chain.rises[chain.tried[0] % chain.rises.shape[0]] = new - cost
+                # Metropolis: a rise is taken with the chance exp(-rise / heat).
                 if temperature <= 0 or new > cost - np.int64(temperature * math.log(1.0 - next_random(rng_state))):
                     continue
             cost = new
-            _copy(routes[k], hands[0])
+            copy_row(routes[k], hands[0])
             sizes[k] = n
             if swap:
-                _copy(routes[other], hands[1])
+                copy_row(routes[other], hands[1])
                 sizes[other] = m
-            if cost < chain.best[0]:
+            if cost < chain.best[0]:  # `cost` is never below the exact cost, which boards a route again where that is faster
                 chain.best[0] = join_route(graph, chain.inner, hands[0], n, workspace, chain.spare)
                 for i in range(routes.shape[0]):
-                    _copy(chain.best_routes[i], routes[i])
+                    copy_row(chain.best_routes[i], routes[i])
                     chain.best_sizes[i] = sizes[i]
-
-
-@kernel
-def draft_routes(graph: Any, chain: Any, workspace: Any, begin: int, draws: int) -> int:
-    """
-    Draw the routes from `begin` on, each the one of several draws that passes most stops no earlier route passes.
-
-    Parameters
-    ----------
-    graph, chain, workspace
-        As for `anneal_blocks`; `routes` and `sizes` are written.
-    begin
-        First route to draw; those before it stay.
-    draws
-        Draws for each route.
-
-    Returns
-    -------
-    int
-        Routes of the plan that are there now; fewer than all if no draw of one gave a route.
-    """
-    passed = np.zeros(workspace.mark.shape[0], dtype=np.bool_)
-    for k in range(chain.routes.shape[0]):
-        if k >= begin:
-            most = -1
-            for _ in range(draws):
-                n = draw_route(graph, chain.hands[0], workspace.mark, chain.rng_state)
-                fresh = 0
-                for p in range(n):
-                    fresh += not passed[chain.hands[0, p]]
-                if n > 0 and fresh > most:
-                    most = fresh
-                    _copy(chain.routes[k], chain.hands[0])
-                    chain.sizes[k] = n
-            if most < 0:
-                return k
-        for p in range(chain.sizes[k]):
-            passed[chain.routes[k, p]] = True
-    return chain.routes.shape[0]

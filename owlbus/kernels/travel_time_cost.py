@@ -11,11 +11,14 @@ lies behind the stop of arrival. Rows are padded to `LANES`, which lets the comp
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from owlbus.kernels.jit import inlined, inner_kernel, kernel, lean_kernel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LANES = 8
 """Rows are a multiple of this long; the padding has no demand and is never reached."""
@@ -37,28 +40,26 @@ class StopGraph(NamedTuple):
     drive
         Fastest ticks from stop to stop, int32 (S, S).
     weight
-        Demand, int32 (S, W); with `symmetric`, both directions of a pair stand above the diagonal.
+        Demand in whole units of 1/1024 trips or a multiple of that, int32 (S, W); with `symmetric`, both directions of a pair stand above
+        the diagonal.
     transfer, worst
         Ticks of a transfer, and of a journey that nobody makes, one transfer included.
     least, most
         Fewest and most stops of a route, >= 2.
-    stranded
-        Cost of each stop that stop 0 cannot reach; 0 if a plan may leave stops out.
     symmetric
         Whether links take as long one way as the other.
     """
 
-    link: Any
-    near_indptr: Any
-    near_to: Any
-    drive: Any
-    weight: Any
-    transfer: Any
-    worst: Any
-    least: Any
-    most: Any
-    stranded: Any
-    symmetric: Any
+    link: NDArray[np.int32]
+    near_indptr: NDArray[np.int64]
+    near_to: NDArray[np.int32]
+    drive: NDArray[np.int32]
+    weight: NDArray[np.int32]
+    transfer: np.int32
+    worst: np.int32
+    least: int
+    most: int
+    symmetric: bool
 
 
 class OtherRoutes(NamedTuple):
@@ -75,9 +76,9 @@ class OtherRoutes(NamedTuple):
         Demand times ticks of each row, int64 (S,).
     """
 
-    times: Any
-    turned: Any
-    cost: Any
+    times: NDArray[np.int32]
+    turned: NDArray[np.int32]
+    cost: NDArray[np.int64]
 
 
 class Workspace(NamedTuple):
@@ -96,18 +97,27 @@ class Workspace(NamedTuple):
         uint8 (S,) and int32 (M + 1,), for drawing routes.
     """
 
-    arrive: Any
-    gains: Any
-    n_gains: Any
-    row: Any
-    other: Any
-    mark: Any
-    path: Any
+    arrive: NDArray[np.int32]
+    gains: NDArray[np.int32]
+    n_gains: NDArray[np.int32]
+    row: NDArray[np.int32]
+    other: NDArray[np.int32]
+    mark: NDArray[np.uint8]
+    path: NDArray[np.int32]
 
 
 @inlined
-def _copy(out: Any, source: Any) -> None:
-    """Copy a row; numba compiles a loop far sooner than an assignment to a slice."""
+def copy_row(out: Any, source: Any) -> None:
+    """
+    Copy a row; numba compiles a loop far sooner than an assignment to a slice.
+
+    Parameters
+    ----------
+    out
+        Written, shape (W,).
+    source
+        As long at least.
+    """
     for j in range(out.shape[0]):
         out[j] = source[j]
 
@@ -147,22 +157,13 @@ def _dot(weight: Any, row: Any) -> int:
 
 
 @inlined
-def _first(graph: Any, i: int) -> int:
+def _first(graph: StopGraph, i: int) -> int:
     """First column of row `i` that counts, rounded down to a whole number of lanes."""
     return (i + 1) // LANES * LANES if graph.symmetric else 0
 
 
 @inlined
-def _n_stranded(graph: Any, row: Any) -> int:
-    """Stops that the row of stop 0 does not reach."""
-    count = 0
-    for j in range(graph.link.shape[0]):
-        count += row[j] >= graph.worst
-    return count
-
-
-@inlined
-def ride(graph: Any, routes: Any, sizes: Any, without: int, without_2: int, times: Any) -> None:
+def ride(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: int, times: Any) -> None:
     """
     Write the fastest ride without a transfer between all stops.
 
@@ -210,7 +211,7 @@ def close(times: Any, row: Any, worst: int) -> None:
         Ticks of a journey that nobody makes.
     """
     for k in range(times.shape[0]):
-        _copy(row, times[k])
+        copy_row(row, times[k])  # row k must not change while it is read
         for i in range(times.shape[0]):
             time = times[i, k]
             if i != k and time < worst:
@@ -218,7 +219,7 @@ def close(times: Any, row: Any, worst: int) -> None:
 
 
 @inner_kernel
-def weigh(graph: Any, rest: Any) -> int:
+def weigh(graph: StopGraph, rest: OtherRoutes) -> int:
     """
     Complete a `OtherRoutes` whose times are written, and cost them.
 
@@ -232,14 +233,15 @@ def weigh(graph: Any, rest: Any) -> int:
     Returns
     -------
     int
-        Demand times ticks, one transfer for everyone included, and the stranded stops' cost.
+        Demand times ticks, one transfer for everyone included.
     """
     n = graph.link.shape[0]
+    # `_sweep` reads columns; turned round they are rows, which fill whole lanes.
     if not graph.symmetric:
         for i in range(n):
             for j in range(n):
                 rest.turned[j, i] = rest.times[i, j]
-    total: Any = np.int64(_n_stranded(graph, rest.times[0])) * graph.stranded
+    total: Any = np.int64(0)
     for i in range(n):
         low = _first(graph, i)
         rest.cost[i] = _dot(graph.weight[i, low:], rest.times[i, low:])
@@ -248,7 +250,7 @@ def weigh(graph: Any, rest: Any) -> int:
 
 
 @lean_kernel
-def settle(graph: Any, routes: Any, sizes: Any, without: int, without_2: int, rest: Any, workspace: Any) -> int:
+def settle(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: int, rest: OtherRoutes, workspace: Workspace) -> int:
     """
     Write the times on a plan, or on part of it, into `rest`.
 
@@ -272,9 +274,11 @@ def settle(graph: Any, routes: Any, sizes: Any, without: int, without_2: int, re
 
 
 @inner_kernel
-def _sweep(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, back: Any) -> None:
+def _sweep(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, arrive: Any, back: Any) -> None:
     """Write the earliest arrival on the route at each of its places, from every origin, with one boarding of it."""
     width = back.shape[0]
+    # Labels are swept for all origins at once: ahead along the route, then back, and each place keeps the lower of the two. At a place
+    # a passenger either stays on board or boards at the place before, where the other routes had brought him.
     start = arrive[0]
     for j in range(width):
         start[j] = NEVER
@@ -300,7 +304,7 @@ def _sweep(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, back: Any) ->
 
 
 @inner_kernel
-def _find_gains(rest: Any, stops: Any, n: int, workspace: Any) -> None:
+def _find_gains(rest: OtherRoutes, stops: Any, n: int, workspace: Workspace) -> None:
     """List, for each origin, the places of the route that it now reaches sooner."""
     gains, n_gains = workspace.gains, workspace.n_gains
     for i in range(n_gains.shape[0]):
@@ -308,12 +312,13 @@ def _find_gains(rest: Any, stops: Any, n: int, workspace: Any) -> None:
     for p in range(n):
         now, before = workspace.arrive[p], rest.turned[stops[p]]
         for i in range(n_gains.shape[0]):
+            # Written in any case and kept only if it gains: without a branch the compiler takes several origins at once.
             gains[i, n_gains[i]] = p
             n_gains[i] += np.int32(now[i] < before[i])
 
 
 @inlined
-def _better_row(rest: Any, stops: Any, workspace: Any, i: int, low: int, row: Any) -> None:
+def _better_row(rest: OtherRoutes, stops: Any, workspace: Workspace, i: int, low: int, row: Any) -> None:
     """Write the times from origin `i`, which gains, from column `low` on."""
     times, gains, count = rest.times, workspace.gains[i], workspace.n_gains[i]
     _join_from(row, times[i, low:], times[stops[gains[0]], low:], workspace.arrive[gains[0], i])
@@ -327,7 +332,7 @@ def _better_row(rest: Any, stops: Any, workspace: Any, i: int, low: int, row: An
 
 
 @lean_kernel
-def cost_with(graph: Any, rest: Any, stops: Any, n: int, workspace: Any) -> int:
+def cost_with(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, workspace: Workspace) -> int:
     """
     Cost of the other routes and one more, if nobody boards that one twice.
 
@@ -351,22 +356,20 @@ def cost_with(graph: Any, rest: Any, stops: Any, n: int, workspace: Any) -> int:
     _find_gains(rest, stops, n, workspace)
     total: Any = np.int64(0)
     for i in range(graph.link.shape[0]):
-        if workspace.n_gains[i] == 0:
+        if workspace.n_gains[i] == 0:  # an origin that gains nothing costs what it did
             total += rest.cost[i]
-            row = rest.times[i]
         else:
             low = _first(graph, i)
             row = workspace.row[low:]
             _better_row(rest, stops, workspace, i, low, row)
             total += _dot(graph.weight[i, low:], row)
-        if i == 0:
-            total += np.int64(_n_stranded(graph, row)) * graph.stranded
     return total
 
 
 @inlined
-def _reboard(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, i: int, row: Any) -> None:
+def _reboard(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, arrive: Any, i: int, row: Any) -> None:
     """Lower the times from origin `i` to journeys that leave the route and board it again."""
+    # A second boarding can only pay where the times just joined reach a place sooner than a ride on the route does.
     again = False
     for p in range(n):
         time = row[stops[p]]
@@ -385,7 +388,7 @@ def _reboard(graph: Any, rest: Any, stops: Any, n: int, arrive: Any, i: int, row
 
 
 @lean_kernel
-def join_route(graph: Any, rest: Any, stops: Any, n: int, workspace: Any, out: Any) -> int:
+def join_route(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, workspace: Workspace, out: OtherRoutes) -> int:
     """
     Write the times on the other routes and one more.
 
@@ -407,7 +410,7 @@ def join_route(graph: Any, rest: Any, stops: Any, n: int, workspace: Any, out: A
     _find_gains(rest, stops, n, workspace)
     for i in range(graph.link.shape[0]):
         if workspace.n_gains[i] == 0:
-            _copy(out.times[i], rest.times[i])
+            copy_row(out.times[i], rest.times[i])
         else:
             _better_row(rest, stops, workspace, i, 0, out.times[i])
             _reboard(graph, rest, stops, n, workspace.arrive, i, out.times[i])

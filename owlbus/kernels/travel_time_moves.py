@@ -8,12 +8,17 @@ not apply. Every result is a simple route of linked stops within the limits.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.kernels.jit import inner_kernel, lean_kernel
-from owlbus.kernels.moves import next_random
+from owlbus.kernels.moves import next_random, random_below, reverse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from owlbus.kernels.travel_time_cost import StopGraph, Workspace
 
 EXTEND, TRIM, SHIFT, INSERT, SKIP, REPLACE, REROUTE, REGROW, ROTATE, RENEW = range(10)
 
@@ -28,34 +33,14 @@ _NOISE = 0.5
 
 
 @inner_kernel
-def random_below(rng_state: Any, n: int) -> int:
-    """
-    Draw a whole number.
-
-    Parameters
-    ----------
-    rng_state
-        Random state.
-    n
-        How many numbers there are.
-
-    Returns
-    -------
-    int
-        In [0, n).
-    """
-    return min(int(next_random(rng_state) * n), n - 1)
-
-
-@inner_kernel
-def _clear(mark: Any) -> None:
+def _clear(mark: NDArray[np.uint8]) -> None:
     """Unmark all stops."""
     for i in range(mark.shape[0]):
         mark[i] = 0
 
 
 @inner_kernel
-def _turn(stops: Any, first: int, last: int) -> None:
+def _turn(stops: NDArray[np.int32], first: int, last: int) -> None:
     """Reverse the places `first` to `last`, both included."""
     while first < last:
         stops[first], stops[last] = stops[last], stops[first]
@@ -64,14 +49,14 @@ def _turn(stops: Any, first: int, last: int) -> None:
 
 
 @inner_kernel
-def _toss(stops: Any, n: int, rng_state: Any) -> None:
+def _toss(stops: NDArray[np.int32], n: int, rng_state: NDArray[np.uint64]) -> None:
     """Reverse the route half of the time, so that a move at its end meets both ends."""
     if next_random(rng_state) < 0.5:
-        _turn(stops, 0, n - 1)
+        reverse(stops, n)
 
 
 @inner_kernel
-def _some(rng_state: Any, n: int) -> int:
+def _some(rng_state: NDArray[np.uint64], n: int) -> int:
     """Draw from 1 to n, each next number half as likely."""
     k = 1
     while k < n and next_random(rng_state) < 0.5:
@@ -80,7 +65,7 @@ def _some(rng_state: Any, n: int) -> int:
 
 
 @inner_kernel
-def _free_between(graph: Any, u: int, v: int, mark: Any, rng_state: Any) -> int:
+def _free_between(graph: StopGraph, u: int, v: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Draw an unmarked stop linked with `u`, and with `v` unless that is -1; -1 if there is none."""
     begin, count = graph.near_indptr[u], graph.near_indptr[u + 1] - graph.near_indptr[u]
     skip = random_below(rng_state, count)
@@ -92,7 +77,7 @@ def _free_between(graph: Any, u: int, v: int, mark: Any, rng_state: Any) -> int:
 
 
 @inner_kernel
-def _grow(graph: Any, stops: Any, n: int, wanted: int, mark: Any, rng_state: Any) -> int:
+def _grow(graph: StopGraph, stops: NDArray[np.int32], n: int, wanted: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Extend the end by drawn stops until it has `wanted`, or none is free; the stops now."""
     while n < wanted:
         x = _free_between(graph, stops[n - 1], -1, mark, rng_state)
@@ -105,7 +90,9 @@ def _grow(graph: Any, stops: Any, n: int, wanted: int, mark: Any, rng_state: Any
 
 
 @inner_kernel
-def _walk(graph: Any, stops: Any, n: int, limit: int, target: int, mark: Any, rng_state: Any) -> int:
+def _walk(
+    graph: StopGraph, stops: NDArray[np.int32], n: int, limit: int, target: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]
+) -> int:
     """Extend the end to `target` along unmarked stops, more or less the fastest way; the stops now, or 0 if that fails."""
     here = stops[n - 1]
     while here != target:
@@ -128,25 +115,25 @@ def _walk(graph: Any, stops: Any, n: int, limit: int, target: int, mark: Any, rn
 
 
 @inner_kernel
-def _within(graph: Any, n: int) -> int:
+def _within(graph: StopGraph, n: int) -> int:
     """Return the number of stops if a route may have it, else 0."""
     return n if graph.least <= n <= graph.most else 0
 
 
 @inner_kernel
-def _shift(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
+def _shift(graph: StopGraph, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Take a few stops off one end and grow as many at the same or the other end."""
     _toss(stops, n, rng_state)
     k = _some(rng_state, n - 1)
     for p in range(n - k, n):
         mark[stops[p]] = 0
     if next_random(rng_state) < 0.5:
-        _turn(stops, 0, n - k - 1)
+        reverse(stops, n - k)
     return _within(graph, _grow(graph, stops, n - k, n, mark, rng_state))
 
 
 @inner_kernel
-def _insert(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
+def _insert(graph: StopGraph, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Put a stop between two; a route that is full loses its end."""
     if n >= graph.most:
         if n < 3:
@@ -165,7 +152,7 @@ def _insert(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
 
 
 @inner_kernel
-def _skip(graph: Any, stops: Any, n: int, rng_state: Any) -> int:
+def _skip(graph: StopGraph, stops: NDArray[np.int32], n: int, rng_state: NDArray[np.uint64]) -> int:
     """Leave out a stop whose neighbours are linked."""
     if n < 3:
         return 0
@@ -180,7 +167,7 @@ def _skip(graph: Any, stops: Any, n: int, rng_state: Any) -> int:
 
 
 @inner_kernel
-def _replace(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
+def _replace(graph: StopGraph, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Put another stop in the place of one."""
     if n < 3:
         return 0
@@ -195,7 +182,9 @@ def _replace(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
 
 
 @inner_kernel
-def _reroute(graph: Any, stops: Any, n: int, mark: Any, path: Any, rng_state: Any) -> int:
+def _reroute(
+    graph: StopGraph, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8], path: NDArray[np.int32], rng_state: NDArray[np.uint64]
+) -> int:
     """Take another way between two stops of the route."""
     if n < 3:
         return 0
@@ -227,7 +216,7 @@ def _reroute(graph: Any, stops: Any, n: int, mark: Any, path: Any, rng_state: An
 
 
 @inner_kernel
-def _regrow(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
+def _regrow(graph: StopGraph, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Cut the route at some place and walk to a drawn stop from there."""
     _toss(stops, n, rng_state)
     cut = 1 + random_below(rng_state, n)
@@ -241,12 +230,12 @@ def _regrow(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
         return 0
     wanted = n if next_random(rng_state) < 0.5 else graph.least
     m = _grow(graph, stops, m, wanted, mark, rng_state)
-    _turn(stops, 0, m - 1)
+    reverse(stops, m)
     return _within(graph, _grow(graph, stops, m, wanted, mark, rng_state))
 
 
 @inner_kernel
-def _rotate(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
+def _rotate(graph: StopGraph, stops: NDArray[np.int32], n: int, mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
     """Link the end to an inner stop and open the loop on its other side, which moves the end and keeps the stops."""
     _toss(stops, n, rng_state)
     end = stops[n - 1]
@@ -264,26 +253,8 @@ def _rotate(graph: Any, stops: Any, n: int, mark: Any, rng_state: Any) -> int:
 
 
 @inner_kernel
-def draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:
-    """
-    Draw a route between two stops and grow it to a drawn length.
-
-    Parameters
-    ----------
-    graph
-        A `StopGraph`.
-    stops
-        Written: stop indices, shape (M + 1,).
-    mark
-        Work space, uint8 (S,).
-    rng_state
-        Random state.
-
-    Returns
-    -------
-    int
-        Stops of the route, or 0 if the draw failed.
-    """
+def _draw_route(graph: StopGraph, stops: NDArray[np.int32], mark: NDArray[np.uint8], rng_state: NDArray[np.uint64]) -> int:
+    """Draw a route between two stops and grow it to a drawn length; its stops, or 0 if the draw failed."""
     n_stops = mark.shape[0]
     _clear(mark)
     stops[0] = random_below(rng_state, n_stops)
@@ -296,12 +267,14 @@ def draw_route(graph: Any, stops: Any, mark: Any, rng_state: Any) -> int:
         return 0
     wanted = graph.least + random_below(rng_state, graph.most - graph.least + 1)
     n = _grow(graph, stops, n, wanted, mark, rng_state)
-    _turn(stops, 0, n - 1)
+    reverse(stops, n)
     return _within(graph, _grow(graph, stops, n, wanted, mark, rng_state))
 
 
 @lean_kernel
-def propose_route(graph: Any, stops: Any, n: int, kind: int, workspace: Any, rng_state: Any) -> int:
+def propose_route(
+    graph: StopGraph, stops: NDArray[np.int32], n: int, kind: int, workspace: Workspace, rng_state: NDArray[np.uint64]
+) -> int:
     """
     Turn a route into a neighbour of itself.
 
@@ -352,11 +325,13 @@ def propose_route(graph: Any, stops: Any, n: int, kind: int, workspace: Any, rng
         return _regrow(graph, stops, n, mark, rng_state)
     if kind == ROTATE:
         return _rotate(graph, stops, n, mark, rng_state)
-    return draw_route(graph, stops, mark, rng_state)
+    return _draw_route(graph, stops, mark, rng_state)
 
 
 @inner_kernel
-def _splice(head: Any, cut: int, tail: Any, begin: int, end: int, out: Any, mark: Any) -> bool:
+def _splice(
+    head: NDArray[np.int32], cut: int, tail: NDArray[np.int32], begin: int, end: int, out: NDArray[np.int32], mark: NDArray[np.uint8]
+) -> bool:
     """Write the first `cut` stops of one route and ``tail[begin:end]`` of another; False if a stop occurs twice."""
     _clear(mark)
     for p in range(cut):
@@ -371,7 +346,17 @@ def _splice(head: Any, cut: int, tail: Any, begin: int, end: int, out: Any, mark
 
 
 @lean_kernel
-def swap_tails(graph: Any, stops: Any, n: int, stops_2: Any, n_2: int, out: Any, out_2: Any, mark: Any, rng_state: Any) -> tuple[int, int]:
+def swap_tails(
+    graph: StopGraph,
+    stops: NDArray[np.int32],
+    n: int,
+    stops_2: NDArray[np.int32],
+    n_2: int,
+    out: NDArray[np.int32],
+    out_2: NDArray[np.int32],
+    mark: NDArray[np.uint8],
+    rng_state: NDArray[np.uint64],
+) -> tuple[int, int]:
     """
     Swap the tails of two routes behind a stop that both have.
 

@@ -99,7 +99,7 @@ def travel_times(
     from owlbus.kernels.travel_time_cost import count_transfers
 
     links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
-    stops, sizes = pad_routes(routes, links, max((len(np.asarray(route)) for route in routes), default=2), least=2)
+    stops, sizes = pad_routes(routes, links, max([2, *(len(np.asarray(route)) for route in routes)]), least=2)
     rides = np.empty(links.shape, dtype=np.int64)
     count_transfers(links, stops, sizes, transfer_s // tick_s, rides)
     time_s = (rides // (len(links) + 1)) * tick_s - transfer_s
@@ -251,9 +251,7 @@ def pad_routes(routes: Sequence[ArrayLike], links: NDArray[np.int32], most: int,
     return stops, sizes
 
 
-def build_graph(
-    links: NDArray[np.int32], weight: NDArray[np.int64], transfer: int, stops: tuple[int, int], unserved: int | None
-) -> StopGraph:
+def build_graph(links: NDArray[np.int32], weight: NDArray[np.int64], transfer: int, stops: tuple[int, int], unserved: int) -> StopGraph:
     """
     Arrays that the search works on.
 
@@ -266,7 +264,7 @@ def build_graph(
     stops
         Fewest and most stops of a route.
     unserved
-        Ticks that a trip without a journey counts, or None if every stop must be on a connected plan.
+        Ticks that a trip without a journey counts.
 
     Returns
     -------
@@ -277,8 +275,6 @@ def build_graph(
     ------
     DataError
         If demand or times are too large for exact sums.
-    InfeasibleError
-        If no plan can connect the stops.
     """
     from owlbus.kernels.travel_time_cost import LANES, NEVER, StopGraph, close
 
@@ -286,18 +282,13 @@ def build_graph(
     drive = np.where(links > 0, links, NEVER).astype(np.int32)
     np.fill_diagonal(drive, 0)
     close(drive, np.empty(n, dtype=np.int32), NEVER)
-    if (drive >= NEVER).any() and unserved is None:
-        stop = int(np.argmax(drive[0] >= NEVER))
-        msg = f"links must connect all stops, got no way from stop 0 to stop {stop}; give {setting('unserved_s')}"
-        raise InfeasibleError(msg, setting="unserved_s")
     symmetric = bool((links == links.T).all())
     folded = np.zeros((n, -(-n // LANES) * LANES), dtype=np.int64)
     folded[:, :n] = np.triu(weight + weight.T, 1) if symmetric else weight
     slowest = n * (int(links.max()) + transfer) + 1
-    worst = slowest if unserved is None else unserved + transfer
-    stranded = int(weight.sum()) * worst + 1 if unserved is None else 0
+    worst = unserved + transfer
     longest = max(slowest, worst)
-    if folded.max() >= _MAX_INT32 or int(weight.sum()) * worst + n * stranded >= _MAX_COST or longest >= NEVER:
+    if folded.max() >= _MAX_INT32 or int(weight.sum()) * worst >= _MAX_COST or longest >= NEVER:
         msg = f"sums must stay exact, got {weight.sum()} units of demand and journeys of up to {longest} ticks; use coarser units"
         raise DataError(msg)
     return StopGraph(
@@ -310,7 +301,6 @@ def build_graph(
         worst=np.int32(worst),
         least=stops[0],
         most=stops[1],
-        stranded=stranded,
         symmetric=symmetric,
     )
 

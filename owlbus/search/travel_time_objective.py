@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
 
-_LANES = 8
-
 
 def stop_trips(problem: Problem) -> NDArray[np.int64]:
     """
@@ -148,7 +146,7 @@ def refuse_travel_time(objective: Objective, what: str) -> None:
 
 def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Stops called at, shape (N,), ascending, and fastest seconds between them, shape (N, W) with W >= N."""
-    from owlbus.kernels.travel_time_cost import NEVER, close
+    from owlbus.kernels.travel_time_cost import LANES, NEVER, close
 
     transfer_s = problem.rule.transfer_s
     padded = problem.pad(plan)
@@ -156,7 +154,7 @@ def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[
     routes = [stops[k, :count] for k, count in enumerate(counts.tolist())]
     called = np.unique(np.concatenate([np.empty(0, np.int32), *routes])).astype(np.int64)
     # Inside, each boarding costs a transfer, the first one too, so that journeys add up; that one is taken off again.
-    times = np.full((called.size, -(-called.size // _LANES) * _LANES), NEVER, np.int32)
+    times = np.full((called.size, -(-called.size // LANES) * LANES), NEVER, np.int32)
     for k, route in enumerate(routes):
         place = np.searchsorted(called, route)
         for way, seconds in ((place, ahead_s[k]), (place[::-1], back_s[k, : route.size][-1:] - back_s[k, : route.size][::-1])):

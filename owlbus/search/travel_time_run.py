@@ -10,7 +10,6 @@ from owlbus.common.errors import UsageError, setting
 from owlbus.search.annealing_run import AnnealingRun, most_stops
 from owlbus.search.objective import Objective
 from owlbus.search.problem import plan_of
-from owlbus.search.travel_time import COLDEST, DESCENT_SHARE
 from owlbus.search.travel_time_graph import build_graph, in_ticks, lay_out
 from owlbus.search.travel_time_objective import stop_trips
 
@@ -28,8 +27,14 @@ MOST_STOPS = 4_096
 _SERVED_SHARE = 0.5
 """Share of the search that looks for served trips: moves on these are a hundred times faster, and most of what they find saves time too."""
 
-_HOTTEST = 0.2
-"""First heat of the search for travel time, in medians of what a worsening move adds to the cost."""
+_MANY_STOPS = 500
+"""Stops from which on so much of the search looks for served trips; on fewer stops the share falls in proportion."""
+
+_HOTTEST, _COLDEST = 0.2, 0.03
+"""First and last heat of the search for travel time, in medians of what a worsening move adds to the cost."""
+
+_DESCENT_SHARE = 0.05
+"""Share of the search for travel time without heat, before the schedule is set."""
 
 _TURN_WORK = 4_000_000
 _MOST_BLOCKS = 50
@@ -39,8 +44,9 @@ class TravelTimeRun(AnnealingRun):
     """
     A search under way for plans of low travel time, changed in place.
 
-    Not for users: `owlbus.search.plan_routes` is. Routes are constructed and annealed for served trips, then annealed as in
-    `owlbus.search.travel_time`, under limits and wishes.
+    Not for users: `owlbus.search.plan_routes` is. Routes are constructed and annealed for served trips, then annealed for
+    travel time, under limits and wishes. The schedule of that comes from the instance: after a short descent, moves that make the plan
+    worse are sampled, and heat falls geometrically from a fifth of their median rise to a thirtieth of it.
 
     Parameters
     ----------
@@ -90,6 +96,11 @@ class TravelTimeRun(AnnealingRun):
         self._is_handed_over = False
 
     @property
+    def _served_share(self) -> float:
+        """Share of the search that looks for served trips: less on small networks, where moves for travel time are fast too."""
+        return _SERVED_SHARE * min(1.0, self.problem.network.n_stops / _MANY_STOPS)
+
+    @property
     def value(self) -> int:
         """What the plan under change saves, in trip-seconds in 1/1024."""
         return self._now_units
@@ -123,20 +134,20 @@ class TravelTimeRun(AnnealingRun):
         """Moves until a search looks up; fewer later on, when each takes longer."""
         from owlbus.kernels.travel_time_anneal import BLOCK
 
-        if share < _SERVED_SHARE:
+        if share < self._served_share:
             return super().moves_a_turn(share)
         return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
 
     def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
         """Anneal for served trips at first, then for travel time, whose moves are rounded up to whole blocks; how many were tried."""
         del worth  # of the travel time saved, which sets neither heat
-        first = moves if ahead <= _SERVED_SHARE else round(moves * max(0.0, _SERVED_SHARE - done) / (ahead - done))
+        first = moves if ahead <= self._served_share else round(moves * max(0.0, self._served_share - done) / (ahead - done))
         tried, gain = 0, False
         if first:
-            tried = super().turn(first, done / _SERVED_SHARE, min(1.0, ahead / _SERVED_SHARE), self._served_worth)
+            tried = super().turn(first, done / self._served_share, min(1.0, ahead / self._served_share), self._served_worth)
             gain = self._judge(anew=False)
         if moves > first:
-            share = max(0.0, done - _SERVED_SHARE) / (1 - _SERVED_SHARE)
+            share = max(0.0, done - self._served_share) / (1 - self._served_share)
             n_timed, is_better = self._anneal_times(moves - first, share)
             tried, gain = tried + n_timed, gain or is_better
         self._since_gain = 0 if gain else self._since_gain + tried
@@ -163,12 +174,12 @@ class TravelTimeRun(AnnealingRun):
 
     def _heat(self, share: float) -> float:
         """Rise in cost that is accepted on average: none at first, then set from the moves met."""
-        if share < DESCENT_SHARE:
+        if share < _DESCENT_SHARE:
             return 0.0
         if self._rise == 0:
             rises = self._state.rises[self._state.rises >= 0]
             self._rise = float(np.median(rises)) if rises.size else 0.0
-        return float(self._rise * _HOTTEST * (COLDEST / _HOTTEST) ** ((share - DESCENT_SHARE) / (1 - DESCENT_SHARE)))
+        return float(self._rise * _HOTTEST * (_COLDEST / _HOTTEST) ** ((share - _DESCENT_SHARE) / (1 - _DESCENT_SHARE)))
 
     def _restart_from_routes(self) -> None:
         super()._restart_from_routes()
