@@ -197,7 +197,7 @@ def ride(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: int
 
 
 @lean_kernel
-def close(times: Any, row: Any, worst: int) -> None:
+def close(times: Any, row: Any, worst: int | np.int32) -> None:
     """
     Turn rides into fastest journeys, in place (Floyd and Warshall).
 
