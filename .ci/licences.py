@@ -13,7 +13,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-SHIPPED = ("", "cluster", "geo", "osm")
+SHIPPED = ("", "cluster", "osm")
 """Extras that users install."""
 
 UNWANTED = re.compile(r"(?<!L)(A?GPL|GNU (Affero )?General Public)|SSPL|non-?commercial", re.IGNORECASE)

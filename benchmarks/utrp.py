@@ -184,7 +184,7 @@ def row(case: Case, runs: list[Run]) -> list[str]:
         *(f"{100 * share:.2f}" for share in shares),
         f"{best.route_s / 60:.0f}",
         f"{statistics.median(run.result.elapsed_s for run in runs):.0f}",
-        f"{statistics.median(run.evaluations / run.result.elapsed_s for run in runs):,.0f}",
+        f"{statistics.median(run.result.evaluations / run.result.elapsed_s for run in runs):,.0f}",
     ]
 
 

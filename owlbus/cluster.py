@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.extras import extra_library
 from owlbus.common.files import cancel_on_error, ignore_interrupts
 from owlbus.common.progress import current_progress
 from owlbus.demand.counting import CountedFiles, CountSettings, count_part
@@ -374,4 +373,9 @@ def _merge_serialised(parts: Sequence[bytes]) -> bytes:
 
 def _dask() -> Any:  # noqa: ANN401 - the library has no types
     """Import `distributed`, or raise `UsageError`."""
-    return extra_library("distributed", f"{setting('scheduler')} needs Dask", "cluster")
+    try:
+        import distributed
+    except ImportError:
+        msg = f"{setting('scheduler')} needs Dask, which is not installed; add it with: pip install 'owlbus[cluster]'"
+        raise UsageError(msg, setting="scheduler") from None
+    return distributed

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = ROOT / ".ci"
-USED = ("cluster", "geo", "osm")
+USED = ("cluster", "osm")
 """Extras for those who use owlbus, not for those who work on it."""
 SOLD_AS = {"distributed": "dask", "PIL": "pillow"}
 """Names that packages are installed under, where they are imported by another one."""
@@ -66,7 +66,7 @@ def test_a_licence_that_binds_who_ships_is_told_from_others(stated: str, is_unwa
 
 
 def imported() -> set[str]:
-    """Packages that owlbus imports anywhere, or asks an extra for, by the names that they are installed under."""
+    """Packages that owlbus imports anywhere, by the names that they are installed under."""
     found: set[str] = set()
     for file in sorted((ROOT / "owlbus").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -74,8 +74,6 @@ def imported() -> set[str]:
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 found.add(node.module or "")
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "extra_library":
-                found.add(str(ast.literal_eval(node.args[0])))
     names = {name.partition(".")[0] for name in found} - sys.stdlib_module_names - {"owlbus"}
     return {canonicalize_name(SOLD_AS.get(name, name)) for name in names}
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from owlbus.common.arrays import read_only, read_only_copy
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.extras import extra_library
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.common.units import require_number
 from owlbus.grid import cover, projection
@@ -393,18 +392,13 @@ class HexGrid:
         -------
         GeoDataFrame
             In lon/lat (EPSG:4326), indexed by hex index.
-
-        Raises
-        ------
-        UsageError
-            If the extra ``owlbus[geo]`` is not installed.
         """
+        import geopandas as gpd
         import shapely
 
-        geopandas = extra_library("geopandas", "to_geodataframe needs geopandas", "geo")
         columns = self._columns()
         polygons = shapely.polygons(self.hex_to_boundary(np.arange(self.n_hexes)))
-        frame: gpd.GeoDataFrame = geopandas.GeoDataFrame(columns, geometry=polygons, crs="EPSG:4326")
+        frame: gpd.GeoDataFrame = gpd.GeoDataFrame(columns, geometry=polygons, crs="EPSG:4326")
         return frame
 
     def write(self, path: str | PathLike[str]) -> None:

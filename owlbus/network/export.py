@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common import notebook_html
-from owlbus.common.extras import extra_library
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network.assemble import NetworkReport
@@ -50,13 +49,9 @@ def to_networkx(network: Network) -> Any:  # noqa: ANN401  # networkx ships no t
     -------
     networkx.DiGraph
         Nodes 0 to n_stops - 1 with ``name``, ``lon``, ``lat`` and ``hex``; edges with ``seconds`` and ``metres``.
-
-    Raises
-    ------
-    UsageError
-        If the extra ``owlbus[geo]`` is not installed.
     """
-    nx = extra_library("networkx", "to_networkx needs networkx", "geo")
+    import networkx as nx
+
     graph = nx.DiGraph(source=network.source, crs="EPSG:4326", walk_rule=network.walk_rule)
     columns = (network.stop_names, network.stop_lon.tolist(), network.stop_lat.tolist(), network.stop_hex.tolist())
     for stop, (name, lon, lat, hexagon) in enumerate(zip(*columns, strict=True)):
@@ -80,15 +75,10 @@ def to_geodataframes(network: Network) -> NetworkFrames:
     -------
     NetworkFrames
         Stops, links in seconds and metres, and walk sheds in metres.
-
-    Raises
-    ------
-    UsageError
-        If the extra ``owlbus[geo]`` is not installed.
     """
+    import geopandas as gpd
     import shapely
 
-    gpd = extra_library("geopandas", "to_geodataframes needs geopandas", "geo")
     stops = {"name": list(network.stop_names), "hex": network.stop_hex, "hexes": np.diff(network.shed_indptr)}
     start = np.repeat(np.arange(network.n_stops, dtype=np.int32), np.diff(network.link_indptr))
     if network.line_indptr.size:
