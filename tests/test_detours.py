@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.kernels.splice import path_avoiding, splice
+from owlbus.kernels.structs import Graph
 
 if TYPE_CHECKING:
     from owlbus.network import Network
@@ -39,9 +40,9 @@ def town_of(n: int, seconds: dict[tuple[int, int], int]) -> tuple[Network, nx.Di
     return network, graph
 
 
-def roads(network: Network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Links by row, as the kernels take them."""
-    return network.link_indptr, network.link_to, network.link_s
+def roads(network: Network) -> Graph:
+    """Links by row, as the kernels take them; the sheds do not matter."""
+    return Graph(network.link_indptr, network.link_to, network.link_s, network.link_m, network.shed_indptr, network.shed_hex)
 
 
 def fastest(graph: nx.DiGraph, banned: set[int], start: int, end: int) -> int | None:

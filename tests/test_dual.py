@@ -62,7 +62,7 @@ def value_of(town: tuple[PairWeights, RouteMixes, RoutePool], split: np.ndarray,
 def test_the_descent_tells_the_value_of_the_best_point_it_meets(seed: int, n_known: int) -> None:
     problem = town(seed)
     demand, mixes, pool = problem
-    weight, top = demand[2], np.full(6, 30.0)
+    weight, top = demand.weight, np.full(6, 30.0)
     top[0] = 0.0
     split, price = weight / 2, np.zeros(6)
     best_split, best_price, values = np.full(weight.size, -1.0), np.full(6, -1.0), []
@@ -85,7 +85,7 @@ def test_the_descent_tells_the_value_of_the_best_point_it_meets(seed: int, n_kno
 def test_after_twenty_steps_that_bring_little_the_descent_stands_at_its_best_point_again(n_known: int) -> None:
     """The target begins at nothing, so that no value comes near it."""
     demand, mixes, pool = town(3)
-    weight, back = demand[2], []
+    weight, back = demand.weight, []
     for steps in range(1, 65):
         split, price = weight / 2, np.zeros(6)
         best_split, best_price = np.full(weight.size, -1.0), np.full(6, -1.0)
@@ -96,13 +96,11 @@ def test_after_twenty_steps_that_bring_little_the_descent_stands_at_its_best_poi
     assert set(np.diff(back).tolist()) == {20}
 
 
-def least_value(
-    town: tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...], tuple[np.ndarray, ...]], top: np.ndarray, n_known: int
-) -> float:
+def least_value(town: tuple[PairWeights, RouteMixes, RoutePool], top: np.ndarray, n_known: int) -> float:
     """The least bound that any splits and prices give, by a linear programme."""
     from scipy.optimize import linprog
 
-    (first, second, weight, bonus), (most, load, (n_routes, room)), (start, hexes, times, cost) = town
+    (first, second, weight, bonus), (most, load, n_routes, room), (start, hexes, times, cost) = town
     n_pairs = first.size
     n = n_pairs + 6 + 6 + 2 + 1  # splits, prices, profits, worth of each kind, worth of the mix
     rows, least = [], []

@@ -87,6 +87,29 @@ def measure_route(
     return ahead_m, back_m
 
 
+@lean_kernel
+def measure_routes(graph: Graph, routes: Routes) -> int:
+    """
+    Fill the running seconds of all routes, in one call from Python: numba looks at every array of a struct at each call.
+
+    Parameters
+    ----------
+    graph
+        The stop network.
+    routes
+        The plan; running seconds are written.
+
+    Returns
+    -------
+    int
+        The first route with two stops in a row that are not linked both ways; -1 if there is none.
+    """
+    for k in range(routes.n_stops.shape[0]):
+        if measure_route(graph, routes.stops[k], routes.n_stops[k], routes.ahead_s[k], routes.back_s[k])[0] < 0:
+            return k
+    return -1
+
+
 def new_other_routes(n_stops: int, n_hexes: int, n_routes: int, max_entries: int, pairs: tuple[int, int]) -> OtherRoutes:
     """
     Work space for `prepare_other_routes`.

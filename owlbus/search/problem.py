@@ -299,7 +299,7 @@ class Problem:
         DataError
             If two stops in a row are not linked.
         """
-        from owlbus.kernels.coverage import measure_route
+        from owlbus.kernels.coverage import measure_routes
 
         n_routes = len(plan.routes)
         width = max([width, 2, *(len(route.stops) for route in plan.routes)])
@@ -310,12 +310,12 @@ class Problem:
             np.zeros((n_routes, width), np.float32),
         )
         for k, route in enumerate(plan.routes):
-            count = len(route.stops)
-            padded.stops[k, :count] = route.stops
-            padded.n_stops[k] = count
-            if measure_route(self.graph, padded.stops[k], count, padded.ahead_s[k], padded.back_s[k])[0] < 0:
-                msg = f"stops in a row must be linked, route {route.name} has two that are not; read it against this network"
-                raise DataError(msg)
+            padded.stops[k, : len(route.stops)] = route.stops
+            padded.n_stops[k] = len(route.stops)
+        unlinked = measure_routes(self.graph, padded)
+        if unlinked >= 0:
+            msg = f"stops in a row must be linked, route {plan.routes[unlinked].name} has two that are not; read it against this network"
+            raise DataError(msg)
         return padded
 
     def rides(self, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
