@@ -280,7 +280,7 @@ DOCUMENTED = sorted(
 
 def is_number(annotation: object) -> bool:
     """Tell whether an annotation, as written, speaks of plain numbers or arrays of them."""
-    return bool(re.search(r"\b(int|float|NDArray|ndarray|ArrayLike)\b", str(annotation)))
+    return bool(re.search(r"\b(int|float|NDArray|ndarray|ArrayLike)\b", str(annotation))) and "np.str_" not in str(annotation)
 
 
 def is_array(annotation: object) -> bool:

@@ -129,7 +129,7 @@ class DemandReport:
     agreement
         Agreement of both; None for one source.
     taxi_weight
-        Weight of taxi in the blend; None for one source.
+        Share of taxi in the blend, 0 to 1; None for one source.
     notes
         Notes on assumptions, one sentence each.
 

@@ -327,7 +327,7 @@ class Demand:
         hours
             Service hours to keep; all by default.
         weekdays
-            Weekdays of the service date to keep, 0 or ``mon`` to 6 or ``sun``; all by default.
+            Weekdays of the service date to keep, by index from 0 (``mon``) to 6 (``sun``) or by name; all by default.
         nights
             Indices into `nights` to keep; all by default.
 

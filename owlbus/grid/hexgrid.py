@@ -167,7 +167,7 @@ class HexGrid:
         Parameters
         ----------
         outline
-            As for `cover`.
+            Ring of lon/lat in degrees, shape (n, 2), or a shapely polygon, as for `cover`.
         resolution
             H3 resolution, 5 to 11; hexes of resolution 8 measure 530 m on average, 440 m in Seoul.
 

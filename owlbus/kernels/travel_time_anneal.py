@@ -100,7 +100,7 @@ class Rules(NamedTuple):
 
 
 @inlined
-def _load(rules: Rules, stops: Any, n: int) -> tuple[float, float]:
+def _load(rules: Rules, stops: NDArray[np.int32], n: int) -> tuple[float, float]:
     """Metres, the longer direction, and buses of a route."""
     if n < 2:
         return 0.0, 0.0
@@ -109,7 +109,7 @@ def _load(rules: Rules, stops: Any, n: int) -> tuple[float, float]:
 
 
 @inlined
-def _keeps(rules: Rules, k: int, stops: Any, n: int, other_m: float, other_buses: float) -> bool:
+def _keeps(rules: Rules, k: int, stops: NDArray[np.int32], n: int, other_m: float, other_buses: float) -> bool:
     """Whether a route of linked stops keeps the limits beside others."""
     metres = measure_route(rules.graph, stops, n, rules.ahead_s, rules.back_s)
     there, home = rules.ahead_s[n - 1], rules.back_s[n - 1]
@@ -117,7 +117,7 @@ def _keeps(rules: Rules, k: int, stops: Any, n: int, other_m: float, other_buses
 
 
 @inlined
-def _load_of_others(rules: Rules, plan: Any, k: int, other: int) -> tuple[float, float]:
+def _load_of_others(rules: Rules, plan: tuple[NDArray[np.int32], NDArray[np.int64]], k: int, other: int) -> tuple[float, float]:
     """Metres, the longer direction of each, and buses of all routes but `k` and `other`, which may be -1."""
     routes, sizes = plan
     metres, buses = 0.0, 0.0
@@ -130,7 +130,17 @@ def _load_of_others(rules: Rules, plan: Any, k: int, other: int) -> tuple[float,
 
 
 @inlined
-def _is_allowed(rules: Rules, plan: Any, used: tuple[float, float], k: int, other: int, stops: Any, n: int, stops_2: Any, n_2: int) -> bool:
+def _is_allowed(
+    rules: Rules,
+    plan: tuple[NDArray[np.int32], NDArray[np.int64]],
+    used: tuple[float, float],
+    k: int,
+    other: int,
+    stops: NDArray[np.int32],
+    n: int,
+    stops_2: NDArray[np.int32],
+    n_2: int,
+) -> bool:
     """
     Whether a changed route, and one that it swapped tails with unless that is -1, keep limits and wishes beside the other routes.
 

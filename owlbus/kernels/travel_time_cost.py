@@ -107,7 +107,7 @@ class Workspace(NamedTuple):
 
 
 @inlined
-def copy_row(out: Any, source: Any) -> None:
+def copy_row(out: NDArray[np.int32], source: NDArray[np.int32]) -> None:
     """
     Copy a row; numba compiles a loop far sooner than an assignment to a slice.
 
@@ -123,7 +123,7 @@ def copy_row(out: Any, source: Any) -> None:
 
 
 @inlined
-def _join(row: Any, onward: Any, time: Any) -> None:
+def _join(row: NDArray[np.int32], onward: NDArray[np.int32], time: int | np.int32) -> None:
     """Lower `row` to ``time + onward``."""
     for j in range(row.shape[0]):
         old, new = row[j], np.int32(onward[j] + time)
@@ -131,7 +131,7 @@ def _join(row: Any, onward: Any, time: Any) -> None:
 
 
 @inlined
-def _join_from(row: Any, source: Any, onward: Any, time: Any) -> None:
+def _join_from(row: NDArray[np.int32], source: NDArray[np.int32], onward: NDArray[np.int32], time: int) -> None:
     """Set `row` to the lower of `source` and ``time + onward``."""
     for j in range(row.shape[0]):
         old, new = source[j], np.int32(onward[j] + time)
@@ -139,7 +139,7 @@ def _join_from(row: Any, source: Any, onward: Any, time: Any) -> None:
 
 
 @inlined
-def _join_two(row: Any, onward: Any, time: Any, onward_2: Any, time_2: Any) -> None:
+def _join_two(row: NDArray[np.int32], onward: NDArray[np.int32], time: int, onward_2: NDArray[np.int32], time_2: int) -> None:
     """Lower `row` to the lower of two ways on; one pass costs little more than one way alone."""
     for j in range(row.shape[0]):
         old, new, new_2 = row[j], np.int32(onward[j] + time), np.int32(onward_2[j] + time_2)
@@ -148,12 +148,12 @@ def _join_two(row: Any, onward: Any, time: Any, onward_2: Any, time_2: Any) -> N
 
 
 @inlined
-def _dot(weight: Any, row: Any) -> int:
+def _dot(weight: NDArray[np.int32], row: NDArray[np.int32]) -> int:
     """Demand times ticks."""
     total: Any = np.int64(0)
     for j in range(row.shape[0]):
         total += np.int64(weight[j]) * np.int64(row[j])
-    return total
+    return int(total)
 
 
 @inlined
@@ -163,7 +163,9 @@ def _first(graph: StopGraph, i: int) -> int:
 
 
 @inlined
-def ride(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: int, times: Any) -> None:
+def ride(
+    graph: StopGraph, routes: NDArray[np.int32], sizes: NDArray[np.int64], without: int, without_2: int, times: NDArray[np.int32]
+) -> None:
     """
     Write the fastest ride without a transfer between all stops.
 
@@ -197,7 +199,7 @@ def ride(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: int
 
 
 @lean_kernel
-def close(times: Any, row: Any, worst: int | np.int32) -> None:
+def close(times: NDArray[np.int32], row: NDArray[np.int32], worst: int | np.int32) -> None:
     """
     Turn rides into fastest journeys, in place (Floyd and Warshall).
 
@@ -246,11 +248,19 @@ def weigh(graph: StopGraph, rest: OtherRoutes) -> int:
         low = _first(graph, i)
         rest.cost[i] = _dot(graph.weight[i, low:], rest.times[i, low:])
         total += rest.cost[i]
-    return total
+    return int(total)
 
 
 @lean_kernel
-def settle(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: int, rest: OtherRoutes, workspace: Workspace) -> int:
+def settle(
+    graph: StopGraph,
+    routes: NDArray[np.int32],
+    sizes: NDArray[np.int64],
+    without: int,
+    without_2: int,
+    rest: OtherRoutes,
+    workspace: Workspace,
+) -> int:
     """
     Write the times on a plan, or on part of it, into `rest`.
 
@@ -274,7 +284,9 @@ def settle(graph: StopGraph, routes: Any, sizes: Any, without: int, without_2: i
 
 
 @inner_kernel
-def _sweep(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, arrive: Any, back: Any) -> None:
+def _sweep(
+    graph: StopGraph, rest: OtherRoutes, stops: NDArray[np.int32], n: int, arrive: NDArray[np.int32], back: NDArray[np.int32]
+) -> None:
     """Write the earliest arrival on the route at each of its places, from every origin, with one boarding of it."""
     width = back.shape[0]
     # Labels are swept for all origins at once: ahead along the route, then back, and each place keeps the lower of the two. At a place
@@ -304,7 +316,7 @@ def _sweep(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, arrive: Any,
 
 
 @inner_kernel
-def _find_gains(rest: OtherRoutes, stops: Any, n: int, workspace: Workspace) -> None:
+def _find_gains(rest: OtherRoutes, stops: NDArray[np.int32], n: int, workspace: Workspace) -> None:
     """List, for each origin, the places of the route that it now reaches sooner."""
     gains, n_gains = workspace.gains, workspace.n_gains
     for i in range(n_gains.shape[0]):
@@ -318,7 +330,7 @@ def _find_gains(rest: OtherRoutes, stops: Any, n: int, workspace: Workspace) -> 
 
 
 @inlined
-def _better_row(rest: OtherRoutes, stops: Any, workspace: Workspace, i: int, low: int, row: Any) -> None:
+def _better_row(rest: OtherRoutes, stops: NDArray[np.int32], workspace: Workspace, i: int, low: int, row: NDArray[np.int32]) -> None:
     """Write the times from origin `i`, which gains, from column `low` on."""
     times, gains, count = rest.times, workspace.gains[i], workspace.n_gains[i]
     _join_from(row, times[i, low:], times[stops[gains[0]], low:], workspace.arrive[gains[0], i])
@@ -332,7 +344,7 @@ def _better_row(rest: OtherRoutes, stops: Any, workspace: Workspace, i: int, low
 
 
 @lean_kernel
-def cost_with(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, workspace: Workspace) -> int:
+def cost_with(graph: StopGraph, rest: OtherRoutes, stops: NDArray[np.int32], n: int, workspace: Workspace) -> int:
     """
     Cost of the other routes and one more, if nobody boards that one twice.
 
@@ -363,11 +375,13 @@ def cost_with(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, workspace
             row = workspace.row[low:]
             _better_row(rest, stops, workspace, i, low, row)
             total += _dot(graph.weight[i, low:], row)
-    return total
+    return int(total)
 
 
 @inlined
-def _reboard(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, arrive: Any, i: int, row: Any) -> None:
+def _reboard(
+    graph: StopGraph, rest: OtherRoutes, stops: NDArray[np.int32], n: int, arrive: NDArray[np.int32], i: int, row: NDArray[np.int32]
+) -> None:
     """Lower the times from origin `i` to journeys that leave the route and board it again."""
     # A second boarding can only pay where the times just joined reach a place sooner than a ride on the route does.
     again = False
@@ -388,7 +402,7 @@ def _reboard(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, arrive: An
 
 
 @lean_kernel
-def join_route(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, workspace: Workspace, out: OtherRoutes) -> int:
+def join_route(graph: StopGraph, rest: OtherRoutes, stops: NDArray[np.int32], n: int, workspace: Workspace, out: OtherRoutes) -> int:
     """
     Write the times on the other routes and one more.
 
@@ -418,7 +432,9 @@ def join_route(graph: StopGraph, rest: OtherRoutes, stops: Any, n: int, workspac
 
 
 @kernel
-def count_transfers(link: Any, routes: Any, sizes: Any, transfer: int, rides: Any) -> None:
+def count_transfers(
+    link: NDArray[np.int32], routes: NDArray[np.int32], sizes: NDArray[np.int64], transfer: int, rides: NDArray[np.int64]
+) -> None:
     """
     Write the fastest journey between all stops, ties by fewer transfers.
 

@@ -72,7 +72,7 @@ def _free_between(graph: StopGraph, u: int, v: int, mark: NDArray[np.uint8], rng
     for k in range(count):
         x = graph.near_to[begin + (skip + k) % count]
         if mark[x] == 0 and (v < 0 or graph.link[x, v] >= 0):
-            return x
+            return int(x)
     return -1
 
 

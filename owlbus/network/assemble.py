@@ -274,7 +274,7 @@ class NetworkReport:
     source
         Source of the network, such as ``lattice``.
     counts
-        Label and number of each count, in the order of processing.
+        Rows of label and count, in the order of processing.
     unreachable_hexes
         Indices of hexes outside all walk sheds, ascending, shape (n,), int32.
     notes

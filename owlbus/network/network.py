@@ -364,7 +364,7 @@ class Network:
         paths
             Walkable ways from `read_paths`; None takes the straight line.
         max_stops
-            Largest number of stops; more are merged over longer distances.
+            Stops at most; more are merged over longer distances.
         radius_m
             Circumradius in metres of the hexes of a new grid.
 
@@ -439,7 +439,7 @@ class Network:
         walk_network
             Whether people walk along the footways and streets of the file instead of the straight line.
         max_stops
-            Largest number of stops; more are merged over longer distances.
+            Stops at most; more are merged over longer distances.
         max_link_s
             Longest link in seconds at free flow, boundary included; None takes half an hour, or any length if `stretch` is 1, so
             that all rides are exact.

@@ -42,11 +42,11 @@ class Request:
     time_s
         Seconds to search; None for no such limit.
     seed
-        Fixes the result under a step limit.
+        Seed of all random numbers, >= 0; it fixes the result under a limit of moves.
     n_starts
         Independent searches that share the steps.
     bound_steps
-        Prices to try for a proven upper bound; 0 for none.
+        Iterations of the proven upper bound; 0 for none.
     target_gap_share
         The search ends once the bound is at most this share above the plan; None for no such end.
     constraints

@@ -268,7 +268,7 @@ class Scorecard:
         Parameters
         ----------
         min_count
-            As in `to_dict`.
+            Trips or people a night below which a count is left out, as in `to_dict`.
 
         Returns
         -------

@@ -109,11 +109,11 @@ class Timetable:
     directions
         Two per route: ``2 * k`` serves route k in the order of its stops, ``2 * k + 1`` in reverse.
     run_direction
-        Direction of each run, shape (n_runs,), int32; runs are sorted by start, then by direction.
+        Index of the direction of each run, shape (n_runs,), int32; runs are sorted by start, then by direction.
     run_start_s
         Seconds at which each run leaves its first stop, shape (n_runs,), int32.
     run_block
-        Bus that drives each run, shape (n_runs,), int32: numbered in the order of their first runs.
+        Index of the bus that drives each run, shape (n_runs,), int32; buses are numbered in the order of their first runs.
 
     Raises
     ------
