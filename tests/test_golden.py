@@ -1,7 +1,7 @@
 """
 Every output of the commands on the sample city, field by field, as recorded in `tests/golden/`.
 
-`pytest tests/test_golden.py --snapshot-update` records all of them anew.
+`.ci/run golden` records all of them again: it runs this file with `--snapshot-update`.
 """
 
 from __future__ import annotations
