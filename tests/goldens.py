@@ -11,6 +11,7 @@ from functools import cache
 from html.parser import HTMLParser
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -19,7 +20,7 @@ from syrupy.data import SnapshotCollections
 from syrupy.extensions.single_file import SingleFileSnapshotExtension
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from syrupy.location import PyTestLocation
     from syrupy.types import SnapshotIndex
@@ -50,13 +51,19 @@ def without_machine(text: str) -> str:
     return re.sub(r"^\d+\.\d+\.\d+(\.\w+)*$", "VERSION", text)
 
 
-def cleaned(value: Any) -> Any:  # noqa: ANN401
-    """`value`, any JSON value, with `without_machine` applied to every text in it."""
+def cleaned(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401
+    """
+    `value`, any JSON value, without what differs between machines and versions of libraries.
+
+    `names` are texts to put in place of others: a file that a command wrote and another one read stands with its name instead of its
+    SHA-256, and without its size.
+    """
     if isinstance(value, dict):
-        return {without_machine(key): cleaned(one) for key, one in value.items()}
+        written = value.get("sha256") in names
+        return {without_machine(key): cleaned(one, names) for key, one in value.items() if not (written and key == "bytes")}
     if isinstance(value, list):
-        return value if all(isinstance(one, float | int) for one in value) else [cleaned(one) for one in value]
-    return without_machine(value) if isinstance(value, str) else value
+        return value if all(isinstance(one, float | int) for one in value) else [cleaned(one, names) for one in value]
+    return names.get(value) or without_machine(value) if isinstance(value, str) else value
 
 
 def read_json(text: str) -> Any:  # noqa: ANN401
@@ -161,8 +168,8 @@ def read_page(text: str) -> dict[str, Any]:
     return page.tree
 
 
-def read_output(file: Path) -> Any:  # noqa: ANN401
-    """What an output file says, as a JSON value that depends neither on the machine nor on versions of libraries."""
+def read_output(file: Path, names: Mapping[str, str] = MappingProxyType({})) -> Any:  # noqa: ANN401
+    """What an output file says, as a JSON value that depends neither on the machine nor on versions of libraries; see `cleaned`."""
     if file.suffix == ".parquet":
         value: Any = read_table(file)
     elif file.suffix == ".zip":
@@ -178,7 +185,7 @@ def read_output(file: Path) -> Any:  # noqa: ANN401
     else:
         msg = f"goldens know no way to read {file.name}; add one to read_output"
         raise ValueError(msg)
-    value = cleaned(value)
+    value = cleaned(value, names)
     return Compressed(value) if file.suffix in COMPRESSED else value
 
 

@@ -1,19 +1,20 @@
 """
 Every output of the commands on the sample city, field by field, as recorded in `tests/golden/`.
 
-`pytest tests/test_golden.py --snapshot-update` records all of them anew.
+`.ci/run golden` records all of them again: it runs this file with `--snapshot-update`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
 import re
 import sys
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -91,14 +92,16 @@ class Workshop:
     """A folder in which each command is run once, with those that it builds on."""
 
     folder: Path
-    texts: dict[str, dict[str, str]]
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Words for SHA-256 and size of the files that a command wrote, since both depend on versions of libraries."""
 
     def outputs(self, case: str) -> dict[str, Any]:
         """Everything that a command wrote and said, by name."""
         if case not in self.texts:
             self.run(case)
         texts = self.texts[case]
-        found: dict[str, Any] = {"stdout.json": cleaned(read_json(texts["out"])), "stderr.txt": talk(texts["err"])}
+        found: dict[str, Any] = {"stdout.json": cleaned(read_json(texts["out"]), self.names), "stderr.txt": talk(texts["err"])}
         files = sorted(file for file in (self.folder / case).rglob("*") if file.is_file())
         found["files.json"] = {
             file.relative_to(self.folder / case).as_posix(): "private" if file.stat().st_mode & 0o077 == 0 else "public" for file in files
@@ -107,7 +110,7 @@ class Workshop:
             name = file.relative_to(self.folder / case).as_posix()
             first = self.folder / "demo" / name
             same = case != "demo" and "demo" in CASES[case].needs and first.exists() and first.read_bytes() == file.read_bytes()
-            found[name] = {"same_as": f"demo/{name}"} if same else read_output(file)
+            found[name] = {"same_as": f"demo/{name}"} if same else read_output(file, self.names)
         return found
 
     def run(self, case: str) -> None:
@@ -122,6 +125,11 @@ class Workshop:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(self.folder):
             code = run([*words, "--out", target, "--json"])
         assert code == 0, f"owlbus {' '.join(words)} ends with {code}: {err.getvalue()}"
+        for file in sorted((self.folder / case).rglob("*")):
+            data, name = file.read_bytes(), file.relative_to(self.folder).as_posix()
+            self.names.setdefault(hashlib.sha256(data).hexdigest(), f"SHA-256 of {name}")
+            if file.suffix == ".parquet":
+                self.names.setdefault(f"{len(data):,}", f"bytes of {name}")
         self.texts[case] = {"out": out.getvalue(), "err": err.getvalue()}
 
 
@@ -131,7 +139,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         for name, value in {"COLUMNS": "100", "LINES": "50", "NO_COLOR": "1", "TERM": "dumb"}.items():
             patch.setenv(name, value)
         before = os.umask(0o022)
-        yield Workshop(tmp_path_factory.mktemp("golden"), {})
+        yield Workshop(tmp_path_factory.mktemp("golden"))
         os.umask(before)
 
 
