@@ -21,7 +21,6 @@ from owlbus.demand import agreement, estimate_demand
 from owlbus.evidence import PlanEvaluator, difference
 from owlbus.evidence.changes import replace_stop
 from owlbus.evidence.explain import Answer, explain_change, with_alternative
-from owlbus.evidence.improve import CURVE, improve_plan
 from owlbus.evidence.stability import cross_checks
 from owlbus.evidence.stop_names import StopNames
 from owlbus.evidence.suggest import suggest_swaps
@@ -30,6 +29,7 @@ from owlbus.plan import Plan, plan_measures, read_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.sample import sample_city, sample_grid, sample_network
 from owlbus.search import Objective, plan_routes
+from owlbus.search.improve import CURVE, improve_plan
 from owlbus.search.stopping import MaxSteps
 
 if TYPE_CHECKING:

@@ -18,22 +18,22 @@ from owlbus.demand import Demand
 from owlbus.evidence import PlanEvaluator, compare_plans, difference
 from owlbus.evidence.changes import (
     drop_route,
-    newly_broken,
     pass_by,
     remove_stop,
     replace_stop,
 )
 from owlbus.evidence.compare import difference_geojson
-from owlbus.evidence.gauge import RouteEvaluator, windows_around
 from owlbus.evidence.redact import shown_difference
 from owlbus.evidence.stop_names import StopNames, find_route
 from owlbus.kernels.splice import splice, steps_apart
 from owlbus.pipeline.report_content import comparison_contents
 from owlbus.pipeline.study import Study
 from owlbus.plan import Plan, Route, plan_measures
+from owlbus.plan.check import newly_broken
 from owlbus.plan.limits import RouteLimits
 from owlbus.score import score_plan
 from owlbus.search import Objective, Problem
+from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
 SERVED = Objective()
 LADDER = [(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (6, 3), (1, 4), (2, 5)]

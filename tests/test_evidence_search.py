@@ -20,7 +20,6 @@ from owlbus.evidence import PlanEvaluator
 from owlbus.evidence.changes import drop_route, remove_stop, replace_stop
 from owlbus.evidence.explain import explain_change, with_alternative
 from owlbus.evidence.groups import NOWHERE, break_down, read_groups
-from owlbus.evidence.improve import improve_plan, ordered_steps
 from owlbus.evidence.robust_plan import RobustPlan, robust_plan
 from owlbus.evidence.route_profile import explain_routes
 from owlbus.evidence.stability import cross_checks, hour_matrix, rank_stability
@@ -34,6 +33,7 @@ from owlbus.plan.limits import RouteLimits
 from owlbus.report.answer_page import answer_page
 from owlbus.score import difference_interval, score_plan, share_interval
 from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
+from owlbus.search.improve import improve_plan, ordered_steps
 from owlbus.search.stopping import MaxSteps
 
 SERVED = Objective()

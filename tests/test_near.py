@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from cities import LINK_M, LINK_S, city
 
-from owlbus.evidence.improve import best_near
 from owlbus.kernels.near import stops_changed
 from owlbus.kernels.splice import steps_apart
 from owlbus.plan import Plan, Route, check_plan
@@ -17,6 +16,7 @@ from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, Problem
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import Neighbourhood
+from owlbus.search.improve import best_near
 from owlbus.search.problem import plan_of
 
 LADDER = [(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)]
@@ -117,7 +117,7 @@ def test_of_two_searches_of_a_tiny_town_one_finds_the_best_of_all_plans_as_near(
                     assert not check_plan(problem.network, after, limits)
                     assert lies_near(plan, after, within, keep, keep_terminals=keep_terminals)
             assert 0 < search.evaluations <= 6_000
-            assert not search._scratch[-1].any(), "stops that were marked are cleared"
+            assert not search._gains.candidate.mark.any(), "stops that were marked are cleared"
             found.append(search.best_value)
         assert max(found) == best_near_by_hand(problem, plan, goal, allowed, limits, keep, keep_terminals=keep_terminals)
 

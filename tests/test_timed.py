@@ -19,7 +19,6 @@ from test_near import town as ladder
 
 from owlbus.common.errors import UsageError
 from owlbus.evidence.evaluator import PlanEvaluator
-from owlbus.evidence.improve import improve_plan
 from owlbus.evidence.robust_plan import robust_plan
 from owlbus.evidence.sweep import sweep_plans
 from owlbus.kernels.route_constraints import count_calls
@@ -36,6 +35,7 @@ from owlbus.score import score_plan
 from owlbus.search import Objective, Problem, plan_routes, travel_time_run
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import PlanConstraints
+from owlbus.search.improve import improve_plan
 from owlbus.search.stopping import MaxSteps
 from owlbus.search.travel_time_graph import travel_times
 from owlbus.search.travel_time_run import TravelTimeRun

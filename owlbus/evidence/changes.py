@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.errors import UsageError
-from owlbus.evidence.gauge import RouteEvaluator, windows_around
-from owlbus.plan import Plan, broken_limits, plan_measures
-from owlbus.plan.check import ALL_ROUTES
+from owlbus.plan import Plan
+from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.gauge import RouteChange
     from owlbus.network import Network
-    from owlbus.plan import BrokenLimit
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
+    from owlbus.search.route_evaluator import RouteChange
 
 REACH = 3
 """Places on each side of a way-point that may be joined anew."""
@@ -282,38 +280,6 @@ def detours(route_evaluator: RouteEvaluator, k: int, stop: int, reach: int = 2) 
     pairs |= {(n - 1, n)} if n - 1 in nearest else set()
     pairs |= {(-1, 0)} if 0 in nearest else set()
     yield from route_evaluator.splices(k, iter(sorted(pairs)), via=stop)
-
-
-def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimits) -> tuple[str, ...]:
-    """
-    Limits that a plan breaks and another one kept, or breaks further, in words, with by how much.
-
-    Parameters
-    ----------
-    network
-        The plans' network.
-    before, after
-        The plans; routes are matched by name.
-    limits
-        What is to be kept, in metres and seconds.
-
-    Returns
-    -------
-    tuple of str
-        One line a limit; empty if nothing gets worse.
-    """
-    was, now = (plan_measures(network, plan, limits.headway_s) for plan in (before, after))
-    order = [field.name for field in fields(limits)]
-    return tuple(_beyond(broken) for broken in sorted(broken_limits(now, limits, was), key=lambda one: order.index(one.limit)))
-
-
-def _beyond(broken: BrokenLimit) -> str:
-    """By how much a limit is broken, in words."""
-    unit = f" {broken.unit}" if broken.unit else ""
-    who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name}"
-    what, side = (broken.what, "above") if broken.is_above else (f"least {broken.what}", "below")
-    excess = f"{abs(broken.value - broken.bound):,.6g}{unit} {side} the {broken.bound:,.6g}{unit} allowed"
-    return f"{who}: {what} {broken.value:,.6g}{unit} is {excess}"
 
 
 def _routes_through(plan: Plan, stop: int, route: int | None, network: Network) -> list[int]:

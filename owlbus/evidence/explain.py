@@ -12,12 +12,12 @@ from owlbus.common.errors import UsageError
 from owlbus.evidence.changes import (
     Change,
     drop_route,
-    newly_broken,
     pass_by,
     replace_stop,
 )
 from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.redact import count_text, shown_difference
+from owlbus.plan.check import newly_broken
 from owlbus.search.objective import Objective
 
 if TYPE_CHECKING:

@@ -12,18 +12,18 @@ from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import Change
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.gauge import RouteEvaluator, windows_around
 from owlbus.evidence.redact import shown_difference
 from owlbus.search.objective import Objective
+from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from owlbus.evidence.evaluator import PlanEvaluator
-    from owlbus.evidence.gauge import RouteChange
     from owlbus.evidence.stop_names import StopNames
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.route_evaluator import RouteChange
 
 NEAR_S = 600
 """Seconds of drive within which another stop is tried in place of one."""

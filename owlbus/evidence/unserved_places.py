@@ -11,18 +11,18 @@ from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.columns import sums_by_index
 from owlbus.evidence.changes import Change, detours
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.gauge import RouteEvaluator
 from owlbus.evidence.redact import shown_difference
 from owlbus.search.objective import Objective
+from owlbus.search.route_evaluator import RouteEvaluator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.evidence.evaluator import PlanEvaluation, PlanEvaluator
-    from owlbus.evidence.gauge import RouteChange
     from owlbus.evidence.stop_names import StopNames
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.route_evaluator import RouteChange
 
 PEAK_M = 1_000.0
 """Metres around a stop within which only the busiest one is a place."""

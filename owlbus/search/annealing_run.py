@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.kernels import anneal as kernels
-from owlbus.kernels.coverage import (
-    measure_route,
-    new_other_routes,
-    new_scratch,
-    prepare_other_routes,
-    route_gain,
-)
-from owlbus.kernels.limits import Limits, buses_of
+from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.keeps_limits import Limits, buses_of
 from owlbus.kernels.moves import N_MOVES
 from owlbus.kernels.route_cache import new_route_cache
 from owlbus.kernels.splice import steps_apart
-from owlbus.kernels.structs import Candidate, Routes
+from owlbus.kernels.structs import Routes
 from owlbus.plan import limit_rows, plan_measures
 from owlbus.search.constraints import PlanConstraints, anywhere
 from owlbus.search.problem import plan_of
+from owlbus.search.route_evaluator import RouteGains, new_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,15 +83,29 @@ class AnnealingRun:
         constraints: PlanConstraints | None = None,
         near: Neighbourhood | None = None,
     ) -> None:
-        """Allocate everything once, and put fixed routes in the first places, or those of the given plan."""
+        """Allocate all arrays, and load the fixed routes, or the routes of the plan to stay near."""
         self.problem = problem
         self.rng = rng
         self.objective = objective
         self.limits = limits
-        asked = constraints or PlanConstraints()
-        begin = asked.fixed if near is None else near.plan
+        constraints = constraints or PlanConstraints()
+        begin = constraints.fixed if near is None else near.plan
         width = max([most_stops(problem, limits), *(len(route.stops) for route in begin or ())])
-        widest_shed = int(np.diff(problem.network.shed_indptr).max(initial=1))
+        self._allocate(n_routes, width)
+        self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
+        self._attraction = _attraction(problem, objective)
+        self._weights = np.array([objective.trips, objective.presence], np.int64)
+        self._constraints = constraints.arrays(problem.network, n_routes, self._attraction)
+        self._names = constraints.names() if near is None else dict(enumerate(near.plan.names))
+        reference = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
+        self._bounds = limit_rows(limits, [self._names.get(k, "") for k in range(n_routes)], reference)
+        self._near = anywhere() if near is None else near.constraint(problem.network.n_stops)
+        if begin is not None:
+            self.load(begin, np.arange(n_routes) < constraints.n_fixed)
+
+    def _allocate(self, n_routes: int, width: int) -> None:
+        """Make the arrays of K routes of at most `width` stops that kernels change."""
+        problem = self.problem
         self.routes = Routes(
             np.zeros((n_routes, width), np.int32),
             np.zeros(n_routes, np.int64),
@@ -108,27 +117,10 @@ class AnnealingRun:
         self.values = np.zeros(5, np.int64)
         self._kinds = np.zeros((3, N_MOVES))
         self._success = np.zeros(N_MOVES)
-        n_stops = problem.network.n_stops
         self.drive = problem.drive()
-        self._other_routes = new_other_routes(n_stops, problem.n_rows, n_routes, width * widest_shed, problem.pair_quanta.shape)
-        self._route_cache = new_route_cache(n_stops, problem.n_rows, width * widest_shed, n_routes, problem.pair_quanta.shape[0])
-        self._scratch = Candidate(
-            np.zeros(width, np.int32),
-            np.zeros(width, np.float32),
-            np.zeros(width, np.float32),
-            new_scratch(problem.n_rows, width * widest_shed, width),
-            np.zeros(n_stops, np.uint8),
-        )
-        self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
-        self._attraction = _attraction(problem, objective)
-        self._weights = np.array([objective.trips, objective.presence], np.int64)
-        self._constraints = asked.arrays(problem.network, n_routes, self._attraction)
-        self._names = asked.names() if near is None else dict(enumerate(near.plan.names))
-        given = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
-        self._bounds = limit_rows(limits, [self._names.get(k, "") for k in range(n_routes)], given)
-        self._near = anywhere() if near is None else near.constraint(n_stops)
-        if begin is not None:
-            self.load(begin, np.arange(n_routes) < asked.n_fixed)
+        self._gains = RouteGains(problem, self.objective, self.routes, *new_workspace(problem, n_routes, width))
+        n_entries = width * int(np.diff(problem.network.shed_indptr).max(initial=1))
+        self._route_cache = new_route_cache(problem.network.n_stops, problem.n_rows, n_entries, n_routes, problem.pair_quanta.shape[0])
 
     @property
     def value(self) -> int:
@@ -207,8 +199,8 @@ class AnnealingRun:
             self.routes,
             k,
             self.used(),
-            self._other_routes,
-            self._scratch,
+            self._gains.other_routes,
+            self._gains.candidate,
             self._rng_state,
             n_draws,
             *self._rules(),
@@ -278,17 +270,9 @@ class AnnealingRun:
         measure_route(self.problem.graph, self.routes.stops[k], stops.size, self.routes.ahead_s[k], self.routes.back_s[k])
 
     def gains(self, k: int, routes: Sequence[NDArray[np.int32]]) -> list[int]:
-        """What each of `routes` would add to the plan without route `k`, in 1/1024; limits are not looked at."""
-        weights, transfer_s, max_transfers = self._rules()
-        ahead_s, back_s, entries = self._scratch.ahead_s, self._scratch.back_s, self._scratch.scratch
-        prepare_other_routes(self.problem.graph, self.routes, self._other_routes, k, transfer_s)
-        gains = []
-        for stops in routes:
-            measure_route(self.problem.graph, stops, stops.size, ahead_s, back_s)
-            problem = (self.problem.graph, self.problem.demand_rows, self.routes, self._other_routes)
-            added = route_gain(*problem, stops, stops.size, ahead_s, back_s, entries, max_transfers) if stops.size else (0, 0)
-            gains.append(int(weights[0]) * int(added[0]) + int(weights[1]) * int(added[1]))
-        return gains
+        """Return what each of `routes` would add to the plan without route `k`, in 1/1024; limits are not checked."""
+        self._gains.leave_out(k)
+        return [self._gains.gain(stops) for stops in routes]
 
     def allow(self, n_changed: int, reach: int, price: float) -> None:
         """Let so many stops of the best plan, and `reach` on the way, differ from the given plan, at a price in 1/1024 for each."""
@@ -324,9 +308,9 @@ class AnnealingRun:
             *self.best,
             self.frozen,
             self.values,
-            self._other_routes,
+            self._gains.other_routes,
             self._route_cache,
-            self._scratch,
+            self._gains.candidate,
             self._rng_state,
             self._kinds,
             steps,
@@ -359,8 +343,7 @@ class AnnealingRun:
         return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, self._constraints
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
-        transfers = min(self.objective.max_transfers, self.problem.rule.max_transfers)
-        return self._weights, float(self.problem.rule.transfer_s), transfers
+        return self._weights, float(self.problem.rule.transfer_s), self._gains.max_transfers
 
     def bounds(self) -> Limits:
         """Limits as the kernels take them."""

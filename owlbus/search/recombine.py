@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.kernels.coverage import measure_route
-from owlbus.kernels.limits import buses_of, keeps_limits
+from owlbus.kernels.keeps_limits import buses_of, keeps_limits
 from owlbus.kernels.moves import is_simple
 from owlbus.search.exact import best_of_listing, list_problem, listing_of
 from owlbus.search.problem import plan_of

@@ -11,8 +11,8 @@ import numpy as np
 
 from owlbus.common.errors import UsageError, step
 from owlbus.common.progress import current_progress
-from owlbus.evidence.changes import newly_broken
 from owlbus.plan import Plan, Route
+from owlbus.plan.check import newly_broken
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import Neighbourhood
 from owlbus.search.objective import Objective
