@@ -138,16 +138,16 @@ def test_plans_on_the_way_may_lie_further_off_and_the_best_one_may_not(keep_term
     assert farthest > 1
 
 
-def test_a_changed_stop_costs_its_price():
+def test_a_changed_stop_costs_its_multiplier():
     """A cold search from three stops in a line takes in a fourth one, which serves five trips, if it costs less than that."""
     network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(1, 2): 10.0, (2, 3): 5.0})
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
-    for price, stops in ((4.99, [0, 1, 2, 3]), (5.01, [0, 1, 2])):
+    for multiplier, stops in ((4.99, [0, 1, 2, 3]), (5.01, [0, 1, 2])):
         search = search_near(Problem.build(network, demand), plan, Objective(), LOOSE)
-        search.allow(9, 9, price * 1024)
+        search.allow(9, 9, multiplier * 1024)
         search.anneal(500, 1e-9, 1e-9)
         assert plan_now(search).routes[0].stops.tolist() == stops
-        assert search.value == search.problem.value(plan_now(search), Objective()), "without the price"
+        assert search.value == search.problem.value(plan_now(search), Objective()), "without the multiplier"
 
 
 def test_an_allowance_is_kept_after_any_number_of_moves():

@@ -258,10 +258,10 @@ def test_however_hot_annealed_plans_keep_limits_and_wishes():
     limits = replace(limits, max_total_length_m=total.total_length_m + 600, max_buses=total.total_buses + 2)
     chain = TravelTimeRun(problem, GOAL, limits, 3, np.random.default_rng(0), constraints)
     chain.load(plan)
-    chain._hand_over()
+    chain._begin_travel_time()
     state, met = chain._state, set()
     for _ in range(12):
-        anneal_blocks(chain._graph, state, chain._bench, 1, 1e15, chain._rules_kept)
+        anneal_blocks(chain._graph, state, chain._workspace, 1, 1e15, chain._rules_arrays)
         for rows, counts in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
             named = [Route(row[:n], f"R{k}") for k, (row, n) in enumerate(zip(rows, counts, strict=True))]
             now = Plan(tuple(named), plan.network_fingerprint)

@@ -30,7 +30,7 @@ _FAR = np.iinfo(np.int32).max
 @dataclass(frozen=True, slots=True, eq=False)
 class TripIndex:
     """
-    Trips of one part of the demand with their place in the matrices of a case.
+    Trips of one part of the demand with their place in the matrices of a problem.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class TripIndex:
     destination
         Hex where each ends, shape (P,), int32.
     cell
-        ``row * C + column`` in the case's matrices, shape (P,), int64; -1 where no stop reaches an end.
+        ``row * C + column`` in the problem's matrices, shape (P,), int64; -1 where no stop reaches an end.
     trips
         Trips a night, shape (P,), float64.
     """
@@ -57,7 +57,7 @@ class TripIndex:
         Parameters
         ----------
         problem
-            The case whose rows are looked up.
+            The problem whose rows are looked up.
         pairs
             Trips by pair of hexes, or by night, hour and pair.
 
@@ -215,7 +215,7 @@ class PlanEvaluator:
         Parameters
         ----------
         plan
-            A plan on the case's network.
+            A plan on the problem's network.
 
         Returns
         -------
@@ -311,7 +311,7 @@ def part_of(problem: Problem, demand: Demand) -> Part:
     Parameters
     ----------
     problem
-        The case whose rows are looked up.
+        The problem whose rows are looked up.
     demand
         Trips and people a night, whole or sliced.
 

@@ -20,7 +20,7 @@ from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan import Plan, plan_measures
 from owlbus.score import share_interval
 from owlbus.search.objective import Objective
-from owlbus.search.parallel import continue_search, packed_problem, search_from
+from owlbus.search.parallel import continue_search, problem_to_bytes, search_from
 from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
@@ -132,11 +132,11 @@ class Sweep:
     Examples
     --------
     >>> from owlbus import Demand, HexGrid, Network, RouteLimits
-    >>> from owlbus.evidence import Ledger
+    >>> from owlbus.evidence import PlanEvaluator
     >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
-    >>> swept = sweep_plans(Ledger.build(network, demand), "routes", (1, 2, 3), RouteLimits(max_length_m=5_000), n_steps=300)
+    >>> swept = sweep_plans(PlanEvaluator.build(network, demand), "routes", (1, 2, 3), RouteLimits(max_length_m=5_000), n_steps=300)
     >>> [(row["routes"], row["served_share"]) for row in swept.rows()], swept.points[swept.knee].setting
     ([(1, 0.6), (2, 0.9), (3, 0.9)], 2)
     """
@@ -287,7 +287,7 @@ def sweep_plans(
     refuse_travel_time(goal, "a sweep")
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
-        apart = None if scheduler is None else packed_problem(evaluator.problem, evaluator.demand)
+        apart = None if scheduler is None else problem_to_bytes(evaluator.problem, evaluator.demand)
         search = partial(search_from, evaluator.problem) if apart is None else partial(continue_search, apart)
         runner = _Runner(evaluator, goal, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
         step = current_progress().step(f"Sweep {kind}", len(settings))

@@ -188,7 +188,7 @@ def anneal(
             # Metropolis' rule with the random number drawn first: a move is accepted if its value is at least this (Kirkpatrick, Gelatt
             # and Vecchi 1983), so a bound below it refuses the move without its value.
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - next_random(rng_state))
-            accept_from += near.price * (away - apart[k])
+            accept_from += near.multiplier * (away - apart[k])
             most_served, most_people, found = gain_bound(
                 graph,
                 demand,

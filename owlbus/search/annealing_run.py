@@ -1,4 +1,4 @@
-"""One annealing run: its plan, its best plan and its random numbers, as the kernels change them."""
+"""One annealing run: its current plan, its best plan and its random state, which kernels change in place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from owlbus.search.problem import Problem
 
 _HOT_PART, _COLD_PART, _USUAL_ROUTES = 1 / 300, 1 / 20_000, 9
-"""First and last temperature, as parts of what a constructed plan of that many routes is worth; a route of more is worth a smaller part."""
+"""First and last temperature, as parts of the objective of a constructed plan with that many routes; with more routes a smaller part."""
 
 _DRAWS = 400
 _POLISH_MOVES = 4_000
@@ -48,9 +48,9 @@ _MEMORY = 0.7
 
 class AnnealingRun:
     """
-    A search under way, changed in place.
+    State of one annealing run, changed in place.
 
-    Not for users: `owlbus.search.plan_routes` is. A chain owns all its arrays, so that several run in threads.
+    Users call `owlbus.search.plan_routes`. A run owns all its arrays, so that several run in threads.
 
     Parameters
     ----------
@@ -63,15 +63,15 @@ class AnnealingRun:
     n_routes
         Routes K.
     rng
-        Random numbers of this chain.
+        Random numbers of this run.
     constraints
-        What else routes must do; none by default. The case has to leave out what they forbid.
+        Further constraints; none by default. The problem must leave out the links that they forbid.
     near
-        What the plan stays near, with K routes, from which the chain begins; none by default.
+        Neighbourhood of a plan with K routes, from which the run begins; none by default.
     """
 
     exchanges = True
-    """Whether routes may be exchanged by what they add to the rest (`owlbus.search.recombine`)."""
+    """Whether routes may be exchanged (`owlbus.search.recombine`)."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class AnnealingRun:
 
     @property
     def value(self) -> int:
-        """Objective of the plan under change, in 1/1024."""
+        """Objective of the current plan, in 1/1024."""
         return int(self.values[0])
 
     @property
@@ -139,7 +139,7 @@ class AnnealingRun:
 
     @property
     def steps_since_gain(self) -> int:
-        """Moves since the best plan last got better."""
+        """Moves since the last better plan."""
         return int(self.values[3])
 
     def best_plan(self) -> Plan:
@@ -161,7 +161,7 @@ class AnnealingRun:
         self._restart_from_routes()
 
     def compile(self) -> None:
-        """Compile what construction and annealing need, so that no clock runs meanwhile; nothing is drawn."""
+        """Compile the kernels of construction and annealing before the clock starts; no random number is used up."""
         self.draw(0, self.bounds(), np.empty(0, np.int32), n_draws=0)
         self.anneal(0, 1.0, 1.0)
         self.lay(0, self.route(0))
@@ -169,9 +169,9 @@ class AnnealingRun:
 
     def construct(self, k: int) -> bool:
         """
-        Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits.
+        Fill the empty route `k` greedily within its share of the fleet and kilometres; False if no drawn path keeps the limits.
 
-        While wanted stops lack routes, the route leads by them, and may take more than its share.
+        While required stops lack routes, the route calls at them, and may take more than its share.
         """
         unmet = self.unmet()
         bounds = self._shared((k + 1) / self.frozen.size)
@@ -192,7 +192,7 @@ class AnnealingRun:
         return True
 
     def draw(self, k: int, bounds: Limits, unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
-        """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
+        """Give the empty route `k` the best of `n_draws` random paths via `unmet` stops within `bounds`; its gain in 1/1024, or -1."""
         gain: int = kernels.best_drawn_route(
             *self._problem_arrays(bounds),
             unmet,
@@ -210,7 +210,7 @@ class AnnealingRun:
         return gain
 
     def unmet(self) -> NDArray[np.int32]:
-        """Return the wanted stops at which too few routes call, those many times that every empty route has to call at."""
+        """Return the required stops at which too few routes call; those at which each empty route must call occur several times."""
         wanted, (stops, counts) = self._constraints.required, (self.routes.stops, self.routes.n_stops)
         calls = [sum(stop in stops[k, :count] for k, count in enumerate(counts.tolist())) for stop in wanted[:, 0].tolist()]
         missing = np.maximum(wanted[:, 1] - np.array(calls, np.int64), 0)
@@ -219,14 +219,14 @@ class AnnealingRun:
         return unmet
 
     def put(self, k: int, stops: NDArray[np.int32]) -> None:
-        """Run route `k` over `stops`, and go on from there."""
+        """Make `stops` route `k`, and the plan with it the best plan."""
         self.routes.stops[k, : stops.size] = stops
         self.routes.n_stops[k] = stops.size
         self._restart_from_routes()
         self.back_to_best()
 
     def moves_a_turn(self, share: float) -> int:
-        """Moves until a search looks up, at a share of it."""
+        """Moves of a turn at a `share` of the search, 0 to 1."""
         del share
         return _TURN_MOVES
 
@@ -241,7 +241,7 @@ class AnnealingRun:
         done, ahead
             Shares of the search at the first and the last of them, 0 to 1.
         worth
-            What the constructed plan is worth, in 1/1024.
+            Objective of the constructed plan, in 1/1024.
 
         Returns
         -------
@@ -251,7 +251,7 @@ class AnnealingRun:
         return self.anneal(moves, self.temperature(done, worth), self.temperature(ahead, worth))
 
     def temperature(self, share: float, worth: int) -> float:
-        """Temperature at a share of the search, 0 to 1, whose constructed plan has that `worth`; both in 1/1024."""
+        """Temperature in 1/1024 at a `share` of the search, 0 to 1; `worth` is the objective of the constructed plan, in 1/1024."""
         return float(worth * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
@@ -264,7 +264,7 @@ class AnnealingRun:
         return stops
 
     def lay(self, k: int, stops: NDArray[np.int32]) -> None:
-        """Make `stops` route `k`, without a look at what the plan is worth."""
+        """Make `stops` route `k`; the values of the plan stay as they are."""
         self.routes.stops[k, : stops.size] = stops
         self.routes.n_stops[k] = stops.size
         measure_route(self.problem.graph, self.routes.stops[k], stops.size, self.routes.ahead_s[k], self.routes.back_s[k])
@@ -274,9 +274,9 @@ class AnnealingRun:
         self._gains.leave_out(k)
         return [self._gains.gain(stops) for stops in routes]
 
-    def allow(self, n_changed: int, reach: int, price: float) -> None:
-        """Let so many stops of the best plan, and `reach` on the way, differ from the given plan, at a price in 1/1024 for each."""
-        self._near = self._near._replace(budget=n_changed, reach=reach, price=price)
+    def allow(self, n_changed: int, reach: int, multiplier: float) -> None:
+        """Let `n_changed` stops of the best plan and `reach` of the current one differ from the given plan, at `multiplier`/1024 each."""
+        self._near = self._near._replace(budget=n_changed, reach=reach, multiplier=multiplier)
 
     def n_changed(self) -> int:
         """Stops that differ from the plan that this one stays near."""
@@ -284,14 +284,14 @@ class AnnealingRun:
         return sum(int(steps_apart(stops[:n], self.route(k))) for stops, n, k in pairs)
 
     def accept(self, value: int) -> None:
-        """The plan as it is now is worth `value`, in 1/1024; it is remembered if it is the best."""
+        """Set the objective of the current plan to `value`, in 1/1024, and keep the plan if it is the best."""
         self.values[0] = value
         if value > self.values[1]:
             self.values[1], self.values[3] = value, 0
             self.best[0][:], self.best[1][:] = self.routes.stops, self.routes.n_stops
 
     def back_to_best(self) -> None:
-        """Go on from the best plan."""
+        """Make the best plan the current one."""
         self.routes.stops[:] = self.best[0]
         self.routes.n_stops[:] = self.best[1]
         for k, count in enumerate(self.routes.n_stops.tolist()):
@@ -324,7 +324,7 @@ class AnnealingRun:
         return tried
 
     def _choose_kinds(self) -> None:
-        """Give each kind of move a chance that grows with the root of how often it was accepted lately, and a least one."""
+        """Draw each kind of move with a probability that grows with the square root of its recent acceptance rate, above a minimum."""
         _, tried, accepted = self._kinds
         rate = accepted / np.maximum(tried, 1)
         self._success = np.where(tried > 0, _MEMORY * self._success + (1 - _MEMORY) * rate, self._success)
@@ -334,7 +334,7 @@ class AnnealingRun:
         self._kinds[1:] = 0
 
     def _restart_from_routes(self) -> None:
-        """Make the plan under change the best one, with its value counted from nothing."""
+        """Make the current plan the best one, and compute its objective from scratch."""
         self.best[0][:] = self.routes.stops
         self.best[1][:] = self.routes.n_stops
         self.values[:2] = self.problem.value(plan_of(self.problem.network, *self.best), self.objective)
@@ -357,7 +357,7 @@ class AnnealingRun:
         return limits._replace(max_total_length_m=limits.max_total_length_m * share, max_buses=buses)
 
     def used(self, but: Sequence[int] = ()) -> tuple[float, float]:
-        """Metres and buses of the routes so far, without those in `but`."""
+        """Metres and buses of the routes, without those in `but`."""
         metres, buses = 0, 0
         stops, ahead_s, back_s = self.routes.stops, self.routes.ahead_s, self.routes.back_s
         for k, count in enumerate(self.routes.n_stops.tolist()):
@@ -369,7 +369,7 @@ class AnnealingRun:
 
 def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLACES) -> int:
     """
-    Places a route can need: as many short links as its length allows, within the limit.
+    Most stops that a route can have: as many short links as its length allows.
 
     Parameters
     ----------
@@ -378,7 +378,7 @@ def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLA
     limits
         What a route keeps.
     spare
-        Places beside these.
+        Positions beside these.
 
     Returns
     -------
@@ -391,7 +391,7 @@ def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLA
 
 
 def _attraction(problem: Problem, objective: Objective) -> NDArray[np.float64]:
-    """Running sum, shape (S,), of the demand in each stop's walk shed, and a little everywhere."""
+    """Running sum, shape (S,), of the demand in each stop's walk shed plus a small constant."""
     wanted = objective.trips * problem.row_quanta
     wanted = wanted + objective.presence * problem.presence
     network = problem.network

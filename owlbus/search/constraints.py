@@ -52,7 +52,7 @@ class PlanConstraints:
 
     Examples
     --------
-    >>> Wishes().is_empty, Wishes(hubs=((4, 3),)).wanted
+    >>> PlanConstraints().is_empty, PlanConstraints(hubs=((4, 3),)).wanted
     (True, {4: 3})
     """
 
@@ -108,7 +108,7 @@ class PlanConstraints:
 
     def problem(self, problem: Problem) -> Problem:
         """
-        Case without the links that are forbidden; what trips accept stays as it is.
+        Problem without the forbidden links; the ride limits of trips stay the same.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class PlanConstraints:
 
     def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> Constraints:
         """
-        Wishes as `owlbus.kernels.route_constraints` takes them.
+        Constraints as `owlbus.kernels.route_constraints` takes them.
 
         Parameters
         ----------
@@ -198,7 +198,7 @@ class PlanConstraints:
 
     def broken(self, network: Network, plan: Plan) -> tuple[str, ...]:
         """
-        Wishes that a plan does not keep: the checker beside the maker.
+        Constraints that a plan does not keep, in words.
 
         Parameters
         ----------
