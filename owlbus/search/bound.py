@@ -352,9 +352,10 @@ class Bounder:
         if n_routes < 1:
             msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
             raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
-        if start is not None and (start.split.shape, start.hex_multiplier.shape) != (bound_problem.weight.shape, bound_problem.bonus.shape):
+        sizes = bound_problem.weight.size, bound_problem.bonus.size
+        if start is not None and (start.split.size, start.hex_multiplier.size) != sizes:
             msg = (
-                f"a start must have {bound_problem.weight.size} splits and {bound_problem.bonus.size} multipliers, got {start.split.size} and "
+                f"a start must have {sizes[0]} splits and {sizes[1]} multipliers, got {start.split.size} and "
                 f"{start.hex_multiplier.size}; take one from the same problem and objective"
             )
             raise UsageError(msg)

@@ -94,7 +94,7 @@ def insert_required(run: AnnealingRun, constraints: PlanConstraints) -> None:
             routes = "a route" if least == 1 else f"{least} routes"
             msg = (
                 f"no way was found for {routes} to call at {network_name(network, stop)} within the limits, but for {calls}; "
-                "allow more routes, kilometres or minutes, or wish for less"
+                "allow more routes, kilometres or minutes, or require less"
             )
             raise InfeasibleError(msg)
         run.put(best[1], best[2])

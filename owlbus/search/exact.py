@@ -1,7 +1,7 @@
 """
-Small networks: every route within the limits listed, and the best K of them by mixed-integer programming.
+The best K of a list of routes by mixed-integer programming; on small networks the list has every route within the limits.
 
-Without transfers a plan is worth what its routes are worth together, each trip and person counted once:
+Without transfers the objective of a plan is a cover problem, in which each trip and person counts once:
 
     maximise    sum over groups g of worth_g y_g
     subject to  y_g <= sum of z_r over the routes r that serve g
@@ -211,7 +211,7 @@ def best_of_listing(
 
 
 def _program(listing: RouteList, n_routes: int, limits: RouteLimits) -> Any:  # noqa: ANN401 -- the solver ships no types
-    """The program above, row by row; its columns are the routes and then the groups."""
+    """Mixed-integer program, row by row; its columns are the routes and then the groups."""
     import highspy
 
     n_listed, n_groups = listing.serves.shape
@@ -243,7 +243,7 @@ def _program(listing: RouteList, n_routes: int, limits: RouteLimits) -> Any:  # 
 def _measure(
     problem: Problem, route: NDArray[np.int32], pairs: tuple[NDArray[np.int32], ...], limit_s: NDArray[np.float32], limits: RouteLimits
 ) -> tuple[NDArray[np.bool_], int, int]:
-    """Pairs and hexes that a route serves, its buses and its longer metres."""
+    """Pairs and hexes that a route serves, its buses, and its metres in the longer direction."""
     from owlbus.kernels.coverage import measure_route
     from owlbus.kernels.rides import NEVER
 
@@ -268,7 +268,7 @@ def _measure(
 
 
 def _not_replaced(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
-    """Routes that no other one replaces: none serves as much and needs no more of what is limited; ties go to the first."""
+    """Routes that none dominates, that is, serves at least as much with no more of what is limited; ties go to the first."""
     order = np.lexsort((metres, buses, -serves.sum(axis=1)))
     needs = [load for load, room in ((buses, limits.max_buses), (metres, limits.max_total_length_m)) if math.isfinite(room)]
     kept, rows = np.empty(order.size, np.int64), np.empty_like(serves)

@@ -159,7 +159,7 @@ def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLim
     if any(route.stops.tolist() != fixed_route.stops.tolist() for route, fixed_route in zip(begin.routes, fixed, strict=False)):
         broken.insert(0, "its first routes are not the fixed ones")
     if broken:
-        msg = f"a search must go on from a plan that keeps limits and wishes, got one where {broken[0]}; begin anew"
+        msg = f"a search must go on from a plan that keeps limits and constraints, got one where {broken[0]}; begin anew"
         raise UsageError(msg)
 
 

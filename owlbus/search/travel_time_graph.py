@@ -1,4 +1,4 @@
-"""What passengers spend on a plan: the inputs of the travel-time objective, checked, and its measures."""
+"""Travel times of passengers on a plan, and the checked inputs of the travel-time objective."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from owlbus.kernels.travel_time_cost import StopGraph, Workspace
 
 _TRANSFERS = 2
-"""A journey with more transfers counts as unserved in the shares, as the literature has it; its time counts all the same."""
+"""A journey with more transfers counts as unserved in the shares, as in the literature; its time still counts."""
 
 _MAX_COST = 2**62
 _MAX_INT32 = 2**31
 _SAMPLE = 500
-"""Worsening moves, the last ones met, that set the schedule."""
+"""Number of the latest worsening moves that set the schedule."""
 
 
 @dataclass(frozen=True, slots=True)
 class TravelTimes:
     """
-    What passengers spend on a plan, each on the fastest journey, ties by fewer transfers.
+    Travel times of passengers on a plan, each on the fastest journey, ties by fewer transfers.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def travel_times(
     link_s: ArrayLike, demand: ArrayLike, routes: Sequence[ArrayLike], transfer_s: int = 300, *, unserved_s: int | None = None
 ) -> TravelTimes:
     """
-    Measure what passengers spend on routes that run both ways.
+    Travel times on routes that run in both directions.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def pad_routes(routes: Sequence[ArrayLike], links: NDArray[np.int32], most: int,
 
 def build_graph(links: NDArray[np.int32], weight: NDArray[np.int64], transfer: int, stops: tuple[int, int], unserved: int) -> StopGraph:
     """
-    Arrays that the search works on.
+    Arrays of the travel-time kernels.
 
     Parameters
     ----------

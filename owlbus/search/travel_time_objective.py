@@ -1,4 +1,4 @@
-"""What passengers save in travel time by a plan, each on the fastest journey between the stops nearest to a trip's hexes."""
+"""Travel time that a plan saves, each trip on the fastest journey between the stops nearest to its hexes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def n_bus_quanta(problem: Problem) -> int:
 
 def most_saved(problem: Problem) -> int:
     """
-    What a plan would save that took everyone there at once.
+    Travel time that a plan without any travel time would save.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def most_saved(problem: Problem) -> int:
 
 def saved_by(problem: Problem, plan: Plan) -> int:
     """
-    What a plan saves, counted from nothing.
+    Travel time that a plan saves, computed from scratch.
 
     Parameters
     ----------
@@ -125,14 +125,14 @@ def mean_travel_s(problem: Problem, plan: Plan) -> float:
 
 def refuse_travel_time(objective: Objective, what: str) -> None:
     """
-    Refuse travel time where only trips served and people reached can be searched for.
+    Refuse the objective travel time where a search cannot use it.
 
     Parameters
     ----------
     objective
-        What is asked for.
+        The objective.
     what
-        What cannot search for it, in words.
+        What cannot use it, in words.
 
     Raises
     ------

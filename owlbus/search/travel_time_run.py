@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from owlbus.search.problem import Problem
 
 MOST_STOPS = 4_096
-"""Stops of a network: times are kept from each stop to each other one."""
+"""Most stops of a network: the search keeps times between all pairs of stops."""
 
 _SERVED_SHARE = 0.5
-"""Share of the search that looks for served trips: moves on these are a hundred times faster, and most of what they find saves time too."""
+"""Share of the search that maximises served trips: its moves are a hundred times faster, and most gains save time too."""
 
 _MANY_STOPS = 500
-"""Stops from which on so much of the search looks for served trips; on fewer stops the share falls in proportion."""
+"""Stops from which that share holds; on fewer stops it falls in proportion."""
 
 _HOT_RISES, _COLD_RISES = 0.2, 0.03
-"""First and last heat of the search for travel time, in medians of what a worsening move adds to the cost."""
+"""First and last temperature for travel time, in medians of the cost that a worsening move adds."""
 
 _DESCENT_SHARE = 0.05
-"""Share of the search for travel time without heat, before the schedule is set."""
+"""Share of the travel-time part that descends at temperature 0, before the schedule is set."""
 
 _TURN_WORK = 4_000_000
 _MOST_BLOCKS = 50
@@ -42,11 +42,11 @@ _MOST_BLOCKS = 50
 
 class TravelTimeRun(AnnealingRun):
     """
-    A search under way for plans of low travel time, changed in place.
+    State of one annealing run for low travel time, changed in place.
 
-    Not for users: `owlbus.search.plan_routes` is. Routes are constructed and annealed for served trips, then annealed for
-    travel time, under limits and wishes. The schedule of that comes from the instance: after a short descent, moves that make the plan
-    worse are sampled, and heat falls geometrically from a fifth of their median rise to a thirtieth of it.
+    Users call `owlbus.search.plan_routes`. Routes are constructed and annealed for served trips, then annealed for travel time, within
+    limits and constraints. The instance sets the schedule: after a short descent, the temperature falls geometrically from a fifth to a
+    thirtieth of the median cost that the worsening moves added.
 
     Parameters
     ----------
@@ -97,17 +97,17 @@ class TravelTimeRun(AnnealingRun):
 
     @property
     def _served_share(self) -> float:
-        """Share of the search that looks for served trips: less on small networks, where moves for travel time are fast too."""
+        """Share of the search that maximises served trips: less on small networks, where moves for travel time are fast too."""
         return _SERVED_SHARE * min(1.0, self.problem.network.n_stops / _MANY_STOPS)
 
     @property
     def value(self) -> int:
-        """What the plan under change saves, in trip-seconds in 1/1024."""
+        """Travel time that the current plan saves, in trip-seconds in 1/1024."""
         return self._current_quanta
 
     @property
     def best_value(self) -> int:
-        """What the best plan saves, in trip-seconds in 1/1024."""
+        """Travel time that the best plan saves, in trip-seconds in 1/1024."""
         return self._best_quanta
 
     @property
@@ -117,7 +117,7 @@ class TravelTimeRun(AnnealingRun):
 
     @property
     def steps_since_gain(self) -> int:
-        """Moves since the best plan last got better."""
+        """Moves since the last better plan."""
         return self._steps_since_gain
 
     def best_plan(self) -> Plan:
@@ -131,7 +131,7 @@ class TravelTimeRun(AnnealingRun):
         return is_built
 
     def moves_a_turn(self, share: float) -> int:
-        """Moves until a search looks up; fewer later on, when each takes longer."""
+        """Moves of a turn at a `share` of the search; fewer for travel time, whose moves take longer."""
         from owlbus.kernels.travel_time_anneal import BLOCK
 
         if share < self._served_share:
@@ -139,8 +139,8 @@ class TravelTimeRun(AnnealingRun):
         return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
 
     def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
-        """Anneal for served trips at first, then for travel time, whose moves are rounded up to whole blocks; how many were tried."""
-        del worth  # of the travel time saved, which sets neither heat
+        """Anneal for served trips first, then for travel time in whole blocks of moves; return how many moves were tried."""
+        del worth  # of the travel time saved, which sets no temperature
         first = moves if ahead <= self._served_share else round(moves * max(0.0, self._served_share - done) / (ahead - done))
         tried, gain = 0, False
         if first:
@@ -154,7 +154,7 @@ class TravelTimeRun(AnnealingRun):
         return tried
 
     def _anneal_times(self, moves: int, share: float) -> tuple[int, bool]:
-        """Anneal for travel time at the heat of a share of that part of the search; moves tried, and whether the best plan got better."""
+        """Anneal for travel time at a share of that part; return the moves tried, and whether the best plan got better."""
         from owlbus.kernels.travel_time_anneal import BLOCK, anneal_blocks
         from owlbus.kernels.travel_time_cost import settle
 
@@ -173,7 +173,7 @@ class TravelTimeRun(AnnealingRun):
         return blocks * BLOCK, gain
 
     def _temperature(self, share: float) -> float:
-        """Rise in cost that is accepted on average: none at first, then set from the moves met."""
+        """Mean rise in cost that is accepted: 0 during the descent, then set from the sampled moves."""
         if share < _DESCENT_SHARE:
             return 0.0
         if self._rise == 0:
@@ -186,7 +186,7 @@ class TravelTimeRun(AnnealingRun):
         self._evaluate(is_new_start=True)
 
     def _evaluate(self, *, is_new_start: bool) -> bool:
-        """Value the plan that serves most; whether it is the best plan now, as it is in any case if the search begins `is_new_start`."""
+        """Set the current plan to the one that serves most; return whether it is the best now, as it always is at a new start."""
         self._current_quanta = self.problem.value(super().best_plan(), self.travel_time_objective)
         gain = is_new_start or self._current_quanta > self._best_quanta
         if gain:
@@ -200,7 +200,7 @@ class TravelTimeRun(AnnealingRun):
         return (self._unserved - cost) * self._quanta_per_unit
 
     def _begin_travel_time(self) -> None:
-        """Give the best plan to the kernels of travel time."""
+        """Load the best plan into the arrays of the travel-time kernels."""
         from owlbus.kernels.travel_time_anneal import Rules
         from owlbus.kernels.travel_time_cost import settle
 
