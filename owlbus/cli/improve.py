@@ -138,11 +138,11 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, found: Sequence[Improvement
     """
     from owlbus.evidence.difference import difference
 
-    before = evaluator.enter(plan)
+    before = evaluator.evaluate(plan)
     served = float(evaluator.whole.trips.trips[evaluator.whole.trips.among(before.is_served)].sum())
     rows = []
     for one in found:
-        change = difference(evaluator, before, evaluator.enter(one.plan), headway_s)
+        change = difference(evaluator, before, evaluator.evaluate(one.plan), headway_s)
         rows.append(
             {
                 "allowed_share": one.allowed_share,
@@ -184,10 +184,10 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, found: Improvement, name_of:
     from owlbus.evidence.redact import shown_difference
     from owlbus.search.improve import step_document
 
-    first = before = evaluator.enter(plan)
+    first = before = evaluator.evaluate(plan)
     rows = []
     for number, step in enumerate(found.steps, start=1):
-        after = evaluator.enter(step.plan)
+        after = evaluator.evaluate(step.plan)
         alone, so_far = (shown_difference(difference(evaluator, one, after, headway_s)).values for one in (before, first))
         rows.append(
             {

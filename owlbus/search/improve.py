@@ -56,11 +56,11 @@ class ImprovementStep:
         Name of the route.
     out, into
         Stop indices removed and inserted, in riding order, int32.
-    place
+    position
         Position of the first removed stop on the given route.
     n_changed
         Stops changed, by the longer of both.
-    gain_units
+    gain_quanta
         Gain in the objective, in 1/1024; may be negative where a later step makes up for it.
     plan
         The plan after this step; it keeps the limits.
@@ -69,9 +69,9 @@ class ImprovementStep:
     route: str
     out: NDArray[np.int32]
     into: NDArray[np.int32]
-    place: int
+    position: int
     n_changed: int
-    gain_units: int
+    gain_quanta: int
     plan: Plan
 
 
