@@ -21,7 +21,6 @@ from owlbus.demand import agreement, estimate_demand
 from owlbus.evidence import PlanEvaluator, difference
 from owlbus.evidence.changes import replace_stop
 from owlbus.evidence.explain import Answer, explain_change, with_alternative
-from owlbus.evidence.improve import CURVE, improve_plan
 from owlbus.evidence.stability import cross_checks
 from owlbus.evidence.stop_names import StopNames
 from owlbus.evidence.suggest import suggest_swaps
@@ -30,6 +29,7 @@ from owlbus.plan import Plan, plan_measures, read_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.sample import sample_city, sample_grid, sample_network
 from owlbus.search import Objective, plan_routes
+from owlbus.search.improve import CURVE, improve_plan
 from owlbus.search.stopping import MaxSteps
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def set_stage() -> Stage:
 def ask_about_the_way_point(stage: Stage) -> tuple[Answer, float]:
     """Arts Center against Nambu Terminal on the draft, and the seconds that the answer takes."""
     arts, nambu = (stage.places.find_stop(stage.network, name) for name in ("Arts Center", "Nambu"))
-    warm = stage.evaluator.enter(stage.draft)
+    warm = stage.evaluator.evaluate(stage.draft)
     assert warm.reached.any()
     began = time.perf_counter()
     change = replace_stop(stage.evaluator.problem, SERVED, stage.draft, arts, nambu)
@@ -131,12 +131,12 @@ def without_stop(stage: Stage, stop: int) -> Plan:
 
 def improve_the_routes(stage: Stage, n_steps: int) -> list[list[str]]:
     """Gain over the routes of 2013 by share of stops that may change, with intervals."""
-    before = stage.evaluator.enter(stage.reference)
+    before = stage.evaluator.evaluate(stage.reference)
     served = stage.evaluator.served_by_night(before).sum()
     trips = stage.evaluator.all_by_night()[0].sum()
     rows = []
     for one in improve_plan(stage.evaluator.problem, stage.reference, stage.limits, CURVE, n_steps=n_steps):
-        found = difference(stage.evaluator, before, stage.evaluator.enter(one.plan))
+        found = difference(stage.evaluator, before, stage.evaluator.evaluate(one.plan))
         low, high = (100 * (end or 0.0) * trips / served for end in found.served_interval)
         gain = 100 * found.served_share * trips / served
         rows.append(

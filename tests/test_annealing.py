@@ -12,7 +12,7 @@ from cities import LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from owlbus.kernels.limits import buses_of, keeps_limits
+from owlbus.kernels.keeps_limits import buses_of, keeps_limits
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, PlanConstraints, Problem
@@ -183,9 +183,9 @@ def test_a_route_gives_way_to_the_next_after_sixteen_changes_or_a_block_of_moves
     apart = Plan(tuple(Route(line, f"R{k}") for k, line in enumerate(lines)), network.fingerprint)
     still = chain_on(apart, objective=Objective(), problem=Problem.build(network, demand))  # where a cold search changes nothing
     for chain, temperature in ((chain_on(plan_a()), 1e15), (still, 1e-3)):
-        before = int(chain._other_routes[0][3])
+        before = int(chain._gains.other_routes[0][3])
         chain.anneal(1_000, temperature, temperature)
-        turns, changes = int(chain._other_routes[0][3]) - before, int(chain._kinds[2].sum())
+        turns, changes = int(chain._gains.other_routes[0][3]) - before, int(chain._kinds[2].sum())
         assert turns == (1_000 / 250 if chain is still else math.ceil(changes / 16))
         assert (changes == 0) == (chain is still)
 

@@ -41,7 +41,7 @@ LAYERS = (
 
 ROOM_ORDER = {
     "kernels": ("jit", "paths", "coverage", "route_cache", "gain_bound", "moves", "anneal"),
-    "search": ("objective", "problem", "constraints", "annealing_run", "bound", "driver", "plan_routes"),
+    "search": ("objective", "problem", "constraints", "route_evaluator", "annealing_run", "improve", "bound", "driver", "plan_routes"),
     "network": ("assemble", "walk_sheds", "stop_links", "network"),
     "timetable": ("clock", "operation", "schedule", "rider_flows", "headways", "build"),
     "pipeline": ("study", "request", "plan_run", "trials"),

@@ -85,7 +85,7 @@ OBJECTIVE = st.sampled_from([Objective(), Objective(1, 0, 0), Objective(0, 1), O
 @given(small_cities(4), route_limits(), OBJECTIVE, st.integers(1, 3))
 @settings(max_examples=MAX_EXAMPLES)
 def test_no_plan_is_worth_more_than_the_bound(problem, limits, objective, n_routes):
-    bounder = Bounder(BoundProblem.of_case(problem, objective), n_routes, limits)
+    bounder = Bounder(BoundProblem.of_problem(problem, objective), n_routes, limits)
     best = best_value(problem, n_routes, limits, objective)
     for _ in range(STEPS):
         assert bounder.step().bound_quanta >= best
@@ -232,7 +232,7 @@ def test_the_bound_of_a_line_is_the_best_plan():
     problem = Problem.build(network, demand)
     limits = RouteLimits(max_length_m=2 * LINK_M, max_circuity=9)
     assert upper_bound(problem, 1, limits=limits).bound_quanta == 7 * 1024
-    bounder = Bounder(BoundProblem.of_case(problem, Objective()), 1, limits)
+    bounder = Bounder(BoundProblem.of_problem(problem, Objective()), 1, limits)
     for _ in range(200):
         bounder.step()
     assert bounder.bound_quanta == pytest.approx(7 * 1024, rel=0.01)
@@ -250,7 +250,7 @@ def test_the_bound_of_a_line_is_the_best_plan():
 )
 def test_a_route_exactly_at_a_limit_is_within_the_bound_and_one_over_it_is_not(at_limit, below):
     network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {}, presence=dict.fromkeys(range(4), 1.0))
-    bound_problem = BoundProblem.of_case(Problem.build(network, demand), Objective(0, 1))
+    bound_problem = BoundProblem.of_problem(Problem.build(network, demand), Objective(0, 1))
     for limits, people in ((at_limit, 4), (below, 3)):
         bounder = Bounder(bound_problem, 1, limits)
         for _ in range(60):
@@ -260,7 +260,7 @@ def test_a_route_exactly_at_a_limit_is_within_the_bound_and_one_over_it_is_not(a
 
 def test_trips_that_no_ride_can_serve_are_left_out():
     network, demand = city(4, [(0, 1), (2, 3)], {(0, 1): 1.0, (1, 0): 2.0, (0, 3): 5.0})
-    bound_problem = BoundProblem.of_case(Problem.build(network, demand), Objective())
+    bound_problem = BoundProblem.of_problem(Problem.build(network, demand), Objective())
     assert (bound_problem.first.tolist(), bound_problem.second.tolist(), bound_problem.weight.tolist()) == ([0], [1], [3 * 1024])
     assert upper_bound(Problem.build(network, demand), 2).bound_quanta == 3 * 1024
 
@@ -307,7 +307,7 @@ def test_a_start_is_as_good_as_where_it_was_left():
 
 def test_a_start_with_impossible_numbers_still_proves():
     _, _, problem = lattice()
-    bound_problem = BoundProblem.of_case(problem, Objective())
+    bound_problem = BoundProblem.of_problem(problem, Objective())
     wild = Multipliers(bound_problem.weight * 7 - 5, np.full(problem.n_rows, -3.0))
     limits = RouteLimits(max_buses=2, headway_s=1800)
     assert upper_bound(problem, 1, limits=limits, objective="presence", steps=3).bound_quanta > 0
@@ -331,7 +331,7 @@ def test_a_bound_for_no_route_is_refused():
 def test_a_start_of_another_problem_is_refused():
     _, _, problem = lattice()
     with pytest.raises(
-        UsageError, match=r"a start must have \d+ splits and 60 prices, got 1 and 2; take one from the same case and objective"
+        UsageError, match=r"a start must have \d+ splits and 60 multipliers, got 1 and 2; take one from the same problem and objective"
     ):
         upper_bound(problem, 2, start=Multipliers(np.ones(1), np.ones(2)))
 
@@ -339,7 +339,7 @@ def test_a_start_of_another_problem_is_refused():
 def test_a_city_without_links_has_a_bound():
     network, demand = city(3, [], {(0, 1): 5.0}, presence={0: 1.0})
     problem = Problem.build(network, demand)
-    bounder = Bounder(BoundProblem.of_case(problem, Objective(1, 1)), 2, RouteLimits())
+    bounder = Bounder(BoundProblem.of_problem(problem, Objective(1, 1)), 2, RouteLimits())
     assert bounder.step().bound_quanta == 1024
     assert upper_bound(problem, 1).bound_quanta == 0
 

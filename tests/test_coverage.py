@@ -436,7 +436,7 @@ def test_trips_that_one_number_does_not_hold_are_refused():
 def test_a_case_shows_its_sizes_and_none_of_its_long_arrays():
     shown = repr(Problem.build(*city(3, [(0, 1)], {(0, 1): 1.0})))
     assert not [name for name in ("indptr", "partner", "pair_quanta", "pair_limit_s", "graph", "trips", "_dense") if f" {name}=" in shown]
-    assert " total_trips_units=1024," in shown
+    assert " total_trips_quanta=1024," in shown
 
 
 def test_where_no_path_leads_no_ride_is_short_enough():

@@ -18,22 +18,22 @@ from owlbus.demand import Demand
 from owlbus.evidence import PlanEvaluator, compare_plans, difference
 from owlbus.evidence.changes import (
     drop_route,
-    newly_broken,
     pass_by,
     remove_stop,
     replace_stop,
 )
 from owlbus.evidence.compare import difference_geojson
-from owlbus.evidence.gauge import RouteEvaluator, windows_around
 from owlbus.evidence.redact import shown_difference
 from owlbus.evidence.stop_names import StopNames, find_route
 from owlbus.kernels.splice import splice, steps_apart
 from owlbus.pipeline.report_content import comparison_contents
 from owlbus.pipeline.study import Study
 from owlbus.plan import Plan, Route, plan_measures
+from owlbus.plan.check import newly_broken
 from owlbus.plan.limits import RouteLimits
 from owlbus.score import score_plan
 from owlbus.search import Objective, Problem
+from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
 SERVED = Objective()
 LADDER = [(0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (6, 3), (1, 4), (2, 5)]
@@ -98,7 +98,7 @@ def test_a_difference_equals_two_full_scorecards_to_the_last_bit(drawn):
     problem, plan, change, demand = drawn
     labels = np.array([f"d{h % 3}" for h in range(demand.n_hexes)])
     evaluator = PlanEvaluator.build(problem.network, demand, problem.rule, labels)
-    found = difference(evaluator, evaluator.enter(plan), evaluator.enter(change.plan))
+    found = difference(evaluator, evaluator.evaluate(plan), evaluator.evaluate(change.plan))
     cards = [score_plan(problem.network, demand, one, rule=problem.rule, groups=labels) for one in (plan, change.plan)]
     parts = [(found.whole, [card.coverage for card in cards])]
     for family, key in ((found.by_hour, "by_hour"), (found.by_weekday, "by_weekday")):
@@ -156,7 +156,7 @@ def test_a_stop_left_out_is_driven_around_and_costs_what_the_way_costs():
     change = remove_stop(Problem.build(network, demand), SERVED, plan, 1)
     assert change.plan.routes[0].stops.tolist() == [0, 4, 5, 2, 3]
     evaluator = PlanEvaluator.build(network, demand)
-    found = difference(evaluator, evaluator.enter(plan), evaluator.enter(change.plan))
+    found = difference(evaluator, evaluator.evaluate(plan), evaluator.evaluate(change.plan))
     assert (found.cost.length_m, found.cost.cycle_s) == (LINK_M, 2 * LINK_S)
     assert (found.whole.lost_trips, found.whole.gained_trips) == (12.0, 30.0)
     assert (found.burden.slower_trips, found.burden.slower_mean_s) == (140.0, LINK_S)
@@ -257,12 +257,12 @@ def test_who_walks_further_and_who_must_change_is_counted():
     before = Plan((Route([0, 1, 2], "A"), Route([2, 1, 4], "B")), network.fingerprint)
     after = Plan((Route([0, 1], "A"), Route([1, 4], "B")), network.fingerprint)
     evaluator = PlanEvaluator.build(network, demand)
-    found = difference(evaluator, evaluator.enter(before), evaluator.enter(after))
+    found = difference(evaluator, evaluator.evaluate(before), evaluator.evaluate(after))
     assert (found.burden.further_presence, found.burden.further_mean_m) == (30.0, 400.0)
     assert (found.burden.faster_trips, found.burden.slower_trips) == (0.0, 0.0), "hex 2 is reached on foot from stop 1 already"
     assert (found.whole.lost_trips, found.burden.now_transfer_trips) == (0.0, 0.0)
     turned = difference(
-        evaluator, evaluator.enter(after), evaluator.enter(Plan((Route([0, 1, 4], "A"), Route([2, 1], "B")), network.fingerprint))
+        evaluator, evaluator.evaluate(after), evaluator.evaluate(Plan((Route([0, 1, 4], "A"), Route([2, 1], "B")), network.fingerprint))
     )
     assert turned.burden.now_direct_trips == 20.0
 
@@ -271,7 +271,7 @@ def test_a_plan_of_another_network_is_refused():
     network, demand, plan = ladder()
     other, _ = city(5, [(0, 1)], {(0, 1): 1.0})
     with pytest.raises(DataError, match="the plan was made for network"):
-        PlanEvaluator.build(network, demand).enter(Plan((Route([0, 1], "A"),), other.fingerprint))
+        PlanEvaluator.build(network, demand).evaluate(Plan((Route([0, 1], "A"),), other.fingerprint))
     with pytest.raises(UsageError, match="a comparison needs at least two plans, got 1"):
         compare_plans(network, demand, {"one": plan})
     with pytest.raises(DataError, match=r"districts must name each of 8 hexes once, got shape \(1,\)"):
@@ -281,7 +281,7 @@ def test_a_plan_of_another_network_is_refused():
 def test_an_empty_plan_serves_nobody_and_loses_everything():
     network, demand, plan = ladder()
     evaluator = PlanEvaluator.build(network, demand)
-    found = difference(evaluator, evaluator.enter(plan), evaluator.enter(Plan((), network.fingerprint)))
+    found = difference(evaluator, evaluator.evaluate(plan), evaluator.evaluate(Plan((), network.fingerprint)))
     assert (found.whole.lost_trips, found.whole.gained_trips) == (152.0, 0.0)
     low, high = found.served_interval
     assert low < -152 / 282 < high, "one night: over its trips"
@@ -306,7 +306,7 @@ def test_no_count_below_fifteen_is_shown_and_none_can_be_worked_out():
     network, demand, plan = ladder()
     shorter = Plan((Route([0, 4, 5, 2, 3], "A"),), network.fingerprint)
     evaluator = PlanEvaluator.build(network, demand)
-    change = difference(evaluator, evaluator.enter(plan), evaluator.enter(shorter))
+    change = difference(evaluator, evaluator.evaluate(plan), evaluator.evaluate(shorter))
     assert change.whole.lost_trips == 12.0
     shown = shown_difference(change).values
     assert shown["whole"]["lost_trips"] is None
@@ -350,7 +350,7 @@ def three_plans():
 def test_no_two_of_three_plans_tell_fewer_than_fifteen_apart():
     network, demand, plans = three_plans()
     evaluator = PlanEvaluator.build(network, demand)
-    between = difference(evaluator, evaluator.enter(plans["second"]), evaluator.enter(plans["third"]))
+    between = difference(evaluator, evaluator.evaluate(plans["second"]), evaluator.evaluate(plans["third"]))
     assert between.whole.lost_trips == 12.0, "what two of the three hide from one another"
     found = compare_plans(network, demand, plans)
     document = found.to_dict()
@@ -414,7 +414,7 @@ def test_fewer_than_fifteen_who_change_cannot_be_worked_out_from_those_who_ride_
 def test_a_shown_difference_holds_no_small_count(drawn):
     problem, plan, change, demand = drawn
     evaluator = PlanEvaluator.build(problem.network, demand, problem.rule)
-    shown = shown_difference(difference(evaluator, evaluator.enter(plan), evaluator.enter(change.plan)), 5).values
+    shown = shown_difference(difference(evaluator, evaluator.evaluate(plan), evaluator.evaluate(change.plan)), 5).values
     rows = [shown["whole"], *(row for family in ("by_hour", "by_weekday", "by_district") for row in shown[family].values())]
     for row in rows:
         for name, value in row.items():

@@ -20,7 +20,6 @@ from owlbus.evidence import PlanEvaluator
 from owlbus.evidence.changes import drop_route, remove_stop, replace_stop
 from owlbus.evidence.explain import explain_change, with_alternative
 from owlbus.evidence.groups import NOWHERE, break_down, read_groups
-from owlbus.evidence.improve import improve_plan, ordered_steps
 from owlbus.evidence.robust_plan import RobustPlan, robust_plan
 from owlbus.evidence.route_profile import explain_routes
 from owlbus.evidence.stability import cross_checks, hour_matrix, rank_stability
@@ -34,6 +33,7 @@ from owlbus.plan.limits import RouteLimits
 from owlbus.report.answer_page import answer_page
 from owlbus.score import difference_interval, score_plan, share_interval
 from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
+from owlbus.search.improve import improve_plan, ordered_steps
 from owlbus.search.stopping import MaxSteps
 
 SERVED = Objective()
@@ -101,7 +101,7 @@ def test_suggested_swaps_gain_what_they_say_and_stand_in_order():
     assert swaps
     before = evaluator.problem.value(plan, SERVED)
     for swap in swaps:
-        assert (evaluator.problem.value(swap.change.plan, SERVED) - before) / 1024 == swap.found.whole.net_trips > 0
+        assert (evaluator.problem.value(swap.change.plan, SERVED) - before) / 1024 == swap.difference.whole.net_trips > 0
         assert swap.stop not in next(r.stops for r in swap.change.plan if r.name == swap.change.routes[0])
     rates = [swap.gain_per_min for swap in swaps]
     assert rates == sorted(rates, reverse=True)
@@ -135,7 +135,7 @@ def test_every_step_of_an_improvement_is_a_plan_that_could_run_and_they_add_up()
     network, demand, plan = town()
     problem = Problem.build(network, demand)
     one = improve_plan(problem, plan, ANY, (0.6,), n_steps=4000, keep_terminals=False)[0]
-    assert problem.value(plan, SERVED) + sum(step.gain_units for step in one.steps) == one.value_quanta
+    assert problem.value(plan, SERVED) + sum(step.gain_quanta for step in one.steps) == one.value_quanta
     for step in one.steps:
         assert check_plan(network, step.plan, ANY) == ()
     assert one.steps[-1].plan is one.plan
@@ -321,8 +321,8 @@ def test_one_night_has_an_interval_over_its_trips():
     network, demand, plan = town()
     evaluator = PlanEvaluator.build(network, demand)
     answer = explain_change(evaluator, plan, drop_route(plan, 0), ANY)
-    low, high = answer.found.served_interval
-    assert low < answer.found.served_share < high < 0
+    low, high = answer.difference.served_interval
+    assert low < answer.difference.served_share < high < 0
     assert "over the trips of one night" in answer.verdict()
 
 

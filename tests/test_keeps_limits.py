@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from cities import city
 
-from owlbus.evidence.changes import newly_broken
-from owlbus.evidence.gauge import RouteEvaluator
 from owlbus.kernels.coverage import measure_route
-from owlbus.kernels.limits import keeps_limits
+from owlbus.kernels.keeps_limits import keeps_limits
 from owlbus.plan import (
     Plan,
     Route,
@@ -21,8 +19,10 @@ from owlbus.plan import (
     limit_rows,
     plan_measures,
 )
+from owlbus.plan.check import newly_broken
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, Problem
+from owlbus.search.route_evaluator import RouteEvaluator
 
 N_STOPS = 7
 LOOSE = RouteLimits(10**9, 0, 10**9, math.inf, 10**6, 2, math.inf, math.inf, 60)
@@ -135,7 +135,7 @@ def test_a_given_plan_breaks_no_limit_further_than_itself():
         limits = random_limits(rng, measures)
         rows = limit_rows(limits, plan.names, measures)
         assert newly_broken(problem.network, plan, plan, limits) == ()
-        gauge = RouteEvaluator(problem, Objective(), plan, limits)
+        evaluator = RouteEvaluator(problem, Objective(), plan, limits)
         for k in range(len(plan)):
             assert kernel_keeps(problem, problem.drive(), rows, plan, measures, k)
-            assert gauge.candidate(k, plan.routes[k].stops) is not None
+            assert evaluator.candidate(k, plan.routes[k].stops) is not None

@@ -16,7 +16,7 @@ from owlbus.kernels.assignment import assign_rides, fastest_legs
 from owlbus.kernels.bound_multipliers import hexes_worth
 from owlbus.kernels.bound_structs import PairWeights
 from owlbus.kernels.enumerate_routes import enumerate_routes
-from owlbus.kernels.limits import Limits
+from owlbus.kernels.keeps_limits import Limits
 from owlbus.kernels.structs import Graph
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from cities import LINK_M, LINK_S, city
 
-from owlbus.evidence.improve import best_near
 from owlbus.kernels.near import stops_changed
 from owlbus.kernels.splice import steps_apart
 from owlbus.plan import Plan, Route, check_plan
@@ -17,6 +16,7 @@ from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, Problem
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import Neighbourhood
+from owlbus.search.improve import best_near
 from owlbus.search.problem import plan_of
 
 LADDER = [(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)]
@@ -117,7 +117,7 @@ def test_of_two_searches_of_a_tiny_town_one_finds_the_best_of_all_plans_as_near(
                     assert not check_plan(problem.network, after, limits)
                     assert lies_near(plan, after, within, keep, keep_terminals=keep_terminals)
             assert 0 < search.evaluations <= 6_000
-            assert not search._scratch[-1].any(), "stops that were marked are cleared"
+            assert not search._gains.candidate.mark.any(), "stops that were marked are cleared"
             found.append(search.best_value)
         assert max(found) == best_near_by_hand(problem, plan, goal, allowed, limits, keep, keep_terminals=keep_terminals)
 
@@ -138,16 +138,16 @@ def test_plans_on_the_way_may_lie_further_off_and_the_best_one_may_not(keep_term
     assert farthest > 1
 
 
-def test_a_changed_stop_costs_its_price():
+def test_a_changed_stop_costs_its_multiplier():
     """A cold search from three stops in a line takes in a fourth one, which serves five trips, if it costs less than that."""
     network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(1, 2): 10.0, (2, 3): 5.0})
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
-    for price, stops in ((4.99, [0, 1, 2, 3]), (5.01, [0, 1, 2])):
+    for multiplier, stops in ((4.99, [0, 1, 2, 3]), (5.01, [0, 1, 2])):
         search = search_near(Problem.build(network, demand), plan, Objective(), LOOSE)
-        search.allow(9, 9, price * 1024)
+        search.allow(9, 9, multiplier * 1024)
         search.anneal(500, 1e-9, 1e-9)
         assert plan_now(search).routes[0].stops.tolist() == stops
-        assert search.value == search.problem.value(plan_now(search), Objective()), "without the price"
+        assert search.value == search.problem.value(plan_now(search), Objective()), "without the multiplier"
 
 
 def test_an_allowance_is_kept_after_any_number_of_moves():

@@ -20,7 +20,7 @@ from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
-from owlbus.search.parallel import SearchTask, packed_problem, search_one
+from owlbus.search.parallel import SearchTask, problem_to_bytes, search_one
 from owlbus.search.stopping import MaxSeconds, MaxSteps, NoGain, TargetGap
 
 LADDER = [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
@@ -188,7 +188,7 @@ def test_more_trips_between_two_hexes_than_whole_numbers_hold_are_refused():
         with pytest.raises(DataError, match=r"trips between two hexes must stay below 2,097,152 a night, got [\d,]+; use a larger unit"):
             Problem.build(network, demand)
     network, demand = city(2, [(0, 1)], {(0, 1): 2_097_151.5})
-    assert Problem.build(network, demand).total_trips_units == 2_147_483_136
+    assert Problem.build(network, demand).total_trips_quanta == 2_147_483_136
 
 
 def test_a_plan_that_serves_nobody_is_no_share_of_its_bound():
@@ -234,7 +234,7 @@ def test_starts_in_other_processes_find_the_best_of_what_each_finds_alone():
         ]
     alone = [
         search_one(
-            packed_problem(Problem.build(network, demand), demand),
+            problem_to_bytes(Problem.build(network, demand), demand),
             SearchTask(Objective(), asked["limits"], PlanConstraints(), 3, (MaxSteps(3_001),), 4),
             stream,
         )

@@ -19,7 +19,6 @@ from test_near import town as ladder
 
 from owlbus.common.errors import UsageError
 from owlbus.evidence.evaluator import PlanEvaluator
-from owlbus.evidence.improve import improve_plan
 from owlbus.evidence.robust_plan import robust_plan
 from owlbus.evidence.sweep import sweep_plans
 from owlbus.kernels.route_constraints import count_calls
@@ -36,6 +35,7 @@ from owlbus.score import score_plan
 from owlbus.search import Objective, Problem, plan_routes, travel_time_run
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import PlanConstraints
+from owlbus.search.improve import improve_plan
 from owlbus.search.stopping import MaxSteps
 from owlbus.search.travel_time_graph import travel_times
 from owlbus.search.travel_time_run import TravelTimeRun
@@ -258,10 +258,10 @@ def test_however_hot_annealed_plans_keep_limits_and_wishes():
     limits = replace(limits, max_total_length_m=total.total_length_m + 600, max_buses=total.total_buses + 2)
     chain = TravelTimeRun(problem, GOAL, limits, 3, np.random.default_rng(0), constraints)
     chain.load(plan)
-    chain._hand_over()
+    chain._begin_travel_time()
     state, met = chain._state, set()
     for _ in range(12):
-        anneal_blocks(chain._graph, state, chain._bench, 1, 1e15, chain._rules_kept)
+        anneal_blocks(chain._graph, state, chain._workspace, 1, 1e15, chain._rules_arrays)
         for rows, counts in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
             named = [Route(row[:n], f"R{k}") for k, (row, n) in enumerate(zip(rows, counts, strict=True))]
             now = Plan(tuple(named), plan.network_fingerprint)

@@ -21,7 +21,7 @@ from owlbus.search.stopping import MaxSteps
 from owlbus.search.travel_time_graph import (
     build_graph,
     check_inputs,
-    lay_out,
+    new_state,
     pad_routes,
     travel_times,
 )
@@ -89,7 +89,7 @@ def prepared(
     links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     most = max(2, *map(len, routes))
     graph = build_graph(links, weight, transfer_s // tick_s, (2, most), unserved_s // tick_s)
-    chain, workspace = lay_out(graph, graph.most, len(routes), 7)
+    chain, workspace = new_state(graph, graph.most, len(routes), 7)
     chain.routes[:], chain.sizes[:] = pad_routes(routes, links, most, 2)
     return graph, chain, workspace
 

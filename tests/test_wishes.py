@@ -153,8 +153,8 @@ def test_the_checker_names_every_wish_that_a_plan_breaks():
     )
     assert constraints.broken(NETWORK, plan) == (
         "route A is fixed, and changed",
-        "stop 1 is called at by 1 of the 2 routes wished for",
-        "stop 30 is called at by 0 of the 1 routes wished for",
+        "stop 1 is called at by 1 of the 2 routes required",
+        "stop 30 is called at by 0 of the 1 routes required",
         "route A passes stop 2, which is forbidden",
         "route B rides from stop 7 to stop 6, which is forbidden",
         "route B ends at stop 7, which is no depot",
@@ -172,7 +172,7 @@ FIXED = Plan((Route([0, 1, 2, 3, 4, 5], "N26"),), NETWORK.fingerprint)
         (
             PlanConstraints(terminals=(("N3", 0, 35),)),
             {"max_length_m": 8_500},
-            "route N3 cannot reach terminal stop 35 within 8.5 km: shortest is 10.0 km; allow more, or wish for less",
+            "route N3 cannot reach terminal stop 35 within 8.5 km: shortest is 10.0 km; allow more, or require less",
         ),
         (
             PlanConstraints(terminals=(("N3", 0, 35),)),
@@ -195,18 +195,18 @@ FIXED = Plan((Route([0, 1, 2, 3, 4, 5], "N26"),), NETWORK.fingerprint)
             {},
             "no route can call at stop 0 within 45 km: no allowed link leads there; forbid less",
         ),
-        (PlanConstraints(required=(7,), forbidden=(7,)), {}, "stop 7 is wanted and forbidden; take one of the wishes back"),
-        (PlanConstraints(depots=(7, 8), forbidden=(7,)), {}, "stop 7 is a depot and forbidden; take one of the wishes back"),
+        (PlanConstraints(required=(7,), forbidden=(7,)), {}, "stop 7 is required and forbidden; drop one of the constraints"),
+        (PlanConstraints(depots=(7, 8), forbidden=(7,)), {}, "stop 7 is a depot and forbidden; drop one of the constraints"),
         (
             PlanConstraints(terminals=(("N3", 0, 7),), forbidden=(7,)),
             {},
-            "route N3 ends at stop 7, which is forbidden; take one of the wishes back",
+            "route N3 ends at stop 7, which is forbidden; drop one of the constraints",
         ),
         (PlanConstraints(terminals=(("N3", 0, 7),), depots=(0, 9)), {}, "route N3 ends at stop 7, which is no depot; name it as one"),
         (
             PlanConstraints(fixed=FIXED, forbidden=(3,)),
             {},
-            "fixed route N26 passes stop 3, which is forbidden; take one of the wishes back",
+            "fixed route N26 passes stop 3, which is forbidden; drop one of the constraints",
         ),
         (
             PlanConstraints(fixed=FIXED),
@@ -253,7 +253,7 @@ def test_wishes_that_no_plan_can_keep_are_named_with_figures(constraints, limits
         (PlanConstraints(required=(99,)), "stop 99: the network has stops 0 to 35; name one of them"),
         (PlanConstraints(terminals=(("N3", 0, 36),)), "stop 36: the network has stops 0 to 35"),
         (PlanConstraints(forbidden_links=((0, 7),)), "stop 0 and stop 7 are not linked, so there is nothing to forbid between them"),
-        (PlanConstraints(fixed=FIXED, terminals=(("N26", 0, 1),)), "route N26 is wished for twice; give each route one name"),
+        (PlanConstraints(fixed=FIXED, terminals=(("N26", 0, 1),)), "route N26 is named twice; give each route one name"),
         (PlanConstraints(hubs=((3, 0),)), "a hub needs at least 1 route, got fewer for stop 3"),
     ],
 )

@@ -308,7 +308,7 @@ def _write(
             note = "SYNTHETIC demand. " if study.is_synthetic else ""
             figure = draw_difference(
                 question.evaluator,
-                answer.found,
+                answer.difference,
                 question.plan,
                 answer.change.plan,
                 title=answer.change.label,
@@ -317,7 +317,7 @@ def _write(
             picture = io.BytesIO()
             write_map(picture, figure)  # type: ignore[arg-type]
             run.write_bytes("difference.png", picture.getvalue())
-            run.write_bytes("difference.geojson", difference_geojson(question.evaluator, answer.found))
+            run.write_bytes("difference.geojson", difference_geojson(question.evaluator, answer.difference))
             page = answer_page(document, plan=str(document["plan"]), is_synthetic=study.is_synthetic, picture=picture.getvalue())
             run.write_bytes("answer.html", page.encode())
         run.publish(RunRecord("explain", settings, None, study.inputs, None, study.timings_s))

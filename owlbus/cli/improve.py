@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from owlbus.evidence import Difference, PlanEvaluator
-    from owlbus.evidence.improve import Improvement
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.improve import Improvement
 
 _PANEL = "What may change"
 
@@ -82,8 +82,8 @@ def improve(
     Change at most so many of a plan's stops, terminals and named stops kept, with no more kilometres and buses than it has, and list every
     step with its gain: each leaves a plan that could run, so stop anywhere. With --curve: what 0, 5, 10, 20 and 40 % of change bring.
     """
-    from owlbus.evidence.improve import CURVE, improve_plan
     from owlbus.search import Objective
+    from owlbus.search.improve import CURVE, improve_plan
 
     shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
@@ -138,11 +138,11 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, found: Sequence[Improvement
     """
     from owlbus.evidence.difference import difference
 
-    before = evaluator.enter(plan)
+    before = evaluator.evaluate(plan)
     served = float(evaluator.whole.trips.trips[evaluator.whole.trips.among(before.is_served)].sum())
     rows = []
     for one in found:
-        change = difference(evaluator, before, evaluator.enter(one.plan), headway_s)
+        change = difference(evaluator, before, evaluator.evaluate(one.plan), headway_s)
         rows.append(
             {
                 "allowed_share": one.allowed_share,
@@ -181,13 +181,13 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, found: Improvement, name_of:
         One row a step: what changes, and trips and people gained and lost with it and since the beginning.
     """
     from owlbus.evidence.difference import difference
-    from owlbus.evidence.improve import step_document
     from owlbus.evidence.redact import shown_difference
+    from owlbus.search.improve import step_document
 
-    first = before = evaluator.enter(plan)
+    first = before = evaluator.evaluate(plan)
     rows = []
     for number, step in enumerate(found.steps, start=1):
-        after = evaluator.enter(step.plan)
+        after = evaluator.evaluate(step.plan)
         alone, so_far = (shown_difference(difference(evaluator, one, after, headway_s)).values for one in (before, first))
         rows.append(
             {

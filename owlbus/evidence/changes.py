@@ -1,31 +1,29 @@
-"""Single changes of a plan: a stop left out, moved or swapped, a route dropped, a place to pass by."""
+"""Single changes of a plan: leave out, move or swap a stop, drop a route, call at another stop."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.errors import UsageError
-from owlbus.evidence.gauge import RouteEvaluator, windows_around
-from owlbus.plan import Plan, broken_limits, plan_measures
-from owlbus.plan.check import ALL_ROUTES
+from owlbus.plan import Plan
+from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.gauge import RouteChange
     from owlbus.network import Network
-    from owlbus.plan import BrokenLimit
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
+    from owlbus.search.route_evaluator import RouteChange
 
 REACH = 3
-"""Places on each side of a way-point that may be joined anew."""
+"""Positions on each side of a stop that may be joined anew."""
 
 _TRIED = 8
 
@@ -56,18 +54,18 @@ class Change:
     broken: tuple[str, ...] = ()
 
 
-def remove_stop(problem: Problem, goal: Objective, plan: Plan, stop: int, *, route: int | None = None) -> Change:
+def remove_stop(problem: Problem, objective: Objective, plan: Plan, stop: int, *, route: int | None = None) -> Change:
     """
-    Leave a stop out of every route that passes it, or of one.
+    Leave a stop out of all routes that pass it, or of one.
 
-    The stops on both sides are joined by the fastest way around it that changes the fewest others; a terminal is cut off.
+    The stops on both sides are joined by the fastest path around it that changes the fewest other stops; a terminal is cut off.
 
     Parameters
     ----------
     problem
         Network and demand.
-    goal
-        What decides between equal ways.
+    objective
+        What decides between equal paths.
     plan
         The plan.
     stop
@@ -86,31 +84,39 @@ def remove_stop(problem: Problem, goal: Objective, plan: Plan, stop: int, *, rou
         If no route passes the stop, or one cannot be joined around it.
     """
     changed = plan
-    on = _routes_through(plan, stop, route, problem.network)
-    for k in on:
-        changed = _without(RouteEvaluator(problem, goal, changed), k, stop)
-    return Change("remove", f"stop {stop} left out", changed, tuple(plan.names[k] for k in on))
+    rows = _routes_through(plan, stop, route, problem.network)
+    for k in rows:
+        changed = _without(RouteEvaluator(problem, objective, changed), k, stop)
+    return Change("remove", f"stop {stop} left out", changed, tuple(plan.names[k] for k in rows))
 
 
 def replace_stop(
-    problem: Problem, goal: Objective, plan: Plan, stop: int, by: int, *, route: int | None = None, kind: str = "swap", reach: int = REACH
+    problem: Problem,
+    objective: Objective,
+    plan: Plan,
+    stop: int,
+    by: int,
+    *,
+    route: int | None = None,
+    kind: str = "swap",
+    reach: int = REACH,
 ) -> Change:
     """
-    Pass another stop in place of one, on every route that passes it, or on one.
+    Replace a stop by another one on all routes that pass it, or on one.
 
-    Of all ways to join the route anew within `reach` places on both sides, and at most `SLACK_S` seconds of round trip longer than the
-    quickest, the one that is worth most is taken; the quickest on a tie.
+    Of all paths that join the route anew within `reach` positions on both sides, and are at most `SLACK_S` seconds of round trip longer
+    than the shortest, the one of highest objective is taken; the shortest on a tie.
 
     Parameters
     ----------
     problem
         Network and demand.
-    goal
+    objective
         What a plan is worth.
     plan
         The plan.
     stop, by
-        Stop indices: the one that goes, and the one that comes.
+        Stop indices: the one removed, and the one inserted.
     route
         Place of the only route to change; all that pass the stop by default.
     kind
@@ -126,25 +132,25 @@ def replace_stop(
     Raises
     ------
     UsageError
-        If no route passes the stop, both are the same, or no way joins the other one in.
+        If no route passes the stop, both are the same, or no path joins the other one in.
     """
     if stop == by:
         msg = f"stop {stop} would be put in its own place; name another one"
         raise UsageError(msg)
     changed = plan
-    on = _routes_through(plan, stop, route, problem.network)
-    for k in on:
-        best = best_swap(RouteEvaluator(problem, goal, changed), k, stop, by, reach)
+    rows = _routes_through(plan, stop, route, problem.network)
+    for k in rows:
+        best = best_swap(RouteEvaluator(problem, objective, changed), k, stop, by, reach)
         if best is None:
             msg = f"route {plan.names[k]} cannot pass stop {by} in place of {stop}: no way joins it in without passing a stop twice"
             raise UsageError(msg)
         changed = best
-    return Change(kind, f"stop {by} in place of {stop}", changed, tuple(plan.names[k] for k in on))
+    return Change(kind, f"stop {by} in place of {stop}", changed, tuple(plan.names[k] for k in rows))
 
 
 def best_swap(route_evaluator: RouteEvaluator, k: int, stop: int, by: int, reach: int = REACH) -> Plan | None:
     """
-    Plan with one stop in another's place on one route, joined in the way that is worth most.
+    Plan with one stop replaced on one route, joined by the path of highest objective.
 
     Parameters
     ----------
@@ -160,19 +166,19 @@ def best_swap(route_evaluator: RouteEvaluator, k: int, stop: int, by: int, reach
     Returns
     -------
     Plan or None
-        None if no way joins it in.
+        None if no path joins it in.
     """
     stops = route_evaluator.plan.routes[k].stops
-    found: list[RouteChange] = []
+    changes: list[RouteChange] = []
     for p in np.flatnonzero(stops == stop).tolist():
         windows = windows_around(p, len(stops), reach)
         if by in stops:
-            found += route_evaluator.splices(
+            changes += route_evaluator.splices(
                 k, ((i, j) for i, j in windows if by not in stops[i + 1 : j] and i >= 0 and j < len(stops)), shut=stop
             )
         else:
-            found += route_evaluator.splices(k, windows, via=by, shut=stop)
-    best = route_evaluator.best(found)
+            changes += route_evaluator.splices(k, windows, via=by, shut=stop)
+    best = route_evaluator.best(changes)
     return None if best is None else route_evaluator.plan_with(best)
 
 
@@ -205,19 +211,26 @@ def drop_route(plan: Plan, route: int) -> Change:
 
 
 def pass_by(
-    problem: Problem, goal: Objective, plan: Plan, stop: int, *, route: int | None = None, limits: RouteLimits | None = None, reach: int = 2
+    problem: Problem,
+    objective: Objective,
+    plan: Plan,
+    stop: int,
+    *,
+    route: int | None = None,
+    limits: RouteLimits | None = None,
+    reach: int = 2,
 ) -> Change:
     """
-    Let a route pass by a stop.
+    Let a route call at a stop.
 
-    Of all routes and ways at most `SLACK_S` seconds of round trip longer than the quickest, the one that is worth most is taken; the
-    quickest on a tie.
+    Of all routes and detours at most `SLACK_S` seconds of round trip longer than the shortest, the one of highest objective is taken;
+    the shortest on a tie.
 
     Parameters
     ----------
     problem
         Network and demand.
-    goal
+    objective
         What a plan is worth.
     plan
         The plan.
@@ -238,15 +251,15 @@ def pass_by(
     Raises
     ------
     UsageError
-        If the route passes it already, or no way joins it in.
+        If the route passes it already, or no path joins it in.
     """
     chosen = range(len(plan)) if route is None else [route]
     if any(stop in plan.routes[k].stops for k in chosen):
-        on = next(plan.names[k] for k in chosen if stop in plan.routes[k].stops)
-        msg = f"route {on} passes stop {stop} already; name another place"
+        name = next(plan.names[k] for k in chosen if stop in plan.routes[k].stops)
+        msg = f"route {name} passes stop {stop} already; name another place"
         raise UsageError(msg)
-    route_evaluator = RouteEvaluator(problem, goal, plan, limits)
-    best = route_evaluator.best(found for k in chosen for found in detours(route_evaluator, k, stop, reach))
+    route_evaluator = RouteEvaluator(problem, objective, plan, limits)
+    best = route_evaluator.best(change for k in chosen for change in detours(route_evaluator, k, stop, reach))
     if best is None:
         msg = f"no route can pass stop {stop} within the limits; allow more kilometres or minutes, or name another place"
         raise UsageError(msg)
@@ -255,7 +268,7 @@ def pass_by(
 
 def detours(route_evaluator: RouteEvaluator, k: int, stop: int, reach: int = 2) -> Iterator[RouteChange]:
     """
-    Ways to let a route pass by a stop: detours from the places nearest to it, and longer ends.
+    Detours of a route to a stop, from the positions nearest to it, and extensions of its ends.
 
     Parameters
     ----------
@@ -266,7 +279,7 @@ def detours(route_evaluator: RouteEvaluator, k: int, stop: int, reach: int = 2) 
     stop
         Stop index.
     reach
-        Most places that a detour may skip on each side.
+        Most positions that a detour may skip on each side.
 
     Yields
     ------
@@ -284,50 +297,18 @@ def detours(route_evaluator: RouteEvaluator, k: int, stop: int, reach: int = 2) 
     yield from route_evaluator.splices(k, iter(sorted(pairs)), via=stop)
 
 
-def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimits) -> tuple[str, ...]:
-    """
-    Limits that a plan breaks and another one kept, or breaks further, in words, with by how much.
-
-    Parameters
-    ----------
-    network
-        The plans' network.
-    before, after
-        The plans; routes are matched by name.
-    limits
-        What is to be kept, in metres and seconds.
-
-    Returns
-    -------
-    tuple of str
-        One line a limit; empty if nothing gets worse.
-    """
-    was, now = (plan_measures(network, plan, limits.headway_s) for plan in (before, after))
-    order = [field.name for field in fields(limits)]
-    return tuple(_beyond(broken) for broken in sorted(broken_limits(now, limits, was), key=lambda one: order.index(one.limit)))
-
-
-def _beyond(broken: BrokenLimit) -> str:
-    """By how much a limit is broken, in words."""
-    unit = f" {broken.unit}" if broken.unit else ""
-    who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name}"
-    what, side = (broken.what, "above") if broken.is_above else (f"least {broken.what}", "below")
-    excess = f"{abs(broken.value - broken.bound):,.6g}{unit} {side} the {broken.bound:,.6g}{unit} allowed"
-    return f"{who}: {what} {broken.value:,.6g}{unit} is {excess}"
-
-
 def _routes_through(plan: Plan, stop: int, route: int | None, network: Network) -> list[int]:
-    """Places of the routes that pass a stop, refused if there is none."""
-    on = [k for k in range(len(plan)) if stop in plan.routes[k].stops]
+    """Rows of the routes that pass a stop, refused if there is none."""
+    rows = [k for k in range(len(plan)) if stop in plan.routes[k].stops]
     if route is not None:
-        on = [k for k in on if k == route]
-    if not on:
+        rows = [k for k in rows if k == route]
+    if not rows:
         used = plan.used_stops if route is None else np.unique(plan.routes[route].stops)
         near = used[np.argsort(network.drive_s[stop, used], kind="stable")[:3]].tolist()
         who = "no route passes" if route is None else f"route {plan.names[route]} does not pass"
         msg = f"{who} stop {stop}; the nearest stops with a route are {', '.join(map(str, near))}"
         raise UsageError(msg)
-    return on
+    return rows
 
 
 def _without(route_evaluator: RouteEvaluator, k: int, stop: int) -> Plan:
@@ -335,22 +316,22 @@ def _without(route_evaluator: RouteEvaluator, k: int, stop: int) -> Plan:
     plan = route_evaluator.plan
     stops = plan.routes[k].stops
     p = int(np.flatnonzero(stops == stop)[0])
-    found: list[RouteChange] = []
+    changes: list[RouteChange] = []
     if p in {0, len(stops) - 1}:
         kept = stops[1:] if p == 0 else stops[:-1]
         candidate = route_evaluator.candidate(k, kept) if len(kept) > 1 else None
-        found = [candidate] if candidate is not None else []
+        changes = [candidate] if candidate is not None else []
     for reach in range(1, REACH + 1):
-        if not found:
-            found = list(route_evaluator.splices(k, windows_around(p, len(stops), reach), shut=stop))
-    if not found:
+        if not changes:
+            changes = list(route_evaluator.splices(k, windows_around(p, len(stops), reach), shut=stop))
+    if not changes:
         msg = f"route {plan.names[k]} cannot be joined around stop {stop}; drop the route, or move the stop"
         raise UsageError(msg)
-    best = min(found, key=lambda one: (_changed(stops, one.stops), one.cycle_s, -one.value))
+    best = min(changes, key=lambda change: (_n_changed(stops, change.stops), change.cycle_s, -change.value))
     after = route_evaluator.plan_with(best)
     return after if stop not in best.stops else _without(RouteEvaluator(route_evaluator.problem, route_evaluator.objective, after), k, stop)
 
 
-def _changed(before: NDArray[np.int32], after: NDArray[np.int32]) -> int:
+def _n_changed(before: NDArray[np.int32], after: NDArray[np.int32]) -> int:
     """Stops that are on one of two routes only."""
     return int(np.setxor1d(before, after).size)

@@ -187,12 +187,12 @@ def compare_plans(
         raise UsageError(msg)
     evaluator = PlanEvaluator.build(network, demand, rule, districts)
     step = current_progress().step("Compare plans", len(plans))
-    first = evaluator.enter(next(iter(plans.values())))
+    first = evaluator.evaluate(next(iter(plans.values())))
     cards: dict[str, Scorecard] = {}
     changes: dict[str, Difference] = {}
     for name, plan in plans.items():
         if cards:
-            changes[name] = difference(evaluator, first, evaluator.enter(plan), headway_s)
+            changes[name] = difference(evaluator, first, evaluator.evaluate(plan), headway_s)
         cards[name] = score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts)
         step.advance(note=name)
     return Comparison(evaluator, dict(plans), cards, changes)

@@ -1,4 +1,4 @@
-"""Two plans on one demand: who gains, who loses, who has to walk further or change, and how sure that is."""
+"""Difference of two plans on one demand: who gains and loses, who walks further or transfers, and with which intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Interval = tuple[float | None, float | None]
 @dataclass(frozen=True, slots=True)
 class Moved:
     """
-    What goes from one plan to another, for one part of the demand.
+    Trips and people gained and lost from one plan to another, for one part of the demand.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Moved:
 @dataclass(frozen=True, slots=True)
 class Burden:
     """
-    What those notice who are served before and after.
+    Changes for riders whom both plans serve.
 
     Attributes
     ----------
@@ -89,7 +89,7 @@ class Burden:
 @dataclass(frozen=True, slots=True)
 class Cost:
     """
-    What the second plan runs more than the first; below 0 where it runs less.
+    Cost of the second plan less that of the first.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class Difference:
     reached_before, reached_after
         Whether each plan reaches each hex on foot, shape (H,).
     burden
-        What those notice who are served before and after.
+        Changes for riders whom both plans serve.
     cost
         Metres, seconds and buses.
     served_share, presence_share
@@ -177,7 +177,7 @@ class Difference:
 
 def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int = 2700) -> Difference:
     """
-    Hold two plans against each other.
+    Difference of two plans.
 
     Every count is one of the same demand that the scorecard counts, in multiples of 1/1024: gained less lost equals the
     difference of two scorecards to the last bit.
@@ -187,7 +187,7 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
     evaluator
         The demand.
     before, after
-        What each plan does.
+        Evaluation of each plan.
     headway_s
         Seconds between buses, for the fleet.
 
@@ -231,7 +231,8 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
 def _direct(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> tuple[float, float]:
     """Trips a night that only the second, and only the first plan serves without a transfer."""
     trips = evaluator.whole.trips
-    gained, lost = (trips.trips[trips.among(one.is_direct & ~other.is_direct)].sum() for one, other in ((after, before), (before, after)))
+    gained = trips.trips[trips.among(after.is_direct & ~before.is_direct)].sum()
+    lost = trips.trips[trips.among(before.is_direct & ~after.is_direct)].sum()
     return float(gained), float(lost)
 
 
@@ -255,7 +256,7 @@ def _intervals(
 
 def cost_of(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int) -> Cost:
     """
-    What the second plan runs more than the first.
+    Cost of the second plan less that of the first.
 
     Parameters
     ----------
@@ -271,8 +272,9 @@ def cost_of(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluat
     Cost
         Metres, seconds and buses.
     """
-    one, two = (plan_measures(evaluator.problem.network, account.plan, headway_s) for account in (before, after))
-    return Cost(two.total_length_m - one.total_length_m, int(two.cycle_s.sum()) - int(one.cycle_s.sum()), two.total_buses - one.total_buses)
+    was, now = (plan_measures(evaluator.problem.network, evaluation.plan, headway_s) for evaluation in (before, after))
+    cycle_s = int(now.cycle_s.sum()) - int(was.cycle_s.sum())
+    return Cost(now.total_length_m - was.total_length_m, cycle_s, now.total_buses - was.total_buses)
 
 
 class _Masks:
@@ -281,17 +283,17 @@ class _Masks:
     def __init__(self, before: PlanEvaluation, after: PlanEvaluation) -> None:
         self.gained = after.is_served & ~before.is_served
         self.lost = before.is_served & ~after.is_served
-        self.near = after.reached & ~before.reached
-        self.away = before.reached & ~after.reached
+        self.reached = after.reached & ~before.reached
+        self.unreached = before.reached & ~after.reached
 
     def moved(self, part: Part) -> Moved:
-        """Count a part of the demand."""
+        """Trips and people gained and lost in a part of the demand."""
         trips = part.trips
         return Moved(
             float(trips.trips[trips.among(self.gained)].sum()),
             float(trips.trips[trips.among(self.lost)].sum()),
-            float(part.people[self.near].sum()),
-            float(part.people[self.away].sum()),
+            float(part.people[self.reached].sum()),
+            float(part.people[self.unreached].sum()),
         )
 
     def by_hex(self, part: Part) -> tuple[NDArray[np.float64], ...]:
@@ -302,11 +304,11 @@ class _Masks:
             moved = part.trips.among(mask)
             trips = part.trips.trips[moved]
             ends.append(sums_by_index(part.trips.origin[moved], trips, n) + sums_by_index(part.trips.destination[moved], trips, n))
-        return ends[0], ends[1], np.where(self.near, part.people, 0.0), np.where(self.away, part.people, 0.0)
+        return ends[0], ends[1], np.where(self.reached, part.people, 0.0), np.where(self.unreached, part.people, 0.0)
 
 
 def _by_group(masks: _Masks, whole: Part, labels: NDArray[np.str_] | None) -> dict[str, Moved]:
-    """Count the districts that anything changes in."""
+    """Gains and losses of the districts in which anything changes."""
     if labels is None:
         return {}
     names, index = np.unique(labels, return_inverse=True)
@@ -314,20 +316,20 @@ def _by_group(masks: _Masks, whole: Part, labels: NDArray[np.str_] | None) -> di
     for mask in (masks.gained, masks.lost):
         moved = whole.trips.among(mask)
         columns.append(sums_by_index(index[whole.trips.origin[moved]], whole.trips.trips[moved], names.size))
-    columns += [sums_by_index(index[mask], whole.people[mask], names.size) for mask in (masks.near, masks.away)]
+    columns += [sums_by_index(index[mask], whole.people[mask], names.size) for mask in (masks.reached, masks.unreached)]
     table = np.stack(columns, axis=1)
     return {str(name): Moved(*row) for name, row in zip(names, table.tolist(), strict=True) if any(row)}
 
 
 def _burden(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> Burden:
-    """Count what those notice who are served before and after."""
+    """Changes for riders whom both plans serve."""
     trips, people = evaluator.whole.trips, evaluator.whole.people
-    kept = trips.among(before.is_served & after.is_served)
-    weight, cell = trips.trips[kept], trips.cell[kept]
+    is_kept = trips.among(before.is_served & after.is_served)
+    weight, cell = trips.trips[is_kept], trips.cell[is_kept]
     was, now = before.is_direct.reshape(-1)[cell], after.is_direct.reshape(-1)[cell]
     later_s = after.best_s.reshape(-1)[cell].astype(np.float64) - before.best_s.reshape(-1)[cell]
-    both = before.reached & after.reached
-    further_m = np.where(both, after.walk_m.astype(np.int64) - before.walk_m, 0)
+    is_reached_twice = before.reached & after.reached
+    further_m = np.where(is_reached_twice, after.walk_m.astype(np.int64) - before.walk_m, 0)
     return Burden(
         float(weight[was & ~now].sum()),
         float(weight[now & ~was].sum()),

@@ -1,4 +1,4 @@
-"""What a plan does to every hex and every trip, kept so that two plans can be held against each other to the last bit."""
+"""Evaluation of plans by hex and trip, exact, so that the difference of two plans is exact too."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _FAR = np.iinfo(np.int32).max
 @dataclass(frozen=True, slots=True, eq=False)
 class TripIndex:
     """
-    Trips of one part of the demand with their place in the matrices of a case.
+    Trips of one part of the demand with their cell in the matrices of a problem.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class TripIndex:
     destination
         Hex where each ends, shape (P,), int32.
     cell
-        ``row * C + column`` in the case's matrices, shape (P,), int64; -1 where no stop reaches an end.
+        ``row * C + column`` in the problem's matrices, shape (P,), int64; -1 where no stop reaches an end.
     trips
         Trips a night, shape (P,), float64.
     """
@@ -52,12 +52,12 @@ class TripIndex:
     @classmethod
     def of(cls, problem: Problem, pairs: ODPairs | Demand) -> TripIndex:
         """
-        Look the ends of trips up once.
+        Index of trips by the rows of their ends.
 
         Parameters
         ----------
         problem
-            The case whose rows are looked up.
+            The problem whose rows are looked up.
         pairs
             Trips by pair of hexes, or by night, hour and pair.
 
@@ -86,8 +86,8 @@ class TripIndex:
         """
         if mask.size == 0:
             return np.zeros(self.cell.size, np.bool_)
-        found: NDArray[np.bool_] = (self.cell >= 0) & mask.reshape(-1)[self.cell]
-        return found
+        is_true: NDArray[np.bool_] = (self.cell >= 0) & mask.reshape(-1)[self.cell]
+        return is_true
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +110,7 @@ class Part:
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanEvaluation:
     """
-    What one plan does to every hex and pair of hexes.
+    Hexes that one plan reaches, and pairs of hexes that it serves.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class PlanEvaluation:
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanEvaluator:
     """
-    A demand laid out so that what any plan does to it is looked up, not estimated again.
+    Evaluates plans on one demand, by lookup in matrices of hexes.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class PlanEvaluator:
         cls, network: Network, demand: Demand, rule: ServiceRule | None = None, districts: NDArray[np.str_] | None = None
     ) -> PlanEvaluator:
         """
-        Lay a demand out.
+        Evaluator of a demand.
 
         Parameters
         ----------
@@ -185,7 +185,7 @@ class PlanEvaluator:
         Returns
         -------
         PlanEvaluator
-            Ready for any plan on this network.
+            For any plan on this network.
 
         Raises
         ------
@@ -208,14 +208,14 @@ class PlanEvaluator:
             weekdays={WEEKDAYS[day]: part_of(problem, demand.slice(weekdays=[day])) for day in days},
         )
 
-    def enter(self, plan: Plan) -> PlanEvaluation:
+    def evaluate(self, plan: Plan) -> PlanEvaluation:
         """
-        What a plan does, counted from nothing.
+        Evaluate a plan from scratch.
 
         Parameters
         ----------
         plan
-            A plan on the case's network.
+            A plan on the problem's network.
 
         Returns
         -------
@@ -236,13 +236,13 @@ class PlanEvaluator:
             plan, walk_m < _FAR, walk_m, direct_s, best_s, best_s <= self.problem.limit_s, direct_s <= self.problem.limit_s
         )
 
-    def served_by_night(self, account: PlanEvaluation) -> NDArray[np.float64]:
+    def served_by_night(self, evaluation: PlanEvaluation) -> NDArray[np.float64]:
         """
         Trips served in each night.
 
         Parameters
         ----------
-        account
+        evaluation
             Of the plan.
 
         Returns
@@ -250,15 +250,15 @@ class PlanEvaluator:
         ndarray of float64
             Shape (n_nights,).
         """
-        return self._trips_by_night(self.by_night.among(account.is_served))
+        return self._trips_by_night(self.by_night.among(evaluation.is_served))
 
-    def direct_by_night(self, account: PlanEvaluation) -> NDArray[np.float64]:
+    def direct_by_night(self, evaluation: PlanEvaluation) -> NDArray[np.float64]:
         """
         Trips served without a transfer in each night.
 
         Parameters
         ----------
-        account
+        evaluation
             Of the plan.
 
         Returns
@@ -266,15 +266,15 @@ class PlanEvaluator:
         ndarray of float64
             Shape (n_nights,).
         """
-        return self._trips_by_night(self.by_night.among(account.is_direct))
+        return self._trips_by_night(self.by_night.among(evaluation.is_direct))
 
-    def reached_by_night(self, account: PlanEvaluation) -> NDArray[np.float64]:
+    def reached_by_night(self, evaluation: PlanEvaluation) -> NDArray[np.float64]:
         """
         People within the walk of a stop in each night.
 
         Parameters
         ----------
-        account
+        evaluation
             Of the plan.
 
         Returns
@@ -283,8 +283,8 @@ class PlanEvaluator:
             Shape (n_nights,).
         """
         demand = self.demand
-        near = account.reached[demand.presence_hex]
-        return sums_by_index(demand.presence_night[near], demand.presence[near], demand.n_nights)
+        is_reached = evaluation.reached[demand.presence_hex]
+        return sums_by_index(demand.presence_night[is_reached], demand.presence[is_reached], demand.n_nights)
 
     def all_by_night(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
@@ -306,12 +306,12 @@ class PlanEvaluator:
 
 def part_of(problem: Problem, demand: Demand) -> Part:
     """
-    Mean night of a demand, laid out.
+    Mean night of a demand.
 
     Parameters
     ----------
     problem
-        The case whose rows are looked up.
+        The problem whose rows are looked up.
     demand
         Trips and people a night, whole or sliced.
 

@@ -1,4 +1,4 @@
-"""The answer to one question on a plan: what a route is good for, and what one change gains, loses and costs."""
+"""What one change of a plan gains, loses and costs, and the next-best change of the same kind."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from owlbus.common.errors import UsageError
 from owlbus.evidence.changes import (
     Change,
     drop_route,
-    newly_broken,
     pass_by,
     replace_stop,
 )
 from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.redact import count_text, shown_difference
+from owlbus.plan.check import newly_broken
 from owlbus.search.objective import Objective
 
 if TYPE_CHECKING:
@@ -41,20 +41,20 @@ class Answer:
     ----------
     change
         The change.
-    found
+    difference
         What it gains and loses.
     alternative
         The next-best change of the same kind, or None.
-    alternative_found
+    alternative_difference
         What that gains and loses, or None.
     n_nights
         Nights that the intervals are over.
     """
 
     change: Change
-    found: Difference
+    difference: Difference
     alternative: Change | None
-    alternative_found: Difference | None
+    alternative_difference: Difference | None
     n_nights: int
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
@@ -79,23 +79,23 @@ class Answer:
             "verdict": self.verdict(min_count),
             "broken_limits": list(self.change.broken),
             "n_nights": self.n_nights,
-            **shown_difference(self.found, min_count).values,
+            **shown_difference(self.difference, min_count).values,
             "alternative": None,
         }
-        if self.alternative is not None and self.alternative_found is not None:
+        if self.alternative is not None and self.alternative_difference is not None:
             values["alternative"] = {
                 "change": self.alternative.label,
-                "verdict": verdict(self.alternative, self.alternative_found, self.n_nights, min_count),
-                **shown_difference(self.alternative_found, min_count).values,
+                "verdict": verdict(self.alternative, self.alternative_difference, self.n_nights, min_count),
+                **shown_difference(self.alternative_difference, min_count).values,
             }
         return values
 
     def verdict(self, min_count: float = MIN_COUNT) -> str:
         """Return one line: what is gained and lost, what it costs, and how sure it is; counts of trips below `min_count` are hidden."""
-        return verdict(self.change, self.found, self.n_nights, min_count)
+        return verdict(self.change, self.difference, self.n_nights, min_count)
 
 
-def verdict(change: Change, found: Difference, n_nights: int, min_count: float = MIN_COUNT) -> str:
+def verdict(change: Change, change_difference: Difference, n_nights: int, min_count: float = MIN_COUNT) -> str:
     """
     One line on a change.
 
@@ -103,7 +103,7 @@ def verdict(change: Change, found: Difference, n_nights: int, min_count: float =
     ----------
     change
         The change.
-    found
+    change_difference
         What it gains and loses.
     n_nights
         Nights of the demand.
@@ -115,21 +115,21 @@ def verdict(change: Change, found: Difference, n_nights: int, min_count: float =
     str
         A sentence with the net trips, their interval in points, people, minutes and buses.
     """
-    shown = shown_difference(found, min_count).values
-    whole, net = shown["whole"], found.whole.net_trips
+    shown = shown_difference(change_difference, min_count).values
+    whole, net = shown["whole"], change_difference.whole.net_trips
     trips = f"gains {count_text(whole['gained_trips'], min_count)} and loses {count_text(whole['lost_trips'], min_count)} trips a night"
     share = shown["served_share_change"]
     points = "" if share is None else f", {100 * share:+.2f} points of all trips{_interval_text(shown['served_share_interval'], n_nights)}"
     people = f"people near a stop +{count_text(whole['gained_presence'], min_count)} -{count_text(whole['lost_presence'], min_count)}"
-    cost = found.cost
-    price = f"{cost.length_m / 1000:+.1f} km, {cost.cycle_min:+.0f} minutes of round trips, {cost.buses:+d} buses"
+    cost = change_difference.cost
+    cost_text = f"{cost.length_m / 1000:+.1f} km, {cost.cycle_min:+.0f} minutes of round trips, {cost.buses:+d} buses"
     if net == 0:
         word = "changes no trip"
-    elif not found.is_sure:
+    elif not change_difference.is_sure:
         word = "not sure: the interval holds 0"
     else:
         word = ("better" if net > 0 else "worse") + (" and sure" if n_nights > 1 else ", beyond chance on this one night")
-    return f"{change.label} ({', '.join(change.routes)}) {trips}{points}; {people}; {price}. {word[:1].upper()}{word[1:]}."
+    return f"{change.label} ({', '.join(change.routes)}) {trips}{points}; {people}; {cost_text}. {word[:1].upper()}{word[1:]}."
 
 
 def explain_change(
@@ -156,11 +156,11 @@ def explain_change(
     Answer
         Without an alternative; `with_alternative` adds one.
     """
-    was = evaluator.enter(plan) if before is None else before
-    found = difference(evaluator, was, evaluator.enter(change.plan), limits.headway_s)
+    before_evaluation = evaluator.evaluate(plan) if before is None else before
+    change_difference = difference(evaluator, before_evaluation, evaluator.evaluate(change.plan), limits.headway_s)
     broken = newly_broken(evaluator.problem.network, plan, change.plan, limits)
-    named = Change(change.kind, change.label, change.plan, change.routes, broken)
-    return Answer(named, found, None, None, evaluator.demand.n_nights)
+    named_change = Change(change.kind, change.label, change.plan, change.routes, broken)
+    return Answer(named_change, change_difference, None, None, evaluator.demand.n_nights)
 
 
 def with_alternative(
@@ -176,13 +176,13 @@ def with_alternative(
     plan
         The plan before the change.
     answer
-        What was asked for.
+        Answer on the change.
     limits
         What plans must keep, in metres and seconds.
     stop
         Stop index at issue; None if a route is.
     chosen
-        Stop that comes in its place, or the place of the route, or None.
+        Stop that replaces it, or row of the route, or None.
 
     Returns
     -------
@@ -197,13 +197,13 @@ def with_alternative(
     if best is None:
         return answer
     other = explain_change(evaluator, plan, best[1], limits)
-    return Answer(answer.change, answer.found, other.change, other.found, answer.n_nights)
+    return Answer(answer.change, answer.difference, other.change, other.difference, answer.n_nights)
 
 
 def _others(
     evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, stop: int | None, chosen: int | None
 ) -> Iterator[Change]:
-    """Yield other changes that would answer the same wish."""
+    """Yield other changes with the same purpose."""
     problem = evaluator.problem
     if change.kind == "drop":
         yield from (drop_route(plan, k) for k in range(len(plan)) if plan.names[k] not in change.routes)

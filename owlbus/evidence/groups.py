@@ -113,12 +113,12 @@ class Breakdown:
         hidden = counts.hidden()
         shown = {}
         for label, (near, all_) in table.items():
-            secret = [bool(hidden[cell]) for cell in cells[label][:2]]
-            share = None if any(secret) or all_ <= 0 else round(near / all_, 6)
+            is_hidden = [bool(hidden[cell]) for cell in cells[label][:2]]
+            share = None if any(is_hidden) or all_ <= 0 else round(near / all_, 6)
             shown[label] = {
                 "share": share,
-                "numerator": None if secret[0] else round(near, 1),
-                "denominator": None if secret[1] else round(all_, 1),
+                "numerator": None if is_hidden[0] else round(near, 1),
+                "denominator": None if is_hidden[1] else round(all_, 1),
             }
         return shown
 
@@ -149,13 +149,13 @@ def break_down(evaluator: PlanEvaluator, plan: Plan, labels: NDArray[np.str_]) -
     if labels.shape != (evaluator.demand.n_hexes,):
         msg = f"groups must name each of {evaluator.demand.n_hexes} hexes once, got shape {labels.shape}"
         raise DataError(msg)
-    account = evaluator.enter(plan)
+    evaluation = evaluator.evaluate(plan)
     names, index = np.unique(labels, return_inverse=True)
     whole, n = evaluator.whole, names.size
-    served = whole.trips.among(account.is_served)
+    served = whole.trips.among(evaluation.is_served)
     columns = (
         np.bincount(index, whole.people, n),
-        np.bincount(index[account.reached], whole.people[account.reached], n),
+        np.bincount(index[evaluation.reached], whole.people[evaluation.reached], n),
         np.bincount(index[whole.trips.origin], whole.trips.trips, n),
         np.bincount(index[whole.trips.origin[served]], whole.trips.trips[served], n),
     )
@@ -220,9 +220,9 @@ def _quarters(numbers: Sequence[float | None]) -> NDArray[np.str_]:
     """Four classes of equally many hexes, named by their bounds."""
     values = np.array([np.nan if number is None else number for number in numbers])
     edges = np.unique(np.nanquantile(values, np.linspace(0, 1, _CLASSES + 1)))
-    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2)
+    quarter = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, edges.size - 2)
     names = np.array([f"{k + 1}: {low:.4g} to {high:.4g}" for k, (low, high) in enumerate(pairwise(edges))])
-    labels: NDArray[np.str_] = np.where(np.isnan(values), NOWHERE, names[place])
+    labels: NDArray[np.str_] = np.where(np.isnan(values), NOWHERE, names[quarter])
     return labels
 
 
@@ -247,7 +247,7 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
         msg = f"{path.name}: must be a GeoJSON FeatureCollection of polygons, and is not ({type(error).__name__}); write it again"
         raise DataError(msg) from None
     _require_column(path, column, sorted({name for row in rows for name in row}))
-    found: list[str | None] = [None] * grid.n_hexes
+    values_by_hex: list[str | None] = [None] * grid.n_hexes
     if len(shapes) and all(shape.geom_type == "Point" for shape in shapes):
         xy = shapely.get_coordinates(shapes)
         return _nearest_values(grid, xy[:, 0], xy[:, 1], [_text(row.get(column)) for row in rows])
@@ -255,8 +255,8 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
     tree = shapely.STRtree(centres)
     for shape, row in reversed(list(zip(shapes, rows, strict=True))):
         for hexagon in tree.query(shape, predicate="intersects").tolist():
-            found[hexagon] = _text(row.get(column))
-    return found
+            values_by_hex[hexagon] = _text(row.get(column))
+    return values_by_hex
 
 
 def _table_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
@@ -283,13 +283,13 @@ def _table_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
         msg = f"{path.name}: needs a column hex (index or label), h3, or lon and lat, got {', '.join(names)}"
         raise DataError(msg)
     names_of_hexes = grid.h3_index() if key == "h3" else grid.labels
-    place = {str(label): hexagon for hexagon, label in enumerate(names_of_hexes)} | {str(k): k for k in range(grid.n_hexes)}
-    found: list[str | None] = [None] * grid.n_hexes
+    hex_of = {str(label): hexagon for hexagon, label in enumerate(names_of_hexes)} | {str(k): k for k in range(grid.n_hexes)}
+    values_by_hex: list[str | None] = [None] * grid.n_hexes
     for row, value in zip(rows, values, strict=True):
-        hexagon = place.get((row[key] or "").strip())
+        hexagon = hex_of.get((row[key] or "").strip())
         if hexagon is not None:
-            found[hexagon] = value
-    return found
+            values_by_hex[hexagon] = value
+    return values_by_hex
 
 
 def _nearest_values(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.float64], values: Sequence[str | None]) -> list[str | None]:

@@ -1,4 +1,4 @@
-"""Plans that are good on bad nights too: searches with more weight on the nights that are served worst."""
+"""Plans that are good on bad nights too: searches that give more weight to the nights served worst."""
 
 from __future__ import annotations
 
@@ -151,59 +151,59 @@ def robust_plan(
     .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
     """
     require_number("quantile", quantile, 0, 1)
-    goal = objective or Objective()
-    refuse_travel_time(goal, "a plan that is good on bad nights")
+    objective = objective or Objective()
+    refuse_travel_time(objective, "a plan that is good on bad nights")
     if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
         msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
         raise DataError(msg)
     evaluator = PlanEvaluator.build(network, demand, rule)
-    first = start, _by_night(evaluator, start, goal)
-    search = partial(search_from, objective=goal, limits=limits, n_routes=max(1, len(start)), n_steps=n_steps, constraints=constraints)
+    first = start, _by_night(evaluator, start, objective)
+    search = partial(search_from, objective=objective, limits=limits, n_routes=max(1, len(start)), n_steps=n_steps, constraints=constraints)
     step = current_progress().step("Search for bad nights", 2 * n_rounds)
-    met, interrupted = [first], False
+    candidates, interrupted = [first], False
     even = first
     try:
         for sharpness in (0.0, _SHARPNESS):
             streams = np.random.default_rng(seed).spawn(n_rounds)
-            for plan, shares in _rounds(evaluator, start, goal, constraints or PlanConstraints(), search, streams, sharpness):
-                met.append((plan, shares))
+            for plan, shares in _rounds(evaluator, start, objective, constraints or PlanConstraints(), search, streams, sharpness):
+                candidates.append((plan, shares))
                 if sharpness == 0 and shares.mean() > even[1].mean():
-                    even = met[-1]
-                step.reach(len(met) - 1, f"{np.quantile(shares, quantile):.1%}")
+                    even = candidates[-1]
+                step.reach(len(candidates) - 1, f"{np.quantile(shares, quantile):.1%}")
     except KeyboardInterrupt:
         interrupted = True
-    best = max([even, *met], key=lambda one: float(np.quantile(one[1], quantile)))
+    best = max([even, *candidates], key=lambda candidate: float(np.quantile(candidate[1], quantile)))
     return RobustPlan(*best, even[1], quantile, interrupted)
 
 
 def _rounds(
     evaluator: PlanEvaluator,
     start: Plan,
-    goal: Objective,
+    objective: Objective,
     constraints: PlanConstraints,
     search: Callable[..., tuple[Plan, int]],
     streams: Sequence[np.random.Generator],
     sharpness: float,
 ) -> Iterator[tuple[Plan, NDArray[np.float64]]]:
-    """Yield one plan after another, each searched with more weight on the nights that those before it serve worst."""
-    weights, now, nightly = np.full(evaluator.demand.n_nights, 1.0), start, _by_night(evaluator, start, goal)
+    """Yield one plan per search, each with more weight on the nights that the plans before it serve worst."""
+    weights, plan, nightly = np.full(evaluator.demand.n_nights, 1.0), start, _by_night(evaluator, start, objective)
     for rng in streams:
         weights *= np.exp(-sharpness * (nightly - nightly.mean()) / max(nightly.std(), 1e-9) / len(streams))
         weights /= weights.mean()
         problem = constraints.problem(
             Problem.build(evaluator.problem.network, _weighted(evaluator.demand, weights), evaluator.problem.rule)
         )
-        now = _renamed(search(problem, plan=now, rng=rng)[0], start)
-        nightly = _by_night(evaluator, now, goal)
-        yield now, nightly
+        plan = _renamed(search(problem, plan=plan, rng=rng)[0], start)
+        nightly = _by_night(evaluator, plan, objective)
+        yield plan, nightly
 
 
-def _by_night(evaluator: PlanEvaluator, plan: Plan, goal: Objective) -> NDArray[np.float64]:
+def _by_night(evaluator: PlanEvaluator, plan: Plan, objective: Objective) -> NDArray[np.float64]:
     """Share of what counts in each night, shape (n_nights,)."""
-    account, (trips, people) = evaluator.enter(plan), evaluator.all_by_night()
-    served = evaluator.served_by_night(account) if goal.max_transfers else evaluator.direct_by_night(account)
-    reached = goal.trips * served + goal.presence * evaluator.reached_by_night(account)
-    whole = goal.trips * trips + goal.presence * people
+    evaluation, (trips, people) = evaluator.evaluate(plan), evaluator.all_by_night()
+    served = evaluator.served_by_night(evaluation) if objective.max_transfers else evaluator.direct_by_night(evaluation)
+    reached = objective.trips * served + objective.presence * evaluator.reached_by_night(evaluation)
+    whole = objective.trips * trips + objective.presence * people
     return np.divide(reached, whole, out=np.zeros(whole.size), where=whole > 0)
 
 

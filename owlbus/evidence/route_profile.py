@@ -1,4 +1,4 @@
-"""What each route is good for: what only it serves, how full it is by segment and hour, and where it is weakest."""
+"""Profile of each route: what only it serves, its load by segment and hour, and its weakest segment."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RouteEvidence:
 
     @property
     def weakest(self) -> int:
-        """Place of the segment with the fewest riders a night, the first one on a tie."""
+        """Position of the segment with the fewest riders a night, the first one on a tie."""
         return int(np.argmin(self.load_trips))
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
@@ -84,14 +84,14 @@ class RouteEvidence:
             Figures by name, None where hidden.
         """
         segments = []
-        for place, load in enumerate(self.load_trips.tolist()):
-            loads = np.array([column[place] for column in self.load_by_hour.values()])
+        for position, load in enumerate(self.load_trips.tolist()):
+            loads = np.array([column[position] for column in self.load_by_hour.values()])
             hidden = hidden_cells(loads, min_count=min_count).tolist()
             hours = {
-                hour: None if secret else round(value, 1)
-                for hour, value, secret in zip(self.load_by_hour, loads.tolist(), hidden, strict=True)
+                hour: None if is_hidden else round(value, 1)
+                for hour, value, is_hidden in zip(self.load_by_hour, loads.tolist(), hidden, strict=True)
             }
-            segments.append({"place": place, "load_trips": shown_count(load, min_count), "by_hour": hours})
+            segments.append({"place": position, "load_trips": shown_count(load, min_count), "by_hour": hours})
         small = [0 < value < min_count for value in (self.only_served_trips, self.only_presence, self.riders_trips)]
         low, high = self.only_served_interval
         weakest = segments[self.weakest]["load_trips"]
@@ -134,28 +134,28 @@ def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) 
     from owlbus.score import difference_interval
 
     problem = evaluator.problem
-    whole = evaluator.enter(plan)
+    whole = evaluator.evaluate(plan)
     measures = plan_measures(problem.network, plan, headway_s)
-    loads, boarded = _loads(evaluator, plan, evaluator.whole)
+    loads, boardings = _loads(evaluator, plan, evaluator.whole)
     by_hour = {hour: _loads(evaluator, plan, part)[0] for hour, part in evaluator.hours.items()}
-    runs = len(evaluator.hours) * HOUR_S / headway_s
+    n_runs = len(evaluator.hours) * HOUR_S / headway_s
     served, trips = evaluator.served_by_night(whole), evaluator.all_by_night()[0]
     rows = []
     for k, route in enumerate(plan.routes):
-        rest = evaluator.enter(Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint))
-        lost = evaluator.whole.trips.among(whole.is_served & ~rest.is_served)
+        without = evaluator.evaluate(Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint))
+        lost = evaluator.whole.trips.among(whole.is_served & ~without.is_served)
         n = route.n_stops - 1
         rows.append(
             RouteEvidence(
                 name=route.name,
                 stops=route.stops,
                 only_served_trips=float(evaluator.whole.trips.trips[lost].sum()),
-                only_presence=float(evaluator.whole.people[whole.reached & ~rest.reached].sum()),
-                only_served_interval=difference_interval(served - evaluator.served_by_night(rest), trips),
-                riders_trips=float(boarded[k]),
-                bus_km=runs * float(measures.length_m[k] + measures.length_back_m[k]) / 1000,
+                only_presence=float(evaluator.whole.people[whole.reached & ~without.reached].sum()),
+                only_served_interval=difference_interval(served - evaluator.served_by_night(without), trips),
+                riders_trips=float(boardings[k]),
+                bus_km=n_runs * float(measures.length_m[k] + measures.length_back_m[k]) / 1000,
                 load_trips=loads[k, :n],
-                load_by_hour={hour: found[k, :n] for hour, found in by_hour.items()},
+                load_by_hour={hour: hour_loads[k, :n] for hour, hour_loads in by_hour.items()},
             )
         )
     return tuple(rows)

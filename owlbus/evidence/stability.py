@@ -130,13 +130,13 @@ def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float = MIN_COU
     if not evaluator.weekdays:
         msg = "weekdays need records with dates; this demand has none"
         raise DataError(msg)
-    account = evaluator.enter(plan)
+    evaluation = evaluator.evaluate(plan)
     shares = np.full((2, len(evaluator.weekdays), len(evaluator.hours)), np.nan)
     for i, day in enumerate(evaluator.weekdays):
         for j, hour in enumerate(evaluator.demand.hours):
             part = part_of(evaluator.problem, evaluator.demand.slice(hours=[hour], weekdays=[day]))
-            served = part.trips.trips[part.trips.among(account.is_served)].sum()
-            pairs = (served, part.trips.trips.sum()), (part.people[account.reached].sum(), part.people.sum())
+            served = part.trips.trips[part.trips.among(evaluation.is_served)].sum()
+            pairs = (served, part.trips.trips.sum()), (part.people[evaluation.reached].sum(), part.people.sum())
             for k, (inside, whole) in enumerate(pairs):
                 if inside >= min_count and whole - inside >= min_count:
                     shares[k, i, j] = inside / whole
@@ -170,20 +170,20 @@ def rank_stability(evaluator: PlanEvaluator, plan: Plan) -> tuple[RouteRank, ...
         raise DataError(msg)
     if not plan.routes:
         return ()
-    whole = evaluator.served_by_night(evaluator.enter(plan))
-    alone = np.stack([whole - evaluator.served_by_night(evaluator.enter(_without(plan, k))) for k in range(len(plan))])
+    whole = evaluator.served_by_night(evaluator.evaluate(plan))
+    only_served = np.stack([whole - evaluator.served_by_night(evaluator.evaluate(_without(plan, k))) for k in range(len(plan))])
     draws = np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
-    ranks = 1 + (-(alone @ draws.T)).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
-    means = alone.mean(axis=1)
-    own = 1 + (-means).argsort(kind="stable").argsort(kind="stable")
+    ranks = 1 + (-(only_served @ draws.T)).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    means = only_served.mean(axis=1)
+    rank_of = 1 + (-means).argsort(kind="stable").argsort(kind="stable")
     rows = [
         RouteRank(
             name,
             float(means[k]),
-            int(own[k]),
+            int(rank_of[k]),
             int(np.floor(np.quantile(ranks[k], _TAIL))),
             int(np.ceil(np.quantile(ranks[k], 1 - _TAIL))),
-            float(np.mean(ranks[k] == own[k])),
+            float(np.mean(ranks[k] == rank_of[k])),
         )
         for k, name in enumerate(plan.names)
     ]
@@ -223,9 +223,9 @@ def cross_checks(
 
 def _shares(evaluator: PlanEvaluator, plan: Plan) -> tuple[float, float]:
     """Served and presence share of a plan."""
-    account, whole = evaluator.enter(plan), evaluator.whole
-    served = whole.trips.trips[whole.trips.among(account.is_served)].sum() / max(whole.trips.trips.sum(), 1e-9)
-    return float(served), float(whole.people[account.reached].sum() / max(whole.people.sum(), 1e-9))
+    evaluation, whole = evaluator.evaluate(plan), evaluator.whole
+    served = whole.trips.trips[whole.trips.among(evaluation.is_served)].sum() / max(whole.trips.trips.sum(), 1e-9)
+    return float(served), float(whole.people[evaluation.reached].sum() / max(whole.people.sum(), 1e-9))
 
 
 def _without(plan: Plan, k: int) -> Plan:

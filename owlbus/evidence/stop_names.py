@@ -1,4 +1,4 @@
-"""What people call a stop, and which stop people mean."""
+"""Names of stops by known places, and the stop that a text names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _POSITION = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*")
 @dataclass(frozen=True, slots=True, eq=False)
 class StopNames:
     """
-    Known places of a city, to name stops by and to find stops with.
+    Known places of a city, which name and find stops.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class StopNames:
 
     Examples
     --------
-    >>> Places(("Jamsil",), [127.1], [37.5133]).names
+    >>> StopNames(("Jamsil",), [127.1], [37.5133]).names
     ('Jamsil',)
     """
 
@@ -75,9 +75,9 @@ class StopNames:
         str
             Such as ``q7r-10 (Nambu)``; the stop's own name where no place is near.
         """
-        own = network_name(network, stop)
+        route_name = network_name(network, stop)
         near = self.near(network, stop)
-        return f"{near} ({own})" if near else own
+        return f"{near} ({route_name})" if near else route_name
 
     def near(self, network: Network, stop: int) -> str:
         """
@@ -98,8 +98,8 @@ class StopNames:
         if not self.names:
             return ""
         x, y = network.grid.project(self.lon, self.lat)
-        at_x, at_y = network.grid.project(network.stop_lon[stop], network.stop_lat[stop])
-        metres = np.hypot(x - at_x, y - at_y)
+        stop_x, stop_y = network.grid.project(network.stop_lon[stop], network.stop_lat[stop])
+        metres = np.hypot(x - stop_x, y - stop_y)
         nearest = int(np.argmin(metres))
         return self.names[nearest] if metres[nearest] <= NEAR_M else ""
 
@@ -126,28 +126,28 @@ class StopNames:
         UsageError
             If nothing has that name, or the position lies too far from every stop; near names are suggested.
         """
-        wanted = text.strip()
-        position = _POSITION.fullmatch(wanted)
+        query = text.strip()
+        position = _POSITION.fullmatch(query)
         if position:
-            return _nearest(network, wanted, float(position[1]), float(position[2]), max_snap_m)
-        if wanted.isdigit():
-            if int(wanted) < network.n_stops:
-                return int(wanted)
-            msg = f"stop {wanted}: the network has stops 0 to {network.n_stops - 1}; name a stop, a place or LON,LAT"
+            return _nearest(network, query, float(position[1]), float(position[2]), max_snap_m)
+        if query.isdigit():
+            if int(query) < network.n_stops:
+                return int(query)
+            msg = f"stop {query}: the network has stops 0 to {network.n_stops - 1}; name a stop, a place or LON,LAT"
             raise UsageError(msg)
-        if wanted in network.stop_names:
-            return network.stop_names.index(wanted)
+        if query in network.stop_names:
+            return network.stop_names.index(query)
         folded = {name.casefold(): place for place, name in enumerate(self.names)}
-        if wanted.casefold() in folded:
-            place = folded[wanted.casefold()]
-            return _nearest(network, wanted, float(self.lon[place]), float(self.lat[place]), max_snap_m)
-        msg = f"no stop or place is called {wanted!r}; {_hint(wanted, [*self.names, *network.stop_names])}"
+        if query.casefold() in folded:
+            place = folded[query.casefold()]
+            return _nearest(network, query, float(self.lon[place]), float(self.lat[place]), max_snap_m)
+        msg = f"no stop or place is called {query!r}; {_hint(query, [*self.names, *network.stop_names])}"
         raise UsageError(msg)
 
 
 def find_route(plan: Plan, name: str) -> int:
     """
-    Place of a route in its plan.
+    Row of a route in its plan.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def find_route(plan: Plan, name: str) -> int:
     Returns
     -------
     int
-        Place, from 0.
+        Row, from 0.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def find_route(plan: Plan, name: str) -> int:
     """
     if name in plan.names:
         return plan.names.index(name)
-    folded = [own.casefold() for own in plan.names]
+    folded = [route_name.casefold() for route_name in plan.names]
     if name.casefold() in folded:
         return folded.index(name.casefold())
     msg = f"no route is called {name!r}; {_hint(name, list(plan.names))}"
@@ -187,10 +187,10 @@ def _nearest(network: Network, text: str, lon: float, lat: float, max_snap_m: fl
     return int(stop)
 
 
-def _hint(wanted: str, names: list[str]) -> str:
-    """Near names, or the first few."""
+def _hint(query: str, names: list[str]) -> str:
+    """Similar names, or the first few."""
     folded = {name.casefold(): name for name in reversed(names)}
-    near = [folded[name] for name in difflib.get_close_matches(wanted.casefold(), folded, n=3, cutoff=0.5)]
+    near = [folded[name] for name in difflib.get_close_matches(query.casefold(), folded, n=3, cutoff=0.5)]
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"there are {', '.join(names[:9])}{' and more' if len(names) > 9 else ''}"  # noqa: PLR2004 - as many as fit a line

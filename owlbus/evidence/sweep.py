@@ -1,4 +1,4 @@
-"""How much a plan of more routes, buses or kilometres serves: one run, each plan begun from the one before it."""
+"""Plans over a range of routes, buses, kilometres or headways, each searched from the one before it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan import Plan, plan_measures
 from owlbus.score import share_interval
 from owlbus.search.objective import Objective
-from owlbus.search.parallel import continue_search, packed_problem, search_from
+from owlbus.search.parallel import continue_search, problem_to_bytes, search_from
 from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class SweepPoint:
     length_m, buses
         One-way metres and buses of all routes.
     bound_share
-        Proven upper bound of the objective, 0 to 1; None where none was asked for.
+        Proven upper bound of the objective, 0 to 1; None if none was computed.
     least_shares
         What the least count that may be shown is as a share of the objective, of all trips and of all people.
     """
@@ -132,11 +132,11 @@ class Sweep:
     Examples
     --------
     >>> from owlbus import Demand, HexGrid, Network, RouteLimits
-    >>> from owlbus.evidence import Ledger
+    >>> from owlbus.evidence import PlanEvaluator
     >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
-    >>> swept = sweep_plans(Ledger.build(network, demand), "routes", (1, 2, 3), RouteLimits(max_length_m=5_000), n_steps=300)
+    >>> swept = sweep_plans(PlanEvaluator.build(network, demand), "routes", (1, 2, 3), RouteLimits(max_length_m=5_000), n_steps=300)
     >>> [(row["routes"], row["served_share"]) for row in swept.rows()], swept.points[swept.knee].setting
     ([(1, 0.6), (2, 0.9), (3, 0.9)], 2)
     """
@@ -163,14 +163,14 @@ class Sweep:
     @property
     def knee_text(self) -> str:
         """One sentence on the knee, shares in points and settings in their unit."""
-        at = self.knee
-        if at is None:
+        knee = self.knee
+        if knee is None:
             return "The curve has no knee: each further setting brings about as much as the one before."
         x, y = ([getattr(point, name) for point in self.shown.points] for name in ("setting", "objective_share"))
-        before, after = (y[at] - y[0]) / abs(x[at] - x[0]), (y[-1] - y[at]) / abs(x[-1] - x[at])
+        before, after = (y[knee] - y[0]) / abs(x[knee] - x[0]), (y[-1] - y[knee]) / abs(x[-1] - x[knee])
         unit = {"routes": "route", "fleet": "bus", "km": "km", "headway": "minute of headway"}[self.kind]
         return (
-            f"Knee at {x[at]:g}, where the curve lies highest above the straight line between its ends: "
+            f"Knee at {x[knee]:g}, where the curve lies highest above the straight line between its ends: "
             f"up to there a further {unit} brings {100 * before:.2f} points, beyond it {100 * after:.2f}."
         )
 
@@ -194,7 +194,7 @@ class Sweep:
         """Return the points as people may read them, as plain values for JSON: shares 0 to 1, kilometres, trips a night."""
         rows = []
         before: SweepPoint | None = None
-        for place, point in enumerate(self.shown.points):
+        for position, point in enumerate(self.shown.points):
             gain = point.served_trips - (before.served_trips if before is not None else 0.0)
             base = before.served_share if before is not None else 0.0
             rows.append(
@@ -214,7 +214,7 @@ class Sweep:
                     "marginal_trips": round(gain),
                     "marginal_points": round(100 * (point.served_share - base), 2),
                     "bound_share": _rounded(point.bound_share),
-                    "is_knee": int(place == self.knee),
+                    "is_knee": int(position == self.knee),
                 }
             )
             before = point
@@ -236,7 +236,7 @@ def sweep_plans(
     scheduler: str | None = None,
 ) -> Sweep:
     """
-    Best plans over a range of settings, each search begun from the plan of the setting before.
+    Best plans over a range of settings, each searched from the plan of the previous setting.
 
     A plan that keeps the tighter setting keeps the looser one too (with one more route it may leave that empty), so what is maximised
     never falls.
@@ -246,7 +246,7 @@ def sweep_plans(
     evaluator
         The demand.
     kind
-        What is swept, one of `KINDS`: routes, buses, one-way kilometres of all routes, or minutes between buses.
+        Setting to sweep, one of `KINDS`: routes, buses, one-way kilometres of all routes, or minutes between buses.
     settings
         Values to try; put in order, the tightest first.
     limits
@@ -258,11 +258,11 @@ def sweep_plans(
     n_steps
         Moves to try at each setting and start; with the seed they fix the result.
     n_starts
-        Searches side by side; the best one is gone on from.
+        Searches side by side; the next setting starts from the best one.
     seed
         Seed of all random numbers, >= 0.
     bound_steps
-        Prices to try for a proven bound at each setting (`owlbus.search.upper_bound`); 0 for none.
+        Iterations of the proven bound at each setting (`owlbus.search.upper_bound`); 0 for no bound.
     scheduler
         Where they search: ``local:N``, ``processes:N`` or the address of a Dask cluster, with equal results; None takes threads.
 
@@ -283,13 +283,13 @@ def sweep_plans(
         if value < least:
             msg = f"{setting(name)} of a sweep must be at least {least}, got {value}"
             raise UsageError(msg, setting=name, value=value, allowed=(least, math.inf))
-    goal = objective or Objective()
-    refuse_travel_time(goal, "a sweep")
+    objective = objective or Objective()
+    refuse_travel_time(objective, "a sweep")
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
-        apart = None if scheduler is None else packed_problem(evaluator.problem, evaluator.demand)
-        search = partial(search_from, evaluator.problem) if apart is None else partial(continue_search, apart)
-        runner = _Runner(evaluator, goal, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
+        problem_bytes = None if scheduler is None else problem_to_bytes(evaluator.problem, evaluator.demand)
+        search = partial(search_from, evaluator.problem) if problem_bytes is None else partial(continue_search, problem_bytes)
+        runner = _Runner(evaluator, objective, np.random.default_rng(seed), n_steps, n_starts, bound_steps, partial(pool.map, search))
         step = current_progress().step(f"Sweep {kind}", len(settings))
         for level in sorted(settings):
             count, bounds = _limits_at(kind, level, limits, n_routes)
@@ -313,70 +313,73 @@ def _with_shared_bounds(points: Sequence[SweepPoint]) -> tuple[SweepPoint, ...]:
 
 
 class _Runner:
-    """Plan of the setting before, and the bound's multipliers."""
+    """Search at one setting after another; keeps the last plan and the multipliers of the bound."""
 
     def __init__(
         self,
         evaluator: PlanEvaluator,
-        goal: Objective,
+        objective: Objective,
         rng: np.random.Generator,
         n_steps: int,
         n_starts: int,
         bound_steps: int,
         search: Callable[..., Iterable[tuple[Plan, int]]],
     ) -> None:
-        self.evaluator, self.goal, self.rng, self.search = evaluator, goal, rng, search
+        self.evaluator, self.objective, self.rng, self.search = evaluator, objective, rng, search
         self.n_steps, self.n_starts, self.bound_steps = n_steps, n_starts, bound_steps
         self.plan = Plan((), evaluator.problem.network.fingerprint)
         self._multipliers: Any = None
 
     def run(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Search at one setting from the plan so far."""
-        asked = (self.goal, limits, n_routes, self.plan, self.n_steps)
-        found = self.search(*([part] * self.n_starts for part in asked), self.rng.spawn(self.n_starts))
-        plan, value = max(found, key=itemgetter(1))
-        if value >= self.evaluator.problem.value(self.plan, self.goal):
+        task = (self.objective, limits, n_routes, self.plan, self.n_steps)
+        results = self.search(*([part] * self.n_starts for part in task), self.rng.spawn(self.n_starts))
+        plan, value = max(results, key=itemgetter(1))
+        if value >= self.evaluator.problem.value(self.plan, self.objective):
             self.plan = plan
         return self._point(setting, n_routes, limits)
 
     def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
         """Measure the plan."""
         evaluator, plan = self.evaluator, self.plan
-        account = evaluator.enter(plan)
+        evaluation = evaluator.evaluate(plan)
         measures = plan_measures(evaluator.problem.network, plan, limits.headway_s)
         whole, (trips, people) = evaluator.whole, evaluator.all_by_night()
-        counts = [float(whole.trips.trips[whole.trips.among(mask)].sum()) for mask in (account.is_served, account.is_direct)]
+        counts = [float(whole.trips.trips[whole.trips.among(mask)].sum()) for mask in (evaluation.is_served, evaluation.is_direct)]
         all_trips, all_people = max(whole.trips.trips.sum(), 1e-9), max(whole.people.sum(), 1e-9)
         return SweepPoint(
             setting=setting,
             plan=plan,
-            objective_share=evaluator.problem.value(plan, self.goal) / evaluator.problem.total_value(self.goal),
+            objective_share=evaluator.problem.value(plan, self.objective) / evaluator.problem.total_value(self.objective),
             served_share=float(counts[0] / all_trips),
             direct_share=float(counts[1] / all_trips),
-            presence_share=float(whole.people[account.reached].sum() / all_people),
-            served_interval=share_interval(evaluator.served_by_night(account), trips),
-            presence_interval=share_interval(evaluator.reached_by_night(account), people),
+            presence_share=float(whole.people[evaluation.reached].sum() / all_people),
+            served_interval=share_interval(evaluator.served_by_night(evaluation), trips),
+            presence_interval=share_interval(evaluator.reached_by_night(evaluation), people),
             served_trips=counts[0],
             length_m=measures.total_length_m,
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
             least_shares=(
-                MIN_COUNT * QUANTA_PER_TRIP * max(self.goal.trips, self.goal.presence) / evaluator.problem.total_value(self.goal),
+                MIN_COUNT
+                * QUANTA_PER_TRIP
+                * max(self.objective.trips, self.objective.presence)
+                / evaluator.problem.total_value(self.objective),
                 float(MIN_COUNT / all_trips),
                 float(MIN_COUNT / all_people),
             ),
         )
 
     def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
-        """Proven bound, begun from the prices of the setting before."""
+        """Proven bound, from the multipliers of the previous setting."""
         if self.bound_steps <= 0:
             return None
         from owlbus.search.bound import upper_bound
 
-        asked = {"limits": limits, "objective": self.goal, "steps": self.bound_steps, "start": self._multipliers}
-        found = upper_bound(self.evaluator.problem, n_routes, seconds=math.inf, listed_s=60.0, **asked)
-        self._multipliers = found.multipliers
-        return min(1.0, float(found.share))
+        task = {"limits": limits, "objective": self.objective, "steps": self.bound_steps, "start": self._multipliers}
+        result = upper_bound(self.evaluator.problem, n_routes, seconds=math.inf, listed_s=60.0, **task)
+        self._multipliers = result.multipliers
+        return min(1.0, float(result.share))
 
 
 def settings_of_text(text: str) -> list[float]:

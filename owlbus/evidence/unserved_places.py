@@ -1,4 +1,4 @@
-"""Busy places that a plan leaves out, each with the cheapest change that would serve it."""
+"""Busy places that a plan does not serve, each with the cheapest change that would serve it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.columns import sums_by_index
 from owlbus.evidence.changes import Change, detours
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.gauge import RouteEvaluator
 from owlbus.evidence.redact import shown_difference
 from owlbus.search.objective import Objective
+from owlbus.search.route_evaluator import RouteEvaluator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.evidence.evaluator import PlanEvaluation, PlanEvaluator
-    from owlbus.evidence.gauge import RouteChange
     from owlbus.evidence.stop_names import StopNames
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.route_evaluator import RouteChange
 
 PEAK_M = 1_000.0
 """Metres around a stop within which only the busiest one is a place."""
@@ -38,7 +38,7 @@ class MissingPlace:
     rank
         From 1, by people.
     name
-        What people call it.
+        Its name.
     stop
         Stop index that would serve it.
     district
@@ -49,7 +49,7 @@ class MissingPlace:
         Trips a night with an end there that the plan does not serve.
     change
         The cheapest change that serves it, or None if none keeps the limits.
-    found
+    difference
         What that gains and loses, or None.
     """
 
@@ -60,11 +60,11 @@ class MissingPlace:
     presence: float
     trips: float
     change: Change | None
-    found: Difference | None
+    difference: Difference | None
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """Return the place as plain values for JSON; trips and people below `min_count` read None."""
-        shown = None if self.found is None else shown_difference(self.found, min_count).values
+        shown = None if self.difference is None else shown_difference(self.difference, min_count).values
         return {
             "rank": self.rank,
             "name": self.name,
@@ -88,11 +88,11 @@ def missing_places(
     min_presence: float = MIN_COUNT,
 ) -> tuple[MissingPlace, ...]:
     """
-    Busiest places out of a plan's reach.
+    Busiest places that a plan does not reach.
 
     A place is the stop at a known place, or a peak: a stop that has at least as many people within its walk as every other stop within
-    `PEAK_M` metres of it. The rim of a served place is no place of its own. A place counts those whom the plan does not reach. The
-    busiest one comes first, the lower stop on a tie, and the people it would reach no longer count for those after it.
+    `PEAK_M` metres of it; so the rim of a served place is not a place. A place counts the people whom the plan does not reach. The
+    busiest one comes first, the lower stop on a tie, and the people it would reach no longer count for the places after it.
 
     Parameters
     ----------
@@ -115,11 +115,11 @@ def missing_places(
         Ranked; each with its cheapest change.
     """
     network = evaluator.problem.network
-    account = evaluator.enter(plan)
+    evaluation = evaluator.evaluate(plan)
     route_evaluator = RouteEvaluator(evaluator.problem, Objective(), plan, limits)
-    unserved = _unserved_by_hex(evaluator, account)
-    found = []
-    for rank, (stop, presence) in enumerate(_busiest(evaluator, account, places, n_places, max(min_presence, 1e-9)), start=1):
+    unserved = _unserved_by_hex(evaluator, evaluation)
+    places_found = []
+    for rank, (stop, presence) in enumerate(_busiest(evaluator, evaluation, places, n_places, max(min_presence, 1e-9)), start=1):
         shed = network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]
         best = cheapest_way(route_evaluator, stop)
         change = None
@@ -127,7 +127,7 @@ def missing_places(
             name = plan.names[best.route]
             change = Change("via", f"route {name} by {places.name_of(network, stop)}", route_evaluator.plan_with(best), (name,))
         hexagon = int(network.stop_hex[stop])
-        found.append(
+        places_found.append(
             MissingPlace(
                 rank=rank,
                 name=places.name_of(network, stop),
@@ -136,15 +136,15 @@ def missing_places(
                 presence=presence,
                 trips=float(unserved[shed].sum()),
                 change=change,
-                found=None if change is None else difference(evaluator, account, evaluator.enter(change.plan), limits.headway_s),
+                difference=None if change is None else difference(evaluator, evaluation, evaluator.evaluate(change.plan), limits.headway_s),
             )
         )
-    return tuple(found)
+    return tuple(places_found)
 
 
 def cheapest_way(route_evaluator: RouteEvaluator, stop: int) -> RouteChange | None:
     """
-    Way to serve a stop: of all at most `SLACK_S` seconds of round trip longer than the quickest, the one that serves most.
+    Detour to serve a stop: of those at most `SLACK_S` seconds of round trip longer than the shortest, the one that serves most.
 
     Parameters
     ----------
@@ -156,28 +156,28 @@ def cheapest_way(route_evaluator: RouteEvaluator, stop: int) -> RouteChange | No
     Returns
     -------
     RouteChange or None
-        None if no way keeps the limits.
+        None if no detour keeps the limits.
     """
     return route_evaluator.best(way for k in range(len(route_evaluator.plan)) for way in detours(route_evaluator, k, stop))
 
 
-def _busiest(evaluator: PlanEvaluator, account: PlanEvaluation, places: StopNames, most: int, least: float) -> list[tuple[int, float]]:
-    """Stops in falling order of the people they would reach, each person counted once."""
+def _busiest(evaluator: PlanEvaluator, evaluation: PlanEvaluation, places: StopNames, most: int, least: float) -> list[tuple[int, float]]:
+    """Stops in descending order of the people they would reach, each person counted once."""
     network = evaluator.problem.network
-    left = np.where(account.reached, 0.0, evaluator.whole.people)
+    people_left = np.where(evaluation.reached, 0.0, evaluator.whole.people)
     owner = np.repeat(np.arange(network.n_stops), np.diff(network.shed_indptr))
     peaks = _peaks(evaluator, owner)
     if places.names:
         peaks[network.nearest_stops(places.lon, places.lat)[0]] = True
-    found: list[tuple[int, float]] = []
-    while len(found) < most:
-        people = np.where(peaks, np.bincount(owner, left[network.shed_hex], network.n_stops), 0.0)
+    places_found: list[tuple[int, float]] = []
+    while len(places_found) < most:
+        people = np.where(peaks, np.bincount(owner, people_left[network.shed_hex], network.n_stops), 0.0)
         stop = int(np.argmax(people))
         if people[stop] < least:
             break
-        found.append((stop, float(people[stop])))
-        left[network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]] = 0.0
-    return found
+        places_found.append((stop, float(people[stop])))
+        people_left[network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]] = 0.0
+    return places_found
 
 
 def _peaks(evaluator: PlanEvaluator, owner: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -194,10 +194,10 @@ def _peaks(evaluator: PlanEvaluator, owner: NDArray[np.int64]) -> NDArray[np.boo
     return is_peak
 
 
-def _unserved_by_hex(evaluator: PlanEvaluator, account: PlanEvaluation) -> NDArray[np.float64]:
+def _unserved_by_hex(evaluator: PlanEvaluator, evaluation: PlanEvaluation) -> NDArray[np.float64]:
     """Trips a night with an end in each hex that the plan does not serve."""
     trips = evaluator.whole.trips
-    lost = ~trips.among(account.is_served)
+    is_unserved = ~trips.among(evaluation.is_served)
     n = evaluator.demand.n_hexes
-    starts, ends = (sums_by_index(end[lost], trips.trips[lost], n) for end in (trips.origin, trips.destination))
+    starts, ends = (sums_by_index(end[is_unserved], trips.trips[is_unserved], n) for end in (trips.origin, trips.destination))
     return starts + ends

@@ -4,7 +4,7 @@ Simulated annealing of a plan, one route at a time against the rest of it.
 Structs as in `owlbus.kernels.structs`, and:
 
 ``limits``
-    `owlbus.kernels.limits.Limits` of the K routes.
+    `owlbus.kernels.keeps_limits.Limits` of the K routes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from owlbus.kernels.coverage import measure_route, prepare_other_routes, route_gain
 from owlbus.kernels.gain_bound import gain_bound
 from owlbus.kernels.jit import ZERO, int64, kernel
-from owlbus.kernels.limits import Limits, buses_of, keeps_limits
+from owlbus.kernels.keeps_limits import Limits, buses_of, keeps_limits
 from owlbus.kernels.moves import (
     N_MOVES,
     NEW_TAIL,
@@ -188,7 +188,7 @@ def anneal(
             # Metropolis' rule with the random number drawn first: a move is accepted if its value is at least this (Kirkpatrick, Gelatt
             # and Vecchi 1983), so a bound below it refuses the move without its value.
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - next_random(rng_state))
-            accept_from += near.price * (away - apart[k])
+            accept_from += near.multiplier * (away - apart[k])
             most_served, most_people, found = gain_bound(
                 graph,
                 demand,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.kernels.jit import kernel
-from owlbus.kernels.limits import Limits, keeps_limits
+from owlbus.kernels.keeps_limits import Limits, keeps_limits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -31,8 +31,8 @@ class NearConstraint(NamedTuple):
         Stops of all routes that may differ in the best plan, counted by `owlbus.kernels.splice.steps_apart`; below 0 for any number.
     reach
         Stops that may differ in plans on the way to it.
-    price
-        What a stop that differs costs on the way, in 1/1024 of what the objective counts.
+    multiplier
+        Lagrange multiplier of a stop that differs, in 1/1024 of what the objective counts; 0 near the end of the search.
     """
 
     stops: NDArray[np.int32]
@@ -43,7 +43,7 @@ class NearConstraint(NamedTuple):
     keep_terminals: int
     budget: int
     reach: int
-    price: float
+    multiplier: float
 
 
 @kernel

@@ -14,7 +14,7 @@ import numpy as np
 
 from owlbus.kernels.coverage import measure_route
 from owlbus.kernels.jit import inlined, lean_kernel
-from owlbus.kernels.limits import buses_of, keeps_limits
+from owlbus.kernels.keeps_limits import buses_of, keeps_limits
 from owlbus.kernels.moves import next_random, random_below
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
 from owlbus.kernels.travel_time_cost import copy_row, cost_with, join_route, settle
@@ -23,7 +23,7 @@ from owlbus.kernels.travel_time_moves import CHANCES, propose_route, swap_tails
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from owlbus.kernels.limits import Limits
+    from owlbus.kernels.keeps_limits import Limits
     from owlbus.kernels.structs import Constraints, Drive, Graph
     from owlbus.kernels.travel_time_cost import OtherRoutes, StopGraph, Workspace
 

@@ -197,9 +197,9 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     InfeasibleError
         If a required stop is on no route of the base.
     """
-    from owlbus.evidence.improve import improve_plan
     from owlbus.search import Objective, Problem, Result, TracePoint
     from owlbus.search.constraints import network_name
+    from owlbus.search.improve import improve_plan
 
     if request.time_s is not None:
         moves, seconds = setting("steps"), setting("time_s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from owlbus.plan.measures import plan_measures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from owlbus.kernels.limits import Limits
+    from owlbus.kernels.keeps_limits import Limits
     from owlbus.network import Network
     from owlbus.plan.limits import RouteLimits
     from owlbus.plan.measures import PlanMeasures
@@ -84,7 +84,7 @@ def limit_rows(limits: RouteLimits, names: Sequence[str], given: PlanMeasures | 
     Limits
         Of K routes.
     """
-    from owlbus.kernels.limits import Limits
+    from owlbus.kernels.keeps_limits import Limits
 
     place = {} if given is None else {name: row for row, name in enumerate(given.names)}
     known = [k for k, name in enumerate(names) if name in place]
@@ -102,7 +102,7 @@ def limit_rows(limits: RouteLimits, names: Sequence[str], given: PlanMeasures | 
 
 def broken_limits(measures: PlanMeasures, limits: RouteLimits, given: PlanMeasures | None = None) -> list[BrokenLimit]:
     """
-    Limits that a plan breaks; the kernel `owlbus.kernels.limits.keeps_limits` refuses a route in the same cases.
+    Limits that a plan breaks; the kernel `owlbus.kernels.keeps_limits.keeps_limits` refuses a route in the same cases.
 
     Parameters
     ----------
@@ -163,6 +163,38 @@ def check_plan(network: Network, plan: Plan, limits: RouteLimits, *, simple: boo
         *(_twice(route) for route in plan.routes if simple and not route.is_simple),
         *(_line(one, limits) for one in broken if one.name == ALL_ROUTES),
     )
+
+
+def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimits) -> tuple[str, ...]:
+    """
+    Limits that a plan breaks and another one kept, or breaks further, in words, with by how much.
+
+    Parameters
+    ----------
+    network
+        The plans' network.
+    before, after
+        The plans; routes are matched by name.
+    limits
+        What is to be kept, in metres and seconds.
+
+    Returns
+    -------
+    tuple of str
+        One line a limit; empty if nothing gets worse.
+    """
+    was, now = (plan_measures(network, plan, limits.headway_s) for plan in (before, after))
+    order = [field.name for field in fields(limits)]
+    return tuple(_excess(broken) for broken in sorted(broken_limits(now, limits, was), key=lambda broken: order.index(broken.limit)))
+
+
+def _excess(broken: BrokenLimit) -> str:
+    """By how much a limit is broken, in words."""
+    unit = f" {broken.unit}" if broken.unit else ""
+    who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name}"
+    what, side = (broken.what, "above") if broken.is_above else (f"least {broken.what}", "below")
+    excess = f"{abs(broken.value - broken.bound):,.6g}{unit} {side} the {broken.bound:,.6g}{unit} allowed"
+    return f"{who}: {what} {broken.value:,.6g}{unit} is {excess}"
 
 
 def _is_upper(field: str) -> bool:

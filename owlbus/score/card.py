@@ -110,7 +110,7 @@ class Segment:
     route
         Route name.
     place
-        Place of the first stop along the route, from 0.
+        Position of the first stop along the route, from 0.
     ahead_trips, back_trips
         Riders a night in the order of the stops, and against it.
     """
@@ -124,7 +124,7 @@ class Segment:
 @dataclass(frozen=True, slots=True, eq=False)
 class Scorecard:
     """
-    What a plan is worth on a demand.
+    Measures of a plan on a demand.
 
     Attributes
     ----------

@@ -82,7 +82,7 @@ def difference_interval(gain: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     shares = (draws @ gain)[below > 0] / below[below > 0]
     centre = float(gain.sum() / denominator.sum())
     wider = math.sqrt(n / (n - 1)) * stdtrit(n - 1, 1 - _TAIL) / ndtri(1 - _TAIL)
-    low, high = (centre + wider * (np.quantile(shares, at) - centre) for at in (_TAIL, 1 - _TAIL))
+    low, high = (centre + wider * (np.quantile(shares, quantile) - centre) for quantile in (_TAIL, 1 - _TAIL))
     return float(low), float(high)
 
 

@@ -1,4 +1,4 @@
-"""From a plan and a demand to a scorecard."""
+"""Scorecard of a plan on a demand."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def score_plan(
     whole = covered.coverage(demand, intervals=True)
     loads = _loads(problem, plan)
     measures = plan_measures(network, plan, headway_s)
-    served_units = max(1, int(loads.riders))
+    served_quanta = max(1, int(loads.riders))
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.reached.mean()),
-        transfer_share=float(loads.transfers) / served_units,
-        mean_ride_s=float(loads.ride_s) / served_units,
-        mean_walk_m=float(loads.walk_m) / served_units,
+        transfer_share=float(loads.transfers) / served_quanta,
+        mean_ride_s=float(loads.ride_s) / served_quanta,
+        mean_walk_m=float(loads.walk_m) / served_quanta,
         mean_travel_s=mean_travel_s(problem, plan),
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
@@ -109,7 +109,7 @@ def score_plan(
 
 
 class _Covered:
-    """What a plan reaches and serves, as masks over hexes and pairs of hexes."""
+    """Hexes that a plan reaches, and pairs of hexes that it serves, as masks."""
 
     def __init__(self, problem: Problem, plan: Plan) -> None:
         direct_s, best_s = problem.rides(plan)
@@ -127,21 +127,21 @@ class _Covered:
         return self._among(self._direct, origin, destination)
 
     def _among(self, mask: NDArray[np.bool_], origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Look pairs of hexes up; a hex without a stop in reach is served by nothing."""
+        """Look up pairs of hexes; no trip of a hex without a stop in reach is served."""
         rows, columns = self._row_of[origin], self._row_of[destination]
         return (rows >= 0) & (columns >= 0) & mask[rows, columns]
 
     def coverage(self, demand: Demand, *, intervals: bool = False) -> Coverage:
-        """Coverage of a demand: means per night, with 90 % intervals over nights if asked for."""
+        """Coverage of a demand: means per night, with 90 % intervals over nights if `intervals`."""
         pairs = demand.od()
         people = demand.presence_by_hex()
-        found = {
+        sums = {
             "presence": (people[self.reached].sum(), people.sum()),
             "served": (pairs.trips[self.served(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
             "direct": (pairs.trips[self.direct(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
         }
         ranges = self._intervals(demand) if intervals else {}
-        return Coverage(**{name: Measure(float(num), float(den), *ranges.get(name, ())) for name, (num, den) in found.items()})
+        return Coverage(**{name: Measure(float(part), float(whole), *ranges.get(name, ())) for name, (part, whole) in sums.items()})
 
     def _intervals(self, demand: Demand) -> dict[str, tuple[float | None, float | None]]:
         """90 % intervals of the shares over nights."""
@@ -152,8 +152,8 @@ class _Covered:
         ranges = {
             "presence": share_interval(np.bincount(demand.presence_night[near], demand.presence[near], n), people),
         }
-        for name, find in (("served", self.served), ("direct", self.direct)):
-            inside = find(demand.origin, demand.destination)
+        for name, is_served_in in (("served", self.served), ("direct", self.direct)):
+            inside = is_served_in(demand.origin, demand.destination)
             ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)
         return ranges
 
@@ -183,7 +183,7 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
     pairs = demand.od()
     people = demand.presence_by_hex()
     starts = labels[pairs.origin]
-    served, direct = (find(pairs.origin, pairs.destination) for find in (covered.served, covered.direct))
+    served, direct = (is_served_in(pairs.origin, pairs.destination) for is_served_in in (covered.served, covered.direct))
     parts = {}
     for label in np.unique(labels):
         here, begins = labels == label, starts == label
@@ -211,13 +211,13 @@ def _loads(problem: Problem, plan: Plan) -> Loads:
 
 
 def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: Loads) -> tuple[RouteScore, ...]:
-    """One row per route; what only it serves is the plan's value less the value without it."""
-    goals = (Objective(trips=1, presence=0), Objective(trips=0, presence=1))
-    whole = [problem.value(plan, goal) for goal in goals]
+    """One row per route; what only it serves is the value of the plan less the value without it."""
+    objectives = (Objective(trips=1, presence=0), Objective(trips=0, presence=1))
+    whole = [problem.value(plan, objective) for objective in objectives]
     rows = []
     for k, route in enumerate(plan.routes):
-        rest = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
-        only = [value - problem.value(rest, goal) for value, goal in zip(whole, goals, strict=True)]
+        other_routes = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
+        only = [value - problem.value(other_routes, objective) for value, objective in zip(whole, objectives, strict=True)]
         rows.append(
             RouteScore(
                 name=route.name,
@@ -247,7 +247,7 @@ def _segments(plan: Plan, loads: Loads) -> tuple[Segment, ...]:
 
 
 def _overlap_share(network: Network, plan: Plan) -> float:
-    """Route metres, both directions alike, that some other route runs along too, of all route metres."""
+    """Share of route metres, in either direction, on links that another route uses too."""
     users: dict[tuple[int, int], set[int]] = {}
     runs: list[tuple[tuple[int, int], int]] = []
     for k, route in enumerate(plan.routes):

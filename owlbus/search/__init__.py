@@ -1,4 +1,4 @@
-"""The router: from demand to a plan of K routes."""
+"""The search: from demand to a plan of K routes."""
 
 from owlbus.search.bound import BoundResult, upper_bound
 from owlbus.search.constraints import PlanConstraints

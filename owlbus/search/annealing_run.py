@@ -1,4 +1,4 @@
-"""One annealing run: its plan, its best plan and its random numbers, as the kernels change them."""
+"""One annealing run: its current plan, its best plan and its random state, which kernels change in place."""
 
 from __future__ import annotations
 
@@ -8,21 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.kernels import anneal as kernels
-from owlbus.kernels.coverage import (
-    measure_route,
-    new_other_routes,
-    new_scratch,
-    prepare_other_routes,
-    route_gain,
-)
-from owlbus.kernels.limits import Limits, buses_of
+from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.keeps_limits import Limits, buses_of
 from owlbus.kernels.moves import N_MOVES
 from owlbus.kernels.route_cache import new_route_cache
 from owlbus.kernels.splice import steps_apart
-from owlbus.kernels.structs import Candidate, Routes
+from owlbus.kernels.structs import Routes
 from owlbus.plan import limit_rows, plan_measures
 from owlbus.search.constraints import PlanConstraints, anywhere
 from owlbus.search.problem import plan_of
+from owlbus.search.route_evaluator import RouteGains, new_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +32,7 @@ if TYPE_CHECKING:
     from owlbus.search.problem import Problem
 
 _HOT_PART, _COLD_PART, _USUAL_ROUTES = 1 / 300, 1 / 20_000, 9
-"""First and last temperature, as parts of what a constructed plan of that many routes is worth; a route of more is worth a smaller part."""
+"""First and last temperature, as parts of the objective of a constructed plan with that many routes; with more routes a smaller part."""
 
 _DRAWS = 400
 _POLISH_MOVES = 4_000
@@ -53,9 +48,9 @@ _MEMORY = 0.7
 
 class AnnealingRun:
     """
-    A search under way, changed in place.
+    State of one annealing run, changed in place.
 
-    Not for users: `owlbus.search.plan_routes` is. A chain owns all its arrays, so that several run in threads.
+    Users call `owlbus.search.plan_routes`. A run owns all its arrays, so that several run in threads.
 
     Parameters
     ----------
@@ -68,15 +63,15 @@ class AnnealingRun:
     n_routes
         Routes K.
     rng
-        Random numbers of this chain.
+        Random numbers of this run.
     constraints
-        What else routes must do; none by default. The case has to leave out what they forbid.
+        Further constraints; none by default. The problem must leave out the links that they forbid.
     near
-        What the plan stays near, with K routes, from which the chain begins; none by default.
+        Neighbourhood of a plan with K routes, from which the run begins; none by default.
     """
 
     exchanges = True
-    """Whether routes may be exchanged by what they add to the rest (`owlbus.search.recombine`)."""
+    """Whether routes may be exchanged (`owlbus.search.recombine`)."""
 
     def __init__(
         self,
@@ -88,15 +83,29 @@ class AnnealingRun:
         constraints: PlanConstraints | None = None,
         near: Neighbourhood | None = None,
     ) -> None:
-        """Allocate everything once, and put fixed routes in the first places, or those of the given plan."""
+        """Allocate all arrays, and load the fixed routes, or the routes of the plan to stay near."""
         self.problem = problem
         self.rng = rng
         self.objective = objective
         self.limits = limits
-        asked = constraints or PlanConstraints()
-        begin = asked.fixed if near is None else near.plan
+        constraints = constraints or PlanConstraints()
+        begin = constraints.fixed if near is None else near.plan
         width = max([most_stops(problem, limits), *(len(route.stops) for route in begin or ())])
-        widest_shed = int(np.diff(problem.network.shed_indptr).max(initial=1))
+        self._allocate(n_routes, width)
+        self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
+        self._attraction = _attraction(problem, objective)
+        self._weights = np.array([objective.trips, objective.presence], np.int64)
+        self._constraints = constraints.arrays(problem.network, n_routes, self._attraction)
+        self._names = constraints.names() if near is None else dict(enumerate(near.plan.names))
+        reference = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
+        self._bounds = limit_rows(limits, [self._names.get(k, "") for k in range(n_routes)], reference)
+        self._near = anywhere() if near is None else near.constraint(problem.network.n_stops)
+        if begin is not None:
+            self.load(begin, np.arange(n_routes) < constraints.n_fixed)
+
+    def _allocate(self, n_routes: int, width: int) -> None:
+        """Make the arrays of K routes of at most `width` stops that kernels change."""
+        problem = self.problem
         self.routes = Routes(
             np.zeros((n_routes, width), np.int32),
             np.zeros(n_routes, np.int64),
@@ -108,31 +117,14 @@ class AnnealingRun:
         self.values = np.zeros(5, np.int64)
         self._kinds = np.zeros((3, N_MOVES))
         self._success = np.zeros(N_MOVES)
-        n_stops = problem.network.n_stops
         self.drive = problem.drive()
-        self._other_routes = new_other_routes(n_stops, problem.n_rows, n_routes, width * widest_shed, problem.pair_quanta.shape)
-        self._route_cache = new_route_cache(n_stops, problem.n_rows, width * widest_shed, n_routes, problem.pair_quanta.shape[0])
-        self._scratch = Candidate(
-            np.zeros(width, np.int32),
-            np.zeros(width, np.float32),
-            np.zeros(width, np.float32),
-            new_scratch(problem.n_rows, width * widest_shed, width),
-            np.zeros(n_stops, np.uint8),
-        )
-        self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
-        self._attraction = _attraction(problem, objective)
-        self._weights = np.array([objective.trips, objective.presence], np.int64)
-        self._constraints = asked.arrays(problem.network, n_routes, self._attraction)
-        self._names = asked.names() if near is None else dict(enumerate(near.plan.names))
-        given = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
-        self._bounds = limit_rows(limits, [self._names.get(k, "") for k in range(n_routes)], given)
-        self._near = anywhere() if near is None else near.constraint(n_stops)
-        if begin is not None:
-            self.load(begin, np.arange(n_routes) < asked.n_fixed)
+        self._gains = RouteGains(problem, self.objective, self.routes, *new_workspace(problem, n_routes, width))
+        n_entries = width * int(np.diff(problem.network.shed_indptr).max(initial=1))
+        self._route_cache = new_route_cache(problem.network.n_stops, problem.n_rows, n_entries, n_routes, problem.pair_quanta.shape[0])
 
     @property
     def value(self) -> int:
-        """Objective of the plan under change, in 1/1024."""
+        """Objective of the current plan, in 1/1024."""
         return int(self.values[0])
 
     @property
@@ -147,7 +139,7 @@ class AnnealingRun:
 
     @property
     def steps_since_gain(self) -> int:
-        """Moves since the best plan last got better."""
+        """Moves since the last better plan."""
         return int(self.values[3])
 
     def best_plan(self) -> Plan:
@@ -169,7 +161,7 @@ class AnnealingRun:
         self._restart_from_routes()
 
     def compile(self) -> None:
-        """Compile what construction and annealing need, so that no clock runs meanwhile; nothing is drawn."""
+        """Compile the kernels of construction and annealing before the clock starts; no random number is used up."""
         self.draw(0, self.bounds(), np.empty(0, np.int32), n_draws=0)
         self.anneal(0, 1.0, 1.0)
         self.lay(0, self.route(0))
@@ -177,9 +169,9 @@ class AnnealingRun:
 
     def construct(self, k: int) -> bool:
         """
-        Fill the empty route `k` greedily under its share of the fleet and kilometres; False if no drawn path keeps the limits.
+        Fill the empty route `k` greedily within its share of the fleet and kilometres; False if no drawn path keeps the limits.
 
-        While wanted stops lack routes, the route leads by them, and may take more than its share.
+        While required stops lack routes, the route calls at them, and may take more than its share.
         """
         unmet = self.unmet()
         bounds = self._shared((k + 1) / self.frozen.size)
@@ -200,15 +192,15 @@ class AnnealingRun:
         return True
 
     def draw(self, k: int, bounds: Limits, unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
-        """Give the empty route `k` the best of many drawn paths by way of `unmet` stops; what it adds in 1/1024, -1 if none fits."""
+        """Give the empty route `k` the best of `n_draws` random paths via `unmet` stops within `bounds`; its gain in 1/1024, or -1."""
         gain: int = kernels.best_drawn_route(
             *self._problem_arrays(bounds),
             unmet,
             self.routes,
             k,
             self.used(),
-            self._other_routes,
-            self._scratch,
+            self._gains.other_routes,
+            self._gains.candidate,
             self._rng_state,
             n_draws,
             *self._rules(),
@@ -218,7 +210,7 @@ class AnnealingRun:
         return gain
 
     def unmet(self) -> NDArray[np.int32]:
-        """Return the wanted stops at which too few routes call, those many times that every empty route has to call at."""
+        """Return the required stops at which too few routes call; those at which each empty route must call occur several times."""
         wanted, (stops, counts) = self._constraints.required, (self.routes.stops, self.routes.n_stops)
         calls = [sum(stop in stops[k, :count] for k, count in enumerate(counts.tolist())) for stop in wanted[:, 0].tolist()]
         missing = np.maximum(wanted[:, 1] - np.array(calls, np.int64), 0)
@@ -227,14 +219,14 @@ class AnnealingRun:
         return unmet
 
     def put(self, k: int, stops: NDArray[np.int32]) -> None:
-        """Run route `k` over `stops`, and go on from there."""
+        """Make `stops` route `k`, and the plan with it the best plan."""
         self.routes.stops[k, : stops.size] = stops
         self.routes.n_stops[k] = stops.size
         self._restart_from_routes()
         self.back_to_best()
 
     def moves_a_turn(self, share: float) -> int:
-        """Moves until a search looks up, at a share of it."""
+        """Moves of a turn at a `share` of the search, 0 to 1."""
         del share
         return _TURN_MOVES
 
@@ -249,7 +241,7 @@ class AnnealingRun:
         done, ahead
             Shares of the search at the first and the last of them, 0 to 1.
         worth
-            What the constructed plan is worth, in 1/1024.
+            Objective of the constructed plan, in 1/1024.
 
         Returns
         -------
@@ -259,7 +251,7 @@ class AnnealingRun:
         return self.anneal(moves, self.temperature(done, worth), self.temperature(ahead, worth))
 
     def temperature(self, share: float, worth: int) -> float:
-        """Temperature at a share of the search, 0 to 1, whose constructed plan has that `worth`; both in 1/1024."""
+        """Temperature in 1/1024 at a `share` of the search, 0 to 1; `worth` is the objective of the constructed plan, in 1/1024."""
         return float(worth * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
@@ -272,27 +264,19 @@ class AnnealingRun:
         return stops
 
     def lay(self, k: int, stops: NDArray[np.int32]) -> None:
-        """Make `stops` route `k`, without a look at what the plan is worth."""
+        """Make `stops` route `k`; the values of the plan stay as they are."""
         self.routes.stops[k, : stops.size] = stops
         self.routes.n_stops[k] = stops.size
         measure_route(self.problem.graph, self.routes.stops[k], stops.size, self.routes.ahead_s[k], self.routes.back_s[k])
 
     def gains(self, k: int, routes: Sequence[NDArray[np.int32]]) -> list[int]:
-        """What each of `routes` would add to the plan without route `k`, in 1/1024; limits are not looked at."""
-        weights, transfer_s, max_transfers = self._rules()
-        ahead_s, back_s, entries = self._scratch.ahead_s, self._scratch.back_s, self._scratch.scratch
-        prepare_other_routes(self.problem.graph, self.routes, self._other_routes, k, transfer_s)
-        gains = []
-        for stops in routes:
-            measure_route(self.problem.graph, stops, stops.size, ahead_s, back_s)
-            problem = (self.problem.graph, self.problem.demand_rows, self.routes, self._other_routes)
-            added = route_gain(*problem, stops, stops.size, ahead_s, back_s, entries, max_transfers) if stops.size else (0, 0)
-            gains.append(int(weights[0]) * int(added[0]) + int(weights[1]) * int(added[1]))
-        return gains
+        """Return what each of `routes` would add to the plan without route `k`, in 1/1024; limits are not checked."""
+        self._gains.leave_out(k)
+        return [self._gains.gain(stops) for stops in routes]
 
-    def allow(self, n_changed: int, reach: int, price: float) -> None:
-        """Let so many stops of the best plan, and `reach` on the way, differ from the given plan, at a price in 1/1024 for each."""
-        self._near = self._near._replace(budget=n_changed, reach=reach, price=price)
+    def allow(self, n_changed: int, reach: int, multiplier: float) -> None:
+        """Let `n_changed` stops of the best plan and `reach` of the current one differ from the given plan, at `multiplier`/1024 each."""
+        self._near = self._near._replace(budget=n_changed, reach=reach, multiplier=multiplier)
 
     def n_changed(self) -> int:
         """Stops that differ from the plan that this one stays near."""
@@ -300,14 +284,14 @@ class AnnealingRun:
         return sum(int(steps_apart(stops[:n], self.route(k))) for stops, n, k in pairs)
 
     def accept(self, value: int) -> None:
-        """The plan as it is now is worth `value`, in 1/1024; it is remembered if it is the best."""
+        """Set the objective of the current plan to `value`, in 1/1024, and keep the plan if it is the best."""
         self.values[0] = value
         if value > self.values[1]:
             self.values[1], self.values[3] = value, 0
             self.best[0][:], self.best[1][:] = self.routes.stops, self.routes.n_stops
 
     def back_to_best(self) -> None:
-        """Go on from the best plan."""
+        """Make the best plan the current one."""
         self.routes.stops[:] = self.best[0]
         self.routes.n_stops[:] = self.best[1]
         for k, count in enumerate(self.routes.n_stops.tolist()):
@@ -324,9 +308,9 @@ class AnnealingRun:
             *self.best,
             self.frozen,
             self.values,
-            self._other_routes,
+            self._gains.other_routes,
             self._route_cache,
-            self._scratch,
+            self._gains.candidate,
             self._rng_state,
             self._kinds,
             steps,
@@ -340,7 +324,7 @@ class AnnealingRun:
         return tried
 
     def _choose_kinds(self) -> None:
-        """Give each kind of move a chance that grows with the root of how often it was accepted lately, and a least one."""
+        """Draw each kind of move with a probability that grows with the square root of its recent acceptance rate, above a minimum."""
         _, tried, accepted = self._kinds
         rate = accepted / np.maximum(tried, 1)
         self._success = np.where(tried > 0, _MEMORY * self._success + (1 - _MEMORY) * rate, self._success)
@@ -350,7 +334,7 @@ class AnnealingRun:
         self._kinds[1:] = 0
 
     def _restart_from_routes(self) -> None:
-        """Make the plan under change the best one, with its value counted from nothing."""
+        """Make the current plan the best one, and compute its objective from scratch."""
         self.best[0][:] = self.routes.stops
         self.best[1][:] = self.routes.n_stops
         self.values[:2] = self.problem.value(plan_of(self.problem.network, *self.best), self.objective)
@@ -359,8 +343,7 @@ class AnnealingRun:
         return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, self._constraints
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
-        transfers = min(self.objective.max_transfers, self.problem.rule.max_transfers)
-        return self._weights, float(self.problem.rule.transfer_s), transfers
+        return self._weights, float(self.problem.rule.transfer_s), self._gains.max_transfers
 
     def bounds(self) -> Limits:
         """Limits as the kernels take them."""
@@ -374,7 +357,7 @@ class AnnealingRun:
         return limits._replace(max_total_length_m=limits.max_total_length_m * share, max_buses=buses)
 
     def used(self, but: Sequence[int] = ()) -> tuple[float, float]:
-        """Metres and buses of the routes so far, without those in `but`."""
+        """Metres and buses of the routes, without those in `but`."""
         metres, buses = 0, 0
         stops, ahead_s, back_s = self.routes.stops, self.routes.ahead_s, self.routes.back_s
         for k, count in enumerate(self.routes.n_stops.tolist()):
@@ -386,7 +369,7 @@ class AnnealingRun:
 
 def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLACES) -> int:
     """
-    Places a route can need: as many short links as its length allows, within the limit.
+    Most stops that a route can have: as many short links as its length allows.
 
     Parameters
     ----------
@@ -395,7 +378,7 @@ def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLA
     limits
         What a route keeps.
     spare
-        Places beside these.
+        Positions beside these.
 
     Returns
     -------
@@ -408,7 +391,7 @@ def most_stops(problem: Problem, limits: RouteLimits, *, spare: int = _SPARE_PLA
 
 
 def _attraction(problem: Problem, objective: Objective) -> NDArray[np.float64]:
-    """Running sum, shape (S,), of the demand in each stop's walk shed, and a little everywhere."""
+    """Running sum, shape (S,), of the demand in each stop's walk shed plus a small constant."""
     wanted = objective.trips * problem.row_quanta
     wanted = wanted + objective.presence * problem.presence
     network = problem.network

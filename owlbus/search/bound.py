@@ -1,10 +1,11 @@
 """
-Upper bounds that hold for all plans within the limits, not only for the routes that a search has met.
+Upper bound on the objective of all plans within the limits, by Lagrangian relaxation.
 
-A trip counts only if both ends lie in walk sheds of stops of the plan. So its weight may be split between its ends, and with
-prices on hexes the plan is worth at most what hexes bring in beyond their price plus what the dearest routes earn in prices.
-The dearest routes are found on a relaxation that holds every simple route within the limits (`owlbus.kernels.bound_routes`); splits
-and prices descend on the routes known so far (`owlbus.kernels.bound_multipliers`), and each price tried yields a proven bound of its own.
+A trip counts only if both ends lie in walk sheds of stops of the plan. So its weight is split between its ends, and each hex has a
+multiplier. A plan is worth at most the weight of each hex above its multiplier, plus the multipliers of the hexes that its routes cover.
+The K routes that cover the most are found on a relaxation that contains every simple route within the limits
+(`owlbus.kernels.bound_routes`). Splits and multipliers descend on the routes known so far (`owlbus.kernels.bound_multipliers`). Each
+iteration proves a bound of its own.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _INNER_STEPS = 300
 
 _LEVEL, _LEAST_LEVEL = 0.01, 1e-4
 
-_FARTHER, _NEARER, _LEAST_PART = 1.5, 0.6, 0.1
+_FARTHER, _NEARER, _LEAST_STEP_SHARE = 1.5, 0.6, 0.1
 
 _FINER = 0.8
 
@@ -58,7 +59,7 @@ _LEARN_GAP = 0.02
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundProblem:
     """
-    What a bound is computed from.
+    Input of a bound.
 
     Attributes
     ----------
@@ -83,9 +84,9 @@ class BoundProblem:
     total_quanta: int
 
     @classmethod
-    def of_case(cls, problem: Problem, objective: Objective) -> BoundProblem:
+    def of_problem(cls, problem: Problem, objective: Objective) -> BoundProblem:
         """
-        Problem of a case: pairs that no ride can serve are left out.
+        Input of the bound for a problem; pairs that no ride can serve are left out.
 
         Parameters
         ----------
@@ -97,7 +98,7 @@ class BoundProblem:
         Returns
         -------
         BoundProblem
-            Arrays in the rows of the case.
+            Arrays in the rows of the problem.
         """
         from owlbus.kernels.bound_multipliers import least_drive
 
@@ -109,9 +110,9 @@ class BoundProblem:
         first, second = first[once], problem.partner[once]
         weight = np.zeros(first.size)
         ends = [(first, second), (second, first)]
-        for units, limit_s, (begin, end) in zip(problem.pair_quanta, problem.pair_limit_s, ends, strict=False):
+        for quanta, limit_s, (begin, end) in zip(problem.pair_quanta, problem.pair_limit_s, ends, strict=False):
             drive = least_drive(network.shed_indptr, problem.graph.shed_hex, problem.n_rows, network.drive_s, begin, end)
-            weight += np.where(drive <= limit_s[once], units[once], 0) * float(objective.trips)
+            weight += np.where(drive <= limit_s[once], quanta[once], 0) * float(objective.trips)
         bonus = problem.presence.astype(np.float64) * objective.presence
         return cls(
             graph=problem.graph,
@@ -125,7 +126,7 @@ class BoundProblem:
     @classmethod
     def of_travel_time(cls, problem: Problem) -> BoundProblem:
         """
-        Problem of a case where travel time counts: a trip saves no more than on the fastest way between its stops.
+        Input of the bound where travel time counts: a trip saves at most what the fastest path between its stops saves.
 
         Parameters
         ----------
@@ -153,12 +154,12 @@ class BoundProblem:
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundPoint:
     """
-    Where a bound stood.
+    Bound after an iteration.
 
     Attributes
     ----------
     steps
-        Prices tried so far.
+        Iterations so far.
     elapsed_s
         Seconds of work so far.
     bound_quanta
@@ -173,18 +174,18 @@ class BoundPoint:
 @dataclass(frozen=True, slots=True, eq=False)
 class Multipliers:
     """
-    What proves a bound, and where a later run can go on from.
+    Multipliers that prove a bound, from which a later run can continue.
 
     Attributes
     ----------
     split
-        Part of each pair's weight that its first hex gets, in 1/1024, shape (P,), float64.
-    price
-        Price of covering each hex, in 1/1024, shape (H,), float64, >= 0.
+        Part of each pair's weight at its first hex, in 1/1024, shape (P,), float64.
+    hex_multiplier
+        Multiplier of each hex, in 1/1024, shape (H,), float64, >= 0.
     """
 
     split: NDArray[np.float64]
-    price: NDArray[np.float64]
+    hex_multiplier: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,24 +198,24 @@ class BoundResult:
     bound_quanta, total_quanta
         No plan within the limits is worth more than the first; a plan that served everything is worth the second; in 1/1024.
     multipliers
-        Splits and prices that prove it; None where a listing of all routes does.
+        Multipliers that prove it; None where a listing of all routes does.
     steps
-        Prices tried.
+        Iterations.
     elapsed_s
         Seconds of work.
     trace
-        Course of the bound, in time order.
+        Bound after each iteration, in time order.
     routes
         Stops of each route of the best plan, int32, each of shape (n,), where a listing of all routes found one; else empty.
 
     Examples
     --------
-    >>> from owlbus import Case, Demand, HexGrid, Network, RouteLimits, upper_bound
+    >>> from owlbus import Demand, HexGrid, Network, Problem, RouteLimits, upper_bound
     >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
-    >>> bound = upper_bound(Case.build(network, demand), 1, limits=RouteLimits(max_length_m=5_000), steps=10)
-    >>> bound.share, bound.bound_units / 1024
+    >>> bound = upper_bound(Problem.build(network, demand), 1, limits=RouteLimits(max_length_m=5_000), steps=10)
+    >>> bound.share, bound.bound_quanta / 1024
     (0.6, 60.0)
     """
 
@@ -245,10 +246,10 @@ def upper_bound(
     on_step: Callable[[BoundPoint], bool] | None = None,
 ) -> BoundResult:
     """
-    Bound that no plan of K routes within the limits exceeds, whatever its routes.
+    Upper bound on the objective of every plan of K routes within the limits.
 
-    Relaxed are: the ride, as soon as some path is fast enough; transfers; circuity and the least length; and routes may come back
-    to places outside their memory. Kept are length, ride time, stops, fleet and total length, rounded in the plans' favour.
+    The bound ignores the ride time if some path is fast enough, transfers, circuity and the least length, and lets routes return to
+    stops outside their memory. It keeps length, ride time, stops, fleet and total length, rounded in favour of the plans.
 
     Where no transfer can count and all routes of the network can be listed, nothing is relaxed, and the best plan comes with the
     bound (`owlbus.search.exact`).
@@ -264,36 +265,36 @@ def upper_bound(
     objective
         What a plan is worth.
     seconds
-        Seconds of work after which the bound is returned; one step is always done.
+        Seconds of work after which the bound is returned, after at least one iteration.
     listed_s
         Seconds for the exact choice where all routes can be listed; `seconds` if None.
     steps
-        Prices to try at most; no such end if None.
+        Most iterations; no limit if None.
     start
-        Where an earlier run on the same case and objective ended.
+        Multipliers of an earlier run on the same problem and objective.
     on_step
-        Called after each price tried; the bound is returned once it returns True.
+        Called after each iteration; the bound is returned once it returns True.
 
     Returns
     -------
     BoundResult
-        The bound; the same for the same `steps` if the seconds do not end the run.
+        The bound; the same for the same `steps` unless the seconds end the run.
 
     Raises
     ------
     UsageError
         If `n_routes` is below 1.
     """
-    value = Objective.parse(objective) if isinstance(objective, str) else objective
-    within = limits or RouteLimits()
+    objective = Objective.parse(objective) if isinstance(objective, str) else objective
+    limits = limits or RouteLimits()
     if n_routes < 1:
         msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
         raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
-    if _without_transfers(problem, value, n_routes):
-        exact = _listed_bound(problem, value, n_routes, within, seconds if listed_s is None else listed_s)
+    if _without_transfers(problem, objective, n_routes):
+        exact = _listed_bound(problem, objective, n_routes, limits, seconds if listed_s is None else listed_s)
         if exact is not None:
             return exact
-    bounder = Bounder(BoundProblem.of_case(problem, value), n_routes, within, start)
+    bounder = Bounder(BoundProblem.of_problem(problem, objective), n_routes, limits, start)
     while True:
         now = bounder.step()
         ended = now.elapsed_s >= seconds or (steps is not None and now.steps >= steps)
@@ -312,20 +313,20 @@ def _listed_bound(problem: Problem, objective: Objective, n_routes: int, limits:
     """Bound by the best of all routes, or None if they are too many to list."""
     from owlbus.search.exact import best_of_listing, list_problem
 
-    began = time.perf_counter()
+    began_s = time.perf_counter()
     listing = list_problem(problem, objective, limits)
     if listing is None:
         return None
     best = best_of_listing(listing, n_routes, limits, seconds)
-    point = BoundPoint(1, time.perf_counter() - began, best.bound_quanta)
+    point = BoundPoint(1, time.perf_counter() - began_s, best.bound_quanta)
     return BoundResult(best.bound_quanta, problem.total_value(objective), None, 1, point.elapsed_s, (point,), best.routes)
 
 
 class Bounder:
     """
-    A bound under way: each step tries prices, which proves a bound, and learns the routes that are dearest under them.
+    State of a bound; each step proves a bound at some multipliers and adds the most valuable routes under them to the pool.
 
-    Compiled code runs without the interpreter's lock, so that a thread can step beside a search.
+    Compiled code releases the interpreter's lock, so that a thread can step beside a search.
 
     Parameters
     ----------
@@ -336,7 +337,7 @@ class Bounder:
     limits
         What a plan must keep.
     start
-        Where an earlier run on the same problem ended.
+        Multipliers of an earlier run on the same problem.
 
     Raises
     ------
@@ -345,16 +346,17 @@ class Bounder:
     """
 
     def __init__(self, bound_problem: BoundProblem, n_routes: int, limits: RouteLimits, start: Multipliers | None = None) -> None:
-        """Choose the scarcest resource and make room for walks and known routes."""
+        """Choose the scarcest resource and allocate walks and known routes."""
         from owlbus.search.route_pricing import RoutePricer
 
         if n_routes < 1:
             msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
             raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
-        if start is not None and (start.split.shape, start.price.shape) != (bound_problem.weight.shape, bound_problem.bonus.shape):
+        sizes = bound_problem.weight.size, bound_problem.bonus.size
+        if start is not None and (start.split.size, start.hex_multiplier.size) != sizes:
             msg = (
-                f"a start must have {bound_problem.weight.size} splits and {bound_problem.bonus.size} prices, got {start.split.size} and "
-                f"{start.price.size}; take one from the same case and objective"
+                f"a start must have {sizes[0]} splits and {sizes[1]} multipliers, got {start.split.size} and "
+                f"{start.hex_multiplier.size}; take one from the same problem and objective"
             )
             raise UsageError(msg)
         self.bound_problem = bound_problem
@@ -364,16 +366,16 @@ class Bounder:
         self._top = bound_problem.bonus + np.bincount(ends, weights=np.tile(bound_problem.weight, 2), minlength=bound_problem.bonus.size)
         if start is None:
             start = Multipliers(bound_problem.weight / 2, (self._top + bound_problem.bonus) * _FIRST_PRICE / 2)
-        self._at = Multipliers(np.clip(start.split, 0, bound_problem.weight), np.clip(start.price, 0, self._top))
-        self._pricer = RoutePricer(bound_problem.graph, bound_problem.bonus.size, n_routes, limits, self._at.price)
+        self._point = Multipliers(np.clip(start.split, 0, bound_problem.weight), np.clip(start.hex_multiplier, 0, self._top))
+        self._pricer = RoutePricer(bound_problem.graph, bound_problem.bonus.size, n_routes, limits, self._point.hex_multiplier)
         self._best = float(bound_problem.weight.sum() + bound_problem.bonus.sum())
-        self._reached, self._model = math.inf, 0.0
-        self._level, self._part = _LEVEL, 1.0
+        self._lowest, self._model = math.inf, 0.0
+        self._level, self._step_share = _LEVEL, 1.0
         self._trace: list[BoundPoint] = []
 
     @property
     def bound_quanta(self) -> int:
-        """Proven bound in 1/1024; plans are worth whole units, so it is rounded down after a margin for float sums."""
+        """Proven bound in 1/1024, rounded down since objectives are whole numbers, after a margin for float sums."""
         return math.floor(self._best * (1 + _MARGIN) + _MARGIN)
 
     @property
@@ -383,40 +385,40 @@ class Bounder:
 
     def step(self) -> BoundPoint:
         """
-        Try prices.
+        Do one iteration.
 
         Returns
         -------
         BoundPoint
-            Where the bound stands now.
+            Bound after it.
         """
-        began = time.perf_counter()
+        began_s = time.perf_counter()
         if self.steps == 0:
-            self._try(self._at)
+            self._try(self._point)
         else:
             self._descend()
         self.steps += 1
-        self.elapsed_s += time.perf_counter() - began
+        self.elapsed_s += time.perf_counter() - began_s
         self._trace.append(BoundPoint(self.steps, self.elapsed_s, self.bound_quanta))
         return self._trace[-1]
 
     def result(self) -> BoundResult:
         """
-        What is proven so far.
+        Best bound so far.
 
         Returns
         -------
         BoundResult
-            The bound and what proves it.
+            The bound and the multipliers that prove it.
         """
-        return BoundResult(self.bound_quanta, self.bound_problem.total_quanta, self._at, self.steps, self.elapsed_s, tuple(self._trace))
+        return BoundResult(self.bound_quanta, self.bound_problem.total_quanta, self._point, self.steps, self.elapsed_s, tuple(self._trace))
 
     def _descend(self) -> None:
-        """Go downhill on the known routes, and part of the way there: farther after a success, less far after a failure."""
+        """Descend on the known routes, and step a part of the way there: a longer part after a success, a shorter one after a failure."""
         from owlbus.kernels.bound_multipliers import descend
 
-        split, price = self._at.split.copy(), self._at.price.copy()
-        aim = Multipliers(np.empty_like(split), np.empty_like(price))
+        split, hex_multiplier = self._point.split.copy(), self._point.hex_multiplier.copy()
+        target = Multipliers(np.empty_like(split), np.empty_like(hex_multiplier))
         pricer = self._pricer
         self._model = descend(
             self._demand,
@@ -425,31 +427,34 @@ class Bounder:
             pricer.n_known,
             self._top,
             split,
-            price,
-            aim.split,
-            aim.price,
+            hex_multiplier,
+            target.split,
+            target.hex_multiplier,
             _INNER_STEPS,
             self._level,
         )
-        part = self._part
-        between = Multipliers(self._at.split + part * (aim.split - self._at.split), self._at.price + part * (aim.price - self._at.price))
-        lower = self._try(between)
-        self._part = min(part * (_FARTHER if lower else _NEARER), 1.0)
-        if self._part < _LEAST_PART:
-            self._level, self._part = self._level * _FINER, 1.0
+        step_share = self._step_share
+        trial = Multipliers(
+            self._point.split + step_share * (target.split - self._point.split),
+            self._point.hex_multiplier + step_share * (target.hex_multiplier - self._point.hex_multiplier),
+        )
+        is_lower = self._try(trial)
+        self._step_share = min(step_share * (_FARTHER if is_lower else _NEARER), 1.0)
+        if self._step_share < _LEAST_STEP_SHARE:
+            self._level, self._step_share = self._level * _FINER, 1.0
 
     def _try(self, point: Multipliers) -> bool:
-        """Prove the bound at a point and learn its dearest routes; whether it is the lowest so far."""
+        """Prove the bound at a point and learn its most valuable routes; return whether the bound is the lowest so far."""
         from owlbus.kernels.bound_multipliers import hexes_worth
 
-        profit = np.empty_like(point.price)
-        value = hexes_worth(self._demand, point.split, point.price, profit) + self._pricer.dearest(point.price)
+        profit = np.empty_like(point.hex_multiplier)
+        value = hexes_worth(self._demand, point.split, point.hex_multiplier, profit) + self._pricer.most_valuable(point.hex_multiplier)
         self._pricer.learn(repeats=value <= self._model * (1 + _LEARN_GAP))
-        lower = bool(value < self._reached)
-        if lower:
-            self._reached, self._at = value, point
+        is_lower = bool(value < self._lowest)
+        if is_lower:
+            self._lowest, self._point = value, point
             self._best = min(self._best, value)
-        return lower
+        return is_lower
 
 
 _FOREVER_S = 1e9
@@ -461,10 +466,10 @@ _LOOK_S = 0.2
 
 class BoundProver:
     """
-    Lowers a bound in the background, as a context: on the way out it ends after the price under way.
+    Lowers a bound in a thread; as a context manager it stops after the current iteration on exit.
 
-    Not for users: `owlbus.search.plan_routes` and `owlbus.search.upper_bound` are. Where all routes can be listed, the bound comes at
-    once and is exact.
+    Users call `owlbus.search.plan_routes` and `owlbus.search.upper_bound`. Where all routes can be listed, the bound comes at once and
+    is exact.
 
     Parameters
     ----------
@@ -477,29 +482,29 @@ class BoundProver:
     n_routes
         Routes K.
     steps
-        Prices to try; 0 for no bound at all, None for as many as there is time for.
+        Iterations; 0 for no bound, None for no limit.
     """
 
     def __init__(self, problem: Problem, objective: Objective, limits: RouteLimits, n_routes: int, steps: int | None) -> None:
-        """Begin."""
+        """Start the thread."""
         self.bound_quanta: int | None = None
-        self.tried, self.steps = 0, steps
+        self.n_tried, self.steps = 0, steps
         self._end = Event()
         self._pool = ThreadPoolExecutor(1)
         self._work = None if steps == 0 else self._pool.submit(self._prove, problem, objective, limits, n_routes)
 
     def __enter__(self) -> Self:
-        """Go on."""
+        """Return the prover."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End after the price under way."""
+        """Stop after the current iteration."""
         self._end.set()
         self._pool.shutdown()
 
     @property
     def is_done(self) -> bool:
-        """Whether all prices were tried; an error in the thread is raised here."""
+        """Whether all iterations are done; an error in the thread is raised here."""
         if self._work is None:
             return True
         return self._work.done() and self._work.result() is None
@@ -526,7 +531,7 @@ class BoundProver:
 
     def finish(self, stop_when: Iterable[SearchLimit], began_s: float, note: Callable[[], str] = str) -> bool:
         """
-        Try the prices that are left, if the time allows.
+        Do the remaining iterations, if the time allows.
 
         Parameters
         ----------
@@ -535,24 +540,24 @@ class BoundProver:
         began_s
             When the search began, of `time.perf_counter`.
         note
-            Says how the search stands.
+            Describes the state of the search.
 
         Returns
         -------
         bool
-            Whether any were left.
+            Whether any remained.
         """
         if self.steps is None or self.is_done:
             return False
         ends_s = began_s + min([math.inf, *(limit.seconds for limit in stop_when if isinstance(limit, MaxSeconds))])
         step = current_progress().step("Prove the bound", self.steps)
         while not self.wait(min(_LOOK_S, ends_s - time.perf_counter())) and time.perf_counter() < ends_s:
-            step.reach(self.tried, note())
+            step.reach(self.n_tried, note())
         return True
 
     def _prove(self, problem: Problem, objective: Objective, limits: RouteLimits, n_routes: int) -> None:
-        """Try prices until there were enough of them, or until told to end."""
-        found = upper_bound(
+        """Iterate until `steps` or until the context ends."""
+        result = upper_bound(
             problem,
             n_routes,
             limits=limits,
@@ -562,9 +567,9 @@ class BoundProver:
             steps=self.steps,
             on_step=self._note,
         )
-        self.bound_quanta = found.bound_quanta
+        self.bound_quanta = result.bound_quanta
 
     def _note(self, now: BoundPoint) -> bool:
-        """Remember the bound; whether to end."""
-        self.bound_quanta, self.tried = now.bound_quanta, now.steps
+        """Keep the bound; return whether to end."""
+        self.bound_quanta, self.n_tried = now.bound_quanta, now.steps
         return self._end.is_set()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanConstraints:
     """
-    What a plan is wished to be; nothing by default.
+    Constraints of a plan beyond its limits; none by default.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class PlanConstraints:
 
     Examples
     --------
-    >>> Wishes().is_empty, Wishes(hubs=((4, 3),)).wanted
+    >>> PlanConstraints().is_empty, PlanConstraints(hubs=((4, 3),)).wanted
     (True, {4: 3})
     """
 
@@ -66,13 +66,13 @@ class PlanConstraints:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is wished for."""
-        rest = (self.required, self.hubs, self.forbidden, self.forbidden_links, self.depots, self.terminals)
-        return not self.n_fixed and not any(rest)
+        """Whether there is no constraint."""
+        others = (self.required, self.hubs, self.forbidden, self.forbidden_links, self.depots, self.terminals)
+        return not self.n_fixed and not any(others)
 
     @property
     def binds_places(self) -> bool:
-        """Whether stops, depots or terminals are wished for, which moves of whole routes do not look at."""
+        """Whether stops, depots or terminals are constrained, which moves of whole routes do not check."""
         return bool(self.required or self.hubs or self.depots or self.terminals)
 
     @property
@@ -94,7 +94,7 @@ class PlanConstraints:
         return dict(enumerate((*fixed, *(name for name, _, _ in self.terminals))))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the wishes for JSON, stops by index; what is not wished for is left out."""
+        """Return the constraints for JSON, stops by index; empty ones are left out."""
         values = {
             "fixed": {route.name: route.stops.tolist() for route in self._fixed_routes()},
             "required": list(self.required),
@@ -108,7 +108,7 @@ class PlanConstraints:
 
     def problem(self, problem: Problem) -> Problem:
         """
-        Case without the links that are forbidden; what trips accept stays as it is.
+        Problem without the forbidden links; the ride limits of trips stay the same.
 
         Parameters
         ----------
@@ -138,7 +138,7 @@ class PlanConstraints:
 
     def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
         """
-        Limits that fixed routes keep too, for a bound on plans that hold them.
+        Limits that fixed routes keep too, for a bound on plans that contain them.
 
         Parameters
         ----------
@@ -169,7 +169,7 @@ class PlanConstraints:
 
     def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> Constraints:
         """
-        Wishes as `owlbus.kernels.route_constraints` takes them.
+        Constraints as `owlbus.kernels.route_constraints` takes them.
 
         Parameters
         ----------
@@ -191,14 +191,14 @@ class PlanConstraints:
             may_end[list(self.depots)] = 1
         may_end[list(self.forbidden)] = 0
         ends = np.full((n_routes, 2), -1, np.int32)
-        for k, (_, one, two) in enumerate(self.terminals, start=self.n_fixed):
-            ends[k] = one, two
+        for k, (_, first, second) in enumerate(self.terminals, start=self.n_fixed):
+            ends[k] = first, second
         end_attraction = attraction if may_end.all() else np.cumsum(np.where(may_end, np.diff(attraction, prepend=0.0), 0.0))
         return Constraints(may_end, end_attraction, np.array(list(self.wanted.items()), np.int32).reshape(-1, 2), ends)
 
     def broken(self, network: Network, plan: Plan) -> tuple[str, ...]:
         """
-        Wishes that a plan does not keep: the checker beside the maker.
+        Constraints that a plan does not keep, in words.
 
         Parameters
         ----------
@@ -210,13 +210,13 @@ class PlanConstraints:
         Returns
         -------
         tuple of str
-            One line a wish, stops by name or index; empty if it keeps all.
+            One line a constraint, stops by name or index; empty if the plan keeps all.
         """
         free = plan.routes[self.n_fixed :]
         return (
             *(line for k, route in enumerate(self._fixed_routes()) for line in _changed(plan, k, route)),
             *(
-                f"{network_name(network, stop)} is called at by {calls} of the {least} routes wished for"
+                f"{network_name(network, stop)} is called at by {calls} of the {least} routes required"
                 for stop, least in self.wanted.items()
                 if (calls := sum(stop in route.stops for route in plan)) < least
             ),
@@ -239,7 +239,7 @@ class PlanConstraints:
 
     def trespasses(self, network: Network, route: Route) -> Iterator[str]:
         """
-        Yield where a route goes though it must not.
+        Yield the forbidden stops and links that a route uses.
 
         Parameters
         ----------
@@ -296,9 +296,9 @@ class PlanConstraints:
         str
             One line a terminal, by name or index.
         """
-        for name, one, two in self.terminals:
+        for name, first, second in self.terminals:
             ends = plan.routes[plan.names.index(name)].stops[[0, -1]].tolist() if name in plan.names else []
-            for stop in (one, two):
+            for stop in (first, second):
                 if stop >= 0 and stop not in ends:
                     yield f"route {name} does not end at {network_name(network, stop)}"
 
@@ -306,7 +306,7 @@ class PlanConstraints:
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbourhood:
     """
-    Plans near a given one.
+    Plans near a given plan.
 
     Attributes
     ----------
@@ -384,14 +384,14 @@ _FEWEST_DEPOTS = 2
 
 def require_possible(problem: Problem, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> None:
     """
-    Refuse wishes that contradict each other, or that no route within the limits can keep.
+    Refuse constraints that contradict each other, or that no route within the limits can keep.
 
     Parameters
     ----------
     problem
         Network and demand, without what is forbidden.
     constraints
-        What is asked for.
+        The constraints.
     n_routes
         Routes K of the plan, fixed ones included.
     limits
@@ -402,24 +402,24 @@ def require_possible(problem: Problem, constraints: PlanConstraints, n_routes: i
     UsageError
         If a stop or link is not of the network, or a route is named twice.
     InfeasibleError
-        If a wish cannot be kept.
+        If a constraint cannot be kept.
     """
     _require_known(problem.network, constraints)
     network = problem.network
-    found = (_counts(constraints, n_routes), _contradictions(network, constraints), _fixed_budget(network, constraints, n_routes, limits))
-    conflict = next(chain.from_iterable(found), None)
+    checks = (_counts(constraints, n_routes), _contradictions(network, constraints), _fixed_budget(network, constraints, n_routes, limits))
+    conflict = next(chain.from_iterable(checks), None)
     if conflict is None and (constraints.wanted or constraints.depots or constraints.terminals):
-        conflict = next(_Ways(problem, constraints, limits).problems(), None)
+        conflict = next(_Reachability(problem, constraints, limits).conflicts(), None)
     if conflict is not None:
         raise InfeasibleError(conflict)
 
 
 def _require_known(network: Network, constraints: PlanConstraints) -> None:
-    """Refuse stops, links and names that are none."""
+    """Refuse stops and links that the network lacks, and names that repeat."""
     named = (*constraints.wanted, *constraints.forbidden, *constraints.depots)
-    ends = (stop for _, one, two in constraints.terminals for stop in (one, two) if stop != -1)
-    linked = (stop for pair in constraints.forbidden_links for stop in pair)
-    for stop in (*named, *ends, *linked):
+    ends = (stop for _, first, second in constraints.terminals for stop in (first, second) if stop != -1)
+    link_ends = (stop for pair in constraints.forbidden_links for stop in pair)
+    for stop in (*named, *ends, *link_ends):
         if not 0 <= stop < network.n_stops:
             msg = f"stop {stop}: the network has stops 0 to {network.n_stops - 1}; name one of them"
             raise UsageError(msg)
@@ -430,16 +430,16 @@ def _require_known(network: Network, constraints: PlanConstraints) -> None:
     names = list(constraints.names().values())
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        msg = f"route {twice[0]} is wished for twice; give each route one name"
+        msg = f"route {twice[0]} is named twice; give each route one name"
         raise UsageError(msg)
-    few = [stop for stop, least in constraints.hubs if least < 1]
-    if few:
-        msg = f"a hub needs at least 1 route, got fewer for {network_name(network, few[0])}"
+    too_few = [stop for stop, least in constraints.hubs if least < 1]
+    if too_few:
+        msg = f"a hub needs at least 1 route, got fewer for {network_name(network, too_few[0])}"
         raise UsageError(msg)
 
 
 def _counts(constraints: PlanConstraints, n_routes: int) -> Iterator[str]:
-    """Yield what asks for more routes than there are."""
+    """Yield why the constraints need more routes than there are."""
     if constraints.n_fixed > n_routes:
         yield f"{constraints.n_fixed} routes are fixed, and the plan has {n_routes}; ask for more routes"
     elif constraints.n_fixed + len(constraints.terminals) > n_routes:
@@ -448,19 +448,19 @@ def _counts(constraints: PlanConstraints, n_routes: int) -> Iterator[str]:
 
 
 def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[str]:
-    """Yield wishes that exclude each other."""
-    barred = set(constraints.forbidden)
-    for what, stops in (("wanted", constraints.wanted), ("a depot", constraints.depots)):
-        for stop in barred.intersection(stops):
-            yield f"{network_name(network, stop)} is {what} and forbidden; take one of the wishes back"
+    """Yield constraints that exclude each other."""
+    forbidden = set(constraints.forbidden)
+    for what, stops in (("required", constraints.wanted), ("a depot", constraints.depots)):
+        for stop in forbidden.intersection(stops):
+            yield f"{network_name(network, stop)} is {what} and forbidden; drop one of the constraints"
     for name, *ends in constraints.terminals:
         for stop in ends:
-            if stop in barred:
-                yield f"route {name} ends at {network_name(network, stop)}, which is forbidden; take one of the wishes back"
+            if stop in forbidden:
+                yield f"route {name} ends at {network_name(network, stop)}, which is forbidden; drop one of the constraints"
             elif stop >= 0 and constraints.depots and stop not in constraints.depots:
                 yield f"route {name} ends at {network_name(network, stop)}, which is no depot; name it as one"
     for route in constraints.fixed or ():
-        yield from (f"fixed {line}; take one of the wishes back" for line in constraints.trespasses(network, route))
+        yield from (f"fixed {line}; drop one of the constraints" for line in constraints.trespasses(network, route))
 
 
 def _fixed_budget(network: Network, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> Iterator[str]:
@@ -477,8 +477,8 @@ def _fixed_budget(network: Network, constraints: PlanConstraints, n_routes: int,
         yield f"the fixed routes take {measures.total_buses} of {limits.max_buses:g} buses, and {more}; fix fewer or allow more"
 
 
-class _Ways:
-    """Shortest ways that free routes have, in metres and seconds."""
+class _Reachability:
+    """Shortest paths that free routes can take, in metres and seconds."""
 
     def __init__(self, problem: Problem, constraints: PlanConstraints, limits: RouteLimits) -> None:
         self.network, self.constraints, self.limits = problem.network, constraints, limits
@@ -487,12 +487,12 @@ class _Ways:
             [stop for stop in (constraints.depots or range(problem.network.n_stops)) if stop not in constraints.forbidden], np.int64
         )
 
-    def problems(self) -> Iterator[str]:
-        """Yield wishes that no route within the limits can keep."""
+    def conflicts(self) -> Iterator[str]:
+        """Yield constraints that no route within the limits can keep."""
         yield from self._depots()
-        for name, one, two in self.constraints.terminals:
-            if two >= 0:
-                yield from self._terminal(name, one, two)
+        for name, first, second in self.constraints.terminals:
+            if second >= 0:
+                yield from self._terminal(name, first, second)
         fixed = () if self.constraints.fixed is None else self.constraints.fixed.routes
         for stop, least in self.constraints.wanted.items():
             calls = sum(stop in route.stops for route in fixed)
@@ -507,32 +507,33 @@ class _Ways:
             yield "a route has two terminals, and there is only one depot; name another one"
             return
         for cost, bound, unit, scale in self._measures():
-            away = np.maximum(self._from(self.ends, cost)[:, self.ends], self._from(self.ends, cost)[:, self.ends].T)
-            np.fill_diagonal(away, math.inf)
-            one, two = np.unravel_index(np.argmin(away), away.shape)
-            if away[one, two] > bound:
-                a, b = (network_name(self.network, int(self.ends[at])) for at in (one, two))
-                yield self._far(f"no route can run between two depots ({a} and {b} are nearest)", away[one, two], bound, unit, scale)
+            distance = np.maximum(self._from(self.ends, cost)[:, self.ends], self._from(self.ends, cost)[:, self.ends].T)
+            np.fill_diagonal(distance, math.inf)
+            first, second = np.unravel_index(np.argmin(distance), distance.shape)
+            if distance[first, second] > bound:
+                names = " and ".join(network_name(self.network, int(self.ends[k])) for k in (first, second))
+                what = f"no route can run between two depots ({names} are nearest)"
+                yield self._far(what, distance[first, second], bound, unit, scale)
 
-    def _terminal(self, name: str, one: int, two: int) -> Iterator[str]:
+    def _terminal(self, name: str, first: int, second: int) -> Iterator[str]:
         """Yield why a route cannot run between its terminals."""
         for cost, bound, unit, scale in self._measures():
-            ends = np.array([one, two])
-            away = self._from(ends, cost)
-            least = max(away[0, two], away[1, one])
+            ends = np.array([first, second])
+            distance = self._from(ends, cost)
+            least = max(distance[0, second], distance[1, first])
             if least > bound:
-                yield self._far(f"route {name} cannot reach terminal {network_name(self.network, two)}", least, bound, unit, scale)
+                yield self._far(f"route {name} cannot reach terminal {network_name(self.network, second)}", least, bound, unit, scale)
 
     def _call(self, stop: int) -> Iterator[str]:
         """Yield why no route can call at a stop."""
         for cost, bound, unit, scale in self._measures():
             ahead, back = (self._from(np.array([stop]), cost, reverse=reverse)[0][self.ends] for reverse in (False, True))
-            least = min(_two_least(ahead, back), _two_least(back, ahead))
+            least = min(_least_through(ahead, back), _least_through(back, ahead))
             if least > bound:
                 yield self._far(f"no route can call at {network_name(self.network, stop)}", least, bound, unit, scale)
 
     def _measures(self) -> Iterable[tuple[NDArray[np.int32], float, str, float]]:
-        """Cost of each link, bound, unit and units in a shown one."""
+        """Cost of each link, bound, name of the unit in messages, and cost units per that unit."""
         return (self.graph.link_m, self.limits.max_length_m, "km", 1000), (self.graph.link_s, self.limits.max_ride_s, "minutes", 60)
 
     def _from(self, stops: NDArray[np.int64], cost: NDArray[np.int32], *, reverse: bool = False) -> NDArray[np.float64]:
@@ -542,8 +543,8 @@ class _Ways:
 
         n = self.network.n_stops
         graph = csr_array((cost.astype(np.float64), self.graph.link_to, self.graph.link_indptr), shape=(n, n))
-        found: NDArray[np.float64] = dijkstra(graph.T.tocsr() if reverse else graph, indices=stops)
-        return found
+        distances: NDArray[np.float64] = dijkstra(graph.T.tocsr() if reverse else graph, indices=stops)
+        return distances
 
     def _far(self, what: str, least: float, bound: float, unit: str, scale: float) -> str:
         """Return a line with what is needed and what is allowed."""
@@ -551,14 +552,14 @@ class _Ways:
         if not least < UNREACHABLE:
             return f"{what} within {allowed}: no allowed link leads there; forbid less"
         shortest = "shortest" if unit == "km" else "fastest"
-        return f"{what} within {allowed}: {shortest} is {math.ceil(10 * least / scale) / 10:.1f} {unit}; allow more, or wish for less"
+        return f"{what} within {allowed}: {shortest} is {math.ceil(10 * least / scale) / 10:.1f} {unit}; allow more, or require less"
 
 
-def _two_least(to: NDArray[np.float64], onward: NDArray[np.float64]) -> float:
-    """Least sum of a way to a stop from one end and onward to another end."""
+def _least_through(to: NDArray[np.float64], onward: NDArray[np.float64]) -> float:
+    """Least sum of a path from one end to a stop and a path on to another end."""
     best = math.inf
     first = np.argsort(to, kind="stable")[:2]
     for a in first.tolist():
-        rest = np.delete(onward, a)
-        best = min(best, float(to[a] + rest.min())) if rest.size else best
+        others = np.delete(onward, a)
+        best = min(best, float(to[a] + others.min())) if others.size else best
     return best

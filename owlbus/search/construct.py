@@ -1,4 +1,4 @@
-"""Routes that call at wanted stops, before a search makes them better."""
+"""Routes that call at every required stop, before annealing improves them."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _REACH, _WINDOW = 6, 5
 _REDRAWS = 20
 
 
-def with_wanted(chains: Sequence[AnnealingRun], constraints: PlanConstraints) -> Sequence[AnnealingRun]:
+def with_required(runs: Sequence[AnnealingRun], constraints: PlanConstraints) -> Sequence[AnnealingRun]:
     """
-    Searches whose routes call at every wanted stop.
+    Annealing runs whose routes call at every required stop.
 
     Parameters
     ----------
-    chains
-        Searches whose routes are constructed; changed in place.
+    runs
+        Runs whose routes are constructed; changed in place.
     constraints
         What is wanted.
 
     Returns
     -------
     sequence of AnnealingRun
-        Those in which it could be done, one at least, in their order.
+        Those in which it was possible, at least one, in their order.
 
     Raises
     ------
     InfeasibleError
-        If it could be done in none; steps and stops as in `take_in_wanted`.
+        If it was possible in none; see `insert_required`.
     """
     if not constraints.wanted and not constraints.terminals:
-        return chains
+        return runs
     ready: list[AnnealingRun] = []
     first_error = None
-    for chain in chains:
+    for run in runs:
         try:
-            take_in_wanted(chain, constraints)
-            ready.append(chain)
+            insert_required(run, constraints)
+            ready.append(run)
         except InfeasibleError as error:
             first_error = first_error or error
     if first_error is not None and not ready:
@@ -59,88 +59,88 @@ def with_wanted(chains: Sequence[AnnealingRun], constraints: PlanConstraints) ->
     return ready
 
 
-def take_in_wanted(chain: AnnealingRun, constraints: PlanConstraints) -> None:
+def insert_required(run: AnnealingRun, constraints: PlanConstraints) -> None:
     """
-    Let free routes call at every wanted stop that too few routes call at, by the shortest ways.
+    Insert each required stop that too few routes call at into a free route, by the shortest detour.
 
     Parameters
     ----------
-    chain
-        A search whose routes are constructed; changed in place.
+    run
+        A run whose routes are constructed; changed in place.
     constraints
         What is wanted.
 
     Raises
     ------
     InfeasibleError
-        If no way into the routes at hand keeps the limits, or a route with given terminals could not be made.
+        If no detour keeps the limits, or a route with given terminals was not found.
     """
-    network = chain.problem.network
-    for k, (name, one, two) in enumerate(constraints.terminals, start=constraints.n_fixed):
-        if chain.routes.n_stops[k] == 0:
-            ends = " and ".join(network_name(network, stop) for stop in (one, two) if stop >= 0)
+    network = run.problem.network
+    for k, (name, first, second) in enumerate(constraints.terminals, start=constraints.n_fixed):
+        if run.routes.n_stops[k] == 0:
+            ends = " and ".join(network_name(network, stop) for stop in (first, second) if stop >= 0)
             msg = f"no way was found for route {name} with terminal {ends} within the limits; allow more kilometres, minutes or buses"
             raise InfeasibleError(msg)
     redraws = _REDRAWS
-    while (unmet := chain.unmet()).size:
+    while (unmet := run.unmet()).size:
         stop = int(unmet[0])
-        best = min(_ways_in(chain, constraints, stop), key=lambda way: (way[0], way[1], way[2].tobytes()), default=None)
-        if best is None and redraws > 0 and _redraw(chain, constraints, stop):
+        best = min(_ways_in(run, constraints, stop), key=lambda way: (way[0], way[1], way[2].tobytes()), default=None)
+        if best is None and redraws > 0 and _redraw(run, constraints, stop):
             redraws -= 1
             continue
         if best is None:
-            calls = sum(stop in route.stops for route in chain.best_plan())
+            calls = sum(stop in route.stops for route in run.best_plan())
             least = constraints.wanted[stop]
             routes = "a route" if least == 1 else f"{least} routes"
             msg = (
                 f"no way was found for {routes} to call at {network_name(network, stop)} within the limits, but for {calls}; "
-                "allow more routes, kilometres or minutes, or wish for less"
+                "allow more routes, kilometres or minutes, or require less"
             )
             raise InfeasibleError(msg)
-        chain.put(best[1], best[2])
+        run.put(best[1], best[2])
 
 
-def _redraw(chain: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
-    """Draw a route anew by way of a stop where no more calls are missing then, at other stops perhaps; whether one was found."""
-    missing = _n_missing(chain, constraints)
-    for k in np.flatnonzero(~chain.frozen & (chain.routes.n_stops > 1)).tolist():
-        before = chain.route(k)
+def _redraw(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
+    """Draw another route through a stop, if no more calls are missing afterwards; return whether one was found."""
+    missing = _n_missing(run, constraints)
+    for k in np.flatnonzero(~run.frozen & (run.routes.n_stops > 1)).tolist():
+        before = run.route(k)
         if stop in before:
             continue
-        chain.lay(k, before[:0])
-        found = chain.draw(k, chain.bounds(), np.array([stop], np.int32)) >= 0
-        if found and stop in chain.route(k) and _n_missing(chain, constraints) <= missing:
-            chain.put(k, chain.route(k))
+        run.lay(k, before[:0])
+        is_drawn = run.draw(k, run.bounds(), np.array([stop], np.int32)) >= 0
+        if is_drawn and stop in run.route(k) and _n_missing(run, constraints) <= missing:
+            run.put(k, run.route(k))
             return True
-        chain.lay(k, before)
+        run.lay(k, before)
     return False
 
 
-def _n_missing(chain: AnnealingRun, constraints: PlanConstraints) -> int:
-    """Calls that are missing at wanted stops."""
-    routes = [chain.route(k).tolist() for k in range(chain.frozen.size)]
+def _n_missing(run: AnnealingRun, constraints: PlanConstraints) -> int:
+    """Calls that are missing at required stops."""
+    routes = [run.route(k).tolist() for k in range(run.frozen.size)]
     return sum(max(0, least - sum(stop in route for route in routes)) for stop, least in constraints.wanted.items())
 
 
-def _ways_in(chain: AnnealingRun, constraints: PlanConstraints, stop: int) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
-    """Yield metres of all routes, place and stops of routes that call at a stop and keep limits and wishes."""
-    for k in np.flatnonzero(~chain.frozen & (chain.routes.n_stops > 1)).tolist():
-        now = chain.routes.stops[k, : chain.routes.n_stops[k]].copy()
+def _ways_in(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
+    """Yield metres of all routes, row and stops for each detour of a route to a stop that keeps limits and constraints."""
+    for k in np.flatnonzero(~run.frozen & (run.routes.n_stops > 1)).tolist():
+        now = run.routes.stops[k, : run.routes.n_stops[k]].copy()
         if stop in now:
             continue
-        for stops in _joined(chain, now, stop):
-            length_m = _metres(chain, constraints, k, stops)
+        for stops in _joined(run, now, stop):
+            length_m = _metres(run, constraints, k, stops)
             if length_m is not None:
                 yield length_m, k, stops
 
 
-def _joined(chain: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[NDArray[np.int32]]:
-    """Yield routes that are joined anew by a stop, near the places from which it is nearest."""
+def _joined(run: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[NDArray[np.int32]]:
+    """Yield detours of a route to a stop, from the positions nearest to it."""
     from owlbus.kernels.splice import splice
 
-    problem, n = chain.problem, now.size
+    problem, n = run.problem, now.size
     drive_s = problem.fastest_s
-    banned, out = np.zeros(problem.network.n_stops, np.uint8), np.zeros(chain.routes.stops.shape[1], np.int32)
+    banned, out = np.zeros(problem.network.n_stops, np.uint8), np.zeros(run.routes.stops.shape[1], np.int32)
     nearest = np.argsort(drive_s[now, stop].astype(np.int64) + drive_s[stop, now], kind="stable")[:_REACH].tolist()
     pairs = {(i, j) for p in nearest for i in range(max(-1, p - _WINDOW), p + 1) for j in range(max(p, i + 1), min(n, p + _WINDOW) + 1)}
     for i, j in sorted(pairs):
@@ -150,10 +150,10 @@ def _joined(chain: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[
                 yield out[:m].copy()
 
 
-def _metres(chain: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDArray[np.int32]) -> int | None:
-    """Metres of all routes with one of them changed, None if it breaks a limit or a wish that is kept now."""
-    network, counts, limits = chain.problem.network, chain.routes.n_stops, chain.limits
-    rows = [(row, chain.routes.stops[row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
+def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDArray[np.int32]) -> int | None:
+    """Metres of all routes with one of them changed, None if it breaks a limit or a constraint that is kept now."""
+    network, counts, limits = run.problem.network, run.routes.n_stops, run.limits
+    rows = [(row, run.routes.stops[row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
     plan = Plan(tuple(Route(kept, constraints.names().get(row, f"R{row + 1}")) for row, kept in rows), network.fingerprint)
     own = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
     alone = Plan((own,), network.fingerprint)
@@ -162,7 +162,7 @@ def _metres(chain: AnnealingRun, constraints: PlanConstraints, k: int, stops: ND
     measures = plan_measures(network, plan, limits.headway_s)
     if measures.total_length_m > limits.max_total_length_m or measures.total_buses > limits.max_buses:
         return None
-    now = chain.routes.stops[k, : counts[k]]
+    now = run.routes.stops[k, : counts[k]]
     lost = set(now.tolist()) - set(stops.tolist())
     if any(sum(stop in route.stops for route in plan) < constraints.wanted[stop] for stop in lost & constraints.wanted.keys()):
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
-from owlbus.search.construct import with_wanted
+from owlbus.search.construct import with_required
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
 from owlbus.search.result import INTERRUPTED, Result, TracePoint
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
@@ -38,7 +38,7 @@ def new_annealing_run(
     problem: Problem, objective: Objective, limits: RouteLimits, n_routes: int, rng: np.random.Generator, constraints: PlanConstraints
 ) -> AnnealingRun:
     """
-    A start of a search, as its objective needs it.
+    Annealing run of a search, of the kind that its objective needs.
 
     Parameters
     ----------
@@ -57,13 +57,13 @@ def new_annealing_run(
 
 
 class Search:
-    """Chains side by side, in turns of equal length so that a step limit fixes the result."""
+    """Annealing runs side by side, in turns of equal length so that a step limit fixes the result."""
 
     def __init__(
         self,
         problem: Problem,
         objective: Objective,
-        chains: Sequence[AnnealingRun],
+        runs: Sequence[AnnealingRun],
         stop_when: tuple[SearchLimit, ...],
         seed: int,
         constraints: PlanConstraints,
@@ -73,31 +73,31 @@ class Search:
         self.problem = problem
         self.prover = prover
         self.objective = objective
-        self.chains = chains
+        self.runs = runs
         self.stop_when = stop_when
         self.seed = seed
         self.constraints = constraints
         self.total = problem.total_value(objective)
-        self.chains[0].compile()
-        self.began = time.perf_counter()
+        self.runs[0].compile()
+        self.began_s = time.perf_counter()
         self.steps, self.scale = 0, 1
         self.trace: list[TracePoint] = []
         self.pool = Pool()
-        self.pooled = [0] * len(chains)
+        self.pooled_values = [0] * len(runs)
         self.on_gain = on_gain
-        self.told = 0
+        self.reported_value = 0
 
     def run(self, n_begun: int = 0) -> Result:
         """Construct all routes but the first `n_begun`, anneal, and keep the best plan at any interruption."""
         progress = current_progress()
         ended_by = INTERRUPTED
         try:
-            with ThreadPoolExecutor(len(self.chains)) as pool:
-                step = progress.step("Construct routes", self.chains[0].frozen.size)
+            with ThreadPoolExecutor(len(self.runs)) as pool:
+                step = progress.step("Construct routes", self.runs[0].frozen.size)
                 self._construct(pool, step.reach, n_begun)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
-            if self.prover.finish(self.stop_when, self.began, self._note):
+            if self.prover.finish(self.stop_when, self.began_s, self._note):
                 self._record()
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.constraints.broken(self.problem.network, self._best().best_plan()):
@@ -111,21 +111,21 @@ class Search:
             ended_by=ended_by,
             seed=self.seed,
             steps=self.steps,
-            evaluations=sum(chain.evaluations for chain in self.chains),
+            evaluations=sum(run.evaluations for run in self.runs),
             elapsed_s=self._elapsed_s(),
             trace=tuple(self.trace),
             bound_quanta=self.prover.bound_quanta,
         )
 
     def _construct(self, pool: ThreadPoolExecutor, reach: object, n_begun: int) -> None:
-        """Fill every chain's routes; a start that finds none at all means that none keeps the limits."""
+        """Fill the routes of every run; if no run finds a first route, no route keeps the limits."""
         first = self.constraints.n_fixed
-        for k in range(max(first, n_begun), self.chains[0].frozen.size):
-            built = list(pool.map(lambda chain: chain.construct(k), self.chains))  # noqa: B023 -- used up before k changes
+        for k in range(max(first, n_begun), self.runs[0].frozen.size):
+            built = list(pool.map(lambda run: run.construct(k), self.runs))  # noqa: B023 -- used up before k changes
             if k == first and not any(built):
-                raise InfeasibleError(_why_none_fits(self.chains[0]))
+                raise InfeasibleError(_why_none_fits(self.runs[0]))
             reach(k + 1, self._note())  # type: ignore[operator]
-        self.chains = with_wanted(self.chains, self.constraints)
+        self.runs = with_required(self.runs, self.constraints)
         self.scale = max(1, self._best().best_value)
         self._record()
 
@@ -139,54 +139,54 @@ class Search:
             done = self._done(now)
             turn = self._turn(now)
             ahead = min(1.0, done + self._turn_share(turn, now))
-            tried = list(pool.map(lambda chain: self._turn_of(chain, turn, done, ahead), self.chains))  # noqa: B023 -- as above
+            tried = list(pool.map(lambda run: self._turn_of(run, turn, done, ahead), self.runs))  # noqa: B023 -- as above
             if not any(tried):
                 return "every route is fixed"
             self.steps += sum(tried)
             self._remember()
-            self._tell()
+            self._report_gain()
             if done < _RECOMBINE_AT <= self._done(self._snapshot()) and self._exchanges:
                 self._recombine(pool)
             self._record()
             reach(self._done(self._snapshot()), self._note())  # type: ignore[operator]
 
-    def _turn_of(self, chain: AnnealingRun, moves: int, done: float, ahead: float) -> int:
-        """Moves of one chain in a turn between two shares of the search, and exchanges of its routes; how many moves were tried."""
-        tried = chain.turn(moves, done, ahead, self.scale)
+    def _turn_of(self, run: AnnealingRun, moves: int, done: float, ahead: float) -> int:
+        """Anneal one run between two shares of the search, and exchange its routes; return how many moves were tried."""
+        tried = run.turn(moves, done, ahead, self.scale)
         if tried and self._exchanges:
             for _ in range(_PAIRS):
-                exchange_tails(chain, chain.temperature(ahead, self.scale))
+                exchange_tails(run, run.temperature(ahead, self.scale))
         return tried
 
     @property
     def _exchanges(self) -> bool:
-        """Whether routes may take each other's places, or others theirs."""
-        return self.chains[0].exchanges and not self.constraints.binds_places
+        """Whether routes of a plan may be exchanged with each other or with routes of the pool."""
+        return self.runs[0].exchanges and not self.constraints.binds_places
 
     def _remember(self) -> None:
-        """Put the routes of best plans that got better into the pool, if it is ever drawn from."""
+        """Add the routes of each new best plan to the pool, if the search uses the pool."""
         if not self._exchanges:
             return
-        for k, chain in enumerate(self.chains):
-            if chain.best_value > self.pooled[k]:
-                self.pooled[k] = chain.best_value
-                stops, counts = chain.best
+        for k, run in enumerate(self.runs):
+            if run.best_value > self.pooled_values[k]:
+                self.pooled_values[k] = run.best_value
+                stops, counts = run.best
                 self.pool.add(stops[row, :count] for row, count in enumerate(counts.tolist()) if count > 1)
 
-    def _tell(self) -> None:
-        """Hand the best plan over if it got better since it was handed over last, and keeps all wishes."""
+    def _report_gain(self) -> None:
+        """Report the best plan if it is better than the last one reported and keeps all constraints."""
         best = self._best()
-        if self.on_gain is None or best.best_value <= self.told:
+        if self.on_gain is None or best.best_value <= self.reported_value:
             return
         plan = best.best_plan()
         if not self.constraints.broken(self.problem.network, plan):
-            self.told = best.best_value
+            self.reported_value = best.best_value
             self.on_gain(plan)
 
     def _recombine(self, threads: ThreadPoolExecutor) -> None:
-        """Go on from the best choice among all routes met, exact where no transfer counts."""
+        """Continue from the best choice among the routes of the pool, exact where no transfer counts."""
         if self.objective.trips and self.objective.max_transfers and self.problem.rule.max_transfers:
-            list(threads.map(lambda chain: take_best_of(chain, self.pool), self.chains))
+            list(threads.map(lambda run: take_best_of(run, self.pool), self.runs))
             return
         best = self._best()
         if best.frozen.any() or not best.best_value:
@@ -200,16 +200,16 @@ class Search:
             best.load(chosen)
 
     def _turn(self, now: Snapshot) -> int:
-        """Moves of each chain in the next turn, so that a step limit is met exactly or passed by less than one per chain."""
+        """Moves of each run in the next turn, so that a step limit is met exactly or exceeded by less than one move per run."""
         left = [limit.steps - now.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        return max(1, min([self.chains[0].moves_a_turn(self._done(now)), *(-(-steps // len(self.chains)) for steps in left)]))
+        return max(1, min([self.runs[0].moves_a_turn(self._done(now)), *(-(-steps // len(self.runs)) for steps in left)]))
 
     def _turn_share(self, turn: int, now: Snapshot) -> float:
-        """Share of the search that the next turn is."""
+        """Share of the search that the next turn takes."""
         steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
         if steps:
-            return turn * len(self.chains) / min(steps)
-        return self._done(now) * turn * len(self.chains) / max(1, now.steps)
+            return turn * len(self.runs) / min(steps)
+        return self._done(now) * turn * len(self.runs) / max(1, now.steps)
 
     def _done(self, now: Snapshot) -> float:
         """Share of the search that is over, by steps if they are limited and by seconds otherwise."""
@@ -221,23 +221,23 @@ class Search:
     def _snapshot(self) -> Snapshot:
         return Snapshot(
             steps=self.steps,
-            steps_since_gain=min(chain.steps_since_gain for chain in self.chains),
+            steps_since_gain=min(run.steps_since_gain for run in self.runs),
             elapsed_s=self._elapsed_s(),
             best_share=self._best().best_value / self.total,
             bound_share=self._bound_share(),
         )
 
     def _best(self) -> AnnealingRun:
-        """Chain with the best plan, the first one on a tie."""
-        return max(self.chains, key=lambda chain: chain.best_value)
+        """Run with the best plan, the first one on a tie."""
+        return max(self.runs, key=lambda run: run.best_value)
 
     def _elapsed_s(self) -> float:
-        return time.perf_counter() - self.began
+        return time.perf_counter() - self.began_s
 
     def _bound_share(self) -> float:
         """Proven bound so far, 1 until one is known."""
-        units = self.prover.bound_quanta
-        return 1.0 if units is None else min(1.0, units / self.total)
+        quanta = self.prover.bound_quanta
+        return 1.0 if quanta is None else min(1.0, quanta / self.total)
 
     def _note(self) -> str:
         """Best share so far, with the bound and the gap once a bound is known."""
@@ -253,15 +253,19 @@ class Search:
         self.trace.append(TracePoint(self.steps, self._elapsed_s(), *shares))
 
 
-def _why_none_fits(chain: AnnealingRun) -> str:
-    """Name the bound that stands in the way of any route."""
-    at, network = chain.limits, chain.problem.network
+def _why_none_fits(run: AnnealingRun) -> str:
+    """Say which limits no route keeps."""
+    limits, network = run.limits, run.problem.network
     if network.link_m.size == 0:
         return "no route keeps the limits: the network has no links; check its reports"
-    bounds = [f"{at.max_length_m / 1000:g} km", f"{at.max_ride_s / 60:g} minutes", f"{at.min_stops} to {at.max_stops} stops"]
-    if math.isfinite(at.max_buses):
-        bounds.append(f"{at.max_buses:g} buses every {at.headway_s / 60:g} minutes for all routes together")
-    if math.isfinite(at.max_total_length_m):
-        bounds.append(f"{at.max_total_length_m / 1000:g} km for all routes together")
+    bounds = [
+        f"{limits.max_length_m / 1000:g} km",
+        f"{limits.max_ride_s / 60:g} minutes",
+        f"{limits.min_stops} to {limits.max_stops} stops",
+    ]
+    if math.isfinite(limits.max_buses):
+        bounds.append(f"{limits.max_buses:g} buses every {limits.headway_s / 60:g} minutes for all routes together")
+    if math.isfinite(limits.max_total_length_m):
+        bounds.append(f"{limits.max_total_length_m / 1000:g} km for all routes together")
     shortest_m, shortest_s = int(network.link_m.min()), int(network.link_s.min())
     return f"no route keeps the limits: {', '.join(bounds)}; the shortest link has {shortest_m} m and {shortest_s} s; allow more"

@@ -1,7 +1,7 @@
 """
-Small networks: every route within the limits listed, and the best K of them by mixed-integer programming.
+The best K of a list of routes by mixed-integer programming; on small networks the list has every route within the limits.
 
-Without transfers a plan is worth what its routes are worth together, each trip and person counted once:
+Without transfers the objective of a plan is a cover problem, in which each trip and person counts once:
 
     maximise    sum over groups g of worth_g y_g
     subject to  y_g <= sum of z_r over the routes r that serve g
@@ -84,7 +84,7 @@ class ExactBest:
 
 def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) -> RouteList | None:
     """
-    All routes of a case, less those that another one replaces, if they are few enough.
+    All routes of a problem, less those that another one replaces, if they are few enough.
 
     Parameters
     ----------
@@ -106,11 +106,11 @@ def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) ->
         return None
     start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
     alone = limit_rows(replace(limits, max_total_length_m=math.inf, max_buses=math.inf), ("",))
-    found = enumerate_routes(problem.graph, alone, problem.drive(), start, stops)
-    if found < 0:
+    n_found = enumerate_routes(problem.graph, alone, problem.drive(), start, stops)
+    if n_found < 0:
         return None
-    routes = tuple(stops[start[r] : start[r + 1]].copy() for r in range(found))
-    if found * (problem.trips[0].size * bool(objective.trips) + problem.n_rows) > _MOST_CELLS:
+    routes = tuple(stops[start[r] : start[r + 1]].copy() for r in range(n_found))
+    if n_found * (problem.trips[0].size * bool(objective.trips) + problem.n_rows) > _MOST_CELLS:
         return None
     listing = listing_of(problem, objective, limits, routes)
     return None if len(listing.routes) > _MOST_KEPT else listing
@@ -136,11 +136,11 @@ def listing_of(problem: Problem, objective: Objective, limits: RouteLimits, rout
     RouteList
         At most `_MOST_KEPT` routes and one more.
     """
-    *pairs, units = (column if objective.trips else column[:0] for column in problem.trips)
+    *pairs, quanta = (column if objective.trips else column[:0] for column in problem.trips)
     limit_s = problem.limits_of(*pairs)
     measured = [_measure(problem, route, (pairs[0], pairs[1]), limit_s, limits) for route in routes]
     serves = np.array([row for row, _, _ in measured], np.bool_).reshape(len(routes), pairs[0].size + problem.n_rows)
-    worth = np.concatenate([units * float(objective.trips), problem.presence * float(objective.presence)])
+    worth = np.concatenate([quanta * float(objective.trips), problem.presence * float(objective.presence)])
     served = serves.any(axis=0) & (worth > 0)
     groups, where = np.unique(serves[:, served], axis=1, return_inverse=True)
     summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=worth[served], minlength=groups.shape[1]).astype(np.float64)
@@ -203,15 +203,15 @@ def best_of_listing(
         model.setSolution(first)
     model.run()
     info = model.getInfo()
-    most = float(listing.worth.sum())
-    bound = min(most, -info.mip_dual_bound) if math.isfinite(info.mip_dual_bound) else most
+    most_quanta = float(listing.worth.sum())
+    bound = min(most_quanta, -info.mip_dual_bound) if math.isfinite(info.mip_dual_bound) else most_quanta
     values = np.array(model.getSolution().col_value[:n_listed]) if math.isfinite(info.objective_function_value) else np.zeros(n_listed)
     routes = tuple(listing.routes[r] for r in np.flatnonzero(values > 0.5))  # noqa: PLR2004 -- the middle of 0 and 1
-    return ExactBest(routes, math.floor(min(most, bound * (1 + _TOLERANCE)) + _TOLERANCE))
+    return ExactBest(routes, math.floor(min(most_quanta, bound * (1 + _TOLERANCE)) + _TOLERANCE))
 
 
 def _program(listing: RouteList, n_routes: int, limits: RouteLimits) -> Any:  # noqa: ANN401 -- the solver ships no types
-    """The program above, row by row; its columns are the routes and then the groups."""
+    """Mixed-integer program, row by row; its columns are the routes and then the groups."""
     import highspy
 
     n_listed, n_groups = listing.serves.shape
@@ -243,7 +243,7 @@ def _program(listing: RouteList, n_routes: int, limits: RouteLimits) -> Any:  # 
 def _measure(
     problem: Problem, route: NDArray[np.int32], pairs: tuple[NDArray[np.int32], ...], limit_s: NDArray[np.float32], limits: RouteLimits
 ) -> tuple[NDArray[np.bool_], int, int]:
-    """Pairs and hexes that a route serves, its buses and its longer metres."""
+    """Pairs and hexes that a route serves, its buses, and its metres in the longer direction."""
     from owlbus.kernels.coverage import measure_route
     from owlbus.kernels.rides import NEVER
 
@@ -251,14 +251,14 @@ def _measure(
     metres = max(measure_route(problem.graph, route, route.size, ahead, back))
     shed_indptr, shed_hex = problem.graph.shed_indptr, problem.graph.shed_hex
     sheds = [shed_hex[shed_indptr[stop] : shed_indptr[stop + 1]] for stop in route]
-    at = np.repeat(np.arange(route.size), [shed.size for shed in sheds])
+    position = np.repeat(np.arange(route.size), [shed.size for shed in sheds])
     rows, row = np.unique(np.concatenate(sheds), return_inverse=True)
-    place = np.full(problem.n_rows, -1)
-    place[rows] = np.arange(rows.size)
-    ways = np.where(at[:, None] <= at, ahead[at] - ahead[at][:, None], back[at][:, None] - back[at])
+    row_of_hex = np.full(problem.n_rows, -1)
+    row_of_hex[rows] = np.arange(rows.size)
+    seconds = np.where(position[:, None] <= position, ahead[position] - ahead[position][:, None], back[position][:, None] - back[position])
     rides = np.full((rows.size, rows.size), NEVER, np.float32)
-    np.minimum.at(rides, (row.ravel()[:, None], row.ravel()), ways)
-    begin, end = place[pairs[0]], place[pairs[1]]
+    np.minimum.at(rides, (row.ravel()[:, None], row.ravel()), seconds)
+    begin, end = row_of_hex[pairs[0]], row_of_hex[pairs[1]]
     inside = np.flatnonzero((begin >= 0) & (end >= 0))
     serves = np.zeros(begin.size + problem.n_rows, np.bool_)
     serves[inside] = rides[begin[inside], end[inside]] <= limit_s[inside]
@@ -268,7 +268,7 @@ def _measure(
 
 
 def _not_replaced(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
-    """Routes that no other one replaces: none serves as much and needs no more of what is limited; ties go to the first."""
+    """Routes that none dominates, that is, serves at least as much with no more of what is limited; ties go to the first."""
     order = np.lexsort((metres, buses, -serves.sum(axis=1)))
     needs = [load for load, room in ((buses, limits.max_buses), (metres, limits.max_total_length_m)) if math.isfinite(room)]
     kept, rows = np.empty(order.size, np.int64), np.empty_like(serves)

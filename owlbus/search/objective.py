@@ -1,4 +1,4 @@
-"""What a plan is worth: the objective by name or as a weighted mix."""
+"""Objective of a search, by name or as a weighted mix."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ TRAVEL_TIME = "travel_time"
 @dataclass(frozen=True, slots=True)
 class Objective:
     """
-    What a plan is worth: trips served and people reached, each with a weight, or the travel time that it saves.
+    What a search maximises: trips served and people reached, each with a weight, or the travel time that a plan saves.
 
     Travel time is the passengers' cost of the route network design problem: each trip takes the fastest journey between the stops nearest
-    to its hexes, with any number of transfers, or counts `ServiceRule.unserved_s` seconds. A plan is worth what it saves of these.
+    to its hexes, with any number of transfers, or counts `ServiceRule.unserved_s` seconds. The objective is what the plan saves of these.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Objective:
     is_travel_time: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse weights that value nothing, and travel time in a mix."""
+        """Refuse weights that are all 0 or negative, and travel time in a mix."""
         if min(self.trips, self.presence) < 0 or self.trips + self.presence == 0:
             msg = f"objective weights must be >= 0 and not all 0, got trips {self.trips} and presence {self.presence}"
             raise UsageError(msg)

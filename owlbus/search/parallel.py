@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class SearchTask:
     """
-    What every start is asked for.
+    What every start searches for.
 
     Attributes
     ----------
@@ -50,16 +50,16 @@ class SearchTask:
     begin: Plan | None = None
 
 
-def search_one(packed: bytes, asked: SearchTask, stream: np.random.Generator) -> Result:
+def search_one(problem_bytes: bytes, task: SearchTask, stream: np.random.Generator) -> Result:
     """
-    One start, wherever it runs.
+    Run one start, in any process.
 
     Parameters
     ----------
-    packed
+    problem_bytes
         Of `owlbus.search.parallel.packed_problem`.
-    asked
-        What is searched for.
+    task
+        What the start searches for.
     stream
         Random numbers of this start.
 
@@ -71,20 +71,20 @@ def search_one(packed: bytes, asked: SearchTask, stream: np.random.Generator) ->
     from owlbus.search.bound import BoundProver
     from owlbus.search.driver import Search, new_annealing_run
 
-    problem = asked.constraints.problem(unpacked_problem(packed))
-    chain = new_annealing_run(problem, asked.objective, asked.limits, asked.n_routes, stream, asked.constraints)
-    if asked.begin is not None:
-        chain.load(asked.begin)
-    with BoundProver(problem, asked.objective, asked.limits, asked.n_routes, 0) as prover:
-        search = Search(problem, asked.objective, [chain], asked.stop_when, asked.seed, asked.constraints, prover)
-        return search.run(0 if asked.begin is None else len(asked.begin))
+    problem = task.constraints.problem(problem_from_bytes(problem_bytes))
+    run = new_annealing_run(problem, task.objective, task.limits, task.n_routes, stream, task.constraints)
+    if task.begin is not None:
+        run.load(task.begin)
+    with BoundProver(problem, task.objective, task.limits, task.n_routes, 0) as prover:
+        search = Search(problem, task.objective, [run], task.stop_when, task.seed, task.constraints, prover)
+        return search.run(0 if task.begin is None else len(task.begin))
 
 
 def search_in_parallel(
     executor: Executor,
     problem: Problem,
     demand: Demand,
-    asked: SearchTask,
+    task: SearchTask,
     streams: Sequence[np.random.Generator],
     prover: BoundProver,
     on_gain: Callable[[Plan], object] | None = None,
@@ -97,66 +97,71 @@ def search_in_parallel(
     executor
         Where the starts run.
     problem, demand
-        Network and rule, and the trips that the case was built from.
-    asked
-        What is searched for; the starts share the steps.
+        Network and rule, and the trips that the problem was built from.
+    task
+        What the starts search for; they share the steps.
     streams
         Random numbers of each start.
     prover
-        Lowers a bound here meanwhile.
+        Lowers a bound in this process meanwhile.
     on_gain
-        Told the plan of each start that beats those before it and keeps all wishes.
+        Called with the plan of each start that is better than those before it and keeps all constraints.
 
     Returns
     -------
     Result
-        With the course of the start that found the plan. After Ctrl-C it is the best plan of the starts that had ended.
+        With the trace of the start that found the plan. After Ctrl-C, the best plan of the starts that had ended.
 
     Raises
     ------
     UsageError
-        If the search is to end at a gap, which starts that run apart do not know.
+        If the search is to end at a gap, which the starts do not know.
     """
-    if any(isinstance(limit, TargetGap) for limit in asked.stop_when):
-        msg = "a search with an executor cannot end at a target gap, since its starts do not know the bound; limit steps or seconds"
-        raise UsageError(msg, setting="target_gap_share")
-    shared = tuple(MaxSteps(-(-limit.steps // len(streams))) if isinstance(limit, MaxSteps) else limit for limit in asked.stop_when)
-    began, packed = time.perf_counter(), packed_problem(problem, demand)
-    found: list[Result] = []
+    _require_no_target_gap(task)
+    shared = tuple(MaxSteps(-(-limit.steps // len(streams))) if isinstance(limit, MaxSteps) else limit for limit in task.stop_when)
+    began_s, problem_bytes = time.perf_counter(), problem_to_bytes(problem, demand)
+    results: list[Result] = []
     step = current_progress().step("Search", len(streams))
-    pending = [executor.submit(search_one, packed, replace(asked, stop_when=shared), stream) for stream in streams]
+    pending = [executor.submit(search_one, problem_bytes, replace(task, stop_when=shared), stream) for stream in streams]
     ended_by = None
     try:
         for future in pending:
-            found.append(future.result())
-            if on_gain is not None and found[-1] is _best(found) and not asked.constraints.broken(problem.network, found[-1].plan):
-                on_gain(found[-1].plan)
-            step.reach(len(found), f"best {max(result.share for result in found):.1%}")
-        prover.finish(asked.stop_when, began)
+            results.append(future.result())
+            if on_gain is not None and results[-1] is _best(results) and not task.constraints.broken(problem.network, results[-1].plan):
+                on_gain(results[-1].plan)
+            step.reach(len(results), f"best {max(result.share for result in results):.1%}")
+        prover.finish(task.stop_when, began_s)
     except KeyboardInterrupt:
-        for future in pending[len(found) :]:
+        for future in pending[len(results) :]:
             future.cancel()
-        if not found:
+        if not results:
             raise
         ended_by = INTERRUPTED
-    best = _best(found)
+    best = _best(results)
     return replace(
         best,
         ended_by=ended_by or best.ended_by,
-        steps=sum(result.steps for result in found),
-        evaluations=sum(result.evaluations for result in found),
-        elapsed_s=time.perf_counter() - began,
+        steps=sum(result.steps for result in results),
+        evaluations=sum(result.evaluations for result in results),
+        elapsed_s=time.perf_counter() - began_s,
         bound_quanta=prover.bound_quanta,
     )
 
 
-def _best(found: Sequence[Result]) -> Result:
+def _require_no_target_gap(task: SearchTask) -> None:
+    """Refuse a target gap, which starts in other processes cannot see."""
+    if any(isinstance(limit, TargetGap) for limit in task.stop_when):
+        msg = "a search with an executor cannot end at a target gap, since its starts do not know the bound; limit steps or seconds"
+        raise UsageError(msg, setting="target_gap_share")
+
+
+def _best(results: Sequence[Result]) -> Result:
     """Return the result with the best plan, the first one on a tie."""
-    return max(found, key=lambda result: result.value_quanta)
+    return max(results, key=lambda result: result.value_quanta)
 
 
 _HOT_PART, _COLD_PART = 1 / 1_000, 1 / 75_000
-"""First and last temperature, as parts of what the plan is worth that a search begins from."""
+"""First and last temperature, as parts of the objective of the plan that a search begins from."""
 
 
 def search_from(
@@ -170,7 +175,7 @@ def search_from(
     constraints: PlanConstraints | None = None,
 ) -> tuple[Plan, int]:
     """
-    Fill the routes that a plan leaves empty, then change all of them.
+    Construct the routes that a plan leaves empty, then anneal all of them.
 
     Parameters
     ----------
@@ -179,7 +184,7 @@ def search_from(
     objective
         What to maximise.
     limits
-        What plans keep; the given one must.
+        What plans keep, also `plan`.
     n_routes
         Routes K, at least as many as the plan has.
     plan
@@ -189,54 +194,54 @@ def search_from(
     rng
         Random numbers; the same ones give the same plan.
     constraints
-        What else plans keep; the given one must, and the case has to leave out what they forbid.
+        What else plans keep, also `plan`; the problem must leave out what they forbid.
 
     Returns
     -------
     plan
         The best plan met.
     value
-        What it is worth, in 1/1024.
+        Its objective, in 1/1024.
     """
-    chain = AnnealingRun(problem, objective, limits, n_routes, rng, constraints)
-    chain.load(plan, np.arange(n_routes) < (0 if constraints is None else constraints.n_fixed))
+    run = AnnealingRun(problem, objective, limits, n_routes, rng, constraints)
+    run.load(plan, np.arange(n_routes) < (0 if constraints is None else constraints.n_fixed))
     for k in range(len(plan), n_routes):
-        if not chain.construct(k):
+        if not run.construct(k):
             break
-    worth = max(1, chain.best_value)
-    chain.anneal(n_steps, worth * _HOT_PART, worth * _COLD_PART)
-    return chain.best_plan(), chain.best_value
+    value = max(1, run.best_value)
+    run.anneal(n_steps, value * _HOT_PART, value * _COLD_PART)
+    return run.best_plan(), run.best_value
 
 
-def packed_problem(problem: Problem, demand: object) -> bytes:
+def problem_to_bytes(problem: Problem, demand: object) -> bytes:
     """
-    Pack what a case is built from, for `continue_search`.
+    Network, demand and rule of a problem as bytes, for `continue_search`.
 
     Parameters
     ----------
     problem
         Network and rule.
     demand
-        Trips that the case was built from.
+        Trips that the problem was built from.
 
     Returns
     -------
     bytes
-        The same for the same case, in bytes.
+        The same for the same problem; in bytes.
     """
     return pickle.dumps((problem.network, demand, problem.rule), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def continue_search(
-    packed: bytes, objective: Objective, limits: RouteLimits, n_routes: int, plan: Plan, n_steps: int, rng: np.random.Generator
+    problem_bytes: bytes, objective: Objective, limits: RouteLimits, n_routes: int, plan: Plan, n_steps: int, rng: np.random.Generator
 ) -> tuple[Plan, int]:
     """
     `search_from` in another process, with equal results.
 
     Parameters
     ----------
-    packed
-        From `packed_problem`; a process builds each case once.
+    problem_bytes
+        From `problem_to_bytes`; a process builds each problem once.
     objective, limits, n_routes, plan, n_steps, rng
         As in `search_from`.
 
@@ -245,25 +250,25 @@ def continue_search(
     plan, value
         As of `search_from`, the value in 1/1024.
     """
-    return search_from(unpacked_problem(packed), objective, limits, n_routes, plan, n_steps, rng)
+    return search_from(problem_from_bytes(problem_bytes), objective, limits, n_routes, plan, n_steps, rng)
 
 
 @lru_cache(maxsize=1)
-def unpacked_problem(packed: bytes) -> Problem:
+def problem_from_bytes(problem_bytes: bytes) -> Problem:
     """
-    Build a case once in a process; arrays are made as everywhere, so that compiled kernels fit them.
+    Build a problem once in a process; its arrays have the types that compiled kernels take.
 
     Parameters
     ----------
-    packed
-        From `packed_problem`.
+    problem_bytes
+        From `problem_to_bytes`.
 
     Returns
     -------
     Problem
-        The case.
+        Network, demand and rule.
     """
-    network, demand, rule = pickle.loads(packed)  # noqa: S301 - from our own process
+    network, demand, rule = pickle.loads(problem_bytes)  # noqa: S301 - from our own process
     return Problem.build(network, demand, rule)
 
 
@@ -273,10 +278,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Executor(Protocol):
-    """What runs searches side by side: an executor of `concurrent.futures`, or a Dask client."""
+    """Runs searches side by side: an executor of `concurrent.futures`, or a Dask client."""
 
     def submit(self, fn: Callable[..., T], /, *args: object) -> Pending[T]:
-        """Begin a search: `fn`, called with `args`, finds what the pending one brings."""
+        """Call `fn` with `args`, and return its pending result."""
         ...
 
 
@@ -288,5 +293,5 @@ class Pending(Protocol[T_co]):
         ...
 
     def cancel(self) -> object:
-        """Drop it if it has not begun."""
+        """Cancel it if it has not begun."""
         ...

@@ -55,8 +55,8 @@ def plan_routes(
     Plan of K routes that serves as much demand as the search finds.
 
     Routes are constructed one after the other by what each adds, then changed by simulated annealing [1]_ over
-    insertions, removals, detours and new tails, whose gain is counted exactly against the rest of the plan. The starts
-    differ in their random numbers alone and share the steps; the best plan wins, the first one on a tie.
+    insertions, removals, detours and new tails, whose gain is exact given the other routes. The starts
+    differ only in their random numbers and share the steps; the best plan wins, the first one on a tie.
 
     Parameters
     ----------
@@ -81,28 +81,28 @@ def plan_routes(
     n_starts
         Independent searches, run in threads or by the executor; they share the steps.
     bound_steps
-        Prices to try for a proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
-        0 for no bound. `TargetGap` asks for one as long as the search runs.
+        Iterations of the proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
+        0 for no bound. With `TargetGap` it runs as long as the search.
     executor
-        Where the starts run, each on its own: an executor of `concurrent.futures` or a Dask client. With None they run in threads and
-        learn from each other's routes, so that their plan is another one.
+        Where the starts run, independent of each other: an executor of `concurrent.futures` or a Dask client. If None, they run in
+        threads and share a pool of routes, which gives another plan.
     begin
-        Plan that every start goes on from, with at most K routes; it has to keep limits and wishes. None for none.
+        Plan that every start continues from, with at most K routes; it must keep limits and constraints. None for no such plan.
     on_gain
-        Told the best plan after every turn, or start of an executor, that found a better one.
+        Called with the best plan after each turn, or start of an executor, that found a better one.
 
     Returns
     -------
     Result
-        The best plan, its value, the bound, why the search ended and its course. After Ctrl-C it is the best plan so far.
+        The best plan, its value, the bound, why the search ended and its trace. After Ctrl-C, the best plan so far.
 
     Raises
     ------
     UsageError
         If `n_routes`, `n_starts` or `seed` lies outside its range, `stop_when` holds no limit of steps or seconds, or `begin` breaks a
-        limit or a wish.
+        limit or a constraint.
     InfeasibleError
-        If no route keeps the limits, or a wish cannot be kept.
+        If no route keeps the limits, or a constraint cannot be kept.
 
     References
     ----------
@@ -130,36 +130,36 @@ def plan_routes(
     if limits.max_buses < n_routes:
         msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
-    goal = Objective.parse(objective) if isinstance(objective, str) else objective
-    asked = constraints or PlanConstraints()
-    problem = asked.problem(Problem.build(network, demand, rule))
-    require_possible(problem, asked, n_routes, limits)
+    objective = Objective.parse(objective) if isinstance(objective, str) else objective
+    constraints = constraints or PlanConstraints()
+    problem = constraints.problem(Problem.build(network, demand, rule))
+    require_possible(problem, constraints, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
     if begin is not None:
-        _require_kept(network, begin, n_routes, limits, asked)
+        _require_kept(network, begin, n_routes, limits, constraints)
     if executor is not None:
-        apart = SearchTask(goal, limits, asked, n_routes, stop_when, seed, begin)
-        with BoundProver(problem, goal, asked.loosened(limits, network), n_routes, bound_steps) as prover:
-            return search_in_parallel(executor, problem, demand, apart, streams, prover, on_gain)
-    chains = [new_annealing_run(problem, goal, limits, n_routes, stream, asked) for stream in streams]
-    prices = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
+        task = SearchTask(objective, limits, constraints, n_routes, stop_when, seed, begin)
+        with BoundProver(problem, objective, constraints.loosened(limits, network), n_routes, bound_steps) as prover:
+            return search_in_parallel(executor, problem, demand, task, streams, prover, on_gain)
+    runs = [new_annealing_run(problem, objective, limits, n_routes, stream, constraints) for stream in streams]
+    n_iterations = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
     if begin is not None:
-        for chain in chains:
-            chain.load(begin)
-    with BoundProver(problem, goal, asked.loosened(limits, network), n_routes, prices) as prover:
-        return Search(problem, goal, chains, stop_when, seed, asked, prover, on_gain).run(0 if begin is None else len(begin))
+        for run in runs:
+            run.load(begin)
+    with BoundProver(problem, objective, constraints.loosened(limits, network), n_routes, n_iterations) as prover:
+        return Search(problem, objective, runs, stop_when, seed, constraints, prover, on_gain).run(0 if begin is None else len(begin))
 
 
 def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLimits, constraints: PlanConstraints) -> None:
-    """Refuse a plan to begin from that breaks a limit or a wish, or has more routes than are asked for."""
+    """Refuse a plan to begin from that breaks a limit or a constraint, or has more than `n_routes` routes."""
     fixed = () if constraints.fixed is None else constraints.fixed.routes
     broken = [*check_plan(network, begin, limits), *constraints.broken(network, begin)]
     if len(begin) > n_routes:
         broken.insert(0, f"it has {len(begin)} routes, and {n_routes} are asked for")
-    if any(mine.stops.tolist() != theirs.stops.tolist() for mine, theirs in zip(begin.routes, fixed, strict=False)):
+    if any(route.stops.tolist() != fixed_route.stops.tolist() for route, fixed_route in zip(begin.routes, fixed, strict=False)):
         broken.insert(0, "its first routes are not the fixed ones")
     if broken:
-        msg = f"a search must go on from a plan that keeps limits and wishes, got one where {broken[0]}; begin anew"
+        msg = f"a search must go on from a plan that keeps limits and constraints, got one where {broken[0]}; begin anew"
         raise UsageError(msg)
 
 

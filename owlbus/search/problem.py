@@ -56,7 +56,7 @@ class Problem:
         Longest ride that serves them, transfers included, shape (W, P), float32 seconds; -1 where no path joins them.
     presence
         People in each row in 1/1024 a night, shape (C,), int64.
-    total_trips_units, total_presence_units
+    total_trips_quanta, total_presence_quanta
         All trips and people in 1/1024 a night, those out of reach included.
     graph
         Links and sheds as the kernels take them.
@@ -77,8 +77,8 @@ class Problem:
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
     >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
-    >>> case, goal = Case.build(network, demand), Objective()
-    >>> case.value(plan, goal) / 1024, case.total_value(goal) / 1024
+    >>> problem, objective = Problem.build(network, demand), Objective()
+    >>> problem.value(plan, objective) / 1024, problem.total_value(objective) / 1024
     (60.0, 100.0)
     """
 
@@ -91,8 +91,8 @@ class Problem:
     pair_quanta: NDArray[np.int32] = field(repr=False)
     pair_limit_s: NDArray[np.float32] = field(repr=False)
     presence: NDArray[np.int64]
-    total_trips_units: int
-    total_presence_units: int
+    total_trips_quanta: int
+    total_presence_quanta: int
     graph: Graph = field(repr=False)
     trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] = field(repr=False)
     drive_s: NDArray[np.int32] | None = field(default=None, repr=False)
@@ -101,7 +101,7 @@ class Problem:
     @classmethod
     def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Problem:
         """
-        Compile a case.
+            Compile a problem.
 
         Parameters
         ----------
@@ -124,15 +124,9 @@ class Problem:
             where every link takes as long as its reverse.
         """
         rule = rule or ServiceRule()
-        n_hexes = network.grid.n_hexes
-        if demand.n_hexes != n_hexes or (demand.grid and demand.grid != network.grid.fingerprint):
-            msg = (
-                f"demand and network must lie on one grid, got {demand.n_hexes} and {n_hexes} hexes "
-                f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
-            )
-            raise DataError(msg)
+        _require_one_grid(network, demand)
         hexes = np.flatnonzero(network.hex_stop >= 0).astype(np.int32)
-        row_of = np.full(n_hexes, -1, np.int32)
+        row_of = np.full(network.grid.n_hexes, -1, np.int32)
         row_of[hexes] = np.arange(hexes.size)
         pairs = demand.od()
         trips = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
@@ -140,7 +134,9 @@ class Problem:
         rows, columns = row_of[pairs.origin], row_of[pairs.destination]
         inside = (rows >= 0) & (columns >= 0) & (trips > 0)
         kept = rows[inside], columns[inside], trips[inside]
-        indptr, partner, units, limit_s = _by_row(network, rule, hexes, kept)
+        indptr, partner, quanta, limit_s = _by_row(network, rule, hexes, kept)
+        links = network.link_indptr, network.link_to, network.link_s, network.link_m
+        graph = Graph(*links, network.shed_indptr, row_of[network.shed_hex])
         return cls(
             network=network,
             rule=rule,
@@ -148,20 +144,13 @@ class Problem:
             row_of=row_of,
             indptr=indptr,
             partner=partner,
-            pair_quanta=units,
+            pair_quanta=quanta,
             pair_limit_s=limit_s,
             trips=(*kept[:2], kept[2].astype(np.int32)),
             presence=people[hexes],
-            total_trips_units=int(trips.sum()),
-            total_presence_units=int(people.sum()),
-            graph=Graph(
-                network.link_indptr,
-                network.link_to,
-                network.link_s,
-                network.link_m,
-                network.shed_indptr,
-                row_of[network.shed_hex],
-            ),
+            total_trips_quanta=int(trips.sum()),
+            total_presence_quanta=int(people.sum()),
+            graph=graph,
         )
 
     @property
@@ -182,8 +171,8 @@ class Problem:
     def limit_s(self) -> NDArray[np.float32]:
         """Longest ride that serves a trip from row to column, shape (C, C), float32 seconds, -1 for none; made once and kept."""
         if "limit_s" not in self._dense:
-            every = np.arange(self.n_rows)
-            self._dense["limit_s"] = read_only(_ride_limits(self.network, self.rule, self.hexes, every[:, None], every))
+            rows = np.arange(self.n_rows)
+            self._dense["limit_s"] = read_only(_ride_limits(self.network, self.rule, self.hexes, rows[:, None], rows))
         return self._dense["limit_s"]
 
     def limits_of(self, rows: NDArray[np.int32], columns: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -204,12 +193,12 @@ class Problem:
 
     @property
     def demand_rows(self) -> DemandRows:
-        """Trips by row, as the kernels of the search take them."""
+        """Trips by row, for the kernels of the search."""
         return DemandRows(self.indptr, self.partner, self.pair_quanta, self.pair_limit_s, self.presence)
 
     @property
     def demand_matrix(self) -> DemandMatrix:
-        """Trips between all rows, as the kernel of loads takes them."""
+        """Trips between all rows, for the kernel of loads."""
         return DemandMatrix(self.weight, self.limit_s, self.presence)
 
     @property
@@ -225,12 +214,12 @@ class Problem:
 
     def drive(self) -> Drive:
         """
-        Ways between stops as the kernels take them, with metres of their own, so that each search needs one.
+        Seconds and metres between stops as the kernels take them; each search needs its own.
 
         Returns
         -------
         Drive
-            Fastest seconds along the links of the graph; room for shortest metres on the network; and the pace in metres a second.
+            Fastest seconds along the links of the graph, a cache of shortest metres on the network, and the least metres a second.
         """
         network = self.network
         rows = min(network.n_stops, _METRE_ROWS)
@@ -246,9 +235,9 @@ class Problem:
             np.zeros(network.n_links + 1, np.int32),
         )
         if "towards_s" not in self._dense:
-            turned = self.fastest_s.T
-            same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, turned)
-            self._dense["towards_s"] = self.fastest_s if same else read_only(np.ascontiguousarray(turned))
+            transposed = self.fastest_s.T
+            is_same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, transposed)
+            self._dense["towards_s"] = self.fastest_s if is_same else read_only(np.ascontiguousarray(transposed))
         known = network.n_links and self.drive_s is None
         pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
         return Drive(self._dense["towards_s"], metres, pace)
@@ -260,7 +249,7 @@ class Problem:
 
     def total_value(self, objective: Objective) -> int:
         """
-        Value of a plan that served every trip and reached every person.
+        Objective of a plan that served every trip and reached every person.
 
         Parameters
         ----------
@@ -276,7 +265,7 @@ class Problem:
             from owlbus.search.travel_time_objective import most_saved
 
             return most_saved(self)
-        return max(1, objective.trips * self.total_trips_units + objective.presence * self.total_presence_units)
+        return max(1, objective.trips * self.total_trips_quanta + objective.presence * self.total_presence_quanta)
 
     def pad(self, plan: Plan, *, width: int = 0) -> Routes:
         """
@@ -344,7 +333,7 @@ class Problem:
 
     def value(self, plan: Plan, objective: Objective) -> int:
         """
-        What a plan is worth, counted from nothing.
+        Objective of a plan, computed from scratch.
 
         Parameters
         ----------
@@ -375,30 +364,42 @@ class Problem:
         return objective.trips * int(served) + objective.presence * people
 
 
+def _require_one_grid(network: Network, demand: Demand) -> None:
+    """Refuse demand on another grid than the network's."""
+    n_hexes = network.grid.n_hexes
+    if demand.n_hexes != n_hexes or (demand.grid and demand.grid != network.grid.fingerprint):
+        msg = (
+            f"demand and network must lie on one grid, got {demand.n_hexes} and {n_hexes} hexes "
+            f"({demand.grid or 'unnamed'} and {network.grid.fingerprint}); build both from the same grid"
+        )
+        raise DataError(msg)
+
+
 def _by_row(
     network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
 ) -> tuple[NDArray[Any], ...]:
-    """Partners of each row with trips and longest rides, as `Problem` holds them."""
-    n, (origin, destination, units) = hexes.size, trips
+    """Partners of each row, with trips and longest rides, as the fields of `Problem`."""
+    n, (origin, destination, quanta) = hexes.size, trips
     key = np.concatenate([origin * np.int64(n) + destination, destination * np.int64(n) + origin])
-    pairs, where = np.unique(key, return_inverse=True)
-    begin, end = where[: origin.size], where[origin.size :]
-    ways = np.zeros((2, pairs.size), np.int64)
-    np.add.at(ways[0], begin, units)
-    np.add.at(ways[1], end, units)
+    pairs, pair_index = np.unique(key, return_inverse=True)
+    begin, end = pair_index[: origin.size], pair_index[origin.size :]
+    quanta_of_way = np.zeros((2, pairs.size), np.int64)
+    np.add.at(quanta_of_way[0], begin, quanta)
+    np.add.at(quanta_of_way[1], end, quanta)
     row, partner = np.divmod(pairs, max(1, n))
     limits = [_ride_limits(network, rule, hexes, row, partner)]
     if _is_symmetric(network):
-        ways = ways.sum(axis=0, keepdims=True)
+        quanta_of_way = quanta_of_way.sum(axis=0, keepdims=True)
     else:
         limits.append(_ride_limits(network, rule, hexes, partner, row))
-    if ways.max(initial=0) > np.iinfo(np.int32).max:
-        msg = f"trips between two hexes must stay below 2,097,152 a night, got {ways.max() / QUANTA_PER_TRIP:,.0f}; use a larger unit"
+    if quanta_of_way.max(initial=0) > np.iinfo(np.int32).max:
+        most_trips = quanta_of_way.max() / QUANTA_PER_TRIP
+        msg = f"trips between two hexes must stay below 2,097,152 a night, got {most_trips:,.0f}; use a larger unit"
         raise DataError(msg)
     indptr = np.searchsorted(row, np.arange(n + 1))
     return tuple(
         read_only(np.ascontiguousarray(array, kind))
-        for array, kind in ((indptr, np.int64), (partner, np.int32), (ways, np.int32), (np.stack(limits), np.float32))
+        for array, kind in ((indptr, np.int64), (partner, np.int32), (quanta_of_way, np.int32), (np.stack(limits), np.float32))
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.kernels.coverage import measure_route
-from owlbus.kernels.limits import buses_of, keeps_limits
+from owlbus.kernels.keeps_limits import buses_of, keeps_limits
 from owlbus.kernels.moves import is_simple
 from owlbus.search.exact import best_of_listing, list_problem, listing_of
 from owlbus.search.problem import plan_of
@@ -32,7 +32,7 @@ _MOST_NODES, _MOST_S = 200, 60.0
 
 class Pool:
     """
-    Routes of the best plans met, each once whatever its direction; the oldest go first.
+    Routes of the best plans met, each once in either direction; the oldest leave first.
 
     Parameters
     ----------
@@ -97,11 +97,11 @@ def best_choice(
     Plan
         The choice, or `plan` if none is worth more.
     """
-    every = list_problem(problem, objective, limits)
-    listing = every or listing_of(problem, objective, limits, pool.routes)
+    complete = list_problem(problem, objective, limits)
+    listing = complete or listing_of(problem, objective, limits, pool.routes)
     rows = {_key(stops): row for row, stops in enumerate(listing.routes)}
     start = [rows[key] for key in map(_key, (route.stops for route in plan.routes)) if key in rows]
-    most_s, most_nodes = (_MOST_S, None) if every else (math.inf, _MOST_NODES)
+    most_s, most_nodes = (_MOST_S, None) if complete else (math.inf, _MOST_NODES)
     best = best_of_listing(listing, n_routes, limits, min(seconds, most_s), most_nodes=most_nodes, start=start)
     if not best.routes:
         return plan
@@ -110,28 +110,28 @@ def best_choice(
 
 
 def _key(stops: NDArray[np.int32]) -> bytes:
-    """What a route is known by, in either direction."""
+    """Key of a route, the same in either direction."""
     return min(stops.tobytes(), stops[::-1].tobytes())
 
 
 def _padded(routes: Sequence[NDArray[np.int32]], width: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Stops in rows of equal width, and how many count in each."""
-    stops, counts = np.zeros((len(routes), width), np.int32), np.array([one.size for one in routes], np.int64)
-    for row, one in zip(stops, routes, strict=True):
-        row[: one.size] = one
+    stops, counts = np.zeros((len(routes), width), np.int32), np.array([route.size for route in routes], np.int64)
+    for row, route in zip(stops, routes, strict=True):
+        row[: route.size] = route
     return stops, counts
 
 
 _FEWEST_TO_SPLIT = 4
 
 
-def exchange_tails(chain: AnnealingRun, temperature: float) -> bool:
+def exchange_tails(run: AnnealingRun, temperature: float) -> bool:
     """
-    Let two routes swap their tails at a shared stop; two may merge, with the other drawn anew, and one may split where one is empty.
+    Swap the tails of two routes at a shared stop; two routes may merge, and one may split if the other is empty.
 
     Parameters
     ----------
-    chain
+    run
         The search; changed in place.
     temperature
         Temperature of the choice, in 1/1024 of what the objective counts, > 0.
@@ -141,72 +141,72 @@ def exchange_tails(chain: AnnealingRun, temperature: float) -> bool:
     bool
         Whether the routes were changed.
     """
-    movable = np.flatnonzero(~chain.frozen)
+    movable = np.flatnonzero(~run.frozen)
     if movable.size < 2:  # noqa: PLR2004 -- a pair
         return False
-    k, other = chain.rng.choice(movable, 2, replace=False).tolist()
-    old = chain.route(k), chain.route(other)
-    new = _crossed(*old, chain.rng)
-    if new is None or not _fit(chain, (k, other), new):
+    k, other = run.rng.choice(movable, 2, replace=False).tolist()
+    old = run.route(k), run.route(other)
+    new = _crossed(*old, run.rng)
+    if new is None or not _fit(run, (k, other), new):
         return False
-    chain.values[2] += 1
+    run.values[2] += 1
     # The plan's value without both routes, then with both as they would be.
-    without = chain.value - chain.gains(k, [old[0]])[0]
-    chain.lay(k, old[0][:0])
-    before, after = chain.gains(other, [old[1], new[1]])
-    chain.lay(other, new[1])
-    value = without - before + after + chain.gains(k, [new[0]])[0]
-    chain.lay(k, new[0])
+    without = run.value - run.gains(k, [old[0]])[0]
+    run.lay(k, old[0][:0])
+    before, after = run.gains(other, [old[1], new[1]])
+    run.lay(other, new[1])
+    value = without - before + after + run.gains(k, [new[0]])[0]
+    run.lay(k, new[0])
     for row, stops in zip((k, other), new, strict=True):
-        value += 0 if stops.size else chain.draw(row, chain.bounds(), np.empty(0, np.int32))
-    if min(chain.route(k).size, chain.route(other).size) == 0 or value < chain.value + temperature * math.log(1.0 - chain.rng.random()):
-        chain.lay(k, old[0])
-        chain.lay(other, old[1])
+        value += 0 if stops.size else run.draw(row, run.bounds(), np.empty(0, np.int32))
+    if min(run.route(k).size, run.route(other).size) == 0 or value < run.value + temperature * math.log(1.0 - run.rng.random()):
+        run.lay(k, old[0])
+        run.lay(other, old[1])
         return False
-    chain.accept(value)
+    run.accept(value)
     return True
 
 
-def take_best_of(chain: AnnealingRun, pool: Pool) -> None:
+def take_best_of(run: AnnealingRun, pool: Pool) -> None:
     """
-    Put routes of a pool in place of those of the best plan as long as that makes it better.
+    Replace routes of the best plan by routes of a pool as long as that makes it better.
 
     Parameters
     ----------
-    chain
+    run
         The search; changed in place.
     pool
         Routes met.
     """
-    chain.back_to_best()
-    width = chain.routes.stops.shape[1]
+    run.back_to_best()
+    width = run.routes.stops.shape[1]
     routes = [stops for stops in pool.routes if stops.size <= width]
     better = True
     while better:
         better = False
-        for k in np.flatnonzero(~chain.frozen).tolist():
-            fitting = [stops for stops in routes if _fit(chain, (k,), (stops,))]
-            now, *gains = chain.gains(k, [chain.route(k), *fitting])
+        for k in np.flatnonzero(~run.frozen).tolist():
+            fitting = [stops for stops in routes if _fit(run, (k,), (stops,))]
+            now, *gains = run.gains(k, [run.route(k), *fitting])
             most = max(gains, default=now)
             if most > now:
-                chain.lay(k, fitting[gains.index(most)])
-                chain.accept(chain.value - now + most)
+                run.lay(k, fitting[gains.index(most)])
+                run.accept(run.value - now + most)
                 better = True
 
 
 def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
-    """Two routes that go on as each other from a stop that both have; a route cut in two if the other is empty."""
+    """Two routes with their tails swapped at a shared stop; one route cut in two if the other is empty; None if nothing is shared."""
     if not a.size or not b.size:
         whole = a if a.size else b
         if whole.size < _FEWEST_TO_SPLIT:
             return None
         p = int(rng.integers(1, whole.size - 1))
         return whole[: p + 1], whole[p:]
-    both, at_a, at_b = np.intersect1d(a, b, return_indices=True)
-    if not both.size:
+    shared, positions_a, positions_b = np.intersect1d(a, b, return_indices=True)
+    if not shared.size:
         return None
-    meet = int(rng.integers(both.size))
-    p, q = int(at_a[meet]), int(at_b[meet])
+    meet = int(rng.integers(shared.size))
+    p, q = int(positions_a[meet]), int(positions_b[meet])
     if rng.random() < 0.5:  # noqa: PLR2004 -- either way round
         b, q = b[::-1], b.size - 1 - q
     new = np.concatenate([a[:p], b[q:]]), np.concatenate([b[:q], a[p:]])
@@ -214,11 +214,11 @@ def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generato
     return (first, second) if first.size or second.size else None
 
 
-def _fit(chain: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.int32]]) -> bool:
-    """Whether routes keep the limits in place of rows of the plan."""
-    width = chain.routes.stops.shape[1]
-    bounds, problem = chain.bounds(), chain.problem
-    used_m, used_buses = chain.used(rows)
+def _fit(run: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.int32]]) -> bool:
+    """Whether `routes` keep the limits as these `rows` of the plan."""
+    width = run.routes.stops.shape[1]
+    bounds, problem = run.bounds(), run.problem
+    used_m, used_buses = run.used(rows)
     ahead_s, back_s, mark = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(problem.network.n_stops, np.uint8)
     for k, stops in zip(rows, routes, strict=True):
         n = stops.size
@@ -227,9 +227,9 @@ def _fit(chain: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.i
         if n > width or not is_simple(stops, n, mark):
             return False
         metres = measure_route(problem.graph, stops, n, ahead_s, back_s)
-        there, home = ahead_s[n - 1], back_s[n - 1]
-        if metres[0] < 0 or not keeps_limits(chain.drive, bounds, k, stops, n, there, home, metres, used_m, used_buses):
+        seconds = ahead_s[n - 1], back_s[n - 1]
+        if metres[0] < 0 or not keeps_limits(run.drive, bounds, k, stops, n, *seconds, metres, used_m, used_buses):
             return False
         used_m += max(metres)
-        used_buses += buses_of(there + home, float(chain.limits.headway_s))
+        used_buses += buses_of(sum(seconds), float(run.limits.headway_s))
     return True

@@ -1,4 +1,4 @@
-"""What a search returns: the plan, how good it is, why the search ended and how it got there."""
+"""Result of a search: the plan, its objective and bound, why the search ended, and its trace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class TracePoint:
     """
-    Where a search stood.
+    State of a search at one time.
 
     Attributes
     ----------
@@ -25,7 +25,7 @@ class TracePoint:
     elapsed_s
         Seconds since the search began.
     best_share, current_share
-        Objective of the best plan and of the plan under change, 0 to 1.
+        Objective of the best and of the current plan, 0 to 1.
     bound_share
         Proven upper bound, 0 to 1; 1 until one is known.
     """
@@ -40,14 +40,14 @@ class TracePoint:
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """
-    A plan, its value and how the search came to it.
+    A plan, its objective, and the trace of the search.
 
     Attributes
     ----------
     plan
-        The best plan met.
+        The best plan.
     objective
-        What was maximised.
+        What the search maximised.
     value_quanta, total_quanta
         Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
         trips save where travel time counts.
@@ -60,9 +60,9 @@ class Result:
     elapsed_s
         Seconds of the search.
     trace
-        Course of the search, in time order.
+        States of the search, in time order.
     bound_quanta
-        No plan within the limits is worth more, in 1/1024 a night; None where no bound was asked for.
+        Upper bound on the objective of all plans within the limits, in 1/1024 a night; None if no bound was computed.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class Result:
 
     @property
     def bound_share(self) -> float | None:
-        """Proven upper bound of the objective over all plans within the limits, 0 to 1; None where none was asked for."""
+        """Proven upper bound of the objective over all plans within the limits, 0 to 1; None if none was computed."""
         return None if self.bound_quanta is None else min(1.0, self.bound_quanta / self.total_quanta)
 
     @property
@@ -119,7 +119,7 @@ class Result:
         return self.ended_by == INTERRUPTED
 
     def _repr_html_(self) -> str:
-        """What was found, how the search ended and its course, for notebooks."""
+        """Result, end reason and trace as HTML, for notebooks."""
         from owlbus.common import notebook_html
 
         rows = [
@@ -131,12 +131,12 @@ class Result:
             ("time", f"{self.elapsed_s:.1f} s"),
             ("seed", f"{self.seed}"),
         ]
-        course = notebook_html.curve([at.best_share for at in self.trace], name="best share by step")
+        course = notebook_html.curve([point.best_share for point in self.trace], name="best share by step")
         return notebook_html.page("Result", notebook_html.table(rows), course)
 
     def trace_csv(self) -> str:
         """
-        Course of the search as CSV.
+        Trace of the search as CSV.
 
         Returns
         -------
@@ -146,9 +146,9 @@ class Result:
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(("steps", "elapsed_s", "best_share", "current_share", "bound_share"))
-        for at in self.trace:
-            shares = (f"{share:.6f}" for share in (at.best_share, at.current_share, at.bound_share))
-            writer.writerow((at.steps, f"{at.elapsed_s:.3f}", *shares))
+        for point in self.trace:
+            shares = (f"{share:.6f}" for share in (point.best_share, point.current_share, point.bound_share))
+            writer.writerow((point.steps, f"{point.elapsed_s:.3f}", *shares))
         return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""The dearest routes under prices, relaxed, and the pool of those met."""
+"""The most valuable routes under multipliers of hexes, relaxed, and the pool of known routes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FIRST_ROOM = 200_000
 
 
 class _Known(NamedTuple):
-    """A walk met: its stops, what it may cost, and the hexes it earns with how often."""
+    """A known walk: its stops, its cost, and the hexes that it covers with the number of times."""
 
     stops: NDArray[np.int32]
     cost: int
@@ -40,14 +40,14 @@ class _Known(NamedTuple):
 
     @classmethod
     def of(cls, stops: NDArray[np.int32], cost: int, visits: NDArray[np.float64]) -> _Known:
-        """Keep the hexes that are earned at all."""
+        """Keep the hexes that the walk covers."""
         hexes = np.flatnonzero(visits).astype(np.int32)
         return cls(stops, cost, hexes, visits[hexes])
 
 
 class RoutePricer:
     """
-    Finds the dearest mix of routes under prices, on walks that contain every simple route within the limits.
+    Finds the most valuable mix of routes under multipliers, on walks that include every simple route within the limits.
 
     Parameters
     ----------
@@ -59,17 +59,17 @@ class RoutePricer:
         Routes K.
     limits
         What a plan must keep.
-    price
-        Prices to choose the scarcest resource by, shape (H,), float64, >= 0.
+    hex_multiplier
+        Multipliers that choose the scarcest resource, shape (H,), float64, >= 0.
     """
 
-    def __init__(self, graph: Graph, n_hexes: int, n_routes: int, limits: RouteLimits, price: NDArray[np.float64]) -> None:
-        """Take the view of the limits under which the dearest routes are worth least."""
+    def __init__(self, graph: Graph, n_hexes: int, n_routes: int, limits: RouteLimits, hex_multiplier: NDArray[np.float64]) -> None:
+        """Choose the budget under which the most valuable routes are worth least."""
         self._graph, self._n_hexes = graph, n_hexes
         self._make_room(_FIRST_ROOM)
         self._known: list[_Known] = []
         views = list(budgets(graph, n_routes, limits))
-        worth = [self._use(view).dearest(price) for view in views]
+        worth = [self._use(view).most_valuable(hex_multiplier) for view in views]
         self._use(views[int(np.argmin(worth))])
 
     @property
@@ -84,7 +84,7 @@ class RoutePricer:
 
     @property
     def pool(self) -> RoutePool:
-        """Routes met, with costs in units of the budget."""
+        """Known routes, with costs in units of the budget."""
         known = self._known
         return RoutePool(
             np.concatenate([[0], np.cumsum([route.hexes.size for route in known], dtype=np.int64)]),
@@ -93,26 +93,26 @@ class RoutePricer:
             np.array([route.cost for route in known], np.int32),
         )
 
-    def dearest(self, price: NDArray[np.float64]) -> float:
+    def most_valuable(self, hex_multiplier: NDArray[np.float64]) -> float:
         """
         Most that K routes within the limits can earn.
 
         Parameters
         ----------
-        price
-            Price of each hex, shape (H,), float64, >= 0.
+        hex_multiplier
+            Multiplier of each hex, shape (H,), float64, >= 0.
 
         Returns
         -------
         float
-            Sum of the prices; no plan within the limits earns more.
+            Sum of the multipliers; no plan within the limits earns more.
         """
         from owlbus.kernels.bound_multipliers import dearest_mix
         from owlbus.kernels.bound_routes import longest_walks
 
         budget = self._budget
         while True:
-            self._made = longest_walks(self._roads, self._memory, price, budget.most, _WIDTH, self._walks, self._best)
+            self._made = longest_walks(self._roads, self._memory, hex_multiplier, budget.most, _WIDTH, self._walks, self._best)
             if self._made >= 0:
                 break
             self._make_room(2 * self._walks.value.size)
@@ -124,7 +124,7 @@ class RoutePricer:
 
     def learn(self, *, repeats: bool) -> None:
         """
-        Put the walks that `dearest` met last into the pool: those of the mix, and the best that end at other stops.
+        Add the walks of the last call of `most_valuable` to the pool: those of the mix, and the best that end at other stops.
 
         Parameters
         ----------
@@ -145,10 +145,10 @@ class RoutePricer:
         del self._known[:-_MOST_KNOWN]
         learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(met) :] if repeats]
         if any(learnt):
-            self._known = [self._again(route) if route.times.max(initial=0) > 1 else route for route in self._known]
+            self._known = [self._update(route) if route.times.max(initial=0) > 1 else route for route in self._known]
 
-    def _again(self, route: _Known) -> _Known:
-        """A known route as the memory lets it earn now."""
+    def _update(self, route: _Known) -> _Known:
+        """A known route with the hexes that it earns under the current memory."""
         from owlbus.kernels.bound_routes import follow_walk
 
         visits = np.zeros(self._n_hexes)
@@ -159,14 +159,14 @@ class RoutePricer:
         """Walks within a cost that are worth most at their last stop, the best of them first."""
         within = np.flatnonzero(self._walks.cost[: self._made] <= cost)
         value, ends = self._walks.value[within], self._walks.stop[within]
-        few = min(within.size, 200 * _NEW_ROUTES)
-        top = np.argpartition(-value, few - 1)[:few]
+        n_candidates = min(within.size, 200 * _NEW_ROUTES)
+        top = np.argpartition(-value, n_candidates - 1)[:n_candidates]
         top = top[np.lexsort((top, -value[top]))]
         _, first = np.unique(ends[top], return_index=True)
         return within[top[np.sort(first)[:_NEW_ROUTES]]]
 
     def _use(self, budget: Budget) -> RoutePricer:
-        """See the limits as `budget` from now on."""
+        """Use `budget` as the limits from now on."""
         from owlbus.kernels.bound_routes import near_memory
 
         graph, self._budget = self._graph, budget
@@ -176,7 +176,7 @@ class RoutePricer:
         return self
 
     def _make_room(self, walks: int) -> None:
-        """Room for so many walks."""
+        """Allocate `walks` walks."""
         self._walks = Walks(
             np.empty(walks, np.float64),
             np.empty(walks, np.uint64),
@@ -200,7 +200,7 @@ _UP = 1 + 1e-12
 @dataclass(frozen=True, slots=True, eq=False)
 class Budget:
     """
-    One resource that routes use up, in whole units per link.
+    One resource that routes use, in whole units per link.
 
     Attributes
     ----------
@@ -237,7 +237,7 @@ class _Units:
 
 def budgets(graph: Graph, n_routes: int, limits: RouteLimits) -> Iterator[Budget]:
     """
-    Every way to see the limits as one resource, each of which holds all plans within them.
+    Budgets of one resource that relax the limits; each contains all plans within the limits.
 
     The resource is the seconds or the metres of a link, there and back. A limit on the other one is carried over by the largest
     ratio that a link has; the fleet or the metres of all routes together sort routes into kinds.
@@ -254,25 +254,25 @@ def budgets(graph: Graph, n_routes: int, limits: RouteLimits) -> Iterator[Budget
     Yields
     ------
     Budget
-        One view of the limits.
+        One relaxation of the limits.
     """
     seconds, metres = (_both_ways(graph, column) for column in (graph.link_s, graph.link_m))
     if seconds.size == 0:
         yield Budget(np.empty(0, np.int32), RouteMixes(np.zeros(1, np.int32), np.zeros(1, np.int64), n_routes, 0))
         return
     for used in (seconds, metres):
-        a_second, a_metre = float((used / seconds).max()), float((used / metres).max())
+        used_per_second, used_per_metre = float((used / seconds).max()), float((used / metres).max())
         route = min(
-            2 * limits.max_ride_s * a_second,
-            2 * min(limits.max_length_m, limits.max_total_length_m) * a_metre,
-            limits.max_buses * limits.headway_s * a_second,
+            2 * limits.max_ride_s * used_per_second,
+            2 * min(limits.max_length_m, limits.max_total_length_m) * used_per_metre,
+            limits.max_buses * limits.headway_s * used_per_second,
             (limits.max_stops - 1) * float(used.max()),
         )
         units = _units(used, route * _UP)
         if math.isfinite(limits.max_buses):
-            yield Budget(units.cost, _by_buses(n_routes, limits, units, a_second / units.unit * _UP))
+            yield Budget(units.cost, _by_buses(n_routes, limits, units, used_per_second / units.unit * _UP))
         if math.isfinite(limits.max_total_length_m):
-            yield Budget(units.cost, _by_length(n_routes, units, 2 * limits.max_total_length_m * a_metre / units.unit * _UP))
+            yield Budget(units.cost, _by_length(n_routes, units, 2 * limits.max_total_length_m * used_per_metre / units.unit * _UP))
         if math.isinf(limits.max_buses) and math.isinf(limits.max_total_length_m):
             yield Budget(units.cost, RouteMixes(np.array([units.most], np.int32), np.zeros(1, np.int64), n_routes, 0))
 
@@ -289,17 +289,17 @@ def _both_ways(graph: Graph, column: NDArray[Any]) -> NDArray[np.int64]:
 
 def _units(used: NDArray[np.int64], route: float) -> _Units:
     """Units that divide most links well: the first that lose little, else those that lose least within the levels allowed."""
-    found: _Units | None = None
+    best: _Units | None = None
     for part in range(1, _FINEST + 1):
         for share in _SHORT_LINKS:
             units = _in_units(used, max(1, int(np.quantile(used, share, method="lower")) // part), route)
             crowded = units.most > _MOST_LEVELS
-            better = found is None or (crowded, units.loss_share) < (found.most > _MOST_LEVELS, found.loss_share)
-            if better or (crowded and found is not None and units.most < found.most):
-                found = units
+            better = best is None or (crowded, units.loss_share) < (best.most > _MOST_LEVELS, best.loss_share)
+            if better or (crowded and best is not None and units.most < best.most):
+                best = units
             if not crowded and units.loss_share <= _LOSS_SHARE:
                 return units
-    return found or _in_units(used, int(used.min()), route)
+    return best or _in_units(used, int(used.min()), route)
 
 
 def _in_units(used: NDArray[np.int64], unit: int, route: float) -> _Units:
@@ -311,24 +311,24 @@ def _in_units(used: NDArray[np.int64], unit: int, route: float) -> _Units:
     return _Units(unit, cost, short, whole + short, loss)
 
 
-def _by_buses(n_routes: int, limits: RouteLimits, units: _Units, units_a_second: float) -> RouteMixes:
+def _by_buses(n_routes: int, limits: RouteLimits, units: _Units, units_per_second: float) -> RouteMixes:
     """Kinds by the buses of a route; a route that is not run needs none."""
-    a_bus = limits.headway_s * units_a_second
-    needed = int((units.most - units.spare) // a_bus) + 1
+    units_per_bus = limits.headway_s * units_per_second
+    needed = int((units.most - units.spare) // units_per_bus) + 1
     fleet = int(min(limits.max_buses, n_routes * needed))
     width = -(-needed // _kinds(n_routes))
     classes = np.arange(-(-min(needed, fleet) // width))
-    within = np.minimum((classes + 1) * width * a_bus + units.spare, units.most).astype(np.int32)
+    within = np.minimum((classes + 1) * width * units_per_bus + units.spare, units.most).astype(np.int32)
     return RouteMixes(within, (classes * width + 1) // width, n_routes, fleet // width)
 
 
-def _by_length(n_routes: int, units: _Units, together: float) -> RouteMixes:
+def _by_length(n_routes: int, units: _Units, most_units: float) -> RouteMixes:
     """Kinds by classes of length; a route counts as the shortest of its class."""
     width = -(-(units.most + 1) // _kinds(n_routes))
     classes = np.arange(units.most // width + 1)
     within = np.minimum((classes + 1) * width - 1, units.most).astype(np.int32)
     load = np.maximum(classes * width - units.spare, 0) // width
-    return RouteMixes(within, load, n_routes, int(min(together, n_routes * units.most)) // width)
+    return RouteMixes(within, load, n_routes, int(min(most_units, n_routes * units.most)) // width)
 
 
 def _kinds(n_routes: int) -> int:

@@ -10,7 +10,7 @@ from typing import Protocol
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """
-    Where a search stands, as its limits see it.
+    State of a search, as its limits see it.
 
     Attributes
     ----------

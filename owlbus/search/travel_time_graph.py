@@ -1,4 +1,4 @@
-"""What passengers spend on a plan: the inputs of the travel-time objective, checked, and its measures."""
+"""Travel times of passengers on a plan, and the checked inputs of the travel-time objective."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from owlbus.kernels.travel_time_cost import StopGraph, Workspace
 
 _TRANSFERS = 2
-"""A journey with more transfers counts as unserved in the shares, as the literature has it; its time counts all the same."""
+"""A journey with more transfers counts as unserved in the shares, as in the literature; its time still counts."""
 
 _MAX_COST = 2**62
 _MAX_INT32 = 2**31
 _SAMPLE = 500
-"""Worsening moves, the last ones met, that set the schedule."""
+"""Number of the latest worsening moves that set the schedule."""
 
 
 @dataclass(frozen=True, slots=True)
 class TravelTimes:
     """
-    What passengers spend on a plan, each on the fastest journey, ties by fewer transfers.
+    Travel times of passengers on a plan, each on the fastest journey, ties by fewer transfers.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def travel_times(
     link_s: ArrayLike, demand: ArrayLike, routes: Sequence[ArrayLike], transfer_s: int = 300, *, unserved_s: int | None = None
 ) -> TravelTimes:
     """
-    Measure what passengers spend on routes that run both ways.
+    Travel times on routes that run in both directions.
 
     Parameters
     ----------
@@ -104,23 +104,23 @@ def travel_times(
     count_transfers(links, stops, sizes, transfer_s // tick_s, rides)
     time_s = (rides // (len(links) + 1)) * tick_s - transfer_s
     transfers = rides % (len(links) + 1) - 1
-    lost = (rides < 0) | ((time_s > unserved_s) if unserved_s is not None else False)
-    if unserved_s is None and (weight[lost] > 0).any():
-        origin, destination = np.argwhere(lost & (weight > 0))[0]
+    without_journey = (rides < 0) | ((time_s > unserved_s) if unserved_s is not None else False)
+    if unserved_s is None and (weight[without_journey] > 0).any():
+        origin, destination = np.argwhere(without_journey & (weight > 0))[0]
         way = f"connect the routes or give {setting('unserved_s')}"
         msg = f"every trip needs a journey, got none from stop {origin} to stop {destination}; {way}"
         raise InfeasibleError(msg, setting="unserved_s")
     total = int(weight.sum())
-    spent_s = int((weight * np.where(lost, unserved_s or 0, time_s)).sum())
-    shares = [float(weight[~lost & (transfers == k)].sum() / total) for k in range(_TRANSFERS + 1)]
-    served = sum(int(weight[~lost & (transfers == k)].sum()) for k in range(_TRANSFERS + 1))
+    spent_s = int((weight * np.where(without_journey, unserved_s or 0, time_s)).sum())
+    shares = [float(weight[~without_journey & (transfers == k)].sum() / total) for k in range(_TRANSFERS + 1)]
+    served = sum(int(weight[~without_journey & (transfers == k)].sum()) for k in range(_TRANSFERS + 1))
     return TravelTimes(
         mean_s=spent_s / total,
         d0_share=shares[0],
         d1_share=shares[1],
         d2_share=shares[2],
         unserved_share=(total - served) / total,
-        no_journey_share=float(weight[lost].sum() / total),
+        no_journey_share=float(weight[without_journey].sum() / total),
         route_s=sum(_route_s(links, route[:n]) for route, n in zip(stops, sizes, strict=True)) * tick_s,
     )
 
@@ -172,8 +172,8 @@ def check_inputs(
     if not weight.any():
         msg = "demand must hold at least one trip between two stops, got none"
         raise DataError(msg)
-    ticks, weights, tick_s, _ = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
-    return ticks, weights, tick_s
+    link_ticks, weights, tick_s, _ = in_ticks(links.astype(np.int64), weight, int(transfer_s), int(unserved_s or 0))
+    return link_ticks, weights, tick_s
 
 
 def in_ticks(
@@ -253,7 +253,7 @@ def pad_routes(routes: Sequence[ArrayLike], links: NDArray[np.int32], most: int,
 
 def build_graph(links: NDArray[np.int32], weight: NDArray[np.int64], transfer: int, stops: tuple[int, int], unserved: int) -> StopGraph:
     """
-    Arrays that the search works on.
+    Arrays of the travel-time kernels.
 
     Parameters
     ----------
@@ -305,11 +305,11 @@ def build_graph(links: NDArray[np.int32], weight: NDArray[np.int64], transfer: i
     )
 
 
-def lay_out(
+def new_state(
     graph: StopGraph, most: int, n_routes: int, seed: int, free: NDArray[np.int64] | None = None
 ) -> tuple[TravelTimeState, Workspace]:
     """
-    Arrays of a chain, before its plan.
+    State of an annealing run for travel time, without routes yet.
 
     Parameters
     ----------
@@ -327,46 +327,46 @@ def lay_out(
     Returns
     -------
     tuple
-        The chain, whose routes are empty, and its work space.
+        The state, whose routes are empty, and the workspace.
     """
     from owlbus.kernels.travel_time_anneal import TravelTimeState
-    from owlbus.kernels.travel_time_cost import OtherRoutes, Workspace
+    from owlbus.kernels.travel_time_cost import OtherRoutes
 
-    n, width = len(graph.link), graph.weight.shape[1]
+    n_stops, width = len(graph.link), graph.weight.shape[1]
 
-    def rest() -> OtherRoutes:
-        times = np.full((n, width), graph.worst, dtype=np.int32)
-        return OtherRoutes(times, times if graph.symmetric else times.copy(), np.zeros(n, dtype=np.int64))
+    def other_routes() -> OtherRoutes:
+        times = np.full((n_stops, width), graph.worst, dtype=np.int32)
+        return OtherRoutes(times, times if graph.symmetric else times.copy(), np.zeros(n_stops, dtype=np.int64))
 
-    def plan() -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def empty_plan() -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         return np.zeros((n_routes, most + 1), dtype=np.int32), np.zeros(n_routes, dtype=np.int64)
 
-    workspace = Workspace(
-        arrive=np.zeros((most, width), dtype=np.int32),
-        gains=np.zeros((n, most + 1), dtype=np.int32),
-        n_gains=np.zeros(n, dtype=np.int32),
-        row=np.zeros(width, dtype=np.int32),
-        other=np.zeros(width, dtype=np.int32),
-        mark=np.zeros(n, dtype=np.uint8),
-        path=np.zeros(most + 1, dtype=np.int32),
-    )
-    (routes, sizes), (best_routes, best_sizes) = plan(), plan()
-    one = np.zeros(1, dtype=np.int64)
-    hands = np.zeros((4, most + 1), dtype=np.int32)
-    rng_state = np.array([seed], dtype=np.uint64)
-    chain = TravelTimeState(
-        routes,
-        sizes,
-        best_routes,
-        best_sizes,
-        one,
-        one.copy(),
+    state = TravelTimeState(
+        *empty_plan(),
+        *empty_plan(),
+        np.zeros(1, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),
         np.full(_SAMPLE, -1, dtype=np.int64),
-        rest(),
-        rest(),
-        rest(),
-        hands,
-        rng_state,
+        other_routes(),
+        other_routes(),
+        other_routes(),
+        np.zeros((4, most + 1), dtype=np.int32),
+        np.array([seed], dtype=np.uint64),
         np.arange(n_routes) if free is None else free,
     )
-    return chain, workspace
+    return state, _new_workspace(n_stops, width, most)
+
+
+def _new_workspace(n_stops: int, width: int, most: int) -> Workspace:
+    """Workspace of the kernels, for rows of `width` times and routes of at most `most` stops."""
+    from owlbus.kernels.travel_time_cost import Workspace
+
+    return Workspace(
+        arrive=np.zeros((most, width), dtype=np.int32),
+        gains=np.zeros((n_stops, most + 1), dtype=np.int32),
+        n_gains=np.zeros(n_stops, dtype=np.int32),
+        row=np.zeros(width, dtype=np.int32),
+        other=np.zeros(width, dtype=np.int32),
+        mark=np.zeros(n_stops, dtype=np.uint8),
+        path=np.zeros(most + 1, dtype=np.int32),
+    )

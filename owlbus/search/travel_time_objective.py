@@ -1,4 +1,4 @@
-"""What passengers save in travel time by a plan, each on the fastest journey between the stops nearest to a trip's hexes."""
+"""Travel time that a plan saves, each trip on the fastest journey between the stops nearest to its hexes."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def stop_trips(problem: Problem) -> NDArray[np.int64]:
     ndarray of int64
         Trips in 1/1024 a night from stop to stop, shape (S, S); the diagonal is 0, since a trip around one stop needs no bus.
     """
-    n_stops, (rows, columns, units) = problem.network.n_stops, problem.trips
+    n_stops, (rows, columns, quanta) = problem.network.n_stops, problem.trips
     stop = problem.network.hex_stop[problem.hexes].astype(np.int64)
     pairs = stop[rows] * n_stops + stop[columns]
     trips = np.zeros(n_stops * n_stops, np.int64)
-    np.add.at(trips, pairs, units)
+    np.add.at(trips, pairs, quanta)
     square = trips.reshape(n_stops, n_stops)
     np.fill_diagonal(square, 0)
     return square
 
 
-def n_bus_units(problem: Problem) -> int:
+def n_bus_quanta(problem: Problem) -> int:
     """
     Trips that need a bus: all but those between hexes with one nearest stop.
 
@@ -54,14 +54,14 @@ def n_bus_units(problem: Problem) -> int:
     int
         In 1/1024 a night; trips from or to hexes out of reach are among them.
     """
-    rows, columns, units = problem.trips
+    rows, columns, quanta = problem.trips
     stop = problem.network.hex_stop[problem.hexes]
-    return problem.total_trips_units - int(units[stop[rows] == stop[columns]].sum(dtype=np.int64))
+    return problem.total_trips_quanta - int(quanta[stop[rows] == stop[columns]].sum(dtype=np.int64))
 
 
 def most_saved(problem: Problem) -> int:
     """
-    What a plan would save that took everyone there at once.
+    Travel time that a plan without any travel time would save.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def most_saved(problem: Problem) -> int:
     int
         Trip-seconds in 1/1024 a night, >= 1.
     """
-    return max(1, n_bus_units(problem) * problem.rule.unserved_s)
+    return max(1, n_bus_quanta(problem) * problem.rule.unserved_s)
 
 
 def saved_by(problem: Problem, plan: Plan) -> int:
     """
-    What a plan saves, counted from nothing.
+    Travel time that a plan saves, computed from scratch.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ def saved_by(problem: Problem, plan: Plan) -> int:
     called, times_s = _journeys(problem, plan)
     row_of = np.full(problem.network.n_stops, -1)
     row_of[called] = np.arange(called.size)
-    rows, columns, units = problem.trips
-    place = row_of[problem.network.hex_stop[problem.hexes]]
-    start, end = place[rows], place[columns]
+    rows, columns, quanta = problem.trips
+    row_of_hex = row_of[problem.network.hex_stop[problem.hexes]]
+    start, end = row_of_hex[rows], row_of_hex[columns]
     rides = (start >= 0) & (end >= 0) & (start != end)
     saved_s = problem.rule.unserved_s - times_s[start[rides], end[rides]].astype(np.int64)
-    return int((units[rides] * np.maximum(saved_s, 0)).sum())
+    return int((quanta[rides] * np.maximum(saved_s, 0)).sum())
 
 
 def mean_travel_s(problem: Problem, plan: Plan) -> float:
@@ -119,20 +119,20 @@ def mean_travel_s(problem: Problem, plan: Plan) -> float:
     float
         Seconds; a trip without a journey counts `ServiceRule.unserved_s`, a slower journey as none. 0 if no trip needs a bus.
     """
-    n_units = n_bus_units(problem)
-    return problem.rule.unserved_s - saved_by(problem, plan) / n_units if n_units else 0.0
+    n_quanta = n_bus_quanta(problem)
+    return problem.rule.unserved_s - saved_by(problem, plan) / n_quanta if n_quanta else 0.0
 
 
 def refuse_travel_time(objective: Objective, what: str) -> None:
     """
-    Refuse travel time where only trips served and people reached can be searched for.
+    Refuse the objective travel time where a search cannot use it.
 
     Parameters
     ----------
     objective
-        What is asked for.
+        The objective.
     what
-        What cannot search for it, in words.
+        What cannot use it, in words.
 
     Raises
     ------
@@ -156,10 +156,11 @@ def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[
     # Inside, each boarding costs a transfer, the first one too, so that journeys add up; that one is taken off again.
     times = np.full((called.size, -(-called.size // LANES) * LANES), NEVER, np.int32)
     for k, route in enumerate(routes):
-        place = np.searchsorted(called, route)
-        for way, seconds in ((place, ahead_s[k]), (place[::-1], back_s[k, : route.size][-1:] - back_s[k, : route.size][::-1])):
-            since = seconds[: route.size].astype(np.int64)
+        row = np.searchsorted(called, route)
+        back = back_s[k, : route.size]
+        for order, seconds in ((row, ahead_s[k]), (row[::-1], back[-1:] - back[::-1])):
+            elapsed_s = seconds[: route.size].astype(np.int64)
             begin, end = np.triu_indices(route.size, 1)
-            np.minimum.at(times, (way[begin], way[end]), (since[end] - since[begin] + transfer_s).astype(np.int32))
+            np.minimum.at(times, (order[begin], order[end]), (elapsed_s[end] - elapsed_s[begin] + transfer_s).astype(np.int32))
     close(times, np.empty(times.shape[1], np.int32), NEVER)
     return called, np.where(times < NEVER, times - transfer_s, NEVER).astype(np.int32)

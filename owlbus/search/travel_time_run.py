@@ -10,7 +10,7 @@ from owlbus.common.errors import UsageError, setting
 from owlbus.search.annealing_run import AnnealingRun, most_stops
 from owlbus.search.objective import Objective
 from owlbus.search.problem import plan_of
-from owlbus.search.travel_time_graph import build_graph, in_ticks, lay_out
+from owlbus.search.travel_time_graph import build_graph, in_ticks, new_state
 from owlbus.search.travel_time_objective import stop_trips
 
 if TYPE_CHECKING:
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from owlbus.search.problem import Problem
 
 MOST_STOPS = 4_096
-"""Stops of a network: times are kept from each stop to each other one."""
+"""Most stops of a network: the search keeps times between all pairs of stops."""
 
 _SERVED_SHARE = 0.5
-"""Share of the search that looks for served trips: moves on these are a hundred times faster, and most of what they find saves time too."""
+"""Share of the search that maximises served trips: its moves are a hundred times faster, and most gains save time too."""
 
 _MANY_STOPS = 500
-"""Stops from which on so much of the search looks for served trips; on fewer stops the share falls in proportion."""
+"""Stops from which that share holds; on fewer stops it falls in proportion."""
 
-_HOTTEST, _COLDEST = 0.2, 0.03
-"""First and last heat of the search for travel time, in medians of what a worsening move adds to the cost."""
+_HOT_RISES, _COLD_RISES = 0.2, 0.03
+"""First and last temperature for travel time, in medians of the cost that a worsening move adds."""
 
 _DESCENT_SHARE = 0.05
-"""Share of the search for travel time without heat, before the schedule is set."""
+"""Share of the travel-time part that descends at temperature 0, before the schedule is set."""
 
 _TURN_WORK = 4_000_000
 _MOST_BLOCKS = 50
@@ -42,11 +42,11 @@ _MOST_BLOCKS = 50
 
 class TravelTimeRun(AnnealingRun):
     """
-    A search under way for plans of low travel time, changed in place.
+    State of one annealing run for low travel time, changed in place.
 
-    Not for users: `owlbus.search.plan_routes` is. Routes are constructed and annealed for served trips, then annealed for
-    travel time, under limits and wishes. The schedule of that comes from the instance: after a short descent, moves that make the plan
-    worse are sampled, and heat falls geometrically from a fifth of their median rise to a thirtieth of it.
+    Users call `owlbus.search.plan_routes`. Routes are constructed and annealed for served trips, then annealed for travel time, within
+    limits and constraints. The instance sets the schedule: after a short descent, the temperature falls geometrically from a fifth to a
+    thirtieth of the median cost that the worsening moves added.
 
     Parameters
     ----------
@@ -81,34 +81,34 @@ class TravelTimeRun(AnnealingRun):
         if problem.rule.max_transfers == 0:
             msg = f"travel_time counts journeys with any number of transfers, got {setting('max_transfers')} 0; take the objective direct"
             raise UsageError(msg, setting="max_transfers", value=0, allowed=(1, 1))
-        self.goal = objective
-        self._now_units, self._best_units, self._since_gain = 0, 0, 0
+        self.travel_time_objective = objective
+        self._current_quanta, self._best_quanta, self._steps_since_gain = 0, 0, 0
         self._best_rows = np.zeros((n_routes, 1), np.int32), np.zeros(n_routes, np.int64)
         super().__init__(problem, Objective(), limits, n_routes, rng, constraints)
         transfer_s, unserved_s = problem.rule.transfer_s, problem.rule.unserved_s
         links, weight, tick_s, unit = in_ticks(_link_square(problem), stop_trips(problem), transfer_s, unserved_s)
         stops = limits.min_stops, most_stops(problem, limits, spare=0)
         self._graph = build_graph(links, weight, transfer_s // tick_s, stops, unserved_s // tick_s)
-        self._unit = tick_s * unit
+        self._quanta_per_unit = tick_s * unit
         self._unserved = int(weight.sum()) * int(self._graph.worst)
-        self._hand_over()
-        anneal_blocks(self._graph, self._state, self._bench, 0, 0.0, self._rules_kept)
-        self._is_handed_over = False
+        self._begin_travel_time()
+        anneal_blocks(self._graph, self._state, self._workspace, 0, 0.0, self._rules_arrays)
+        self._is_begun = False
 
     @property
     def _served_share(self) -> float:
-        """Share of the search that looks for served trips: less on small networks, where moves for travel time are fast too."""
+        """Share of the search that maximises served trips: less on small networks, where moves for travel time are fast too."""
         return _SERVED_SHARE * min(1.0, self.problem.network.n_stops / _MANY_STOPS)
 
     @property
     def value(self) -> int:
-        """What the plan under change saves, in trip-seconds in 1/1024."""
-        return self._now_units
+        """Travel time that the current plan saves, in trip-seconds in 1/1024."""
+        return self._current_quanta
 
     @property
     def best_value(self) -> int:
-        """What the best plan saves, in trip-seconds in 1/1024."""
-        return self._best_units
+        """Travel time that the best plan saves, in trip-seconds in 1/1024."""
+        return self._best_quanta
 
     @property
     def evaluations(self) -> int:
@@ -117,8 +117,8 @@ class TravelTimeRun(AnnealingRun):
 
     @property
     def steps_since_gain(self) -> int:
-        """Moves since the best plan last got better."""
-        return self._since_gain
+        """Moves since the last better plan."""
+        return self._steps_since_gain
 
     def best_plan(self) -> Plan:
         """Return the plan that saves most; empty routes are left out."""
@@ -127,11 +127,11 @@ class TravelTimeRun(AnnealingRun):
     def construct(self, k: int) -> bool:
         """Fill the empty route `k` for served trips; False if no drawn path keeps the limits."""
         is_built = super().construct(k)
-        self._judge(anew=True)
+        self._evaluate(is_new_start=True)
         return is_built
 
     def moves_a_turn(self, share: float) -> int:
-        """Moves until a search looks up; fewer later on, when each takes longer."""
+        """Moves of a turn at a `share` of the search; fewer for travel time, whose moves take longer."""
         from owlbus.kernels.travel_time_anneal import BLOCK
 
         if share < self._served_share:
@@ -139,83 +139,87 @@ class TravelTimeRun(AnnealingRun):
         return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
 
     def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
-        """Anneal for served trips at first, then for travel time, whose moves are rounded up to whole blocks; how many were tried."""
-        del worth  # of the travel time saved, which sets neither heat
+        """Anneal for served trips first, then for travel time in whole blocks of moves; return how many moves were tried."""
+        del worth  # of the travel time saved, which sets no temperature
         first = moves if ahead <= self._served_share else round(moves * max(0.0, self._served_share - done) / (ahead - done))
         tried, gain = 0, False
         if first:
             tried = super().turn(first, done / self._served_share, min(1.0, ahead / self._served_share), self._served_worth)
-            gain = self._judge(anew=False)
+            gain = self._evaluate(is_new_start=False)
         if moves > first:
             share = max(0.0, done - self._served_share) / (1 - self._served_share)
             n_timed, is_better = self._anneal_times(moves - first, share)
             tried, gain = tried + n_timed, gain or is_better
-        self._since_gain = 0 if gain else self._since_gain + tried
+        self._steps_since_gain = 0 if gain else self._steps_since_gain + tried
         return tried
 
     def _anneal_times(self, moves: int, share: float) -> tuple[int, bool]:
-        """Anneal for travel time at the heat of a share of that part of the search; moves tried, and whether the best plan got better."""
+        """Anneal for travel time at a share of that part; return the moves tried, and whether the best plan got better."""
         from owlbus.kernels.travel_time_anneal import BLOCK, anneal_blocks
         from owlbus.kernels.travel_time_cost import settle
 
-        if not self._is_handed_over:
-            self._hand_over()
+        if not self._is_begun:
+            self._begin_travel_time()
         state, blocks = self._state, -(-moves // BLOCK)
         if not state.sizes[state.free].any():
             return 0, False
-        anneal_blocks(self._graph, state, self._bench, blocks, self._heat(share), self._rules_kept)
-        self._now_units = self._saved(settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._bench))
+        anneal_blocks(self._graph, state, self._workspace, blocks, self._temperature(share), self._rules_arrays)
+        self._current_quanta = self._saved(settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._workspace))
         best = self._saved(int(state.best[0]))
-        gain = best > self._best_units
+        gain = best > self._best_quanta
         if gain:
-            self._best_units = best
+            self._best_quanta = best
             self._best_rows = state.best_routes.copy(), state.best_sizes.copy()
         return blocks * BLOCK, gain
 
-    def _heat(self, share: float) -> float:
-        """Rise in cost that is accepted on average: none at first, then set from the moves met."""
+    def _temperature(self, share: float) -> float:
+        """Mean rise in cost that is accepted: 0 during the descent, then set from the sampled moves."""
         if share < _DESCENT_SHARE:
             return 0.0
         if self._rise == 0:
             rises = self._state.rises[self._state.rises >= 0]
             self._rise = float(np.median(rises)) if rises.size else 0.0
-        return float(self._rise * _HOTTEST * (_COLDEST / _HOTTEST) ** ((share - _DESCENT_SHARE) / (1 - _DESCENT_SHARE)))
+        return float(self._rise * _HOT_RISES * (_COLD_RISES / _HOT_RISES) ** ((share - _DESCENT_SHARE) / (1 - _DESCENT_SHARE)))
 
     def _restart_from_routes(self) -> None:
         super()._restart_from_routes()
-        self._judge(anew=True)
+        self._evaluate(is_new_start=True)
 
-    def _judge(self, *, anew: bool) -> bool:
-        """Value the plan that serves most; whether it is the best plan now, as it is in any case if the search begins `anew`."""
-        self._now_units = self.problem.value(super().best_plan(), self.goal)
-        gain = anew or self._now_units > self._best_units
+    def _evaluate(self, *, is_new_start: bool) -> bool:
+        """Set the current plan to the one that serves most; return whether it is the best now, as it always is at a new start."""
+        self._current_quanta = self.problem.value(super().best_plan(), self.travel_time_objective)
+        gain = is_new_start or self._current_quanta > self._best_quanta
         if gain:
-            self._best_units, self._best_rows = self._now_units, (self.best[0].copy(), self.best[1].copy())
-        if anew:
-            self._served_worth, self._is_handed_over = max(1, int(self.values[1])), False
+            self._best_quanta, self._best_rows = self._current_quanta, (self.best[0].copy(), self.best[1].copy())
+        if is_new_start:
+            self._served_worth, self._is_begun = max(1, int(self.values[1])), False
         return gain
 
     def _saved(self, cost: int) -> int:
         """Trip-seconds saved in 1/1024, of the kernels' cost."""
-        return (self._unserved - cost) * self._unit
+        return (self._unserved - cost) * self._quanta_per_unit
 
-    def _hand_over(self) -> None:
-        """Give the best plan to the kernels of travel time."""
+    def _begin_travel_time(self) -> None:
+        """Load the best plan into the arrays of the travel-time kernels."""
         from owlbus.kernels.travel_time_anneal import Rules
         from owlbus.kernels.travel_time_cost import settle
 
-        (stops, counts), most = self._best_rows, self.routes.stops.shape[1]
+        (stops, counts), width = self._best_rows, self.routes.stops.shape[1]
         n_routes, free = counts.size, np.flatnonzero(~self.frozen & (counts > 1))
         seed = int(self.rng.integers(0, 2**64, dtype=np.uint64))
-        self._state, self._bench = lay_out(self._graph, most, n_routes, seed, free if free.size else np.zeros(1, np.int64))
+        self._state, self._workspace = new_state(self._graph, width, n_routes, seed, free if free.size else np.zeros(1, np.int64))
         self._graph = self._graph._replace(most=max(self._graph.most, int(counts.max())))
         state = self._state
         for rows, sizes in ((state.routes, state.sizes), (state.best_routes, state.best_sizes)):
             rows[:, : stops.shape[1]], sizes[:] = stops, counts
-        state.best[0] = settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._bench)
-        room = np.zeros(most + 1, np.float32), np.zeros(most + 1, np.float32), np.zeros(self._constraints.required.shape[0], np.int64)
-        self._rules_kept = Rules(self.problem.graph, self.drive, self.bounds(), self._constraints, *room)
-        self._rise, self._is_handed_over = 0.0, True
+        state.best[0] = settle(self._graph, state.routes, state.sizes, -1, -1, state.spare, self._workspace)
+        workspace = (
+            np.zeros(width + 1, np.float32),
+            np.zeros(width + 1, np.float32),
+            np.zeros(self._constraints.required.shape[0], np.int64),
+        )
+        self._rules_arrays = Rules(self.problem.graph, self.drive, self.bounds(), self._constraints, *workspace)
+        self._rise, self._is_begun = 0.0, True
 
 
 def _link_square(problem: Problem) -> NDArray[np.int64]:

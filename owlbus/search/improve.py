@@ -1,4 +1,4 @@
-"""A better plan near a given one: at most a share of its stops changed, as a list of single steps to stop at anywhere."""
+"""A better plan near a given one: at most a share of its stops changed, as a list of single steps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from owlbus.common.errors import UsageError, step
 from owlbus.common.progress import current_progress
-from owlbus.evidence.changes import newly_broken
 from owlbus.plan import Plan, Route
+from owlbus.plan.check import newly_broken
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.constraints import Neighbourhood
 from owlbus.search.objective import Objective
@@ -37,10 +37,10 @@ _HOT_SHARE, _COLD_SHARE = 4e-4, 1e-5
 """First and last temperature, as shares of all that the objective counts."""
 
 _PRICE_SHARE, _PRICE_STEP = 1e-3, 1.2
-"""First price of a changed stop, as a share of all that the objective counts, and by what factor it changes after a turn at most."""
+"""First multiplier of a changed stop, as a share of all that the objective counts, and the most by which it is scaled after a turn."""
 
 _PRICED_PART, _REACH = 0.9, 4
-"""Part of the search in which changed stops have a price, and how many times as many as are allowed may change at its beginning."""
+"""Part of the search in which changed stops have a multiplier, and how many times the allowance may change at its beginning."""
 
 _WORD_STOPS = 4
 
@@ -55,13 +55,13 @@ class ImprovementStep:
     route
         Name of the route.
     out, into
-        Stop indices that go, and that come, in riding order, int32.
-    place
-        Place of the first stop that goes, in the given route.
+        Stop indices removed and inserted, in riding order, int32.
+    position
+        Position of the first removed stop on the given route.
     n_changed
         Stops changed, by the longer of both.
-    gain_units
-        What the objective gains with it, in 1/1024; may be below 0 where a later step makes up for it.
+    gain_quanta
+        Gain in the objective, in 1/1024; may be negative where a later step makes up for it.
     plan
         The plan after this step; it keeps the limits.
     """
@@ -69,9 +69,9 @@ class ImprovementStep:
     route: str
     out: NDArray[np.int32]
     into: NDArray[np.int32]
-    place: int
+    position: int
     n_changed: int
-    gain_units: int
+    gain_quanta: int
     plan: Plan
 
 
@@ -165,36 +165,36 @@ def improve_plan(
     if twice:
         msg = f"route {twice[0]} passes a stop twice ({len(twice)} such); cut the loop before it is improved"
         raise UsageError(msg)
-    goal = objective or Objective()
-    refuse_travel_time(goal, "a plan near a given one")
+    objective = objective or Objective()
+    refuse_travel_time(objective, "a plan near a given one")
     near = Neighbourhood(plan, frozenset(keep), keep_terminals)
-    chain = AnnealingRun(problem, goal, limits, len(plan), np.random.default_rng(seed), near=near)
+    run = AnnealingRun(problem, objective, limits, len(plan), np.random.default_rng(seed), near=near)
     total = sum(route.n_stops for route in plan.routes)
     progress = current_progress().step("Improve the plan", len(shares))
     found = []
     for done, share in enumerate(shares, start=1):
         n_allowed = math.floor(share * total + 1e-9)
-        better = best_near(chain, n_allowed, n_steps)
-        steps = ordered_steps(problem, goal, plan, better, limits)
+        better = best_near(run, n_allowed, n_steps)
+        steps = ordered_steps(problem, objective, plan, better, limits)
         last = steps[-1].plan if steps else plan
         n_changed = sum(step.n_changed for step in steps)
-        found.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, goal), chain.evaluations))
+        found.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, objective), run.evaluations))
         progress.reach(done, f"{share:.0%} of the stops")
     return tuple(found)
 
 
-def best_near(chain: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
+def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
     """
     Anneal within an allowance, from the best plan so far.
 
-    With every allowed stop changed, hardly a move would be left. So changed stops have a price at first (a Lagrange multiplier) in place
-    of the allowance; it rises and falls until about as many stops change as are allowed. Plans on the way come ever nearer the
-    allowance, and keep it in the end.
+    Once all allowed stops are changed, hardly a move is feasible. So the allowance is relaxed at first: each changed stop costs a
+    Lagrange multiplier, which is scaled until about as many stops change as are allowed. The relaxation tightens during the search,
+    and the plan keeps the allowance at the end.
 
     Parameters
     ----------
-    chain
-        A search near a given plan; changed in place.
+    run
+        A run near a given plan; changed in place.
     n_allowed
         Stops that may change.
     n_steps
@@ -205,24 +205,24 @@ def best_near(chain: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
     Plan
         The best one met that keeps the allowance.
     """
-    chain.back_to_best()
-    worth = chain.problem.total_value(chain.objective)
-    price = worth * _PRICE_SHARE
+    run.back_to_best()
+    worth = run.problem.total_value(run.objective)
+    multiplier = worth * _PRICE_SHARE
     for done in range(0, n_steps if n_allowed else 0, _TURN):
         moves = min(_TURN, n_steps - done)
         hot, cold = (worth * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** (tried / n_steps) for tried in (done, done + moves))
         reach = int(n_allowed * max(1.0, _REACH - (_REACH - 1) * done / (_PRICED_PART * n_steps)))
-        if chain.n_changed() > reach:
-            chain.back_to_best()
-        chain.allow(n_allowed, reach, price if reach > n_allowed else 0.0)
-        chain.anneal(moves, hot, cold)
-        price *= float(np.clip(chain.n_changed() / n_allowed, 1 / _PRICE_STEP, _PRICE_STEP))
-    return chain.best_plan()
+        if run.n_changed() > reach:
+            run.back_to_best()
+        run.allow(n_allowed, reach, multiplier if reach > n_allowed else 0.0)
+        run.anneal(moves, hot, cold)
+        multiplier *= float(np.clip(run.n_changed() / n_allowed, 1 / _PRICE_STEP, _PRICE_STEP))
+    return run.best_plan()
 
 
 @dataclass(frozen=True, slots=True)
 class _Hunk:
-    """Stretch of one route that differs: ``base[low:high]`` becomes `into`."""
+    """Section of one route that differs: positions ``low:high`` become the stops `into`."""
 
     route: int
     low: int
@@ -235,7 +235,7 @@ class _Hunk:
         return max(self.high - self.low, len(self.into))
 
 
-def ordered_steps(problem: Problem, goal: Objective, before: Plan, after: Plan, limits: RouteLimits) -> tuple[ImprovementStep, ...]:
+def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: Plan, limits: RouteLimits) -> tuple[ImprovementStep, ...]:
     """
     Single steps from one plan to another of the same routes, each leaving a plan that keeps the limits.
 
@@ -246,7 +246,7 @@ def ordered_steps(problem: Problem, goal: Objective, before: Plan, after: Plan, 
     ----------
     problem
         Network, demand and rule.
-    goal
+    objective
         What a plan is worth.
     before, after
         Plans with the same route names in the same order.
@@ -258,8 +258,8 @@ def ordered_steps(problem: Problem, goal: Objective, before: Plan, after: Plan, 
     tuple of ImprovementStep
         Empty if nothing is gained.
     """
-    hunks = _without_idle(problem, goal, before, _hunks(before, after), limits)
-    way = _Way(problem, goal, before, limits)
+    hunks = _without_idle(problem, objective, before, _hunks(before, after), limits)
+    way = _Way(problem, objective, before, limits)
     while hunks:
         chosen = way.next_step(hunks)
         if not chosen:
@@ -269,18 +269,18 @@ def ordered_steps(problem: Problem, goal: Objective, before: Plan, after: Plan, 
 
 
 class _Way:
-    """Steps made so far, and what each hunk gained when it was last tried."""
+    """Steps made so far, and the gain of each hunk when it was last tried."""
 
-    def __init__(self, problem: Problem, goal: Objective, before: Plan, limits: RouteLimits) -> None:
-        self.problem, self.goal, self.before, self.limits = problem, goal, before, limits
+    def __init__(self, problem: Problem, objective: Objective, before: Plan, limits: RouteLimits) -> None:
+        self.problem, self.goal, self.before, self.limits = problem, objective, before, limits
         self.steps: list[ImprovementStep] = []
         self._made: list[_Hunk] = []
-        self._value = problem.value(before, goal)
+        self._value = problem.value(before, objective)
         self._last: dict[_Hunk, float] = {}
 
     def next_step(self, left: list[_Hunk]) -> list[_Hunk]:
-        """Make the most useful hunk; where none can stand alone those of one route, then all that are left."""
-        tries = [[hunk] for hunk in sorted(left, key=lambda one: (-self._last.get(one, math.inf), one.route, one.low))]
+        """Make the most useful hunk; if none is possible alone, those of one route, then all that are left."""
+        tries = [[hunk] for hunk in sorted(left, key=lambda hunk: (-self._last.get(hunk, math.inf), hunk.route, hunk.low))]
         best = self._best_of(tries)
         if best is None:
             best = self._best_of([[hunk for hunk in left if hunk.route == k] for k in sorted({hunk.route for hunk in left})])
@@ -313,7 +313,7 @@ class _Way:
 
 
 def _hunks(before: Plan, after: Plan) -> list[_Hunk]:
-    """Stretches that differ, routes in order; their sizes add up to the stops changed."""
+    """Sections that differ, in the order of routes; their sizes add up to the stops changed."""
     found = []
     for k, (old, new) in enumerate(zip(before.routes, after.routes, strict=True)):
         a, b = old.stops.tolist(), new.stops.tolist()
@@ -352,7 +352,7 @@ def _applied(before: Plan, hunks: Sequence[_Hunk]) -> Plan | None:
     routes = list(before.routes)
     for k in {hunk.route for hunk in hunks}:
         stops = routes[k].stops.tolist()
-        for hunk in sorted((one for one in hunks if one.route == k), key=lambda one: -one.low):
+        for hunk in sorted((hunk for hunk in hunks if hunk.route == k), key=lambda hunk: -hunk.low):
             stops[hunk.low : hunk.high] = hunk.into
         if len(stops) < 2 or len(set(stops)) < len(stops):  # noqa: PLR2004 - a route needs two stops
             return None
@@ -361,20 +361,20 @@ def _applied(before: Plan, hunks: Sequence[_Hunk]) -> Plan | None:
 
 
 def _may_stand(problem: Problem, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
-    """Whether a plan breaks no limit that the given one keeps, and none further."""
+    """Whether a plan breaks no limit that the given one keeps, and none by more."""
     return not newly_broken(problem.network, before, plan, limits)
 
 
-def _without_idle(problem: Problem, goal: Objective, before: Plan, hunks: list[_Hunk], limits: RouteLimits) -> list[_Hunk]:
-    """Hunks without those that the whole is not worth less without."""
+def _without_idle(problem: Problem, objective: Objective, before: Plan, hunks: list[_Hunk], limits: RouteLimits) -> list[_Hunk]:
+    """Hunks without those whose removal does not lower the objective."""
     kept = list(hunks)
     whole = _applied(before, kept)
-    value = problem.value(before if whole is None else whole, goal)
-    for hunk in sorted(hunks, key=lambda one: (-one.size, one.route, one.low)):
-        other_routes = [one for one in kept if one is not hunk]
-        plan = _applied(before, other_routes)
-        if plan is not None and _may_stand(problem, before, plan, limits) and (without := problem.value(plan, goal)) >= value:
-            kept, value = other_routes, without
+    value = problem.value(before if whole is None else whole, objective)
+    for hunk in sorted(hunks, key=lambda hunk: (-hunk.size, hunk.route, hunk.low)):
+        others = [other for other in kept if other is not hunk]
+        plan = _applied(before, others)
+        if plan is not None and _may_stand(problem, before, plan, limits) and (without := problem.value(plan, objective)) >= value:
+            kept, value = others, without
     return kept
 
 
