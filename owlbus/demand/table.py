@@ -205,7 +205,7 @@ class Demand:
         presence
             Columns ``night``, ``hour``, ``hex`` and ``presence``, each of shape (Q,), treated alike.
         hours, nights, source, grid
-            As attributes of the class.
+            Service hours, nights, source and grid, as attributes of the class.
 
         Returns
         -------

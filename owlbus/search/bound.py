@@ -269,7 +269,7 @@ def upper_bound(
     listed_s
         Seconds for the exact choice where all routes can be listed; `seconds` if None.
     steps
-        Most iterations; no limit if None.
+        Iterations at most; no limit if None.
     start
         Multipliers of an earlier run on the same problem and objective.
     on_step

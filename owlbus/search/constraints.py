@@ -178,7 +178,7 @@ class PlanConstraints:
         n_routes
             Routes K.
         attraction
-            Running sum of how much each stop attracts a route, shape (S,).
+            Running sum of how much each stop attracts a route, dimensionless, shape (S,).
 
         Returns
         -------

@@ -276,7 +276,7 @@ class Problem:
         plan
             The plan.
         width
-            Fewest positions M.
+            Places in a row at least, M.
 
         Returns
         -------
