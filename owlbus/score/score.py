@@ -186,12 +186,12 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
     served, direct = (is_served_in(pairs.origin, pairs.destination) for is_served_in in (covered.served, covered.direct))
     parts = {}
     for label in np.unique(labels):
-        here, begins = labels == label, starts == label
-        trips = float(pairs.trips[begins].sum())
+        is_inside, begins_inside = labels == label, starts == label
+        trips = float(pairs.trips[begins_inside].sum())
         parts[str(label)] = Coverage(
-            presence=Measure(float(people[here & covered.reached].sum()), float(people[here].sum())),
-            served=Measure(float(pairs.trips[begins & served].sum()), trips),
-            direct=Measure(float(pairs.trips[begins & direct].sum()), trips),
+            presence=Measure(float(people[is_inside & covered.reached].sum()), float(people[is_inside].sum())),
+            served=Measure(float(pairs.trips[begins_inside & served].sum()), trips),
+            direct=Measure(float(pairs.trips[begins_inside & direct].sum()), trips),
         )
     return parts
 

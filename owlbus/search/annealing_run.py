@@ -230,7 +230,7 @@ class AnnealingRun:
         del share
         return _TURN_MOVES
 
-    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+    def turn(self, moves: int, done: float, ahead: float, constructed_value: int) -> int:
         """
         Anneal from one share of the search to the next.
 
@@ -240,7 +240,7 @@ class AnnealingRun:
             Moves to try.
         done, ahead
             Shares of the search at the first and the last of them, 0 to 1.
-        worth
+        constructed_value
             Objective of the constructed plan, in 1/1024.
 
         Returns
@@ -248,11 +248,11 @@ class AnnealingRun:
         int
             Moves tried; 0 if every route is fixed.
         """
-        return self.anneal(moves, self.temperature(done, worth), self.temperature(ahead, worth))
+        return self.anneal(moves, self.temperature(done, constructed_value), self.temperature(ahead, constructed_value))
 
-    def temperature(self, share: float, worth: int) -> float:
-        """Temperature in 1/1024 at a `share` of the search, 0 to 1; `worth` is the objective of the constructed plan, in 1/1024."""
-        return float(worth * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
+    def temperature(self, share: float, constructed_value: int) -> float:
+        """Temperature at a `share` of the search, 0 to 1; `constructed_value` is the objective of the constructed plan; both in 1/1024."""
+        return float(constructed_value * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
         """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""

@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 _MARGIN = 1e-9
 """Relative error that float64 sums of a bound may have; sums of 1e7 terms stay far below it."""
 
-_FIRST_PRICE = 0.7
+_FIRST_MULTIPLIER = 0.7
 
 _INNER_STEPS = 300
 
 _LEVEL, _LEAST_LEVEL = 0.01, 1e-4
 
-_FARTHER, _NEARER, _LEAST_STEP_SHARE = 1.5, 0.6, 0.1
+_LONGER, _SHORTER, _LEAST_STEP_SHARE = 1.5, 0.6, 0.1
 
 _FINER = 0.8
 
@@ -287,9 +287,7 @@ def upper_bound(
     """
     objective = Objective.parse(objective) if isinstance(objective, str) else objective
     limits = limits or RouteLimits()
-    if n_routes < 1:
-        msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
-        raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
+    _require_routes(n_routes)
     if _without_transfers(problem, objective, n_routes):
         exact = _listed_bound(problem, objective, n_routes, limits, seconds if listed_s is None else listed_s)
         if exact is not None:
@@ -300,6 +298,13 @@ def upper_bound(
         ended = now.elapsed_s >= seconds or (steps is not None and now.steps >= steps)
         if ended or (on_step is not None and on_step(now)) or bounder.is_done:
             return bounder.result()
+
+
+def _require_routes(n_routes: int) -> None:
+    """Refuse fewer than one route."""
+    if n_routes < 1:
+        msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
+        raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
 
 
 def _without_transfers(problem: Problem, objective: Objective, n_routes: int) -> bool:
@@ -349,9 +354,7 @@ class Bounder:
         """Choose the scarcest resource and allocate walks and known routes."""
         from owlbus.search.route_pricing import RoutePricer
 
-        if n_routes < 1:
-            msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
-            raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
+        _require_routes(n_routes)
         sizes = bound_problem.weight.size, bound_problem.bonus.size
         if start is not None and (start.split.size, start.hex_multiplier.size) != sizes:
             msg = (
@@ -365,7 +368,7 @@ class Bounder:
         ends = np.concatenate([bound_problem.first, bound_problem.second])
         self._top = bound_problem.bonus + np.bincount(ends, weights=np.tile(bound_problem.weight, 2), minlength=bound_problem.bonus.size)
         if start is None:
-            start = Multipliers(bound_problem.weight / 2, (self._top + bound_problem.bonus) * _FIRST_PRICE / 2)
+            start = Multipliers(bound_problem.weight / 2, (self._top + bound_problem.bonus) * _FIRST_MULTIPLIER / 2)
         self._point = Multipliers(np.clip(start.split, 0, bound_problem.weight), np.clip(start.hex_multiplier, 0, self._top))
         self._pricer = RoutePricer(bound_problem.graph, bound_problem.bonus.size, n_routes, limits, self._point.hex_multiplier)
         self._best = float(bound_problem.weight.sum() + bound_problem.bonus.sum())
@@ -439,7 +442,7 @@ class Bounder:
             self._point.hex_multiplier + step_share * (target.hex_multiplier - self._point.hex_multiplier),
         )
         is_lower = self._try(trial)
-        self._step_share = min(step_share * (_FARTHER if is_lower else _NEARER), 1.0)
+        self._step_share = min(step_share * (_LONGER if is_lower else _SHORTER), 1.0)
         if self._step_share < _LEAST_STEP_SHARE:
             self._level, self._step_share = self._level * _FINER, 1.0
 

@@ -124,7 +124,7 @@ class PlanConstraints:
             return problem
         from owlbus.network.drive_times import all_pairs
 
-        kept = ~self._shut(problem.network)
+        kept = ~self._is_forbidden_link(problem.network)
         graph = problem.graph
         below = np.concatenate([[0], np.cumsum(kept)])
         graph = graph._replace(
@@ -228,14 +228,15 @@ class PlanConstraints:
     def _fixed_routes(self) -> tuple[Route, ...]:
         return () if self.fixed is None else self.fixed.routes
 
-    def _shut(self, network: Network) -> NDArray[np.bool_]:
+    def _is_forbidden_link(self, network: Network) -> NDArray[np.bool_]:
         """Whether each link is forbidden, shape (n_links,)."""
         tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
         stops = np.zeros(network.n_stops, np.bool_)
         stops[list(self.forbidden)] = True
         pairs = np.array([key for a, b in self.forbidden_links for key in (a * network.n_stops + b, b * network.n_stops + a)], np.int64)
-        shut: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(tail * np.int64(network.n_stops) + network.link_to, pairs)
-        return shut
+        keys = tail * np.int64(network.n_stops) + network.link_to
+        is_forbidden: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(keys, pairs)
+        return is_forbidden
 
     def trespasses(self, network: Network, route: Route) -> Iterator[str]:
         """
@@ -443,8 +444,8 @@ def _counts(constraints: PlanConstraints, n_routes: int) -> Iterator[str]:
     if constraints.n_fixed > n_routes:
         yield f"{constraints.n_fixed} routes are fixed, and the plan has {n_routes}; ask for more routes"
     elif constraints.n_fixed + len(constraints.terminals) > n_routes:
-        asked = f"{constraints.n_fixed} fixed routes and {len(constraints.terminals)} with given terminals"
-        yield f"{asked} are more than the {n_routes} of the plan; ask for more routes"
+        needed = f"{constraints.n_fixed} fixed routes and {len(constraints.terminals)} with given terminals"
+        yield f"{needed} are more than the {n_routes} of the plan; ask for more routes"
 
 
 def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[str]:
@@ -513,7 +514,7 @@ class _Reachability:
             if distance[first, second] > bound:
                 names = " and ".join(network_name(self.network, int(self.ends[k])) for k in (first, second))
                 what = f"no route can run between two depots ({names} are nearest)"
-                yield self._far(what, distance[first, second], bound, unit, scale)
+                yield self._out_of_reach(what, distance[first, second], bound, unit, scale)
 
     def _terminal(self, name: str, first: int, second: int) -> Iterator[str]:
         """Yield why a route cannot run between its terminals."""
@@ -522,7 +523,9 @@ class _Reachability:
             distance = self._from(ends, cost)
             least = max(distance[0, second], distance[1, first])
             if least > bound:
-                yield self._far(f"route {name} cannot reach terminal {network_name(self.network, second)}", least, bound, unit, scale)
+                yield self._out_of_reach(
+                    f"route {name} cannot reach terminal {network_name(self.network, second)}", least, bound, unit, scale
+                )
 
     def _call(self, stop: int) -> Iterator[str]:
         """Yield why no route can call at a stop."""
@@ -530,7 +533,7 @@ class _Reachability:
             ahead, back = (self._from(np.array([stop]), cost, reverse=reverse)[0][self.ends] for reverse in (False, True))
             least = min(_least_through(ahead, back), _least_through(back, ahead))
             if least > bound:
-                yield self._far(f"no route can call at {network_name(self.network, stop)}", least, bound, unit, scale)
+                yield self._out_of_reach(f"no route can call at {network_name(self.network, stop)}", least, bound, unit, scale)
 
     def _measures(self) -> Iterable[tuple[NDArray[np.int32], float, str, float]]:
         """Cost of each link, bound, name of the unit in messages, and cost units per that unit."""
@@ -546,7 +549,7 @@ class _Reachability:
         distances: NDArray[np.float64] = dijkstra(graph.T.tocsr() if reverse else graph, indices=stops)
         return distances
 
-    def _far(self, what: str, least: float, bound: float, unit: str, scale: float) -> str:
+    def _out_of_reach(self, what: str, least: float, bound: float, unit: str, scale: float) -> str:
         """Return a line with what is needed and what is allowed."""
         allowed = f"{bound / scale:g} {unit}"
         if not least < UNREACHABLE:

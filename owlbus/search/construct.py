@@ -155,8 +155,8 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
     network, counts, limits = run.problem.network, run.routes.n_stops, run.limits
     rows = [(row, run.routes.stops[row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
     plan = Plan(tuple(Route(kept, constraints.names().get(row, f"R{row + 1}")) for row, kept in rows), network.fingerprint)
-    own = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
-    alone = Plan((own,), network.fingerprint)
+    changed_route = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
+    alone = Plan((changed_route,), network.fingerprint)
     if check_plan(network, alone, replace(limits, max_total_length_m=np.inf, max_buses=np.inf)):
         return None
     measures = plan_measures(network, plan, limits.headway_s)
@@ -166,7 +166,7 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
     lost = set(now.tolist()) - set(stops.tolist())
     if any(sum(stop in route.stops for route in plan) < constraints.wanted[stop] for stop in lost & constraints.wanted.keys()):
         return None
-    kept = not any(constraints.foreign_ends(network, own)) and not any(
-        line.startswith(f"route {own.name} ") for line in constraints.missed_terminals(network, plan)
+    kept = not any(constraints.foreign_ends(network, changed_route)) and not any(
+        line.startswith(f"route {changed_route.name} ") for line in constraints.missed_terminals(network, plan)
     )
     return measures.total_length_m if kept else None

@@ -36,13 +36,13 @@ class Pool:
 
     Parameters
     ----------
-    most
+    max_routes
         Routes to keep.
     """
 
-    def __init__(self, most: int = MOST_ROUTES) -> None:
+    def __init__(self, max_routes: int = MOST_ROUTES) -> None:
         """Begin empty."""
-        self._most = most
+        self._max_routes = max_routes
         self._routes: dict[bytes, NDArray[np.int32]] = {}
 
     def add(self, routes: Iterable[NDArray[np.int32]]) -> None:
@@ -58,7 +58,7 @@ class Pool:
             key = _key(stops)
             self._routes.pop(key, None)
             self._routes[key] = stops.copy()
-        for key in list(self._routes)[: -self._most]:
+        for key in list(self._routes)[: -self._max_routes]:
             del self._routes[key]
 
     @property
@@ -187,10 +187,10 @@ def take_best_of(run: AnnealingRun, pool: Pool) -> None:
         for k in np.flatnonzero(~run.frozen).tolist():
             fitting = [stops for stops in routes if _fit(run, (k,), (stops,))]
             now, *gains = run.gains(k, [run.route(k), *fitting])
-            most = max(gains, default=now)
-            if most > now:
-                run.lay(k, fitting[gains.index(most)])
-                run.accept(run.value - now + most)
+            best_gain = max(gains, default=now)
+            if best_gain > now:
+                run.lay(k, fitting[gains.index(best_gain)])
+                run.accept(run.value - now + best_gain)
                 better = True
 
 

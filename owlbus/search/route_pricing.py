@@ -69,8 +69,8 @@ class RoutePricer:
         self._make_room(_FIRST_ROOM)
         self._known: list[_Known] = []
         views = list(budgets(graph, n_routes, limits))
-        worth = [self._use(view).most_valuable(hex_multiplier) for view in views]
-        self._use(views[int(np.argmin(worth))])
+        values = [self._use(view).most_valuable(hex_multiplier) for view in views]
+        self._use(views[int(np.argmin(values))])
 
     @property
     def mixes(self) -> RouteMixes:
@@ -118,9 +118,9 @@ class RoutePricer:
             self._make_room(2 * self._walks.value.size)
         if self._made == 0:
             return 0.0
-        worth = self._walks.value[self._best[budget.mixes.cost]]
-        self._chosen = np.zeros(worth.size, np.int64)
-        return float(dearest_mix(worth, budget.mixes, self._chosen))
+        values = self._walks.value[self._best[budget.mixes.cost]]
+        self._chosen = np.zeros(values.size, np.int64)
+        return float(dearest_mix(values, budget.mixes, self._chosen))
 
     def learn(self, *, repeats: bool) -> None:
         """
@@ -136,14 +136,14 @@ class RoutePricer:
         if self._made == 0:
             return
         costs = self._budget.mixes.cost[self._chosen > 0]
-        met = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
-        met = list(dict.fromkeys(met))
-        for walk in met:
+        walks = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
+        walks = list(dict.fromkeys(walks))
+        for walk in walks:
             visits = np.zeros(self._n_hexes)
             add_gains(self._roads, self._memory, self._walks, walk, 1.0, visits)
             self._known.append(_Known.of(walk_stops(self._walks, walk), int(self._walks.cost[walk]), visits))
         del self._known[:-_MOST_KNOWN]
-        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(met) :] if repeats]
+        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(walks) :] if repeats]
         if any(learnt):
             self._known = [self._update(route) if route.times.max(initial=0) > 1 else route for route in self._known]
 
@@ -282,9 +282,9 @@ def _both_ways(graph: Graph, column: NDArray[Any]) -> NDArray[np.int64]:
     indptr, to = graph.link_indptr, graph.link_to
     tail = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
     there, back = np.lexsort((to, tail)), np.lexsort((tail, to))
-    both = np.empty(column.size, np.int64)
-    both[there] = column[there].astype(np.int64) + column[back]
-    return np.maximum(both, 1)
+    total = np.empty(column.size, np.int64)
+    total[there] = column[there].astype(np.int64) + column[back]
+    return np.maximum(total, 1)
 
 
 def _units(used: NDArray[np.int64], route: float) -> _Units:

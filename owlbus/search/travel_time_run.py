@@ -138,9 +138,9 @@ class TravelTimeRun(AnnealingRun):
             return super().moves_a_turn(share)
         return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
 
-    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+    def turn(self, moves: int, done: float, ahead: float, constructed_value: int) -> int:
         """Anneal for served trips first, then for travel time in whole blocks of moves; return how many moves were tried."""
-        del worth  # of the travel time saved, which sets no temperature
+        del constructed_value  # of the travel time saved, which sets no temperature
         first = moves if ahead <= self._served_share else round(moves * max(0.0, self._served_share - done) / (ahead - done))
         tried, gain = 0, False
         if first:
