@@ -115,7 +115,7 @@ class RouteEvidence:
 
 def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) -> tuple[RouteEvidence, ...]:
     """
-    What each route of a plan adds and carries.
+    Profile of each route of a plan.
 
     Parameters
     ----------

@@ -302,7 +302,7 @@ def sweep_plans(
 
 
 def _with_shared_bounds(points: Sequence[SweepPoint]) -> tuple[SweepPoint, ...]:
-    """Give every point the lowest bound of its own and of looser settings: what no plan of theirs exceeds, none of its own does."""
+    """Give every point the lowest bound of its own and of looser settings, which include its plans."""
     lowest = 1.0
     tight: list[SweepPoint] = []
     for point in reversed(points):
@@ -340,7 +340,7 @@ class _Runner:
         return self._point(setting, n_routes, limits)
 
     def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
-        """Measure the plan."""
+        """Measures of the current plan."""
         evaluator, plan = self.evaluator, self.plan
         evaluation = evaluator.evaluate(plan)
         measures = plan_measures(evaluator.problem.network, plan, limits.headway_s)

@@ -196,7 +196,7 @@ class BoundResult:
     Attributes
     ----------
     bound_quanta, total_quanta
-        No plan within the limits is worth more than the first; a plan that served everything is worth the second; in 1/1024.
+        Upper bound on the objective of all plans within the limits, and objective of a plan that served everything, in 1/1024.
     multipliers
         Multipliers that prove it; None where a listing of all routes does.
     steps
@@ -229,7 +229,7 @@ class BoundResult:
 
     @property
     def share(self) -> float:
-        """Bound over what a plan that served everything is worth, 0 to 1."""
+        """Bound over the objective of a plan that served everything, 0 to 1."""
         return self.bound_quanta / self.total_quanta
 
 

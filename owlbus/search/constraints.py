@@ -71,7 +71,7 @@ class PlanConstraints:
         return not self.n_fixed and not any(others)
 
     @property
-    def binds_places(self) -> bool:
+    def binds_stops(self) -> bool:
         """Whether stops, depots or terminals are constrained, which moves of whole routes do not check."""
         return bool(self.required or self.hubs or self.depots or self.terminals)
 
@@ -136,7 +136,7 @@ class PlanConstraints:
         drive_s = read_only_copy(all_pairs(graph.link_indptr, graph.link_to, graph.link_s, int(UNREACHABLE)))
         return replace(problem, graph=graph, drive_s=drive_s)
 
-    def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
+    def widened_limits(self, limits: RouteLimits, network: Network) -> RouteLimits:
         """
         Limits that fixed routes keep too, for a bound on plans that contain them.
 
@@ -220,8 +220,8 @@ class PlanConstraints:
                 for stop, least in self.wanted.items()
                 if (calls := sum(stop in route.stops for route in plan)) < least
             ),
-            *(line for route in plan for line in self.trespasses(network, route)),
-            *(line for route in free for line in self.foreign_ends(network, route)),
+            *(line for route in plan for line in self.forbidden_uses(network, route)),
+            *(line for route in free for line in self.ends_off_depots(network, route)),
             *self.missed_terminals(network, plan),
         )
 
@@ -238,7 +238,7 @@ class PlanConstraints:
         is_forbidden: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(keys, pairs)
         return is_forbidden
 
-    def trespasses(self, network: Network, route: Route) -> Iterator[str]:
+    def forbidden_uses(self, network: Network, route: Route) -> Iterator[str]:
         """
         Yield the forbidden stops and links that a route uses.
 
@@ -261,7 +261,7 @@ class PlanConstraints:
             if frozenset((a, b)) in ridden:
                 yield f"route {route.name} rides from {network_name(network, a)} to {network_name(network, b)}, which is forbidden"
 
-    def foreign_ends(self, network: Network, route: Route) -> Iterator[str]:
+    def ends_off_depots(self, network: Network, route: Route) -> Iterator[str]:
         """
         Yield terminals of a route that are no depots.
 
@@ -349,7 +349,7 @@ class Neighbourhood:
         return NearConstraint(rows, counts, position, keep, n_keep, int(self.keep_terminals), 0, 0, 0.0)
 
 
-def anywhere() -> NearConstraint:
+def unconstrained() -> NearConstraint:
     """Return the constraint of a plan that need not be near any other."""
     none = np.zeros((0, 0), np.int32), np.zeros(0, np.int64), np.zeros((0, 0), np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64)
     return NearConstraint(*none, 0, -1, -1, 0.0)
@@ -461,7 +461,7 @@ def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[
             elif stop >= 0 and constraints.depots and stop not in constraints.depots:
                 yield f"route {name} ends at {network_name(network, stop)}, which is no depot; name it as one"
     for route in constraints.fixed or ():
-        yield from (f"fixed {line}; drop one of the constraints" for line in constraints.trespasses(network, route))
+        yield from (f"fixed {line}; drop one of the constraints" for line in constraints.forbidden_uses(network, route))
 
 
 def _fixed_budget(network: Network, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> Iterator[str]:

@@ -97,7 +97,7 @@ def insert_required(run: AnnealingRun, constraints: PlanConstraints) -> None:
                 "allow more routes, kilometres or minutes, or require less"
             )
             raise InfeasibleError(msg)
-        run.put(best[1], best[2])
+        run.restart_with(best[1], best[2])
 
 
 def _redraw(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
@@ -107,12 +107,12 @@ def _redraw(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
         before = run.route(k)
         if stop in before:
             continue
-        run.lay(k, before[:0])
+        run.set_route(k, before[:0])
         is_drawn = run.draw(k, run.bounds(), np.array([stop], np.int32)) >= 0
         if is_drawn and stop in run.route(k) and _n_missing(run, constraints) <= missing:
-            run.put(k, run.route(k))
+            run.restart_with(k, run.route(k))
             return True
-        run.lay(k, before)
+        run.set_route(k, before)
     return False
 
 
@@ -166,7 +166,7 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
     lost = set(now.tolist()) - set(stops.tolist())
     if any(sum(stop in route.stops for route in plan) < constraints.wanted[stop] for stop in lost & constraints.wanted.keys()):
         return None
-    kept = not any(constraints.foreign_ends(network, changed_route)) and not any(
+    kept = not any(constraints.ends_off_depots(network, changed_route)) and not any(
         line.startswith(f"route {changed_route.name} ") for line in constraints.missed_terminals(network, plan)
     )
     return measures.total_length_m if kept else None

@@ -143,7 +143,7 @@ class Search:
             if not any(tried):
                 return "every route is fixed"
             self.steps += sum(tried)
-            self._remember()
+            self._fill_pool()
             self._report_gain()
             if done < _RECOMBINE_AT <= self._done(self._snapshot()) and self._exchanges:
                 self._recombine(pool)
@@ -161,9 +161,9 @@ class Search:
     @property
     def _exchanges(self) -> bool:
         """Whether routes of a plan may be exchanged with each other or with routes of the pool."""
-        return self.runs[0].exchanges and not self.constraints.binds_places
+        return self.runs[0].exchanges and not self.constraints.binds_stops
 
-    def _remember(self) -> None:
+    def _fill_pool(self) -> None:
         """Add the routes of each new best plan to the pool, if the search uses the pool."""
         if not self._exchanges:
             return
@@ -202,7 +202,7 @@ class Search:
     def _turn(self, now: Snapshot) -> int:
         """Moves of each run in the next turn, so that a step limit is met exactly or exceeded by less than one move per run."""
         left = [limit.steps - now.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        return max(1, min([self.runs[0].moves_a_turn(self._done(now)), *(-(-steps // len(self.runs)) for steps in left)]))
+        return max(1, min([self.runs[0].moves_per_turn(self._done(now)), *(-(-steps // len(self.runs)) for steps in left)]))
 
     def _turn_share(self, turn: int, now: Snapshot) -> float:
         """Share of the search that the next turn takes."""

@@ -84,7 +84,7 @@ class ExactBest:
 
 def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) -> RouteList | None:
     """
-    All routes of a problem, less those that another one replaces, if they are few enough.
+    All routes of a problem, less those that another one dominates, if they are few enough.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) ->
 
 def listing_of(problem: Problem, objective: Objective, limits: RouteLimits, routes: Sequence[NDArray[np.int32]]) -> RouteList:
     """
-    What routes serve without transfers, less those that another one replaces.
+    Trips and people that routes serve without transfers, less the routes that another one dominates.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def listing_of(problem: Problem, objective: Objective, limits: RouteLimits, rout
     groups, where = np.unique(serves[:, served], axis=1, return_inverse=True)
     summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=value_quanta[served], minlength=groups.shape[1]).astype(np.float64)
     buses, metres = (np.array([row[column] for row in measured], np.int64) for column in (1, 2))
-    kept = _not_replaced(groups, buses, metres, limits)
+    kept = _undominated(groups, buses, metres, limits)
     return RouteList(tuple(routes[r] for r in kept), groups[kept], summed, buses[kept], metres[kept])
 
 
@@ -267,7 +267,7 @@ def _measure(
     return serves, max(1, -(-cycle_s // limits.headway_s)), metres
 
 
-def _not_replaced(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
+def _undominated(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
     """Routes that none dominates, that is, serves at least as much with no more of what is limited; ties go to the first."""
     order = np.lexsort((metres, buses, -serves.sum(axis=1)))
     needs = [load for load, upper in ((buses, limits.max_buses), (metres, limits.max_total_length_m)) if math.isfinite(upper)]

@@ -205,7 +205,7 @@ def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
     Plan
         The best one met that keeps the allowance.
     """
-    run.back_to_best()
+    run.restore_best()
     total_value = run.problem.total_value(run.objective)
     multiplier = total_value * _MULTIPLIER_SHARE
     for done in range(0, n_steps if n_allowed else 0, _TURN):
@@ -213,8 +213,8 @@ def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
         hot, cold = (total_value * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** (tried / n_steps) for tried in (done, done + moves))
         reach = int(n_allowed * max(1.0, _REACH - (_REACH - 1) * done / (_RELAXED_PART * n_steps)))
         if run.n_changed() > reach:
-            run.back_to_best()
-        run.allow(n_allowed, reach, multiplier if reach > n_allowed else 0.0)
+            run.restore_best()
+        run.set_allowance(n_allowed, reach, multiplier if reach > n_allowed else 0.0)
         run.anneal(moves, hot, cold)
         multiplier *= float(np.clip(run.n_changed() / n_allowed, 1 / _MULTIPLIER_STEP, _MULTIPLIER_STEP))
     return run.best_plan()
@@ -259,7 +259,7 @@ def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: P
         Empty if nothing is gained.
     """
     hunks = _without_idle(problem, objective, before, _hunks(before, after), limits)
-    way = _Way(problem, objective, before, limits)
+    way = _StepList(problem, objective, before, limits)
     while hunks:
         chosen = way.next_step(hunks)
         if not chosen:
@@ -268,7 +268,7 @@ def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: P
     return tuple(way.steps)
 
 
-class _Way:
+class _StepList:
     """Steps made so far, and the gain of each hunk when it was last tried."""
 
     def __init__(self, problem: Problem, objective: Objective, before: Plan, limits: RouteLimits) -> None:
@@ -301,7 +301,7 @@ class _Way:
             if best is not None and best[0] >= self._last.get(chosen[0], math.inf):
                 break
             plan = _applied(self.before, [*self._made, *chosen])
-            if plan is None or not _may_stand(self.problem, self.before, plan, self.limits):
+            if plan is None or not _breaks_nothing_new(self.problem, self.before, plan, self.limits):
                 continue
             value = self.problem.value(plan, self.objective)
             rate = (value - self._value) / max(1, sum(hunk.size for hunk in chosen))
@@ -360,7 +360,7 @@ def _applied(before: Plan, hunks: Sequence[_Hunk]) -> Plan | None:
     return Plan(tuple(routes), before.network_fingerprint)
 
 
-def _may_stand(problem: Problem, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
+def _breaks_nothing_new(problem: Problem, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
     """Whether a plan breaks no limit that the given one keeps, and none by more."""
     return not newly_broken(problem.network, before, plan, limits)
 
@@ -373,7 +373,7 @@ def _without_idle(problem: Problem, objective: Objective, before: Plan, hunks: l
     for hunk in sorted(hunks, key=lambda hunk: (-hunk.size, hunk.route, hunk.low)):
         others = [other for other in kept if other is not hunk]
         plan = _applied(before, others)
-        if plan is not None and _may_stand(problem, before, plan, limits) and (without := problem.value(plan, objective)) >= value:
+        if plan is not None and _breaks_nothing_new(problem, before, plan, limits) and (without := problem.value(plan, objective)) >= value:
             kept, value = others, without
     return kept
 

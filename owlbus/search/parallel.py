@@ -50,7 +50,7 @@ class SearchTask:
     begin: Plan | None = None
 
 
-def search_one(problem_bytes: bytes, task: SearchTask, stream: np.random.Generator) -> Result:
+def run_start(problem_bytes: bytes, task: SearchTask, stream: np.random.Generator) -> Result:
     """
     Run one start, in any process.
 
@@ -122,7 +122,7 @@ def search_in_parallel(
     began_s, problem_bytes = time.perf_counter(), problem_to_bytes(problem, demand)
     results: list[Result] = []
     step = current_progress().step("Search", len(streams))
-    pending = [executor.submit(search_one, problem_bytes, replace(task, stop_when=shared), stream) for stream in streams]
+    pending = [executor.submit(run_start, problem_bytes, replace(task, stop_when=shared), stream) for stream in streams]
     ended_by = None
     try:
         for future in pending:
@@ -286,7 +286,7 @@ class Executor(Protocol):
 
 
 class Pending(Protocol[T_co]):
-    """A search under way."""
+    """A pending result."""
 
     def result(self) -> T_co:
         """Wait for it."""

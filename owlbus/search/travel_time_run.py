@@ -130,12 +130,12 @@ class TravelTimeRun(AnnealingRun):
         self._evaluate(is_new_start=True)
         return is_built
 
-    def moves_a_turn(self, share: float) -> int:
+    def moves_per_turn(self, share: float) -> int:
         """Moves of a turn at a `share` of the search; fewer for travel time, whose moves take longer."""
         from owlbus.kernels.travel_time_anneal import BLOCK
 
         if share < self._served_share:
-            return super().moves_a_turn(share)
+            return super().moves_per_turn(share)
         return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
 
     def turn(self, moves: int, done: float, ahead: float, constructed_value: int) -> int:
