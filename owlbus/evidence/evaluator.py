@@ -10,6 +10,7 @@ import numpy as np
 from owlbus.common.errors import DataError
 from owlbus.common.units import hour_label
 from owlbus.demand.columns import sums_by_index
+from owlbus.plan.measures import require_same_network
 from owlbus.search.problem import Problem
 
 if TYPE_CHECKING:
@@ -227,8 +228,6 @@ class PlanEvaluator:
         DataError
             If the plan was made for another network.
         """
-        from owlbus.plan.measures import require_same_network
-
         require_same_network(self.problem.network, plan)
         direct_s, best_s = self.problem.rides(plan)
         walk_m = walk_m_by_hex(self.problem.network, plan)

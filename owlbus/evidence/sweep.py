@@ -19,6 +19,7 @@ from owlbus.common.progress import current_progress
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan import Plan, plan_measures
 from owlbus.score import share_interval
+from owlbus.search.bound import upper_bound
 from owlbus.search.objective import Objective
 from owlbus.search.parallel import continue_search, problem_to_bytes, search_from
 from owlbus.search.travel_time_objective import refuse_travel_time
@@ -374,8 +375,6 @@ class _Runner:
         """Proven bound, from the multipliers of the previous setting."""
         if self.bound_steps <= 0:
             return None
-        from owlbus.search.bound import upper_bound
-
         task = {"limits": limits, "objective": self.objective, "steps": self.bound_steps, "start": self._multipliers}
         result = upper_bound(self.evaluator.problem, n_routes, seconds=math.inf, listed_s=60.0, **task)
         self._multipliers = result.multipliers

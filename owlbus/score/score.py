@@ -8,6 +8,7 @@ import numpy as np
 
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP, hour_label
+from owlbus.kernels.assignment import assign_rides
 from owlbus.plan import Plan, plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score.card import (
@@ -198,8 +199,6 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
 
 def _loads(problem: Problem, plan: Plan) -> Loads:
     """Riders by segment, route and stop; see `owlbus.kernels.assignment.assign_rides`."""
-    from owlbus.kernels.assignment import assign_rides
-
     return assign_rides(
         problem.graph,
         problem.pad(plan),

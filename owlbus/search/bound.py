@@ -21,10 +21,13 @@ import numpy as np
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.progress import current_progress
+from owlbus.kernels.bound_multipliers import descend, hexes_worth, least_drive
 from owlbus.kernels.bound_structs import PairWeights
 from owlbus.plan.limits import RouteLimits
+from owlbus.search.exact import best_of_listing, list_problem
 from owlbus.search.objective import Objective
 from owlbus.search.problem import Problem
+from owlbus.search.route_pricing import RoutePricer
 from owlbus.search.stopping import MaxSeconds
 from owlbus.search.travel_time_objective import most_saved, stop_trips
 
@@ -100,8 +103,6 @@ class BoundProblem:
         BoundProblem
             Arrays in the rows of the problem.
         """
-        from owlbus.kernels.bound_multipliers import least_drive
-
         if objective.is_travel_time:
             return cls.of_travel_time(problem)
         network = problem.network
@@ -316,8 +317,6 @@ def _without_transfers(problem: Problem, objective: Objective, n_routes: int) ->
 
 def _listed_bound(problem: Problem, objective: Objective, n_routes: int, limits: RouteLimits, seconds: float) -> BoundResult | None:
     """Bound by the best of all routes, or None if they are too many to list."""
-    from owlbus.search.exact import best_of_listing, list_problem
-
     began_s = time.perf_counter()
     listing = list_problem(problem, objective, limits)
     if listing is None:
@@ -352,8 +351,6 @@ class Bounder:
 
     def __init__(self, bound_problem: BoundProblem, n_routes: int, limits: RouteLimits, start: Multipliers | None = None) -> None:
         """Choose the scarcest resource and allocate walks and known routes."""
-        from owlbus.search.route_pricing import RoutePricer
-
         _require_routes(n_routes)
         sizes = bound_problem.weight.size, bound_problem.bonus.size
         if start is not None and (start.split.size, start.hex_multiplier.size) != sizes:
@@ -418,8 +415,6 @@ class Bounder:
 
     def _descend(self) -> None:
         """Descend on the known routes, and step a part of the way there: a longer part after a success, a shorter one after a failure."""
-        from owlbus.kernels.bound_multipliers import descend
-
         split, hex_multiplier = self._point.split.copy(), self._point.hex_multiplier.copy()
         target = Multipliers(np.empty_like(split), np.empty_like(hex_multiplier))
         pricer = self._pricer
@@ -448,8 +443,6 @@ class Bounder:
 
     def _try(self, point: Multipliers) -> bool:
         """Prove the bound at a point and learn its most valuable routes; return whether the bound is the lowest so far."""
-        from owlbus.kernels.bound_multipliers import hexes_worth
-
         profit = np.empty_like(point.hex_multiplier)
         value = hexes_worth(self._demand, point.split, point.hex_multiplier, profit) + self._pricer.most_valuable(point.hex_multiplier)
         self._pricer.learn(repeats=value <= self._model * (1 + _LEARN_GAP))

@@ -14,7 +14,7 @@ from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.kernels.near import NearConstraint
 from owlbus.kernels.structs import Constraints
 from owlbus.network import UNREACHABLE
-from owlbus.plan import plan_measures
+from owlbus.plan import limit_rows, plan_measures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -154,8 +154,6 @@ class PlanConstraints:
         """
         if self.fixed is None or not self.n_fixed:
             return limits
-        from owlbus.plan import limit_rows, plan_measures
-
         rows = limit_rows(limits, self.fixed.names, plan_measures(network, self.fixed, limits.headway_s))
         return replace(
             limits,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.kernels.splice import splice
 from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.search.constraints import network_name
 
@@ -136,8 +137,6 @@ def _ways_in(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> Iter
 
 def _joined(run: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[NDArray[np.int32]]:
     """Yield detours of a route to a stop, from the positions nearest to it."""
-    from owlbus.kernels.splice import splice
-
     problem, n = run.problem, now.size
     drive_s = problem.fastest_s
     banned, out = np.zeros(problem.network.n_stops, np.uint8), np.zeros(run.routes.stops.shape[1], np.int32)

@@ -14,6 +14,7 @@ from owlbus.search.construct import with_required
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
 from owlbus.search.result import INTERRUPTED, Result, TracePoint
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
+from owlbus.search.travel_time_run import TravelTimeRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,8 +51,6 @@ def new_annealing_run(
     AnnealingRun
         Before anything is constructed.
     """
-    from owlbus.search.travel_time_run import TravelTimeRun
-
     kind = TravelTimeRun if objective.is_travel_time else AnnealingRun
     return kind(problem, objective, limits, n_routes, rng, constraints)
 

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.enumerate_routes import enumerate_routes
+from owlbus.kernels.rides import NEVER
 from owlbus.plan import limit_rows
 
 if TYPE_CHECKING:
@@ -100,8 +103,6 @@ def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) ->
     RouteList or None
         None if there are more than `MOST_ROUTES` routes, a quarter as many stops, or too many routes that none replaces.
     """
-    from owlbus.kernels.enumerate_routes import enumerate_routes
-
     if problem.network.n_stops > _MOST_STOPS:
         return None
     start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
@@ -244,9 +245,6 @@ def _measure(
     problem: Problem, route: NDArray[np.int32], pairs: tuple[NDArray[np.int32], ...], limit_s: NDArray[np.float32], limits: RouteLimits
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Pairs and hexes that a route serves, its buses, and its metres in the longer direction."""
-    from owlbus.kernels.coverage import measure_route
-    from owlbus.kernels.rides import NEVER
-
     ahead, back = np.empty(route.size, np.float32), np.empty(route.size, np.float32)
     metres = max(measure_route(problem.graph, route, route.size, ahead, back))
     shed_indptr, shed_hex = problem.graph.shed_indptr, problem.graph.shed_hex

@@ -13,6 +13,8 @@ import numpy as np
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.bound import BoundProver
+from owlbus.search.driver import Search, new_annealing_run
 from owlbus.search.problem import Problem
 from owlbus.search.result import INTERRUPTED
 from owlbus.search.stopping import MaxSteps, TargetGap
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
-    from owlbus.search.bound import BoundProver
     from owlbus.search.constraints import PlanConstraints
     from owlbus.search.objective import Objective
     from owlbus.search.result import Result
@@ -68,9 +69,6 @@ def run_start(problem_bytes: bytes, task: SearchTask, stream: np.random.Generato
     Result
         Without a bound.
     """
-    from owlbus.search.bound import BoundProver
-    from owlbus.search.driver import Search, new_annealing_run
-
     problem = task.constraints.problem(problem_from_bytes(problem_bytes))
     run = new_annealing_run(problem, task.objective, task.limits, task.n_routes, stream, task.constraints)
     if task.begin is not None:

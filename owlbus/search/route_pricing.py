@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.kernels.bound_multipliers import dearest_mix
+from owlbus.kernels.bound_routes import add_gains, follow_walk, longest_walks, near_memory, remember_repeats, walk_stops
 from owlbus.kernels.bound_structs import CostGraph, RouteMixes, RoutePool, Walks
 
 if TYPE_CHECKING:
@@ -107,9 +109,6 @@ class RoutePricer:
         float
             Sum of the multipliers; no plan within the limits earns more.
         """
-        from owlbus.kernels.bound_multipliers import dearest_mix
-        from owlbus.kernels.bound_routes import longest_walks
-
         budget = self._budget
         while True:
             self._made = longest_walks(self._roads, self._memory, hex_multiplier, budget.most, _WIDTH, self._walks, self._best)
@@ -131,8 +130,6 @@ class RoutePricer:
         repeats
             Whether to widen the memory so that the walks cannot earn a hex twice again.
         """
-        from owlbus.kernels.bound_routes import add_gains, remember_repeats, walk_stops
-
         if self._made == 0:
             return
         costs = self._budget.mixes.cost[self._chosen > 0]
@@ -149,8 +146,6 @@ class RoutePricer:
 
     def _update(self, route: _Known) -> _Known:
         """A known route with the hexes that it earns under the current memory."""
-        from owlbus.kernels.bound_routes import follow_walk
-
         visits = np.zeros(self._n_hexes)
         follow_walk(self._roads, self._memory, route.stops, visits)
         return _Known.of(route.stops, route.cost, visits)
@@ -167,8 +162,6 @@ class RoutePricer:
 
     def _use(self, budget: Budget) -> RoutePricer:
         """Use `budget` as the limits from now on."""
-        from owlbus.kernels.bound_routes import near_memory
-
         graph, self._budget = self._graph, budget
         self._roads = CostGraph(graph.link_indptr, graph.link_to, budget.link_cost, graph.shed_indptr, graph.shed_hex)
         self._memory = near_memory(self._roads, self._n_hexes, _RINGS)
