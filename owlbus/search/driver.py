@@ -74,6 +74,8 @@ class Search:
         self.objective = objective
         self.runs = runs
         self.stop_when = stop_when
+        self.max_steps = min((limit.steps for limit in stop_when if isinstance(limit, MaxSteps)), default=None)
+        self.max_seconds = min((limit.seconds for limit in stop_when if isinstance(limit, MaxSeconds)), default=math.inf)
         self.seed = seed
         self.constraints = constraints
         self.total = problem.total_value(objective)
@@ -191,7 +193,7 @@ class Search:
         if best.frozen.any() or not best.best_value:
             return
         plan = best.best_plan()
-        left_s = min([math.inf, *(limit.seconds - self._elapsed_s() for limit in self.stop_when if isinstance(limit, MaxSeconds))])
+        left_s = self.max_seconds - self._elapsed_s()
         if left_s <= 0:
             return
         chosen = best_choice(self.problem, self.objective, best.limits, best.frozen.size, self.pool, plan, left_s)
@@ -200,22 +202,20 @@ class Search:
 
     def _turn(self, now: Snapshot) -> int:
         """Moves of each run in the next turn, so that a step limit is met exactly or exceeded by less than one move per run."""
-        left = [limit.steps - now.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        return max(1, min([self.runs[0].moves_per_turn(self._done(now)), *(-(-steps // len(self.runs)) for steps in left)]))
+        moves = self.runs[0].moves_per_turn(self._done(now))
+        if self.max_steps is not None:
+            moves = min(moves, -(-(self.max_steps - now.steps) // len(self.runs)))
+        return max(1, moves)
 
     def _turn_share(self, turn: int, now: Snapshot) -> float:
         """Share of the search that the next turn takes."""
-        steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        if steps:
-            return turn * len(self.runs) / min(steps)
+        if self.max_steps is not None:
+            return turn * len(self.runs) / self.max_steps
         return self._done(now) * turn * len(self.runs) / max(1, now.steps)
 
     def _done(self, now: Snapshot) -> float:
         """Share of the search that is over, by steps if they are limited and by seconds otherwise."""
-        steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        if steps:
-            return min(1.0, now.steps / min(steps))
-        return min(1.0, now.elapsed_s / min(limit.seconds for limit in self.stop_when if isinstance(limit, MaxSeconds)))
+        return min(1.0, now.elapsed_s / self.max_seconds if self.max_steps is None else now.steps / self.max_steps)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
