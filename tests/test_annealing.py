@@ -115,12 +115,12 @@ def test_frozen_routes_stay_and_every_other_one_moves(frozen):
 
 def test_a_route_without_a_link_stays_as_it_is():
     chain = chain_on(plan_a())
-    chain.lay(1, np.zeros(0, np.int32))
+    chain.set_route(1, np.zeros(0, np.int32))
     assert chain.anneal(500, 1e9, 1e9) == 500
     assert chain.route(1).size == 0
     chain = chain_on(Plan(LINES[:1], NETWORK.fingerprint))
     for stops in ([], [5]):
-        chain.lay(0, np.array(stops, np.int32))
+        chain.set_route(0, np.array(stops, np.int32))
         assert chain.anneal(500, 1e9, 1e9) == 0
 
 
@@ -254,7 +254,7 @@ def drawn(limits=BOUND, constraints=None, seed=0, unmet=(), objective=Objective(
     """Stops of the route that is drawn into the empty first place beside `lines`, and what it adds."""
     chain = AnnealingRun(Problem.build(NETWORK, DEMAND), objective, limits, 1 + len(lines), np.random.default_rng(seed), constraints)
     for k, line in enumerate(lines):
-        chain.lay(1 + k, line.stops)
+        chain.set_route(1 + k, line.stops)
     other_routes = plan_now(chain)
     gain = chain.draw(0, chain.bounds(), np.array(unmet, np.int32), n_draws)
     return chain, other_routes, gain
@@ -314,7 +314,7 @@ def test_of_equally_good_drawn_paths_the_first_stays():
     for seed in range(3):
         first, best = (chain_on(Plan(LINES[:1], NETWORK.fingerprint), problem=problem, seed=seed) for _ in range(2))
         for chain, n_draws in ((first, 1), (best, 50)):
-            chain.lay(0, np.zeros(0, np.int32))
+            chain.set_route(0, np.zeros(0, np.int32))
             assert chain.draw(0, chain.bounds(), np.zeros(0, np.int32), n_draws) == 0
         assert first.route(0).tolist() == best.route(0).tolist()
 
@@ -334,5 +334,5 @@ def test_every_second_path_begins_at_an_unmet_stop_so_that_dead_ends_are_met(dea
 def test_a_route_exactly_as_long_as_its_seconds_say_is_laid():
     chain, _, _ = drawn(seed=1)
     ahead, back = (rows[0].copy() for rows in chain.routes[2:])
-    chain.lay(0, chain.route(0))
+    chain.set_route(0, chain.route(0))
     assert (ahead.tolist(), back.tolist()) == (chain.routes[2][0].tolist(), chain.routes[3][0].tolist())

@@ -138,7 +138,7 @@ def test_a_plan_whose_worker_is_killed_in_the_middle_is_that_of_processes():
         killer.start()
         found = ring_plan(local.scheduler_address, steps)
         killer.join()
-    assert [calls for _, calls in killed] == [["search_one"]], "it was at work"
+    assert [calls for _, calls in killed] == [["run_start"]], "it was at work"
     assert found.plan.equals(ring_plan("processes:2", steps).plan)
 
 

@@ -110,7 +110,7 @@ def test_of_two_searches_of_a_tiny_town_one_finds_the_best_of_all_plans_as_near(
             search = search_near(problem, plan, goal, limits, keep, seed, keep_terminals=keep_terminals)
             reach = allowed if seed == 4 else allowed + 3
             for turn in range(12):
-                search.allow(allowed, reach, 0.0 if seed == 4 else hot / 40)
+                search.set_allowance(allowed, reach, 0.0 if seed == 4 else hot / 40)
                 assert search.anneal(500, hot / 30 ** (turn / 12), hot / 30 ** ((turn + 1) / 12)) == 500
                 for value, after, within in ((search.value, plan_now(search), reach), (search.best_value, search.best_plan(), allowed)):
                     assert value == problem.value(after, goal)
@@ -127,7 +127,7 @@ def test_plans_on_the_way_may_lie_further_off_and_the_best_one_may_not(keep_term
     problem, plan = town(0)
     search, farthest = search_near(problem, plan, Objective(), LOOSE, (1,), 4, keep_terminals=keep_terminals), 0
     for _ in range(40):
-        search.allow(1, 4, 0.0)
+        search.set_allowance(1, 4, 0.0)
         search.anneal(20, 1e5, 1e5)
         farthest = max(farthest, search.n_changed())
         assert search.n_changed() <= 4
@@ -144,7 +144,7 @@ def test_a_changed_stop_costs_its_multiplier():
     plan = Plan((Route([0, 1, 2], "A"),), network.fingerprint)
     for multiplier, stops in ((4.99, [0, 1, 2, 3]), (5.01, [0, 1, 2])):
         search = search_near(Problem.build(network, demand), plan, Objective(), LOOSE)
-        search.allow(9, 9, multiplier * 1024)
+        search.set_allowance(9, 9, multiplier * 1024)
         search.anneal(500, 1e-9, 1e-9)
         assert plan_now(search).routes[0].stops.tolist() == stops
         assert search.value == search.problem.value(plan_now(search), Objective()), "without the multiplier"
@@ -194,7 +194,7 @@ def test_changed_stops_of_a_route_are_the_fewest_either_way_round(keep_terminals
 def test_a_search_without_steps_changes_nothing():
     problem, plan = town(0)
     search = search_near(problem, plan, Objective(), LOOSE)
-    search.allow(3, 3, 0.0)
+    search.set_allowance(3, 3, 0.0)
     assert search.anneal(0, 1e9, 1e9) == 0
     assert [route.stops.tolist() for route in plan_now(search)] == [[0, 1, 2], [3, 4]]
     assert search.evaluations == 0

@@ -20,7 +20,7 @@ from owlbus.common.errors import DataError, InfeasibleError, UsageError
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
-from owlbus.search.parallel import SearchTask, problem_to_bytes, search_one
+from owlbus.search.parallel import SearchTask, problem_to_bytes, run_start
 from owlbus.search.stopping import MaxSeconds, MaxSteps, NoGain, TargetGap
 
 LADDER = [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7), (0, 4), (1, 5), (2, 6), (3, 7)]
@@ -233,7 +233,7 @@ def test_starts_in_other_processes_find_the_best_of_what_each_finds_alone():
             for pool in (processes, ThreadPoolExecutor(1))
         ]
     alone = [
-        search_one(
+        run_start(
             problem_to_bytes(Problem.build(network, demand), demand),
             SearchTask(Objective(), asked["limits"], PlanConstraints(), 3, (MaxSteps(3_001),), 4),
             stream,

@@ -367,9 +367,9 @@ def test_turns_for_travel_time_are_shorter_on_larger_networks_and_never_empty(mo
     lengths = []
     for work in (1, 3 * SIDE**4, 10**9):
         monkeypatch.setattr(travel_time_run, "_TURN_WORK", work)
-        lengths.append(chain.moves_a_turn(0.7))
+        lengths.append(chain.moves_per_turn(0.7))
     assert lengths == [BLOCK, 3 * BLOCK, 50 * BLOCK]
-    assert chain.moves_a_turn(0.2) == AnnealingRun.moves_a_turn(chain, 0.2)
+    assert chain.moves_per_turn(0.2) == AnnealingRun.moves_per_turn(chain, 0.2)
 
 
 def test_travel_time_is_refused_where_it_cannot_be_searched_for():

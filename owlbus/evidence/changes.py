@@ -206,8 +206,8 @@ def drop_route(plan: Plan, route: int) -> Change:
     if len(plan) < 2:  # noqa: PLR2004 - the last route stays
         msg = f"route {plan.names[route]} is the only one; a plan without routes serves nobody"
         raise UsageError(msg)
-    rest = plan.routes[:route] + plan.routes[route + 1 :]
-    return Change("drop", f"route {plan.names[route]} dropped", Plan(rest, plan.network_fingerprint), (plan.names[route],))
+    other_routes = plan.routes[:route] + plan.routes[route + 1 :]
+    return Change("drop", f"route {plan.names[route]} dropped", Plan(other_routes, plan.network_fingerprint), (plan.names[route],))
 
 
 def pass_by(

@@ -1,4 +1,4 @@
-"""Plans side by side on one demand: every measure, what differs, and who gains and loses."""
+"""Comparison of plans on one demand: their measures, and who gains and loses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _PLAIN = (
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
     """
-    Plans on one demand, the first of which the others are held against.
+    Comparison of plans with the first of them, on one demand.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ def compare_plans(
     districts: NDArray[np.str_] | None = None,
 ) -> Comparison:
     """
-    Hold plans against the first of them.
+    Compare plans with the first of them.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def _coarse_changes(values: dict[str, Any], before: Mapping[str, Any], after: Ma
 
 
 def _less(after: float | None, before: float | None) -> float | None:
-    """Return what a shown measure is more than another, None where either is hidden."""
+    """Difference of two shown measures, None if either is hidden."""
     return None if after is None or before is None else round(after - before, 6)
 
 

@@ -22,7 +22,7 @@ Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class GainLoss:
     """
     Trips and people gained and lost from one plan to another, for one part of the demand.
 
@@ -35,7 +35,7 @@ class Moved:
 
     Examples
     --------
-    >>> Moved(60.0, 20.0, 0.0, 15.0).net_trips
+    >>> GainLoss(60.0, 20.0, 0.0, 15.0).net_trips
     40.0
     """
 
@@ -56,7 +56,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Burden:
+class RiderChanges:
     """
     Changes for riders whom both plans serve.
 
@@ -114,7 +114,7 @@ class Cost:
 @dataclass(frozen=True, slots=True, eq=False)
 class Difference:
     """
-    What changes from one plan to another.
+    Difference of two plans: trips, people, riders, cost and intervals.
 
     Attributes
     ----------
@@ -146,17 +146,17 @@ class Difference:
         Nights of the demand.
     """
 
-    whole: Moved
-    by_hour: Mapping[str, Moved]
-    by_weekday: Mapping[str, Moved]
-    by_district: Mapping[str, Moved]
+    whole: GainLoss
+    by_hour: Mapping[str, GainLoss]
+    by_weekday: Mapping[str, GainLoss]
+    by_district: Mapping[str, GainLoss]
     gained_trips_by_hex: NDArray[np.float64]
     lost_trips_by_hex: NDArray[np.float64]
     gained_presence_by_hex: NDArray[np.float64]
     lost_presence_by_hex: NDArray[np.float64]
     reached_before: NDArray[np.bool_]
     reached_after: NDArray[np.bool_]
-    burden: Burden
+    burden: RiderChanges
     cost: Cost
     served_share: float
     presence_share: float
@@ -198,15 +198,15 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
     """
     masks = _Masks(before, after)
     whole = evaluator.whole
-    moved = masks.moved(whole)
+    gain_loss = masks.gain_loss(whole)
     trips, people = float(whole.trips.trips.sum()), float(whole.people.sum())
     direct = _direct(evaluator, before, after)
-    intervals = _intervals(evaluator, before, after, moved, direct)
+    intervals = _intervals(evaluator, before, after, gain_loss, direct)
     hexes = masks.by_hex(whole)
     return Difference(
-        whole=moved,
-        by_hour={label: masks.moved(part) for label, part in evaluator.hours.items()},
-        by_weekday={label: masks.moved(part) for label, part in evaluator.weekdays.items()},
+        whole=gain_loss,
+        by_hour={label: masks.gain_loss(part) for label, part in evaluator.hours.items()},
+        by_weekday={label: masks.gain_loss(part) for label, part in evaluator.weekdays.items()},
         by_district=_by_group(masks, whole, evaluator.districts),
         gained_trips_by_hex=hexes[0],
         lost_trips_by_hex=hexes[1],
@@ -216,8 +216,8 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
         reached_after=after.reached,
         burden=_burden(evaluator, before, after),
         cost=cost_of(evaluator, before, after, headway_s),
-        served_share=moved.net_trips / trips if trips > 0 else 0.0,
-        presence_share=moved.net_presence / people if people > 0 else 0.0,
+        served_share=gain_loss.net_trips / trips if trips > 0 else 0.0,
+        presence_share=gain_loss.net_presence / people if people > 0 else 0.0,
         served_interval=intervals[0],
         presence_interval=intervals[1],
         gained_direct_trips=direct[0],
@@ -237,14 +237,14 @@ def _direct(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluat
 
 
 def _intervals(
-    evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, moved: Moved, direct: tuple[float, float]
+    evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, gain_loss: GainLoss, direct: tuple[float, float]
 ) -> tuple[Interval, Interval, Interval]:
     """90 % intervals of the differences of the served, the presence and the direct share."""
     all_trips, all_people = evaluator.all_by_night()
     if evaluator.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
         return (
-            trips_interval(moved.gained_trips, moved.lost_trips, float(all_trips.sum())),
-            trips_interval(moved.gained_presence, moved.lost_presence, float(all_people.sum())),
+            trips_interval(gain_loss.gained_trips, gain_loss.lost_trips, float(all_trips.sum())),
+            trips_interval(gain_loss.gained_presence, gain_loss.lost_presence, float(all_people.sum())),
             trips_interval(*direct, float(all_trips.sum())),
         )
     return (
@@ -286,10 +286,10 @@ class _Masks:
         self.reached = after.reached & ~before.reached
         self.unreached = before.reached & ~after.reached
 
-    def moved(self, part: Part) -> Moved:
+    def gain_loss(self, part: Part) -> GainLoss:
         """Trips and people gained and lost in a part of the demand."""
         trips = part.trips
-        return Moved(
+        return GainLoss(
             float(trips.trips[trips.among(self.gained)].sum()),
             float(trips.trips[trips.among(self.lost)].sum()),
             float(part.people[self.reached].sum()),
@@ -301,27 +301,27 @@ class _Masks:
         n = part.people.size
         ends = []
         for mask in (self.gained, self.lost):
-            moved = part.trips.among(mask)
-            trips = part.trips.trips[moved]
-            ends.append(sums_by_index(part.trips.origin[moved], trips, n) + sums_by_index(part.trips.destination[moved], trips, n))
+            gain_loss = part.trips.among(mask)
+            trips = part.trips.trips[gain_loss]
+            ends.append(sums_by_index(part.trips.origin[gain_loss], trips, n) + sums_by_index(part.trips.destination[gain_loss], trips, n))
         return ends[0], ends[1], np.where(self.reached, part.people, 0.0), np.where(self.unreached, part.people, 0.0)
 
 
-def _by_group(masks: _Masks, whole: Part, labels: NDArray[np.str_] | None) -> dict[str, Moved]:
+def _by_group(masks: _Masks, whole: Part, labels: NDArray[np.str_] | None) -> dict[str, GainLoss]:
     """Gains and losses of the districts in which anything changes."""
     if labels is None:
         return {}
     names, index = np.unique(labels, return_inverse=True)
     columns = []
     for mask in (masks.gained, masks.lost):
-        moved = whole.trips.among(mask)
-        columns.append(sums_by_index(index[whole.trips.origin[moved]], whole.trips.trips[moved], names.size))
+        gain_loss = whole.trips.among(mask)
+        columns.append(sums_by_index(index[whole.trips.origin[gain_loss]], whole.trips.trips[gain_loss], names.size))
     columns += [sums_by_index(index[mask], whole.people[mask], names.size) for mask in (masks.reached, masks.unreached)]
     table = np.stack(columns, axis=1)
-    return {str(name): Moved(*row) for name, row in zip(names, table.tolist(), strict=True) if any(row)}
+    return {str(name): GainLoss(*row) for name, row in zip(names, table.tolist(), strict=True) if any(row)}
 
 
-def _burden(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> Burden:
+def _burden(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> RiderChanges:
     """Changes for riders whom both plans serve."""
     trips, people = evaluator.whole.trips, evaluator.whole.people
     is_kept = trips.among(before.is_served & after.is_served)
@@ -330,7 +330,7 @@ def _burden(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluat
     later_s = after.best_s.reshape(-1)[cell].astype(np.float64) - before.best_s.reshape(-1)[cell]
     is_reached_twice = before.reached & after.reached
     further_m = np.where(is_reached_twice, after.walk_m.astype(np.int64) - before.walk_m, 0)
-    return Burden(
+    return RiderChanges(
         float(weight[was & ~now].sum()),
         float(weight[now & ~was].sum()),
         *_two_sides(later_s, weight),

@@ -10,6 +10,7 @@ import numpy as np
 from owlbus.common.errors import DataError
 from owlbus.common.units import hour_label
 from owlbus.demand.columns import sums_by_index
+from owlbus.plan.measures import require_same_network
 from owlbus.search.problem import Problem
 
 if TYPE_CHECKING:
@@ -227,11 +228,9 @@ class PlanEvaluator:
         DataError
             If the plan was made for another network.
         """
-        from owlbus.plan.measures import require_same_network
-
         require_same_network(self.problem.network, plan)
         direct_s, best_s = self.problem.rides(plan)
-        walk_m = walks(self.problem.network, plan)
+        walk_m = walk_m_by_hex(self.problem.network, plan)
         return PlanEvaluation(
             plan, walk_m < _FAR, walk_m, direct_s, best_s, best_s <= self.problem.limit_s, direct_s <= self.problem.limit_s
         )
@@ -323,7 +322,7 @@ def part_of(problem: Problem, demand: Demand) -> Part:
     return Part(TripIndex.of(problem, demand.od()), demand.presence_by_hex())
 
 
-def walks(network: Network, plan: Plan) -> NDArray[np.int32]:
+def walk_m_by_hex(network: Network, plan: Plan) -> NDArray[np.int32]:
     """
     Walk from each hex to the nearest stop of a plan.
 

@@ -35,7 +35,7 @@ _SERVED = Objective()
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """
-    What one change does.
+    Effects of one change.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def explain_change(
     evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, *, before: PlanEvaluation | None = None
 ) -> Answer:
     """
-    What one change gains, loses and costs.
+    Gains, losses and cost of one change.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Who is reached, by any column of a table: districts, income classes, shares of residents."""
+"""Coverage by groups of hexes, from any column of a table: districts, income classes, shares of residents."""
 
 from __future__ import annotations
 

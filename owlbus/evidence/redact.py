@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.difference import Difference, Interval, Moved
+    from owlbus.evidence.difference import Difference, GainLoss, Interval
 
 
 SIDES = ("gained_trips", "lost_trips", "gained_presence", "lost_presence")
@@ -176,7 +176,7 @@ def _show_side(
     whole[side] = shown_count(value, min_count)
     n_hidden = int(whole[side] is None)
     for family in _FAMILIES:
-        parts: Mapping[str, Moved] = getattr(change, family)
+        parts: Mapping[str, GainLoss] = getattr(change, family)
         counts = np.array([getattr(part, side) for part in parts.values()])
         hidden = hidden_cells(counts, min_count=min_count)
         n_hidden += int(hidden.sum())

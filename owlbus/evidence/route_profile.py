@@ -10,7 +10,10 @@ import numpy as np
 from owlbus.common.disclosure import MIN_COUNT, hidden_cells
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.evidence.redact import shown_count
+from owlbus.kernels.assignment import assign_rides
+from owlbus.kernels.structs import DemandMatrix
 from owlbus.plan import Plan, plan_measures
+from owlbus.score import difference_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +118,7 @@ class RouteEvidence:
 
 def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) -> tuple[RouteEvidence, ...]:
     """
-    What each route of a plan adds and carries.
+    Profile of each route of a plan.
 
     Parameters
     ----------
@@ -131,8 +134,6 @@ def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) 
     tuple of RouteEvidence
         Routes in the plan's order.
     """
-    from owlbus.score import difference_interval
-
     problem = evaluator.problem
     whole = evaluator.evaluate(plan)
     measures = plan_measures(problem.network, plan, headway_s)
@@ -163,9 +164,6 @@ def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) 
 
 def _loads(evaluator: PlanEvaluator, plan: Plan, part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Riders a night by route and segment, both directions together, and riders who board each route."""
-    from owlbus.kernels.assignment import assign_rides
-    from owlbus.kernels.structs import DemandMatrix
-
     problem = evaluator.problem
     weight = np.zeros(problem.weight.shape, np.int32)
     inside = part.trips.cell >= 0

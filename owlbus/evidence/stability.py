@@ -1,4 +1,4 @@
-"""How far the figures can be trusted: coverage by weekday and hour, ranks of routes over resampled nights, one source scored on another."""
+"""Stability of the figures: coverage by weekday and hour, ranks of routes over resampled nights, and plans scored on another source."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class HourMatrix:
 @dataclass(frozen=True, slots=True)
 class RouteRank:
     """
-    How steady a route's place among the routes is.
+    Rank of a route, and its spread over resampled nights.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class RouteRank:
 @dataclass(frozen=True, slots=True)
 class CrossCheck:
     """
-    A plan made from one source of demand, held against another.
+    Score of a plan made from one source of demand on another source.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float = MIN_COU
 
 def rank_stability(evaluator: PlanEvaluator, plan: Plan) -> tuple[RouteRank, ...]:
     """
-    Whether nights drawn anew would rank the routes alike, by the trips that only each serves.
+    Ranks of routes by the trips that only each serves, with their spread over resampled nights.
 
     Parameters
     ----------

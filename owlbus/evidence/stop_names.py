@@ -75,9 +75,9 @@ class StopNames:
         str
             Such as ``q7r-10 (Nambu)``; the stop's own name where no place is near.
         """
-        route_name = network_name(network, stop)
+        name = network_name(network, stop)
         near = self.near(network, stop)
-        return f"{near} ({route_name})" if near else route_name
+        return f"{near} ({name})" if near else name
 
     def near(self, network: Network, stop: int) -> str:
         """

@@ -153,9 +153,9 @@ def _swaps(route_evaluator: RouteEvaluator, k: int, keep: set[int]) -> Iterator[
                 continue
             for reach in (1, 2):
                 windows = (w for w in windows_around(p, len(stops), reach) if keep.isdisjoint(stops[w[0] + 1 : w[1]].tolist()))
-                ways = list(route_evaluator.splices(k, windows, via=by, shut=stop))
-                if ways:
-                    best = min(ways, key=lambda way: _order(route_evaluator, way))
+                changes = list(route_evaluator.splices(k, windows, via=by, shut=stop))
+                if changes:
+                    best = min(changes, key=lambda change: _order(route_evaluator, change))
                     if best.value > route_evaluator.value:
                         yield p, by, best
                     break

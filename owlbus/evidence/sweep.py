@@ -19,6 +19,7 @@ from owlbus.common.progress import current_progress
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan import Plan, plan_measures
 from owlbus.score import share_interval
+from owlbus.search.bound import upper_bound
 from owlbus.search.objective import Objective
 from owlbus.search.parallel import continue_search, problem_to_bytes, search_from
 from owlbus.search.travel_time_objective import refuse_travel_time
@@ -302,7 +303,7 @@ def sweep_plans(
 
 
 def _with_shared_bounds(points: Sequence[SweepPoint]) -> tuple[SweepPoint, ...]:
-    """Give every point the lowest bound of its own and of looser settings: what no plan of theirs exceeds, none of its own does."""
+    """Give every point the lowest bound of its own and of looser settings, which include its plans."""
     lowest = 1.0
     tight: list[SweepPoint] = []
     for point in reversed(points):
@@ -340,7 +341,7 @@ class _Runner:
         return self._point(setting, n_routes, limits)
 
     def _point(self, setting: float, n_routes: int, limits: RouteLimits) -> SweepPoint:
-        """Measure the plan."""
+        """Measures of the current plan."""
         evaluator, plan = self.evaluator, self.plan
         evaluation = evaluator.evaluate(plan)
         measures = plan_measures(evaluator.problem.network, plan, limits.headway_s)
@@ -374,8 +375,6 @@ class _Runner:
         """Proven bound, from the multipliers of the previous setting."""
         if self.bound_steps <= 0:
             return None
-        from owlbus.search.bound import upper_bound
-
         task = {"limits": limits, "objective": self.objective, "steps": self.bound_steps, "start": self._multipliers}
         result = upper_bound(self.evaluator.problem, n_routes, seconds=math.inf, listed_s=60.0, **task)
         self._multipliers = result.multipliers

@@ -121,7 +121,7 @@ def missing_places(
     places_found = []
     for rank, (stop, presence) in enumerate(_busiest(evaluator, evaluation, places, n_places, max(min_presence, 1e-9)), start=1):
         shed = network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]
-        best = cheapest_way(route_evaluator, stop)
+        best = cheapest_detour(route_evaluator, stop)
         change = None
         if best is not None:
             name = plan.names[best.route]
@@ -142,7 +142,7 @@ def missing_places(
     return tuple(places_found)
 
 
-def cheapest_way(route_evaluator: RouteEvaluator, stop: int) -> RouteChange | None:
+def cheapest_detour(route_evaluator: RouteEvaluator, stop: int) -> RouteChange | None:
     """
     Detour to serve a stop: of those at most `SLACK_S` seconds of round trip longer than the shortest, the one that serves most.
 

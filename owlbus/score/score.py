@@ -8,6 +8,7 @@ import numpy as np
 
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP, hour_label
+from owlbus.kernels.assignment import assign_rides
 from owlbus.plan import Plan, plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score.card import (
@@ -186,20 +187,18 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
     served, direct = (is_served_in(pairs.origin, pairs.destination) for is_served_in in (covered.served, covered.direct))
     parts = {}
     for label in np.unique(labels):
-        here, begins = labels == label, starts == label
-        trips = float(pairs.trips[begins].sum())
+        is_inside, begins_inside = labels == label, starts == label
+        trips = float(pairs.trips[begins_inside].sum())
         parts[str(label)] = Coverage(
-            presence=Measure(float(people[here & covered.reached].sum()), float(people[here].sum())),
-            served=Measure(float(pairs.trips[begins & served].sum()), trips),
-            direct=Measure(float(pairs.trips[begins & direct].sum()), trips),
+            presence=Measure(float(people[is_inside & covered.reached].sum()), float(people[is_inside].sum())),
+            served=Measure(float(pairs.trips[begins_inside & served].sum()), trips),
+            direct=Measure(float(pairs.trips[begins_inside & direct].sum()), trips),
         )
     return parts
 
 
 def _loads(problem: Problem, plan: Plan) -> Loads:
     """Riders by segment, route and stop; see `owlbus.kernels.assignment.assign_rides`."""
-    from owlbus.kernels.assignment import assign_rides
-
     return assign_rides(
         problem.graph,
         problem.pad(plan),

@@ -15,7 +15,7 @@ from owlbus.kernels.route_cache import new_route_cache
 from owlbus.kernels.splice import steps_apart
 from owlbus.kernels.structs import Routes
 from owlbus.plan import limit_rows, plan_measures
-from owlbus.search.constraints import PlanConstraints, anywhere
+from owlbus.search.constraints import PlanConstraints, unconstrained
 from owlbus.search.problem import plan_of
 from owlbus.search.route_evaluator import RouteGains, new_workspace
 
@@ -99,7 +99,7 @@ class AnnealingRun:
         self._names = constraints.names() if near is None else dict(enumerate(near.plan.names))
         reference = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
         self._bounds = limit_rows(limits, [self._names.get(k, "") for k in range(n_routes)], reference)
-        self._near = anywhere() if near is None else near.constraint(problem.network.n_stops)
+        self._near = unconstrained() if near is None else near.constraint(problem.network.n_stops)
         if begin is not None:
             self.load(begin, np.arange(n_routes) < constraints.n_fixed)
 
@@ -164,7 +164,7 @@ class AnnealingRun:
         """Compile the kernels of construction and annealing before the clock starts; no random number is used up."""
         self.draw(0, self.bounds(), np.empty(0, np.int32), n_draws=0)
         self.anneal(0, 1.0, 1.0)
-        self.lay(0, self.route(0))
+        self.set_route(0, self.route(0))
         self.problem.value(self.best_plan(), self.objective)
 
     def construct(self, k: int) -> bool:
@@ -188,7 +188,7 @@ class AnnealingRun:
         warm = max(1.0, gain * 0.01)
         self._anneal(bounds, _POLISH_MOVES, warm, warm * 0.01)
         self.frozen[:] = kept
-        self.back_to_best()
+        self.restore_best()
         return True
 
     def draw(self, k: int, bounds: Limits, unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
@@ -206,7 +206,7 @@ class AnnealingRun:
             *self._rules(),
         )
         if gain >= 0:
-            self.lay(k, self.route(k))
+            self.set_route(k, self.route(k))
         return gain
 
     def unmet(self) -> NDArray[np.int32]:
@@ -218,19 +218,19 @@ class AnnealingRun:
         unmet: NDArray[np.int32] = np.repeat(wanted[:, 0], np.where(missing >= n_empty, 1 + wanted.shape[0], 1) * (missing > 0))
         return unmet
 
-    def put(self, k: int, stops: NDArray[np.int32]) -> None:
+    def restart_with(self, k: int, stops: NDArray[np.int32]) -> None:
         """Make `stops` route `k`, and the plan with it the best plan."""
         self.routes.stops[k, : stops.size] = stops
         self.routes.n_stops[k] = stops.size
         self._restart_from_routes()
-        self.back_to_best()
+        self.restore_best()
 
-    def moves_a_turn(self, share: float) -> int:
+    def moves_per_turn(self, share: float) -> int:
         """Moves of a turn at a `share` of the search, 0 to 1."""
         del share
         return _TURN_MOVES
 
-    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+    def turn(self, moves: int, done: float, ahead: float, constructed_value: int) -> int:
         """
         Anneal from one share of the search to the next.
 
@@ -240,7 +240,7 @@ class AnnealingRun:
             Moves to try.
         done, ahead
             Shares of the search at the first and the last of them, 0 to 1.
-        worth
+        constructed_value
             Objective of the constructed plan, in 1/1024.
 
         Returns
@@ -248,11 +248,11 @@ class AnnealingRun:
         int
             Moves tried; 0 if every route is fixed.
         """
-        return self.anneal(moves, self.temperature(done, worth), self.temperature(ahead, worth))
+        return self.anneal(moves, self.temperature(done, constructed_value), self.temperature(ahead, constructed_value))
 
-    def temperature(self, share: float, worth: int) -> float:
-        """Temperature in 1/1024 at a `share` of the search, 0 to 1; `worth` is the objective of the constructed plan, in 1/1024."""
-        return float(worth * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
+    def temperature(self, share: float, constructed_value: int) -> float:
+        """Temperature at a `share` of the search, 0 to 1; `constructed_value` is the objective of the constructed plan; both in 1/1024."""
+        return float(constructed_value * _HOT_PART * (_COLD_PART / _HOT_PART) ** share * (_USUAL_ROUTES / self.frozen.size))
 
     def anneal(self, steps: int, hot: float, cold: float) -> int:
         """Try `steps` moves while the temperature falls from `hot` to `cold`, in 1/1024; return how many were tried."""
@@ -263,7 +263,7 @@ class AnnealingRun:
         stops: NDArray[np.int32] = self.routes.stops[k, : self.routes.n_stops[k]].copy()
         return stops
 
-    def lay(self, k: int, stops: NDArray[np.int32]) -> None:
+    def set_route(self, k: int, stops: NDArray[np.int32]) -> None:
         """Make `stops` route `k`; the values of the plan stay as they are."""
         self.routes.stops[k, : stops.size] = stops
         self.routes.n_stops[k] = stops.size
@@ -274,7 +274,7 @@ class AnnealingRun:
         self._gains.leave_out(k)
         return [self._gains.gain(stops) for stops in routes]
 
-    def allow(self, n_changed: int, reach: int, multiplier: float) -> None:
+    def set_allowance(self, n_changed: int, reach: int, multiplier: float) -> None:
         """Let `n_changed` stops of the best plan and `reach` of the current one differ from the given plan, at `multiplier`/1024 each."""
         self._near = self._near._replace(budget=n_changed, reach=reach, multiplier=multiplier)
 
@@ -290,7 +290,7 @@ class AnnealingRun:
             self.values[1], self.values[3] = value, 0
             self.best[0][:], self.best[1][:] = self.routes.stops, self.routes.n_stops
 
-    def back_to_best(self) -> None:
+    def restore_best(self) -> None:
         """Make the best plan the current one."""
         self.routes.stops[:] = self.best[0]
         self.routes.n_stops[:] = self.best[1]

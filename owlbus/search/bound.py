@@ -21,10 +21,13 @@ import numpy as np
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.progress import current_progress
+from owlbus.kernels.bound_multipliers import descend, hexes_worth, least_drive
 from owlbus.kernels.bound_structs import PairWeights
 from owlbus.plan.limits import RouteLimits
+from owlbus.search.exact import best_of_listing, list_problem
 from owlbus.search.objective import Objective
 from owlbus.search.problem import Problem
+from owlbus.search.route_pricing import RoutePricer
 from owlbus.search.stopping import MaxSeconds
 from owlbus.search.travel_time_objective import most_saved, stop_trips
 
@@ -43,13 +46,13 @@ if TYPE_CHECKING:
 _MARGIN = 1e-9
 """Relative error that float64 sums of a bound may have; sums of 1e7 terms stay far below it."""
 
-_FIRST_PRICE = 0.7
+_FIRST_MULTIPLIER = 0.7
 
 _INNER_STEPS = 300
 
 _LEVEL, _LEAST_LEVEL = 0.01, 1e-4
 
-_FARTHER, _NEARER, _LEAST_STEP_SHARE = 1.5, 0.6, 0.1
+_LONGER, _SHORTER, _LEAST_STEP_SHARE = 1.5, 0.6, 0.1
 
 _FINER = 0.8
 
@@ -100,8 +103,6 @@ class BoundProblem:
         BoundProblem
             Arrays in the rows of the problem.
         """
-        from owlbus.kernels.bound_multipliers import least_drive
-
         if objective.is_travel_time:
             return cls.of_travel_time(problem)
         network = problem.network
@@ -196,7 +197,7 @@ class BoundResult:
     Attributes
     ----------
     bound_quanta, total_quanta
-        No plan within the limits is worth more than the first; a plan that served everything is worth the second; in 1/1024.
+        Upper bound on the objective of all plans within the limits, and objective of a plan that served everything, in 1/1024.
     multipliers
         Multipliers that prove it; None where a listing of all routes does.
     steps
@@ -229,7 +230,7 @@ class BoundResult:
 
     @property
     def share(self) -> float:
-        """Bound over what a plan that served everything is worth, 0 to 1."""
+        """Bound over the objective of a plan that served everything, 0 to 1."""
         return self.bound_quanta / self.total_quanta
 
 
@@ -287,9 +288,7 @@ def upper_bound(
     """
     objective = Objective.parse(objective) if isinstance(objective, str) else objective
     limits = limits or RouteLimits()
-    if n_routes < 1:
-        msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
-        raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
+    _require_routes(n_routes)
     if _without_transfers(problem, objective, n_routes):
         exact = _listed_bound(problem, objective, n_routes, limits, seconds if listed_s is None else listed_s)
         if exact is not None:
@@ -302,6 +301,13 @@ def upper_bound(
             return bounder.result()
 
 
+def _require_routes(n_routes: int) -> None:
+    """Refuse fewer than one route."""
+    if n_routes < 1:
+        msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
+        raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
+
+
 def _without_transfers(problem: Problem, objective: Objective, n_routes: int) -> bool:
     """Whether no transfer can count."""
     return not objective.is_travel_time and (
@@ -311,8 +317,6 @@ def _without_transfers(problem: Problem, objective: Objective, n_routes: int) ->
 
 def _listed_bound(problem: Problem, objective: Objective, n_routes: int, limits: RouteLimits, seconds: float) -> BoundResult | None:
     """Bound by the best of all routes, or None if they are too many to list."""
-    from owlbus.search.exact import best_of_listing, list_problem
-
     began_s = time.perf_counter()
     listing = list_problem(problem, objective, limits)
     if listing is None:
@@ -347,11 +351,7 @@ class Bounder:
 
     def __init__(self, bound_problem: BoundProblem, n_routes: int, limits: RouteLimits, start: Multipliers | None = None) -> None:
         """Choose the scarcest resource and allocate walks and known routes."""
-        from owlbus.search.route_pricing import RoutePricer
-
-        if n_routes < 1:
-            msg = f"{setting('n_routes')} must be at least 1, got {n_routes}"
-            raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
+        _require_routes(n_routes)
         sizes = bound_problem.weight.size, bound_problem.bonus.size
         if start is not None and (start.split.size, start.hex_multiplier.size) != sizes:
             msg = (
@@ -365,7 +365,7 @@ class Bounder:
         ends = np.concatenate([bound_problem.first, bound_problem.second])
         self._top = bound_problem.bonus + np.bincount(ends, weights=np.tile(bound_problem.weight, 2), minlength=bound_problem.bonus.size)
         if start is None:
-            start = Multipliers(bound_problem.weight / 2, (self._top + bound_problem.bonus) * _FIRST_PRICE / 2)
+            start = Multipliers(bound_problem.weight / 2, (self._top + bound_problem.bonus) * _FIRST_MULTIPLIER / 2)
         self._point = Multipliers(np.clip(start.split, 0, bound_problem.weight), np.clip(start.hex_multiplier, 0, self._top))
         self._pricer = RoutePricer(bound_problem.graph, bound_problem.bonus.size, n_routes, limits, self._point.hex_multiplier)
         self._best = float(bound_problem.weight.sum() + bound_problem.bonus.sum())
@@ -415,8 +415,6 @@ class Bounder:
 
     def _descend(self) -> None:
         """Descend on the known routes, and step a part of the way there: a longer part after a success, a shorter one after a failure."""
-        from owlbus.kernels.bound_multipliers import descend
-
         split, hex_multiplier = self._point.split.copy(), self._point.hex_multiplier.copy()
         target = Multipliers(np.empty_like(split), np.empty_like(hex_multiplier))
         pricer = self._pricer
@@ -439,14 +437,12 @@ class Bounder:
             self._point.hex_multiplier + step_share * (target.hex_multiplier - self._point.hex_multiplier),
         )
         is_lower = self._try(trial)
-        self._step_share = min(step_share * (_FARTHER if is_lower else _NEARER), 1.0)
+        self._step_share = min(step_share * (_LONGER if is_lower else _SHORTER), 1.0)
         if self._step_share < _LEAST_STEP_SHARE:
             self._level, self._step_share = self._level * _FINER, 1.0
 
     def _try(self, point: Multipliers) -> bool:
         """Prove the bound at a point and learn its most valuable routes; return whether the bound is the lowest so far."""
-        from owlbus.kernels.bound_multipliers import hexes_worth
-
         profit = np.empty_like(point.hex_multiplier)
         value = hexes_worth(self._demand, point.split, point.hex_multiplier, profit) + self._pricer.most_valuable(point.hex_multiplier)
         self._pricer.learn(repeats=value <= self._model * (1 + _LEARN_GAP))

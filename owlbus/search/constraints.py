@@ -14,7 +14,7 @@ from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.kernels.near import NearConstraint
 from owlbus.kernels.structs import Constraints
 from owlbus.network import UNREACHABLE
-from owlbus.plan import plan_measures
+from owlbus.plan import limit_rows, plan_measures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,7 +71,7 @@ class PlanConstraints:
         return not self.n_fixed and not any(others)
 
     @property
-    def binds_places(self) -> bool:
+    def binds_stops(self) -> bool:
         """Whether stops, depots or terminals are constrained, which moves of whole routes do not check."""
         return bool(self.required or self.hubs or self.depots or self.terminals)
 
@@ -124,7 +124,7 @@ class PlanConstraints:
             return problem
         from owlbus.network.drive_times import all_pairs
 
-        kept = ~self._shut(problem.network)
+        kept = ~self._is_forbidden_link(problem.network)
         graph = problem.graph
         below = np.concatenate([[0], np.cumsum(kept)])
         graph = graph._replace(
@@ -136,7 +136,7 @@ class PlanConstraints:
         drive_s = read_only_copy(all_pairs(graph.link_indptr, graph.link_to, graph.link_s, int(UNREACHABLE)))
         return replace(problem, graph=graph, drive_s=drive_s)
 
-    def loosened(self, limits: RouteLimits, network: Network) -> RouteLimits:
+    def widened_limits(self, limits: RouteLimits, network: Network) -> RouteLimits:
         """
         Limits that fixed routes keep too, for a bound on plans that contain them.
 
@@ -154,8 +154,6 @@ class PlanConstraints:
         """
         if self.fixed is None or not self.n_fixed:
             return limits
-        from owlbus.plan import limit_rows, plan_measures
-
         rows = limit_rows(limits, self.fixed.names, plan_measures(network, self.fixed, limits.headway_s))
         return replace(
             limits,
@@ -220,24 +218,25 @@ class PlanConstraints:
                 for stop, least in self.wanted.items()
                 if (calls := sum(stop in route.stops for route in plan)) < least
             ),
-            *(line for route in plan for line in self.trespasses(network, route)),
-            *(line for route in free for line in self.foreign_ends(network, route)),
+            *(line for route in plan for line in self.forbidden_uses(network, route)),
+            *(line for route in free for line in self.ends_off_depots(network, route)),
             *self.missed_terminals(network, plan),
         )
 
     def _fixed_routes(self) -> tuple[Route, ...]:
         return () if self.fixed is None else self.fixed.routes
 
-    def _shut(self, network: Network) -> NDArray[np.bool_]:
+    def _is_forbidden_link(self, network: Network) -> NDArray[np.bool_]:
         """Whether each link is forbidden, shape (n_links,)."""
         tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
         stops = np.zeros(network.n_stops, np.bool_)
         stops[list(self.forbidden)] = True
         pairs = np.array([key for a, b in self.forbidden_links for key in (a * network.n_stops + b, b * network.n_stops + a)], np.int64)
-        shut: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(tail * np.int64(network.n_stops) + network.link_to, pairs)
-        return shut
+        keys = tail * np.int64(network.n_stops) + network.link_to
+        is_forbidden: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(keys, pairs)
+        return is_forbidden
 
-    def trespasses(self, network: Network, route: Route) -> Iterator[str]:
+    def forbidden_uses(self, network: Network, route: Route) -> Iterator[str]:
         """
         Yield the forbidden stops and links that a route uses.
 
@@ -260,7 +259,7 @@ class PlanConstraints:
             if frozenset((a, b)) in ridden:
                 yield f"route {route.name} rides from {network_name(network, a)} to {network_name(network, b)}, which is forbidden"
 
-    def foreign_ends(self, network: Network, route: Route) -> Iterator[str]:
+    def ends_off_depots(self, network: Network, route: Route) -> Iterator[str]:
         """
         Yield terminals of a route that are no depots.
 
@@ -348,7 +347,7 @@ class Neighbourhood:
         return NearConstraint(rows, counts, position, keep, n_keep, int(self.keep_terminals), 0, 0, 0.0)
 
 
-def anywhere() -> NearConstraint:
+def unconstrained() -> NearConstraint:
     """Return the constraint of a plan that need not be near any other."""
     none = np.zeros((0, 0), np.int32), np.zeros(0, np.int64), np.zeros((0, 0), np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64)
     return NearConstraint(*none, 0, -1, -1, 0.0)
@@ -443,8 +442,8 @@ def _counts(constraints: PlanConstraints, n_routes: int) -> Iterator[str]:
     if constraints.n_fixed > n_routes:
         yield f"{constraints.n_fixed} routes are fixed, and the plan has {n_routes}; ask for more routes"
     elif constraints.n_fixed + len(constraints.terminals) > n_routes:
-        asked = f"{constraints.n_fixed} fixed routes and {len(constraints.terminals)} with given terminals"
-        yield f"{asked} are more than the {n_routes} of the plan; ask for more routes"
+        needed = f"{constraints.n_fixed} fixed routes and {len(constraints.terminals)} with given terminals"
+        yield f"{needed} are more than the {n_routes} of the plan; ask for more routes"
 
 
 def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[str]:
@@ -460,7 +459,7 @@ def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[
             elif stop >= 0 and constraints.depots and stop not in constraints.depots:
                 yield f"route {name} ends at {network_name(network, stop)}, which is no depot; name it as one"
     for route in constraints.fixed or ():
-        yield from (f"fixed {line}; drop one of the constraints" for line in constraints.trespasses(network, route))
+        yield from (f"fixed {line}; drop one of the constraints" for line in constraints.forbidden_uses(network, route))
 
 
 def _fixed_budget(network: Network, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> Iterator[str]:
@@ -513,7 +512,7 @@ class _Reachability:
             if distance[first, second] > bound:
                 names = " and ".join(network_name(self.network, int(self.ends[k])) for k in (first, second))
                 what = f"no route can run between two depots ({names} are nearest)"
-                yield self._far(what, distance[first, second], bound, unit, scale)
+                yield self._out_of_reach(what, distance[first, second], bound, unit, scale)
 
     def _terminal(self, name: str, first: int, second: int) -> Iterator[str]:
         """Yield why a route cannot run between its terminals."""
@@ -522,7 +521,9 @@ class _Reachability:
             distance = self._from(ends, cost)
             least = max(distance[0, second], distance[1, first])
             if least > bound:
-                yield self._far(f"route {name} cannot reach terminal {network_name(self.network, second)}", least, bound, unit, scale)
+                yield self._out_of_reach(
+                    f"route {name} cannot reach terminal {network_name(self.network, second)}", least, bound, unit, scale
+                )
 
     def _call(self, stop: int) -> Iterator[str]:
         """Yield why no route can call at a stop."""
@@ -530,7 +531,7 @@ class _Reachability:
             ahead, back = (self._from(np.array([stop]), cost, reverse=reverse)[0][self.ends] for reverse in (False, True))
             least = min(_least_through(ahead, back), _least_through(back, ahead))
             if least > bound:
-                yield self._far(f"no route can call at {network_name(self.network, stop)}", least, bound, unit, scale)
+                yield self._out_of_reach(f"no route can call at {network_name(self.network, stop)}", least, bound, unit, scale)
 
     def _measures(self) -> Iterable[tuple[NDArray[np.int32], float, str, float]]:
         """Cost of each link, bound, name of the unit in messages, and cost units per that unit."""
@@ -546,7 +547,7 @@ class _Reachability:
         distances: NDArray[np.float64] = dijkstra(graph.T.tocsr() if reverse else graph, indices=stops)
         return distances
 
-    def _far(self, what: str, least: float, bound: float, unit: str, scale: float) -> str:
+    def _out_of_reach(self, what: str, least: float, bound: float, unit: str, scale: float) -> str:
         """Return a line with what is needed and what is allowed."""
         allowed = f"{bound / scale:g} {unit}"
         if not least < UNREACHABLE:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError
+from owlbus.kernels.splice import splice
 from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.search.constraints import network_name
 
@@ -97,7 +98,7 @@ def insert_required(run: AnnealingRun, constraints: PlanConstraints) -> None:
                 "allow more routes, kilometres or minutes, or require less"
             )
             raise InfeasibleError(msg)
-        run.put(best[1], best[2])
+        run.restart_with(best[1], best[2])
 
 
 def _redraw(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
@@ -107,12 +108,12 @@ def _redraw(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
         before = run.route(k)
         if stop in before:
             continue
-        run.lay(k, before[:0])
+        run.set_route(k, before[:0])
         is_drawn = run.draw(k, run.bounds(), np.array([stop], np.int32)) >= 0
         if is_drawn and stop in run.route(k) and _n_missing(run, constraints) <= missing:
-            run.put(k, run.route(k))
+            run.restart_with(k, run.route(k))
             return True
-        run.lay(k, before)
+        run.set_route(k, before)
     return False
 
 
@@ -136,8 +137,6 @@ def _ways_in(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> Iter
 
 def _joined(run: AnnealingRun, now: NDArray[np.int32], stop: int) -> Iterator[NDArray[np.int32]]:
     """Yield detours of a route to a stop, from the positions nearest to it."""
-    from owlbus.kernels.splice import splice
-
     problem, n = run.problem, now.size
     drive_s = problem.fastest_s
     banned, out = np.zeros(problem.network.n_stops, np.uint8), np.zeros(run.routes.stops.shape[1], np.int32)
@@ -155,8 +154,8 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
     network, counts, limits = run.problem.network, run.routes.n_stops, run.limits
     rows = [(row, run.routes.stops[row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
     plan = Plan(tuple(Route(kept, constraints.names().get(row, f"R{row + 1}")) for row, kept in rows), network.fingerprint)
-    own = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
-    alone = Plan((own,), network.fingerprint)
+    changed_route = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
+    alone = Plan((changed_route,), network.fingerprint)
     if check_plan(network, alone, replace(limits, max_total_length_m=np.inf, max_buses=np.inf)):
         return None
     measures = plan_measures(network, plan, limits.headway_s)
@@ -166,7 +165,7 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
     lost = set(now.tolist()) - set(stops.tolist())
     if any(sum(stop in route.stops for route in plan) < constraints.wanted[stop] for stop in lost & constraints.wanted.keys()):
         return None
-    kept = not any(constraints.foreign_ends(network, own)) and not any(
-        line.startswith(f"route {own.name} ") for line in constraints.missed_terminals(network, plan)
+    kept = not any(constraints.ends_off_depots(network, changed_route)) and not any(
+        line.startswith(f"route {changed_route.name} ") for line in constraints.missed_terminals(network, plan)
     )
     return measures.total_length_m if kept else None

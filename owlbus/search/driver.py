@@ -14,6 +14,7 @@ from owlbus.search.construct import with_required
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
 from owlbus.search.result import INTERRUPTED, Result, TracePoint
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
+from owlbus.search.travel_time_run import TravelTimeRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,8 +51,6 @@ def new_annealing_run(
     AnnealingRun
         Before anything is constructed.
     """
-    from owlbus.search.travel_time_run import TravelTimeRun
-
     kind = TravelTimeRun if objective.is_travel_time else AnnealingRun
     return kind(problem, objective, limits, n_routes, rng, constraints)
 
@@ -75,6 +74,8 @@ class Search:
         self.objective = objective
         self.runs = runs
         self.stop_when = stop_when
+        self.max_steps = min((limit.steps for limit in stop_when if isinstance(limit, MaxSteps)), default=None)
+        self.max_seconds = min((limit.seconds for limit in stop_when if isinstance(limit, MaxSeconds)), default=math.inf)
         self.seed = seed
         self.constraints = constraints
         self.total = problem.total_value(objective)
@@ -143,7 +144,7 @@ class Search:
             if not any(tried):
                 return "every route is fixed"
             self.steps += sum(tried)
-            self._remember()
+            self._fill_pool()
             self._report_gain()
             if done < _RECOMBINE_AT <= self._done(self._snapshot()) and self._exchanges:
                 self._recombine(pool)
@@ -161,9 +162,9 @@ class Search:
     @property
     def _exchanges(self) -> bool:
         """Whether routes of a plan may be exchanged with each other or with routes of the pool."""
-        return self.runs[0].exchanges and not self.constraints.binds_places
+        return self.runs[0].exchanges and not self.constraints.binds_stops
 
-    def _remember(self) -> None:
+    def _fill_pool(self) -> None:
         """Add the routes of each new best plan to the pool, if the search uses the pool."""
         if not self._exchanges:
             return
@@ -192,7 +193,7 @@ class Search:
         if best.frozen.any() or not best.best_value:
             return
         plan = best.best_plan()
-        left_s = min([math.inf, *(limit.seconds - self._elapsed_s() for limit in self.stop_when if isinstance(limit, MaxSeconds))])
+        left_s = self.max_seconds - self._elapsed_s()
         if left_s <= 0:
             return
         chosen = best_choice(self.problem, self.objective, best.limits, best.frozen.size, self.pool, plan, left_s)
@@ -201,22 +202,20 @@ class Search:
 
     def _turn(self, now: Snapshot) -> int:
         """Moves of each run in the next turn, so that a step limit is met exactly or exceeded by less than one move per run."""
-        left = [limit.steps - now.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        return max(1, min([self.runs[0].moves_a_turn(self._done(now)), *(-(-steps // len(self.runs)) for steps in left)]))
+        moves = self.runs[0].moves_per_turn(self._done(now))
+        if self.max_steps is not None:
+            moves = min(moves, -(-(self.max_steps - now.steps) // len(self.runs)))
+        return max(1, moves)
 
     def _turn_share(self, turn: int, now: Snapshot) -> float:
         """Share of the search that the next turn takes."""
-        steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        if steps:
-            return turn * len(self.runs) / min(steps)
+        if self.max_steps is not None:
+            return turn * len(self.runs) / self.max_steps
         return self._done(now) * turn * len(self.runs) / max(1, now.steps)
 
     def _done(self, now: Snapshot) -> float:
         """Share of the search that is over, by steps if they are limited and by seconds otherwise."""
-        steps = [limit.steps for limit in self.stop_when if isinstance(limit, MaxSteps)]
-        if steps:
-            return min(1.0, now.steps / min(steps))
-        return min(1.0, now.elapsed_s / min(limit.seconds for limit in self.stop_when if isinstance(limit, MaxSeconds)))
+        return min(1.0, now.elapsed_s / self.max_seconds if self.max_steps is None else now.steps / self.max_steps)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.enumerate_routes import enumerate_routes
+from owlbus.kernels.rides import NEVER
 from owlbus.plan import limit_rows
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ class RouteList:
         Stops of each route, R of them.
     serves
         Whether route r serves group g, shape (R, G), bool.
-    worth
+    group_quanta
         What each group is worth in 1/1024, shape (G,), float64, > 0.
     buses
         Buses that each route needs, shape (R,), int64.
@@ -60,7 +63,7 @@ class RouteList:
 
     routes: tuple[NDArray[np.int32], ...]
     serves: NDArray[np.bool_]
-    worth: NDArray[np.float64]
+    group_quanta: NDArray[np.float64]
     buses: NDArray[np.int64]
     length_m: NDArray[np.int64]
 
@@ -84,7 +87,7 @@ class ExactBest:
 
 def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) -> RouteList | None:
     """
-    All routes of a problem, less those that another one replaces, if they are few enough.
+    All routes of a problem, less those that another one dominates, if they are few enough.
 
     Parameters
     ----------
@@ -100,8 +103,6 @@ def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) ->
     RouteList or None
         None if there are more than `MOST_ROUTES` routes, a quarter as many stops, or too many routes that none replaces.
     """
-    from owlbus.kernels.enumerate_routes import enumerate_routes
-
     if problem.network.n_stops > _MOST_STOPS:
         return None
     start, stops = np.zeros(MOST_ROUTES + 1, np.int64), np.empty(_MOST_STOPS_IN_ALL, np.int32)
@@ -118,7 +119,7 @@ def list_problem(problem: Problem, objective: Objective, limits: RouteLimits) ->
 
 def listing_of(problem: Problem, objective: Objective, limits: RouteLimits, routes: Sequence[NDArray[np.int32]]) -> RouteList:
     """
-    What routes serve without transfers, less those that another one replaces.
+    Trips and people that routes serve without transfers, less the routes that another one dominates.
 
     Parameters
     ----------
@@ -140,12 +141,12 @@ def listing_of(problem: Problem, objective: Objective, limits: RouteLimits, rout
     limit_s = problem.limits_of(*pairs)
     measured = [_measure(problem, route, (pairs[0], pairs[1]), limit_s, limits) for route in routes]
     serves = np.array([row for row, _, _ in measured], np.bool_).reshape(len(routes), pairs[0].size + problem.n_rows)
-    worth = np.concatenate([quanta * float(objective.trips), problem.presence * float(objective.presence)])
-    served = serves.any(axis=0) & (worth > 0)
+    value_quanta = np.concatenate([quanta * float(objective.trips), problem.presence * float(objective.presence)])
+    served = serves.any(axis=0) & (value_quanta > 0)
     groups, where = np.unique(serves[:, served], axis=1, return_inverse=True)
-    summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=worth[served], minlength=groups.shape[1]).astype(np.float64)
+    summed: NDArray[np.float64] = np.bincount(where.ravel(), weights=value_quanta[served], minlength=groups.shape[1]).astype(np.float64)
     buses, metres = (np.array([row[column] for row in measured], np.int64) for column in (1, 2))
-    kept = _not_replaced(groups, buses, metres, limits)
+    kept = _undominated(groups, buses, metres, limits)
     return RouteList(tuple(routes[r] for r in kept), groups[kept], summed, buses[kept], metres[kept])
 
 
@@ -183,7 +184,7 @@ def best_of_listing(
     """
     import highspy
 
-    if not listing.routes or not listing.worth.size:
+    if not listing.routes or not listing.group_quanta.size:
         return ExactBest((), 0)
     # A Highs switches callbacks on when it is made and says its name on stdout meanwhile, before it can be told not to; its base does not.
     silent: Any = highspy.Highs.__mro__[1]
@@ -203,7 +204,7 @@ def best_of_listing(
         model.setSolution(first)
     model.run()
     info = model.getInfo()
-    most_quanta = float(listing.worth.sum())
+    most_quanta = float(listing.group_quanta.sum())
     bound = min(most_quanta, -info.mip_dual_bound) if math.isfinite(info.mip_dual_bound) else most_quanta
     values = np.array(model.getSolution().col_value[:n_listed]) if math.isfinite(info.objective_function_value) else np.zeros(n_listed)
     routes = tuple(listing.routes[r] for r in np.flatnonzero(values > 0.5))  # noqa: PLR2004 -- the middle of 0 and 1
@@ -217,7 +218,7 @@ def _program(listing: RouteList, n_routes: int, limits: RouteLimits) -> Any:  # 
     n_listed, n_groups = listing.serves.shape
     group, route = np.nonzero(listing.serves.T)
     loads = [(np.ones(n_listed), n_routes), (listing.buses, limits.max_buses), (listing.length_m, limits.max_total_length_m)]
-    bounded = [(load, room) for load, room in loads if math.isfinite(room)]
+    bounded = [(load, upper) for load, upper in loads if math.isfinite(upper)]
     counts = np.bincount(group, minlength=n_groups) + 1
     ends = np.cumsum(counts)
     index, value = np.empty(ends[-1], np.int32), np.full(ends[-1], -1.0)
@@ -227,10 +228,10 @@ def _program(listing: RouteList, n_routes: int, limits: RouteLimits) -> Any:  # 
     index[inner] = route
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = n_listed + n_groups, n_groups + len(bounded)
-    lp.col_cost_ = np.concatenate([np.zeros(n_listed), -listing.worth])
+    lp.col_cost_ = np.concatenate([np.zeros(n_listed), -listing.group_quanta])
     lp.col_lower_, lp.col_upper_ = np.zeros(lp.num_col_), np.ones(lp.num_col_)
     lp.row_lower_ = np.full(lp.num_row_, -highspy.kHighsInf)
-    lp.row_upper_ = np.concatenate([np.zeros(n_groups), [float(room) for _, room in bounded]])
+    lp.row_upper_ = np.concatenate([np.zeros(n_groups), [float(upper) for _, upper in bounded]])
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_ = np.concatenate([[0], ends, ends[-1] + n_listed * np.arange(1, len(bounded) + 1)]).astype(np.int32)
     lp.a_matrix_.index_ = np.concatenate([index, *(np.arange(n_listed, dtype=np.int32) for _ in bounded)])
@@ -244,9 +245,6 @@ def _measure(
     problem: Problem, route: NDArray[np.int32], pairs: tuple[NDArray[np.int32], ...], limit_s: NDArray[np.float32], limits: RouteLimits
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Pairs and hexes that a route serves, its buses, and its metres in the longer direction."""
-    from owlbus.kernels.coverage import measure_route
-    from owlbus.kernels.rides import NEVER
-
     ahead, back = np.empty(route.size, np.float32), np.empty(route.size, np.float32)
     metres = max(measure_route(problem.graph, route, route.size, ahead, back))
     shed_indptr, shed_hex = problem.graph.shed_indptr, problem.graph.shed_hex
@@ -267,10 +265,10 @@ def _measure(
     return serves, max(1, -(-cycle_s // limits.headway_s)), metres
 
 
-def _not_replaced(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
+def _undominated(serves: NDArray[np.bool_], buses: NDArray[np.int64], metres: NDArray[np.int64], limits: RouteLimits) -> NDArray[np.int64]:
     """Routes that none dominates, that is, serves at least as much with no more of what is limited; ties go to the first."""
     order = np.lexsort((metres, buses, -serves.sum(axis=1)))
-    needs = [load for load, room in ((buses, limits.max_buses), (metres, limits.max_total_length_m)) if math.isfinite(room)]
+    needs = [load for load, upper in ((buses, limits.max_buses), (metres, limits.max_total_length_m)) if math.isfinite(upper)]
     kept, rows = np.empty(order.size, np.int64), np.empty_like(serves)
     size = 0
     for r in order.tolist():

@@ -36,13 +36,13 @@ _TURN = 2_000
 _HOT_SHARE, _COLD_SHARE = 4e-4, 1e-5
 """First and last temperature, as shares of all that the objective counts."""
 
-_PRICE_SHARE, _PRICE_STEP = 1e-3, 1.2
+_MULTIPLIER_SHARE, _MULTIPLIER_STEP = 1e-3, 1.2
 """First multiplier of a changed stop, as a share of all that the objective counts, and the most by which it is scaled after a turn."""
 
-_PRICED_PART, _REACH = 0.9, 4
+_RELAXED_PART, _REACH = 0.9, 4
 """Part of the search in which changed stops have a multiplier, and how many times the allowance may change at its beginning."""
 
-_WORD_STOPS = 4
+_NAMED_STOPS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,16 +171,16 @@ def improve_plan(
     run = AnnealingRun(problem, objective, limits, len(plan), np.random.default_rng(seed), near=near)
     total = sum(route.n_stops for route in plan.routes)
     progress = current_progress().step("Improve the plan", len(shares))
-    found = []
+    improvements = []
     for done, share in enumerate(shares, start=1):
         n_allowed = math.floor(share * total + 1e-9)
         better = best_near(run, n_allowed, n_steps)
         steps = ordered_steps(problem, objective, plan, better, limits)
         last = steps[-1].plan if steps else plan
         n_changed = sum(step.n_changed for step in steps)
-        found.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, objective), run.evaluations))
+        improvements.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, objective), run.evaluations))
         progress.reach(done, f"{share:.0%} of the stops")
-    return tuple(found)
+    return tuple(improvements)
 
 
 def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
@@ -205,18 +205,18 @@ def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
     Plan
         The best one met that keeps the allowance.
     """
-    run.back_to_best()
-    worth = run.problem.total_value(run.objective)
-    multiplier = worth * _PRICE_SHARE
+    run.restore_best()
+    total_value = run.problem.total_value(run.objective)
+    multiplier = total_value * _MULTIPLIER_SHARE
     for done in range(0, n_steps if n_allowed else 0, _TURN):
         moves = min(_TURN, n_steps - done)
-        hot, cold = (worth * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** (tried / n_steps) for tried in (done, done + moves))
-        reach = int(n_allowed * max(1.0, _REACH - (_REACH - 1) * done / (_PRICED_PART * n_steps)))
+        hot, cold = (total_value * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** (tried / n_steps) for tried in (done, done + moves))
+        reach = int(n_allowed * max(1.0, _REACH - (_REACH - 1) * done / (_RELAXED_PART * n_steps)))
         if run.n_changed() > reach:
-            run.back_to_best()
-        run.allow(n_allowed, reach, multiplier if reach > n_allowed else 0.0)
+            run.restore_best()
+        run.set_allowance(n_allowed, reach, multiplier if reach > n_allowed else 0.0)
         run.anneal(moves, hot, cold)
-        multiplier *= float(np.clip(run.n_changed() / n_allowed, 1 / _PRICE_STEP, _PRICE_STEP))
+        multiplier *= float(np.clip(run.n_changed() / n_allowed, 1 / _MULTIPLIER_STEP, _MULTIPLIER_STEP))
     return run.best_plan()
 
 
@@ -259,7 +259,7 @@ def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: P
         Empty if nothing is gained.
     """
     hunks = _without_idle(problem, objective, before, _hunks(before, after), limits)
-    way = _Way(problem, objective, before, limits)
+    way = _StepList(problem, objective, before, limits)
     while hunks:
         chosen = way.next_step(hunks)
         if not chosen:
@@ -268,11 +268,11 @@ def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: P
     return tuple(way.steps)
 
 
-class _Way:
+class _StepList:
     """Steps made so far, and the gain of each hunk when it was last tried."""
 
     def __init__(self, problem: Problem, objective: Objective, before: Plan, limits: RouteLimits) -> None:
-        self.problem, self.goal, self.before, self.limits = problem, objective, before, limits
+        self.problem, self.objective, self.before, self.limits = problem, objective, before, limits
         self.steps: list[ImprovementStep] = []
         self._made: list[_Hunk] = []
         self._value = problem.value(before, objective)
@@ -301,9 +301,9 @@ class _Way:
             if best is not None and best[0] >= self._last.get(chosen[0], math.inf):
                 break
             plan = _applied(self.before, [*self._made, *chosen])
-            if plan is None or not _may_stand(self.problem, self.before, plan, self.limits):
+            if plan is None or not _breaks_nothing_new(self.problem, self.before, plan, self.limits):
                 continue
-            value = self.problem.value(plan, self.goal)
+            value = self.problem.value(plan, self.objective)
             rate = (value - self._value) / max(1, sum(hunk.size for hunk in chosen))
             if len(chosen) == 1:
                 self._last[chosen[0]] = rate
@@ -314,18 +314,18 @@ class _Way:
 
 def _hunks(before: Plan, after: Plan) -> list[_Hunk]:
     """Sections that differ, in the order of routes; their sizes add up to the stops changed."""
-    found = []
+    hunks = []
     for k, (old, new) in enumerate(zip(before.routes, after.routes, strict=True)):
         a, b = old.stops.tolist(), new.stops.tolist()
-        pairs = [(-1, -1), *_kept_places(a, b), (len(a), len(b))]
+        pairs = [(-1, -1), *_kept_positions(a, b), (len(a), len(b))]
         for (p, q), (u, v) in pairwise(pairs):
             if u - p > 1 or v - q > 1:
-                found.append(_Hunk(k, p + 1, u, tuple(b[q + 1 : v])))
-    return found
+                hunks.append(_Hunk(k, p + 1, u, tuple(b[q + 1 : v])))
+    return hunks
 
 
-def _kept_places(a: list[int], b: list[int]) -> list[tuple[int, int]]:
-    """Places of the stops that an alignment of fewest changes keeps, ascending."""
+def _kept_positions(a: list[int], b: list[int]) -> list[tuple[int, int]]:
+    """Positions of the stops that an alignment of fewest changes keeps, ascending."""
     n, m = len(a), len(b)
     cost = np.zeros((n + 1, m + 1), np.int32)
     cost[:, 0], cost[0] = np.arange(n + 1), np.arange(m + 1)
@@ -360,7 +360,7 @@ def _applied(before: Plan, hunks: Sequence[_Hunk]) -> Plan | None:
     return Plan(tuple(routes), before.network_fingerprint)
 
 
-def _may_stand(problem: Problem, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
+def _breaks_nothing_new(problem: Problem, before: Plan, plan: Plan, limits: RouteLimits) -> bool:
     """Whether a plan breaks no limit that the given one keeps, and none by more."""
     return not newly_broken(problem.network, before, plan, limits)
 
@@ -373,7 +373,7 @@ def _without_idle(problem: Problem, objective: Objective, before: Plan, hunks: l
     for hunk in sorted(hunks, key=lambda hunk: (-hunk.size, hunk.route, hunk.low)):
         others = [other for other in kept if other is not hunk]
         plan = _applied(before, others)
-        if plan is not None and _may_stand(problem, before, plan, limits) and (without := problem.value(plan, objective)) >= value:
+        if plan is not None and _breaks_nothing_new(problem, before, plan, limits) and (without := problem.value(plan, objective)) >= value:
             kept, value = others, without
     return kept
 
@@ -416,5 +416,5 @@ def step_document(step: ImprovementStep, name_of: Any) -> dict[str, Any]:  # noq
 
 def _words(names: list[str]) -> str:
     """First few of some names."""
-    more = len(names) - _WORD_STOPS
-    return ", ".join(names[:_WORD_STOPS]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - _NAMED_STOPS
+    return ", ".join(names[:_NAMED_STOPS]) + (f" and {more} more" if more > 0 else "")

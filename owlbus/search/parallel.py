@@ -13,6 +13,8 @@ import numpy as np
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
+from owlbus.search.bound import BoundProver
+from owlbus.search.driver import Search, new_annealing_run
 from owlbus.search.problem import Problem
 from owlbus.search.result import INTERRUPTED
 from owlbus.search.stopping import MaxSteps, TargetGap
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
-    from owlbus.search.bound import BoundProver
     from owlbus.search.constraints import PlanConstraints
     from owlbus.search.objective import Objective
     from owlbus.search.result import Result
@@ -50,7 +51,7 @@ class SearchTask:
     begin: Plan | None = None
 
 
-def search_one(problem_bytes: bytes, task: SearchTask, stream: np.random.Generator) -> Result:
+def run_start(problem_bytes: bytes, task: SearchTask, stream: np.random.Generator) -> Result:
     """
     Run one start, in any process.
 
@@ -68,9 +69,6 @@ def search_one(problem_bytes: bytes, task: SearchTask, stream: np.random.Generat
     Result
         Without a bound.
     """
-    from owlbus.search.bound import BoundProver
-    from owlbus.search.driver import Search, new_annealing_run
-
     problem = task.constraints.problem(problem_from_bytes(problem_bytes))
     run = new_annealing_run(problem, task.objective, task.limits, task.n_routes, stream, task.constraints)
     if task.begin is not None:
@@ -122,7 +120,7 @@ def search_in_parallel(
     began_s, problem_bytes = time.perf_counter(), problem_to_bytes(problem, demand)
     results: list[Result] = []
     step = current_progress().step("Search", len(streams))
-    pending = [executor.submit(search_one, problem_bytes, replace(task, stop_when=shared), stream) for stream in streams]
+    pending = [executor.submit(run_start, problem_bytes, replace(task, stop_when=shared), stream) for stream in streams]
     ended_by = None
     try:
         for future in pending:
@@ -286,7 +284,7 @@ class Executor(Protocol):
 
 
 class Pending(Protocol[T_co]):
-    """A search under way."""
+    """A pending result."""
 
     def result(self) -> T_co:
         """Wait for it."""

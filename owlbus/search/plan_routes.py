@@ -139,14 +139,14 @@ def plan_routes(
         _require_kept(network, begin, n_routes, limits, constraints)
     if executor is not None:
         task = SearchTask(objective, limits, constraints, n_routes, stop_when, seed, begin)
-        with BoundProver(problem, objective, constraints.loosened(limits, network), n_routes, bound_steps) as prover:
+        with BoundProver(problem, objective, constraints.widened_limits(limits, network), n_routes, bound_steps) as prover:
             return search_in_parallel(executor, problem, demand, task, streams, prover, on_gain)
     runs = [new_annealing_run(problem, objective, limits, n_routes, stream, constraints) for stream in streams]
     n_iterations = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
     if begin is not None:
         for run in runs:
             run.load(begin)
-    with BoundProver(problem, objective, constraints.loosened(limits, network), n_routes, n_iterations) as prover:
+    with BoundProver(problem, objective, constraints.widened_limits(limits, network), n_routes, n_iterations) as prover:
         return Search(problem, objective, runs, stop_when, seed, constraints, prover, on_gain).run(0 if begin is None else len(begin))
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP
+from owlbus.kernels.assignment import ride_matrices, served_trips
+from owlbus.kernels.coverage import measure_routes
 from owlbus.kernels.structs import DemandMatrix, DemandRows, Drive, Graph, Routes, ShortestMetres
 from owlbus.network.network import UNREACHABLE
 from owlbus.plan import Plan, Route
@@ -288,8 +290,6 @@ class Problem:
         DataError
             If two stops in a row are not linked.
         """
-        from owlbus.kernels.coverage import measure_routes
-
         n_routes = len(plan.routes)
         width = max([width, 2, *(len(route.stops) for route in plan.routes)])
         padded = Routes(
@@ -326,8 +326,6 @@ class Problem:
         DataError
             If two stops in a row are not linked.
         """
-        from owlbus.kernels.assignment import ride_matrices
-
         direct, best = ride_matrices(self.graph, self.pad(plan), float(self.rule.transfer_s), self.n_rows)
         return direct, best if self.rule.max_transfers else direct
 
@@ -356,8 +354,6 @@ class Problem:
             from owlbus.search.travel_time_objective import saved_by
 
             return saved_by(self, plan)
-        from owlbus.kernels.assignment import served_trips
-
         transfers = min(objective.max_transfers, self.rule.max_transfers)
         served = served_trips(self.graph, self.demand_rows, self.pad(plan), float(self.rule.transfer_s), transfers)
         people = int(self.presence[reached_hexes(self.network, plan)[self.hexes]].sum())

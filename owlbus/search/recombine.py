@@ -36,13 +36,13 @@ class Pool:
 
     Parameters
     ----------
-    most
+    max_routes
         Routes to keep.
     """
 
-    def __init__(self, most: int = MOST_ROUTES) -> None:
+    def __init__(self, max_routes: int = MOST_ROUTES) -> None:
         """Begin empty."""
-        self._most = most
+        self._max_routes = max_routes
         self._routes: dict[bytes, NDArray[np.int32]] = {}
 
     def add(self, routes: Iterable[NDArray[np.int32]]) -> None:
@@ -58,7 +58,7 @@ class Pool:
             key = _key(stops)
             self._routes.pop(key, None)
             self._routes[key] = stops.copy()
-        for key in list(self._routes)[: -self._most]:
+        for key in list(self._routes)[: -self._max_routes]:
             del self._routes[key]
 
     @property
@@ -152,16 +152,16 @@ def exchange_tails(run: AnnealingRun, temperature: float) -> bool:
     run.values[2] += 1
     # The plan's value without both routes, then with both as they would be.
     without = run.value - run.gains(k, [old[0]])[0]
-    run.lay(k, old[0][:0])
+    run.set_route(k, old[0][:0])
     before, after = run.gains(other, [old[1], new[1]])
-    run.lay(other, new[1])
+    run.set_route(other, new[1])
     value = without - before + after + run.gains(k, [new[0]])[0]
-    run.lay(k, new[0])
+    run.set_route(k, new[0])
     for row, stops in zip((k, other), new, strict=True):
         value += 0 if stops.size else run.draw(row, run.bounds(), np.empty(0, np.int32))
     if min(run.route(k).size, run.route(other).size) == 0 or value < run.value + temperature * math.log(1.0 - run.rng.random()):
-        run.lay(k, old[0])
-        run.lay(other, old[1])
+        run.set_route(k, old[0])
+        run.set_route(other, old[1])
         return False
     run.accept(value)
     return True
@@ -178,7 +178,7 @@ def take_best_of(run: AnnealingRun, pool: Pool) -> None:
     pool
         Routes met.
     """
-    run.back_to_best()
+    run.restore_best()
     width = run.routes.stops.shape[1]
     routes = [stops for stops in pool.routes if stops.size <= width]
     better = True
@@ -187,10 +187,10 @@ def take_best_of(run: AnnealingRun, pool: Pool) -> None:
         for k in np.flatnonzero(~run.frozen).tolist():
             fitting = [stops for stops in routes if _fit(run, (k,), (stops,))]
             now, *gains = run.gains(k, [run.route(k), *fitting])
-            most = max(gains, default=now)
-            if most > now:
-                run.lay(k, fitting[gains.index(most)])
-                run.accept(run.value - now + most)
+            best_gain = max(gains, default=now)
+            if best_gain > now:
+                run.set_route(k, fitting[gains.index(best_gain)])
+                run.accept(run.value - now + best_gain)
                 better = True
 
 

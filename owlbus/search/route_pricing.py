@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.kernels.bound_multipliers import dearest_mix
+from owlbus.kernels.bound_routes import add_gains, follow_walk, longest_walks, near_memory, remember_repeats, walk_stops
 from owlbus.kernels.bound_structs import CostGraph, RouteMixes, RoutePool, Walks
 
 if TYPE_CHECKING:
@@ -69,8 +71,8 @@ class RoutePricer:
         self._make_room(_FIRST_ROOM)
         self._known: list[_Known] = []
         views = list(budgets(graph, n_routes, limits))
-        worth = [self._use(view).most_valuable(hex_multiplier) for view in views]
-        self._use(views[int(np.argmin(worth))])
+        values = [self._use(view).most_valuable(hex_multiplier) for view in views]
+        self._use(views[int(np.argmin(values))])
 
     @property
     def mixes(self) -> RouteMixes:
@@ -107,9 +109,6 @@ class RoutePricer:
         float
             Sum of the multipliers; no plan within the limits earns more.
         """
-        from owlbus.kernels.bound_multipliers import dearest_mix
-        from owlbus.kernels.bound_routes import longest_walks
-
         budget = self._budget
         while True:
             self._made = longest_walks(self._roads, self._memory, hex_multiplier, budget.most, _WIDTH, self._walks, self._best)
@@ -118,9 +117,9 @@ class RoutePricer:
             self._make_room(2 * self._walks.value.size)
         if self._made == 0:
             return 0.0
-        worth = self._walks.value[self._best[budget.mixes.cost]]
-        self._chosen = np.zeros(worth.size, np.int64)
-        return float(dearest_mix(worth, budget.mixes, self._chosen))
+        values = self._walks.value[self._best[budget.mixes.cost]]
+        self._chosen = np.zeros(values.size, np.int64)
+        return float(dearest_mix(values, budget.mixes, self._chosen))
 
     def learn(self, *, repeats: bool) -> None:
         """
@@ -131,26 +130,22 @@ class RoutePricer:
         repeats
             Whether to widen the memory so that the walks cannot earn a hex twice again.
         """
-        from owlbus.kernels.bound_routes import add_gains, remember_repeats, walk_stops
-
         if self._made == 0:
             return
         costs = self._budget.mixes.cost[self._chosen > 0]
-        met = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
-        met = list(dict.fromkeys(met))
-        for walk in met:
+        walks = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
+        walks = list(dict.fromkeys(walks))
+        for walk in walks:
             visits = np.zeros(self._n_hexes)
             add_gains(self._roads, self._memory, self._walks, walk, 1.0, visits)
             self._known.append(_Known.of(walk_stops(self._walks, walk), int(self._walks.cost[walk]), visits))
         del self._known[:-_MOST_KNOWN]
-        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(met) :] if repeats]
+        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(walks) :] if repeats]
         if any(learnt):
             self._known = [self._update(route) if route.times.max(initial=0) > 1 else route for route in self._known]
 
     def _update(self, route: _Known) -> _Known:
         """A known route with the hexes that it earns under the current memory."""
-        from owlbus.kernels.bound_routes import follow_walk
-
         visits = np.zeros(self._n_hexes)
         follow_walk(self._roads, self._memory, route.stops, visits)
         return _Known.of(route.stops, route.cost, visits)
@@ -167,8 +162,6 @@ class RoutePricer:
 
     def _use(self, budget: Budget) -> RoutePricer:
         """Use `budget` as the limits from now on."""
-        from owlbus.kernels.bound_routes import near_memory
-
         graph, self._budget = self._graph, budget
         self._roads = CostGraph(graph.link_indptr, graph.link_to, budget.link_cost, graph.shed_indptr, graph.shed_hex)
         self._memory = near_memory(self._roads, self._n_hexes, _RINGS)
@@ -282,9 +275,9 @@ def _both_ways(graph: Graph, column: NDArray[Any]) -> NDArray[np.int64]:
     indptr, to = graph.link_indptr, graph.link_to
     tail = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
     there, back = np.lexsort((to, tail)), np.lexsort((tail, to))
-    both = np.empty(column.size, np.int64)
-    both[there] = column[there].astype(np.int64) + column[back]
-    return np.maximum(both, 1)
+    total = np.empty(column.size, np.int64)
+    total[there] = column[there].astype(np.int64) + column[back]
+    return np.maximum(total, 1)
 
 
 def _units(used: NDArray[np.int64], route: float) -> _Units:

@@ -10,14 +10,14 @@ import numpy as np
 
 from owlbus.common.errors import DataError, InfeasibleError, UsageError, setting
 from owlbus.common.units import QUANTA_PER_TRIP, quantise
+from owlbus.kernels.travel_time_anneal import TravelTimeState
+from owlbus.kernels.travel_time_cost import LANES, NEVER, OtherRoutes, StopGraph, Workspace, close, count_transfers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from owlbus.kernels.travel_time_anneal import TravelTimeState
-    from owlbus.kernels.travel_time_cost import StopGraph, Workspace
 
 _TRANSFERS = 2
 """A journey with more transfers counts as unserved in the shares, as in the literature; its time still counts."""
@@ -96,8 +96,6 @@ def travel_times(
     >>> travel_times(link_s, demand, [[0, 1], [1, 2]]).mean_s
     195.0
     """
-    from owlbus.kernels.travel_time_cost import count_transfers
-
     links, weight, tick_s = check_inputs(link_s, demand, transfer_s, unserved_s)
     stops, sizes = pad_routes(routes, links, max([2, *(len(np.asarray(route)) for route in routes)]), least=2)
     rides = np.empty(links.shape, dtype=np.int64)
@@ -276,8 +274,6 @@ def build_graph(links: NDArray[np.int32], weight: NDArray[np.int64], transfer: i
     DataError
         If demand or times are too large for exact sums.
     """
-    from owlbus.kernels.travel_time_cost import LANES, NEVER, StopGraph, close
-
     n = len(links)
     drive = np.where(links > 0, links, NEVER).astype(np.int32)
     np.fill_diagonal(drive, 0)
@@ -329,9 +325,6 @@ def new_state(
     tuple
         The state, whose routes are empty, and the workspace.
     """
-    from owlbus.kernels.travel_time_anneal import TravelTimeState
-    from owlbus.kernels.travel_time_cost import OtherRoutes
-
     n_stops, width = len(graph.link), graph.weight.shape[1]
 
     def other_routes() -> OtherRoutes:
@@ -359,8 +352,6 @@ def new_state(
 
 def _new_workspace(n_stops: int, width: int, most: int) -> Workspace:
     """Workspace of the kernels, for rows of `width` times and routes of at most `most` stops."""
-    from owlbus.kernels.travel_time_cost import Workspace
-
     return Workspace(
         arrive=np.zeros((most, width), dtype=np.int32),
         gains=np.zeros((n_stops, most + 1), dtype=np.int32),

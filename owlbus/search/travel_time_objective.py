@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import UsageError
+from owlbus.kernels.travel_time_cost import LANES, NEVER, close
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,8 +147,6 @@ def refuse_travel_time(objective: Objective, what: str) -> None:
 
 def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Stops called at, shape (N,), ascending, and fastest seconds between them, shape (N, W) with W >= N."""
-    from owlbus.kernels.travel_time_cost import LANES, NEVER, close
-
     transfer_s = problem.rule.transfer_s
     padded = problem.pad(plan)
     stops, counts, ahead_s, back_s = padded.stops, padded.n_stops, padded.ahead_s, padded.back_s

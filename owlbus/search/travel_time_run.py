@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import UsageError, setting
+from owlbus.kernels.travel_time_anneal import BLOCK, Rules, anneal_blocks
+from owlbus.kernels.travel_time_cost import settle
 from owlbus.search.annealing_run import AnnealingRun, most_stops
 from owlbus.search.objective import Objective
 from owlbus.search.problem import plan_of
@@ -72,8 +74,6 @@ class TravelTimeRun(AnnealingRun):
         constraints: PlanConstraints | None = None,
     ) -> None:
         """Lay out links and trips between all stops, and compile before any clock starts."""
-        from owlbus.kernels.travel_time_anneal import anneal_blocks
-
         n_stops = problem.network.n_stops
         if n_stops > MOST_STOPS:
             msg = f"travel_time keeps times between all stops, at most {MOST_STOPS:,}, got {n_stops:,}; merge stops, or take served"
@@ -130,17 +130,15 @@ class TravelTimeRun(AnnealingRun):
         self._evaluate(is_new_start=True)
         return is_built
 
-    def moves_a_turn(self, share: float) -> int:
+    def moves_per_turn(self, share: float) -> int:
         """Moves of a turn at a `share` of the search; fewer for travel time, whose moves take longer."""
-        from owlbus.kernels.travel_time_anneal import BLOCK
-
         if share < self._served_share:
-            return super().moves_a_turn(share)
+            return super().moves_per_turn(share)
         return BLOCK * int(np.clip(_TURN_WORK / self.problem.network.n_stops**2, 1, _MOST_BLOCKS))
 
-    def turn(self, moves: int, done: float, ahead: float, worth: int) -> int:
+    def turn(self, moves: int, done: float, ahead: float, constructed_value: int) -> int:
         """Anneal for served trips first, then for travel time in whole blocks of moves; return how many moves were tried."""
-        del worth  # of the travel time saved, which sets no temperature
+        del constructed_value  # of the travel time saved, which sets no temperature
         first = moves if ahead <= self._served_share else round(moves * max(0.0, self._served_share - done) / (ahead - done))
         tried, gain = 0, False
         if first:
@@ -155,9 +153,6 @@ class TravelTimeRun(AnnealingRun):
 
     def _anneal_times(self, moves: int, share: float) -> tuple[int, bool]:
         """Anneal for travel time at a share of that part; return the moves tried, and whether the best plan got better."""
-        from owlbus.kernels.travel_time_anneal import BLOCK, anneal_blocks
-        from owlbus.kernels.travel_time_cost import settle
-
         if not self._is_begun:
             self._begin_travel_time()
         state, blocks = self._state, -(-moves // BLOCK)
@@ -201,9 +196,6 @@ class TravelTimeRun(AnnealingRun):
 
     def _begin_travel_time(self) -> None:
         """Load the best plan into the arrays of the travel-time kernels."""
-        from owlbus.kernels.travel_time_anneal import Rules
-        from owlbus.kernels.travel_time_cost import settle
-
         (stops, counts), width = self._best_rows, self.routes.stops.shape[1]
         n_routes, free = counts.size, np.flatnonzero(~self.frozen & (counts > 1))
         seed = int(self.rng.integers(0, 2**64, dtype=np.uint64))
