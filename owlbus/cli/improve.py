@@ -33,6 +33,7 @@ from owlbus.cli.session import (
     warn,
 )
 from owlbus.cli.shares import shares_of
+from owlbus.common.defaults import IMPROVE_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ def improve(
     ] = "served",
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", help="Moves to try for each share.", rich_help_panel="Search"), Gives("n_steps")
-    ] = 240_000,
+    ] = IMPROVE_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
     out: Annotated[str | None, OUT] = None,
 ) -> None:

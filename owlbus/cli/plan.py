@@ -49,6 +49,7 @@ from owlbus.cli.session import (
     warn,
 )
 from owlbus.cli.shares import require_share
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def plan(
     ] = None,
     resume: Annotated[bool, RESUME] = False,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     lang: Annotated[str, LANG, Gives("language")] = "en",
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,

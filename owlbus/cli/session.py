@@ -23,6 +23,7 @@ from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
 from owlbus.cli.process import StoppedError
 from owlbus.cli.run_conflicts import require_no_conflicts
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -337,7 +338,7 @@ class StudyOptions:
     ] = None
     max_snap: Annotated[
         float, option(_PANEL, "--max-snap", unit="METRES", text="How far a way-point may lie from the nearest stop."), Gives("max_snap_m")
-    ] = 1500.0
+    ] = MAX_SNAP_M
 
 
 def study_options_of(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.plan import Plan, Route, limit_rows, plan_measures
-from owlbus.plan.measures import HEADWAY_S
 from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:

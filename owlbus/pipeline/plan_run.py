@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
 from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.common.text import visible
@@ -138,7 +138,7 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         return search(executor=elsewhere)
 
 
-def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = 2700) -> ScoredPlan:
+def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = HEADWAY_S) -> ScoredPlan:
     """
     Score a plan on a study.
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.defaults import DEFAULT_STEPS, MAX_CHANGE_SHARE, N_ROUTES, N_STARTS
 from owlbus.common.units import require_number
 from owlbus.plan import plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
@@ -66,19 +66,19 @@ class Request:
         If a number lies outside its range, or the objective is none.
     """
 
-    n_routes: int = 9
+    n_routes: int = N_ROUTES
     limits: RouteLimits = field(default_factory=RouteLimits)
     rule: ServiceRule = field(default_factory=ServiceRule)
     objective: str = "served"
     steps: int | None = DEFAULT_STEPS
     time_s: float | None = None
     seed: int = 0
-    n_starts: int = 2
+    n_starts: int = N_STARTS
     bound_steps: int = 0
     target_gap_share: float | None = None
     constraints: PlanConstraints | None = None
     base: Plan | None = None
-    max_change_share: float = 0.1
+    max_change_share: float = MAX_CHANGE_SHARE
     scheduler: str | None = None
     begin: Plan | None = None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
@@ -109,7 +110,7 @@ class Sources:
     files: tuple[str, ...] = ()
     city: str | None = None
     area: str | None = None
-    radius_m: float = 500.0
+    radius_m: float = RADIUS_M
     n_hexes: int | None = None
     h3_resolution: int | None = None
     nodes: str | None = None
@@ -117,17 +118,17 @@ class Sources:
     stops: str | None = None
     gtfs: str | None = None
     osm: str | None = None
-    modes: tuple[str, ...] = ("bus", "trolleybus")
-    merge_m: float = 100.0
+    modes: tuple[str, ...] = MODES
+    merge_m: float = MERGE_M
     night_factor: float = 1.0
-    walk_m: float = 500.0
+    walk_m: float = WALK_M
     walk_network: bool = False
     walk_area_share: float | None = None
     reach: str = "centre"
-    speed_kmh: float = 19.0
-    stretch: float = 1.25
+    speed_kmh: float = SPEED_KMH
+    stretch: float = STRETCH
     window: NightWindow = field(default_factory=NightWindow)
-    taxi_weight: float = 0.2
+    taxi_weight: float = TAXI_WEIGHT
     n_nights: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     timezone: str | None = None
