@@ -10,12 +10,12 @@ import pytest
 
 from owlbus import plot
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.palette import DIFFERENCE_COLOURS, HEX_COLOURS
 from owlbus.demand import Demand
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
 from owlbus.plot.basemap import draw_hexes, map_axes
-from owlbus.plot.style import DIFFERENCE_COLOURS, HEX_COLOURS
 from owlbus.score import score_plan
 from owlbus.search.problem import reached_hexes
 from owlbus.timetable import Direction, Timetable

@@ -18,6 +18,7 @@ import owlbus.report
 from owlbus.cli.app import run
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.demand import Demand
 from owlbus.evidence import compare_plans
 from owlbus.grid.hexgrid import HexGrid
@@ -32,7 +33,6 @@ from owlbus.pipeline.rundir import (
     read_run,
 )
 from owlbus.plan import Plan, Route
-from owlbus.plot.style import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.report import (
     LANGUAGES,
     Content,

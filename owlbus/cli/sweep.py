@@ -229,13 +229,15 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
     }
     bounds = [point.bound_share for point in found.points]
     proven = [bound for bound in bounds if bound is not None]
-    axes = draw_sweep(x, shares, bounds=proven if len(proven) == len(bounds) else None, city_share=CITY_SHARE if is_synthetic else None)
+    axes = draw_sweep(
+        x,
+        shares,
+        bounds=proven if len(proven) == len(bounds) else None,
+        city_share=CITY_SHARE if is_synthetic else None,
+        knee=None if found.knee is None else found.points[found.knee].setting,
+    )
     labels = {"routes": "routes", "fleet": "buses", "km": "one-way km of all routes", "headway": "minutes between buses"}
     axes.set_xlabel(labels[found.kind])
-    if found.knee is not None:
-        knee = found.points[found.knee]
-        axes.axvline(knee.setting, color="#999999", linewidth=1, linestyle="--", zorder=0)
-        axes.annotate(f"knee at {knee.setting:g}", (knee.setting, 0), (4, 4), textcoords="offset points", fontsize=9)
     if is_synthetic:
         axes.set_title("SYNTHETIC demand", loc="left", fontsize=9)
     figure: Any = axes.figure

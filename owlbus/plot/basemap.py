@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.plot.style import (
-    GREY,
-    HILL,
-    HILL_EDGE,
-    INK,
-    WATER,
-    route_lines,
-    route_style,
-)
+from owlbus.common.palette import EDGE, GREY, GRID, HILL, HILL_EDGE, INK, KEY_EDGE, MID_GREY, WATER
+from owlbus.plot.style import route_lines, route_style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,7 +23,6 @@ if TYPE_CHECKING:
 _SPARE = 0.02
 _LANE_SHARE = 1 / 220
 _MAP_IN, _LEGEND_IN = 7.4, 2.4
-_EDGE = "#e3e6ea"
 _HATCH_PT = 0.45
 _LABEL_PT = 7.5
 _TURNS = (0.0, 0.7, -0.7, 1.4, -1.4, 2.1, -2.1, 2.8)
@@ -110,7 +102,7 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
         msg = f"colours must have one entry per hex, shape ({grid.n_hexes},), got {colours.shape}"
         raise DataError(msg)
     shapes = _shapes(grid)
-    axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=_EDGE, linewidths=0.35))
+    axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=EDGE, linewidths=0.35))
     for mask, pattern in hatches:
         marked = [shapes[k] for k in np.flatnonzero(mask)]
         lined = PolyCollection(marked, facecolors="none", edgecolors=INK, linewidths=0, hatch=pattern)
@@ -213,7 +205,7 @@ def draw_scale(axes: Axes, grid: HexGrid) -> None:
     length_m = next((unit for unit in (50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 200) if unit <= width_m / 5), 100)
     x, y = float(grid.x_m.min()), float(grid.y_m.min()) - grid.radius_m
     axes.plot([x, x + length_m / 2], [y, y], color=INK, linewidth=4, solid_capstyle="butt", zorder=7)
-    axes.plot([x + length_m / 2, x + length_m], [y, y], color="#aaaaaa", linewidth=4, solid_capstyle="butt", zorder=7)
+    axes.plot([x + length_m / 2, x + length_m], [y, y], color=MID_GREY, linewidth=4, solid_capstyle="butt", zorder=7)
     text = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m} m"  # noqa: PLR2004 - metres in a kilometre
     axes.annotate(text, (x + length_m, y), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
 
@@ -237,7 +229,7 @@ def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: s
 
     patterns = hatches or [""] * len(texts)
     patches = [
-        Patch(facecolor=colour, edgecolor="#777777", linewidth=0.5, label=text, hatch=pattern)
+        Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text, hatch=pattern)
         for colour, text, pattern in zip(colours, texts, patterns, strict=False)
     ]
     axes.legend(handles=patches, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5, alignment="left")
@@ -256,7 +248,7 @@ def plain(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
     axes.tick_params(length=0, colors=INK, labelsize=9)
-    axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.8)
+    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.palette import GREY, GRID, INK, MID_GREY, NET_COLOURS, ROUTE_COLOURS
 from owlbus.common.units import HOUR_S
 from owlbus.plot.basemap import new_axes, plain
-from owlbus.plot.style import GREY, INK, ROUTE_COLOURS, route_style
+from owlbus.plot.style import route_style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _DAY_HOURS = 24
 _TICK_GAP_SHARE = 0.045
 _MARKERS = "os^Dv"
+_CITY_GAIN_PERCENT = 10
 
 
 def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_COUNT, ax: Axes | None = None) -> Axes:
@@ -82,6 +84,7 @@ def sweep(
     *,
     bounds: ArrayLike | None = None,
     city_share: float | None = None,
+    knee: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """
@@ -97,6 +100,8 @@ def sweep(
         Proven upper bounds, 0 to 1, shape (n,); none by default.
     city_share
         A share to hold them against, 0 to 1; none by default.
+    knee
+        Number of routes to mark as the knee of the curve; none by default.
     ax
         Axes to draw on; new ones by default.
 
@@ -134,6 +139,9 @@ def sweep(
             path_effects=[effects.withStroke(linewidth=3, foreground="white")],
             zorder=6,
         )
+    if knee is not None:
+        axes.axvline(knee, color=MID_GREY, linewidth=1, linestyle="--", zorder=0)
+        axes.annotate(f"knee at {knee:g}", (knee, 0), (4, 4), textcoords="offset points", fontsize=9)
     plain(axes)
     axes.margins(x=0.02)
     axes.set_ylim(bottom=0)
@@ -141,6 +149,41 @@ def sweep(
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
     axes.set_xlabel("routes")
     axes.set_ylabel("share of the demand")
+    return axes
+
+
+def gain(allowed_shares: ArrayLike, gain_ratios: ArrayLike, intervals: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw how many more trips a plan serves if more of its stops may change.
+
+    Parameters
+    ----------
+    allowed_shares
+        Shares of the stops that may change, 0 to 1, shape (n,).
+    gain_ratios
+        Additional trips over those served before, dimensionless, shape (n,).
+    intervals
+        Interval of each ratio over nights, shape (n, 2).
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    Axes
+        Percent of the stops, and percent of the trips served before.
+    """
+    percents, gains = 100 * np.asarray(allowed_shares, dtype=np.float64), 100 * np.asarray(gain_ratios, dtype=np.float64)
+    low, high = 100 * np.asarray(intervals, dtype=np.float64).reshape(-1, 2).T
+    axes = new_axes(ax, 7.0, 4.2)
+    axes.fill_between(percents, low, high, color=NET_COLOURS[1], label="90 % interval over nights")
+    axes.plot(percents, gains, marker="o", color=NET_COLOURS[3], label="more trips served")
+    for percent, value in zip(percents.tolist(), gains.tolist(), strict=True):
+        axes.annotate(f"+{value:.0f} %", (percent, value), (4, -12), textcoords="offset points", fontsize=9)
+    axes.axhline(_CITY_GAIN_PERCENT, color=GREY, linestyle=":", label=f"up to {_CITY_GAIN_PERCENT} %, as the city states it")
+    axes.set_xlabel("stops that may change, %")
+    axes.set_ylabel("trips served over the given plan, %")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
     return axes
 
 
@@ -184,7 +227,7 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
             hours = (start_s + clock_s) / HOUR_S
             axes.plot(hours, place_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
     plain(axes)
-    axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.8)
+    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
     axes.xaxis.set_major_locator(_clock_ticks())
     axes.xaxis.set_major_formatter(lambda value, _: f"{int(value) % _DAY_HOURS:02d}:{round(value % 1 * 60):02d}")
     axes.set_xlabel("time of the night")

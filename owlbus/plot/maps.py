@@ -9,6 +9,18 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
+from owlbus.common.palette import (
+    DIFFERENCE_COLOURS,
+    FAINT,
+    GREY,
+    HEX_COLOURS,
+    HILL,
+    HILL_EDGE,
+    KEY_EDGE,
+    LINK_COLOURS,
+    NET_COLOURS,
+    WATER,
+)
 from owlbus.common.units import hour_label
 from owlbus.evidence.redact import shown_hexes
 from owlbus.plot.basemap import (
@@ -19,17 +31,7 @@ from owlbus.plot.basemap import (
     legend_of,
     map_axes,
 )
-from owlbus.plot.style import (
-    DIFFERENCE_COLOURS,
-    HEX_COLOURS,
-    HILL,
-    HILL_EDGE,
-    WATER,
-    class_edges,
-    class_texts,
-    hex_classes,
-    route_style,
-)
+from owlbus.plot.style import class_edges, class_texts, hex_classes, route_style
 from owlbus.search.problem import reached_hexes
 
 if TYPE_CHECKING:
@@ -91,32 +93,21 @@ def draw_difference(
     axes.autoscale_view()
     only: list[Any] = []
     for plan, other, colour, label in (
-        (before, after, "#b35806", "only the first plan"),
-        (after, before, "#053061", "only the second plan"),
-        (None, None, "#888888", "both plans"),
+        (before, after, LINK_COLOURS["first"], "only the first plan"),
+        (after, before, LINK_COLOURS["second"], "only the second plan"),
+        (None, None, LINK_COLOURS["both"], "both plans"),
     ):
         links = _links(before) & _links(after) if plan is None or other is None else _links(plan) - _links(other)
         lines = [np.stack(grid.project(*evaluator.problem.network.link_line(a, b).T), axis=-1) for a, b in sorted(links)]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.2 if plan is None else 2.4, zorder=2 if plan is None else 3))
         only.append(Line2D([], [], color=colour, linewidth=2.4, label=label))
-    patches = [Patch(facecolor=colour, edgecolor="#999999", label=text) for colour, text in texts.items()]
+    patches = [Patch(facecolor=colour, edgecolor=KEY_EDGE, label=text) for colour, text in texts.items()]
     axes.legend(
         handles=[*patches, *only], title="net trips a night with an end here", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
     )
     axes.set_title(f"{title}\n{note}" if note else title, loc="left", fontsize=12)
     return figure
 
-
-NET_COLOURS = {
-    -3: "#b2182b",
-    -2: "#ef8a62",
-    -1: "#fddbc7",
-    0: "#f2f2f2",
-    1: "#d1e5f0",
-    2: "#67a9cf",
-    3: "#2166ac",
-}
-"""Many trips lost, some, few, no change, few gained, some, many."""
 
 _NET_TEXTS = {
     -3: "{1:,.0f} and more lost",
@@ -169,8 +160,6 @@ def _links(plan: Plan) -> set[tuple[int, int]]:
 
 
 _HATCHES = {"both": "", "gained": "////", "lost": "...", "neither": ""}
-
-_FAINT = "#d3d8e0"
 
 
 def demand(
@@ -257,11 +246,11 @@ def coverage(
     edges = class_edges(people, min_count)
     colours = np.array(HEX_COLOURS)[hex_classes(people, edges, [near])]
     axes = map_axes(ax, grid)
-    draw_hexes(axes, grid, np.where(near == reached, colours, _FAINT))
+    draw_hexes(axes, grid, np.where(near == reached, colours, FAINT))
     draw_routes(axes, network, plan)
     draw_scale(axes, grid)
     what = f"people {_span(hours)}\n{'within' if reached else 'beyond'} {network.walk_m:g} m of a stop"
-    legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], _FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
+    legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
     return axes
 
 
@@ -460,7 +449,7 @@ def draw_map(
     _draw_legend(figure, axes, plan, edges, has_water=len(water) > 0, has_hills=np.size(hills) > 0)
     for text, down_in, style in (
         (title, 0.12, {"fontsize": 13, "fontweight": "bold"}),
-        (note, 0.40, {"fontsize": 8.5, "color": "#444444"}),
+        (note, 0.40, {"fontsize": 8.5, "color": GREY}),
     ):
         figure.text(0.015, 1 - down_in / height_in, text, va="top", **style)  # type: ignore[arg-type]
     return figure
@@ -495,7 +484,7 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
     from matplotlib.patches import Patch
 
     hexes = [
-        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=text)
+        Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text)
         for colour, text in zip(HEX_COLOURS, class_texts(edges), strict=False)
     ]
     ground: list[Any] = []

@@ -1,4 +1,4 @@
-"""Colours, classes and lines that every picture shares, on paper and on a page."""
+"""Classes of hexes and styles and lines of routes, shared by maps, charts and pages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, hidden_cells
+from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
 
-ROUTE_COLOURS = ("#332288", "#117733", "#cc3311", "#0072b2", "#aa4499", "#8a6500", "#00796b", "#882255", "#444444")
-"""Nine colours that stay apart for colour-blind readers and carry white text; the tenth route takes the first one again, dashed."""
-
-HEX_COLOURS = ("#fbfaf6", "#fde3ad", "#f9c377", "#ee9a47", "#cf6a26", "#9a3f10")
-"""Fewest people to most; each is darker than the one before, so that they also tell in grey."""
-
-DIFFERENCE_COLOURS = {"both": "#b9bfc9", "gained": "#4a90c2", "lost": "#d55e00", "neither": "#fbfaf6"}
-"""Hexes that two plans reach both, only the new one, only the old one, and none: blue and vermilion stay apart for colour-blind readers."""
-
-WATER, HILL, HILL_EDGE, INK, GREY = "#8fb8d8", "#dfe5d5", "#b9c4a8", "#222222", "#5b5b5b"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.palette import css_variables
 from owlbus.common.text import page_value
 from owlbus.evidence.redact import count_text
 
@@ -15,12 +16,13 @@ _TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ doc.change }}</title>
 <style>
+{{ colours }}
 @page { size: A4; margin: 15mm }
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 46rem; margin: 1.5rem auto; padding: 0 1rem }
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); max-width: 46rem; margin: 1.5rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem } h2 { font-size: 1.1rem; margin: 1.3rem 0 .3rem }
-.verdict { border-left: 5px solid #0b5394; background: #eef4fa; padding: .6rem .9rem; font-size: 1.05rem }
-.warn { border-color: #a61c00; background: #fbeee9 } .note { color: #555; font-size: .88rem }
-table { border-collapse: collapse; width: 100% } th, td { padding: .18rem .5rem; text-align: right; border-bottom: 1px solid #ddd }
+.verdict { border-left: 5px solid var(--link); background: var(--pale); padding: .6rem .9rem; font-size: 1.05rem }
+.warn { border-color: var(--alert); background: var(--warn) } .note { color: var(--soft); font-size: .88rem }
+table { border-collapse: collapse; width: 100% } th, td { padding: .18rem .5rem; text-align: right; border-bottom: 1px solid var(--hair) }
 th:first-child, td:first-child { text-align: left } img { width: 100%; height: auto } tr, img { break-inside: avoid }
 </style></head><body>
 <h1>{{ doc.change }}</h1>
@@ -84,6 +86,7 @@ def answer_page(document: Mapping[str, Any], *, plan: str, is_synthetic: bool, p
     environment = Environment(autoescape=True, finalize=page_value, trim_blocks=True)
     return environment.from_string(_TEMPLATE).render(
         doc=document,
+        colours=css_variables(),
         b=document["burden"],
         rows=rows,
         plan=plan,

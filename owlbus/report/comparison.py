@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from owlbus.common.palette import CURVE_COLOURS, INK, NET_COLOURS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -133,9 +135,9 @@ def _bar(gained: float | None, lost: float | None, top: float) -> Markup:
     right, left = (round((half - 1) * (value or 0.0) / max(top, 1e-9), 1) for value in (gained, lost))
     return Markup(
         '<svg class="moved" viewBox="0 0 {} 14" width="{}" height="14" aria-hidden="true">'
-        '<rect x="{}" y="2" width="{}" height="10" fill="#b5541c"/><rect x="{}" y="2" width="{}" height="10" fill="#2166ac"/>'
-        '<line x1="{}" x2="{}" y1="0" y2="14" stroke="#1d1f24"/></svg>'
-    ).format(_BAR_PX, _BAR_PX, half - left, left, half, right, half, half)
+        '<rect x="{}" y="2" width="{}" height="10" fill="{}"/><rect x="{}" y="2" width="{}" height="10" fill="{}"/>'
+        '<line x1="{}" x2="{}" y1="0" y2="14" stroke="{}"/></svg>'
+    ).format(_BAR_PX, _BAR_PX, half - left, left, CURVE_COLOURS[1], half, right, NET_COLOURS[3], half, half, INK)
 
 
 def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[str, Any]]:

@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.units import hour_label
-from owlbus.plot.maps import NET_COLOURS
-from owlbus.plot.style import (
+from owlbus.common.palette import (
     DIFFERENCE_COLOURS,
+    DIFFERENCE_EDGES,
+    EDGE,
+    FAINT,
     HEX_COLOURS,
     HILL,
     HILL_EDGE,
+    INK,
+    KEY_EDGE,
+    MID_GREY,
+    NET_COLOURS,
     ROUTE_COLOURS,
     WATER,
-    class_edges,
-    hex_classes,
-    users_of_links,
 )
+from owlbus.common.units import hour_label
+from owlbus.plot.style import class_edges, hex_classes, users_of_links
 from owlbus.search.problem import reached_hexes
 
 if TYPE_CHECKING:
@@ -37,6 +41,22 @@ _SCALE = 100_000
 """Positions are whole numbers of 1e-5 degrees, about a metre."""
 
 _DASHES = ("", "9 3", "3 2")
+_COLOURS = {
+    "hexes": HEX_COLOURS,
+    "difference": DIFFERENCE_COLOURS,
+    "differenceEdges": DIFFERENCE_EDGES,
+    "water": WATER,
+    "hill": HILL,
+    "hillEdge": HILL_EDGE,
+    "road": MID_GREY,
+    "outline": KEY_EDGE,
+    "ink": INK,
+    "edge": EDGE,
+    "faint": FAINT,
+    "keyEdge": KEY_EDGE,
+}
+"""Colours of the map by the name that the script of the page uses."""
+
 _CIRCLE = np.linspace(0, 2 * np.pi, 33)
 _MOST_ROAD_POINTS = 12_000
 _ROAD_TOLERANCE_DEG = 2e-4
@@ -66,7 +86,7 @@ def map_data(content: Content, words: Translations) -> dict[str, Any]:
         "routes": [route_data(content, k) for k in range(len(best.plan))],
         "reference": None if content.reference is None else _reference_data(network, content.reference, words),
         "ground": _ground(content),
-        "colours": {"hexes": HEX_COLOURS, "difference": DIFFERENCE_COLOURS, "water": WATER, "hill": HILL, "hillEdge": HILL_EDGE},
+        "colours": _COLOURS,
         "patterns": {name: words(f"class.{name}") for name in ("fewer", "between", "more")},
         "language": words.language,
         "words": dict(words.table["js"]),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.palette import css_variables
 from owlbus.common.text import escape_json, page_value
 from owlbus.report import table_rows
 from owlbus.report.comparison import comparison_page, gauge_bars
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
 _AREA_SHARE = re.compile(r"([0-9.]+) % of the hex")
-_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def write_report(path: str | PathLike[str], content: Content, language: str = "en") -> None:
@@ -178,7 +179,7 @@ def _assets() -> dict[str, Markup]:
         "leaflet_css": style,
         "leaflet_js": script,
         "leaflet_licence": read_asset("leaflet-LICENSE.txt"),
-        "css": read_asset("report.css"),
+        "css": f"{css_variables()}\n{read_asset('report.css')}",
         "js": read_asset("report.js"),
     }
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from owlbus.common.palette import CURVE_COLOURS, INK, MID_GREY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MARK_PX = 4.0
-_STYLES = (("#332288", ""), ("#b5541c", "6 4"), ("#5b5b5b", "2 3"))
-_BOUND_STYLE = ("#8a8d95", "8 3")
-_LEVEL_STYLE = ("#1d1f24", "1.5 3")
+_STYLES = tuple(zip(CURVE_COLOURS, ("", "6 4", "2 3"), strict=True))
+_BOUND_STYLE = (MID_GREY, "8 3")
+_LEVEL_STYLE = (INK, "1.5 3")
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 _MOST_TICKS = 5
 _MOST_LABELS = 13
@@ -190,9 +192,9 @@ def _number_axis(frame: _Frame, numbers: Sequence[float], axis: str) -> list[Mar
 def _mark_line(frame: _Frame, along: float, said: str) -> Markup:
     """Draw an upright line with words above it."""
     x, high = frame.x_along(along), frame.y(frame.top)
-    line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="#1d1f24" stroke-width="1.2" stroke-dasharray="5 3"/>')
+    line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.2" stroke-dasharray="5 3"/>')
     text = Markup('<text class="said" x="{}" y="{}" text-anchor="middle">{}</text>')
-    return line.format(x, x, high, frame.y(0)) + text.format(x, high - 6, said)
+    return line.format(x, x, high, frame.y(0), INK) + text.format(x, high - 6, said)
 
 
 def _level_line(frame: _Frame, share: float) -> Markup:
@@ -225,7 +227,7 @@ def _mark(place: int | None, colour: str, x: float, y: float) -> Markup:
     if place == 0:
         return Markup('<circle cx="{}" cy="{}" r="{}" fill="{}"/>').format(x, y, _MARK_PX, colour)
     turn = 45 if place > 1 else 0
-    box = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="#fff" stroke="{}" stroke-width="2" transform="rotate({} {} {})"/>')
+    box = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="white" stroke="{}" stroke-width="2" transform="rotate({} {} {})"/>')
     size = 2 * _MARK_PX - 1
     return box.format(round(x - size / 2, 1), round(y - size / 2, 1), size, size, colour, turn, x, y)
 
