@@ -239,7 +239,7 @@ def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, setting
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; lists joined by spaces, hidden values empty."""
-    from owlbus.common.files import escape_formula
+    from owlbus.common.text import escape_formula
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -262,7 +262,7 @@ def _write(
     out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedInfo, bool], settings: dict[str, Any]
 ) -> FeedCheck:
     """Write feed, figures and night-safety sheet to a run directory, and validate the feed."""
-    from owlbus.common.files import escape_formula
+    from owlbus.common.text import escape_formula
     from owlbus.gtfs import check_gtfs, write_gtfs
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
