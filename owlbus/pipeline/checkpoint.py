@@ -66,13 +66,13 @@ class Checkpoint:
     ----------
     folder
         Where accounts are kept; only its owner can enter it. A file that changed since is counted again.
-    n_parts, n_found
+    n_parts, n_reused
         Parts that the files were cut into, and those that had been kept.
     """
 
     folder: Path
     n_parts: int = field(default=0, init=False)
-    n_found: int = field(default=0, init=False)
+    n_reused: int = field(default=0, init=False)
 
     def counting(self, count: Count | None) -> Count:
         """
@@ -86,33 +86,33 @@ class Checkpoint:
         Returns
         -------
         callable
-            Takes the terms and the sources, and returns the merged account: that of a run without stops, to the last bit.
+            Takes the settings and the sources, and returns the merged account: that of a run without stops, to the last bit.
         """
 
-        def kept(terms: CountSettings, sources: Sequence[Source]) -> CountedFiles:
+        def kept(settings: CountSettings, sources: Sequence[Source]) -> CountedFiles:
             parts = split_sources(sources)
             size = 1 if count is None else GROUP_FILES
             groups = [parts[low : low + size] for low in range(0, len(parts), size)]
             step = current_progress().step("reading records", total=len(parts))
             whole = CountedFiles()
             for group in groups:
-                whole.merge(self._account(terms, group, count))
+                whole.merge(self._account(settings, group, count))
                 step.advance(len(group))
             return whole
 
         return kept
 
-    def _account(self, terms: CountSettings, group: Sequence[Source], count: Count | None) -> CountedFiles:
+    def _account(self, settings: CountSettings, group: Sequence[Source], count: Count | None) -> CountedFiles:
         """Account of some parts: the one that was kept, or a new one, which is kept from now on."""
-        file = self.folder / f"{_key(terms, group)}.part"
+        file = self.folder / f"{_key(settings, group)}.part"
         self.n_parts += len(group)
-        found = _read(file)
-        if found is not None:
-            self.n_found += len(group)
-            return found
-        account = count_part(terms, group, N_THREADS) if count is None else count(terms, group)
-        for evaluator in account.row_counts.values():
-            evaluator.source = replace(evaluator.source, masts=None, homes=None)
+        kept = _read(file)
+        if kept is not None:
+            self.n_reused += len(group)
+            return kept
+        account = count_part(settings, group, N_THREADS) if count is None else count(settings, group)
+        for row_counts in account.row_counts.values():
+            row_counts.source = replace(row_counts.source, masts=None, homes=None)
         body = pickle.dumps(account, protocol=pickle.HIGHEST_PROTOCOL)
         part = file.with_suffix(".new")
         part.write_bytes(hashlib.sha256(body).digest() + body)
@@ -145,7 +145,7 @@ class PlanCheckpoint:
         self._kept_at_s = time.monotonic()
 
 
-def read_kept_plan(folder: Path, network: Network) -> Plan | None:
+def read_plan_checkpoint(folder: Path, network: Network) -> Plan | None:
     """
     Plan that `PlanCheckpoint` kept.
 
@@ -164,17 +164,19 @@ def read_kept_plan(folder: Path, network: Network) -> Plan | None:
     from owlbus.plan import Plan, Route
 
     try:
-        found = parse_json((folder / _PLAN).read_bytes())
-        if found["network"] != network.fingerprint:
+        document = parse_json((folder / _PLAN).read_bytes())
+        if document["network"] != network.fingerprint:
             return None
-        return Plan(tuple(Route(tuple(route["stops"]), str(route["name"])) for route in found["routes"]), network.fingerprint)
+        return Plan(tuple(Route(tuple(route["stops"]), str(route["name"])) for route in document["routes"]), network.fingerprint)
     except (OSError, ValueError, LookupError, TypeError, OwlbusError):
         return None
 
 
-def _key(terms: CountSettings, group: Sequence[Source]) -> str:
-    """Name of the account of some parts: another file, another state of it or other terms have another name."""
-    digest = hashlib.sha256(repr((version("owlbus"), terms.grid.fingerprint, terms.window, terms.timezone, terms.keeps_rejected)).encode())
+def _key(settings: CountSettings, group: Sequence[Source]) -> str:
+    """Name of the account of some parts: another file, another state of it or other settings have another name."""
+    digest = hashlib.sha256(
+        repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.timezone, settings.keeps_rejected)).encode()
+    )
     for part in group:
         digest.update(repr(replace(part, masts=None, homes=None)).encode())
         for table in (part.masts, part.homes):

@@ -31,7 +31,7 @@ _DEGREES_AN_HOUR = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Written:
+class WrittenTimetable:
     """
     A timetable in a run directory.
 
@@ -98,7 +98,7 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
     return build_timetable(study.network, plan, study.demand, operation)
 
 
-def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
+def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetable:
     """
     Add the feed of a plan to a run directory and say what the validator finds.
 
@@ -115,7 +115,7 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
 
     Returns
     -------
-    Written
+    WrittenTimetable
         The timetable and the validator's findings.
     """
     from owlbus.gtfs import check_gtfs, write_gtfs
@@ -132,7 +132,7 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
     current_progress().step(f"Feed of {timetable.n_runs} runs of {timetable.fleet} buses, {check}")
     for line in check.lines:
         current_progress().step(f"Feed, {line}")
-    return Written(timetable, report, check)
+    return WrittenTimetable(timetable, report, check)
 
 
 def write_run(
@@ -245,9 +245,9 @@ def write_plan_report(
     from owlbus.pipeline.rundir import describe_run
     from owlbus.report import PlanContent, write_report
 
-    told = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
-    other = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
-    content = report_content(study, told, other, {} if record is None else describe_run(record), sweep=sweep)
+    own = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
+    compared = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
+    content = report_content(study, own, compared, {} if record is None else describe_run(record), sweep=sweep)
     write_report(run.stage("report.html"), content, language)
 
 

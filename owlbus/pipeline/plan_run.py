@@ -101,11 +101,11 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
     InfeasibleError
         If no plan keeps limits and wishes.
     """
-    began = time.perf_counter()
+    begun_s = time.perf_counter()
     result = _search(study, request, on_gain)
-    found = time.perf_counter()
+    searched_s = time.perf_counter()
     best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
-    timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
+    timings = {**study.timings_s, "search": searched_s - begun_s, "score": time.perf_counter() - searched_s}
     return PlanRun(study, request, result, best, timings)
 
 
@@ -212,24 +212,24 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         ask = step("owlbus.evidence.changes.pass_by", "explain", plan="PLAN", what="via", name=absent[0])
         msg = f"{name} is required, and no route of the base calls there; plan without {setting('base')}, or see {ask}"
         raise InfeasibleError(msg, setting="required", value=absent[0])
-    began = time.perf_counter()
-    problem, goal = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
+    begun_s = time.perf_counter()
+    problem, objective = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
-    found = improve_plan(
-        problem, base, request.limits, (request.max_change_share,), objective=goal, keep=required, n_steps=steps, seed=request.seed
+    improvement = improve_plan(
+        problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
     )[0]
-    elapsed_s, total = time.perf_counter() - began, problem.total_value(goal)
+    elapsed_s, total = time.perf_counter() - begun_s, problem.total_value(objective)
     reached = f"the limit of {moves_text(steps)} was reached"
-    shares = [value / total for value in (problem.value(base, goal), found.value_quanta)]
+    shares = [value / total for value in (problem.value(base, objective), improvement.value_quanta)]
     return Result(
-        plan=found.plan,
-        objective=goal,
-        value_quanta=found.value_quanta,
+        plan=improvement.plan,
+        objective=objective,
+        value_quanta=improvement.value_quanta,
         total_quanta=total,
-        ended_by=f"{reached}, with {found.n_changed} of at most {found.n_allowed} stops changed",
+        ended_by=f"{reached}, with {improvement.n_changed} of at most {improvement.n_allowed} stops changed",
         seed=request.seed,
         steps=steps,
-        evaluations=found.evaluations,
+        evaluations=improvement.evaluations,
         elapsed_s=elapsed_s,
         trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
     )

@@ -53,11 +53,11 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
     Content
         For `owlbus.report.report_html`.
     """
-    told = {name: about[name] for name in _ABOUT if name in about}
-    return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, told, **more)
+    shown_about = {name: about[name] for name in _ABOUT if name in about}
+    return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, shown_about, **more)
 
 
-def comparison_contents(study: Study, found: Comparison, document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Content]:
+def comparison_contents(study: Study, comparison: Comparison, document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Content]:
     """
     Gather what the reports of a comparison are made of.
 
@@ -65,7 +65,7 @@ def comparison_contents(study: Study, found: Comparison, document: Mapping[str, 
     ----------
     study
         Grid, demand and network.
-    found
+    comparison
         The plans, the first of which the others are held against.
     document
         As ``compare.json`` holds it; shares 0 to 1, trips and people a night.
@@ -80,15 +80,15 @@ def comparison_contents(study: Study, found: Comparison, document: Mapping[str, 
     from owlbus.evidence.redact import coarse_counts, shown_hexes
     from owlbus.plot.maps import net_classes
 
-    first, *others = found.plans
-    cards = {name: coarse_counts(card.to_dict()) if found.is_coarse else card.to_dict() for name, card in found.cards.items()}
-    reference = PlanContent(first, found.plans[first], beside_first(cards[first], document["plans"][first], {}))
+    first, *others = comparison.plans
+    cards = {name: coarse_counts(card.to_dict()) if comparison.is_coarse else card.to_dict() for name, card in comparison.cards.items()}
+    reference = PlanContent(first, comparison.plans[first], beside_first(cards[first], document["plans"][first], {}))
     contents = []
     for name in others:
         card = beside_first(cards[name], document["plans"][name], document["differences"][name])
-        net = net_classes(shown_hexes(found.changes[name], study.districts))
-        told = PlanContent(name, found.plans[name], card)
-        contents.append(report_content(study, told, reference, about, comparison=document, net=net))
+        net = net_classes(shown_hexes(comparison.changes[name], study.districts))
+        best = PlanContent(name, comparison.plans[name], card)
+        contents.append(report_content(study, best, reference, about, comparison=document, net=net))
     return contents
 
 
@@ -114,8 +114,8 @@ def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: M
     for kind in _COUNTED:
         measure = measures[kind]
         if change.get(f"{kind}_share_change", 0) is None or measure["numerator"] != card[kind]["numerator"] is not None:
-            told = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
-            shown[kind] = {**card[kind], **told}
+            coarse = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
+            shown[kind] = {**card[kind], **coarse}
     for family, name in _FAMILIES.items():
         parts = change.get(name, {})
         shown[family] = {label: _without_small(part, parts.get(label, {})) for label, part in card[family].items()}
@@ -158,11 +158,11 @@ def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[C
     if about["command"] == "compare":
         return _read_comparison(folder, study, about)
     swept = _read_json(folder / "sweep.json") if about["command"] == "sweep" else None
-    best = _read_told(folder, study.network, OWN_NAME, "plan.geojson", "scorecard.json")
+    best = _read_plan_content(folder, study.network, OWN_NAME, "plan.geojson", "scorecard.json")
     name = about["settings"].get("reference_name")
     reference = None
     if name is not None:
-        reference = _read_told(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
+        reference = _read_plan_content(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
     return [report_content(study, best, reference, about, sweep=swept)]
 
 
@@ -171,16 +171,16 @@ def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> li
     from owlbus.evidence import compare_plans
 
     document = _read_json(folder / "compare.json")
-    files = {name: folder / f"plan_{place + 1}.geojson" for place, name in enumerate(document["plans"])}
+    files = {name: folder / f"plan_{index + 1}.geojson" for index, name in enumerate(document["plans"])}
     _require_files(folder, *files.values())
     plans = {name: read_plan(file, study.network) for name, file in files.items()}
     first = next(iter(document["plans"].values()))
     rule, headway_s = ServiceRule(**first["rule"]), first["headway_s"]
-    found = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, districts=study.districts)
-    return comparison_contents(study, found, document, about)
+    comparison = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, districts=study.districts)
+    return comparison_contents(study, comparison, document, about)
 
 
-def _read_told(folder: Path, network: Network, name: str, plan: str, card: str) -> PlanContent:
+def _read_plan_content(folder: Path, network: Network, name: str, plan: str, card: str) -> PlanContent:
     """Read a plan with its scorecard."""
     _require_files(folder, folder / plan, folder / card)
     try:

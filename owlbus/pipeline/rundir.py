@@ -27,7 +27,7 @@ RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 """Working files that hold what people did: only their owner may read them."""
 
 _PART = ".owlbus-part"
-_KEPT = ".owlbus-kept"
+_CHECKPOINT_DIR = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
 _MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (str,), "objective_share": (int, float), "bound_share": (int, float)}
@@ -107,7 +107,7 @@ class RunDir:
         """
         return self.path / _PART / name
 
-    def keep(self) -> Path:
+    def checkpoint_dir(self) -> Path:
         """
         Folder for what a run that is stopped goes on from; `publish` removes it, since all is done then.
 
@@ -121,7 +121,7 @@ class RunDir:
         UsageError
             If it cannot be made, or somebody else made it.
         """
-        return _own_dir(self.path / _KEPT)
+        return _own_dir(self.path / _CHECKPOINT_DIR)
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """
@@ -183,7 +183,7 @@ class RunDir:
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
                 _remove_own(self.path / name, digest)
-            shutil.rmtree(self.path / _KEPT, ignore_errors=True)
+            shutil.rmtree(self.path / _CHECKPOINT_DIR, ignore_errors=True)
 
 
 @contextmanager
@@ -212,7 +212,7 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
     made = _make_dir(target)
     try:
         _refuse_foreign(target)
-        with _held(target):
+        with _lock(target):
             shutil.rmtree(target / _PART, ignore_errors=True)
             _part_dir(target)
             try:
@@ -220,7 +220,7 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
             finally:
                 shutil.rmtree(target / _PART, ignore_errors=True)
                 with suppress(OSError):
-                    (target / _KEPT).rmdir()  # where nothing was kept
+                    (target / _CHECKPOINT_DIR).rmdir()  # where nothing was kept
     finally:
         _remove_empty(made)
 
@@ -246,7 +246,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path) / RUN_FILE
     try:
-        found = parse_json(file.read_bytes())
+        document = parse_json(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         way = step("owlbus.pipeline.write_run", "plan", files="FILES", out=path)
         msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: {way}"
@@ -254,24 +254,24 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     except ValueError:
         msg = f"{file}: must be JSON, and is not; write the run again"
         raise DataError(msg) from None
-    version = found.get("schema_version") if isinstance(found, dict) else None
+    version = document.get("schema_version") if isinstance(document, dict) else None
     if version != RUN_SCHEMA_VERSION:
         msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
         raise DataError(msg)
     for name, kind in _MEMBERS.items():
-        if not isinstance(found.get(name, kind()), kind):
-            msg = f"{file}: {name} must be a {kind.__name__}, got {type(found[name]).__name__}; write the run again"
+        if not isinstance(document.get(name, kind()), kind):
+            msg = f"{file}: {name} must be a {kind.__name__}, got {type(document[name]).__name__}; write the run again"
             raise DataError(msg)
     for name, kinds in _MAY_BE_ABSENT.items():
-        if not isinstance(found.get(name), (*kinds, type(None))):
-            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(found[name]).__name__}; write the run again"
+        if not isinstance(document.get(name), (*kinds, type(None))):
+            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(document[name]).__name__}; write the run again"
             raise DataError(msg)
-    strange = [row for row, entry in enumerate(found.get("inputs", ())) if not _is_input(entry)]
+    strange = [row for row, entry in enumerate(document.get("inputs", ())) if not _is_input(entry)]
     if strange:
         which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
         msg = f"{file}: inputs must be files with name, bytes and sha256, {which}; write the run again"
         raise DataError(msg)
-    whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | found
+    whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | document
     foreign = [name for name, digest in whole["outputs"].items() if not (_is_plain(name) and isinstance(digest, str))]
     if foreign:
         msg = f"{file}: outputs must be plain file names with a SHA-256 each, got {foreign[0]!r} ({len(foreign)} such); write the run again"
@@ -386,13 +386,13 @@ def _versions() -> dict[str, str]:
     """Versions of owlbus, Python and the libraries that shape results."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("owlbus", *_LIBRARIES):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def _describe_input(name: str) -> dict[str, Any]:
@@ -483,7 +483,7 @@ def _refuse_foreign(target: Path) -> None:
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _KEPT, LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _CHECKPOINT_DIR, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"{setting('out')} must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
@@ -493,20 +493,20 @@ def _refuse_foreign(target: Path) -> None:
 def _is_record(file: Path) -> bool:
     """Tell whether a ``run.json`` is one that a run wrote."""
     try:
-        found = parse_json(file.read_bytes())
+        document = parse_json(file.read_bytes())
     except ValueError:
         return False
-    return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()
+    return isinstance(document, dict) and {"schema_version", "command", "outputs"} <= document.keys()
 
 
 def _own_dir(path: Path) -> Path:
     """Make a folder for its owner alone, or take the one that is there if it is such a folder."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         raise _unwritable(path, error) from None
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "geteuid") and status.st_uid != os.geteuid()):
         msg = f"{setting('resume')} must go on from a folder of one's own, and {path} is none; remove it and run again"
         raise UsageError(msg, setting="resume", value=str(path))
     path.chmod(0o700)
@@ -514,7 +514,7 @@ def _own_dir(path: Path) -> Path:
 
 
 @contextmanager
-def _held(target: Path) -> Iterator[None]:
+def _lock(target: Path) -> Iterator[None]:
     """Hold the folder, refused as one that cannot be written where it is so."""
     hold = lock_folder(target)
     try:

@@ -182,8 +182,8 @@ class Sources:
     @property
     def network_files(self) -> tuple[str, ...]:
         """Files that the network is made from; of a feed in a folder its tables."""
-        given = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
-        return tuple(str(file) for name in given for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
+        names = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
+        return tuple(str(file) for name in names for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
 
 
 def _require_reach(sources: Sources) -> None:
@@ -352,7 +352,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         )
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
-    inputs = (*(one.name for one in find_files(files)), sources.area, sources.masts, sources.market_share)
+    inputs = (*(source.name for source in find_files(files)), sources.area, sources.masts, sources.market_share)
     named = tuple(name for name in inputs if name)
     return Reading(whole if parts is None else parts.grid, demand, report, city, named, timings, whole)
 
@@ -367,8 +367,8 @@ def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport)
         demand = disaggregate_demand(demand, parts)
     else:
         demand, dropped = drop_trips_within_hexes(demand, parts)
-        told = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
-        note = f"records are counted in {size} of each hexagon; {told} trips a night between parts of one hexagon are left out"
+        dropped_text = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
+        note = f"records are counted in {size} of each hexagon; {dropped_text} trips a night between parts of one hexagon are left out"
     return demand, replace(report, notes=(*report.notes, note))
 
 

@@ -258,26 +258,26 @@ def _shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
     return list(np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1))
 
 
-def _label(axes: Axes, at: tuple[float, float], name: str, colour: str, taken: list[NDArray[np.float64]]) -> None:
+def _label(axes: Axes, terminal: tuple[float, float], name: str, colour: str, taken: list[NDArray[np.float64]]) -> None:
     """Write a route's name beside one of its terminals, on the side away from the map's middle where that is free."""
     left, right, low, high = axes.axis()
-    box, figure = axes.get_position(), axes.get_figure(root=True)
+    frame, figure = axes.get_position(), axes.get_figure(root=True)
     width_in, height_in = (6.0, 4.0) if figure is None else (figure.get_figwidth(), figure.get_figheight())
-    inches = width_in * box.width, height_in * box.height
+    inches = width_in * frame.width, height_in * frame.height
     metres_a_point = max((right - left) / inches[0], (high - low) / inches[1]) / 72
-    way = np.array([at[0] - (left + right) / 2, at[1] - (low + high) / 2])
-    angle = float(np.arctan2(way[1], way[0]))
-    half = np.array([0.36 * _LABEL_PT * len(name) + 3.5, 0.5 * _LABEL_PT + 3.5])
-    far = 13 + 0.18 * half[0]
-    spots = [ring * far * np.array([np.cos(angle + turn), np.sin(angle + turn)]) for ring in (1.0, 1.9) for turn in _TURNS]
-    boxes = [np.concatenate([np.array(at) / metres_a_point + spot, half]) for spot in spots]
-    free = [k for k, one in enumerate(boxes) if not any((np.abs(one[:2] - other[:2]) < one[2:] + other[2:]).all() for other in taken)]
+    outward = np.array([terminal[0] - (left + right) / 2, terminal[1] - (low + high) / 2])
+    angle = float(np.arctan2(outward[1], outward[0]))
+    half_size = np.array([0.36 * _LABEL_PT * len(name) + 3.5, 0.5 * _LABEL_PT + 3.5])
+    distance_pt = 13 + 0.18 * half_size[0]
+    offsets = [ring * distance_pt * np.array([np.cos(angle + turn), np.sin(angle + turn)]) for ring in (1.0, 1.9) for turn in _TURNS]
+    boxes = [np.concatenate([np.array(terminal) / metres_a_point + offset, half_size]) for offset in offsets]
+    free = [k for k, box in enumerate(boxes) if not any((np.abs(box[:2] - other[:2]) < box[2:] + other[2:]).all() for other in taken)]
     best = free[0] if free else 0
     taken.append(boxes[best])
     axes.annotate(
         name.replace("$", r"\$"),
-        at,
-        (float(spots[best][0]), float(spots[best][1])),
+        terminal,
+        (float(offsets[best][0]), float(offsets[best][1])),
         textcoords="offset points",
         ha="center",
         va="center",

@@ -212,20 +212,20 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
     UsageError
         If the plan has no such route.
     """
-    k = _place_of(timetable, route)
+    k = _route_index(timetable, route)
     name = timetable.plan.routes[k].name
     axes = new_axes(ax, 8.0, 4.4)
     colour = route_style(k)[0]
     ahead, back = timetable.directions[2 * k], timetable.directions[2 * k + 1]
-    for row, way, at_m, dashes, label in (
+    for row, direction, at_m, dashes, label in (
         (2 * k, ahead, ahead.at_m, "-", "ahead"),
         (2 * k + 1, back, ahead.at_m[::-1], "--", "back"),
     ):
-        clock_s = np.column_stack([way.arrive_s, way.depart_s]).ravel()
-        place_km = np.repeat(at_m, 2) / 1000
+        clock_s = np.column_stack([direction.arrive_s, direction.depart_s]).ravel()
+        distance_km = np.repeat(at_m, 2) / 1000
         for run, start_s in enumerate(timetable.starts_s(row).tolist()):
             hours = (start_s + clock_s) / HOUR_S
-            axes.plot(hours, place_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
+            axes.plot(hours, distance_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
     plain(axes)
     axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
     axes.xaxis.set_major_locator(_clock_ticks())
@@ -248,7 +248,7 @@ def _require_shares(label: str, values: ArrayLike, size: int) -> Any:  # noqa: A
     return curve
 
 
-def _place_of(timetable: Timetable, route: int | str) -> int:
+def _route_index(timetable: Timetable, route: int | str) -> int:
     """Index of a route by index or name."""
     names = timetable.plan.names
     if isinstance(route, str) and route in names:
@@ -259,16 +259,16 @@ def _place_of(timetable: Timetable, route: int | str) -> int:
     raise UsageError(msg, setting="route", value=route, allowed=tuple(names))
 
 
-def _name_stops(axes: Axes, network: Network, stops: list[int], at_km: list[float]) -> None:
+def _name_stops(axes: Axes, network: Network, stops: list[int], stop_km: list[float]) -> None:
     """Write names of stops beside their kilometres, as many as fit."""
     kept = [0]
-    gap_km = at_km[-1] * _TICK_GAP_SHARE
-    kept += [k for k in range(1, len(stops) - 1) if at_km[k] - at_km[kept[-1]] >= gap_km and at_km[-1] - at_km[k] >= gap_km]
+    gap_km = stop_km[-1] * _TICK_GAP_SHARE
+    kept += [k for k in range(1, len(stops) - 1) if stop_km[k] - stop_km[kept[-1]] >= gap_km and stop_km[-1] - stop_km[k] >= gap_km]
     thinned = [kept[0]]
     for a, b in pairwise([*kept, len(stops) - 1]):
-        if at_km[b] - at_km[thinned[-1]] >= gap_km or a == b:
+        if stop_km[b] - stop_km[thinned[-1]] >= gap_km or a == b:
             thinned.append(b)
-    axes.set_yticks([at_km[k] for k in thinned], [_plain_text(network.stop_names[stops[k]]) for k in thinned])
+    axes.set_yticks([stop_km[k] for k in thinned], [_plain_text(network.stop_names[stops[k]]) for k in thinned])
     axes.set_ylabel("stops, by distance")
 
 

@@ -487,11 +487,11 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
         Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text)
         for colour, text in zip(HEX_COLOURS, class_texts(edges), strict=False)
     ]
-    ground: list[Any] = []
+    terrain: list[Any] = []
     if has_water:
-        ground.append(Line2D([], [], color=WATER, linewidth=5, label="river"))
+        terrain.append(Line2D([], [], color=WATER, linewidth=5, label="river"))
     if has_hills:
-        ground.append(Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"))
+        terrain.append(Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"))
     styles = [(route, *route_style(k)) for k, route in enumerate(plan)]
     lines = [
         Line2D([], [], color=colour, linestyle=dashes, linewidth=2.4, label=route.name)
@@ -505,6 +505,6 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
         "alignment": "left",
         "bbox_transform": figure.transFigure,
     }
-    figure.add_artist(axes.legend(handles=[*hexes, *ground], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
-    below = 0.97 - (_LEGEND_ROW_IN * (len(hexes) + len(ground) + 1) + _LEGEND_GAP_IN) / figure.get_figheight()
+    figure.add_artist(axes.legend(handles=[*hexes, *terrain], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
+    below = 0.97 - (_LEGEND_ROW_IN * (len(hexes) + len(terrain) + 1) + _LEGEND_GAP_IN) / figure.get_figheight()
     axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, below), **options)

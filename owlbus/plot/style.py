@@ -126,8 +126,8 @@ def route_style(k: int) -> tuple[str, Any]:
     tuple
         Colour, and dashes as matplotlib takes them, in line widths.
     """
-    turn, place = divmod(k, len(ROUTE_COLOURS))
-    return ROUTE_COLOURS[place], DASHES[turn % len(DASHES)]
+    cycle, index = divmod(k, len(ROUTE_COLOURS))
+    return ROUTE_COLOURS[index], DASHES[cycle % len(DASHES)]
 
 
 def users_of_links(plan: Plan) -> dict[tuple[int, int], list[int]]:
@@ -175,8 +175,8 @@ def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArr
         parts = []
         for a, b in pairwise(route.stops.tolist()):
             line = network.link_line(a, b)
-            who = users[min(a, b), max(a, b)]
-            lane = (who.index(k) - (len(who) - 1) / 2) * (1 if a < b else -1)
+            routes_on_link = users[min(a, b), max(a, b)]
+            lane = (routes_on_link.index(k) - (len(routes_on_link) - 1) / 2) * (1 if a < b else -1)
             parts.append(beside(np.stack(network.grid.project(line[:, 0], line[:, 1]), axis=-1), lane * lane_m))
         lines.append(np.concatenate(parts))
     return lines

@@ -209,6 +209,6 @@ def _group_table(text: str, row: Mapping[str, Any], words: Translations) -> dict
     column = text.rpartition(":")[2]
     labels = next(iter(row.values()))["groups"]
     cells = {
-        label: [words.percent(one["groups"][label][what]["share"]) for one in row.values() for what in _SHARES[:2]] for label in labels
+        label: [words.percent(plan["groups"][label][what]["share"]) for plan in row.values() for what in _SHARES[:2]] for label in labels
     }
     return {"title": words("compare.by", column=column), "head": [words.name(name) for name in row], "rows": cells}

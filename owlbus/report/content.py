@@ -71,13 +71,13 @@ class Content:
     Examples
     --------
     >>> from owlbus import Demand, HexGrid, Network, Plan, Route, score_plan
-    >>> from owlbus.report import report_html
+    >>> from owlbus.report import PlanContent, report_html
     >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
     >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
     >>> card = score_plan(network, demand, plan).to_dict()
-    >>> report_html(Content(network, demand, Told("my plan", plan, card)), "ko").split()[3]
+    >>> report_html(Content(network, demand, PlanContent("my plan", plan, card)), "ko").split()[3]
     'lang="ko">'
     """
 

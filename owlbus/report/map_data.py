@@ -85,7 +85,7 @@ def map_data(content: Content, words: Translations) -> dict[str, Any]:
         "net": _net_data(content, words),
         "routes": [route_data(content, k) for k in range(len(best.plan))],
         "reference": None if content.reference is None else _reference_data(network, content.reference, words),
-        "ground": _ground(content),
+        "ground": _terrain(content),
         "colours": _COLOURS,
         "patterns": {name: words(f"class.{name}") for name in ("fewer", "between", "more")},
         "language": words.language,
@@ -191,14 +191,14 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
     """
     network, best = content.network, content.best
     stops = best.plan.routes[k].stops.tolist()
-    turn, place = divmod(k, len(ROUTE_COLOURS))
+    cycle, index = divmod(k, len(ROUTE_COLOURS))
     card: Mapping[str, Any] = best.card["routes"][k]
     loads = [[row["ahead_trips"], row["back_trips"]] for row in best.card["segments"] if row["route"] == best.plan.routes[k].name]
     users = users_of_links(best.plan)
     return {
         "name": best.plan.routes[k].name,
-        "colour": ROUTE_COLOURS[place],
-        "dashes": _DASHES[turn % len(_DASHES)],
+        "colour": ROUTE_COLOURS[index],
+        "dashes": _DASHES[cycle % len(_DASHES)],
         "links": [_lane(users[min(a, b), max(a, b)], k, a, b) for a, b in pairwise(stops)],
         "lines": [_flat(network.link_line(a, b)) for a, b in pairwise(stops)],
         "stops": _flat(np.stack([network.stop_lon[stops], network.stop_lat[stops]], axis=1)),
@@ -213,50 +213,50 @@ def _lane(users: list[int], k: int, a: int, b: int) -> float:
     return (users.index(k) - (len(users) - 1) / 2) * (1 if a < b else -1)
 
 
-def _reference_data(network: Network, told: PlanContent, words: Translations) -> dict[str, Any]:
+def _reference_data(network: Network, reference: PlanContent, words: Translations) -> dict[str, Any]:
     """Lines of a plan that the report's own is held against."""
     routes = []
-    for route in told.plan:
+    for route in reference.plan:
         parts = [network.link_line(a, b) for a, b in pairwise(route.stops.tolist())]
         routes.append({"name": route.name, "line": _flat(np.concatenate(parts))})
-    return {"name": words.name(told.name), "routes": routes}
+    return {"name": words.name(reference.name), "routes": routes}
 
 
 def _routes_by_hex(network: Network, plan: Plan) -> list[list[int]]:
     """Indices of the routes that reach each hex."""
-    by: list[list[int]] = [[] for _ in range(network.grid.n_hexes)]
+    routes_of_hex: list[list[int]] = [[] for _ in range(network.grid.n_hexes)]
     for k, route in enumerate(plan):
         rows = [network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]] for stop in route.stops.tolist()]
-        for place in np.unique(np.concatenate(rows)).tolist():
-            by[place].append(k)
-    return by
+        for hex_index in np.unique(np.concatenate(rows)).tolist():
+            routes_of_hex[hex_index].append(k)
+    return routes_of_hex
 
 
 def _district_data(content: Content, words: Translations) -> dict[str, Any]:
     """Names of districts, and which each hex lies in."""
     if content.districts is None:
         return {"districts": [], "district": None}
-    names, place = np.unique(content.districts, return_inverse=True)
-    return {"districts": [words.name(str(name)) for name in names], "district": place.reshape(-1).tolist()}
+    names, district_of_hex = np.unique(content.districts, return_inverse=True)
+    return {"districts": [words.name(str(name)) for name in names], "district": district_of_hex.reshape(-1).tolist()}
 
 
-def _ground(content: Content) -> dict[str, Any]:
+def _terrain(content: Content) -> dict[str, Any]:
     """Outline, rivers, hills and roads as far as they are known, cut off where the hexes end."""
     area = _area(content.network.grid)
-    ground: dict[str, Any] = {"outline": [], "water": [], "hills": [], "roads": _roads(content.network)}
+    terrain: dict[str, Any] = {"outline": [], "water": [], "hills": [], "roads": _roads(content.network)}
     if content.city is None:
-        return ground
+        return terrain
     import shapely
 
     city = content.city
-    ground["outline"] = _lines_of(shapely.LinearRing(city.outline))
+    terrain["outline"] = _lines_of(shapely.LinearRing(city.outline))
     if len(city.river):
-        ground["water"] = _lines_of(shapely.intersection(shapely.LineString(city.river), area))
+        terrain["water"] = _lines_of(shapely.intersection(shapely.LineString(city.river), area))
     for lon, lat, radius_m in city.mountains.tolist():
         x, y = (float(value) for value in content.network.grid.project(lon, lat))
         rim = np.stack(content.network.grid.unproject(x + radius_m * np.cos(_CIRCLE), y + radius_m * np.sin(_CIRCLE)), axis=1)
-        ground["hills"] += _lines_of(shapely.intersection(shapely.Polygon(rim), area))
-    return ground
+        terrain["hills"] += _lines_of(shapely.intersection(shapely.Polygon(rim), area))
+    return terrain
 
 
 def _area(grid: HexGrid) -> Any:  # noqa: ANN401 - shapely ships no types
@@ -281,10 +281,12 @@ def _roads(network: Network) -> list[list[int]]:
     import shapely
 
     starts = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
-    once = np.flatnonzero(starts < network.link_to)
+    links = np.flatnonzero(starts < network.link_to)
     lines = [
-        np.stack([column[network.line_indptr[at] : network.line_indptr[at + 1]] for column in (network.line_lon, network.line_lat)], axis=1)
-        for at in once.tolist()
+        np.stack(
+            [column[network.line_indptr[link] : network.line_indptr[link + 1]] for column in (network.line_lon, network.line_lat)], axis=1
+        )
+        for link in links.tolist()
     ]
     thin = [shapely.get_coordinates(shapely.simplify(shapely.LineString(line), _ROAD_TOLERANCE_DEG)) for line in lines if len(line) > 1]
     return [_flat(line) for line in thin] if sum(map(len, thin)) <= _MOST_ROAD_POINTS else []

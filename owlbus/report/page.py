@@ -49,13 +49,13 @@ def write_report(path: str | PathLike[str], content: Content, language: str = "e
     Path(path).write_bytes(report_html(content, language).encode())
 
 
-def report_file(place: int = 0, language: str = "en") -> str:
+def report_file(index: int = 0, language: str = "en") -> str:
     """
     Name of a report in its run directory.
 
     Parameters
     ----------
-    place
+    index
         Index of the report: a comparison of three plans has two.
     language
         ``en`` or ``ko``.
@@ -70,7 +70,7 @@ def report_file(place: int = 0, language: str = "en") -> str:
     >>> report_file(), report_file(1, "ko")
     ('report.html', 'report_2_ko.html')
     """
-    return f"report{f'_{place + 1}' if place else ''}{'' if language == 'en' else f'_{language}'}.html"
+    return f"report{f'_{index + 1}' if index else ''}{'' if language == 'en' else f'_{language}'}.html"
 
 
 def report_html(content: Content, language: str = "en") -> str:

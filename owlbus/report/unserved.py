@@ -44,8 +44,8 @@ def missing_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     card = content.best.card
     evaluator = PlanEvaluator.build(content.network, content.demand, ServiceRule(**card["rule"]), content.districts)
     limits = _limits(content.about.get("settings", {}).get("limits", {}), card["headway_s"])
-    found = missing_places(evaluator, content.best.plan, known_places(content, words), limits, n_places=_MOST)
-    return [_row(place, words) for place in found]
+    places = missing_places(evaluator, content.best.plan, known_places(content, words), limits, n_places=_MOST)
+    return [_row(place, words) for place in places]
 
 
 def known_places(content: Content, words: Translations) -> StopNames:
@@ -70,10 +70,10 @@ def known_places(content: Content, words: Translations) -> StopNames:
     return StopNames([words.place(name) for name in spots.names], spots.lon, spots.lat)
 
 
-def _limits(given: Mapping[str, Any], headway_s: int) -> RouteLimits:
+def _limits(settings: Mapping[str, Any], headway_s: int) -> RouteLimits:
     """What each route must keep, budgets of the whole plan left out."""
     known = {field.name for field in fields(RouteLimits)} - {*_BUDGET, "headway_s"}
-    return RouteLimits(**{name: value for name, value in given.items() if name in known and value is not None}, headway_s=headway_s)
+    return RouteLimits(**{name: value for name, value in settings.items() if name in known and value is not None}, headway_s=headway_s)
 
 
 def _row(place: MissingPlace, words: Translations) -> dict[str, Any]:
@@ -83,10 +83,10 @@ def _row(place: MissingPlace, words: Translations) -> dict[str, Any]:
     if place.change is None or shown["difference"] is None:
         return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": words("missing.nochange"), "cost": []}
     cost, net = shown["difference"]["cost"], shown["difference"]["whole"]["net_trips"]
-    took = [
+    cost_cells = [
         words("compare.hidden") if net is None else words.signed(round(net, -1)),
         words.signed(cost["length_m"] / _KM_M, 1),
         words.signed(cost["buses"]),
     ]
     change = words("missing.by", route=", ".join(shown["routes"]))
-    return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": change, "cost": took}
+    return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": change, "cost": cost_cells}
