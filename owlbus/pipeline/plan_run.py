@@ -199,19 +199,12 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     """
     from owlbus.evidence.improve import improve_plan
     from owlbus.search import Objective, Problem, Result, TracePoint
-    from owlbus.search.constraints import network_name
 
     if request.time_s is not None:
         moves, seconds = setting("steps"), setting("time_s")
         msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name {moves} instead of {seconds}"
         raise UsageError(msg, setting="time_s", value=request.time_s)
-    required = () if request.constraints is None else request.constraints.required
-    absent = [stop for stop in required if stop not in base.used_stops]
-    if absent:
-        name = network_name(study.network, absent[0])
-        ask = step("owlbus.evidence.changes.pass_by", "explain", plan="PLAN", what="via", name=absent[0])
-        msg = f"{name} is required, and no route of the base calls there; plan without {setting('base')}, or see {ask}"
-        raise InfeasibleError(msg, setting="required", value=absent[0])
+    required = _required_on_base(study, base, request)
     begun_s = time.perf_counter()
     problem, objective = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
@@ -233,3 +226,17 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         elapsed_s=elapsed_s,
         trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
     )
+
+
+def _required_on_base(study: Study, base: Plan, request: Request) -> tuple[int, ...]:
+    """Return the indices of the stops to call at, if routes of the base call at all of them."""
+    from owlbus.search.constraints import network_name
+
+    required = () if request.constraints is None else request.constraints.required
+    absent = [stop for stop in required if stop not in base.used_stops]
+    if absent:
+        name = network_name(study.network, absent[0])
+        ask = step("owlbus.evidence.changes.pass_by", "explain", plan="PLAN", what="via", name=absent[0])
+        msg = f"{name} is required, and no route of the base calls there; plan without {setting('base')}, or see {ask}"
+        raise InfeasibleError(msg, setting="required", value=absent[0])
+    return required

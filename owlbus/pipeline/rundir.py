@@ -258,14 +258,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     if version != RUN_SCHEMA_VERSION:
         msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
         raise DataError(msg)
-    for name, kind in _MEMBERS.items():
-        if not isinstance(document.get(name, kind()), kind):
-            msg = f"{file}: {name} must be a {kind.__name__}, got {type(document[name]).__name__}; write the run again"
-            raise DataError(msg)
-    for name, kinds in _MAY_BE_ABSENT.items():
-        if not isinstance(document.get(name), (*kinds, type(None))):
-            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(document[name]).__name__}; write the run again"
-            raise DataError(msg)
+    _require_members(file, document)
     strange = [row for row, entry in enumerate(document.get("inputs", ())) if not _is_input(entry)]
     if strange:
         which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
@@ -277,6 +270,18 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         msg = f"{file}: outputs must be plain file names with a SHA-256 each, got {foreign[0]!r} ({len(foreign)} such); write the run again"
         raise DataError(msg)
     return whole
+
+
+def _require_members(file: Path, document: Mapping[str, Any]) -> None:
+    """Refuse a ``run.json`` whose members have other types."""
+    for name, kind in _MEMBERS.items():
+        if not isinstance(document.get(name, kind()), kind):
+            msg = f"{file}: {name} must be a {kind.__name__}, got {type(document[name]).__name__}; write the run again"
+            raise DataError(msg)
+    for name, kinds in _MAY_BE_ABSENT.items():
+        if not isinstance(document.get(name), (*kinds, type(None))):
+            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(document[name]).__name__}; write the run again"
+            raise DataError(msg)
 
 
 def check_run(path: str | os.PathLike[str]) -> list[str]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from owlbus.evidence.stability import CrossCheck
     from owlbus.pipeline.plan_run import PlanRun
     from owlbus.pipeline.request import Request
-    from owlbus.pipeline.study import Sources, Study
+    from owlbus.pipeline.study import Study
+    from owlbus.pipeline.study_sources import Sources
 
 
 @dataclass(frozen=True, slots=True)

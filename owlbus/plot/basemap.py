@@ -101,7 +101,7 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
     if colours.shape != (grid.n_hexes,):
         msg = f"colours must have one entry per hex, shape ({grid.n_hexes},), got {colours.shape}"
         raise DataError(msg)
-    shapes = _shapes(grid)
+    shapes = hex_shapes(grid)
     axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=EDGE, linewidths=0.35))
     for mask, pattern in hatches:
         marked = [shapes[k] for k in np.flatnonzero(mask)]
@@ -133,7 +133,7 @@ def draw_terrain(axes: Axes, grid: HexGrid, water: Sequence[ArrayLike] = (), hil
     frame = axes.axis()
     rings = [
         ring
-        for part in shapely.get_parts(shapely.union_all(shapely.buffer(shapely.polygons(_shapes(grid)), 1.0)))
+        for part in shapely.get_parts(shapely.union_all(shapely.buffer(shapely.polygons(hex_shapes(grid)), 1.0)))
         for ring in (part.exterior, *part.interiors)
     ]
     area = Outline.make_compound_path(*(Outline(shapely.get_coordinates(ring), closed=True) for ring in rings))
@@ -252,8 +252,20 @@ def plain(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
-    """Corners of every hex in metres, shape (6, 2) each."""
+def hex_shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
+    """
+    Corners of every hex.
+
+    Parameters
+    ----------
+    grid
+        H hexes.
+
+    Returns
+    -------
+    list of ndarray
+        H arrays of shape (6, 2), metres of the grid's projection.
+    """
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
     return list(np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1))
 

@@ -115,8 +115,6 @@ def sweep(
     DataError
         If a curve has not one share per number of routes, or a share lies outside [0, 1].
     """
-    from matplotlib import patheffects as effects
-
     numbers = np.asarray(n_routes)
     axes = new_axes(ax, 7.0, 4.0)
     curves: dict[str, Any] = dict(shares) | ({} if bounds is None else {"proven bound": bounds})
@@ -129,16 +127,7 @@ def sweep(
             label, (numbers[-1], 100 * curve[-1]), (7, 0), textcoords="offset points", va="center", fontsize=9, color=style["color"]
         )
     if city_share is not None:
-        axes.axhline(100 * city_share, color=INK, linewidth=1, linestyle=":")
-        axes.annotate(
-            f"{100 * city_share:.0f} %, as the city states it",
-            (numbers[0], 100 * city_share),
-            (0, 4),
-            textcoords="offset points",
-            fontsize=8.5,
-            path_effects=[effects.withStroke(linewidth=3, foreground="white")],
-            zorder=6,
-        )
+        _draw_city_share(axes, city_share, float(numbers[0]))
     if knee is not None:
         axes.axvline(knee, color=MID_GREY, linewidth=1, linestyle="--", zorder=0)
         axes.annotate(f"knee at {knee:g}", (knee, 0), (4, 4), textcoords="offset points", fontsize=9)
@@ -150,6 +139,22 @@ def sweep(
     axes.set_xlabel("routes")
     axes.set_ylabel("share of the demand")
     return axes
+
+
+def _draw_city_share(axes: Axes, city_share: float, left: float) -> None:
+    """Draw the share that the city states as a level line, named at its left end."""
+    from matplotlib import patheffects as effects
+
+    axes.axhline(100 * city_share, color=INK, linewidth=1, linestyle=":")
+    axes.annotate(
+        f"{100 * city_share:.0f} %, as the city states it",
+        (left, 100 * city_share),
+        (0, 4),
+        textcoords="offset points",
+        fontsize=8.5,
+        path_effects=[effects.withStroke(linewidth=3, foreground="white")],
+        zorder=6,
+    )
 
 
 def gain(allowed_shares: ArrayLike, gain_ratios: ArrayLike, intervals: ArrayLike, *, ax: Axes | None = None) -> Axes:

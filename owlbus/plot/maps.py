@@ -28,6 +28,7 @@ from owlbus.plot.basemap import (
     draw_routes,
     draw_scale,
     draw_terrain,
+    hex_shapes,
     legend_of,
     map_axes,
 )
@@ -74,14 +75,11 @@ def draw_difference(
     Figure
         A matplotlib figure, 10 inches wide.
     """
-    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     grid = evaluator.problem.network.grid
-    corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
-    shapes = np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1)
     classes, steps = net_classes(shown_hexes(change, evaluator.districts, min_count), min_count)
     colours = [NET_COLOURS[k] for k in classes.tolist()]
     texts = {NET_COLOURS[k]: text.format(*steps) for k, text in _NET_TEXTS.items()}
@@ -89,8 +87,22 @@ def draw_difference(
     axes = figure.add_subplot()
     axes.set_aspect("equal")
     axes.set_axis_off()
-    axes.add_collection(PolyCollection(list(shapes), facecolors=colours, edgecolors="white", linewidths=0.3))
+    axes.add_collection(PolyCollection(hex_shapes(grid), facecolors=colours, edgecolors="white", linewidths=0.3))
     axes.autoscale_view()
+    only = _draw_links(axes, evaluator.problem.network, before, after)
+    patches = [Patch(facecolor=colour, edgecolor=KEY_EDGE, label=text) for colour, text in texts.items()]
+    axes.legend(
+        handles=[*patches, *only], title="net trips a night with an end here", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
+    )
+    axes.set_title(f"{title}\n{note}" if note else title, loc="left", fontsize=12)
+    return figure
+
+
+def _draw_links(axes: Axes, network: Network, before: Plan, after: Plan) -> list[Any]:
+    """Draw the links that only one of two plans uses, and those of both; return the handles of their legend."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
     only: list[Any] = []
     for plan, other, colour, label in (
         (before, after, LINK_COLOURS["first"], "only the first plan"),
@@ -98,15 +110,10 @@ def draw_difference(
         (None, None, LINK_COLOURS["both"], "both plans"),
     ):
         links = _links(before) & _links(after) if plan is None or other is None else _links(plan) - _links(other)
-        lines = [np.stack(grid.project(*evaluator.problem.network.link_line(a, b).T), axis=-1) for a, b in sorted(links)]
+        lines = [np.stack(network.grid.project(*network.link_line(a, b).T), axis=-1) for a, b in sorted(links)]
         axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.2 if plan is None else 2.4, zorder=2 if plan is None else 3))
         only.append(Line2D([], [], color=colour, linewidth=2.4, label=label))
-    patches = [Patch(facecolor=colour, edgecolor=KEY_EDGE, label=text) for colour, text in texts.items()]
-    axes.legend(
-        handles=[*patches, *only], title="net trips a night with an end here", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
-    )
-    axes.set_title(f"{title}\n{note}" if note else title, loc="left", fontsize=12)
-    return figure
+    return only
 
 
 _NET_TEXTS = {
