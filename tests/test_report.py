@@ -281,7 +281,7 @@ def test_a_sweep_of_a_city_is_called_after_it(content: Content, kind: str, langu
 
 
 def test_a_plan_that_is_worth_nothing_lies_without_end_below_its_bound() -> None:
-    assert [read_translations(language).gap(0.0, 0.3) for language in LANGUAGES] == ["without end", "끝없음"]
+    assert [read_translations(language).gap(0.0, 0.3) for language in LANGUAGES] == ["unbounded", "무한대"]
 
 
 SNAPSHOT = Snapshot(600_000, 600_000, 99.0, 0.8, 0.816)
@@ -364,7 +364,7 @@ def test_the_busiest_places_left_out_come_first(content: Content) -> None:
     assert 0 < len(rows) <= 10
     changed = [row for row in rows if row["cost"]]
     assert changed
-    assert all(re.fullmatch(r"N(2|<b>1</b>) goes by here", row["change"]) for row in changed)
+    assert all(re.fullmatch(r"N(2|<b>1</b>) diverted here", row["change"]) for row in changed)
 
 
 def test_a_plan_without_routes_has_a_report(study: Study) -> None:
