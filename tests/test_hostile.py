@@ -136,7 +136,7 @@ def test_a_kept_account_of_somebody_else_runs_nothing() -> None:
         def __reduce__(self) -> tuple[Any, ...]:
             return (print, ("harm",))
 
-    with pytest.raises(pickle.UnpicklingError, match=r"an account that was kept asks for builtins\.print"):
+    with pytest.raises(pickle.UnpicklingError, match=r"a checkpoint asks for builtins\.print"):
         _loaded(pickle.dumps(Harm()))
 
 

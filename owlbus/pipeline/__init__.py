@@ -1,4 +1,4 @@
-"""The whole chain as functions: files to study, study to plan and scorecard, all of it to a run directory."""
+"""The pipeline as functions: files to study, study to plan and scorecard, all of it to a run directory."""
 
 from __future__ import annotations
 

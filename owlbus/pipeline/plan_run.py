@@ -36,7 +36,7 @@ class ScoredPlan:
     plan
         The routes.
     card
-        What the plan is worth on the study's demand; shares 0 to 1.
+        Scorecard on the study's demand; shares 0 to 1.
     """
 
     name: str
@@ -44,25 +44,25 @@ class ScoredPlan:
     card: Scorecard
 
     def __post_init__(self) -> None:
-        """Show what no terminal may obey: plans are called after files."""
+        """Escape control characters: plans are named after files."""
         object.__setattr__(self, "name", visible(self.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanRun:
     """
-    A search on a study, and what it found.
+    A search on a study and its result.
 
     Attributes
     ----------
     study
         Grid, demand and network.
     request
-        What was asked for.
+        Settings of the search.
     result
-        The search's own account.
+        Result of the search.
     best
-        The plan found, scored.
+        The best plan and its scorecard.
     timings_s
         Seconds of each stage.
     """
@@ -87,7 +87,7 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
     name
         What people call the plan.
     on_gain
-        Told the best plan whenever there is a better one; not where the request names a base.
+        Called with each better plan; not if the request has a base.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
     UsageError
         If a number lies outside its range.
     InfeasibleError
-        If no plan keeps limits and wishes.
+        If no plan keeps limits and constraints.
     """
     begun_s = time.perf_counter()
     result = _search(study, request, on_gain)
@@ -110,7 +110,7 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
 
 
 def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | None) -> Result:
-    """Search for a plan, near another one if there is a base."""
+    """Search for a plan, near the base if there is one."""
     from owlbus.cluster import executor
     from owlbus.search import plan_routes
 
@@ -174,7 +174,7 @@ def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None
 
 def plan_near(study: Study, base: Plan, request: Request) -> Result:
     """
-    Change at most so many stops of a plan for the better; terminals and required stops stay.
+    Improve a plan by changing at most a share of its stops; terminals and required stops stay.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The report of a run, from what is at hand while it is made, or from its directory afterwards."""
+"""Parts of the report of a run, while it is made or from its directory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COUNTED = {"presence": "presence", "served": "trips", "direct": "trips"}
 
 def report_content(study: Study, best: PlanContent, reference: PlanContent | None, about: Mapping[str, Any], **more: Any) -> Content:  # noqa: ANN401 - fields of `Content`
     """
-    Gather what a report is made of.
+    Parts of a report.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
     best
         The plan that the report is about; its scorecard as JSON holds it, trips and people a night.
     reference
-        A plan that it is held against, or None.
+        A plan that it is compared with, or None.
     about
-        What the run says about itself, as `owlbus.pipeline.rundir.describe_run` returns it.
+        Content of ``run.json``, as `owlbus.pipeline.rundir.describe_run` returns it.
     **more
         Further parts of `Content` by name; shares 0 to 1.
 
@@ -59,18 +59,18 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
 
 def comparison_contents(study: Study, comparison: Comparison, document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Content]:
     """
-    Gather what the reports of a comparison are made of.
+    Parts of the reports of a comparison.
 
     Parameters
     ----------
     study
         Grid, demand and network.
     comparison
-        The plans, the first of which the others are held against.
+        The plans; the first is the reference of the others.
     document
         As ``compare.json`` holds it; shares 0 to 1, trips and people a night.
     about
-        What the run says about itself, as `owlbus.pipeline.rundir.describe_run` returns it.
+        Content of ``run.json``, as `owlbus.pipeline.rundir.describe_run` returns it.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def comparison_contents(study: Study, comparison: Comparison, document: Mapping[
 
 def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Scorecard of a plan as it may stand beside that of another one which it hardly differs from.
+    Scorecard of a plan without what would reveal small differences from the first plan.
 
     Parameters
     ----------
@@ -123,14 +123,14 @@ def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: M
 
 
 def _without_small(part: Mapping[str, Any], moved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a scorecard without the shares whose difference to the first plan's is not shown."""
+    """Return a part of a scorecard without the shares whose difference from the first plan's is not shown."""
     hidden = [kind for kind, what in _COUNTED.items() if moved.get(f"net_{what}", 0) is None]
     return {**part, **{kind: {**part[kind], "share": None, "numerator": None} for kind in hidden}}
 
 
 def read_contents(path: str | PathLike[str]) -> list[Content]:
     """
-    Gather what the reports of a run are made of from its directory.
+    Parts of the reports of a run, read from its directory.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def read_contents(path: str | PathLike[str]) -> list[Content]:
 
 
 def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
-    """Gather the contents of a run by what its files hold."""
+    """Return the contents of a run from its files."""
     if about["command"] == "compare":
         return _read_comparison(folder, study, about)
     swept = _read_json(folder / "sweep.json") if about["command"] == "sweep" else None

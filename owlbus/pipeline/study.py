@@ -51,7 +51,7 @@ class Study:
     city
         Facts of the city, or None.
     report
-        What became of every record; None for a study that was read back.
+        Row counts of the records; None for a study that was read from a run.
     inputs
         Files that were read.
     timings_s
@@ -98,7 +98,7 @@ class Reading:
     demand
         Trips and people.
     report
-        What became of every record.
+        Row counts of the records.
     city
         Facts of the city, or None.
     inputs
@@ -106,7 +106,7 @@ class Reading:
     timings_s
         Seconds of each stage.
     whole
-        The hexes that were laid.
+        The whole hexes.
     """
 
     grid: HexGrid
@@ -129,7 +129,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
     checkpoint
-        Keeps what each file comes to, for a run that may be stopped; none by default.
+        Writes the counts of each file, so that an interrupted run can resume; none by default.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport)
 
 def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
     """
-    Read records and only say what becomes of every row.
+    Row counts of records by rule and file, without a demand.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
     report
         Rows by rule and file, counts of rows.
     refusals
-        Why files would be refused.
+        Errors of the files that would be refused.
 
     Raises
     ------
@@ -267,7 +267,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
     checkpoint
-        Keeps what each file comes to, for a run that may be stopped; none by default.
+        Writes the counts of each file, so that an interrupted run can resume; none by default.
 
     Returns
     -------
@@ -314,7 +314,7 @@ def read_named_city(name: str | None) -> City | None:
 
 def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
     """
-    Hexes over the study area: the one named, else the city's, else one drawn around the records.
+    Hexes over the study area: that of the sources, else the city's, else one inferred from the records.
 
     Parameters
     ----------
@@ -348,14 +348,14 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
 
 def build_network(sources: Sources, grid: HexGrid | None, city: City | None = None) -> Network:
     """
-    Place stops and links: from road tables, a feed or an extract, else the hex lattice minus the city's water and mountains.
+    Network from road tables, a GTFS feed or an OSM file, else from the hex lattice without the city's water and mountains.
 
     Parameters
     ----------
     sources
         Files of the network, walk in metres and speed in km/h.
     grid
-        The whole hexes; None lays some around the stops of a feed or the main roads of an extract.
+        The whole hexes; None covers the stops of a feed or the main roads of an OSM file.
     city
         Facts of the city, if there is one.
 
@@ -403,7 +403,7 @@ def write_study(run: RunDir, study: Study) -> None:
     Parameters
     ----------
     run
-        Where files gather.
+        The run directory.
     study
         The study; lengths in metres, times in seconds.
     """
@@ -414,7 +414,7 @@ def write_study(run: RunDir, study: Study) -> None:
 
 def read_study(path: str | PathLike[str]) -> Study:
     """
-    Read the study that an earlier run was made on.
+    Read the study of an earlier run.
 
     Parameters
     ----------
@@ -457,7 +457,7 @@ def read_study(path: str | PathLike[str]) -> Study:
 
 @contextmanager
 def _timed(timings_s: dict[str, float], name: str) -> Iterator[None]:
-    """Enter the seconds that a block takes."""
+    """Record the seconds that a block takes."""
     began = time.perf_counter()
     yield
     timings_s[name] = time.perf_counter() - began

@@ -36,21 +36,21 @@ class Sources:
     h3_resolution
         H3 resolution of the grid instead of planar hexes, 5 to 11; None for planar.
     nodes, links, stops
-        Road tables, and perhaps stops; None takes a feed, an extract, or else the hex lattice.
+        Road tables, and perhaps stops; None takes a feed, an OSM file, or else the hex lattice.
     gtfs
         GTFS feed, zip or folder, whose stops and links are the network.
     osm
-        OpenStreetMap extract whose streets are the network; beside tables or a feed only people walk along it.
+        OpenStreetMap file whose streets are the network; beside tables or a feed it gives only the footways.
     modes
         Modes of the feed.
     merge_m
-        Metres within which stops of a feed or an extract are one place.
+        Metres within which stops of a feed or an OSM file are merged.
     night_factor
-        On the seconds of an extract, and of links of a feed without a run in the window; dimensionless.
+        Ratio of night to daytime travel times; multiplies OSM link times, and GTFS link times without a run in the window; dimensionless.
     walk_m
         Walk to a stop in metres, boundary included.
     walk_network
-        Whether people walk along the footways of the extract instead of the straight line.
+        Whether walks follow the footways of the OSM file instead of straight lines.
     walk_area_share
         Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
     reach
@@ -60,18 +60,18 @@ class Sources:
     speed_kmh
         Commercial speed in km/h, layovers included.
     stretch
-        Round trip over other links taken for a link of its own on streets, dimensionless, 1 to 3; 1 is exact, with
-        three to ten times the links.
+        A direct street link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
+        1 keeps all links, three to ten times as many.
     window
         Hours of the night that count.
     taxi_weight
-        Share of taxi where calls and taxi are blended, 0 to 1.
+        Weight of taxi in the blend with calls, 0 to 1.
     n_nights
         Nights that records without a date come from; None for one.
     columns
         The files' column by owlbus' name, where they differ.
     timezone
-        Zone that times with a zone are shown in.
+        Time zone that times with a zone are converted to.
     max_rejected_share
         Largest share of a file's rows that may be rejected, 0 to 1.
     masts
@@ -179,7 +179,7 @@ def _require_grid(sources: Sources) -> None:
 
 
 def _require_reach(sources: Sources) -> None:
-    """Refuse a way to count hexes that is none, or that other sources leave no room for."""
+    """Refuse an unknown rule of reach, or one that contradicts other settings."""
     if sources.reach not in _REACHES:
         msg = f"{setting('reach')} must be one of {', '.join(_REACHES)}, got {sources.reach!r}"
         raise UsageError(msg, setting="reach", value=sources.reach, allowed=_REACHES)
@@ -199,7 +199,7 @@ def _require_reach(sources: Sources) -> None:
 
 
 def _refuse(*rules: tuple[str, bool, str]) -> None:
-    """Refuse the first setting that breaks a rule: its name, whether it does, and why it must not."""
+    """Refuse the first setting that breaks a rule, given as its name, whether it breaks it, and the message."""
     for name, is_broken, why in rules:
         if is_broken:
             raise UsageError(why, setting=name)

@@ -1,4 +1,4 @@
-"""A plan put to the test: on bad nights, and on the other source of demand."""
+"""Tests of a plan: on bad nights, and on the other source of demand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class SourceTrial:
         return {"agreement": self.agreement.to_json(), "plans": rows}
 
     def __str__(self) -> str:
-        """Say in one sentence what is lost by planning on the one source what happens on the other."""
+        """Return one sentence on what each plan loses on the other source."""
         lost = {row.made_on: row for row in self.rows if row.made_on != row.scored_on}
         parts = (
             f"planned on {made_on} and scored on {row.scored_on}: {row.served_share:.1%} served, "
@@ -53,19 +53,19 @@ class SourceTrial:
 
 def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
     """
-    Go on from the plan of a search to one that is good on bad nights too.
+    Improve the plan of a search on bad nights.
 
     Parameters
     ----------
     run
-        A search; its seed fixes this one.
+        Result of a search; its seed fixes this one.
     quantile
         Quantile over nights to maximise, 0 to 1.
 
     Returns
     -------
     run, robust
-        The search with the new plan in the old one's place, and what it gains on bad nights, shares 0 to 1.
+        The run with the new plan, and what it gains on bad nights, shares 0 to 1.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
     study
         Grid and network of these records.
     request
-        What each plan is asked to be; metres, seconds and steps.
+        Settings of each search; metres, seconds and moves.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What lies under every map: hexes in class colours, hills, water, routes, a scale bar and a legend."""
+"""Layers of every map: hexes in class colours, hills, water, routes, a scale bar and a legend."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAP_IN, _LEGEND_IN = 7.4, 2.4
 _HATCH_PT = 0.45
 _LABEL_PT = 7.5
 _TURNS = (0.0, 0.7, -0.7, 1.4, -1.4, 2.1, -2.1, 2.8)
-"""Ways to turn a label around its terminal, radians, the first that hits no other label is taken."""
+"""Angles of a label around its terminal, radians; the first that overlaps no other label is taken."""
 
 
 def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
@@ -36,7 +36,7 @@ def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
     Parameters
     ----------
     ax
-        Axes at hand, or None for new ones on a figure of their own.
+        Axes to use, or None for new ones on a figure of their own.
     width_in, height_in
         Size of a new figure, inches; neither counts nor trips.
 
@@ -60,7 +60,7 @@ def map_axes(ax: Axes | None, grid: HexGrid) -> Axes:
     Parameters
     ----------
     ax
-        Axes at hand, or None for new ones.
+        Axes to use, or None for new ones.
     grid
         Hexes that must fit in.
 
@@ -89,7 +89,7 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
     colours
         Colour of each, shape (H,).
     hatches
-        Masks of hexes, shape (H,), with the pattern drawn over them: what colour says is said without it too.
+        Masks of hexes, shape (H,), with the pattern drawn over them, so that classes differ without colour too.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def draw_routes(axes: Axes, network: Network, plan: Plan) -> None:
 
 
 def _make_room(axes: Axes, lines: Iterable[NDArray[np.float64]]) -> None:
-    """Widen the map where a street leads out of the hexes, and a route with it."""
+    """Widen the map where a route leaves the hexes."""
     left, right, low, high = axes.axis()
     spare = _SPARE * (right - left)
     for x, y in (line.T for line in lines):
@@ -237,12 +237,12 @@ def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: s
 
 def plain(axes: Axes) -> None:
     """
-    Take the frame of a diagram away and leave light lines to read values by.
+    Remove the frame of a chart and draw light grid lines.
 
     Parameters
     ----------
     axes
-        A diagram, in whatever unit its labels name.
+        A chart, in the unit that its labels name.
     """
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

@@ -1,4 +1,4 @@
-"""Diagrams: riders along a route, coverage by number of routes, and the string lines of a timetable."""
+"""Charts: riders along a route, coverage by number of routes, gain by allowed change, and the time-distance diagram of a timetable."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_CO
     Returns
     -------
     Axes
-        Place along the route, and riders a night.
+        Segment along the route, and riders a night.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def sweep(
     bounds
         Proven upper bounds, 0 to 1, shape (n,); none by default.
     city_share
-        A share to hold them against, 0 to 1; none by default.
+        A share to compare them with, 0 to 1; none by default.
     knee
         Number of routes to mark as the knee of the curve; none by default.
     ax
@@ -194,7 +194,7 @@ def gain(allowed_shares: ArrayLike, gain_ratios: ArrayLike, intervals: ArrayLike
 
 def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | None = None, ax: Axes | None = None) -> Axes:
     """
-    Draw the string lines of a route: every run as a line over time and place.
+    Draw the time-distance diagram of a route: every run as a line over time and distance.
 
     Parameters
     ----------
@@ -278,19 +278,19 @@ def _name_stops(axes: Axes, network: Network, stops: list[int], stop_km: list[fl
 
 
 def _clock_ticks() -> Any:  # noqa: ANN401 - matplotlib's type
-    """Return marks of the clock, so few that their labels lie apart: every half hour, hour or two of a night."""
+    """Return ticks of the clock, every half hour, hour or two hours, so that labels do not overlap."""
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(nbins=9, steps=[1, 2, 5, 10])
 
 
 def _tinted(colour: str, tint: float) -> tuple[float, ...]:
-    """Colour mixed with white, 0 to 1: paler, yet no line behind it shows."""
+    """Return a colour mixed with a share of white, opaque."""
     from matplotlib.colors import to_rgb
 
     return tuple(part + (1 - part) * tint for part in to_rgb(colour))
 
 
 def _plain_text(name: str) -> str:
-    """Name that matplotlib draws as it stands, dollar signs included."""
+    """Return a name with dollar signs escaped for matplotlib."""
     return name.replace("$", r"\$")

@@ -325,7 +325,7 @@ def difference(network: Network, plan: Plan, reference: Plan, *, ax: Axes | None
     plan
         The new routes; these are drawn.
     reference
-        The routes they are held against.
+        The routes that they are compared with.
     ax
         Axes to draw on; new ones by default.
 

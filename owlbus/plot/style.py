@@ -58,7 +58,7 @@ def class_edges(people: NDArray[np.float64], min_count: float = MIN_COUNT) -> li
 
 def hex_classes(people: NDArray[np.float64], edges: Sequence[float], margins: Sequence[ArrayLike] = ()) -> NDArray[np.int8]:
     """
-    Class of each hex, 0 for few people and for hexes that would give a small count away.
+    Class of each hex, 0 for few people and for hexes that would reveal a small count.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def class_texts(
 
 def route_style(k: int) -> tuple[str, Any]:
     """
-    Colour and dashes of the route in place `k`.
+    Colour and dashes of route `k`.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def users_of_links(plan: Plan) -> dict[tuple[int, int], list[int]]:
 
 def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArray[np.float64]]:
     """
-    Each route along its streets, beside the others where they share them.
+    Line of each route along its streets, side by side with others on the same street.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArr
 
 def beside(line: NDArray[np.float64], shift_m: float) -> NDArray[np.float64]:
     """
-    Line moved sideways, to the left of its way from end to end.
+    Line moved sideways, to the left of its direction of travel.
 
     Parameters
     ----------

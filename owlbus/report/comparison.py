@@ -1,4 +1,4 @@
-"""Rows of a report on plans held against each other: every measure, who gains and loses, and what the others notice."""
+"""Rows of a report that compares plans: every measure, who gains and loses, and what changes for the others."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _KM_M = 1000
 
 def comparison_page(content: Content, words: Translations) -> dict[str, Any] | None:
     """
-    What the page says of the difference of two plans.
+    Tables and sentences of the page on the difference of two plans.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -73,7 +73,7 @@ def gauge_bars(content: Content, words: Translations) -> list[dict[str, Any]] | 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -130,7 +130,7 @@ def _top(rows: Iterable[Mapping[str, Any]], what: str) -> float:
 
 
 def _bar(gained: float | None, lost: float | None, top: float) -> Markup:
-    """Draw what is lost to the left and what is gained to the right of a line; the numbers stand beside it."""
+    """Draw losses to the left and gains to the right of a line."""
     half = _BAR_PX / 2
     right, left = (round((half - 1) * (value or 0.0) / max(top, 1e-9), 1) for value in (gained, lost))
     return Markup(
@@ -141,7 +141,7 @@ def _bar(gained: float | None, lost: float | None, top: float) -> Markup:
 
 
 def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[str, Any]]:
-    """Every measure of every plan, and beside the first one what the city states."""
+    """Return rows of every measure of every plan; the first row has the figure that the city states."""
     plans: Mapping[str, Mapping[str, Any]] = document["plans"]
     differences = document["differences"]
     rows: list[dict[str, Any]] = []
@@ -164,7 +164,7 @@ def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[st
         ("total_buses", words.number),
         ("routes", words.number),
     )
-    for key, read in reads:  # where stops lie in the middle of hexes no walk is known, and none is told
+    for key, read in reads:  # stops at hex centres have no walk distance
         if any(plan[key] for plan in plans.values()):
             rows.append(_row(words(f"compare.{key}"), [read(plan[key]) for plan in plans.values()], "", "plain"))
     return rows
@@ -186,7 +186,7 @@ def _points(change: float | None, words: Translations) -> str:
 
 
 def _burden_rows(burden: Mapping[str, Any], words: Translations) -> list[tuple[str, str]]:
-    """What those notice who are served before and after."""
+    """Return rows of what changes for those whom both plans serve."""
     rows = []
     for name, mean, scale in _BURDEN:
         label = words(f"burden.{name}")
@@ -199,13 +199,13 @@ def _burden_rows(burden: Mapping[str, Any], words: Translations) -> list[tuple[s
 
 
 def _cost_text(cost: Mapping[str, Any], words: Translations) -> str:
-    """What the second plan runs more than the first."""
+    """Return by how much the operation of the second plan exceeds that of the first."""
     km, minutes = words.signed(cost["length_m"] / _KM_M, 1), words.signed(cost["cycle_min"])
     return words("compare.cost", km=km, minutes=minutes, buses=words.signed(cost["buses"]))
 
 
 def _group_table(text: str, row: Mapping[str, Any], words: Translations) -> dict[str, Any]:
-    """Shares by group of a table that was given, two columns a plan."""
+    """Return shares by group of a table of groups, two columns a plan."""
     column = text.rpartition(":")[2]
     labels = next(iter(row.values()))["groups"]
     cells = {

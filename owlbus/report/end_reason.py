@@ -22,12 +22,12 @@ _REASONS = (
 
 def ending_text(ended_by: str, words: Translations) -> str:
     """
-    Say why a search ended.
+    Sentence on why a search ended.
 
     Parameters
     ----------
     ended_by
-        Of `owlbus.search.Result`; the reason of a limit that is none of owlbus' own is told as it stands.
+        Of `owlbus.search.Result`; the reason of a stopping rule that is not one of owlbus' own is quoted.
     words
         The reader's language.
 

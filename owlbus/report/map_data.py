@@ -1,4 +1,4 @@
-"""The map's data: shapes in whole hundred-thousandths of a degree, and of people nothing but classes."""
+"""Data of the map: shapes in whole hundred-thousandths of a degree, and classes of people, never counts."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ _ROAD_TOLERANCE_DEG = 2e-4
 
 def map_data(content: Content, words: Translations) -> dict[str, Any]:
     """
-    Everything the map draws and tells, as plain values.
+    Everything that the map draws and shows, as JSON values.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -100,7 +100,7 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -150,12 +150,12 @@ def people_classes(
     """
     Class of people in each hex, for the whole night and for each hour.
 
-    Hexes that would give a small count away, beside the sums of the scorecard by district, by hour and within the walk, lie in class 0.
+    Hexes that would reveal a small count, beside the sums of the scorecard by district, by hour and within the walk, lie in class 0.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     near, was_near
         Hexes within the walk of the plan and of the reference, shape (H,).
 
@@ -175,12 +175,12 @@ def people_classes(
 
 def route_data(content: Content, k: int) -> dict[str, Any]:
     """
-    One route: how it looks, where it halts, and its row of the scorecard.
+    One route: its style, line, stops, and row of the scorecard.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     k
         Index of the route.
 
@@ -209,12 +209,12 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
 
 
 def _lane(users: list[int], k: int, a: int, b: int) -> float:
-    """Lanes to move a link sideways by, to the left of its way, so that its routes lie side by side."""
+    """Return the lanes to move a link to the left by, so that its routes lie side by side."""
     return (users.index(k) - (len(users) - 1) / 2) * (1 if a < b else -1)
 
 
 def _reference_data(network: Network, reference: PlanContent, words: Translations) -> dict[str, Any]:
-    """Lines of a plan that the report's own is held against."""
+    """Return the lines of the plan that the report's own is compared with."""
     routes = []
     for route in reference.plan:
         parts = [network.link_line(a, b) for a, b in pairwise(route.stops.tolist())]
@@ -299,7 +299,7 @@ def _whole(degrees: ArrayLike) -> NDArray[np.int64]:
 
 
 def _flat(lonlat: ArrayLike) -> list[int]:
-    """Points as one row, latitude first, each but the first as the step from the one before."""
+    """Return points as one row, latitude first, each but the first as the difference from the one before."""
     points = _whole(np.asarray(lonlat)[:, ::-1])
     steps: list[int] = np.diff(points, axis=0, prepend=0).ravel().tolist()
     return steps

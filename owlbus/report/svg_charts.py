@@ -1,4 +1,4 @@
-"""Curves as SVG text, drawn for a page that loads nothing."""
+"""Line charts as SVG text, for a page that loads no library."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where a chart draws: its size and margins in pixels, and the places of values along its axis, 0 to 1."""
+    """Size and margins of a chart in pixels, and positions of values along its axis, 0 to 1."""
 
     width: int
     height: int
@@ -54,19 +54,19 @@ class _Frame:
     right_px: int = 12
 
     def x(self, k: int) -> float:
-        """Place of the k-th value, pixels."""
+        """Return the position of value `k`, pixels."""
         return self.x_along(self.along[k])
 
     def x_along(self, along: float) -> float:
-        """Place of a point of the axis, 0 to 1, in pixels."""
+        """Return the position in pixels of a point of the axis, 0 to 1."""
         return round(self.left_px + 12 + (self.width - self.left_px - self.right_px - 24) * along, 1)
 
     def y(self, share: float) -> float:
-        """Place of a share, pixels."""
+        """Return the position of a share, pixels."""
         return round(self.height - self.bottom_px - (self.height - self.top_px - self.bottom_px) * share / self.top, 1)
 
     def open(self, title: str) -> Markup:
-        """Begin the picture, named `title` for those who cannot see it."""
+        """Return the opening tag of the picture; `title` is its accessible name."""
         return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(self.width, self.height, title)
 
 
@@ -77,7 +77,7 @@ def line_chart(title: str, labels: Sequence[str], curves: Sequence[Curve], perce
     Parameters
     ----------
     title
-        What the curves show; also the picture's name for those who cannot see it.
+        What the curves show; also the accessible name of the picture.
     labels
         Below the axis, one per value.
     curves
@@ -122,7 +122,7 @@ def number_chart(
     Parameters
     ----------
     title
-        What the curves show; also the picture's name for those who cannot see it.
+        What the curves show; also the accessible name of the picture.
     numbers
         Along the axis, ascending, in the unit that `axis` names.
     curves
@@ -170,7 +170,7 @@ def number_chart(
 
 
 def _rules(frame: _Frame, step: float, percent: str) -> list[Markup]:
-    """Draw lines to read shares by, with their percent."""
+    """Draw grid lines with their percent."""
     parts = []
     for k in range(round(frame.top / step) + 1):
         y = frame.y(k * step)
@@ -182,7 +182,7 @@ def _rules(frame: _Frame, step: float, percent: str) -> list[Markup]:
 
 
 def _number_axis(frame: _Frame, numbers: Sequence[float], axis: str) -> list[Markup]:
-    """Write the numbers below, as many as fit, and what they are."""
+    """Label the axis: as many numbers as fit, and the name of the axis."""
     interval = -(-len(numbers) // _MOST_LABELS)
     text = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
     shown = [text.format(frame.x(k), frame.height - 27, f"{number:g}") for k, number in enumerate(numbers) if k % interval == 0]
@@ -190,7 +190,7 @@ def _number_axis(frame: _Frame, numbers: Sequence[float], axis: str) -> list[Mar
 
 
 def _mark_line(frame: _Frame, along: float, text_above: str) -> Markup:
-    """Draw an upright line with words above it."""
+    """Draw a vertical line with a label above it."""
     x, high = frame.x_along(along), frame.y(frame.top)
     line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.2" stroke-dasharray="5 3"/>')
     text = Markup('<text class="said" x="{}" y="{}" text-anchor="middle">{}</text>')
@@ -198,7 +198,7 @@ def _mark_line(frame: _Frame, along: float, text_above: str) -> Markup:
 
 
 def _level_line(frame: _Frame, share: float) -> Markup:
-    """Draw a level line at a share; the key names it."""
+    """Draw a horizontal line at a share; the key names it."""
     y, (colour, dashes) = frame.y(share), _LEVEL_STYLE
     line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.6" stroke-dasharray="{}"/>')
     return line.format(frame.left_px, frame.width - frame.right_px, y, y, colour, dashes)
@@ -233,7 +233,7 @@ def _mark(index: int | None, colour: str, x: float, y: float) -> Markup:
 
 
 def _key(frame: _Frame, entries: Sequence[tuple[str, int | None, tuple[str, str]]], columns: int) -> list[Markup]:
-    """Name every curve above the picture, so many to a row."""
+    """Draw the key above the chart, with so many columns."""
     room = (frame.width - frame.left_px - frame.right_px) / columns
     parts = []
     for k, (label, index, (colour, dashes)) in enumerate(entries):

@@ -17,12 +17,12 @@ _CURVES = ("presence", "served", "direct")
 
 def sweep_page(content: Content, words: Translations) -> dict[str, Any] | None:
     """
-    What the page says of a sweep.
+    Chart, table and sentences of the page on a sweep.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -108,7 +108,7 @@ def _chart(content: Content, document: Mapping[str, Any], words: Translations) -
 
 
 def _knee_text(document: Mapping[str, Any], words: Translations) -> str:
-    """Say where the curve bends and what a further step brings on both sides of it, percentage points."""
+    """Return where the knee is, and the gain of a further step on both sides of it in percentage points."""
     kind, points = document["kind"], document["points"]
     if document["knee"] is None:
         return words("sweep.noknee")

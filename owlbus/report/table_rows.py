@@ -24,12 +24,12 @@ _KM_M = 1000
 
 def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
     """
-    Key figures beside the share of people, one tile each.
+    Tiles of the key figures, without the share of people.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -60,7 +60,7 @@ def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
 
 
 def _bound_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
-    """Value of the plan over its proven bound, where one is known; the gap is by how much the bound exceeds it."""
+    """Return the tile of the plan's value over its proven bound, and the optimality gap; none without a bound."""
     value, bound = about.get("objective_share"), about.get("bound_share")
     if value is None or not bound:
         return []
@@ -75,7 +75,7 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -95,7 +95,7 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
 
 
 def _place(content: Content, words: Translations, stop: int) -> str:
-    """Return what a stop is called: by the known place near it, else by its district where its own name says nothing."""
+    """Return the name of a stop: the known place near it, else its district if the stop is a hex centre, else its own name."""
     network = content.network
     own_name, hex_index = network.stop_names[stop], int(network.stop_hex[stop])
     place_name = known_places(content, words).near(network, stop)
@@ -144,7 +144,7 @@ def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -193,7 +193,7 @@ def setting_rows(settings: Mapping[str, Any], words: Translations, prefix: str =
 
 
 def _file_name(path: str) -> str:
-    """Last part of a path; a page that is passed on shows no folders."""
+    """Return the last part of a path; a page shows no folders."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in path or "\\" in path else path
 
 

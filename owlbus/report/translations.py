@@ -1,4 +1,4 @@
-"""Words and numbers of a page in the reader's language."""
+"""Texts and numbers of a page in the reader's language."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LANGUAGES = ("en", "ko")
 """Languages that a report can be written in."""
 
 NO_BREAK = "\u00a0"
-"""Space that no line ends at."""
+"""No-break space."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Translations:
     """
-    Sentences of a page, and how numbers read in them.
+    Texts of a page in one language, and its formats of numbers.
 
     Attributes
     ----------

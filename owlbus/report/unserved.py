@@ -1,4 +1,4 @@
-"""Busy places that the plan of a report leaves out, each with the cheapest change that would serve it, and names of places."""
+"""Busy places that the plan of a report does not serve, each with the cheapest change that would serve it, and names of places."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _BUDGET = ("max_total_length_m", "max_buses")
 
 def missing_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     """
-    Busiest places beyond the walk, with what it would take to serve them.
+    Busiest places beyond the walk, with the cheapest change that would serve each.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -55,7 +55,7 @@ def known_places(content: Content, words: Translations) -> StopNames:
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -71,7 +71,7 @@ def known_places(content: Content, words: Translations) -> StopNames:
 
 
 def _limits(settings: Mapping[str, Any], headway_s: int) -> RouteLimits:
-    """What each route must keep, budgets of the whole plan left out."""
+    """Return the limits of each route, without budgets of the whole plan."""
     known = {field.name for field in fields(RouteLimits)} - {*_BUDGET, "headway_s"}
     return RouteLimits(**{name: value for name, value in settings.items() if name in known and value is not None}, headway_s=headway_s)
 
