@@ -225,7 +225,7 @@ def test_the_heading_says_what_is_synthetic_and_what_is_not(content: Content) ->
 
 def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     with_bound = replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4})
-    assert "a gap of 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
+    assert "optimality gap 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
     assert "upper bound" not in report_html(content)
 
 
