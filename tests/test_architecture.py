@@ -365,6 +365,16 @@ def test_every_public_name_says_what_it_raises_or_cannot_raise(name: str) -> Non
         assert "Raises" in (thing.__doc__ or "")
 
 
+COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}\b")
+SHEETS = sorted(file for file in PACKAGE.rglob("*") if file.suffix in {".py", ".css", ".js", ".j2"} and not file.name.startswith("leaflet"))
+
+
+@pytest.mark.parametrize("path", SHEETS, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_every_colour_stands_in_the_palette(path: Path) -> None:
+    found = set(COLOUR.findall(path.read_text(encoding="utf-8")))
+    assert bool(found) == (path == PACKAGE / "common" / "palette.py"), found
+
+
 def test_importing_owlbus_loads_no_heavy_library() -> None:
     code = f"import sys, owlbus; print([m for m in {HEAVY!r} + ('numpy', 'rich', 'typer') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

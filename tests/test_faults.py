@@ -86,7 +86,7 @@ def test_a_file_that_changed_since_is_counted_again(tmp_path: Path) -> None:
             file.write_bytes(fuzzing.calls_csv(rows))
         checkpoint = Checkpoint(tmp_path)
         _, report = estimate_demand([file], fuzzing.town(), run=checkpoint.counting(None))
-        assert (report.rows_in, checkpoint.n_found) == (rows, n_found)
+        assert (report.rows_in, checkpoint.n_reused) == (rows, n_found)
 
 
 def test_a_damaged_account_is_counted_again(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_damaged_account_is_counted_again(tmp_path: Path) -> None:
     part.write_bytes(part.read_bytes()[:-1])
     checkpoint = Checkpoint(tmp_path)
     estimate_demand([file], fuzzing.town(), run=checkpoint.counting(None))
-    assert checkpoint.n_found == 0
+    assert checkpoint.n_reused == 0
 
 
 def test_plan_goes_on_from_its_best_plan(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,7 +113,7 @@ def test_a_link_in_place_of_what_is_kept_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / ".owlbus-kept").symlink_to(tmp_path)
     with open_run_dir(tmp_path / "run") as made, pytest.raises(UsageError, match="must go on from a folder of one's own"):
-        made.keep()
+        made.checkpoint_dir()
 
 
 def test_a_folder_in_the_way_of_an_output_is_refused_before_anything_moves(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_kept_account_of_somebody_else_runs_nothing() -> None:
         def __reduce__(self) -> tuple[Any, ...]:
             return (print, ("harm",))
 
-    with pytest.raises(pickle.UnpicklingError, match=r"an account that was kept asks for builtins\.print"):
+    with pytest.raises(pickle.UnpicklingError, match=r"a checkpoint asks for builtins\.print"):
         _loaded(pickle.dumps(Harm()))
 
 

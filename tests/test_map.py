@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from owlbus.common.errors import DataError
+from owlbus.common.palette import ROUTE_COLOURS
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
 from owlbus.plot.maps import draw_map, write_map
 from owlbus.plot.style import (
-    ROUTE_COLOURS,
     beside,
     class_edges,
     route_style,

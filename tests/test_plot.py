@@ -10,12 +10,13 @@ import pytest
 
 from owlbus import plot
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.palette import DIFFERENCE_COLOURS, HEX_COLOURS
 from owlbus.demand import Demand
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route
 from owlbus.plot.basemap import draw_hexes, map_axes
-from owlbus.plot.style import DIFFERENCE_COLOURS, HEX_COLOURS
+from owlbus.plot.charts import gain
 from owlbus.score import score_plan
 from owlbus.search.problem import reached_hexes
 from owlbus.timetable import Direction, Timetable
@@ -162,6 +163,22 @@ def test_a_sweep_draws_every_curve_its_bound_and_the_city_share() -> None:
     assert axes.get_lines()[0].get_ydata() == pytest.approx([10, 20, 30])
 
 
+def test_a_sweep_marks_its_knee() -> None:
+    axes = plot.sweep([1, 2, 4], {"trips served": [0.1, 0.2, 0.3]}, knee=2)
+    assert [text.get_text() for text in axes.texts if text.xy[0] == 2] == ["knee at 2"]
+    assert [list(line.get_xdata()) for line in axes.get_lines()] == [[1, 2, 4], [2, 2]]
+
+
+def test_a_gain_lies_in_its_interval_and_reads_in_percent() -> None:
+    axes = gain([0.05, 0.1], [0.02, 0.12], [(0.01, 0.03), (0.1, 0.15)])
+    curve, city = axes.get_lines()
+    assert (list(curve.get_xdata()), list(curve.get_ydata())) == (pytest.approx([5, 10]), pytest.approx([2, 12]))
+    assert list(city.get_ydata()) == [10, 10]
+    assert [text.get_text() for text in axes.texts] == ["+2 %", "+12 %"]
+    (band,) = axes.collections
+    assert band.get_paths()[0].get_extents().intervaly == pytest.approx([1, 15])
+
+
 @pytest.mark.parametrize("shares", [[0.1], [0.1, 1.2], [0.1, float("nan")]])
 def test_a_sweep_takes_one_share_per_number_of_routes(shares: list[float]) -> None:
     with pytest.raises(DataError, match=r"served must hold 2 shares in \[0, 1\], one per number of routes"):
@@ -177,7 +194,7 @@ def night() -> Timetable:
     return Timetable(plan, (24, 25), (ahead, back), [0, 1, 0], [86_400, 88_200, 90_000], [0, 0, 0])
 
 
-def test_string_lines_meet_their_stops_on_time(night: Timetable) -> None:
+def test_runs_meet_their_stops_on_time(night: Timetable) -> None:
     axes = plot.timetable(night)
     first, _, back = axes.get_lines()
     assert np.allclose(first.get_xdata(), (86_400 + np.array([0, 0, 300, 310, 640, 640])) / 3600)

@@ -18,6 +18,7 @@ import owlbus.report
 from owlbus.cli.app import run
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.demand import Demand
 from owlbus.evidence import compare_plans
 from owlbus.grid.hexgrid import HexGrid
@@ -32,7 +33,6 @@ from owlbus.pipeline.rundir import (
     read_run,
 )
 from owlbus.plan import Plan, Route
-from owlbus.plot.style import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.report import (
     LANGUAGES,
     Content,
@@ -225,7 +225,7 @@ def test_the_heading_says_what_is_synthetic_and_what_is_not(content: Content) ->
 
 def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     with_bound = replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4})
-    assert "a gap of 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
+    assert "optimality gap 33.3\N{NO-BREAK SPACE}%" in report_html(with_bound)
     assert "upper bound" not in report_html(content)
 
 
@@ -281,7 +281,7 @@ def test_a_sweep_of_a_city_is_called_after_it(content: Content, kind: str, langu
 
 
 def test_a_plan_that_is_worth_nothing_lies_without_end_below_its_bound() -> None:
-    assert [read_translations(language).gap(0.0, 0.3) for language in LANGUAGES] == ["without end", "끝없음"]
+    assert [read_translations(language).gap(0.0, 0.3) for language in LANGUAGES] == ["unbounded", "무한대"]
 
 
 SNAPSHOT = Snapshot(600_000, 600_000, 99.0, 0.8, 0.816)
@@ -364,7 +364,7 @@ def test_the_busiest_places_left_out_come_first(content: Content) -> None:
     assert 0 < len(rows) <= 10
     changed = [row for row in rows if row["cost"]]
     assert changed
-    assert all(re.fullmatch(r"N(2|<b>1</b>) goes by here", row["change"]) for row in changed)
+    assert all(re.fullmatch(r"N(2|<b>1</b>) diverted here", row["change"]) for row in changed)
 
 
 def test_a_plan_without_routes_has_a_report(study: Study) -> None:

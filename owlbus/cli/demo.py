@@ -19,10 +19,9 @@ from owlbus.cli.session import (
     study_of,
     warn,
 )
-from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S, MAX_SNAP_M
 
 FLEET = 45
-HEADWAY_S = 2_700
 
 
 def demo(
@@ -55,7 +54,7 @@ def demo(
         announce_compilation(voice)
         study = study_of(sources, None, run)
         warn(voice, study)
-        given = reference_of(study, None, 1500.0)
+        given = reference_of(study, None, MAX_SNAP_M)
         assert given is not None, "the sample city has the routes of 2013"  # noqa: S101 - shipped with the package
         limits = budget_of(study, given[1], RouteLimits(max_buses=FLEET, headway_s=HEADWAY_S))
         request = Request(n_routes=len(given[1]), limits=limits, steps=steps, seed=seed)

@@ -33,6 +33,7 @@ from owlbus.cli.session import (
     warn,
 )
 from owlbus.cli.shares import shares_of
+from owlbus.common.defaults import IMPROVE_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +73,7 @@ def improve(
     ] = "served",
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", help="Moves to try for each share.", rich_help_panel="Search"), Gives("n_steps")
-    ] = 240_000,
+    ] = IMPROVE_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
     out: Annotated[str | None, OUT] = None,
 ) -> None:
@@ -232,13 +233,13 @@ def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, setting
         run.write_bytes("curve.csv", _csv(document["curve"]))
         run.write_bytes("steps.csv", _csv([{key: value for key, value in row.items() if key != "so_far"} for row in document["steps"]]))
         if len(document["curve"]) > 1:
-            _draw_curve(document["curve"], str(run.stage("curve.png")))
+            _draw_gain(document["curve"], str(run.stage("curve.png")))
         run.publish(RunRecord("improve", settings, document["seed"], study.inputs, None, study.timings_s))
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as CSV; lists joined by spaces, hidden values empty."""
-    from owlbus.common.files import escape_formula
+    from owlbus.common.text import escape_formula
 
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -250,29 +251,15 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return out.getvalue().encode()
 
 
-def _draw_curve(rows: Sequence[Mapping[str, Any]], path: str) -> None:
+def _draw_gain(rows: Sequence[Mapping[str, Any]], path: str) -> None:
     """Draw the gain over allowed change, with its interval."""
-    from matplotlib.figure import Figure
-
+    from owlbus.plot.charts import gain
     from owlbus.plot.maps import write_map
 
     shown = [row for row in rows if row["gain_ratio"] is not None]
-    x = [100 * row["allowed_share"] for row in shown]
-    y = [100 * row["gain_ratio"] for row in shown]
-    ends = [row["gain_interval"] or [row["gain_ratio"]] * 2 for row in shown]
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.add_subplot()
-    axes.fill_between(
-        x, [100 * low for low, _ in ends], [100 * high for _, high in ends], color="#9ecae1", label="90 % interval over nights"
-    )
-    axes.plot(x, y, marker="o", color="#08519c", label="more trips served")
-    for at, gain in zip(x, y, strict=True):
-        axes.annotate(f"+{gain:.0f} %", (at, gain), textcoords="offset points", xytext=(4, -12), fontsize=9)
-    axes.axhline(10, color="#666666", linestyle=":", label="up to 10 %, as the city states it")
-    axes.set_xlabel("stops that may change, %")
-    axes.set_ylabel("trips served over the given plan, %")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    ratios = [row["gain_ratio"] for row in shown]
+    axes = gain([row["allowed_share"] for row in shown], ratios, [row["gain_interval"] or (row["gain_ratio"],) * 2 for row in shown])
+    figure: Any = axes.figure
     write_map(path, figure)
 
 

@@ -9,6 +9,23 @@ import typer
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.shares import share_of
+from owlbus.common.defaults import (
+    DEFAULT_STEPS,
+    DETOUR_FACTOR,
+    DETOUR_S,
+    HEADWAY_S,
+    MERGE_M,
+    MODES,
+    N_ROUTES,
+    N_STARTS,
+    RADIUS_M,
+    SPEED_KMH,
+    STRETCH,
+    TAXI_WEIGHT,
+    TRANSFER_S,
+    UNSERVED_S,
+    WALK_M,
+)
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,7 +106,7 @@ class AreaOptions:
             text="Outline, GeoJSON polygon or CSV of lon, lat. Default: the city's, or one drawn around the records.",
         ),
     ] = None
-    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon."), Gives("radius_m")] = 500.0
+    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon."), Gives("radius_m")] = RADIUS_M
     hexes: Annotated[
         int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area."), Gives("n_hexes")
     ] = None
@@ -108,7 +125,7 @@ class DemandOptions:
     window: Annotated[str, option(_DEMAND, "--window", unit="HH-HH", text="Hours of the night that count; the end is excluded.")] = "00-05"
     taxi_weight: Annotated[
         float, option(_DEMAND, "--taxi-weight", unit="SHARE", text="Share of taxi where calls and taxi are blended, 0 to 1.")
-    ] = 0.2
+    ] = TAXI_WEIGHT
     nights: Annotated[
         int | None,
         option(_DEMAND, "--nights", unit="N", text="Nights that records without a date come from. Default: 1."),
@@ -176,12 +193,12 @@ class NetworkOptions:
     ] = None
     modes: Annotated[
         str, option(_NETWORK, "--modes", unit="NAMES", text="Modes of the feed: bus, trolleybus, tram, metro, rail, ferry, cable, or all.")
-    ] = "bus,trolleybus"
+    ] = ",".join(MODES)
     merge_stops: Annotated[
         float,
         option(_NETWORK, "--merge-stops", unit="METRES", text="Stops of a feed or an extract this near each other are one place."),
         Gives("merge_m"),
-    ] = 100.0
+    ] = MERGE_M
     night_factor: Annotated[
         float,
         option(_NETWORK, "--night-factor", unit="RATIO", text="Night seconds over scheduled day seconds of a feed, or over an extract's."),
@@ -193,7 +210,7 @@ class NetworkOptions:
         ),
         Gives("walk_m"),
         Gives("walk_network", word="network"),
-    ] = "500"
+    ] = f"{WALK_M:g}"
     walk_share: Annotated[
         float | None,
         option(
@@ -215,9 +232,9 @@ class NetworkOptions:
         option(
             _NETWORK, "--stretch", unit="RATIO", text="On streets, round trip over other links taken for a link of its own; 1 is exact."
         ),
-    ] = 1.25
+    ] = STRETCH
     speed: Annotated[float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed, layovers included."), Gives("speed_kmh")] = (
-        19.0
+        SPEED_KMH
     )
 
 
@@ -232,7 +249,7 @@ class LimitOptions:
     ] = None
     headway: Annotated[
         float, option(_LIMITS, "--headway", unit="MINUTES", text="Minutes between buses, for the fleet."), Gives("headway_s", 60, "minutes")
-    ] = 45.0
+    ] = HEADWAY_S / 60
     max_length_km: Annotated[
         float | None,
         option(_LIMITS, "--max-length-km", unit="KM", text="One-way length of a route. Default: 45."),
@@ -265,24 +282,24 @@ class RuleOptions:
 
     detour_factor: Annotated[
         float, option(_RULE, "--detour-factor", unit="RATIO", text="The ride may take this times the direct drive…")
-    ] = 2.0
-    detour_min: Annotated[float, option(_RULE, "--detour-min", unit="MINUTES", text="…plus this."), Gives("detour_s", 60)] = 10.0
+    ] = DETOUR_FACTOR
+    detour_min: Annotated[float, option(_RULE, "--detour-min", unit="MINUTES", text="…plus this."), Gives("detour_s", 60)] = DETOUR_S / 60
     transfer_min: Annotated[
         float, option(_RULE, "--transfer-min", unit="MINUTES", text="What one transfer costs."), Gives("transfer_s", 60)
-    ] = 5.0
+    ] = TRANSFER_S / 60
     max_transfers: Annotated[int, option(_RULE, "--max-transfers", unit="0|1", text="Transfers that a trip may need.")] = 1
     unserved_min: Annotated[
         float,
         option(_RULE, "--unserved-min", unit="MINUTES", text="What a trip without a journey counts in the mean travel time."),
         Gives("unserved_s", 60),
-    ] = 120.0
+    ] = UNSERVED_S / 60
 
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
     """What is searched for, and for how long."""
 
-    routes: Annotated[int, option(_SEARCH, "--routes", "-k", unit="K", text="Number of routes, 1 to 64."), Gives("n_routes")] = 9
+    routes: Annotated[int, option(_SEARCH, "--routes", "-k", unit="K", text="Number of routes, 1 to 64."), Gives("n_routes")] = N_ROUTES
     objective: Annotated[
         str,
         option(
@@ -295,7 +312,10 @@ class SearchOptions:
     steps: Annotated[
         int | None,
         option(
-            _SEARCH, "--steps", unit="N", text="Moves to try; with a seed this fixes the result. Default: 600000, unless --time is given."
+            _SEARCH,
+            "--steps",
+            unit="N",
+            text=f"Moves to try; with a seed this fixes the result. Default: {DEFAULT_STEPS}, unless --time is given.",
         ),
     ] = None
     time: Annotated[
@@ -325,7 +345,7 @@ class SearchOptions:
         int,
         option(_SEARCH, "--starts", unit="N", text="Independent searches that share the steps, in threads or by --scheduler."),
         Gives("n_starts"),
-    ] = 2
+    ] = N_STARTS
 
 
 OUT = option(_TALK, "--out", "-o", unit="DIR", text="Run directory to write: absent, empty, or an earlier run, which is replaced.")
@@ -414,7 +434,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
     """
     kind, _, metres = network.walk.strip().rpartition(":") if ":" in network.walk else ("", "", network.walk.strip())
     if metres == "network":
-        kind, metres = metres, "500"
+        kind, metres = metres, f"{WALK_M:g}"
     try:
         walk_m = float(metres if kind in {"", "network"} else kind)
     except ValueError:
@@ -469,7 +489,6 @@ def rule_of(options: RuleOptions) -> ServiceRule:
 
 def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
     """Return what a search is asked for, in steps or seconds: `search` under `limits` and `rule`."""
-    from owlbus.common.defaults import DEFAULT_STEPS
     from owlbus.pipeline import Request
 
     steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps

@@ -49,6 +49,7 @@ from owlbus.cli.session import (
     warn,
 )
 from owlbus.cli.shares import require_share
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def plan(
     ] = None,
     resume: Annotated[bool, RESUME] = False,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     lang: Annotated[str, LANG, Gives("language")] = "en",
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
@@ -167,7 +168,7 @@ def plan(
         if resume:
             request = replace(request, begin=plan_to_go_on_from(study, run))
             voice.say("no earlier plan to go on from" if request.begin is None else f"going on from a plan of {len(request.begin)} routes")
-        ran = best_plan(study, request, on_gain=PlanCheckpoint(run.keep()) if resume else None)
+        ran = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
         ran, tried = _put_to_test(ran, trials, sources, run)
         held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)
         title = f"{len(ran.best.plan)} night routes"
@@ -188,11 +189,11 @@ def plan(
 
 def _put_to_test(ran: PlanRun, trials: TrialOptions, sources: Sources | None, run: RunDir) -> tuple[PlanRun, dict[str, Trial]]:
     """Make the plan good on bad nights, and plan on each source alone, where that is asked for."""
-    from owlbus.pipeline.trials import check_sources, good_on_bad_nights
+    from owlbus.pipeline.trials import check_sources, robust_run
 
     tried: dict[str, Trial] = {}
     if trials.quantile is not None and not ran.result.was_interrupted:
-        ran, tried["robust"] = good_on_bad_nights(ran, trials.quantile)
+        ran, tried["robust"] = robust_run(ran, trials.quantile)
     if trials.cross_check and sources is not None and not ran.result.was_interrupted:
         tried["cross_check"] = check_sources(sources, ran.study, ran.request)
     for name, trial in tried.items():

@@ -40,6 +40,7 @@ from owlbus.cli.session import (
 )
 from owlbus.cli.shares import require_share
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def score(
     ] = None,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     lang: Annotated[str, LANG, Gives("language")] = "en",
     check: Annotated[
         bool, typer.Option("--check", metavar="", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")

@@ -23,6 +23,7 @@ from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
 from owlbus.cli.process import StoppedError
 from owlbus.cli.run_conflicts import require_no_conflicts
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -337,7 +338,7 @@ class StudyOptions:
     ] = None
     max_snap: Annotated[
         float, option(_PANEL, "--max-snap", unit="METRES", text="How far a way-point may lie from the nearest stop."), Gives("max_snap_m")
-    ] = 1500.0
+    ] = MAX_SNAP_M
 
 
 def study_options_of(
@@ -479,7 +480,7 @@ def checkpoint_of(run: RunDir, *, resume: bool) -> Checkpoint | None:
     """
     from owlbus.pipeline.checkpoint import Checkpoint
 
-    return Checkpoint(run.keep()) if resume else None
+    return Checkpoint(run.checkpoint_dir()) if resume else None
 
 
 @contextmanager
@@ -506,8 +507,8 @@ def going_on(voice: Output, checkpoint: Checkpoint | None) -> Iterator[None]:
             raise
         msg = f"{checkpoint.n_parts} parts of the records are counted and kept; run the same again to go on"
         raise KeyboardInterrupt(msg) from None
-    if checkpoint is not None and checkpoint.n_found:
-        voice.say(f"{checkpoint.n_found} of {checkpoint.n_parts} parts of the records had been counted before the stop")
+    if checkpoint is not None and checkpoint.n_reused:
+        voice.say(f"{checkpoint.n_reused} of {checkpoint.n_parts} parts of the records had been counted before the stop")
 
 
 def plan_to_go_on_from(study: Study, run: RunDir) -> Plan | None:
@@ -526,10 +527,10 @@ def plan_to_go_on_from(study: Study, run: RunDir) -> Plan | None:
     Plan or None
         The plan; None where there is none yet.
     """
-    from owlbus.pipeline.checkpoint import read_kept_plan
+    from owlbus.pipeline.checkpoint import read_plan_checkpoint
     from owlbus.plan import read_plan
 
-    kept, written = read_kept_plan(run.keep(), study.network), run.path / "plan.geojson"
+    kept, written = read_plan_checkpoint(run.checkpoint_dir(), study.network), run.path / "plan.geojson"
     if kept is not None or not written.is_file():
         return kept
     return read_plan(written, study.network)

@@ -29,6 +29,7 @@ from owlbus.cli.session import (
     study_of,
     warn,
 )
+from owlbus.common.defaults import HEADWAY_S, MAX_SNAP_M, N_ROUTES, N_STARTS, SWEEP_STEPS
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def sweep(
     ] = None,
     routes: Annotated[
         str, typer.Option("--routes", "-k", metavar="RANGE", help="Routes, such as 1:20.", rich_help_panel=_PANEL), Gives("n_routes")
-    ] = "9",
+    ] = f"{N_ROUTES}",
     fleet: Annotated[
         str | None, typer.Option("--fleet", metavar="RANGE", help="Buses, such as 20:60:5.", rich_help_panel=_PANEL), Gives("max_buses")
     ] = None,
@@ -68,7 +69,7 @@ def sweep(
         str,
         typer.Option("--headway", metavar="RANGE", help="Minutes between buses.", rich_help_panel=_PANEL),
         Gives("headway_s", 60, "minutes"),
-    ] = "45",
+    ] = f"{HEADWAY_S / 60:g}",
     max_length_km: Annotated[
         float | None,
         typer.Option("--max-length-km", metavar="KM", help="One-way length of a route.", rich_help_panel=_PANEL),
@@ -77,12 +78,12 @@ def sweep(
     objective: Annotated[str, typer.Option("--objective", metavar="NAME", help="What to maximise.", rich_help_panel=_SEARCH)] = "served",
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", help="Moves to try at each setting and start.", rich_help_panel=_SEARCH), Gives("n_steps")
-    ] = 60_000,
+    ] = SWEEP_STEPS,
     starts: Annotated[
         int,
         typer.Option("--starts", metavar="N", help="Searches side by side, in threads or by --scheduler.", rich_help_panel=_SEARCH),
         Gives("n_starts"),
-    ] = 2,
+    ] = N_STARTS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
     bound: Annotated[
         int,
@@ -195,7 +196,7 @@ def _write(
         return round(point.setting * 60) if found.kind == "headway" else limits.headway_s
 
     shown = found.points[-1 if found.knee is None else found.knee]
-    given = reference_of(study, None, 1500.0)
+    given = reference_of(study, None, MAX_SNAP_M)
     best = score_study(study, shown.plan, "this plan", rule=rule, headway_s=headway_at(shown))
     held = None if given is None else score_study(study, given[1], given[0], rule=rule, headway_s=headway_at(shown))
     told = {**settings, "reference_name": None if held is None else held.name}
@@ -228,13 +229,15 @@ def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
     }
     bounds = [point.bound_share for point in found.points]
     proven = [bound for bound in bounds if bound is not None]
-    axes = draw_sweep(x, shares, bounds=proven if len(proven) == len(bounds) else None, city_share=CITY_SHARE if is_synthetic else None)
+    axes = draw_sweep(
+        x,
+        shares,
+        bounds=proven if len(proven) == len(bounds) else None,
+        city_share=CITY_SHARE if is_synthetic else None,
+        knee=None if found.knee is None else found.points[found.knee].setting,
+    )
     labels = {"routes": "routes", "fleet": "buses", "km": "one-way km of all routes", "headway": "minutes between buses"}
     axes.set_xlabel(labels[found.kind])
-    if found.knee is not None:
-        knee = found.points[found.knee]
-        axes.axvline(knee.setting, color="#999999", linewidth=1, linestyle="--", zorder=0)
-        axes.annotate(f"knee at {knee.setting:g}", (knee.setting, 0), (4, 4), textcoords="offset points", fontsize=9)
     if is_synthetic:
         axes.set_title("SYNTHETIC demand", loc="left", fontsize=9)
     figure: Any = axes.figure

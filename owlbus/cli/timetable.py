@@ -36,6 +36,7 @@ from owlbus.cli.session import (
     warn,
 )
 from owlbus.cli.tables import Night, beside_page, night_pages
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def timetable(
     from_run: Annotated[str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run.")] = None,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
-    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = 1500.0,
+    max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
 ) -> None:
     """
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]
@@ -261,7 +262,7 @@ def _write(
     out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedInfo, bool], settings: dict[str, Any]
 ) -> FeedCheck:
     """Write feed, figures and night-safety sheet to a run directory, and validate the feed."""
-    from owlbus.common.files import escape_formula
+    from owlbus.common.text import escape_formula
     from owlbus.gtfs import check_gtfs, write_gtfs
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson

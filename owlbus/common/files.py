@@ -140,7 +140,6 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
 UNCHECKED_BYTES, MAX_RATIO = 64 << 20, 200
 """Bytes that may always be decompressed, and the largest ratio of size to compressed size above that."""
 
-_FORMULA = tuple("=+-@\t\r\n")
 
 FILES_WRITTEN = "what was to be written is written"
 """Message of an interrupt that was deferred until the files were written."""
@@ -416,25 +415,3 @@ def _check_ratio(file: str, size: int, compressed: int) -> None:
             f"which no table packs to; get it anew, or unpack it yourself"
         )
         raise DataError(msg)
-
-
-def escape_formula(value: object) -> object:
-    """
-    Escape text that a spreadsheet would read as a formula.
-
-    Parameters
-    ----------
-    value
-        Text or number.
-
-    Returns
-    -------
-    object
-        The value; text that starts like a formula gets a leading apostrophe.
-
-    Examples
-    --------
-    >>> escape_formula("=1+1"), escape_formula("Sadang"), escape_formula(-1)
-    ("'=1+1", 'Sadang', -1)
-    """
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

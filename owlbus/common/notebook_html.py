@@ -9,13 +9,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from owlbus.common.palette import CURVE_COLOURS, MID_GREY
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _WIDTH_PX = 300
 _CELL = 'style="text-align:left;padding:2px 10px 2px 0"'
 _NUMBER = 'style="text-align:right;padding:2px 10px 2px 0"'
-_COLOURS = ("#332288", "#b5541c", "#5b5b5b")
 
 
 def page(title: str, *parts: str) -> str:
@@ -103,12 +104,13 @@ def dots(x: Sequence[float], y: Sequence[float], radius: float, links: Iterable[
     size, wide, high = max(2 * radius * scale, 1.0), (max(x) + radius - left) * scale, (top - min(y) + radius) * scale
     points = [f"{(a - left) * scale:.1f} {(top - b) * scale:.1f}" for a, b in zip(x, y, strict=True)]
     lines = "".join(f"M{points[a]}L{points[b]}" for a, b in links)
+    dots_path = "".join(f"M{point}h0" for point in points)
     return _svg(
         name,
         wide,
         high,
-        f'<path d="{lines}" stroke="#9aa0ab" stroke-width="0.8" fill="none"/>' if lines else "",
-        f'<path d="{"".join(f"M{point}h0" for point in points)}" stroke="{_COLOURS[0]}" stroke-width="{size:.1f}" stroke-linecap="round"/>',
+        f'<path d="{lines}" stroke="{MID_GREY}" stroke-width="0.8" fill="none"/>' if lines else "",
+        f'<path d="{dots_path}" stroke="{CURVE_COLOURS[0]}" stroke-width="{size:.1f}" stroke-linecap="round"/>',
     )
 
 
@@ -144,8 +146,10 @@ def curve(values: Sequence[float], *, name: str, upper: Sequence[float] = ()) ->
             f"{_WIDTH_PX * i / (len(row) - 1):.1f},{62 - 58 * value / top:.1f}" for i, value in enumerate(row) if len(row) > 1
         )
         dashes = ' stroke-dasharray="4 3"' if k else ""
-        parts.append(f'<polyline fill="none" stroke="{_COLOURS[2 * k]}" stroke-width="2"{dashes} points="{points}"/>' if points else "")
-    return _svg(name, _WIDTH_PX, 64, '<path d="M0 63h300" stroke="#9aa0ab"/>', *parts)
+        parts.append(
+            f'<polyline fill="none" stroke="{CURVE_COLOURS[2 * k]}" stroke-width="2"{dashes} points="{points}"/>' if points else ""
+        )
+    return _svg(name, _WIDTH_PX, 64, f'<path d="M0 63h300" stroke="{MID_GREY}"/>', *parts)
 
 
 def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *, name: str) -> str:
@@ -175,7 +179,7 @@ def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *
     text = '<text x="{}" y="{}" font-size="11" fill="currentColor">{}</text>'
     rows = [
         text.format(0, 16 * k + 12, escape(label))
-        + f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{_COLOURS[0]}"/>'
+        + f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{CURVE_COLOURS[0]}"/>'
         + text.format(f"{46 + 150 * value / top:.1f}", 16 * k + 12, escape(text_beside))
         for k, (label, value, text_beside) in enumerate(zip(labels, values, texts, strict=True))
     ]

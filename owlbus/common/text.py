@@ -1,4 +1,8 @@
-"""Escape control characters in text, and shorten messages to one line."""
+"""
+Make text safe to show.
+
+Escape control characters and spreadsheet formulas, and shorten messages to one line.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ import re
 _BREAKS = re.compile(r"\r\n|[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_FORMULA = tuple("=+-@\t\r\n")
+"""Characters that begin a formula in a spreadsheet."""
 
 
 def visible(text: str) -> str:
@@ -120,7 +127,29 @@ def one_line(text: str) -> str:
     >>> one_line("no column \x1b[31mlon\n in the file")
     'no column \\x1b[31mlon  in the file'
     """
-    line = "".join(char if char.isprintable() else " " if char in "\r\n\t" else repr(char)[1:-1] for char in text.strip())
+    line = visible(text.strip())
     if len(line) <= _MAX_CHARACTERS:
         return line
     return f"{line[:_HEAD_CHARACTERS]} … {line[_HEAD_CHARACTERS - _MAX_CHARACTERS + 3 :]}"
+
+
+def escape_formula(value: object) -> object:
+    """
+    Escape text that a spreadsheet would read as a formula.
+
+    Parameters
+    ----------
+    value
+        Text or number.
+
+    Returns
+    -------
+    object
+        The value; text that starts like a formula gets a leading apostrophe.
+
+    Examples
+    --------
+    >>> escape_formula("=1+1"), escape_formula("Sadang"), escape_formula(-1)
+    ("'=1+1", 'Sadang', -1)
+    """
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

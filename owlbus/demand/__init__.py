@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from owlbus.demand.blend import TAXI_WEIGHT, Agreement, agreement, blend
+from owlbus.demand.blend import Agreement, agreement, blend
 from owlbus.demand.disaggregate import disaggregate_demand, drop_trips_within_hexes
 from owlbus.demand.estimate import RecordCounts, count_records, estimate_demand
 from owlbus.demand.row_counts import DemandReport, FileCount, RuleCount, SourceCount
 from owlbus.demand.table import Demand, ODPairs
 
 __all__ = [
-    "TAXI_WEIGHT",
     "Agreement",
     "Demand",
     "DemandReport",

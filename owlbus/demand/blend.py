@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import TAXI_WEIGHT
 from owlbus.common.errors import DataError
 from owlbus.common.units import require_number
 from owlbus.demand.columns import scaled, sums_by_index
@@ -14,14 +15,6 @@ from owlbus.demand.table import Demand
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-TAXI_WEIGHT = 0.2
-"""
-Default share of taxi in a blend.
-
-Calls are the main source: they cover everyone with a phone, taxi only those who pay for a ride. Taxi trips have measured ends, while a
-caller's trip home is assumed, so taxi corrects the pattern.
-"""
 
 
 @dataclass(frozen=True, slots=True)

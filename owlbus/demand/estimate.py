@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.arrays import read_only
+from owlbus.common.defaults import TAXI_WEIGHT
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
-from owlbus.demand.blend import TAXI_WEIGHT, agreement, blend
+from owlbus.demand.blend import agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
 from owlbus.demand.market_share import scale_to_population

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
@@ -149,7 +150,7 @@ def compare_plans(
     plans: Mapping[str, Plan],
     *,
     rule: ServiceRule | None = None,
-    headway_s: int = 2700,
+    headway_s: int = HEADWAY_S,
     districts: NDArray[np.str_] | None = None,
 ) -> Comparison:
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan import plan_measures
 from owlbus.score.intervals import difference_interval, trips_interval
@@ -175,7 +176,7 @@ class Difference:
         return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int = 2700) -> Difference:
+def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int = HEADWAY_S) -> Difference:
     """
     Difference of two plans.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.disclosure import MIN_COUNT, hidden_cells
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.evidence.redact import shown_count
@@ -116,7 +117,7 @@ class RouteEvidence:
         }
 
 
-def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = 2700) -> tuple[RouteEvidence, ...]:
+def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = HEADWAY_S) -> tuple[RouteEvidence, ...]:
     """
     Profile of each route of a plan.
 

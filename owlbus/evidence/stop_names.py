@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.arrays import read_only_copy
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 from owlbus.search.constraints import network_name
 
@@ -103,7 +104,7 @@ class StopNames:
         nearest = int(np.argmin(metres))
         return self.names[nearest] if metres[nearest] <= NEAR_M else ""
 
-    def find_stop(self, network: Network, text: str, *, max_snap_m: float = 1500.0) -> int:
+    def find_stop(self, network: Network, text: str, *, max_snap_m: float = MAX_SNAP_M) -> int:
         """
         Stop that a text names: an index, a stop's name, a known place, or ``LON,LAT``.
 

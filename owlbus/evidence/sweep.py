@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.cluster import executor
+from owlbus.common.defaults import N_ROUTES, N_STARTS, SWEEP_STEPS
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.common.progress import current_progress
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 KINDS = ("routes", "fleet", "km", "headway")
 """What can be swept: routes, buses of all routes, one-way kilometres of all routes, minutes between buses."""
 
-DEFAULT_STEPS = 60_000
-"""Moves to try at each setting and start."""
 
 _MOST_SETTINGS = 200
 _LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
@@ -228,10 +227,10 @@ def sweep_plans(
     settings: Sequence[float],
     limits: RouteLimits,
     *,
-    n_routes: int = 9,
+    n_routes: int = N_ROUTES,
     objective: Objective | None = None,
-    n_steps: int = DEFAULT_STEPS,
-    n_starts: int = 2,
+    n_steps: int = SWEEP_STEPS,
+    n_starts: int = N_STARTS,
     seed: int = 0,
     bound_steps: int = 0,
     scheduler: str | None = None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only, read_only_copy
+from owlbus.common.defaults import RADIUS_M
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.common.units import require_number
@@ -117,7 +118,7 @@ class HexGrid:
         )
 
     @classmethod
-    def cover(cls, outline: ArrayLike | BaseGeometry, radius_m: float = 500.0, n_hexes: int | None = None) -> HexGrid:
+    def cover(cls, outline: ArrayLike | BaseGeometry, radius_m: float = RADIUS_M, n_hexes: int | None = None) -> HexGrid:
         """
         Planar hexes over an outline.
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import read_member
 from owlbus.common.units import HOUR_S, parse_time
 from owlbus.gtfs.frequencies import starts_by_trip
-from owlbus.plan import MAX_SNAP_M, Plan, Route, route_links
+from owlbus.plan import Plan, Route, route_links
 from owlbus.timetable import Direction, Operation, Timetable
 from owlbus.timetable.vehicle_blocks import build_blocks
 

@@ -7,14 +7,10 @@ from owlbus.network.check import Finding, NetworkCheck, check_network
 from owlbus.network.network import (
     MAX_LINK_S,
     MAX_STOPS,
-    MERGE_M,
     RIVER_HALF_WIDTH_M,
     ROAD_FACTOR,
     SNAP_M,
-    SPEED_KMH,
-    STRETCH,
     UNREACHABLE,
-    WALK_M,
     Network,
 )
 from owlbus.network.osm_reader import read_paths
@@ -23,14 +19,10 @@ from owlbus.network.walk_sheds import WalkGraph, WalkRule, on_parts
 __all__ = [
     "MAX_LINK_S",
     "MAX_STOPS",
-    "MERGE_M",
     "RIVER_HALF_WIDTH_M",
     "ROAD_FACTOR",
     "SNAP_M",
-    "SPEED_KMH",
-    "STRETCH",
     "UNREACHABLE",
-    "WALK_M",
     "Finding",
     "Network",
     "NetworkCheck",

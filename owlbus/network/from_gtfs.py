@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common.defaults import MERGE_M, RADIUS_M
 from owlbus.network.assemble import (
     Links,
     NetworkReport,
@@ -23,7 +24,7 @@ from owlbus.network.check import MAX_KMH
 from owlbus.network.gtfs_tables import DEFAULT_MODES, read_feed
 from owlbus.network.gtfs_trips import piece, read_hops, read_patterns
 from owlbus.network.merge_stops import grid_around, merge_to_limit
-from owlbus.network.network import MAX_STOPS, MERGE_M
+from owlbus.network.network import MAX_STOPS
 from owlbus.network.walk_sheds import WalkRule, walk_sheds
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class GtfsImportSettings(NamedTuple):
     rule: WalkRule = WalkRule()
 
 
-def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = 500.0) -> dict[str, Any]:
+def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = RADIUS_M) -> dict[str, Any]:
     """
     Fields of a network made from a feed.
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common.defaults import MERGE_M, RADIUS_M, SPACING_M
 from owlbus.network.assemble import Stops, components
 from owlbus.network.carriageways import both_carriageways
 from owlbus.network.from_tables import OTHER_RANK, fastest, largest_part
 from owlbus.network.merge_stops import grid_around, merge_to_limit
-from owlbus.network.network import MAX_STOPS, MERGE_M
+from owlbus.network.network import MAX_STOPS
 from owlbus.network.osm_reader import metres_between, read_streets
 from owlbus.network.stop_links import road_parts
 from owlbus.network.turn_restrictions import Pieces, with_turns
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 SPLIT_M = 80.0
 """Longest piece of street in metres, so that a stop moves at most 40 m along its street."""
-SPACING_M = 500.0
-"""Metres between stops placed along main roads without mapped stops."""
 OPPOSITE_M = 60.0
 """Largest distance in metres from a stop to the other carriageway of its street."""
 
@@ -89,7 +88,7 @@ def osm_parts(
     settings: RoadSettings,
     *,
     walk: bool,
-    radius_m: float = 500.0,
+    radius_m: float = RADIUS_M,
 ) -> dict[str, Any]:
     """
     Fields of a network on the streets of an OpenStreetMap file.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.defaults import RADIUS_M
 from owlbus.common.errors import DataError
 from owlbus.grid.hexgrid import HexGrid
 
@@ -86,7 +87,7 @@ def merge_to_limit(x: Floats, y: Floats, weight: Ints, merge_m: float, max_stops
         merge_m = max(merge_m, 10.0) * _WIDER
 
 
-def grid_around(lon: Floats, lat: Floats, radius_m: float = 500.0) -> HexGrid:
+def grid_around(lon: Floats, lat: Floats, radius_m: float = RADIUS_M) -> HexGrid:
     """
     Planar hex grid over the convex hull of points, with a margin of 500 m.
 

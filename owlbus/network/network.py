@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only, read_only_copy
+from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPACING_M, SPEED_KMH, STRETCH, WALK_M
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
@@ -30,12 +31,6 @@ ROAD_FACTOR = 1.25
 """Road metres over straight metres on the lattice; it gives the nine routes of 2013 their known mean length."""
 RIVER_HALF_WIDTH_M = 450.0
 """Half the width of the Han in metres."""
-SPEED_KMH = 19.0
-"""Commercial speed of Seoul's night buses in km/h, layover included."""
-WALK_M = 500.0
-"""Walk to a stop in metres, boundary included."""
-MERGE_M = 100.0
-"""Metres within which stops are merged: both sides of a wide street."""
 MAX_STOPS = 3_000
 """Largest number of stops for a search; more are merged over longer distances."""
 OPPOSITE_M = 100.0
@@ -44,8 +39,6 @@ SNAP_M = 200.0
 """Largest distance in metres from a stop to the nearest road node."""
 MAX_LINK_S = 1_800.0
 """Longest link on roads in seconds at free flow; with a stretch of 1 links have any length."""
-STRETCH = 1.25
-"""A direct link is left out if the round trip over other links is at most this many times as long."""
 UNREACHABLE = np.int32(2**30)
 """Seconds or metres between stops without a path."""
 
@@ -324,7 +317,7 @@ class Network:
         feed: str | PathLike[str],
         grid: HexGrid | None = None,
         *,
-        modes: Sequence[str] = ("bus", "trolleybus"),
+        modes: Sequence[str] = MODES,
         merge_m: float = MERGE_M,
         hours: Sequence[int] | None = None,
         night_factor: float = 1.0,
@@ -332,7 +325,7 @@ class Network:
         walk_area_share: float | None = None,
         paths: WalkGraph | None = None,
         max_stops: int = MAX_STOPS,
-        radius_m: float = 500.0,
+        radius_m: float = RADIUS_M,
     ) -> Network:
         """
         Network with the stops of a GTFS feed and links between consecutive stops of its runs.
@@ -397,14 +390,14 @@ class Network:
         speed_kmh: float | None = SPEED_KMH,
         night_factor: float = 1.0,
         merge_m: float = MERGE_M,
-        spacing_m: float = 500.0,
+        spacing_m: float = SPACING_M,
         walk_m: float = WALK_M,
         walk_area_share: float | None = None,
         walk_network: bool = False,
         max_stops: int = MAX_STOPS,
         max_link_s: float | None = None,
         stretch: float = STRETCH,
-        radius_m: float = 500.0,
+        radius_m: float = RADIUS_M,
     ) -> Network:
         """
         Network with stops on the streets of an OpenStreetMap file that are open to buses, and links between consecutive stops.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common.defaults import WALK_M
 from owlbus.common.errors import DataError
 from owlbus.common.units import require_number
 
@@ -74,7 +75,7 @@ class WalkRule:
     '50 % of the hex within 500 m, straight line'
     """
 
-    walk_m: float = 500.0
+    walk_m: float = WALK_M
     area_share: float | None = None
     paths: WalkGraph | None = None
 

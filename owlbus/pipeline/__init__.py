@@ -1,4 +1,4 @@
-"""The whole chain as functions: files to study, study to plan and scorecard, all of it to a run directory."""
+"""The pipeline as functions: files to study, study to plan and scorecard, all of it to a run directory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from owlbus.pipeline.plan_run import PlanRun, ScoredPlan, best_plan, score_study
 from owlbus.pipeline.request import Request, budget_of
 from owlbus.pipeline.study import (
     Reading,
-    Sources,
     Study,
     build_study,
     check_records,
@@ -15,6 +14,7 @@ from owlbus.pipeline.study import (
     read_study,
     write_study,
 )
+from owlbus.pipeline.study_sources import Sources
 
 __all__ = [
     "PlanRun",

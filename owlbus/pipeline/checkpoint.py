@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Count = Callable[[CountSettings, Sequence[Source]], CountedFiles]
 
 GROUP_FILES = 64
-"""Files that are counted elsewhere at once: as many are counted again after a stop, at most."""
+"""Files per task of a scheduler: after an interruption, at most these are counted again."""
 
 _PLAN = "plan.json"
 _ALLOWED = {
@@ -50,92 +50,92 @@ _ALLOWED = {
     "pathlib": {"PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},
     "pathlib._local": {"PosixPath", "WindowsPath"},
 }
-"""All that an account consists of: whatever else a file asks for is refused, since it may come from somebody else."""
+"""Classes that a checkpoint may contain. Others are refused, since the file may come from somebody else."""
 
 
 PLAN_EVERY_S = 1.0
-"""Seconds between two plans that are kept, at least."""
+"""Least number of seconds between two checkpoints of the plan."""
 
 
 @dataclass(slots=True)
 class Checkpoint:
     """
-    Counts files one by one and keeps what each came to; what was kept of the same file, read in the same way, is not counted again.
+    Counts files one by one and writes the counts of each to a checkpoint; a file whose checkpoint exists is not counted again.
 
     Attributes
     ----------
     folder
-        Where accounts are kept; only its owner can enter it. A file that changed since is counted again.
-    n_parts, n_found
-        Parts that the files were cut into, and those that had been kept.
+        Folder of the checkpoints; only its owner can enter it. A file that changed since is counted again.
+    n_parts, n_reused
+        Number of parts of the files, and of those whose checkpoint was reused.
     """
 
     folder: Path
     n_parts: int = field(default=0, init=False)
-    n_found: int = field(default=0, init=False)
+    n_reused: int = field(default=0, init=False)
 
     def counting(self, count: Count | None) -> Count:
         """
-        What counts files for `owlbus.demand.estimate_demand`.
+        Function that counts files for `owlbus.demand.estimate_demand`.
 
         Parameters
         ----------
         count
-            What counts them elsewhere, some at a time; None counts them here, one by one.
+            Function that counts groups of files in other processes; None counts them here, one by one.
 
         Returns
         -------
         callable
-            Takes the terms and the sources, and returns the merged account: that of a run without stops, to the last bit.
+            Takes the settings and the sources, and returns the merged counts, equal to those of an uninterrupted run.
         """
 
-        def kept(terms: CountSettings, sources: Sequence[Source]) -> CountedFiles:
+        def kept(settings: CountSettings, sources: Sequence[Source]) -> CountedFiles:
             parts = split_sources(sources)
             size = 1 if count is None else GROUP_FILES
             groups = [parts[low : low + size] for low in range(0, len(parts), size)]
             step = current_progress().step("reading records", total=len(parts))
             whole = CountedFiles()
             for group in groups:
-                whole.merge(self._account(terms, group, count))
+                whole.merge(self._counts_of(settings, group, count))
                 step.advance(len(group))
             return whole
 
         return kept
 
-    def _account(self, terms: CountSettings, group: Sequence[Source], count: Count | None) -> CountedFiles:
-        """Account of some parts: the one that was kept, or a new one, which is kept from now on."""
-        file = self.folder / f"{_key(terms, group)}.part"
+    def _counts_of(self, settings: CountSettings, group: Sequence[Source], count: Count | None) -> CountedFiles:
+        """Return the counts of some parts: from their checkpoint, or new ones, which are written to it."""
+        file = self.folder / f"{_key(settings, group)}.part"
         self.n_parts += len(group)
-        found = _read(file)
-        if found is not None:
-            self.n_found += len(group)
-            return found
-        account = count_part(terms, group, N_THREADS) if count is None else count(terms, group)
-        for evaluator in account.row_counts.values():
-            evaluator.source = replace(evaluator.source, masts=None, homes=None)
-        body = pickle.dumps(account, protocol=pickle.HIGHEST_PROTOCOL)
+        kept = _read(file)
+        if kept is not None:
+            self.n_reused += len(group)
+            return kept
+        counts = count_part(settings, group, N_THREADS) if count is None else count(settings, group)
+        for row_counts in counts.row_counts.values():
+            row_counts.source = replace(row_counts.source, masts=None, homes=None)
+        body = pickle.dumps(counts, protocol=pickle.HIGHEST_PROTOCOL)
         part = file.with_suffix(".new")
         part.write_bytes(hashlib.sha256(body).digest() + body)
         part.replace(file)
-        return _loaded(body)  # packing an account takes rows out of it
+        return _loaded(body)  # pickling takes rows out of the counts
 
 
 @dataclass(slots=True)
 class PlanCheckpoint:
     """
-    Keeps the best plan of a search that goes on.
+    Writes the best plan of a running search to a file.
 
     Attributes
     ----------
     folder
-        Where it is kept, as stops by index.
+        Folder of the file, which holds stops by index.
     """
 
     folder: Path
     _kept_at_s: float = field(default=-math.inf, init=False)
 
     def __call__(self, plan: Plan) -> None:
-        """Keep `plan` in place of an earlier one, unless that was kept a moment ago."""
+        """Write `plan` in place of an earlier one, at most once in `PLAN_EVERY_S`."""
         if time.monotonic() - self._kept_at_s < PLAN_EVERY_S:
             return
         routes = [{"name": route.name, "stops": [int(stop) for stop in route.stops]} for route in plan.routes]
@@ -145,16 +145,16 @@ class PlanCheckpoint:
         self._kept_at_s = time.monotonic()
 
 
-def read_kept_plan(folder: Path, network: Network) -> Plan | None:
+def read_plan_checkpoint(folder: Path, network: Network) -> Plan | None:
     """
-    Plan that `PlanCheckpoint` kept.
+    Plan that `PlanCheckpoint` wrote.
 
     Parameters
     ----------
     folder
-        Where it was kept.
+        Folder of the file.
     network
-        What it has to run on; stops are indices of it.
+        Network of the plan; stops are indices of it.
 
     Returns
     -------
@@ -164,17 +164,19 @@ def read_kept_plan(folder: Path, network: Network) -> Plan | None:
     from owlbus.plan import Plan, Route
 
     try:
-        found = parse_json((folder / _PLAN).read_bytes())
-        if found["network"] != network.fingerprint:
+        document = parse_json((folder / _PLAN).read_bytes())
+        if document["network"] != network.fingerprint:
             return None
-        return Plan(tuple(Route(tuple(route["stops"]), str(route["name"])) for route in found["routes"]), network.fingerprint)
+        return Plan(tuple(Route(tuple(route["stops"]), str(route["name"])) for route in document["routes"]), network.fingerprint)
     except (OSError, ValueError, LookupError, TypeError, OwlbusError):
         return None
 
 
-def _key(terms: CountSettings, group: Sequence[Source]) -> str:
-    """Name of the account of some parts: another file, another state of it or other terms have another name."""
-    digest = hashlib.sha256(repr((version("owlbus"), terms.grid.fingerprint, terms.window, terms.timezone, terms.keeps_rejected)).encode())
+def _key(settings: CountSettings, group: Sequence[Source]) -> str:
+    """Return the name of the checkpoint of some parts; it depends on the files, their state and the settings."""
+    digest = hashlib.sha256(
+        repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.timezone, settings.keeps_rejected)).encode()
+    )
     for part in group:
         digest.update(repr(replace(part, masts=None, homes=None)).encode())
         for table in (part.masts, part.homes):
@@ -183,7 +185,7 @@ def _key(terms: CountSettings, group: Sequence[Source]) -> str:
 
 
 def _read(file: Path) -> CountedFiles | None:
-    """Account that was kept in a file; None where there is none, or not a whole one."""
+    """Return the counts in a checkpoint; None if it is absent or damaged."""
     try:
         data = file.read_bytes()
     except OSError:
@@ -193,17 +195,17 @@ def _read(file: Path) -> CountedFiles | None:
 
 
 def _loaded(body: bytes) -> CountedFiles:
-    """Account of packed bytes."""
-    account: CountedFiles = _Reader(io.BytesIO(body)).load()
-    return account
+    """Return counts from pickled bytes."""
+    counts: CountedFiles = _Reader(io.BytesIO(body)).load()
+    return counts
 
 
 class _Reader(pickle.Unpickler):
-    """Reads accounts, and nothing else that could be packed."""
+    """Unpickles counts and refuses any other class."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - a class or function
-        """Return a part of an account."""
+        """Return an allowed class."""
         if name not in _ALLOWED.get(module, ()):
-            msg = f"an account that was kept asks for {module}.{name}"
+            msg = f"a checkpoint asks for {module}.{name}"
             raise pickle.UnpicklingError(msg)
         return super().find_class(module, name)

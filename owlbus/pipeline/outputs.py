@@ -31,16 +31,16 @@ _DEGREES_AN_HOUR = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Written:
+class WrittenTimetable:
     """
     A timetable in a run directory.
 
     Attributes
     ----------
     timetable, report
-        Runs of one night, times in seconds, and how they came about.
+        Runs of one night, times in seconds, and how they were chosen.
     check
-        What the validator says of the feed.
+        Findings of the validator on the feed.
     """
 
     timetable: Timetable
@@ -87,7 +87,7 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
     Returns
     -------
     Timetable, TimetableReport
-        Runs of one night, and how they came about.
+        Runs of one night, and how they were chosen.
 
     Raises
     ------
@@ -98,16 +98,16 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
     return build_timetable(study.network, plan, study.demand, operation)
 
 
-def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
+def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetable:
     """
-    Add the feed of a plan to a run directory and say what the validator finds.
+    Add the GTFS feed of a plan to a run directory and validate it.
 
-    The fleet is the scorecard's; where it is too small for the policy headway, the fewest buses that hold it.
+    The fleet is that of the scorecard. If it is too small for the policy headway, it is the smallest fleet that is not.
 
     Parameters
     ----------
     run
-        Where files gather.
+        The run directory.
     study
         Grid, demand and network.
     best
@@ -115,7 +115,7 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
 
     Returns
     -------
-    Written
+    WrittenTimetable
         The timetable and the validator's findings.
     """
     from owlbus.gtfs import check_gtfs, write_gtfs
@@ -132,7 +132,7 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> Written:
     current_progress().step(f"Feed of {timetable.n_runs} runs of {timetable.fleet} buses, {check}")
     for line in check.lines:
         current_progress().step(f"Feed, {line}")
-    return Written(timetable, report, check)
+    return WrittenTimetable(timetable, report, check)
 
 
 def write_run(
@@ -151,17 +151,17 @@ def write_run(
     Parameters
     ----------
     run
-        Where files gather; `RunDir.publish` makes them visible.
+        The run directory; `RunDir.publish` makes the files visible.
     study
         Grid, demand and network.
     best
         The plan and its scorecard.
     reference
-        A plan held against it, or None.
+        A plan to compare it with, or None.
     title
         Line above the map; lengths are in metres and people per night.
     record
-        What the run says about itself, for the report; times in seconds.
+        Content of ``run.json``, for the report; times in seconds.
     language
         Of the report, ``en`` or ``ko``.
     """
@@ -189,18 +189,18 @@ def write_run(
 
 def write_scored(run: RunDir, study: Study, best: ScoredPlan, reference: ScoredPlan | None = None) -> None:
     """
-    Add a plan and one that it is held against to a run directory: routes, stops and scorecards.
+    Add a plan and the one that it is compared with to a run directory: routes, stops and scorecards.
 
     Parameters
     ----------
     run
-        Where files gather.
+        The run directory.
     study
         Grid, demand and network.
     best
         The plan and its scorecard, trips and people a night.
     reference
-        A plan held against it, or None.
+        A plan to compare it with, or None.
     """
     headway_s = best.card.headway_s
     run.write_bytes("plan.geojson", plan_geojson(study.network, best.plan, headway_s))
@@ -227,15 +227,15 @@ def write_plan_report(
     Parameters
     ----------
     run
-        Where files gather.
+        The run directory.
     study
         Grid, demand and network.
     best
         The plan and its scorecard, trips and people a night.
     reference
-        A plan held against it, or None.
+        A plan to compare it with, or None.
     record
-        What the run says about itself; times in seconds.
+        Content of ``run.json``; times in seconds.
     sweep
         The settings that the plan is one of, as ``sweep.json`` holds them, or None.
     language
@@ -245,15 +245,15 @@ def write_plan_report(
     from owlbus.pipeline.rundir import describe_run
     from owlbus.report import PlanContent, write_report
 
-    told = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
-    other = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
-    content = report_content(study, told, other, {} if record is None else describe_run(record), sweep=sweep)
+    own = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
+    compared = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
+    content = report_content(study, own, compared, {} if record is None else describe_run(record), sweep=sweep)
     write_report(run.stage("report.html"), content, language)
 
 
 def map_note(study: Study) -> str:
     """
-    Say under a title what is synthetic, and what the hexes show.
+    Note under the title of a map: whether the demand is synthetic, and what the hexes show.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
 from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.common.text import visible
@@ -36,7 +36,7 @@ class ScoredPlan:
     plan
         The routes.
     card
-        What the plan is worth on the study's demand; shares 0 to 1.
+        Scorecard on the study's demand; shares 0 to 1.
     """
 
     name: str
@@ -44,25 +44,25 @@ class ScoredPlan:
     card: Scorecard
 
     def __post_init__(self) -> None:
-        """Show what no terminal may obey: plans are called after files."""
+        """Escape control characters: plans are named after files."""
         object.__setattr__(self, "name", visible(self.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanRun:
     """
-    A search on a study, and what it found.
+    A search on a study and its result.
 
     Attributes
     ----------
     study
         Grid, demand and network.
     request
-        What was asked for.
+        Settings of the search.
     result
-        The search's own account.
+        Result of the search.
     best
-        The plan found, scored.
+        The best plan and its scorecard.
     timings_s
         Seconds of each stage.
     """
@@ -87,7 +87,7 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
     name
         What people call the plan.
     on_gain
-        Told the best plan whenever there is a better one; not where the request names a base.
+        Called with each better plan; not if the request has a base.
 
     Returns
     -------
@@ -99,18 +99,18 @@ def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: 
     UsageError
         If a number lies outside its range.
     InfeasibleError
-        If no plan keeps limits and wishes.
+        If no plan keeps limits and constraints.
     """
-    began = time.perf_counter()
+    begun_s = time.perf_counter()
     result = _search(study, request, on_gain)
-    found = time.perf_counter()
+    searched_s = time.perf_counter()
     best = score_study(study, result.plan, name, rule=request.rule, headway_s=request.limits.headway_s)
-    timings = {**study.timings_s, "search": found - began, "score": time.perf_counter() - found}
+    timings = {**study.timings_s, "search": searched_s - begun_s, "score": time.perf_counter() - searched_s}
     return PlanRun(study, request, result, best, timings)
 
 
 def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | None) -> Result:
-    """Search for a plan, near another one if there is a base."""
+    """Search for a plan, near the base if there is one."""
     from owlbus.cluster import executor
     from owlbus.search import plan_routes
 
@@ -138,7 +138,7 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         return search(executor=elsewhere)
 
 
-def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = 2700) -> ScoredPlan:
+def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None = None, headway_s: int = HEADWAY_S) -> ScoredPlan:
     """
     Score a plan on a study.
 
@@ -174,7 +174,7 @@ def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None
 
 def plan_near(study: Study, base: Plan, request: Request) -> Result:
     """
-    Change at most so many stops of a plan for the better; terminals and required stops stay.
+    Improve a plan by changing at most a share of its stops; terminals and required stops stay.
 
     Parameters
     ----------
@@ -198,13 +198,40 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         If a required stop is on no route of the base.
     """
     from owlbus.search import Objective, Problem, Result, TracePoint
-    from owlbus.search.constraints import network_name
     from owlbus.search.improve import improve_plan
 
     if request.time_s is not None:
         moves, seconds = setting("steps"), setting("time_s")
         msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name {moves} instead of {seconds}"
         raise UsageError(msg, setting="time_s", value=request.time_s)
+    required = _required_on_base(study, base, request)
+    begun_s = time.perf_counter()
+    problem, objective = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
+    steps = DEFAULT_STEPS if request.steps is None else request.steps
+    improvement = improve_plan(
+        problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
+    )[0]
+    elapsed_s, total = time.perf_counter() - begun_s, problem.total_value(objective)
+    reached = f"the limit of {moves_text(steps)} was reached"
+    shares = [value / total for value in (problem.value(base, objective), improvement.value_quanta)]
+    return Result(
+        plan=improvement.plan,
+        objective=objective,
+        value_quanta=improvement.value_quanta,
+        total_quanta=total,
+        ended_by=f"{reached}, with {improvement.n_changed} of at most {improvement.n_allowed} stops changed",
+        seed=request.seed,
+        steps=steps,
+        evaluations=improvement.evaluations,
+        elapsed_s=elapsed_s,
+        trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
+    )
+
+
+def _required_on_base(study: Study, base: Plan, request: Request) -> tuple[int, ...]:
+    """Return the indices of the stops to call at, if routes of the base call at all of them."""
+    from owlbus.search.constraints import network_name
+
     required = () if request.constraints is None else request.constraints.required
     absent = [stop for stop in required if stop not in base.used_stops]
     if absent:
@@ -212,24 +239,4 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         ask = step("owlbus.evidence.changes.pass_by", "explain", plan="PLAN", what="via", name=absent[0])
         msg = f"{name} is required, and no route of the base calls there; plan without {setting('base')}, or see {ask}"
         raise InfeasibleError(msg, setting="required", value=absent[0])
-    began = time.perf_counter()
-    problem, goal = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
-    steps = DEFAULT_STEPS if request.steps is None else request.steps
-    found = improve_plan(
-        problem, base, request.limits, (request.max_change_share,), objective=goal, keep=required, n_steps=steps, seed=request.seed
-    )[0]
-    elapsed_s, total = time.perf_counter() - began, problem.total_value(goal)
-    reached = f"the limit of {moves_text(steps)} was reached"
-    shares = [value / total for value in (problem.value(base, goal), found.value_quanta)]
-    return Result(
-        plan=found.plan,
-        objective=goal,
-        value_quanta=found.value_quanta,
-        total_quanta=total,
-        ended_by=f"{reached}, with {found.n_changed} of at most {found.n_allowed} stops changed",
-        seed=request.seed,
-        steps=steps,
-        evaluations=found.evaluations,
-        elapsed_s=elapsed_s,
-        trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
-    )
+    return required

@@ -1,4 +1,4 @@
-"""The report of a run, from what is at hand while it is made, or from its directory afterwards."""
+"""Parts of the report of a run, while it is made or from its directory."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _COUNTED = {"presence": "presence", "served": "trips", "direct": "trips"}
 
 def report_content(study: Study, best: PlanContent, reference: PlanContent | None, about: Mapping[str, Any], **more: Any) -> Content:  # noqa: ANN401 - fields of `Content`
     """
-    Gather what a report is made of.
+    Parts of a report.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
     best
         The plan that the report is about; its scorecard as JSON holds it, trips and people a night.
     reference
-        A plan that it is held against, or None.
+        A plan that it is compared with, or None.
     about
-        What the run says about itself, as `owlbus.pipeline.rundir.describe_run` returns it.
+        Content of ``run.json``, as `owlbus.pipeline.rundir.describe_run` returns it.
     **more
         Further parts of `Content` by name; shares 0 to 1.
 
@@ -53,24 +53,24 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
     Content
         For `owlbus.report.report_html`.
     """
-    told = {name: about[name] for name in _ABOUT if name in about}
-    return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, told, **more)
+    shown_about = {name: about[name] for name in _ABOUT if name in about}
+    return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, shown_about, **more)
 
 
-def comparison_contents(study: Study, found: Comparison, document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Content]:
+def comparison_contents(study: Study, comparison: Comparison, document: Mapping[str, Any], about: Mapping[str, Any]) -> list[Content]:
     """
-    Gather what the reports of a comparison are made of.
+    Parts of the reports of a comparison.
 
     Parameters
     ----------
     study
         Grid, demand and network.
-    found
-        The plans, the first of which the others are held against.
+    comparison
+        The plans; the first is the reference of the others.
     document
         As ``compare.json`` holds it; shares 0 to 1, trips and people a night.
     about
-        What the run says about itself, as `owlbus.pipeline.rundir.describe_run` returns it.
+        Content of ``run.json``, as `owlbus.pipeline.rundir.describe_run` returns it.
 
     Returns
     -------
@@ -80,21 +80,21 @@ def comparison_contents(study: Study, found: Comparison, document: Mapping[str, 
     from owlbus.evidence.redact import coarse_counts, shown_hexes
     from owlbus.plot.maps import net_classes
 
-    first, *others = found.plans
-    cards = {name: coarse_counts(card.to_dict()) if found.is_coarse else card.to_dict() for name, card in found.cards.items()}
-    reference = PlanContent(first, found.plans[first], beside_first(cards[first], document["plans"][first], {}))
+    first, *others = comparison.plans
+    cards = {name: coarse_counts(card.to_dict()) if comparison.is_coarse else card.to_dict() for name, card in comparison.cards.items()}
+    reference = PlanContent(first, comparison.plans[first], beside_first(cards[first], document["plans"][first], {}))
     contents = []
     for name in others:
         card = beside_first(cards[name], document["plans"][name], document["differences"][name])
-        net = net_classes(shown_hexes(found.changes[name], study.districts))
-        told = PlanContent(name, found.plans[name], card)
-        contents.append(report_content(study, told, reference, about, comparison=document, net=net))
+        net = net_classes(shown_hexes(comparison.changes[name], study.districts))
+        best = PlanContent(name, comparison.plans[name], card)
+        contents.append(report_content(study, best, reference, about, comparison=document, net=net))
     return contents
 
 
 def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Scorecard of a plan as it may stand beside that of another one which it hardly differs from.
+    Scorecard of a plan without what would reveal small differences from the first plan.
 
     Parameters
     ----------
@@ -114,8 +114,8 @@ def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: M
     for kind in _COUNTED:
         measure = measures[kind]
         if change.get(f"{kind}_share_change", 0) is None or measure["numerator"] != card[kind]["numerator"] is not None:
-            told = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
-            shown[kind] = {**card[kind], **told}
+            coarse = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
+            shown[kind] = {**card[kind], **coarse}
     for family, name in _FAMILIES.items():
         parts = change.get(name, {})
         shown[family] = {label: _without_small(part, parts.get(label, {})) for label, part in card[family].items()}
@@ -123,14 +123,14 @@ def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: M
 
 
 def _without_small(part: Mapping[str, Any], moved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a scorecard without the shares whose difference to the first plan's is not shown."""
+    """Return a part of a scorecard without the shares whose difference from the first plan's is not shown."""
     hidden = [kind for kind, what in _COUNTED.items() if moved.get(f"net_{what}", 0) is None]
     return {**part, **{kind: {**part[kind], "share": None, "numerator": None} for kind in hidden}}
 
 
 def read_contents(path: str | PathLike[str]) -> list[Content]:
     """
-    Gather what the reports of a run are made of from its directory.
+    Parts of the reports of a run, read from its directory.
 
     Parameters
     ----------
@@ -154,15 +154,15 @@ def read_contents(path: str | PathLike[str]) -> list[Content]:
 
 
 def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
-    """Gather the contents of a run by what its files hold."""
+    """Return the contents of a run from its files."""
     if about["command"] == "compare":
         return _read_comparison(folder, study, about)
     swept = _read_json(folder / "sweep.json") if about["command"] == "sweep" else None
-    best = _read_told(folder, study.network, OWN_NAME, "plan.geojson", "scorecard.json")
+    best = _read_plan_content(folder, study.network, OWN_NAME, "plan.geojson", "scorecard.json")
     name = about["settings"].get("reference_name")
     reference = None
     if name is not None:
-        reference = _read_told(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
+        reference = _read_plan_content(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
     return [report_content(study, best, reference, about, sweep=swept)]
 
 
@@ -171,16 +171,16 @@ def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> li
     from owlbus.evidence import compare_plans
 
     document = _read_json(folder / "compare.json")
-    files = {name: folder / f"plan_{place + 1}.geojson" for place, name in enumerate(document["plans"])}
+    files = {name: folder / f"plan_{index + 1}.geojson" for index, name in enumerate(document["plans"])}
     _require_files(folder, *files.values())
     plans = {name: read_plan(file, study.network) for name, file in files.items()}
     first = next(iter(document["plans"].values()))
     rule, headway_s = ServiceRule(**first["rule"]), first["headway_s"]
-    found = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, districts=study.districts)
-    return comparison_contents(study, found, document, about)
+    comparison = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, districts=study.districts)
+    return comparison_contents(study, comparison, document, about)
 
 
-def _read_told(folder: Path, network: Network, name: str, plan: str, card: str) -> PlanContent:
+def _read_plan_content(folder: Path, network: Network, name: str, plan: str, card: str) -> PlanContent:
     """Read a plan with its scorecard."""
     _require_files(folder, folder / plan, folder / card)
     try:

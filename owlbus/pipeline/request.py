@@ -1,4 +1,4 @@
-"""What a plan is asked to be: number of routes, limits, objective, length of the search."""
+"""Settings of a search: number of routes, limits, objective, moves or seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.defaults import DEFAULT_STEPS, MAX_CHANGE_SHARE, N_ROUTES, N_STARTS
 from owlbus.common.units import require_number
 from owlbus.plan import plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
@@ -25,14 +25,14 @@ _MOST = 64
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    What a plan is asked to be.
+    Settings of a search for a plan.
 
     Attributes
     ----------
     n_routes
         Routes, in [1, 64].
     limits
-        What the plan must keep.
+        Limits of routes and plan.
     rule
         When a trip counts as served.
     objective
@@ -48,37 +48,37 @@ class Request:
     bound_steps
         Iterations of the proven upper bound; 0 for none.
     target_gap_share
-        The search ends once the bound is at most this share above the plan; None for no such end.
+        Optimality gap at which the search stops, dimensionless; None for no such stop.
     constraints
-        What else the plan is to be, or None.
+        Further constraints of the plan, or None.
     base
-        Plan that is changed a little instead of searching for a new one, or None.
+        Plan to improve by few changes instead of a new search, or None.
     max_change_share
         Share of the stops of the base that may change, 0 to 1.
     scheduler
         Where the starts run, as `owlbus.cluster.executor` takes it; threads if None.
     begin
-        Plan that the search goes on from, or None.
+        Plan that the search starts from, or None.
 
     Raises
     ------
     UsageError
-        If a number lies outside its range, or the objective is none.
+        If a number lies outside its range, or the objective is unknown.
     """
 
-    n_routes: int = 9
+    n_routes: int = N_ROUTES
     limits: RouteLimits = field(default_factory=RouteLimits)
     rule: ServiceRule = field(default_factory=ServiceRule)
     objective: str = "served"
     steps: int | None = DEFAULT_STEPS
     time_s: float | None = None
     seed: int = 0
-    n_starts: int = 2
+    n_starts: int = N_STARTS
     bound_steps: int = 0
     target_gap_share: float | None = None
     constraints: PlanConstraints | None = None
     base: Plan | None = None
-    max_change_share: float = 0.1
+    max_change_share: float = MAX_CHANGE_SHARE
     scheduler: str | None = None
     begin: Plan | None = None
 

@@ -1,4 +1,4 @@
-"""The run directory: what one run read, chose and found, written whole or not at all."""
+"""The run directory: inputs, settings and outputs of one run, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 RUN_SCHEMA_VERSION = 1
 RUN_FILE = "run.json"
 RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
-"""Working files that hold what people did: only their owner may read them."""
+"""Working files with personal data: only their owner may read them."""
 
 _PART = ".owlbus-part"
-_KEPT = ".owlbus-kept"
+_CHECKPOINT_DIR = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
 _MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (str,), "objective_share": (int, float), "bound_share": (int, float)}
@@ -38,22 +38,22 @@ _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """
-    What a run says about itself in ``run.json``.
+    Content of ``run.json``.
 
     Attributes
     ----------
     command
         The verb that made the run, such as ``plan``.
     settings
-        Every setting that shaped the result, by name; values that JSON can hold.
+        Every setting that affects the result, by name; JSON values.
     seed
-        Seed of the search, or None where nothing is drawn.
+        Seed of the search, or None if nothing is random.
     inputs
         Files that were read; each is stored with its bytes and SHA-256.
     ended_by
-        Why the search ended, as `owlbus.search.Result` tells it, or None.
+        Why the search ended, as in `owlbus.search.Result`, or None.
     timings_s
-        Seconds of each stage, by name; the only part of a run that two equal runs may differ in.
+        Seconds of each stage, by name; only these differ between two equal runs.
     objective_share, bound_share
         Objective of the plan and a proven upper bound on it, 0 to 1; None where there is none.
     """
@@ -71,7 +71,7 @@ class RunRecord:
 @dataclass(frozen=True, slots=True, eq=False)
 class RunDir:
     """
-    A run directory under construction: files gather out of sight and appear together at `publish`.
+    A run directory under construction: files are staged in a hidden folder and appear together at `publish`.
 
     Attributes
     ----------
@@ -107,21 +107,21 @@ class RunDir:
         """
         return self.path / _PART / name
 
-    def keep(self) -> Path:
+    def checkpoint_dir(self) -> Path:
         """
-        Folder for what a run that is stopped goes on from; `publish` removes it, since all is done then.
+        Folder of the checkpoints that an interrupted run resumes from; `publish` removes it.
 
         Returns
         -------
         Path
-            A folder that only the owner can enter, made where it is absent.
+            A folder that only the owner can enter, created if it is absent.
 
         Raises
         ------
         UsageError
-            If it cannot be made, or somebody else made it.
+            If it cannot be created, or belongs to somebody else.
         """
-        return _own_dir(self.path / _KEPT)
+        return _own_dir(self.path / _CHECKPOINT_DIR)
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """
@@ -151,21 +151,21 @@ class RunDir:
 
     def publish(self, record: RunRecord) -> None:
         """
-        Move every file into place, `run.json` last, and remove what an earlier run left and this one did not write.
+        Move every file into place, `run.json` last, and remove files that only an earlier run wrote.
 
-        All of them are on disk before the first one moves, and no signal but ``kill -9`` comes between the moves. A file is replaced in
-        one step: a reader sees the old or the new one, never half of one. A link of the same name is replaced, not followed. ``run.json``
-        holds the SHA-256 of the others, so that a run cut short in here shows.
+        All files are on disk before the first one moves, and signals other than ``kill -9`` wait until the last one has moved. A file is
+        replaced in one step: a reader sees the old or the new one, never half of one. A link of the same name is replaced, not followed.
+        ``run.json`` holds the SHA-256 of the others, so that an interruption between the moves can be detected.
 
         Parameters
         ----------
         record
-            What the run says about itself.
+            Content of ``run.json``.
 
         Raises
         ------
         UsageError
-            If a folder has the name of a file that is to come; nothing is moved then.
+            If a folder has the name of a file to write; then nothing is moved.
         """
         part = self.path / _PART
         names = sorted(file.name for file in part.iterdir())
@@ -183,7 +183,7 @@ class RunDir:
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
                 _remove_own(self.path / name, digest)
-            shutil.rmtree(self.path / _KEPT, ignore_errors=True)
+            shutil.rmtree(self.path / _CHECKPOINT_DIR, ignore_errors=True)
 
 
 @contextmanager
@@ -191,7 +191,7 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
     """
     Open a run directory for writing; leaving the block without `publish` leaves nothing behind.
 
-    The directory is made if it is absent, and taken over if it is empty or holds an earlier run. Files of the user in it stay.
+    The directory is created if it is absent, and reused if it is empty or holds an earlier run. Files of the user in it stay.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
     Yields
     ------
     RunDir
-        Where the files are gathered.
+        The run directory under construction.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
     made = _make_dir(target)
     try:
         _refuse_foreign(target)
-        with _held(target):
+        with _lock(target):
             shutil.rmtree(target / _PART, ignore_errors=True)
             _part_dir(target)
             try:
@@ -220,14 +220,14 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
             finally:
                 shutil.rmtree(target / _PART, ignore_errors=True)
                 with suppress(OSError):
-                    (target / _KEPT).rmdir()  # where nothing was kept
+                    (target / _CHECKPOINT_DIR).rmdir()  # where nothing was kept
     finally:
         _remove_empty(made)
 
 
 def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
-    Read what a run directory says about itself.
+    Content of the ``run.json`` of a run directory.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Content of its ``run.json``; lengths of time are in seconds, sizes in bytes.
+        Members by name; durations in seconds, sizes in bytes.
 
     Raises
     ------
@@ -246,7 +246,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(path) / RUN_FILE
     try:
-        found = parse_json(file.read_bytes())
+        document = parse_json(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         way = step("owlbus.pipeline.write_run", "plan", files="FILES", out=path)
         msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: {way}"
@@ -254,24 +254,17 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     except ValueError:
         msg = f"{file}: must be JSON, and is not; write the run again"
         raise DataError(msg) from None
-    version = found.get("schema_version") if isinstance(found, dict) else None
+    version = document.get("schema_version") if isinstance(document, dict) else None
     if version != RUN_SCHEMA_VERSION:
         msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
         raise DataError(msg)
-    for name, kind in _MEMBERS.items():
-        if not isinstance(found.get(name, kind()), kind):
-            msg = f"{file}: {name} must be a {kind.__name__}, got {type(found[name]).__name__}; write the run again"
-            raise DataError(msg)
-    for name, kinds in _MAY_BE_ABSENT.items():
-        if not isinstance(found.get(name), (*kinds, type(None))):
-            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(found[name]).__name__}; write the run again"
-            raise DataError(msg)
-    strange = [row for row, entry in enumerate(found.get("inputs", ())) if not _is_input(entry)]
+    _require_members(file, document)
+    strange = [row for row, entry in enumerate(document.get("inputs", ())) if not _is_input(entry)]
     if strange:
         which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
         msg = f"{file}: inputs must be files with name, bytes and sha256, {which}; write the run again"
         raise DataError(msg)
-    whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | found
+    whole: dict[str, Any] = {name: kind() for name, kind in _MEMBERS.items()} | document
     foreign = [name for name, digest in whole["outputs"].items() if not (_is_plain(name) and isinstance(digest, str))]
     if foreign:
         msg = f"{file}: outputs must be plain file names with a SHA-256 each, got {foreign[0]!r} ({len(foreign)} such); write the run again"
@@ -279,9 +272,21 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     return whole
 
 
+def _require_members(file: Path, document: Mapping[str, Any]) -> None:
+    """Refuse a ``run.json`` whose members have other types."""
+    for name, kind in _MEMBERS.items():
+        if not isinstance(document.get(name, kind()), kind):
+            msg = f"{file}: {name} must be a {kind.__name__}, got {type(document[name]).__name__}; write the run again"
+            raise DataError(msg)
+    for name, kinds in _MAY_BE_ABSENT.items():
+        if not isinstance(document.get(name), (*kinds, type(None))):
+            msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(document[name]).__name__}; write the run again"
+            raise DataError(msg)
+
+
 def check_run(path: str | os.PathLike[str]) -> list[str]:
     """
-    Files of a run directory that are not what its ``run.json`` says.
+    Sentences on the files of a run directory that do not match its ``run.json``.
 
     Parameters
     ----------
@@ -305,7 +310,7 @@ def check_run(path: str | os.PathLike[str]) -> list[str]:
 
 def require_unchanged(file: str | os.PathLike[str]) -> None:
     """
-    Refuse a file of a run directory that is not what its ``run.json`` says; a folder without one says nothing.
+    Refuse a file of a run directory that does not match its ``run.json``; without one every file passes.
 
     Parameters
     ----------
@@ -315,7 +320,7 @@ def require_unchanged(file: str | os.PathLike[str]) -> None:
     Raises
     ------
     DataError
-        If its SHA-256 is another one, or ``run.json`` cannot be read.
+        If its SHA-256 differs, or ``run.json`` cannot be read.
     """
     target = Path(file)
     if not (target.parent / RUN_FILE).is_file():
@@ -356,14 +361,14 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) ->
     Parameters
     ----------
     record
-        What the run says about itself.
+        Content of ``run.json``.
     outputs
         SHA-256 of each file that it wrote; none by default.
 
     Returns
     -------
     dict
-        Lengths of time are in seconds, sizes in bytes.
+        Durations in seconds, sizes in bytes.
     """
     outputs = outputs or {}
     return {
@@ -386,13 +391,13 @@ def _versions() -> dict[str, str]:
     """Versions of owlbus, Python and the libraries that shape results."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("owlbus", *_LIBRARIES):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions[name] = "not installed"
+    return versions
 
 
 def _describe_input(name: str) -> dict[str, Any]:
@@ -406,7 +411,7 @@ def _describe_input(name: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _sha256_of_input(file: Path, size: int, changed_ns: int) -> str:
-    """SHA-256 of an input; one that may be large is read once, though a report and ``run.json`` both name it."""
+    """SHA-256 of an input, cached, since a report and ``run.json`` both name it."""
     del size, changed_ns
     return _sha256(file)
 
@@ -429,7 +434,7 @@ def _outputs_of(target: Path) -> dict[str, str]:
 
 
 def _remove_own(file: Path, digest: str) -> None:
-    """Remove a file that an earlier run wrote and nobody changed since; what somebody put in its place stays."""
+    """Remove a file of an earlier run if its content has not changed since."""
     if file.is_file() and not file.is_symlink() and _sha256(file) == digest:
         file.unlink()
 
@@ -445,7 +450,7 @@ def _is_plain(name: str) -> bool:
 
 
 def _make_dir(target: Path) -> list[Path]:
-    """Make `target` and its parents; return those that were made, deepest first."""
+    """Create `target` and its parents; return those that were absent, deepest first."""
     absent = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -456,7 +461,7 @@ def _make_dir(target: Path) -> list[Path]:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove the folders that a run made and left empty."""
+    """Remove the folders that a run created and left empty."""
     for folder in folders:
         try:
             folder.rmdir()
@@ -465,7 +470,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def _part_dir(target: Path) -> None:
-    """Make the folder that files gather in."""
+    """Create the folder of staged files."""
     try:
         (target / _PART).mkdir(mode=0o700)
     except OSError as error:
@@ -479,11 +484,11 @@ def _unwritable(target: Path, error: OSError) -> UsageError:
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Refuse a folder with files in it that no run wrote."""
+    """Refuse a folder with files that no run wrote."""
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _KEPT, LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _CHECKPOINT_DIR, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"{setting('out')} must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
@@ -493,20 +498,20 @@ def _refuse_foreign(target: Path) -> None:
 def _is_record(file: Path) -> bool:
     """Tell whether a ``run.json`` is one that a run wrote."""
     try:
-        found = parse_json(file.read_bytes())
+        document = parse_json(file.read_bytes())
     except ValueError:
         return False
-    return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()
+    return isinstance(document, dict) and {"schema_version", "command", "outputs"} <= document.keys()
 
 
 def _own_dir(path: Path) -> Path:
-    """Make a folder for its owner alone, or take the one that is there if it is such a folder."""
+    """Create a folder for its owner alone, or return the existing one if it is such a folder."""
     try:
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         raise _unwritable(path, error) from None
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "geteuid") and found.st_uid != os.geteuid()):
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "geteuid") and status.st_uid != os.geteuid()):
         msg = f"{setting('resume')} must go on from a folder of one's own, and {path} is none; remove it and run again"
         raise UsageError(msg, setting="resume", value=str(path))
     path.chmod(0o700)
@@ -514,15 +519,15 @@ def _own_dir(path: Path) -> Path:
 
 
 @contextmanager
-def _held(target: Path) -> Iterator[None]:
-    """Hold the folder, refused as one that cannot be written where it is so."""
-    hold = lock_folder(target)
+def _lock(target: Path) -> Iterator[None]:
+    """Lock the folder; refuse one that cannot be written."""
+    lock = lock_folder(target)
     try:
-        hold.__enter__()
+        lock.__enter__()
     except OSError as error:
         raise _unwritable(target, error) from None
     with ExitStack() as stack:
-        stack.push(hold)
+        stack.push(lock)
         yield
 
 

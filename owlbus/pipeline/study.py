@@ -13,7 +13,6 @@ import numpy as np
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
-from owlbus.common.units import NightWindow
 from owlbus.pipeline.rundir import read_run
 
 if TYPE_CHECKING:
@@ -29,187 +28,9 @@ if TYPE_CHECKING:
     from owlbus.network import Network, WalkGraph
     from owlbus.pipeline.checkpoint import Checkpoint
     from owlbus.pipeline.rundir import RunDir
+    from owlbus.pipeline.study_sources import Sources
     from owlbus.records import Source
     from owlbus.sample import City
-
-_REACHES = ("centre", "area", "records")
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """
-    What a study is made from: files and how to read them.
-
-    Attributes
-    ----------
-    files
-        Records of calls and taxi rides; those of the city if empty.
-    city
-        A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
-    area
-        Outline of the study area, GeoJSON or CSV; None takes the city's, or one drawn around the records.
-    radius_m
-        Circumradius of a hex in metres.
-    n_hexes
-        Hexes of the grid; None takes all that touch the area, or the city's number at the city's radius.
-    h3_resolution
-        H3 resolution of the grid instead of planar hexes, 5 to 11; None for planar.
-    nodes, links, stops
-        Road tables, and perhaps stops; None takes a feed, an extract, or else the hex lattice.
-    gtfs
-        GTFS feed, zip or folder, whose stops and links are the network.
-    osm
-        OpenStreetMap extract whose streets are the network; beside tables or a feed only people walk along it.
-    modes
-        Modes of the feed.
-    merge_m
-        Metres within which stops of a feed or an extract are one place.
-    night_factor
-        On the seconds of an extract, and of links of a feed without a run in the window; dimensionless.
-    walk_m
-        Walk to a stop in metres, boundary included.
-    walk_network
-        Whether people walk along the footways of the extract instead of the straight line.
-    walk_area_share
-        Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
-    reach
-        How a hex counts: ``centre`` as a whole; ``area`` in nine equal parts (seven of H3), people and trips spread evenly over them;
-        ``records`` in the same parts, each with the records that lie in it, for positions finer than a part. Time and memory of a search
-        grow with the square of the parts within reach, 8 bytes a pair.
-    speed_kmh
-        Commercial speed in km/h, layovers included.
-    stretch
-        Round trip over other links taken for a link of its own on streets, dimensionless, 1 to 3; 1 is exact, with
-        three to ten times the links.
-    window
-        Hours of the night that count.
-    taxi_weight
-        Share of taxi where calls and taxi are blended, 0 to 1.
-    n_nights
-        Nights that records without a date come from; None for one.
-    columns
-        The files' column by owlbus' name, where they differ.
-    timezone
-        Zone that times with a zone are shown in.
-    max_rejected_share
-        Largest share of a file's rows that may be rejected, 0 to 1.
-    masts
-        Table of antennas, for calls that name one instead of a position; None for none.
-    market_share
-        Table of the operator's market share by district; None where the records are everyone's.
-    scheduler
-        Where records are counted: ``local:N``, ``processes:N`` or the address of a Dask cluster; None counts in this process.
-
-    Raises
-    ------
-    UsageError
-        If the parts do not fit together.
-    """
-
-    files: tuple[str, ...] = ()
-    city: str | None = None
-    area: str | None = None
-    radius_m: float = 500.0
-    n_hexes: int | None = None
-    h3_resolution: int | None = None
-    nodes: str | None = None
-    links: str | None = None
-    stops: str | None = None
-    gtfs: str | None = None
-    osm: str | None = None
-    modes: tuple[str, ...] = ("bus", "trolleybus")
-    merge_m: float = 100.0
-    night_factor: float = 1.0
-    walk_m: float = 500.0
-    walk_network: bool = False
-    walk_area_share: float | None = None
-    reach: str = "centre"
-    speed_kmh: float = 19.0
-    stretch: float = 1.25
-    window: NightWindow = field(default_factory=NightWindow)
-    taxi_weight: float = 0.2
-    n_nights: int | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    timezone: str | None = None
-    max_rejected_share: float = 1.0
-    masts: str | None = None
-    market_share: str | None = None
-    scheduler: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse parts that contradict each other."""
-        nodes, links, osm, on_foot = setting("nodes"), setting("links"), setting("osm"), setting("walk_network", True)  # noqa: FBT003
-        _refuse(
-            (
-                "nodes",
-                (self.nodes is None) != (self.links is None),
-                f"{nodes} and {links} belong together, got only one of them; give both road tables, or none for the hex lattice",
-            ),
-            (
-                "stops",
-                self.stops is not None and self.nodes is None,
-                f"{setting('stops')} needs the roads that join them; add {nodes} and {links}",
-            ),
-            (
-                "gtfs",
-                self.gtfs is not None and self.nodes is not None,
-                f"{setting('gtfs')} and {nodes} are two networks; give one of them",
-            ),
-            (
-                "osm",
-                bool(self.osm is not None and (self.gtfs or self.nodes) and not self.walk_network),
-                f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
-            ),
-            (
-                "walk_network",
-                self.walk_network and self.osm is None,
-                f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
-            ),
-            (
-                "n_hexes",
-                self.h3_resolution is not None and self.n_hexes is not None,
-                f"{setting('n_hexes')} counts planar hexagons and {setting('h3_resolution')} makes no planar ones; give one of them",
-            ),
-        )
-        _require_reach(self)
-
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether the records are the synthetic ones of a city."""
-        return not self.files
-
-    @property
-    def network_files(self) -> tuple[str, ...]:
-        """Files that the network is made from; of a feed in a folder its tables."""
-        given = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
-        return tuple(str(file) for name in given for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
-
-
-def _require_reach(sources: Sources) -> None:
-    """Refuse a way to count hexes that is none, or that other sources leave no room for."""
-    if sources.reach not in _REACHES:
-        msg = f"{setting('reach')} must be one of {', '.join(_REACHES)}, got {sources.reach!r}"
-        raise UsageError(msg, setting="reach", value=sources.reach, allowed=_REACHES)
-    by_records, by_area, masts = setting("reach", "records"), setting("reach", "area"), setting("masts")
-    _refuse(
-        (
-            "walk_area_share",
-            sources.reach != "centre" and sources.walk_area_share is not None,
-            f"{setting('walk_area_share')} asks of whole hexagons and {setting('reach')} counts them in parts; give one of them",
-        ),
-        (
-            "reach",
-            sources.reach == "records" and sources.masts is not None,
-            f"{by_records} needs positions of records and {masts} gives only those of antennas; take {by_area}",
-        ),
-    )
-
-
-def _refuse(*rules: tuple[str, bool, str]) -> None:
-    """Refuse the first setting that breaks a rule: its name, whether it does, and why it must not."""
-    for name, is_broken, why in rules:
-        if is_broken:
-            raise UsageError(why, setting=name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +51,7 @@ class Study:
     city
         Facts of the city, or None.
     report
-        What became of every record; None for a study that was read back.
+        Row counts of the records; None for a study that was read from a run.
     inputs
         Files that were read.
     timings_s
@@ -277,7 +98,7 @@ class Reading:
     demand
         Trips and people.
     report
-        What became of every record.
+        Row counts of the records.
     city
         Facts of the city, or None.
     inputs
@@ -285,7 +106,7 @@ class Reading:
     timings_s
         Seconds of each stage.
     whole
-        The hexes that were laid.
+        The whole hexes.
     """
 
     grid: HexGrid
@@ -308,7 +129,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
     checkpoint
-        Keeps what each file comes to, for a run that may be stopped; none by default.
+        Writes the counts of each file, so that an interrupted run can resume; none by default.
 
     Returns
     -------
@@ -351,9 +172,8 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         )
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
-    inputs = (*(one.name for one in find_files(files)), sources.area, sources.masts, sources.market_share)
-    named = tuple(name for name in inputs if name)
-    return Reading(whole if parts is None else parts.grid, demand, report, city, named, timings, whole)
+    inputs = (*(source.name for source in find_files(files)), sources.area, sources.masts, sources.market_share)
+    return Reading(whole if parts is None else parts.grid, demand, report, city, tuple(name for name in inputs if name), timings, whole)
 
 
 def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
@@ -366,14 +186,14 @@ def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport)
         demand = disaggregate_demand(demand, parts)
     else:
         demand, dropped = drop_trips_within_hexes(demand, parts)
-        told = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
-        note = f"records are counted in {size} of each hexagon; {told} trips a night between parts of one hexagon are left out"
+        dropped_text = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
+        note = f"records are counted in {size} of each hexagon; {dropped_text} trips a night between parts of one hexagon are left out"
     return demand, replace(report, notes=(*report.notes, note))
 
 
 def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
     """
-    Read records and only say what becomes of every row.
+    Row counts of records by rule and file, without a demand.
 
     Parameters
     ----------
@@ -385,7 +205,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
     report
         Rows by rule and file, counts of rows.
     refusals
-        Why files would be refused.
+        Errors of the files that would be refused.
 
     Raises
     ------
@@ -447,7 +267,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
     checkpoint
-        Keeps what each file comes to, for a run that may be stopped; none by default.
+        Writes the counts of each file, so that an interrupted run can resume; none by default.
 
     Returns
     -------
@@ -494,7 +314,7 @@ def read_named_city(name: str | None) -> City | None:
 
 def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
     """
-    Hexes over the study area: the one named, else the city's, else one drawn around the records.
+    Hexes over the study area: that of the sources, else the city's, else one inferred from the records.
 
     Parameters
     ----------
@@ -528,14 +348,14 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
 
 def build_network(sources: Sources, grid: HexGrid | None, city: City | None = None) -> Network:
     """
-    Place stops and links: from road tables, a feed or an extract, else the hex lattice minus the city's water and mountains.
+    Network from road tables, a GTFS feed or an OSM file, else from the hex lattice without the city's water and mountains.
 
     Parameters
     ----------
     sources
         Files of the network, walk in metres and speed in km/h.
     grid
-        The whole hexes; None lays some around the stops of a feed or the main roads of an extract.
+        The whole hexes; None covers the stops of a feed or the main roads of an OSM file.
     city
         Facts of the city, if there is one.
 
@@ -583,7 +403,7 @@ def write_study(run: RunDir, study: Study) -> None:
     Parameters
     ----------
     run
-        Where files gather.
+        The run directory.
     study
         The study; lengths in metres, times in seconds.
     """
@@ -594,7 +414,7 @@ def write_study(run: RunDir, study: Study) -> None:
 
 def read_study(path: str | PathLike[str]) -> Study:
     """
-    Read the study that an earlier run was made on.
+    Read the study of an earlier run.
 
     Parameters
     ----------
@@ -637,7 +457,7 @@ def read_study(path: str | PathLike[str]) -> Study:
 
 @contextmanager
 def _timed(timings_s: dict[str, float], name: str) -> Iterator[None]:
-    """Enter the seconds that a block takes."""
+    """Record the seconds that a block takes."""
     began = time.perf_counter()
     yield
     timings_s[name] = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""A plan put to the test: on bad nights, and on the other source of demand."""
+"""Tests of a plan: on bad nights, and on the other source of demand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from owlbus.evidence.stability import CrossCheck
     from owlbus.pipeline.plan_run import PlanRun
     from owlbus.pipeline.request import Request
-    from owlbus.pipeline.study import Sources, Study
+    from owlbus.pipeline.study import Study
+    from owlbus.pipeline.study_sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +41,31 @@ class SourceTrial:
         return {"agreement": self.agreement.to_json(), "plans": rows}
 
     def __str__(self) -> str:
-        """Say in one sentence what is lost by planning on the one source what happens on the other."""
+        """Return one sentence on what each plan loses on the other source."""
         lost = {row.made_on: row for row in self.rows if row.made_on != row.scored_on}
         parts = (
-            f"planned on {one} and scored on {row.scored_on}: {row.served_share:.1%} served, {100 * row.regret_share:.1f} points fewer "
-            f"than a plan made on {row.scored_on}"
-            for one, row in lost.items()
+            f"planned on {made_on} and scored on {row.scored_on}: {row.served_share:.1%} served, "
+            f"{100 * row.regret_share:.1f} points fewer than a plan made on {row.scored_on}"
+            for made_on, row in lost.items()
         )
         return f"Second check, {'; '.join(parts)}."
 
 
-def good_on_bad_nights(ran: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
+def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
     """
-    Go on from the plan of a search to one that is good on bad nights too.
+    Improve the plan of a search on bad nights.
 
     Parameters
     ----------
-    ran
-        A search; its seed fixes this one.
+    run
+        Result of a search; its seed fixes this one.
     quantile
         Quantile over nights to maximise, 0 to 1.
 
     Returns
     -------
-    run, found
-        The search with the new plan in the old one's place, and what it gains on bad nights, shares 0 to 1.
+    run, robust
+        The run with the new plan, and what it gains on bad nights, shares 0 to 1.
 
     Raises
     ------
@@ -75,23 +76,23 @@ def good_on_bad_nights(ran: PlanRun, quantile: float) -> tuple[PlanRun, RobustPl
     from owlbus.search import Objective, Problem
     from owlbus.search.result import INTERRUPTED
 
-    study, request = ran.study, ran.request
-    goal = Objective.parse(request.objective)
-    found = robust_plan(
+    study, request = run.study, run.request
+    objective = Objective.parse(request.objective)
+    robust = robust_plan(
         study.network,
         study.demand,
-        ran.result.plan,
+        run.result.plan,
         request.limits,
         constraints=request.constraints,
         rule=request.rule,
-        objective=goal,
+        objective=objective,
         quantile=quantile,
         seed=request.seed,
     )
-    best = score_study(study, found.plan, ran.best.name, rule=request.rule, headway_s=request.limits.headway_s)
-    value = Problem.build(study.network, study.demand, request.rule).value(found.plan, goal)
-    ended_by = INTERRUPTED if found.was_interrupted else ran.result.ended_by
-    return replace(ran, best=best, result=replace(ran.result, plan=found.plan, value_quanta=value, ended_by=ended_by)), found
+    best = score_study(study, robust.plan, run.best.name, rule=request.rule, headway_s=request.limits.headway_s)
+    value = Problem.build(study.network, study.demand, request.rule).value(robust.plan, objective)
+    ended_by = INTERRUPTED if robust.was_interrupted else run.result.ended_by
+    return replace(run, best=best, result=replace(run.result, plan=robust.plan, value_quanta=value, ended_by=ended_by)), robust
 
 
 def check_sources(sources: Sources, study: Study, request: Request) -> SourceTrial:
@@ -105,7 +106,7 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
     study
         Grid and network of these records.
     request
-        What each plan is asked to be; metres, seconds and steps.
+        Settings of each search; metres, seconds and moves.
 
     Returns
     -------
@@ -121,10 +122,10 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
 
     agreement = None if study.report is None else study.report.agreement
     if agreement is None:
-        kinds = "none" if study.report is None else " and ".join(one.source for one in study.report.sources)
+        kinds = "none" if study.report is None else " and ".join(source.source for source in study.report.sources)
         msg = f"{setting('cross_check')} needs records of calls and of taxi rides, got {kinds}; name files of both"
         raise UsageError(msg)
     alone = {name: demand_from_sources(replace(sources, taxi_weight=weight)).demand for name, weight in (("calls", 0.0), ("taxi", 1.0))}
-    asked = replace(request, bound_steps=0)
-    plans = {name: best_plan(replace(study, demand=demand), asked, f"plan on {name}").result.plan for name, demand in alone.items()}
+    request_alone = replace(request, bound_steps=0)
+    plans = {name: best_plan(replace(study, demand=demand), request_alone, f"plan on {name}").result.plan for name, demand in alone.items()}
     return SourceTrial(agreement, cross_checks(study.network, alone, plans, request.rule))

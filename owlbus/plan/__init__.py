@@ -5,11 +5,10 @@ from __future__ import annotations
 from owlbus.plan.check import BrokenLimit, broken_limits, check_plan, limit_rows
 from owlbus.plan.geojson import plan_geojson, stops_geojson, write_plan, write_stops
 from owlbus.plan.measures import PlanMeasures, plan_measures, route_links
-from owlbus.plan.read import MAX_SNAP_M, plan_of_waypoints, read_plan
+from owlbus.plan.read import plan_of_waypoints, read_plan
 from owlbus.plan.routes import Plan, Route
 
 __all__ = [
-    "MAX_SNAP_M",
     "BrokenLimit",
     "Plan",
     "PlanMeasures",

@@ -7,8 +7,9 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.files import write_atomically
-from owlbus.plan.measures import HEADWAY_S, plan_measures, require_same_network
+from owlbus.plan.measures import plan_measures, require_same_network
 
 if TYPE_CHECKING:
     from os import PathLike

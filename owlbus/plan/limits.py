@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from owlbus.common.defaults import DETOUR_FACTOR, DETOUR_S, HEADWAY_S, TRANSFER_S, UNSERVED_S
 from owlbus.common.units import HOUR_S, require_number
 
 
@@ -43,11 +44,11 @@ class ServiceRule:
     owlbus.common.errors.UsageError: max_transfers must lie in [0, 1], got 2
     """
 
-    detour_factor: float = 2.0
-    detour_s: int = 600
-    transfer_s: int = 300
+    detour_factor: float = DETOUR_FACTOR
+    detour_s: int = DETOUR_S
+    transfer_s: int = TRANSFER_S
     max_transfers: int = 1
-    unserved_s: int = 7200
+    unserved_s: int = UNSERVED_S
 
     def __post_init__(self) -> None:
         """Check every number once."""
@@ -101,7 +102,7 @@ class RouteLimits:
     min_stops: int = 2
     max_total_length_m: float = math.inf
     max_buses: float = math.inf
-    headway_s: int = 2_700
+    headway_s: int = HEADWAY_S
 
     def __post_init__(self) -> None:
         """Check every number once."""

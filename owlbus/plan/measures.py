@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.arrays import read_only_copy
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.errors import DataError
 from owlbus.common.units import require_number
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan.routes import Plan
 
-HEADWAY_S = 2_700
-"""Default headway in seconds: the 45 minutes of Seoul's first night network."""
 
 _MIN_HEADWAY_S = 60
 

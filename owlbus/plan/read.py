@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import DataError, setting
 from owlbus.common.files import decompress_gzip, parse_json
 from owlbus.plan.measures import route_links
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     from owlbus.network import Network
 
-MAX_SNAP_M = 1_500.0
-"""Largest distance in metres from a way-point to the nearest stop."""
 
 _NAME_COLUMNS = ("route", "line")
 _NEEDED_COLUMNS = ("sequence", "lon", "lat")

@@ -1,7 +1,7 @@
 """
-Pictures as functions: each takes types of the chain and returns matplotlib's Axes.
+Maps and charts as functions: each takes types of owlbus and returns matplotlib's Axes.
 
-`demand`, `coverage`, `plan` and `difference` are maps; `load`, `sweep` and `timetable` are diagrams. Save one with
+`demand`, `coverage`, `plan` and `difference` are maps; `load`, `sweep` and `timetable` are charts. Save one with
 ``axes.figure.savefig("plan.svg")``, as PNG or SVG. Maps show classes of people, never counts below `MIN_COUNT`.
 """
 

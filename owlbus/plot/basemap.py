@@ -1,4 +1,4 @@
-"""What lies under every map: hexes in class colours, hills, water, routes, a scale bar and a legend."""
+"""Layers of every map: hexes in class colours, hills, water, routes, a scale bar and a legend."""
 
 from __future__ import annotations
 
@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.plot.style import (
-    GREY,
-    HILL,
-    HILL_EDGE,
-    INK,
-    WATER,
-    route_lines,
-    route_style,
-)
+from owlbus.common.palette import EDGE, GREY, GRID, HILL, HILL_EDGE, INK, KEY_EDGE, MID_GREY, WATER
+from owlbus.plot.style import route_lines, route_style
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,11 +23,10 @@ if TYPE_CHECKING:
 _SPARE = 0.02
 _LANE_SHARE = 1 / 220
 _MAP_IN, _LEGEND_IN = 7.4, 2.4
-_EDGE = "#e3e6ea"
 _HATCH_PT = 0.45
 _LABEL_PT = 7.5
 _TURNS = (0.0, 0.7, -0.7, 1.4, -1.4, 2.1, -2.1, 2.8)
-"""Ways to turn a label around its terminal, radians, the first that hits no other label is taken."""
+"""Angles of a label around its terminal, radians; the first that overlaps no other label is taken."""
 
 
 def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
@@ -44,7 +36,7 @@ def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
     Parameters
     ----------
     ax
-        Axes at hand, or None for new ones on a figure of their own.
+        Axes to use, or None for new ones on a figure of their own.
     width_in, height_in
         Size of a new figure, inches; neither counts nor trips.
 
@@ -68,7 +60,7 @@ def map_axes(ax: Axes | None, grid: HexGrid) -> Axes:
     Parameters
     ----------
     ax
-        Axes at hand, or None for new ones.
+        Axes to use, or None for new ones.
     grid
         Hexes that must fit in.
 
@@ -97,7 +89,7 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
     colours
         Colour of each, shape (H,).
     hatches
-        Masks of hexes, shape (H,), with the pattern drawn over them: what colour says is said without it too.
+        Masks of hexes, shape (H,), with the pattern drawn over them, so that classes differ without colour too.
 
     Raises
     ------
@@ -109,8 +101,8 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
     if colours.shape != (grid.n_hexes,):
         msg = f"colours must have one entry per hex, shape ({grid.n_hexes},), got {colours.shape}"
         raise DataError(msg)
-    shapes = _shapes(grid)
-    axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=_EDGE, linewidths=0.35))
+    shapes = hex_shapes(grid)
+    axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=EDGE, linewidths=0.35))
     for mask, pattern in hatches:
         marked = [shapes[k] for k in np.flatnonzero(mask)]
         lined = PolyCollection(marked, facecolors="none", edgecolors=INK, linewidths=0, hatch=pattern)
@@ -141,7 +133,7 @@ def draw_terrain(axes: Axes, grid: HexGrid, water: Sequence[ArrayLike] = (), hil
     frame = axes.axis()
     rings = [
         ring
-        for part in shapely.get_parts(shapely.union_all(shapely.buffer(shapely.polygons(_shapes(grid)), 1.0)))
+        for part in shapely.get_parts(shapely.union_all(shapely.buffer(shapely.polygons(hex_shapes(grid)), 1.0)))
         for ring in (part.exterior, *part.interiors)
     ]
     area = Outline.make_compound_path(*(Outline(shapely.get_coordinates(ring), closed=True) for ring in rings))
@@ -189,7 +181,7 @@ def draw_routes(axes: Axes, network: Network, plan: Plan) -> None:
 
 
 def _make_room(axes: Axes, lines: Iterable[NDArray[np.float64]]) -> None:
-    """Widen the map where a street leads out of the hexes, and a route with it."""
+    """Widen the map where a route leaves the hexes."""
     left, right, low, high = axes.axis()
     spare = _SPARE * (right - left)
     for x, y in (line.T for line in lines):
@@ -213,7 +205,7 @@ def draw_scale(axes: Axes, grid: HexGrid) -> None:
     length_m = next((unit for unit in (50_000, 20_000, 10_000, 5_000, 2_000, 1_000, 500, 200) if unit <= width_m / 5), 100)
     x, y = float(grid.x_m.min()), float(grid.y_m.min()) - grid.radius_m
     axes.plot([x, x + length_m / 2], [y, y], color=INK, linewidth=4, solid_capstyle="butt", zorder=7)
-    axes.plot([x + length_m / 2, x + length_m], [y, y], color="#aaaaaa", linewidth=4, solid_capstyle="butt", zorder=7)
+    axes.plot([x + length_m / 2, x + length_m], [y, y], color=MID_GREY, linewidth=4, solid_capstyle="butt", zorder=7)
     text = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m} m"  # noqa: PLR2004 - metres in a kilometre
     axes.annotate(text, (x + length_m, y), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
 
@@ -237,7 +229,7 @@ def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: s
 
     patterns = hatches or [""] * len(texts)
     patches = [
-        Patch(facecolor=colour, edgecolor="#777777", linewidth=0.5, label=text, hatch=pattern)
+        Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text, hatch=pattern)
         for colour, text, pattern in zip(colours, texts, patterns, strict=False)
     ]
     axes.legend(handles=patches, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5, alignment="left")
@@ -245,47 +237,59 @@ def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: s
 
 def plain(axes: Axes) -> None:
     """
-    Take the frame of a diagram away and leave light lines to read values by.
+    Remove the frame of a chart and draw light grid lines.
 
     Parameters
     ----------
     axes
-        A diagram, in whatever unit its labels name.
+        A chart, in the unit that its labels name.
     """
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
     axes.tick_params(length=0, colors=INK, labelsize=9)
-    axes.grid(visible=True, axis="y", color="#dddddd", linewidth=0.8)
+    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
-def _shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
-    """Corners of every hex in metres, shape (6, 2) each."""
+def hex_shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
+    """
+    Corners of every hex.
+
+    Parameters
+    ----------
+    grid
+        H hexes.
+
+    Returns
+    -------
+    list of ndarray
+        H arrays of shape (6, 2), metres of the grid's projection.
+    """
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
     return list(np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1))
 
 
-def _label(axes: Axes, at: tuple[float, float], name: str, colour: str, taken: list[NDArray[np.float64]]) -> None:
+def _label(axes: Axes, terminal: tuple[float, float], name: str, colour: str, taken: list[NDArray[np.float64]]) -> None:
     """Write a route's name beside one of its terminals, on the side away from the map's middle where that is free."""
     left, right, low, high = axes.axis()
-    box, figure = axes.get_position(), axes.get_figure(root=True)
+    frame, figure = axes.get_position(), axes.get_figure(root=True)
     width_in, height_in = (6.0, 4.0) if figure is None else (figure.get_figwidth(), figure.get_figheight())
-    inches = width_in * box.width, height_in * box.height
+    inches = width_in * frame.width, height_in * frame.height
     metres_a_point = max((right - left) / inches[0], (high - low) / inches[1]) / 72
-    way = np.array([at[0] - (left + right) / 2, at[1] - (low + high) / 2])
-    angle = float(np.arctan2(way[1], way[0]))
-    half = np.array([0.36 * _LABEL_PT * len(name) + 3.5, 0.5 * _LABEL_PT + 3.5])
-    far = 13 + 0.18 * half[0]
-    spots = [ring * far * np.array([np.cos(angle + turn), np.sin(angle + turn)]) for ring in (1.0, 1.9) for turn in _TURNS]
-    boxes = [np.concatenate([np.array(at) / metres_a_point + spot, half]) for spot in spots]
-    free = [k for k, one in enumerate(boxes) if not any((np.abs(one[:2] - other[:2]) < one[2:] + other[2:]).all() for other in taken)]
+    outward = np.array([terminal[0] - (left + right) / 2, terminal[1] - (low + high) / 2])
+    angle = float(np.arctan2(outward[1], outward[0]))
+    half_size = np.array([0.36 * _LABEL_PT * len(name) + 3.5, 0.5 * _LABEL_PT + 3.5])
+    distance_pt = 13 + 0.18 * half_size[0]
+    offsets = [ring * distance_pt * np.array([np.cos(angle + turn), np.sin(angle + turn)]) for ring in (1.0, 1.9) for turn in _TURNS]
+    boxes = [np.concatenate([np.array(terminal) / metres_a_point + offset, half_size]) for offset in offsets]
+    free = [k for k, box in enumerate(boxes) if not any((np.abs(box[:2] - other[:2]) < box[2:] + other[2:]).all() for other in taken)]
     best = free[0] if free else 0
     taken.append(boxes[best])
     axes.annotate(
         name.replace("$", r"\$"),
-        at,
-        (float(spots[best][0]), float(spots[best][1])),
+        terminal,
+        (float(offsets[best][0]), float(offsets[best][1])),
         textcoords="offset points",
         ha="center",
         va="center",

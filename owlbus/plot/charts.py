@@ -1,4 +1,4 @@
-"""Diagrams: riders along a route, coverage by number of routes, and the string lines of a timetable."""
+"""Charts: riders along a route, coverage by number of routes, gain by allowed change, and the time-distance diagram of a timetable."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.palette import GREY, GRID, INK, MID_GREY, NET_COLOURS, ROUTE_COLOURS
 from owlbus.common.units import HOUR_S
 from owlbus.plot.basemap import new_axes, plain
-from owlbus.plot.style import GREY, INK, ROUTE_COLOURS, route_style
+from owlbus.plot.style import route_style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _DAY_HOURS = 24
 _TICK_GAP_SHARE = 0.045
 _MARKERS = "os^Dv"
+_CITY_GAIN_PERCENT = 10
 
 
 def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_COUNT, ax: Axes | None = None) -> Axes:
@@ -48,7 +50,7 @@ def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_CO
     Returns
     -------
     Axes
-        Place along the route, and riders a night.
+        Segment along the route, and riders a night.
 
     Raises
     ------
@@ -82,6 +84,7 @@ def sweep(
     *,
     bounds: ArrayLike | None = None,
     city_share: float | None = None,
+    knee: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """
@@ -96,7 +99,9 @@ def sweep(
     bounds
         Proven upper bounds, 0 to 1, shape (n,); none by default.
     city_share
-        A share to hold them against, 0 to 1; none by default.
+        A share to compare them with, 0 to 1; none by default.
+    knee
+        Number of routes to mark as the knee of the curve; none by default.
     ax
         Axes to draw on; new ones by default.
 
@@ -110,8 +115,6 @@ def sweep(
     DataError
         If a curve has not one share per number of routes, or a share lies outside [0, 1].
     """
-    from matplotlib import patheffects as effects
-
     numbers = np.asarray(n_routes)
     axes = new_axes(ax, 7.0, 4.0)
     curves: dict[str, Any] = dict(shares) | ({} if bounds is None else {"proven bound": bounds})
@@ -124,16 +127,10 @@ def sweep(
             label, (numbers[-1], 100 * curve[-1]), (7, 0), textcoords="offset points", va="center", fontsize=9, color=style["color"]
         )
     if city_share is not None:
-        axes.axhline(100 * city_share, color=INK, linewidth=1, linestyle=":")
-        axes.annotate(
-            f"{100 * city_share:.0f} %, as the city states it",
-            (numbers[0], 100 * city_share),
-            (0, 4),
-            textcoords="offset points",
-            fontsize=8.5,
-            path_effects=[effects.withStroke(linewidth=3, foreground="white")],
-            zorder=6,
-        )
+        _draw_city_share(axes, city_share, float(numbers[0]))
+    if knee is not None:
+        axes.axvline(knee, color=MID_GREY, linewidth=1, linestyle="--", zorder=0)
+        axes.annotate(f"knee at {knee:g}", (knee, 0), (4, 4), textcoords="offset points", fontsize=9)
     plain(axes)
     axes.margins(x=0.02)
     axes.set_ylim(bottom=0)
@@ -144,9 +141,60 @@ def sweep(
     return axes
 
 
+def _draw_city_share(axes: Axes, city_share: float, left: float) -> None:
+    """Draw the share that the city states as a level line, named at its left end."""
+    from matplotlib import patheffects as effects
+
+    axes.axhline(100 * city_share, color=INK, linewidth=1, linestyle=":")
+    axes.annotate(
+        f"{100 * city_share:.0f} %, as the city states it",
+        (left, 100 * city_share),
+        (0, 4),
+        textcoords="offset points",
+        fontsize=8.5,
+        path_effects=[effects.withStroke(linewidth=3, foreground="white")],
+        zorder=6,
+    )
+
+
+def gain(allowed_shares: ArrayLike, gain_ratios: ArrayLike, intervals: ArrayLike, *, ax: Axes | None = None) -> Axes:
+    """
+    Draw how many more trips a plan serves if more of its stops may change.
+
+    Parameters
+    ----------
+    allowed_shares
+        Shares of the stops that may change, 0 to 1, shape (n,).
+    gain_ratios
+        Additional trips over those served before, dimensionless, shape (n,).
+    intervals
+        Interval of each ratio over nights, shape (n, 2).
+    ax
+        Axes to draw on; new ones by default.
+
+    Returns
+    -------
+    Axes
+        Percent of the stops, and percent of the trips served before.
+    """
+    percents, gains = 100 * np.asarray(allowed_shares, dtype=np.float64), 100 * np.asarray(gain_ratios, dtype=np.float64)
+    low, high = 100 * np.asarray(intervals, dtype=np.float64).reshape(-1, 2).T
+    axes = new_axes(ax, 7.0, 4.2)
+    axes.fill_between(percents, low, high, color=NET_COLOURS[1], label="90 % interval over nights")
+    axes.plot(percents, gains, marker="o", color=NET_COLOURS[3], label="more trips served")
+    for percent, value in zip(percents.tolist(), gains.tolist(), strict=True):
+        axes.annotate(f"+{value:.0f} %", (percent, value), (4, -12), textcoords="offset points", fontsize=9)
+    axes.axhline(_CITY_GAIN_PERCENT, color=GREY, linestyle=":", label=f"up to {_CITY_GAIN_PERCENT} %, as the city states it")
+    axes.set_xlabel("stops that may change, %")
+    axes.set_ylabel("trips served over the given plan, %")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
 def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | None = None, ax: Axes | None = None) -> Axes:
     """
-    Draw the string lines of a route: every run as a line over time and place.
+    Draw the time-distance diagram of a route: every run as a line over time and distance.
 
     Parameters
     ----------
@@ -169,22 +217,22 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
     UsageError
         If the plan has no such route.
     """
-    k = _place_of(timetable, route)
+    k = _route_index(timetable, route)
     name = timetable.plan.routes[k].name
     axes = new_axes(ax, 8.0, 4.4)
     colour = route_style(k)[0]
     ahead, back = timetable.directions[2 * k], timetable.directions[2 * k + 1]
-    for row, way, at_m, dashes, label in (
+    for row, direction, at_m, dashes, label in (
         (2 * k, ahead, ahead.at_m, "-", "ahead"),
         (2 * k + 1, back, ahead.at_m[::-1], "--", "back"),
     ):
-        clock_s = np.column_stack([way.arrive_s, way.depart_s]).ravel()
-        place_km = np.repeat(at_m, 2) / 1000
+        clock_s = np.column_stack([direction.arrive_s, direction.depart_s]).ravel()
+        distance_km = np.repeat(at_m, 2) / 1000
         for run, start_s in enumerate(timetable.starts_s(row).tolist()):
             hours = (start_s + clock_s) / HOUR_S
-            axes.plot(hours, place_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
+            axes.plot(hours, distance_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
     plain(axes)
-    axes.grid(visible=True, axis="x", color="#dddddd", linewidth=0.8)
+    axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
     axes.xaxis.set_major_locator(_clock_ticks())
     axes.xaxis.set_major_formatter(lambda value, _: f"{int(value) % _DAY_HOURS:02d}:{round(value % 1 * 60):02d}")
     axes.set_xlabel("time of the night")
@@ -205,7 +253,7 @@ def _require_shares(label: str, values: ArrayLike, size: int) -> Any:  # noqa: A
     return curve
 
 
-def _place_of(timetable: Timetable, route: int | str) -> int:
+def _route_index(timetable: Timetable, route: int | str) -> int:
     """Index of a route by index or name."""
     names = timetable.plan.names
     if isinstance(route, str) and route in names:
@@ -216,33 +264,33 @@ def _place_of(timetable: Timetable, route: int | str) -> int:
     raise UsageError(msg, setting="route", value=route, allowed=tuple(names))
 
 
-def _name_stops(axes: Axes, network: Network, stops: list[int], at_km: list[float]) -> None:
+def _name_stops(axes: Axes, network: Network, stops: list[int], stop_km: list[float]) -> None:
     """Write names of stops beside their kilometres, as many as fit."""
     kept = [0]
-    gap_km = at_km[-1] * _TICK_GAP_SHARE
-    kept += [k for k in range(1, len(stops) - 1) if at_km[k] - at_km[kept[-1]] >= gap_km and at_km[-1] - at_km[k] >= gap_km]
+    gap_km = stop_km[-1] * _TICK_GAP_SHARE
+    kept += [k for k in range(1, len(stops) - 1) if stop_km[k] - stop_km[kept[-1]] >= gap_km and stop_km[-1] - stop_km[k] >= gap_km]
     thinned = [kept[0]]
     for a, b in pairwise([*kept, len(stops) - 1]):
-        if at_km[b] - at_km[thinned[-1]] >= gap_km or a == b:
+        if stop_km[b] - stop_km[thinned[-1]] >= gap_km or a == b:
             thinned.append(b)
-    axes.set_yticks([at_km[k] for k in thinned], [_plain_text(network.stop_names[stops[k]]) for k in thinned])
+    axes.set_yticks([stop_km[k] for k in thinned], [_plain_text(network.stop_names[stops[k]]) for k in thinned])
     axes.set_ylabel("stops, by distance")
 
 
 def _clock_ticks() -> Any:  # noqa: ANN401 - matplotlib's type
-    """Return marks of the clock, so few that their labels lie apart: every half hour, hour or two of a night."""
+    """Return ticks of the clock, every half hour, hour or two hours, so that labels do not overlap."""
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(nbins=9, steps=[1, 2, 5, 10])
 
 
 def _tinted(colour: str, tint: float) -> tuple[float, ...]:
-    """Colour mixed with white, 0 to 1: paler, yet no line behind it shows."""
+    """Return a colour mixed with a share of white, opaque."""
     from matplotlib.colors import to_rgb
 
     return tuple(part + (1 - part) * tint for part in to_rgb(colour))
 
 
 def _plain_text(name: str) -> str:
-    """Name that matplotlib draws as it stands, dollar signs included."""
+    """Return a name with dollar signs escaped for matplotlib."""
     return name.replace("$", r"\$")

@@ -9,6 +9,18 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
+from owlbus.common.palette import (
+    DIFFERENCE_COLOURS,
+    FAINT,
+    GREY,
+    HEX_COLOURS,
+    HILL,
+    HILL_EDGE,
+    KEY_EDGE,
+    LINK_COLOURS,
+    NET_COLOURS,
+    WATER,
+)
 from owlbus.common.units import hour_label
 from owlbus.evidence.redact import shown_hexes
 from owlbus.plot.basemap import (
@@ -16,20 +28,11 @@ from owlbus.plot.basemap import (
     draw_routes,
     draw_scale,
     draw_terrain,
+    hex_shapes,
     legend_of,
     map_axes,
 )
-from owlbus.plot.style import (
-    DIFFERENCE_COLOURS,
-    HEX_COLOURS,
-    HILL,
-    HILL_EDGE,
-    WATER,
-    class_edges,
-    class_texts,
-    hex_classes,
-    route_style,
-)
+from owlbus.plot.style import class_edges, class_texts, hex_classes, route_style
 from owlbus.search.problem import reached_hexes
 
 if TYPE_CHECKING:
@@ -72,14 +75,11 @@ def draw_difference(
     Figure
         A matplotlib figure, 10 inches wide.
     """
-    from matplotlib.collections import LineCollection, PolyCollection
+    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     grid = evaluator.problem.network.grid
-    corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
-    shapes = np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1)
     classes, steps = net_classes(shown_hexes(change, evaluator.districts, min_count), min_count)
     colours = [NET_COLOURS[k] for k in classes.tolist()]
     texts = {NET_COLOURS[k]: text.format(*steps) for k, text in _NET_TEXTS.items()}
@@ -87,19 +87,10 @@ def draw_difference(
     axes = figure.add_subplot()
     axes.set_aspect("equal")
     axes.set_axis_off()
-    axes.add_collection(PolyCollection(list(shapes), facecolors=colours, edgecolors="white", linewidths=0.3))
+    axes.add_collection(PolyCollection(hex_shapes(grid), facecolors=colours, edgecolors="white", linewidths=0.3))
     axes.autoscale_view()
-    only: list[Any] = []
-    for plan, other, colour, label in (
-        (before, after, "#b35806", "only the first plan"),
-        (after, before, "#053061", "only the second plan"),
-        (None, None, "#888888", "both plans"),
-    ):
-        links = _links(before) & _links(after) if plan is None or other is None else _links(plan) - _links(other)
-        lines = [np.stack(grid.project(*evaluator.problem.network.link_line(a, b).T), axis=-1) for a, b in sorted(links)]
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.2 if plan is None else 2.4, zorder=2 if plan is None else 3))
-        only.append(Line2D([], [], color=colour, linewidth=2.4, label=label))
-    patches = [Patch(facecolor=colour, edgecolor="#999999", label=text) for colour, text in texts.items()]
+    only = _draw_links(axes, evaluator.problem.network, before, after)
+    patches = [Patch(facecolor=colour, edgecolor=KEY_EDGE, label=text) for colour, text in texts.items()]
     axes.legend(
         handles=[*patches, *only], title="net trips a night with an end here", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
     )
@@ -107,16 +98,23 @@ def draw_difference(
     return figure
 
 
-NET_COLOURS = {
-    -3: "#b2182b",
-    -2: "#ef8a62",
-    -1: "#fddbc7",
-    0: "#f2f2f2",
-    1: "#d1e5f0",
-    2: "#67a9cf",
-    3: "#2166ac",
-}
-"""Many trips lost, some, few, no change, few gained, some, many."""
+def _draw_links(axes: Axes, network: Network, before: Plan, after: Plan) -> list[Any]:
+    """Draw the links that only one of two plans uses, and those of both; return the handles of their legend."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
+    only: list[Any] = []
+    for plan, other, colour, label in (
+        (before, after, LINK_COLOURS["first"], "only the first plan"),
+        (after, before, LINK_COLOURS["second"], "only the second plan"),
+        (None, None, LINK_COLOURS["both"], "both plans"),
+    ):
+        links = _links(before) & _links(after) if plan is None or other is None else _links(plan) - _links(other)
+        lines = [np.stack(network.grid.project(*network.link_line(a, b).T), axis=-1) for a, b in sorted(links)]
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=1.2 if plan is None else 2.4, zorder=2 if plan is None else 3))
+        only.append(Line2D([], [], color=colour, linewidth=2.4, label=label))
+    return only
+
 
 _NET_TEXTS = {
     -3: "{1:,.0f} and more lost",
@@ -169,8 +167,6 @@ def _links(plan: Plan) -> set[tuple[int, int]]:
 
 
 _HATCHES = {"both": "", "gained": "////", "lost": "...", "neither": ""}
-
-_FAINT = "#d3d8e0"
 
 
 def demand(
@@ -257,11 +253,11 @@ def coverage(
     edges = class_edges(people, min_count)
     colours = np.array(HEX_COLOURS)[hex_classes(people, edges, [near])]
     axes = map_axes(ax, grid)
-    draw_hexes(axes, grid, np.where(near == reached, colours, _FAINT))
+    draw_hexes(axes, grid, np.where(near == reached, colours, FAINT))
     draw_routes(axes, network, plan)
     draw_scale(axes, grid)
     what = f"people {_span(hours)}\n{'within' if reached else 'beyond'} {network.walk_m:g} m of a stop"
-    legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], _FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
+    legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
     return axes
 
 
@@ -329,7 +325,7 @@ def difference(network: Network, plan: Plan, reference: Plan, *, ax: Axes | None
     plan
         The new routes; these are drawn.
     reference
-        The routes they are held against.
+        The routes that they are compared with.
     ax
         Axes to draw on; new ones by default.
 
@@ -460,7 +456,7 @@ def draw_map(
     _draw_legend(figure, axes, plan, edges, has_water=len(water) > 0, has_hills=np.size(hills) > 0)
     for text, down_in, style in (
         (title, 0.12, {"fontsize": 13, "fontweight": "bold"}),
-        (note, 0.40, {"fontsize": 8.5, "color": "#444444"}),
+        (note, 0.40, {"fontsize": 8.5, "color": GREY}),
     ):
         figure.text(0.015, 1 - down_in / height_in, text, va="top", **style)  # type: ignore[arg-type]
     return figure
@@ -495,14 +491,14 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
     from matplotlib.patches import Patch
 
     hexes = [
-        Patch(facecolor=colour, edgecolor="#999999", linewidth=0.5, label=text)
+        Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text)
         for colour, text in zip(HEX_COLOURS, class_texts(edges), strict=False)
     ]
-    ground: list[Any] = []
+    terrain: list[Any] = []
     if has_water:
-        ground.append(Line2D([], [], color=WATER, linewidth=5, label="river"))
+        terrain.append(Line2D([], [], color=WATER, linewidth=5, label="river"))
     if has_hills:
-        ground.append(Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"))
+        terrain.append(Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"))
     styles = [(route, *route_style(k)) for k, route in enumerate(plan)]
     lines = [
         Line2D([], [], color=colour, linestyle=dashes, linewidth=2.4, label=route.name)
@@ -516,6 +512,6 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
         "alignment": "left",
         "bbox_transform": figure.transFigure,
     }
-    figure.add_artist(axes.legend(handles=[*hexes, *ground], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
-    below = 0.97 - (_LEGEND_ROW_IN * (len(hexes) + len(ground) + 1) + _LEGEND_GAP_IN) / figure.get_figheight()
+    figure.add_artist(axes.legend(handles=[*hexes, *terrain], title="people present a night", bbox_to_anchor=(left, 0.97), **options))
+    below = 0.97 - (_LEGEND_ROW_IN * (len(hexes) + len(terrain) + 1) + _LEGEND_GAP_IN) / figure.get_figheight()
     axes.legend(handles=lines, title="routes", bbox_to_anchor=(left, below), **options)

@@ -1,4 +1,4 @@
-"""Colours, classes and lines that every picture shares, on paper and on a page."""
+"""Classes of hexes and styles and lines of routes, shared by maps, charts and pages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT, hidden_cells
+from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +19,6 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
 
-ROUTE_COLOURS = ("#332288", "#117733", "#cc3311", "#0072b2", "#aa4499", "#8a6500", "#00796b", "#882255", "#444444")
-"""Nine colours that stay apart for colour-blind readers and carry white text; the tenth route takes the first one again, dashed."""
-
-HEX_COLOURS = ("#fbfaf6", "#fde3ad", "#f9c377", "#ee9a47", "#cf6a26", "#9a3f10")
-"""Fewest people to most; each is darker than the one before, so that they also tell in grey."""
-
-DIFFERENCE_COLOURS = {"both": "#b9bfc9", "gained": "#4a90c2", "lost": "#d55e00", "neither": "#fbfaf6"}
-"""Hexes that two plans reach both, only the new one, only the old one, and none: blue and vermilion stay apart for colour-blind readers."""
-
-WATER, HILL, HILL_EDGE, INK, GREY = "#8fb8d8", "#dfe5d5", "#b9c4a8", "#222222", "#5b5b5b"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
 
 
@@ -67,7 +58,7 @@ def class_edges(people: NDArray[np.float64], min_count: float = MIN_COUNT) -> li
 
 def hex_classes(people: NDArray[np.float64], edges: Sequence[float], margins: Sequence[ArrayLike] = ()) -> NDArray[np.int8]:
     """
-    Class of each hex, 0 for few people and for hexes that would give a small count away.
+    Class of each hex, 0 for few people and for hexes that would reveal a small count.
 
     Parameters
     ----------
@@ -123,7 +114,7 @@ def class_texts(
 
 def route_style(k: int) -> tuple[str, Any]:
     """
-    Colour and dashes of the route in place `k`.
+    Colour and dashes of route `k`.
 
     Parameters
     ----------
@@ -135,8 +126,8 @@ def route_style(k: int) -> tuple[str, Any]:
     tuple
         Colour, and dashes as matplotlib takes them, in line widths.
     """
-    turn, place = divmod(k, len(ROUTE_COLOURS))
-    return ROUTE_COLOURS[place], DASHES[turn % len(DASHES)]
+    cycle, index = divmod(k, len(ROUTE_COLOURS))
+    return ROUTE_COLOURS[index], DASHES[cycle % len(DASHES)]
 
 
 def users_of_links(plan: Plan) -> dict[tuple[int, int], list[int]]:
@@ -162,7 +153,7 @@ def users_of_links(plan: Plan) -> dict[tuple[int, int], list[int]]:
 
 def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArray[np.float64]]:
     """
-    Each route along its streets, beside the others where they share them.
+    Line of each route along its streets, side by side with others on the same street.
 
     Parameters
     ----------
@@ -184,8 +175,8 @@ def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArr
         parts = []
         for a, b in pairwise(route.stops.tolist()):
             line = network.link_line(a, b)
-            who = users[min(a, b), max(a, b)]
-            lane = (who.index(k) - (len(who) - 1) / 2) * (1 if a < b else -1)
+            routes_on_link = users[min(a, b), max(a, b)]
+            lane = (routes_on_link.index(k) - (len(routes_on_link) - 1) / 2) * (1 if a < b else -1)
             parts.append(beside(np.stack(network.grid.project(line[:, 0], line[:, 1]), axis=-1), lane * lane_m))
         lines.append(np.concatenate(parts))
     return lines
@@ -193,7 +184,7 @@ def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArr
 
 def beside(line: NDArray[np.float64], shift_m: float) -> NDArray[np.float64]:
     """
-    Line moved sideways, to the left of its way from end to end.
+    Line moved sideways, to the left of its direction of travel.
 
     Parameters
     ----------

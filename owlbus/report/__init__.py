@@ -1,4 +1,4 @@
-"""What people look at: the report of a run as one page, and a plan over its demand as one picture."""
+"""The report of a run as one HTML page."""
 
 from owlbus.report.content import Content, PlanContent
 from owlbus.report.page import report_file, report_html, write_report

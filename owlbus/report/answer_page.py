@@ -1,10 +1,11 @@
-"""The answer to one complaint as a page to print: one HTML file that asks the network for nothing."""
+"""The answer to one complaint as one HTML page to print; it makes no network requests."""
 
 from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.palette import css_variables
 from owlbus.common.text import page_value
 from owlbus.evidence.redact import count_text
 
@@ -15,12 +16,13 @@ _TEMPLATE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ doc.change }}</title>
 <style>
+{{ colours }}
 @page { size: A4; margin: 15mm }
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 46rem; margin: 1.5rem auto; padding: 0 1rem }
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); max-width: 46rem; margin: 1.5rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem } h2 { font-size: 1.1rem; margin: 1.3rem 0 .3rem }
-.verdict { border-left: 5px solid #0b5394; background: #eef4fa; padding: .6rem .9rem; font-size: 1.05rem }
-.warn { border-color: #a61c00; background: #fbeee9 } .note { color: #555; font-size: .88rem }
-table { border-collapse: collapse; width: 100% } th, td { padding: .18rem .5rem; text-align: right; border-bottom: 1px solid #ddd }
+.verdict { border-left: 5px solid var(--link); background: var(--pale); padding: .6rem .9rem; font-size: 1.05rem }
+.warn { border-color: var(--alert); background: var(--warn) } .note { color: var(--soft); font-size: .88rem }
+table { border-collapse: collapse; width: 100% } th, td { padding: .18rem .5rem; text-align: right; border-bottom: 1px solid var(--hair) }
 th:first-child, td:first-child { text-align: left } img { width: 100%; height: auto } tr, img { break-inside: avoid }
 </style></head><body>
 <h1>{{ doc.change }}</h1>
@@ -34,24 +36,24 @@ th:first-child, td:first-child { text-align: left } img { width: 100%; height: a
 <td>{{ count(row.gained_trips) }}</td><td>{{ count(row.lost_trips) }}</td>
 <td>{{ count(row.gained_presence) }}</td><td>{{ count(row.lost_presence) }}</td></tr>
 {% endfor %}</table>
-<h2>Who is served before and after, and notices</h2>
+<h2>What changes for those served before and after</h2>
 <table>
-<tr><td>have to change where they did not</td><td>{{ count(b.now_transfer_trips) }} trips</td></tr>
-<tr><td>no longer have to change</td><td>{{ count(b.now_direct_trips) }} trips</td></tr>
-<tr><td>ride longer{% if b.slower_mean_s %}, by {{ "%.0f" | format(b.slower_mean_s / 60) }} min on average{% endif %}</td>
+<tr><td>need a transfer now</td><td>{{ count(b.now_transfer_trips) }} trips</td></tr>
+<tr><td>need no transfer any more</td><td>{{ count(b.now_direct_trips) }} trips</td></tr>
+<tr><td>have a longer ride{% if b.slower_mean_s %}, by {{ "%.0f" | format(b.slower_mean_s / 60) }} min on average{% endif %}</td>
 <td>{{ count(b.slower_trips) }} trips</td></tr>
-<tr><td>ride less long{% if b.faster_mean_s %}, by {{ "%.0f" | format(b.faster_mean_s / 60) }} min on average{% endif %}</td>
+<tr><td>have a shorter ride{% if b.faster_mean_s %}, by {{ "%.0f" | format(b.faster_mean_s / 60) }} min on average{% endif %}</td>
 <td>{{ count(b.faster_trips) }} trips</td></tr>
-<tr><td>walk further{% if b.further_mean_m %}, by {{ "%.0f" | format(b.further_mean_m) }} m on average{% endif %}</td>
+<tr><td>have a longer walk{% if b.further_mean_m %}, by {{ "%.0f" | format(b.further_mean_m) }} m on average{% endif %}</td>
 <td>{{ count(b.further_presence) }} people</td></tr>
-<tr><td>walk less far{% if b.nearer_mean_m %}, by {{ "%.0f" | format(b.nearer_mean_m) }} m on average{% endif %}</td>
+<tr><td>have a shorter walk{% if b.nearer_mean_m %}, by {{ "%.0f" | format(b.nearer_mean_m) }} m on average{% endif %}</td>
 <td>{{ count(b.nearer_presence) }} people</td></tr></table>
 <h2>What it costs</h2>
 <p>{{ "%+.1f" | format(doc.cost.length_m / 1000) }} km one way, {{ "%+.0f" | format(doc.cost.cycle_min) }} minutes of round trips,
 {{ "%+d" | format(doc.cost.buses) }} buses.</p>
 {% if doc.alternative %}<h2>The next-best alternative</h2><p>{{ doc.alternative.verdict }}</p>{% endif %}
-<p class="note">Trips and people are means of {{ doc.n_nights }} nights. Fewer than {{ doc.hidden.min_count }} are never shown, nor is what
-would give them away: such counts read &lt;{{ doc.hidden.min_count }}. Hours and districts are those where a trip starts.</p>
+<p class="note">Trips and people are means of {{ doc.n_nights }} nights. Counts below {{ doc.hidden.min_count }}, and counts that would
+reveal one, read &lt;{{ doc.hidden.min_count }}. Hours and districts are those where a trip starts.</p>
 </body></html>
 """
 
@@ -84,6 +86,7 @@ def answer_page(document: Mapping[str, Any], *, plan: str, is_synthetic: bool, p
     environment = Environment(autoescape=True, finalize=page_value, trim_blocks=True)
     return environment.from_string(_TEMPLATE).render(
         doc=document,
+        colours=css_variables(),
         b=document["burden"],
         rows=rows,
         plan=plan,

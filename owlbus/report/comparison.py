@@ -1,10 +1,12 @@
-"""Rows of a report on plans held against each other: every measure, who gains and loses, and what the others notice."""
+"""Rows of a report that compares plans: every measure, who gains and loses, and what changes for the others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
+
+from owlbus.common.palette import CURVE_COLOURS, INK, NET_COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,12 +30,12 @@ _KM_M = 1000
 
 def comparison_page(content: Content, words: Translations) -> dict[str, Any] | None:
     """
-    What the page says of the difference of two plans.
+    Tables and sentences of the page on the difference of two plans.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -71,7 +73,7 @@ def gauge_bars(content: Content, words: Translations) -> list[dict[str, Any]] | 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -128,18 +130,18 @@ def _top(rows: Iterable[Mapping[str, Any]], what: str) -> float:
 
 
 def _bar(gained: float | None, lost: float | None, top: float) -> Markup:
-    """Draw what is lost to the left and what is gained to the right of a line; the numbers stand beside it."""
+    """Draw losses to the left and gains to the right of a line."""
     half = _BAR_PX / 2
     right, left = (round((half - 1) * (value or 0.0) / max(top, 1e-9), 1) for value in (gained, lost))
     return Markup(
         '<svg class="moved" viewBox="0 0 {} 14" width="{}" height="14" aria-hidden="true">'
-        '<rect x="{}" y="2" width="{}" height="10" fill="#b5541c"/><rect x="{}" y="2" width="{}" height="10" fill="#2166ac"/>'
-        '<line x1="{}" x2="{}" y1="0" y2="14" stroke="#1d1f24"/></svg>'
-    ).format(_BAR_PX, _BAR_PX, half - left, left, half, right, half, half)
+        '<rect x="{}" y="2" width="{}" height="10" fill="{}"/><rect x="{}" y="2" width="{}" height="10" fill="{}"/>'
+        '<line x1="{}" x2="{}" y1="0" y2="14" stroke="{}"/></svg>'
+    ).format(_BAR_PX, _BAR_PX, half - left, left, CURVE_COLOURS[1], half, right, NET_COLOURS[3], half, half, INK)
 
 
 def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[str, Any]]:
-    """Every measure of every plan, and beside the first one what the city states."""
+    """Return rows of every measure of every plan; the first row has the figure that the city states."""
     plans: Mapping[str, Mapping[str, Any]] = document["plans"]
     differences = document["differences"]
     rows: list[dict[str, Any]] = []
@@ -162,7 +164,7 @@ def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[st
         ("total_buses", words.number),
         ("routes", words.number),
     )
-    for key, read in reads:  # where stops lie in the middle of hexes no walk is known, and none is told
+    for key, read in reads:  # stops at hex centres have no walk distance
         if any(plan[key] for plan in plans.values()):
             rows.append(_row(words(f"compare.{key}"), [read(plan[key]) for plan in plans.values()], "", "plain"))
     return rows
@@ -184,7 +186,7 @@ def _points(change: float | None, words: Translations) -> str:
 
 
 def _burden_rows(burden: Mapping[str, Any], words: Translations) -> list[tuple[str, str]]:
-    """What those notice who are served before and after."""
+    """Return rows of what changes for those whom both plans serve."""
     rows = []
     for name, mean, scale in _BURDEN:
         label = words(f"burden.{name}")
@@ -197,16 +199,16 @@ def _burden_rows(burden: Mapping[str, Any], words: Translations) -> list[tuple[s
 
 
 def _cost_text(cost: Mapping[str, Any], words: Translations) -> str:
-    """What the second plan runs more than the first."""
+    """Return by how much the operation of the second plan exceeds that of the first."""
     km, minutes = words.signed(cost["length_m"] / _KM_M, 1), words.signed(cost["cycle_min"])
     return words("compare.cost", km=km, minutes=minutes, buses=words.signed(cost["buses"]))
 
 
 def _group_table(text: str, row: Mapping[str, Any], words: Translations) -> dict[str, Any]:
-    """Shares by group of a table that was given, two columns a plan."""
+    """Return shares by group of a table of groups, two columns a plan."""
     column = text.rpartition(":")[2]
     labels = next(iter(row.values()))["groups"]
     cells = {
-        label: [words.percent(one["groups"][label][what]["share"]) for one in row.values() for what in _SHARES[:2]] for label in labels
+        label: [words.percent(plan["groups"][label][what]["share"]) for plan in row.values() for what in _SHARES[:2]] for label in labels
     }
     return {"title": words("compare.by", column=column), "head": [words.name(name) for name in row], "rows": cells}

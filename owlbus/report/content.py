@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The parts of a report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanContent:
     """
-    A plan as a report tells of it.
+    A plan and its scorecard, as a report shows them.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class PlanContent:
 @dataclass(frozen=True, slots=True, eq=False)
 class Content:
     """
-    What a report is made of.
+    The parts of a report.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Content:
     best
         The plan that the report is about.
     reference
-        A plan that it is held against, or None.
+        A plan that it is compared with, or None.
     city
         Facts of the city, or None.
     districts
@@ -59,7 +59,7 @@ class Content:
     is_synthetic
         Whether the records are synthetic.
     about
-        What the run says about itself, as ``run.json`` holds it; times in seconds.
+        Content of ``run.json``; times in seconds.
     comparison
         Plans side by side, as ``compare.json`` holds them, where the report is about the difference of two; shares 0 to 1.
     net
@@ -71,13 +71,13 @@ class Content:
     Examples
     --------
     >>> from owlbus import Demand, HexGrid, Network, Plan, Route, score_plan
-    >>> from owlbus.report import report_html
+    >>> from owlbus.report import PlanContent, report_html
     >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
     >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
     >>> card = score_plan(network, demand, plan).to_dict()
-    >>> report_html(Content(network, demand, Told("my plan", plan, card)), "ko").split()[3]
+    >>> report_html(Content(network, demand, PlanContent("my plan", plan, card)), "ko").split()[3]
     'lang="ko">'
     """
 

@@ -22,12 +22,12 @@ _REASONS = (
 
 def ending_text(ended_by: str, words: Translations) -> str:
     """
-    Say why a search ended.
+    Sentence on why a search ended.
 
     Parameters
     ----------
     ended_by
-        Of `owlbus.search.Result`; the reason of a limit that is none of owlbus' own is told as it stands.
+        Of `owlbus.search.Result`; the reason of a stopping rule that is not one of owlbus' own is quoted.
     words
         The reader's language.
 
@@ -38,11 +38,11 @@ def ending_text(ended_by: str, words: Translations) -> str:
 
     Examples
     --------
-    >>> from owlbus.report.translations import read_words
-    >>> ending_text("the limit of 20,000 moves was reached", read_words("en"))
+    >>> from owlbus.report.translations import read_translations
+    >>> ending_text("the limit of 20,000 moves was reached", read_translations("en"))
     'The search ended because the limit of 20,000 moves was reached.'
     """
     for name, pattern in _REASONS:
-        if found := re.fullmatch(pattern, ended_by):
-            return words(f"ended.{name}", **found.groupdict())
+        if match := re.fullmatch(pattern, ended_by):
+            return words(f"ended.{name}", **match.groupdict())
     return words("ended.other", reason=ended_by)

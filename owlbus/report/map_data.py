@@ -1,4 +1,4 @@
-"""The map's data: shapes in whole hundred-thousandths of a degree, and of people nothing but classes."""
+"""Data of the map: shapes in whole hundred-thousandths of a degree, and classes of people, never counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.units import hour_label
-from owlbus.plot.maps import NET_COLOURS
-from owlbus.plot.style import (
+from owlbus.common.palette import (
     DIFFERENCE_COLOURS,
+    DIFFERENCE_EDGES,
+    EDGE,
+    FAINT,
     HEX_COLOURS,
     HILL,
     HILL_EDGE,
+    INK,
+    KEY_EDGE,
+    MID_GREY,
+    NET_COLOURS,
     ROUTE_COLOURS,
     WATER,
-    class_edges,
-    hex_classes,
-    users_of_links,
 )
+from owlbus.common.units import hour_label
+from owlbus.plot.style import class_edges, hex_classes, users_of_links
 from owlbus.search.problem import reached_hexes
 
 if TYPE_CHECKING:
@@ -37,6 +41,22 @@ _SCALE = 100_000
 """Positions are whole numbers of 1e-5 degrees, about a metre."""
 
 _DASHES = ("", "9 3", "3 2")
+_COLOURS = {
+    "hexes": HEX_COLOURS,
+    "difference": DIFFERENCE_COLOURS,
+    "differenceEdges": DIFFERENCE_EDGES,
+    "water": WATER,
+    "hill": HILL,
+    "hillEdge": HILL_EDGE,
+    "road": MID_GREY,
+    "outline": KEY_EDGE,
+    "ink": INK,
+    "edge": EDGE,
+    "faint": FAINT,
+    "keyEdge": KEY_EDGE,
+}
+"""Colours of the map by the name that the script of the page uses."""
+
 _CIRCLE = np.linspace(0, 2 * np.pi, 33)
 _MOST_ROAD_POINTS = 12_000
 _ROAD_TOLERANCE_DEG = 2e-4
@@ -44,12 +64,12 @@ _ROAD_TOLERANCE_DEG = 2e-4
 
 def map_data(content: Content, words: Translations) -> dict[str, Any]:
     """
-    Everything the map draws and tells, as plain values.
+    Everything that the map draws and shows, as JSON values.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -65,8 +85,8 @@ def map_data(content: Content, words: Translations) -> dict[str, Any]:
         "net": _net_data(content, words),
         "routes": [route_data(content, k) for k in range(len(best.plan))],
         "reference": None if content.reference is None else _reference_data(network, content.reference, words),
-        "ground": _ground(content),
-        "colours": {"hexes": HEX_COLOURS, "difference": DIFFERENCE_COLOURS, "water": WATER, "hill": HILL, "hillEdge": HILL_EDGE},
+        "ground": _terrain(content),
+        "colours": _COLOURS,
         "patterns": {name: words(f"class.{name}") for name in ("fewer", "between", "more")},
         "language": words.language,
         "words": dict(words.table["js"]),
@@ -80,7 +100,7 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -130,12 +150,12 @@ def people_classes(
     """
     Class of people in each hex, for the whole night and for each hour.
 
-    Hexes that would give a small count away, beside the sums of the scorecard by district, by hour and within the walk, lie in class 0.
+    Hexes that would reveal a small count, beside the sums of the scorecard by district, by hour and within the walk, lie in class 0.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     near, was_near
         Hexes within the walk of the plan and of the reference, shape (H,).
 
@@ -155,12 +175,12 @@ def people_classes(
 
 def route_data(content: Content, k: int) -> dict[str, Any]:
     """
-    One route: how it looks, where it halts, and its row of the scorecard.
+    One route: its style, line, stops, and row of the scorecard.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     k
         Index of the route.
 
@@ -171,14 +191,14 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
     """
     network, best = content.network, content.best
     stops = best.plan.routes[k].stops.tolist()
-    turn, place = divmod(k, len(ROUTE_COLOURS))
+    cycle, index = divmod(k, len(ROUTE_COLOURS))
     card: Mapping[str, Any] = best.card["routes"][k]
     loads = [[row["ahead_trips"], row["back_trips"]] for row in best.card["segments"] if row["route"] == best.plan.routes[k].name]
     users = users_of_links(best.plan)
     return {
         "name": best.plan.routes[k].name,
-        "colour": ROUTE_COLOURS[place],
-        "dashes": _DASHES[turn % len(_DASHES)],
+        "colour": ROUTE_COLOURS[index],
+        "dashes": _DASHES[cycle % len(_DASHES)],
         "links": [_lane(users[min(a, b), max(a, b)], k, a, b) for a, b in pairwise(stops)],
         "lines": [_flat(network.link_line(a, b)) for a, b in pairwise(stops)],
         "stops": _flat(np.stack([network.stop_lon[stops], network.stop_lat[stops]], axis=1)),
@@ -189,54 +209,54 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
 
 
 def _lane(users: list[int], k: int, a: int, b: int) -> float:
-    """Lanes to move a link sideways by, to the left of its way, so that its routes lie side by side."""
+    """Return the lanes to move a link to the left by, so that its routes lie side by side."""
     return (users.index(k) - (len(users) - 1) / 2) * (1 if a < b else -1)
 
 
-def _reference_data(network: Network, told: PlanContent, words: Translations) -> dict[str, Any]:
-    """Lines of a plan that the report's own is held against."""
+def _reference_data(network: Network, reference: PlanContent, words: Translations) -> dict[str, Any]:
+    """Return the lines of the plan that the report's own is compared with."""
     routes = []
-    for route in told.plan:
+    for route in reference.plan:
         parts = [network.link_line(a, b) for a, b in pairwise(route.stops.tolist())]
         routes.append({"name": route.name, "line": _flat(np.concatenate(parts))})
-    return {"name": words.name(told.name), "routes": routes}
+    return {"name": words.name(reference.name), "routes": routes}
 
 
 def _routes_by_hex(network: Network, plan: Plan) -> list[list[int]]:
     """Indices of the routes that reach each hex."""
-    by: list[list[int]] = [[] for _ in range(network.grid.n_hexes)]
+    routes_of_hex: list[list[int]] = [[] for _ in range(network.grid.n_hexes)]
     for k, route in enumerate(plan):
         rows = [network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]] for stop in route.stops.tolist()]
-        for place in np.unique(np.concatenate(rows)).tolist():
-            by[place].append(k)
-    return by
+        for hex_index in np.unique(np.concatenate(rows)).tolist():
+            routes_of_hex[hex_index].append(k)
+    return routes_of_hex
 
 
 def _district_data(content: Content, words: Translations) -> dict[str, Any]:
     """Names of districts, and which each hex lies in."""
     if content.districts is None:
         return {"districts": [], "district": None}
-    names, place = np.unique(content.districts, return_inverse=True)
-    return {"districts": [words.name(str(name)) for name in names], "district": place.reshape(-1).tolist()}
+    names, district_of_hex = np.unique(content.districts, return_inverse=True)
+    return {"districts": [words.name(str(name)) for name in names], "district": district_of_hex.reshape(-1).tolist()}
 
 
-def _ground(content: Content) -> dict[str, Any]:
+def _terrain(content: Content) -> dict[str, Any]:
     """Outline, rivers, hills and roads as far as they are known, cut off where the hexes end."""
     area = _area(content.network.grid)
-    ground: dict[str, Any] = {"outline": [], "water": [], "hills": [], "roads": _roads(content.network)}
+    terrain: dict[str, Any] = {"outline": [], "water": [], "hills": [], "roads": _roads(content.network)}
     if content.city is None:
-        return ground
+        return terrain
     import shapely
 
     city = content.city
-    ground["outline"] = _lines_of(shapely.LinearRing(city.outline))
+    terrain["outline"] = _lines_of(shapely.LinearRing(city.outline))
     if len(city.river):
-        ground["water"] = _lines_of(shapely.intersection(shapely.LineString(city.river), area))
+        terrain["water"] = _lines_of(shapely.intersection(shapely.LineString(city.river), area))
     for lon, lat, radius_m in city.mountains.tolist():
         x, y = (float(value) for value in content.network.grid.project(lon, lat))
         rim = np.stack(content.network.grid.unproject(x + radius_m * np.cos(_CIRCLE), y + radius_m * np.sin(_CIRCLE)), axis=1)
-        ground["hills"] += _lines_of(shapely.intersection(shapely.Polygon(rim), area))
-    return ground
+        terrain["hills"] += _lines_of(shapely.intersection(shapely.Polygon(rim), area))
+    return terrain
 
 
 def _area(grid: HexGrid) -> Any:  # noqa: ANN401 - shapely ships no types
@@ -261,10 +281,12 @@ def _roads(network: Network) -> list[list[int]]:
     import shapely
 
     starts = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
-    once = np.flatnonzero(starts < network.link_to)
+    links = np.flatnonzero(starts < network.link_to)
     lines = [
-        np.stack([column[network.line_indptr[at] : network.line_indptr[at + 1]] for column in (network.line_lon, network.line_lat)], axis=1)
-        for at in once.tolist()
+        np.stack(
+            [column[network.line_indptr[link] : network.line_indptr[link + 1]] for column in (network.line_lon, network.line_lat)], axis=1
+        )
+        for link in links.tolist()
     ]
     thin = [shapely.get_coordinates(shapely.simplify(shapely.LineString(line), _ROAD_TOLERANCE_DEG)) for line in lines if len(line) > 1]
     return [_flat(line) for line in thin] if sum(map(len, thin)) <= _MOST_ROAD_POINTS else []
@@ -277,7 +299,7 @@ def _whole(degrees: ArrayLike) -> NDArray[np.int64]:
 
 
 def _flat(lonlat: ArrayLike) -> list[int]:
-    """Points as one row, latitude first, each but the first as the step from the one before."""
+    """Return points as one row, latitude first, each but the first as the difference from the one before."""
     points = _whole(np.asarray(lonlat)[:, ::-1])
     steps: list[int] = np.diff(points, axis=0, prepend=0).ravel().tolist()
     return steps

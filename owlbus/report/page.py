@@ -1,4 +1,4 @@
-"""The report: one HTML file that asks nothing of the network."""
+"""The report: one HTML file that makes no network requests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.palette import css_variables
 from owlbus.common.text import escape_json, page_value
 from owlbus.report import table_rows
 from owlbus.report.comparison import comparison_page, gauge_bars
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 _METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
 _AREA_SHARE = re.compile(r"([0-9.]+) % of the hex")
-_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def write_report(path: str | PathLike[str], content: Content, language: str = "en") -> None:
@@ -41,20 +42,20 @@ def write_report(path: str | PathLike[str], content: Content, language: str = "e
     path
         HTML file to write.
     content
-        What it is made of; shares 0 to 1, trips and people a night.
+        Its parts; shares 0 to 1, trips and people a night.
     language
         ``en`` or ``ko``.
     """
     Path(path).write_bytes(report_html(content, language).encode())
 
 
-def report_file(place: int = 0, language: str = "en") -> str:
+def report_file(index: int = 0, language: str = "en") -> str:
     """
     Name of a report in its run directory.
 
     Parameters
     ----------
-    place
+    index
         Index of the report: a comparison of three plans has two.
     language
         ``en`` or ``ko``.
@@ -69,7 +70,7 @@ def report_file(place: int = 0, language: str = "en") -> str:
     >>> report_file(), report_file(1, "ko")
     ('report.html', 'report_2_ko.html')
     """
-    return f"report{f'_{place + 1}' if place else ''}{'' if language == 'en' else f'_{language}'}.html"
+    return f"report{f'_{index + 1}' if index else ''}{'' if language == 'en' else f'_{language}'}.html"
 
 
 def report_html(content: Content, language: str = "en") -> str:
@@ -82,7 +83,7 @@ def report_html(content: Content, language: str = "en") -> str:
     Parameters
     ----------
     content
-        What it is made of; shares 0 to 1, trips and people a night.
+        Its parts; shares 0 to 1, trips and people a night.
     language
         ``en`` or ``ko``.
 
@@ -135,7 +136,7 @@ def script_json(value: object) -> Markup:
 
 
 def _context(content: Content, words: Translations) -> dict[str, Any]:
-    """Everything the template names."""
+    """Return the values of the template by name."""
     card, about = content.best.card, content.about
     parts = {part: table_rows.part_rows(card, part, words) for part in table_rows.PARTS if card[table_rows.PARTS[part]]}
     return {
@@ -169,7 +170,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
 
 
 def _assets() -> dict[str, Markup]:
-    """Styles and scripts as they stand in the page; what Leaflet would load, pictures of a layer box and of pins, is never used."""
+    """Return styles and scripts of the page; pictures that Leaflet would load are left out, since they are never shown."""
     style = read_asset("leaflet.css")
     for picture in ("images/layers.png", "images/layers-2x.png", "images/marker-icon.png", "#default#VML"):
         style = style.replace(f"url({picture})", "none")
@@ -178,14 +179,14 @@ def _assets() -> dict[str, Markup]:
         "leaflet_css": style,
         "leaflet_js": script,
         "leaflet_licence": read_asset("leaflet-LICENSE.txt"),
-        "css": read_asset("report.css"),
+        "css": f"{css_variables()}\n{read_asset('report.css')}",
         "js": read_asset("report.js"),
     }
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
 
 
 def _title(content: Content, words: Translations) -> str:
-    """Name the report: the plans held against each other, what is swept, or the routes of the plan."""
+    """Return the title: the plans compared, the setting swept, or the routes of the plan."""
     city = "" if content.city is None else words.name(content.city.name)
     where = "plain" if content.city is None else "city"
     if content.comparison is not None and content.reference is not None:
@@ -198,7 +199,7 @@ def _title(content: Content, words: Translations) -> str:
 
 
 def _lede(content: Content, words: Translations) -> str:
-    """Which nights the numbers come from, and which plan map and tables show."""
+    """Return which nights the numbers come from, and which plan map and tables show."""
     n_nights = content.best.card["n_nights"]
     nights = words("lede.one" if n_nights == 1 else "lede.nights", n=n_nights, hours=words.hours(content.demand.hours))
     if content.comparison is not None:
@@ -207,7 +208,7 @@ def _lede(content: Content, words: Translations) -> str:
 
 
 def _layers(content: Content) -> list[str]:
-    """What the hexes can show, first what the report is about."""
+    """Return the layers of the map, the one of the report first."""
     plain = ["demand", "covered", "uncovered"]
     if content.comparison is not None:
         return ["difference", *([] if content.net is None else ["net"]), *plain]
@@ -215,7 +216,7 @@ def _layers(content: Content) -> list[str]:
 
 
 def _gauge(content: Content, words: Translations) -> dict[str, Any]:
-    """The share of people within the walk, beside the 42 % of the city and the plan's reference."""
+    """Return the share of people within the walk, beside the 42 % of the city and the share of the reference."""
     card = content.best.card
     presence: Mapping[str, Any] = card["presence"]
     bars = [{"name": words.name(content.best.name), "share": presence["share"], "text": words.percent(presence["share"])}]
@@ -235,12 +236,12 @@ def _gauge(content: Content, words: Translations) -> dict[str, Any]:
 
 
 def _route_total(card: Mapping[str, Any], words: Translations) -> list[str]:
-    """Cells of the last row of the route table, as far as sums mean something."""
+    """Return the cells of the last row of the route table; empty where a sum means nothing."""
     return [words.number(card["total_length_m"] / 1000, 1), "", "", str(card["total_buses"])]
 
 
 def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
-    """Headings and sentences on method and limits, those that hold for this report."""
+    """Return headings and sentences on method and limits that hold for this report."""
     card, network = content.best.card, content.network
     rule: Mapping[str, Any] = card["rule"]
     out_of_reach = int((network.hex_stop < 0).sum())
@@ -264,7 +265,7 @@ def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
 
 
 def _reach_text(card: Mapping[str, Any], network: Network, words: Translations) -> str:
-    """How people are counted, and when a hexagon or a part of it is within the walk, as the rule of the scorecard says."""
+    """Return how people are counted and when a hexagon counts as within the walk, by the rule of the scorecard."""
     rule = str(card["walk_rule"])
     share = _AREA_SHARE.match(rule)
     kind = "share" if share else "area" if " by area" in rule else "records" if " by records" in rule else "text"

@@ -1,4 +1,4 @@
-"""Curves as SVG text, drawn for a page that loads nothing."""
+"""Line charts as SVG text, for a page that loads no library."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from owlbus.common.palette import CURVE_COLOURS, INK, MID_GREY
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MARK_PX = 4.0
-_STYLES = (("#332288", ""), ("#b5541c", "6 4"), ("#5b5b5b", "2 3"))
-_BOUND_STYLE = ("#8a8d95", "8 3")
-_LEVEL_STYLE = ("#1d1f24", "1.5 3")
+_STYLES = tuple(zip(CURVE_COLOURS, ("", "6 4", "2 3"), strict=True))
+_BOUND_STYLE = (MID_GREY, "8 3")
+_LEVEL_STYLE = (INK, "1.5 3")
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 _MOST_TICKS = 5
 _MOST_LABELS = 13
@@ -40,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where a chart draws: its size and margins in pixels, and the places of values along its axis, 0 to 1."""
+    """Size and margins of a chart in pixels, and positions of values along its axis, 0 to 1."""
 
     width: int
     height: int
@@ -52,19 +54,19 @@ class _Frame:
     right_px: int = 12
 
     def x(self, k: int) -> float:
-        """Place of the k-th value, pixels."""
+        """Return the position of value `k`, pixels."""
         return self.x_along(self.along[k])
 
     def x_along(self, along: float) -> float:
-        """Place of a point of the axis, 0 to 1, in pixels."""
+        """Return the position in pixels of a point of the axis, 0 to 1."""
         return round(self.left_px + 12 + (self.width - self.left_px - self.right_px - 24) * along, 1)
 
     def y(self, share: float) -> float:
-        """Place of a share, pixels."""
+        """Return the position of a share, pixels."""
         return round(self.height - self.bottom_px - (self.height - self.top_px - self.bottom_px) * share / self.top, 1)
 
     def open(self, title: str) -> Markup:
-        """Begin the picture, named `title` for those who cannot see it."""
+        """Return the opening tag of the picture; `title` is its accessible name."""
         return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(self.width, self.height, title)
 
 
@@ -75,7 +77,7 @@ def line_chart(title: str, labels: Sequence[str], curves: Sequence[Curve], perce
     Parameters
     ----------
     title
-        What the curves show; also the picture's name for those who cannot see it.
+        What the curves show; also the accessible name of the picture.
     labels
         Below the axis, one per value.
     curves
@@ -98,8 +100,8 @@ def line_chart(title: str, labels: Sequence[str], curves: Sequence[Curve], perce
     frame = _Frame(380, 230, 26, 30, tuple(k / (n - 1) if n > 1 else 0.5 for k in range(n)), top)
     tick = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
     axis = [tick.format(frame.x(k), frame.height - 9, label) for k, label in enumerate(labels)]
-    drawn = [_curve(frame, place, curve, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)]
-    key = _key(frame, [(curve.label, place, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)], max(len(curves), 1))
+    drawn = [_curve(frame, index, curve, _STYLES[index % len(_STYLES)]) for index, curve in enumerate(curves)]
+    key = _key(frame, [(curve.label, index, _STYLES[index % len(_STYLES)]) for index, curve in enumerate(curves)], max(len(curves), 1))
     return Markup("").join([frame.open(title), *_rules(frame, step, percent), *axis, *drawn, *key, Markup("</svg>")])
 
 
@@ -120,7 +122,7 @@ def number_chart(
     Parameters
     ----------
     title
-        What the curves show; also the picture's name for those who cannot see it.
+        What the curves show; also the accessible name of the picture.
     numbers
         Along the axis, ascending, in the unit that `axis` names.
     curves
@@ -150,7 +152,7 @@ def number_chart(
     everything = [*curves, *([bound] if bound else []), *([Curve("", (level[0],))] if level else [])]
     top, step = _scale(everything)
     keys: list[tuple[str, int | None, tuple[str, str]]] = [
-        (curve.label, place, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)
+        (curve.label, index, _STYLES[index % len(_STYLES)]) for index, curve in enumerate(curves)
     ]
     keys += [(bound.label, None, _BOUND_STYLE)] if bound else []
     keys += [(level[1], None, _LEVEL_STYLE)] if level else []
@@ -163,12 +165,12 @@ def number_chart(
     if level:
         parts.append(_level_line(frame, level[0]))
     parts += [_curve(frame, None, bound, _BOUND_STYLE)] if bound else []
-    parts += [_curve(frame, place, curve, _STYLES[place % len(_STYLES)]) for place, curve in enumerate(curves)]
+    parts += [_curve(frame, index, curve, _STYLES[index % len(_STYLES)]) for index, curve in enumerate(curves)]
     return Markup("").join([*parts, *_key(frame, keys, 2), Markup("</svg>")])
 
 
 def _rules(frame: _Frame, step: float, percent: str) -> list[Markup]:
-    """Draw lines to read shares by, with their percent."""
+    """Draw grid lines with their percent."""
     parts = []
     for k in range(round(frame.top / step) + 1):
         y = frame.y(k * step)
@@ -180,29 +182,29 @@ def _rules(frame: _Frame, step: float, percent: str) -> list[Markup]:
 
 
 def _number_axis(frame: _Frame, numbers: Sequence[float], axis: str) -> list[Markup]:
-    """Write the numbers below, as many as fit, and what they are."""
-    every = -(-len(numbers) // _MOST_LABELS)
+    """Label the axis: as many numbers as fit, and the name of the axis."""
+    interval = -(-len(numbers) // _MOST_LABELS)
     text = Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>')
-    shown = [text.format(frame.x(k), frame.height - 27, f"{number:g}") for k, number in enumerate(numbers) if k % every == 0]
+    shown = [text.format(frame.x(k), frame.height - 27, f"{number:g}") for k, number in enumerate(numbers) if k % interval == 0]
     return [*shown, text.format((frame.left_px + frame.width - frame.right_px) / 2, frame.height - 8, axis)]
 
 
-def _mark_line(frame: _Frame, along: float, said: str) -> Markup:
-    """Draw an upright line with words above it."""
+def _mark_line(frame: _Frame, along: float, text_above: str) -> Markup:
+    """Draw a vertical line with a label above it."""
     x, high = frame.x_along(along), frame.y(frame.top)
-    line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="#1d1f24" stroke-width="1.2" stroke-dasharray="5 3"/>')
+    line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.2" stroke-dasharray="5 3"/>')
     text = Markup('<text class="said" x="{}" y="{}" text-anchor="middle">{}</text>')
-    return line.format(x, x, high, frame.y(0)) + text.format(x, high - 6, said)
+    return line.format(x, x, high, frame.y(0), INK) + text.format(x, high - 6, text_above)
 
 
 def _level_line(frame: _Frame, share: float) -> Markup:
-    """Draw a level line at a share; the key names it."""
+    """Draw a horizontal line at a share; the key names it."""
     y, (colour, dashes) = frame.y(share), _LEVEL_STYLE
     line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.6" stroke-dasharray="{}"/>')
     return line.format(frame.left_px, frame.width - frame.right_px, y, y, colour, dashes)
 
 
-def _curve(frame: _Frame, place: int | None, curve: Curve, style: tuple[str, str]) -> Markup:
+def _curve(frame: _Frame, index: int | None, curve: Curve, style: tuple[str, str]) -> Markup:
     """Return one curve with its marks; values that are not shown break it."""
     colour, dashes = style
     points = [None if share is None else (frame.x(k), frame.y(share)) for k, share in enumerate(curve.shares)]
@@ -214,31 +216,31 @@ def _curve(frame: _Frame, place: int | None, curve: Curve, style: tuple[str, str
             runs[-1].append(f"{point[0]},{point[1]}")
     line = Markup('<polyline fill="none" stroke="{}" stroke-width="2.5" stroke-dasharray="{}" points="{}"/>')
     parts = [line.format(colour, dashes, " ".join(run)) for run in runs if len(run) > 1]
-    parts += [_mark(place, colour, *point) for point in points if point is not None]
+    parts += [_mark(index, colour, *point) for point in points if point is not None]
     return Markup("").join(parts)
 
 
-def _mark(place: int | None, colour: str, x: float, y: float) -> Markup:
+def _mark(index: int | None, colour: str, x: float, y: float) -> Markup:
     """Return a dot for the first curve, a square for the second, a diamond for the third, nothing for a bound."""
-    if place is None:
+    if index is None:
         return Markup("")
-    if place == 0:
+    if index == 0:
         return Markup('<circle cx="{}" cy="{}" r="{}" fill="{}"/>').format(x, y, _MARK_PX, colour)
-    turn = 45 if place > 1 else 0
-    box = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="#fff" stroke="{}" stroke-width="2" transform="rotate({} {} {})"/>')
+    turn = 45 if index > 1 else 0
+    box = Markup('<rect x="{}" y="{}" width="{}" height="{}" fill="white" stroke="{}" stroke-width="2" transform="rotate({} {} {})"/>')
     size = 2 * _MARK_PX - 1
     return box.format(round(x - size / 2, 1), round(y - size / 2, 1), size, size, colour, turn, x, y)
 
 
 def _key(frame: _Frame, entries: Sequence[tuple[str, int | None, tuple[str, str]]], columns: int) -> list[Markup]:
-    """Name every curve above the picture, so many to a row."""
+    """Draw the key above the chart, with so many columns."""
     room = (frame.width - frame.left_px - frame.right_px) / columns
     parts = []
-    for k, (label, place, (colour, dashes)) in enumerate(entries):
+    for k, (label, index, (colour, dashes)) in enumerate(entries):
         x, y = frame.left_px + k % columns * room, 12 + k // columns * _KEY_ROW_PX
         line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="2.5" stroke-dasharray="{}"/>')
         parts.append(line.format(round(x, 1), round(x + 24, 1), y, y, colour, dashes))
-        parts.append(_mark(place, colour, round(x + 12, 1), y))
+        parts.append(_mark(index, colour, round(x + 12, 1), y))
         parts.append(Markup('<text class="key" x="{}" y="{}">{}</text>').format(round(x + 30, 1), y + 4, label))
     return parts
 

@@ -17,12 +17,12 @@ _CURVES = ("presence", "served", "direct")
 
 def sweep_page(content: Content, words: Translations) -> dict[str, Any] | None:
     """
-    What the page says of a sweep.
+    Chart, table and sentences of the page on a sweep.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -64,10 +64,10 @@ def sweep_lede(document: Mapping[str, Any], words: Translations) -> str:
         One sentence.
     """
     kind, points = document["kind"], document["points"]
-    low, high = (f"{points[at][kind]:g}" for at in (0, -1))
-    at = f"{shown_setting(document):g}"
+    low, high = (f"{points[end][kind]:g}" for end in (0, -1))
+    shown = f"{shown_setting(document):g}"
     key = "lede.sweep.last" if document["knee"] is None else "lede.sweep.knee"
-    return words(key, low=low, high=high, at=at, unit=words(f"sweep.unit.{kind}"))
+    return words(key, low=low, high=high, at=shown, unit=words(f"sweep.unit.{kind}"))
 
 
 def shown_setting(document: Mapping[str, Any]) -> float:
@@ -108,14 +108,14 @@ def _chart(content: Content, document: Mapping[str, Any], words: Translations) -
 
 
 def _knee_text(document: Mapping[str, Any], words: Translations) -> str:
-    """Say where the curve bends and what a further step brings on both sides of it, percentage points."""
+    """Return where the knee is, and the gain of a further step on both sides of it in percentage points."""
     kind, points = document["kind"], document["points"]
     if document["knee"] is None:
         return words("sweep.noknee")
-    at = next(k for k, point in enumerate(points) if point[kind] == document["knee"])
+    knee_index = next(k for k, point in enumerate(points) if point[kind] == document["knee"])
     slopes = [
         100 * (points[b]["objective_share"] - points[a]["objective_share"]) / abs(points[b][kind] - points[a][kind])
-        for a, b in ((0, at), (at, len(points) - 1))
+        for a, b in ((0, knee_index), (knee_index, len(points) - 1))
     ]
     before, after = (words.number(slope, 2) for slope in slopes)
     return words("sweep.knee", at=f"{document['knee']:g}", step=words(f"sweep.step.{kind}"), before=before, after=after)

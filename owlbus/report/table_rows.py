@@ -24,12 +24,12 @@ _KM_M = 1000
 
 def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
     """
-    Key figures beside the share of people, one tile each.
+    Tiles of the key figures, without the share of people.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -47,7 +47,7 @@ def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
         return {"key": key, "value": read(card), "label": words(f"key.{key}"), "note": note, "beside": beside}
 
     served_note = "key.served.note" if card["rule"]["max_transfers"] else "key.served.note0"
-    found = [
+    rows = [
         tile(
             "served", lambda c: words.percent(c["served"]["share"]), words(served_note, trips=words.number(card["served"]["denominator"]))
         ),
@@ -56,16 +56,16 @@ def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
         tile("length", lambda c: words.unit("km", c["total_length_m"] / _KM_M)),
         tile("ride", lambda c: words.unit("min", c["mean_ride_s"] / 60)),
     ]
-    return found + _bound_tile(content.about, words)
+    return rows + _bound_tile(content.about, words)
 
 
 def _bound_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
-    """Value of the plan over its proven bound, where one is known; the gap is by how much the bound exceeds it."""
-    found, bound = about.get("objective_share"), about.get("bound_share")
-    if found is None or not bound:
+    """Return the tile of the plan's value over its proven bound, and the optimality gap; none without a bound."""
+    value, bound = about.get("objective_share"), about.get("bound_share")
+    if value is None or not bound:
         return []
-    note = words("key.bound.note", value=words.percent(found), bound=words.percent(bound), gap=words.gap(found, bound))
-    return [{"key": "bound", "value": words.percent(found / bound), "label": words("key.bound"), "note": note, "beside": ""}]
+    note = words("key.bound.note", value=words.percent(value), bound=words.percent(bound), gap=words.gap(value, bound))
+    return [{"key": "bound", "value": words.percent(value / bound), "label": words("key.bound"), "note": note, "beside": ""}]
 
 
 def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -95,13 +95,13 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
 
 
 def _place(content: Content, words: Translations, stop: int) -> str:
-    """Return what a stop is called: by the known place near it, else by its district where its own name says nothing."""
+    """Return the name of a stop: the known place near it, else its district if the stop is a hex centre, else its own name."""
     network = content.network
-    own, at = network.stop_names[stop], int(network.stop_hex[stop])
-    near = known_places(content, words).near(network, stop)
-    if not near and content.districts is not None and at >= 0 and network.source == "lattice":
-        near = words.name(str(content.districts[at]))
-    return f"{near} ({own})" if near and near != own else own
+    own_name, hex_index = network.stop_names[stop], int(network.stop_hex[stop])
+    place_name = known_places(content, words).near(network, stop)
+    if not place_name and content.districts is not None and hex_index >= 0 and network.source == "lattice":
+        place_name = words.name(str(content.districts[hex_index]))
+    return f"{place_name} ({own_name})" if place_name and place_name != own_name else own_name
 
 
 def part_rows(card: Mapping[str, Any], part: str, words: Translations) -> list[list[str]]:
@@ -144,7 +144,7 @@ def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -153,11 +153,11 @@ def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup 
     list of dict
         Title and SVG of each; percent over hours.
     """
-    told = [content.best] if content.reference is None else [content.best, content.reference]
+    plans = [content.best] if content.reference is None else [content.best, content.reference]
     hours = list(content.best.card["by_hour"])
     charts: list[dict[str, Markup | str]] = []
     for kind in ("presence", "served"):
-        curves = [Curve(words.name(one.name), tuple(row[kind]["share"] for row in one.card["by_hour"].values())) for one in told]
+        curves = [Curve(words.name(plan.name), tuple(row[kind]["share"] for row in plan.card["by_hour"].values())) for plan in plans]
         title = words(f"curves.{kind}")
         charts.append({"title": title, "svg": line_chart(title, hours, curves, words.table["percent"])})
     return charts
@@ -187,13 +187,13 @@ def setting_rows(settings: Mapping[str, Any], words: Translations, prefix: str =
             rows += setting_rows(value, words, f"{prefix}{name}.")
         else:
             values = value if isinstance(value, list | tuple) else [value]
-            shown = ", ".join(_file_name(str(one)) for one in values if one is not None and one != {})
+            shown = ", ".join(_file_name(str(item)) for item in values if item is not None and item != {})
             rows.append((prefix + name, shown or words("data.none")))
     return rows
 
 
 def _file_name(path: str) -> str:
-    """Last part of a path; a page that is passed on shows no folders."""
+    """Return the last part of a path; a page shows no folders."""
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in path or "\\" in path else path
 
 

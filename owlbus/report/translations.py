@@ -1,4 +1,4 @@
-"""Words and numbers of a page in the reader's language."""
+"""Texts and numbers of a page in the reader's language."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LANGUAGES = ("en", "ko")
 """Languages that a report can be written in."""
 
 NO_BREAK = "\u00a0"
-"""Space that no line ends at."""
+"""No-break space."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Translations:
     """
-    Sentences of a page, and how numbers read in them.
+    Texts of a page in one language, and its formats of numbers.
 
     Attributes
     ----------
@@ -60,17 +60,17 @@ class Translations:
         text: str = self.table[key].replace(" %", NO_BREAK + "%")
         return text.format(**values) if values else text
 
-    def name(self, given: str) -> str:
-        """Return what readers call a city, district or plan that the data name `given`."""
-        return str(self.table["names"].get(given, given))
+    def name(self, key: str) -> str:
+        """Return what readers call a city, district or plan that the data name `key`."""
+        return str(self.table["names"].get(key, key))
 
-    def place(self, given: str) -> str:
-        """Return what readers call a place of the city that the data name `given`."""
-        return str(self.table["places"].get(given, given))
+    def place(self, key: str) -> str:
+        """Return what readers call a place of the city that the data name `key`."""
+        return str(self.table["places"].get(key, key))
 
-    def day(self, given: str) -> str:
-        """Return the weekday whose short English name is `given`."""
-        return str(self.table["days"].get(given, given))
+    def day(self, key: str) -> str:
+        """Return the weekday whose short English name is `key`."""
+        return str(self.table["days"].get(key, key))
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Return a count, or that it is not shown: `value` with so many `digits` after the point."""
@@ -97,9 +97,9 @@ class Translations:
             return self("key.hidden")
         return self("percent").format(f"{100 * share:.{digits}f}")
 
-    def gap(self, found: float, bound: float) -> str:
-        """Return by how much a proven `bound` exceeds what was `found`, shares 0 to 1, as a percent of the latter."""
-        return self("gap.endless") if found <= 0 else self.percent(max(0.0, bound / found - 1))
+    def gap(self, value: float, bound: float) -> str:
+        """Return the optimality gap in percent: by how much a proven `bound` exceeds the `value` of a plan, shares 0 to 1."""
+        return self("gap.endless") if value <= 0 else self.percent(max(0.0, bound / value - 1))
 
     def hour(self, label: str) -> str:
         """Return the hour of the clock that begins at `label`, two digits, as a span."""

@@ -1,4 +1,4 @@
-"""Busy places that the plan of a report leaves out, each with the cheapest change that would serve it, and names of places."""
+"""Busy places that the plan of a report does not serve, each with the cheapest change that would serve it, and names of places."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _BUDGET = ("max_total_length_m", "max_buses")
 
 def missing_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     """
-    Busiest places beyond the walk, with what it would take to serve them.
+    Busiest places beyond the walk, with the cheapest change that would serve each.
 
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -44,8 +44,8 @@ def missing_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     card = content.best.card
     evaluator = PlanEvaluator.build(content.network, content.demand, ServiceRule(**card["rule"]), content.districts)
     limits = _limits(content.about.get("settings", {}).get("limits", {}), card["headway_s"])
-    found = missing_places(evaluator, content.best.plan, known_places(content, words), limits, n_places=_MOST)
-    return [_row(place, words) for place in found]
+    places = missing_places(evaluator, content.best.plan, known_places(content, words), limits, n_places=_MOST)
+    return [_row(place, words) for place in places]
 
 
 def known_places(content: Content, words: Translations) -> StopNames:
@@ -55,7 +55,7 @@ def known_places(content: Content, words: Translations) -> StopNames:
     Parameters
     ----------
     content
-        What the report is made of.
+        Parts of the report.
     words
         The reader's language.
 
@@ -70,10 +70,10 @@ def known_places(content: Content, words: Translations) -> StopNames:
     return StopNames([words.place(name) for name in spots.names], spots.lon, spots.lat)
 
 
-def _limits(given: Mapping[str, Any], headway_s: int) -> RouteLimits:
-    """What each route must keep, budgets of the whole plan left out."""
+def _limits(settings: Mapping[str, Any], headway_s: int) -> RouteLimits:
+    """Return the limits of each route, without budgets of the whole plan."""
     known = {field.name for field in fields(RouteLimits)} - {*_BUDGET, "headway_s"}
-    return RouteLimits(**{name: value for name, value in given.items() if name in known and value is not None}, headway_s=headway_s)
+    return RouteLimits(**{name: value for name, value in settings.items() if name in known and value is not None}, headway_s=headway_s)
 
 
 def _row(place: MissingPlace, words: Translations) -> dict[str, Any]:
@@ -83,10 +83,10 @@ def _row(place: MissingPlace, words: Translations) -> dict[str, Any]:
     if place.change is None or shown["difference"] is None:
         return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": words("missing.nochange"), "cost": []}
     cost, net = shown["difference"]["cost"], shown["difference"]["whole"]["net_trips"]
-    took = [
+    cost_cells = [
         words("compare.hidden") if net is None else words.signed(round(net, -1)),
         words.signed(cost["length_m"] / _KM_M, 1),
         words.signed(cost["buses"]),
     ]
     change = words("missing.by", route=", ".join(shown["routes"]))
-    return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": change, "cost": took}
+    return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": change, "cost": cost_cells}

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.defaults import N_ROUTES
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.progress import current_progress
 from owlbus.kernels.bound_multipliers import descend, hexes_worth, least_drive
@@ -236,7 +237,7 @@ class BoundResult:
 
 def upper_bound(
     problem: Problem,
-    n_routes: int = 9,
+    n_routes: int = N_ROUTES,
     *,
     limits: RouteLimits | None = None,
     objective: Objective | str = "served",

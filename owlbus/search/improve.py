@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.defaults import IMPROVE_STEPS
 from owlbus.common.errors import UsageError, step
 from owlbus.common.progress import current_progress
 from owlbus.plan import Plan, Route
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.problem import Problem
 
-DEFAULT_STEPS = 240_000
-"""Moves to try for each allowed change."""
 
 CURVE = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Shares of the stops that may change, for the curve."""
@@ -114,7 +113,7 @@ def improve_plan(
     objective: Objective | None = None,
     keep: Iterable[int] = (),
     keep_terminals: bool = True,
-    n_steps: int = DEFAULT_STEPS,
+    n_steps: int = IMPROVE_STEPS,
     seed: int = 0,
 ) -> tuple[Improvement, ...]:
     """

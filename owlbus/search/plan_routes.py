@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.defaults import DEFAULT_STEPS
+from owlbus.common.defaults import DEFAULT_STEPS, N_ROUTES, N_STARTS
 from owlbus.common.errors import InfeasibleError, UsageError, setting
 from owlbus.plan import check_plan
 from owlbus.plan.limits import RouteLimits
@@ -37,7 +37,7 @@ MOST_ROUTES = 64
 def plan_routes(
     network: Network,
     demand: Demand,
-    n_routes: int = 9,
+    n_routes: int = N_ROUTES,
     *,
     limits: RouteLimits | None = None,
     constraints: PlanConstraints | None = None,
@@ -45,7 +45,7 @@ def plan_routes(
     objective: Objective | str = "served",
     stop_when: Iterable[SearchLimit] = (MaxSteps(DEFAULT_STEPS),),
     seed: int = 0,
-    n_starts: int = 2,
+    n_starts: int = N_STARTS,
     bound_steps: int = 0,
     executor: Executor | None = None,
     begin: Plan | None = None,

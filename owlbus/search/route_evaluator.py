@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.kernels.coverage import measure_route, new_other_routes, new_scratch, prepare_other_routes, route_gain
 from owlbus.kernels.keeps_limits import keeps_limits
 from owlbus.kernels.splice import splice
 from owlbus.kernels.structs import Candidate
 from owlbus.plan import Plan, Route, limit_rows, plan_measures
-from owlbus.plan.measures import HEADWAY_S
 from owlbus.search.travel_time_objective import refuse_travel_time
 
 if TYPE_CHECKING:

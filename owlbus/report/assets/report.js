@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const say = data.words, hexes = data.hexes, scale = data.scale;
   const SVG = "http://www.w3.org/2000/svg";
-  const LANE_PX = 3.4, FAINT = "#d3d8e0", EDGE = "#e7ebf1";
+  const LANE_PX = 3.4, palette = data.colours;
   const number = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const fill = (text, ...values) => values.reduce((out, value, k) => out.replace("{" + k + "}", () => value), text);
   const count = (value) => (value === null || value === undefined ? say.hidden : number.format(value));
@@ -59,29 +59,29 @@
       const at = 12 * k + 2 * c;
       ring.push([(hexes.at[2 * k] + hexes.ring[at]) / scale, (hexes.at[2 * k + 1] + hexes.ring[at + 1]) / scale]);
     }
-    return L.polygon(ring, shapeOptions("hexes", { className: "hex", color: EDGE, weight: 0.7, fillOpacity: 1, smoothFactor: 0 }));
+    return L.polygon(ring, shapeOptions("hexes", { className: "hex", color: palette.edge, weight: 0.7, fillOpacity: 1, smoothFactor: 0 }));
   });
   const hexGroup = L.featureGroup(polygons).addTo(map);
   polygons.forEach((polygon, k) => polygon.on({
     click: () => choose({ hex: k }),
-    mouseover: () => polygon.setStyle({ color: "#222", weight: 2 }).bringToFront(),
+    mouseover: () => polygon.setStyle({ color: palette.ink, weight: 2 }).bringToFront(),
     mouseout: () => polygon.setStyle(border(k)),
   }));
   hexGroup.bindTooltip((layer) => element("div", {}, ...hexLines(polygons.indexOf(layer)).map((row) => element("div", { text: row.join(": ") }))), { sticky: true });
 
   data.ground.hills.forEach((flat) => L.polygon(points(flat), shapeOptions("terrain", {
-    color: data.colours.hillEdge, weight: 1, fillColor: data.colours.hill, fillOpacity: 0.7, interactive: false })).addTo(map));
+    color: palette.hillEdge, weight: 1, fillColor: palette.hill, fillOpacity: 0.7, interactive: false })).addTo(map));
   data.ground.roads.forEach((flat) => L.polyline(points(flat), shapeOptions("terrain", {
-    color: "#8d9099", weight: 0.7, opacity: 0.55, interactive: false })).addTo(map));
+    color: palette.road, weight: 0.7, opacity: 0.55, interactive: false })).addTo(map));
   data.ground.outline.forEach((flat) => L.polyline(points(flat), shapeOptions("terrain", {
-    color: "#777", weight: 1.2, dashArray: "1 4", interactive: false })).addTo(map));
+    color: palette.outline, weight: 1.2, dashArray: "1 4", interactive: false })).addTo(map));
   data.ground.water.forEach((flat) => L.polyline(points(flat), shapeOptions("terrain", {
-    className: "water", color: data.colours.water, weight: 6, opacity: 0.85, interactive: false })).addTo(map));
+    className: "water", color: palette.water, weight: 6, opacity: 0.85, interactive: false })).addTo(map));
 
   const old = L.layerGroup();
   (data.reference ? data.reference.routes : []).forEach((route) => {
-    L.polyline(points(route.line), shapeOptions("reference", { color: "#fff", weight: 4, opacity: 0.8, interactive: false })).addTo(old);
-    L.polyline(points(route.line), shapeOptions("reference", { className: "reference", color: "#222", weight: 2, dashArray: "2 5" }))
+    L.polyline(points(route.line), shapeOptions("reference", { color: "white", weight: 4, opacity: 0.8, interactive: false })).addTo(old);
+    L.polyline(points(route.line), shapeOptions("reference", { className: "reference", color: palette.ink, weight: 2, dashArray: "2 5" }))
       .bindTooltip(element("span", { text: route.name + " · " + data.reference.name }), { sticky: true }).addTo(old);
   });
 
@@ -101,14 +101,14 @@
     const halts = points(route.stops);
     const line = (more) => L.polyline(halts, shapeOptions("routes", Object.assign({ lineJoin: "round", smoothFactor: 0 }, more)));
     const lines = [
-      line({ color: "#fff", weight: 5.5, interactive: false }),
+      line({ color: "white", weight: 5.5, interactive: false }),
       line({ className: "route", color: route.colour, weight: 3, dashArray: route.dashes || null, interactive: false }),
       line({ color: route.colour, weight: 16, opacity: 0, className: "hit" }),
     ];
     lines[2].bindTooltip(element("span", { text: route.name }), { sticky: true });
     lines[2].on("click", (event) => { L.DomEvent.stopPropagation(event); choose({ route: k }); });
     const stops = halts.map((at, s) => L.circleMarker(at, shapeOptions("stops", {
-      radius: 3, color: route.colour, weight: 1.5, fillColor: "#fff", fillOpacity: 1, className: "stop",
+      radius: 3, color: route.colour, weight: 1.5, fillColor: "white", fillOpacity: 1, className: "stop",
     })).bindTooltip(element("span", { text: fill(say.stop, route.names[s]) })).on("click", () => choose({ route: k })));
     const ends = [0, halts.length - 1].map((s) => {
       const label = element("span", { text: route.name });
@@ -156,15 +156,15 @@
   const row = () => hexes.classes[state.part];
   const kind = (k) => (hexes.near[k] === "1" ? (hexes.was[k] === "1" ? "both" : "gained") : hexes.was[k] === "1" ? "lost" : "neither");
   function colour(k) {
-    if (state.layer === "difference") return data.colours.difference[kind(k)];
+    if (state.layer === "difference") return palette.difference[kind(k)];
     if (state.layer === "net") return data.net.colours[Number(data.net.classes[k])];
     const wanted = { demand: true, covered: hexes.near[k] === "1", uncovered: hexes.near[k] !== "1" }[state.layer];
-    return wanted ? data.colours.hexes[Number(row()[k])] : FAINT;
+    return wanted ? palette.hexes[Number(row()[k])] : palette.faint;
   }
   function border(k) {
-    if (k === state.hex) return { color: "#111", weight: 3, dashArray: null };
-    const mark = state.layer === "difference" && { gained: { color: "#12314a", weight: 1.8, dashArray: null }, lost: { color: "#4d2200", weight: 1.8, dashArray: "2 3" } }[kind(k)];
-    return mark || { color: EDGE, weight: 0.7, dashArray: null };
+    if (k === state.hex) return { color: palette.ink, weight: 3, dashArray: null };
+    const mark = state.layer === "difference" && { gained: { color: palette.differenceEdges.gained, weight: 1.8, dashArray: null }, lost: { color: palette.differenceEdges.lost, weight: 1.8, dashArray: "2 3" } }[kind(k)];
+    return mark || { color: palette.edge, weight: 0.7, dashArray: null };
   }
   function paint() {
     polygons.forEach((polygon, k) => polygon.setStyle(Object.assign({ fillColor: colour(k) }, border(k))));
@@ -184,20 +184,20 @@
       draw(picture);
       items.push(element("li", {}, picture, element("span", { text })));
     };
-    const box = (paintWith, more) => (picture) => drawn("rect", Object.assign({ x: 2, y: 2, width: 22, height: 14, rx: 2, fill: paintWith, stroke: "#6b6e76" }, more), picture);
+    const box = (paintWith, more) => (picture) => drawn("rect", Object.assign({ x: 2, y: 2, width: 22, height: 14, rx: 2, fill: paintWith, stroke: palette.keyEdge }, more), picture);
     const stroke = (more) => (picture) => drawn("line", Object.assign({ x1: 1, x2: 25, y1: 9, y2: 9 }, more), picture);
     if (state.layer === "difference") {
-      Object.entries(data.colours.difference).forEach(([name, value]) => add(say[name], box(value, name === "lost" ? { stroke: "#4d2200", "stroke-width": 2, "stroke-dasharray": "2 3" } : name === "gained" ? { stroke: "#12314a", "stroke-width": 2 } : {})));
+      Object.entries(palette.difference).forEach(([name, value]) => add(say[name], box(value, name === "lost" ? { stroke: palette.differenceEdges.lost, "stroke-width": 2, "stroke-dasharray": "2 3" } : name === "gained" ? { stroke: palette.differenceEdges.gained, "stroke-width": 2 } : {})));
     } else if (state.layer === "net") {
       data.net.texts.forEach((text, k) => add(text, box(data.net.colours[k])));
     } else {
-      classTexts().forEach((text, k) => add(text, box(data.colours.hexes[k])));
-      if (state.layer !== "demand") add(state.layer === "covered" ? say.beyond : say.within, box(FAINT));
+      classTexts().forEach((text, k) => add(text, box(palette.hexes[k])));
+      if (state.layer !== "demand") add(state.layer === "covered" ? say.beyond : say.within, box(palette.faint));
     }
-    if (data.ground.water.length) add(say.river, stroke({ stroke: data.colours.water, "stroke-width": 6 }));
-    if (data.ground.hills.length) add(say.hill, box(data.colours.hill, { stroke: data.colours.hillEdge }));
-    if (data.ground.roads.length) add(say.road, stroke({ stroke: "#8d9099", "stroke-width": 1 }));
-    if (data.ground.outline.length) add(say.outline, stroke({ stroke: "#777", "stroke-width": 1.5, "stroke-dasharray": "1 4" }));
+    if (data.ground.water.length) add(say.river, stroke({ stroke: palette.water, "stroke-width": 6 }));
+    if (data.ground.hills.length) add(say.hill, box(palette.hill, { stroke: palette.hillEdge }));
+    if (data.ground.roads.length) add(say.road, stroke({ stroke: palette.road, "stroke-width": 1 }));
+    if (data.ground.outline.length) add(say.outline, stroke({ stroke: palette.outline, "stroke-width": 1.5, "stroke-dasharray": "1 4" }));
     document.getElementById("legend").replaceChildren(...items);
     const title = state.layer === "net" ? say.net : state.layer === "difference" ? document.querySelector("input[value=difference] + span").textContent : fill(say.legend, partName());
     document.getElementById("legend-title").textContent = title;
@@ -220,7 +220,7 @@
       const high = 48 * (value || 0) / top;
       drawn("rect", { x: 10 * k + 0.6, width: 8.8, y: side ? 50 : 50 - high, height: high, fill: route.colour, opacity: side ? 0.55 : 1 }, picture);
     }));
-    drawn("line", { x1: 0, x2: 10 * n, y1: 50, y2: 50, stroke: "#222", "stroke-width": 1, "vector-effect": "non-scaling-stroke" }, picture);
+    drawn("line", { x1: 0, x2: 10 * n, y1: 50, y2: 50, stroke: palette.ink, "stroke-width": 1, "vector-effect": "non-scaling-stroke" }, picture);
     return element("figure", {}, element("figcaption", { text: say.loads + " (↑ " + say.ahead + ", ↓ " + say.back + ")" }), picture);
   }
   function tell() {

@@ -1,0 +1,205 @@
+"""What a study is made from: files, and how to read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
+from owlbus.common.errors import UsageError, setting
+from owlbus.common.units import NightWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REACHES = ("centre", "area", "records")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """
+    What a study is made from: files and how to read them.
+
+    Attributes
+    ----------
+    files
+        Records of calls and taxi rides; those of the city if empty.
+    city
+        A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
+    area
+        Outline of the study area, GeoJSON or CSV; None takes the city's, or one drawn around the records.
+    radius_m
+        Circumradius of a hex in metres.
+    n_hexes
+        Hexes of the grid; None takes all that touch the area, or the city's number at the city's radius.
+    h3_resolution
+        H3 resolution of the grid instead of planar hexes, 5 to 11; None for planar.
+    nodes, links, stops
+        Road tables, and perhaps stops; None takes a feed, an OSM file, or else the hex lattice.
+    gtfs
+        GTFS feed, zip or folder, whose stops and links are the network.
+    osm
+        OpenStreetMap file whose streets are the network; beside tables or a feed it gives only the footways.
+    modes
+        Modes of the feed.
+    merge_m
+        Metres within which stops of a feed or an OSM file are merged.
+    night_factor
+        Ratio of night to daytime travel times; multiplies OSM link times, and GTFS link times without a run in the window; dimensionless.
+    walk_m
+        Walk to a stop in metres, boundary included.
+    walk_network
+        Whether walks follow the footways of the OSM file instead of straight lines.
+    walk_area_share
+        Least share of a hex's area within the walk, in (0, 1]; None asks for its centre.
+    reach
+        How a hex counts: ``centre`` as a whole; ``area`` in nine equal parts (seven of H3), people and trips spread evenly over them;
+        ``records`` in the same parts, each with the records that lie in it, for positions finer than a part. Time and memory of a search
+        grow with the square of the parts within reach, 8 bytes a pair.
+    speed_kmh
+        Commercial speed in km/h, layovers included.
+    stretch
+        A direct street link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
+        1 keeps all links, three to ten times as many.
+    window
+        Hours of the night that count.
+    taxi_weight
+        Weight of taxi in the blend with calls, 0 to 1.
+    n_nights
+        Nights that records without a date come from; None for one.
+    columns
+        The files' column by owlbus' name, where they differ.
+    timezone
+        Time zone that times with a zone are converted to.
+    max_rejected_share
+        Largest share of a file's rows that may be rejected, 0 to 1.
+    masts
+        Table of antennas, for calls that name one instead of a position; None for none.
+    market_share
+        Table of the operator's market share by district; None where the records are everyone's.
+    scheduler
+        Where records are counted: ``local:N``, ``processes:N`` or the address of a Dask cluster; None counts in this process.
+
+    Raises
+    ------
+    UsageError
+        If the parts do not fit together.
+    """
+
+    files: tuple[str, ...] = ()
+    city: str | None = None
+    area: str | None = None
+    radius_m: float = RADIUS_M
+    n_hexes: int | None = None
+    h3_resolution: int | None = None
+    nodes: str | None = None
+    links: str | None = None
+    stops: str | None = None
+    gtfs: str | None = None
+    osm: str | None = None
+    modes: tuple[str, ...] = MODES
+    merge_m: float = MERGE_M
+    night_factor: float = 1.0
+    walk_m: float = WALK_M
+    walk_network: bool = False
+    walk_area_share: float | None = None
+    reach: str = "centre"
+    speed_kmh: float = SPEED_KMH
+    stretch: float = STRETCH
+    window: NightWindow = field(default_factory=NightWindow)
+    taxi_weight: float = TAXI_WEIGHT
+    n_nights: int | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    timezone: str | None = None
+    max_rejected_share: float = 1.0
+    masts: str | None = None
+    market_share: str | None = None
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse parts that contradict each other."""
+        _require_compatible(self)
+        _require_grid(self)
+        _require_reach(self)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the records are the synthetic ones of a city."""
+        return not self.files
+
+    @property
+    def network_files(self) -> tuple[str, ...]:
+        """Files that the network is made from; of a feed in a folder its tables."""
+        names = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
+        return tuple(str(file) for name in names for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
+
+
+def _require_compatible(sources: Sources) -> None:
+    """Refuse network files that contradict each other."""
+    nodes, links, osm, on_foot = setting("nodes"), setting("links"), setting("osm"), setting("walk_network", True)  # noqa: FBT003
+    _refuse(
+        (
+            "nodes",
+            (sources.nodes is None) != (sources.links is None),
+            f"{nodes} and {links} belong together, got only one of them; give both road tables, or none for the hex lattice",
+        ),
+        (
+            "stops",
+            sources.stops is not None and sources.nodes is None,
+            f"{setting('stops')} needs the roads that join them; add {nodes} and {links}",
+        ),
+        (
+            "gtfs",
+            sources.gtfs is not None and sources.nodes is not None,
+            f"{setting('gtfs')} and {nodes} are two networks; give one of them",
+        ),
+        (
+            "osm",
+            bool(sources.osm is not None and (sources.gtfs or sources.nodes) and not sources.walk_network),
+            f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
+        ),
+        (
+            "walk_network",
+            sources.walk_network and sources.osm is None,
+            f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
+        ),
+    )
+
+
+def _require_grid(sources: Sources) -> None:
+    """Refuse settings of planar hexes for an H3 grid."""
+    _refuse(
+        (
+            "n_hexes",
+            sources.h3_resolution is not None and sources.n_hexes is not None,
+            f"{setting('n_hexes')} counts planar hexagons and {setting('h3_resolution')} makes no planar ones; give one of them",
+        ),
+    )
+
+
+def _require_reach(sources: Sources) -> None:
+    """Refuse an unknown rule of reach, or one that contradicts other settings."""
+    if sources.reach not in _REACHES:
+        msg = f"{setting('reach')} must be one of {', '.join(_REACHES)}, got {sources.reach!r}"
+        raise UsageError(msg, setting="reach", value=sources.reach, allowed=_REACHES)
+    by_records, by_area, masts = setting("reach", "records"), setting("reach", "area"), setting("masts")
+    _refuse(
+        (
+            "walk_area_share",
+            sources.reach != "centre" and sources.walk_area_share is not None,
+            f"{setting('walk_area_share')} asks of whole hexagons and {setting('reach')} counts them in parts; give one of them",
+        ),
+        (
+            "reach",
+            sources.reach == "records" and sources.masts is not None,
+            f"{by_records} needs positions of records and {masts} gives only those of antennas; take {by_area}",
+        ),
+    )
+
+
+def _refuse(*rules: tuple[str, bool, str]) -> None:
+    """Refuse the first setting that breaks a rule, given as its name, whether it breaks it, and the message."""
+    for name, is_broken, why in rules:
+        if is_broken:
+            raise UsageError(why, setting=name)
