@@ -74,7 +74,7 @@ class Problem:
 
     Examples
     --------
-    >>> from owlbus import Demand, HexGrid, Network, Plan, Route
+    >>> from owlbus import Demand, HexGrid, Network, Objective, Plan, Route
     >>> grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=20)
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
