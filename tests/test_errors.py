@@ -23,7 +23,8 @@ import owlbus
 from owlbus.cli.app import COMMANDS, make_app
 from owlbus.cli.commands import grouped
 from owlbus.cli.messages import FlagWords, flags_of, in_flags
-from owlbus.cli.options import LimitOptions, RuleOptions, limits_of, rule_of
+from owlbus.cli.option_values import limits_of, rule_of
+from owlbus.cli.options import LimitOptions, RuleOptions
 from owlbus.cli.timetable import CostOptions, OperationOptions, _costs_of, _operation_of
 from owlbus.common.errors import (
     DataError,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import typer
 
 from owlbus.cli.messages import learn
+from owlbus.cli.option_values import note_flags
 from owlbus.cli.process import stopped_in_order
-from owlbus.cli.run_conflicts import note_flags
 
 if TYPE_CHECKING:
     from collections.abc import Callable

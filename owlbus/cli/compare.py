@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    LANG,
-    OUT,
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    limits_of,
-    require_language,
-    rule_of,
-)
+from owlbus.cli.option_values import limits_of, require_language, rule_of
+from owlbus.cli.options import LANG, OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, output_of
 from owlbus.cli.plan_files import plan_names, read_any_plan
 from owlbus.cli.session import SYNTHETIC, StudyOptions, announce_compilation, moved_table, settings_of_run, study_options_of, warn

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from owlbus.cli.messages import in_flags
-from owlbus.cli.options import (
-    OUT,
-    RESUME,
-    AreaOptions,
-    DemandOptions,
-    NetworkOptions,
-    OutputOptions,
-    sources_of,
-)
+from owlbus.cli.option_values import sources_of
+from owlbus.cli.options import OUT, RESUME, AreaOptions, DemandOptions, NetworkOptions, OutputOptions
 from owlbus.cli.output import output_of
 from owlbus.cli.session import checkpoint_of, going_on
 from owlbus.cli.tables import demand_table, records_table, rules_table

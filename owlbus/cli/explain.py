@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.options import (
-    OUT,
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    limits_of,
-    rule_of,
-)
+from owlbus.cli.option_values import limits_of, rule_of
+from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, output_of
 from owlbus.cli.plan_files import plan_name, read_any_plan
 from owlbus.cli.session import (

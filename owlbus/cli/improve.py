@@ -9,16 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    OUT,
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    rule_of,
-)
+from owlbus.cli.option_values import rule_of
+from owlbus.cli.options import OUT, AreaOptions, DemandOptions, LimitOptions, NetworkOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, output_of
 from owlbus.cli.plan_files import plan_name, read_any_plan
 from owlbus.cli.session import (

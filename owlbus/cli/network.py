@@ -7,13 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.options import (
-    OUT,
-    AreaOptions,
-    NetworkOptions,
-    OutputOptions,
-    network_settings,
-)
+from owlbus.cli.option_values import network_settings
+from owlbus.cli.options import OUT, AreaOptions, NetworkOptions, OutputOptions
 from owlbus.cli.output import output_of
 from owlbus.common.errors import FindingError, UsageError
 

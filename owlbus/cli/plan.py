@@ -9,6 +9,7 @@ import typer
 
 from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
 from owlbus.cli.messages import Gives
+from owlbus.cli.option_values import limits_of, request_of, require_language, require_no_files, rule_of, sources_of
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -24,15 +25,9 @@ from owlbus.cli.options import (
     OutputOptions,
     RuleOptions,
     SearchOptions,
-    limits_of,
     option,
-    request_of,
-    require_language,
-    rule_of,
-    sources_of,
 )
 from owlbus.cli.output import output_of
-from owlbus.cli.run_conflicts import require_no_files
 from owlbus.cli.session import (
     announce_compilation,
     checkpoint_of,

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import LANG, OutputOptions, require_language
+from owlbus.cli.option_values import require_language
+from owlbus.cli.options import LANG, OutputOptions
 from owlbus.cli.output import output_of
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
+from owlbus.cli.option_values import limits_of, require_language, require_no_files, rule_of, sources_of
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -22,14 +23,9 @@ from owlbus.cli.options import (
     NetworkOptions,
     OutputOptions,
     RuleOptions,
-    limits_of,
-    require_language,
-    rule_of,
-    sources_of,
 )
 from owlbus.cli.output import output_of
 from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
-from owlbus.cli.run_conflicts import require_no_files
 from owlbus.cli.session import (
     SYNTHETIC,
     gate,

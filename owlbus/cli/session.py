@@ -9,19 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    limits_of,
-    option,
-    sources_of,
-)
+from owlbus.cli.option_values import limits_of, require_no_conflicts, sources_of
+from owlbus.cli.options import AreaOptions, DemandOptions, LimitOptions, NetworkOptions, option
 from owlbus.cli.output import empty_table
 from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
 from owlbus.cli.process import StoppedError
-from owlbus.cli.run_conflicts import require_no_conflicts
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
 from owlbus.common.errors import FindingError, UsageError
 

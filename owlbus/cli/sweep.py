@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    LANG,
-    AreaOptions,
-    DemandOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    option,
-    require_language,
-    rule_of,
-    sources_of,
-)
+from owlbus.cli.option_values import require_language, require_no_files, rule_of, sources_of
+from owlbus.cli.options import LANG, AreaOptions, DemandOptions, NetworkOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import empty_table, output_of
-from owlbus.cli.run_conflicts import require_no_files
 from owlbus.cli.session import (
     SYNTHETIC,
     announce_compilation,

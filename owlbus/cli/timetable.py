@@ -12,22 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    OUT,
-    REFERENCE,
-    SNAP,
-    AreaOptions,
-    DemandOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    option,
-    rule_of,
-    sources_of,
-)
+from owlbus.cli.option_values import require_no_files, rule_of, sources_of
+from owlbus.cli.options import OUT, REFERENCE, SNAP, AreaOptions, DemandOptions, NetworkOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import output_of
 from owlbus.cli.plan_files import is_feed, plan_file, plan_name, run_beside
-from owlbus.cli.run_conflicts import require_no_files
 from owlbus.cli.session import (
     SYNTHETIC,
     reference_of,
