@@ -97,7 +97,7 @@ def flags_of(parameters: Iterable[inspect.Parameter]) -> dict[str, Flag]:
     return flags
 
 
-def learn(command: str, parameters: Iterable[inspect.Parameter]) -> None:
+def declare_flags(command: str, parameters: Iterable[inspect.Parameter]) -> None:
     """
     Take in what a command declares, for messages to name it.
 
@@ -169,7 +169,7 @@ def in_flags(text: str | OwlbusError) -> str:
     return text.said(FlagWords()) if isinstance(text, OwlbusError) else say(text, FlagWords())
 
 
-def as_said(text: str) -> str:
+def plain_parser_text(text: str) -> str:
     """
     Complaint of the parser in plain words.
 

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from owlbus.cli.options import AreaOptions, DemandOptions, NetworkOptions
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def note_flags(context: typer.Context) -> None:
     _FLAGS.set({name: flag for name, flag in names.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"})
 
 
-def require_no_files(run: str | None, files: list[str] | None) -> None:
+def require_no_files(run: str | None, files: list[str] | None, name: str = "FILES") -> None:
     """
     Refuse record files together with an earlier run.
 
@@ -44,6 +44,8 @@ def require_no_files(run: str | None, files: list[str] | None) -> None:
         The run directory, or None.
     files
         Record files, or None.
+    name
+        Argument or flag that gives `files`.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def require_no_files(run: str | None, files: list[str] | None) -> None:
         If both are given.
     """
     if run is not None and files:
-        msg = f"--run takes demand and network from {run}, so FILES would not be read; leave one of them out"
+        msg = f"--run takes demand and network from {run}, so {name} would not be read; leave one of them out"
         raise UsageError(msg)
 
 

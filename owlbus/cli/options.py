@@ -37,8 +37,7 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     return typer.Option(*names, metavar=unit or "", help=text, envvar=variable, show_envvar=False, rich_help_panel=panel, parser=parser)
 
 
-_AREA, _DEMAND, _NETWORK, _LIMITS = "Study area", "Demand", "Network", "Limits"
-_RULE, _SEARCH, _OUTPUT = "When a trip counts as served", "Search", "Output"
+_LIMITS, _RULE, _SEARCH, _OUTPUT = "Limits", "When a trip counts as served", "Search", "Output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,182 +64,6 @@ class OutputOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class AreaOptions:
-    """Study area and hexagons."""
-
-    city: Annotated[
-        str | None,
-        option(
-            _AREA, "--city", unit="NAME", text="Sample city, or a folder with one: outline, water, mountains and, without FILES, records."
-        ),
-    ] = None
-    area: Annotated[
-        str | None,
-        option(
-            _AREA,
-            "--area",
-            "--outline",
-            unit="FILE",
-            text="Outline: GeoJSON polygon, or CSV with lon, lat. Default: the city's, or one drawn around the records.",
-        ),
-    ] = None
-    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon."), Gives("radius_m")] = 500.0
-    hexes: Annotated[
-        int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area."), Gives("n_hexes")
-    ] = None
-    h3: Annotated[
-        int | None,
-        option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 hexagons of this resolution instead."),
-        Gives("h3_resolution"),
-        Gives("resolution"),
-    ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class DemandOptions:
-    """How demand is estimated from records."""
-
-    window: Annotated[str, option(_DEMAND, "--window", unit="HH-HH", text="Hours of the night that count; the end is excluded.")] = "00-05"
-    taxi_weight: Annotated[
-        float, option(_DEMAND, "--taxi-weight", unit="SHARE", text="Weight of taxi rides in the blend of calls and taxi rides, 0 to 1.")
-    ] = 0.2
-    nights: Annotated[
-        int | None,
-        option(_DEMAND, "--nights", unit="N", text="Number of nights that records without a date cover. Default: 1."),
-        Gives("n_nights"),
-    ] = None
-    map: Annotated[
-        list[str] | None,
-        option(_DEMAND, "--map", unit="NAME=COLUMN", text="Column in the files that holds the owlbus column NAME; repeatable."),
-        Gives("columns"),
-    ] = None
-    timezone: Annotated[
-        str | None,
-        option(
-            _DEMAND, "--timezone", unit="ZONE", text="Local time zone, such as Asia/Seoul; times that carry a zone are converted to it."
-        ),
-    ] = None
-    masts: Annotated[
-        str | None,
-        option(
-            _DEMAND, "--masts", unit="FILE", text="Antennas (antenna_id, lon, lat), for calls that name an antenna instead of a position."
-        ),
-    ] = None
-    market_share: Annotated[
-        str | None,
-        option(
-            _DEMAND,
-            "--market-share",
-            unit="FILE",
-            text="Market share of the operator, 0 to 1, by district (district, share) or position (lon, lat, share).",
-        ),
-    ] = None
-    scheduler: Annotated[
-        str | None,
-        option(
-            _DEMAND,
-            "--scheduler",
-            unit="WHERE",
-            text="Count records and search in other processes: local:N, processes:N, or tcp://HOST:PORT (Dask).",
-        ),
-    ] = None
-    max_rejected: Annotated[
-        float,
-        option(_DEMAND, "--max-rejected", unit="SHARE", text="Refuse a file if more than this share of its rows is rejected, 0 to 1."),
-        Gives("max_rejected_share"),
-    ] = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkOptions:
-    """Where buses can run, and how far people walk."""
-
-    nodes: Annotated[
-        str | None, option(_NETWORK, "--nodes", unit="FILE", text="Road nodes: node_id, lon, lat. Default: the lattice of hexagons.")
-    ] = None
-    links: Annotated[
-        str | None, option(_NETWORK, "--links", unit="FILE", text="Road links: from_node, to_node, length_m, freespeed_m_per_s.")
-    ] = None
-    stops: Annotated[
-        str | None,
-        option(
-            _NETWORK, "--stops", unit="FILE", text="Stops: lon, lat, name. Default: one per hexagon, at the road node nearest its centre."
-        ),
-    ] = None
-    gtfs: Annotated[
-        str | None, option(_NETWORK, "--gtfs", unit="FEED", text="GTFS feed, zip or folder; buses can use its stops and links.")
-    ] = None
-    osm: Annotated[
-        str | None,
-        option(
-            _NETWORK,
-            "--osm",
-            unit="FILE",
-            text="OpenStreetMap file (.osm.pbf); buses can use its streets. Needs the extra owlbus\\[osm].",
-        ),
-    ] = None
-    modes: Annotated[
-        str,
-        option(
-            _NETWORK, "--modes", unit="NAMES", text="Modes to read from --gtfs: bus, trolleybus, tram, metro, rail, ferry, cable, or all."
-        ),
-    ] = "bus,trolleybus"
-    merge_stops: Annotated[
-        float,
-        option(
-            _NETWORK, "--merge-stops", unit="METRES", text="Merge stops of --gtfs or --osm that are within this distance of each other."
-        ),
-        Gives("merge_m"),
-    ] = 100.0
-    night_factor: Annotated[
-        float,
-        option(_NETWORK, "--night-factor", unit="RATIO", text="Ratio of night to daytime travel times; multiplies GTFS or OSM link times."),
-    ] = 1.0
-    walk: Annotated[
-        str,
-        option(
-            _NETWORK,
-            "--walk",
-            unit="METRES",
-            text="Longest walk to a stop, inclusive, in a straight line; network or network:METRES follows the footways of --osm.",
-        ),
-        Gives("walk_m"),
-        Gives("walk_network", word="network"),
-    ] = "500"
-    walk_share: Annotated[
-        float | None,
-        option(
-            _NETWORK,
-            "--walk-share",
-            unit="SHARE",
-            text="Share of a hexagon's area that must lie within the walk. Default: its centre must.",
-        ),
-        Gives("walk_area_share"),
-    ] = None
-    reach: Annotated[
-        str,
-        option(
-            _NETWORK,
-            "--reach",
-            unit="RULE",
-            text="How hexagons count as reached. centre: whole, by centre; area or records: in nine sub-hexagons weighted so (much slower).",
-        ),
-    ] = "centre"
-    stretch: Annotated[
-        float,
-        option(
-            _NETWORK,
-            "--stretch",
-            unit="RATIO",
-            text="On streets, leave out a direct link if the round trip over other links is at most this many times as long; 1 keeps all links.",
-        ),
-    ] = 1.25
-    speed: Annotated[
-        float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed of buses, including layovers."), Gives("speed_kmh")
-    ] = 19.0
-
-
-@dataclass(frozen=True, slots=True)
 class LimitOptions:
     """Limits of each route and of the whole plan."""
 
@@ -251,22 +74,22 @@ class LimitOptions:
     ] = None
     headway: Annotated[
         float,
-        option(_LIMITS, "--headway", unit="MINUTES", text="Headway for counting buses; the timetable in gtfs.zip sets its own."),
+        option(_LIMITS, "--headway", unit="MINUTES", text="Headway for counting buses; gtfs.zip has headways of its own."),
         Gives("headway_s", 60, "minutes"),
     ] = 45.0
     max_length_km: Annotated[
         float | None,
-        option(_LIMITS, "--max-length-km", unit="KM", text="Longest one-way length of a route. Default: 45."),
+        option(_LIMITS, "--max-length-km", unit="KM", text="Longest route, one way. Default: 45."),
         Gives("max_length_m", 1000),
     ] = None
     min_length_km: Annotated[
         float | None,
-        option(_LIMITS, "--min-length-km", unit="KM", text="Shortest one-way length of a route. Default: no limit."),
+        option(_LIMITS, "--min-length-km", unit="KM", text="Shortest route, one way. Default: no limit."),
         Gives("min_length_m", 1000),
     ] = None
     max_ride_min: Annotated[
         float | None,
-        option(_LIMITS, "--max-ride-min", unit="MINUTES", text="Longest one-way travel time of a route. Default: 240."),
+        option(_LIMITS, "--max-ride-min", unit="MINUTES", text="Longest travel time of a route, one way. Default: 240."),
         Gives("max_ride_s", 60),
     ] = None
     max_circuity: Annotated[
@@ -317,7 +140,7 @@ class SearchOptions:
             _SEARCH,
             "--objective",
             unit="NAME",
-            text="What to maximise: served, direct, presence, or a mix such as served=3,presence=1; travel_time minimises the mean journey.",
+            text="What to maximise: served, direct, presence, or a mix (served=3,presence=1); travel_time minimises the mean journey.",
         ),
     ] = "served"
     steps: Annotated[
@@ -362,9 +185,7 @@ class SearchOptions:
     ] = 2
 
 
-OUT = option(
-    _OUTPUT, "--out", "-o", unit="DIR", text="Run directory to write. It must be absent, empty, or an earlier run, which is replaced."
-)
+OUT = option(_OUTPUT, "--out", "-o", unit="DIR", text="Run directory to write: absent, empty, or an earlier run, which is replaced.")
 RESUME = option(
     _OUTPUT,
     "--resume",

@@ -72,7 +72,7 @@ class Output:
 
 
 @contextmanager
-def output_of(options: OutputOptions) -> Iterator[Output]:
+def open_output(options: OutputOptions) -> Iterator[Output]:
     """
     Talk with progress while the block runs.
 
@@ -111,7 +111,7 @@ def _print(text: str) -> None:
     """Print a line on standard error, broken between words where that is a terminal."""
     line = visible(text)
     shown = textwrap.fill(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else line
-    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - talk
+    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - output_options
 
 
 def begin_silent() -> None:

@@ -50,7 +50,7 @@ class StoppedError(OwlbusError):
 
 
 @contextmanager
-def stopped_in_order() -> Iterator[None]:
+def report_interruption() -> Iterator[None]:
     """
     Say what became of the files where a command is stopped, which the parser of words would not.
 

@@ -234,7 +234,7 @@ def night_pages(night: Night) -> list[Table]:
     return pages
 
 
-def beside_page(nights: tuple[Night, Night]) -> Table:
+def side_by_side_page(nights: tuple[Night, Night]) -> Table:
     """
     Lay out two nights side by side.
 
