@@ -31,7 +31,9 @@ _FEWEST = 2
 
 def compare(
     *,
-    plans: Annotated[list[str], typer.Argument(metavar="A B…", help="Plans to compare with A: run directories, GeoJSON, CSV or GTFS.")],
+    plans: Annotated[
+        list[str], typer.Argument(metavar="A B…", help="Plans; all others are compared with A. Run directories, GeoJSON, CSV or GTFS.")
+    ],
     by: Annotated[
         list[str] | None,
         typer.Option(

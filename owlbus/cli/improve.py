@@ -102,7 +102,7 @@ def improve(
         improvements = improve_plan(
             evaluator.problem, base, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed
         )
-        document = {
+        document: dict[str, Any] = {
             "command": "improve",
             "plan": plan_name(plan),
             "is_synthetic": study.is_synthetic,

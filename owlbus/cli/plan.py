@@ -162,9 +162,10 @@ def plan(
         plan_run = best_plan(study, request, on_gain=PlanCheckpoint(run.keep()) if resume else None)
         plan_run, results = _try_plan(plan_run, trials, sources, run)
         scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s)
-        more = {"reference": reference, "is_synthetic": study.is_synthetic, "robust": trials.robust}
-        more |= {"resumed": request.begin is not None} if resume else {}
-        settings = settings_of_run(sources, request, run=from_run, **more)
+        settings = settings_of_run(
+            sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic, robust=trials.robust
+        )
+        settings |= {"resumed": request.begin is not None} if resume else {}
         title = f"{len(plan_run.best.plan)} night routes"
         publish(run, plan_run, scored_reference, settings, title, lang)
     city_share = CITY_SHARE if named_reference is not None and reference is None else None
