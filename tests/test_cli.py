@@ -187,7 +187,7 @@ def test_demand_shows_every_row_of_every_file(town: Town, tmp_path: Path, capsys
     assert run(["demand", *town.records, "--out", str(tmp_path / "d")]) == 0
     out, err = capsys.readouterr()
     assert re.search(r"calls\.csv +calls +600 ", out)
-    assert "taxi weighs 0.2 in the blend" in err
+    assert "taxi rides have the weight 0.2 in the blend" in err
     assert {file.name for file in (tmp_path / "d").iterdir()} == {"demand.parquet", "grid.parquet", "rejected.parquet", "run.json"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -102,7 +103,7 @@ def explain(
     if what not in WHAT:
         msg = f"WHAT must be one of {', '.join(WHAT)}, got {what!r}"
         raise UsageError(msg)
-    _require_question(what, name, options, out)
+    _require_question(plan, what, name, options, out)
     bounds = limits_of(limits)
     if limits.max_circuity is None:
         bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
@@ -266,20 +267,25 @@ class _Question:
         return self.stop_names.find_stop(self.study.network, text)
 
 
-def _require_question(what: str, name: str | None, options: ExplainOptions, out: str | None) -> None:
-    """Refuse an incomplete question, before anything is read."""
+def _require_question(plan: str, what: str, name: str | None, options: ExplainOptions, out: str | None) -> None:
+    """Refuse an incomplete question with a command to paste, before anything is read."""
+    command = f"owlbus explain {shlex.quote(plan)}"
+    names_stop = options.remove or options.move is not None or options.swap is not None
     problem = None
     if what == "stop" and (options.n_changes != 1 or options.drop):
         problem = "a stop needs one of --remove, --move LON,LAT and --swap P,Q"
-    elif what != "stop" and (options.remove or options.move is not None or options.swap is not None):
-        problem = f"--remove, --move and --swap change a stop, and the question is about {what}; write: explain PLAN stop S …"
+    elif what != "stop" and names_stop:
+        stop = shlex.quote(name or "0")
+        problem = f"--remove, --move and --swap change a stop, and the question is about {what}; write {command} stop {stop} --remove"
     elif what != "route" and options.drop:
-        problem = "--drop goes with a route; write: explain PLAN route R --drop"
-    elif name is None and (what == "via" or (what == "route" and options.drop) or (what == "stop" and options.swap is None)):
-        way_out = "ROUTE, its name" if what == "route" else "STOP, its index, its name, a place or LON,LAT"
-        problem = f"{what} needs a name; write: explain PLAN {what} {way_out}"
+        problem = f"--drop goes with a route, not with {what}; list the routes with {command} route"
+    elif name is None and what == "route" and options.drop:
+        problem = f"--drop needs the name of a route; list the routes with {command} route"
+    elif name is None and (what == "via" or (what == "stop" and options.swap is None)):
+        problem = f"{what} needs a stop: its index, its name, a place or LON,LAT; write {command} {what} 0"
+        problem += " --remove" if what == "stop" else ""
     elif options.apply is not None and (what != "suggest" or out is None):
-        problem = "--apply writes the plan with a suggested swap; write: explain PLAN suggest --apply N --out DIR"
+        problem = f"--apply writes the plan after a suggested swap; write {command} suggest --apply {options.apply} --out swapped"
     elif options.top < 1:
         problem = f"--top must be at least 1, got {options.top}"
     if problem:
