@@ -78,7 +78,7 @@ SAID = {
     "a number": (number_of("max_ride_s", 90), "90", "1.5"),
     "a range whose unit the flag names": (span_of("max_ride_s", 60, math.inf), "[60, inf]", "[1, inf]"),
     "an argument without an option": (setting("quantile", 0.5), "quantile=0.5", "quantile=0.5"),
-    "a name that two types have": (setting("FeedSettings.timezone"), "FeedSettings.timezone", "--zone"),
+    "a name that two types have": (setting("FeedInfo.timezone"), "FeedInfo.timezone", "--zone"),
     "a step": (
         step("owlbus.pipeline.write_run", "plan", out="my run", files="FILES"),
         "owlbus.pipeline.write_run",

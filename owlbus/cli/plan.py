@@ -147,9 +147,7 @@ def plan(
     require_no_files(from_run, files)
     require_thresholds(min_presence, min_served)
     require_language(lang)
-    trials.require_consistent(from_run, constraints)
-    constraints.require_consistent()
-    require_resumable(resume=resume, base=constraints.base)
+    _require_consistent(from_run, trials, constraints, resume=resume)
     request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
@@ -168,8 +166,7 @@ def plan(
         settings |= {"resumed": request.begin is not None} if resume else {}
         title = f"{len(plan_run.best.plan)} night routes"
         publish(run, plan_run, scored_reference, settings, title, lang)
-    city_share = CITY_SHARE if named_reference is not None and reference is None else None
-    show_run(output, plan_run, scored_reference, out, title, city_share, results)
+    show_run(output, plan_run, scored_reference, out, title, CITY_SHARE if named_reference and reference is None else None, results)
     leave_if_interrupted(plan_run)
     gate(plan_run.best.card, min_presence, min_served)
 
@@ -180,6 +177,13 @@ def _require_out(out: str | None) -> str:
         msg = "plan needs a folder to write to; add --out DIR"
         raise UsageError(msg)
     return out
+
+
+def _require_consistent(from_run: str | None, trials: TrialOptions, constraints: ConstraintOptions, *, resume: bool) -> None:
+    """Refuse options that exclude each other, before anything is read."""
+    trials.require_consistent(from_run, constraints)
+    constraints.require_consistent()
+    require_resumable(resume=resume, base=constraints.base)
 
 
 def _read_study(output: Output, sources: Sources | None, from_run: str | None, run: RunDir, *, resume: bool) -> Study:

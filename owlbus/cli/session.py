@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 SYNTHETIC = (
-    "Synthetic demand, calibrated so that the routes of 2013 reach about the 42 % that the city states. It cannot confirm that figure."
+    "Synthetic demand, calibrated so that the routes of 2013 reach about the 42 % that the city states; it cannot confirm that figure."
 )
 
 
