@@ -118,7 +118,7 @@ def run(args: Sequence[str]) -> int:
         command = typer.main.get_command(app)
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: whatever comes here ends in one line
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error ends in one line
         return _ended_by(error)
     if code == _STOPPED_BY_PARSER:
         return _ended_by(KeyboardInterrupt())
@@ -149,8 +149,8 @@ def _ended_by(error: BaseException) -> int:
 def _one_line(error: typer.TyperException) -> str:
     """Message of a usage error, in the form of all messages."""
     text = plain_parser_text(" ".join(error.format_message().split())).rstrip(".")
-    place = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
-    return f"{text[:1].lower()}{text[1:]}; see {place} --help"
+    command_path = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
+    return f"{text[:1].lower()}{text[1:]}; see {command_path} --help"
 
 
 def _fail(message: str, code: int, error: BaseException | None = None) -> int:

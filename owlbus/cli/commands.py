@@ -49,11 +49,11 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         ]
 
     @functools.wraps(command)
-    def gathered(context: typer.Context, **given: object) -> None:
-        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
+    def gathered(context: typer.Context, **values: object) -> None:
+        filled_groups = {name: kind(**{field.name: values.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
         note_flags(context)
         with report_interruption():
-            command(**taken, **given)
+            command(**filled_groups, **values)
 
     spread_out: Any = gathered
     del spread_out.__wrapped__  # or the parser would read the inner signature

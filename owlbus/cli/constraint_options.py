@@ -136,18 +136,18 @@ def _hub(text: str, find: Callable[[str], int]) -> tuple[int, int]:
 
 def _link(text: str, find: Callable[[str], int]) -> tuple[int, int]:
     """Both stops of ``A..B``."""
-    one, dots, two = text.partition("..")
-    if not (dots and one and two):
+    first, dots, second = text.partition("..")
+    if not (dots and first and second):
         msg = f"--forbid-link must read A..B, such as 12..13, got {text!r}"
         raise UsageError(msg)
-    return find(one), find(two)
+    return find(first), find(second)
 
 
 def _ends(text: str, find: Callable[[str], int]) -> tuple[str, int, int]:
     """Name and terminals of ``NAME=A..B`` or ``NAME=A``; -1 for any."""
     name, equals, ends = text.partition("=")
-    one, _, two = ends.partition("..")
-    if not (name.strip() and equals and one.strip()):
+    first, _, second = ends.partition("..")
+    if not (name.strip() and equals and first.strip()):
         msg = f"--ends must read NAME=A..B, or NAME=A for one terminal, got {text!r}"
         raise UsageError(msg)
-    return name.strip(), find(one), find(two) if two.strip() else -1
+    return name.strip(), find(first), find(second) if second.strip() else -1

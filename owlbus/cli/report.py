@@ -40,8 +40,8 @@ def report(
     require_language(lang)
     with open_output(output_options) as output:
         written = []
-        for place, content in enumerate(read_contents(run)):
-            target = Path(run) / report_file(place, lang) if out is None else _beside(Path(out), place)
+        for index, content in enumerate(read_contents(run)):
+            target = Path(run) / report_file(index, lang) if out is None else _beside(Path(out), index)
             write_report(target, content, lang)
             written.append(target)
             output.say(f"Written to {target}: {target.stat().st_size / 1e6:.2f} MB, opens in any browser, offline.")
@@ -51,6 +51,6 @@ def report(
         output.show(document)
 
 
-def _beside(file: Path, place: int) -> Path:
-    """Return the file that the user named, and names like it for further reports."""
-    return file if place == 0 else file.with_stem(f"{file.stem}_{place + 1}")
+def _beside(file: Path, index: int) -> Path:
+    """Return `file` for the first report, and numbered names like it for further ones."""
+    return file if index == 0 else file.with_stem(f"{file.stem}_{index + 1}")
