@@ -62,7 +62,7 @@ def compare(
     from owlbus.evidence.groups import read_groups
 
     if len(plans) < _FEWEST:
-        msg = f"compare needs at least two plans, got {len(plans)}; name another plan"
+        msg = f"compare needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
     require_language(lang)
     bounds = limits_of(limits)
