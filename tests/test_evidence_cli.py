@@ -349,9 +349,9 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["sweep", "--run", "RUN", "--routes", "0:3"], 2, "routes to sweep must be whole numbers in [1, 64], got 0"),
         (["sweep", "--run", "RUN", "--routes", "1:3", "--headway", "nan"], 2, "a range must read FIRST:LAST, FIRST:LAST:STEP or A,B,C"),
         (["sweep", "--run", "RUN", "--routes", "2.5", "--fleet", "5:9"], 2, "routes to sweep must be whole numbers in [1, 64], got 2.5"),
-        (["sweep", "--run", "RUN", "--routes", "1:3", "--starts", "0"], 2, "n_starts of a sweep must be at least 1, got 0"),
+        (["sweep", "--run", "RUN", "--routes", "1:3", "--starts", "0"], 2, "--starts of a sweep must be at least 1, got 0"),
         (["sweep", "--run", "RUN", "--routes", "1:3", "--seed", "-1"], 2, "seed of a sweep must be at least 0, got -1"),
-        (["sweep", "--run", "RUN", "--routes", "1:3", "--steps", "-1"], 2, "n_steps of a sweep must be at least 0, got -1"),
+        (["sweep", "--run", "RUN", "--routes", "1:3", "--steps", "-1"], 2, "--steps of a sweep must be at least 0, got -1"),
         (["plan", "--run", "RUN", "--cross-check", "--out", "x"], 2, "holds only the demand made of them; name FILES instead of --run"),
         (
             ["plan", "CALLS", "--cross-check", "--out", "x", "--steps", "9"],
