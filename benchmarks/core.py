@@ -239,8 +239,8 @@ def main() -> None:
         write_section(
             "core",
             f"## The core\n\n`python benchmarks/core.py --write`, medians of {ROUNDS} rounds, one process; the sample city is synthetic. "
-            f"Loops hex {SLOW_POINTS:,} of the points, scaled up. The other two ways re-score the plan after a change, since that is all "
-            f"they can do.\n\n{text}\n\n![Times faster than loops and NumPy](core.png)",
+            f"Loops hex {SLOW_POINTS:,} of the points, scaled up. Loops and NumPy re-score the whole plan after a change, since that is "
+            f"all they can do.\n\n{text}\n\n![Times faster than loops and NumPy](core.png)",
         )
 
 

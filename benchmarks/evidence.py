@@ -57,10 +57,10 @@ def answers() -> str:
     stop, other = int(plan.routes[0].stops[5]), int(np.setdiff1d(np.arange(study.network.n_stops), plan.used_stops)[50])
     near = int(np.argsort(study.network.drive_s[stop], kind="stable")[2])
     asked: Mapping[str, tuple[Callable[[], Change], int | None, int | None]] = {
-        "stop left out": (lambda: remove_stop(evaluator.problem, SERVED, plan, stop), stop, None),
+        "stop removed": (lambda: remove_stop(evaluator.problem, SERVED, plan, stop), stop, None),
         "stop swapped": (lambda: replace_stop(evaluator.problem, SERVED, plan, stop, near), stop, near),
         "route dropped": (lambda: drop_route(plan, 0), None, 0),
-        "route by a place": (lambda: pass_by(evaluator.problem, SERVED, plan, other), other, None),
+        "route via a place": (lambda: pass_by(evaluator.problem, SERVED, plan, other), other, None),
     }
     rows = []
     for name, (change, at, chosen) in asked.items():
@@ -72,7 +72,7 @@ def answers() -> str:
         rows.append([name, f"{alone:.2f}", f"{time.perf_counter() - began:.2f}"])
     size = f"{study.grid.n_hexes:,} hexes, {len(plan)} routes, {study.demand.n_nights} nights"
     head = ("change", "answer, s", "with the next-best alternative, s")
-    return f"## One answer\n\n`explain` on the sample city, {size}, after loading and compiling:\n\n{table(head, rows)}"
+    return f"## Time of one answer\n\n`explain` on the sample city, {size}, after loading and compiling:\n\n{table(head, rows)}"
 
 
 def swept() -> str:
@@ -109,7 +109,7 @@ def intervals() -> str:
             low, high = difference_interval(more, trips)
             held_gain += low is not None and high is not None and low <= 0.02 <= high
         rows.append([f"{spread:g}", f"{held / TRIALS:.1%}", f"{held_gain / TRIALS:.1%}"])
-    head = ("spread of nightly rates", "a share of 30 % held", "a paired gain of 2 points held")
+    head = ("spread of nightly rates", "intervals that contain a share of 30 %", "intervals that contain a paired gain of 2 points")
     text = f"90 % intervals over {NIGHTS} nights, {TRIALS} trials each, on nights drawn from known rates:"
     return f"## Intervals\n\n{text}\n\n{table(head, rows)}"
 

@@ -35,9 +35,9 @@ NOTE = """
 ## Growth
 
 `python benchmarks/growth.py --write`: {steps:,} moves, two starts, five buses a route; cities are synthetic. {note}
-The proven gap is that of people near a stop, to a bound of {prices} prices found beforehand, in searches of as many moves for each
-thousand hexes or three routes, whichever are more. Trips are kept by pairs; the seconds between all stops, 4 bytes a pair, are what
-grows with the square of the hexes.
+The proven gap is that of people near a stop, for an upper bound of {prices} iterations computed beforehand, in searches of that many
+moves for each thousand hexes or three routes, whichever gives more. Trips are stored by pairs. The travel times between
+all stops, 4 bytes a pair, grow with the square of the hexes.
 
 {text}
 

@@ -356,8 +356,8 @@ def main() -> None:
             f"## Records to counts\n\n`python benchmarks/ingest.py --rows {chosen.rows} --csv-rows {chosen.csv_rows} --write`: longitude, "
             f"latitude and time to rows by hour and hexagon, medians of {chosen.rounds} alternating runs, {THREADS} threads, files in the "
             f"page cache. The calls are synthetic. {', '.join(sorted(SLOW))} run on {chosen.slow_rows:,} of the rows. All answers are "
-            "checked to be equal; those of H3, whose hexagons are others, with one another. The limit is to decode the three columns and "
-            "let them go; CPU seconds say more than the clock where other work runs beside.\n\n"
+            "checked to be equal; those of H3, which has other hexagons, with each other. The limit is the time to decode the three "
+            "columns and discard them. While other work runs, CPU seconds say more than wall time.\n\n"
             f"{text}\n\n![Rows a second of every way](ingest.png)",
         )
 

@@ -64,8 +64,8 @@ def main() -> None:
         write_section(
             "scale",
             f"## Three billion records\n\n`python benchmarks/scale.py FOLDER --times {chosen.times} --write` on synthetic calls without "
-            f"subscriber ids, the same files read {chosen.times} times over under other names (hard links), each size in a fresh process "
-            f"with two threads. Time is linear in rows, plus a constant for building the demand of the nights.\n\n{text}",
+            f"subscriber ids, the same files read {chosen.times.replace(',', ', ')} times under other names (hard links), each size in a "
+            f"fresh process with two threads. Time is linear in rows, plus a constant for building the demand of the nights.\n\n{text}",
         )
 
 

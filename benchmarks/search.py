@@ -26,7 +26,7 @@ NOTE = """
 ## Moves of the search
 
 `python benchmarks/search.py --write`, medians of {rounds} rounds side by side, one core, `served` on the synthetic sample city,
-{routes} routes. The other two ways re-score the plan, since that is all they can do. {note}
+{routes} routes. Loops and NumPy re-score the whole plan for each move. {note}
 
 {text}
 """

@@ -90,7 +90,7 @@ def rank_of_the_swap(stage: Stage) -> str:
     found = next((swap for swap in swaps if swap.stop == arts), None)
     if found is None:
         return f"`suggest` lists {len(swaps)} swaps that gain more per minute than any of the Arts Center."
-    return f"`suggest` finds {found.change.label} by itself, at place {found.rank} of {len(swaps)}."
+    return f"`suggest` finds {found.change.label} on its own, at rank {found.rank} of {len(swaps)}."
 
 
 def places_left_out(stage: Stage) -> list[list[str]]:
@@ -180,13 +180,13 @@ def main() -> None:
     stage = set_stage()
     answer, seconds = ask_about_the_way_point(stage)
     parts = [
-        "## The city's own story, on synthetic demand",
-        f"N61 drawn by the Arts Center: {answer.verdict()} The answer takes {seconds:.2f} s.",
+        "## Changes that the city considered, on synthetic demand",
+        f"N61 at the Arts Center: {answer.verdict()} The answer takes {seconds:.2f} s.",
         f"Next best: {answer.to_dict()['alternative']['verdict']}",
         rank_of_the_swap(stage),
-        "Busy places, once no route passes there:",
+        "Busy places, after the routes there are removed:",
         table(("place", "served in 2013", "rank", "people", "route", "km", "min", "trips +", "trips -"), places_left_out(stage)),
-        "`improve`: the routes of 2013 with at most so many stops changed, no more kilometres and buses, terminals kept:",
+        "`improve`: the routes of 2013 with at most this share of stops changed, no more kilometres and buses, and the same terminals:",
         table(
             ("may change", "stops", "steps", "trips served", "90 % interval", "presence, points", "km", "buses"),
             improve_the_routes(stage, args.steps),

@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, default=CASES, help="folder of the data")
     parser.add_argument("--steps", type=int, default=20_000, help="moves of the search")
-    parser.add_argument("--bound", type=int, default=20, help="prices to try for the proven bound of trips served")
+    parser.add_argument("--bound", type=int, default=20, help="iterations of the upper bound on trips served")
     parser.add_argument("--write", action="store_true", help="put the figures into benchmarks/README.md")
     given = parser.parse_args()
     if not given.cases.is_dir():
@@ -104,7 +104,7 @@ def main() -> None:
         "km one way",
         "people near a stop",
         "trips served",
-        "without a change",
+        "without a transfer",
         "circuity",
         "bound",
         "gap",
@@ -113,7 +113,7 @@ def main() -> None:
     text = (
         f"## St Petersburg on its real roads\n\n`python benchmarks/stpetersburg.py --write`: {study.network.n_stops:,} stops on {roads:,} "
         f"road nodes, {study.demand.total_trips:,.0f} real night taxi trips by squares of about 1 km; {given.steps:,} moves, "
-        f"{' and '.join(notes)} CPU seconds with {given.bound} prices for the bound. The published lines halt at their own "
+        f"{' and '.join(notes)} CPU seconds with {given.bound} iterations of the bound. The published lines use their own "
         f"stops.\n\n{table(head, rows)}"
     )
     print(text)

@@ -83,7 +83,7 @@ NOTE = """
 other work shared; of both starts the better plan counts. Each row is `plan_routes` with the objective `travel_time`, the search that
 `owlbus plan --objective travel_time` runs; its first moves, fewer on smaller networks, are for served trips and count too. Mean minutes of
 a trip, 5 a transfer. Shares and route minutes (one way) are those of the best plan; unserved are trips with more than two transfers. The
-bound is the demand-weighted fastest way, which no plan can beat; the gap is the median's.
+bound is the demand-weighted shortest travel time, which no plan can beat; the gap is the median's.
 {check}
 
 {text}

@@ -187,7 +187,7 @@ def test_demand_shows_every_row_of_every_file(town: Town, tmp_path: Path, capsys
     assert run(["demand", *town.records, "--out", str(tmp_path / "d")]) == 0
     out, err = capsys.readouterr()
     assert re.search(r"calls\.csv +calls +600 ", out)
-    assert "taxi weighs 0.2 in the blend" in err
+    assert "taxi rides have the weight 0.2 in the blend" in err
     assert {file.name for file in (tmp_path / "d").iterdir()} == {"demand.parquet", "grid.parquet", "rejected.parquet", "run.json"}
 
 
@@ -241,7 +241,7 @@ def failures() -> list[tuple[str, list[str], int, str]]:
             2,
             "a night window must read HH-HH, such as 00-05",
         ),
-        ("a report with a folder", ["demand", "RECORDS", "--check", "--out", "x"], 2, "--check only reports; leave --out away"),
+        ("a report with a folder", ["demand", "RECORDS", "--check", "--out", "x"], 2, "--check only reports; remove --out"),
         ("a plan to go on from and to stay near", ["plan", "RECORDS", "--base", "b.csv", "--resume", *out], 2, "leave one of them out"),
         ("a window back in time", ["plan", "RECORDS", "--window", "05-03", *out], 2, "got 29-51 from '05-03'; such as 22-07"),
         ("negative steps", ["plan", "RECORDS", "--steps", "-4", *out], 2, "steps must lie in [0, "),

@@ -23,7 +23,8 @@ import owlbus
 from owlbus.cli.app import COMMANDS, make_app
 from owlbus.cli.commands import grouped
 from owlbus.cli.messages import FlagWords, flags_of, in_flags
-from owlbus.cli.options import LimitOptions, RuleOptions, limits_of, rule_of
+from owlbus.cli.option_values import limits_of, rule_of
+from owlbus.cli.options import LimitOptions, RuleOptions
 from owlbus.cli.timetable import CostOptions, OperationOptions, _costs_of, _operation_of
 from owlbus.common.errors import (
     DataError,
@@ -51,7 +52,7 @@ WITHOUT_OPTION = {
     "of networks": {"max_link_s", "max_stops", "opposite_m", "road_factor", "snap_m", "spacing_m"},
     "of timetables and feeds": {"both_ends_from_m", "change_s", "max_offset_s", "min_layover_s", "offset_step_s", "weekdays"},
     "of the sample city's records": {"elsewhere_share", "out_share", "reach_m", "spot_spread_m", "taxi_noise"},
-    "of classic instances": {"min_stops", "n_chains", "seconds"},
+    "of classic instances": {"min_stops"},
 }
 
 
@@ -77,7 +78,7 @@ SAID = {
     "a number": (number_of("max_ride_s", 90), "90", "1.5"),
     "a range whose unit the flag names": (span_of("max_ride_s", 60, math.inf), "[60, inf]", "[1, inf]"),
     "an argument without an option": (setting("quantile", 0.5), "quantile=0.5", "quantile=0.5"),
-    "a name that two types have": (setting("FeedSettings.timezone"), "FeedSettings.timezone", "--zone"),
+    "a name that two types have": (setting("FeedInfo.timezone"), "FeedInfo.timezone", "--zone"),
     "a step": (
         step("owlbus.pipeline.write_run", "plan", out="my run", files="FILES"),
         "owlbus.pipeline.write_run",

@@ -70,7 +70,7 @@ def test_demand_goes_on_after_kill_9_with_the_files_that_it_had_counted(place: P
     assert kept.stat().st_mode & 0o077 == 0
     code, said = faulting.finish([*(word for word in words if word != "-q"), "--resume"])
     assert code == 0
-    assert f"{n_kept} of 4 parts of the records had been counted before the stop" in said
+    assert f"{n_kept} of 4 parts of the records were counted before the interruption" in said
     assert run([*words[:-1], str(tmp_path / "whole")]) == 0
     assert (tmp_path / "run" / "demand.parquet").read_bytes() == (tmp_path / "whole" / "demand.parquet").read_bytes()
     assert not kept.exists()
@@ -109,7 +109,7 @@ def test_plan_goes_on_from_its_best_plan(place: Path, tmp_path: Path, capsys: py
     before = read_run(tmp_path / "run")["objective_share"]
     capsys.readouterr()
     assert run([*words[:steps], "0", *words[steps:], "--resume", "--seed", "5"]) == 0
-    assert "going on from a plan of 2 routes" in capsys.readouterr().err
+    assert "resuming from a plan of 2 routes" in capsys.readouterr().err
     after = read_run(tmp_path / "run")
     assert (after["objective_share"], after["settings"]["resumed"]) == (before, True)
 
@@ -126,7 +126,7 @@ def test_plan_goes_on_after_kill_9(place: Path, tmp_path: Path) -> None:
     words[words.index("200000000")] = "0"
     code, said = faulting.finish([word for word in [*words, "--resume"] if word != "-q"])
     assert code == 0
-    assert "going on from a plan of 2 routes" in said
+    assert "resuming from a plan of 2 routes" in said
 
 
 def test_a_search_goes_on_only_from_a_plan_that_keeps_the_limits(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

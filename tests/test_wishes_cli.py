@@ -86,7 +86,7 @@ def test_a_plan_near_a_base_changes_at_most_so_many_of_its_stops(made, capsys):
         (["--ends", "3..4"], 2, "--ends must read NAME=A..B, or NAME=A for one terminal, got '3..4'"),
         (["--max-change", "0.1"], 2, "--max-change says how many stops of --base may change; add --base FILE"),
         (["--base", "BASE", "--max-change", "20"], 2, "--max-change must lie in [0, 1], got 20; 20 % reads 0.2 or 20%"),
-        (["--base", "BASE", "--depot", "3"], 2, "--base keeps its terminals, and --depot is a wish for new routes; leave one of them out"),
+        (["--base", "BASE", "--depot", "3"], 2, "--base keeps its terminals, and --depot constrains new routes; leave one of them out"),
         (["--base", "BASE", "--robust", "0.1"], 2, "--robust 0.1 changes routes as it likes, and --base says that few stops may change"),
         (
             ["--base", "BASE", "--time", "5"],

@@ -1,4 +1,4 @@
-"""The command line: `owlbus COMMAND`. It parses and prints; the work is done by `owlbus.pipeline`."""
+"""The command line, `owlbus COMMAND`: it parses options and prints results of `owlbus.pipeline`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 def main(args: Sequence[str] | None = None) -> None:
     """
-    Run the program and leave with its exit code.
+    Run the program and exit with its code.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
             code = close_output(run(sys.argv[1:] if args is None else list(args)))
         except KeyboardInterrupt:
-            print("error: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - before there is a command that could say it
+            print("error: interrupted; nothing was written", file=sys.stderr)  # noqa: T201 - before a command could print it
             code = stop_code()
         if code > SIGNALLED:
             leave(code)

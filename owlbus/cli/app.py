@@ -1,4 +1,4 @@
-"""The program `owlbus`: its commands, its configuration, and how it ends."""
+"""The program `owlbus`: commands, configuration and exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
 from owlbus.cli.explain import explain
 from owlbus.cli.improve import improve
-from owlbus.cli.messages import as_said, in_flags
+from owlbus.cli.messages import in_flags, plain_parser_text
 from owlbus.cli.network import network
 from owlbus.cli.output import begin_silent, show_traceback
 from owlbus.cli.plan import plan
@@ -35,28 +35,28 @@ BUG = 70
 BAD_INPUT = 3
 _STOPPED_BY_PARSER = 130
 COMMANDS = (
-    (demo, "Plan nine night routes on the sample city and hold them against those of 2013."),
-    (plan, "Plan night routes on your own records: the main job."),
+    (demo, "Plan nine night routes for the sample city and compare them with those of 2013."),
+    (plan, "Plan night routes from your own records (the main command)."),
     (score, "Measure a given plan."),
-    (compare, "Hold plans against each other: what differs, and who gains and loses."),
-    (explain, "Answer a question on a plan: a route, one change, what is missing, what would pay."),
-    (improve, "Change a few stops of a given plan for the better, step by step."),
-    (sweep, "How much more routes, buses or kilometres serve, and where the knee is."),
-    (timetable, "Run a plan through the night: headways, buses, waits, and a GTFS feed."),
+    (compare, "Compare plans: differences, and who gains and loses."),
+    (explain, "Answer a question about a plan: a route, one change, unserved places, useful swaps."),
+    (improve, "Improve a given plan by changing few of its stops, step by step."),
+    (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
+    (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),
     (report, "Write the report of a run again, in English or Korean."),
-    (demand, "Estimate demand from records, and say what became of every one."),
-    (network, "Build the network that routes run on."),
-    (synth, "Draw synthetic records of the sample city."),
+    (demand, "Estimate demand from records, and count rejected rows by reason."),
+    (network, "Build and check the network that routes run on."),
+    (synth, "Generate synthetic records of the sample city."),
 )
 
 _ABOUT = """
-[bold]owlbus demo[/bold] plans nine night routes on the sample city; [bold]owlbus plan FILES… --out DIR[/bold] does it on your own records.
+[bold]owlbus demo[/bold] plans nine night routes for the sample city; [bold]owlbus plan FILES… --out DIR[/bold] plans from your own records.
 
-Night-bus routes from call and taxi records: records, 500 m hexagons, demand, routes, evidence.
+owlbus turns call and taxi records into night-bus routes: records, 500 m hexagons, demand, routes, evidence.
 """
 _EXITS = (
-    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, 3 bad input, or no memory or disk for it, 4 no plan keeps the "
-    "limits, 5 refused for privacy, 70 a bug, 130 Ctrl-C, 143 SIGTERM and 129 SIGHUP, all three with the best plan so far written."
+    "Exit codes: 0 success; 1 a plan misses a threshold or breaks a limit; 2 wrong usage; 3 bad input, or too little memory or disk; 4 no "
+    "plan keeps the limits; 5 refused for privacy; 70 a bug; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (the best plan so far is written)."
 )
 
 
@@ -65,7 +65,7 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="owlbus",
         help=_ABOUT,
-        epilog=f"Options may also stand in owlbus.toml, or in OWLBUS_NAME in the environment. A SHARE reads 0.42 or 42%. {_EXITS}",
+        epilog=f"Options can also be set in owlbus.toml, or as OWLBUS_NAME in the environment. A SHARE is written 0.42 or 42%. {_EXITS}",
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -81,16 +81,16 @@ def make_app() -> typer.Typer:
 def _root(
     *,
     version: Annotated[
-        bool, typer.Option("--version", metavar="", help="Print the version and leave.", is_eager=True, callback=lambda on: _version(on=on))
+        bool, typer.Option("--version", metavar="", help="Print the version and exit.", is_eager=True, callback=lambda on: _version(on=on))
     ] = False,
 ) -> None:
-    """Take the options that stand before a command, and see whether there is room for one."""
+    """Handle the options before a command, and check the memory limit."""
     del version
     require_memory()
 
 
 def _version(*, on: bool) -> None:
-    """Print the version and leave, if asked to."""
+    """Print the version and exit, if the flag is on."""
     if on:
         from owlbus import __version__
 
@@ -110,7 +110,7 @@ def run(args: Sequence[str]) -> int:
     Returns
     -------
     int
-        The exit code; a number without a unit.
+        Exit code, a number without a unit.
     """
     begin_silent()
     try:
@@ -118,7 +118,7 @@ def run(args: Sequence[str]) -> int:
         command = typer.main.get_command(app)
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: whatever comes here ends in one line
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error ends in one line
         return _ended_by(error)
     if code == _STOPPED_BY_PARSER:
         return _ended_by(KeyboardInterrupt())
@@ -126,7 +126,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _ended_by(error: BaseException) -> int:
-    """Say why the program ends, in one line, and return the code that it ends with."""
+    """Print in one line why the program ends, and return its exit code."""
     match error:
         case typer.TyperException():
             return _fail(_one_line(error), error.exit_code, error)
@@ -147,14 +147,14 @@ def _ended_by(error: BaseException) -> int:
 
 
 def _one_line(error: typer.TyperException) -> str:
-    """Message of a usage error, as the rest of the program writes them."""
-    text = as_said(" ".join(error.format_message().split())).rstrip(".")
-    place = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
-    return f"{text[:1].lower()}{text[1:]}; see {place} --help"
+    """Message of a usage error, in the form of all messages."""
+    text = plain_parser_text(" ".join(error.format_message().split())).rstrip(".")
+    command_path = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
+    return f"{text[:1].lower()}{text[1:]}; see {command_path} --help"
 
 
 def _fail(message: str, code: int, error: BaseException | None = None) -> int:
-    """Say why the program ends, in one line, and return the code that it ends with."""
+    """Print in one line why the program ends, and return its exit code."""
     if error is not None and show_traceback():
         traceback.print_exception(error)
     print(f"error: {one_line(' '.join(message.split()))}", file=sys.stderr)  # noqa: T201 - the one line that every failure ends with

@@ -1,4 +1,4 @@
-"""Commands from functions: groups of options as single ones for the parser, and what they declare for messages."""
+"""Commands from functions: the options of groups for the parser, and the names of flags for messages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
-from owlbus.cli.messages import learn
-from owlbus.cli.process import stopped_in_order
-from owlbus.cli.run_conflicts import note_flags
+from owlbus.cli.messages import declare_flags
+from owlbus.cli.option_values import note_flags
+from owlbus.cli.process import report_interruption
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """
-    Spread the option groups of a command into single options, and gather them again when it is called.
+    Make a command of single options from a function that takes groups of options.
+
+    The help page shows options in the order of the function's arguments: its own first, then the shared groups.
 
     Parameters
     ----------
     command
-        A function whose arguments may be dataclasses of options.
+        Function whose arguments may be dataclasses of options.
 
     Returns
     -------
     callable
-        The same with one keyword per option.
+        The function with one keyword per option.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, type[Any]] = {}
@@ -47,18 +49,18 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         ]
 
     @functools.wraps(command)
-    def gathered(context: typer.Context, **given: object) -> None:
-        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
+    def gathered(context: typer.Context, **values: object) -> None:
+        filled_groups = {name: kind(**{field.name: values.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
         note_flags(context)
-        with stopped_in_order():
-            command(**taken, **given)
+        with report_interruption():
+            command(**filled_groups, **values)
 
     spread_out: Any = gathered
-    del spread_out.__wrapped__  # or the parser would look through it
+    del spread_out.__wrapped__  # or the parser would read the inner signature
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
-    spread_out.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # a terminal breaks lines where it ends
+    spread_out.__doc__ = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # the terminal breaks lines at its own width
     spread_out.__signature__ = inspect.Signature(parameters)
-    learn(command.__name__, parameters)
+    declare_flags(command.__name__, parameters)
     spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     whole: Callable[..., None] = spread_out
     return whole

@@ -1,4 +1,4 @@
-"""Defaults from `owlbus.toml`, below flags and environment."""
+"""Defaults from `owlbus.toml`; flags and the environment take precedence."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
     """
     Read defaults for every command from the configuration file.
 
-    The file is the one of ``--config`` or ``OWLBUS_CONFIG``, else ``owlbus.toml`` where the program runs, if there is one. Keys are option
-    names without dashes in front; those at the top go to every command that has the option, those of a table ``[plan]`` to that command.
-    Options that take NAME=VALUE may be a table: ``map = { lon = "x" }``.
+    The file is that of ``--config`` or ``OWLBUS_CONFIG``, else ``owlbus.toml`` in the working directory, if it exists. Keys are option
+    names without dashes in front; keys at the top apply to every command with the option, those of a table ``[plan]`` to that command only.
+    Options that take NAME=VALUE can be a table: ``map = { lon = "x" }``.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        By command, values by parameter.
+        Values by parameter, by command.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
     except OSError as error:
         msg = f"{file}: cannot be read ({error.strerror}); name another file with --config"
         raise UsageError(msg) from None
-    except (ValueError, RecursionError) as error:  # broken TOML or UTF-8, and numbers and lists beyond what the parser reaches
+    except (ValueError, RecursionError) as error:  # broken TOML or UTF-8, or numbers and lists that exceed the parser
         msg = f"{file}: is no valid TOML ({error})"
         raise UsageError(msg) from None
     known = {name: _options(sub) for name, sub in command.commands.items()}
@@ -71,25 +71,25 @@ def read_config(args: Sequence[str], command: Any) -> dict[str, dict[str, Any]]:
 
 def _config_file(args: Sequence[str]) -> Path | None:
     """Return the configuration file that is named, or the one at hand, or none."""
-    for place, word in enumerate(args):
-        if word == "--config" and place + 1 < len(args):
-            return Path(args[place + 1])
+    for index, word in enumerate(args):
+        if word == "--config" and index + 1 < len(args):
+            return Path(args[index + 1])
         if word.startswith("--config="):
             return Path(word.partition("=")[2])
-    named = os.environ.get("OWLBUS_CONFIG")
-    if named:
-        return Path(named)
-    at_hand = Path(CONFIG_FILE)
-    return at_hand if at_hand.is_file() else None
+    variable = os.environ.get("OWLBUS_CONFIG")
+    if variable:
+        return Path(variable)
+    local = Path(CONFIG_FILE)
+    return local if local.is_file() else None
 
 
 def _options(command: Any) -> dict[str, str]:  # noqa: ANN401 - the parser's own type is private
-    """Parameter of a command by each of its option names without dashes in front."""
+    """Return parameters of a command by their option names, without dashes in front."""
     return {name.lstrip("-"): param.name for param in command.params for name in param.opts if name.startswith("--")}
 
 
 def _require(file: Path, key: str, known: set[str]) -> None:
-    """Refuse a key that no command knows, and name the nearest one."""
+    """Refuse a key that no command has, and name the most similar one."""
     if key not in known:
         near = difflib.get_close_matches(key, sorted(known), n=1)
         hint = f"did you mean {near[0]}?" if near else "see owlbus COMMAND --help"
@@ -98,9 +98,9 @@ def _require(file: Path, key: str, known: set[str]) -> None:
 
 
 def _text(value: Any) -> Any:  # noqa: ANN401 - TOML holds many types
-    """Value as the parser takes it from a command line; tables become NAME=VALUE, dates and the like text."""
+    """Return a value as words of a command line; tables become NAME=VALUE."""
     if isinstance(value, dict):
         return [f"{name}={item}" for name, item in value.items()]
     if isinstance(value, list):
         return [_text(item) for item in value]
-    return str(value).lower() if isinstance(value, bool) else str(value)  # the parser of words then judges it as a word
+    return str(value).lower() if isinstance(value, bool) else str(value)  # the parser then checks it as a word

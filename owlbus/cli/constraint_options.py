@@ -1,4 +1,4 @@
-"""Wishes on the command line: what a plan is to be besides keeping limits."""
+"""Options of hard constraints on a plan, and the request that they make."""
 
 from __future__ import annotations
 
@@ -16,48 +16,49 @@ if TYPE_CHECKING:
     from owlbus.cli.options import LimitOptions
     from owlbus.pipeline import Request, Study
 
-_PANEL = "Wishes; a stop is its index, its name, a place, or LON,LAT"
+_PANEL = "Constraints (STOP: index, name, place, or LON,LAT)"
 
 
 @dataclass(frozen=True, slots=True)
 class ConstraintOptions:
-    """What the plan is wished to be."""
+    """Hard constraints on the plan, besides its limits."""
 
-    fixed: Annotated[str | None, option(_PANEL, "--fixed", unit="FILE", text="Routes that stay as they are; --routes counts them too.")] = (
-        None
-    )
+    fixed: Annotated[str | None, option(_PANEL, "--fixed", unit="FILE", text="Routes kept unchanged; they count towards --routes.")] = None
     require: Annotated[
-        list[str] | None, option(_PANEL, "--require", unit="STOP", text="A stop at which some route calls; repeatable."), Gives("required")
+        list[str] | None,
+        option(_PANEL, "--require", unit="STOP", text="Stop that at least one route must serve; repeatable."),
+        Gives("required"),
     ] = None
-    hub: Annotated[list[str] | None, option(_PANEL, "--hub", unit="STOP=N", text="A stop at which N routes call at least; repeatable.")] = (
+    hub: Annotated[list[str] | None, option(_PANEL, "--hub", unit="STOP=N", text="Stop that at least N routes must serve; repeatable.")] = (
         None
     )
-    forbid: Annotated[list[str] | None, option(_PANEL, "--forbid", unit="STOP", text="A stop that no route passes; repeatable.")] = None
+    forbid: Annotated[list[str] | None, option(_PANEL, "--forbid", unit="STOP", text="Stop that no route may pass; repeatable.")] = None
     forbid_link: Annotated[
-        list[str] | None, option(_PANEL, "--forbid-link", unit="A..B", text="Two stops that no route links; repeatable.")
+        list[str] | None, option(_PANEL, "--forbid-link", unit="A..B", text="Link that no route may use, in either direction; repeatable.")
     ] = None
-    depot: Annotated[list[str] | None, option(_PANEL, "--depot", unit="STOP", text="Routes begin and end at depots only; repeatable.")] = (
-        None
-    )
+    depot: Annotated[
+        list[str] | None, option(_PANEL, "--depot", unit="STOP", text="Stop where routes may begin and end; repeatable. Default: any stop.")
+    ] = None
     ends: Annotated[
         list[str] | None,
-        option(_PANEL, "--ends", unit="NAME=A..B", text="A route between two terminals, or NAME=A for one; repeatable."),
+        option(_PANEL, "--ends", unit="NAME=A..B", text="Route with given terminals, or with one (NAME=A); repeatable."),
     ] = None
     base: Annotated[
-        str | None, option(_PANEL, "--base", unit="FILE", text="Plan that is changed a little instead of searching for a new one.")
+        str | None, option(_PANEL, "--base", unit="FILE", text="Plan to improve by changing few of its stops, instead of planning anew.")
     ] = None
     max_change: Annotated[
-        float | None, option(_PANEL, "--max-change", unit="SHARE", text="Share of the stops of --base that may change. Default: 10%.")
+        float | None,
+        option(_PANEL, "--max-change", unit="SHARE", text="Largest share of the stops of --base that may change. Default: 10%."),
     ] = None
 
-    def require_whole(self) -> None:
+    def require_consistent(self) -> None:
         """
-        Refuse options that do not go together, before anything is read.
+        Refuse options that exclude each other, before anything is read.
 
         Raises
         ------
         UsageError
-            If a change is allowed of no plan, is no share from 0 to 1, or a base stands beside wishes for new routes.
+            If ``--max-change`` stands without ``--base`` or is no share, or if ``--base`` stands with a constraint on new routes.
         """
         if self.max_change is not None and self.base is None:
             msg = "--max-change says how many stops of --base may change; add --base FILE"
@@ -66,7 +67,7 @@ class ConstraintOptions:
         others = {"--fixed": self.fixed, "--ends": self.ends, "--forbid": self.forbid, "--forbid-link": self.forbid_link}
         clash = [name for name, value in {**others, "--depot": self.depot, "--hub": self.hub}.items() if value]
         if self.base is not None and clash:
-            msg = f"--base keeps its terminals, and {clash[0]} is a wish for new routes; leave one of them out"
+            msg = f"--base keeps its terminals, and {clash[0]} constrains new routes; leave one of them out"
             raise UsageError(msg)
 
     @property
@@ -77,34 +78,34 @@ class ConstraintOptions:
 
 def constraints_of(request: Request, options: ConstraintOptions, limits: LimitOptions, study: Study, max_snap_m: float) -> Request:
     """
-    Request with the wishes that the options name, on the stops of a study.
+    Request with the constraints that the options set, on the stops of a study.
 
     Parameters
     ----------
     request
-        What is asked for so far.
+        Request without constraints.
     options, limits
-        The options.
+        Options of constraints and of limits.
     study
         Network and places.
     max_snap_m
-        Metres that way-points of given routes may lie from the nearest stop.
+        Largest distance from a way-point of given routes to the nearest stop, metres.
 
     Returns
     -------
     Request
-        `request` itself where nothing is wished for; near a base with no more kilometres and buses than that has, unless told otherwise.
+        `request` itself if no constraint is set. With a base, its kilometres and buses are the limits, unless the options set them.
 
     Raises
     ------
     UsageError
-        If a wish cannot be read, or names a stop that nobody knows.
+        If a constraint cannot be read, or names an unknown stop.
     """
     from owlbus.cli.plan_files import read_any_plan
-    from owlbus.cli.session import no_more_than, places_of
+    from owlbus.cli.session import limits_near, stop_names_of
     from owlbus.search import PlanConstraints
 
-    places = places_of(study)
+    places = stop_names_of(study)
 
     def find(text: str) -> int:
         return places.find_stop(study.network, text)
@@ -120,7 +121,7 @@ def constraints_of(request: Request, options: ConstraintOptions, limits: LimitOp
         terminals=tuple(_ends(text, find) for text in options.ends or ()),
     )
     if base is not None:
-        request = replace(request, base=base, max_change_share=options.change, limits=no_more_than(study, base, limits))
+        request = replace(request, base=base, max_change_share=options.change, limits=limits_near(study, base, limits))
     return request if constraints.is_empty else replace(request, constraints=constraints)
 
 
@@ -135,18 +136,18 @@ def _hub(text: str, find: Callable[[str], int]) -> tuple[int, int]:
 
 def _link(text: str, find: Callable[[str], int]) -> tuple[int, int]:
     """Both stops of ``A..B``."""
-    one, dots, two = text.partition("..")
-    if not (dots and one and two):
+    first, dots, second = text.partition("..")
+    if not (dots and first and second):
         msg = f"--forbid-link must read A..B, such as 12..13, got {text!r}"
         raise UsageError(msg)
-    return find(one), find(two)
+    return find(first), find(second)
 
 
 def _ends(text: str, find: Callable[[str], int]) -> tuple[str, int, int]:
     """Name and terminals of ``NAME=A..B`` or ``NAME=A``; -1 for any."""
     name, equals, ends = text.partition("=")
-    one, _, two = ends.partition("..")
-    if not (name.strip() and equals and one.strip()):
+    first, _, second = ends.partition("..")
+    if not (name.strip() and equals and first.strip()):
         msg = f"--ends must read NAME=A..B, or NAME=A for one terminal, got {text!r}"
         raise UsageError(msg)
-    return name.strip(), find(one), find(two) if two.strip() else -1
+    return name.strip(), find(first), find(second) if second.strip() else -1

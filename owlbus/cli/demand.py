@@ -1,4 +1,4 @@
-"""`owlbus demand`: records to demand, and what became of every record."""
+"""`owlbus demand`: estimate demand from records."""
 
 from __future__ import annotations
 
@@ -7,46 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from owlbus.cli.messages import in_flags
-from owlbus.cli.options import (
-    OUT,
-    RESUME,
-    AreaOptions,
-    DemandOptions,
-    NetworkOptions,
-    OutputOptions,
-    sources_of,
-)
-from owlbus.cli.output import output_of
-from owlbus.cli.session import checkpoint_of, going_on
+from owlbus.cli.option_values import sources_of
+from owlbus.cli.options import OUT, RESUME, OutputOptions
+from owlbus.cli.output import open_output
+from owlbus.cli.session import announce_resumption, checkpoint_of
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import demand_table, records_table, rules_table
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
+    from owlbus.cli.output import Output
     from owlbus.pipeline import Sources
+    from owlbus.pipeline.study import Reading
 
 
 def demand(
-    area: AreaOptions,
-    demand: DemandOptions,
-    talk: OutputOptions,
+    *,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
     ] = None,
-    out: Annotated[str | None, OUT] = None,
-    resume: Annotated[bool, RESUME] = False,
     check: Annotated[
         bool,
-        typer.Option(
-            "--check", metavar="", help="Only report what became of every row, also of files that would be refused; write nothing."
-        ),
+        typer.Option("--check", metavar="", help="Only count valid and rejected rows, also of files that would be refused; write nothing."),
     ] = False,
+    out: Annotated[str | None, OUT] = None,
+    resume: Annotated[bool, RESUME] = False,
+    output_options: OutputOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
 ) -> None:
     """
     [bold]owlbus demand calls.parquet taxi.csv.gz --area city.geojson[/bold]
 
-    Estimate demand from records: trips and people by hour, how far calls and taxi agree, and why rows were rejected. FILES may be folders
-    and patterns.
+    Estimate demand from records: trips and people by hour, the agreement of calls and taxi rides, and the reasons for rejected rows.
     """
     from owlbus.cli.session import settings_of_run
     from owlbus.pipeline import demand_from_sources
@@ -54,58 +48,64 @@ def demand(
 
     sources = sources_of(files, area, demand, NetworkOptions())
     if resume and out is None:
-        msg = "--resume keeps what is done in the folder of --out; add --out DIR"
+        msg = "--resume keeps its checkpoints in --out; add --out DIR"
         raise UsageError(msg)
     if check:
-        _check(sources, talk, out)
+        _check(sources, output_options, out)
         return
-    with output_of(talk) as voice:
+    with open_output(output_options) as output:
         if out is None:
-            found = demand_from_sources(sources)
+            reading = demand_from_sources(sources)
         else:
             with open_run_dir(out) as run:
                 checkpoint = checkpoint_of(run, resume=resume)
-                with going_on(voice, checkpoint):
-                    found = demand_from_sources(sources, rejected=run.stage("rejected.parquet"), checkpoint=checkpoint)
-                found.grid.write(run.stage("grid.parquet"))
-                found.demand.write(run.stage("demand.parquet"))
-                run.publish(RunRecord("demand", settings_of_run(sources, None), None, found.inputs, None, found.timings_s))
+                with announce_resumption(output, checkpoint):
+                    reading = demand_from_sources(sources, rejected=run.stage("rejected.parquet"), checkpoint=checkpoint)
+                reading.grid.write(run.stage("grid.parquet"))
+                reading.demand.write(run.stage("demand.parquet"))
+                run.publish(RunRecord("demand", settings_of_run(sources, None), None, reading.inputs, None, reading.timings_s))
+    _show(output, reading, out)
+
+
+def _show(output: Output, reading: Reading, out: str | None) -> None:
+    """Print counts of records and demand by hour."""
     document = {
         "command": "demand",
         "out": out,
-        "hexes": found.grid.n_hexes,
-        "nights": found.demand.n_nights,
-        "trips_per_night": round(found.demand.total_trips, 1),
-        "presence_per_night": round(found.demand.total_presence, 1),
-        "records": found.report.to_json(),
+        "hexes": reading.grid.n_hexes,
+        "nights": reading.demand.n_nights,
+        "trips_per_night": round(reading.demand.total_trips, 1),
+        "presence_per_night": round(reading.demand.total_presence, 1),
+        "records": reading.report.to_json(),
     }
-    pages = [records_table(found.report), *([rules_table(found.report)] if found.report.rules else []), demand_table(found.demand)]
-    voice.show(document, *pages)
-    agreed = found.report.agreement
-    if agreed is not None and agreed.od_rank is not None:
-        voice.say(
-            f"Calls and taxi share {agreed.od_common_share:.0%} of their demand by pair of hexes and {agreed.origin_common_share:.0%} by "
-            f"origin; rank correlation by pair {agreed.od_rank:.2f}; taxi weighs {found.report.taxi_weight:g} in the blend."
+    report = reading.report
+    output.show(document, records_table(report), *([rules_table(report)] if report.rules else []), demand_table(reading.demand))
+    agreement = report.agreement
+    if agreement is not None and agreement.od_rank is not None:
+        output.say(
+            f"Calls and taxi share {agreement.od_common_share:.0%} of their demand by pair of hexes and "
+            f"{agreement.origin_common_share:.0%} by origin; rank correlation by pair {agreement.od_rank:.2f}; taxi rides have the weight "
+            f"{report.taxi_weight:g} in the blend."
         )
-    for note in found.report.notes:
-        voice.say(f"note: {note}")
+    for note in report.notes:
+        output.say(f"note: {note}")
     if out is not None:
-        voice.say(f"Written to {out}: grid.parquet, demand.parquet and rejected.parquet, readable by you alone.")
+        output.say(f"Written to {out}: grid.parquet, demand.parquet and rejected.parquet, readable only by you.")
 
 
-def _check(sources: Sources, talk: OutputOptions, out: str | None) -> None:
-    """Print what became of every row, and end with a finding where a file would be refused."""
+def _check(sources: Sources, output_options: OutputOptions, out: str | None) -> None:
+    """Print counts of valid and rejected rows, and raise a finding if a file would be refused."""
     from owlbus.pipeline import check_records
 
     if out is not None:
-        msg = "--check only reports; leave --out away"
+        msg = "--check only reports; remove --out"
         raise UsageError(msg)
-    with output_of(talk) as voice:
+    with open_output(output_options) as output:
         report, refusals = check_records(sources)
     document = {"command": "demand", "check": True, "records": report.to_json(), "refused": [in_flags(error) for error in refusals]}
-    voice.show(document, records_table(report), *([rules_table(report)] if report.rules else []))
+    output.show(document, records_table(report), *([rules_table(report)] if report.rules else []))
     if refusals:
         raise FindingError("; ".join(error.template for error in refusals))
-    voice.say(
+    output.say(
         f"{report.rows_in:,} rows: {report.rows_counted:,} would count, {report.rows_rejected:,} would be rejected. Nothing was written."
     )

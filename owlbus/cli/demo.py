@@ -1,4 +1,4 @@
-"""`owlbus demo`: the sample city with the budget of 2013."""
+"""`owlbus demo`: plan for the sample city with the budget of 2013."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import LANG, OUT, OutputOptions, require_language
-from owlbus.cli.output import output_of
+from owlbus.cli.option_values import require_language
+from owlbus.cli.options import LANG, OUT, OutputOptions
+from owlbus.cli.output import open_output
 from owlbus.cli.session import (
     announce_compilation,
     leave_if_interrupted,
     publish,
     reference_of,
+    score_reference,
     settings_of_run,
     show_run,
     study_of,
@@ -25,24 +27,24 @@ FLEET = 45
 
 
 def demo(
-    talk: OutputOptions,
-    out: Annotated[str, OUT] = "owlbus-demo",
+    *,
     steps: Annotated[int, typer.Option("--steps", metavar="N", help="Moves to try.", rich_help_panel="Search")] = DEFAULT_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
+    out: Annotated[str, OUT] = "owlbus-demo",
     lang: Annotated[str, LANG, Gives("language")] = "en",
+    output_options: OutputOptions,
 ) -> None:
     """
     [bold]owlbus demo --out demo[/bold]
 
-    Plan nine night routes for the sample city with the budget of 2013, 45 buses every 45 minutes and no more route-kilometres, and hold
-    them against the nine routes of 2013. Needs no network; the demand is synthetic.
+    Plan nine night routes for the sample city and compare them with the nine routes of 2013. The budget is that of 2013: 45 buses, a
+    headway of 45 minutes, and the same route-kilometres. Works offline; the demand is synthetic.
     """
     from owlbus.pipeline import (
         Request,
         Sources,
         best_plan,
         budget_of,
-        score_study,
     )
     from owlbus.pipeline.rundir import open_run_dir
     from owlbus.plan.limits import RouteLimits
@@ -50,17 +52,17 @@ def demo(
 
     require_language(lang)
     sources = Sources(city="seoul")
-    with output_of(talk) as voice, open_run_dir(out) as run:
-        announce_compilation(voice)
+    with open_output(output_options) as output, open_run_dir(out) as run:
+        announce_compilation(output)
         study = study_of(sources, None, run)
-        warn(voice, study)
-        given = reference_of(study, None, MAX_SNAP_M)
-        assert given is not None, "the sample city has the routes of 2013"  # noqa: S101 - shipped with the package
-        limits = budget_of(study, given[1], RouteLimits(max_buses=FLEET, headway_s=HEADWAY_S))
-        request = Request(n_routes=len(given[1]), limits=limits, steps=steps, seed=seed)
-        ran = best_plan(study, request)
-        held = score_study(study, given[1], given[0], rule=request.rule, headway_s=HEADWAY_S)
+        warn(output, study)
+        reference = reference_of(study, None, MAX_SNAP_M)
+        assert reference is not None, "the sample city has the routes of 2013"  # noqa: S101 - shipped with the package
+        limits = budget_of(study, reference[1], RouteLimits(max_buses=FLEET, headway_s=HEADWAY_S))
+        request = Request(n_routes=len(reference[1]), limits=limits, steps=steps, seed=seed)
+        plan_run = best_plan(study, request)
+        scored_reference = score_reference(study, reference, request.rule, HEADWAY_S)
         title = "Nine night routes for Seoul, with the budget of 2013"
-        publish(run, ran, held, settings_of_run(sources, request), title, lang)
-    show_run(voice, ran, held, out, title, CITY_SHARE)
-    leave_if_interrupted(ran)
+        publish(run, plan_run, scored_reference, settings_of_run(sources, request), title, lang)
+    show_run(output, plan_run, scored_reference, out, title, CITY_SHARE)
+    leave_if_interrupted(plan_run)

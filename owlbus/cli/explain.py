@@ -1,45 +1,42 @@
-"""`owlbus explain`: the answer to one question on a plan."""
+"""`owlbus explain`: answer one question about a plan."""
 
 from __future__ import annotations
 
 import io
 import re
+import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.options import (
-    OUT,
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    limits_of,
-    rule_of,
+from owlbus.cli.explain_tables import (
+    change_pages,
+    route_profiles_table,
+    segments_table,
+    stability_tables,
+    swaps_table,
+    unserved_places_table,
 )
-from owlbus.cli.output import empty_table, output_of
+from owlbus.cli.option_values import limits_of, rule_of
+from owlbus.cli.options import OUT, LimitOptions, OutputOptions, RuleOptions
+from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import plan_name, read_any_plan
 from owlbus.cli.session import (
     ANY_CIRCUITY,
     SYNTHETIC,
-    StudyOptions,
     announce_compilation,
-    ledger_of,
-    moved_table,
-    places_of,
+    evaluator_of,
     settings_of_run,
-    study_options_of,
+    stop_names_of,
+    study_from_options,
     warn,
 )
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.table import Table
+    from collections.abc import Mapping
 
     from owlbus.evidence import PlanEvaluator
     from owlbus.evidence.changes import Change
@@ -50,79 +47,80 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import RouteLimits
 
 WHAT = ("route", "stop", "via", "missing", "suggest")
-_PANEL = "What is asked"
+_PANEL = "Question"
 _POSITION = re.compile(r"-?\d+\.\d+,-?\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainOptions:
-    """The change that is asked about."""
+    """The change in question."""
 
-    remove: Annotated[bool, typer.Option("--remove", metavar="", help="stop S: leave it out.", rich_help_panel=_PANEL)] = False
-    move: Annotated[str | None, typer.Option("--move", metavar="LON,LAT", help="stop S: put it there.", rich_help_panel=_PANEL)] = None
+    remove: Annotated[bool, typer.Option("--remove", metavar="", help="stop S: remove it.", rich_help_panel=_PANEL)] = False
+    move: Annotated[str | None, typer.Option("--move", metavar="LON,LAT", help="stop S: move it there.", rich_help_panel=_PANEL)] = None
     swap: Annotated[
-        str | None, typer.Option("--swap", metavar="P,Q", help="stop: pass Q instead of P; Q alone stands for S,Q.", rich_help_panel=_PANEL)
+        str | None, typer.Option("--swap", metavar="P,Q", help="stop S: replace P by Q; Q alone replaces S.", rich_help_panel=_PANEL)
     ] = None
-    drop: Annotated[bool, typer.Option("--drop", metavar="", help="route R: run the plan without it.", rich_help_panel=_PANEL)] = False
+    drop: Annotated[bool, typer.Option("--drop", metavar="", help="route R: remove it from the plan.", rich_help_panel=_PANEL)] = False
     route: Annotated[
-        str | None, typer.Option("--route", metavar="R", help="stop and via: change this route only.", rich_help_panel=_PANEL)
+        str | None, typer.Option("--route", metavar="R", help="stop, via: change this route only.", rich_help_panel=_PANEL)
     ] = None
     apply: Annotated[
-        int | None, typer.Option("--apply", metavar="N", help="suggest: write the plan with swap N to --out.", rich_help_panel=_PANEL)
+        int | None, typer.Option("--apply", metavar="N", help="suggest: write the plan after swap N to --out.", rich_help_panel=_PANEL)
     ] = None
-    top: Annotated[int, typer.Option("--top", metavar="N", help="missing and suggest: how many to list.", rich_help_panel=_PANEL)] = 15
+    top: Annotated[int, typer.Option("--top", metavar="N", help="missing, suggest: number of rows.", rich_help_panel=_PANEL)] = 15
 
     @property
     def n_changes(self) -> int:
-        """How many changes of a stop or route are asked about."""
+        """Number of changes in the question."""
         return sum((self.remove, self.move is not None, self.swap is not None, self.drop))
 
 
 def explain(
-    ground: StudyOptions,
-    area: AreaOptions,
-    demand: DemandOptions,
-    network: NetworkOptions,
-    limits: LimitOptions,
-    rule: RuleOptions,
-    talk: OutputOptions,
-    ask: ExplainOptions,
+    *,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     what: Annotated[str, typer.Argument(metavar="WHAT", help="route, stop, via, missing or suggest.")] = "route",
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Route, or stop: its index, its name, a place, or LON,LAT (write -- before one below 0)."),
+        typer.Argument(metavar="NAME", help="Route; or stop: index, name, place, or LON,LAT (write -- before a negative one)."),
     ] = None,
+    options: ExplainOptions,
+    limits: LimitOptions,
+    rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
+    output_options: OutputOptions,
+    study_options: StudyOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus explain plan.geojson stop 151 --swap 186 --out answer[/bold], or [bold]owlbus explain plan.geojson missing[/bold]
 
-    What a route is good for; what one change gains, loses and costs, by hour and district, who has to walk further or change, and the
-    next-best alternative; which busy places the plan leaves out; which swaps would pay. With --out it writes the answer as JSON and as a
-    page to print, the map of it, and the plan after the change.
+    route: what each route serves. route --drop, stop and via: what one change gains, loses and costs by hour and district, who must walk
+    further or transfer, and the best alternative. missing: busy places without a stop. suggest: swaps of one stop that gain. --out writes
+    the answer as JSON and as a page to print, with a map, and the plan after the change.
     """
     if what not in WHAT:
         msg = f"WHAT must be one of {', '.join(WHAT)}, got {what!r}"
         raise UsageError(msg)
-    _require_question(what, name, ask, out)
+    _require_question(plan, what, name, options, out)
     bounds = limits_of(limits)
     if limits.max_circuity is None:
         bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
-    with output_of(talk) as voice:
-        announce_compilation(voice)
-        study, sources, run = study_options_of(ground, [plan], area, demand, network)
-        warn(voice, study)
-        given = read_any_plan(plan, study, ground.max_snap)
-        question = _Question(study, given, ledger_of(study, rule_of(rule)), places_of(study), bounds, ask, name)
-        document, pages, after, answer = question.about(what)
+    with open_output(output_options) as output:
+        announce_compilation(output)
+        study, sources, run = study_from_options(study_options, [plan], area, demand, network)
+        warn(output, study)
+        base = read_any_plan(plan, study, study_options.max_snap)
+        question = _Question(study, base, evaluator_of(study, rule_of(rule)), stop_names_of(study), bounds, options, name)
+        document, pages, after, answer = question.answer(what)
         document = {"command": "explain", "what": what, "plan": plan_name(plan), "is_synthetic": study.is_synthetic, **document}
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=run, is_synthetic=study.is_synthetic, question=[what, name or ""])
             _write(out, question, document, after, answer, settings)
-    voice.show(document, *pages)
+    output.show(document, *pages)
     if study.is_synthetic:
-        voice.say(SYNTHETIC)
+        output.say(SYNTHETIC)
     if answer is not None and answer.change.broken:
         broken = answer.change.broken
         msg = f"{answer.change.label}: breaks {len(broken)} limit{'s' * (len(broken) > 1)}, first: {broken[0]}; change less, or allow more"
@@ -131,23 +129,23 @@ def explain(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Question:
-    """A plan and what is asked about it."""
+    """A plan and a question about it."""
 
     study: Study
     plan: Plan
     evaluator: PlanEvaluator
-    places: StopNames
+    stop_names: StopNames
     limits: RouteLimits
-    ask: ExplainOptions
+    options: ExplainOptions
     name: str | None
 
-    def about(self, what: str) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
-        """Return the answer as JSON and as tables, the plan after the change, and the change itself."""
+    def answer(self, what: str) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
+        """Return the answer as JSON values and as tables, the plan after the change, and the answer about a change."""
         if what == "missing":
             return self._missing()
         if what == "suggest":
             return self._suggest()
-        if what == "route" and not self.ask.drop:
+        if what == "route" and not self.options.drop:
             return self._routes()
         return self._change(what)
 
@@ -159,12 +157,12 @@ class _Question:
         rows = [row.to_dict() for row in explain_routes(self.evaluator, self.plan, self.limits.headway_s)]
         rows = rows if chosen is None else [rows[chosen]]
         if chosen is not None:
-            return {"routes": rows}, [_routes_table(rows), _segments_table(rows[0], self._stop_name)], None, None
-        steady = self._steadiness()
-        return {"routes": rows, **steady}, [_routes_table(rows), *_steady_tables(steady)], None, None
+            return {"routes": rows}, [route_profiles_table(rows), segments_table(rows[0], self._stop_name)], None, None
+        stability = self._stability()
+        return {"routes": rows, **stability}, [route_profiles_table(rows), *stability_tables(stability)], None, None
 
-    def _steadiness(self) -> dict[str, Any]:
-        """Ranks of routes over nights drawn anew, and coverage by weekday and hour; nothing where nights carry no date."""
+    def _stability(self) -> dict[str, Any]:
+        """Return ranks of routes over resampled nights and shares by weekday and hour; empty if nights have no date."""
         from owlbus.evidence.redact import shown_count
         from owlbus.evidence.stability import hour_matrix, rank_stability
 
@@ -179,21 +177,21 @@ class _Question:
     def _missing(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
         from owlbus.evidence.unserved_places import missing_places
 
-        found = missing_places(self.evaluator, self.plan, self.places, self.limits, n_places=self.ask.top)
-        rows = [place.to_dict() for place in found]
-        return {"places": rows}, [_missing_table(rows)], None, None
+        unserved = missing_places(self.evaluator, self.plan, self.stop_names, self.limits, n_places=self.options.top)
+        rows = [place.to_dict() for place in unserved]
+        return {"places": rows}, [unserved_places_table(rows)], None, None
 
     def _suggest(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
         from owlbus.evidence.suggest import suggest_swaps
 
-        found = suggest_swaps(self.evaluator, self.plan, self.places, self.limits, n_swaps=self.ask.top)
-        rows = [swap.to_dict() for swap in found]
-        chosen = self.ask.apply
-        if chosen is not None and not 1 <= chosen <= len(found):
-            msg = f"--apply must lie in [1, {len(found)}], the swaps found, got {chosen}"
+        swaps = suggest_swaps(self.evaluator, self.plan, self.stop_names, self.limits, n_swaps=self.options.top)
+        rows = [swap.to_dict() for swap in swaps]
+        chosen = self.options.apply
+        if chosen is not None and not 1 <= chosen <= len(swaps):
+            msg = f"--apply must lie in [1, {len(swaps)}], the swaps found, got {chosen}"
             raise UsageError(msg)
-        after = None if chosen is None else found[chosen - 1].change.plan
-        return {"swaps": rows, "applied": chosen}, [_swaps_table(rows)], after, None
+        after = None if chosen is None else swaps[chosen - 1].change.plan
+        return {"swaps": rows, "applied": chosen}, [swaps_table(rows)], after, None
 
     def _change(self, what: str) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:
         from owlbus.evidence.changes import drop_route, remove_stop, replace_stop
@@ -201,30 +199,30 @@ class _Question:
         from owlbus.evidence.stop_names import find_route
         from owlbus.search import Objective
 
-        problem, goal = self.evaluator.problem, Objective()
-        on = None if self.ask.route is None else find_route(self.plan, self.ask.route)
-        stop, by = None, None
+        problem, objective = self.evaluator.problem, Objective()
+        route = None if self.options.route is None else find_route(self.plan, self.options.route)
+        stop, other = None, None
         if what == "route":
-            by = find_route(self.plan, self.name or "")
-            change = drop_route(self.plan, by)
+            other = find_route(self.plan, self.name or "")
+            change = drop_route(self.plan, other)
         elif what == "via":
             stop = self._find(self.name or "")
-            change = self._pass_by(stop, on)
-        elif self.ask.remove:
+            change = self._pass_by(stop, route)
+        elif self.options.remove:
             stop = self._find(self.name or "")
-            change = remove_stop(problem, goal, self.plan, stop, route=on)
+            change = remove_stop(problem, objective, self.plan, stop, route=route)
         else:
-            stop, by = self._ends_of_swap()
-            kind = "swap" if self.ask.move is None else "move"
-            change = replace_stop(problem, goal, self.plan, stop, by, route=on, kind=kind)
-        change = replace(change, label=self._label(change.kind, change.label, stop, by))
+            stop, other = self._swapped_stops()
+            kind = "swap" if self.options.move is None else "move"
+            change = replace_stop(problem, objective, self.plan, stop, other, route=route, kind=kind)
+        change = replace(change, label=self._label(change.kind, change.label, stop, other))
         answer = explain_change(self.evaluator, self.plan, change, self.limits)
-        answer = with_alternative(self.evaluator, self.plan, answer, self.limits, stop, by)
+        answer = with_alternative(self.evaluator, self.plan, answer, self.limits, stop, other)
         document = answer.to_dict()
-        return document, _answer_pages(document), change.plan, answer
+        return document, change_pages(document), change.plan, answer
 
     def _pass_by(self, stop: int, route: int | None) -> Change:
-        """Let a route pass by a stop within the limits; where none can, the change breaks them and the answer says so."""
+        """Route a bus by a stop within the limits, or else beyond them; the answer then names the broken limits."""
         from owlbus.evidence.changes import pass_by
         from owlbus.search import Objective
 
@@ -233,13 +231,13 @@ class _Question:
         except UsageError:
             return pass_by(self.evaluator.problem, Objective(), self.plan, stop, route=route)
 
-    def _ends_of_swap(self) -> tuple[int, int]:
-        """Stop that goes and stop that comes, of ``--swap P,Q``, ``--swap Q`` or ``--move LON,LAT``."""
-        if self.ask.move is not None:
-            return self._find(self.name or ""), self._find(self.ask.move)
-        text = (
-            (self.ask.swap or "").replace(" ", "") if _POSITION.fullmatch((self.ask.swap or "").replace(" ", "")) else self.ask.swap or ""
-        )
+    def _swapped_stops(self) -> tuple[int, int]:
+        """Return the removed and the added stop of ``--swap P,Q``, ``--swap Q`` or ``--move LON,LAT``."""
+        if self.options.move is not None:
+            return self._find(self.name or ""), self._find(self.options.move)
+        text = self.options.swap or ""
+        if _POSITION.fullmatch(text.replace(" ", "")):
+            text = text.replace(" ", "")
         first, comma, second = text.rpartition(",")
         if not comma or _POSITION.fullmatch(text):
             if self.name is None:
@@ -252,47 +250,52 @@ class _Question:
             raise UsageError(msg)
         return stop, self._find(second)
 
-    def _label(self, kind: str, label: str, stop: int | None, by: int | None) -> str:
-        """Change in words, stops by the names that people know."""
+    def _label(self, kind: str, label: str, stop: int | None, other: int | None) -> str:
+        """Return the change in words, with the names of stops."""
         if kind == "drop" or stop is None:
             return label
         if kind == "via":
             return f"by {self._stop_name(stop)}"
-        if by is None:
+        if other is None:
             return f"{self._stop_name(stop)} left out"
-        return f"{self._stop_name(by)} in place of {self._stop_name(stop)}"
+        return f"{self._stop_name(other)} in place of {self._stop_name(stop)}"
 
     def _stop_name(self, stop: int) -> str:
-        return self.places.name_of(self.study.network, stop)
+        return self.stop_names.name_of(self.study.network, stop)
 
     def _find(self, text: str) -> int:
-        return self.places.find_stop(self.study.network, text)
+        return self.stop_names.find_stop(self.study.network, text)
 
 
-def _require_question(what: str, name: str | None, ask: ExplainOptions, out: str | None) -> None:
-    """Refuse a question that is none, before anything is read."""
-    complaint = None
-    if what == "stop" and (ask.n_changes != 1 or ask.drop):
-        complaint = "a stop needs one of --remove, --move LON,LAT and --swap P,Q"
-    elif what != "stop" and (ask.remove or ask.move is not None or ask.swap is not None):
-        complaint = f"--remove, --move and --swap change a stop, and the question is about {what}; write: explain PLAN stop S …"
-    elif what != "route" and ask.drop:
-        complaint = "--drop goes with a route; write: explain PLAN route R --drop"
-    elif name is None and (what == "via" or (what == "route" and ask.drop) or (what == "stop" and ask.swap is None)):
-        way_out = "ROUTE, its name" if what == "route" else "STOP, its index, its name, a place or LON,LAT"
-        complaint = f"{what} needs a name; write: explain PLAN {what} {way_out}"
-    elif ask.apply is not None and (what != "suggest" or out is None):
-        complaint = "--apply writes the plan with a suggested swap; write: explain PLAN suggest --apply N --out DIR"
-    elif ask.top < 1:
-        complaint = f"--top must be at least 1, got {ask.top}"
-    if complaint:
-        raise UsageError(complaint)
+def _require_question(plan: str, what: str, name: str | None, options: ExplainOptions, out: str | None) -> None:
+    """Refuse an incomplete question with a command to paste, before anything is read."""
+    command = f"owlbus explain {shlex.quote(plan)}"
+    names_stop = options.remove or options.move is not None or options.swap is not None
+    problem = None
+    if what == "stop" and (options.n_changes != 1 or options.drop):
+        problem = "a stop needs one of --remove, --move LON,LAT and --swap P,Q"
+    elif what != "stop" and names_stop:
+        stop = shlex.quote(name or "0")
+        problem = f"--remove, --move and --swap change a stop, and the question is about {what}; write {command} stop {stop} --remove"
+    elif what != "route" and options.drop:
+        problem = f"--drop goes with a route, not with {what}; list the routes with {command} route"
+    elif name is None and what == "route" and options.drop:
+        problem = f"--drop needs the name of a route; list the routes with {command} route"
+    elif name is None and (what == "via" or (what == "stop" and options.swap is None)):
+        problem = f"{what} needs a stop: its index, its name, a place or LON,LAT; write {command} {what} 0"
+        problem += " --remove" if what == "stop" else ""
+    elif options.apply is not None and (what != "suggest" or out is None):
+        problem = f"--apply writes the plan after a suggested swap; write {command} suggest --apply {options.apply} --out swapped"
+    elif options.top < 1:
+        problem = f"--top must be at least 1, got {options.top}"
+    if problem:
+        raise UsageError(problem)
 
 
 def _write(
     out: str, question: _Question, document: dict[str, Any], after: Plan | None, answer: Answer | None, settings: Mapping[str, Any]
 ) -> None:
-    """Write the answer to a run directory: JSON, and for a change the page, the map and the plan after it."""
+    """Write the answer to a run directory: JSON, and for a change its page, map and plan."""
     from owlbus.evidence.compare import difference_geojson
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
@@ -321,111 +324,3 @@ def _write(
             page = answer_page(document, plan=str(document["plan"]), is_synthetic=study.is_synthetic, picture=picture.getvalue())
             run.write_bytes("answer.html", page.encode())
         run.publish(RunRecord("explain", settings, None, study.inputs, None, study.timings_s))
-
-
-def _answer_pages(document: Mapping[str, Any]) -> list[Any]:
-    """Verdict, table of who gains and loses, and the alternative."""
-    least = document["hidden"]["min_count"]
-    rows = {"all": document["whole"], **{f"{hour} h": row for hour, row in document["by_hour"].items()}}
-    districts = sorted(document["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:8]
-    pages: list[Any] = [document["verdict"], moved_table("Gained and lost a night", {**rows, **dict(districts)}, least)]
-    pages += [f"Breaks a limit: {line}" for line in document["broken_limits"]]
-    if document["alternative"] is not None:
-        pages.append(f"Next best: {document['alternative']['verdict']}")
-    return pages
-
-
-def _routes_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What each route adds and carries."""
-    from owlbus.evidence.redact import count_text
-
-    table = empty_table("What only this route serves, and how full it is")
-    for column in ("route", "trips alone", "people alone", "riders", "bus-km", "riders/bus-km", "weakest link", "riders there"):
-        table.add_column(column, justify="left" if column == "route" else "right")
-    for row in rows:
-        weak, per_km = row["weakest_segment"], row["riders_per_bus_km"]
-        table.add_row(
-            row["name"],
-            count_text(row["only_served_trips"]),
-            count_text(row["only_presence"]),
-            count_text(row["riders_trips"]),
-            f"{row['bus_km']:,.0f}",
-            "" if per_km is None else f"{per_km:.2f}",
-            "-".join(map(str, weak["stops"])),
-            count_text(weak["load_trips"]),
-        )
-    return table
-
-
-def _steady_tables(steady: Mapping[str, Any]) -> list[Table]:
-    """Ranks of routes over nights drawn anew, and the served share by weekday and hour."""
-    if not steady:
-        return []
-    ranks = empty_table("Rank of each route by the trips that only it serves, and where 90 % of nights drawn anew put it")
-    for column in ("rank", "route", "from", "to", "same rank in"):
-        ranks.add_column(column, justify="left" if column == "route" else "right")
-    for row in steady["ranks"]:
-        ranks.add_row(f"{row['rank']}", row["name"], f"{row['low_rank']}", f"{row['high_rank']}", f"{row['same_share']:.0%}")
-    served: Mapping[str, Mapping[str, float | None]] = steady["by_weekday_and_hour"]["served"]
-    matrix = empty_table("Trips served, by weekday of the evening and hour")
-    hours = list(next(iter(served.values())))
-    for column in ("", *(f"{hour} h" for hour in hours)):
-        matrix.add_column(column, justify="left" if not column else "right")
-    for day, shares in served.items():
-        matrix.add_row(day, *("" if share is None else f"{share:.1%}" for share in shares.values()))
-    return [ranks, matrix]
-
-
-def _segments_table(row: Mapping[str, Any], name_of: Any) -> Table:  # noqa: ANN401 - a callable that names a stop
-    """Riders by segment and hour of one route."""
-    from owlbus.evidence.redact import count_text
-
-    hours = list(row["segments"][0]["by_hour"]) if row["segments"] else []
-    table = empty_table(f"Riders a night on each link of {row['name']}, both ways")
-    for column in ("from", "to", "all", *(f"{hour} h" for hour in hours)):
-        table.add_column(column, justify="left" if column in {"from", "to"} else "right")
-    for segment in row["segments"]:
-        a, b = row["stops"][segment["place"]], row["stops"][segment["place"] + 1]
-        loads = [segment["load_trips"], *segment["by_hour"].values()]
-        table.add_row(name_of(a), name_of(b), *(count_text(load) for load in loads))
-    return table
-
-
-def _missing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Busy places that the plan leaves out."""
-    from owlbus.evidence.redact import count_text
-
-    table = empty_table("Busy places without a stop, and the cheapest way to serve each")
-    for column in ("", "place", "people", "route", "km", "min", "buses", "trips +", "trips -"):
-        table.add_column(column, justify="left" if column in {"place", "route"} else "right")
-    for row in rows:
-        change = row["difference"]
-        cells = ["none keeps the limits", "", "", "", "", ""]
-        if change is not None:
-            cost, whole = change["cost"], change["whole"]
-            cells = [", ".join(row["routes"]), f"{cost['length_m'] / 1000:+.1f}", f"{cost['cycle_min']:+.0f}", f"{cost['buses']:+d}"]
-            cells += [count_text(whole["gained_trips"]), count_text(whole["lost_trips"])]
-        table.add_row(f"{row['rank']}", row["name"], count_text(row["presence"]), *cells)
-    return table
-
-
-def _swaps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Swaps that would pay."""
-    from owlbus.evidence.redact import count_text
-
-    table = empty_table("Swaps of one stop that gain, those that take no more time first")
-    for column in ("", "route", "swap", "trips +", "trips -", "people +", "people -", "min", "per min"):
-        table.add_column(column, justify="left" if column in {"route", "swap"} else "right")
-    for row in rows:
-        whole, cost = row["difference"]["whole"], row["difference"]["cost"]
-        rate = row["gain_per_extra_min"]
-        moved = (count_text(whole[name]) for name in ("gained_trips", "lost_trips", "gained_presence", "lost_presence"))
-        table.add_row(
-            f"{row['rank']}",
-            ", ".join(row["routes"]),
-            row["change"],
-            *moved,
-            f"{cost['cycle_min']:+.0f}",
-            "" if rate is None else f"{rate:.1f}",
-        )
-    return table

@@ -1,38 +1,31 @@
-"""`owlbus improve`: a better plan near a given one."""
+"""`owlbus improve`: improve a plan by changing few of its stops."""
 
 from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    OUT,
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    rule_of,
-)
-from owlbus.cli.output import empty_table, output_of
+from owlbus.cli.option_values import rule_of
+from owlbus.cli.options import OUT, LimitOptions, OutputOptions, RuleOptions
+from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import plan_name, read_any_plan
 from owlbus.cli.session import (
     SYNTHETIC,
-    StudyOptions,
     announce_compilation,
-    ledger_of,
-    no_more_than,
-    places_of,
+    evaluator_of,
+    limits_near,
     settings_of_run,
-    study_options_of,
+    stop_names_of,
+    study_from_options,
     warn,
 )
 from owlbus.cli.shares import shares_of
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.common.defaults import IMPROVE_STEPS
 
 if TYPE_CHECKING:
@@ -50,85 +43,94 @@ _PANEL = "What may change"
 
 
 def improve(
-    ground: StudyOptions,
-    area: AreaOptions,
-    demand: DemandOptions,
-    network: NetworkOptions,
-    limits: LimitOptions,
-    rule: RuleOptions,
-    talk: OutputOptions,
+    *,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS.")],
     change: Annotated[
         str,
-        typer.Option("--change", metavar="SHARE", help="Share of stops that may change; several with commas.", rich_help_panel=_PANEL),
+        typer.Option(
+            "--change",
+            metavar="SHARE",
+            help="Largest share of stops that may change, or several, separated by commas.",
+            rich_help_panel=_PANEL,
+        ),
         Gives("shares"),
     ] = "10%",
-    curve: Annotated[bool, typer.Option("--curve", metavar="", help="--change 0%,5%,10%,20%,40%.", rich_help_panel=_PANEL)] = False,
+    curve: Annotated[
+        bool, typer.Option("--curve", metavar="", help="The same as --change 0%,5%,10%,20%,40%.", rich_help_panel=_PANEL)
+    ] = False,
     keep_stop: Annotated[
-        list[str] | None, typer.Option("--keep-stop", metavar="STOP", help="A stop that stays; may be repeated.", rich_help_panel=_PANEL)
+        list[str] | None, typer.Option("--keep-stop", metavar="STOP", help="Stop that must stay; repeatable.", rich_help_panel=_PANEL)
     ] = None,
-    free_ends: Annotated[bool, typer.Option("--free-ends", metavar="", help="Let terminals change too.", rich_help_panel=_PANEL)] = False,
+    free_ends: Annotated[bool, typer.Option("--free-ends", metavar="", help="Terminals may change too.", rich_help_panel=_PANEL)] = False,
     objective: Annotated[
         str, typer.Option("--objective", metavar="NAME", help="What to maximise, as for owlbus plan.", rich_help_panel=_PANEL)
     ] = "served",
     steps: Annotated[
-        int, typer.Option("--steps", metavar="N", help="Moves to try for each share.", rich_help_panel="Search"), Gives("n_steps")
+        int,
+        typer.Option("--steps", metavar="N", help="Moves to try for each share of --change.", rich_help_panel="Search"),
+        Gives("n_steps"),
     ] = IMPROVE_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
+    limits: LimitOptions,
+    rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
+    output_options: OutputOptions,
+    study_options: StudyOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus improve routes_2013.geojson --change 10% --keep-stop Sadang --out improved[/bold]
 
-    Change at most so many of a plan's stops, terminals and named stops kept, with no more kilometres and buses than it has, and list every
-    step with its gain: each leaves a plan that could run, so stop anywhere. With --curve: what 0, 5, 10, 20 and 40 % of change bring.
+    Improve a plan by changing at most a given share of its stops. The new plan keeps terminals and --keep-stop, and uses no more
+    kilometres and buses. Steps are listed with their gains; the plan after each step can run. --curve shows the gain for 0, 5, 10, 20
+    and 40 % of change.
     """
     from owlbus.search import Objective
     from owlbus.search.improve import CURVE, improve_plan
 
     shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
-    with output_of(talk) as voice:
-        announce_compilation(voice)
-        study, sources, run = study_options_of(ground, [plan], area, demand, network)
-        warn(voice, study)
-        given = read_any_plan(plan, study, ground.max_snap)
-        bounds = no_more_than(study, given, limits)
-        evaluator, places = ledger_of(study, rule_of(rule)), places_of(study)
-        keep = [places.find_stop(study.network, text) for text in keep_stop or []]
-        found = improve_plan(
-            evaluator.problem, given, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed
+    with open_output(output_options) as output:
+        announce_compilation(output)
+        study, sources, run = study_from_options(study_options, [plan], area, demand, network)
+        warn(output, study)
+        base = read_any_plan(plan, study, study_options.max_snap)
+        bounds = limits_near(study, base, limits)
+        evaluator, names = evaluator_of(study, rule_of(rule)), stop_names_of(study)
+        keep = [names.find_stop(study.network, text) for text in keep_stop or []]
+        improvements = improve_plan(
+            evaluator.problem, base, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed
         )
-        rows = curve_rows(evaluator, given, found, bounds.headway_s)
-        listed = step_rows(evaluator, given, found[-1], lambda stop: places.name_of(study.network, stop), bounds.headway_s)
-        document = {
+        document: dict[str, Any] = {
             "command": "improve",
             "plan": plan_name(plan),
             "is_synthetic": study.is_synthetic,
             "seed": seed,
-            "curve": rows,
-            "steps": listed,
+            "curve": curve_rows(evaluator, base, improvements, bounds.headway_s),
+            "steps": step_rows(evaluator, base, improvements[-1], partial(names.name_of, study.network), bounds.headway_s),
         }
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=run, is_synthetic=study.is_synthetic, change=list(shares), steps=steps)
-            _write(out, study, document, found[-1].plan, settings | {"seed": seed}, bounds)
-    voice.show(document, _curve_table(rows), _steps_table(listed))
+            _write(out, study, document, improvements[-1].plan, settings | {"seed": seed}, bounds)
+    output.show(document, _curve_table(document["curve"]), _steps_table(document["steps"]))
     if study.is_synthetic:
-        voice.say(SYNTHETIC)
+        output.say(SYNTHETIC)
 
 
-def curve_rows(evaluator: PlanEvaluator, plan: Plan, found: Sequence[Improvement], headway_s: int) -> list[dict[str, Any]]:
+def curve_rows(evaluator: PlanEvaluator, plan: Plan, improvements: Sequence[Improvement], headway_s: int) -> list[dict[str, Any]]:
     """
-    Gain over a plan by share of stops changed, small counts left out.
+    Gain over a plan by share of stops changed, with small counts hidden.
 
     Parameters
     ----------
     evaluator
-        The demand.
+        Evaluator of plans on the demand.
     plan
         The given plan.
-    found
-        Better plans.
+    improvements
+        Improved plans.
     headway_s
         Seconds between buses.
 
@@ -142,14 +144,14 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, found: Sequence[Improvement
     before = evaluator.evaluate(plan)
     served = float(evaluator.whole.trips.trips[evaluator.whole.trips.among(before.is_served)].sum())
     rows = []
-    for one in found:
-        change = difference(evaluator, before, evaluator.evaluate(one.plan), headway_s)
+    for improvement in improvements:
+        change = difference(evaluator, before, evaluator.evaluate(improvement.plan), headway_s)
         rows.append(
             {
-                "allowed_share": one.allowed_share,
-                "stops_allowed": one.n_allowed,
-                "stops_changed": one.n_changed,
-                "steps": len(one.steps),
+                "allowed_share": improvement.allowed_share,
+                "stops_allowed": improvement.n_allowed,
+                "stops_changed": improvement.n_changed,
+                "steps": len(improvement.steps),
                 **_gain(change, served, evaluator.whole.trips.trips.sum()),
                 "length_m": change.cost.length_m,
                 "cycle_s": change.cost.cycle_s,
@@ -159,18 +161,18 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, found: Sequence[Improvement
     return rows
 
 
-def step_rows(evaluator: PlanEvaluator, plan: Plan, found: Improvement, name_of: Any, headway_s: int) -> list[dict[str, Any]]:  # noqa: ANN401 - a callable
+def step_rows(evaluator: PlanEvaluator, plan: Plan, improvement: Improvement, name_of: Any, headway_s: int) -> list[dict[str, Any]]:  # noqa: ANN401 - a callable
     """
-    Steps to a better plan with what each brings, small counts left out.
+    Steps to an improved plan with the gain of each, with small counts hidden.
 
     Parameters
     ----------
     evaluator
-        The demand.
+        Evaluator of plans on the demand.
     plan
         The given plan.
-    found
-        The better plan.
+    improvement
+        The improved plan.
     name_of
         Called with a stop index; gives its name.
     headway_s
@@ -179,7 +181,7 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, found: Improvement, name_of:
     Returns
     -------
     list of dict
-        One row a step: what changes, and trips and people gained and lost with it and since the beginning.
+        One row a step: the change, and trips and people gained and lost by it and since the first step.
     """
     from owlbus.evidence.difference import difference
     from owlbus.evidence.redact import shown_difference
@@ -187,9 +189,9 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, found: Improvement, name_of:
 
     first = before = evaluator.evaluate(plan)
     rows = []
-    for number, step in enumerate(found.steps, start=1):
+    for number, step in enumerate(improvement.steps, start=1):
         after = evaluator.evaluate(step.plan)
-        alone, so_far = (shown_difference(difference(evaluator, one, after, headway_s)).values for one in (before, first))
+        alone, so_far = (shown_difference(difference(evaluator, base, after, headway_s)).values for base in (before, first))
         rows.append(
             {
                 "step": number,
@@ -223,7 +225,7 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
 
 
 def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, settings: Mapping[str, Any], bounds: RouteLimits) -> None:
-    """Write the better plan, its steps and the curve to a run directory."""
+    """Write the improved plan, its steps and the curve to a run directory."""
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
 
@@ -252,7 +254,7 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _draw_gain(rows: Sequence[Mapping[str, Any]], path: str) -> None:
-    """Draw the gain over allowed change, with its interval."""
+    """Draw the gain over the share that may change, with its interval."""
     from owlbus.plot.charts import gain
     from owlbus.plot.maps import write_map
 
@@ -264,7 +266,7 @@ def _draw_gain(rows: Sequence[Mapping[str, Any]], path: str) -> None:
 
 
 def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Gain by allowed change."""
+    """Table of the gain by the share that may change."""
     table = empty_table("Gain over the given plan, with its 90 % interval over nights")
     for column in ("change", "stops", "trips", "gain", "interval, %", "people", "km", "buses"):
         table.add_column(column, justify="right")
@@ -284,10 +286,10 @@ def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Steps in order."""
+    """Table of the steps in order."""
     from owlbus.evidence.redact import count_text
 
-    table = empty_table("Steps, the most useful first; stop anywhere")
+    table = empty_table("Steps, largest gain first; the plan after each step can run")
     for column in ("", "route", "change", "trips +", "trips -", "so far"):
         table.add_column(column, justify="left" if column in {"route", "change"} else "right")
     for row in rows:

@@ -1,4 +1,4 @@
-"""Messages of the library in the words of the command line: settings as the flags that give them, numbers in the flags' units."""
+"""Messages of the library for the command line: settings as flags, numbers in the units of the flags."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _PARSED = (
 @dataclass(frozen=True, slots=True)
 class Gives:
     """
-    Setting of the library that an option gives; it stands beside the option, in ``Annotated``.
+    Setting of the library that an option sets; it stands beside the option, in ``Annotated``.
 
-    An option also gives the setting of its own name, so this is needed only where names or units differ.
+    An option also sets the setting of the same name, so this is needed only where names or units differ.
 
     Attributes
     ----------
     setting
-        Name of the Python argument, after the type that has it and a dot where the name alone is ambiguous.
+        Name of the Python argument; ``Type.name`` if the name alone is ambiguous.
     per
-        How many of the setting's unit make one of the option's.
+        Units of the setting per unit of the option.
     unit
-        The option's unit, where it is another one and the option's name does not say it.
+        Unit of the option, if it differs and the option's name does not say it.
     word
-        What the option must read to switch the setting on, if it is one of several that the option gives.
+        Value of the option that switches the setting on, if the option sets several.
     """
 
     setting: str
@@ -49,12 +49,12 @@ class Gives:
 @dataclass(frozen=True, slots=True)
 class Flag:
     """
-    Flag that gives a setting.
+    Flag that sets a setting.
 
     Attributes
     ----------
     name
-        The flag, with the word that switches the setting on where there is one.
+        The flag, with the value that switches the setting on, if there is one.
     per, unit
         As of `Gives`.
     """
@@ -64,7 +64,7 @@ class Flag:
     unit: str = ""
 
     def number(self, number: float) -> str:
-        """Return a `number` of the setting's unit in the flag's own."""
+        """Return a `number` of the setting in the flag's unit."""
         return Words().number("", number) if self.per == 1 else f"{number / self.per:.10g}"
 
 
@@ -74,17 +74,17 @@ _ARGUMENTS: dict[str, list[str]] = {}
 
 def flags_of(parameters: Iterable[inspect.Parameter]) -> dict[str, Flag]:
     """
-    Flag by setting, as the options of a command declare them.
+    Flags by the settings that the options of a command declare.
 
     Parameters
     ----------
     parameters
-        Of the command, with their annotations.
+        Parameters of the command, with annotations.
 
     Returns
     -------
     dict
-        By the name of each setting.
+        Flags by name of the setting.
     """
     flags: dict[str, Flag] = {}
     for parameter in parameters:
@@ -92,29 +92,31 @@ def flags_of(parameters: Iterable[inspect.Parameter]) -> dict[str, Flag]:
         for option in (part for part in declared if isinstance(part, OptionInfo)):
             name = next(str(name) for name in (option.default, *(option.param_decls or ())) if str(name).startswith("--"))
             flags[parameter.name] = Flag(name)
-            for given in (part for part in declared if isinstance(part, Gives)):
-                flags[given.setting] = Flag(f"{name} {given.word}".rstrip(), given.per, given.unit)
+            for gives in (part for part in declared if isinstance(part, Gives)):
+                flags[gives.setting] = Flag(f"{name} {gives.word}".rstrip(), gives.per, gives.unit)
     return flags
 
 
-def learn(command: str, parameters: Iterable[inspect.Parameter]) -> None:
+def declare_flags(command: str, parameters: Iterable[inspect.Parameter]) -> None:
     """
-    Take in what a command declares, for messages to name it.
+    Register the options and arguments of a command for messages.
 
     Parameters
     ----------
     command
-        Its name.
+        Name of the command.
     parameters
-        Its options and arguments.
+        Options and arguments of the command.
     """
     known = list(parameters)
     _FLAGS.update(flags_of(known))
-    _ARGUMENTS[command] = [one.name for one in known if any(isinstance(part, ArgumentInfo) for part in get_args(one.annotation)[1:])]
+    _ARGUMENTS[command] = [
+        parameter.name for parameter in known if any(isinstance(part, ArgumentInfo) for part in get_args(parameter.annotation)[1:])
+    ]
 
 
 class FlagWords(Words):
-    """How the command line says what a message marks: flags, in their own units, and commands that can be pasted."""
+    """Words of messages on the command line: flags, numbers in their units, and commands to paste."""
 
     def setting(self, name: str) -> str:
         """Return the flag that gives the setting `name`, or the name if there is none."""
@@ -127,34 +129,34 @@ class FlagWords(Words):
         flag = _FLAGS[name]
         if value is True:
             return flag.name
-        given = [f"{key}={part}" for key, part in value.items()] if isinstance(value, dict) else [value]
-        return " ".join(f"{flag.name} {_quoted(flag.number(one) if isinstance(one, int | float) else one)}" for one in given)
+        values = [f"{key}={part}" for key, part in value.items()] if isinstance(value, dict) else [value]
+        return " ".join(f"{flag.name} {_quoted(flag.number(part) if isinstance(part, int | float) else part)}" for part in values)
 
     def number(self, name: str, number: float) -> str:
         """Return a `number` in the flag's unit."""
         return _FLAGS[name].number(number) if name in _FLAGS else super().number(name, number)
 
     def span(self, name: str, low: float, high: float) -> str:
-        """Return a range in the flag's unit, which is said if the flag's name does not."""
+        """Return a range in the flag's unit, with the unit if the flag's name does not say it."""
         flag = _FLAGS.get(name, Flag(name))
         return f"{super().span(name, low / flag.per, high / flag.per)} {flag.unit}".rstrip()
 
-    def step(self, call: str, command: str, given: Mapping[str, Any]) -> str:
-        """Return the command that takes a step, with its arguments in order and then its flags."""
+    def step(self, call: str, command: str, values: Mapping[str, Any]) -> str:
+        """Return the command of a step: arguments in order, then flags, quoted for a shell."""
         del call
-        arguments = [_quoted(given[name]) for name in _ARGUMENTS.get(command, []) if name in given]
-        options = [self.choice(name, value) for name, value in given.items() if name not in _ARGUMENTS.get(command, [])]
+        arguments = [_quoted(values[name]) for name in _ARGUMENTS.get(command, []) if name in values]
+        options = [self.choice(name, value) for name, value in values.items() if name not in _ARGUMENTS.get(command, [])]
         return " ".join(["owlbus", command, *arguments, *options])
 
 
 def _quoted(value: object) -> str:
-    """Return a word that a shell takes as it is."""
+    """Return a word quoted for a shell."""
     return shlex.quote(str(value))
 
 
 def in_flags(text: str | OwlbusError) -> str:
     """
-    Text of the library as the command line says it.
+    Text of the library in the words of the command line.
 
     Parameters
     ----------
@@ -164,19 +166,19 @@ def in_flags(text: str | OwlbusError) -> str:
     Returns
     -------
     str
-        One line of an error; of a text as many as it has.
+        One line for an error; all lines of a text.
     """
     return text.said(FlagWords()) if isinstance(text, OwlbusError) else say(text, FlagWords())
 
 
-def as_said(text: str) -> str:
+def plain_parser_text(text: str) -> str:
     """
-    Complaint of the parser in plain words.
+    Message of the parser in plain words.
 
     Parameters
     ----------
     text
-        What the parser says of a value.
+        Message of the parser about a value.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""`owlbus network`: stops and links, what no bus can reach, and what is wrong with them."""
+"""`owlbus network`: build and check a network of stops and links."""
 
 from __future__ import annotations
 
@@ -7,104 +7,108 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from owlbus.cli.options import (
-    OUT,
-    AreaOptions,
-    NetworkOptions,
-    OutputOptions,
-    network_settings,
-)
-from owlbus.cli.output import output_of
+from owlbus.cli.option_values import network_settings
+from owlbus.cli.options import OUT, OutputOptions
+from owlbus.cli.output import open_output
+from owlbus.cli.source_options import AreaOptions, NetworkOptions
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.network import Network
+    from owlbus.network.check import NetworkCheck
     from owlbus.pipeline import Sources
 
 _PARQUET = "network.parquet"
 
 
 def network(
-    area: AreaOptions,
-    network: NetworkOptions,
-    talk: OutputOptions,
+    *,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="FILE", help="GTFS feed, OpenStreetMap extract, network.parquet, or a run directory that holds one."),
+        typer.Argument(metavar="FILE", help="GTFS feed, OpenStreetMap file, network.parquet, or a run directory with one."),
     ] = None,
+    check: Annotated[bool, typer.Option("--check", metavar="", help="Check the network; exit with code 1 if a rule is broken.")] = False,
     out: Annotated[str | None, OUT] = None,
-    check: Annotated[bool, typer.Option("--check", metavar="", help="Check the network; end with code 1 if a rule is broken.")] = False,
+    output_options: OutputOptions,
+    area: AreaOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus network city.osm.pbf --walk network --out net --check[/bold]
 
-    Build the network that routes run on, from a feed, an extract, road tables or a lattice; say what was left out, and check it.
+    Build the network that routes run on, from a GTFS feed, an OpenStreetMap file, road tables or the lattice of hexagons. Reports what is
+    left out; --check checks the network.
     """
-    given = Path(file) if file is not None else None
-    with output_of(talk) as voice:
-        if given is not None and _holds_network(given):
-            sources, built, demand = None, *_read(given)
+    path = Path(file) if file is not None else None
+    with open_output(output_options) as output:
+        if path is not None and _holds_network(path):
+            sources, built, trips = None, *_read(path)
             if out is not None:
-                msg = f"--out copies no network; {given} is one already, leave --out away"
+                msg = f"--out copies no network; {path} is one already, remove --out"
                 raise UsageError(msg)
         else:
-            sources = _sources(area, network, given)
-            built, demand = _build(sources), None
+            sources = _sources(area, network, path)
+            built, trips = _build(sources), None
         if out is not None and sources is not None:
             _write(out, sources, built)
-        report = built.report
-        document: dict[str, Any] = {
-            "command": "network",
-            "out": out,
-            "stops": built.n_stops,
-            "links": built.n_links,
-            "hexes": built.grid.n_hexes,
-        }
-        document |= {"walk_rule": built.walk_rule, "report": None if report is None else report.to_json()}
-        pages = [str(report or built)]
-        found = None
-        if check:
-            from owlbus.network import check_network
-
-            found = check_network(built, demand)
-            document |= {"check": found.to_json()}
-            pages.append(str(found))
-        voice.show(document, *pages)
+        result = _check(built, trips) if check else None
+        document = _document(built, out) | ({} if result is None else {"check": result.to_json()})
+        output.show(document, str(built.report or built), *([] if result is None else [str(result)]))
         if out is not None:
-            voice.say(f"Written to {out}: grid.parquet and network.parquet.")
-    if found is not None and not found.passed:
-        broken = [finding for finding in found.findings if finding.count]
-        msg = f"{len(broken)} of {len(found.findings)} rules are broken, first: {broken[0].rule}; mend the source or leave --check away"
+            output.say(f"Written to {out}: grid.parquet and network.parquet.")
+    if result is not None and not result.passed:
+        broken = [finding for finding in result.findings if finding.count]
+        msg = f"{len(broken)} of {len(result.findings)} rules are broken, first: {broken[0].rule}; correct the source or remove --check"
         raise FindingError(msg)
 
 
-def _holds_network(given: Path) -> bool:
-    """Whether a path is a network that was written, or a run directory with one."""
-    return given.suffix == ".parquet" or (given.is_dir() and (given / _PARQUET).is_file())
+def _check(network: Network, demand: Demand | None) -> NetworkCheck:
+    """Return what the rules of networks find."""
+    from owlbus.network import check_network
+
+    return check_network(network, demand)
 
 
-def _read(given: Path) -> tuple[Network, Demand | None]:
-    """Read a network, and the demand beside it if there is one."""
+def _document(network: Network, out: str | None) -> dict[str, Any]:
+    """Return a network as JSON values."""
+    return {
+        "command": "network",
+        "out": out,
+        "stops": network.n_stops,
+        "links": network.n_links,
+        "hexes": network.grid.n_hexes,
+        "walk_rule": network.walk_rule,
+        "report": None if network.report is None else network.report.to_json(),
+    }
+
+
+def _holds_network(path: Path) -> bool:
+    """Whether a path is a network file, or a run directory with one."""
+    return path.suffix == ".parquet" or (path.is_dir() and (path / _PARQUET).is_file())
+
+
+def _read(path: Path) -> tuple[Network, Demand | None]:
+    """Read a network, and the demand in the same folder if there is one."""
     from owlbus.demand import Demand
     from owlbus.network import Network
 
-    home = given if given.is_dir() else given.parent
-    demand = home / "demand.parquet"
-    return Network.read(home / _PARQUET if given.is_dir() else given), Demand.read(demand) if demand.is_file() else None
+    folder = path if path.is_dir() else path.parent
+    demand = folder / "demand.parquet"
+    return Network.read(folder / _PARQUET if path.is_dir() else path), Demand.read(demand) if demand.is_file() else None
 
 
-def _sources(area: AreaOptions, network: NetworkOptions, given: Path | None) -> Sources:
-    """Gather what the network is made from; a file is told by its ending."""
+def _sources(area: AreaOptions, network: NetworkOptions, path: Path | None) -> Sources:
+    """Return the sources of the network; the ending of `path` tells OpenStreetMap from GTFS."""
     from owlbus.pipeline import Sources
 
     settings = network_settings(network)
-    if given is not None:
-        kind = "osm" if ".osm" in given.name or given.suffix == ".pbf" else "gtfs"
+    if path is not None:
+        kind = "osm" if ".osm" in path.name or path.suffix == ".pbf" else "gtfs"
         if settings[kind] is not None:
-            msg = f"{given} and --{kind} {settings[kind]} are two networks; give one of them"
+            msg = f"{path} and --{kind} {settings[kind]} are two networks; name only one"
             raise UsageError(msg)
-        settings[kind] = str(given)
+        settings[kind] = str(path)
     if area.area is None and area.city is None and settings["osm"] is None and settings["gtfs"] is None:
         msg = "network needs a study area; add --area outline.geojson, or --city seoul"
         raise UsageError(msg)
@@ -112,7 +116,7 @@ def _sources(area: AreaOptions, network: NetworkOptions, given: Path | None) -> 
 
 
 def _build(sources: Sources) -> Network:
-    """Build the network on the grid of the study area, or on one of its own."""
+    """Build the network on the grid of the study area, or on a grid of its own."""
     from owlbus.pipeline.study import build_grid, build_network, read_named_city
 
     city = read_named_city(sources.city)

@@ -1,4 +1,4 @@
-"""How a command talks: data on standard output, everything else on standard error."""
+"""Output of commands: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _TRACEBACK_FROM = 2
 _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
 
 SCHEMA_VERSION = 1
-"""Version of what `--json` prints; it grows when a name goes or changes its meaning."""
+"""Version of the `--json` documents; it is raised when a field is removed or changes its meaning."""
 
 
 class Output:
     """
-    What a command says.
+    Output of one command.
 
     Parameters
     ----------
     options
-        How much, and in which form.
+        How much to print, and in which form.
     """
 
     __slots__ = ("_options",)
@@ -45,17 +45,17 @@ class Output:
         self._options = options
 
     def say(self, text: str) -> None:
-        """Print `text` on standard error, unless asked to be quiet."""
+        """Print `text` on standard error, unless ``--quiet`` is set."""
         if not self._options.quiet:
             _print(text)
 
     def detail(self, text: str) -> None:
-        """Print `text` on standard error, if asked for more."""
+        """Print `text` on standard error, if ``--verbose`` is set."""
         if self._options.verbose:
             _print(text)
 
     def show(self, document: Mapping[str, Any], *pages: RenderableType) -> None:
-        """Print the result on standard output: `document` as JSON if asked for, else `pages` as people read them."""
+        """Print the result on standard output: `document` with ``--json``, else `pages`."""
         if self._options.json:
             from owlbus.pipeline.rundir import to_json_bytes
 
@@ -67,24 +67,24 @@ class Output:
 
     @property
     def is_verbose(self) -> bool:
-        """Whether more was asked for."""
+        """Whether ``--verbose`` is set."""
         return self._options.verbose > 0
 
 
 @contextmanager
-def output_of(options: OutputOptions) -> Iterator[Output]:
+def open_output(options: OutputOptions) -> Iterator[Output]:
     """
-    Talk with progress while the block runs.
+    Open the output of a command, with progress while the block runs.
 
     Parameters
     ----------
     options
-        How much, and in which form.
+        How much to print, and in which form.
 
     Yields
     ------
     Output
-        What the command says things with.
+        Output of the command.
     """
     _VERBOSITY.set(options.verbose)
     with warnings.catch_warnings():
@@ -95,11 +95,11 @@ def output_of(options: OutputOptions) -> Iterator[Output]:
 
 
 def _console() -> Console:
-    """Return a console on standard output that takes what foreign files hold for text, and steers no terminal by it."""
+    """Return a console on standard output that prints text of input files literally, without terminal commands."""
     from rich.console import Console
 
     class Plain(Console):
-        """Shows every sign of a text."""
+        """Console that shows control characters as escapes."""
 
         def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - as rich's own
             return super().render_str(visible_lines(text), **how)
@@ -108,24 +108,24 @@ def _console() -> Console:
 
 
 def _print(text: str) -> None:
-    """Print a line on standard error, broken between words where that is a terminal."""
+    """Print a line on standard error, wrapped at the width of a terminal."""
     line = visible(text)
     shown = textwrap.fill(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else line
-    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - talk
+    print(shown, file=sys.stderr, flush=True)  # noqa: T201 - output_options
 
 
 def begin_silent() -> None:
-    """Forget how much the last command of this process was asked to say."""
+    """Reset the verbosity that an earlier command of this process set."""
     _VERBOSITY.set(0)
 
 
 def show_traceback() -> bool:
-    """Return whether an error shows where it came from: with -vv."""
+    """Return whether errors print their traceback: with -vv."""
     return _VERBOSITY.get() >= _TRACEBACK_FROM
 
 
 def empty_table(title: str) -> Table:
-    """Return a table without columns under a `title`, as all commands print them."""
+    """Return a table without columns under a `title`, in the style of all commands."""
     from rich import box
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""`owlbus plan`: the main job."""
+"""`owlbus plan`: plan routes from records."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
 from owlbus.cli.messages import Gives
+from owlbus.cli.option_values import limits_of, request_of, require_language, require_no_files, rule_of, sources_of
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -17,61 +18,58 @@ from owlbus.cli.options import (
     REFERENCE,
     RESUME,
     SNAP,
-    AreaOptions,
-    DemandOptions,
     LimitOptions,
-    NetworkOptions,
     OutputOptions,
     RuleOptions,
     SearchOptions,
-    limits_of,
     option,
-    request_of,
-    require_language,
-    rule_of,
-    sources_of,
 )
-from owlbus.cli.output import output_of
-from owlbus.cli.run_conflicts import require_no_files
+from owlbus.cli.output import open_output
 from owlbus.cli.session import (
     announce_compilation,
+    announce_resumption,
     checkpoint_of,
     gate,
-    going_on,
     leave_if_interrupted,
-    plan_to_go_on_from,
+    plan_to_resume,
     publish,
     reference_of,
-    require_whole,
+    require_resumable,
+    require_thresholds,
+    score_reference,
     settings_of_run,
     show_run,
     study_of,
     warn,
 )
-from owlbus.cli.shares import require_share
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
+    from owlbus.cli.output import Output
     from owlbus.cli.session import Trial
-    from owlbus.pipeline import PlanRun, Sources
+    from owlbus.pipeline import PlanRun, Sources, Study
     from owlbus.pipeline.rundir import RunDir
 
-_TRIALS = "How the plan is put to the test"
+_TRIALS = "Trials of the plan"
 
 
 @dataclass(frozen=True, slots=True)
 class TrialOptions:
-    """How the plan is put to the test."""
+    """Trials of the plan: on bad nights, and by source of records."""
 
     robust: Annotated[
         str | None,
         option(
-            _TRIALS, "--robust", unit="mean|QUANTILE", text="Maximise over nights: their mean (the default), or a low quantile such as 0.1."
+            _TRIALS, "--robust", unit="mean|QUANTILE", text="Maximise the mean over nights (the default), or a low quantile such as 0.1."
         ),
     ] = None
     cross_check: Annotated[
-        bool, option(_TRIALS, "--cross-check", text="Also plan on calls alone and on taxi alone, and score each plan on the other.")
+        bool,
+        option(
+            _TRIALS, "--cross-check", text="Also plan from calls alone and from taxi rides alone, and score each plan on the other source."
+        ),
     ] = False
 
     @property
@@ -79,21 +77,21 @@ class TrialOptions:
         """Quantile over nights to maximise, 0 to 1; None for their mean."""
         return None if self.robust in {None, "mean"} else float(self.robust or 0)
 
-    def require(self, from_run: str | None, constraints: ConstraintOptions) -> None:
+    def require_consistent(self, from_run: str | None, constraints: ConstraintOptions) -> None:
         """
-        Refuse what cannot be tried.
+        Refuse trials that are not possible.
 
         Parameters
         ----------
         from_run
-            Run directory that demand is taken from, or None.
+            Run directory with the demand, or None.
         constraints
-            What the plan is wished to be.
+            Hard constraints on the plan.
 
         Raises
         ------
         UsageError
-            If the quantile is none, a plan near another one is to go on from it, or sources are to be told apart that a run has blended.
+            If the quantile lies outside [0, 1], if it stands with ``--base``, or if ``--cross-check`` stands with ``--run``.
         """
         try:
             bad = self.quantile is not None and not 0 <= self.quantile <= 1
@@ -111,91 +109,102 @@ class TrialOptions:
 
 
 def plan(
-    area: AreaOptions,
-    demand: DemandOptions,
-    network: NetworkOptions,
-    search: SearchOptions,
-    limits: LimitOptions,
-    rule: RuleOptions,
-    constraints: ConstraintOptions,
-    trials: TrialOptions,
-    talk: OutputOptions,
+    *,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES…", help="Records: Parquet or CSV, compressed or not, folders or patterns; - is standard input."),
     ] = None,
-    out: Annotated[str | None, OUT] = None,
     from_run: Annotated[
-        str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run instead.")
+        str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
+    search: SearchOptions,
+    limits: LimitOptions,
+    constraints: ConstraintOptions,
+    trials: TrialOptions,
+    rule: RuleOptions,
+    out: Annotated[str | None, OUT] = None,
     resume: Annotated[bool, RESUME] = False,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     lang: Annotated[str, LANG, Gives("language")] = "en",
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
+    output_options: OutputOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus plan calls.parquet taxi.csv.gz --area city.geojson --routes 9 --fleet 45 --headway 45 --out run[/bold]
 
-    Plan night routes on records of calls and taxi rides, and measure them: map, routes and scorecard in one folder.
+    Plan night routes from records of calls and taxi rides, and measure them. Writes report, map, routes and scorecard to one folder.
     """
-    from owlbus.pipeline import best_plan, score_study
+    from owlbus.pipeline import best_plan
     from owlbus.pipeline.checkpoint import PlanCheckpoint
     from owlbus.pipeline.rundir import open_run_dir
     from owlbus.score import CITY_SHARE
 
+    out = _require_out(out)
+    require_no_files(from_run, files)
+    require_thresholds(min_presence, min_served)
+    require_language(lang)
+    _require_consistent(from_run, trials, constraints, resume=resume)
+    request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
+    sources = None if from_run else sources_of(files, area, demand, network)
+    with open_output(output_options) as output, open_run_dir(out) as run:
+        announce_compilation(output)
+        study = _read_study(output, sources, from_run, run, resume=resume)
+        named_reference = reference_of(study, reference, max_snap)
+        request = constraints_of(request, constraints, limits, study, max_snap)
+        if resume:
+            request = replace(request, begin=plan_to_resume(study, run, output))
+        plan_run = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
+        plan_run, results = _try_plan(plan_run, trials, sources, run)
+        scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s)
+        settings = settings_of_run(
+            sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic, robust=trials.robust
+        )
+        settings |= {"resumed": request.begin is not None} if resume else {}
+        title = f"{len(plan_run.best.plan)} night routes"
+        publish(run, plan_run, scored_reference, settings, title, lang)
+    show_run(output, plan_run, scored_reference, out, title, CITY_SHARE if named_reference and reference is None else None, results)
+    leave_if_interrupted(plan_run)
+    gate(plan_run.best.card, min_presence, min_served)
+
+
+def _require_out(out: str | None) -> str:
+    """Return the run directory to write, or refuse to plan without one."""
     if out is None:
         msg = "plan needs a folder to write to; add --out DIR"
         raise UsageError(msg)
-    require_no_files(from_run, files)
-    require_share("--min-presence", min_presence)
-    require_share("--min-served", min_served)
-    require_language(lang)
-    trials.require(from_run, constraints)
-    constraints.require_whole()
-    require_whole(resume=resume, base=constraints.base)
-    request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
-    sources = None if from_run else sources_of(files, area, demand, network)
-    with output_of(talk) as voice, open_run_dir(out) as run:
-        announce_compilation(voice)
-        checkpoint = checkpoint_of(run, resume=resume)
-        with going_on(voice, checkpoint):
-            study = study_of(sources, from_run, run, checkpoint)
-        warn(voice, study)
-        given = reference_of(study, reference, max_snap)
-        request = constraints_of(request, constraints, limits, study, max_snap)
-        if resume:
-            request = replace(request, begin=plan_to_go_on_from(study, run))
-            voice.say("no earlier plan to go on from" if request.begin is None else f"going on from a plan of {len(request.begin)} routes")
-        ran = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
-        ran, tried = _put_to_test(ran, trials, sources, run)
-        held = None if given is None else score_study(study, given[1], given[0], rule=request.rule, headway_s=request.limits.headway_s)
-        title = f"{len(ran.best.plan)} night routes"
-        settings = settings_of_run(
-            sources,
-            request,
-            run=from_run,
-            reference=reference,
-            is_synthetic=study.is_synthetic,
-            robust=trials.robust,
-            **({"resumed": request.begin is not None} if resume else {}),
-        )
-        publish(run, ran, held, settings, title, lang)
-    show_run(voice, ran, held, out, title, CITY_SHARE if held is not None and reference is None else None, tried)
-    leave_if_interrupted(ran)
-    gate(ran.best.card, min_presence, min_served)
+    return out
 
 
-def _put_to_test(ran: PlanRun, trials: TrialOptions, sources: Sources | None, run: RunDir) -> tuple[PlanRun, dict[str, Trial]]:
-    """Make the plan good on bad nights, and plan on each source alone, where that is asked for."""
+def _require_consistent(from_run: str | None, trials: TrialOptions, constraints: ConstraintOptions, *, resume: bool) -> None:
+    """Refuse options that exclude each other, before anything is read."""
+    trials.require_consistent(from_run, constraints)
+    constraints.require_consistent()
+    require_resumable(resume=resume, base=constraints.base)
+
+
+def _read_study(output: Output, sources: Sources | None, from_run: str | None, run: RunDir, *, resume: bool) -> Study:
+    """Build the study, with checkpoints in the run directory if `resume` is set, or read it from an earlier run."""
+    checkpoint = checkpoint_of(run, resume=resume)
+    with announce_resumption(output, checkpoint):
+        study = study_of(sources, from_run, run, checkpoint)
+    warn(output, study)
+    return study
+
+
+def _try_plan(plan_run: PlanRun, trials: TrialOptions, sources: Sources | None, run: RunDir) -> tuple[PlanRun, dict[str, Trial]]:
+    """Improve the plan for bad nights, and plan from each source alone, as `trials` say; return the plan and the results."""
     from owlbus.pipeline.trials import check_sources, robust_run
 
-    tried: dict[str, Trial] = {}
-    if trials.quantile is not None and not ran.result.was_interrupted:
-        ran, tried["robust"] = robust_run(ran, trials.quantile)
-    if trials.cross_check and sources is not None and not ran.result.was_interrupted:
-        tried["cross_check"] = check_sources(sources, ran.study, ran.request)
-    for name, trial in tried.items():
+    results: dict[str, Trial] = {}
+    if trials.quantile is not None and not plan_run.result.was_interrupted:
+        plan_run, results["robust"] = robust_run(plan_run, trials.quantile)
+    if trials.cross_check and sources is not None and not plan_run.result.was_interrupted:
+        results["cross_check"] = check_sources(sources, plan_run.study, plan_run.request)
+    for name, trial in results.items():
         run.write_json(f"{name}.json", trial.to_dict())
-    return ran, tried
+    return plan_run, results

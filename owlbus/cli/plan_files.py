@@ -1,4 +1,4 @@
-"""Plans that are given on the command line: files of any kind, and the run directories that hold them."""
+"""Plans named on the command line: files in any format, and run directories."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _PLAN_FILE = "plan.geojson"
 _STUDY_FILES = ("run.json", "demand.parquet", "network.parquet")
 
 
-def plan_file(given: str) -> Path:
+def plan_file(path_text: str) -> Path:
     """
-    File that holds a given plan.
+    File of a plan.
 
     Parameters
     ----------
-    given
+    path_text
         The file itself, or a run directory with a ``plan.geojson``.
 
     Returns
     -------
     Path
-        A file that is there.
+        An existing file.
 
     Raises
     ------
     DataError
-        If there is none.
+        If there is no such file.
     """
-    path = Path(given)
+    path = Path(path_text)
     file = path / _PLAN_FILE if path.is_dir() else path
     if not file.is_file():
         msg = f"{file}: no such file; name a run directory, or a plan as .geojson, .csv, .csv.gz or .zip (GTFS)"
@@ -47,7 +47,7 @@ def plan_file(given: str) -> Path:
 
 def run_beside(plans: Iterable[str]) -> str | None:
     """
-    Run directory that given plans lie in.
+    Run directory that holds one of the plans.
 
     Parameters
     ----------
@@ -57,29 +57,29 @@ def run_beside(plans: Iterable[str]) -> str | None:
     Returns
     -------
     str or None
-        Folder of the first plan that has a demand and a network beside it.
+        Folder of the first plan with demand and network in the same folder.
 
     Raises
     ------
     DataError
-        If any of the plans is not there.
+        If a plan does not exist.
     """
     folders = [plan_file(plan).parent for plan in plans]
     return next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
 
 
-def read_any_plan(given: str, study: Study, max_snap_m: float) -> Plan:
+def read_any_plan(path_text: str, study: Study, max_snap_m: float) -> Plan:
     """
     Read a plan from a run directory, GeoJSON, a table of way-points, or a GTFS feed.
 
     Parameters
     ----------
-    given
+    path_text
         A folder, ``.geojson``, ``.csv``, ``.csv.gz`` or ``.zip``.
     study
-        Whose network it is to run on.
+        Study with the network of the plan.
     max_snap_m
-        Metres that a way-point may lie from the nearest stop.
+        Largest distance from a way-point to the nearest stop, metres.
 
     Returns
     -------
@@ -89,11 +89,11 @@ def read_any_plan(given: str, study: Study, max_snap_m: float) -> Plan:
     Raises
     ------
     DataError
-        If it is not there, cannot be read, or does not lie on the network.
+        If it does not exist, cannot be read, or does not lie on the network.
     """
     from owlbus.plan import read_plan
 
-    file = plan_file(given)
+    file = plan_file(path_text)
     if is_feed(file):
         from owlbus.gtfs import read_gtfs
 
@@ -102,21 +102,21 @@ def read_any_plan(given: str, study: Study, max_snap_m: float) -> Plan:
 
 
 def is_feed(file: Path) -> bool:
-    """Tell whether `file` is a GTFS feed, by its ending or by what it begins with."""
+    """Tell whether `file` is a GTFS feed, by its ending or its first bytes."""
     with file.open("rb") as stream:
         return file.suffix == ".zip" or stream.read(len(_ZIP)) == _ZIP
 
 
-def plan_name(given: str) -> str:
-    """Return what people call the plan `given`: the name of its folder or file, without endings, as words."""
-    path = Path(given)
+def plan_name(path_text: str) -> str:
+    """Return a name of the plan in `path_text`: that of its folder or file, without endings, as words."""
+    path = Path(path_text)
     return path.resolve().name if path.is_dir() else path.name.partition(".")[0].replace("_", " ")
 
 
 def plan_names(plans: list[str]) -> list[str]:
-    """Return a short name for each of `plans`, with its folder's where two files share theirs."""
+    """Return a short name for each of `plans`; names that two plans share get their folder in front."""
     names = [plan_name(plan) for plan in plans]
     if len(set(names)) == len(names):
         return names
     names = [f"{Path(plan).resolve().parent.name}/{name}" for plan, name in zip(plans, names, strict=True)]
-    return [name if names.count(name) == 1 else f"{name} {place + 1}" for place, name in enumerate(names)]
+    return [name if names.count(name) == 1 else f"{name} {index + 1}" for index, name in enumerate(names)]

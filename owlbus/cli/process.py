@@ -1,4 +1,4 @@
-"""The process: how signals end it in order, and how much memory it may need."""
+"""The process: signals, memory limits, output streams and exit codes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _RECEIVED: list[int] = []
 @contextmanager
 def stoppable() -> Iterator[None]:
     """
-    Let SIGTERM and SIGHUP do what Ctrl-C does while the block runs: keep the best plan so far, or leave everything as it was.
+    Handle SIGTERM and SIGHUP like Ctrl-C while the block runs: keep the best plan so far, or leave everything as it was.
 
-    A signal that is ignored, as by ``nohup``, stays so. After the block none of them is heeded, since the process only has to end.
+    An ignored signal, as by ``nohup``, stays ignored. After the block all are ignored, since the process only has to end.
     """
     is_main = threading.current_thread() is threading.main_thread()
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if is_main and hasattr(signal, name)]
@@ -42,7 +42,7 @@ def stoppable() -> Iterator[None]:
 
 
 class StoppedError(OwlbusError):
-    """A run that was stopped before there was anything to keep, or when all was written."""
+    """A run that a signal interrupted."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -50,9 +50,9 @@ class StoppedError(OwlbusError):
 
 
 @contextmanager
-def stopped_in_order() -> Iterator[None]:
+def report_interruption() -> Iterator[None]:
     """
-    Say what became of the files where a command is stopped, which the parser of words would not.
+    Turn KeyboardInterrupt into an error that says what was written.
 
     Raises
     ------
@@ -68,27 +68,27 @@ def stopped_in_order() -> Iterator[None]:
 
 def is_swallowed_stop(error: BaseException) -> bool:
     """
-    Tell whether an error may be what became of a stop.
+    Tell whether an error may be the result of a signal.
 
-    Modules in C that a stop meets while they load others, and the compiler where it looks up a character's name, tell of the module that
-    could not be loaded, and no longer of the stop.
+    A signal during an import in C code, or while the compiler looks up the name of a character, appears as a failed import and no longer as
+    KeyboardInterrupt.
 
     Parameters
     ----------
     error
-        What was raised.
+        The error that was raised.
 
     Returns
     -------
     bool
-        True if a module could not be loaded or compiled after a signal came.
+        True if an import or a compilation failed after a signal.
     """
     return bool(_RECEIVED) and isinstance(error, ImportError | SyntaxError | SystemError)
 
 
 def stop_code() -> int:
     """
-    Exit code of a run that was stopped.
+    Exit code of an interrupted run.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def stop_code() -> int:
 
 def close_output(code: int) -> int:
     """
-    Hand over what is left of the standard output.
+    Flush the standard output.
 
     Parameters
     ----------
@@ -110,12 +110,14 @@ def close_output(code: int) -> int:
     Returns
     -------
     int
-        The same, or 3 if there is no room for the output; a reader that left early, such as ``head``, is no fault.
+        `code`, or 3 if the output cannot be written; a reader that closes early, such as ``head``, is no error.
     """
     try:
         sys.stdout.flush()
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is held goes nowhere, or the interpreter complains again
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the buffer goes to the null device, or the interpreter reports the error again
         if not isinstance(error, BrokenPipeError):
             print(f"error: standard output cannot be written ({error.strerror}); make room and run again", file=sys.stderr)  # noqa: T201 - as every failure ends
             return code or 3
@@ -126,14 +128,14 @@ def leave(code: int) -> NoReturn:
     """
     End the process with the code of a signal.
 
-    The interpreter would end itself by SIGINT instead, whatever the signal was, if Ctrl-C was raised within code that is made from text.
+    If KeyboardInterrupt is raised in code compiled from a string, the interpreter itself would end with SIGINT, whatever the signal was.
 
     Parameters
     ----------
     code
         Exit code.
     """
-    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to clean up and leave
+    atexit._run_exitfuncs()  # noqa: SLF001 - there is no public way to run exit handlers and exit
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -141,7 +143,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """Take a signal as Ctrl-C is taken, and remember which one it was."""
+    """Raise KeyboardInterrupt, and remember the signal."""
     del frame
     _RECEIVED.append(number)
     raise KeyboardInterrupt
@@ -154,12 +156,12 @@ _NO_THREAD, _NO_MAPPING = "can't start new thread", "failed to map segment"
 
 def require_memory() -> None:
     """
-    Refuse to work under a limit of memory that the libraries do not survive; what they reserve is several times what they use.
+    Refuse a memory limit that the libraries do not survive; they reserve several times what they use.
 
     Raises
     ------
     DataError
-        If the process may take less than is needed in any case, in MB.
+        If the limit lies below the minimum, in MB.
     """
     try:
         import resource
@@ -170,14 +172,14 @@ def require_memory() -> None:
         if most != resource.RLIM_INFINITY and most < least_mb * 1_000_000:
             msg = (
                 f"there is not enough memory: ulimit {flag} must be at least {least_mb} MB, got {most // 1_000_000} MB; raise it, "
-                f"such as with ulimit {flag} unlimited, and limit what is used by a control group instead"
+                f"such as with ulimit {flag} unlimited, and limit memory with a control group instead"
             )
             raise DataError(msg)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """
-    Whether an error says that the machine has no room left, in whatever words a library has for it.
+    Tell whether an error means that memory is exhausted, whatever its type and text.
 
     Parameters
     ----------
@@ -187,7 +189,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     Returns
     -------
     bool
-        Whether more bytes of memory, or fewer or smaller files, would help.
+        True if more memory (bytes), or fewer or smaller files, would help.
     """
     words = str(error)
     return isinstance(error, MemoryError) or (

@@ -2,107 +2,104 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    LANG,
-    MIN_PRESENCE,
-    MIN_SERVED,
-    OUT,
-    REFERENCE,
-    SNAP,
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    limits_of,
-    require_language,
-    rule_of,
-    sources_of,
-)
-from owlbus.cli.output import output_of
+from owlbus.cli.option_values import limits_of, require_language, require_no_files, rule_of
+from owlbus.cli.options import LANG, MIN_PRESENCE, MIN_SERVED, OUT, REFERENCE, SNAP, LimitOptions, OutputOptions, RuleOptions
+from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
-from owlbus.cli.run_conflicts import require_no_files
 from owlbus.cli.session import (
     SYNTHETIC,
     gate,
     reference_of,
+    require_thresholds,
+    score_reference,
     settings_of_run,
+    sources_or_run,
     study_of,
     warn,
 )
-from owlbus.cli.shares import require_share
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from owlbus.cli.output import Output
     from owlbus.pipeline import ScoredPlan, Study
 
 
 def score(
-    area: AreaOptions,
-    demand: DemandOptions,
-    network: NetworkOptions,
-    limits: LimitOptions,
-    rule: RuleOptions,
-    talk: OutputOptions,
+    *,
     plan: Annotated[
         str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points (route, sequence, lon, lat), or GTFS.")
     ],
-    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records to measure it on.")] = None,
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records of calls or taxi rides.")] = None,
     from_run: Annotated[
-        str | None, typer.Option("--run", metavar="DIR", help="Measure it on demand and network of an earlier run.")
+        str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
+    limits: LimitOptions,
+    rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     lang: Annotated[str, LANG, Gives("language")] = "en",
     check: Annotated[
-        bool, typer.Option("--check", metavar="", help="End with code 1 if the plan breaks a limit.", rich_help_panel="Output")
+        bool, typer.Option("--check", metavar="", help="Exit with code 1 if the plan breaks a limit.", rich_help_panel="Output")
     ] = False,
     min_presence: Annotated[float | None, MIN_PRESENCE] = None,
     min_served: Annotated[float | None, MIN_SERVED] = None,
+    output_options: OutputOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus score routes.geojson calls.parquet --area city.geojson[/bold], or [bold]owlbus score routes.geojson --run run[/bold]
 
-    Measure a plan: whom it reaches, what it serves, what it needs. Without FILES and --run it is measured on the run whose folder it lies
-    in, else on the sample city.
+    Measure a plan: people near a stop, trips served, buses and kilometres. Without FILES and --run, it uses the run directory that holds
+    the plan, or else the sample city.
     """
     from owlbus.pipeline import score_study
     from owlbus.plan import check_plan
     from owlbus.score import CITY_SHARE
 
     require_language(lang)
-    require_share("--min-presence", min_presence)
-    require_share("--min-served", min_served)
+    require_thresholds(min_presence, min_served)
     require_no_files(from_run, files)
-    beside = run_beside([plan])
-    if from_run is None and not files and area.city is None:
-        from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
-    sources = None if from_run else sources_of(files, area, demand, network)
+    sources, from_run = sources_or_run(from_run, run_beside([plan]), files, (area, demand, network))
     bounds = limits_of(limits)
-    with output_of(talk) as voice:
-        voice.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
+    with open_output(output_options) as output:
+        output.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
-        warn(voice, study)
-        given = read_any_plan(plan, study, max_snap)
-        held = reference_of(study, reference, max_snap)
-        plans: list[ScoredPlan] = [score_study(study, given, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)]
-        if held is not None and not held[1].equals(given):
-            plans.append(score_study(study, held[1], held[0], rule=rule_of(rule), headway_s=bounds.headway_s))
-        broken = check_plan(study.network, given, bounds, simple=False)
+        warn(output, study)
+        routes, named_reference = read_any_plan(plan, study, max_snap), reference_of(study, reference, max_snap)
+        scored = score_study(study, routes, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)
+        is_other = named_reference is not None and not named_reference[1].equals(routes)
+        scored_reference = score_reference(study, named_reference if is_other else None, rule_of(rule), bounds.headway_s)
+        broken = check_plan(study.network, routes, bounds, simple=False)
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic)
-            _write(out, study, plans, settings, lang)
+            _write(out, study, scored, scored_reference, settings, lang)
+    title = f"{len(routes)} routes of {Path(plan).name}"
+    city_share = CITY_SHARE if study.city is not None and reference is None else None
+    _show(output, study, [scored, *([scored_reference] if scored_reference else [])], broken, title, city_share)
+    if check and broken:
+        msg = f"{plan}: breaks {len(broken)} limit{'s' * (len(broken) > 1)}, first: {broken[0]}; change the plan, or the limit"
+        raise FindingError(msg)
+    for line in broken:
+        output.detail(f"note: {line}")
+    gate(scored.card, min_presence, min_served)
+
+
+def _show(output: Output, study: Study, plans: list[ScoredPlan], broken: Sequence[str], title: str, city_share: float | None) -> None:
+    """Print the scores of the plan and, if there is a second one, of the reference."""
     document = {
         "command": "score",
         "study": study_document(study),
@@ -110,27 +107,18 @@ def score(
         "reference": plan_document(plans[1]) if len(plans) > 1 else None,
         "broken_limits": list(broken),
     }
-    title = f"{len(given)} routes of {Path(plan).name}"
-    city_share = CITY_SHARE if study.city is not None and reference is None else None
-    voice.show(document, plans_table(study, plans, title=title, city_share=city_share), routes_table(plans[0].card))
+    output.show(document, plans_table(study, plans, title=title, city_share=city_share), routes_table(plans[0].card))
     if study.is_synthetic:
-        voice.say(SYNTHETIC)
-    if check and broken:
-        msg = f"{plan}: breaks {len(broken)} limit{'s' * (len(broken) > 1)}, first: {broken[0]}; change the plan, or the limit"
-        raise FindingError(msg)
-    for line in broken:
-        voice.detail(f"note: {line}")
-    gate(plans[0].card, min_presence, min_served)
+        output.say(SYNTHETIC)
 
 
-def _write(out: str, study: Study, plans: list[ScoredPlan], settings: dict[str, Any], language: str) -> None:
-    """Write the plan and its scorecard to a run directory."""
+def _write(out: str, study: Study, scored: ScoredPlan, reference: ScoredPlan | None, settings: dict[str, Any], language: str) -> None:
+    """Write the plan, its scorecard and the reference to a run directory."""
     from owlbus.pipeline import write_run
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
-    held = plans[1] if len(plans) > 1 else None
-    told = {**settings, "reference_name": None if held is None else held.name}
-    record = RunRecord("score", told, None, study.inputs, None, study.timings_s)
+    settings = {**settings, "reference_name": None if reference is None else reference.name}
+    record = RunRecord("score", settings, None, study.inputs, None, study.timings_s)
     with open_run_dir(out) as run:
-        write_run(run, study, plans[0], held, title=plans[0].name, record=record, language=language)
+        write_run(run, study, scored, reference, title=scored.name, record=record, language=language)
         run.publish(record)

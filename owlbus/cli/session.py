@@ -1,29 +1,21 @@
-"""What commands share: the study, the reference, the evaluator, checkpoints, the run directory, gates and the exit."""
+"""Steps that commands share: study, reference plan, evaluator, checkpoints, run directory, thresholds and exit."""
 
 from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    AreaOptions,
-    DemandOptions,
-    LimitOptions,
-    NetworkOptions,
-    limits_of,
-    option,
-    sources_of,
-)
+from owlbus.cli.option_values import limits_of, require_no_conflicts, require_no_files, sources_of
+from owlbus.cli.options import LimitOptions
 from owlbus.cli.output import empty_table
 from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
 from owlbus.cli.process import StoppedError
-from owlbus.cli.run_conflicts import require_no_conflicts
+from owlbus.cli.shares import require_share
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
-from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -47,23 +39,25 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import RouteLimits, ServiceRule
 
 
-SYNTHETIC = "Synthetic demand, drawn so that the routes of 2013 reach about the 42 % that the city states: it cannot confirm that figure."
+SYNTHETIC = (
+    "Synthetic demand, calibrated so that the routes of 2013 reach about the 42 % that the city states; it cannot confirm that figure."
+)
 
 
 def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None, checkpoint: Checkpoint | None = None) -> Study:
     """
-    Build the study that the options name, or read it from an earlier run.
+    Build a study from its sources, or read it from an earlier run.
 
     Parameters
     ----------
     sources
-        What to build it from; used without `from_run`.
+        Sources of the study; used without `from_run`.
     from_run
-        Run directory to read it from, or None.
+        Run directory with the study, or None.
     run
-        Where rejected rows are kept, or None.
+        Run directory for rejected rows, or None.
     checkpoint
-        Keeps what each file comes to in rows, or None.
+        Checkpoint of the rows counted in each file, or None.
 
     Returns
     -------
@@ -73,7 +67,7 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None, 
     Raises
     ------
     UsageError
-        If nothing is named, or flags say how to build what comes from an earlier run.
+        If neither records nor a run are given, or flags conflict with the run.
     """
     from owlbus.pipeline import build_study, read_study
 
@@ -81,58 +75,58 @@ def study_of(sources: Sources | None, from_run: str | None, run: RunDir | None, 
         require_no_conflicts(from_run)
         return read_study(from_run)
     if sources is None:
-        msg = "no records are named; give files of calls or taxi rides, --city seoul, or --run DIR"
+        msg = "no records are given; name files of calls or taxi rides, --city seoul, or --run DIR"
         raise UsageError(msg)
     return build_study(sources, rejected=None if run is None else run.stage("rejected.parquet"), checkpoint=checkpoint)
 
 
-def announce_compilation(voice: Output) -> None:
-    """Say through `voice` that the first run on a machine takes longer, where nothing is compiled yet."""
+def announce_compilation(output: Output) -> None:
+    """Print on `output` that the first run takes longer, if no kernel is compiled yet."""
     from owlbus import kernels
 
     if not any(Path(kernels.__path__[0]).glob("__pycache__/*.nbi")):
-        voice.say("first run: the kernels are compiled on the way, which takes up to a minute")
+        output.say("First run: compiling kernels, up to a minute.")
 
 
-def warn(voice: Output, study: Study) -> None:
+def warn(output: Output, study: Study) -> None:
     """
-    Say what a reader of the numbers should know: rejected rows, thin nights, trips out of reach.
+    Print what a reader of the numbers should know: rejected rows, notes on records, trips out of reach.
 
     Parameters
     ----------
-    voice
-        What it is said with.
+    output
+        Output of the command.
     study
         Grid, demand and network; shares are 0 to 1.
     """
     if study.report is not None:
         if study.report.rows_rejected:
             extent = f"{study.report.rows_rejected:,} of {study.report.rows_in:,} rows ({study.report.rejected_share:.1%})"
-            voice.say(f"note: {extent} are rejected; owlbus demand shows why")
+            output.say(f"note: {extent} are rejected; owlbus demand shows why")
         for note in study.report.notes:
-            voice.say(f"note: {note}")
+            output.say(f"note: {note}")
     if study.unreachable_share > 0:
         extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
-        voice.say(f"note: no stop reaches {extent}, with {study.unreachable_share:.1%} of trips; these count as not served")
+        output.say(f"note: {extent} have no stop within the walk; their {study.unreachable_share:.1%} of trips count as not served")
 
 
 def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str, Plan] | None:
     """
-    Read the plan to hold a result against.
+    Read the reference plan.
 
     Parameters
     ----------
     study
         Grid, demand and network.
     file
-        A plan of any kind, or None for the routes that ran in the city, if there is one.
+        A plan in any format, or None for the routes that run in the city, if there is one.
     max_snap_m
-        Metres that way-points may lie from the nearest stop.
+        Largest distance from a way-point to the nearest stop, metres.
 
     Returns
     -------
     tuple or None
-        What people call it, and the plan.
+        Name and plan.
     """
     if file is None:
         if study.city is None or not study.city.routes_path.is_file():
@@ -141,16 +135,23 @@ def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str
     return plan_name(file), read_any_plan(file, study, max_snap_m)
 
 
+def score_reference(study: Study, reference: tuple[str, Plan] | None, rule: ServiceRule, headway_s: int) -> ScoredPlan | None:
+    """Return the scored `reference`, a name and a plan, at a headway of `headway_s` seconds; None without one."""
+    from owlbus.pipeline import score_study
+
+    return None if reference is None else score_study(study, reference[1], reference[0], rule=rule, headway_s=headway_s)
+
+
 def settings_of_run(sources: Sources | None, request: Request | None, **more: object) -> dict[str, Any]:
     """
-    Gather the settings that shape a run, as JSON can hold them; the city of an earlier run that it is made on is its own.
+    Settings of a run as JSON values; a run on an earlier run keeps its city.
 
     Parameters
     ----------
     sources
-        What the study was built from, or None.
+        Sources of the study, or None.
     request
-        What was searched for, or None.
+        Request of the search, or None.
     **more
         Further settings; lengths in metres, times in seconds.
 
@@ -175,18 +176,20 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
     return values | more
 
 
-def publish(run: RunDir, ran: PlanRun, held: ScoredPlan | None, settings: Mapping[str, Any], title: str, language: str = "en") -> None:
+def publish(
+    run: RunDir, plan_run: PlanRun, reference: ScoredPlan | None, settings: Mapping[str, Any], title: str, language: str = "en"
+) -> None:
     """
-    Write a search to its run directory.
+    Write the result of a search to its run directory.
 
     Parameters
     ----------
     run
         The directory.
-    ran
+    plan_run
         Study, plan and scorecard.
-    held
-        Plan held against it, or None.
+    reference
+        Reference plan, or None.
     settings
         As `settings_of_run` gathers them; lengths in metres, times in seconds.
     title
@@ -197,25 +200,24 @@ def publish(run: RunDir, ran: PlanRun, held: ScoredPlan | None, settings: Mappin
     from owlbus.pipeline import write_run
     from owlbus.pipeline.rundir import RunRecord
 
-    told = {**settings, "reference_name": None if held is None else held.name}
-    result = ran.result
+    result = plan_run.result
     bound_share = result.bound_share
     record = RunRecord(
         "plan",
-        told,
-        ran.request.seed,
-        ran.study.inputs,
+        {**settings, "reference_name": None if reference is None else reference.name},
+        plan_run.request.seed,
+        plan_run.study.inputs,
         result.ended_by,
-        ran.timings_s,
+        plan_run.timings_s,
         round(result.share, 6),
         None if bound_share is None else round(bound_share, 6),
     )
-    write_run(run, ran.study, ran.best, held, title=title, record=record, language=language)
+    write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, language=language)
     run.publish(record)
 
 
 class Trial(Protocol):
-    """What a plan came to when it was put to the test; in words as text."""
+    """Result of a trial of a plan; its text says it in words."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, shares 0 to 1."""
@@ -223,82 +225,95 @@ class Trial(Protocol):
 
 
 def show_run(
-    voice: Output,
-    ran: PlanRun,
-    held: ScoredPlan | None,
+    output: Output,
+    plan_run: PlanRun,
+    reference: ScoredPlan | None,
     out: str,
     title: str,
     city_share: float | None,
-    tried: Mapping[str, Trial] | None = None,
+    trials: Mapping[str, Trial] | None = None,
 ) -> None:
     """
-    Print a search and what it found.
+    Print the result of a search.
 
     Parameters
     ----------
-    voice
-        What it is printed with.
-    ran
+    output
+        Output of the command.
+    plan_run
         Study, plan and scorecard.
-    held
-        Plan held against it, or None.
+    reference
+        Reference plan, or None.
     out
         The run directory.
     title
         Line above the table.
     city_share
         Share of presence that the city states, 0 to 1, or None.
-    tried
+    trials
         Trials of the plan by name.
     """
-    plans = [ran.best, *([held] if held else [])]
-    document = {
+    result = plan_run.result
+    document = _run_document(plan_run, reference, out, trials or {})
+    plans = [plan_run.best, *([reference] if reference else [])]
+    output.show(
+        document,
+        plans_table(plan_run.study, plans, title=title, city_share=city_share),
+        *([routes_table(plan_run.best.card)] if output.is_verbose else []),
+    )
+    for trial in (trials or {}).values():
+        output.say(str(trial))
+    if plan_run.study.is_synthetic:
+        output.say(SYNTHETIC)
+    if result.bound_share is not None:
+        output.say(
+            f"Upper bound: no plan within the limits exceeds {result.bound_share:.1%} of the objective. This plan has "
+            f"{result.share:.1%}: an optimality gap of {result.gap:.1%}."
+        )
+    ending = "was interrupted" if result.was_interrupted else f"ended because {result.ended_by}"
+    output.say(f"The search {ending}; seed {plan_run.request.seed}. Written to {out}: map.png, plan.geojson and more.")
+
+
+def _run_document(plan_run: PlanRun, reference: ScoredPlan | None, out: str, trials: Mapping[str, Trial]) -> dict[str, Any]:
+    """Return the result of a search as JSON values; shares 0 to 1."""
+    result = plan_run.result
+    return {
         "command": "plan",
         "out": out,
-        "seed": ran.request.seed,
-        "ended_by": ran.result.ended_by,
-        "steps": ran.result.steps,
-        "objective_share": round(ran.result.share, 6),
-        "bound_share": None if ran.result.bound_share is None else round(ran.result.bound_share, 6),
-        "gap": None if ran.result.gap is None or math.isinf(ran.result.gap) else round(ran.result.gap, 6),
-        "study": study_document(ran.study),
-        "plan": plan_document(ran.best),
-        "reference": plan_document(held) if held else None,
-        **{name: trial.to_dict() for name, trial in (tried or {}).items()},
+        "seed": plan_run.request.seed,
+        "ended_by": result.ended_by,
+        "steps": result.steps,
+        "objective_share": round(result.share, 6),
+        "bound_share": None if result.bound_share is None else round(result.bound_share, 6),
+        "gap": None if result.gap is None or math.isinf(result.gap) else round(result.gap, 6),
+        "study": study_document(plan_run.study),
+        "plan": plan_document(plan_run.best),
+        "reference": plan_document(reference) if reference else None,
+        **{name: trial.to_dict() for name, trial in trials.items()},
     }
-    voice.show(
-        document,
-        plans_table(ran.study, plans, title=title, city_share=city_share),
-        *([routes_table(ran.best.card)] if voice.is_verbose else []),
-    )
-    for trial in (tried or {}).values():
-        voice.say(str(trial))
-    if ran.study.is_synthetic:
-        voice.say(SYNTHETIC)
-    if ran.result.bound_share is not None:
-        voice.say(
-            f"Proven: no plan within the limits exceeds {ran.result.bound_share:.1%} of the objective, this one has "
-            f"{ran.result.share:.1%}, a gap of {ran.result.gap:.1%}."
-        )
-    ending = "was interrupted" if ran.result.was_interrupted else f"ended because {ran.result.ended_by}"
-    voice.say(f"The search {ending}; seed {ran.request.seed}. Written to {out}: map.png, plan.geojson and more.")
+
+
+def require_thresholds(min_presence: float | None, min_served: float | None) -> None:
+    """Refuse thresholds `min_presence` and `min_served` that are no shares, 0 to 1, before anything is read."""
+    require_share("--min-presence", min_presence)
+    require_share("--min-served", min_served)
 
 
 def gate(card: Any, min_presence: float | None, min_served: float | None) -> None:  # noqa: ANN401 - a Scorecard; its type would load numba
     """
-    Refuse a plan that misses a gate.
+    Refuse a plan below a threshold.
 
     Parameters
     ----------
     card
         Its scorecard.
     min_presence, min_served
-        Least shares, 0 to 1; None for no gate.
+        Least shares, 0 to 1; None for no threshold.
 
     Raises
     ------
     FindingError
-        If a share lies below its gate.
+        If a share lies below its threshold.
     """
     missed = [
         f"{name} share must be at least {least:g}, got {share:.4f}"
@@ -306,83 +321,85 @@ def gate(card: Any, min_presence: float | None, min_served: float | None) -> Non
         if least is not None and not share >= least
     ]
     if missed:
-        msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the gate"
+        msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the threshold"
         raise FindingError(msg)
 
 
-def leave_if_interrupted(ran: PlanRun) -> None:
-    """Leave with the code of the signal if the search of `ran` was cut short; its plan is written by now."""
-    if ran.result.was_interrupted:
+def leave_if_interrupted(plan_run: PlanRun) -> None:
+    """Exit with the code of the signal if the search was interrupted; its plan is written already."""
+    if plan_run.result.was_interrupted:
         msg = "interrupted; the best plan so far is written"
         raise StoppedError(msg)
 
 
 ANY_CIRCUITY = 1e6
-"""Circuity that no given route exceeds."""
-
-_PANEL = "What it is measured on"
+"""Circuity limit that no route reaches."""
 
 
-@dataclass(frozen=True, slots=True)
-class StudyOptions:
-    """What plans are measured on."""
-
-    from_run: Annotated[
-        str | None,
-        option(
-            _PANEL, "--run", unit="DIR", text="Demand and network of an earlier run. Default: the run a plan lies in, or the sample city."
-        ),
-    ] = None
-    records: Annotated[
-        list[str] | None, option(_PANEL, "--records", unit="FILE", text="Records of calls or taxi rides instead; may be repeated.")
-    ] = None
-    max_snap: Annotated[
-        float, option(_PANEL, "--max-snap", unit="METRES", text="How far a way-point may lie from the nearest stop."), Gives("max_snap_m")
-    ] = MAX_SNAP_M
-
-
-def study_options_of(
-    ground: StudyOptions, files: list[str], area: AreaOptions, demand: DemandOptions, network: NetworkOptions
+def study_from_options(
+    study_options: StudyOptions, plans: list[str], area: AreaOptions, demand: DemandOptions, network: NetworkOptions
 ) -> tuple[Study, Sources | None, str | None]:
     """
-    Read or build what plans are measured on.
+    Read or build the study that plans are measured on.
 
     Parameters
     ----------
-    ground
-        A run, records, or neither.
-    files
-        Plans; the first that lies in a run brings its study.
+    study_options
+        An earlier run, records, or neither.
+    plans
+        Plans; the first one in a run directory gives the study.
     area, demand, network
         Options for records, lengths in metres.
 
     Returns
     -------
     study, sources, run
-        The study, and what it comes from.
+        The study, and its sources or its run.
 
     Raises
     ------
     UsageError
-        If both a run and records are named.
+        If both a run and records are given.
     DataError
-        If a plan is not there.
+        If a plan does not exist.
     """
-    beside = run_beside(files)
-    run = ground.from_run
-    if run is not None and ground.records:
-        msg = f"--run takes demand and network from {run}, so --records would not be read; leave one of them out"
-        raise UsageError(msg)
-    if run is None and not ground.records and area.city is None:
-        run = beside
-        area = area if run is not None else AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
-    sources = None if run is not None else sources_of(ground.records, area, demand, network)
+    beside = run_beside(plans)
+    require_no_files(study_options.from_run, study_options.records, "--records")
+    sources, run = sources_or_run(study_options.from_run, beside, study_options.records, (area, demand, network))
     return study_of(sources, run, None), sources, run
 
 
-def no_more_than(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
+def sources_or_run(
+    from_run: str | None, beside: str | None, files: list[str] | None, options: tuple[AreaOptions, DemandOptions, NetworkOptions]
+) -> tuple[Sources | None, str | None]:
     """
-    Limits of a plan near a given one.
+    Choose the sources of a study, or the run that has it.
+
+    Parameters
+    ----------
+    from_run
+        Run directory that the user names, or None.
+    beside
+        Run directory that holds the plan, or None; used if neither a run, records nor a city are named.
+    files
+        Records, or None.
+    options
+        Options of study area, demand and network, lengths in metres.
+
+    Returns
+    -------
+    sources, run
+        One of them is None. Without any choice the sources are those of the sample city.
+    """
+    area, demand, network = options
+    if from_run is None and not files and area.city is None:
+        from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
+    return (None if from_run else sources_of(files, area, demand, network)), from_run
+
+
+def limits_near(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
+    """
+    Limits for a plan near a given one.
 
     Parameters
     ----------
@@ -391,12 +408,12 @@ def no_more_than(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits
     plan
         The given plan.
     options
-        Limits as they are named.
+        Limits that the options set.
 
     Returns
     -------
     RouteLimits
-        In metres and seconds; where the options say nothing, kilometres and buses of the plan, and any circuity.
+        In metres and seconds; where no option is set, kilometres and buses of the plan, and any circuity.
     """
     from owlbus.plan import plan_measures
 
@@ -411,15 +428,15 @@ def no_more_than(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits
     return bounds
 
 
-def ledger_of(study: Study, rule: ServiceRule) -> PlanEvaluator:
-    """Return the demand of a `study` under a `rule`, laid out for evidence, trips and people a night."""
+def evaluator_of(study: Study, rule: ServiceRule) -> PlanEvaluator:
+    """Return the evaluator of plans on a `study` under a `rule`, trips and people a night."""
     from owlbus.evidence import PlanEvaluator
 
     return PlanEvaluator.build(study.network, study.demand, rule, study.districts)
 
 
-def places_of(study: Study) -> StopNames:
-    """Return the known places of a `study`, lon/lat: night spots of its city, if it has one."""
+def stop_names_of(study: Study) -> StopNames:
+    """Return the named places of a `study`, lon/lat: the night spots of its city, if it has one."""
     from owlbus.evidence.stop_names import StopNames
 
     if study.city is None:
@@ -430,16 +447,16 @@ def places_of(study: Study) -> StopNames:
 
 def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float) -> Table:
     """
-    Lay out who gains and who loses, one part of the demand a row.
+    Table of gains and losses, one part of the demand a row.
 
     Parameters
     ----------
     title
         Line above the table.
     rows
-        Trips and people a night by label, as `owlbus.evidence.redact` leaves them.
+        Trips and people a night by label, as `owlbus.evidence.redact` gives them.
     min_count
-        What stands for a hidden count.
+        Smallest count that is shown.
 
     Returns
     -------
@@ -464,19 +481,19 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
 
 def checkpoint_of(run: RunDir, *, resume: bool) -> Checkpoint | None:
     """
-    What keeps the records that were counted, if the user asks for it.
+    Checkpoint of the records counted so far, if the command resumes.
 
     Parameters
     ----------
     run
         The run directory.
     resume
-        Whether the user does.
+        Whether ``--resume`` is set.
 
     Returns
     -------
     Checkpoint or None
-        Keeps what each file came to, in whole rows.
+        Counts of each file, in whole rows.
     """
     from owlbus.pipeline.checkpoint import Checkpoint
 
@@ -484,68 +501,70 @@ def checkpoint_of(run: RunDir, *, resume: bool) -> Checkpoint | None:
 
 
 @contextmanager
-def going_on(voice: Output, checkpoint: Checkpoint | None) -> Iterator[None]:
+def announce_resumption(output: Output, checkpoint: Checkpoint | None) -> Iterator[None]:
     """
-    Say how much had been counted before, or how to go on after a stop.
+    Print how much was counted before an interruption, or how to resume after one.
 
     Parameters
     ----------
-    voice
-        What it is said with.
+    output
+        Output of the command.
     checkpoint
-        What keeps the number of parts, or None.
+        Checkpoint of the parts counted so far, or None.
 
     Raises
     ------
     KeyboardInterrupt
-        After a stop, with what is kept.
+        After an interruption, with a message on what is kept.
     """
     try:
         yield
     except KeyboardInterrupt:
         if checkpoint is None:
             raise
-        msg = f"{checkpoint.n_parts} parts of the records are counted and kept; run the same again to go on"
+        msg = f"{checkpoint.n_parts} parts of the records are counted and kept; run the same command again to resume"
         raise KeyboardInterrupt(msg) from None
     if checkpoint is not None and checkpoint.n_reused:
-        voice.say(f"{checkpoint.n_reused} of {checkpoint.n_parts} parts of the records had been counted before the stop")
+        output.say(f"{checkpoint.n_reused} of {checkpoint.n_parts} parts of the records were counted before the interruption")
 
 
-def plan_to_go_on_from(study: Study, run: RunDir) -> Plan | None:
+def plan_to_resume(study: Study, run: RunDir, output: Output) -> Plan | None:
     """
-    Plan that an earlier run into the same folder had come to: kept by one that was killed, else written by one that ended.
+    Plan of an earlier run in the same directory: its checkpoint, or else its result.
 
     Parameters
     ----------
     study
-        Whose network it has to run on.
+        Study with the network of the plan.
     run
-        The run directory; a plan of it names stops by index.
+        The run directory; its plan names stops by index.
+    output
+        Output of the command, which says how many routes there are.
 
     Returns
     -------
     Plan or None
-        The plan; None where there is none yet.
+        The plan, or None if there is none yet.
     """
     from owlbus.pipeline.checkpoint import read_plan_checkpoint
     from owlbus.plan import read_plan
 
     kept, written = read_plan_checkpoint(run.checkpoint_dir(), study.network), run.path / "plan.geojson"
-    if kept is not None or not written.is_file():
-        return kept
-    return read_plan(written, study.network)
+    plan = read_plan(written, study.network) if kept is None and written.is_file() else kept
+    output.say("no earlier plan to resume from" if plan is None else f"resuming from a plan of {len(plan)} routes")
+    return plan
 
 
-def require_whole(*, resume: bool, base: str | None) -> None:
+def require_resumable(*, resume: bool, base: str | None) -> None:
     """
-    Refuse to go on where there is no search that could.
+    Refuse to resume a search near a base, which has no checkpoints.
 
     Parameters
     ----------
     resume
-        Whether the user asks for it.
+        Whether ``--resume`` is set.
     base
-        Plan that is changed a little, whose stops are counted against it, or None.
+        Base plan, or None.
 
     Raises
     ------
@@ -553,5 +572,5 @@ def require_whole(*, resume: bool, base: str | None) -> None:
         If both are given.
     """
     if resume and base is not None:
-        msg = f"--resume goes on with a search for new routes, and --base {base} is changed a little at once; leave one of them out"
+        msg = f"--resume continues a search for new routes, not a change of --base {base}; leave one of them out"
         raise UsageError(msg)

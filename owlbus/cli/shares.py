@@ -1,31 +1,31 @@
-"""Shares on the command line: 0.42, or 42% with its sign."""
+"""Shares on the command line: 0.42, or 42%."""
 
 from __future__ import annotations
 
 from owlbus.common.errors import UsageError
 
 _LEAST_MEANT = 2
-"""Numbers from here on may have been meant as percent."""
+"""Numbers from here on are probably meant as percent."""
 
 
 def share_of(text: str | float) -> float:
     """
-    Share that an option gives.
+    Share from the text of an option.
 
     Parameters
     ----------
     text
-        A number, or a percentage with its sign; a number without one is never taken for percent.
+        A number, or a percentage with its sign; a number without the sign is never percent.
 
     Returns
     -------
     float
-        The share; whether it may lie beyond 0 to 1 is for the option to say.
+        The share; the option checks its range.
 
     Raises
     ------
     ValueError
-        If it is neither; the parser of options expects this one.
+        If it is neither; the parser of options expects this type.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def share_of(text: str | float) -> float:
 
 def shares_of(name: str, text: str) -> tuple[float, ...]:
     """
-    Shares that an option lists with commas.
+    Shares from a list with commas.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def shares_of(name: str, text: str) -> tuple[float, ...]:
     Raises
     ------
     UsageError
-        If one is no share from 0 to 1.
+        If a value is no share, 0 to 1.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def shares_of(name: str, text: str) -> tuple[float, ...]:
 
 
 def require_share(name: str, value: float | None) -> None:
-    """Refuse a `value` of the option `name` that is no share, 0 to 1."""
+    """Refuse a `value` of option `name` outside 0 to 1."""
     if value is not None and not 0 <= value <= 1:
         meant = value if _LEAST_MEANT <= value <= 100 else 42  # noqa: PLR2004 - percent; what people may have meant, or an example
         msg = f"{name} must lie in [0, 1], got {value:g}; {meant:g} % reads {meant / 100:g} or {meant:g}%"

@@ -1,4 +1,4 @@
-"""`owlbus sweep`: how many routes, buses or kilometres."""
+"""`owlbus sweep`: plan for a range of routes, buses, kilometres or headways."""
 
 from __future__ import annotations
 
@@ -7,28 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    LANG,
-    AreaOptions,
-    DemandOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    option,
-    require_language,
-    rule_of,
-    sources_of,
-)
-from owlbus.cli.output import empty_table, output_of
-from owlbus.cli.run_conflicts import require_no_files
+from owlbus.cli.option_values import require_language, require_no_files, rule_of
+from owlbus.cli.options import LANG, OUT, OutputOptions, RuleOptions
+from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.session import (
     SYNTHETIC,
     announce_compilation,
+    evaluator_of,
     reference_of,
+    score_reference,
     settings_of_run,
+    sources_or_run,
     study_of,
     warn,
 )
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.common.defaults import HEADWAY_S, MAX_SNAP_M, N_ROUTES, N_STARTS, SWEEP_STEPS
 from owlbus.common.errors import UsageError
 
@@ -39,125 +32,127 @@ if TYPE_CHECKING:
     from owlbus.pipeline import Study
     from owlbus.plan.limits import RouteLimits, ServiceRule
 
-_PANEL = "What is swept; one of these is a range, the others are numbers"
+_PANEL = "Sweep (exactly one is a range, the others are numbers)"
 _SEARCH = "Search"
 
 
 def sweep(
-    area: AreaOptions,
-    demand: DemandOptions,
-    network: NetworkOptions,
-    rule: RuleOptions,
-    talk: OutputOptions,
-    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records; the sample city's by default.")] = None,
+    *,
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records. Default: those of the sample city.")] = None,
     from_run: Annotated[
-        str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run instead.")
+        str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
     routes: Annotated[
-        str, typer.Option("--routes", "-k", metavar="RANGE", help="Routes, such as 1:20.", rich_help_panel=_PANEL), Gives("n_routes")
+        str,
+        typer.Option("--routes", "-k", metavar="RANGE", help="Number of routes, such as 1:20.", rich_help_panel=_PANEL),
+        Gives("n_routes"),
     ] = f"{N_ROUTES}",
     fleet: Annotated[
-        str | None, typer.Option("--fleet", metavar="RANGE", help="Buses, such as 20:60:5.", rich_help_panel=_PANEL), Gives("max_buses")
+        str | None,
+        typer.Option("--fleet", metavar="RANGE", help="Number of buses, such as 20:60:5.", rich_help_panel=_PANEL),
+        Gives("max_buses"),
     ] = None,
     total_km: Annotated[
         str | None,
-        typer.Option("--total-km", "--max-km", metavar="RANGE", help="One-way km of all routes together.", rich_help_panel=_PANEL),
+        typer.Option("--total-km", "--max-km", metavar="RANGE", help="One-way length of all routes together, km.", rich_help_panel=_PANEL),
         Gives("km"),
         Gives("max_total_length_m", 1000),
     ] = None,
     headway: Annotated[
         str,
-        typer.Option("--headway", metavar="RANGE", help="Minutes between buses.", rich_help_panel=_PANEL),
+        typer.Option("--headway", metavar="RANGE", help="Headway in minutes.", rich_help_panel=_PANEL),
         Gives("headway_s", 60, "minutes"),
     ] = f"{HEADWAY_S / 60:g}",
     max_length_km: Annotated[
         float | None,
-        typer.Option("--max-length-km", metavar="KM", help="One-way length of a route.", rich_help_panel=_PANEL),
+        typer.Option("--max-length-km", metavar="KM", help="Longest route, one way.", rich_help_panel=_PANEL),
         Gives("max_length_m", 1000),
     ] = None,
     objective: Annotated[str, typer.Option("--objective", metavar="NAME", help="What to maximise.", rich_help_panel=_SEARCH)] = "served",
     steps: Annotated[
-        int, typer.Option("--steps", metavar="N", help="Moves to try at each setting and start.", rich_help_panel=_SEARCH), Gives("n_steps")
+        int,
+        typer.Option("--steps", metavar="N", help="Moves to try in each start of each setting.", rich_help_panel=_SEARCH),
+        Gives("n_steps"),
     ] = SWEEP_STEPS,
     starts: Annotated[
         int,
-        typer.Option("--starts", metavar="N", help="Searches side by side, in threads or by --scheduler.", rich_help_panel=_SEARCH),
+        typer.Option(
+            "--starts", metavar="N", help="Independent searches at each setting, in threads or with --scheduler.", rich_help_panel=_SEARCH
+        ),
         Gives("n_starts"),
     ] = N_STARTS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel=_SEARCH)] = 0,
     bound: Annotated[
         int,
-        typer.Option("--bound", metavar="N", help="Prices to try for a proven bound at each setting.", rich_help_panel=_SEARCH),
+        typer.Option(
+            "--bound", metavar="N", help="Iterations of the upper bound at each setting (0: none; 60 is typical).", rich_help_panel=_SEARCH
+        ),
         Gives("bound_steps"),
     ] = 0,
-    out: Annotated[str | None, option("Output", "--out", "-o", unit="DIR", text="Run directory to write.")] = None,
+    rule: RuleOptions,
+    out: Annotated[str | None, OUT] = None,
     lang: Annotated[str, LANG] = "en",
+    output_options: OutputOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus sweep --routes 1:20 --out swept[/bold], or [bold]owlbus sweep --run run --fleet 20:60:5[/bold]
 
-    One run over a range of routes, buses, kilometres or headways: every plan begins from the one before, so what is served never falls.
-    Writes a report with the curve and its table, and the plans, and says where the knee is.
+    Plan for a range of routes, buses, kilometres or headways. Every search starts from the plan before it, so the served share never falls.
+    Writes the plans and a report with the curve, its table and its knee: beyond it, more brings little.
     """
-    from owlbus.evidence import PlanEvaluator
     from owlbus.evidence.sweep import sweep_plans
     from owlbus.search import Objective
 
     require_language(lang)
     require_no_files(from_run, files)
-    kind, settings, n_routes, limits = _asked(routes, fleet, total_km, headway, max_length_km)
-    goal = Objective.parse(objective)
-    if from_run is None and not files and area.city is None:
-        area = AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
-    sources = None if from_run else sources_of(files, area, demand, network)
-    with output_of(talk) as voice:
-        announce_compilation(voice)
+    kind, settings, n_routes, limits = _settings(routes, fleet, total_km, headway, max_length_km)
+    parsed_objective = Objective.parse(objective)
+    sources, from_run = sources_or_run(from_run, None, files, (area, demand, network))
+    with open_output(output_options) as output:
+        announce_compilation(output)
         study = study_of(sources, from_run, None)
-        warn(voice, study)
-        evaluator = PlanEvaluator.build(study.network, study.demand, rule_of(rule), study.districts)
-        found = sweep_plans(
-            evaluator,
-            kind,
-            settings,
-            limits,
-            n_routes=n_routes,
-            objective=goal,
-            n_steps=steps,
-            n_starts=starts,
-            seed=seed,
-            bound_steps=bound,
-            scheduler=demand.scheduler,
-        )
-        document = {
-            "command": "sweep",
-            "kind": kind,
-            "objective": objective,
-            "seed": seed,
-            "is_synthetic": study.is_synthetic,
-            "points": found.rows(),
-            "knee": None if found.knee is None else found.points[found.knee].setting,
-            "knee_text": found.knee_text,
-        }
+        warn(output, study)
+        evaluator = evaluator_of(study, rule_of(rule))
+        search: dict[str, Any] = {"n_steps": steps, "n_starts": starts, "seed": seed, "bound_steps": bound, "scheduler": demand.scheduler}
+        result = sweep_plans(evaluator, kind, settings, limits, n_routes=n_routes, objective=parsed_objective, **search)
+        document = _document(result, objective, seed, is_synthetic=study.is_synthetic)
         if out is not None:
-            settings_json = settings_of_run(sources, None, run=from_run, is_synthetic=study.is_synthetic, kind=kind, values=settings)
-            settings_json |= {"steps": steps, "starts": starts, "seed": seed, "objective": objective}
-            _write(out, study, found, document, settings_json, limits, rule_of(rule), lang)
-    voice.show(document, _table(found), found.knee_text)
+            values = settings_of_run(sources, None, run=from_run, is_synthetic=study.is_synthetic, kind=kind, values=settings)
+            values |= {"steps": steps, "starts": starts, "seed": seed, "objective": objective}
+            _write(out, study, result, document, values, limits, rule_of(rule), lang)
+    output.show(document, _table(result), result.knee_text)
     if study.is_synthetic:
-        voice.say(SYNTHETIC)
+        output.say(SYNTHETIC)
 
 
-def _asked(
+def _document(result: Sweep, objective: str, seed: int, *, is_synthetic: bool) -> dict[str, Any]:
+    """Return a sweep as JSON values, shares 0 to 1."""
+    return {
+        "command": "sweep",
+        "kind": result.kind,
+        "objective": objective,
+        "seed": seed,
+        "is_synthetic": is_synthetic,
+        "points": result.rows(),
+        "knee": None if result.knee is None else result.points[result.knee].setting,
+        "knee_text": result.knee_text,
+    }
+
+
+def _settings(
     routes: str, fleet: str | None, total_km: str | None, headway: str, max_length_km: float | None
 ) -> tuple[str, list[float], int, RouteLimits]:
-    """What is swept over which settings, and the other numbers."""
+    """Return the swept quantity, its settings, the number of routes, and the limits."""
     from dataclasses import replace
 
     from owlbus.evidence.sweep import require_settings, settings_of_text
     from owlbus.plan.limits import RouteLimits
 
-    given = {"routes": routes, "fleet": fleet, "km": total_km, "headway": headway}
-    values = {name: settings_of_text(text) for name, text in given.items() if text is not None}
+    texts = {"routes": routes, "fleet": fleet, "km": total_km, "headway": headway}
+    values = {name: settings_of_text(text) for name, text in texts.items() if text is not None}
     ranges = [name for name, numbers in values.items() if len(numbers) > 1]
     if len(ranges) != 1:
         msg = f"one of --routes, --fleet, --total-km and --headway must be a range, such as --routes 1:20, got {len(ranges)} ranges"
@@ -179,82 +174,81 @@ def _asked(
 def _write(
     out: str,
     study: Study,
-    found: Sweep,
+    result: Sweep,
     document: dict[str, Any],
     settings: dict[str, Any],
     limits: RouteLimits,
     rule: ServiceRule,
     language: str,
 ) -> None:
-    """Write table, curve, plans and report to a run directory; the report draws the plan at the knee, or else the last."""
+    """Write table, curve, plans and report to a run directory; the report shows the plan at the knee, or else the last one."""
     from owlbus.pipeline import score_study, write_study
     from owlbus.pipeline.outputs import write_plan_report, write_scored
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
 
     def headway_at(point: SweepPoint) -> int:
-        return round(point.setting * 60) if found.kind == "headway" else limits.headway_s
+        return round(point.setting * 60) if result.kind == "headway" else limits.headway_s
 
-    shown = found.points[-1 if found.knee is None else found.knee]
-    given = reference_of(study, None, MAX_SNAP_M)
+    shown = result.points[-1 if result.knee is None else result.knee]
     best = score_study(study, shown.plan, "this plan", rule=rule, headway_s=headway_at(shown))
-    held = None if given is None else score_study(study, given[1], given[0], rule=rule, headway_s=headway_at(shown))
-    told = {**settings, "reference_name": None if held is None else held.name}
+    reference = score_reference(study, reference_of(study, None, MAX_SNAP_M), rule, headway_at(shown))
+    settings = {**settings, "reference_name": None if reference is None else reference.name}
     shares = round(shown.shown.objective_share, 6), None if shown.bound_share is None else round(shown.bound_share, 6)
-    record = RunRecord("sweep", told, document["seed"], study.inputs, None, study.timings_s, *shares)
+    record = RunRecord("sweep", settings, document["seed"], study.inputs, None, study.timings_s, *shares)
     with open_run_dir(out) as run:
         write_study(run, study)
-        write_scored(run, study, best, held)
+        write_scored(run, study, best, reference)
         run.write_json("sweep.json", document)
-        run.write_bytes("sweep.csv", found.to_csv().encode())
-        for point in found.points:
+        run.write_bytes("sweep.csv", result.to_csv().encode())
+        for point in result.points:
             run.write_bytes(f"plan_{point.setting:g}.geojson", plan_geojson(study.network, point.plan, headway_at(point)))
-        _draw(found, str(run.stage("sweep.png")), is_synthetic=study.is_synthetic)
-        write_plan_report(run, study, best, held, record=record, sweep=document, language=language)
+        _draw(result, str(run.stage("sweep.png")), is_synthetic=study.is_synthetic)
+        write_plan_report(run, study, best, reference, record=record, sweep=document, language=language)
         run.publish(record)
 
 
-def _draw(found: Sweep, path: str, *, is_synthetic: bool) -> None:
-    """Draw the curve with the knee."""
+def _draw(result: Sweep, path: str, *, is_synthetic: bool) -> None:
+    """Draw the curve and its knee."""
     from owlbus.plot import sweep as draw_sweep
     from owlbus.plot.maps import write_map
     from owlbus.score import CITY_SHARE
 
-    found = found.shown
-    x = [point.setting for point in found.points]
+    result = result.shown
+    x = [point.setting for point in result.points]
     shares = {
-        "people near a stop": [point.presence_share for point in found.points],
-        "trips served": [point.served_share for point in found.points],
-        "served directly": [point.direct_share for point in found.points],
+        "people near a stop": [point.presence_share for point in result.points],
+        "trips served": [point.served_share for point in result.points],
+        "served directly": [point.direct_share for point in result.points],
     }
-    bounds = [point.bound_share for point in found.points]
+    bounds = [point.bound_share for point in result.points]
     proven = [bound for bound in bounds if bound is not None]
     axes = draw_sweep(
         x,
         shares,
         bounds=proven if len(proven) == len(bounds) else None,
         city_share=CITY_SHARE if is_synthetic else None,
-        knee=None if found.knee is None else found.points[found.knee].setting,
+        knee=None if result.knee is None else result.points[result.knee].setting,
     )
     labels = {"routes": "routes", "fleet": "buses", "km": "one-way km of all routes", "headway": "minutes between buses"}
-    axes.set_xlabel(labels[found.kind])
+    axes.set_xlabel(labels[result.kind])
     if is_synthetic:
         axes.set_title("SYNTHETIC demand", loc="left", fontsize=9)
     figure: Any = axes.figure
     write_map(path, figure)
 
 
-def _table(found: Sweep) -> Table:
-    """Lay the points out, one a row."""
-    table = empty_table("Shares of people near a stop and of trips served, and points more than the setting before")
-    rows = found.rows()
+def _table(result: Sweep) -> Table:
+    """Table of the sweep, one setting a row."""
+    table = empty_table("Shares of people near a stop and of trips served; more: percentage points above the setting before")
+    rows = result.rows()
     bounds = [row["bound_share"] for row in rows]
     has_bounds = any(bound is not None for bound in bounds)
-    for column in (found.kind, "near", "served", "direct", "more", "km", "buses", *(["bound"] if has_bounds else []), ""):
+    for column in (result.kind, "near", "served", "direct", "more", "km", "buses", *(["bound"] if has_bounds else []), ""):
         table.add_column(column, justify="right")
     for row, bound in zip(rows, bounds, strict=True):
         table.add_row(
-            f"{row[found.kind]:g}",
+            f"{row[result.kind]:g}",
             f"{row['presence_share']:.1%}",
             f"{row['served_share']:.1%}",
             f"{row['direct_share']:.1%}",

@@ -1,4 +1,4 @@
-"""Results as tables for the terminal: plans side by side, routes, records, nights of a timetable."""
+"""Results as tables for the terminal: plans, routes, records and timetables."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _PARTS = re.compile(r"parts of the hex by (\w+)")
 
 def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_share: float | None = None) -> Table:
     """
-    Lay plans side by side, best first.
+    Table of plans, one a column.
 
     Parameters
     ----------
     study
-        What they are measured on.
+        Study that the plans are measured on.
     plans
-        Plans with their scorecards; one column each.
+        Plans with scorecards; the first is compared with the second.
     title
         Line above the table.
     city_share
@@ -66,12 +66,12 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
     if first.n_nights > 1:
-        table.caption = f"Small: what of, and the 90 % interval over {first.n_nights} nights."
+        table.caption = f"Small: denominators, and 90 % intervals over {first.n_nights} nights."
     return table
 
 
 def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]], unit: str = "") -> None:
-    """Add a share, and below it what it is a share of with the interval over nights; hidden figures stay hidden."""
+    """Add a row of shares, and one of denominators and intervals over nights; hidden figures stay hidden."""
     shares = [measure["share"] for measure in measures]
     ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
     table.add_row(label, *("hidden" if share is None else f"{share:.1%}" for share in shares), *ratio, style="bold")
@@ -82,18 +82,18 @@ def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]],
 
 
 def _interval(measure: Mapping[str, Any]) -> str:
-    """Return the interval over nights in percent, or nothing."""
+    """Return the interval over nights in percent, or an empty text."""
     low, high = measure["low_share"], measure["high_share"]
     return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}%"
 
 
 def _count(value: float | None) -> str:
-    """Return a count of trips or people, hidden ones as a word."""
+    """Return a count of trips or people, or `hidden`."""
     return "hidden" if value is None else f"{value:,.0f}"
 
 
 def routes_table(card: Scorecard) -> Table:
-    """Lay out the routes of `card`, one a row: km, minutes, buses and riders a night."""
+    """Return a table of the routes of `card`: km, minutes, buses and riders a night."""
     table = empty_table("Routes")
     for name in ("route", "stops", "km", "min", "buses", "boardings", "changes", "fullest", "alone"):
         table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
@@ -108,15 +108,15 @@ def routes_table(card: Scorecard) -> Table:
             *(_count(row[name]) for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")),
         )
     table.caption = (
-        "km and minutes one way, the longer direction. Riders a night: who board first here, who change onto it, on its "
-        f"fullest link, and whom no other route would serve. Counts below {document['hidden']['min_count']:g} are hidden, and those "
-        "that would give one away."
+        "km and minutes one way, the longer direction. Riders a night: first boardings, transfers to it, riders on its "
+        f"fullest link, and trips that no other route serves. Counts below {document['hidden']['min_count']:g} are hidden, and those "
+        "that would reveal one."
     )
     return table
 
 
 def records_table(report: DemandReport) -> Table:
-    """Lay out what became of the records of `report`: rows by file, then rows by rule."""
+    """Return a table of the records of `report`: rows counted and rejected, by file."""
     table = empty_table("Records")
     for name in ("file", "kind", "rows", "counted", "as trips too", "rejected"):
         table.add_column(name, justify="left" if name in {"file", "kind"} else "right", overflow="fold")
@@ -127,10 +127,10 @@ def records_table(report: DemandReport) -> Table:
 
 
 def rules_table(report: DemandReport) -> Table:
-    """Lay out the rules of `report` that rows broke, with the first place and the way out."""
+    """Return a table of the rules of `report` that rows broke, with the first such row and the remedy."""
     from owlbus.records.validation import RULES
 
-    table = empty_table("What rows broke")
+    table = empty_table("Rules that rows broke")
     for name in ("rows", "share", "which", "effect", "first", "what to do"):
         table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
     way_out = {rule.name: rule.way_out for rule in RULES}
@@ -141,22 +141,22 @@ def rules_table(report: DemandReport) -> Table:
 
 
 def demand_table(demand: Demand) -> Table:
-    """Lay out trips and people of `demand` by hour, mean per night."""
+    """Return a table of trips and people of `demand` by hour, means per night."""
     from owlbus.common.units import hour_label
 
     table = empty_table("Demand of a mean night")
     for name in ("hour", "trips", "people"):
         table.add_column(name, justify="right")
     trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
-    for place, hour in enumerate(demand.hours):
-        table.add_row(hour_label(hour), f"{float(trips[place].sum()):,.0f}", f"{people[place]:,.0f}")
+    for index, hour in enumerate(demand.hours):
+        table.add_row(hour_label(hour), f"{float(trips[index].sum()):,.0f}", f"{people[index]:,.0f}")
     table.add_section()
     table.add_row("all", f"{demand.total_trips:,.0f}", f"{demand.total_presence:,.0f}", style="bold")
     return table
 
 
 def study_document(study: Study) -> dict[str, Any]:
-    """Return a study as JSON holds it: hexes, nights, trips and people a night, and what became of records."""
+    """Return a study as JSON values: hexes, nights, trips and people a night, records and network."""
     return {
         "hexes": study.grid.n_hexes,
         "nights": study.demand.n_nights,
@@ -170,25 +170,25 @@ def study_document(study: Study) -> dict[str, Any]:
 
 
 def plan_document(plan: ScoredPlan) -> dict[str, Any]:
-    """Return a plan as JSON holds it: its name and its scorecard, with small counts hidden."""
+    """Return a plan as JSON values: name and scorecard, with small counts hidden."""
     return {"name": plan.name, "routes": len(plan.plan), "scorecard": plan.card.to_dict()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Night:
     """
-    A plan run through one night.
+    Timetable of one night with the service of its riders.
 
     Attributes
     ----------
     name
-        What people call the plan.
+        Name of the plan.
     table
-        Its runs and buses; times in seconds.
+        Runs and vehicle blocks, times in seconds.
     report
-        How it came about; None for a timetable that was read.
+        Report of its construction; None for a timetable that was read.
     service
-        What riders get.
+        Waits, rides and crowding.
     costs
         Cost of a vehicle-km, a vehicle-hour and a bus.
     """
@@ -200,7 +200,7 @@ class Night:
     costs: UnitCosts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return timetable and service as JSON holds them, with small counts hidden."""
+        """Return timetable and service as JSON values, with small counts hidden."""
         from owlbus.timetable import timetable_document
 
         return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict()}
@@ -208,24 +208,24 @@ class Night:
 
 def night_pages(night: Night) -> list[Table]:
     """
-    Lay out headways and waits in minutes and crowding in percent, by route and hour.
+    Tables of headways and waits in minutes and of crowding in percent, by route and hour.
 
     Parameters
     ----------
     night
-        A plan run through the night.
+        Timetable and service.
 
     Returns
     -------
     list of Table
-        Three pages.
+        Headways, waits, crowding.
     """
     document = night.to_dict()
     figures, shown = document["timetable"], document["riders"]
     pages = [
         _page(f"Headways in minutes, {night.name}", ("route", "buses", "runs", *figures["hours"]), _totals(figures)),
         _page(f"Mean wait for the first bus in minutes, {night.name}", ("route", *figures["hours"]), ""),
-        _page(f"Crowding, {night.name}: riders on the fullest link, % of the room", ("route", *figures["hours"]), _service(shown)),
+        _page(f"Crowding, {night.name}: riders on the fullest link, % of capacity", ("route", *figures["hours"]), _service(shown)),
     ]
     for row, riders in zip(figures["routes"], shown["routes"], strict=True):
         pages[0].add_row(row["name"], f"{row['buses']}", f"{row['runs']}", *(f"{headway / 60:.0f}" for headway in row["headway_s"]))
@@ -234,21 +234,23 @@ def night_pages(night: Night) -> list[Table]:
     return pages
 
 
-def beside_page(nights: tuple[Night, Night]) -> Table:
+def side_by_side_page(nights: tuple[Night, Night]) -> Table:
     """
-    Lay out two nights side by side.
+    Table of two nights side by side.
 
     Parameters
     ----------
     nights
-        The plan, and the one to hold it against.
+        The plan, and the reference.
 
     Returns
     -------
     Table
         One row per figure; minutes, kilometres and percent.
     """
-    page = _page("Side by side", ("", *(night.name for night in nights)), "Wait, ride and total are of the trips that each serves.")
+    page = _page(
+        "Side by side", ("", *(night.name for night in nights)), "Wait, ride and total are means of the trips that each plan serves."
+    )
     columns = [_figures(night) for night in nights]
     for row in zip(*columns, strict=True):
         page.add_row(row[0][0], *(value for _, value in row))
@@ -256,7 +258,7 @@ def beside_page(nights: tuple[Night, Night]) -> Table:
 
 
 def _figures(night: Night) -> list[tuple[str, str]]:
-    """Name each figure of a night and write it."""
+    """Return the figures of a night, name and value."""
     document = night.to_dict()
     figures, shown = document["timetable"], document["riders"]
     headways = [headway for row in figures["routes"] for headway in row["headway_s"] if headway]
@@ -270,9 +272,9 @@ def _figures(night: Night) -> list[tuple[str, str]]:
         ("vehicle-km", f"{figures['vehicle_km']:,.0f}"),
         ("vehicle-hours", f"{figures['vehicle_hours']:.0f}"),
         (f"cost a night, {figures['cost']['currency']}{' (assumed)' if night.costs.assumed else ''}", f"{figures['cost']['total']:,.0f}"),
-        *((f"{name}, minutes (nine in ten at most)", _spread(shown, name)) for name in ("wait", "ride", "total")),
-        ("fullest link of any hour, % of the room", f"{100 * max(full):.0f}" if full else "-"),
-        *((f"there within {limit // 60} min, % of all trips", _cell(shown["within_share"][str(limit)], 100)) for limit in (3600, 5400)),
+        *((f"{name}, minutes (90th percentile)", _spread(shown, name)) for name in ("wait", "ride", "total")),
+        ("fullest link of any hour, % of capacity", f"{100 * max(full):.0f}" if full else "-"),
+        *((f"arrived within {limit // 60} min, % of all trips", _cell(shown["within_share"][str(limit)], 100)) for limit in (3600, 5400)),
     ]
 
 
@@ -283,7 +285,7 @@ def _spread(shown: dict[str, Any], name: str) -> str:
 
 
 def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
-    """Return an empty table, names to the left and numbers to the right."""
+    """Return an empty table, names left-aligned and numbers right-aligned."""
     page = empty_table(title)
     page.caption = caption or None
     for name in columns:
@@ -292,7 +294,7 @@ def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
 
 
 def _totals(figures: dict[str, Any]) -> str:
-    """Sum up a night: buses, kilometres, hours, cost, and what the choice of headways and meets brings."""
+    """Return a summary of a night: buses, kilometres, hours, cost, and waits."""
     cost, choice = figures["cost"], figures["choice"]
     total = (
         f"{figures['fleet']} buses, {figures['runs']} runs, {figures['vehicle_km']:,.0f} vehicle-km, {figures['vehicle_hours']:.0f} "
@@ -302,26 +304,26 @@ def _totals(figures: dict[str, Any]) -> str:
     lines = [total]
     if choice is not None and choice["equal_wait_s"] is not None:
         lines.append(
-            f"Wait planned for, over all boardings: {choice['planned_wait_s'] / 60:.1f} min; with equal headways of "
+            f"Planned wait, mean of all boardings: {choice['planned_wait_s'] / 60:.1f} min; with equal headways of "
             f"{choice['equal_headway_s'] / 60:.0f} min on as many buses {choice['equal_wait_s'] / 60:.1f}."
         )
     if choice is not None:
         lines.append(
-            f"Wait at a change {choice['transfer_wait_before_s'] / 60:.1f} min before timed meets, "
+            f"Wait at a transfer: {choice['transfer_wait_before_s'] / 60:.1f} min before timed transfers, "
             f"{choice['transfer_wait_after_s'] / 60:.1f} after."
         )
     return "\n".join(lines)
 
 
 def _service(shown: dict[str, Any]) -> str:
-    """Sum up what riders get."""
-    hidden = f"- where fewer than {shown['hidden']['min_count']} ride or nobody does."
+    """Return a summary of waits and rides."""
+    hidden = f"-: fewer than {shown['hidden']['min_count']} riders, or none."
     if shown["wait_mean_s"] is None:
         return hidden
     parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))
-    return f"Minutes on average, and for nine in ten at most: {', '.join(parts)}.\n{hidden}"
+    return f"Mean and 90th percentile in minutes: {', '.join(parts)}.\n{hidden}"
 
 
 def _cell(value: float | None, factor: float) -> str:
-    """Return a cell of a table."""
+    """Return a number times `factor`, or a dash."""
     return "-" if value is None else f"{value * factor:.0f}"

@@ -1,4 +1,4 @@
-"""`owlbus timetable`: run a plan through the night."""
+"""`owlbus timetable`: build the timetable of a plan."""
 
 from __future__ import annotations
 
@@ -12,171 +12,164 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.options import (
-    OUT,
-    REFERENCE,
-    SNAP,
-    AreaOptions,
-    DemandOptions,
-    NetworkOptions,
-    OutputOptions,
-    RuleOptions,
-    option,
-    rule_of,
-    sources_of,
-)
-from owlbus.cli.output import output_of
+from owlbus.cli.option_values import require_no_files, rule_of
+from owlbus.cli.options import OUT, REFERENCE, SNAP, OutputOptions, RuleOptions, option
+from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import is_feed, plan_file, plan_name, run_beside
-from owlbus.cli.run_conflicts import require_no_files
-from owlbus.cli.session import (
-    SYNTHETIC,
-    reference_of,
-    settings_of_run,
-    study_of,
-    warn,
-)
-from owlbus.cli.tables import Night, beside_page, night_pages
+from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
+from owlbus.cli.tables import Night, night_pages, side_by_side_page
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from owlbus.gtfs import FeedCheck, FeedInfo
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
 
-_RUN, _COST, _FEED = "How it is run", "Cost", "GTFS feed"
+_RUN, _COST, _FEED = "Operation", "Cost", "GTFS feed"
 
 
 @dataclass(frozen=True, slots=True)
 class OperationOptions:
-    """Fleet, headways, buses and rests."""
+    """Fleet, headways, vehicles and layovers."""
 
     fleet: Annotated[
-        int | None, option(_RUN, "--fleet", unit="BUSES", text="Buses there are. Default: the fewest that hold the policy headway.")
+        int | None, option(_RUN, "--fleet", unit="BUSES", text="Number of buses. Default: the fewest that keep --max-headway.")
     ] = None
     max_headway: Annotated[
         float,
-        option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest between buses."),
+        option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest one allowed."),
         Gives("max_headway_s", 60, "minutes"),
     ] = 60.0
     min_headway: Annotated[
-        float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway."), Gives("min_headway_s", 60, "minutes")
+        float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway allowed."), Gives("min_headway_s", 60, "minutes")
     ] = 10.0
-    capacity: Annotated[int, option(_RUN, "--capacity", unit="RIDERS", text="Riders that a bus holds.")] = 45
+    capacity: Annotated[int, option(_RUN, "--capacity", unit="RIDERS", text="Riders per bus.")] = 45
     dwell: Annotated[
-        int, option(_RUN, "--dwell", unit="SECONDS", text="Stand at a stop on the way, part of the ride."), Gives("dwell_s")
+        int, option(_RUN, "--dwell", unit="SECONDS", text="Dwell time at intermediate stops, included in ride times."), Gives("dwell_s")
     ] = 15
     layover: Annotated[
-        float, option(_RUN, "--layover", unit="SHARE", text="Rest after a run, of its ride; 5 minutes at least."), Gives("layover_share")
+        float,
+        option(_RUN, "--layover", unit="SHARE", text="Layover after a run, as a share of its ride time; at least 5 minutes."),
+        Gives("layover_share"),
     ] = 0.1
     rest_on_top: Annotated[
         bool,
-        option(_RUN, "--rest-on-top", text="The network's speed is without rests. Default: it has them in it, as commercial speeds do."),
+        option(_RUN, "--rest-on-top", text="Add layover to link times. Default: link times include it (commercial speed)."),
     ] = False
-    interline: Annotated[bool, option(_RUN, "--interline", text="A bus may go on as another route from where it stands.")] = False
+    interline: Annotated[bool, option(_RUN, "--interline", text="Let a bus continue on another route from the same terminal.")] = False
     uptake: Annotated[
-        float, option(_RUN, "--uptake", unit="SHARE", text="Riders of the trips that could ride, 0 to 1."), Gives("uptake_share")
+        float, option(_RUN, "--uptake", unit="SHARE", text="Share of the trips served that take the bus, 0 to 1."), Gives("uptake_share")
     ] = 1.0
     equal_headways: Annotated[
-        bool, option(_RUN, "--equal-headways", text="One headway for all routes and hours: the shortest that the fleet can run.")
+        bool, option(_RUN, "--equal-headways", text="Use one headway for all routes and hours: the shortest that the fleet can run.")
     ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class CostOptions:
-    """What a night costs; by default an assumption, named as such wherever a cost is shown."""
+    """Unit costs. The defaults are assumptions; every cost shown says so."""
 
     cost_km: Annotated[
-        float | None, option(_COST, "--cost-km", unit="MONEY", text="A vehicle-km. Default: 1, assumed."), Gives("per_km")
+        float | None, option(_COST, "--cost-km", unit="MONEY", text="Cost per vehicle-km. Default: 1, assumed."), Gives("per_km")
     ] = None
     cost_hour: Annotated[
-        float | None, option(_COST, "--cost-hour", unit="MONEY", text="A vehicle-hour. Default: 40, assumed."), Gives("per_hour")
+        float | None, option(_COST, "--cost-hour", unit="MONEY", text="Cost per vehicle-hour. Default: 40, assumed."), Gives("per_hour")
     ] = None
     cost_bus: Annotated[
-        float | None, option(_COST, "--cost-bus", unit="MONEY", text="A bus for one night. Default: 45, assumed."), Gives("per_bus")
+        float | None, option(_COST, "--cost-bus", unit="MONEY", text="Cost per bus and night. Default: 45, assumed."), Gives("per_bus")
     ] = None
-    currency: Annotated[str, option(_COST, "--currency", unit="CODE", text="Currency of the costs; another one needs all three.")] = "EUR"
+    currency: Annotated[
+        str, option(_COST, "--currency", unit="CODE", text="Currency of the costs; another one than EUR needs all three costs.")
+    ] = "EUR"
 
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """What the feed says beside the timetable."""
+    """Metadata and form of the GTFS feed."""
 
-    agency: Annotated[str, option(_FEED, "--agency", unit="NAME", text="Who runs the buses.")] = "Night bus plan"
-    agency_url: Annotated[str, option(_FEED, "--agency-url", unit="URL", text="A page about it.")] = "https://example.org/night-bus"
+    agency: Annotated[str, option(_FEED, "--agency", unit="NAME", text="Name of the agency.")] = "Night bus plan"
+    agency_url: Annotated[str, option(_FEED, "--agency-url", unit="URL", text="Website of the agency.")] = "https://example.org/night-bus"
     zone: Annotated[
         str | None,
-        option(_FEED, "--zone", unit="ZONE", text="Zone of the times, such as Asia/Seoul. Default: the city's, or by longitude."),
+        option(_FEED, "--zone", unit="ZONE", text="Time zone, such as Asia/Seoul. Default: the city's, or by longitude."),
         Gives("FeedInfo.timezone"),
     ] = None
     start_date: Annotated[
         str | None, option(_FEED, "--start-date", unit="DATE", text="First night. Default: the Monday after the demand's last night.")
     ] = None
     frequencies: Annotated[
-        bool, option(_FEED, "--frequencies", text="Write runs at even headways as frequencies.txt: a short feed that names no bus.")
+        bool, option(_FEED, "--frequencies", text="Write runs at even headways to frequencies.txt: a shorter feed, without vehicle blocks.")
     ] = False
 
 
 def timetable(
-    area: AreaOptions,
-    demand: DemandOptions,
-    network: NetworkOptions,
-    rule: RuleOptions,
+    *,
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or a GTFS feed, whose timetable is measured.")
+    ],
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records of calls or taxi rides.")] = None,
+    from_run: Annotated[
+        str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
+    ] = None,
     operation: OperationOptions,
     costs: CostOptions,
     feed: FeedOptions,
-    talk: OutputOptions,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Run directory, GeoJSON, CSV of way-points, or GTFS feed to measure.")],
-    files: Annotated[list[str] | None, typer.Argument(metavar="FILES…", help="Records to serve.")] = None,
-    from_run: Annotated[str | None, typer.Option("--run", metavar="DIR", help="Take demand and network from an earlier run.")] = None,
+    rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
+    output_options: OutputOptions,
+    area: AreaOptions,
+    demand: DemandOptions,
+    network: NetworkOptions,
 ) -> None:
     """
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]
 
-    Run a plan through the night: headways by route and hour, buses, waits, crowding, last buses home, and a GTFS feed. A reference is
-    run beside it, with as many buses at one headway.
+    Build the timetable of a plan: headways by route and hour, buses, waits, crowding, last buses, and a GTFS feed. The reference plan gets
+    the same number of buses and one headway.
     """
     require_no_files(from_run, files)
     file, beside = plan_file(plan), run_beside([plan])
-    if from_run is None and not files and area.city is None:
-        from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
-    settings, money, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
-    sources = None if from_run else sources_of(files, area, demand, network)
-    with output_of(talk) as voice:
+    settings, unit_costs, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
+    sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network))
+    with open_output(output_options) as output:
         study = study_of(sources, from_run, None)
-        warn(voice, study)
-        about = _feed_of(study, feed, start)
-        night = _night(study, plan_name(plan), _timetable(study, file, settings, rule_of(rule), max_snap), settings, rule_of(rule), money)
-        held = _held(study, night, reference_of(study, reference, max_snap), settings, rule_of(rule))
-        document = night.to_dict() | {"reference": None if held is None else {"name": held.name, **held.to_dict()}}
+        warn(output, study)
+        feed_info = _feed_of(study, feed, start)
+        read = _timetable(study, file, settings, rule_of(rule), max_snap)
+        night = _night(study, plan_name(plan), read, settings, rule_of(rule), unit_costs)
+        other = _reference_night(study, night, reference_of(study, reference, max_snap), settings, rule_of(rule))
+        document = night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
         check = None
         if out is not None:
-            more: dict[str, Any] = {
-                "plan": plan,
-                "run": from_run,
-                "operation": asdict(settings),
-                "costs": asdict(money),
-                "reference": reference,
-            }
-            more |= {"reference": reference, "frequencies": feed.frequencies, "is_synthetic": study.is_synthetic}
-            check = _write(out, study, night.table, document, (about, feed.frequencies), settings_of_run(sources, None, **more))
-    pages = night_pages(night) if held is None else [*night_pages(night), *night_pages(held), beside_page((night, held))]
-    voice.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *pages)
+            more = {"operation": asdict(settings), "costs": asdict(unit_costs), "reference": reference, "frequencies": feed.frequencies}
+            values = settings_of_run(sources, None, plan=plan, run=from_run, **more, is_synthetic=study.is_synthetic)
+            check = _write(out, study, night.table, document, (feed_info, feed.frequencies), values)
+    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *_pages(night, other))
     if check is not None:
-        voice.say(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.json, night_safety.csv.")
+        output.say(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.json, night_safety.csv.")
         for line in check.lines:
-            voice.say(line)
+            output.say(line)
     if study.is_synthetic:
-        voice.say(SYNTHETIC)
+        output.say(SYNTHETIC)
+
+
+def _pages(night: Night, reference: Night | None) -> list[Table]:
+    """Return tables of a night, and those of the reference beside it."""
+    if reference is None:
+        return night_pages(night)
+    return [*night_pages(night), *night_pages(reference), side_by_side_page((night, reference))]
 
 
 def _operation_of(options: OperationOptions) -> Operation:
-    """Return how the plan is run, in seconds."""
+    """Return the operation that the options set, in seconds."""
     from owlbus.timetable import Operation
 
     return Operation(
@@ -194,7 +187,7 @@ def _operation_of(options: OperationOptions) -> Operation:
 
 
 def _costs_of(options: CostOptions) -> UnitCosts:
-    """Return what was given, and the assumption for the rest."""
+    """Return the costs that the options set, and the assumed ones for the others."""
     from owlbus.timetable import UnitCosts
 
     given = {"per_km": options.cost_km, "per_hour": options.cost_hour, "per_bus": options.cost_bus}
@@ -202,7 +195,7 @@ def _costs_of(options: CostOptions) -> UnitCosts:
 
 
 def _start_of(options: FeedOptions) -> dt.date | None:
-    """Return the first night, or None where none is given."""
+    """Return the first night, or None if the option is not set."""
     try:
         return None if options.start_date is None else dt.date.fromisoformat(options.start_date)
     except ValueError:
@@ -211,7 +204,7 @@ def _start_of(options: FeedOptions) -> dt.date | None:
 
 
 def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedInfo:
-    """Return what the feed says, the study's own dates and zone where none are given."""
+    """Return the metadata of the feed; dates and time zone are the study's if the options do not set them."""
     from owlbus.pipeline.outputs import feed_of
 
     settings = feed_of(study)
@@ -223,7 +216,7 @@ def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedI
 def _timetable(
     study: Study, file: Path, settings: Operation, rule: ServiceRule, max_snap_m: float
 ) -> tuple[Timetable, TimetableReport | None]:
-    """Read the timetable of a feed, or build one of a plan."""
+    """Read the timetable of a feed, or build that of a plan."""
     from owlbus.gtfs import read_gtfs
     from owlbus.plan import read_plan
     from owlbus.timetable import build_timetable
@@ -237,14 +230,16 @@ def _timetable(
 def _night(
     study: Study, name: str, made: tuple[Timetable, TimetableReport | None], settings: Operation, rule: ServiceRule, costs: UnitCosts
 ) -> Night:
-    """Follow the riders of a timetable."""
+    """Return a timetable with the journeys of its riders."""
     from owlbus.timetable import rider_service
 
     return Night(name, *made, rider_service(study.network, made[0], study.demand, settings, rule), costs)
 
 
-def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settings: Operation, rule: ServiceRule) -> Night | None:
-    """Run the reference with as many buses at one headway for all routes and hours, or with as many as the longest headway takes."""
+def _reference_night(
+    study: Study, night: Night, reference: tuple[str, Plan] | None, settings: Operation, rule: ServiceRule
+) -> Night | None:
+    """Build the timetable of the reference with one headway and as many buses as the plan, or as the longest headway needs."""
     from owlbus.common.errors import InfeasibleError
     from owlbus.timetable import build_timetable
 
@@ -261,7 +256,7 @@ def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settin
 def _write(
     out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedInfo, bool], settings: dict[str, Any]
 ) -> FeedCheck:
-    """Write feed, figures and night-safety sheet to a run directory, and validate the feed."""
+    """Write feed, figures and night-safety sheet to a run directory; return the validation of the feed."""
     from owlbus.common.text import escape_formula
     from owlbus.gtfs import check_gtfs, write_gtfs
     from owlbus.pipeline.rundir import RunRecord, open_run_dir

@@ -1,0 +1,233 @@
+"""Library values from options: sources, limits, rule and request; and the options that conflict with them."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
+from owlbus.common.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from owlbus.cli.options import LimitOptions, RuleOptions, SearchOptions
+    from owlbus.pipeline import Request, Sources
+    from owlbus.plan.limits import RouteLimits, ServiceRule
+
+
+_FLAGS: ContextVar[dict[str, str]] = ContextVar("owlbus_flags")
+_ALLOWED_WITH_RUN = {"scheduler"}
+
+
+def note_flags(context: typer.Context) -> None:
+    """
+    Remember which options of the current command were given as flags.
+
+    Parameters
+    ----------
+    context
+        Context of the command, from the parser.
+    """
+    names = {param.name or "": next((name for name in param.opts if name.startswith("--")), "") for param in context.command.params}
+    _FLAGS.set({name: flag for name, flag in names.items() if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"})
+
+
+def require_no_files(run: str | None, files: list[str] | None, name: str = "FILES") -> None:
+    """
+    Refuse record files together with an earlier run.
+
+    Parameters
+    ----------
+    run
+        The run directory, or None.
+    files
+        Record files, or None.
+    name
+        Argument or flag that gives `files`.
+
+    Raises
+    ------
+    UsageError
+        If both are given.
+    """
+    if run is not None and files:
+        msg = f"--run takes demand and network from {run}, so {name} would not be read; leave one of them out"
+        raise UsageError(msg)
+
+
+def require_no_conflicts(run: str) -> None:
+    """
+    Refuse flags of grid, demand or network, since `run` provides all three; defaults from owlbus.toml or the environment are ignored.
+
+    Parameters
+    ----------
+    run
+        The run directory.
+
+    Raises
+    ------
+    UsageError
+        If the command line has such a flag.
+    """
+    flags = _FLAGS.get({})
+    names = [field.name for group in (AreaOptions, DemandOptions, NetworkOptions) for field in fields(group)]
+    conflicts = [flags[name] for name in names if name in flags and name not in _ALLOWED_WITH_RUN]
+    if conflicts:
+        pronoun = "it" if len(conflicts) == 1 else "them"
+        msg = (
+            f"{', '.join(conflicts)} would not be read: grid, demand and network are those of the run {run}; leave {pronoun} out, or name "
+            f"the records instead of the run"
+        )
+        raise UsageError(msg)
+
+
+def require_language(lang: str) -> None:
+    """Refuse a language `lang` that the report does not have, before anything is read."""
+    from owlbus.report.translations import LANGUAGES
+
+    if lang not in LANGUAGES:
+        msg = f"--lang must be one of {', '.join(LANGUAGES)}, got {lang!r}"
+        raise UsageError(msg)
+
+
+def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions, network: NetworkOptions) -> Sources:
+    """
+    Sources of a study from its options.
+
+    Parameters
+    ----------
+    files
+        Records, or None.
+    area, demand, network
+        Options, lengths in metres.
+
+    Returns
+    -------
+    Sources
+        For `owlbus.pipeline.build_study`.
+    """
+    from owlbus.common.units import NightWindow
+    from owlbus.pipeline import Sources
+
+    return Sources(
+        files=tuple(files or ()),
+        city=area.city,
+        area=area.area,
+        radius_m=area.radius,
+        n_hexes=area.hexes,
+        h3_resolution=area.h3,
+        **network_settings(network),
+        window=NightWindow.parse(demand.window),
+        taxi_weight=demand.taxi_weight,
+        n_nights=demand.nights,
+        columns=_columns(demand.map or []),
+        timezone=demand.timezone,
+        max_rejected_share=demand.max_rejected,
+        masts=demand.masts,
+        market_share=demand.market_share,
+        scheduler=demand.scheduler,
+    )
+
+
+def network_settings(network: NetworkOptions) -> dict[str, Any]:
+    """
+    Arguments of `Sources` for the network, lengths in metres.
+
+    Parameters
+    ----------
+    network
+        Options, lengths in metres.
+
+    Returns
+    -------
+    dict
+        Arguments of `owlbus.pipeline.Sources`.
+
+    Raises
+    ------
+    UsageError
+        If ``--walk`` is neither metres nor ``network``.
+    """
+    kind, _, metres = network.walk.strip().rpartition(":") if ":" in network.walk else ("", "", network.walk.strip())
+    if metres == "network":
+        kind, metres = metres, "500"
+    try:
+        walk_m = float(metres if kind in {"", "network"} else kind)
+    except ValueError:
+        msg = f"--walk must be metres, network, or network:METRES, got {network.walk!r}"
+        raise UsageError(msg) from None
+    return {
+        "nodes": network.nodes,
+        "links": network.links,
+        "stops": network.stops,
+        "gtfs": network.gtfs,
+        "osm": network.osm,
+        "modes": tuple(network.modes.split(",")),
+        "merge_m": network.merge_stops,
+        "night_factor": network.night_factor,
+        "walk_m": walk_m,
+        "walk_network": bool(kind),
+        "walk_area_share": network.walk_share,
+        "reach": network.reach,
+        "stretch": network.stretch,
+        "speed_kmh": network.speed,
+    }
+
+
+def limits_of(options: LimitOptions) -> RouteLimits:
+    """Return the limits that `options` set, in metres and seconds."""
+    from owlbus.plan.limits import RouteLimits
+
+    values: dict[str, Any] = {
+        "max_buses": options.fleet,
+        "headway_s": round(options.headway * 60),
+        "max_length_m": _scaled(options.max_length_km, 1000),
+        "min_length_m": _scaled(options.min_length_km, 1000),
+        "max_ride_s": _scaled(options.max_ride_min, 60),
+        "max_circuity": options.max_circuity,
+        "max_total_length_m": _scaled(options.total_km, 1000),
+    }
+    return replace(RouteLimits(), **{name: value for name, value in values.items() if value is not None})
+
+
+def rule_of(options: RuleOptions) -> ServiceRule:
+    """Return the service rule that `options` set, in seconds."""
+    from owlbus.plan.limits import ServiceRule
+
+    return ServiceRule(
+        options.detour_factor,
+        round(options.detour_min * 60),
+        round(options.transfer_min * 60),
+        options.max_transfers,
+        round(options.unserved_min * 60),
+    )
+
+
+def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) -> Request:
+    """Return the request of a search under `limits` and `rule`, in moves or seconds as `search` says."""
+    from owlbus.common.defaults import DEFAULT_STEPS
+    from owlbus.pipeline import Request
+
+    steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps
+    return Request(
+        search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts, search.bound, search.target_gap
+    )
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    """Return `value` in a smaller unit, or None."""
+    return None if value is None else value * factor
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    """Return columns of the files by owlbus' names, from NAME=COLUMN."""
+    columns = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            msg = f"--map must read NAME=COLUMN, such as lon=x, got {pair!r}"
+            raise UsageError(msg)
+        columns[name] = column
+    return columns

@@ -1,0 +1,211 @@
+"""Options of what a study is built from: study area, demand, network, or an earlier run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from owlbus.cli.messages import Gives
+from owlbus.cli.options import option
+from owlbus.common.defaults import MAX_SNAP_M, MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
+
+_AREA, _DEMAND, _NETWORK, _STUDY = "Study area", "Demand", "Network", "Study that plans are measured on"
+
+
+@dataclass(frozen=True, slots=True)
+class AreaOptions:
+    """Study area and hexagons."""
+
+    city: Annotated[
+        str | None,
+        option(
+            _AREA, "--city", unit="NAME", text="Sample city, or a folder with one: outline, water, mountains and, without FILES, records."
+        ),
+    ] = None
+    area: Annotated[
+        str | None,
+        option(
+            _AREA,
+            "--area",
+            "--outline",
+            unit="FILE",
+            text="Outline: GeoJSON polygon, or CSV with lon, lat. Default: the city's, or one drawn around the records.",
+        ),
+    ] = None
+    radius: Annotated[float, option(_AREA, "--radius", unit="METRES", text="Circumradius of a hexagon."), Gives("radius_m")] = RADIUS_M
+    hexes: Annotated[
+        int | None, option(_AREA, "--hexes", unit="N", text="Number of hexagons. Default: all that touch the area."), Gives("n_hexes")
+    ] = None
+    h3: Annotated[
+        int | None,
+        option(_AREA, "--h3", unit="RESOLUTION", text="Use H3 hexagons of this resolution instead."),
+        Gives("h3_resolution"),
+        Gives("resolution"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DemandOptions:
+    """How demand is estimated from records."""
+
+    window: Annotated[str, option(_DEMAND, "--window", unit="HH-HH", text="Hours of the night that count; the end is excluded.")] = "00-05"
+    taxi_weight: Annotated[
+        float, option(_DEMAND, "--taxi-weight", unit="SHARE", text="Weight of taxi rides in the blend of calls and taxi rides, 0 to 1.")
+    ] = TAXI_WEIGHT
+    nights: Annotated[
+        int | None,
+        option(_DEMAND, "--nights", unit="N", text="Number of nights that records without a date cover. Default: 1."),
+        Gives("n_nights"),
+    ] = None
+    map: Annotated[
+        list[str] | None,
+        option(_DEMAND, "--map", unit="NAME=COLUMN", text="Column in the files that holds the owlbus column NAME; repeatable."),
+        Gives("columns"),
+    ] = None
+    timezone: Annotated[
+        str | None,
+        option(
+            _DEMAND, "--timezone", unit="ZONE", text="Local time zone, such as Asia/Seoul; times that carry a zone are converted to it."
+        ),
+    ] = None
+    masts: Annotated[
+        str | None,
+        option(
+            _DEMAND, "--masts", unit="FILE", text="Antennas (antenna_id, lon, lat), for calls that name an antenna instead of a position."
+        ),
+    ] = None
+    market_share: Annotated[
+        str | None,
+        option(
+            _DEMAND,
+            "--market-share",
+            unit="FILE",
+            text="Market share of the operator, 0 to 1, by district (district, share) or position (lon, lat, share).",
+        ),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        option(
+            _DEMAND,
+            "--scheduler",
+            unit="WHERE",
+            text="Count records and search in other processes: local:N, processes:N, or tcp://HOST:PORT (Dask).",
+        ),
+    ] = None
+    max_rejected: Annotated[
+        float,
+        option(_DEMAND, "--max-rejected", unit="SHARE", text="Refuse a file if more than this share of its rows is rejected, 0 to 1."),
+        Gives("max_rejected_share"),
+    ] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """Where buses can run, and how far people walk."""
+
+    nodes: Annotated[
+        str | None, option(_NETWORK, "--nodes", unit="FILE", text="Road nodes: node_id, lon, lat. Default: the lattice of hexagons.")
+    ] = None
+    links: Annotated[
+        str | None, option(_NETWORK, "--links", unit="FILE", text="Road links: from_node, to_node, length_m, freespeed_m_per_s.")
+    ] = None
+    stops: Annotated[
+        str | None,
+        option(
+            _NETWORK, "--stops", unit="FILE", text="Stops: lon, lat, name. Default: one per hexagon, at the road node nearest its centre."
+        ),
+    ] = None
+    gtfs: Annotated[
+        str | None, option(_NETWORK, "--gtfs", unit="FEED", text="GTFS feed, zip or folder; buses can use its stops and links.")
+    ] = None
+    osm: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--osm",
+            unit="FILE",
+            text="OpenStreetMap file (.osm.pbf); buses can use its streets. Needs the extra owlbus\\[osm].",
+        ),
+    ] = None
+    modes: Annotated[
+        str,
+        option(
+            _NETWORK, "--modes", unit="NAMES", text="Modes to read from --gtfs: bus, trolleybus, tram, metro, rail, ferry, cable, or all."
+        ),
+    ] = ",".join(MODES)
+    merge_stops: Annotated[
+        float,
+        option(
+            _NETWORK, "--merge-stops", unit="METRES", text="Merge stops of --gtfs or --osm that are within this distance of each other."
+        ),
+        Gives("merge_m"),
+    ] = MERGE_M
+    night_factor: Annotated[
+        float,
+        option(_NETWORK, "--night-factor", unit="RATIO", text="Ratio of night to daytime travel times; multiplies GTFS or OSM link times."),
+    ] = 1.0
+    walk: Annotated[
+        str,
+        option(
+            _NETWORK,
+            "--walk",
+            unit="METRES",
+            text="Longest walk to a stop, inclusive, in a straight line; network or network:METRES follows the footways of --osm.",
+        ),
+        Gives("walk_m"),
+        Gives("walk_network", word="network"),
+    ] = f"{WALK_M:g}"
+    walk_share: Annotated[
+        float | None,
+        option(
+            _NETWORK,
+            "--walk-share",
+            unit="SHARE",
+            text="Share of a hexagon's area that must lie within the walk. Default: its centre must.",
+        ),
+        Gives("walk_area_share"),
+    ] = None
+    reach: Annotated[
+        str,
+        option(
+            _NETWORK,
+            "--reach",
+            unit="RULE",
+            text="How hexagons count as reached: whole, by centre; or in nine sub-hexagons weighted by area or records (much slower).",
+        ),
+    ] = "centre"
+    stretch: Annotated[
+        float,
+        option(
+            _NETWORK,
+            "--stretch",
+            unit="RATIO",
+            text="On streets, leave out a link if the round trip over other links is at most this many times as long; 1 keeps all.",
+        ),
+    ] = STRETCH
+    speed: Annotated[
+        float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed of buses, including layovers."), Gives("speed_kmh")
+    ] = SPEED_KMH
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOptions:
+    """Study that plans are measured on: an earlier run, or records."""
+
+    from_run: Annotated[
+        str | None,
+        option(
+            _STUDY,
+            "--run",
+            unit="DIR",
+            text="Earlier run with demand and network. Default: the run directory that holds a plan, or else the sample city.",
+        ),
+    ] = None
+    records: Annotated[
+        list[str] | None, option(_STUDY, "--records", unit="FILE", text="Records of calls or taxi rides instead of a run; repeatable.")
+    ] = None
+    max_snap: Annotated[
+        float,
+        option(_STUDY, "--max-snap", unit="METRES", text="Largest distance from a way-point of a given plan to the nearest stop."),
+        Gives("max_snap_m"),
+    ] = MAX_SNAP_M
