@@ -234,7 +234,7 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("swapped columns", ["plan", "swapped.csv", "--city", "seoul", *out], 3, "swap them with --map lon=lat --map lat=lon"),
         ("no routes", ["plan", "RECORDS", "--routes", "0", *out], 2, "--routes must lie in [1, 64], got 0"),
         ("a bad seed", ["plan", "RECORDS", "--seed", "-1", *out], 2, "error: --seed must lie in [0, "),
-        ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "--headway, in minutes, must lie in [1, inf], got 0.1"),
+        ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "--headway, in minutes, must lie in [1, 360], got 0.1"),
         ("a point as a hexagon", ["demand", "RECORDS", "--radius", "0"], 2, "error: --radius must lie in [1, 100000], got 0"),
         ("costs of another country", ["timetable", "empty.csv", "--currency", "KRW"], 2, "got none for --cost-km, --cost-hour, --cost-bus"),
         (

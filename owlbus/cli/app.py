@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import TYPE_CHECKING, Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -78,6 +79,12 @@ def make_app() -> typer.Typer:
     return app
 
 
+@cache
+def _parser() -> Any:  # noqa: ANN401 - the parser's own type is private
+    """Return the parser with all commands; it is the same for every run of a process."""
+    return typer.main.get_command(make_app())
+
+
 def _root(
     *,
     version: Annotated[
@@ -114,8 +121,7 @@ def run(args: Sequence[str]) -> int:
     """
     begin_silent()
     try:
-        app = make_app()
-        command = typer.main.get_command(app)
+        command = _parser()
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: whatever comes here ends in one line

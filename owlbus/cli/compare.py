@@ -69,14 +69,14 @@ def compare(
         msg = f"compare needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
     require_language(lang)
-    bounds = limits_of(limits)
+    bounds, served = limits_of(limits), rule_of(rule)
     with output_of(talk) as voice:
         announce_compilation(voice)
         study, sources, run = study_options_of(ground, plans, area, demand, network)
         warn(voice, study)
         groups = {text: read_groups(text, study.grid) for text in by or []}
         given = {name: read_any_plan(file, study, ground.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
-        found = compare_plans(study.network, study.demand, given, rule=rule_of(rule), headway_s=bounds.headway_s, districts=study.districts)
+        found = compare_plans(study.network, study.demand, given, rule=served, headway_s=bounds.headway_s, districts=study.districts)
         parts = {text: {name: break_down(found.evaluator, plan, labels) for name, plan in given.items()} for text, labels in groups.items()}
         document = {"command": "compare", **found.to_dict(), "is_synthetic": study.is_synthetic}
         document["by"] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -49,7 +50,7 @@ def demo(
     from owlbus.score import CITY_SHARE
 
     require_language(lang)
-    sources = Sources(city="seoul")
+    sources, asked = Sources(city="seoul"), Request(steps=steps, seed=seed)
     with output_of(talk) as voice, open_run_dir(out) as run:
         announce_compilation(voice)
         study = study_of(sources, None, run)
@@ -57,7 +58,7 @@ def demo(
         given = reference_of(study, None, 1500.0)
         assert given is not None, "the sample city has the routes of 2013"  # noqa: S101 - shipped with the package
         limits = budget_of(study, given[1], RouteLimits(max_buses=FLEET, headway_s=HEADWAY_S))
-        request = Request(n_routes=len(given[1]), limits=limits, steps=steps, seed=seed)
+        request = replace(asked, n_routes=len(given[1]), limits=limits)
         ran = best_plan(study, request)
         held = score_study(study, given[1], given[0], rule=request.rule, headway_s=HEADWAY_S)
         title = "Nine night routes for Seoul, with the budget of 2013"

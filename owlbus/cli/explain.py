@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 WHAT = ("route", "stop", "via", "missing", "suggest")
 _PANEL = "What is asked"
+_MOST_LISTED = 1_000
 _POSITION = re.compile(r"-?\d+\.\d+,-?\d+\.\d+")
 
 
@@ -106,7 +107,7 @@ def explain(
         msg = f"WHAT must be one of {', '.join(WHAT)}, got {what!r}"
         raise UsageError(msg)
     _require_question(what, name, ask, out)
-    bounds = limits_of(limits)
+    bounds, served = limits_of(limits), rule_of(rule)
     if limits.max_circuity is None:
         bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
     with output_of(talk) as voice:
@@ -114,7 +115,7 @@ def explain(
         study, sources, run = study_options_of(ground, [plan], area, demand, network)
         warn(voice, study)
         given = read_any_plan(plan, study, ground.max_snap)
-        question = _Question(study, given, ledger_of(study, rule_of(rule)), places_of(study), bounds, ask, name)
+        question = _Question(study, given, ledger_of(study, served), places_of(study), bounds, ask, name)
         document, pages, after, answer = question.about(what)
         document = {"command": "explain", "what": what, "plan": plan_name(plan), "is_synthetic": study.is_synthetic, **document}
         if out is not None:
@@ -283,8 +284,10 @@ def _require_question(what: str, name: str | None, ask: ExplainOptions, out: str
         complaint = f"{what} needs a name; write: explain PLAN {what} {way_out}"
     elif ask.apply is not None and (what != "suggest" or out is None):
         complaint = "--apply writes the plan with a suggested swap; write: explain PLAN suggest --apply N --out DIR"
-    elif ask.top < 1:
-        complaint = f"--top must be at least 1, got {ask.top}"
+    elif not 1 <= ask.top <= _MOST_LISTED:
+        complaint = f"--top must lie in [1, {_MOST_LISTED}], got {ask.top}"
+    elif ask.apply is not None and not 1 <= ask.apply <= ask.top:
+        complaint = f"--apply must lie in [1, {ask.top}], the swaps listed with --top, got {ask.apply}"
     if complaint:
         raise UsageError(complaint)
 

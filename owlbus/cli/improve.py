@@ -16,6 +16,7 @@ from owlbus.cli.options import (
     NetworkOptions,
     OutputOptions,
     RuleOptions,
+    limits_of,
     rule_of,
 )
 from owlbus.cli.output import empty_table, output_of
@@ -78,8 +79,11 @@ def improve(
     step with its gain: each leaves a plan that could run, so stop anywhere. With --curve: what 0, 5, 10, 20 and 40 % of change bring.
     """
     from owlbus.evidence.improve import CURVE, improve_plan
+    from owlbus.pipeline import Request
     from owlbus.search import Objective
 
+    Request(limits=limits_of(limits), steps=steps, seed=seed)  # refuses every number out of range before anything is read
+    served = rule_of(rule)
     shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
     with output_of(talk) as voice:
@@ -88,7 +92,7 @@ def improve(
         warn(voice, study)
         given = read_any_plan(plan, study, ground.max_snap)
         bounds = no_more_than(study, given, limits)
-        evaluator, places = ledger_of(study, rule_of(rule)), places_of(study)
+        evaluator, places = ledger_of(study, served), places_of(study)
         keep = [places.find_stop(study.network, text) for text in keep_stop or []]
         found = improve_plan(
             evaluator.problem, given, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed

@@ -15,7 +15,7 @@ from owlbus.cli.shares import share_of
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from owlbus.pipeline import Request, Sources
     from owlbus.plan.limits import RouteLimits, ServiceRule
@@ -46,6 +46,9 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     parser = share_of if unit == "SHARE" else None
     return typer.Option(*names, metavar=unit or "", help=text, envvar=variable, show_envvar=False, rich_help_panel=panel, parser=parser)
 
+
+_LARGEST = 1e12
+"""Largest size of any number on the command line; every option has a smaller range of its own, in its unit."""
 
 _AREA, _DEMAND, _NETWORK, _LIMITS = "Study area", "Demand", "Network", "What a route and a plan may be"
 _RULE, _SEARCH, _TALK = "When a trip counts as served", "Search", "Output"
@@ -318,6 +321,13 @@ def require_language(lang: str) -> None:
         raise UsageError(msg)
 
 
+def require_snap(max_snap_m: float) -> None:
+    """Refuse a distance `max_snap_m` in metres that no way-point can lie from a stop, before anything is read."""
+    from owlbus.common.units import require_number
+
+    require_number("--max-snap", max_snap_m, 0, 100_000)
+
+
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """
     Spread the option groups of a command into single options, and gather them again when it is called.
@@ -349,8 +359,9 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def gathered(context: typer.Context, **given: object) -> None:
-        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
         note_flags(context)
+        _require_finite(context, given)
+        taken = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
         with stopped_in_order():
             command(**taken, **given)
 
@@ -362,6 +373,16 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     whole: Callable[..., None] = spread_out
     return whole
+
+
+def _require_finite(context: typer.Context, values: Mapping[str, object]) -> None:
+    """Refuse values of options that are infinite, NaN, or too large to convert to other units, wherever they were given."""
+    for param in context.command.params:
+        value = values.get(param.name or "")
+        if isinstance(value, float) and not abs(value) <= _LARGEST:
+            flag = next((name for name in param.opts if name.startswith("--")), param.name)
+            msg = f"{flag} must be a number from {-_LARGEST:g} to {_LARGEST:g}, got {value:g}"
+            raise UsageError(msg)
 
 
 def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions, network: NetworkOptions) -> Sources:

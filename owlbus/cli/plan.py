@@ -27,6 +27,7 @@ from owlbus.cli.options import (
     option,
     request_of,
     require_language,
+    require_snap,
     rule_of,
     sources_of,
 )
@@ -149,6 +150,7 @@ def plan(
     require_no_files(from_run, files)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
+    require_snap(max_snap)
     require_language(lang)
     trials.require(from_run, constraints)
     constraints.require_whole()

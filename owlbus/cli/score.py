@@ -23,6 +23,7 @@ from owlbus.cli.options import (
     RuleOptions,
     limits_of,
     require_language,
+    require_snap,
     rule_of,
     sources_of,
 )
@@ -79,24 +80,25 @@ def score(
     from owlbus.plan import check_plan
     from owlbus.score import CITY_SHARE
 
+    require_snap(max_snap)
     require_language(lang)
     require_share("--min-presence", min_presence)
     require_share("--min-served", min_served)
     require_no_files(from_run, files)
+    bounds, served = limits_of(limits), rule_of(rule)
     beside = run_beside([plan])
     if from_run is None and not files and area.city is None:
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     sources = None if from_run else sources_of(files, area, demand, network)
-    bounds = limits_of(limits)
     with output_of(talk) as voice:
         voice.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(voice, study)
         given = read_any_plan(plan, study, max_snap)
         held = reference_of(study, reference, max_snap)
-        plans: list[ScoredPlan] = [score_study(study, given, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)]
+        plans: list[ScoredPlan] = [score_study(study, given, plan_name(plan), rule=served, headway_s=bounds.headway_s)]
         if held is not None and not held[1].equals(given):
-            plans.append(score_study(study, held[1], held[0], rule=rule_of(rule), headway_s=bounds.headway_s))
+            plans.append(score_study(study, held[1], held[0], rule=served, headway_s=bounds.headway_s))
         broken = check_plan(study.network, given, bounds, simple=False)
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic)

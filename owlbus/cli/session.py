@@ -15,6 +15,7 @@ from owlbus.cli.options import (
     NetworkOptions,
     limits_of,
     option,
+    require_snap,
     sources_of,
 )
 from owlbus.cli.output import empty_table
@@ -366,6 +367,7 @@ def study_options_of(
     DataError
         If a plan is not there.
     """
+    require_snap(ground.max_snap)
     beside = run_beside(files)
     run = ground.from_run
     if run is not None and ground.records:

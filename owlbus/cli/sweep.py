@@ -84,12 +84,15 @@ def sweep(
     """
     from owlbus.evidence import PlanEvaluator
     from owlbus.evidence.sweep import sweep_plans
+    from owlbus.pipeline import Request
     from owlbus.search import Objective
 
     require_language(lang)
     require_no_files(from_run, files)
     kind, settings, n_routes, limits = _asked(routes, fleet, total_km, headway, max_length_km)
-    goal = Objective.parse(objective)
+    goal, served = Objective.parse(objective), rule_of(rule)
+    # refuses every number out of range before anything is read
+    Request(n_routes, limits, served, objective, steps, seed=seed, n_starts=starts, bound_steps=bound)
     if from_run is None and not files and area.city is None:
         area = AreaOptions("seoul", area.area, area.radius, area.hexes, area.h3)
     sources = None if from_run else sources_of(files, area, demand, network)
@@ -97,7 +100,7 @@ def sweep(
         announce_compilation(voice)
         study = study_of(sources, from_run, None)
         warn(voice, study)
-        evaluator = PlanEvaluator.build(study.network, study.demand, rule_of(rule), study.districts)
+        evaluator = PlanEvaluator.build(study.network, study.demand, served, study.districts)
         found = sweep_plans(
             evaluator,
             kind,
@@ -124,7 +127,7 @@ def sweep(
         if out is not None:
             settings_json = settings_of_run(sources, None, run=from_run, is_synthetic=study.is_synthetic, kind=kind, values=settings)
             settings_json |= {"steps": steps, "starts": starts, "seed": seed, "objective": objective}
-            _write(out, study, found, document, settings_json, limits, rule_of(rule), lang)
+            _write(out, study, found, document, settings_json, limits, served, lang)
     voice.show(document, _table(found), found.knee_text)
     if study.is_synthetic:
         voice.say(SYNTHETIC)

@@ -21,6 +21,7 @@ from owlbus.cli.options import (
     OutputOptions,
     RuleOptions,
     option,
+    require_snap,
     rule_of,
     sources_of,
 )
@@ -121,17 +122,18 @@ def timetable(
     run beside it, with as many buses at one headway.
     """
     require_no_files(from_run, files)
+    require_snap(max_snap)
+    settings, served, money, start = _operation_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
     file, beside = plan_file(plan), run_beside([plan])
     if from_run is None and not files and area.city is None:
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
-    settings, money, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
     sources = None if from_run else sources_of(files, area, demand, network)
     with output_of(talk) as voice:
         study = study_of(sources, from_run, None)
         warn(voice, study)
         about = _feed_of(study, feed, start)
-        night = _night(study, plan_name(plan), _timetable(study, file, settings, rule_of(rule), max_snap), settings, rule_of(rule), money)
-        held = _held(study, night, reference_of(study, reference, max_snap), settings, rule_of(rule))
+        night = _night(study, plan_name(plan), _timetable(study, file, settings, served, max_snap), settings, served, money)
+        held = _held(study, night, reference_of(study, reference, max_snap), settings, served)
         document = night.to_dict() | {"reference": None if held is None else {"name": held.name, **held.to_dict()}}
         check = None
         if out is not None:

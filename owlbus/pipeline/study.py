@@ -13,7 +13,7 @@ import numpy as np
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.progress import current_progress
-from owlbus.common.units import NightWindow
+from owlbus.common.units import NightWindow, require_number
 from owlbus.pipeline.rundir import read_run
 
 if TYPE_CHECKING:
@@ -33,6 +33,21 @@ if TYPE_CHECKING:
     from owlbus.sample import City
 
 _REACHES = ("centre", "area", "records")
+_RANGES: tuple[tuple[str, str, float, float], ...] = (
+    ("radius_m", "radius_m", 1, 100_000),
+    ("n_hexes", "n_hexes", 1, 5_000_000),
+    ("h3_resolution", "resolution", 0, 15),
+    ("merge_m", "merge_m", 0, 10_000),
+    ("night_factor", "night_factor", 0.1, 10),
+    ("walk_m", "walk_m", 0, 100_000),
+    ("walk_area_share", "walk_area_share", 1e-6, 1),
+    ("speed_kmh", "speed_kmh", 1, 200),
+    ("stretch", "stretch", 1, 3),
+    ("taxi_weight", "taxi_weight", 0, 1),
+    ("n_nights", "n_nights", 1, 36_500),
+    ("max_rejected_share", "max_rejected_share", 0, 1),
+)
+"""Each number of `Sources`, what messages call it, and its least and largest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,7 @@ class Sources:
     Raises
     ------
     UsageError
-        If the parts do not fit together.
+        If the parts do not fit together, or a number lies outside its range.
     """
 
     files: tuple[str, ...] = ()
@@ -137,7 +152,11 @@ class Sources:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse parts that contradict each other."""
+        """Refuse numbers out of range, and parts that contradict each other, before any file is read."""
+        for field_name, name, low, high in _RANGES:
+            value = getattr(self, field_name)
+            if value is not None:
+                require_number(name, value, low, high)
         problem = None
         if (self.nodes is None) != (self.links is None):
             problem = "--nodes and --links belong together, got only one of them; give both road tables, or none for the hex lattice"
