@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from owlbus.gtfs import check_gtfs as check_gtfs
     from owlbus.gtfs import read_gtfs as read_gtfs
     from owlbus.gtfs import write_gtfs as write_gtfs
+    from owlbus.limits import Ending as Ending
     from owlbus.network import Network as Network
     from owlbus.network import NetworkReport as NetworkReport
     from owlbus.network import check_network as check_network
@@ -116,6 +117,7 @@ _NAMES = {
         "read_gtfs",
         "write_gtfs",
     ),
+    "limits": ("Ending",),
     "network": (
         "Network",
         "NetworkReport",

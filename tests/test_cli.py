@@ -120,7 +120,7 @@ def test_a_plan_is_a_whole_run_directory(made: Path) -> None:
 
 def test_a_run_tells_what_it_read_and_chose(made: Path, town: Town) -> None:
     about = read_run(made)
-    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, "the limit of 300 moves was reached", 2)
+    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, {"reason": "steps", "steps": 300}, 2)
     assert [entry["name"] for entry in about["inputs"]] == [town.calls, town.taxi, town.area]
     assert set(about["timings_s"]) >= {"grid", "demand", "network", "search", "score"}
 
@@ -137,7 +137,7 @@ def test_data_goes_to_standard_output_and_talk_to_standard_error(town: Town, tmp
     assert run(["plan", *town.records, "--out", str(tmp_path / "run"), "--steps", "100", "--routes", "2", "--seed", "5", "--json"]) == 0
     out, err = capsys.readouterr()
     document = json.loads(out)
-    assert (document["schema_version"], document["command"], document["seed"]) == (1, "plan", 5)
+    assert (document["schema_version"], document["command"], document["seed"]) == (2, "plan", 5)
     assert document["plan"]["scorecard"]["total_buses"] > 0
     assert "seed 5" in err
 
@@ -416,7 +416,7 @@ def test_ctrl_c_in_the_search_keeps_the_best_plan(
     out = tmp_path / "run"
     assert run(["plan", *town.records, "--out", str(out), "--routes", "2"]) == 130
     assert check_run(out) == []
-    assert read_run(out)["ended_by"] == "interrupted"
+    assert read_run(out)["ended_by"] == {"reason": "interrupted"}
     assert "The search was interrupted; seed 0." in capsys.readouterr().err
 
 

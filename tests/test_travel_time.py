@@ -220,13 +220,13 @@ def test_a_step_limit_and_a_seed_fix_the_plan() -> None:
     routes = [[route.tolist() for route in run.routes] for run in runs]
     assert routes[0] == routes[1] == routes[2]
     assert [run.evaluations for run in runs] == [runs[0].evaluations] * 3
-    assert runs[0].ended_by == f"the limit of {-(-2_000 // BLOCK) * BLOCK:,} moves was reached"
+    assert str(runs[0].ended_by) == f"the limit of {-(-2_000 // BLOCK) * BLOCK:,} moves was reached"
 
 
 def test_a_time_limit_ends_the_search() -> None:
     link_s, demand = ring(9)
     found = search_travel_time(link_s, demand, 3, 2, 5, seconds=0.1)
-    assert found.ended_by == "the limit of 0.1 s was reached"
+    assert str(found.ended_by) == "the limit of 0.1 s was reached"
     assert 0.1 <= found.elapsed_s < 2
     assert [row[2] for row in found.trace] == sorted((row[2] for row in found.trace), reverse=True)
     assert found.trace[-1][2] == pytest.approx(found.mean_s)
@@ -241,7 +241,7 @@ def test_an_interrupted_search_returns_its_best_plan() -> None:
     found = search_travel_time(link_s, demand, 3, 2, 5, seconds=60, n_chains=2)
     timer.join()
     signal.signal(signal.SIGINT, before)
-    assert found.ended_by == "interrupted"
+    assert found.ended_by.reason == "interrupted"
     assert found.elapsed_s < 30
     assert set(np.concatenate(found.routes).tolist()) == set(range(9))
 

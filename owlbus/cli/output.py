@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TRACEBACK_FROM = 2
 _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of what `--json` prints; it grows when a name goes or changes its meaning."""
 
 

@@ -255,7 +255,7 @@ def show_run(
         "command": "plan",
         "out": out,
         "seed": ran.request.seed,
-        "ended_by": ran.result.ended_by,
+        "ended_by": ran.result.ended_by.to_dict(),
         "steps": ran.result.steps,
         "objective_share": round(ran.result.share, 6),
         "bound_share": None if ran.result.bound_share is None else round(ran.result.bound_share, 6),

@@ -11,7 +11,7 @@ from owlbus.common.defaults import DEFAULT_STEPS
 from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.common.progress import current_progress
 from owlbus.common.text import visible
-from owlbus.search.stopping import moves_text
+from owlbus.limits import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -217,14 +217,13 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         problem, base, request.limits, (request.max_change_share,), objective=goal, keep=required, n_steps=steps, seed=request.seed
     )[0]
     elapsed_s, total = time.perf_counter() - began, problem.total_value(goal)
-    reached = f"the limit of {moves_text(steps)} was reached"
     shares = [value / total for value in (problem.value(base, goal), found.value_quanta)]
     return Result(
         plan=found.plan,
         objective=goal,
         value_quanta=found.value_quanta,
         total_quanta=total,
-        ended_by=f"{reached}, with {found.n_changed} of at most {found.n_allowed} stops changed",
+        ended_by=Ending("near", {"steps": steps, "changed": found.n_changed, "allowed": found.n_allowed}),
         seed=request.seed,
         steps=steps,
         evaluations=found.evaluations,

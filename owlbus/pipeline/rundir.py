@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import LOCK, locked, parse_json, undisturbed
 from owlbus.common.text import escaped
+from owlbus.limits import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-RUN_SCHEMA_VERSION = 1
+RUN_SCHEMA_VERSION = 2
 RUN_FILE = "run.json"
 RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 """Working files that hold what people did: only their owner may read them."""
@@ -30,7 +31,7 @@ _PART = ".owlbus-part"
 _KEPT = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
-_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (str,), "objective_share": (int, float), "bound_share": (int, float)}
+_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (dict,), "objective_share": (int, float), "bound_share": (int, float)}
 _OF_INPUT: dict[str, tuple[type, ...]] = {"name": (str,), "bytes": (int, type(None)), "sha256": (str, type(None))}
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
 
@@ -51,7 +52,7 @@ class RunRecord:
     inputs
         Files that were read; each is stored with its bytes and SHA-256.
     ended_by
-        Why the search ended, as `owlbus.search.Result` tells it, or None.
+        Why the search ended, as `owlbus.search.Result` holds it, or None.
     timings_s
         Seconds of each stage, by name; the only part of a run that two equal runs may differ in.
     objective_share, bound_share
@@ -62,7 +63,7 @@ class RunRecord:
     settings: Mapping[str, Any]
     seed: int | None = None
     inputs: tuple[str, ...] = ()
-    ended_by: str | None = None
+    ended_by: Ending | None = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
     objective_share: float | None = None
     bound_share: float | None = None
@@ -264,6 +265,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         if not isinstance(found.get(name), (*kinds, type(None))):
             msg = f"{file}: {name} must be a {kinds[-1].__name__} or null, got {type(found[name]).__name__}; write the run again"
             raise DataError(msg)
+    _require_ending(file, found.get("ended_by"))
     strange = [row for row, entry in enumerate(found.get("inputs", ())) if not _is_input(entry)]
     if strange:
         which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
@@ -368,7 +370,7 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) ->
         "schema_version": RUN_SCHEMA_VERSION,
         "command": record.command,
         "seed": record.seed,
-        "ended_by": record.ended_by,
+        "ended_by": None if record.ended_by is None else record.ended_by.to_dict(),
         "objective_share": record.objective_share,
         "bound_share": record.bound_share,
         "settings": dict(record.settings),
@@ -430,6 +432,16 @@ def _remove_own(file: Path, digest: str) -> None:
     """Remove a file that an earlier run wrote and nobody changed since; what somebody put in its place stays."""
     if file.is_file() and not file.is_symlink() and _sha256(file) == digest:
         file.unlink()
+
+
+def _require_ending(file: Path, ended_by: dict[str, Any] | None) -> None:
+    """Refuse a reason for the end of a search that is none."""
+    try:
+        if ended_by is not None:
+            Ending.from_dict(ended_by)
+    except DataError as error:
+        msg = f"{file}: ended_by must be a reason with its numbers: {error}; write the run again"
+        raise DataError(msg) from None
 
 
 def _is_input(entry: object) -> bool:

@@ -72,8 +72,8 @@ def good_on_bad_nights(ran: PlanRun, quantile: float) -> tuple[PlanRun, RobustPl
         If the demand has fewer than two nights.
     """
     from owlbus.evidence.robust_plan import robust_plan
+    from owlbus.limits import INTERRUPTED
     from owlbus.search import Objective, Problem
-    from owlbus.search.result import INTERRUPTED
 
     study, request = ran.study, ran.request
     goal = Objective.parse(request.objective)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.text import escaped, shown
+from owlbus.limits import Ending
 from owlbus.report import table_rows
 from owlbus.report.comparison import comparison_page, gauge_bars
 from owlbus.report.end_reason import ending_text
@@ -280,4 +281,4 @@ def _search_text(content: Content, words: Translations) -> str:
     if content.sweep is not None:
         steps = content.about.get("settings", {}).get("steps", 0)
         return words("method.search.sweep", steps=words.number(steps))
-    return words("method.search.given") if ended is None else f"{words('method.search.text')} {ending_text(ended, words)}"
+    return words("method.search.given") if ended is None else f"{words('method.search.text')} {ending_text(Ending.from_dict(ended), words)}"

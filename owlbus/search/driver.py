@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
+from owlbus.limits import INTERRUPTED, Ending
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.construct import with_wanted
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
-from owlbus.search.result import INTERRUPTED, Result, TracePoint
+from owlbus.search.result import Result, TracePoint
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
 
 if TYPE_CHECKING:
@@ -129,19 +130,19 @@ class Search:
         self.scale = max(1, self._best().best_value)
         self._record()
 
-    def _improve(self, pool: ThreadPoolExecutor, reach: object) -> str:
+    def _improve(self, pool: ThreadPoolExecutor, reach: object) -> Ending:
         """Anneal in turns until a limit ends the search."""
         while True:
             now = self._snapshot()
             for limit in self.stop_when:
                 if reason := limit.reason_to_end(now):
-                    return reason
+                    return Ending.of(reason)
             done = self._done(now)
             turn = self._turn(now)
             ahead = min(1.0, done + self._turn_share(turn, now))
             tried = list(pool.map(lambda chain: self._turn_of(chain, turn, done, ahead), self.chains))  # noqa: B023 -- as above
             if not any(tried):
-                return "every route is fixed"
+                return Ending("fixed")
             self.steps += sum(tried)
             self._remember()
             self._tell()

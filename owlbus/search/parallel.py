@@ -12,9 +12,9 @@ import numpy as np
 
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
+from owlbus.limits import INTERRUPTED
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.problem import Problem
-from owlbus.search.result import INTERRUPTED
 from owlbus.search.stopping import MaxSteps, TargetGap
 
 if TYPE_CHECKING:

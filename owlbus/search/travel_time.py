@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import InfeasibleError, UsageError
-from owlbus.search.result import INTERRUPTED
-from owlbus.search.stopping import moves_text
+from owlbus.limits import INTERRUPTED, Ending
 from owlbus.search.travel_time_graph import (
     TravelTimes,
     build_graph,
@@ -72,7 +71,7 @@ class StartResult(NamedTuple):
     cost: int
     steps: int
     evaluations: int
-    ended_by: str
+    ended_by: Ending
     elapsed_s: float
     trace: list[tuple[int, float, int]]
 
@@ -93,7 +92,7 @@ class TravelTimeResult(TravelTimes):
     steps, evaluations
         Moves proposed, and plans judged, over all chains.
     ended_by
-        Why the search ended, in words that "because" can stand before; ``interrupted`` after Ctrl-C.
+        Why the search ended; as text, words that "because" can stand before.
     elapsed_s
         Seconds of the search, without compilation.
     trace
@@ -106,7 +105,7 @@ class TravelTimeResult(TravelTimes):
     seed: int
     steps: int
     evaluations: int
-    ended_by: str
+    ended_by: Ending
     elapsed_s: float
     trace: tuple[tuple[int, float, float], ...] = field(repr=False)
 
@@ -345,15 +344,15 @@ class _Clock:
         return min(1.0, max(by_blocks, by_time, float(self.limit_blocks == 0)))
 
     @property
-    def reason(self) -> str:
-        """Why the search ended, in words that "because" can stand before."""
+    def reason(self) -> Ending:
+        """Why the search ended."""
         from owlbus.kernels.travel_time_anneal import BLOCK
 
         if self.stop.is_set():
             return INTERRUPTED
         if self.limit_blocks is not None and self.blocks >= self.limit_blocks:
-            return f"the limit of {moves_text(self.limit_blocks * BLOCK)} was reached"
-        return f"the limit of {self.limit_s:g} s was reached"
+            return Ending("steps", {"steps": self.limit_blocks * BLOCK})
+        return Ending("seconds", {"limit_s": 0.0 if self.limit_s is None else self.limit_s})
 
     def next_piece(self, until_share: float) -> int:
         """Blocks to run before looking again; 0 at the given progress."""
