@@ -12,9 +12,10 @@ import numpy as np
 
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
-from owlbus.limits import INTERRUPTED
+from owlbus.limits import INTERRUPTED, Ending
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.problem import Problem
+from owlbus.search.result import TracePoint
 from owlbus.search.stopping import MaxSteps, TargetGap
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def search_in_parallel(
     Returns
     -------
     Result
-        With the course of the start that found the plan. After Ctrl-C it is the best plan of the starts that had ended.
+        With moves and course over all starts. After Ctrl-C it is the best plan of the starts that had ended.
 
     Raises
     ------
@@ -142,12 +143,31 @@ def search_in_parallel(
     best = _best(found)
     return replace(
         best,
-        ended_by=ended_by or best.ended_by,
+        ended_by=ended_by or _ending_of_all(best.ended_by, asked.stop_when),
         steps=sum(result.steps for result in found),
         evaluations=sum(result.evaluations for result in found),
         elapsed_s=time.perf_counter() - began,
+        trace=_joint_trace(found),
         bound_quanta=prover.bound_quanta,
     )
+
+
+def _ending_of_all(ending: Ending, stop_when: Sequence[SearchLimit]) -> Ending:
+    """Return why all starts ended: a limit of moves that each of them had a share of is told as a whole."""
+    limits = [limit.steps for limit in stop_when if isinstance(limit, MaxSteps)]
+    return Ending("steps", {"steps": int(min(limits))}) if ending.reason == "steps" and limits else ending
+
+
+def _joint_trace(found: Sequence[Result]) -> tuple[TracePoint, ...]:
+    """Return the course over all starts side by side: moves summed, and the best plan so far of any."""
+    points = []
+    for steps in sorted({point.steps for result in found for point in result.trace}):
+        now = [next((point for point in reversed(result.trace) if point.steps <= steps), None) for result in found]
+        reached = [point for point in now if point is not None]
+        best = max(reached, key=lambda point: point.best_share)
+        elapsed_s = max(point.elapsed_s for point in reached)
+        points.append(TracePoint(sum(p.steps for p in reached), elapsed_s, best.best_share, best.current_share, best.bound_share))
+    return tuple(points)
 
 
 def _best(found: Sequence[Result]) -> Result:
