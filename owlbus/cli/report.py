@@ -31,17 +31,17 @@ def report(
 
     Write the report of a run: key figures, map, routes, curves, method and limits, in one file that needs no network.
     """
-    from owlbus.pipeline.report_content import read_contents
-    from owlbus.report import report_file, write_report
+    from owlbus.common.files import write_whole
+    from owlbus.pipeline.report_content import report_pages
+    from owlbus.report import report_file
 
     require_language(lang)
     with output_of(talk) as voice:
-        written = []
-        for place, content in enumerate(read_contents(run)):
-            target = Path(run) / report_file(place, lang) if out is None else _beside(Path(out), place)
-            write_report(target, content, lang)
-            written.append(target)
-            voice.say(f"Written to {target}: {target.stat().st_size / 1e6:.2f} MB, opens in any browser without a network.")
+        pages = report_pages(run, lang)
+        written = [Path(run) / report_file(place, lang) if out is None else _beside(Path(out), place) for place in range(len(pages))]
+        for file, page in zip(written, pages, strict=True):
+            write_whole(file, page)
+            voice.say(f"Written to {file}: {len(page) / 1e6:.2f} MB, opens in any browser without a network.")
     document = {"command": "report", "out": str(written[0]), "language": lang, "bytes": written[0].stat().st_size}
     document["files"] = [str(file) for file in written]
     if talk.json:

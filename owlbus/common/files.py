@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import stat
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,6 +121,9 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
     import pyarrow.parquet as pq
 
     target = Path(path)
+    if target.exists() and not target.is_file():
+        msg = f"{target}: must be a regular file, and is none; name a {kind} file that owlbus wrote"
+        raise DataError(msg)
     try:
         table = pq.read_table(target)
         table.validate(full=True)
@@ -136,6 +140,9 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
         raise DataError(msg)
     return table, settings
 
+
+MOST_JSON_BYTES = 256 << 20
+"""What a JSON file of a run may hold, in bytes: more than a hundred times the largest there is."""
 
 MOST_SURE_BYTES, MOST_TIMES = 64 << 20, 200
 """What may be unpacked whatever its packed size, in bytes, and how many times that size more may be."""
@@ -337,6 +344,47 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - what JSON holds is k
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None
+
+
+def read_regular(path: str | os.PathLike[str], most_bytes: int = MOST_JSON_BYTES) -> bytes:
+    """
+    Bytes of a regular file of bounded size; devices and pipes, which may never end, are not opened.
+
+    Parameters
+    ----------
+    path
+        The file; a link is followed.
+    most_bytes
+        Bytes that it may hold.
+
+    Returns
+    -------
+    bytes
+        The whole file.
+
+    Raises
+    ------
+    DataError
+        If it is no regular file, is larger, or cannot be read.
+    FileNotFoundError, NotADirectoryError
+        If there is none.
+    """
+    target = Path(path)
+    try:
+        about = target.stat()
+        problem = None
+        if not stat.S_ISREG(about.st_mode):
+            problem = "must be a regular file, and is none"
+        elif about.st_size > most_bytes:
+            problem = f"must hold at most {most_bytes:,} bytes, got {about.st_size:,}"
+        if problem is None:
+            return target.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+    msg = f"{target}: {problem}; write it again, or name another folder"
+    raise DataError(msg)
 
 
 def read_member(archive: zipfile.ZipFile, name: str, place: str | os.PathLike[str]) -> bytes:

@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError
-from owlbus.common.files import LOCK, locked, parse_json, undisturbed
+from owlbus.common.files import (
+    LOCK,
+    locked,
+    parse_json,
+    read_regular,
+    undisturbed,
+)
 from owlbus.common.text import escaped
 from owlbus.limits import Ending
 
@@ -245,14 +251,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it holds no readable ``run.json`` of this schema version.
     """
     file = Path(path) / RUN_FILE
-    try:
-        found = parse_json(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {path}"
-        raise DataError(msg) from None
-    except ValueError:
-        msg = f"{file}: must be JSON, and is not; write the run again"
-        raise DataError(msg) from None
+    found = _parsed(file)
     version = found.get("schema_version") if isinstance(found, dict) else None
     if version != RUN_SCHEMA_VERSION:
         msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
@@ -434,6 +433,20 @@ def _remove_own(file: Path, digest: str) -> None:
         file.unlink()
 
 
+def _parsed(file: Path) -> Any:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """Value of a ``run.json``."""
+    try:
+        return parse_json(read_regular(file))
+    except (FileNotFoundError, NotADirectoryError):
+        msg = f"{file.parent}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {file.parent}"
+        raise DataError(msg) from None
+    except DataError:
+        raise
+    except ValueError:
+        msg = f"{file}: must be JSON, and is not; write the run again"
+        raise DataError(msg) from None
+
+
 def _require_ending(file: Path, ended_by: dict[str, Any] | None) -> None:
     """Refuse a reason for the end of a search that is none."""
     try:
@@ -502,7 +515,7 @@ def _refuse_foreign(target: Path) -> None:
 def _is_record(file: Path) -> bool:
     """Tell whether a ``run.json`` is one that a run wrote."""
     try:
-        found = parse_json(file.read_bytes())
+        found = parse_json(read_regular(file))
     except ValueError:
         return False
     return isinstance(found, dict) and {"schema_version", "command", "outputs"} <= found.keys()
