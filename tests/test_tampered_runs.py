@@ -19,6 +19,7 @@ from owlbus.cli.app import run
 from owlbus.common.errors import DataError
 from owlbus.common.files import MOST_JSON_BYTES
 from owlbus.pipeline.report_content import report_pages
+from owlbus.pipeline.rundir import check_run, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,3 +171,23 @@ def test_what_is_no_regular_file_is_not_read(kind: str, name: str, made: Path, t
         file.rmdir() if kind == "folder" else file.unlink()
         file.write_bytes(kept)
     assert time.monotonic() - began < 60
+
+
+def test_a_report_in_another_language_belongs_to_its_run(made: Path) -> None:
+    own = (made / "report.html").read_bytes()
+    assert run(["report", str(made), "--lang", "ko", "-q"]) == 0
+    page = (made / "report_ko.html").read_bytes()
+    assert read_run(made)["outputs"]["report_ko.html"] == hashlib.sha256(page).hexdigest()
+    assert run(["report", str(made), "-q"]) == 0
+    assert ((made / "report.html").read_bytes(), check_run(made)) == (own, [])
+    words = ["plan", "--run", str(made), "--routes", "1", "--steps", "5", "--out"]
+    assert run([*words, str(made), "-q"]) == 0
+    assert not (made / "report_ko.html").exists()
+    assert check_run(made) == []
+
+
+def test_a_report_that_replaces_one_of_the_run_by_name_is_listed_too(made: Path) -> None:
+    assert run(["report", str(made), "--lang", "ko", "--out", str(made / "report.html"), "-q"]) == 0
+    assert check_run(made) == []
+    assert run(["report", str(made), "--out", str(made / "mine.html"), "-q"]) == 0
+    assert "mine.html" not in read_run(made)["outputs"]

@@ -33,14 +33,24 @@ def report(
     """
     from owlbus.common.files import write_whole
     from owlbus.pipeline.report_content import report_pages
+    from owlbus.pipeline.rundir import add_pages, read_run
     from owlbus.report import report_file
 
     require_language(lang)
     with output_of(talk) as voice:
         pages = report_pages(run, lang)
         written = [Path(run) / report_file(place, lang) if out is None else _beside(Path(out), place) for place in range(len(pages))]
+        listed = read_run(run)["outputs"]
+        own = {
+            file.name: page
+            for file, page in zip(written, pages, strict=True)
+            if out is None or (file.name in listed and file.parent.resolve() == Path(run).resolve())
+        }
+        if own:
+            add_pages(run, own)
         for file, page in zip(written, pages, strict=True):
-            write_whole(file, page)
+            if file.name not in own:
+                write_whole(file, page)
             voice.say(f"Written to {file}: {len(page) / 1e6:.2f} MB, opens in any browser without a network.")
     document = {"command": "report", "out": str(written[0]), "language": lang, "bytes": written[0].stat().st_size}
     document["files"] = [str(file) for file in written]

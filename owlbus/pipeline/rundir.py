@@ -21,6 +21,7 @@ from owlbus.common.files import (
     parse_json,
     read_regular,
     undisturbed,
+    write_whole,
 )
 from owlbus.common.text import escaped
 from owlbus.limits import Ending
@@ -229,6 +230,34 @@ def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
                     (target / _KEPT).rmdir()  # where nothing was kept
     finally:
         _remove_empty(made)
+
+
+def add_pages(path: str | os.PathLike[str], pages: Mapping[str, bytes]) -> None:
+    """
+    Add files to a run directory that is there, or replace some, and list them in its ``run.json`` with their SHA-256.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    pages
+        Bytes of each file by plain name.
+
+    Raises
+    ------
+    UsageError
+        If the directory cannot be written, or is being written by another run.
+    DataError
+        If it holds no readable ``run.json`` of this schema version.
+    """
+    target = Path(path)
+    read_run(target)
+    with _held(target), undisturbed():
+        about = parse_json(read_regular(target / RUN_FILE))
+        for name, data in pages.items():
+            write_whole(target / name, data)
+        about["outputs"] = about.get("outputs", {}) | {name: hashlib.sha256(data).hexdigest() for name, data in pages.items()}
+        write_whole(target / RUN_FILE, to_json_bytes(about))
 
 
 def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
