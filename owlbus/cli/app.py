@@ -23,6 +23,13 @@ from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
 from owlbus.cli.report import report
 from owlbus.cli.score import score
+from owlbus.cli.streams import (
+    CANNOT_PRINT,
+    cannot_print,
+    drop_output,
+    is_left,
+    is_refused,
+)
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.timetable import timetable
@@ -56,8 +63,8 @@ _ABOUT = """
 Night-bus routes from call and taxi records: records, 500 m hexagons, demand, routes, evidence.
 """
 _EXITS = (
-    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, 3 bad input, or no memory or disk for it, 4 no plan keeps the "
-    "limits, 5 refused for privacy, 70 a bug, 130 Ctrl-C, 143 SIGTERM and 129 SIGHUP, all three with the best plan so far written."
+    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, or a place to write to that is full, closed or cannot be written, "
+    "3 bad input, or no memory for it, 4 no plan keeps the limits, 5 refused for privacy, 70 a bug, 130 Ctrl-C, 143 SIGTERM and 129 SIGHUP, all three with the best plan so far written."
 )
 
 
@@ -124,6 +131,10 @@ def run(args: Sequence[str]) -> int:
         command = _parser()
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
+    except SystemExit:  # the parser's own answer to a reader of its help that left early
+        if not is_left():
+            raise
+        return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last door: whatever comes here ends in one line
         return _ended_by(error)
     if code == _STOPPED_BY_PARSER:
@@ -142,6 +153,9 @@ def _ended_by(error: BaseException) -> int:
             return _fail("interrupted; nothing was written", stop_code(), error)
         case BrokenPipeError():
             code = 0  # a reader of the output that left early, such as head, has what it wanted
+        case OSError() if is_refused():
+            drop_output()
+            code = _fail(cannot_print(error), CANNOT_PRINT, error)
         case _ if is_out_of_memory(error):
             code = _fail("there is not enough memory; nothing was written: allow more, or read fewer or smaller files", BAD_INPUT, error)
         case OSError():

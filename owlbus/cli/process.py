@@ -98,30 +98,6 @@ def stop_code() -> int:
     return SIGNALLED + (_RECEIVED[0] if _RECEIVED else signal.SIGINT)
 
 
-def close_output(code: int) -> int:
-    """
-    Hand over what is left of the standard output.
-
-    Parameters
-    ----------
-    code
-        Exit code so far.
-
-    Returns
-    -------
-    int
-        The same, or 3 if there is no room for the output; a reader that left early, such as ``head``, is no fault.
-    """
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is held goes nowhere, or the interpreter complains again
-        if not isinstance(error, BrokenPipeError):
-            print(f"error: standard output cannot be written ({error.strerror}); make room and run again", file=sys.stderr)  # noqa: T201 - as every failure ends
-            return code or 3
-    return code
-
-
 def leave(code: int) -> NoReturn:
     """
     End the process with the code of a signal.
