@@ -387,15 +387,15 @@ def test_a_bug_ends_with_code_70_in_one_line_and_shows_its_traceback_only_on_req
     assert not (tmp_path / "run").exists()
 
 
-def test_a_full_disk_is_bad_input_and_not_a_bug(
+def test_a_full_disk_is_told_by_the_folder_asked_for_and_is_no_bug(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "run/map.png")
 
     monkeypatch.setattr("owlbus.plot.maps.write_map", fail)
-    assert run(["plan", *town.records, "--out", str(tmp_path / "run"), *SHORT]) == 3
-    assert "error: run/map.png: cannot be read or written (No space left on device)" in capsys.readouterr().err
+    assert run(["plan", *town.records, "--out", str(tmp_path / "run"), *SHORT]) == 2
+    assert f"error: {tmp_path / 'run'}: the disk is full (No space left on device); make room there" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

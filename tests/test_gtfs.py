@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.common.units import HOUR_S, NightWindow, parse_time
 from owlbus.demand import estimate_demand
 from owlbus.grid.hexgrid import HexGrid
@@ -325,7 +326,7 @@ def test_runs_that_ride_unlike_are_refused_and_no_zip_is_no_feed(tmp_path):
     (tmp_path / "b.zip").write_bytes(b"no zip")
     with pytest.raises(DataError, match=r"b.zip: a feed must be a zip archive of UTF-8 tables, got BadZipFile"):
         read_gtfs(tmp_path / "b.zip", network)
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_gtfs(tmp_path / "none" / "a.zip", network, table, FEED)
 
 

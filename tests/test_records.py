@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.records import open_sources, outline_of_records, read_batches, reading
 from owlbus.records.reading import NO_TIME, seconds
 from owlbus.records.rejected import rejected_rows, restricted_file
@@ -387,7 +388,7 @@ def test_a_working_file_is_private_and_never_half_written(tmp_path: Path) -> Non
 
 def test_a_working_file_names_the_way_out_where_it_cannot_be_written(tmp_path: Path) -> None:
     with (
-        pytest.raises(UsageError, match=r"x.parquet: cannot be written \(No such file or directory\); name a file in a folder that exists"),
+        pytest.raises(OutputError, match=r"x.parquet: cannot be written \(No such file or directory\); name a folder that exists"),
         rejected_rows(tmp_path / "nowhere" / "x.parquet"),
     ):
         pass

@@ -34,6 +34,7 @@ from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.timetable import timetable
 from owlbus.common.errors import OwlbusError
+from owlbus.common.files import is_full, output_error
 from owlbus.common.text import one_line
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ _ABOUT = """
 Night-bus routes from call and taxi records: records, 500 m hexagons, demand, routes, evidence.
 """
 _EXITS = (
-    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, or a place to write to that is full, closed or cannot be written, "
-    "3 bad input, or no memory for it, 4 no plan keeps the limits, 5 refused for privacy, 70 a bug, 130 Ctrl-C, 143 SIGTERM and 129 SIGHUP, all three with the best plan so far written."
+    "Exit codes: 0 done, 1 a gate was missed or a limit broken, 2 usage, or a place to write to that is full, closed or not writable, "
+    "3 bad input, or no memory for it, 4 no plan keeps the limits, 5 refused for privacy, 70 a bug, 130 Ctrl-C, 143 SIGTERM and "
+    "129 SIGHUP, all three with the best plan so far written."
 )
 
 
@@ -158,6 +160,8 @@ def _ended_by(error: BaseException) -> int:
             code = _fail(cannot_print(error), CANNOT_PRINT, error)
         case _ if is_out_of_memory(error):
             code = _fail("there is not enough memory; nothing was written: allow more, or read fewer or smaller files", BAD_INPUT, error)
+        case OSError() if is_full(error):
+            code = _fail(str(output_error(error.filename or ".", error)), CANNOT_PRINT, error)
         case OSError():
             name = f"{error.filename}: " if error.filename else ""
             code = _fail(f"{name}cannot be read or written ({error.strerror or error}); nothing was written", BAD_INPUT, error)

@@ -16,8 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import (
+    KEPT,
     LOCK,
+    PART,
+    OutputError,
+    is_full,
     locked,
+    output_error,
     parse_json,
     read_regular,
     undisturbed,
@@ -34,8 +39,6 @@ RUN_FILE = "run.json"
 RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 """Working files that hold what people did: only their owner may read them."""
 
-_PART = ".owlbus-part"
-_KEPT = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
 _MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (dict,), "objective_share": (int, float), "bound_share": (int, float)}
@@ -113,7 +116,7 @@ class RunDir:
         Path
             A file in a folder that only the owner can enter.
         """
-        return self.path / _PART / name
+        return self.path / PART / name
 
     def keep(self) -> Path:
         """
@@ -129,7 +132,7 @@ class RunDir:
         UsageError
             If it cannot be made, or somebody else made it.
         """
-        return _own_dir(self.path / _KEPT)
+        return _own_dir(self.path / KEPT)
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """
@@ -175,7 +178,7 @@ class RunDir:
         UsageError
             If a folder has the name of a file that is to come; nothing is moved then.
         """
-        part = self.path / _PART
+        part = self.path / PART
         names = sorted(file.name for file in part.iterdir())
         stale = {name: digest for name, digest in _outputs_of(self.path).items() if name not in names}
         self.write_json(RUN_FILE, describe_run(record, {name: _sha256(part / name) for name in names}))
@@ -190,7 +193,7 @@ class RunDir:
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
                 _remove_own(self.path / name, digest)
-            shutil.rmtree(self.path / _KEPT, ignore_errors=True)
+            shutil.rmtree(self.path / KEPT, ignore_errors=True)
 
 
 @contextmanager
@@ -214,20 +217,28 @@ def open_run_dir(path: str | os.PathLike[str]) -> Iterator[RunDir]:
     ------
     UsageError
         If the directory cannot be written, holds files but no run, or is being written by another run.
+    OutputError
+        If the disk is full.
     """
     target = Path(path)
     made = _make_dir(target)
     try:
         _refuse_foreign(target)
         with _held(target):
-            shutil.rmtree(target / _PART, ignore_errors=True)
+            shutil.rmtree(target / PART, ignore_errors=True)
             _part_dir(target)
             try:
                 yield RunDir(target)
+            except OutputError:
+                raise
+            except Exception as error:
+                if is_full(error):
+                    raise output_error(target, error) from error
+                raise
             finally:
-                shutil.rmtree(target / _PART, ignore_errors=True)
+                shutil.rmtree(target / PART, ignore_errors=True)
                 with suppress(OSError):
-                    (target / _KEPT).rmdir()  # where nothing was kept
+                    (target / KEPT).rmdir()  # where nothing was kept
     finally:
         _remove_empty(made)
 
@@ -519,13 +530,15 @@ def _remove_empty(folders: list[Path]) -> None:
 def _part_dir(target: Path) -> None:
     """Make the folder that files gather in."""
     try:
-        (target / _PART).mkdir(mode=0o700)
+        (target / PART).mkdir(mode=0o700)
     except OSError as error:
         raise _unwritable(target, error) from None
 
 
-def _unwritable(target: Path, error: OSError) -> UsageError:
+def _unwritable(target: Path, error: OSError) -> UsageError | OutputError:
     """Error for an output folder that cannot be written."""
+    if is_full(error):
+        return output_error(target, error)
     return UsageError(f"--out must be a folder that can be written, got {target} ({error.strerror}); choose another folder")
 
 
@@ -534,7 +547,7 @@ def _refuse_foreign(target: Path) -> None:
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _KEPT, LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {PART, KEPT, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"--out must be absent, empty or an earlier run, got {target} {problem}; choose another folder"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
+from owlbus.common.files import in_temporary_folder
 from owlbus.records.antennas import most_frequent_places, read_antennas, text_id
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import ZLIB, check_lines, form_of, open_text
@@ -412,9 +413,10 @@ def _spooled() -> Path:
     """Return a private copy of standard input, made once and removed when the program ends or the stream goes."""
     stream = sys.stdin
     if stream not in _SPOOLED:
-        handle, name = tempfile.mkstemp(prefix="owlbus-stdin-")
-        with os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(stream.buffer, copy)
+        with in_temporary_folder():
+            handle, name = tempfile.mkstemp(prefix="owlbus-stdin-")
+            with os.fdopen(handle, "wb") as copy:
+                shutil.copyfileobj(stream.buffer, copy)
         _SPOOLED[stream] = name
         weakref.finalize(stream, Path(name).unlink, missing_ok=True)
     return Path(_SPOOLED[stream])

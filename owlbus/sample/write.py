@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import UsageError
-from owlbus.common.files import dropping, heed_parent_only, locked, undisturbed
+from owlbus.common.files import dropping, heed_parent_only, locked, output_error, undisturbed
 from owlbus.common.progress import current_progress
 from owlbus.sample.partitions import call_partitions, taxi_partitions
 from owlbus.sample.records import call_table, taxi_table
@@ -135,8 +135,10 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     ------
     DataError
         If the city leaves no land to live on.
+    OutputError
+        If a file cannot be written.
     UsageError
-        If a file cannot be written, or another run is writing to the folder.
+        If another run is writing to the folder.
     """
     chosen = settings or SynthSettings()
     folder = Path(out)
@@ -150,8 +152,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
             _write(parts[0], parts[2], calls, chosen.n_calls, "drawing calls")
             _write(parts[1], parts[3], taxi, chosen.n_taxi, "drawing taxi trips")
     except OSError as error:
-        msg = f"{folder}: cannot be written ({error.strerror or error}); choose a folder that may be written"
-        raise UsageError(msg) from error
+        raise output_error(folder, error) from error
     return Synthesis(paths[0], paths[1], paths[2], paths[3], chosen.n_calls, chosen.n_taxi)
 
 
@@ -188,7 +189,8 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[Path]]:
                 part.replace(path)
     finally:
         for part in parts:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def packing(columns: Sequence[str]) -> dict[str, Any]:
@@ -288,7 +290,9 @@ def write_partitions(
     Raises
     ------
     UsageError
-        If a number lies outside its range, a file cannot be written, or another run is writing to the folder.
+        If a number lies outside its range, or another run is writing to the folder.
+    OutputError
+        If a file cannot be written.
     """
     if not 1 <= n_files <= MAX_FILES or not 1 <= n_workers <= MAX_FILES:
         msg = f"--partitions and --workers must lie in [1, {MAX_FILES}], got {n_files} and {n_workers}"
@@ -308,8 +312,7 @@ def write_partitions(
         with locked(Path(out)), whole_files([task.path for task in tasks]) as parts:
             _run(city, settings, [replace(task, path=part) for task, part in zip(tasks, parts, strict=True)], n_workers)
     except OSError as error:
-        msg = f"{out}: cannot be written ({error.strerror or error}); choose a folder that may be written"
-        raise UsageError(msg) from error
+        raise output_error(out, error) from error
     return Partitions(folders, settings.n_calls + settings.n_taxi, len(tasks), time.perf_counter() - began)
 
 
