@@ -212,7 +212,7 @@ def _timetable(
     if is_feed(file):
         return read_gtfs(file, study.network, max_snap_m=max_snap_m), None
     given = read_plan(file, study.network, max_snap_m=max_snap_m)
-    return build_timetable(study.network, given, study.demand, settings, rule)
+    return build_timetable(study.network, study.demand, given, settings, rule)
 
 
 def _night(
@@ -221,7 +221,7 @@ def _night(
     """Follow the riders of a timetable."""
     from owlbus.timetable import rider_service
 
-    return Night(name, *made, rider_service(study.network, made[0], study.demand, settings, rule), costs)
+    return Night(name, *made, rider_service(study.network, study.demand, made[0], settings, rule), costs)
 
 
 def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settings: Operation, rule: ServiceRule) -> Night | None:
@@ -233,9 +233,9 @@ def _held(study: Study, night: Night, reference: tuple[str, Plan] | None, settin
         return None
     equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True)
     try:
-        made = build_timetable(study.network, reference[1], study.demand, equal, rule)
+        made = build_timetable(study.network, study.demand, reference[1], equal, rule)
     except InfeasibleError:
-        made = build_timetable(study.network, reference[1], study.demand, replace(equal, fleet=None), rule)
+        made = build_timetable(study.network, study.demand, reference[1], replace(equal, fleet=None), rule)
     return _night(study, f"{reference[0]}, one headway", made, equal, rule, night.costs)
 
 

@@ -71,7 +71,7 @@ class TimetableReport:
 
 
 def build_timetable(
-    network: Network, plan: Plan, demand: Demand, operation: Operation | None = None, rule: ServiceRule | None = None
+    network: Network, demand: Demand, plan: Plan, operation: Operation | None = None, rule: ServiceRule | None = None
 ) -> tuple[Timetable, TimetableReport]:
     """
     Timetable of a plan: headways by route and hour, runs, timed meets, and the buses that drive them.
@@ -80,10 +80,10 @@ def build_timetable(
     ----------
     network
         The plan's network.
-    plan
-        The routes, one at least.
     demand
         Trips by hour on the network's grid; its hours are the timetable's.
+    plan
+        The routes, one at least.
     operation
         Fleet, capacity and headways; the defaults if None.
     rule

@@ -118,7 +118,7 @@ class RiderService:
 
 
 def rider_service(
-    network: Network, timetable: Timetable, demand: Demand, operation: Operation | None = None, rule: ServiceRule | None = None
+    network: Network, demand: Demand, timetable: Timetable, operation: Operation | None = None, rule: ServiceRule | None = None
 ) -> RiderService:
     """
     Follow all served trips through a timetable.
@@ -130,10 +130,10 @@ def rider_service(
     ----------
     network
         The network of the timetable's plan.
-    timetable
-        Runs of one night.
     demand
         Trips by hour on the network's grid.
+    timetable
+        Runs of one night.
     operation
         Capacity, uptake and the seconds of a change; the defaults if None.
     rule
