@@ -332,11 +332,11 @@ def test_files_that_are_not_there_or_are_no_files_are_refused(tmp_path: Path) ->
         read(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match=r": is a folder without files of records; put Parquet or CSV files in it$"):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"^no file of records was named; name at least one, or - for standard input$"), open_sources([]):
+    with pytest.raises(UsageError, match=r"^no file of records was named; name at least one, or - for standard input$"), open_sources([]):
         pass
     calls = write_calls(tmp_path / "calls.csv")
     with (
-        pytest.raises(DataError, match=r"calls.csv: named twice; its records would count twice; leave one of them out$"),
+        pytest.raises(UsageError, match=r"calls.csv: named twice; its records would count twice; leave one of them out$"),
         open_sources([calls, calls]),
     ):
         pass

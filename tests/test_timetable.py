@@ -371,7 +371,7 @@ def test_a_direction_goes_forward_from_nought(stops, arrive, depart, at):
 
 def test_a_plan_without_routes_has_no_timetable():
     network, demand, _ = crossing()
-    with pytest.raises(UsageError, match="a timetable needs a plan of at least one route, got none"):
+    with pytest.raises(DataError, match="a timetable needs a plan of at least one route, got none"):
         build_timetable(network, demand, Plan((), network.fingerprint))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import DataError, UsageError
 from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import newly_broken
 from owlbus.plan import Plan, Route, plan_measures
@@ -145,18 +145,20 @@ def improve_plan(
     Raises
     ------
     UsageError
-        If a share lies outside [0, 1] or they do not ascend, the plan is empty, or a route passes a stop twice.
+        If a share lies outside [0, 1] or they do not ascend.
+    DataError
+        If the plan is empty, or a route passes a stop twice.
     """
     if not shares or list(shares) != sorted(shares) or not 0 <= shares[0] <= shares[-1] <= 1:
         msg = f"shares of stops to change must ascend in [0, 1], got {', '.join(f'{share:g}' for share in shares) or 'none'}"
         raise UsageError(msg)
     if not plan.routes:
         msg = "the plan has no routes, so there is nothing to improve; make one with: owlbus plan FILES --out DIR"
-        raise UsageError(msg)
+        raise DataError(msg)
     twice = [route.name for route in plan.routes if not route.is_simple]
     if twice:
         msg = f"route {twice[0]} passes a stop twice ({len(twice)} such); cut the loop before it is improved"
-        raise UsageError(msg)
+        raise DataError(msg)
     goal = objective or Objective()
     refuse_travel_time(goal, "a plan near a given one")
     search = _Search(problem, goal, plan, limits, frozenset(keep), seed, keep_terminals=keep_terminals)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError
+from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import in_temporary_folder
 from owlbus.records.antennas import most_frequent_places, read_antennas, text_id
 from owlbus.records.schema import CALLS, KINDS, find_layout
@@ -79,19 +79,21 @@ def find_files(paths: Sequence[str | PathLike[str]]) -> list[FoundFiles]:
 
     Raises
     ------
+    UsageError
+        If nothing is named, or a file twice.
     DataError
-        If nothing is named or found, a file is found twice, or a folder holds a file of another kind.
+        If nothing is found, or a folder holds a file of another kind.
     """
     found = [one for path in paths for one in _expanded(str(path))]
     if not found:
         msg = "no file of records was named; name at least one, or - for standard input"
-        raise DataError(msg)
+        raise UsageError(msg)
     seen: set[str] = set()
     for one in found:
         key = one.name if one.path is None else str(one.path.resolve())
         if key in seen:
             msg = f"{one.name}: named twice; its records would count twice; leave one of them out"
-            raise DataError(msg)
+            raise UsageError(msg)
         seen.add(key)
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.errors import DataError, InfeasibleError
 from owlbus.common.units import TRIP_UNITS
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable.headways import (
@@ -99,13 +99,11 @@ def build_timetable(
     InfeasibleError
         If the fleet is too small for the policy headway.
     DataError
-        If demand, plan and network do not belong together.
-    UsageError
-        If the plan has no route.
+        If demand, plan and network do not belong together, or the plan has no route.
     """
     if not plan.routes:
         msg = "a timetable needs a plan of at least one route, got none"
-        raise UsageError(msg)
+        raise DataError(msg)
     operation, rule = operation or Operation(), rule or ServiceRule()
     directions = plan_directions(network, plan, operation)
     riders = find_riders(network, demand, plan, rule, operation.uptake_share)
