@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.2.0.dev0"
 
 if TYPE_CHECKING:
+    from owlbus.common.ending import Ending as Ending
     from owlbus.common.errors import DataError as DataError
     from owlbus.common.errors import FindingError as FindingError
     from owlbus.common.errors import InfeasibleError as InfeasibleError
@@ -118,6 +119,7 @@ _NAMES = {
         "read_gtfs",
         "write_gtfs",
     ),
+    "limits": ("Ending",),
     "network": (
         "Network",
         "NetworkReport",

@@ -104,7 +104,7 @@ class Job:
             assert all(digest in {old.get(name), new.get(name)} for name, digest in left.items()), "half a file"
             return "mixed"
         assert self.name == "plan", sorted(left.items() ^ old.items())
-        assert json.loads((folder / "run.json").read_bytes())["ended_by"] == "interrupted"
+        assert json.loads((folder / "run.json").read_bytes())["ended_by"] == {"reason": "interrupted"}
         from owlbus.pipeline.rundir import check_run
 
         assert check_run(folder) == []

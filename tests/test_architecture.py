@@ -411,3 +411,19 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = owlbus.nothing
+
+
+ORDER = ("path", "study", "network", "demand", "presence", "plan", "timetable")
+"""Things that public functions take, in the one order that all of them name these in; settings follow."""
+
+
+def test_public_functions_take_network_demand_and_plan_in_one_order():
+    import owlbus
+
+    functions = {name: thing for name in owlbus.__all__ if inspect.isfunction(thing := getattr(owlbus, name))}
+    assert {"score_plan", "build_timetable", "rider_service", "draw_map"} <= functions.keys()
+    for name, function in functions.items():
+        taken = list(inspect.signature(function).parameters)
+        known = [ORDER.index(each) for each in taken if each in ORDER]
+        assert known == sorted(known), name
+        assert all(each in ORDER for each in taken[: len(known)]), f"{name}: settings come last"

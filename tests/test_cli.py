@@ -118,7 +118,7 @@ def test_a_plan_is_a_whole_run_directory(made: Path) -> None:
 
 def test_a_run_tells_what_it_read_and_chose(made: Path, town: Town) -> None:
     about = read_run(made)
-    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, "the limit of 300 moves was reached", 2)
+    assert (about["seed"], about["ended_by"], about["settings"]["n_routes"]) == (0, {"reason": "steps", "steps": 300}, 2)
     assert [entry["name"] for entry in about["inputs"]] == [town.calls, town.taxi, town.area]
     assert set(about["timings_s"]) >= {"grid", "demand", "network", "search", "score"}
 
@@ -135,7 +135,7 @@ def test_data_goes_to_standard_output_and_talk_to_standard_error(town: Town, tmp
     assert run(["plan", *town.records, "--out", str(tmp_path / "run"), "--steps", "100", "--routes", "2", "--seed", "5", "--json"]) == 0
     out, err = capsys.readouterr()
     document = json.loads(out)
-    assert (document["schema_version"], document["command"], document["seed"]) == (1, "plan", 5)
+    assert (document["schema_version"], document["command"], document["seed"]) == (2, "plan", 5)
     assert document["plan"]["scorecard"]["total_buses"] > 0
     assert "seed 5" in err
 
@@ -232,7 +232,7 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("swapped columns", ["plan", "swapped.csv", "--city", "seoul", *out], 3, "swap them with --map lon=lat --map lat=lon"),
         ("no routes", ["plan", "RECORDS", "--routes", "0", *out], 2, "--routes must lie in [1, 64], got 0"),
         ("a bad seed", ["plan", "RECORDS", "--seed", "-1", *out], 2, "error: --seed must lie in [0, "),
-        ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "--headway must lie in [1, inf] minutes, got 0.1"),
+        ("a short headway", ["plan", "RECORDS", "--headway", "0.1", *out], 2, "--headway must lie in [1, 360] minutes, got 0.1"),
         ("a point as a hexagon", ["demand", "RECORDS", "--radius", "0"], 2, "error: --radius must lie in [1, 100000], got 0"),
         ("costs of another country", ["timetable", "empty.csv", "--currency", "KRW"], 2, "got none for --cost-km, --cost-hour, --cost-bus"),
         (
@@ -385,15 +385,15 @@ def test_a_bug_ends_with_code_70_in_one_line_and_shows_its_traceback_only_on_req
     assert not (tmp_path / "run").exists()
 
 
-def test_a_full_disk_is_bad_input_and_not_a_bug(
+def test_a_full_disk_is_told_by_the_folder_asked_for_and_is_no_bug(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "run/map.png")
 
     monkeypatch.setattr("owlbus.plot.maps.write_map", fail)
-    assert run(["plan", *town.records, "--out", str(tmp_path / "run"), *SHORT]) == 3
-    assert "error: run/map.png: cannot be read or written (No space left on device)" in capsys.readouterr().err
+    assert run(["plan", *town.records, "--out", str(tmp_path / "run"), *SHORT]) == 2
+    assert f"error: {tmp_path / 'run'}: the disk is full (No space left on device); make room there" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -414,7 +414,7 @@ def test_ctrl_c_in_the_search_keeps_the_best_plan(
     out = tmp_path / "run"
     assert run(["plan", *town.records, "--out", str(out), "--routes", "2"]) == 130
     assert check_run(out) == []
-    assert read_run(out)["ended_by"] == "interrupted"
+    assert read_run(out)["ended_by"] == {"reason": "interrupted"}
     assert "The search was interrupted; seed 0." in capsys.readouterr().err
 
 

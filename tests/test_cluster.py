@@ -119,6 +119,15 @@ def test_starts_of_a_plan_on_dask_find_what_processes_find():
     assert found[0].value_quanta == Problem.build(*ring()).value(found[0].plan, found[0].objective) > 0
 
 
+def test_a_plan_in_other_processes_tells_the_moves_of_all_starts():
+    here = plan_routes(*ring(), 2, limits=RouteLimits(max_length_m=6_000, max_buses=6), stop_when=[MaxSteps(2_000)])
+    apart = ring_plan("processes:2", 2_000)
+    assert str(apart.ended_by) == str(here.ended_by) == "the limit of 2,000 moves was reached"
+    assert [apart.steps, apart.trace[-1].steps] == [here.steps, here.trace[-1].steps] == [2_000, 2_000]
+    assert apart.trace[-1].best_share == apart.share
+    assert [point.steps for point in apart.trace] == sorted(point.steps for point in apart.trace)
+
+
 def test_a_plan_whose_worker_is_killed_in_the_middle_is_that_of_processes():
     dask = pytest.importorskip("distributed")
     steps, killed = 4_000_000, []

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.demand import Demand, agreement, blend
 from owlbus.demand.columns import scaled
 from owlbus.grid.hexgrid import HexGrid
@@ -232,7 +233,7 @@ def test_a_demand_file_that_is_no_demand_file_is_refused(tmp_path: Path) -> None
     told = r"later.parquet: has demand of version 2 where 1 is read; write it again with: owlbus.estimate_demand$"
     with pytest.raises(DataError, match=told):
         Demand.read(tmp_path / "later.parquet")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         Demand(3, **PLAIN).write(tmp_path / "nowhere" / "demand.parquet")
 
 

@@ -171,21 +171,21 @@ def test_steps_lead_from_any_plan_to_one_that_is_worth_as_much_as_the_other(prob
 
 
 @pytest.mark.parametrize(
-    ("shares", "act", "message"),
+    ("shares", "act", "error", "message"),
     [
-        ((0.4, 0.1), None, r"shares of stops to change must ascend in \[0, 1\], got 0.4, 0.1"),
-        ((), None, "got none"),
-        ((0.1,), "empty", "the plan has no routes, so there is nothing to improve"),
-        ((0.1,), "loop", "route L passes a stop twice"),
+        ((0.4, 0.1), None, UsageError, r"shares of stops to change must ascend in \[0, 1\], got 0.4, 0.1"),
+        ((), None, UsageError, "got none"),
+        ((0.1,), "empty", DataError, "the plan has no routes, so there is nothing to improve"),
+        ((0.1,), "loop", DataError, "route L passes a stop twice"),
     ],
 )
-def test_what_cannot_be_improved_says_why(shares, act, message):
+def test_what_cannot_be_improved_says_why(shares, act, error, message):
     network, demand, plan = town()
     if act == "empty":
         plan = Plan((), network.fingerprint)
     if act == "loop":
         plan = Plan((Route([0, 1, 6, 5, 0], "L"),), network.fingerprint)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(error, match=message):
         improve_plan(Problem.build(network, demand), plan, ANY, shares)
 
 

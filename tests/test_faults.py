@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,21 +157,81 @@ def test_a_second_run_into_a_folder_is_refused(place: Path, tmp_path: Path) -> N
     assert said.startswith("error: --out must not be in use, but another run is writing")
 
 
-@pytest.mark.parametrize("command", ["synth", "demand", "plan"])
-def test_a_full_disk_is_told_and_leaves_the_earlier_result(command: str, place: Path, tmp_path: Path) -> None:
-    made = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(tmp_path)], check=False, capture_output=True)
-    if made.returncode:
+def small_disk(folder: Path, size: str = "256k", *more: str) -> None:
+    """Mount a disk of a few pages on a folder, or skip."""
+    words = ["/bin/mount", "-t", "tmpfs", "-o", ",".join((f"size={size}", *more)), "tmpfs", str(folder)]
+    if subprocess.run(words, check=False, capture_output=True).returncode:
         pytest.skip("a small disk cannot be mounted here")
+
+
+def told_of_a_full_disk(code: int, said: str, out: Path) -> None:
+    """Check that a command said in one line that the disk of its output is full, by the name that the user gave."""
+    last = said.splitlines()[-1]
+    assert (code, last) == (
+        2,
+        f"error: {out}: the disk is full (No space left on device); make room there, or name a folder on another disk",
+    )
+    assert not faulting.contents(out) if out.is_dir() else not out.exists()
+
+
+@pytest.mark.parametrize("command", ["synth", "demand", "plan"])
+@pytest.mark.parametrize("n_free", [0, 20_000])
+def test_a_full_disk_is_told_by_the_place_asked_for(command: str, n_free: int, place: Path, tmp_path: Path) -> None:
+    small_disk(tmp_path)
     try:
         (tmp_path / "run").mkdir()
-        words = words_of(place, tmp_path / "run", command)
-        if command == "demand":
-            (tmp_path / "filler").write_bytes(b"0" * (250 << 10))
-        code, said = faulting.finish(words)
-        assert code in {2, 3}, said
-        assert "No space left on device" in said
-        assert said.splitlines()[-1].startswith("error: ")
-        assert faulting.contents(tmp_path / "run") == {}
+        with (tmp_path / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+            while filler.write(b"0" * 4096):
+                pass
+        os.truncate(tmp_path / "filler", (tmp_path / "filler").stat().st_size - n_free)
+        told_of_a_full_disk(*faulting.finish(words_of(place, tmp_path / "run", command)), tmp_path / "run")
+    finally:
+        subprocess.run(["/bin/umount", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("command", ["score", "compare", "explain", "improve", "sweep", "timetable", "network", "report"])
+def test_every_command_that_writes_tells_of_a_full_disk_alike(
+    command: str, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    made = str(fuzzing.unpacked(tmp_path_factory.mktemp("made"), fuzzing.made_run()))
+    small_disk(tmp_path, "4k")
+    out = tmp_path / ("page.html" if command == "report" else "run")
+    words = {
+        "score": ["score", made],
+        "compare": ["compare", made, made],
+        "explain": ["explain", made, "route", "R1", "--drop"],
+        "improve": ["improve", made, "--steps", "1"],
+        "sweep": ["sweep", "--run", made, "--routes", "1:2", "--steps", "1"],
+        "timetable": ["timetable", made],
+        "network": ["network", "--area", fuzzing.at(Path(made), "area.csv", fuzzing.area_csv())],
+        "report": ["report", made],
+    }[command]
+    try:
+        told_of_a_full_disk(*faulting.finish([*words, "--out", str(out), "-q"]), out)
+    finally:
+        subprocess.run(["/bin/umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_behind_a_file_limit_is_told(place: Path, tmp_path: Path) -> None:
+    words = words_of(place, tmp_path / "run", "synth")
+    code, said = faulting.finish(words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)))
+    assert code == 2
+    assert said.splitlines()[-1].startswith(f"error: {tmp_path / 'run'}: the disk is full (")
+
+
+def test_a_full_folder_for_temporary_files_is_told_by_its_own_name(place: Path, tmp_path: Path) -> None:
+    small_disk(tmp_path, "16k")
+    try:
+        words = ["demand", "-", "--area", fuzzing.at(place, "area.csv", fuzzing.area_csv()), "-q"]
+        done = subprocess.run(
+            [sys.executable, "-m", "owlbus", *words],
+            input=fuzzing.calls_csv(2_000),
+            capture_output=True,
+            check=False,
+            env=dict(os.environ, TMPDIR=str(tmp_path)),
+        )
+        assert done.returncode == 2
+        assert done.stderr.decode().startswith(f"error: {tmp_path}: temporary files cannot be written (it is full); make room there")
     finally:
         subprocess.run(["/bin/umount", str(tmp_path)], check=True)
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.common.units import HOUR_S, NightWindow, parse_time
 from owlbus.demand import estimate_demand
 from owlbus.grid.hexgrid import HexGrid
@@ -63,7 +64,7 @@ NIGHT = dt.date(2013, 4, 10)
 def small() -> tuple[Network, Demand, Timetable]:
     """Two crossing routes with their timetable."""
     network, demand, plan = crossing()
-    table, _ = build_timetable(network, plan, demand, Operation(min_headway_s=1200, fleet=6))
+    table, _ = build_timetable(network, demand, plan, Operation(min_headway_s=1200, fleet=6))
     return network, demand, table
 
 
@@ -195,7 +196,7 @@ def test_names_are_written_so_that_they_come_back(tmp_path):
     network, demand, plan = crossing()
     network = replace(network, stop_names=('Gangnam, "exit 3"', "강남역", *(f"Stop {n}" for n in range(7))))
     plan = Plan((Route(plan.routes[0].stops, 'N1, "owl"'), Route(plan.routes[1].stops, "Owl Line to the Airport")), network.fingerprint)
-    table, _ = build_timetable(network, plan, demand, Operation(min_headway_s=1800))
+    table, _ = build_timetable(network, demand, plan, Operation(min_headway_s=1800))
     feed = replace(FEED, colours={'N1, "owl"': "ffff00"}, translations={"ko": {'N1, "owl"': "올빼미", "Stop 1": "정류장"}})
     data = gtfs_bytes(network, table, feed)
     assert [row["stop_name"] for row in rows_of(data, "stops.txt")][:2] == ['Gangnam, "exit 3"', "강남역"]
@@ -325,7 +326,7 @@ def test_runs_that_ride_unlike_are_refused_and_no_zip_is_no_feed(tmp_path):
     (tmp_path / "b.zip").write_bytes(b"no zip")
     with pytest.raises(DataError, match=r"b.zip: a feed must be a zip archive of UTF-8 tables, got BadZipFile"):
         read_gtfs(tmp_path / "b.zip", network)
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_gtfs(tmp_path / "none" / "a.zip", network, table, FEED)
 
 
@@ -399,7 +400,7 @@ def test_the_published_lines_of_st_petersburg_make_a_feed_without_findings(cases
     network = Network.from_tables(folder / "road_nodes.csv.gz", folder / "road_links.csv.gz", grid)
     demand, _ = estimate_demand(folder / "taxi_trips.csv.gz", grid, NightWindow.parse("22-07"))
     plan = read_plan(folder / "night_lines.csv.gz", network)
-    table, _ = build_timetable(network, plan, demand)
+    table, _ = build_timetable(network, demand, plan)
     feed = FeedInfo.after(None, "Europe/Moscow")
     for frequencies in (False, True):
         path = tmp_path / f"{frequencies}" / "gtfs.zip"
@@ -469,7 +470,7 @@ def test_the_router_finds_the_buses_of_the_sample_city_at_half_past_one(seoul, t
     """A hundred random trips that nine routes serve with 45 buses: half past one of a date is 25:30 of the night before."""
     study = build_study(Sources(files=(str(seoul / "taxi.parquet"),), city="seoul"))
     plan = read_plan(seoul / "routes_2013.geojson", study.network)
-    table, _ = build_timetable(study.network, plan, study.demand, Operation(fleet=45, change_s=0))
+    table, _ = build_timetable(study.network, study.demand, plan, Operation(fleet=45, change_s=0))
     write_gtfs(tmp_path / "a.zip", study.network, table, FEED, change_s=0)
     riders = find_riders(study.network, study.demand, plan)
     rides = np.flatnonzero(riders.direction[0] >= 0)

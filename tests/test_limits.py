@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import FrozenInstanceError, asdict
 
 import pytest
@@ -19,20 +20,20 @@ from owlbus.search.stopping import (
 )
 
 RANGES = [
-    (ServiceRule, "detour_factor", 0, math.inf),
-    (ServiceRule, "detour_s", 0, math.inf),
-    (ServiceRule, "transfer_s", 0, math.inf),
+    (ServiceRule, "detour_factor", 0, 1e9),
+    (ServiceRule, "detour_s", 0, 604_800),
+    (ServiceRule, "transfer_s", 0, 604_800),
     (ServiceRule, "max_transfers", 0, 1),
-    (ServiceRule, "unserved_s", 1, math.inf),
-    (RouteLimits, "max_length_m", 1, math.inf),
+    (ServiceRule, "unserved_s", 1, 604_800),
+    (RouteLimits, "max_length_m", 1, 1e9),
     (RouteLimits, "min_length_m", 0, 45_000),
-    (RouteLimits, "max_ride_s", 1, math.inf),
-    (RouteLimits, "max_circuity", 1, math.inf),
-    (RouteLimits, "max_stops", 2, math.inf),
+    (RouteLimits, "max_ride_s", 1, 1e7),
+    (RouteLimits, "max_circuity", 1, 1e9),
+    (RouteLimits, "max_stops", 2, 100_000),
     (RouteLimits, "min_stops", 2, 200),
-    (RouteLimits, "max_total_length_m", 1, math.inf),
-    (RouteLimits, "max_buses", 1, math.inf),
-    (RouteLimits, "headway_s", 60, math.inf),
+    (RouteLimits, "max_total_length_m", 1, 1e9),
+    (RouteLimits, "max_buses", 1, 1e6),
+    (RouteLimits, "headway_s", 60, 21_600),
 ]
 
 
@@ -43,11 +44,15 @@ def now(steps: int = 0, idle: int = 0, seconds: float = 0.0, best: float = 0.5, 
 
 @pytest.mark.parametrize(("kind", "name", "low", "high"), RANGES)
 def test_both_ends_of_a_range_are_allowed_and_nothing_beyond_them(kind, name, low, high):
-    for value in (low, min(high, 10**9)):
+    for value in (low, high):
         assert getattr(kind(**{name: value}), name) == value
-    for value in (low - 0.5, -math.inf, math.nan, *([] if high == math.inf else [high + 1])):
-        with pytest.raises(UsageError, match=rf"^{name} must lie in \[{low:g}, {high:g}\], got {value:g}$"):
+    for value in (low - 0.5, -math.inf, math.nan, high + 1):
+        with pytest.raises(UsageError, match=f"^{re.escape(f'{name} must lie in [{low:g}, {high:g}], got {value:g}')}$"):
             kind(**{name: value})
+
+
+def test_kilometres_and_buses_of_a_plan_may_be_without_limit():
+    assert RouteLimits(max_total_length_m=math.inf, max_buses=math.inf) == RouteLimits()
 
 
 def test_what_holds_unless_said_otherwise_is_what_the_documents_say():
@@ -101,9 +106,9 @@ def test_limits_cannot_be_changed_once_made():
 )
 def test_a_search_ends_at_its_limit_and_not_a_step_before(limit, before, at, reason):
     assert limit.reason_to_end(before) is None
-    assert limit.reason_to_end(at) == reason
+    assert str(limit.reason_to_end(at)) == reason
 
 
 def test_a_plan_that_serves_nobody_is_no_share_of_any_bound():
     assert TargetGap(0.1).reason_to_end(now(best=0.0, bound=0.0)) is None
-    assert TargetGap(0.0).reason_to_end(now(best=0.4, bound=0.4)) == "the proven bound is 0.0% above the plan, and 0% was asked for"
+    assert str(TargetGap(0.0).reason_to_end(now(best=0.4, bound=0.4))) == "the proven bound is 0.0% above the plan, and 0% was asked for"

@@ -40,9 +40,8 @@ def plan(network: Network) -> Plan:
 def drawn(network: Network, plan: Plan) -> Figure:
     people = np.arange(network.grid.n_hexes, dtype=float) * 10
     return draw_map(
-        network.grid,
-        people,
         network,
+        people,
         plan,
         title="Two routes",
         note="Synthetic demand",
@@ -79,14 +78,14 @@ def test_a_map_is_a_small_png_with_the_same_bytes_each_time(network: Network, pl
 
 
 def test_a_map_without_a_plan_shows_the_demand(network: Network, tmp_path: Path) -> None:
-    figure = draw_map(network.grid, np.zeros(network.grid.n_hexes), network, Plan((), network.fingerprint), title="Nobody")
+    figure = draw_map(network, np.zeros(network.grid.n_hexes), Plan((), network.fingerprint), title="Nobody")
     write_map(tmp_path / "map.png", figure)
     assert "fewer than 15" in texts_of(figure)
 
 
 def test_presence_must_have_one_number_per_hex(network: Network, plan: Plan) -> None:
     with pytest.raises(DataError, match=r"presence must have one number per hex, shape \(\d+,\), got \(3,\)"):
-        draw_map(network.grid, [1, 2, 3], network, plan, title="x")
+        draw_map(network, [1, 2, 3], plan, title="x")
 
 
 @pytest.mark.parametrize(

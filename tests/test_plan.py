@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import (
@@ -313,7 +314,7 @@ def test_stops_are_written_with_the_routes_that_halt_there(tmp_path: Path) -> No
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_plan(tmp_path / "absent" / "plan.geojson", RING, plan_on_ring([0, 1]))
     assert list(tmp_path.iterdir()) == []
 

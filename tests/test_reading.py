@@ -75,7 +75,7 @@ def test_files_are_read_once_and_in_order(tmp_path):
     for name in ("b.csv", "a.csv"):
         write(tmp_path / "in" / name)
     assert [found.path.name for found in find_files([tmp_path / "in"])] == ["a.csv", "b.csv"]
-    with pytest.raises(DataError, match=r"a\.csv: named twice; its records would count twice; leave one of them out$"):
+    with pytest.raises(UsageError, match=r"a\.csv: named twice; its records would count twice; leave one of them out$"):
         find_files([tmp_path / "in", tmp_path / "in" / ".." / "in" / "a.csv"])
 
 
@@ -362,7 +362,7 @@ def test_market_shares_that_are_none_are_refused(tmp_path, text, error, message)
 def test_market_shares_by_name_need_districts(tmp_path):
     path = tmp_path / "shares.csv"
     path.write_text("district,share\nWest,0.5\n")
-    with pytest.raises(UsageError, match=r"names districts, and the study has none; give lon and lat of their centres instead, or city$"):
+    with pytest.raises(DataError, match=r"names districts, and the study has none; give lon and lat of their centres instead, or city$"):
         read_market_share(path, GRID)
     with pytest.raises(DataError, match=r"market_share must lie in \(0, 1\], got 2 in hex 1 \(1 such\); 40 % reads 0\.4$"):
         scale_to_population(Demand(2), [1.0, 2.0])

@@ -194,7 +194,7 @@ def test_a_search_ends_at_its_target_gap():
     network, demand = lattice()
     ends = [MaxSeconds(60), TargetGap(3.0)]
     found = plan_routes(network, demand, 2, limits=RouteLimits(max_buses=6, headway_s=1_800), stop_when=ends)
-    assert found.ended_by.endswith("% above the plan, and 300% was asked for")
+    assert str(found.ended_by).endswith("% above the plan, and 300% was asked for")
     assert found.gap <= 3.0
     assert found.elapsed_s < 60
 

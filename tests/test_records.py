@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.records import open_sources, outline_of_records, read_batches, reading
 from owlbus.records.reading import NO_TIME, seconds
 from owlbus.records.rejected import rejected_rows, restricted_file
@@ -332,11 +333,11 @@ def test_files_that_are_not_there_or_are_no_files_are_refused(tmp_path: Path) ->
         read(tmp_path / "nowhere.csv")
     with pytest.raises(DataError, match=r": is a folder without files of records; put Parquet or CSV files in it$"):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"^no file of records was named; name at least one, or - for standard input$"), open_sources([]):
+    with pytest.raises(UsageError, match=r"^no file of records was named; name at least one, or - for standard input$"), open_sources([]):
         pass
     calls = write_calls(tmp_path / "calls.csv")
     with (
-        pytest.raises(DataError, match=r"calls.csv: named twice; its records would count twice; leave one of them out$"),
+        pytest.raises(UsageError, match=r"calls.csv: named twice; its records would count twice; leave one of them out$"),
         open_sources([calls, calls]),
     ):
         pass
@@ -388,7 +389,7 @@ def test_a_working_file_is_private_and_never_half_written(tmp_path: Path) -> Non
 
 def test_a_working_file_names_the_way_out_where_it_cannot_be_written(tmp_path: Path) -> None:
     with (
-        pytest.raises(UsageError, match=r"x.parquet: cannot be written \(No such file or directory\); name a file in a folder that exists"),
+        pytest.raises(OutputError, match=r"x.parquet: cannot be written \(No such file or directory\); name a folder that exists"),
         rejected_rows(tmp_path / "nowhere" / "x.parquet"),
     ):
         pass

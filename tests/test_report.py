@@ -17,6 +17,7 @@ import pytest
 import owlbus.report
 from owlbus.cli.app import run
 from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.ending import INTERRUPTED, Ending
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.demand import Demand
@@ -48,7 +49,6 @@ from owlbus.report.table_rows import setting_rows
 from owlbus.report.translations import read_asset, read_translations
 from owlbus.report.unserved import missing_rows
 from owlbus.sample import sample_city
-from owlbus.search.result import INTERRUPTED
 from owlbus.search.stopping import (
     MaxSeconds,
     MaxSteps,
@@ -101,7 +101,7 @@ def content(study: Study) -> Content:
         PlanContent(name, plan, score_study(study, plan, name).card.to_dict()) for name, plan in (("this plan", best), ("routes 2013", old))
     )
     about = describe_run(
-        RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), "the limit of 300 moves was reached")
+        RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), Ending("steps", {"steps": 300}))
     )
     districts = np.where(network.grid.x_m < 0, "West", "East")
     return Content(network, study.demand, told, other, None, districts, is_synthetic=True, about=about)
@@ -285,30 +285,53 @@ def test_a_plan_that_is_worth_nothing_lies_without_end_below_its_bound() -> None
 
 
 SNAPSHOT = Snapshot(600_000, 600_000, 99.0, 0.8, 0.816)
-REASONS = {
-    MaxSteps(20_000).reason_to_end(SNAPSHOT): ("20,000",),
-    MaxSteps(1).reason_to_end(SNAPSHOT): ("1",),
-    MaxSeconds(0.5).reason_to_end(SNAPSHOT): ("0.5",),
-    NoGain(5_000).reason_to_end(SNAPSHOT): ("5,000",),
-    TargetGap(0.025).reason_to_end(SNAPSHOT): ("2.0", "2.5"),
-    "the limit of 600,000 moves was reached, with 12 of at most 30 stops changed": ("600,000", "12", "30"),
-    "every route is fixed": (),
-    INTERRUPTED: (),
-}
+REASONS = (
+    (MaxSteps(20_000).reason_to_end(SNAPSHOT), ("20,000",)),
+    (MaxSteps(1).reason_to_end(SNAPSHOT), ("1",)),
+    (MaxSeconds(0.5).reason_to_end(SNAPSHOT), ("0.5",)),
+    (NoGain(5_000).reason_to_end(SNAPSHOT), ("5,000",)),
+    (TargetGap(0.025).reason_to_end(SNAPSHOT), ("2.0", "2.5")),
+    (Ending("near", {"steps": 600_000, "changed": 12, "allowed": 30}), ("600,000", "12", "30")),
+    (Ending("fixed"), ()),
+    (INTERRUPTED, ()),
+)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("reason", REASONS)
-def test_every_way_that_a_search_ends_is_told_in_the_reader_s_language_with_its_figures(reason: str, language: str) -> None:
-    words = read_translations(language)
-    told = ending_text(reason, words)
-    assert told != words("ended.other", reason=reason)
-    assert [number for number in REASONS[reason] if number not in told] == []
+@pytest.mark.parametrize(("ending", "figures"), REASONS, ids=[str(ending) for ending, _ in REASONS])
+def test_every_way_that_a_search_ends_is_told_in_the_reader_s_language_with_its_figures(
+    ending: Ending, figures: tuple[str, ...], language: str
+) -> None:
+    told = ending_text(Ending.from_dict(json.loads(json.dumps(ending.to_dict()))), read_translations(language))
+    assert not told.startswith(read_translations(language)("ended.other", reason="")[:9])
+    assert [number for number in figures if number not in told] == []
 
 
 def test_the_reason_of_a_limit_that_a_user_wrote_is_told_as_it_stands() -> None:
-    assert ending_text("the kettle boils", read_translations("en")) == "Why the search ended: the kettle boils."
-    assert ending_text("the kettle boils", read_translations("ko")) == "탐색이 끝난 이유: the kettle boils."
+    ending = Ending.from_dict(Ending.of("the kettle boils").to_dict())
+    assert str(ending) == "the kettle boils"
+    assert ending_text(ending, read_translations("en")) == "Why the search ended: the kettle boils."
+    assert ending_text(ending, read_translations("ko")) == "탐색이 끝난 이유: the kettle boils."
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"reason": "tired"},
+        {"reason": ["steps"]},
+        {"reason": "steps"},
+        {"reason": "steps", "steps": "many"},
+        {"reason": "steps", "steps": float("nan")},
+        {"reason": "steps", "steps": 10**400},
+        {"reason": "steps", "steps": True},
+        {"reason": "fixed", "steps": 1},
+        {"reason": "other", "text": 7},
+    ],
+)
+def test_a_reason_without_its_numbers_is_none(values: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="end"):
+        Ending.from_dict(values)
 
 
 def test_the_page_says_how_the_search_ended(content: Content) -> None:
@@ -505,7 +528,7 @@ def made(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
         score_study(study, plan_of(study.network, *ends), name)
         for name, ends in (("this plan", [(0, last), (last // 2, 0)]), ("old", [(0, last // 2)]))
     )
-    record = RunRecord("plan", {"n_routes": 2, "reference_name": held.name}, 7, (), "the limit of 300 moves was reached", {}, 0.31, 0.35)
+    record = RunRecord("plan", {"n_routes": 2, "reference_name": held.name}, 7, (), Ending("steps", {"steps": 300}), {}, 0.31, 0.35)
     with open_run_dir(out) as folder:
         write_run(folder, study, best, held, record=record)
         folder.publish(record)

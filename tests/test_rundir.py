@@ -50,7 +50,7 @@ def test_a_run_tells_settings_seed_versions_hashes_and_timings(tmp_path: Path) -
     )
     run = read_run(tmp_path / "run")
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert (run["schema_version"], run["command"], run["seed"], run["settings"]) == (1, "plan", 7, {"routes": 9})
+    assert (run["schema_version"], run["command"], run["seed"], run["settings"]) == (2, "plan", 7, {"routes": 9})
     assert run["inputs"] == [{"name": str(source), "bytes": 3, "sha256": abc}, {"name": "-", "bytes": None, "sha256": None}]
     assert run["outputs"]["x.json"] == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert run["timings_s"] == {"search": 1.235}
@@ -155,12 +155,12 @@ def test_missing_and_changed_files_are_named(tmp_path: Path) -> None:
     [
         (None, "a run directory must hold run.json, found none; make one with: owlbus.pipeline.write_run$"),
         (b"{", "must be JSON, and is not; write the run again"),
-        (b'{"schema_version": 99}', "schema_version must be 1, got 99"),
-        (b"[]", "schema_version must be 1, got None"),
-        (b'{"schema_version": 1, "versions": [1]}', "versions must be a dict, got list; write the run again"),
-        (b'{"schema_version": 1, "bound_share": "x"}', "bound_share must be a float or null, got str; write the run again"),
+        (b'{"schema_version": 99}', "schema_version must be 2, got 99"),
+        (b"[]", "schema_version must be 2, got None"),
+        (b'{"schema_version": 2, "versions": [1]}', "versions must be a dict, got list; write the run again"),
+        (b'{"schema_version": 2, "bound_share": "x"}', "bound_share must be a float or null, got str; write the run again"),
         (
-            b'{"schema_version": 1, "inputs": [{"name": "a", "bytes": null, "sha256": null}, [1, 2], 3]}',
+            b'{"schema_version": 2, "inputs": [{"name": "a", "bytes": null, "sha256": null}, [1, 2], 3]}',
             r"inputs must be files with name, bytes and sha256, got none in entry 2 \(2 such\); write the run again",
         ),
     ],
@@ -176,7 +176,7 @@ def test_names_in_an_old_run_cannot_reach_outside_the_folder(tmp_path: Path) -> 
     (tmp_path / "precious").write_text("x")
     run = tmp_path / "run"
     run.mkdir()
-    (run / RUN_FILE).write_text(json.dumps({"schema_version": 1, "command": "plan", "outputs": {"../precious": "0"}}))
+    (run / RUN_FILE).write_text(json.dumps({"schema_version": 2, "command": "plan", "outputs": {"../precious": "0"}}))
     write_run(run, {"plan.geojson": b""})
     assert (tmp_path / "precious").exists()
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.files import OutputError
 from owlbus.demand import estimate_demand
 from owlbus.plan import read_plan
 from owlbus.sample import (
@@ -270,7 +271,7 @@ def test_partitions_may_leave_ids_out_and_need_a_number_of_files(tmp_path: Path)
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_synthesis(seoul(), tmp_path / "file" / "out", SMALL)
 
 

@@ -118,9 +118,22 @@ def test_presence_counts_people_once():
 
 def test_the_search_says_why_it_ended():
     network, demand = city(3, [(0, 1), (1, 2)], {(0, 2): 1.0})
-    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by == "the limit of 100 moves was reached"
-    assert plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by == "500 moves in a row brought no better plan"
-    assert plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by == "the limit of 0.2 s was reached"
+    assert str(plan_routes(network, demand, 1, stop_when=[MaxSteps(100)]).ended_by) == "the limit of 100 moves was reached"
+    assert (
+        str(plan_routes(network, demand, 1, stop_when=[MaxSteps(10**9), NoGain(500)]).ended_by)
+        == "500 moves in a row brought no better plan"
+    )
+    assert str(plan_routes(network, demand, 1, stop_when=[MaxSeconds(0.2)]).ended_by) == "the limit of 0.2 s was reached"
+
+
+def test_a_limit_of_ones_own_ends_the_search_in_its_own_words():
+    class GoodEnough:
+        def reason_to_end(self, now):
+            return f"{now.best_share:.0%} are served" if now.best_share > 0 else None
+
+    network, demand = city(4, [(0, 1), (1, 2), (2, 3)], {(0, 3): 8.0})
+    result = plan_routes(network, demand, 1, stop_when=[MaxSteps(100), GoodEnough()])
+    assert (str(result.ended_by), result.ended_by.reason, result.was_interrupted) == ("100% are served", "other", False)
 
 
 def test_the_trace_never_falls():

@@ -210,7 +210,7 @@ def test_a_fleet_too_small_for_the_policy_headway_is_refused_with_the_number_it_
     with pytest.raises(
         InfeasibleError, match=r"a headway of at most 600 s on 2 routes takes \d+ buses, got a fleet of 1; allow a longer headway"
     ):
-        build_timetable(network, plan, demand, Operation(fleet=1, max_headway_s=600))
+        build_timetable(network, demand, plan, Operation(fleet=1, max_headway_s=600))
 
 
 def slow_waits(starts, closing, hours, boardings, load, room):
@@ -251,10 +251,10 @@ def test_without_a_fleet_the_fewest_buses_hold_policy_headway_and_capacity():
 
 def test_long_routes_start_from_both_ends_and_short_ones_turn_at_the_inner_terminal():
     network, demand, plan = crossing()
-    long, report = build_timetable(network, plan, demand, Operation(both_ends_from_m=4000, max_offset_s=0))
+    long, report = build_timetable(network, demand, plan, Operation(both_ends_from_m=4000, max_offset_s=0))
     assert report.both_ends == (True, True)
     assert all(long.starts_s(row)[0] < 24 * HOUR_S + long.headway_s.max() for row in range(4))
-    short, report = build_timetable(network, plan, demand, Operation(both_ends_from_m=4001, max_offset_s=0))
+    short, report = build_timetable(network, demand, plan, Operation(both_ends_from_m=4001, max_offset_s=0))
     assert report.both_ends == (False, False)
     for k in (0, 1):
         out = min((2 * k, 2 * k + 1), key=lambda row: short.starts_s(row)[0])
@@ -268,7 +268,7 @@ def test_long_routes_start_from_both_ends_and_short_ones_turn_at_the_inner_termi
 def test_every_bus_rests_a_tenth_of_its_ride_and_five_minutes_at_least(interline, layover_in_links):
     network, demand, plan = crossing()
     operation = Operation(interline=interline, layover_in_links=layover_in_links)
-    table, _ = build_timetable(network, plan, demand, operation)
+    table, _ = build_timetable(network, demand, plan, operation)
     ends = table.run_end_s
     for bus in range(table.fleet):
         for a, b in itertools.pairwise(np.flatnonzero(table.run_block == bus).tolist()):
@@ -292,7 +292,7 @@ def test_run_and_rest_take_the_seconds_that_the_scorecard_counts():
 
 def test_totals_of_a_night_add_up_over_runs_and_buses():
     network, demand, plan = crossing()
-    table, report = build_timetable(network, plan, demand, Operation(fleet=6))
+    table, report = build_timetable(network, demand, plan, Operation(fleet=6))
     assert table.vehicle_m == 4000 * table.n_runs
     spans = [table.run_end_s[table.run_block == b].max() - table.run_start_s[table.run_block == b].min() for b in range(table.fleet)]
     assert table.vehicle_s == sum(spans)
@@ -306,7 +306,7 @@ def test_totals_of_a_night_add_up_over_runs_and_buses():
 
 def test_riders_whom_full_buses_leave_behind_are_told_and_none_are_where_there_is_room():
     network, demand, plan = crossing()
-    left = [build_timetable(network, plan, demand, Operation(fleet=6, capacity=room))[1].left_trips for room in (1, 1_000)]
+    left = [build_timetable(network, demand, plan, Operation(fleet=6, capacity=room))[1].left_trips for room in (1, 1_000)]
     assert left[0] > left[1] == 0.0
 
 
@@ -314,18 +314,18 @@ def test_one_headway_for_all_that_the_fleet_cannot_run_says_how_many_buses_it_ta
     network, demand, plan = crossing()
     wanted = r"one headway of 600 s on 2 routes takes \d+ buses, got a fleet of 2; allow a longer headway, more buses or fewer routes"
     with pytest.raises(InfeasibleError, match=wanted):
-        build_timetable(network, plan, demand, Operation(fleet=2, max_headway_s=600, equal_headways=True))
+        build_timetable(network, demand, plan, Operation(fleet=2, max_headway_s=600, equal_headways=True))
 
 
 def test_a_larger_fleet_never_waits_longer():
     network, demand, plan = crossing()
-    waits = [build_timetable(network, plan, demand, Operation(fleet=n, max_offset_s=0))[1].wait_s for n in (4, 6, 9)]
+    waits = [build_timetable(network, demand, plan, Operation(fleet=n, max_offset_s=0))[1].wait_s for n in (4, 6, 9)]
     assert waits == sorted(waits, reverse=True)
 
 
 def test_the_same_input_gives_the_same_timetable_and_copies_are_read_only():
     network, demand, plan = crossing()
-    first, second = (build_timetable(network, plan, demand, Operation(fleet=5))[0] for _ in range(2))
+    first, second = (build_timetable(network, demand, plan, Operation(fleet=5))[0] for _ in range(2))
     assert first.equals(second)
     for twin in (copy.deepcopy(first), pickle.loads(pickle.dumps(first))):  # noqa: S301 - what was pickled here
         assert twin.equals(first)
@@ -373,8 +373,8 @@ def test_a_direction_goes_forward_from_nought(stops, arrive, depart, at):
 
 def test_a_plan_without_routes_has_no_timetable():
     network, demand, _ = crossing()
-    with pytest.raises(UsageError, match="a timetable needs a plan of at least one route, got none"):
-        build_timetable(network, Plan((), network.fingerprint), demand)
+    with pytest.raises(DataError, match="a timetable needs a plan of at least one route, got none"):
+        build_timetable(network, demand, Plan((), network.fingerprint))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def slow_journey(riders, directions, table, pair, ready_s, change_s):
 
 def test_riders_take_the_first_run_that_leaves_at_their_moment_or_later():
     network, demand, plan = crossing()
-    table, _ = build_timetable(network, plan, demand, SLOW)
+    table, _ = build_timetable(network, demand, plan, SLOW)
     riders = find_riders(network, demand, plan)
     departures = Departures.of(table.run_direction, table.run_start_s)
     moments = [24 * HOUR_S, *(24 * HOUR_S + 997 * n for n in range(16))]
@@ -99,7 +99,7 @@ def test_riders_take_the_first_run_that_leaves_at_their_moment_or_later():
 
 def test_a_rider_who_comes_as_the_bus_leaves_gets_on_and_a_second_later_waits():
     network, demand, plan = crossing()
-    table, _ = build_timetable(network, plan, demand, SLOW)
+    table, _ = build_timetable(network, demand, plan, SLOW)
     riders = find_riders(network, demand, plan)
     departures = Departures.of(table.run_direction, table.run_start_s)
     starts = table.starts_s(0)
@@ -155,15 +155,15 @@ def test_meets_lower_the_wait_at_changes_where_buses_just_miss_each_other():
 def test_a_plan_without_changes_needs_no_offsets():
     network, _ = city(3, [(0, 1), (1, 2)], {(0, 2): 50.0})
     demand = city(3, [(0, 1), (1, 2)], {(0, 2): 50.0})[1]
-    _, report = build_timetable(network, Plan((Route([0, 1, 2], "N1"),), network.fingerprint), demand.slice(hours=[24]), SLOW)
+    _, report = build_timetable(network, demand.slice(hours=[24]), Plan((Route([0, 1, 2], "N1"),), network.fingerprint), SLOW)
     assert report.meets.offset_s == (0,)
     assert (report.meets.before_s, report.meets.transfers_trips, report.meets.is_optimal) == (0.0, 0.0, True)
 
 
 def test_what_riders_get_adds_up_and_equals_means_over_single_journeys():
     network, demand, plan = crossing()
-    table, _ = build_timetable(network, plan, demand, SLOW)
-    service = rider_service(network, table, demand, SLOW)
+    table, _ = build_timetable(network, demand, plan, SLOW)
+    service = rider_service(network, demand, table, SLOW)
     assert service.riders_trips + service.late_trips + service.lost_trips == pytest.approx(demand.total_trips)
     riders = find_riders(network, demand, plan)
     waits, weights = [], []
@@ -186,11 +186,11 @@ def test_crowding_is_load_over_the_room_of_the_buses_of_the_hour():
     demand = Demand.from_rows(9, rows, hours=HOURS, grid=network.grid.fingerprint)
     way = plan_directions(network, plan, Operation())
     table = Timetable(plan, HOURS, way, [0, 0, 0], [24 * HOUR_S, 25 * HOUR_S, 25 * HOUR_S + 1800], [0, 1, 2])
-    crowding = rider_service(network, table, demand, Operation(capacity=50)).crowding_share
+    crowding = rider_service(network, demand, table, Operation(capacity=50)).crowding_share
     assert crowding[0, :2].tolist() == [0.0, 0.9]
     assert np.isnan(crowding[1]).all()
     both = Timetable(plan, HOURS, way, [0, 1, 0, 0], [86_400, 90_000, 90_060, 91_800], [0, 1, 2, 3])
-    assert rider_service(network, both, demand, Operation(capacity=50)).crowding_share[0, 1] == 0.9
+    assert rider_service(network, demand, both, Operation(capacity=50)).crowding_share[0, 1] == 0.9
 
 
 def test_no_figure_rests_on_fewer_than_fifteen_riders_and_no_count_is_shown():
@@ -199,14 +199,14 @@ def test_no_figure_rests_on_fewer_than_fifteen_riders_and_no_count_is_shown():
     demand = Demand.from_rows(9, rows, hours=HOURS, grid=network.grid.fingerprint)
     way = plan_directions(network, plan, Operation())
     table = Timetable(plan, HOURS, way, [0] * 4, [HOUR_S * hour for hour in (24, 25, 26, 27)], [0, 1, 2, 3])
-    shown = rider_service(network, table, demand).to_dict()
+    shown = rider_service(network, demand, table).to_dict()
     assert [cell is None for cell in shown["routes"][0]["wait_s"]] == [True, False, False]
     assert shown["routes"][1]["wait_s"] == [None] * 3
     assert shown["wait_mean_s"] is not None
     assert not any("trips" in key for key in json.loads(json.dumps(shown)))
     few = demand.slice(hours=[24])
     quiet = Timetable(plan, (24,), way, [0, 0], [24 * HOUR_S, 25 * HOUR_S], [0, 1])
-    assert rider_service(network, quiet, few).to_dict()["wait_mean_s"] is None
+    assert rider_service(network, few, quiet).to_dict()["wait_mean_s"] is None
 
 
 def test_the_safety_sheet_names_the_last_bus_from_and_to_each_hex():

@@ -256,9 +256,9 @@ TRIPS = [[0, 1, 1], [1, 0, 1], [1, 1, 0]]
         ({"demand": np.zeros((3, 3))}, DataError, "at least one trip between two stops, got none"),
         ({"transfer_s": -1}, UsageError, "transfer_s must be a whole number of seconds >= 0, got -1"),
         ({"unserved_s": 0}, UsageError, "unserved_s must be a whole number of seconds >= 1, got 0"),
-        ({"routes": [[0]]}, UsageError, "a route must have 2 to 2 stops, got 1 on route 0"),
-        ({"routes": [[0, 1], [0, 1, 0]]}, UsageError, r"different stops in \[0, 3\), got \[0, 1, 0\] on route 1"),
-        ({"routes": [[0, 2]]}, UsageError, r"must be linked, got 0 and 2 on route 0 \(1 such places\)"),
+        ({"routes": [[0]]}, DataError, "a route must have 2 to 2 stops, got 1 on route 0"),
+        ({"routes": [[0, 1], [0, 1, 0]]}, DataError, r"different stops in \[0, 3\), got \[0, 1, 0\] on route 1"),
+        ({"routes": [[0, 2]]}, DataError, r"must be linked, got 0 and 2 on route 0 \(1 such places\)"),
     ],
 )
 def test_a_plan_that_cannot_be_measured_is_refused(change: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -106,7 +106,7 @@ def test_a_plan_of_fixed_routes_only_is_that_plan():
     fixed = Plan((Route([0, 1, 2], "A"), Route([0, 6, 12], "B")), NETWORK.fingerprint)
     result = plan_with(PlanConstraints(fixed=fixed), n_routes=2)
     assert result.plan.equals(fixed)
-    assert result.ended_by == "every route is fixed"
+    assert str(result.ended_by) == "every route is fixed"
 
 
 def test_a_required_stop_without_any_demand_is_called_at():

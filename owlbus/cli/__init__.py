@@ -5,13 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from owlbus.cli.process import (
-    SIGNALLED,
-    close_output,
-    leave,
-    stop_code,
-    stoppable,
-)
+from owlbus.cli.process import SIGNALLED, leave, stop_code, stoppable
+from owlbus.cli.streams import close_output, open_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +23,7 @@ def main(args: Sequence[str] | None = None) -> None:
     args
         Words after the program's name; those of the process by default.
     """
+    open_streams()
     with stoppable():
         try:
             from owlbus.cli.app import run

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import TYPE_CHECKING, Annotated
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,10 +23,18 @@ from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
 from owlbus.cli.report import report
 from owlbus.cli.score import score
+from owlbus.cli.streams import (
+    CANNOT_PRINT,
+    cannot_print,
+    drop_output,
+    is_left,
+    is_refused,
+)
 from owlbus.cli.sweep import sweep
 from owlbus.cli.synth import synth
 from owlbus.cli.timetable import timetable
 from owlbus.common.errors import OwlbusError
+from owlbus.common.files import is_full, output_error
 from owlbus.common.text import one_line
 
 if TYPE_CHECKING:
@@ -55,8 +64,9 @@ _ABOUT = """
 owlbus turns call and taxi records into night-bus routes: records, 500 m hexagons, demand, routes, evidence.
 """
 _EXITS = (
-    "Exit codes: 0 success; 1 a plan misses a threshold or breaks a limit; 2 wrong usage; 3 bad input, or too little memory or disk; 4 no "
-    "plan keeps the limits; 5 refused for privacy; 70 a bug; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (the best plan so far is written)."
+    "Exit codes: 0 success; 1 a plan misses a threshold or breaks a limit; 2 wrong usage, or an output that is full, closed or not "
+    "writable; 3 bad input, or too little memory; 4 no plan keeps the limits; 5 refused for privacy; "
+    "70 a bug; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (the best plan so far is written)."
 )
 
 
@@ -76,6 +86,12 @@ def make_app() -> typer.Typer:
     for command, summary in COMMANDS:
         app.command(name=command.__name__, short_help=summary)(grouped(command))
     return app
+
+
+@cache
+def _parser() -> Any:  # noqa: ANN401 - the parser's own type is private
+    """Return the parser with all commands; it is the same for every run of a process."""
+    return typer.main.get_command(make_app())
 
 
 def _root(
@@ -114,10 +130,13 @@ def run(args: Sequence[str]) -> int:
     """
     begin_silent()
     try:
-        app = make_app()
-        command = typer.main.get_command(app)
+        command = _parser()
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
+    except SystemExit:  # the parser's own answer to a reader of its help that left early
+        if not is_left():
+            raise
+        return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every error ends in one line
         return _ended_by(error)
     if code == _STOPPED_BY_PARSER:
@@ -136,8 +155,13 @@ def _ended_by(error: BaseException) -> int:
             return _fail("interrupted; nothing was written", stop_code(), error)
         case BrokenPipeError():
             code = 0  # a reader of the output that left early, such as head, has what it wanted
+        case OSError() if is_refused():
+            drop_output()
+            code = _fail(cannot_print(error), CANNOT_PRINT, error)
         case _ if is_out_of_memory(error):
             code = _fail("there is not enough memory; nothing was written: allow more, or read fewer or smaller files", BAD_INPUT, error)
+        case OSError() if is_full(error):
+            code = _fail(str(output_error(error.filename or ".", error)), CANNOT_PRINT, error)
         case OSError():
             name = f"{error.filename}: " if error.filename else ""
             code = _fail(f"{name}cannot be read or written ({error.strerror or error}); nothing was written", BAD_INPUT, error)

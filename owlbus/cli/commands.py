@@ -12,9 +12,13 @@ import typer
 from owlbus.cli.messages import declare_flags
 from owlbus.cli.option_values import note_flags
 from owlbus.cli.process import report_interruption
+from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+_LARGEST = 1e12
+"""Largest size of any number on the command line; every option has a smaller range of its own, in its unit."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,8 +54,9 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def gathered(context: typer.Context, **values: object) -> None:
-        filled_groups = {name: kind(**{field.name: values.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
         note_flags(context)
+        _require_finite(context, values)
+        filled_groups = {name: kind(**{field.name: values.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()}
         with report_interruption():
             command(**filled_groups, **values)
 
@@ -64,3 +69,13 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     spread_out.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     whole: Callable[..., None] = spread_out
     return whole
+
+
+def _require_finite(context: typer.Context, values: Mapping[str, object]) -> None:
+    """Refuse values of options that are infinite, NaN, or too large to convert to other units, wherever they were given."""
+    for param in context.command.params:
+        value = values.get(param.name or "")
+        if isinstance(value, float) and not abs(value) <= _LARGEST:
+            flag = next((name for name in param.opts if name.startswith("--")), param.name)
+            msg = f"{flag} must be a number from {-_LARGEST:g} to {_LARGEST:g}, got {value:g}"
+            raise UsageError(msg)

@@ -65,16 +65,14 @@ def compare(
         msg = f"compare needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
     require_language(lang)
-    bounds = limits_of(limits)
+    bounds, served = limits_of(limits), rule_of(rule)
     with open_output(output_options) as output:
         announce_compilation(output)
         study, sources, run = study_from_options(study_options, plans, area, demand, network)
         warn(output, study)
         groups = {column: read_groups(column, study.grid) for column in by or []}
         by_name = {name: read_any_plan(file, study, study_options.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
-        comparison = compare_plans(
-            study.network, study.demand, by_name, rule=rule_of(rule), headway_s=bounds.headway_s, districts=study.districts
-        )
+        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, districts=study.districts)
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         if out is not None:
             settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)

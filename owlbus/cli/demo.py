@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -51,7 +52,7 @@ def demo(
     from owlbus.score import CITY_SHARE
 
     require_language(lang)
-    sources = Sources(city="seoul")
+    sources, asked = Sources(city="seoul"), Request(steps=steps, seed=seed)
     with open_output(output_options) as output, open_run_dir(out) as run:
         announce_compilation(output)
         study = study_of(sources, None, run)
@@ -59,7 +60,7 @@ def demo(
         reference = reference_of(study, None, MAX_SNAP_M)
         assert reference is not None, "the sample city has the routes of 2013"  # noqa: S101 - shipped with the package
         limits = budget_of(study, reference[1], RouteLimits(max_buses=FLEET, headway_s=HEADWAY_S))
-        request = Request(n_routes=len(reference[1]), limits=limits, steps=steps, seed=seed)
+        request = replace(asked, n_routes=len(reference[1]), limits=limits)
         plan_run = best_plan(study, request)
         scored_reference = score_reference(study, reference, request.rule, HEADWAY_S)
         title = "Nine night routes for Seoul, with the budget of 2013"

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 WHAT = ("route", "stop", "via", "missing", "suggest")
 _PANEL = "Question"
+_MOST_LISTED = 1_000
 _POSITION = re.compile(r"-?\d+\.\d+,-?\d+\.\d+")
 
 
@@ -104,7 +105,7 @@ def explain(
         msg = f"WHAT must be one of {', '.join(WHAT)}, got {what!r}"
         raise UsageError(msg)
     _require_question(plan, what, name, options, out)
-    bounds = limits_of(limits)
+    bounds, served = limits_of(limits), rule_of(rule)
     if limits.max_circuity is None:
         bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
     with open_output(output_options) as output:
@@ -112,7 +113,7 @@ def explain(
         study, sources, run = study_from_options(study_options, [plan], area, demand, network)
         warn(output, study)
         base = read_any_plan(plan, study, study_options.max_snap)
-        question = _Question(study, base, evaluator_of(study, rule_of(rule)), stop_names_of(study), bounds, options, name)
+        question = _Question(study, base, evaluator_of(study, served), stop_names_of(study), bounds, options, name)
         document, pages, after, answer = question.answer(what)
         document = {"command": "explain", "what": what, "plan": plan_name(plan), "is_synthetic": study.is_synthetic, **document}
         if out is not None:
@@ -286,8 +287,10 @@ def _require_question(plan: str, what: str, name: str | None, options: ExplainOp
         problem += " --remove" if what == "stop" else ""
     elif options.apply is not None and (what != "suggest" or out is None):
         problem = f"--apply writes the plan after a suggested swap; write {command} suggest --apply {options.apply} --out swapped"
-    elif options.top < 1:
-        problem = f"--top must be at least 1, got {options.top}"
+    elif not 1 <= options.top <= _MOST_LISTED:
+        problem = f"--top must lie in [1, {_MOST_LISTED}], got {options.top}"
+    elif options.apply is not None and not 1 <= options.apply <= options.top:
+        problem = f"--apply must lie in [1, {options.top}], the swaps listed with --top, got {options.apply}"
     if problem:
         raise UsageError(problem)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import rule_of
+from owlbus.cli.option_values import limits_of, rule_of
 from owlbus.cli.options import OUT, LimitOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, open_output
 from owlbus.cli.plan_files import plan_name, read_any_plan
@@ -87,9 +87,12 @@ def improve(
     kilometres and buses. Steps are listed with their gains; the plan after each step can run. --curve shows the gain for 0, 5, 10, 20
     and 40 % of change.
     """
+    from owlbus.pipeline import Request
     from owlbus.search import Objective
     from owlbus.search.improve import CURVE, improve_plan
 
+    Request(limits=limits_of(limits), steps=steps, seed=seed)  # refuses every number out of range before anything is read
+    served = rule_of(rule)
     shares = CURVE if curve else shares_of("--change", change)
     goal = Objective.parse(objective)
     with open_output(output_options) as output:
@@ -98,7 +101,7 @@ def improve(
         warn(output, study)
         base = read_any_plan(plan, study, study_options.max_snap)
         bounds = limits_near(study, base, limits)
-        evaluator, names = evaluator_of(study, rule_of(rule)), stop_names_of(study)
+        evaluator, names = evaluator_of(study, served), stop_names_of(study)
         keep = [names.find_stop(study.network, text) for text in keep_stop or []]
         improvements = improve_plan(
             evaluator.problem, base, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed

@@ -57,6 +57,13 @@ def require_no_files(run: str | None, files: list[str] | None, name: str = "FILE
         raise UsageError(msg)
 
 
+def require_snap(max_snap_m: float) -> None:
+    """Refuse a distance `max_snap_m` in metres that no way-point can lie from a stop, before anything is read."""
+    from owlbus.common.units import require_number
+
+    require_number("max_snap_m", max_snap_m, 0, 100_000)
+
+
 def require_no_conflicts(run: str) -> None:
     """
     Refuse flags of grid, demand or network, since `run` provides all three; defaults from owlbus.toml or the environment are ignored.

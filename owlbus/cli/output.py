@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.streams import printing
 from owlbus.common.progress import show_progress
 from owlbus.common.text import visible, visible_lines
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _TRACEBACK_FROM = 2
 _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the `--json` documents; it is raised when a field is removed or changes its meaning."""
 
 
@@ -56,14 +57,15 @@ class Output:
 
     def show(self, document: Mapping[str, Any], *pages: RenderableType) -> None:
         """Print the result on standard output: `document` with ``--json``, else `pages`."""
-        if self._options.json:
-            from owlbus.pipeline.rundir import to_json_bytes
+        with printing():
+            if self._options.json:
+                from owlbus.pipeline.rundir import to_json_bytes
 
-            sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document}).decode())
-            return
-        console = _console()
-        for page in pages:
-            console.print(page)
+                sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document}).decode())
+                return
+            console = _console()
+            for page in pages:
+                console.print(page)
 
     @property
     def is_verbose(self) -> bool:
@@ -103,6 +105,10 @@ def _console() -> Console:
 
         def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - as rich's own
             return super().render_str(visible_lines(text), **how)
+
+        def on_broken_pipe(self) -> None:
+            """Leave it to `printing`; rich's own would end the program."""
+            raise BrokenPipeError
 
     return Plain(highlight=False, soft_wrap=False, markup=False, emoji=False)
 

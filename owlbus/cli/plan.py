@@ -9,7 +9,7 @@ import typer
 
 from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import limits_of, request_of, require_language, require_no_files, rule_of, sources_of
+from owlbus.cli.option_values import limits_of, request_of, require_language, require_no_files, require_snap, rule_of, sources_of
 from owlbus.cli.options import (
     LANG,
     MIN_PRESENCE,
@@ -147,6 +147,7 @@ def plan(
     out = _require_out(out)
     require_no_files(from_run, files)
     require_thresholds(min_presence, min_served)
+    require_snap(max_snap)
     require_language(lang)
     _require_consistent(from_run, trials, constraints, resume=resume)
     request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)

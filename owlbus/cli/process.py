@@ -98,32 +98,6 @@ def stop_code() -> int:
     return SIGNALLED + (_RECEIVED[0] if _RECEIVED else signal.SIGINT)
 
 
-def close_output(code: int) -> int:
-    """
-    Flush the standard output.
-
-    Parameters
-    ----------
-    code
-        Exit code so far.
-
-    Returns
-    -------
-    int
-        `code`, or 3 if the output cannot be written; a reader that closes early, such as ``head``, is no error.
-    """
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the buffer goes to the null device, or the interpreter reports the error again
-        if not isinstance(error, BrokenPipeError):
-            print(f"error: standard output cannot be written ({error.strerror}); make room and run again", file=sys.stderr)  # noqa: T201 - as every failure ends
-            return code or 3
-    return code
-
-
 def leave(code: int) -> NoReturn:
     """
     End the process with the code of a signal.

@@ -34,17 +34,27 @@ def report(
 
     Write the report of a run: key figures, map, routes, curves, method and limits, in one file that works offline.
     """
-    from owlbus.pipeline.report_content import read_contents
-    from owlbus.report import report_file, write_report
+    from owlbus.common.files import write_atomically
+    from owlbus.pipeline.report_content import report_pages
+    from owlbus.pipeline.rundir import add_pages, read_run
+    from owlbus.report import report_file
 
     require_language(lang)
     with open_output(output_options) as output:
-        written = []
-        for index, content in enumerate(read_contents(run)):
-            target = Path(run) / report_file(index, lang) if out is None else _beside(Path(out), index)
-            write_report(target, content, lang)
-            written.append(target)
-            output.say(f"Written to {target}: {target.stat().st_size / 1e6:.2f} MB, opens in any browser, offline.")
+        pages = report_pages(run, lang)
+        written = [Path(run) / report_file(index, lang) if out is None else _beside(Path(out), index) for index in range(len(pages))]
+        listed = read_run(run)["outputs"]
+        own = {
+            file.name: page
+            for file, page in zip(written, pages, strict=True)
+            if out is None or (file.name in listed and file.parent.resolve() == Path(run).resolve())
+        }
+        if own:
+            add_pages(run, own)
+        for file, page in zip(written, pages, strict=True):
+            if file.name not in own:
+                write_atomically(file, page)
+            output.say(f"Written to {file}: {len(page) / 1e6:.2f} MB, opens in any browser, offline.")
     document = {"command": "report", "out": str(written[0]), "language": lang, "bytes": written[0].stat().st_size}
     document["files"] = [str(file) for file in written]
     if output_options.json:

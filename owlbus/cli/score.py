@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import limits_of, require_language, require_no_files, rule_of
+from owlbus.cli.option_values import limits_of, require_language, require_no_files, require_snap, rule_of
 from owlbus.cli.options import LANG, MIN_PRESENCE, MIN_SERVED, OUT, REFERENCE, SNAP, LimitOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
@@ -70,19 +70,20 @@ def score(
     from owlbus.plan import check_plan
     from owlbus.score import CITY_SHARE
 
+    require_snap(max_snap)
     require_language(lang)
     require_thresholds(min_presence, min_served)
     require_no_files(from_run, files)
+    bounds, service_rule = limits_of(limits), rule_of(rule)
     sources, from_run = sources_or_run(from_run, run_beside([plan]), files, (area, demand, network))
-    bounds = limits_of(limits)
     with open_output(output_options) as output:
         output.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(output, study)
         routes, named_reference = read_any_plan(plan, study, max_snap), reference_of(study, reference, max_snap)
-        scored = score_study(study, routes, plan_name(plan), rule=rule_of(rule), headway_s=bounds.headway_s)
+        scored = score_study(study, routes, plan_name(plan), rule=service_rule, headway_s=bounds.headway_s)
         is_other = named_reference is not None and not named_reference[1].equals(routes)
-        scored_reference = score_reference(study, named_reference if is_other else None, rule_of(rule), bounds.headway_s)
+        scored_reference = score_reference(study, named_reference if is_other else None, service_rule, bounds.headway_s)
         broken = check_plan(study.network, routes, bounds, simple=False)
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic)

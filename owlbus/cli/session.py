@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from owlbus.cli.option_values import limits_of, require_no_conflicts, require_no_files, sources_of
+from owlbus.cli.option_values import limits_of, require_no_conflicts, require_no_files, require_snap, sources_of
 from owlbus.cli.options import LimitOptions
 from owlbus.cli.output import empty_table
 from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
@@ -281,7 +281,7 @@ def _run_document(plan_run: PlanRun, reference: ScoredPlan | None, out: str, tri
         "command": "plan",
         "out": out,
         "seed": plan_run.request.seed,
-        "ended_by": result.ended_by,
+        "ended_by": result.ended_by.to_dict(),
         "steps": result.steps,
         "objective_share": round(result.share, 6),
         "bound_share": None if result.bound_share is None else round(result.bound_share, 6),
@@ -363,6 +363,7 @@ def study_from_options(
     DataError
         If a plan does not exist.
     """
+    require_snap(study_options.max_snap)
     beside = run_beside(plans)
     require_no_files(study_options.from_run, study_options.records, "--records")
     sources, run = sources_or_run(study_options.from_run, beside, study_options.records, (area, demand, network))

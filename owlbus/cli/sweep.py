@@ -104,25 +104,28 @@ def sweep(
     Writes the plans and a report with the curve, its table and its knee: beyond it, more brings little.
     """
     from owlbus.evidence.sweep import sweep_plans
+    from owlbus.pipeline import Request
     from owlbus.search import Objective
 
     require_language(lang)
     require_no_files(from_run, files)
     kind, settings, n_routes, limits = _settings(routes, fleet, total_km, headway, max_length_km)
-    parsed_objective = Objective.parse(objective)
+    parsed_objective, service_rule = Objective.parse(objective), rule_of(rule)
+    # refuses every number out of range before anything is read
+    Request(n_routes, limits, service_rule, objective, steps, seed=seed, n_starts=starts, bound_steps=bound)
     sources, from_run = sources_or_run(from_run, None, files, (area, demand, network))
     with open_output(output_options) as output:
         announce_compilation(output)
         study = study_of(sources, from_run, None)
         warn(output, study)
-        evaluator = evaluator_of(study, rule_of(rule))
+        evaluator = evaluator_of(study, service_rule)
         search: dict[str, Any] = {"n_steps": steps, "n_starts": starts, "seed": seed, "bound_steps": bound, "scheduler": demand.scheduler}
         result = sweep_plans(evaluator, kind, settings, limits, n_routes=n_routes, objective=parsed_objective, **search)
         document = _document(result, objective, seed, is_synthetic=study.is_synthetic)
         if out is not None:
             values = settings_of_run(sources, None, run=from_run, is_synthetic=study.is_synthetic, kind=kind, values=settings)
             values |= {"steps": steps, "starts": starts, "seed": seed, "objective": objective}
-            _write(out, study, result, document, values, limits, rule_of(rule), lang)
+            _write(out, study, result, document, values, limits, service_rule, lang)
     output.show(document, _table(result), result.knee_text)
     if study.is_synthetic:
         output.say(SYNTHETIC)

@@ -76,9 +76,13 @@ def synth(
     city, byte for byte. Billions of rows: owlbus synth --calls 3e9 --taxi 5e6 --partitions 300 --out records writes the folders calls/
     and taxi/.
     """
+    from owlbus.common.units import require_number
     from owlbus.pipeline.study import read_named_city
     from owlbus.sample import SynthSettings, write_partitions, write_synthesis
+    from owlbus.sample.write import MAX_FILES
 
+    require_number("--partitions", partitions, 0, MAX_FILES)
+    require_number("--workers", workers, 1, MAX_FILES)
     settings = SynthSettings(
         n_calls=calls, n_taxi=taxi, seed=seed, first_night=_date(first_night), n_nights=nights, n_subscribers=subscribers
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import require_no_files, rule_of
+from owlbus.cli.option_values import require_no_files, require_snap, rule_of
 from owlbus.cli.options import OUT, REFERENCE, SNAP, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
 from owlbus.cli.plan_files import is_feed, plan_file, plan_name, run_beside
@@ -136,16 +136,17 @@ def timetable(
     the same number of buses and one headway.
     """
     require_no_files(from_run, files)
+    require_snap(max_snap)
+    settings, served, unit_costs, start = _operation_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
     file, beside = plan_file(plan), run_beside([plan])
-    settings, unit_costs, start = _operation_of(operation), _costs_of(costs), _start_of(feed)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network))
     with open_output(output_options) as output:
         study = study_of(sources, from_run, None)
         warn(output, study)
         feed_info = _feed_of(study, feed, start)
-        read = _timetable(study, file, settings, rule_of(rule), max_snap)
-        night = _night(study, plan_name(plan), read, settings, rule_of(rule), unit_costs)
-        other = _reference_night(study, night, reference_of(study, reference, max_snap), settings, rule_of(rule))
+        read = _timetable(study, file, settings, served, max_snap)
+        night = _night(study, plan_name(plan), read, settings, served, unit_costs)
+        other = _reference_night(study, night, reference_of(study, reference, max_snap), settings, served)
         document = night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
         check = None
         if out is not None:
@@ -224,7 +225,7 @@ def _timetable(
     if is_feed(file):
         return read_gtfs(file, study.network, max_snap_m=max_snap_m), None
     given = read_plan(file, study.network, max_snap_m=max_snap_m)
-    return build_timetable(study.network, given, study.demand, settings, rule)
+    return build_timetable(study.network, study.demand, given, settings, rule)
 
 
 def _night(
@@ -233,7 +234,7 @@ def _night(
     """Return a timetable with the journeys of its riders."""
     from owlbus.timetable import rider_service
 
-    return Night(name, *made, rider_service(study.network, made[0], study.demand, settings, rule), costs)
+    return Night(name, *made, rider_service(study.network, study.demand, made[0], settings, rule), costs)
 
 
 def _reference_night(
@@ -247,9 +248,9 @@ def _reference_night(
         return None
     equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True)
     try:
-        made = build_timetable(study.network, reference[1], study.demand, equal, rule)
+        made = build_timetable(study.network, study.demand, reference[1], equal, rule)
     except InfeasibleError:
-        made = build_timetable(study.network, reference[1], study.demand, replace(equal, fleet=None), rule)
+        made = build_timetable(study.network, study.demand, reference[1], replace(equal, fleet=None), rule)
     return _night(study, f"{reference[0]}, one headway", made, equal, rule, night.costs)
 
 

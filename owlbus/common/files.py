@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import signal
+import stat
+import tempfile
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,9 +24,91 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _KEY = b"owlbus"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large")
+
+PART, KEPT = ".owlbus-part", ".owlbus-kept"
+"""Folders within a run directory: of files that gather, and of what a stopped run goes on from."""
 
 LOCK = ".owlbus-lock"
 """Lock file in the output folder of a run."""
+
+
+class OutputError(DataError):
+    """
+    A place that cannot be written: it is full, not there, or may not be written.
+
+    The command line ends with 2, as for any argument that is out of range: the place was chosen with an argument or the environment, and
+    no input has to change.
+    """
+
+    exit_code = 2
+
+
+def is_full(error: BaseException) -> bool:
+    """
+    Tell whether an error says that a disk has no room left, or a quota of bytes is used up, in whatever words a library has for it.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+
+    Returns
+    -------
+    bool
+        Whether fewer bytes, or another disk, would help.
+    """
+    return (isinstance(error, OSError) and error.errno in _FULL) or any(words in str(error) for words in _FULL_WORDS)
+
+
+def output_error(path: str | os.PathLike[str], error: BaseException) -> OutputError:
+    """
+    Error for a place that cannot be written, by the name that the user gave it.
+
+    Parameters
+    ----------
+    path
+        File or folder; one within a run directory that is under way stands for that directory.
+    error
+        What writing raised; a full disk is told as one, in no bytes.
+
+    Returns
+    -------
+    OutputError
+        One line with the way out.
+    """
+    target = Path(path)
+    place = next((folder.parent for folder in (target, *target.parents) if folder.name in {PART, KEPT}), target)
+    number = error.errno if isinstance(error, OSError) else None
+    if is_full(error):
+        why = os.strerror(number if number in _FULL else errno.ENOSPC)
+        return OutputError(f"{place}: the disk is full ({why}); make room there, or name a folder on another disk")
+    why = os.strerror(number) if number else " ".join(str(error).split()) or type(error).__name__
+    return OutputError(f"{place}: cannot be written ({why}); name a folder that exists and may be written to")
+
+
+@contextmanager
+def in_temporary_folder() -> Iterator[None]:
+    """
+    Write to the system's folder for temporary files while the block runs.
+
+    Yields
+    ------
+    None
+        Nothing.
+
+    Raises
+    ------
+    OutputError
+        If it is full or cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = "it is full" if is_full(error) else error.strerror or str(error)
+        msg = f"{tempfile.gettempdir()}: temporary files cannot be written ({why}); make room there, or set TMPDIR to a folder with room"
+        raise OutputError(msg) from error
 
 
 def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind: str, settings: Mapping[str, Any], **extra: str) -> None:
@@ -47,7 +132,7 @@ def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind
 
     Raises
     ------
-    DataError
+    OutputError
         If the file cannot be written.
     """
     import pyarrow as pa
@@ -61,9 +146,9 @@ def write_parquet(path: str | os.PathLike[str], columns: Mapping[str, Any], kind
         pq.write_table(pa.table(dict(columns)).replace_schema_metadata(metadata), part, compression="zstd")
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
-        msg = f"{target}: cannot be written ({error.strerror or error}); name a folder that exists and may be written to"
-        raise DataError(msg) from error
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise output_error(target, error) from error
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -79,7 +164,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     target = Path(path)
@@ -88,8 +173,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         part.write_bytes(data)
         part.replace(target)
     except OSError as error:
-        msg = f"{target}: cannot be written ({error.strerror or error}); choose a folder that exists and may be written"
-        raise UsageError(msg) from error
+        raise output_error(target, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -120,6 +204,9 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
     import pyarrow.parquet as pq
 
     target = Path(path)
+    if target.exists() and not target.is_file():
+        msg = f"{target}: must be a regular file, and is none; name a {kind} file that owlbus wrote"
+        raise DataError(msg)
     try:
         table = pq.read_table(target)
         table.validate(full=True)
@@ -136,6 +223,9 @@ def read_parquet(path: str | os.PathLike[str], kind: str) -> tuple[pa.Table, dic
         raise DataError(msg)
     return table, settings
 
+
+MOST_JSON_BYTES = 256 << 20
+"""Largest JSON file of a run in bytes: more than a hundred times the largest there is."""
 
 UNCHECKED_BYTES, MAX_RATIO = 64 << 20, 200
 """Bytes that may always be decompressed, and the largest ratio of size to compressed size above that."""
@@ -336,6 +426,47 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON has any type
     except RecursionError:
         msg = "nested too deeply"
         raise ValueError(msg) from None
+
+
+def read_regular(path: str | os.PathLike[str], most_bytes: int = MOST_JSON_BYTES) -> bytes:
+    """
+    Bytes of a regular file of bounded size; devices and pipes, which may never end, are not opened.
+
+    Parameters
+    ----------
+    path
+        The file; a link is followed.
+    most_bytes
+        Bytes that it may hold.
+
+    Returns
+    -------
+    bytes
+        The whole file.
+
+    Raises
+    ------
+    DataError
+        If it is no regular file, is larger, or cannot be read.
+    FileNotFoundError, NotADirectoryError
+        If there is none.
+    """
+    target = Path(path)
+    try:
+        about = target.stat()
+        problem = None
+        if not stat.S_ISREG(about.st_mode):
+            problem = "must be a regular file, and is none"
+        elif about.st_size > most_bytes:
+            problem = f"must hold at most {most_bytes:,} bytes, got {about.st_size:,}"
+        if problem is None:
+            return target.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+    msg = f"{target}: {problem}; write it again, or name another folder"
+    raise DataError(msg)
 
 
 def read_member(archive: zipfile.ZipFile, name: str, file: str | os.PathLike[str]) -> bytes:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.files import in_temporary_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -116,7 +118,8 @@ class DistinctPairs:
         from owlbus.kernels.hashing import parts_of_pairs
 
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="owlbus-pairs-")
+            with in_temporary_folder():
+                self._folder = tempfile.TemporaryDirectory(prefix="owlbus-pairs-")
         person, key, hour = _entries(self._table)
         part = parts_of_pairs(person, key, N_PARTS)
         order = np.argsort(part, kind="stable")
@@ -126,8 +129,8 @@ class DistinctPairs:
         ends = np.searchsorted(part[order], np.arange(N_PARTS + 1))
         for number, (low, high) in enumerate(zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
             if high > low:
-                with (Path(self._folder.name) / f"{number}").open("ab") as stream:
-                    rows[low:high].tofile(stream)
+                with in_temporary_folder(), (Path(self._folder.name) / f"{number}").open("ab") as stream:
+                    stream.write(rows[low:high].tobytes())
         self._table.key[:] = FREE
         self._used[0] = 0
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.errors import DataError, setting
 from owlbus.demand.table import Demand
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def read_market_share(
     Raises
     ------
     DataError
-        If the table is missing, lacks a column, has an unknown district, or a share is outside (0, 1].
-    UsageError
-        If the table has district names and `districts` is None.
+        If the table is missing, lacks a column, has an unknown district or any where there are none, or a share is outside (0, 1].
     """
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as stream:
@@ -143,7 +141,7 @@ def _centre(
             raise DataError(msg) from None
     if districts is None:
         msg = f"{path}: names districts, and the study has none; give lon and lat of their centres instead, or {setting('city')}"
-        raise UsageError(msg, setting="market_share", value=path)
+        raise DataError(msg, setting="market_share", value=path)
     name = next((str(row[key]).strip() for key in _NAMES if row.get(key)), "")
     if name not in districts:
         msg = f"{path}: no district is called {name!r} (line {line}); there are {', '.join(sorted(districts))}"

@@ -37,7 +37,7 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     import pyarrow as pa

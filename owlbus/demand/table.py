@@ -371,7 +371,7 @@ class Demand:
 
         Raises
         ------
-        UsageError
+        OutputError
             If the file cannot be written.
         """
         from owlbus.demand.parquet import write_demand

@@ -37,6 +37,7 @@ KINDS = ("routes", "fleet", "km", "headway")
 
 
 _MOST_SETTINGS = 200
+_LONGEST_MIN = 360
 _LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
 _MOST_ROUTES = 64
 _FEWEST_FOR_A_KNEE = 3
@@ -439,7 +440,7 @@ def require_settings(kind: str, settings: Sequence[float]) -> None:
         msg = f"a sweep goes over one of {', '.join(KINDS)}, got {kind!r}"
         raise UsageError(msg, setting="kind", value=kind, allowed=tuple(KINDS))
     whole = kind in {"routes", "fleet"}
-    highest = _MOST_ROUTES if kind == "routes" else 1e6
+    highest = {"routes": _MOST_ROUTES, "headway": _LONGEST_MIN}.get(kind, 1e6)
     bad = [s for s in settings if not _LOWEST[kind] <= s <= highest or (whole and s != int(s))]
     if bad or not settings:
         number = "whole numbers" if whole else "numbers"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.cluster import split_sources
 from owlbus.common.errors import OwlbusError
-from owlbus.common.files import parse_json
+from owlbus.common.files import parse_json, read_regular
 from owlbus.common.progress import current_progress
 from owlbus.demand.counting import N_THREADS, CountedFiles, count_part
 
@@ -164,7 +164,7 @@ def read_plan_checkpoint(folder: Path, network: Network) -> Plan | None:
     from owlbus.plan import Plan, Route
 
     try:
-        document = parse_json((folder / _PLAN).read_bytes())
+        document = parse_json(read_regular(folder / _PLAN))
         if document["network"] != network.fingerprint:
             return None
         return Plan(tuple(Route(tuple(route["stops"]), str(route["name"])) for route in document["routes"]), network.fingerprint)

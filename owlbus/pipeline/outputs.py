@@ -95,7 +95,7 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
         If the fleet is too small for the policy headway.
     """
     current_progress().step("Build the timetable")
-    return build_timetable(study.network, plan, study.demand, operation)
+    return build_timetable(study.network, study.demand, plan, operation)
 
 
 def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetable:
@@ -174,9 +174,8 @@ def write_run(
         add_timetable(run, study, best)
     city = study.city
     figure = draw_map(
-        study.grid,
-        study.demand.presence_by_hex(),
         study.network,
+        study.demand.presence_by_hex(),
         best.plan,
         title=title,
         note=map_note(study),

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
+from owlbus.common.ending import Ending
 from owlbus.common.errors import InfeasibleError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.common.text import visible
-from owlbus.search.stopping import moves_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -212,14 +212,13 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
     )[0]
     elapsed_s, total = time.perf_counter() - begun_s, problem.total_value(objective)
-    reached = f"the limit of {moves_text(steps)} was reached"
     shares = [value / total for value in (problem.value(base, objective), improvement.value_quanta)]
     return Result(
         plan=improvement.plan,
         objective=objective,
         value_quanta=improvement.value_quanta,
         total_quanta=total,
-        ended_by=f"{reached}, with {improvement.n_changed} of at most {improvement.n_allowed} stops changed",
+        ended_by=Ending("near", {"steps": steps, "changed": improvement.n_changed, "allowed": improvement.n_allowed}),
         seed=request.seed,
         steps=steps,
         evaluations=improvement.evaluations,

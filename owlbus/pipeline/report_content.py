@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, step
-from owlbus.common.files import parse_json, rebuild_errors
+from owlbus.common.files import parse_json, read_regular, rebuild_errors
 from owlbus.pipeline.rundir import read_run, require_unchanged
 from owlbus.pipeline.study import read_study
 from owlbus.plan import read_plan
 from owlbus.plan.limits import ServiceRule
 from owlbus.report.content import Content, PlanContent
+from owlbus.report.page import report_html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,6 +154,32 @@ def read_contents(path: str | PathLike[str]) -> list[Content]:
         return _contents_of(folder, study, read_run(folder))
 
 
+def report_pages(path: str | PathLike[str], language: str = "en") -> list[bytes]:
+    """
+    Write the reports of a run again from its directory.
+
+    Parameters
+    ----------
+    path
+        A run directory of ``owlbus plan``, ``demo``, ``score``, ``compare`` or ``sweep``.
+    language
+        ``en`` or ``ko``.
+
+    Returns
+    -------
+    list of bytes
+        HTML in UTF-8, one page unless three plans or more are compared; shares 0 to 1, trips and people a night.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or they do not belong together.
+    """
+    contents = read_contents(path)
+    with rebuild_errors(path, "run"):
+        return [report_html(content, language).encode() for content in contents]
+
+
 def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
     """Return the contents of a run from its files."""
     if about["command"] == "compare":
@@ -207,7 +234,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object."""
     _require_files(file.parent, file)
     try:
-        values = parse_json(file.read_bytes())
+        values = parse_json(read_regular(file))
+    except DataError:
+        raise
     except ValueError:
         values = None
     if not isinstance(values, dict):

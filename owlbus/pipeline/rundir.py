@@ -14,23 +14,34 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError, UsageError, setting, step
-from owlbus.common.files import LOCK, defer_signals, lock_folder, parse_json
+from owlbus.common.ending import Ending
+from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.files import (
+    KEPT,
+    LOCK,
+    PART,
+    OutputError,
+    defer_signals,
+    is_full,
+    lock_folder,
+    output_error,
+    parse_json,
+    read_regular,
+    write_atomically,
+)
 from owlbus.common.text import escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-RUN_SCHEMA_VERSION = 1
+RUN_SCHEMA_VERSION = 2
 RUN_FILE = "run.json"
 RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
 """Working files with personal data: only their owner may read them."""
 
-_PART = ".owlbus-part"
-_CHECKPOINT_DIR = ".owlbus-kept"
 _OWNER_ONLY = 0o600
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
-_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (str,), "objective_share": (int, float), "bound_share": (int, float)}
+_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (dict,), "objective_share": (int, float), "bound_share": (int, float)}
 _OF_INPUT: dict[str, tuple[type, ...]] = {"name": (str,), "bytes": (int, type(None)), "sha256": (str, type(None))}
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
 
@@ -62,7 +73,7 @@ class RunRecord:
     settings: Mapping[str, Any]
     seed: int | None = None
     inputs: tuple[str, ...] = ()
-    ended_by: str | None = None
+    ended_by: Ending | None = None
     timings_s: Mapping[str, float] = field(default_factory=dict)
     objective_share: float | None = None
     bound_share: float | None = None
@@ -105,7 +116,7 @@ class RunDir:
         Path
             A file in a folder that only the owner can enter.
         """
-        return self.path / _PART / name
+        return self.path / PART / name
 
     def checkpoint_dir(self) -> Path:
         """
@@ -121,7 +132,7 @@ class RunDir:
         UsageError
             If it cannot be created, or belongs to somebody else.
         """
-        return _own_dir(self.path / _CHECKPOINT_DIR)
+        return _own_dir(self.path / KEPT)
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """
@@ -167,7 +178,7 @@ class RunDir:
         UsageError
             If a folder has the name of a file to write; then nothing is moved.
         """
-        part = self.path / _PART
+        part = self.path / PART
         names = sorted(file.name for file in part.iterdir())
         stale = {name: digest for name, digest in _outputs_of(self.path).items() if name not in names}
         self.write_json(RUN_FILE, describe_run(record, {name: _sha256(part / name) for name in names}))
@@ -183,7 +194,7 @@ class RunDir:
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
                 _remove_own(self.path / name, digest)
-            shutil.rmtree(self.path / _CHECKPOINT_DIR, ignore_errors=True)
+            shutil.rmtree(self.path / KEPT, ignore_errors=True)
 
 
 @contextmanager
@@ -207,22 +218,58 @@ def open_run_dir(out: str | os.PathLike[str]) -> Iterator[RunDir]:
     ------
     UsageError
         If the directory cannot be written, holds files but no run, or is being written by another run.
+    OutputError
+        If the disk is full.
     """
     target = Path(out)
     made = _make_dir(target)
     try:
         _refuse_foreign(target)
         with _lock(target):
-            shutil.rmtree(target / _PART, ignore_errors=True)
+            shutil.rmtree(target / PART, ignore_errors=True)
             _part_dir(target)
             try:
                 yield RunDir(target)
+            except OutputError:
+                raise
+            except Exception as error:
+                if is_full(error):
+                    raise output_error(target, error) from error
+                raise
             finally:
-                shutil.rmtree(target / _PART, ignore_errors=True)
+                shutil.rmtree(target / PART, ignore_errors=True)
                 with suppress(OSError):
-                    (target / _CHECKPOINT_DIR).rmdir()  # where nothing was kept
+                    (target / KEPT).rmdir()  # where nothing was kept
     finally:
         _remove_empty(made)
+
+
+def add_pages(path: str | os.PathLike[str], pages: Mapping[str, bytes]) -> None:
+    """
+    Add files to a run directory that is there, or replace some, and list them in its ``run.json`` with their SHA-256.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    pages
+        Bytes of each file by plain name.
+
+    Raises
+    ------
+    UsageError
+        If the directory cannot be written, or is being written by another run.
+    DataError
+        If it holds no readable ``run.json`` of this schema version.
+    """
+    target = Path(path)
+    read_run(target)
+    with _lock(target), defer_signals():
+        about = parse_json(read_regular(target / RUN_FILE))
+        for name, data in pages.items():
+            write_atomically(target / name, data)
+        about["outputs"] = about.get("outputs", {}) | {name: hashlib.sha256(data).hexdigest() for name, data in pages.items()}
+        write_atomically(target / RUN_FILE, to_json_bytes(about))
 
 
 def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -245,20 +292,13 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
         If it holds no readable ``run.json`` of this schema version.
     """
     file = Path(path) / RUN_FILE
-    try:
-        document = parse_json(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        way = step("owlbus.pipeline.write_run", "plan", files="FILES", out=path)
-        msg = f"{path}: a run directory must hold {RUN_FILE}, found none; make one with: {way}"
-        raise DataError(msg) from None
-    except ValueError:
-        msg = f"{file}: must be JSON, and is not; write the run again"
-        raise DataError(msg) from None
+    document = _parsed(file)
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != RUN_SCHEMA_VERSION:
         msg = f"{file}: schema_version must be {RUN_SCHEMA_VERSION}, got {version}; write the run again with this version of owlbus"
         raise DataError(msg)
     _require_members(file, document)
+    _require_ending(file, document.get("ended_by"))
     strange = [row for row, entry in enumerate(document.get("inputs", ())) if not _is_input(entry)]
     if strange:
         which = f"got none in entry {strange[0] + 1} ({len(strange)} such)"
@@ -375,7 +415,7 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) ->
         "schema_version": RUN_SCHEMA_VERSION,
         "command": record.command,
         "seed": record.seed,
-        "ended_by": record.ended_by,
+        "ended_by": None if record.ended_by is None else record.ended_by.to_dict(),
         "objective_share": record.objective_share,
         "bound_share": record.bound_share,
         "settings": dict(record.settings),
@@ -439,6 +479,30 @@ def _remove_own(file: Path, digest: str) -> None:
         file.unlink()
 
 
+def _parsed(file: Path) -> Any:  # noqa: ANN401 - what JSON holds is known once it is checked
+    """Value of a ``run.json``."""
+    try:
+        return parse_json(read_regular(file))
+    except (FileNotFoundError, NotADirectoryError):
+        msg = f"{file.parent}: a run directory must hold {RUN_FILE}, found none; make one with: owlbus plan FILES --out {file.parent}"
+        raise DataError(msg) from None
+    except DataError:
+        raise
+    except ValueError:
+        msg = f"{file}: must be JSON, and is not; write the run again"
+        raise DataError(msg) from None
+
+
+def _require_ending(file: Path, ended_by: dict[str, Any] | None) -> None:
+    """Refuse a reason for the end of a search that is none."""
+    try:
+        if ended_by is not None:
+            Ending.from_dict(ended_by)
+    except DataError as error:
+        msg = f"{file}: ended_by must be a reason with its numbers: {error}; write the run again"
+        raise DataError(msg) from None
+
+
 def _is_input(entry: object) -> bool:
     """Whether a value describes a file that was read."""
     return isinstance(entry, dict) and all(isinstance(entry.get(name), kinds) for name, kinds in _OF_INPUT.items())
@@ -472,13 +536,15 @@ def _remove_empty(folders: list[Path]) -> None:
 def _part_dir(target: Path) -> None:
     """Create the folder of staged files."""
     try:
-        (target / _PART).mkdir(mode=0o700)
+        (target / PART).mkdir(mode=0o700)
     except OSError as error:
         raise _unwritable(target, error) from None
 
 
-def _unwritable(target: Path, error: OSError) -> UsageError:
+def _unwritable(target: Path, error: OSError) -> UsageError | OutputError:
     """Error for an output folder that cannot be written."""
+    if is_full(error):
+        return output_error(target, error)
     msg = f"{setting('out')} must be a folder that can be written, got {target} ({error.strerror}); choose another folder"
     return UsageError(msg, setting="out", value=str(target))
 
@@ -488,7 +554,7 @@ def _refuse_foreign(target: Path) -> None:
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {_PART, _CHECKPOINT_DIR, LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {PART, KEPT, LOCK})
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"{setting('out')} must be absent, empty or an earlier run, got {target} {problem}; choose another folder"
@@ -498,7 +564,7 @@ def _refuse_foreign(target: Path) -> None:
 def _is_record(file: Path) -> bool:
     """Tell whether a ``run.json`` is one that a run wrote."""
     try:
-        document = parse_json(file.read_bytes())
+        document = parse_json(read_regular(file))
     except ValueError:
         return False
     return isinstance(document, dict) and {"schema_version", "command", "outputs"} <= document.keys()

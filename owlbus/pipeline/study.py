@@ -451,7 +451,11 @@ def read_study(path: str | PathLike[str]) -> Study:
     if not isinstance(name, str | None):
         msg = f"{folder}: city must be a name or null in the settings of run.json, got {type(name).__name__}; write the run again"
         raise DataError(msg)
-    city = read_named_city(name)
+    try:
+        city = read_named_city(name)
+    except UsageError as error:
+        msg = f"{folder}: {error}"
+        raise DataError(msg) from None
     return Study(network.grid, demand, network, bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files))
 
 

@@ -8,12 +8,28 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
 from owlbus.common.errors import UsageError, setting
-from owlbus.common.units import NightWindow
+from owlbus.common.units import NightWindow, require_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REACHES = ("centre", "area", "records")
+
+_RANGES: tuple[tuple[str, str, float, float], ...] = (
+    ("radius_m", "radius_m", 1, 100_000),
+    ("n_hexes", "n_hexes", 1, 5_000_000),
+    ("h3_resolution", "resolution", 0, 15),
+    ("merge_m", "merge_m", 0, 10_000),
+    ("night_factor", "night_factor", 0.1, 10),
+    ("walk_m", "walk_m", 0, 100_000),
+    ("walk_area_share", "walk_area_share", 1e-6, 1),
+    ("speed_kmh", "speed_kmh", 1, 200),
+    ("stretch", "stretch", 1, 3),
+    ("taxi_weight", "taxi_weight", 0, 1),
+    ("n_nights", "n_nights", 1, 36_500),
+    ("max_rejected_share", "max_rejected_share", 0, 1),
+)
+"""Each number of `Sources`, what messages call it, and its least and largest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +134,11 @@ class Sources:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse parts that contradict each other."""
+        """Refuse numbers out of range, and parts that contradict each other, before any file is read."""
+        for field_name, name, low, high in _RANGES:
+            value = getattr(self, field_name)
+            if value is not None:
+                require_number(name, value, low, high)
         _require_compatible(self)
         _require_grid(self)
         _require_reach(self)

@@ -72,9 +72,9 @@ def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
     DataError
         If the demand has fewer than two nights.
     """
+    from owlbus.common.ending import INTERRUPTED
     from owlbus.evidence.robust_plan import robust_plan
     from owlbus.search import Objective, Problem
-    from owlbus.search.result import INTERRUPTED
 
     study, request = run.study, run.request
     objective = Objective.parse(request.objective)

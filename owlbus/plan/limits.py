@@ -6,7 +6,12 @@ import math
 from dataclasses import dataclass
 
 from owlbus.common.defaults import DETOUR_FACTOR, DETOUR_S, HEADWAY_S, TRANSFER_S, UNSERVED_S
-from owlbus.common.units import HOUR_S, require_number
+from owlbus.common.units import DAY_S, HOUR_S, require_number
+
+_WEEK_S = 7 * DAY_S
+
+_MOST_RATIO, _MOST_S, _MOST_M, _MOST_STOPS, _MOST_BUSES = 1e9, 1e7, 1e9, 100_000, 1_000_000
+"""Largest ratio, seconds, metres, stops and buses of a limit: beyond every city, and far within what sums of 64 bits hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class ServiceRule:
     Raises
     ------
     UsageError
-        If a number is negative, `max_transfers` is neither 0 nor 1, or `unserved_s` is no whole number >= 1.
+        If a number is negative, infinite or NaN, lasts more than a week, or `max_transfers` is neither 0 nor 1.
 
     Examples
     --------
@@ -52,11 +57,11 @@ class ServiceRule:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        require_number("detour_factor", self.detour_factor, 0)
-        require_number("detour_s", self.detour_s, 0)
-        require_number("transfer_s", self.transfer_s, 0)
+        require_number("detour_factor", self.detour_factor, 0, _MOST_RATIO)
+        require_number("detour_s", self.detour_s, 0, _WEEK_S)
+        require_number("transfer_s", self.transfer_s, 0, _WEEK_S)
         require_number("max_transfers", self.max_transfers, 0, 1)
-        require_number("unserved_s", self.unserved_s, 1)
+        require_number("unserved_s", self.unserved_s, 1, _WEEK_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,9 @@ class RouteLimits:
     max_stops, min_stops
         Stops on a route.
     max_total_length_m
-        One-way metres of all routes together, the longer direction of each.
+        One-way metres of all routes together, the longer direction of each; infinite for no such limit.
     max_buses
-        Buses that all routes together may need at `headway_s`.
+        Buses that all routes together may need at `headway_s`; infinite for no such limit.
     headway_s
         Seconds between buses, for the fleet: a route needs ``ceil(cycle_s / headway_s)`` buses.
 
@@ -106,12 +111,14 @@ class RouteLimits:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        require_number("max_length_m", self.max_length_m, 1)
+        require_number("max_length_m", self.max_length_m, 1, _MOST_M)
         require_number("min_length_m", self.min_length_m, 0, self.max_length_m)
-        require_number("max_ride_s", self.max_ride_s, 1)
-        require_number("max_circuity", self.max_circuity, 1)
-        require_number("max_stops", self.max_stops, 2)
+        require_number("max_ride_s", self.max_ride_s, 1, _MOST_S)
+        require_number("max_circuity", self.max_circuity, 1, _MOST_RATIO)
+        require_number("max_stops", self.max_stops, 2, _MOST_STOPS)
         require_number("min_stops", self.min_stops, 2, self.max_stops)
-        require_number("max_total_length_m", self.max_total_length_m, 1)
-        require_number("max_buses", self.max_buses, 1)
-        require_number("headway_s", self.headway_s, 60)
+        require_number("headway_s", self.headway_s, 60, 6 * HOUR_S)
+        if self.max_total_length_m != math.inf:
+            require_number("max_total_length_m", self.max_total_length_m, 1, _MOST_M)
+        if self.max_buses != math.inf:
+            require_number("max_buses", self.max_buses, 1, _MOST_BUSES)

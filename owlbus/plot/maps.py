@@ -393,9 +393,8 @@ _LEGEND_ROW_IN, _LEGEND_GAP_IN = 0.19, 0.25
 
 
 def draw_map(
-    grid: HexGrid,
-    presence: ArrayLike,
     network: Network,
+    presence: ArrayLike,
     plan: Plan,
     *,
     title: str,
@@ -409,12 +408,10 @@ def draw_map(
 
     Parameters
     ----------
-    grid
-        Hexes, H of them.
+    network
+        The network that the plan's stops belong to, with a grid of H hexes.
     presence
         People a night in each hex, shape (H,).
-    network
-        The network that the plan's stops belong to.
     plan
         Routes to draw; each is labelled at both terminals.
     title, note
@@ -438,7 +435,7 @@ def draw_map(
     """
     from matplotlib.figure import Figure
 
-    people = np.asarray(presence, dtype=np.float64)
+    grid, people = network.grid, np.asarray(presence, dtype=np.float64)
     if people.shape != (grid.n_hexes,):
         msg = f"presence must have one number per hex, shape ({grid.n_hexes},), got {people.shape}"
         raise DataError(msg)

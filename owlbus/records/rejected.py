@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
+from owlbus.common.files import output_error
 from owlbus.records.schema import COLUMNS
 from owlbus.records.validation import BY_CODE
 
@@ -45,7 +45,7 @@ def restricted_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     target = Path(path)
@@ -57,11 +57,11 @@ def restricted_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield part
         part.replace(target)
     except OSError as error:
-        msg = f"{target}: cannot be written ({error.strerror or 'disk error'}); name a file in a folder that exists and may be written"
-        raise UsageError(msg) from error
+        raise output_error(target, error) from error
     finally:
         if part is not None:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def write_restricted(table: pa.Table, path: str | os.PathLike[str]) -> None:
@@ -77,7 +77,7 @@ def write_restricted(table: pa.Table, path: str | os.PathLike[str]) -> None:
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     import pyarrow.parquet as pq
@@ -136,7 +136,7 @@ def rejected_rows(path: str | os.PathLike[str] | None) -> Iterator[RejectedFile 
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     if path is None:
@@ -174,7 +174,7 @@ def write_rejected_parts(parts: Iterable[bytes], path: str | os.PathLike[str]) -
 
     Raises
     ------
-    UsageError
+    OutputError
         If the file cannot be written.
     """
     import pyarrow.parquet as pq

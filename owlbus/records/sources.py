@@ -15,7 +15,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError, setting
+from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.files import in_temporary_folder
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import ZLIB, check_lines, form_of, open_text
@@ -78,20 +79,22 @@ def find_files(paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
 
     Raises
     ------
+    UsageError
+        If nothing is named, or a file twice.
     DataError
-        If no file is named or found, a file occurs twice, or a folder has other files.
+        If no file is found, or a folder has other files.
     """
     names = [paths] if isinstance(paths, str | PathLike) else paths
     files = [file for name in names for file in _expanded(str(name))]
     if not files:
         msg = "no file of records was named; name at least one, or - for standard input"
-        raise DataError(msg)
+        raise UsageError(msg)
     seen: set[str] = set()
     for file in files:
         key = file.name if file.path is None else str(file.path.resolve())
         if key in seen:
             msg = f"{file.name}: named twice; its records would count twice; leave one of them out"
-            raise DataError(msg)
+            raise UsageError(msg)
         seen.add(key)
     return files
 
@@ -413,9 +416,10 @@ def _stdin_copy() -> Path:
     """Return a private copy of standard input, made once and deleted at exit."""
     stream = sys.stdin
     if stream not in _STDIN_COPIES:
-        handle, name = tempfile.mkstemp(prefix="owlbus-stdin-")
-        with os.fdopen(handle, "wb") as copy:
-            shutil.copyfileobj(stream.buffer, copy)
+        with in_temporary_folder():
+            handle, name = tempfile.mkstemp(prefix="owlbus-stdin-")
+            with os.fdopen(handle, "wb") as copy:
+                shutil.copyfileobj(stream.buffer, copy)
         _STDIN_COPIES[stream] = name
         weakref.finalize(stream, Path(name).unlink, missing_ok=True)
     return Path(_STDIN_COPIES[stream])

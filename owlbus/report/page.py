@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.ending import Ending
 from owlbus.common.palette import css_variables
 from owlbus.common.text import escape_json, page_value
 from owlbus.report import table_rows
@@ -281,4 +282,4 @@ def _search_text(content: Content, words: Translations) -> str:
     if content.sweep is not None:
         steps = content.about.get("settings", {}).get("steps", 0)
         return words("method.search.sweep", steps=words.number(steps))
-    return words("method.search.given") if ended is None else f"{words('method.search.text')} {ending_text(ended, words)}"
+    return words("method.search.given") if ended is None else f"{words('method.search.text')} {ending_text(Ending.from_dict(ended), words)}"

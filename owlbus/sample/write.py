@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import UsageError
-from owlbus.common.files import cancel_on_error, defer_signals, ignore_interrupts, lock_folder
+from owlbus.common.files import cancel_on_error, defer_signals, ignore_interrupts, lock_folder, output_error
 from owlbus.common.progress import current_progress
 from owlbus.common.units import require_number
 from owlbus.sample.partitions import call_partitions, taxi_partitions
@@ -136,8 +135,10 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
     ------
     DataError
         If the city has no land for homes.
+    OutputError
+        If a file cannot be written.
     UsageError
-        If a file cannot be written, or another run is writing to the folder.
+        If another run is writing to the folder.
     """
     chosen = settings or SynthSettings()
     folder = Path(out)
@@ -151,8 +152,7 @@ def write_synthesis(city: City, out: str | PathLike[str], settings: SynthSetting
             _write(parts[0], parts[2], calls, chosen.n_calls, "drawing calls")
             _write(parts[1], parts[3], taxi, chosen.n_taxi, "drawing taxi trips")
     except OSError as error:
-        msg = f"{folder}: cannot be written ({error.strerror or error}); choose a folder that may be written"
-        raise UsageError(msg) from error
+        raise output_error(folder, error) from error
     return Synthesis(paths[0], paths[1], paths[2], paths[3], chosen.n_calls, chosen.n_taxi)
 
 
@@ -189,7 +189,8 @@ def rename_together(paths: Sequence[Path]) -> Iterator[list[Path]]:
                 part.replace(path)
     finally:
         for part in parts:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def parquet_options(columns: Sequence[str]) -> dict[str, Any]:
@@ -289,7 +290,9 @@ def write_partitions(
     Raises
     ------
     UsageError
-        If a number is outside its range, a file cannot be written, or another run is writing to the folder.
+        If a number is outside its range, or another run is writing to the folder.
+    OutputError
+        If a file cannot be written.
     """
     require_number("n_files", n_files, 1, MAX_FILES)
     require_number("n_workers", n_workers, 1, MAX_FILES)
@@ -308,8 +311,7 @@ def write_partitions(
         with lock_folder(Path(out)), rename_together([task.path for task in tasks]) as parts:
             _write_tasks(city, settings, [replace(task, path=part) for task, part in zip(tasks, parts, strict=True)], n_workers)
     except OSError as error:
-        msg = f"{out}: cannot be written ({error.strerror or error}); choose a folder that may be written"
-        raise UsageError(msg) from error
+        raise output_error(out, error) from error
     return Partitions(folders, settings.n_calls + settings.n_taxi, len(tasks), time.perf_counter() - began)
 
 

@@ -7,12 +7,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from owlbus.common.ending import INTERRUPTED, Ending
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.construct import with_required
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
-from owlbus.search.result import INTERRUPTED, Result, TracePoint
+from owlbus.search.result import Result, TracePoint
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
 from owlbus.search.travel_time_run import TravelTimeRun
 
@@ -130,19 +131,19 @@ class Search:
         self.scale = max(1, self._best().best_value)
         self._record()
 
-    def _improve(self, pool: ThreadPoolExecutor, reach: object) -> str:
+    def _improve(self, pool: ThreadPoolExecutor, reach: object) -> Ending:
         """Anneal in turns until a limit ends the search."""
         while True:
             now = self._snapshot()
             for limit in self.stop_when:
                 if reason := limit.reason_to_end(now):
-                    return reason
+                    return Ending.of(reason)
             done = self._done(now)
             turn = self._turn(now)
             ahead = min(1.0, done + self._turn_share(turn, now))
             tried = list(pool.map(lambda run: self._turn_of(run, turn, done, ahead), self.runs))  # noqa: B023 -- as above
             if not any(tried):
-                return "every route is fixed"
+                return Ending("fixed")
             self.steps += sum(tried)
             self._fill_pool()
             self._report_gain()

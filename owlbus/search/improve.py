@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.defaults import IMPROVE_STEPS
-from owlbus.common.errors import UsageError, step
+from owlbus.common.errors import DataError, UsageError, step
 from owlbus.common.progress import current_progress
 from owlbus.plan import Plan, Route
 from owlbus.plan.check import newly_broken
@@ -151,7 +151,9 @@ def improve_plan(
     Raises
     ------
     UsageError
-        If a share lies outside [0, 1] or they do not ascend, the plan is empty, or a route passes a stop twice.
+        If a share lies outside [0, 1] or they do not ascend.
+    DataError
+        If the plan is empty, or a route passes a stop twice.
     """
     if not shares or list(shares) != sorted(shares) or not 0 <= shares[0] <= shares[-1] <= 1:
         msg = f"shares of stops to change must ascend in [0, 1], got {', '.join(f'{share:g}' for share in shares) or 'none'}"
@@ -159,11 +161,11 @@ def improve_plan(
     if not plan.routes:
         way = step("owlbus.plan_routes", "plan", files="FILES", out="DIR")
         msg = f"the plan has no routes, so there is nothing to improve; make one with: {way}"
-        raise UsageError(msg)
+        raise DataError(msg)
     twice = [route.name for route in plan.routes if not route.is_simple]
     if twice:
         msg = f"route {twice[0]} passes a stop twice ({len(twice)} such); cut the loop before it is improved"
-        raise UsageError(msg)
+        raise DataError(msg)
     objective = objective or Objective()
     refuse_travel_time(objective, "a plan near a given one")
     near = Neighbourhood(plan, frozenset(keep), keep_terminals)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
+from owlbus.common.ending import INTERRUPTED, Ending
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.bound import BoundProver
 from owlbus.search.driver import Search, new_annealing_run
 from owlbus.search.problem import Problem
-from owlbus.search.result import INTERRUPTED
+from owlbus.search.result import TracePoint
 from owlbus.search.stopping import MaxSteps, TargetGap
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def search_in_parallel(
     Returns
     -------
     Result
-        With the trace of the start that found the plan. After Ctrl-C, the best plan of the starts that had ended.
+        With moves and trace over all starts. After Ctrl-C, the best plan of the starts that had ended.
 
     Raises
     ------
@@ -138,10 +139,11 @@ def search_in_parallel(
     best = _best(results)
     return replace(
         best,
-        ended_by=ended_by or best.ended_by,
+        ended_by=ended_by or _ending_of_all(best.ended_by, task.stop_when),
         steps=sum(result.steps for result in results),
         evaluations=sum(result.evaluations for result in results),
         elapsed_s=time.perf_counter() - began_s,
+        trace=_joint_trace(results),
         bound_quanta=prover.bound_quanta,
     )
 
@@ -151,6 +153,24 @@ def _require_no_target_gap(task: SearchTask) -> None:
     if any(isinstance(limit, TargetGap) for limit in task.stop_when):
         msg = "a search with an executor cannot end at a target gap, since its starts do not know the bound; limit steps or seconds"
         raise UsageError(msg, setting="target_gap_share")
+
+
+def _ending_of_all(ending: Ending, stop_when: Sequence[SearchLimit]) -> Ending:
+    """Return why all starts ended: a limit of moves, of which each start had a share, is told as a whole."""
+    limits = [limit.steps for limit in stop_when if isinstance(limit, MaxSteps)]
+    return Ending("steps", {"steps": int(min(limits))}) if ending.reason == "steps" and limits else ending
+
+
+def _joint_trace(results: Sequence[Result]) -> tuple[TracePoint, ...]:
+    """Return the trace over all starts side by side: moves summed, and the best plan so far of any."""
+    points = []
+    for steps in sorted({point.steps for result in results for point in result.trace}):
+        latest = [next((point for point in reversed(result.trace) if point.steps <= steps), None) for result in results]
+        reached = [point for point in latest if point is not None]
+        best = max(reached, key=lambda point: point.best_share)
+        elapsed_s = max(point.elapsed_s for point in reached)
+        points.append(TracePoint(sum(p.steps for p in reached), elapsed_s, best.best_share, best.current_share, best.bound_share))
+    return tuple(points)
 
 
 def _best(results: Sequence[Result]) -> Result:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from owlbus.common.ending import Ending
     from owlbus.plan import Plan
     from owlbus.search.objective import Objective
 
@@ -52,7 +53,7 @@ class Result:
         Objective of the plan, and of a plan that served everything at once, in 1/1024 a night: of trips and people, or of seconds that
         trips save where travel time counts.
     ended_by
-        Why the search ended, in words that "because" can stand before; ``interrupted`` after Ctrl-C.
+        Why the search ended; as text, words that "because" can stand before.
     seed
         Seed that gives the same plan again under a step limit.
     steps, evaluations
@@ -73,7 +74,7 @@ class Result:
     >>> result = plan_routes(network, demand, 1, limits=RouteLimits(max_length_m=5_000), stop_when=[MaxSteps(500)], bound_steps=10)
     >>> result.share, result.bound_share, result.gap
     (0.6, 0.6, 0.0)
-    >>> result.ended_by, result.plan.n_routes
+    >>> str(result.ended_by), result.plan.n_routes
     ('the limit of 500 moves was reached', 1)
     """
 
@@ -81,7 +82,7 @@ class Result:
     objective: Objective
     value_quanta: int
     total_quanta: int
-    ended_by: str
+    ended_by: Ending
     seed: int
     steps: int
     evaluations: int
@@ -116,7 +117,7 @@ class Result:
     @property
     def was_interrupted(self) -> bool:
         """Whether Ctrl-C ended the search."""
-        return self.ended_by == INTERRUPTED
+        return self.ended_by.reason == "interrupted"
 
     def _repr_html_(self) -> str:
         """Result, end reason and trace as HTML, for notebooks."""
@@ -126,7 +127,7 @@ class Result:
             ("share", f"{self.share:.1%}"),
             *([] if self.bound_share is None else [("proven bound", f"{self.bound_share:.1%}"), ("gap", f"{self.gap:.1%}")]),
             ("routes", f"{self.plan.n_routes}"),
-            ("ended because", "it was interrupted" if self.was_interrupted else self.ended_by),
+            ("ended because", "it was interrupted" if self.was_interrupted else str(self.ended_by)),
             ("steps", f"{self.steps:,}"),
             ("time", f"{self.elapsed_s:.1f} s"),
             ("seed", f"{self.seed}"),
@@ -150,7 +151,3 @@ class Result:
             shares = (f"{share:.6f}" for share in (point.best_share, point.current_share, point.bound_share))
             writer.writerow((point.steps, f"{point.elapsed_s:.3f}", *shares))
         return out.getvalue()
-
-
-INTERRUPTED = "interrupted"
-"""`Result.ended_by` after Ctrl-C."""

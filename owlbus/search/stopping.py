@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from owlbus.common.ending import Ending
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -44,8 +46,8 @@ class SearchLimit(Protocol):
     '42% are served'
     """
 
-    def reason_to_end(self, now: Snapshot) -> str | None:
-        """Return why the search ends where it is `now`, in words that "because" can stand before; None to go on."""
+    def reason_to_end(self, now: Snapshot) -> str | Ending | None:
+        """Return why the search ends where it is `now`, an `Ending` or words that "because" can stand before; None to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,15 @@ class MaxSteps:
 
     Examples
     --------
-    >>> MaxSteps(20_000).reason_to_end(Snapshot(20_000, 300, 1.5, 0.31))
+    >>> str(MaxSteps(20_000).reason_to_end(Snapshot(20_000, 300, 1.5, 0.31)))
     'the limit of 20,000 moves was reached'
     """
 
     steps: int
 
-    def reason_to_end(self, now: Snapshot) -> str | None:
+    def reason_to_end(self, now: Snapshot) -> Ending | None:
         """Return a reason once `steps` moves were tried."""
-        return f"the limit of {moves_text(self.steps)} was reached" if now.steps >= self.steps else None
+        return Ending("steps", {"steps": int(self.steps)}) if now.steps >= self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,9 @@ class MaxSeconds:
 
     seconds: float
 
-    def reason_to_end(self, now: Snapshot) -> str | None:
+    def reason_to_end(self, now: Snapshot) -> Ending | None:
         """Return a reason once `seconds` have passed."""
-        return f"the limit of {self.seconds:g} s was reached" if now.elapsed_s >= self.seconds else None
+        return Ending("seconds", {"limit_s": float(self.seconds)}) if now.elapsed_s >= self.seconds else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,9 @@ class NoGain:
 
     steps: int
 
-    def reason_to_end(self, now: Snapshot) -> str | None:
+    def reason_to_end(self, now: Snapshot) -> Ending | None:
         """Return a reason once `steps` moves in a row brought nothing."""
-        return f"{moves_text(self.steps)} in a row brought no better plan" if now.steps_since_gain >= self.steps else None
+        return Ending("gain", {"steps": int(self.steps)}) if now.steps_since_gain >= self.steps else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +121,15 @@ class TargetGap:
 
     Examples
     --------
-    >>> TargetGap(0.05).reason_to_end(Snapshot(20_000, 300, 1.5, best_share=0.40, bound_share=0.41))
+    >>> str(TargetGap(0.05).reason_to_end(Snapshot(20_000, 300, 1.5, best_share=0.40, bound_share=0.41)))
     'the proven bound is 2.5% above the plan, and 5% was asked for'
     """
 
     gap_share: float
 
-    def reason_to_end(self, now: Snapshot) -> str | None:
+    def reason_to_end(self, now: Snapshot) -> Ending | None:
         """Return a reason once bound and best lie close enough."""
         gap = now.bound_share / now.best_share - 1 if now.best_share > 0 else math.inf
-        if gap > self.gap_share:
+        if gap > self.gap_share or gap == math.inf:
             return None
-        return f"the proven bound is {100 * gap:.1f}% above the plan, and {100 * self.gap_share:g}% was asked for"
-
-
-def moves_text(steps: int) -> str:
-    """Return a number of moves in words: `steps` with its thousands set apart."""
-    return f"{steps:,} move{'s' * (steps != 1)}"
+        return Ending("gap", {"gap_share": float(gap), "asked_share": float(self.gap_share)})

@@ -227,7 +227,7 @@ def pad_routes(routes: Sequence[ArrayLike], links: NDArray[np.int32], most: int,
 
     Raises
     ------
-    UsageError
+    DataError
         If a route breaks a rule.
     """
     stops = np.zeros((len(routes), most + 1), dtype=np.int32)
@@ -236,14 +236,14 @@ def pad_routes(routes: Sequence[ArrayLike], links: NDArray[np.int32], most: int,
         row = np.asarray(route, dtype=np.int64).ravel()
         if not least <= len(row) <= most:
             msg = f"a route must have {least} to {most} stops, got {len(row)} on route {k}"
-            raise UsageError(msg)
+            raise DataError(msg)
         if row.min() < 0 or row.max() >= len(links) or len(np.unique(row)) < len(row):
             msg = f"a route must pass different stops in [0, {len(links)}), got {row.tolist()} on route {k}"
-            raise UsageError(msg)
+            raise DataError(msg)
         gaps = np.flatnonzero(links[row[:-1], row[1:]] < 0)
         if len(gaps):
             msg = f"consecutive stops must be linked, got {row[gaps[0]]} and {row[gaps[0] + 1]} on route {k} ({len(gaps)} such places)"
-            raise UsageError(msg)
+            raise DataError(msg)
         stops[k, : len(row)] = row
         sizes[k] = len(row)
     return stops, sizes

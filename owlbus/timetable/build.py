@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import InfeasibleError, UsageError
+from owlbus.common.errors import DataError, InfeasibleError
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan.limits import ServiceRule
 from owlbus.timetable.headways import (
@@ -71,7 +71,7 @@ class TimetableReport:
 
 
 def build_timetable(
-    network: Network, plan: Plan, demand: Demand, operation: Operation | None = None, rule: ServiceRule | None = None
+    network: Network, demand: Demand, plan: Plan, operation: Operation | None = None, rule: ServiceRule | None = None
 ) -> tuple[Timetable, TimetableReport]:
     """
     Timetable of a plan: headways by route and hour, runs, timed transfers and vehicle blocks.
@@ -80,10 +80,10 @@ def build_timetable(
     ----------
     network
         The plan's network.
-    plan
-        The routes, one at least.
     demand
         Trips by hour on the network's grid; its hours are the timetable's.
+    plan
+        The routes, one at least.
     operation
         Fleet, capacity and headways; the defaults if None.
     rule
@@ -99,13 +99,11 @@ def build_timetable(
     InfeasibleError
         If the fleet is too small for the policy headway.
     DataError
-        If demand, plan and network do not belong together.
-    UsageError
-        If the plan has no route.
+        If demand, plan and network do not belong together, or the plan has no route.
     """
     if not plan.routes:
         msg = "a timetable needs a plan of at least one route, got none"
-        raise UsageError(msg)
+        raise DataError(msg)
     operation, rule = operation or Operation(), rule or ServiceRule()
     directions = plan_directions(network, plan, operation)
     riders = find_riders(network, demand, plan, rule, operation.uptake_share)

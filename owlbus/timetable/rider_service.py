@@ -119,7 +119,7 @@ class RiderService:
 
 
 def rider_service(
-    network: Network, timetable: Timetable, demand: Demand, operation: Operation | None = None, rule: ServiceRule | None = None
+    network: Network, demand: Demand, timetable: Timetable, operation: Operation | None = None, rule: ServiceRule | None = None
 ) -> RiderService:
     """
     Waits, ride times and crowding of all served trips under a timetable, in seconds and shares.
@@ -131,10 +131,10 @@ def rider_service(
     ----------
     network
         The network of the timetable's plan.
-    timetable
-        Runs of one night.
     demand
         Trips by hour on the network's grid.
+    timetable
+        Runs of one night.
     operation
         Capacity, uptake and transfer walk in seconds; the defaults if None.
     rule

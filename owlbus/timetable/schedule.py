@@ -127,7 +127,7 @@ class Timetable:
     >>> network = Network.from_lattice(grid)
     >>> demand = Demand(20, origin=[0, 3, 16], destination=[19, 16, 0], trips=[60.0, 30.0, 10.0])
     >>> plan = Plan((Route(network.shortest_path(0, 19), "N1"),), network.fingerprint)
-    >>> timetable, report = build_timetable(network, plan, demand, Operation(fleet=2))
+    >>> timetable, report = build_timetable(network, demand, plan, Operation(fleet=2))
     >>> timetable.fleet, timetable.n_runs, timetable.headway_s[0].tolist()
     (2, 34, [1080, 1080, 1080, 1080, 1080])
     >>> report.wait_s

@@ -1,0 +1,172 @@
+"""Standard streams that are closed, full, or read by nobody: the work goes on, and the exit code tells where data could not be printed."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from owlbus.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANNOT_PRINT = 2
+"""Exit code where data could not be printed: the place for it, which the user chose, cannot take it."""
+
+
+def open_streams() -> None:
+    """
+    Give the process the three standard streams, whatever it was started with.
+
+    A descriptor that is closed is opened on nothing, or the next file that is opened would take its number and be written into. Standard
+    output on nothing refuses what is printed, which `close_output` tells; standard error takes everything and never fails.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)  # the lowest free number, since all below it are open
+    if sys.stdin is None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a descriptor, for as long as the process runs
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as above
+    if type(sys.stdout) is io.TextIOWrapper:  # and not what a test put in its place
+        sys.stdout = _Output(sys.stdout)
+    if type(sys.stderr) is io.TextIOWrapper:
+        sys.stderr = _Lossy(sys.stderr)
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output that remembers whether it was refused, or its reader left."""
+
+    is_refused, is_left = False, False
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        encoding, errors, by_line = stream.encoding, stream.errors, stream.line_buffering
+        super().__init__(stream.detach(), encoding=encoding, errors=errors, line_buffering=by_line)
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        with self._noting():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write what is held."""
+        with self._noting():
+            super().flush()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Remember an error."""
+        try:
+            yield
+        except BrokenPipeError:
+            self.is_left = True
+            raise
+        except OSError:
+            self.is_refused = True
+            raise
+
+
+class _Lossy(io.TextIOWrapper):
+    """Standard error that drops what it cannot write: talk is no reason for work to fail."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        encoding, errors = stream.encoding, stream.errors
+        super().__init__(stream.detach(), encoding=encoding, errors=errors, line_buffering=True)
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it."""
+        with suppress(OSError, ValueError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is held, or drop it."""
+        with suppress(OSError, ValueError):
+            super().flush()
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """
+    Print data on standard output while the block runs.
+
+    A reader that left early, such as ``head``, has what it wanted; nothing more is printed then.
+
+    Raises
+    ------
+    UsageError
+        If standard output cannot be written; the files of the command are written by then.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+    except OSError as error:
+        drop_output()
+        raise UsageError(cannot_print(error)) from None
+
+
+def cannot_print(error: OSError) -> str:
+    """
+    Say why data could not be printed.
+
+    Parameters
+    ----------
+    error
+        What writing to standard output raised.
+
+    Returns
+    -------
+    str
+        One line; files that a command writes are not in question, however many bytes they have.
+    """
+    return f"standard output cannot be written ({error.strerror or error}); open it or make room, and run again"
+
+
+def is_refused() -> bool:
+    """Tell whether what was printed could not be written."""
+    return isinstance(sys.stdout, _Output) and sys.stdout.is_refused
+
+
+def is_left() -> bool:
+    """Tell whether the reader of standard output left early."""
+    return isinstance(sys.stdout, _Output) and sys.stdout.is_left
+
+
+def drop_output() -> None:
+    """Send what is held for standard output nowhere, or the interpreter would try again at its end and complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def close_output(code: int) -> int:
+    """
+    Hand over what is left of the standard output.
+
+    Parameters
+    ----------
+    code
+        Exit code so far.
+
+    Returns
+    -------
+    int
+        The same, or 2 if the output cannot be written; a reader that left early, such as ``head``, is no fault.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        drop_output()
+        if not isinstance(error, BrokenPipeError):
+            if not code:
+                print(f"error: {cannot_print(error)}", file=sys.stderr)  # noqa: T201 - as every failure ends
+            return code or CANNOT_PRINT
+    return code
