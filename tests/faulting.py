@@ -112,7 +112,8 @@ class Job:
 
     def go_on(self, folder: Path, end: str, new: dict[str, str]) -> None:
         """Run again what was stopped, and hold the result to that of a run without a stop; a plan, to be no worse than the one kept."""
-        from owlbus.pipeline.rundir import check_run, read_run
+        from owlbus.pipeline.run_json import read_run
+        from owlbus.pipeline.rundir import check_run
 
         least = read_run(folder)["objective_share"] if end == "best so far" else 0.0
         code, said = finish([*self.onward, "--out", str(folder)])

@@ -103,8 +103,8 @@ SHAPE = re.compile(r"\b(shape|length|an index or an array)\b|\(\w[\w +]*,( ?[\w 
 """`of shape (n, 2)`, or `int32 (S,)` for short."""
 
 NO_CODE = {getattr(tokenize, name) for name in ("COMMENT", "NL", "NEWLINE", "INDENT", "DEDENT", "ENCODING", "ENDMARKER")}
-CODE_LINES = 400
-BODY_LINES = 50
+CODE_LINES = 300
+BODY_LINES = 30
 KERNEL_LINES = 150
 """Code lines at the most: of a module, of a function's body, and of a kernel's, which is one loop nest and compiles worse in pieces."""
 

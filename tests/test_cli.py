@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from owlbus.cli.app import COMMANDS, run
-from owlbus.pipeline.rundir import check_run, read_run
+from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.rundir import check_run
 from owlbus.search.stopping import MaxSteps, Snapshot
 
 NAMES = [command.__name__ for command, _ in COMMANDS]

@@ -17,7 +17,8 @@ import fuzzing
 import pytest
 
 from owlbus.cli.app import run
-from owlbus.pipeline.rundir import check_run, read_run
+from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.rundir import check_run
 
 if TYPE_CHECKING:
     import signal

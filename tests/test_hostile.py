@@ -18,7 +18,8 @@ import pytest
 from owlbus.cli.app import run
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import LOCK, decompress_gzip
-from owlbus.pipeline.rundir import RUN_FILE, RunRecord, check_run, open_run_dir
+from owlbus.pipeline.run_json import RUN_FILE
+from owlbus.pipeline.rundir import RunRecord, check_run, open_run_dir
 
 if TYPE_CHECKING:
     from pathlib import Path

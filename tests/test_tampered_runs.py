@@ -19,7 +19,8 @@ from owlbus.cli.app import run
 from owlbus.common.errors import DataError
 from owlbus.common.files import MOST_JSON_BYTES
 from owlbus.pipeline.report_content import report_pages
-from owlbus.pipeline.rundir import check_run, read_run
+from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.rundir import check_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -92,20 +92,18 @@ def improve(
     from owlbus.search.improve import CURVE, improve_plan
 
     Request(limits=limits_of(limits), steps=steps, seed=seed)  # refuses every number out of range before anything is read
-    served = rule_of(rule)
+    service_rule, parsed_objective = rule_of(rule), Objective.parse(objective)
     shares = CURVE if curve else shares_of("--change", change)
-    goal = Objective.parse(objective)
     with open_output(output_options) as output:
         announce_compilation(output)
         study, sources, run = study_from_options(study_options, [plan], area, demand, network)
         warn(output, study)
         base = read_any_plan(plan, study, study_options.max_snap)
         bounds = limits_near(study, base, limits)
-        evaluator, names = evaluator_of(study, served), stop_names_of(study)
+        evaluator, names = evaluator_of(study, service_rule), stop_names_of(study)
         keep = [names.find_stop(study.network, text) for text in keep_stop or []]
-        improvements = improve_plan(
-            evaluator.problem, base, bounds, shares, objective=goal, keep=keep, keep_terminals=not free_ends, n_steps=steps, seed=seed
-        )
+        search: dict[str, Any] = {"objective": parsed_objective, "keep_terminals": not free_ends, "n_steps": steps, "seed": seed}
+        improvements = improve_plan(evaluator.problem, base, bounds, shares, keep=keep, **search)
         document: dict[str, Any] = {
             "command": "improve",
             "plan": plan_name(plan),

@@ -147,9 +147,8 @@ def plan(
     out = _require_out(out)
     require_no_files(from_run, files)
     require_thresholds(min_presence, min_served)
-    require_snap(max_snap)
+    _require_consistent(from_run, trials, constraints, max_snap, resume=resume)
     require_language(lang)
-    _require_consistent(from_run, trials, constraints, resume=resume)
     request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
@@ -181,8 +180,11 @@ def _require_out(out: str | None) -> str:
     return out
 
 
-def _require_consistent(from_run: str | None, trials: TrialOptions, constraints: ConstraintOptions, *, resume: bool) -> None:
-    """Refuse options that exclude each other, before anything is read."""
+def _require_consistent(
+    from_run: str | None, trials: TrialOptions, constraints: ConstraintOptions, max_snap_m: float, *, resume: bool
+) -> None:
+    """Refuse options that exclude each other or are out of range, before anything is read."""
+    require_snap(max_snap_m)
     trials.require_consistent(from_run, constraints)
     constraints.require_consistent()
     require_resumable(resume=resume, base=constraints.base)

@@ -36,7 +36,8 @@ def report(
     """
     from owlbus.common.files import write_atomically
     from owlbus.pipeline.report_content import report_pages
-    from owlbus.pipeline.rundir import add_pages, read_run
+    from owlbus.pipeline.run_json import read_run
+    from owlbus.pipeline.rundir import add_pages
     from owlbus.report import report_file
 
     require_language(lang)

@@ -165,7 +165,7 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
     values: dict[str, Any] = {}
     run = more.get("run")
     if sources is None and isinstance(run, str):
-        from owlbus.pipeline.rundir import read_run
+        from owlbus.pipeline.run_json import read_run
 
         values["city"] = read_run(run)["settings"].get("city")
     if sources is not None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, read_regular, rebuild_errors
-from owlbus.pipeline.rundir import read_run, require_unchanged
+from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.rundir import require_unchanged
 from owlbus.pipeline.study import read_study
 from owlbus.plan import read_plan
 from owlbus.plan.limits import ServiceRule

@@ -13,7 +13,7 @@ import numpy as np
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
-from owlbus.pipeline.rundir import read_run
+from owlbus.pipeline.run_json import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
