@@ -75,7 +75,12 @@ class LimitOptions:
     ] = None
     headway: Annotated[
         float,
-        option(_LIMITS, "--headway", unit="MINUTES", text="Headway for counting buses; gtfs.zip has headways of its own."),
+        option(
+            _LIMITS,
+            "--headway",
+            unit="MINUTES",
+            text="Time between buses that the fleet is counted for. It does not set the headways in gtfs.zip.",
+        ),
         Gives("headway_s", 60, "minutes"),
     ] = HEADWAY_S / 60
     max_length_km: Annotated[
@@ -125,7 +130,9 @@ class RuleOptions:
     max_transfers: Annotated[int, option(_RULE, "--max-transfers", unit="0|1", text="Largest number of transfers of a trip.")] = 1
     unserved_min: Annotated[
         float,
-        option(_RULE, "--unserved-min", unit="MINUTES", text="Travel time of a trip without a journey, in the mean travel time."),
+        option(
+            _RULE, "--unserved-min", unit="MINUTES", text="Minutes to count in the mean travel time for a trip that buses cannot serve."
+        ),
         Gives("unserved_s", 60),
     ] = UNSERVED_S / 60
 
@@ -164,13 +171,18 @@ class SearchOptions:
             _SEARCH,
             "--bound",
             unit="N",
-            text="Iterations of the upper bound (0: none; 60 is typical).",
+            text="Iterations to prove the most that any plan could reach; more are tighter and slower (0: none; 60 is typical).",
         ),
         Gives("bound_steps"),
     ] = 0
     target_gap: Annotated[
         float | None,
-        option(_SEARCH, "--target-gap", unit="SHARE", text="Stop at this optimality gap; the result depends on the machine."),
+        option(
+            _SEARCH,
+            "--target-gap",
+            unit="SHARE",
+            text="Stop once the plan is proven within this share of the best one, such as 0.05. The result depends on the machine.",
+        ),
         Gives("target_gap_share"),
     ] = None
     seed: Annotated[int, option(_SEARCH, "--seed", unit="N", text="Random seed of the search.")] = 0
@@ -180,7 +192,7 @@ class SearchOptions:
             _SEARCH,
             "--starts",
             unit="N",
-            text="Independent searches that share the moves, in threads or with --scheduler; the best one counts.",
+            text="Separate searches; --steps is divided between them, and the best plan is kept. They run in threads or by --scheduler.",
         ),
         Gives("n_starts"),
     ] = N_STARTS

@@ -142,7 +142,12 @@ class NetworkOptions:
     ] = MERGE_M
     night_factor: Annotated[
         float,
-        option(_NETWORK, "--night-factor", unit="RATIO", text="Ratio of night to daytime travel times; multiplies GTFS or OSM link times."),
+        option(
+            _NETWORK,
+            "--night-factor",
+            unit="RATIO",
+            text="Night over daytime travel time, such as 0.8; multiplies link times of GTFS or OSM.",
+        ),
     ] = 1.0
     walk: Annotated[
         str,
@@ -180,7 +185,7 @@ class NetworkOptions:
             _NETWORK,
             "--stretch",
             unit="RATIO",
-            text="On streets, leave out a link if the round trip over other links is at most this many times as long; 1 keeps all.",
+            text="On streets, drop a direct link if there and back over other links takes at most this many times as long; 1 keeps all.",
         ),
     ] = STRETCH
     speed: Annotated[
