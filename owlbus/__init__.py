@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from owlbus.timetable import safety_sheet as safety_sheet
 
 _NAMES = {
+    "common.ending": ("Ending",),
     "common.errors": (
         "DataError",
         "FindingError",
@@ -119,7 +120,6 @@ _NAMES = {
         "read_gtfs",
         "write_gtfs",
     ),
-    "limits": ("Ending",),
     "network": (
         "Network",
         "NetworkReport",

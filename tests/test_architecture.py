@@ -413,7 +413,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         _ = owlbus.nothing
 
 
-ORDER = ("path", "study", "network", "demand", "presence", "plan", "timetable")
+ORDER = ("path", "study", "network", "link_s", "demand", "presence", "plan", "timetable")
 """Things that public functions take, in the one order that all of them name these in; settings follow."""
 
 

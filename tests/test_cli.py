@@ -96,7 +96,7 @@ def test_the_help_lists_the_commands_that_exist(capsys: pytest.CaptureFixture[st
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?\n", capsys.readouterr().out)
 
 
 def test_a_plan_is_a_whole_run_directory(made: Path) -> None:
@@ -411,7 +411,7 @@ class CtrlC(MaxSteps):
 def test_ctrl_c_in_the_search_keeps_the_best_plan(
     town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("owlbus.pipeline.plan_run.MaxSteps", CtrlC)
+    monkeypatch.setattr("owlbus.pipeline.request.MaxSteps", CtrlC)
     out = tmp_path / "run"
     assert run(["plan", *town.records, "--out", str(out), "--routes", "2"]) == 130
     assert check_run(out) == []

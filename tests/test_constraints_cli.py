@@ -74,7 +74,7 @@ def test_a_plan_near_a_base_changes_at_most_so_many_of_its_stops(made, capsys):
     [
         (["--ends", "N3=0..40", "--max-length-km", "3"], 4, "route N3 cannot reach terminal "),
         (["--hub", "3=9"], 4, "no way was found for 9 routes to call at "),
-        (["--require", "3", "--forbid", "3"], 4, "is wanted and forbidden; drop one of the constraints"),
+        (["--require", "3", "--forbid", "3"], 4, "is required and forbidden; drop one of the constraints"),
         (["--require", "9999"], 2, "stop 9999: the network has stops 0 to"),
         (["--hub", "3"], 2, "--hub must read STOP=N, such as Sadang=3, got '3'"),
         (["--forbid-link", "3"], 2, "--forbid-link must read A..B, such as 12..13, got '3'"),

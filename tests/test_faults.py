@@ -141,7 +141,7 @@ def test_a_search_goes_on_only_from_a_plan_that_keeps_the_limits(place: Path, tm
 
 def test_resuming_needs_a_folder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demand", fuzzing.at(place, "c.csv", fuzzing.calls_csv()), "--resume"]) == 2
-    assert "--resume keeps what is done in the folder of --out; add --out DIR" in capsys.readouterr().err
+    assert "--resume keeps its checkpoints in --out; add --out DIR" in capsys.readouterr().err
 
 
 def test_a_second_run_into_a_folder_is_refused(place: Path, tmp_path: Path) -> None:

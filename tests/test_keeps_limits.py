@@ -25,7 +25,7 @@ from owlbus.search import Objective, Problem
 from owlbus.search.route_evaluator import RouteEvaluator
 
 N_STOPS = 7
-LOOSE = RouteLimits(10**9, 0, 10**9, math.inf, 10**6, 2, math.inf, math.inf, 60)
+LOOSE = RouteLimits(10**9, 0, 10**7, 1e9, 100_000, 2, math.inf, math.inf, 60)
 """Every route keeps these."""
 
 
@@ -74,7 +74,8 @@ def random_limits(rng, measures):
     chosen = {name: int(value) + int(rng.integers(-1, 2)) for name, value in near.items() if rng.random() < 1 / 3}
     if rng.random() < 1 / 3:
         exact = float(measures.circuity[k])
-        chosen["max_circuity"] = [exact, math.nextafter(exact, 0), math.nextafter(exact, math.inf), round(exact, 2)][rng.integers(4)]
+        near = [exact, math.nextafter(exact, 0), math.nextafter(exact, math.inf), round(exact, 2)]
+        chosen["max_circuity"] = min(near[rng.integers(4)], 1e9)  # the largest that limits take
     least = {"max_length_m": 1, "max_ride_s": 1, "max_circuity": 1, "max_stops": 2, "min_stops": 2, "max_total_length_m": 1, "max_buses": 1}
     chosen = {name: max(value, least.get(name, 0)) for name, value in chosen.items()}
     if "min_stops" in chosen and "max_stops" in chosen:

@@ -17,7 +17,7 @@ from owlbus.kernels.bound_multipliers import hexes_worth
 from owlbus.kernels.bound_structs import PairWeights
 from owlbus.kernels.enumerate_routes import enumerate_routes
 from owlbus.kernels.keeps_limits import Limits
-from owlbus.kernels.structs import Graph
+from owlbus.kernels.structs import Drive, Graph, ShortestMetres
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
 from owlbus.search import Objective, Problem
@@ -166,8 +166,9 @@ def drive_of(drive_m):
     """Drive matrices in which these are the fewest metres, and seconds say nothing of metres."""
     n = len(drive_m)
     every, links = np.arange(n, dtype=np.int32), (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))
-    metres = (drive_m.astype(np.int32), every, every.copy(), np.zeros(1, np.int64), *links, np.zeros(1, np.int64), np.zeros(1, np.int32))
-    return np.zeros((n, n), np.int32), metres, 0.0
+    heap = np.zeros(1, np.int64), np.zeros(1, np.int32)
+    metres = ShortestMetres(drive_m.astype(np.int32), every, every.copy(), np.zeros(1, np.int64), *links, *heap)
+    return Drive(np.zeros((n, n), np.int32), metres, 0.0)
 
 
 def routes_by_hand(n_stops, links, limits, drive_m):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import zipfile
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,6 @@ from owlbus.plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 GRID = HexGrid.cover([(10.0, 50.0), (10.05, 50.0), (10.05, 50.03), (10.0, 50.03)])
@@ -86,19 +84,6 @@ def test_graphs_and_frames_hold_what_the_network_holds(network: Network) -> None
     shed = frames.sheds.iloc[0]
     assert shed.geometry.contains(frames.stops.geometry[0]) or shed.hex != network.stop_hex[0]
     assert str(frames.links.crs) == "EPSG:4326"
-
-
-@pytest.mark.parametrize(
-    ("export", "library"),
-    [(LATTICE.to_networkx, "networkx"), (LATTICE.to_geodataframes, "geopandas"), (GRID.to_geodataframe, "geopandas")],
-)
-def test_without_a_library_of_an_extra_the_way_to_it_is_named(
-    export: Callable[[], object], library: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, library, None)
-    told = rf"^{export.__name__} needs {library}, which is not installed; add it with: pip install 'owlbus\[geo\]'$"
-    with pytest.raises(UsageError, match=told):
-        export()
 
 
 # plans along streets and across networks ----------------------------------------------------------------------------------
@@ -190,7 +175,7 @@ def test_a_broken_rule_ends_with_a_finding(feed: str, tmp_path: Path, capsys: py
         (["--walk", "far"], "--walk must be metres, network, or network:METRES, got 'far'"),
         (["--walk", "network"], "--walk network needs footways; add --osm extract.osm.pbf"),
         (["--modes", "boat"], "--modes must be among bus, trolleybus, tram, metro, rail, ferry, cable, or all, got 'boat'"),
-        (["--gtfs", "other.zip"], "are two networks; give one of them"),
+        (["--gtfs", "other.zip"], "are two networks; name only one"),
         (["--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
         (["--osm", "x.osm.pbf"], "--osm beside another network is walked along only; add --walk network"),
         (["--walk-share", "2"], "--walk-share must lie in [1e-06, 1], got 2"),

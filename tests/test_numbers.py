@@ -10,7 +10,7 @@ import fuzzing
 import pytest
 
 from owlbus.cli.app import COMMANDS, run
-from owlbus.cli.options import grouped
+from owlbus.cli.commands import grouped
 from owlbus.common.errors import UsageError
 from owlbus.plan.limits import RouteLimits, ServiceRule
 

@@ -288,7 +288,7 @@ def words(town: Path, *more: str) -> list[str]:
 @pytest.mark.parametrize(
     ("reach", "share", "rule", "told"),
     [
-        ("centre", 0.0, "centre of the hex within 500 m, straight line", "if its middle lies within 500 m"),
+        ("centre", 0.0, "centre of the hex within 500 m, straight line", "if its centre lies within 500 m"),
         ("area", 2 / 9, "9 parts of the hex by area, the centre of each within 500 m, straight line", "are spread evenly over them"),
         (
             "records",

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from test_travel_time import prepared, stop_list_is_fine, towns
 
 from owlbus.kernels import travel_time_cost, travel_time_moves
+from owlbus.kernels.keeps_limits import Limits
+from owlbus.kernels.structs import Constraints, Drive, Graph, ShortestMetres
 from owlbus.kernels.travel_time_anneal import (
     BLOCK,
     MOVES,
@@ -245,11 +247,13 @@ def no_rules(graph: travel_time_cost.StopGraph, chain: TravelTimeState) -> Rules
     none = np.zeros(0, np.int32)
     metres = (np.zeros((1, n_stops), np.int32), np.full(n_stops, -1, np.int32), np.full(1, -1, np.int32), np.zeros(1, np.int64))
     keys = np.zeros(len(ticks) + 1, np.int64), np.zeros(len(ticks) + 1, np.int32)
-    limits = np.array([np.inf, 0, np.inf, np.inf, np.inf, 0, np.inf, np.inf, 60.0])
-    constraints = np.ones(n_stops, np.uint8), np.arange(1.0, n_stops + 1), np.zeros((0, 2), np.int32), np.full((n_routes, 2), -1, np.int32)
+    limits = Limits(*(np.full(n_routes, bound) for bound in (np.inf, 0.0, np.inf, np.inf, np.inf, 0.0)), np.inf, np.inf, 60.0)
+    constraints = Constraints(
+        np.ones(n_stops, np.uint8), np.arange(1.0, n_stops + 1), np.zeros((0, 2), np.int32), np.full((n_routes, 2), -1, np.int32)
+    )
     room = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(0, np.int64)
-    drive = graph.drive, (*metres, indptr, head.astype(np.int32), ticks, *keys), 1.0
-    return Rules((indptr, head.astype(np.int32), ticks, ticks, none, none), drive, limits, constraints, *room)
+    drive = Drive(graph.drive, ShortestMetres(*metres, indptr, head.astype(np.int32), ticks, *keys), 1.0)
+    return Rules(Graph(indptr, head.astype(np.int32), ticks, ticks, none, none), drive, limits, constraints, *room)
 
 
 @given(towns(), st.sampled_from([0.0, 3.0, 1e9]), st.integers(0, 9))

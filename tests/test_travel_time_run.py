@@ -169,7 +169,7 @@ def test_search_and_measures_on_link_times_agree():
 def is_allowed(rules, plan, k, other, stops, n, stops_2, n_2):
     """Call kernels that other kernels alone call, in their order."""
     used = _load_of_others(rules, plan, k, other)
-    count_calls(rules.constraints, plan, k, rules.calls)
+    count_calls(rules.constraints, *plan, k, rules.calls)
     return _is_allowed(rules, plan, used, k, other, stops, n, stops_2, n_2)
 
 
@@ -334,8 +334,8 @@ def test_the_heat_for_travel_time_begins_at_a_part_of_the_median_rise_and_falls_
     network, demand = town()
     chain = timed_chain(network, demand, RouteLimits(max_length_m=9 * LINK_M), 3, 0)
     chain._state.rises[:3] = 10, 50, 20
-    assert [chain._heat(share) for share in (0.0, 0.0499)] == [0.0, 0.0]
-    heats = [chain._heat(0.05 + 0.95 * share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert [chain._temperature(share) for share in (0.0, 0.0499)] == [0.0, 0.0]
+    heats = [chain._temperature(0.05 + 0.95 * share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert heats[0] == pytest.approx(0.2 * 20)
     assert heats[-1] == pytest.approx(0.03 * 20)
     assert np.diff(np.log(heats)) == pytest.approx(np.full(4, math.log(0.03 / 0.2) / 4))
@@ -344,9 +344,9 @@ def test_the_heat_for_travel_time_begins_at_a_part_of_the_median_rise_and_falls_
 class Told(TravelTimeRun):
     """A search that notes the shares at which it asks for a heat."""
 
-    def _heat(self, share):
+    def _temperature(self, share):
         self.shares.append(share)
-        return super()._heat(share)
+        return super()._temperature(share)
 
 
 @pytest.mark.usefixtures("many_stops")

@@ -73,7 +73,9 @@ def _remake(path: Path, document: object) -> str:
     """Return the step that makes a run of another version again, from the records or the city that it names."""
     settings = document.get("settings") if isinstance(document, dict) else None
     city = settings.get("city") if isinstance(settings, dict) else None
-    return step("owlbus.pipeline.write_run", "plan", **({"city": city} if city else {"files": "FILES"}), out=path)
+    if city:
+        return step("owlbus.pipeline.write_run", "plan", city=city, out=path)
+    return step("owlbus.pipeline.write_run", "plan", files="FILES", out=path)
 
 
 def _require_members(file: Path, document: Mapping[str, Any]) -> None:

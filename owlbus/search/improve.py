@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CURVE = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Shares of the stops that may change, for the curve."""
 
-_TURN = 2_000
+_TURN, _TURNS = 2_000, 20
 _HOT_SHARE, _COLD_SHARE = 4e-4, 1e-5
 """First and last temperature, as shares of all that the objective counts."""
 
@@ -209,8 +209,9 @@ def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
     run.restore_best()
     total_value = run.problem.total_value(run.objective)
     multiplier = total_value * _MULTIPLIER_SHARE
-    for done in range(0, n_steps if n_allowed else 0, _TURN):
-        moves = min(_TURN, n_steps - done)
+    turn = max(1, min(_TURN, n_steps // _TURNS))
+    for done in range(0, n_steps if n_allowed else 0, turn):
+        moves = min(turn, n_steps - done)
         hot, cold = (total_value * _HOT_SHARE * (_COLD_SHARE / _HOT_SHARE) ** (tried / n_steps) for tried in (done, done + moves))
         reach = int(n_allowed * max(1.0, _REACH - (_REACH - 1) * done / (_RELAXED_PART * n_steps)))
         if run.n_changed() > reach:

@@ -103,7 +103,7 @@ class Problem:
     @classmethod
     def build(cls, network: Network, demand: Demand, rule: ServiceRule | None = None) -> Problem:
         """
-            Compile a problem.
+        Compile a problem.
 
         Parameters
         ----------
