@@ -46,9 +46,9 @@ class Words:
         del name
         return f"[{low:g}, {high:g}]"
 
-    def step(self, call: str, command: str, given: Mapping[str, Any]) -> str:
-        """Return how to take a step: the Python `call`, or the `command` of the same purpose with what is `given`."""
-        del command, given
+    def step(self, call: str, command: str, values: Mapping[str, Any]) -> str:
+        """Return how to take a step: the Python `call`, or the `command` of the same purpose with `values` of its settings."""
+        del command, values
         return call
 
 

@@ -302,10 +302,9 @@ def safety_sheet(network: Network, timetable: Timetable) -> SafetySheet:
         Seconds and metres by hex.
     """
     departures, arrivals = _stop_times(timetable)
-    used = timetable.plan.used_stops.astype(np.int64).tolist()
-    sheds = [slice(network.shed_indptr[stop], network.shed_indptr[stop + 1]) for stop in used]
-    rows_of = np.concatenate([np.arange(shed.start, shed.stop) for shed in sheds] or [np.empty(0, np.int64)])
-    stop_of = np.repeat(used, [shed.stop - shed.start for shed in sheds])
+    used, first_row = timetable.plan.used_stops.astype(np.int64).tolist(), network.shed_indptr.tolist()
+    rows_of = np.concatenate([np.arange(first_row[stop], first_row[stop + 1]) for stop in used] or [np.empty(0, np.int64)])
+    stop_of = np.repeat(used, [first_row[stop + 1] - first_row[stop] for stop in used])
     hex_of, walk_of = network.shed_hex[rows_of], network.shed_walk_m[rows_of]
     begin = timetable.hours[0] * HOUR_S
     rows = []

@@ -346,7 +346,14 @@ def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple
             depart_s = operation.run_s(np.concatenate([[0], np.cumsum(link_s, dtype=np.int64)]))
             dwell_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
             directions.append(
-                Direction(k, back, stops, depart_s - dwell_s, depart_s.astype(np.int32), np.concatenate([[0], np.cumsum(link_m)]))
+                Direction(
+                    k,
+                    back,
+                    stops,
+                    (depart_s - dwell_s).astype(np.int32),
+                    depart_s.astype(np.int32),
+                    np.concatenate([[0], np.cumsum(link_m)]),
+                )
             )
     return tuple(directions)
 
