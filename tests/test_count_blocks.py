@@ -20,7 +20,7 @@ from owlbus.demand.tally import Tally
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels import count_blocks
 from owlbus.kernels.count_records import NO_TICK, _seconds
-from owlbus.records.reading import Numbers
+from owlbus.records.positions import Numbers
 
 GRID = HexGrid.cover([(30.30, 59.92), (30.34, 59.92), (30.34, 59.94), (30.30, 59.94)])
 WINDOW = NightWindow(22, 30)

@@ -19,8 +19,9 @@ from owlbus.demand.market_share import read_market_share, scale_to_population
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.records import open_sources, read_batches, reading
 from owlbus.records.antennas import read_antennas
+from owlbus.records.read_options import ReadOptions
+from owlbus.records.record_files import find_files
 from owlbus.records.schema import find_layout
-from owlbus.records.sources import find_files
 from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def test_a_missing_table_of_antennas_is_named(tmp_path):
     ],
 )
 def test_the_long_form_of_a_time_is_read(text, clock):
-    from owlbus.records.reading import NO_TIME, seconds
+    from owlbus.records.times import NO_TIME, seconds
 
     expected = NO_TIME if clock is None else int((dt.datetime.fromisoformat(clock) - dt.datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001
     assert seconds("f", pl.Series("time", [text]), "Europe/London").tolist() == [expected]
@@ -381,6 +382,6 @@ def test_the_largest_count_is_the_largest_that_is_read(tmp_path):
 @pytest.mark.real
 def test_calls_by_antenna_are_read_with_their_table(cases):
     folder = cases / "calls"
-    with open_sources([folder / "calls.csv"], masts=folder / "antennas.csv") as (source,):
-        rows = [batch.n_rows for batch in read_batches(source, "Europe/London")]
+    with open_sources([folder / "calls.csv"], ReadOptions(masts=folder / "antennas.csv", timezone="Europe/London")) as (source,):
+        rows = [batch.n_rows for batch in read_batches(source)]
     assert sum(rows) == 49

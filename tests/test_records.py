@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import OutputError
 from owlbus.records import open_sources, outline_of_records, read_batches, reading
-from owlbus.records.reading import NO_TIME, seconds
+from owlbus.records.read_options import ReadOptions
 from owlbus.records.rejected import rejected_rows, restricted_file
 from owlbus.records.schema import COLUMNS, find_layout
 from owlbus.records.subscribers import NOBODY, Subscribers
+from owlbus.records.times import NO_TIME, seconds
 from owlbus.records.validation import BY_CODE, FIRST_KEPT, REJECT, RULES
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def local(text: str) -> int:
 
 
 def read(path: str | Path, **columns: str) -> list[reading.Batch]:
-    with open_sources([path], columns) as (source,):
+    with open_sources([path], ReadOptions(columns=columns)) as (source,):
         return list(read_batches(source))
 
 
@@ -208,10 +209,10 @@ def test_dates_alone_are_refused() -> None:
 
 def test_an_unknown_zone_is_refused(tmp_path: Path) -> None:
     with (
-        open_sources([write_calls(tmp_path / "calls.csv")]) as (source,),
         pytest.raises(UsageError, match=r"^timezone must name a time zone such as Asia/Seoul, got 'Asia/Soul'$"),
+        open_sources([write_calls(tmp_path / "calls.csv")], ReadOptions(timezone="Asia/Soul")),
     ):
-        next(read_batches(source, "Asia/Soul"))
+        pass
 
 
 # formats

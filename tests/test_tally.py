@@ -18,7 +18,7 @@ from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels.count_records import straight_line_m
-from owlbus.records.reading import Numbers
+from owlbus.records.positions import Numbers
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
 HERE, THERE = (30.30, 59.93), (30.35, 59.95)

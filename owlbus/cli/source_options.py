@@ -8,6 +8,7 @@ from typing import Annotated
 from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
 from owlbus.common.defaults import MAX_SNAP_M, MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
+from owlbus.common.disclosure import MIN_COUNT
 
 _AREA, _DEMAND, _NETWORK, _STUDY = "Study area", "Demand", "Network", "Study that plans are measured on"
 
@@ -68,6 +69,49 @@ class DemandOptions:
             _DEMAND, "--timezone", unit="ZONE", text="Local time zone, such as Asia/Seoul; times that carry a zone are converted to it."
         ),
     ] = None
+    time_format: Annotated[
+        str | None,
+        option(
+            _DEMAND,
+            "--time-format",
+            unit="FORMAT",
+            text="Format of times: strptime text such as '%d.%m.%Y %H:%M', or hour, minute, HHMM, HHMMSS, excel, epoch-ms and the like.",
+        ),
+    ] = None
+    date_order: Annotated[
+        str | None, option(_DEMAND, "--date-order", unit="DMY|MDY", text="Order of day and month in dates such as 03/06/2024.")
+    ] = None
+    crs: Annotated[
+        str | None, option(_DEMAND, "--crs", unit="EPSG:CODE", text="Coordinate system of positions that are not in degrees.")
+    ] = None
+    zones: Annotated[
+        str | None,
+        option(_DEMAND, "--zones", unit="FILE", text="Zones that records name instead of positions: polygons, or a table of centroids."),
+    ] = None
+    zone_id: Annotated[
+        str | None, option(_DEMAND, "--zone-id", unit="COLUMN", text="Column of --zones with the ids. Default: the one that fits.")
+    ] = None
+    zone_weights: Annotated[
+        str | None,
+        option(_DEMAND, "--zone-weights", unit="COLUMN", text="Column of --zones with weights of the parts of a zone. Default: area."),
+    ] = None
+    presence: Annotated[
+        str | None,
+        option(_DEMAND, "--presence", unit="FILE", text="Counts of people by place and hour; they replace those of the records."),
+    ] = None
+    hour_profile: Annotated[
+        str | None,
+        option(
+            _DEMAND,
+            "--hour-profile",
+            unit="FILE",
+            text="Hours of trips without a time: a table (hour, share), flat, or unknown, which leaves out figures by hour.",
+        ),
+    ] = None
+    public: Annotated[bool, option(_DEMAND, "--public", text="The records are open data: publish exact counts.")] = False
+    min_count: Annotated[float, option(_DEMAND, "--min-count", unit="N", text="Smallest count of people or trips that is published.")] = (
+        MIN_COUNT
+    )
     masts: Annotated[
         str | None,
         option(

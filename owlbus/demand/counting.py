@@ -48,15 +48,12 @@ class CountSettings:
         Hexes of the study area.
     window
         Hours that count.
-    timezone
-        Local time zone of the records.
     keeps_rejected
         Whether other processes return rejected rows.
     """
 
     grid: HexGrid
     window: NightWindow
-    timezone: str | None = None
     keeps_rejected: bool = False
 
 
@@ -103,7 +100,7 @@ class Counter:
     Attributes
     ----------
     settings
-        Grid, window and time zone.
+        Grid and window.
     pool
         The threads.
     idle
@@ -146,8 +143,8 @@ class Counter:
             if on_rows is not None:
                 on_rows(rows)
 
-        for first_row, frame in read_frames(source, self.settings.timezone):
-            is_duplicate = None if duplicates is None else duplicates.marks(batch_of(source, first_row, frame, self.settings.timezone))
+        for first_row, frame in read_frames(source):
+            is_duplicate = None if duplicates is None else duplicates.marks(batch_of(source, first_row, frame))
             pending.append(self.pool.submit(self._work, source, first_row, frame, is_duplicate, needs_verdict=rejected is not None))
             if len(pending) > self.n_threads:
                 finish()
@@ -192,7 +189,7 @@ class Counter:
         needs_verdict: bool,
     ) -> tuple[Batch, Verdict | None]:
         """Count one batch in idle counts."""
-        batch = batch_of(source, first_row, frame, self.settings.timezone)
+        batch = batch_of(source, first_row, frame)
         counted = self.idle.get()
         try:
             kind = source.layout.kind.name
@@ -212,7 +209,7 @@ def counting(settings: CountSettings, n_threads: int = N_THREADS) -> Iterator[Co
     Parameters
     ----------
     settings
-        Grid, window and time zone.
+        Grid and window.
     n_threads
         Number of threads, >= 1.
 
@@ -235,7 +232,7 @@ def count_part(settings: CountSettings, sources: Sequence[Source], n_threads: in
     Parameters
     ----------
     settings
-        Grid, window and time zone.
+        Grid and window.
     sources
         The files.
     n_threads

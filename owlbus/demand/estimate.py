@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
+from owlbus.records.read_options import ReadOptions
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from owlbus.demand.table import Demand
     from owlbus.demand.tally import Counted
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.read_options import ReadKeywords
     from owlbus.records.sources import Source
 
 
@@ -57,10 +59,8 @@ def count_records(
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
-    columns: Mapping[str, str] | None = None,
-    timezone: str | None = None,
-    masts: str | PathLike[str] | None = None,
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
+    **reading: Unpack[ReadKeywords],
 ) -> RecordCounts:
     """
     Count records by night, hour and hex: rows, not distinct people, and no trips.
@@ -69,7 +69,7 @@ def count_records(
 
     Parameters
     ----------
-    paths, grid, window, columns, timezone, masts, run
+    paths, grid, window, run, **reading
         As for `owlbus.demand.estimate_demand`; the window is in service hours, 24 to 28 by default.
 
     Returns
@@ -82,8 +82,8 @@ def count_records(
     DataError
         If a file is missing, damaged or lacks a column.
     """
-    settings = CountSettings(grid, window or NightWindow(), timezone)
-    with open_sources(paths, columns, masts, kinds=(POSITIONS,)) as sources:
+    settings = CountSettings(grid, window or NightWindow())
+    with open_sources(paths, ReadOptions(**reading), kinds=(POSITIONS,)) as sources:
         counted_files = _count_here(settings, sources) if run is None else run(settings, sources)
         report = report_rows(counted_files.rows_of(sources))
     shape = len(settings.window.hours), grid.n_hexes
@@ -105,13 +105,11 @@ def estimate_demand(
     *,
     taxi_weight: float = TAXI_WEIGHT,
     n_nights: int | None = None,
-    columns: Mapping[str, str] | None = None,
-    timezone: str | None = None,
     max_rejected_share: float = 1.0,
     rejected: str | PathLike[str] | None = None,
-    masts: str | PathLike[str] | None = None,
     market_share: ArrayLike | None = None,
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
+    **reading: Unpack[ReadKeywords],
 ) -> tuple[Demand, DemandReport]:
     """
     Estimate demand from call and taxi records, and report every record.
@@ -133,21 +131,18 @@ def estimate_demand(
         Share of taxi in a blend, 0 to 1.
     n_nights
         Nights that records without a date cover; 1 by default. Not for records with dates.
-    columns
-        File column by owlbus' name, where they differ.
-    timezone
-        Local time zone of the records.
     max_rejected_share
         Largest allowed share of rejected rows per file, 0 to 1.
     rejected
         Parquet file for rejected rows, mode 0600; none by default.
-    masts
-        Table of antennas (antenna_id, lon, lat), for calls without positions.
     market_share
         Market share of the operator of the calls, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
     run
         Function that counts the files, such as from `owlbus.cluster.runner`; threads of this process by default. Rejected rows of
         other processes are kept in memory until they are written.
+    **reading
+        How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`: ``columns``, ``timezone``, ``time_format``,
+        ``date_order``, ``crs``, ``masts``, ``zones``, ``zone_id``, ``zone_weights``.
 
     Returns
     -------
@@ -166,8 +161,8 @@ def estimate_demand(
     window = window or NightWindow()
     require_number("taxi_weight", taxi_weight, 0, 1)
     require_number("max_rejected_share", max_rejected_share, 0, 1)
-    settings = CountSettings(grid, window, timezone, keeps_rejected=rejected is not None)
-    with open_sources(paths, columns, masts) as sources:
+    settings = CountSettings(grid, window, keeps_rejected=rejected is not None)
+    with open_sources(paths, ReadOptions(**reading)) as sources:
         counted_files = _count_here(settings, sources, max_rejected_share, rejected) if run is None else run(settings, sources)
         if run is not None and rejected is not None:
             order = {source.name: index for index, source in enumerate(sources)}
@@ -191,17 +186,15 @@ def check_files(
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
-    columns: Mapping[str, str] | None = None,
-    timezone: str | None = None,
     max_rejected_share: float = 1.0,
-    masts: str | PathLike[str] | None = None,
+    **reading: Unpack[ReadKeywords],
 ) -> tuple[DemandReport, list[DataError]]:
     """
     Validate every record without estimating demand.
 
     Parameters
     ----------
-    paths, grid, window, columns, timezone, max_rejected_share, masts
+    paths, grid, window, max_rejected_share, **reading
         As for `estimate_demand`; shares are 0 to 1.
 
     Returns
@@ -220,7 +213,7 @@ def check_files(
     """
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     refusals: list[DataError] = []
-    with open_sources(paths, columns, masts) as sources, counting(CountSettings(grid, window or NightWindow(), timezone)) as counter:
+    with open_sources(paths, ReadOptions(**reading)) as sources, counting(CountSettings(grid, window or NightWindow())) as counter:
         for source in sources:
             counter.count(source, None)
         row_counts = [counter.row_counts(source) for source in sources]

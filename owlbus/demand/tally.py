@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from owlbus.kernels.count_blocks import RowPoints
     from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
     from owlbus.kernels.hexing import PointTables
-    from owlbus.records.reading import Batch, Numbers
+    from owlbus.records.positions import Numbers
+    from owlbus.records.reading import Batch
 
 _EPOCH = dt.date(1970, 1, 1)
 _NONE = np.empty(0, dtype=np.int64)

@@ -174,9 +174,7 @@ def read_plan_checkpoint(folder: Path, network: Network) -> Plan | None:
 
 def _key(settings: CountSettings, group: Sequence[Source]) -> str:
     """Return the name of the checkpoint of some parts; it depends on the files, their state and the settings."""
-    digest = hashlib.sha256(
-        repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.timezone, settings.keeps_rejected)).encode()
-    )
+    digest = hashlib.sha256(repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.keeps_rejected)).encode())
     for part in group:
         digest.update(repr(replace(part, masts=None, homes=None)).encode())
         for table in (part.masts, part.homes):

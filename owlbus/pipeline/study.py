@@ -145,7 +145,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     """
     from owlbus.demand import estimate_demand
     from owlbus.grid.subdivide import subdivide_hexes
-    from owlbus.records.sources import find_files
+    from owlbus.records.record_files import find_files
 
     timings: dict[str, float] = {}
     city = read_named_city(sources.city)
@@ -162,18 +162,17 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
             sources.window,
             taxi_weight=sources.taxi_weight,
             n_nights=sources.n_nights,
-            columns=sources.columns,
-            timezone=sources.timezone,
             max_rejected_share=sources.max_rejected_share,
             rejected=rejected,
-            masts=sources.masts,
             market_share=_market_share(sources, grid, city),
             run=_runner(sources) if checkpoint is None else checkpoint.counting(_runner(sources)),
+            **sources.reading,
         )
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
-    inputs = (*(source.name for source in find_files(files)), sources.area, sources.masts, sources.market_share)
-    return Reading(whole if parts is None else parts.grid, demand, report, city, tuple(name for name in inputs if name), timings, whole)
+    tables = (sources.area, sources.masts, sources.zones, sources.presence, sources.market_share)
+    inputs = (*(source.name for source in find_files(files)), *(name for name in tables if isinstance(name, str)))
+    return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
 
 
 def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
@@ -219,10 +218,8 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
         _records_of(sources, city),
         build_grid(sources, city),
         sources.window,
-        columns=sources.columns,
-        timezone=sources.timezone,
         max_rejected_share=sources.max_rejected_share,
-        masts=sources.masts,
+        **sources.reading,
     )
 
 
@@ -340,7 +337,7 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
     else:
-        outline = outline_of_records(sources.files, sources.columns, timezone=sources.timezone, masts=sources.masts)
+        outline = outline_of_records(sources.files, **sources.reading)
     if sources.h3_resolution is not None:
         return HexGrid.from_h3(outline, sources.h3_resolution)
     return HexGrid.cover(outline, sources.radius_m, n_hexes)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, require_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from owlbus.records.read_options import ReadKeywords
 
 _REACHES = ("centre", "area", "records")
 
@@ -28,6 +31,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("taxi_weight", "taxi_weight", 0, 1),
     ("n_nights", "n_nights", 1, 36_500),
     ("max_rejected_share", "max_rejected_share", 0, 1),
+    ("min_count", "min_count", 1, 1_000_000),
 )
 """Each number of `Sources`, what messages call it, and its least and largest value."""
 
@@ -88,10 +92,28 @@ class Sources:
         The files' column by owlbus' name, where they differ.
     timezone
         Time zone that times with a zone are converted to.
+    time_format
+        Format of times, strptime text or a name of `owlbus.records.times.FORMS`; None where the data tell.
+    date_order
+        Order of day and month in dates such as 03/06/2024, ``DMY`` or ``MDY``; None where the data tell.
+    crs
+        Coordinate reference system of projected positions in records, such as ``EPSG:25833``; None for degrees.
+    zones
+        Polygons or centroids of the zones that records name instead of positions; None for none.
+    zone_id, zone_weights
+        Columns of `zones` with ids, and with weights of the parts of a zone; None for the one that fits, and for weights by area.
+    presence
+        Counts of people by place and hour, which replace those of the records; None for none.
+    hour_profile
+        Hours of trips without a time: a table of hour and share, ``flat``, or ``unknown``; None asks for one of them.
     max_rejected_share
         Largest share of a file's rows that may be rejected, 0 to 1.
     masts
         Table of antennas, for calls that name one instead of a position; None for none.
+    public
+        Whether the records are open data, so that exact counts may be published.
+    min_count
+        Smallest count of people or trips that may be published.
     market_share
         Table of the operator's market share by district; None where the records are everyone's.
     scheduler
@@ -129,7 +151,17 @@ class Sources:
     columns: Mapping[str, str] = field(default_factory=dict)
     timezone: str | None = None
     max_rejected_share: float = 1.0
-    masts: str | None = None
+    masts: Any = None
+    time_format: str | None = None
+    date_order: str | None = None
+    crs: str | None = None
+    zones: Any = None
+    zone_id: str | None = None
+    zone_weights: str | None = None
+    presence: Any = None
+    hour_profile: str | None = None
+    public: bool = False
+    min_count: float = MIN_COUNT
     market_share: str | None = None
     scheduler: str | None = None
 
@@ -142,6 +174,21 @@ class Sources:
         _require_compatible(self)
         _require_grid(self)
         _require_reach(self)
+
+    @property
+    def reading(self) -> ReadKeywords:
+        """How records are to be read."""
+        return {
+            "columns": self.columns,
+            "timezone": self.timezone,
+            "time_format": self.time_format,
+            "date_order": self.date_order,
+            "crs": self.crs,
+            "masts": self.masts,
+            "zones": self.zones,
+            "zone_id": self.zone_id,
+            "zone_weights": self.zone_weights,
+        }
 
     @property
     def is_synthetic(self) -> bool:

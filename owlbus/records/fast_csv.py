@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.records.file_forms import reading_errors
 from owlbus.records.schema import TAXI
-from owlbus.records.sources import reading_errors
 from owlbus.records.text_lines import open_text
 
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ def is_plain(source: Source) -> bool:
     kind, names = source.layout.kind, source.layout.names
     needed = {kind.start, *kind.position, *kind.destination}
     if source.is_table or source.first_row or source.stop_row is not None or kind is TAXI or set(names) != needed:
+        return False
+    if source.time_forms or source.position_forms:
         return False
     header = _header(source)
     columns = _names(header, source.separator)

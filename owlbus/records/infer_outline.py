@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.records.read_options import ReadOptions
 from owlbus.records.reading import read_batches
 from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
+    from owlbus.records.read_options import ReadKeywords
     from owlbus.records.sources import Source
 
 CENTRAL_SHARE = 0.995
@@ -33,12 +35,10 @@ _MIN_POSITIONS = 3
 
 def outline_of_records(
     paths: str | PathLike[str] | Sequence[str | PathLike[str]],
-    columns: Mapping[str, str] | None = None,
     *,
-    timezone: str | None = None,
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,
-    masts: str | PathLike[str] | None = None,
+    **reading: Unpack[ReadKeywords],
 ) -> NDArray[np.float64]:
     """
     Return the outline of the study area: the convex hull of the central positions plus a margin.
@@ -50,16 +50,12 @@ def outline_of_records(
     ----------
     paths
         Files of records, as for `owlbus.demand.estimate_demand`.
-    columns
-        The files' column by owlbus' name, where they differ.
-    timezone
-        Local time zone of the records.
     central_share
         Share of positions inside the outline, in (0, 1].
     margin_m
         Metres added around the hull.
-    masts
-        Table of antennas, for calls without positions.
+    **reading
+        How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`.
 
     Returns
     -------
@@ -79,8 +75,8 @@ def outline_of_records(
     if not 0 < central_share <= 1 or not margin_m > 0:
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
-    with open_sources(paths, columns, masts) as sources:
-        positions, count = _counted_positions(sources, timezone)
+    with open_sources(paths, ReadOptions(**reading)) as sources:
+        positions, count = _counted_positions(sources)
         name = sources[0].name
     central = _central(positions, count, central_share)
     if central.shape[0] < _MIN_POSITIONS:
@@ -94,12 +90,12 @@ def outline_of_records(
     return ring.round(6)
 
 
-def _counted_positions(sources: Sequence[Source], timezone: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return distinct rounded positions, degrees, shape (n, 2), and the trips of each; memory grows with distinct positions only."""
     keys: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
     counts: list[NDArray[np.float64]] = [np.empty(0)]
     for source in sources:
-        for batch in read_batches(source, timezone):
+        for batch in read_batches(source):
             count = batch.count if batch.count.size else np.ones(batch.n_rows)
             for lon, lat in ((batch.lon, batch.lat), (batch.to_lon, batch.to_lat)):
                 use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (count > 0) & (count <= MAX_COUNT)

@@ -30,7 +30,8 @@ class Kind:
     optional
         Optional columns.
     substitutes
-        Columns that can replace missing ones: an antenna for a position, a subscriber for a home.
+        Columns that can replace missing ones, best first: a point, H3 cell, zone or antenna for a position, a path for both ends of a
+        ride, a subscriber for a home.
     """
 
     name: str
@@ -47,7 +48,8 @@ class Kind:
         return (self.start, *self.position, *self.destination)
 
 
-_HOME = ("home_lon", "home_lat")
+_HERE, _HOME = ("lon", "lat"), ("home_lon", "home_lat")
+_FROM, _TO = ("origin_lon", "origin_lat"), ("destination_lon", "destination_lat")
 
 CALLS = Kind(
     "calls",
@@ -55,22 +57,59 @@ CALLS = Kind(
     _HOME,
     "time",
     (),
-    ("subscriber", "trips", "date", "antenna", "home_antenna"),
-    (("antenna", ("lon", "lat")), ("home_antenna", _HOME), ("subscriber", _HOME)),
+    ("subscriber", "trips", "date", "antenna", "home_antenna", "position", "home_position", "cell", "home_cell", "zone", "home_zone"),
+    (
+        ("position", _HERE),
+        ("cell", _HERE),
+        ("zone", _HERE),
+        ("antenna", _HERE),
+        ("home_position", _HOME),
+        ("home_cell", _HOME),
+        ("home_zone", _HOME),
+        ("home_antenna", _HOME),
+        ("subscriber", _HOME),
+    ),
 )
 
 TAXI = Kind(
     "taxi",
-    ("origin_lon", "origin_lat"),
-    ("destination_lon", "destination_lat"),
+    _FROM,
+    _TO,
     "pickup_time",
     ("dropoff_time", "duration_s"),
-    ("trips", "date"),
+    (
+        "trips",
+        "date",
+        "path",
+        "origin_position",
+        "destination_position",
+        "origin_cell",
+        "destination_cell",
+        "origin_zone",
+        "destination_zone",
+    ),
+    (
+        ("origin_position", _FROM),
+        ("origin_cell", _FROM),
+        ("origin_zone", _FROM),
+        ("destination_position", _TO),
+        ("destination_cell", _TO),
+        ("destination_zone", _TO),
+        ("path", (*_FROM, *_TO)),
+    ),
 )
 
 KINDS = (CALLS, TAXI)
 
-POSITIONS = Kind("places", ("lon", "lat"), (), "time", (), ("date", "antenna"), (("antenna", ("lon", "lat")),))
+POSITIONS = Kind(
+    "places",
+    _HERE,
+    (),
+    "time",
+    (),
+    ("date", "antenna", "position", "cell", "zone"),
+    (("position", _HERE), ("cell", _HERE), ("zone", _HERE), ("antenna", _HERE)),
+)
 """Records of which only time and position are read."""
 
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))

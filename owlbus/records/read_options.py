@@ -1,0 +1,74 @@
+"""How records are to be read: what a user says about files that they do not say themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from owlbus.records.times import check_time_format, check_timezone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadOptions:
+    """
+    How records are to be read.
+
+    Attributes
+    ----------
+    columns
+        File column by owlbus' name, where they differ.
+    timezone
+        Local time zone of the records, such as ``Asia/Seoul``.
+    time_format
+        Format of times: strptime text such as ``%d.%m.%Y %H:%M``, or a name of `owlbus.records.times.FORMS`.
+    date_order
+        Order of day and month in dates such as 03/06/2024: ``DMY`` or ``MDY``.
+    crs
+        Coordinate reference system of projected positions, such as ``EPSG:25833``.
+    masts
+        Table of antennas (antenna_id, lon, lat), for calls without positions.
+    zones
+        Polygons, or a table of centroids, of the zones that records name instead of positions.
+    zone_id
+        Column of `zones` with the ids; the one that fits the records by default.
+    zone_weights
+        Column of `zones` with weights of the parts of a zone; by area by default.
+
+    Raises
+    ------
+    UsageError
+        If a time zone, time format or date order is unknown.
+    """
+
+    columns: Mapping[str, str] | None = field(default_factory=dict)
+    timezone: str | None = None
+    time_format: str | None = None
+    date_order: str | None = None
+    crs: str | None = None
+    masts: Any = None
+    zones: Any = None
+    zone_id: str | None = None
+    zone_weights: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse unknown values before any file is read."""
+        object.__setattr__(self, "columns", dict(self.columns or {}))
+        check_timezone(self.timezone)
+        check_time_format(self.time_format, self.date_order)
+
+
+class ReadKeywords(TypedDict, total=False):
+    """Fields of `ReadOptions` as keyword arguments."""
+
+    columns: Mapping[str, str] | None
+    timezone: str | None
+    time_format: str | None
+    date_order: str | None
+    crs: str | None
+    masts: Any
+    zones: Any
+    zone_id: str | None
+    zone_weights: str | None
