@@ -318,7 +318,7 @@ def test_rides_that_are_written_twice_count_once(tmp_path):
 
 def test_a_check_reports_what_would_be_refused(tmp_path):
     good, bad = write(tmp_path / "a.csv"), write(tmp_path / "b.csv", frame(lon=[99.0, 99.0, HERE[0]]))
-    report, refusals = check_files([good, bad], GRID, max_rejected_share=0.5)
+    report, refusals, _ = check_files([good, bad], GRID, max_rejected_share=0.5)
     assert (report.rows_in, report.rows_rejected) == (6, 2)
     (refusal,) = refusals
     assert str(refusal).endswith("in all 2 rows are rejected, more than max_rejected_share=0.5 allows")

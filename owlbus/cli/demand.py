@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from owlbus.cli.messages import in_flags
+from owlbus.cli.messages import FlagWords, in_flags
 from owlbus.cli.option_values import sources_of
 from owlbus.cli.options import OUT, RESUME, OutputOptions
 from owlbus.cli.output import open_output
 from owlbus.cli.session import announce_resumption, checkpoint_of
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
-from owlbus.cli.tables import demand_table, records_table, rules_table
+from owlbus.cli.tables import demand_table, recognised_table, records_table, rules_table
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from owlbus.cli.output import Output
     from owlbus.pipeline import Sources
     from owlbus.pipeline.study import Reading
+    from owlbus.records.recognised import RecognisedFile
 
 
 def demand(
@@ -101,11 +104,35 @@ def _check(sources: Sources, output_options: OutputOptions, out: str | None) -> 
         msg = "--check only reports; remove --out"
         raise UsageError(msg)
     with open_output(output_options) as output:
-        report, refusals = check_records(sources)
-    document = {"command": "demand", "check": True, "records": report.to_json(), "refused": [in_flags(error) for error in refusals]}
-    output.show(document, records_table(report), *([rules_table(report)] if report.rules else []))
+        report, refusals, files = check_records(sources)
+    command = _command(sources, files)
+    document = {
+        "command": "demand",
+        "check": True,
+        "recognised": [file.to_json() for file in files],
+        "reads_with": command,
+        "records": report.to_json(),
+        "refused": [in_flags(error) for error in refusals],
+    }
+    output.show(document, *map(recognised_table, files), records_table(report), *([rules_table(report)] if report.rules else []))
+    output.say(f"Read with: {command}")
     if refusals:
         raise FindingError("; ".join(error.template for error in refusals))
     output.say(
         f"{report.rows_in:,} rows: {report.rows_counted:,} would count, {report.rows_rejected:,} would be rejected. Nothing was written."
     )
+
+
+_GIVEN = ("area", "city", "radius_m", "n_hexes", "h3_resolution", "n_nights", "masts", "zones", "presence", "hour_profile")
+"""Settings of a study that decide how records are read, beside those that a file's own forms decide."""
+
+
+def _command(sources: Sources, files: Sequence[RecognisedFile]) -> str:
+    """Return the command that reads the files in the same way, with everything said that was recognised."""
+    from owlbus.records.recognised import common_options
+
+    defaults = type(sources)()
+    given = {name: getattr(sources, name) for name in _GIVEN if getattr(sources, name) != getattr(defaults, name)}
+    if sources.window != defaults.window:
+        given["window"] = f"{sources.window.start_hour % 24:02d}-{sources.window.end_hour % 24:02d}"
+    return FlagWords().step("", "demand", {"files": [file.file for file in files], **given, **common_options(files)})

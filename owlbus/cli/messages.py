@@ -144,7 +144,8 @@ class FlagWords(Words):
     def step(self, call: str, command: str, values: Mapping[str, Any]) -> str:
         """Return the command of a step: arguments in order, then flags, quoted for a shell."""
         del call
-        arguments = [_quoted(values[name]) for name in _ARGUMENTS.get(command, []) if name in values]
+        given = [values[name] for name in _ARGUMENTS.get(command, []) if name in values]
+        arguments = [_quoted(word) for value in given for word in (value if isinstance(value, list) else [value])]
         options = [self.choice(name, value) for name, value in values.items() if name not in _ARGUMENTS.get(command, [])]
         return " ".join(["owlbus", command, *arguments, *options])
 

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand, DemandReport
     from owlbus.pipeline import ScoredPlan, Study
+    from owlbus.records.recognised import RecognisedFile
     from owlbus.score import Scorecard
     from owlbus.timetable import RiderService, Timetable, TimetableReport, UnitCosts
 
+
+_KINDS = {"taxi": "taxi rides", "calls": "calls", "presence": "counts of people"}
 
 _PARTS = re.compile(r"parts of the hex by (\w+)")
 
@@ -123,6 +126,18 @@ def records_table(report: DemandReport) -> Table:
     for file in report.files:
         numbers = (file.rows_in, file.rows_counted, file.rows_trip, file.rows_rejected)
         table.add_row(file.file.rpartition("/")[2], file.kind, *(f"{number:,}" for number in numbers))
+    return table
+
+
+def recognised_table(file: RecognisedFile) -> Table:
+    """Return a table of what was recognised in `file`: its columns, how each is read, and the first rows as shapes."""
+    table = empty_table(f"{file.file.rpartition('/')[2]}, read as {_KINDS.get(file.kind, file.kind)}")
+    for name in ("owlbus", "column", "read as", "first rows, 9 a digit, a a letter"):
+        table.add_column(name, overflow="fold")
+    for column in file.columns:
+        table.add_row(column.name, column.column, column.reading, "\n".join(column.shapes))
+    if file.notes:
+        table.caption = "; ".join(file.notes)
     return table
 
 

@@ -15,6 +15,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udf
 _FORMULA = tuple("=+-@\t\r\n")
 """Characters that begin a formula in a spreadsheet."""
 
+_MOST_SHAPE = 40
+
 
 def visible(text: str) -> str:
     r"""
@@ -153,3 +155,30 @@ def escape_formula(value: object) -> object:
     ("'=1+1", 'Sadang', -1)
     """
     return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value
+
+
+def shape_of_text(value: object) -> str:
+    """
+    Return the shape of a value, which shows its form and not its content.
+
+    Parameters
+    ----------
+    value
+        Any value; None and empty text are ``(empty)``.
+
+    Returns
+    -------
+    str
+        Digits as 9, letters as a, at most 40 characters, other signs as they are.
+
+    Examples
+    --------
+    >>> shape_of_text("2013-03-02 01:10:00 Uhr")
+    '9999-99-99 99:99:99 aaa'
+    """
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    text = "" if value is None else str(value)
+    signs = ("9" if sign.isdigit() else "a" if sign.isalpha() else sign for sign in text[:_MOST_SHAPE])
+    shape = visible("".join(signs)) + ("..." if len(text) > _MOST_SHAPE else "")
+    return shape or "(empty)"

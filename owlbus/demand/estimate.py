@@ -17,6 +17,7 @@ from owlbus.demand.counting import CountedFiles, CountSettings, counting, source
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
 from owlbus.records.read_options import ReadOptions
+from owlbus.records.recognised import RecognisedFile, recognised_file
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
@@ -188,7 +189,7 @@ def check_files(
     *,
     max_rejected_share: float = 1.0,
     **reading: Unpack[ReadKeywords],
-) -> tuple[DemandReport, list[DataError]]:
+) -> tuple[DemandReport, list[DataError], list[RecognisedFile]]:
     """
     Validate every record without estimating demand.
 
@@ -203,6 +204,8 @@ def check_files(
         Row counts by rule and file.
     refusals
         Reasons to reject files, as errors.
+    recognised
+        How each file is read, with a few rows as shapes.
 
     Raises
     ------
@@ -216,13 +219,14 @@ def check_files(
     with open_sources(paths, ReadOptions(**reading)) as sources, counting(CountSettings(grid, window or NightWindow())) as counter:
         for source in sources:
             counter.count(source, None)
+        recognised = [recognised_file(source) for source in sources]
         row_counts = [counter.row_counts(source) for source in sources]
         for file in row_counts:
             try:
                 require_usable(file, max_rejected_share)
             except DataError as error:
                 refusals.append(error)
-    return report_rows(row_counts), refusals
+    return report_rows(row_counts), refusals, recognised
 
 
 def _count_here(

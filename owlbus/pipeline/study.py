@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from owlbus.pipeline.rundir import RunDir
     from owlbus.pipeline.study_sources import Sources
     from owlbus.records import Source
+    from owlbus.records.recognised import RecognisedFile
     from owlbus.sample import City
 
 
@@ -190,7 +191,7 @@ def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport)
     return demand, replace(report, notes=(*report.notes, note))
 
 
-def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
+def check_records(sources: Sources) -> tuple[DemandReport, list[DataError], list[RecognisedFile]]:
     """
     Row counts of records by rule and file, without a demand.
 
@@ -205,6 +206,8 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
         Rows by rule and file, counts of rows.
     refusals
         Errors of the files that would be refused.
+    recognised
+        How each file is read, with a few rows as shapes.
 
     Raises
     ------

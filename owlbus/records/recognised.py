@@ -1,0 +1,138 @@
+"""What was recognised in record files: kind, columns, how each is read, and a few rows as shapes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from owlbus.common.text import shape_of_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from owlbus.records.sources import Source
+
+N_EXAMPLES = 3
+"""Rows of a file that are shown as shapes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedColumn:
+    """
+    One column of a file as it is read.
+
+    Attributes
+    ----------
+    name
+        Name of owlbus.
+    column
+        Column of the file.
+    reading
+        How its values are read, in words; empty where nothing had to be decided.
+    shapes
+        First values as shapes: digits as 9, letters as a.
+    """
+
+    name: str
+    column: str
+    reading: str
+    shapes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedFile:
+    """
+    A file as it is read.
+
+    Attributes
+    ----------
+    file
+        File name.
+    kind
+        Kind of record, such as ``calls`` or ``taxi``.
+    columns
+        Columns that are read.
+    notes
+        What else was recognised, one sentence each.
+    options
+        Fields of `owlbus.records.read_options.ReadOptions` that read the file in the same way without a guess.
+    """
+
+    file: str
+    kind: str
+    columns: tuple[RecognisedColumn, ...]
+    notes: tuple[str, ...]
+    options: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain types; no value of a record is in it."""
+        return asdict(self)
+
+
+def recognised_file(source: Source) -> RecognisedFile:
+    """
+    Return what was recognised in a file.
+
+    Parameters
+    ----------
+    source
+        The open file.
+
+    Returns
+    -------
+    RecognisedFile
+        Layout, forms, and the first rows as shapes.
+    """
+    names = source.layout.names
+    rows = source.scan().select(list(names)).head(N_EXAMPLES).collect()
+    columns = tuple(
+        RecognisedColumn(name, column, _reading(source, name), tuple(shape_of_text(value) for value in rows[name].to_list()))
+        for name, column in names.items()
+    )
+    return RecognisedFile(source.name, source.layout.kind.name, columns, _notes(source), _options(source))
+
+
+def _reading(source: Source, name: str) -> str:
+    """Return how the values of a column are read, in words."""
+    return source.time_forms.get(name) or source.position_forms.get(name) or ""
+
+
+def _notes(source: Source) -> tuple[str, ...]:
+    """Return what was recognised beside columns."""
+    zones = [] if source.zones is None else [f"{len(source.zones.ids)} zones of {source.zones.name}"]
+    return tuple(zones)
+
+
+def _options(source: Source) -> dict[str, Any]:
+    """Return the options that read the file without a guess."""
+    columns = {name: column for name, column in source.layout.names.items() if name != column}
+    options = {name: getattr(source.options, name) for name in ("timezone", "time_format", "date_order", "crs", "zone_id", "zone_weights")}
+    options["timezone"] = options["timezone"] or source.layout.timezone
+    return ({"columns": columns} if columns else {}) | {name: value for name, value in options.items() if value is not None}
+
+
+def common_options(files: Sequence[RecognisedFile]) -> dict[str, Any]:
+    """
+    Return options that read several files together.
+
+    Parameters
+    ----------
+    files
+        The files.
+
+    Returns
+    -------
+    dict
+        Options of all files; where two files differ, neither's is kept.
+    """
+    columns: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    clashes: set[str] = set()
+    for file in files:
+        for name, value in file.options.items():
+            if name == "columns":
+                columns |= value
+            elif options.setdefault(name, value) != value:
+                clashes.add(name)
+    kept = {name: value for name, value in options.items() if name not in clashes}
+    return ({"columns": columns} if columns else {}) | kept
