@@ -15,7 +15,7 @@ from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import check_lines, open_text
-from owlbus.records.times import time_forms
+from owlbus.records.time_forms import time_forms
 from owlbus.records.zones import ZoneTable, read_zones
 
 if TYPE_CHECKING:
