@@ -215,7 +215,9 @@ def _open_source(
 
 
 def _with_forms(source: Source) -> Source:
-    """Add the forms of times and positions, which are decided for the whole file."""
+    """Add the forms of times and positions, decided for the whole file; one with an open quote is refused when it is read."""
+    if source.n_quotes % 2:
+        return source
     with reading_errors(source.name):
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)

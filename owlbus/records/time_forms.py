@@ -141,7 +141,8 @@ def check_time_format(time_format: str | None, date_order: str | None) -> None:
         msg = f"{setting('date_order')} must be DMY or MDY, got {date_order!r}"
         raise UsageError(msg, setting="date_order", value=date_order, allowed=ORDERS)
     if time_format is not None and _form_named(time_format) is None:
-        msg = f"{setting('time_format')} must be a strptime format such as '%d.%m.%Y %H:%M', or one of {', '.join(FORMS)}, got {time_format!r}"
+        known = f"a strptime format such as '%d.%m.%Y %H:%M', or one of {', '.join(FORMS)}"
+        msg = f"{setting('time_format')} must be {known}, got {time_format!r}"
         raise UsageError(msg, setting="time_format", value=time_format, allowed=FORMS)
 
 
@@ -319,7 +320,7 @@ def _forms_of(column: _Column) -> Sequence[str]:
     strange = texts.filter(~is_plain_text(texts))
     n_plain = texts.len() - strange.len()
     all_patterns = [NUMBER_TEXT, *(pattern for patterns in PATTERNS.values() for pattern in patterns)]
-    if n_plain and _any_matches(all_patterns, strange) <= (1 - _NEARLY_ALL) * texts.len():
+    if n_plain and _any_matches(all_patterns, strange) <= max(1, (1 - _NEARLY_ALL) * texts.len()):
         return []
     return _settled_text(column, PATTERNS, _number_forms)
 
@@ -386,8 +387,8 @@ def _number_forms(column: _Column) -> Sequence[str]:
         return [hint]
     if list(forms) == ["YYYYMMDD"]:
         date = setting("columns", {"date": column.name, column.role: "HOUR"})
-        msg = f"holds dates such as 99999999 without a time of day; name the hour or clock too, with {date}", "columns"
-        raise column.refusal(msg)
+        msg = f"holds dates such as 99999999 without a time of day; name the hour or clock too, with {date}"
+        raise column.refusal(msg, "columns")
     if len(forms) == 1:
         return forms
     if forms:
@@ -414,7 +415,7 @@ def _date_forms(column: _Column) -> Sequence[str]:
     plain = column.texts.str.to_date("%Y-%m-%d", strict=False).is_not_null()
     others = column.texts.filter(~plain)
     all_patterns = [NUMBER_TEXT, *(pattern for patterns in DATE_PATTERNS.values() for pattern in patterns)]
-    if plain.any() and _any_matches(all_patterns, others) <= (1 - _NEARLY_ALL) * len(plain):
+    if plain.any() and _any_matches(all_patterns, others) <= max(1, (1 - _NEARLY_ALL) * len(plain)):
         return []
     return _settled_text(column, DATE_PATTERNS, _date_numbers)
 

@@ -54,13 +54,16 @@ _EXCEL_DAY_0 = 25_569
 _PLAUSIBLE_S = (631_152_000, 4_133_980_800)
 """Seconds since 1970 of 1990-01-01 and 2101-01-01: other numbers are not taken for an epoch unless a user says so."""
 
-NUMBER_TEXT = r"^([0-9]{1,18})(?:\.([0-9]{0,30})|,([0-9]{1,2}|[0-9]{4,30}))?$"
-"""A number without a sign; a comma before three digits may part thousands, so it is none."""
+NUMBER_TEXT = r"^([0-9]{1,19})(?:\.([0-9]{0,30})|,([0-9]{1,2}|[0-9]{4,30}))?([eE]-[0-9]{1,2})?$"
+"""A number without a sign; a comma before three digits may part thousands, so it is none, and so may be lost digits before E+."""
 
 _JUNK_SHARE = 0.05
 
 _FEW, _MANY = 4, 28
 """Distinct values from which chance is excluded: 0.009 to the power of 4, and 0.6 to the power of 28, are below one in a million."""
+
+_SPREAD = 1000
+"""Least range of numbers whose last two digits would take all values if they were no minutes or seconds."""
 
 
 def whole_and_fraction(column: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
@@ -88,11 +91,14 @@ def whole_and_fraction(column: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl
     if dtype.is_numeric() and not dtype.is_decimal():
         whole = column.cast(pl.Int64, strict=False)
         return pl.when(whole >= 0).then(whole), pl.when(whole >= 0).then(0.0)
-    groups = column.cast(pl.String).str.strip_chars().str.extract_groups(NUMBER_TEXT)
-    fields = [groups.struct.field(name) for name in ("1", "2", "3")]
-    decimals = pl.concat_str(pl.lit("0."), pl.coalesce(*fields[1:], pl.lit("0")), pl.lit("0"))
-    whole = fields[0].cast(pl.Int64, strict=False)
-    return whole, pl.when(whole.is_not_null()).then(decimals.cast(pl.Float64, strict=False))
+    text = column.cast(pl.String).str.strip_chars()
+    groups = text.str.extract_groups(NUMBER_TEXT)
+    before, point, comma, exponent = (groups.struct.field(name) for name in ("1", "2", "3", "4"))
+    decimals = pl.concat_str(pl.lit("0."), pl.coalesce(point, comma, pl.lit("0")), pl.lit("0"))
+    small = pl.when(exponent.is_not_null()).then(text).cast(pl.Float64, strict=False)
+    whole = pl.when(exponent.is_null()).then(before.cast(pl.Int64, strict=False)).otherwise(small.floor().cast(pl.Int64, strict=False))
+    fraction = pl.when(exponent.is_null()).then(decimals.cast(pl.Float64, strict=False)).otherwise(small - small.floor())
+    return whole, pl.when(whole.is_not_null()).then(fraction)
 
 
 def digit_parts(whole: pl.Expr, form: str) -> dict[str, pl.Expr]:
@@ -136,6 +142,8 @@ def is_written_as(whole: pl.Expr, fraction: pl.Expr, form: str) -> pl.Expr:
     """
     parts = digit_parts(whole, form)
     inside = fraction == 0 if "second" not in parts else whole >= 0
+    if "day" in parts:
+        inside &= parts.get("hour", whole * 0) <= 24  # noqa: PLR2004 - the end of a day; clocks alone go on past midnight
     for name, value in parts.items():
         if name in _RANGES:
             inside &= value.is_between(*_RANGES[name])
@@ -228,8 +236,8 @@ class NumberFacts:
         Least and greatest whole number, without the few that are far from all others.
     n_fraction
         Rows whose number has a fraction.
-    n_distinct
-        Distinct numbers, about.
+    n_distinct, n_whole
+        Distinct numbers, and distinct whole numbers, about.
     misses
         Rows without the digits of a form, by form of `DIGITS`.
     n_tens
@@ -245,19 +253,21 @@ class NumberFacts:
     high: int
     n_fraction: int
     n_distinct: int
+    n_whole: int
     misses: dict[str, int]
     n_tens: int = 0
     width: int = 0
     n_whole_hours: int = 0
 
+    def are_many(self, unit: int = 1) -> bool:
+        """Return whether numbers are too many and too far apart for digits of a clock, in a unit, to be chance."""
+        spread = (self.high - self.low) // unit
+        return spread >= _SPREAD and (self.n_whole >= _MANY or (self.n_whole >= _MANY // 2 and spread >= 20 * _SPREAD))
+
     def fits(self, form: str) -> bool:
         """Return whether nearly all numbers have the digits of a form."""
         misses = self.misses[form]
-        return misses == 0 or (misses <= _JUNK_SHARE * self.n and self.n_distinct >= 2 * _MANY)
-
-    def certainly(self, form: str, few: int = _MANY) -> bool:
-        """Return whether numbers have the digits of a form, and too many of them to have these by chance."""
-        return self.fits(form) and self.n_distinct >= few
+        return misses == 0 or (misses <= _JUNK_SHARE * self.n and self.n_whole >= 2 * _MANY)
 
 
 def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: int | None = None) -> NumberFacts:
@@ -273,7 +283,8 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
     dtype
         Its type.
     middle
-        A usual number; up to 5 % of rows that are a hundred times as large or small are left out of the range.
+        A usual number; up to 5 % of rows that are a hundred times as large or small are left out of the range, as are
+        numbers such as 9999 that stand for none.
 
     Returns
     -------
@@ -290,7 +301,9 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
     if not dtype.is_numeric() and not dtype.is_decimal():
         length = digits.str.len_bytes()
         lengths = [length.min().alias("shortest"), length.max().alias("longest"), digits.str.starts_with("0").sum().alias("n_padded")]
-    usual = pl.lit(True) if middle is None else whole.is_between(middle // 100, middle * 100 + 100)  # noqa: FBT003
+    usual = ~whole.is_in([10**k - 1 for k in range(2, 19)])
+    if middle is not None:
+        usual &= whole.is_between(middle // 100, middle * 100 + 100)
     found = (
         rows.select(
             pl.len().alias("n"),
@@ -303,6 +316,7 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
             (fraction >= 0.5999).sum().alias("n_tens"),  # noqa: PLR2004 - 60 minutes
             (whole % 100 == 0).sum().alias("n_whole_hours"),
             (whole.cast(pl.Float64) + fraction).approx_n_unique().alias("n_distinct"),
+            whole.approx_n_unique().alias("n_whole"),
             *lengths,
             *((~is_written_as(whole, fraction, form)).sum().alias(form) for form in DIGITS),
         )
@@ -317,6 +331,7 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
         found[f"{prefix}high"] or 0,
         found["n_fraction"],
         found["n_distinct"],
+        found["n_whole"],
         {form: found[form] for form in DIGITS},
         found["n_tens"],
         width,
@@ -374,8 +389,6 @@ def _with_fractions(facts: NumberFacts, hint: str) -> Sequence[str]:  # noqa: PL
         return _epochs(facts)
     if facts.high == 0:
         return ["day-fraction"] if facts.n_distinct > _FEW and not hint else ["day-fraction", "hour"]
-    if facts.certainly("HHMMSS") and facts.high >= 10_000:  # noqa: PLR2004 - 01:00:00
-        return ["HHMMSS"]
     if facts.high < 48:  # noqa: PLR2004 - hours of two days
         is_decimal = facts.n_tens > 0 and facts.high >= 1 and facts.n_distinct > _FEW
         return ["hour"] if is_decimal and hint in {"", "hour"} else ["hour", "minute", "second"]
@@ -383,6 +396,8 @@ def _with_fractions(facts: NumberFacts, hint: str) -> Sequence[str]:  # noqa: PL
         spread = facts.high - facts.low
         is_narrow = (spread <= 800 and facts.n_distinct > _FEW) or (spread <= 3700 and facts.n_distinct > 2 * _MANY)  # noqa: PLR2004
         return ["excel"] if is_narrow and hint != "second" else ["excel", "second"]
+    if facts.fits("HHMMSS") and facts.high >= 2960:  # noqa: PLR2004 - 00:29:60
+        return ["HHMMSS"] if facts.are_many() else ["HHMMSS", "second"]
     if facts.high < 2880:  # noqa: PLR2004 - minutes of two days
         return ["minute"] if hint == "minute" else ["minute", "second"]
     return ["second"] if facts.high < 2 * DAY_S else []
@@ -397,40 +412,40 @@ def _small(facts: NumberFacts, hint: str) -> Sequence[str]:  # noqa: PLR0911 - o
         is_hour = hint == "hour" or (facts.high <= 23 and not hint)  # noqa: PLR2004
         is_clear = facts.high != 24 or facts.low == 0  # noqa: PLR2004 - hours 1 to 24 may name their end
         return ["hour"] if is_hour and is_clear else ["hour", "minute", "second"]
+    if facts.high <= 59:  # noqa: PLR2004 - they may be minutes or seconds of an hour, too
+        return ["minute", "second"]
     candidates = [form for form in ("HHMM", "HHMMSS") if facts.fits(form)]
-    candidates = candidates if facts.high > 59 else []  # noqa: PLR2004 - a number of minutes of an hour
-    is_certain = facts.n_distinct >= _MANY
+    if facts.low >= 30_000 and facts.high < 60_000 and facts.high - facts.low <= 3700:  # noqa: PLR2004 - 1982 to 2064
+        return ["excel", *candidates, "second"]
     if "HHMM" in candidates and facts.high >= 100:  # noqa: PLR2004 - 01:00
-        is_hourly = facts.n_whole_hours == facts.n and facts.n_distinct >= _FEW
-        plain = (is_certain or is_hourly) and facts.high < 2960 and not hint  # noqa: PLR2004 - 29:59
+        is_hourly = facts.n_whole_hours == facts.n and facts.n_whole >= _FEW
+        is_clock = facts.n_whole >= _MANY and facts.high - facts.low >= 200  # noqa: PLR2004 - two hours
+        plain = (is_clock or is_hourly) and facts.high < 2960 and not hint  # noqa: PLR2004 - 29:59
         return ["HHMM"] if plain else ["HHMM", *(["minute"] if facts.high < 2880 else ["HHMMSS"]), "second"]  # noqa: PLR2004
     if "HHMMSS" in candidates:
-        return ["HHMMSS"] if is_certain and facts.high >= 2960 and not hint else ["HHMMSS", "second"]  # noqa: PLR2004
+        return ["HHMMSS"] if facts.are_many() and facts.high >= 2960 and not hint else ["HHMMSS", "second"]  # noqa: PLR2004
     if facts.high < 2880:  # noqa: PLR2004 - minutes of two days
-        fills_day = facts.low < 60 and 1380 <= facts.high < 1440 and facts.n_distinct >= 2 * _MANY  # noqa: PLR2004 - 23:00 to 24:00
+        fills_day = facts.low < 60 and 1380 <= facts.high < 1440 and facts.n_whole >= 2 * _MANY  # noqa: PLR2004 - 23:00 to 24:00
         is_minute = hint == "minute" or (not hint and (fills_day or facts.width == 4))  # noqa: PLR2004
         return [hint] if hint == "second" else ["minute"] if is_minute else ["minute", "second"]
-    may_be_days = facts.low >= 30_000 and facts.high < 60_000 and facts.high - facts.low <= 3700  # noqa: PLR2004 - 1982 to 2064
-    if may_be_days and hint != "second":
-        return ["excel", "second"]
     return ["second"] if hint in {"", "second"} else [hint, "second"]
 
 
 def _milliseconds(facts: NumberFacts, hint: str) -> Sequence[str]:
     """Return the forms of whole numbers of six to eight digits: a clock, a date, or milliseconds of the day."""
-    candidates = [form for form in ("HHMMSS", "HHMMSSmmm", "YYYYMMDD") if facts.fits(form)]
+    candidates = [form for form in ("HHMMSS", "HHMMSSmmm", "YYMMDDHHMM", "YYYYMMDD") if facts.fits(form)]
     if "YYYYMMDD" in candidates:
         return ["YYYYMMDD"]
     if candidates:
-        is_certain = len(candidates) == 1 and facts.n_distinct >= _MANY and not hint
+        is_certain = len(candidates) == 1 and facts.are_many(1000 if candidates[0] == "HHMMSSmmm" else 1) and not hint
         return candidates if is_certain or (facts.width in {6, 9} and len(candidates) == 1) else [*candidates, "millisecond"]
     return ["millisecond"] if facts.high >= 3_600_000 and facts.high < 2 * DAY_S * 1000 else []  # noqa: PLR2004 - an hour
 
 
 def _nine_digits(facts: NumberFacts, hint: str) -> Sequence[str]:
     """Return the forms of whole numbers of nine digits below any epoch of today."""
-    candidates = [form for form in ("HHMMSSmmm", "YYMMDDHHMM") if facts.fits(form)]
-    certain = [form for form in candidates if facts.n_distinct >= _MANY or facts.width in {9, 10}]
+    candidates = [form for form in ("HHMMSSmmm", "YYMMDDHHMM", "YYMMDDHHMMSS") if facts.fits(form)]
+    certain = [form for form in candidates if facts.are_many(1000 if form == "HHMMSSmmm" else 1) or facts.width in {9, 10, 12}]
     if len(candidates) == 1 and certain:
         return certain
     return [*candidates, *(["millisecond"] if facts.high < 2 * DAY_S * 1000 else ["epoch"] * (hint == "second"))]
@@ -439,10 +454,11 @@ def _nine_digits(facts: NumberFacts, hint: str) -> Sequence[str]:
 def _ten_digits(facts: NumberFacts, _hint: str) -> Sequence[str]:
     """Return the forms of whole numbers of nine or ten digits: an epoch in seconds, or a date and hour."""
     is_epoch = facts.low >= _PLAUSIBLE_S[0] and not facts.width
-    dated = [form for form in ("YYYYMMDDHH", "YYMMDDHHMM") if facts.fits(form)]
+    dated = [form for form in ("YYYYMMDDHH", "YYMMDDHHMM", "YYMMDDHHMMSS") if facts.fits(form)]
     if not dated:
         return ["epoch"] if is_epoch else []
-    is_certain = facts.n_distinct >= (_FEW if facts.low >= 1_970_000_000 else _MANY) or facts.width > 0  # noqa: PLR2004 - 2032
+    is_future = facts.low >= 1_970_000_000 and facts.n_whole >= _FEW  # noqa: PLR2004 - 2032 as an epoch
+    is_certain = (is_future and facts.high - facts.low >= 50) or facts.are_many() or facts.width > 0  # noqa: PLR2004 - past midnight
     return dated if is_certain and len(dated) == 1 else [*dated, "epoch"] if is_epoch else dated
 
 
@@ -452,7 +468,7 @@ def _twelve_digits(facts: NumberFacts, _hint: str) -> Sequence[str]:
     is_epoch = facts.low >= _PLAUSIBLE_S[0] * 1000 and not facts.width
     if not dated:
         return ["epoch-ms"] if is_epoch else []
-    is_certain = len(dated) == 1 and (not is_epoch or facts.n_distinct >= _MANY)
+    is_certain = len(dated) == 1 and (not is_epoch or facts.are_many())
     return dated if is_certain else [*dated, "epoch-ms"] if is_epoch else dated
 
 
@@ -464,4 +480,4 @@ def _long(facts: NumberFacts) -> Sequence[str]:
         for name in ("epoch-us", "epoch-ns")
         if _PLAUSIBLE_S[0] * EPOCHS[name] <= facts.low and facts.high < _PLAUSIBLE_S[1] * EPOCHS[name]
     ]
-    return dated if dated and (not epochs or facts.n_distinct >= _FEW) else [*dated, *epochs]
+    return dated if dated and (not epochs or facts.n_whole >= _FEW) else [*dated, *epochs]

@@ -149,7 +149,7 @@ def _is_complete(parts: set[str]) -> bool:
         and bool(date or clock)
         and (not clock or "hour" in clock)
         and ("second" not in clock or "minute" in clock)
-        and ("zone" not in parts or len(date) == 3)  # noqa: PLR2004 - year, month and day
+        and ("zone" not in parts or (len(date) == 3 and bool(clock)))  # noqa: PLR2004 - year, month and day
     )
 
 
