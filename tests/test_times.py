@@ -501,6 +501,40 @@ def test_forms_that_are_not_plain_are_noted() -> None:
     assert form_notes("f.csv", layout, {"pickup_time": "ISO"}) == []
 
 
+def notes_of(tmp_path: Path, times: Sequence[str], **options: Any) -> tuple[str, ...]:
+    from owlbus.demand import estimate_demand
+    from owlbus.grid.hexgrid import HexGrid
+
+    grid = HexGrid.cover([(30.30, 59.92), (30.34, 59.92), (30.34, 59.94), (30.30, 59.94)])
+    ends = {
+        name: [float(getattr(grid, name[-3:])[k])] * len(times) for name, k in (("lon", 0), ("lat", 0), ("home_lon", -1), ("home_lat", -1))
+    }
+    path = tmp_path / "calls.csv"
+    pl.DataFrame({"time": times, **ends}).write_csv(path)
+    _, report = estimate_demand(path, grid, **options)
+    return tuple(note.removeprefix(str(tmp_path) + "/") for note in report.notes)
+
+
+def test_all_rows_at_midnight_in_one_minute_or_in_one_hour_are_noted(tmp_path: Path) -> None:
+    days = [dt.datetime(2024, 3, 1) + dt.timedelta(days=k % 7) for k in range(60)]  # noqa: DTZ001 - local clock
+    assert notes_of(tmp_path, [t.isoformat(" ") for t in days]) == (
+        "calls.csv: all 60 rows fall at 00:00; the times of day may have been lost",
+    )
+    minute = [(t + dt.timedelta(hours=3, minutes=7, seconds=k)).isoformat(" ") for k, t in enumerate(days)]
+    assert notes_of(tmp_path, minute) == ("calls.csv: all 60 rows fall at 03:07; the times of day may have been lost",)
+    hour = [(t + dt.timedelta(hours=3, minutes=k)).isoformat(" ") for k, t in enumerate(days)]
+    assert notes_of(tmp_path, hour) == (
+        "calls.csv: all 60 rows fall between 03:00 and 03:59; if this is no extract of that hour, the times of day are wrong",
+    )
+    assert notes_of(tmp_path, [*hour, "2024-03-02 04:00:00"]) == ()
+    assert notes_of(tmp_path, [*["2024-03-02 03:00:00"] * 600, "2024-03-02 04:00:00"]) == ()
+
+
+def test_the_form_that_was_taken_stands_in_the_report(tmp_path: Path) -> None:
+    hours = [str(k % 5) for k in range(60)]
+    assert notes_of(tmp_path, hours)[0] == "calls.csv: column time is read as hours of the day"
+
+
 # every form, any night
 
 RENDERINGS: dict[str, tuple[Callable[[dt.datetime], Any], int, bool]] = {

@@ -294,56 +294,54 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
     import polars as pl
 
     whole, fraction = whole_and_fraction(pl.col(column), dtype)
-    lengths = [pl.lit(0).alias("shortest"), pl.lit(0).alias("longest"), pl.lit(0).alias("n_padded")]
-    rows = frame.select(whole.alias("whole"), fraction.alias("fraction"), _digits(pl.col(column), dtype).alias("digits"))
+    digits = pl.lit(None, pl.String) if dtype.is_numeric() else pl.col(column).cast(pl.String).str.extract(NUMBER_TEXT)
+    rows = frame.select(whole.alias("whole"), fraction.alias("fraction"), digits.str.len_bytes().alias("width"), digits.alias("digits"))
     rows = rows.filter(pl.col("whole").is_not_null())
-    whole, fraction, digits = pl.col("whole"), pl.col("fraction"), pl.col("digits")
-    if not dtype.is_numeric() and not dtype.is_decimal():
-        length = digits.str.len_bytes()
-        lengths = [length.min().alias("shortest"), length.max().alias("longest"), digits.str.starts_with("0").sum().alias("n_padded")]
+    found = rows.select(*_range_counts(middle), *_digit_counts()).collect(engine="streaming").row(0, named=True)
+    usual = "usual_" if found["n"] and found["n_usual"] >= (1 - _JUNK_SHARE) * found["n"] else ""
+    return NumberFacts(
+        low=found[f"{usual}low"] or 0,
+        high=found[f"{usual}high"] or 0,
+        misses={form: found[form] for form in DIGITS},
+        width=found["longest"] if found["n_padded"] and found["shortest"] == found["longest"] else 0,
+        **{name: found[name] for name in ("n", "n_fraction", "n_distinct", "n_whole", "n_tens", "n_whole_hours")},
+    )
+
+
+def _range_counts(middle: int | None) -> list[pl.Expr]:
+    """Return the counts and ranges of numbers: of all, and of those that are near the middle and are not all nines."""
+    import polars as pl
+
+    whole = pl.col("whole")
     usual = ~whole.is_in([10**k - 1 for k in range(2, 19)])
     if middle is not None:
         usual &= whole.is_between(middle // 100, middle * 100 + 100)
-    found = (
-        rows.select(
-            pl.len().alias("n"),
-            usual.sum().alias("n_usual"),
-            whole.min().alias("low"),
-            whole.max().alias("high"),
-            whole.filter(usual).min().alias("usual_low"),
-            whole.filter(usual).max().alias("usual_high"),
-            (fraction > 0).sum().alias("n_fraction"),
-            (fraction >= 0.5999).sum().alias("n_tens"),  # noqa: PLR2004 - 60 minutes
-            (whole % 100 == 0).sum().alias("n_whole_hours"),
-            (whole.cast(pl.Float64) + fraction).approx_n_unique().alias("n_distinct"),
-            whole.approx_n_unique().alias("n_whole"),
-            *lengths,
-            *((~is_written_as(whole, fraction, form)).sum().alias(form) for form in DIGITS),
-        )
-        .collect(engine="streaming")
-        .row(0, named=True)
-    )
-    prefix = "usual_" if found["n"] and found["n_usual"] >= (1 - _JUNK_SHARE) * found["n"] else ""
-    width = found["longest"] if found["n_padded"] and found["shortest"] == found["longest"] else 0
-    return NumberFacts(
-        found["n"],
-        found[f"{prefix}low"] or 0,
-        found[f"{prefix}high"] or 0,
-        found["n_fraction"],
-        found["n_distinct"],
-        found["n_whole"],
-        {form: found[form] for form in DIGITS},
-        found["n_tens"],
-        width,
-        found["n_whole_hours"],
-    )
+    return [
+        pl.len().alias("n"),
+        usual.sum().alias("n_usual"),
+        whole.min().alias("low"),
+        whole.max().alias("high"),
+        whole.filter(usual).min().alias("usual_low"),
+        whole.filter(usual).max().alias("usual_high"),
+    ]
 
 
-def _digits(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Return the digits before the point of text; nothing of numbers."""
+def _digit_counts() -> list[pl.Expr]:
+    """Return the counts of numbers by their digits and fractions."""
     import polars as pl
 
-    return pl.lit(None, pl.String) if dtype.is_numeric() or dtype.is_decimal() else column.cast(pl.String).str.extract(NUMBER_TEXT)
+    whole, fraction, width = pl.col("whole"), pl.col("fraction"), pl.col("width")
+    return [
+        (fraction > 0).sum().alias("n_fraction"),
+        (fraction >= 0.5999).sum().alias("n_tens"),  # noqa: PLR2004 - 60 minutes
+        (whole % 100 == 0).sum().alias("n_whole_hours"),
+        (whole.cast(pl.Float64) + fraction).approx_n_unique().alias("n_distinct"),
+        whole.approx_n_unique().alias("n_whole"),
+        width.min().alias("shortest"),
+        width.max().alias("longest"),
+        pl.col("digits").str.starts_with("0").sum().alias("n_padded"),
+        *((~is_written_as(whole, fraction, form)).sum().alias(form) for form in DIGITS),
+    ]
 
 
 def possible_forms(facts: NumberFacts, hint: str) -> Sequence[str]:
