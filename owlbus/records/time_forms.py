@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.records.date_order import ORDERS, decide_order
@@ -22,7 +22,7 @@ from owlbus.records.time_texts import DATE_PATTERNS, PATTERNS, date_patterns, pa
 from owlbus.records.times import day_starts, is_plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import polars as pl
 
@@ -229,7 +229,7 @@ def time_forms(name: str, frame: pl.LazyFrame, layout: Layout, options: ReadOpti
         If a column can be read in several ways, or in none.
     """
     schema = frame.collect_schema()
-    roles = [role for role in (layout.kind.start, layout.end, "date") if role in schema and role != "duration_s"]
+    roles = [role for role in (layout.kind.start, layout.end or "", "date") if role in schema and role != "duration_s"]
     columns = [_column(name, role, layout, frame) for role in roles if _may_need_form(schema[role])]
     given = None if options.time_format is None else _form_named(options.time_format)
     is_of_dates = given is not None and "%" in given and "?P<hour>" not in pattern_of_format(given)
@@ -291,7 +291,7 @@ def _readable(column: _Column, form: str) -> int:
     if form in NUMBER_FORMS:
         numbers = whole_and_fraction(pl.col(column.role), column.sample.dtype)
         read = clock_of if form in CLOCK_FORMS else dated_of
-        return column.sample.to_frame().select(read(*numbers, form).is_not_null().sum()).item()
+        return int(column.sample.to_frame().select(read(*numbers, form).is_not_null().sum()).item())
     if column.is_text:
         patterns = date_patterns(form) if column.role == "date" else time_patterns(form)
         return _any_matches(patterns, column.texts)
@@ -325,7 +325,7 @@ def _forms_of(column: _Column) -> Sequence[str]:
     return _settled_text(column, PATTERNS, _number_forms)
 
 
-def _settled_text(column: _Column, patterns: Mapping[str, tuple[str, ...]], numbers: Any) -> Sequence[str]:  # noqa: ANN401 - a function
+def _settled_text(column: _Column, patterns: Mapping[str, tuple[str, ...]], numbers: Callable[[_Column], Sequence[str]]) -> Sequence[str]:
     """Return the forms that read nearly all of the values that any form reads, over the whole column."""
     import polars as pl
 
@@ -402,8 +402,8 @@ def _number_forms(column: _Column) -> Sequence[str]:
 
 def _number_shape(column: _Column) -> str:
     """Return the longest shape of the numbers of the sample."""
-    shapes = column.texts.str.replace_all(r"\d", "9").str.slice(0, 40)
-    return max(shapes.unique().sort(), key=len)
+    shapes: list[str] = column.texts.str.replace_all(r"\d", "9").str.slice(0, 40).unique().sort().to_list()
+    return max(shapes, key=len)
 
 
 def _date_forms(column: _Column) -> Sequence[str]:
