@@ -352,7 +352,7 @@ def test_an_offset_without_a_date_gives_no_time() -> None:
         ),
         (["34:11.0"], "looks like 99:99.9, which is no known form of times; say how they are written with time_format="),
         (["6. März 2024 03:34"], "looks like 9. aaaa 9999 99:99, which is no known form of times"),
-        (["2024-03-06 03:34", "1709696051"] * 20, "mixes dates as YYYY-MM-DD with clock and numbers"),
+        (["2024-03-06 03:34", "1709696051"] * 20, "mixes numbers and dates as YYYY-MM-DD with clock"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_what_it_looks_like(values: list[str], why: str) -> None:
@@ -471,6 +471,18 @@ def test_public_layouts_of_times_are_read_as_their_originals(name: str, base: st
     original = pl.read_csv(REPORTS / base).to_series(0).str.to_datetime().to_list()
     expected = [since(t) if is_dated else clock_s(t) for t in original]
     assert batch_seconds(REPORTS / name) == [value // unit_s * unit_s for value in expected]
+
+
+def test_numbers_in_batches_are_read_in_the_form_of_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from owlbus.records import reading
+
+    monkeypatch.setattr(reading, "BATCH_ROWS", 7)
+    moments = sorted(whole_day(3000), key=clock_s)
+    table = pl.DataFrame({"time": [CLOCKS["HHMM"](t) for t in moments], **dict.fromkeys(("lon", "lat", "home_lon", "home_lat"), 1.0)})
+    table.write_csv(tmp_path / "calls.csv")
+    table.write_parquet(tmp_path / "calls.parquet")
+    for name in ("calls.csv", "calls.parquet"):
+        assert batch_seconds(tmp_path / name) == [clock_s(t) // 60 * 60 for t in moments]
 
 
 def test_hours_of_four_rows_are_hours() -> None:

@@ -326,35 +326,31 @@ def _forms_of(column: _Column) -> Sequence[str]:
 
 
 def _settled_text(column: _Column, patterns: Mapping[str, tuple[str, ...]], numbers: Callable[[_Column], Sequence[str]]) -> Sequence[str]:
-    """Return the forms that read nearly all of the values that any form reads, over the whole column."""
+    """Return the form that reads nearly all of the values that any form reads, both date orders for dates with day or month first."""
     import polars as pl
 
     text = pl.col(column.role).cast(pl.String).str.strip_chars()
-    matches = {form: pl.any_horizontal(text.str.contains(p) for p in several) for form, several in patterns.items()}
-    matches["number"] = text.str.contains(NUMBER_TEXT)
-    counts = column.frame.select(
-        pl.any_horizontal(matches.values()).sum().alias("any"), *(match.sum().alias(form) for form, match in matches.items())
-    )
-    found = counts.collect(engine="streaming").row(0, named=True)
-    either = found["any"] - sum(found[form] for form in found if form not in {"any", *ORDERS})
-    found["dates"] = either
-    best = max((form for form in found if form not in {"any", *ORDERS}), key=lambda form: found[form])
-    if not found["any"]:
+    families = {"dates": tuple(pattern for order in ORDERS for pattern in patterns[order]), "number": (NUMBER_TEXT,)}
+    families |= {form: several for form, several in patterns.items() if form not in ORDERS}
+    counts = [pl.any_horizontal(text.str.contains(p) for p in several).sum().alias(form) for form, several in families.items()]
+    found = column.sample.to_frame().select(counts).row(0, named=True)
+    if max(found.values()) < _NEARLY_ALL * sum(found.values()):  # the first rows are of several kinds
+        found = column.frame.select(counts).collect(engine="streaming").row(0, named=True)
+    best = max(found, key=lambda form: found[form])
+    if not found[best]:
         return _unreadable(column)
-    if found[best] < _NEARLY_ALL * found["any"]:
+    if found[best] < _NEARLY_ALL * sum(found.values()):
         msg = f"mixes {_mixture(found)}, first {column.shape}; split the file, or write all times in one form"
         raise column.refusal(msg)
     if best == "number":
         return numbers(column)
-    if best != "dates":
-        return [best]
-    return ORDERS
+    return ORDERS if best == "dates" else [best]
 
 
 def _mixture(found: Mapping[str, int]) -> str:
     """Return the forms of which a column has several, in words."""
     words = {"number": "numbers", "dates": "dates such as 99/99/9999"}
-    forms = [form for form in found if form not in {"any", *ORDERS} and found[form]]
+    forms = [form for form in found if found[form]]
     return " and ".join(words.get(form) or describe_form(form) for form in forms)
 
 
@@ -379,7 +375,9 @@ def _number_forms(column: _Column) -> Sequence[str]:
 
     whole, _ = whole_and_fraction(pl.col(column.role), column.sample.dtype)
     middle = column.sample.to_frame().select(whole.median()).item()
-    facts = number_facts(column.frame, column.role, column.sample.dtype, None if middle is None else int(middle))
+    first = number_facts(column.sample.to_frame().lazy(), column.role, column.sample.dtype)
+    digits = [form for form, misses in first.misses.items() if misses < first.n]
+    facts = number_facts(column.frame, column.role, column.sample.dtype, None if middle is None else int(middle), digits)
     if not facts.n:
         return _unreadable(column) if column.is_text else []
     forms, hint = possible_forms(facts, column.hint), column.hint

@@ -88,17 +88,19 @@ def whole_and_fraction(column: pl.Expr, dtype: pl.DataType) -> tuple[pl.Expr, pl
         number = column.cast(pl.Float64)
         whole = number.fill_nan(None).floor().cast(pl.Int64, strict=False)
         return pl.when(whole >= 0).then(whole), pl.when(whole >= 0).then(number - whole)
-    if dtype.is_numeric() and not dtype.is_decimal():
+    if dtype.is_decimal():
+        whole = column.cast(pl.Int64, strict=False)
+        rest = (column.cast(pl.Float64) - whole.cast(pl.Float64)).clip(0, 0.999_999)
+        return pl.when(column >= 0).then(whole), pl.when(column >= 0).then(rest)
+    if dtype.is_numeric():
         whole = column.cast(pl.Int64, strict=False)
         return pl.when(whole >= 0).then(whole), pl.when(whole >= 0).then(0.0)
     text = column.cast(pl.String).str.strip_chars()
-    groups = text.str.extract_groups(NUMBER_TEXT)
-    before, point, comma, exponent = (groups.struct.field(name) for name in ("1", "2", "3", "4"))
-    decimals = pl.concat_str(pl.lit("0."), pl.coalesce(point, comma, pl.lit("0")), pl.lit("0"))
-    small = pl.when(exponent.is_not_null()).then(text).cast(pl.Float64, strict=False)
-    whole = pl.when(exponent.is_null()).then(before.cast(pl.Int64, strict=False)).otherwise(small.floor().cast(pl.Int64, strict=False))
-    fraction = pl.when(exponent.is_null()).then(decimals.cast(pl.Float64, strict=False)).otherwise(small - small.floor())
-    return whole, pl.when(whole.is_not_null()).then(fraction)
+    text = pl.when(text.str.contains(NUMBER_TEXT)).then(text)
+    exact = text.str.strip_suffix(".0").cast(pl.Int64, strict=False)
+    number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    whole = pl.coalesce(exact, number.floor().cast(pl.Int64, strict=False))
+    return whole, pl.when(exact.is_not_null()).then(0.0).when(whole.is_not_null()).then(number - number.floor())
 
 
 def digit_parts(whole: pl.Expr, form: str) -> dict[str, pl.Expr]:
@@ -267,10 +269,12 @@ class NumberFacts:
     def fits(self, form: str) -> bool:
         """Return whether nearly all numbers have the digits of a form."""
         misses = self.misses[form]
-        return misses == 0 or (misses <= _JUNK_SHARE * self.n and self.n_whole >= 2 * _MANY)
+        return (misses == 0 and self.n > 0) or (misses <= _JUNK_SHARE * self.n and self.n_whole >= 2 * _MANY)
 
 
-def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: int | None = None) -> NumberFacts:
+def number_facts(
+    frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: int | None = None, forms: Sequence[str] = tuple(DIGITS)
+) -> NumberFacts:
     """
     Count the numbers of a column by what they can be.
 
@@ -285,6 +289,8 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
     middle
         A usual number; up to 5 % of rows that are a hundred times as large or small are left out of the range, as are
         numbers such as 9999 that stand for none.
+    forms
+        Names of `DIGITS` to count; no number is taken to have the others.
 
     Returns
     -------
@@ -294,15 +300,21 @@ def number_facts(frame: pl.LazyFrame, column: str, dtype: pl.DataType, middle: i
     import polars as pl
 
     whole, fraction = whole_and_fraction(pl.col(column), dtype)
-    digits = pl.lit(None, pl.String) if dtype.is_numeric() else pl.col(column).cast(pl.String).str.extract(NUMBER_TEXT)
-    rows = frame.select(whole.alias("whole"), fraction.alias("fraction"), digits.str.len_bytes().alias("width"), digits.alias("digits"))
+    text = pl.lit("1") if dtype.is_numeric() else pl.col(column).cast(pl.String).str.strip_chars()
+    point = text.str.find(".", literal=True)
+    rows = frame.select(
+        whole.alias("whole"),
+        fraction.alias("fraction"),
+        pl.coalesce(point, text.str.len_bytes()).alias("width"),
+        text.str.starts_with("0").alias("is_padded"),
+    )
     rows = rows.filter(pl.col("whole").is_not_null())
-    found = rows.select(*_range_counts(middle), *_digit_counts()).collect(engine="streaming").row(0, named=True)
+    found = rows.select(*_range_counts(middle), *_digit_counts(forms)).collect(engine="streaming").row(0, named=True)
     usual = "usual_" if found["n"] and found["n_usual"] >= (1 - _JUNK_SHARE) * found["n"] else ""
     return NumberFacts(
         low=found[f"{usual}low"] or 0,
         high=found[f"{usual}high"] or 0,
-        misses={form: found[form] for form in DIGITS},
+        misses={form: found.get(form, found["n"]) for form in DIGITS},
         width=found["longest"] if found["n_padded"] and found["shortest"] == found["longest"] else 0,
         **{name: found[name] for name in ("n", "n_fraction", "n_distinct", "n_whole", "n_tens", "n_whole_hours")},
     )
@@ -326,7 +338,7 @@ def _range_counts(middle: int | None) -> list[pl.Expr]:
     ]
 
 
-def _digit_counts() -> list[pl.Expr]:
+def _digit_counts(forms: Sequence[str]) -> list[pl.Expr]:
     """Return the counts of numbers by their digits and fractions."""
     import polars as pl
 
@@ -339,8 +351,8 @@ def _digit_counts() -> list[pl.Expr]:
         whole.approx_n_unique().alias("n_whole"),
         width.min().alias("shortest"),
         width.max().alias("longest"),
-        pl.col("digits").str.starts_with("0").sum().alias("n_padded"),
-        *((~is_written_as(whole, fraction, form)).sum().alias(form) for form in DIGITS),
+        pl.col("is_padded").sum().alias("n_padded"),
+        *((~is_written_as(whole, fraction, form)).sum().alias(form) for form in forms),
     ]
 
 

@@ -171,9 +171,10 @@ def _number_times(file: str, column: pl.Series, timezone: str | None, form: str)
     """Return seconds of numbers of a form."""
     import polars as pl
 
-    numbers = whole_and_fraction(pl.col(column.name), column.dtype)
+    whole, fraction = whole_and_fraction(pl.col(column.name), column.dtype)
+    numbers = column.to_frame().select(whole.alias("whole"), fraction.alias("fraction"))
     read = clock_of if form in CLOCK_FORMS else dated_of
-    times = column.to_frame().select(read(*numbers, form)).to_series()
+    times = numbers.select(read(pl.col("whole"), pl.col("fraction"), form)).to_series()
     if form in EPOCHS:
         if column.null_count() < len(column):
             _require_zone(file, column.name, "are seconds since 1970, which count in UTC", timezone)
