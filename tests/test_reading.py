@@ -210,7 +210,7 @@ def test_the_long_form_of_a_time_is_read(text, clock):
     from owlbus.records.times import NO_TIME, seconds
 
     expected = NO_TIME if clock is None else int((dt.datetime.fromisoformat(clock) - dt.datetime(1970, 1, 1)).total_seconds())  # noqa: DTZ001
-    assert seconds("f", pl.Series("time", [text]), "Europe/London").tolist() == [expected]
+    assert seconds("f", pl.Series("time", [text]), "Europe/London", "month-name").tolist() == [expected]
 
 
 def test_an_hour_that_the_clock_shows_twice_counts_twice_and_one_it_skips_not_at_all(tmp_path):

@@ -16,11 +16,13 @@ from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
+from owlbus.records.clock_range import clock_note
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.recognised import RecognisedFile, recognised_file
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
+from owlbus.records.time_forms import form_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +181,7 @@ def estimate_demand(
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, demands)
         demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
-        return demand, replace(report, notes=(*_layout_notes(sources), *report.notes))
+        return demand, replace(report, notes=(*_layout_notes(sources), *_clock_notes(row_counts), *report.notes))
 
 
 def check_files(
@@ -285,7 +287,7 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
 
 
 def _layout_notes(sources: Sequence[Source]) -> list[str]:
-    """Return notes on assumptions about files: estimated homes and time zones of publishers."""
+    """Return notes on assumptions about files: estimated homes, time zones of publishers, and forms of times."""
     notes = []
     homeless = [source.name for source in sources if source.homes is not None]
     if homeless:
@@ -293,7 +295,15 @@ def _layout_notes(sources: Sequence[Source]) -> list[str]:
     clocks = [source for source in sources if source.layout.timezone is not None]
     if clocks:
         notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")
-    return notes
+    first_with = {tuple(source.time_forms.items()): source for source in reversed(sources)}
+    by_file = sorted(first_with.values(), key=sources.index)
+    return [*notes, *(note for source in by_file for note in form_notes(source.name, source.layout, source.time_forms))]
+
+
+def _clock_notes(row_counts: Sequence[FileRowCounts]) -> list[str]:
+    """Return notes on files whose dated rows all fall into one minute or hour; the first few."""
+    notes = (clock_note(file.source.name, file.clock) for file in row_counts)
+    return [note for note in notes if note][:3]
 
 
 def _thin_nights(demand: Demand) -> list[str]:

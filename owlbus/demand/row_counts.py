@@ -9,6 +9,7 @@ import numpy as np
 
 from owlbus.common.errors import DataError, Words, say, setting
 from owlbus.common.units import QUANTA_PER_TRIP
+from owlbus.records.clock_range import ClockRange, clock_range, joined_clocks
 from owlbus.records.validation import (
     BY_CODE,
     DESTINATION_SWAPPED,
@@ -191,6 +192,8 @@ class FileRowCounts:
         By code: first row, its location, and the values that break the rule.
     rows_read
         Rows read, to check the mass balance.
+    clock
+        Number of dated rows, and their first and last second of the day if these are in one hour; None for no dated row.
     """
 
     source: Source
@@ -198,6 +201,7 @@ class FileRowCounts:
     quanta: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros(_CODES, dtype=np.int64))
     first: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     rows_read: int = 0
+    clock: ClockRange | None = None
 
     @property
     def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -209,6 +213,7 @@ class FileRowCounts:
         self.rows_read += batch.n_rows
         self.rows += rules.rows
         self.quanta += rules.quanta
+        self.clock = joined_clocks(self.clock, clock_range(batch))
         for code in np.flatnonzero(rules.rows[1:]) + 1:
             row = batch.first_row + int(rules.first[code])
             if row < self.first.get(int(code), (row + 1,))[0]:
@@ -220,6 +225,7 @@ class FileRowCounts:
         self.rows_read += other.rows_read
         self.rows += other.rows
         self.quanta += other.quanta
+        self.clock = joined_clocks(self.clock, other.clock)
         for code, example in other.first.items():
             self.first[code] = min(self.first.get(code, example), example)
 

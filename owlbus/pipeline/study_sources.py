@@ -93,7 +93,7 @@ class Sources:
     timezone
         Time zone that times with a zone are converted to.
     time_format
-        Format of times, strptime text or a name of `owlbus.records.times.FORMS`; None where the data tell.
+        Format of times, strptime text or a name of `owlbus.records.time_forms.FORMS`; None where the data tell.
     date_order
         Order of day and month in dates such as 03/06/2024, ``DMY`` or ``MDY``; None where the data tell.
     crs

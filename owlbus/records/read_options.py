@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from owlbus.records.times import check_time_format, check_timezone
+from owlbus.records.time_forms import check_time_format
+from owlbus.records.times import check_timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ class ReadOptions:
     timezone
         Local time zone of the records, such as ``Asia/Seoul``.
     time_format
-        Format of times: strptime text such as ``%d.%m.%Y %H:%M``, or a name of `owlbus.records.times.FORMS`.
+        Format of times: strptime text such as ``%d.%m.%Y %H:%M``, or a name of `owlbus.records.time_forms.FORMS`.
     date_order
         Order of day and month in dates such as 03/06/2024: ``DMY`` or ``MDY``.
     crs

@@ -11,7 +11,7 @@ from owlbus.common.errors import DataError
 from owlbus.records.fast_csv import TextRows, is_plain, read_texts
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.positions import NO_NUMBERS, Numbers, numbers, read_ends
-from owlbus.records.times import NO_TIME, TICKS_PER_S, UNDATED_S, seconds
+from owlbus.records.times import NO_TIME, TICKS_PER_S, UNDATED_S, day_starts, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,12 +221,12 @@ def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[N
         columns = [frame[name].to_physical().cast(pl.Int64) for name in names]
         ticks = [(column.fill_null(NO_TICK) if column.null_count() else column).to_numpy() for column in columns]
         return ticks[0], ticks[1] if end else no_ends, per_s, True
-    start_s = _join_date(source.name, frame, seconds(source.name, frame[start], timezone, source.time_forms.get(start)))
+    start_s = _join_date(source, frame, seconds(source.name, frame[start], timezone, source.time_forms.get(start)))
     if end is None:
         return start_s, no_ends, 1, not ((start_s >= 0) & (start_s < UNDATED_S)).any()
     if end == "duration_s":
         return start_s, _add_duration(start_s, numbers(frame, end).filled()), 1, False
-    return start_s, _join_date(source.name, frame, seconds(source.name, frame[end], timezone, source.time_forms.get(end))), 1, False
+    return start_s, _join_date(source, frame, seconds(source.name, frame[end], timezone, source.time_forms.get(end))), 1, False
 
 
 def _ticks_per_s(dtype: pl.DataType) -> int:
@@ -236,22 +236,13 @@ def _ticks_per_s(dtype: pl.DataType) -> int:
     return TICKS_PER_S[dtype.time_unit] if isinstance(dtype, pl.Datetime) and dtype.time_zone is None else 0
 
 
-def _join_date(name: str, frame: pl.DataFrame, time_s: NDArray[np.int64]) -> NDArray[np.int64]:
+def _join_date(source: Source, frame: pl.DataFrame, time_s: NDArray[np.int64]) -> NDArray[np.int64]:
     """Add the column of dates to times of day; missing if the date is. Times such as 25:10 stay on their service date."""
     if "date" not in frame.columns:
         return time_s
-    day_s = seconds(name, _midnights(frame["date"]))
+    day_s = day_starts(frame["date"], source.time_forms.get("date"))
     undated = (time_s >= 0) & (time_s < UNDATED_S)
     return np.where(undated, np.where(day_s >= UNDATED_S, day_s + time_s, NO_TIME), time_s)
-
-
-def _midnights(dates: pl.Series) -> pl.Series:
-    """Return a column of dates, text or typed, as timestamps."""
-    import polars as pl
-
-    if dates.dtype == pl.String:
-        dates = dates.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
-    return dates.cast(pl.Date, strict=False).cast(pl.Datetime("us"))
 
 
 def _add_duration(start_s: NDArray[np.int64], duration_s: NDArray[np.float64]) -> NDArray[np.int64]:

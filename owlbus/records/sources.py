@@ -15,7 +15,7 @@ from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import check_lines, open_text
-from owlbus.records.times import time_forms
+from owlbus.records.time_forms import time_forms
 from owlbus.records.zones import ZoneTable, read_zones
 
 if TYPE_CHECKING:
@@ -215,7 +215,9 @@ def _open_source(
 
 
 def _with_forms(source: Source) -> Source:
-    """Add the forms of times and positions, which are decided for the whole file."""
+    """Add the forms of times and positions, decided for the whole file; one with an open quote is refused when it is read."""
+    if source.n_quotes % 2:
+        return source
     with reading_errors(source.name):
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)

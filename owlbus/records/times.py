@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import DAY_S, HOUR_S
+from owlbus.records.time_numbers import CLOCK_FORMS, EPOCHS, NUMBER_FORMS, clock_of, dated_of, whole_and_fraction
+from owlbus.records.time_texts import date_patterns, format_width, offset_s, text_parts, time_patterns
 
 if TYPE_CHECKING:
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
-
-    from owlbus.records.read_options import ReadOptions
-    from owlbus.records.schema import Layout
 
 NO_TIME = -1
 """Value of a missing or unreadable time."""
@@ -24,66 +23,13 @@ UNDATED_S = 2 * DAY_S
 TICKS_PER_S = {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}
 """Ticks per second by unit of time."""
 
-_EPOCH_MS = 100_000_000_000
-
 _LAST_S = 130 * 366 * DAY_S
 
-_LONG = (
-    r"(?i)^\s*(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+([a-z]{3})[a-z]*\s+(\d\d?)\s+"
-    r"(\d\d?:\d\d(?::\d\d)?)\s+(Z|UTC|GMT|[+-]\d\d:?\d\d)?\s*(\d{4})\s*$"
+_MOST_ZONES = 600
+
+_PLAIN = (
+    r"^\s*(?:(\d{4}-\d\d?-\d\d?)[T ]+)?(\d{1,3}):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?\s*((?:UTC|GMT)?[+-]\d\d(?::?\d\d)?|Z|UTC|GMT)?\s*$"
 )
-
-_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-
-_MONTHS = {name: f"{number:02d}" for number, name in enumerate(_NAMES, 1)}
-
-_CLOCK = r"^\s*(?:(\d{4}-\d\d?-\d\d?)[T ]+)?(\d{1,3}):([0-5]\d)(?::([0-5]\d)(?:[.,]\d+)?)?\s*(Z|[+-]\d\d:?\d\d)?\s*$"
-
-
-def check_time_format(time_format: str | None, date_order: str | None) -> None:
-    """
-    Reject an unknown time format or date order.
-
-    Parameters
-    ----------
-    time_format
-        As `owlbus.records.read_options.ReadOptions.time_format`.
-    date_order
-        ``DMY``, ``MDY`` or None.
-
-    Raises
-    ------
-    UsageError
-        If one is unknown.
-    """
-
-
-def time_forms(name: str, frame: pl.LazyFrame, layout: Layout, options: ReadOptions) -> dict[str, str]:
-    """
-    Return the form of each column of times of a file, decided once for the whole file.
-
-    Parameters
-    ----------
-    name
-        File name, for messages.
-    frame
-        Its rows under owlbus' names.
-    layout
-        Kind and columns.
-    options
-        How records are to be read.
-
-    Returns
-    -------
-    dict
-        Form by owlbus' column name; columns that need none are left out.
-
-    Raises
-    ------
-    DataError
-        If a column can be read in several ways, or in none.
-    """
-    return {}
 
 
 def check_timezone(timezone: str | None) -> None:
@@ -114,8 +60,8 @@ def seconds(file: str, column: pl.Series, timezone: str | None = None, form: str
     """
     Parse a column of times as local seconds.
 
-    Accepted: timestamps, ISO text, ``HH:MM[:SS]`` with or without a date and with hours past 24, the long form ``Wed Sep 15 19:17:44
-    +0100 2010``, numbers of seconds since midnight (below 172800), and seconds or milliseconds since 1970. Fractions of a second are
+    Without a form, timestamps, times of day, and text as ``2013-03-02 01:10:00`` or ``25:10`` with or without date, fraction and offset
+    are read; numbers and other texts need the form that `owlbus.records.time_forms.time_forms` finds. Fractions of a second are
     truncated.
 
     Parameters
@@ -125,9 +71,9 @@ def seconds(file: str, column: pl.Series, timezone: str | None = None, form: str
     column
         Times of any of these types, shape (n,).
     timezone
-        Local time zone, for times with a zone and seconds since 1970.
+        Local time zone, for times with a zone and for epochs.
     form
-        Form of the column, from `time_forms`; None for those that need none.
+        Form of the column; None for those that need none.
 
     Returns
     -------
@@ -145,22 +91,64 @@ def seconds(file: str, column: pl.Series, timezone: str | None = None, form: str
     >>> import polars as pl
     >>> seconds("calls.csv", pl.Series("time", ["25:10:00", "2013-03-02 01:10", None])).tolist()
     [90600, 1362186600, -1]
+    >>> seconds("calls.csv", pl.Series("time", [110, 2359, 2360]), form="HHMM").tolist()
+    [4200, 86340, -1]
     """
     import polars as pl
 
     dtype = column.dtype
+    is_text = dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null)
     if dtype == pl.Datetime:
         times = _timestamp_times(file, column, timezone)
     elif dtype in (pl.Time, pl.Duration):
         times = column.to_physical().cast(pl.Int64) // _per_second(column)
-    elif dtype.is_numeric():
-        times = _numeric_times(file, column, timezone)
-    elif dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
-        times = _text_times(file, column.cast(pl.String), timezone)
-    else:
+    elif not is_text and not dtype.is_numeric():
         msg = f"{file}: column {column.name} holds {dtype}, which has no time of day; give timestamps or HH:MM:SS"
         raise DataError(msg)
+    elif form in NUMBER_FORMS:
+        times = _number_times(file, column, timezone, str(form))
+    elif form is not None:
+        times = _text_times(file, column, timezone, form)
+    else:
+        times = _plain_times(file, column.cast(pl.String) if is_text else pl.Series(column.name, [None] * len(column), pl.String), timezone)
     return times.fill_null(NO_TIME).to_numpy()
+
+
+def day_starts(dates: pl.Series, form: str | None = None) -> NDArray[np.int64]:
+    """
+    Return the midnights of a column of dates.
+
+    Parameters
+    ----------
+    dates
+        Dates, timestamps, or text as ``2013-03-02``; others with their form. Shape (n,).
+    form
+        Form of the column, from `owlbus.records.time_forms.time_forms`; None for those that need none.
+
+    Returns
+    -------
+    ndarray of int64
+        Seconds since 1970 on the local clock, shape (n,); `NO_TIME` where a date is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> day_starts(pl.Series("date", ["02/03/2013", "31/02/2013"]), "DMY").tolist()
+    [1362182400, -1]
+    """
+    import polars as pl
+
+    if form in {"YYYYMMDD", "excel"}:
+        local = dates.to_frame().select(dated_of(*whole_and_fraction(pl.col(dates.name), dates.dtype), str(form))).to_series()
+        days = local // DAY_S
+    elif form is not None:
+        days = _as_text(dates, form).pipe(text_parts, dates.name, date_patterns(form)).collect()["day"]
+    else:
+        if dates.dtype == pl.String:
+            dates = dates.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
+        is_date = dates.dtype in (pl.Date, pl.Datetime)
+        days = (dates if is_date else pl.Series([None] * len(dates), dtype=pl.Date)).cast(pl.Date).to_physical().cast(pl.Int64)
+    return _plausible(days * DAY_S).fill_null(NO_TIME).to_numpy()
 
 
 def _per_second(column: pl.Series) -> int:
@@ -179,63 +167,92 @@ def _timestamp_times(file: str, column: pl.Series, timezone: str | None) -> pl.S
     return _plausible(column.to_physical().cast(pl.Int64) // _per_second(column))
 
 
-def _numeric_times(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
-    """Return seconds of numbers: since midnight, or since 1970 in seconds or milliseconds."""
+def _number_times(file: str, column: pl.Series, timezone: str | None, form: str) -> pl.Series:
+    """Return seconds of numbers of a form."""
     import polars as pl
 
-    if column.dtype.is_float():
-        column = column.fill_nan(None).floor()
-    number = column.cast(pl.Int64, strict=False)
-    is_clock = (number >= 0) & (number < UNDATED_S)
-    if is_clock.all():
-        return number
-    _require_zone(file, column.name, "are seconds since 1970, which count in UTC", timezone)
-    in_seconds = pl.select(pl.when(number >= _EPOCH_MS).then(number // 1000).otherwise(number)).to_series()
-    local = _local_clock(in_seconds, str(timezone))
-    return pl.select(pl.when(is_clock).then(number).otherwise(_plausible(local))).to_series()
+    whole, fraction = whole_and_fraction(pl.col(column.name), column.dtype)
+    numbers = column.to_frame().select(whole.alias("whole"), fraction.alias("fraction"))
+    read = clock_of if form in CLOCK_FORMS else dated_of
+    times = numbers.select(read(pl.col("whole"), pl.col("fraction"), form)).to_series()
+    if form in EPOCHS:
+        if column.null_count() < len(column):
+            _require_zone(file, column.name, "are seconds since 1970, which count in UTC", timezone)
+        times = _local_clock(times, str(timezone)) if timezone else times
+    return times if form in CLOCK_FORMS else _plausible(times)
 
 
-def _text_times(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
-    """Return seconds of times in text; text that is not a clock time is parsed as a number."""
+def _text_times(file: str, column: pl.Series, timezone: str | None, form: str) -> pl.Series:
+    """Return seconds of text of a form."""
     import polars as pl
 
-    column = _iso_text(column)
-    date, hour, minute, second, zone = column.str.extract_groups(_CLOCK).struct.unnest().get_columns()
+    parts = _as_text(column, form).pipe(text_parts, column.name, time_patterns(form)).collect()
+    written = parts["clock"] + _where(parts["has_date"], parts["day"] * DAY_S, pl.zeros(parts.height, pl.Int64, eager=True))
+    written = written.set(parts["has_date"] & (parts["day"] * DAY_S < UNDATED_S), None)
+    zone, place = parts["zone"], parts["place"]
+    has_zone = zone.is_not_null() | place.is_not_null()
+    if has_zone.any():
+        _require_zone(file, column.name, "carry a zone", timezone)
+        utc = _where(zone.is_null() & place.is_not_null(), _utc_of_places(written, place), written - offset_s(zone))
+        written = _where(has_zone, _local_clock(utc, str(timezone)).set(~parts["has_date"], None), written)
+    return _where(parts["has_date"], _plausible(written), written)
+
+
+def _as_text(column: pl.Series, form: str) -> pl.LazyFrame:
+    """Return a column as text, numbers with the leading zeros that their format has."""
+    import polars as pl
+
+    text = column.cast(pl.Int64, strict=False) if column.dtype.is_numeric() else column
+    width = format_width(form) if column.dtype.is_numeric() else 0
+    return text.cast(pl.String).str.zfill(width).to_frame().lazy()
+
+
+def _utc_of_places(local_s: pl.Series, place: pl.Series) -> pl.Series:
+    """Return UTC seconds of clocks in named zones, missing where a zone is unknown or its clock shows the time twice or never."""
+    import polars as pl
+
+    utc = local_s.clear(len(local_s))
+    clock = (local_s.set((local_s < 0) | (local_s > _LAST_S), None) * 1_000_000).cast(pl.Datetime("us"))
+    for name in place.unique().drop_nulls().head(_MOST_ZONES):
+        try:
+            moment = clock.dt.replace_time_zone(name, ambiguous="null", non_existent="null")
+        except pl.exceptions.PolarsError:
+            continue
+        utc = _where((place == name).fill_null(False), moment.to_physical() // 1_000_000, utc)  # noqa: FBT003
+    return utc
+
+
+def _plain_times(file: str, column: pl.Series, timezone: str | None) -> pl.Series:
+    """Return seconds of times in plain text, as most files have them."""
+    import polars as pl
+
+    date, hour, minute, second, zone = column.str.extract_groups(_PLAIN).struct.unnest().get_columns()
     day = date.str.to_date("%Y-%m-%d", strict=False).to_physical().cast(pl.Int64)
     clock = hour.cast(pl.Int64) * HOUR_S + minute.cast(pl.Int64) * 60 + second.cast(pl.Int64).fill_null(0)
     zeros = pl.zeros(day.len(), pl.Int64, eager=True)
     written = clock.set(clock >= UNDATED_S, None) + _where(date.is_null(), zeros, day * DAY_S)
     if zone.null_count() < zone.len():
         _require_zone(file, column.name, "carry a zone", timezone)
-        written = _where(zone.is_null(), written, _local_clock(written - _offset_s(zone), str(timezone)))
-    local = _where(date.is_null(), written, _plausible(written))
-    if local.null_count() == column.null_count():
-        return local
-    number = _numeric_times(file, column.set(local.is_not_null(), None).str.strip_chars().cast(pl.Float64, strict=False), timezone)
-    return _where(local.is_null(), number, local)
+        dated = written.set(date.is_null(), None)  # what an offset does to a clock without a date depends on the season
+        written = _where(zone.is_null(), written, _local_clock(dated - offset_s(zone), str(timezone)))
+    return _where(date.is_null(), written, _plausible(written))
 
 
-def _iso_text(column: pl.Series) -> pl.Series:
-    """Return text times with the long form converted to ISO format."""
-    import polars as pl
+def is_plain_text(column: pl.Series) -> pl.Series:
+    """
+    Return which texts are times that need no form.
 
-    first = column.drop_nulls().head(1)
-    if not first.len() or not str(first[0]).strip()[:1].isalpha():
-        return column
-    month, day, clock, zone, year = column.str.extract_groups(_LONG).struct.unnest().get_columns()
-    number = month.str.to_lowercase().replace_strict(_MONTHS, default=None, return_dtype=pl.String)
-    zone = zone.fill_null("").str.replace("UTC|GMT", "Z")
-    written = year + "-" + number + "-" + day + " " + clock + zone
-    return _where(written.is_null(), column, written)
+    Parameters
+    ----------
+    column
+        Text, shape (n,).
 
-
-def _offset_s(zone: pl.Series) -> pl.Series:
-    """Return the UTC offset in seconds of text zones such as Z, +09:00 or -0430."""
-    import polars as pl
-
-    sign, hours, minutes = zone.str.extract_groups(r"^([+-])(\d\d):?(\d\d)$").struct.unnest().get_columns()
-    ahead = hours.cast(pl.Int64) * HOUR_S + minutes.cast(pl.Int64) * 60
-    return _where(zone == "Z", pl.zeros(zone.len(), pl.Int64, eager=True), _where(sign == "-", -ahead, ahead))
+    Returns
+    -------
+    Series of bool
+        True where `seconds` reads the text without a form.
+    """
+    return column.str.contains(_PLAIN)
 
 
 def _local_clock(utc_s: pl.Series, timezone: str) -> pl.Series:
