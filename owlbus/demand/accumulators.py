@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import read_only_view
+from owlbus.common.units import QUANTA_PER_TRIP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 FREE = -1
 
-STRIPES = 4
-
 HOURS = 36
 
-FIRST_SLOTS = 1 << 12
+MIN_WAITING = 1 << 22
+"""Rows that wait at least before they are added up."""
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -28,14 +27,17 @@ NONE = np.empty(0, dtype=np.int64)
 @dataclass(slots=True)
 class TripCounter:
     """
-    Hash table of trip quanta by ``((night HOURS + hour) n_hexes + origin) n_hexes + destination``, with night in days since 1970.
+    Trip quanta by ``((night HOURS + hour) n_hexes + origin) n_hexes + destination``, with night in days since 1970; any thread may add.
 
-    Memory grows with the distinct keys, 26 to 51 bytes each. Sums are of integers, so the order of rows and threads does not matter.
+    Rows wait until there are as many as distinct keys so far; then they are sorted and added up. Memory grows with the distinct keys, 16
+    to 64 bytes each. Sums are of integers, so the order of rows and threads does not matter.
     """
 
-    _tables: list[NDArray[np.int64]] = field(default_factory=lambda: [_empty_table(FIRST_SLOTS) for _ in range(STRIPES)])
-    _used: list[NDArray[np.int64]] = field(default_factory=lambda: [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)])
-    _locks: list[Any] = field(default_factory=lambda: [threading.Lock() for _ in range(STRIPES)])
+    _key: NDArray[np.int64] = field(default_factory=lambda: NONE)
+    _quanta: NDArray[np.int64] = field(default_factory=lambda: NONE)
+    _waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
+    _n_waiting: int = 0
+    _lock: Any = field(default_factory=threading.Lock)
 
     def add(self, key: NDArray[np.int64], quanta: NDArray[np.int64] = NONE) -> None:
         """
@@ -48,29 +50,24 @@ class TripCounter:
         quanta
             Quanta (1/1024 trip) of each row, shape (n,), int64; empty if each is one trip.
         """
-        from owlbus.kernels.hashing import add_by_key
-
-        fixed = read_only_view(key), read_only_view(quanta)
-        first = threading.get_ident() % STRIPES
-        for k in range(STRIPES):
-            stripe = (first + k) % STRIPES
-            with self._locks[stripe]:
-                row = 0
-                while (row := add_by_key(row, *fixed, self._tables[stripe], self._used[stripe], stripe)) < key.size:
-                    self._grow(stripe)
+        is_trip = key != FREE
+        rows = key[is_trip], quanta[is_trip] if quanta.size else NONE
+        with self._lock:
+            self._waiting.append(rows)
+            self._n_waiting += rows[0].size
+            if self._n_waiting >= max(MIN_WAITING, self._key.size):
+                self._add_up()
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return distinct keys, ascending, and their quanta of 1/1024 trip, each of shape (n,), int64."""
-        is_used = [table[::2] != FREE for table in self._tables]
-        key = np.concatenate([table[::2][mask] for table, mask in zip(self._tables, is_used, strict=True)])
-        quanta = np.concatenate([table[1::2][mask] for table, mask in zip(self._tables, is_used, strict=True)])
-        order = np.argsort(key)
-        return key[order], quanta[order]
+        with self._lock:
+            self._add_up()
+            return self._key, self._quanta
 
     def clear(self) -> None:
         """Remove all rows."""
-        self._tables[:] = [_empty_table(FIRST_SLOTS) for _ in range(STRIPES)]
-        self._used[:] = [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)]
+        self._key = self._quanta = NONE
+        self._waiting, self._n_waiting = [], 0
 
     def __getstate__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows for another process."""
@@ -78,26 +75,26 @@ class TripCounter:
 
     def __setstate__(self, state: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
         """Restore from the rows of another process."""
-        self._tables = [_empty_table(FIRST_SLOTS) for _ in range(STRIPES)]
-        self._used = [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)]
-        self._locks = [threading.Lock() for _ in range(STRIPES)]
-        self.add(*state)
+        self._key, self._quanta = state
+        self._waiting, self._n_waiting, self._lock = [], 0, threading.Lock()
 
-    def _grow(self, stripe: int) -> None:
-        """Double the table of a stripe."""
-        from owlbus.kernels.hashing import add_by_key
+    def _add_up(self) -> None:
+        """Sort the rows that wait and add them up; numpy makes the arrays, as it asks for large pages."""
+        from owlbus.kernels.sum_by_key import KeyedValues, sum_by_key
 
-        old = self._tables[stripe]
-        larger, used = _empty_table(old.size), np.zeros(1, dtype=np.int64)
-        add_by_key(0, read_only_view(old[::2]), read_only_view(old[1::2]), larger, used, stripe)
-        self._tables[stripe], self._used[stripe] = larger, used
-
-
-def _empty_table(slots: int) -> NDArray[np.int64]:
-    """Return an empty table of alternating keys and values."""
-    table = np.zeros(2 * slots, dtype=np.int64)
-    table[::2] = FREE
-    return table
+        if not self._n_waiting:
+            return
+        key = np.concatenate([self._key, *(key for key, _ in self._waiting)])
+        quanta = np.full(key.size, QUANTA_PER_TRIP, dtype=np.int64)
+        end = self._key.size
+        quanta[:end] = self._quanta
+        for row_key, row_quanta in self._waiting:
+            begin, end = end, end + row_key.size
+            if row_quanta.size:
+                quanta[begin:end] = row_quanta
+        self.clear()
+        n = sum_by_key(KeyedValues(key, quanta), KeyedValues(np.empty_like(key), np.empty_like(quanta)))
+        self._key, self._quanta = (key, quanta) if n == key.size else (key[:n].copy(), quanta[:n].copy())
 
 
 def _none() -> NDArray[np.int64]:
@@ -160,7 +157,7 @@ class PeopleCounter:
 
 
 TABLE_BYTES = 240 << 20
-"""Largest memory in bytes of the tables of one thread; other hours are counted in a hash table, about ten times slower."""
+"""Largest memory in bytes of the tables of one thread; rows of other hours are sorted, which takes several times as long."""
 
 FIRST_ROWS = 1 << 20
 """Rows before the first table is allocated; it does not pay below."""
