@@ -79,22 +79,36 @@ class TripCounter:
         self._waiting, self._n_waiting, self._lock = [], 0, threading.Lock()
 
     def _add_up(self) -> None:
-        """Sort the rows that wait and add them up; numpy makes the arrays, as it asks for large pages."""
-        from owlbus.kernels.sum_by_key import KeyedValues, sum_by_key
+        """Add up the rows that wait; parts that ascend, as those of dense tables do, are only merged."""
+        parts = {True: [], False: []}
+        for key, quanta in self._waiting:
+            parts[bool((key[1:] >= key[:-1]).all())].append((key, quanta))
+        self._waiting, self._n_waiting = [], 0
+        for waiting in parts.values():
+            if waiting:
+                self._key, self._quanta = _merged(self._key, self._quanta, *_summed(waiting))
 
-        if not self._n_waiting:
-            return
-        key = np.concatenate([self._key, *(key for key, _ in self._waiting)])
-        quanta = np.full(key.size, QUANTA_PER_TRIP, dtype=np.int64)
-        end = self._key.size
-        quanta[:end] = self._quanta
-        for row_key, row_quanta in self._waiting:
-            begin, end = end, end + row_key.size
-            if row_quanta.size:
-                quanta[begin:end] = row_quanta
-        self.clear()
-        n = sum_by_key(KeyedValues(key, quanta), KeyedValues(np.empty_like(key), np.empty_like(quanta)))
-        self._key, self._quanta = (key, quanta) if n == key.size else (key[:n].copy(), quanta[:n].copy())
+
+def _summed(parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return distinct keys, ascending, and their quanta; the list is emptied. numpy makes all arrays, as it asks for large pages."""
+    from owlbus.kernels.sum_by_key import KeyedValues, sum_by_key
+
+    key = np.concatenate([key for key, _ in parts])
+    quanta = np.concatenate([quanta if quanta.size else np.full(key.size, QUANTA_PER_TRIP) for key, quanta in parts])
+    parts.clear()
+    n = sum_by_key(KeyedValues(key, quanta), KeyedValues(np.empty_like(key), np.empty_like(quanta)))
+    return key[:n], quanta[:n]
+
+
+def _merged(key: NDArray[np.int64], quanta: NDArray[np.int64], *other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sums of two tables of distinct ascending keys and their quanta."""
+    from owlbus.kernels.sum_by_key import KeyedValues, merge_sums
+
+    if not key.size:
+        return other[0], other[1]
+    merged = KeyedValues(*np.empty((2, key.size + other[0].size), dtype=np.int64))
+    n = merge_sums(KeyedValues(key, quanta), KeyedValues(*other), merged)
+    return merged.key[:n], merged.value[:n]
 
 
 def _none() -> NDArray[np.int64]:
@@ -236,12 +250,37 @@ class ODTables:
         ]
         self.table_of[cells[: n_tables - n_used]] = np.arange(n_used, min(n_used + len(cells), n_tables))
 
+    def absorb(self, other: ODTables, nights: NDArray[np.int64], other_nights: NDArray[np.int64]) -> None:
+        """
+        Move the counts of hours that have a table in both from `other` to these tables.
+
+        Parameters
+        ----------
+        other
+            Tables of another thread, of the same hexes and hours.
+        nights, other_nights
+            Days since 1970 of the slots of each, shape (n_slots,), int64.
+        """
+        if self._rows + other._rows > _MAX_ROWS:
+            return
+        slot_of = {int(day): slot for slot, day in enumerate(nights)}
+        for cell in np.flatnonzero(other.table_of >= 0):
+            slot, hour = divmod(int(cell), self.n_hours)
+            own_cell = slot_of.get(int(other_nights[slot]), self.table_of.size) * self.n_hours + hour
+            if own_cell < self.table_of.size and self.table_of[own_cell] >= 0:
+                table = other.counts[other.table_of[cell]]
+                self.counts[self.table_of[own_cell]] += table
+                table[:] = 0
+                other.table_of[cell] = -1
+        self._rows += other._rows
+
     def flush(self, people: PeopleCounter, trips: TripCounter) -> None:
-        """Move the counts of all tables to `people` and `trips`; no hour has a table afterwards."""
+        """Move the counts of all tables to `people` and `trips`, by key; no hour has a table afterwards."""
         from owlbus.kernels.count_blocks import empty_page
 
         n = self.n_hexes
-        for cell in np.flatnonzero(self.table_of >= 0):
+        cells = np.flatnonzero(self.table_of >= 0)
+        for cell in cells[np.argsort(people.nights[cells // self.n_hours], kind="stable")]:
             slot, hour = divmod(int(cell), self.n_hours)
             first_key = (int(people.nights[slot]) * HOURS + hour + self.first_hour) * n * n
             trips.add(*empty_page(self.counts[self.table_of[cell]], first_key, n, people.presence[cell * n : (cell + 1) * n]))

@@ -135,6 +135,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add the counts of `other`; its distinct pairs are removed."""
+        self.od_tables.absorb(other.od_tables, self.people.nights, other.people.nights)
         other.flush()
         self.people.merge(other.people)
         if other.trips is not self.trips:

@@ -127,6 +127,33 @@ def sum_by_key(rows: KeyedValues, bench: KeyedValues) -> int:
 
 
 @kernel
+def merge_sums(one: KeyedValues, two: KeyedValues, merged: KeyedValues) -> int:
+    """
+    Merge two tables of distinct ascending keys, and add up the values of keys in both.
+
+    Parameters
+    ----------
+    one, two
+        The tables, shapes (n,) and (m,).
+    merged
+        Receives distinct keys, ascending, and their sums, at its front; shape (n + m,).
+
+    Returns
+    -------
+    int
+        Number of distinct keys.
+    """
+    i, j, count = int64(0), int64(0), int64(0)
+    while i < one.key.size or j < two.key.size:
+        takes_one = j == two.key.size or (i < one.key.size and one.key[i] <= two.key[j])
+        takes_two = i == one.key.size or (j < two.key.size and two.key[j] <= one.key[i])
+        merged.key[count] = one.key[i] if takes_one else two.key[j]
+        merged.value[count] = (one.value[i] if takes_one else int64(0)) + (two.value[j] if takes_two else int64(0))
+        i, j, count = i + int64(takes_one), j + int64(takes_two), count + 1
+    return count
+
+
+@kernel
 def split_keys(keys: NDArray[np.int64], n_hexes: int, n_hours: int, days: NDArray[np.int64], columns: TripColumns) -> None:
     """
     Divide ascending keys of trips into columns.
