@@ -13,6 +13,7 @@ from owlbus.common.units import QUANTA_PER_TRIP
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.kernels.sum_by_key import KeyedValues
 
 FREE = -1
 
@@ -24,6 +25,13 @@ MIN_WAITING = 1 << 22
 NONE = np.empty(0, dtype=np.int64)
 
 
+def _no_rows() -> KeyedValues:
+    """Return a table without rows."""
+    from owlbus.kernels.sum_by_key import KeyedValues
+
+    return KeyedValues(NONE, NONE)
+
+
 @dataclass(slots=True)
 class TripCounter:
     """
@@ -33,9 +41,8 @@ class TripCounter:
     to 64 bytes each. Sums are of integers, so the order of rows and threads does not matter.
     """
 
-    _key: NDArray[np.int64] = field(default_factory=lambda: NONE)
-    _quanta: NDArray[np.int64] = field(default_factory=lambda: NONE)
-    _waiting: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=list)
+    _sums: KeyedValues = field(default_factory=_no_rows)
+    _waiting: list[KeyedValues] = field(default_factory=list)
     _n_waiting: int = 0
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -46,28 +53,29 @@ class TripCounter:
         Parameters
         ----------
         key
-            Keys, `FREE` to skip a row, shape (n,), int64.
+            Keys, `FREE` to skip a row, shape (n,), int64; kept, so it must not change.
         quanta
-            Quanta (1/1024 trip) of each row, shape (n,), int64; empty if each is one trip.
+            Quanta (1/1024 trip) of each row, shape (n,), int64; empty if each is one trip; kept likewise.
         """
+        from owlbus.kernels.sum_by_key import KeyedValues
+
         is_trip = key != FREE
-        rows = key[is_trip], quanta[is_trip] if quanta.size else NONE
+        rows = KeyedValues(key, quanta) if is_trip.all() else KeyedValues(key[is_trip], quanta[is_trip] if quanta.size else NONE)
         with self._lock:
             self._waiting.append(rows)
-            self._n_waiting += rows[0].size
-            if self._n_waiting >= max(MIN_WAITING, self._key.size):
+            self._n_waiting += rows.key.size
+            if self._n_waiting >= max(MIN_WAITING, self._sums.key.size):
                 self._add_up()
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return distinct keys, ascending, and their quanta of 1/1024 trip, each of shape (n,), int64."""
         with self._lock:
             self._add_up()
-            return self._key, self._quanta
+            return self._sums.key, self._sums.value
 
     def clear(self) -> None:
         """Remove all rows."""
-        self._key = self._quanta = NONE
-        self._waiting, self._n_waiting = [], 0
+        self._sums, self._waiting, self._n_waiting = _no_rows(), [], 0
 
     def __getstate__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows for another process."""
@@ -75,40 +83,50 @@ class TripCounter:
 
     def __setstate__(self, state: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
         """Restore from the rows of another process."""
-        self._key, self._quanta = state
-        self._waiting, self._n_waiting, self._lock = [], 0, threading.Lock()
+        self._lock = threading.Lock()
+        self.clear()
+        self._sums = self._sums._replace(key=state[0], value=state[1])
 
     def _add_up(self) -> None:
         """Add up the rows that wait; parts that ascend, as those of dense tables do, are only merged."""
-        parts = {True: [], False: []}
-        for key, quanta in self._waiting:
-            parts[bool((key[1:] >= key[:-1]).all())].append((key, quanta))
+        mixed: list[KeyedValues] = []
+        ascending: list[KeyedValues] = []
+        for rows in self._waiting:
+            (ascending if (rows.key[1:] >= rows.key[:-1]).all() else mixed).append(rows)
         self._waiting, self._n_waiting = [], 0
-        for waiting in parts.values():
-            if waiting:
-                self._key, self._quanta = _merged(self._key, self._quanta, *_summed(waiting))
+        for parts in (mixed, ascending):
+            if parts:
+                self._sums = _merged(self._sums, _summed(parts))
 
 
-def _summed(parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return distinct keys, ascending, and their quanta; the list is emptied. numpy makes all arrays, as it asks for large pages."""
+def _summed(parts: list[KeyedValues]) -> KeyedValues:
+    """Return distinct keys, ascending, and the sum of each; the list is emptied. numpy makes all arrays, as it asks for large pages."""
     from owlbus.kernels.sum_by_key import KeyedValues, sum_by_key
 
-    key = np.concatenate([key for key, _ in parts])
-    quanta = np.concatenate([quanta if quanta.size else np.full(key.size, QUANTA_PER_TRIP) for key, quanta in parts])
+    rows = KeyedValues(np.concatenate([part.key for part in parts]), np.concatenate([_quanta(part) for part in parts]))
     parts.clear()
-    n = sum_by_key(KeyedValues(key, quanta), KeyedValues(np.empty_like(key), np.empty_like(quanta)))
-    return key[:n], quanta[:n]
+    return _front(rows, sum_by_key(rows, KeyedValues(np.empty_like(rows.key), np.empty_like(rows.value))))
 
 
-def _merged(key: NDArray[np.int64], quanta: NDArray[np.int64], *other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the sums of two tables of distinct ascending keys and their quanta."""
+def _quanta(rows: KeyedValues) -> NDArray[np.int64]:
+    """Return the quanta of each row, one trip if rows have none."""
+    return rows.value if rows.value.size else np.full(rows.key.size, QUANTA_PER_TRIP, dtype=np.int64)
+
+
+def _merged(one: KeyedValues, two: KeyedValues) -> KeyedValues:
+    """Return the sums of two tables of distinct ascending keys."""
     from owlbus.kernels.sum_by_key import KeyedValues, merge_sums
 
-    if not key.size:
-        return other[0], other[1]
-    merged = KeyedValues(*np.empty((2, key.size + other[0].size), dtype=np.int64))
-    n = merge_sums(KeyedValues(key, quanta), KeyedValues(*other), merged)
-    return merged.key[:n], merged.value[:n]
+    if not one.key.size:
+        return two
+    merged = KeyedValues(*np.empty((2, one.key.size + two.key.size), dtype=np.int64))
+    return _front(merged, merge_sums(one, two, merged))
+
+
+def _front(rows: KeyedValues, n: int) -> KeyedValues:
+    """Return the first `n` rows; of arrays more than twice as long a copy, so that they can be freed."""
+    is_long = rows.key.size > 2 * n
+    return rows._replace(key=rows.key[:n].copy() if is_long else rows.key[:n], value=rows.value[:n].copy() if is_long else rows.value[:n])
 
 
 def _none() -> NDArray[np.int64]:
