@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -281,6 +282,43 @@ def check(folder: Path) -> None:
     assert owlbus(folder / "calls.csv") == owlbus(folder / "same.parquet")
 
 
+def distinct_calls(path: Path, rows: int) -> Path:
+    """Write synthetic calls with homes over three nights, uniform over a city, so that almost no position occurs twice."""
+    rng = np.random.default_rng(7)
+    seconds = rng.integers(0, 3, rows) * 86_400 + rng.integers(0, 5 * 3600, rows)
+    time_ms = (np.datetime64("2024-03-04T00:00:00") + seconds.astype("timedelta64[s]")).astype("datetime64[ms]")
+    ends = {"lon": (126.76, 127.18), "lat": (37.43, 37.70), "home_lon": (126.76, 127.18), "home_lat": (37.43, 37.70)}
+    calls = pl.DataFrame({"time": time_ms} | {name: rng.uniform(*span, rows).round(9) for name, span in ends.items()})
+    if path.suffix == ".csv":
+        calls.write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")
+    else:
+        calls.write_parquet(path, compression="snappy", row_group_size=ROW_GROUP)
+    return path
+
+
+def command(path: Path) -> tuple[float, float]:
+    """Run `owlbus demand` on a file without an area, and return its CPU seconds and wall seconds."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "owlbus", "demand", str(path)], check=True, capture_output=True)  # noqa: S603
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.perf_counter() - began
+
+
+def whole_commands(folder: Path, rows: int, rounds: int) -> str:
+    """Return a table of the whole command on calls whose positions are all distinct, beside the same command on a thousandth of them."""
+    files = {
+        f"{rows // 1000:,} calls, Parquet": distinct_calls(folder / "start.parquet", rows // 1000),
+        f"{rows:,} calls, Parquet": distinct_calls(folder / "distinct.parquet", rows),
+        f"{rows:,} calls, CSV": distinct_calls(folder / "distinct.csv", rows),
+    }
+    command(next(iter(files.values())))  # compiles what is not compiled yet
+    taken = {name: [command(path) for _ in range(rounds)] for name, path in files.items()}
+    medians = {name: [statistics.median(one) for one in zip(*times, strict=True)] for name, times in taken.items()}
+    start = next(iter(medians.values()))[0]
+    lines = [[name, f"{cpu_s:.2f}", f"{wall_s:.2f}", f"{cpu_s / start:.1f} x"] for name, (cpu_s, wall_s) in medians.items()]
+    return table(["whole `owlbus demand`, no area", "CPU s", "wall s", "of the shortest"], lines)
+
+
 def chart(results: dict[str, dict[str, Taken]], path: Path) -> None:
     """Draw rows per second of every way, by form of the file."""
     import matplotlib as mpl
@@ -327,6 +365,7 @@ def main() -> None:
     parser.add_argument("--rows", type=lambda text: int(float(text)), default=20_000_000, help="rows of the Parquet files")
     parser.add_argument("--slow-rows", type=lambda text: int(float(text)), default=500_000, help="rows that the slow ways run on")
     parser.add_argument("--csv-rows", type=lambda text: int(float(text)), default=5_000_000, help="rows of the CSV file")
+    parser.add_argument("--demand-rows", type=lambda text: int(float(text)), default=10_000_000, help="rows of the whole command")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", action="store_true", help="update benchmarks/README.md and benchmarks/ingest.png")
     parser.add_argument("--one", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
@@ -347,7 +386,8 @@ def main() -> None:
             ways = {way: (run, *(few if way in SLOW else full)) for way, run in PARQUET.items() if codec == "snappy" or way not in SLOW}
             results[f"Parquet, {codec}"] = side_by_side(ways, chosen.rounds)
         results["CSV"] = side_by_side({way: (run, folder / "calls.csv", chosen.csv_rows) for way, run in CSV.items()}, chosen.rounds)
-    text = "\n\n".join(text_of(form, taken) for form, taken in results.items())
+        whole = whole_commands(folder, chosen.demand_rows, chosen.rounds)
+    text = "\n\n".join([*(text_of(form, taken) for form, taken in results.items()), whole])
     print(text)
     if chosen.write:
         chart(results, Path(__file__).with_name("ingest.png"))
@@ -357,7 +397,8 @@ def main() -> None:
             f"latitude and time to rows by hour and hexagon, medians of {chosen.rounds} alternating runs, {THREADS} threads, files in the "
             f"page cache. The calls are synthetic. {', '.join(sorted(SLOW))} run on {chosen.slow_rows:,} of the rows. All answers are "
             "checked to be equal; those of H3, which has other hexagons, with each other. The limit is the time to decode the three "
-            "columns and discard them. While other work runs, CPU seconds say more than wall time.\n\n"
+            "columns and discard them. The whole command draws the outline and counts calls at positions that are all "
+            "distinct. While other work runs, CPU seconds say more than wall time.\n\n"
             f"{text}\n\n![Rows a second of every way](ingest.png)",
         )
 

@@ -41,46 +41,6 @@ def test_bits_are_mixed_alike_everywhere(key):
     assert int(hashing.mixed(np.int64(key))) == mixed(key)
 
 
-@given(st.lists(st.tuples(st.integers(-1, 40), st.integers(0, 9)), max_size=60), st.booleans())
-def test_values_add_up_by_key_in_the_one_table_that_the_key_belongs_to(rows, with_worth):
-    keys = whole(*(key for key, _ in rows))
-    worth = whole(*(value for _, value in rows)) if with_worth else whole()
-    held = {}
-    for stripe in range(hashing.STRIPES):
-        table, used = np.tile(whole(hashing.FREE, 0), 4096), whole(0)
-        assert hashing.add_by_key(0, keys, worth, table, used, stripe) == keys.size
-        entries = {int(key): int(value) for key, value in table.reshape(-1, 2) if key != hashing.FREE}
-        assert used[0] == len(entries)
-        assert all(mixed(key) >> 62 == stripe for key in entries)
-        held |= entries
-    expected = {}
-    for key, value in rows:
-        if key != hashing.FREE:
-            expected[key] = expected.get(key, 0) + (value if with_worth else 1024)
-    assert held == expected
-
-
-def test_a_table_that_is_five_eighths_full_takes_no_further_block():
-    keys = np.array([key for key in range(40_000) if mixed(key) >> 62 == 3][:4000], dtype=np.int64)
-    for size, stop in ((4096, 2048), (2048, 1024), (8192, 4000), (1024, 0)):
-        table, used = np.tile(whole(hashing.FREE, 0), size), whole(0)
-        assert hashing.add_by_key(0, keys, whole(), table, used, 3) == stop
-        assert used[0] == stop
-    assert hashing.add_by_key(3000, keys, whole(), np.tile(whole(hashing.FREE, 0), 2048), whole(280), 3) == 4000
-    assert hashing.add_by_key(3000, keys, whole(), np.tile(whole(hashing.FREE, 0), 2048), whole(281), 3) == 3000
-
-
-def test_keys_that_begin_at_one_slot_all_find_a_place():
-    keys = np.array([key for key in range(400_000) if mixed(key) & 4095 == 4090 and mixed(key) >> 62 == 1], dtype=np.int64)
-    assert keys.size > 15, "more than lie behind the slot, so that some begin again at the front"
-    table, used = np.tile(whole(hashing.FREE, 0), 4096), whole(0)
-    for _ in range(2):
-        assert hashing.add_by_key(0, keys, whole(), table, used, 1) == keys.size
-    full = np.flatnonzero(table[::2] != hashing.FREE)
-    assert sorted(full.tolist()) == sorted((4090 + k) % 4096 for k in range(keys.size))
-    assert set(table[1::2][full].tolist()) == {2048}
-
-
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 3), st.integers(0, 30)), max_size=40))
 def test_the_first_hour_of_each_person_and_key_is_kept(rows):
     person, key, hour = (whole(*(row[k] for row in rows)) for k in range(3))

@@ -8,34 +8,43 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import read_only_view
+from owlbus.common.units import QUANTA_PER_TRIP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.kernels.sum_by_key import KeyedValues
 
 FREE = -1
 
-STRIPES = 4
-
 HOURS = 36
 
-FIRST_SLOTS = 1 << 12
+MIN_WAITING = 1 << 22
+"""Rows that wait at least before they are added up."""
 
 NONE = np.empty(0, dtype=np.int64)
+
+
+def _no_rows() -> KeyedValues:
+    """Return a table without rows."""
+    from owlbus.kernels.sum_by_key import KeyedValues
+
+    return KeyedValues(NONE, NONE)
 
 
 @dataclass(slots=True)
 class TripCounter:
     """
-    Hash table of trip quanta by ``((night HOURS + hour) n_hexes + origin) n_hexes + destination``, with night in days since 1970.
+    Trip quanta by ``((night HOURS + hour) n_hexes + origin) n_hexes + destination``, with night in days since 1970; any thread may add.
 
-    Memory grows with the distinct keys, 26 to 51 bytes each. Sums are of integers, so the order of rows and threads does not matter.
+    Rows wait until there are as many as distinct keys so far; then they are sorted and added up. Memory grows with the distinct keys, 16
+    to 64 bytes each. Sums are of integers, so the order of rows and threads does not matter.
     """
 
-    _tables: list[NDArray[np.int64]] = field(default_factory=lambda: [_empty_table(FIRST_SLOTS) for _ in range(STRIPES)])
-    _used: list[NDArray[np.int64]] = field(default_factory=lambda: [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)])
-    _locks: list[Any] = field(default_factory=lambda: [threading.Lock() for _ in range(STRIPES)])
+    _sums: KeyedValues = field(default_factory=_no_rows)
+    _waiting: list[KeyedValues] = field(default_factory=list)
+    _n_waiting: int = 0
+    _lock: Any = field(default_factory=threading.Lock)
 
     def add(self, key: NDArray[np.int64], quanta: NDArray[np.int64] = NONE) -> None:
         """
@@ -44,33 +53,29 @@ class TripCounter:
         Parameters
         ----------
         key
-            Keys, `FREE` to skip a row, shape (n,), int64.
+            Keys, `FREE` to skip a row, shape (n,), int64; kept, so it must not change.
         quanta
-            Quanta (1/1024 trip) of each row, shape (n,), int64; empty if each is one trip.
+            Quanta (1/1024 trip) of each row, shape (n,), int64; empty if each is one trip; kept likewise.
         """
-        from owlbus.kernels.hashing import add_by_key
+        from owlbus.kernels.sum_by_key import KeyedValues
 
-        fixed = read_only_view(key), read_only_view(quanta)
-        first = threading.get_ident() % STRIPES
-        for k in range(STRIPES):
-            stripe = (first + k) % STRIPES
-            with self._locks[stripe]:
-                row = 0
-                while (row := add_by_key(row, *fixed, self._tables[stripe], self._used[stripe], stripe)) < key.size:
-                    self._grow(stripe)
+        is_trip = key != FREE
+        rows = KeyedValues(key, quanta) if is_trip.all() else KeyedValues(key[is_trip], quanta[is_trip] if quanta.size else NONE)
+        with self._lock:
+            self._waiting.append(rows)
+            self._n_waiting += rows.key.size
+            if self._n_waiting >= max(MIN_WAITING, self._sums.key.size):
+                self._add_up()
 
     def rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return distinct keys, ascending, and their quanta of 1/1024 trip, each of shape (n,), int64."""
-        is_used = [table[::2] != FREE for table in self._tables]
-        key = np.concatenate([table[::2][mask] for table, mask in zip(self._tables, is_used, strict=True)])
-        quanta = np.concatenate([table[1::2][mask] for table, mask in zip(self._tables, is_used, strict=True)])
-        order = np.argsort(key)
-        return key[order], quanta[order]
+        with self._lock:
+            self._add_up()
+            return self._sums.key, self._sums.value
 
     def clear(self) -> None:
         """Remove all rows."""
-        self._tables[:] = [_empty_table(FIRST_SLOTS) for _ in range(STRIPES)]
-        self._used[:] = [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)]
+        self._sums, self._waiting, self._n_waiting = _no_rows(), [], 0
 
     def __getstate__(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows for another process."""
@@ -78,26 +83,50 @@ class TripCounter:
 
     def __setstate__(self, state: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
         """Restore from the rows of another process."""
-        self._tables = [_empty_table(FIRST_SLOTS) for _ in range(STRIPES)]
-        self._used = [np.zeros(1, dtype=np.int64) for _ in range(STRIPES)]
-        self._locks = [threading.Lock() for _ in range(STRIPES)]
-        self.add(*state)
+        self._lock = threading.Lock()
+        self.clear()
+        self._sums = self._sums._replace(key=state[0], value=state[1])
 
-    def _grow(self, stripe: int) -> None:
-        """Double the table of a stripe."""
-        from owlbus.kernels.hashing import add_by_key
+    def _add_up(self) -> None:
+        """Add up the rows that wait; parts that ascend, as those of dense tables do, are only merged."""
+        mixed: list[KeyedValues] = []
+        ascending: list[KeyedValues] = []
+        for rows in self._waiting:
+            (ascending if (rows.key[1:] >= rows.key[:-1]).all() else mixed).append(rows)
+        self._waiting, self._n_waiting = [], 0
+        for parts in (mixed, ascending):
+            if parts:
+                self._sums = _merged(self._sums, _summed(parts))
 
-        old = self._tables[stripe]
-        larger, used = _empty_table(old.size), np.zeros(1, dtype=np.int64)
-        add_by_key(0, read_only_view(old[::2]), read_only_view(old[1::2]), larger, used, stripe)
-        self._tables[stripe], self._used[stripe] = larger, used
+
+def _summed(parts: list[KeyedValues]) -> KeyedValues:
+    """Return distinct keys, ascending, and the sum of each; the list is emptied. numpy makes all arrays, as it asks for large pages."""
+    from owlbus.kernels.sum_by_key import KeyedValues, sum_by_key
+
+    rows = KeyedValues(np.concatenate([part.key for part in parts]), np.concatenate([_quanta(part) for part in parts]))
+    parts.clear()
+    return _front(rows, sum_by_key(rows, KeyedValues(np.empty_like(rows.key), np.empty_like(rows.value))))
 
 
-def _empty_table(slots: int) -> NDArray[np.int64]:
-    """Return an empty table of alternating keys and values."""
-    table = np.zeros(2 * slots, dtype=np.int64)
-    table[::2] = FREE
-    return table
+def _quanta(rows: KeyedValues) -> NDArray[np.int64]:
+    """Return the quanta of each row, one trip if rows have none."""
+    return rows.value if rows.value.size else np.full(rows.key.size, QUANTA_PER_TRIP, dtype=np.int64)
+
+
+def _merged(one: KeyedValues, two: KeyedValues) -> KeyedValues:
+    """Return the sums of two tables of distinct ascending keys."""
+    from owlbus.kernels.sum_by_key import KeyedValues, merge_sums
+
+    if not one.key.size:
+        return two
+    merged = KeyedValues(*np.empty((2, one.key.size + two.key.size), dtype=np.int64))
+    return _front(merged, merge_sums(one, two, merged))
+
+
+def _front(rows: KeyedValues, n: int) -> KeyedValues:
+    """Return the first `n` rows; of arrays more than twice as long a copy, so that they can be freed."""
+    is_long = rows.key.size > 2 * n
+    return rows._replace(key=rows.key[:n].copy() if is_long else rows.key[:n], value=rows.value[:n].copy() if is_long else rows.value[:n])
 
 
 def _none() -> NDArray[np.int64]:
@@ -160,7 +189,7 @@ class PeopleCounter:
 
 
 TABLE_BYTES = 240 << 20
-"""Largest memory in bytes of the tables of one thread; other hours are counted in a hash table, about ten times slower."""
+"""Largest memory in bytes of the tables of one thread; rows of other hours are sorted, which takes several times as long."""
 
 FIRST_ROWS = 1 << 20
 """Rows before the first table is allocated; it does not pay below."""
@@ -239,12 +268,37 @@ class ODTables:
         ]
         self.table_of[cells[: n_tables - n_used]] = np.arange(n_used, min(n_used + len(cells), n_tables))
 
+    def absorb(self, other: ODTables, nights: NDArray[np.int64], other_nights: NDArray[np.int64]) -> None:
+        """
+        Move the counts of hours that have a table in both from `other` to these tables.
+
+        Parameters
+        ----------
+        other
+            Tables of another thread, of the same hexes and hours.
+        nights, other_nights
+            Days since 1970 of the slots of each, shape (n_slots,), int64.
+        """
+        if self._rows + other._rows > _MAX_ROWS:
+            return
+        slot_of = {int(day): slot for slot, day in enumerate(nights)}
+        for cell in np.flatnonzero(other.table_of >= 0):
+            slot, hour = divmod(int(cell), self.n_hours)
+            own_cell = slot_of.get(int(other_nights[slot]), self.table_of.size) * self.n_hours + hour
+            if own_cell < self.table_of.size and self.table_of[own_cell] >= 0:
+                table = other.counts[other.table_of[cell]]
+                self.counts[self.table_of[own_cell]] += table
+                table[:] = 0
+                other.table_of[cell] = -1
+        self._rows += other._rows
+
     def flush(self, people: PeopleCounter, trips: TripCounter) -> None:
-        """Move the counts of all tables to `people` and `trips`; no hour has a table afterwards."""
+        """Move the counts of all tables to `people` and `trips`, by key; no hour has a table afterwards."""
         from owlbus.kernels.count_blocks import empty_page
 
         n = self.n_hexes
-        for cell in np.flatnonzero(self.table_of >= 0):
+        cells = np.flatnonzero(self.table_of >= 0)
+        for cell in cells[np.argsort(people.nights[cells // self.n_hours], kind="stable")]:
             slot, hour = divmod(int(cell), self.n_hours)
             first_key = (int(people.nights[slot]) * HOURS + hour + self.first_hour) * n * n
             trips.add(*empty_page(self.counts[self.table_of[cell]], first_key, n, people.presence[cell * n : (cell + 1) * n]))

@@ -12,6 +12,7 @@ from owlbus.common.errors import UsageError
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
     Problems,
+    blocks,
     scaled,
     sum_by_key,
     sums_by_index,
@@ -149,8 +150,8 @@ class Demand:
         problems.raise_any()
         same = self.origin == self.destination
         problems.rows("destination", "must differ from the origin", same, self.destination)
-        _check_order("trips", trip_key(self, self.night, self.hour, self.origin, self.destination), problems)
-        _check_order("presence", presence_key(self, self.presence_night, self.presence_hour, self.presence_hex), problems)
+        _check_order(self, _TRIP_COLUMNS, problems)
+        _check_order(self, _PRESENCE_COLUMNS, problems)
         problems.raise_any()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -403,18 +404,6 @@ class Demand:
         return read_demand(path)
 
 
-def trip_key(demand: Demand, night: NDArray[Any], hour: NDArray[Any], origin: NDArray[Any], destination: NDArray[Any]) -> NDArray[np.int64]:
-    """Return one int64 per row that sorts like (night, hour, origin, destination)."""
-    key: NDArray[np.int64] = presence_key(demand, night, hour, origin) * demand.n_hexes + destination
-    return key
-
-
-def presence_key(demand: Demand, night: NDArray[Any], hour: NDArray[Any], hexes: NDArray[Any]) -> NDArray[np.int64]:
-    """Return one int64 per row that sorts like (night, hour, hex)."""
-    key: NDArray[np.int64] = (night.astype(np.int64) * _END_HOUR + hour) * demand.n_hexes + hexes
-    return key
-
-
 def _check_scope(demand: Demand, problems: Problems) -> None:
     """Add broken rules of hexes, hours, nights and source."""
     if not 1 <= demand.n_hexes < _MAX_HEXES:
@@ -450,12 +439,20 @@ def _own_columns(demand: Demand, names: tuple[str, ...], problems: Problems) -> 
     object.__setattr__(demand, value, trips)
 
 
-def _check_order(what: str, key: NDArray[np.int64], problems: Problems) -> None:
-    """Add a broken rule if rows repeat or are not sorted."""
-    wrong = np.flatnonzero(key[1:] <= key[:-1])
-    if wrong.size:
+def _check_order(demand: Demand, names: tuple[str, ...], problems: Problems) -> None:
+    """Add a broken rule if rows of the columns `names` repeat or are not sorted."""
+    night, hour, *hexes, value = (getattr(demand, name) for name in names)
+    first, n_wrong, last = 0, 0, -1
+    for rows in blocks(value.size):
+        key = night[rows].astype(np.int64) * _END_HOUR + hour[rows]
+        for column in hexes:
+            key = key * demand.n_hexes + column[rows]
+        wrong = np.flatnonzero(np.diff(key, prepend=last) <= 0)
+        first = rows.start + int(wrong[0]) if wrong.size and not n_wrong else first
+        n_wrong, last = n_wrong + wrong.size, key[-1]
+    if n_wrong:
         problems.note(
-            f"rows of {what} must be unique and sorted, row {wrong[0] + 1} is not ({wrong.size} such row{'s' * (wrong.size > 1)}); "
+            f"rows of {names[-1]} must be unique and sorted, row {first} is not ({n_wrong} such row{'s' * (n_wrong > 1)}); "
             "Demand.from_rows sorts and adds up"
         )
 

@@ -135,6 +135,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """Add the counts of `other`; its distinct pairs are removed."""
+        self.od_tables.absorb(other.od_tables, self.people.nights, other.people.nights)
         other.flush()
         self.people.merge(other.people)
         if other.trips is not self.trips:
@@ -173,23 +174,36 @@ class Tally:
         self.flush()
         self.od_tables.release()
         self._count_distinct()
-        hours, n = self.window.hours, self.grid.n_hexes
+        hours = self.window.hours
         days, nights = _nights(self.people.nights, n_nights)
         divisor = n_nights if n_nights is not None and nights == (None,) else 1
-        night, hour, hexes, people = self.people.people()
-        order = np.lexsort((hexes, hour, night))
-        columns = {"night": np.searchsorted(days, night), "hour": hour + hours[0], "hex": hexes, "presence": people / QUANTA_PER_TRIP}
-        present = {name: column[order] for name, column in columns.items()}
+        columns = self._trip_columns(days, divisor) | self._presence_columns(days, divisor)
+        demand = Demand(self.grid.n_hexes, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint, **columns)
+        return Counted(demand, *self.repeats.tolist())
+
+    def _trip_columns(self, days: NDArray[np.int64], divisor: int) -> dict[str, NDArray[Any]]:
+        """Return the columns of trips per night, sorted, and clear the counter; `days` are those of the nights."""
+        from owlbus.kernels.sum_by_key import TripColumns, split_keys
+
         key, quanta = self.trips.rows()
         self.trips.clear()
-        begin, destination = np.divmod(key, n)
-        night_hour, origin = np.divmod(begin, n)
-        night, hour = np.divmod(night_hour, HOURS)
-        trips = {"night": np.searchsorted(days, night), "hour": hour, "origin": origin, "destination": destination}
-        trips["trips"] = quanta / QUANTA_PER_TRIP
-        trips["trips"], present["presence"] = _mean(trips["trips"], divisor), _mean(present["presence"], divisor)
-        demand = Demand.from_rows(n, trips, present, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint)
-        return Counted(demand, *self.repeats.tolist())
+        trips = _mean(quanta / QUANTA_PER_TRIP, divisor)
+        if not (trips > 0).all():
+            key, trips = key[trips > 0], trips[trips > 0]
+        n = key.size
+        index, hexes = (np.empty((2, n), dtype=np.int16), np.empty((2, n), dtype=np.int32))
+        columns = TripColumns(index[0], index[1], hexes[0], hexes[1])
+        split_keys(key, self.grid.n_hexes, HOURS, days, columns)
+        return {**columns._asdict(), "trips": trips}
+
+    def _presence_columns(self, days: NDArray[np.int64], divisor: int) -> dict[str, NDArray[Any]]:
+        """Return the columns of people per night, sorted; `days` are those of the nights."""
+        night, hour, hexes, people = self.people.people()
+        order = np.lexsort((hexes, hour, night))
+        presence = _mean(people[order] / QUANTA_PER_TRIP, divisor)
+        rows = order[presence > 0]
+        columns = {"night": np.searchsorted(days, night[rows]), "hour": hour[rows] + self.window.hours[0], "hex": hexes[rows]}
+        return {f"presence_{name}": column for name, column in columns.items()} | {"presence": presence[presence > 0]}
 
     def _arguments(self, batch: Batch, person: NDArray[np.int64], duplicates: NDArray[np.uint8] | None) -> _Arguments:
         """Return arguments of `tally_rows` for a batch; all arrays are read-only, so that it compiles once."""

@@ -1,4 +1,4 @@
-"""Hash tables as flat arrays, for counts and for sets that are too large to sort again and again, compiled."""
+"""Hash tables as flat arrays, for sets that are too large to sort again and again, compiled."""
 
 from __future__ import annotations
 
@@ -16,16 +16,6 @@ FREE = -1
 
 _MIX = uint64(0x9E3779B97F4A7C15)
 _SHIFT = uint64(32)
-_BLOCK = 1024
-_OTHER = -2
-
-TRIP_QUANTA = 1024
-"""Quanta of 1/1024 trip that a row counts where it has no count of its own: one trip."""
-
-STRIPES = 4
-"""Tables that keys are divided among, so that threads can add to different ones at once; a power of two."""
-
-_TOP = uint64(62)
 
 
 class FirstHours(NamedTuple):
@@ -82,89 +72,6 @@ def mixed(key: int) -> int:
     x ^= x >> _SHIFT
     x *= _MIX
     return x ^ (x >> _SHIFT)
-
-
-@inner_kernel
-def _slot_of(table: NDArray[np.int64], key: int, slot: int) -> int:
-    """Slot that holds `key`, or the free one where it belongs, looked for from `slot` on."""
-    last = uint64(table.size // 2 - 1)
-    while table[uint64(2) * slot] != key and table[uint64(2) * slot] != FREE:
-        slot = (slot + uint64(1)) & last
-    return slot
-
-
-@inner_kernel
-def _add_block(
-    keys: NDArray[np.int64],
-    worth: NDArray[np.int64],
-    table: NDArray[np.int64],
-    slots: NDArray[np.uint64],
-    slot_keys: NDArray[np.int64],
-    stripe: int,
-) -> int:
-    """Add the keys of one stripe; all slots are read before any is changed, so that the reads run side by side: three times as fast."""
-    last = uint64(table.size // 2 - 1)
-    for i in range(keys.size):
-        mix = mixed(keys[i])
-        slots[i] = mix & last
-        slot_keys[i] = table[uint64(2) * slots[i]] if keys[i] != FREE and mix >> _TOP == stripe else int64(_OTHER)
-    added = 0
-    for i in range(keys.size):
-        if slot_keys[i] == _OTHER:
-            continue
-        slot = slots[i]
-        # A row before this one may have filled the slot that was free when it was read.
-        if slot_keys[i] != keys[i]:
-            slot = _slot_of(table, keys[i], slot)
-            if table[uint64(2) * slot] == FREE:
-                table[uint64(2) * slot] = keys[i]
-                added += 1
-        table[uint64(2) * slot + uint64(1)] += worth[i] if worth.size else int64(TRIP_QUANTA)
-    return added
-
-
-@kernel
-def add_by_key(
-    first: int,
-    keys: NDArray[np.int64],
-    worth: NDArray[np.int64],
-    table: NDArray[np.int64],
-    used: NDArray[np.int64],
-    stripe: int,
-) -> int:
-    """
-    Add values to the table of one stripe by key, from row `first` on.
-
-    Parameters
-    ----------
-    first
-        Row to begin with.
-    keys
-        Keys, `FREE` to pass over a row, shape (n,), int64.
-    worth
-        What to add, shape (n,), int64; empty where each row is worth `TRIP_QUANTA`.
-    table
-        Keys and values in turn, ``table[2 slot]`` and ``table[2 slot + 1]``, so that both come in one read; a key of `FREE` marks a free
-        slot; shape (2 ** (k + 1),).
-    used
-        Entries of the table, shape (1,), counted up.
-    stripe
-        Stripe of keys to add, in [0, `STRIPES`); rows of others are passed over.
-
-    Returns
-    -------
-    int
-        Row to go on from when the table is five eighths full; n if all rows are in.
-    """
-    room = (table.size // 2 * 5) // 8
-    slots, slot_keys = np.empty(_BLOCK, dtype=np.uint64), np.empty(_BLOCK, dtype=np.int64)
-    for low in range(first, keys.size, _BLOCK):
-        high = min(low + _BLOCK, keys.size)
-        # Every row may bring a new key, so a block is added only if there is room for all of it.
-        if used[0] + (high - low) > room:
-            return low
-        used[0] += _add_block(keys[low:high], worth[low:high] if worth.size else worth, table, slots, slot_keys, uint64(stripe))
-    return keys.size
 
 
 @inner_kernel

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
+from owlbus.common.arrays import read_only_view
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.records.fast_csv import TextRows, is_plain
+from owlbus.records.positions import numbers, read_ends
 from owlbus.records.read_options import ReadOptions
-from owlbus.records.reading import read_batches
+from owlbus.records.reading import read_batches, read_frames
 from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.sum_positions import PositionSums
+    from owlbus.records.positions import Numbers
     from owlbus.records.read_options import ReadKeywords
     from owlbus.records.sources import Source
 
 CENTRAL_SHARE = 0.995
 """Share of positions inside the outline; distant ones are mostly errors."""
 
-_STEPS_PER_DEGREE = 1000
-_KEY_BASE = 1_000_000
-_HALF_BASE = _KEY_BASE // 2
 _DEGREE_M = 111_320.0
-_MAX_LON, _MAX_LAT = 180.0, 85.0
-_COMPACT_ROWS = 4_000_000
+_FIRST_SLOTS = 1 << 16
 _MIN_POSITIONS = 3
 
 
@@ -92,28 +94,51 @@ def outline_of_records(
 
 def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return distinct rounded positions, degrees, shape (n, 2), and the trips of each; memory grows with distinct positions only."""
-    keys: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-    counts: list[NDArray[np.float64]] = [np.empty(0)]
+    from owlbus.kernels.sum_positions import HALF_BASE, KEY_BASE, NO_KEY, STEPS_PER_DEGREE, sum_positions
+
+    table, used = _empty_table(_FIRST_SLOTS), np.zeros(1, dtype=np.int64)
     for source in sources:
+        for ends, count in _ends_of_rows(source):
+            for lon, lat in ends:
+                columns = read_only_view(lon.filled()), read_only_view(lat.filled()), read_only_view(count)
+                row = 0
+                while (row := sum_positions(row, *columns, float(MAX_COUNT), table, used)) < lon.values.size:
+                    table = _doubled(table)
+    order = np.argsort(table.key)
+    order = order[table.key[order] != NO_KEY]
+    east, north = np.divmod(table.key[order], KEY_BASE)
+    return np.column_stack([east, north - HALF_BASE]) / STEPS_PER_DEGREE, table.weight[order]
+
+
+def _ends_of_rows(source: Source) -> Iterator[tuple[tuple[tuple[Numbers, Numbers], ...], NDArray[np.float64]]]:
+    """Yield longitude and latitude of both ends of a file's rows, and their trips, empty if each row is one; times are left unread."""
+    if is_plain(source):
         for batch in read_batches(source):
-            count = batch.count if batch.count.size else np.ones(batch.n_rows)
-            for lon, lat in ((batch.lon, batch.lat), (batch.to_lon, batch.to_lat)):
-                use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (count > 0) & (count <= MAX_COUNT)
-                steps = np.rint(np.column_stack([lon[use], lat[use]]) * _STEPS_PER_DEGREE).astype(np.int64)
-                keys.append(steps[:, 0] * _KEY_BASE + steps[:, 1] + _HALF_BASE)
-                counts.append(count[use])
-            if sum(key.size for key in keys) > _COMPACT_ROWS:
-                key, count = _sum_by_key(keys, counts)
-                keys, counts = [key], [count]
-    key, count = _sum_by_key(keys, counts)
-    row, column = np.divmod(key, _KEY_BASE)
-    return np.column_stack([row, column - _HALF_BASE]) / _STEPS_PER_DEGREE, count
+            yield (batch.position, batch.destination), batch.count
+        return
+    kind, layout = source.layout.kind, source.layout
+    unread = {kind.start, *kind.ends, "date"} | ({"subscriber"} if source.homes is None else set())
+    layout = replace(layout, names={name: column for name, column in layout.names.items() if name not in unread})
+    for _, frame in read_frames(replace(source, layout=layout)):
+        assert not isinstance(frame, TextRows), "the fast parser needs times"  # noqa: S101 - for type checkers
+        count = numbers(frame, "trips").filled() if "trips" in layout.names else np.empty(0)
+        yield read_ends(source, frame), count
 
 
-def _sum_by_key(keys: list[NDArray[np.int64]], counts: list[NDArray[np.float64]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return distinct keys and the sum of each."""
-    key, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-    return key, np.bincount(inverse, np.concatenate(counts), key.size).astype(np.float64, copy=False)
+def _empty_table(slots: int) -> PositionSums:
+    """Return an empty table of sums by position."""
+    from owlbus.kernels.sum_positions import PositionSums
+
+    return PositionSums(np.zeros(slots, dtype=np.int64), np.zeros(slots))
+
+
+def _doubled(table: PositionSums) -> PositionSums:
+    """Return a table of twice the size with the same sums."""
+    from owlbus.kernels.sum_positions import put_sums
+
+    larger = _empty_table(2 * table.key.size)
+    put_sums(table, larger)
+    return larger
 
 
 def _central(positions: NDArray[np.float64], count: NDArray[np.float64], share: float) -> NDArray[np.float64]:
