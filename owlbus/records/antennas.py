@@ -101,6 +101,16 @@ def text_id(column: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
+def _is_place() -> pl.Expr:
+    """Return whether a subscriber and a position are known, and the position is one on Earth and no placeholder."""
+    import polars as pl
+
+    lon, lat = pl.col("lon"), pl.col("lat")
+    is_placeholder = (lon == lat) & lon.is_in([0.0, -1.0])
+    is_known = pl.col("subscriber").is_not_null() & lon.is_between(-MAX_LON, MAX_LON) & lat.is_between(-MAX_LAT, MAX_LAT)
+    return is_known & ~is_placeholder
+
+
 def most_frequent_positions(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     """
     Return the most frequent position of each subscriber, as an estimate of the home.
@@ -121,7 +131,7 @@ def most_frequent_positions(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     positions = pl.concat(
         [frame.select(text_id(pl.col("subscriber")), pl.col("lon", "lat").cast(pl.Float64, strict=False)) for frame in frames]
     )
-    counted = positions.drop_nulls().group_by("subscriber", "lon", "lat").len()
+    counted = positions.filter(_is_place()).group_by("subscriber", "lon", "lat").len()
     ranked = counted.sort(["subscriber", "len", "lon", "lat"], descending=[False, True, False, False])
     homes: pl.DataFrame = ranked.unique("subscriber", keep="first", maintain_order=True).collect(engine="streaming")
     return homes.select("subscriber", home_lon="lon", home_lat="lat")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.grid.axes import is_placeholder
+from owlbus.records.positions import check_axes
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.reading import read_batches
 from owlbus.records.sources import open_sources
@@ -76,6 +78,8 @@ def outline_of_records(
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
     with open_sources(paths, ReadOptions(**reading)) as sources:
+        for source in sources:
+            check_axes(source)
         positions, count = _counted_positions(sources)
         name = sources[0].name
     central = _central(positions, count, central_share)
@@ -98,7 +102,7 @@ def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], 
         for batch in read_batches(source):
             count = batch.count if batch.count.size else np.ones(batch.n_rows)
             for lon, lat in ((batch.lon, batch.lat), (batch.to_lon, batch.to_lat)):
-                use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (count > 0) & (count <= MAX_COUNT)
+                use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (count > 0) & (count <= MAX_COUNT) & ~is_placeholder(lon, lat)
                 steps = np.rint(np.column_stack([lon[use], lat[use]]) * _STEPS_PER_DEGREE).astype(np.int64)
                 keys.append(steps[:, 0] * _KEY_BASE + steps[:, 1] + _HALF_BASE)
                 counts.append(count[use])

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
+from owlbus.records.column_names import point_columns, point_roles
 from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
-from owlbus.records.positions import position_forms
+from owlbus.records.geometry_metadata import geometry_systems
+from owlbus.records.point_columns import holds_points
+from owlbus.records.position_forms import PositionForm, position_forms
+from owlbus.records.positions import positions_by_subscriber
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files
 from owlbus.records.schema import CALLS, KINDS, find_layout
@@ -87,7 +91,7 @@ class Source:
     stop_row: int | None = None
     options: ReadOptions = field(default_factory=ReadOptions)
     time_forms: Mapping[str, str] = field(default_factory=dict)
-    position_forms: Mapping[str, str] = field(default_factory=dict)
+    position_forms: Mapping[str, PositionForm] = field(default_factory=dict)
     zones: ZoneTable | None = None
 
     @property
@@ -117,7 +121,7 @@ class Source:
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
         column_of = _columns_by_name(frame)
         columns = [
-            (pl.lit(self.hive[column]) if column not in column_of else pl.col(column_of[column])).alias(name)
+            (pl.lit(self.hive[column]) if column not in column_of else column_of[column]).alias(name)
             for name, column in self.layout.names.items()
         ]
         return self._joined(frame.select(columns))
@@ -201,9 +205,16 @@ def _open_source(
         n_quotes = 0 if form == "parquet" else _quotes(name, path, form, stamp)
         separator = "" if form == "parquet" else separator_of(path)
         frame = _scan_file(path, form, separator)
-        present = list(_columns_by_name(frame))
+        column_of = _columns_by_name(frame)
+        present, nested = (
+            list(column_of),
+            [column for column, dtype in frame.select(**column_of).collect_schema().items() if dtype.is_nested()],
+        )
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
-    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds)
+    geometry_crs = geometry_systems(path) if form == "parquet" else {}
+    points = point_roles(present, nested, geometry_crs)
+    present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
+    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds, points)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
@@ -211,15 +222,15 @@ def _open_source(
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones))
+    return _with_forms(replace(source, options=options, zones=zones), geometry_crs)
 
 
-def _with_forms(source: Source) -> Source:
+def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
     """Add the forms of times and positions, which are decided for the whole file."""
     with reading_errors(source.name):
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)
-        positions = position_forms(source.name, rows, source.layout, source.options)
+        positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs)
     return replace(source, time_forms=times, position_forms=positions)
 
 
@@ -236,7 +247,7 @@ def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     if not lacking:
         return sources
     with reading_errors(lacking[0].name):
-        homes = most_frequent_positions([source.scan() for source in lacking])
+        homes = most_frequent_positions([positions_by_subscriber(source) for source in lacking])
     return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
 
 
@@ -249,10 +260,17 @@ def _scan_file(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
     return pl.scan_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator, glob=False)
 
 
-def _columns_by_name(frame: pl.LazyFrame) -> dict[str, str]:
-    """Return file columns by name without spaces and byte order mark; nested columns are dropped."""
-    schema = frame.collect_schema()
-    return {column.strip().strip("\ufeff"): column for column, kind in schema.items() if not kind.is_nested()}
+def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
+    """Return file columns by name without spaces and byte order mark; nested columns that can hold no points are dropped."""
+    import polars as pl
+
+    columns = {}
+    for column, dtype in frame.collect_schema().items():
+        is_extension = isinstance(dtype, pl.BaseExtension)
+        stored = dtype.ext_storage() if is_extension else dtype
+        if not stored.is_nested() or holds_points(stored):
+            columns[column.strip().strip("\ufeff")] = pl.col(column).ext.storage() if is_extension else pl.col(column)
+    return columns
 
 
 def _stamp(file: Path) -> tuple[int, int]:
