@@ -11,7 +11,7 @@ from owlbus.common.errors import DataError, setting
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.column_names import point_columns, point_roles
 from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
-from owlbus.records.geometry_metadata import geometry_systems
+from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.point_columns import holds_points
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
