@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from owlbus.common.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _FEWEST_CORNERS = 3
 _NAMES = (("lon", "longitude", "lng", "long", "x"), ("lat", "latitude", "y"))

@@ -218,7 +218,7 @@ def explained(hex_index: int, lon: float, lat: float, tables: PointTables) -> in
     if hex_of_point(lat, lon, tables) >= 0:
         return int64(SWAPPED_HEX)
     # (0, 0) and (-1, -1) are what software writes for no position; 999 and the like are no place on Earth.
-    is_none = (lon == lat and (lon == 0.0 or lon == -1.0)) or abs(lon) > _MAX_LON or abs(lat) > _MAX_LAT
+    is_none = (lon == lat and lon * (lon + 1.0) == 0.0) or abs(lon) > _MAX_LON or abs(lat) > _MAX_LAT
     return int64(NO_POSITION if is_none else OUTSIDE_HEX)
 
 

@@ -14,11 +14,14 @@ NUMBER, COMMA, ANGLE = "number", "decimal comma", "degrees, minutes, seconds"
 
 _COMMA = r"^\s*[+-]?\d{1,9},\d+\s*$"
 _WHOLE = r"^\s*[+-]?\d{1,9}\s*$"
+_MINUTE = "'\u2019\u2032\u2018"
+"""Signs of minutes: apostrophe, quotation marks, prime; two of them are seconds."""
+
 _PART = r"\d{1,3}(?:[.,]\d{1,15})?"
 _ANGLE = (
     rf"(?i)^\s*(?<front>[NSEW])?\s*(?<sign>[+-])?\s*(?<degrees>{_PART})\s*(?:[°º˚d:\s]|deg)?\s*"
-    rf"(?:(?<minutes>{_PART})\s*['’′‘m:\s]?\s*"
-    rf"(?:(?<seconds>{_PART})\s*(?:\"|″|”|''|’’|′′|s)?\s*)?)?(?<back>[NSEW])?\s*$"
+    rf"(?:(?<minutes>{_PART})\s*[{_MINUTE}m:\s]?\s*"
+    rf"(?:(?<seconds>{_PART})\s*(?:\"|″|”|[{_MINUTE}]{{2}}|s)?\s*)?)?(?<back>[NSEW])?\s*$"
 )
 _MOST_DEGREES, _MINUTES = 180.0, 60.0
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NUM = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)"
 _WKT_POINT = rf"(?i)^\s*(?:SRID=\d+\s*;)?\s*POINT\s*(?:Z|M|ZM)?\s*\(\s*{_NUM}\s+{_NUM}(?:\s+{_NUM}){{0,2}}\s*\)\s*$"
 _WKT_LINE = r"(?i)^\s*(?:SRID=\d+\s*;)?\s*LINESTRING\s*(?:Z|M|ZM)?\s*\("
+_WKT_FIRST, _WKT_LAST = rf"{_WKT_LINE}\s*{_NUM}\s+{_NUM}[^,()]*[,)]", rf"[,(]\s*{_NUM}\s+{_NUM}(?:\s+{_NUM}){{0,2}}\s*\)\s*$"
 _SRID = r"(?i)^\s*SRID=(\d+)\s*;"
 _JSON_PAIR = rf"\[\s*{_NUM}\s*,\s*{_NUM}\s*(?:,\s*{_NUM}\s*)?\]"
 _GEOJSON_POINT = rf'(?s)^\s*\{{.*"coordinates"\s*:\s*{_JSON_PAIR}.*\}}\s*$'
@@ -78,12 +79,7 @@ def _wkt(column: pl.Series, end: int) -> Points:
     if not is_line.any():
         return _numbers_of(column, _WKT_POINT)
     lines = pl.select(pl.when(is_line).then(column)).to_series()
-    spot = (
-        rf"{_WKT_LINE}\s*{_NUM}\s+{_NUM}(?:\s+{_NUM}){{0,2}}\s*[,)]"
-        if end == 0
-        else rf"[,(]\s*{_NUM}\s+{_NUM}(?:\s+{_NUM}){{0,2}}\s*\)\s*$"
-    )
-    return _numbers_of(lines, spot)
+    return _numbers_of(lines, _WKT_FIRST if end == 0 else _WKT_LAST)
 
 
 def _wkb(column: pl.Series, end: int) -> Points:

@@ -138,12 +138,8 @@ def sample_of(frame: pl.LazyFrame, columns: tuple[str, ...]) -> pl.DataFrame:
     import polars as pl
 
     schema = frame.select(columns).collect_schema()
-    has_value = [
-        pl.col(column).is_not_null() & (pl.col(column).str.strip_chars() != "")
-        if schema[column] == pl.String
-        else pl.col(column).is_not_null()
-        for column in columns
-    ]
+    has_value = [pl.col(column).is_not_null() for column in columns]
+    has_value += [pl.col(column).str.strip_chars() != "" for column in columns if schema[column] == pl.String]
     return frame.select(columns).filter(has_value).head(_SAMPLE_ROWS).collect()
 
 
@@ -320,7 +316,7 @@ def _point_form(name: str, frame: pl.LazyFrame, role: str, layout: Layout, optio
         msg = f"{place} holds no {'paths' if role == 'path' else 'points'} that can be read; known are {forms}"
         raise DataError(msg)
     x, y = POINT_READERS[reader].read(values, 0)
-    if reader == "wkb" or reader == "wkt":
+    if reader in {"wkb", "wkt"}:
         stated = stated or _stated_system(place, values)
     crs = _system(place, x, y, stated or options.crs)
     lon, lat = to_degrees(x, y, crs)

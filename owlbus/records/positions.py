@@ -15,10 +15,13 @@ from owlbus.records.point_columns import POINT_READERS
 from owlbus.records.position_forms import check_resolution, sample_of, swapped_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
     from numpy.typing import NDArray
 
     from owlbus.records.position_forms import PositionForm
+    from owlbus.records.schema import Layout
     from owlbus.records.sources import Source
 
 
@@ -78,25 +81,53 @@ def read_ends(source: Source, frame: pl.DataFrame) -> tuple[Place, Place]:
     DataError
         If a cell is too coarse to stand for its centre.
     """
+    about = (source.name, source.layout, source.position_forms)
     kind = source.layout.kind
-    return _read_end(source, frame, kind.position, 0), _read_end(source, frame, kind.destination, -1)
+    return read_end(*about, frame, kind.position), read_end(*about, frame, kind.destination, -1)
 
 
-def _read_end(source: Source, frame: pl.DataFrame, columns: tuple[str, ...], end: int) -> Place:
-    """Return one end of each row, the first point of a path or its last."""
-    if not columns:
-        return NO_NUMBERS, NO_NUMBERS
-    role = source.layout.stand_in_of(columns[0])
+def read_end(
+    name: str, layout: Layout, forms: Mapping[str, PositionForm], frame: pl.DataFrame, columns: tuple[str, ...], end: int = 0
+) -> Place:
+    """
+    Return longitude and latitude of one end of each row.
+
+    Parameters
+    ----------
+    name
+        File name, for messages.
+    layout
+        Kind and columns.
+    forms
+        Forms of positions, as `owlbus.records.position_forms.position_forms` decides them.
+    frame
+        Rows under owlbus' names.
+    columns
+        Owlbus' names of longitude and latitude; none for a kind without such an end.
+    end
+        Which point of a path: 0 for the first, -1 for the last.
+
+    Returns
+    -------
+    lon, lat
+        Degrees of n rows.
+
+    Raises
+    ------
+    DataError
+        If a cell is too coarse to stand for its centre.
+    """
+    role = layout.stand_in_of(columns[0]) if columns else "zone"
     if role is not None and role.endswith("zone"):
         return NO_NUMBERS, NO_NUMBERS
     if role is None or role.endswith(("antenna", "subscriber")):
-        form = source.position_forms.get(columns[0])
+        form = forms.get(columns[0])
         if form is None:
             return numbers(frame, columns[0]), numbers(frame, columns[1])
         x, y = (coordinates(frame[column], reader) for column, reader in zip(columns, form.readers, strict=True))
     else:
-        form = source.position_forms.get(role)
-        x, y = _read_point(f"{source.name}: {source.layout.names[role]}", frame[role], form, end)
+        form = forms.get(role)
+        x, y = _read_point(f"{name}: {layout.names[role]}", frame[role], form, end)
     lon, lat = to_degrees(x, y, None if form is None else form.crs)
     return Numbers(lon, NO_NUMBERS.bits), Numbers(lat, NO_NUMBERS.bits)
 
@@ -135,7 +166,7 @@ def positions_by_subscriber(source: Source) -> pl.LazyFrame:
         return frame.select("subscriber", "lon", "lat")
 
     def positions(rows: pl.DataFrame) -> pl.DataFrame:
-        lon, lat = _read_end(source, rows, ("lon", "lat"), 0)
+        lon, lat = read_end(source.name, source.layout, source.position_forms, rows, ("lon", "lat"))
         return rows.select("subscriber", pl.Series("lon", lon.filled(), nan_to_null=True), pl.Series("lat", lat.filled(), nan_to_null=True))
 
     schema = {"subscriber": frame.collect_schema()["subscriber"], "lon": pl.Float64, "lat": pl.Float64}

@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
+from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.column_names import point_columns, point_roles
 from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
-from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.point_columns import holds_points
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
@@ -186,7 +186,7 @@ def open_sources(
     """
     options = options or ReadOptions()
     files = find_files(paths)
-    antennas = None if options.masts is None else read_antennas(options.masts)
+    antennas = None if options.masts is None else read_antennas(options.masts, options.crs)
     zones = None if options.zones is None else read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
     sources = tuple(_open_source(file, options, antennas, zones, kinds) for file in files)
     yield _with_homes(sources)
@@ -208,7 +208,7 @@ def _open_source(
         column_of = _columns_by_name(frame)
         present, nested = (
             list(column_of),
-            [column for column, dtype in frame.select(**column_of).collect_schema().items() if dtype.is_nested()],
+            _nested(frame.select(**column_of)),
         )
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
     geometry_crs = geometry_systems(path) if form == "parquet" else {}
@@ -271,6 +271,11 @@ def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
         if not stored.is_nested() or holds_points(stored):
             columns[column.strip().strip("\ufeff")] = pl.col(column).ext.storage() if is_extension else pl.col(column)
     return columns
+
+
+def _nested(frame: pl.LazyFrame) -> list[str]:
+    """Return the columns with a structure or a list."""
+    return [column for column, dtype in frame.collect_schema().items() if dtype.is_nested()]
 
 
 def _stamp(file: Path) -> tuple[int, int]:
