@@ -15,6 +15,10 @@ MAX_LON, MAX_LAT = 180.0, 90.0
 MOST = 0.5
 """Share of positions that settles what the others are; the rest are errors of single rows."""
 
+_MAX_METRES, _MAX_NORTHING = 2.1e7, 1e7
+_ZONE, _FIRST_ZONE, _LAST_ZONE = 1e6, 1.3e7, 4.6e7
+"""Metres of map projections; eastings of Gauss-Krueger systems begin with the number of their zone, 13 to 45 in China."""
+
 _ORIGINS = (0.0, -1.0)
 """Numbers that stand for no position where both coordinates are equal to one of them."""
 
@@ -117,7 +121,10 @@ def is_in_metres(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.b
     Returns
     -------
     ndarray of bool
-        Shape (n,); zones of Gauss-Krueger systems reach an easting of 6e7, projections of the whole Earth a northing of 2.1e7.
+        Shape (n,); up to 2.1e7, as Web Mercator has, or with the number of a Gauss-Krueger zone in front of the easting.
     """
-    low, high = np.minimum(np.abs(x), np.abs(y)), np.maximum(np.abs(x), np.abs(y))
-    return np.asarray((low <= 2.1e7) & (high <= 6e7))  # noqa: PLR2004 - metres of map projections
+    low, high = np.minimum(x, y), np.maximum(x, y)
+    is_plain = np.maximum(np.abs(x), np.abs(y)) <= _MAX_METRES
+    is_in_zone = (high >= _FIRST_ZONE) & (high <= _LAST_ZONE) & (low >= 0) & (low <= _MAX_NORTHING)
+    is_in_zone &= np.abs(high % _ZONE - _ZONE / 2) <= 0.4 * _ZONE
+    return np.asarray(is_plain | is_in_zone)

@@ -98,7 +98,7 @@ def _reading(name: str) -> Iterator[None]:
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.CRSError) as error:
         msg = f"{name}: cannot be read as a GIS file ({type(error).__name__}); give it with all its parts, as GeoPackage or GeoJSON"
         raise DataError(msg) from None
-    except (pa.ArrowException, OSError, RuntimeError, ValueError) as error:
+    except (pa.ArrowException, LookupError, OSError, RuntimeError, ValueError) as error:
         msg = f"{name}: is damaged or no GIS file ({type(error).__name__}); write it again as GeoPackage or GeoJSON"
         raise DataError(msg) from None
 

@@ -47,7 +47,7 @@ _POINTS = (
 
 _CELLS = ("h3", "h3_cell", "h3_index", "h3_id", "h3_hex", "geohash")
 _PATHS = ("polyline", "path", "trajectory", "linestring", "track", "route_geometry")
-_RESOLUTION = re.compile(r"_(?:res_?)?\d{1,2}$")
+_RESOLUTION = re.compile(r"_(?:res_?)?\d{1,2}(?=_|$)")
 
 
 def point_columns(mapping: Mapping[str, str] | None) -> list[str]:

@@ -105,7 +105,7 @@ class RejectedFile:
         import polars as pl
 
         frame = batch.frame[rows]
-        rows_as_text = frame.select(_as_text(pl.col(name), dtype) for name, dtype in frame.schema.items())
+        rows_as_text = frame.select(_as_text(pl.col(name), dtype).alias(name) for name, dtype in frame.schema.items())
         columns = {name: rows_as_text[name].to_arrow() for name in rows_as_text.columns} | {
             "file": [batch.source.name] * rows.size,
             "place": [batch.source.place(batch.first_row + int(row)) for row in rows],
