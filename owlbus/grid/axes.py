@@ -15,7 +15,7 @@ MAX_LON, MAX_LAT = 180.0, 90.0
 MOST = 0.5
 """Share of positions that settles what the others are; the rest are errors of single rows."""
 
-_MAX_METRES, _MAX_NORTHING = 2.1e7, 1e7
+_MIN_METRES, _MAX_METRES, _MAX_NORTHING = 1e4, 2.1e7, 1e7
 _ZONE, _FIRST_ZONE, _LAST_ZONE = 1e6, 1.3e7, 4.6e7
 """Metres of map projections; eastings of Gauss-Krueger systems begin with the number of their zone, 13 to 45 in China."""
 
@@ -105,7 +105,8 @@ def looks_projected(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
         True if most lie outside the ranges of degrees in either order, and within those of map projections.
     """
     use = np.isfinite(x) & np.isfinite(y) & ~is_placeholder(x, y)
-    outside = ~is_on_earth(x[use], y[use]) & ~is_on_earth(y[use], x[use]) & is_in_metres(x[use], y[use])
+    x, y = x[use], y[use]
+    outside = ~is_on_earth(x, y) & ~is_on_earth(y, x) & is_in_metres(x, y) & (np.maximum(np.abs(x), np.abs(y)) >= _MIN_METRES)
     return bool(outside.size and outside.mean() > MOST)
 
 

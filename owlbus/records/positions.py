@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,7 +169,7 @@ def positions_by_subscriber(source: Source) -> pl.LazyFrame:
         lon, lat = read_end(source.name, source.layout, source.position_forms, rows, ("lon", "lat"))
         return rows.select("subscriber", pl.Series("lon", lon.filled(), nan_to_null=True), pl.Series("lat", lat.filled(), nan_to_null=True))
 
-    schema = {"subscriber": frame.collect_schema()["subscriber"], "lon": pl.Float64, "lat": pl.Float64}
+    schema: dict[str, Any] = {"subscriber": frame.collect_schema()["subscriber"], "lon": pl.Float64, "lat": pl.Float64}
     return frame.map_batches(
         positions, schema=schema, streamable=True, predicate_pushdown=False, projection_pushdown=False, slice_pushdown=False
     )
@@ -191,7 +191,7 @@ def check_axes(source: Source) -> None:
     """
     layout = source.layout
     pairs = [columns for columns in (layout.kind.position, layout.kind.destination) if columns and set(columns) <= layout.names.keys()]
-    swapped = {}
+    swapped: dict[tuple[str, ...], str] = {}
     for columns in pairs:
         if columns[0] not in source.position_forms:
             sample = sample_of(source.scan(), columns)

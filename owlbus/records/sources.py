@@ -226,7 +226,9 @@ def _open_source(
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
-    """Add the forms of times and positions, which are decided for the whole file."""
+    """Add the forms of times and positions, which are decided for the whole file; one with an open quote is refused when it is read."""
+    if source.n_quotes % 2:
+        return source
     with reading_errors(source.name):
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)
@@ -266,10 +268,9 @@ def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
 
     columns = {}
     for column, dtype in frame.collect_schema().items():
-        is_extension = isinstance(dtype, pl.BaseExtension)
-        stored = dtype.ext_storage() if is_extension else dtype
+        stored = dtype.ext_storage() if isinstance(dtype, pl.BaseExtension) else dtype
         if not stored.is_nested() or holds_points(stored):
-            columns[column.strip().strip("\ufeff")] = pl.col(column).ext.storage() if is_extension else pl.col(column)
+            columns[column.strip().strip("\ufeff")] = pl.col(column) if stored is dtype else pl.col(column).ext.storage()
     return columns
 
 
