@@ -22,6 +22,7 @@ from owlbus.common.errors import DataError, OwlbusError, UsageError
 from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
 from owlbus.grid.axes import is_placeholder, looks_projected, swapped_axes
+from owlbus.grid.gis_files import lonlat_table, read_gis_points
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.grid.outline import outline_of, read_area
 from owlbus.grid.reference_systems import to_degrees
@@ -37,6 +38,9 @@ from owlbus.records.read_options import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Render = Callable[[float, float], object]
+    Axis = Callable[[float], object]
 
 REPORTS = Path(__file__).resolve().parent.parent.parent / "shared" / "cases" / "reports"
 AREA = [(13.29, 52.455), (13.43, 52.455), (13.43, 52.52), (13.29, 52.52)]
@@ -74,7 +78,7 @@ def expected(table: pd.DataFrame = RIDES) -> int:
     return int((inside & (table.pickup_time.dt.hour < 5)).sum())
 
 
-def written(folder: Path, table: pd.DataFrame, name: str = "rides.csv", **how: Any) -> Path:
+def written(folder: Path, table: pd.DataFrame, name: str = "rides.csv", **how: object) -> Path:
     path = folder / name
     if path.suffix == ".parquet":
         table.to_parquet(path)
@@ -83,12 +87,12 @@ def written(folder: Path, table: pd.DataFrame, name: str = "rides.csv", **how: A
     return path
 
 
-def counted(path: Path, **reading: Any) -> tuple[int, Any]:
+def counted(path: Path, **reading: str | dict[str, str]) -> tuple[int, Any]:
     demand, report = estimate_demand(path, GRID, WINDOW, **reading)
     return report.rows_counted, demand
 
 
-def same_as_plain(folder: Path, path: Path, plain: pd.DataFrame = RIDES, **reading: Any) -> None:
+def same_as_plain(folder: Path, path: Path, plain: pd.DataFrame = RIDES, **reading: str | dict[str, str]) -> None:
     """The rows of a file give the demand of the same rows in plain degrees."""
     rows, demand = counted(path, **reading)
     plain_rows, plain_demand = counted(written(folder, plain, "plain.csv"))
@@ -198,7 +202,7 @@ def dms(value: float, letters: str, style: str = "{d}°{m}'{s:.5f}\"{h}") -> str
         (lambda x: f"{x:.6f}°", lambda y: f"{y:.6f} °N", ","),
     ],
 )
-def test_commas_and_angles_are_read_as_degrees(lon: Any, lat: Any, separator: str, tmp_path: Path) -> None:
+def test_commas_and_angles_are_read_as_degrees(lon: Axis, lat: Axis, separator: str, tmp_path: Path) -> None:
     same_as_plain(tmp_path, written(tmp_path, with_pairs(lon, lat), sep=separator))
 
 
@@ -283,7 +287,7 @@ def test_a_reference_system_that_does_not_fit_is_refused(tmp_path: Path) -> None
     table = RIDES.copy()
     for _, lon, lat in POINTS:
         table[lat], table[lon] = forward.transform(RIDES[lon].to_numpy(), RIDES[lat].to_numpy())
-    with pytest.raises(DataError, match="lie (outside the Earth|far from the region of that system); check the system, and that x"):
+    with pytest.raises(DataError, match=r"lie (outside the Earth|far from the region of that system); check the system, and that x"):
         counted(written(tmp_path, table, "swapped.csv"), crs="EPSG:25833")
     with pytest.raises(UsageError, match="must name a coordinate reference system, got 'EPSG:0'"):
         ReadOptions(crs="EPSG:0")
@@ -318,7 +322,7 @@ def ewkb(x: float, y: float) -> bytes:
         (lambda x, y: f"{dms(y, 'NS')}, {dms(x, 'EW')}", "rides.csv"),
     ],
 )
-def test_points_in_one_column_are_read(render: Any, name: str, tmp_path: Path) -> None:
+def test_points_in_one_column_are_read(render: Render, name: str, tmp_path: Path) -> None:
     same_as_plain(tmp_path, written(tmp_path, with_points(render), name))
 
 
@@ -331,13 +335,13 @@ def test_points_in_one_column_are_read(render: Any, name: str, tmp_path: Path) -
         ("{}LngLat", lambda x, y: f"{x};{y}"),
     ],
 )
-def test_the_name_of_a_column_of_pairs_tells_their_order(names: str, render: Any, tmp_path: Path) -> None:
+def test_the_name_of_a_column_of_pairs_tells_their_order(names: str, render: Render, tmp_path: Path) -> None:
     same_as_plain(tmp_path, written(tmp_path, with_points(render, names)))
 
 
 def test_pairs_of_unknown_order_are_asked_for(tmp_path: Path) -> None:
     path = written(tmp_path, with_points(lambda x, y: f"{y},{x}"))
-    with pytest.raises(DataError, match="longitude may be first or second .* call the column lat_lon or lon_lat, or split it"):
+    with pytest.raises(DataError, match=r"longitude may be first or second .* call the column lat_lon or lon_lat, or split it"):
         counted(path)
 
 
@@ -352,7 +356,7 @@ def test_one_value_beyond_90_tells_the_order_of_pairs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("render", [lambda x, y: f"POINT ({y} {x})", lambda x, y: f"[{y}, {x}]", lambda x, y: f"{y} {x}"])
-def test_points_that_lie_on_earth_only_with_latitude_first_are_read_so(render: Any, tmp_path: Path) -> None:
+def test_points_that_lie_on_earth_only_with_latitude_first_are_read_so(render: Render, tmp_path: Path) -> None:
     table = rides(west=126.9, south=37.4)
     ring = outline_of_records(written(tmp_path, with_points(render, table=table)))
     assert np.abs(ring - [127.0, 37.45]).max() < 0.4
@@ -382,7 +386,7 @@ def test_any_name_can_be_mapped_to_a_nested_column(tmp_path: Path) -> None:
 
 def test_a_nested_column_for_a_number_is_a_missing_column(tmp_path: Path) -> None:
     table = RIDES.assign(other=[[1.0, 2.0]] * N_ROWS).drop(columns="origin_lon")
-    with pytest.raises(DataError, match="column.* missing"):
+    with pytest.raises(DataError, match=r"column.* missing"):
         counted(written(tmp_path, table, "rides.parquet"), columns={"origin_lon": "other"})
 
 
@@ -409,8 +413,8 @@ def test_ewkb_is_reprojected_by_its_srid(tmp_path: Path) -> None:
         counted(written(tmp_path, table))
 
 
-@pytest.mark.parametrize("render", [lambda x, y: "Alexanderplatz", lambda x, y: f"POLYGON (({x} {y}))", lambda x, y: "52.1.3/13"])
-def test_a_column_of_no_points_is_refused_with_what_is_known(render: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("render", [lambda *_: "Alexanderplatz", lambda x, y: f"POLYGON (({x} {y}))", lambda *_: "52.1.3/13"])
+def test_a_column_of_no_points_is_refused_with_what_is_known(render: Render, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"origin_position holds no points that can be read; known are WKT, WKB, GeoJSON"):
         counted(written(tmp_path, with_points(render)))
 
@@ -419,12 +423,12 @@ def test_a_column_of_no_points_is_refused_with_what_is_known(render: Any, tmp_pa
     ("render", "name"),
     [
         (lambda x, y: f"POINT ({x} {y})", "a.csv"),
-        (lambda x, y: ewkb(x, y), "a.parquet"),
+        (ewkb, "a.parquet"),
         (lambda x, y: {"lon": x, "lat": y}, "a.parquet"),
         (lambda x, y: [x, y], "a.parquet"),
     ],
 )
-def test_missing_points_are_missing_rows(render: Any, name: str, tmp_path: Path) -> None:
+def test_missing_points_are_missing_rows(render: Render, name: str, tmp_path: Path) -> None:
     table = with_points(render)
     table.loc[3:5, "origin_position"] = None
     plain = RIDES.copy()
@@ -484,7 +488,7 @@ def geohash(lon: float, lat: float, n_characters: int) -> str:
         (lambda x, y: geohash(x, y, 10).upper(), "{}_cell", "rides.parquet"),
     ],
 )
-def test_cells_are_their_centres(render: Any, names: str, name: str, tmp_path: Path) -> None:
+def test_cells_are_their_centres(render: Render, names: str, name: str, tmp_path: Path) -> None:
     same_as_plain(tmp_path, written(tmp_path, with_points(render, names), name))
 
 
@@ -496,7 +500,7 @@ def test_cells_are_their_centres(render: Any, names: str, name: str, tmp_path: P
         (lambda x, y: geohash(x, y, 6), "geohashes of 6 characters"),
     ],
 )
-def test_coarse_cells_are_refused(render: Any, what: str, tmp_path: Path) -> None:
+def test_coarse_cells_are_refused(render: Render, what: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"origin_h3 holds {what}, which are too wide for one position; give cells of"):
         counted(written(tmp_path, with_points(render, "{}_h3")))
 
@@ -510,7 +514,7 @@ def test_a_coarse_cell_late_in_a_file_is_refused_too(tmp_path: Path) -> None:
 
 def test_cells_that_are_none_are_refused_with_what_they_may_be(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"origin_cell holds neither H3 cells nor geohashes; if it names antennas or zones, say so with"):
-        counted(written(tmp_path, with_points(lambda x, y: f"site {x:.2f}", "{}_cell")))
+        counted(written(tmp_path, with_points(lambda x, _: f"site {x:.2f}", "{}_cell")))
 
 
 def test_polygons_of_cells_hold_their_centres() -> None:
@@ -537,7 +541,7 @@ def test_polygons_of_cells_hold_their_centres() -> None:
         (lambda a, b: shapely.to_wkb(shapely.LineString([a, (13.4, 52.5), b])), "path"),
     ],
 )
-def test_a_path_leads_from_its_first_point_to_its_last(render: Any, name: str, tmp_path: Path) -> None:
+def test_a_path_leads_from_its_first_point_to_its_last(render: Render, name: str, tmp_path: Path) -> None:
     table = RIDES[["pickup_time", "dropoff_time"]].copy()
     ends = RIDES[["origin_lon", "origin_lat", "destination_lon", "destination_lat"]].to_numpy().tolist()
     table[name] = [render([a, b], [c, d]) for a, b, c, d in ends]
@@ -761,7 +765,7 @@ JUNK_TEXT = st.one_of(
     st.text(max_size=30),
     st.from_regex(r"[POINTZ(){}\[\]0-9.,;:°'\"NSEWe+ -]{0,30}", fullmatch=True),
     st.sampled_from(
-        ["POINT (", "POINT (1 1e999)", "SRID=99999999;POINT(1 2)", "[[[[", '{"type":"Point"', "0101000000", "[1e400,2]", "٣٫٥", "1_000"]
+        ["POINT (", "POINT (1 1e999)", "SRID=99999999;POINT(1 2)", "[[[[", '{"type":"Point"', "0101000000", "[1e400,2]", "1_000"]
     ),
 )
 JUNK_BYTES = st.one_of(st.binary(max_size=60), st.binary(max_size=20).map(lambda tail: b"\x01\x01\x00\x00\x00" + tail))
@@ -814,13 +818,54 @@ def read_or_refused(folder: Path, column: pl.Series, form: str, role: str, other
         table = table.with_columns(lat=column if other is None else other)
     path = folder / f"a.{form}"
     table.write_parquet(path) if form == "parquet" else table.write_csv(path)
+    message = refusal(path, len(column), crs)
+    assert "\n" not in message
+    assert not any(isinstance(value, str) and len(value) > 12 and value in message for value in column)
+
+
+def refusal(path: Path, n_rows: int, crs: str | None) -> str:
+    """Message that refuses a file; empty if each of its rows is read."""
     try:
         with open_sources(path, ReadOptions(crs=crs)) as sources:
             lons = [batch.lon for batch in read_batches(sources[0])]
-        assert sum(map(len, lons)) == len(column)
     except OwlbusError as error:
-        assert "\n" not in str(error)
-        assert not any(isinstance(value, str) and len(value) > 12 and value in str(error) for value in column)
+        return str(error)
+    assert sum(map(len, lons)) == n_rows
+    return ""
+
+
+def test_forms_are_told_beyond_rows_without_positions(tmp_path: Path) -> None:
+    table = with_pairs(lambda x: f"{x:.6f}".replace(".", ","), lambda y: f"{y:.6f}".replace(".", ","))
+    empty = table.iloc[[0] * 9000].assign(origin_lon=None, destination_lon=" ")
+    plain = pd.concat([RIDES.iloc[[0] * 9000].assign(origin_lon=np.nan, destination_lon=np.nan), RIDES])
+    same_as_plain(tmp_path, written(tmp_path, pd.concat([empty, table]), sep=";"), plain)
+
+
+def test_quoted_points_with_line_ends_and_a_long_file_are_read(tmp_path: Path) -> None:
+    table = with_points(lambda x, y: '{"type": "Point",\n "coordinates": [' + f"{x},\n{y}]" + "}" + " " * 2000)
+    table = pd.concat([table] * 10)
+    same_as_plain(tmp_path, written(tmp_path, table.drop_duplicates()), RIDES)
+
+
+@pytest.mark.parametrize(("driver", "suffix"), [("GPKG", "gpkg"), ("GeoJSON", "geojson"), ("FlatGeobuf", "fgb"), ("Parquet", "parquet")])
+def test_points_of_a_gis_file_are_a_table_in_degrees(driver: str, suffix: str, tmp_path: Path) -> None:
+    points = gpd.GeoDataFrame({"time": ["01:00:00", "02:00:00"]}, geometry=gpd.points_from_xy([13.3, 13.4], [52.4, 52.5]), crs=4326)
+    path = tmp_path / f"calls.{suffix}"
+    points.to_crs(25833).to_parquet(path) if driver == "Parquet" else points.to_crs(25833).to_file(path, driver=driver)
+    table = lonlat_table(path)
+    assert sorted(table.column_names) == ["geometry", "time"]
+    found = shapely.get_coordinates(shapely.from_wkb(table.column("geometry").to_pylist()))
+    assert np.allclose(found[np.argsort(found[:, 0])], [[13.3, 52.4], [13.4, 52.5]], atol=1e-7)
+    assert "25833" in str(read_gis_points(path)[2])
+
+
+def test_masts_without_a_place_and_masts_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    for place in ((0.0, 0.0), (999.0, 999.0), (None, 52.5)):
+        with pytest.raises(DataError, match="1 of 3 antennas have no position on Earth, first on line 3; correct or drop them"):
+            read_antennas(pl.from_pandas(MASTS).with_columns(lon=pl.Series([13.3, place[0], 13.4]), lat=pl.Series([52.4, place[1], 52.5])))
+    (tmp_path / "masts.gpkg").write_bytes(b"SQLite format 3\x00 no more")
+    with pytest.raises(DataError, match="GIS file"):
+        read_antennas(tmp_path / "masts.gpkg")
 
 
 def test_messages_hold_no_position() -> None:

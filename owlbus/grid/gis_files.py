@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
 from owlbus.grid.geometry_metadata import geometry_systems
+from owlbus.grid.reference_systems import to_degrees
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +122,50 @@ def _read_layer(path: Path) -> tuple[Any, str | None, str]:
     return table, geometry if geometry in table.column_names else None, meta["crs"] or ""
 
 
+def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
+    """
+    Read the first layer of a GIS file with all its columns, its geometries in degrees.
+
+    Parameters
+    ----------
+    path
+        File of any vector format that GDAL reads, or GeoParquet with geometries as WKB.
+    name
+        File name in messages; the path by default.
+
+    Returns
+    -------
+    table
+        Rows with the column ``geometry`` as WKB in lon/lat degrees, in the system that the file states; as they are if it states none.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or has no geometries.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import shapely
+
+    table, column, crs = read_gis_points(path, name)
+    shapes = _shapes(table, column)
+    points = shapely.get_coordinates(shapes)
+    lonlat = np.column_stack(to_degrees(points[:, 0], points[:, 1], crs))
+    wkb = pa.array(shapely.to_wkb(shapely.set_coordinates(shapely.force_2d(shapes), lonlat)), pa.binary())
+    return table.drop_columns([column]).append_column("geometry", wkb)
+
+
+def _shapes(table: pa.Table, column: str) -> Any:  # noqa: ANN401 - shapely ships no types
+    """Return the geometries of a column of WKB, None where missing or damaged."""
+    import numpy as np
+    import shapely
+
+    values = np.array([value if isinstance(value, bytes) else None for value in table.column(column).to_pylist()], dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return shapely.from_wkb(values, on_invalid="ignore")
+
+
 def read_geometries(path: Path, name: str | None = None) -> tuple[Any, str | None]:
     """
     Read the geometries of the first layer of a GIS file.
@@ -142,12 +187,5 @@ def read_geometries(path: Path, name: str | None = None) -> tuple[Any, str | Non
     DataError
         If the file cannot be read or has no geometries.
     """
-    import numpy as np
-    import shapely
-
-    table, geometry, crs = read_gis_points(path, name)
-    values = [value.as_py() if hasattr(value, "as_py") else value for value in table.column(geometry)]
-    shapes = np.array([value if isinstance(value, bytes) else None for value in values], dtype=object)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return shapely.from_wkb(shapes, on_invalid="ignore"), crs
+    table, column, crs = read_gis_points(path, name)
+    return _shapes(table, column), crs

@@ -196,7 +196,7 @@ def _fields(struct: pl.Struct) -> tuple[str, str] | None:
     return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
 
 
-def holds_points(dtype: pl.DataType) -> bool:
+def holds_points(dtype: pl.DataType | type[pl.DataType]) -> bool:
     """
     Return whether a nested column can hold points: a structure of two coordinates, or lists of numbers.
 
@@ -213,7 +213,7 @@ def holds_points(dtype: pl.DataType) -> bool:
     import polars as pl
 
     if isinstance(dtype, pl.List | pl.Array):
-        return dtype.inner.is_numeric() or holds_points(dtype.inner)  # type: ignore[arg-type]
+        return dtype.inner.is_numeric() or holds_points(dtype.inner)
     return isinstance(dtype, pl.Struct) and _fields(dtype) is not None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -73,7 +73,12 @@ class PositionForm:
 
 
 def position_forms(
-    name: str, frame: pl.LazyFrame, layout: Layout, options: ReadOptions, geometry_crs: Mapping[str, str] | None = None
+    name: str,
+    frame: pl.LazyFrame,
+    layout: Layout,
+    options: ReadOptions,
+    geometry_crs: Mapping[str, str] | None = None,
+    head: pl.LazyFrame | None = None,
 ) -> dict[str, PositionForm]:
     """
     Return the form of each position of a file, decided once for the whole file.
@@ -90,6 +95,8 @@ def position_forms(
         How records are to be read.
     geometry_crs
         Reference system by file column, as the file itself states it.
+    head
+        Its first rows; those of `frame` by default.
 
     Returns
     -------
@@ -104,48 +111,64 @@ def position_forms(
         If the reference system is unknown.
     """
     forms: dict[str, PositionForm] = {}
+    rows = Rows(frame, frame.head(_SAMPLE_ROWS) if head is None else head)
     for columns in filter(None, (layout.kind.position, layout.kind.destination)):
         role = layout.stand_in_of(columns[0])
         form = None
         if role is None and set(columns) <= layout.names.keys():
-            form = _pair_form(f"{name}: {layout.names[columns[0]]}, {layout.names[columns[1]]}", frame, columns, layout, options)
+            form = _pair_form(f"{name}: {layout.names[columns[0]]}, {layout.names[columns[1]]}", rows, columns, layout, options)
             role = columns[0]
         elif role is not None and role.endswith("cell"):
-            form = _cell_form(name, frame, role, layout)
+            form = _cell_form(name, rows, role, layout)
         elif role is not None and role.endswith(("position", "path")) and role not in forms:
-            form = _point_form(name, frame, role, layout, options, (geometry_crs or {}).get(layout.names[role]))
+            form = _point_form(name, rows, role, layout, options, (geometry_crs or {}).get(layout.names[role]))
         if form is not None and role is not None:
             forms[role] = form
     return forms
 
 
-def sample_of(frame: pl.LazyFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+class Rows(NamedTuple):
+    """
+    Rows of a file under owlbus' names.
+
+    Attributes
+    ----------
+    whole, first
+        All rows, and the first of them.
+    """
+
+    whole: pl.LazyFrame
+    first: pl.LazyFrame
+
+
+def sample_of(rows: Rows, columns: tuple[str, ...]) -> pl.DataFrame:
     """
     Return the first rows of a file that have values in all columns.
 
     Parameters
     ----------
-    frame
-        Rows under owlbus' names.
+    rows
+        The rows.
     columns
         Columns; blank text is no value.
 
     Returns
     -------
     DataFrame
-        At most 4,096 rows of the columns.
+        At most 4,096 rows of the columns; from the whole file if its first rows have no values.
     """
     import polars as pl
 
-    schema = frame.select(columns).collect_schema()
+    first = rows.first.select(columns).collect()
     has_value = [pl.col(column).is_not_null() for column in columns]
-    has_value += [pl.col(column).str.strip_chars() != "" for column in columns if schema[column] == pl.String]
-    return frame.select(columns).filter(has_value).head(_SAMPLE_ROWS).collect()
+    has_value += [pl.col(column).str.strip_chars() != "" for column in columns if first.schema[column] == pl.String]
+    sample = first.filter(has_value)
+    return sample if sample.height else rows.whole.select(columns).filter(has_value).head(_SAMPLE_ROWS).collect()
 
 
-def _pair_form(place: str, frame: pl.LazyFrame, columns: tuple[str, ...], layout: Layout, options: ReadOptions) -> PositionForm | None:
+def _pair_form(place: str, rows: Rows, columns: tuple[str, ...], layout: Layout, options: ReadOptions) -> PositionForm | None:
     """Return the form of two columns, None for plain degrees."""
-    sample = sample_of(frame, columns)
+    sample = sample_of(rows, columns)
     if not sample.height:
         return None
     readers = tuple(_reader_of_numbers(place, sample[column]) for column in columns)
@@ -260,10 +283,10 @@ def _on_earth_by(x: NDArray[np.float64], y: NDArray[np.float64], scale: str) -> 
     return is_on_earth(lon, lat) | is_on_earth(lat, lon)
 
 
-def _cell_form(name: str, frame: pl.LazyFrame, role: str, layout: Layout) -> PositionForm | None:
+def _cell_form(name: str, rows: Rows, role: str, layout: Layout) -> PositionForm | None:
     """Return the form of a column of cells."""
     column = layout.names[role]
-    cells = cell_texts(sample_of(frame, (role,))[role])
+    cells = cell_texts(sample_of(rows, (role,))[role])
     if not len(cells):
         return None
     kind = cell_kind(cells)
@@ -303,11 +326,11 @@ def check_resolution(place: str, cells: pl.Series, kind: str) -> None:
     raise DataError(msg)
 
 
-def _point_form(name: str, frame: pl.LazyFrame, role: str, layout: Layout, options: ReadOptions, stated: str | None) -> PositionForm | None:
+def _point_form(name: str, rows: Rows, role: str, layout: Layout, options: ReadOptions, stated: str | None) -> PositionForm | None:
     """Return the form of a column with a point or a path."""
     column = layout.names[role]
     place = f"{name}: {column}"
-    values = sample_of(frame, (role,))[role]
+    values = sample_of(rows, (role,))[role]
     if not len(values):
         return None
     reader = reader_of(values)
@@ -324,7 +347,7 @@ def _point_form(name: str, frame: pl.LazyFrame, role: str, layout: Layout, optio
         return PositionForm((reader,), crs)
     is_lat_first = bool(swapped_axes(lon, lat))
     if POINT_READERS[reader].order == "ask" and not is_lat_first:
-        is_lat_first = _asked_order(place, frame, role, reader, crs, column)
+        is_lat_first = _asked_order(place, rows, role, reader, crs, column)
     return PositionForm((reader,), crs, is_lat_first)
 
 
@@ -338,7 +361,7 @@ def _stated_system(place: str, values: pl.Series) -> str | None:
     return f"EPSG:{code}" if code else None
 
 
-def _asked_order(place: str, frame: pl.LazyFrame, role: str, reader: str, crs: str | None, column: str) -> bool:
+def _asked_order(place: str, rows: Rows, role: str, reader: str, crs: str | None, column: str) -> bool:
     """Return whether pairs have their latitude first: by the name of the column, or by ranges over the whole file; else reject them."""
     if crs is not None and "degrees" not in crs:
         return False
@@ -347,7 +370,7 @@ def _asked_order(place: str, frame: pl.LazyFrame, role: str, reader: str, crs: s
     if min(named) >= 0:
         return named[0] < named[1]
     n_first, n_second = 0, 0
-    for batch in frame.select(role).collect_batches(maintain_order=True):
+    for batch in rows.whole.select(role).collect_batches(maintain_order=True):
         x, y = to_degrees(*POINT_READERS[reader].read(batch[role], 0), crs)
         lon_first, lat_first = is_on_earth(x, y), is_on_earth(y, x)
         n_first, n_second = n_first + int((lon_first & ~lat_first).sum()), n_second + int((lat_first & ~lon_first).sum())

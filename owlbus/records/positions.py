@@ -12,7 +12,7 @@ from owlbus.grid.reference_systems import to_degrees
 from owlbus.records.angles import NUMBER, coordinates
 from owlbus.records.cells import cell_centres, cell_texts
 from owlbus.records.point_columns import POINT_READERS
-from owlbus.records.position_forms import check_resolution, sample_of, swapped_columns
+from owlbus.records.position_forms import Rows, check_resolution, sample_of, swapped_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,7 +194,7 @@ def check_axes(source: Source) -> None:
     swapped: dict[tuple[str, ...], str] = {}
     for columns in pairs:
         if columns[0] not in source.position_forms:
-            sample = sample_of(source.scan(), columns)
+            sample = sample_of(Rows(source.scan(), source.head()), columns)
             found = swapped_axes(*(coordinates(sample[column], NUMBER) for column in columns))
             swapped |= {columns: found} if found else {}
     if swapped:

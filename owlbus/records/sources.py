@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
@@ -24,7 +25,6 @@ from owlbus.records.zones import ZoneTable, read_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from io import BytesIO
     from os import PathLike
     from pathlib import Path
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _MOST_KNOWN = 4096
+_HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
+"""Most rows, and bytes of a text, from which forms are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,16 @@ class Source:
             for name, column in self.layout.names.items()
         ]
         return self._joined(frame.select(columns))
+
+    def head(self) -> pl.LazyFrame:
+        """Return a lazy frame of its first rows under owlbus' names, at no cost that grows with the file."""
+        if self.is_table:
+            return self.scan().head(_HEAD_ROWS)
+        with open_text(self.path, self.form) as stream:
+            text = stream.read(_HEAD_BYTES)
+        lines = text if len(text) < _HEAD_BYTES else text[: text.rfind(b"\n") + 1]
+        has_rows = lines.count(b"\n") > 1 and not lines.count(b'"') % 2  # else a quoted field may go on
+        return self.scan(BytesIO(lines) if has_rows else None).head(_HEAD_ROWS)
 
     def _joined(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Join positions of antennas and homes of subscribers to `frame`."""
@@ -232,7 +244,7 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
     with reading_errors(source.name):
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)
-        positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs)
+        positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return replace(source, time_forms=times, position_forms=positions)
 
 
