@@ -148,7 +148,8 @@ def _wkt(place: str, text: str, crs: str | None) -> BaseGeometry:
     begin = _WKT.match(text)
     code = begin[1] if begin else None
     try:
-        area = shapely.from_wkt(text.strip().partition(";")[2] if code else text.strip())
+        with np.errstate(all="ignore"):
+            area = shapely.from_wkt(text.strip().partition(";")[2] if code else text.strip())
     except (shapely.errors.ShapelyError, ValueError):
         msg = f"{place}: is no valid WKT; write the area as one POLYGON or MULTIPOLYGON"
         raise DataError(msg) from None

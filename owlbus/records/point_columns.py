@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     from numpy.typing import NDArray
+    from polars.datatypes import DataTypeClass
 
 _NUM = r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)"
 _WKT_POINT = rf"(?i)^\s*(?:SRID=\d+\s*;)?\s*POINT\s*(?:Z|M|ZM)?\s*\(\s*{_NUM}\s+{_NUM}(?:\s+{_NUM}){{0,2}}\s*\)\s*$"
@@ -196,7 +197,7 @@ def _fields(struct: pl.Struct) -> tuple[str, str] | None:
     return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
 
 
-def holds_points(dtype: pl.DataType | type[pl.DataType]) -> bool:
+def holds_points(dtype: pl.DataType | DataTypeClass) -> bool:
     """
     Return whether a nested column can hold points: a structure of two coordinates, or lists of numbers.
 

@@ -11,6 +11,7 @@ from owlbus.grid.axes import swapped_axes
 from owlbus.grid.reference_systems import to_degrees
 from owlbus.records.angles import NUMBER, coordinates
 from owlbus.records.cells import cell_centres, cell_texts
+from owlbus.records.file_forms import reading_errors
 from owlbus.records.point_columns import POINT_READERS
 from owlbus.records.position_forms import Rows, check_resolution, sample_of, swapped_columns
 
@@ -189,12 +190,15 @@ def check_axes(source: Source) -> None:
     DataError
         If the first positions lie on Earth only with the two columns swapped.
     """
+    if source.n_quotes % 2:  # it is refused when it is read
+        return
     layout = source.layout
     pairs = [columns for columns in (layout.kind.position, layout.kind.destination) if columns and set(columns) <= layout.names.keys()]
     swapped: dict[tuple[str, ...], str] = {}
     for columns in pairs:
         if columns[0] not in source.position_forms:
-            sample = sample_of(Rows(source.scan(), source.head()), columns)
+            with reading_errors(source.name):
+                sample = sample_of(Rows(source.scan(), source.head()), columns)
             found = swapped_axes(*(coordinates(sample[column], NUMBER) for column in columns))
             swapped |= {columns: found} if found else {}
     if swapped:
