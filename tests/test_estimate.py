@@ -70,7 +70,9 @@ def hex_at(place: Place) -> int | str:
     found = int(GRID.lonlat_to_hex(lon, lat))
     if found >= 0:
         return found
-    return "swapped" if GRID.lonlat_to_hex(lat, lon) >= 0 else "outside"
+    if GRID.lonlat_to_hex(lat, lon) >= 0:
+        return "swapped"
+    return "outside" if abs(lon) <= 180 and abs(lat) <= 90 else "missing"
 
 
 def when(moment: dt.datetime) -> tuple[dt.date, int]:

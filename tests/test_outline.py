@@ -56,7 +56,7 @@ def test_a_table_of_corners_is_a_ring(newline: str, tmp_path: Path) -> None:
         ('{"type": "Polygon", "coordinates": 3}', "is no valid GeoJSON (TypeError)"),
         ('{"type": "Point", "coordinates": [0, 0]}', "must hold a Polygon or MultiPolygon, found Point"),
         ('{"type": "FeatureCollection", "features": []}', "must hold a Polygon or MultiPolygon, found nothing"),
-        ("x,y\n1,2\n", "must have the columns lon and lat, found x, y"),
+        ("east,north\n1,2\n", "must have the columns lon and lat, found east, north"),
         ("", "must have the columns lon and lat, found none"),
         ("lon,lat\n1,2\n1,\n", "lon and lat must be numbers, and are not on line 3"),
         ("lon,lat\n1,2\n1,east\n", "lon and lat must be numbers, and are not on line 3"),
@@ -73,7 +73,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         read_area(tmp_path / "nothere.geojson")
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_gis_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "area.shp").write_bytes(b"\x00\x00\x27\x0a\xff\xfe")
-    with pytest.raises(DataError, match="is no text"):
+    with pytest.raises(DataError, match="cannot be read as a GIS file"):
         read_area(tmp_path / "area.shp")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "area.bin").write_bytes(b"\x00\x01\x27\x0a\xff\xfe")
+    with pytest.raises(DataError, match="is no text and no GIS file"):
+        read_area(tmp_path / "area.bin")

@@ -368,7 +368,7 @@ def test_a_table_is_read_by_sequence_in_direction_0_with_further_columns_ignored
         ("route,sequence,lon,lat", ["a,0,{0}", "a,one,{1}"], "sequence must be a finite number, got 'one' on line 3; mend the line"),
         ("route,sequence,lon,lat", ["a,0,nan,37.5"], "lon must be a finite number, got 'nan' on line 2; mend the line"),
         ("route,sequence,lon,lat", ["a,0"], "lon must be a finite number, got '' on line 2; mend the line"),
-        ("route,sequence,lon,lat", ["a,0,37.5,127.0"], r"latitude in \[-90, 90\], got \(37.5, 127\) at line 2; put longitude first"),
+        ("route,sequence,lon,lat", ["a,0,37.5,127.0"], "way-points: latitude reaches 127 .* look swapped; put longitude first"),
         ("route,sequence,lon,lat", ["a,0,{0}", "a,1,126,37"], "lines.csv: route 'a': way-point 2 .* m from the nearest stop"),
     ],
 )
@@ -389,7 +389,7 @@ def test_a_broken_table_is_refused_with_its_place(tmp_path: Path, head: str, row
         ),
         (
             '{"type": "FeatureCollection", "features": [{"geometry": {"type": "LineString", "coordinates": [[37, 127], [37, 127]]}}]}',
-            r"got \(37, 127\) at route 'route 1', position 1; put longitude first",
+            "route 'route 1': latitude reaches 127 and longitude 37, so the two axes look swapped; put longitude first",
         ),
     ],
 )

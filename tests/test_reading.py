@@ -278,11 +278,11 @@ def test_packed_and_foreign_files_say_what_they_are(tmp_path):
             trips(tmp_path / name)
 
 
-def test_coordinates_that_are_none_are_rejected_with_how_far(tmp_path):
+def test_coordinates_off_the_earth_are_no_positions_and_others_are_rejected_with_how_far(tmp_path):
     table = frame(lon=[1e9, 31.0, HERE[0]])
     _, report = estimate_demand(write(tmp_path / "a.csv", table), GRID)
-    (rule,) = report.rules
-    assert (rule.name, rule.rows, rule.first) == ("outside the area", 2, f"{tmp_path / 'a.csv'} line 2 (not on Earth)")
+    assert [(rule.name, rule.rows) for rule in report.rules] == [("position missing", 1), ("outside the area", 1)]
+    assert report.rules[0].first == f"{tmp_path / 'a.csv'} line 2"
     _, report = estimate_demand(write(tmp_path / "b.csv", table[1:]), GRID)
     assert report.rules[0].first == f"{tmp_path / 'b.csv'} line 2 (36 km away)"
 

@@ -274,6 +274,8 @@ class FileRowCounts:
         """Return the remedy that swaps the two columns of `rule`."""
         kind, names = self.source.layout.kind, self.source.layout.names
         lon, lat = kind.position if rule is SWAPPED or not kind.destination else kind.destination
+        if not {lon, lat} <= names.keys():
+            return "write longitude before latitude in that column"
         return f"swap them with {setting('columns', {lon: names[lat], lat: names[lon]})}"
 
 

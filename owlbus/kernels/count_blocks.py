@@ -31,6 +31,7 @@ TRIP_QUANTA = 1024
 """Quanta of 1/1024 trip that a row counts where it has no count of its own: one trip."""
 
 _SPAN_NIGHTS = 1000
+_MAX_LON, _MAX_LAT = 180.0, 90.0
 _ALL = 255
 _UNKNOWN = -2
 
@@ -214,7 +215,11 @@ def explained(hex_index: int, lon: float, lat: float, tables: PointTables) -> in
         return hex_index
     if not (isfinite(lon) and isfinite(lat)):
         return int64(NO_POSITION)
-    return int64(SWAPPED_HEX if hex_of_point(lat, lon, tables) >= 0 else OUTSIDE_HEX)
+    if hex_of_point(lat, lon, tables) >= 0:
+        return int64(SWAPPED_HEX)
+    # (0, 0) and (-1, -1) are what software writes for no position; 999 and the like are no place on Earth.
+    is_none = (lon == lat and lon * (lon + 1.0) == 0.0) or abs(lon) > _MAX_LON or abs(lat) > _MAX_LAT
+    return int64(NO_POSITION if is_none else OUTSIDE_HEX)
 
 
 @inner_kernel

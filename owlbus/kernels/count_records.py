@@ -83,7 +83,7 @@ class RowHexes(NamedTuple):
     Attributes
     ----------
     here, there
-        Hex of either end, shape (n,), int32; -1, -2 and -3 for outside, swapped and missing.
+        Hex of either end, shape (n,), int32; -1, -2 and -3 for outside, swapped and no position.
     """
 
     here: NDArray[np.int32]

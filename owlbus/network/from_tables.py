@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.grid.axes import looks_projected, swapped_axes
 from owlbus.network.assemble import components, fastest_rows
 from owlbus.records.text_lines import check_table
 
@@ -147,6 +148,21 @@ def _numbers(text: Any, title: str, low: float, high: float) -> NDArray[np.float
     return values
 
 
+def _lonlat(table: dict[str, Any], title: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return positions in degrees; those that look swapped or projected are refused as a whole."""
+    import polars as pl
+
+    x, y = (table[name].cast(pl.Float64, strict=False).to_numpy().astype(np.float64) for name in ("lon", "lat"))
+    found = swapped_axes(x, y)
+    if found:
+        msg = f"{title}: {found}, so lon and lat look swapped; rename the two columns"
+        raise DataError(msg)
+    if looks_projected(x, y):
+        msg = f"{title}: lon and lat look like metres of a projected system; write them in degrees WGS 84"
+        raise DataError(msg)
+    return _numbers(table["lon"], f"{title}: lon", -180, 180), _numbers(table["lat"], f"{title}: lat", -90, 90)
+
+
 def _speeds(table: dict[str, Any]) -> tuple[NDArray[np.float64], int]:
     """Free-flow speeds in m/s, and the number of missing ones, filled with the median of their road type or of all links."""
     import polars as pl
@@ -191,7 +207,7 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
     node_table = read_table(nodes, "nodes", _NODE_COLUMNS)
     link_table = read_table(links, "links", _LINK_COLUMNS, ("road_type",))
     names = node_table["node_id"].fill_null("").to_numpy().astype(str)
-    lon, lat = _numbers(node_table["lon"], "nodes: lon", -180, 180), _numbers(node_table["lat"], "nodes: lat", -90, 90)
+    lon, lat = _lonlat(node_table, "nodes")
     order = np.argsort(names, kind="stable")
     repeated = names[order][1:] == names[order][:-1]
     if repeated.any():
@@ -341,7 +357,7 @@ def read_stops(stops: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], li
         If a column is missing or a position is no number in range.
     """
     table = read_table(stops, "stops", _STOP_COLUMNS, ("name", "stop_id"))
-    lon, lat = _numbers(table["lon"], "stops: lon", -180, 180), _numbers(table["lat"], "stops: lat", -90, 90)
+    lon, lat = _lonlat(table, "stops")
     named = table.get("name", table.get("stop_id"))
     names = [str(name) for name in named.fill_null("").to_list()] if named is not None else [str(number) for number in range(lon.size)]
     return lon, lat, names

@@ -329,12 +329,12 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         The hexes.
     """
     from owlbus.grid.hexgrid import HexGrid
-    from owlbus.grid.outline import read_area
+    from owlbus.grid.outline import outline_of
     from owlbus.records.infer_outline import outline_of_records
 
     n_hexes = sources.n_hexes
     if sources.area is not None:
-        outline = read_area(sources.area)
+        outline = outline_of(sources.area, sources.crs)
     elif city is not None:
         outline = city.outline
         is_preset = n_hexes is None and sources.radius_m == city.radius_m

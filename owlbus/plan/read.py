@@ -18,6 +18,7 @@ import numpy as np
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import DataError, setting
 from owlbus.common.files import decompress_gzip, parse_json
+from owlbus.grid.axes import looks_projected, swapped_axes
 from owlbus.plan.measures import route_links
 from owlbus.plan.routes import Plan, Route
 from owlbus.records.text_lines import split_lines
@@ -211,6 +212,7 @@ def _geojson_route(feature: Any, row: int) -> _WaypointRoute:  # noqa: ANN401 - 
     if geometry.get("type") != "LineString" or not points:
         msg = f"route {name!r} must be a LineString of [lon, lat] positions, got {geometry.get('type')} in feature {row + 1}"
         raise DataError(msg)
+    _require_order(points, f"route {name!r}")
     for number, (lon, lat) in enumerate(points, start=1):
         _require_position(lon, lat, f"route {name!r}, position {number}")
     stops = properties.get("stops")
@@ -225,11 +227,15 @@ def _table_routes(text: str) -> list[_WaypointRoute]:
     rows.fieldnames = names
     route_column = _route_column(names)
     waypoints: dict[str, list[tuple[float, tuple[float, float]]]] = {}
+    kept = []
     for number, row in enumerate(rows, start=2):
         if row.get("direction", "").strip() in _FIRST_DIRECTIONS:
             sequence, lon, lat = (_number(row[column], column, number) for column in _NEEDED_COLUMNS)
-            _require_position(lon, lat, f"line {number}")
+            kept.append((number, lon, lat))
             waypoints.setdefault(row[route_column].strip(), []).append((sequence, (lon, lat)))
+    _require_order([(lon, lat) for _, lon, lat in kept], "way-points")
+    for number, lon, lat in kept:
+        _require_position(lon, lat, f"line {number}")
     if not waypoints:
         msg = "a plan needs at least one route; the table holds no way-point of direction 0"
         raise DataError(msg)
@@ -261,6 +267,18 @@ def _number(text: str | None, column: str, line: int) -> float:
         msg = f"{column} must be a finite number, got {text!r} on line {line}; mend the line"
         raise DataError(msg)
     return value
+
+
+def _require_order(points: Sequence[tuple[float, float]], source: str) -> None:
+    """Refuse positions that look swapped or projected, as a whole; `source` says where they stand in the file."""
+    lonlat = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    found = swapped_axes(lonlat[:, 0], lonlat[:, 1])
+    if found:
+        msg = f"{source}: {found}, so the two axes look swapped; put longitude first"
+        raise DataError(msg)
+    if looks_projected(lonlat[:, 0], lonlat[:, 1]):
+        msg = f"{source}: positions look like metres of a projected system; write them in degrees WGS 84"
+        raise DataError(msg)
 
 
 def _require_position(lon: float, lat: float, source: str) -> None:

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.records.text_lines import check_table
+from owlbus.grid.axes import MAX_LAT, MAX_LON, is_on_earth, is_placeholder, swapped_axes
+from owlbus.records.column_names import point_roles
+from owlbus.records.point_tables import read_points_table
+from owlbus.records.position_forms import position_forms
+from owlbus.records.positions import read_end
+from owlbus.records.read_options import ReadOptions
+from owlbus.records.schema import Kind, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from os import PathLike
+    from collections.abc import Iterable, Mapping
 
     import polars as pl
 
-_IDS = ("antenna", "antenna_id", "mast", "mast_id", "cell", "cell_id", "site_id", "id")
-_LONS = ("lon", "longitude", "lng", "x")
+    from owlbus.records.position_forms import PositionForm
+
+_IDS = ("antenna", "antenna_id", "mast", "mast_id", "cell", "cell_id", "site_id", "tower_id", "bts_id", "id")
+_LONS = ("lon", "longitude", "lng", "long", "x")
 _LATS = ("lat", "latitude", "y")
-_MAX_LON, _MAX_LAT = 180.0, 90.0
+_COLUMNS = {"antenna": _IDS, "lon": _LONS, "lat": _LATS}
+_ANTENNAS = Kind("antennas", ("lon", "lat"), (), "antenna", (), ("position",), (("position", ("lon", "lat")),))
 
 
-def read_antennas(path: str | PathLike[str]) -> pl.DataFrame:
+def read_antennas(table: Any, crs: str | None = None) -> pl.DataFrame:  # noqa: ANN401 - a path or any frame
     """
     Read a table of antennas.
 
     Parameters
     ----------
-    path
-        CSV or Parquet with an id (``antenna``, ``antenna_id``, ``mast_id``, ``cell_id``, ``id``), ``lon`` or ``longitude``, and ``lat`` or
-        ``latitude``, degrees.
+    table
+        CSV (also with semicolons and decimal commas), Parquet or a GIS file of points, or a frame, with an id (``antenna``,
+        ``antenna_id``, ``mast_id``, ``cell_id``, ``id``), and ``lon`` or ``longitude`` and ``lat`` or ``latitude``, degrees, or a point
+        in one column.
+    crs
+        Reference system of positions that are not in degrees and state none.
 
     Returns
     -------
@@ -43,36 +55,45 @@ def read_antennas(path: str | PathLike[str]) -> pl.DataFrame:
     """
     import polars as pl
 
-    try:
-        file = Path(path)
-        check_table(file, str(path))
-        with file.open("rb") as stream:
-            is_parquet = stream.read(4) == b"PAR1"
-        raw = pl.read_parquet(file) if is_parquet else pl.read_csv(file, infer_schema=False, encoding="utf8-lossy")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        msg = f"{path}: cannot be read as a table of antennas; give CSV or Parquet with antenna_id, lon, lat"
-        raise DataError(msg) from error
-    column_of = {name.strip().strip("\ufeff").lower(): name for name in raw.columns}
-    chosen = [next((column_of[name] for name in names if name in column_of), None) for names in (_IDS, _LONS, _LATS)]
-    if None in chosen:
-        msg = f"{path}: a table of antennas needs antenna_id, lon and lat, got {', '.join(raw.columns)}; rename its columns"
+    name, frame, systems = read_points_table(table, "antennas", "a table of antennas; give CSV or Parquet with antenna_id, lon, lat")
+    by_name = {column.strip().strip("\ufeff").lower(): column for column in frame.columns}
+    chosen = {role: next((by_name[known] for known in names if known in by_name), None) for role, names in _COLUMNS.items()}
+    if chosen["lon"] is None or chosen["lat"] is None:
+        nested = [column for column, dtype in frame.schema.items() if dtype.is_nested()]
+        chosen = {"antenna": chosen["antenna"], "position": point_roles(frame.columns, nested, systems).get("position")}
+    if None in chosen.values():
+        msg = f"{name}: a table of antennas needs antenna_id, lon and lat, got {', '.join(frame.columns)}; rename its columns"
         raise DataError(msg)
-    antenna, lon, lat = (pl.col(str(name)) for name in chosen)
-    number = [column.cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False) for column in (lon, lat)]
-    table = raw.select(text_id(antenna).alias("antenna"), number[0].alias("lon"), number[1].alias("lat"))
-    _check_antennas(str(path), table)
-    return table
+    names = {role: str(column) for role, column in chosen.items()}
+    layout = Layout(_ANTENNAS, names)
+    rows = frame.select(pl.col(column).alias(role) for role, column in names.items())
+    forms = _forms(name, rows, layout, crs, systems)
+    lon, lat = (column.filled() for column in read_end(name, layout, forms, rows, ("lon", "lat")))
+    found = swapped_axes(lon, lat)
+    if found:
+        msg = f"{name}: {found}, so the two columns look swapped; rename them"
+        raise DataError(msg)
+    antennas = rows.select(text_id(pl.col("antenna")), pl.Series("lon", lon), pl.Series("lat", lat))
+    _check_antennas(name, antennas)
+    return antennas
+
+
+def _forms(name: str, rows: pl.DataFrame, layout: Layout, crs: str | None, systems: Mapping[str, str]) -> Mapping[str, PositionForm]:
+    """Return the forms of positions; `crs` is for those that are not in degrees."""
+    try:
+        return position_forms(name, rows.lazy(), layout, ReadOptions(), systems)
+    except DataError as error:
+        if crs is None or error.setting != "crs":
+            raise
+        return position_forms(name, rows.lazy(), layout, ReadOptions(crs=crs), systems)
 
 
 def _check_antennas(path: str, table: pl.DataFrame) -> None:
     """Reject antennas that are named twice or have no valid position."""
-    import polars as pl
-
-    wrong = table.with_row_index("line", 2).filter(
-        ~(pl.col("lon").is_between(-_MAX_LON, _MAX_LON) & pl.col("lat").is_between(-_MAX_LAT, _MAX_LAT)).fill_null(value=False)
-    )
-    if wrong.height:
-        extent = f"{wrong.height} of {table.height} antennas have no position on Earth, first on line {wrong['line'][0]}"
+    lon, lat = table["lon"].to_numpy(), table["lat"].to_numpy()
+    wrong = np.flatnonzero(~is_on_earth(lon, lat) | is_placeholder(lon, lat))
+    if wrong.size:
+        extent = f"{wrong.size} of {table.height} antennas have no position on Earth, first on line {wrong[0] + 2}"
         msg = f"{path}: {extent}; correct or drop them"
         raise DataError(msg)
     if not table["antenna"].is_unique().all():
@@ -101,6 +122,16 @@ def text_id(column: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
+def _is_place() -> pl.Expr:
+    """Return whether a subscriber and a position are known, and the position is one on Earth and no placeholder."""
+    import polars as pl
+
+    lon, lat = pl.col("lon"), pl.col("lat")
+    is_placeholder = (lon == lat) & lon.is_in([0.0, -1.0])
+    is_known = pl.col("subscriber").is_not_null() & lon.is_between(-MAX_LON, MAX_LON) & lat.is_between(-MAX_LAT, MAX_LAT)
+    return is_known & ~is_placeholder
+
+
 def most_frequent_positions(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     """
     Return the most frequent position of each subscriber, as an estimate of the home.
@@ -121,7 +152,7 @@ def most_frequent_positions(frames: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     positions = pl.concat(
         [frame.select(text_id(pl.col("subscriber")), pl.col("lon", "lat").cast(pl.Float64, strict=False)) for frame in frames]
     )
-    counted = positions.drop_nulls().group_by("subscriber", "lon", "lat").len()
+    counted = positions.filter(_is_place()).group_by("subscriber", "lon", "lat").len()
     ranked = counted.sort(["subscriber", "len", "lon", "lat"], descending=[False, True, False, False])
     homes: pl.DataFrame = ranked.unique("subscriber", keep="first", maintain_order=True).collect(engine="streaming")
     return homes.select("subscriber", home_lon="lon", home_lat="lat")

@@ -9,8 +9,9 @@ import numpy as np
 
 from owlbus.common.arrays import read_only_view
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.grid.axes import is_placeholder
 from owlbus.records.fast_csv import TextRows, is_plain
-from owlbus.records.positions import numbers, read_ends
+from owlbus.records.positions import check_axes, numbers, read_ends
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.reading import read_batches, read_frames
 from owlbus.records.sources import open_sources
@@ -78,6 +79,8 @@ def outline_of_records(
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
     with open_sources(paths, ReadOptions(**reading)) as sources:
+        for source in sources:
+            check_axes(source)
         positions, count = _counted_positions(sources)
         name = sources[0].name
     central = _central(positions, count, central_share)
@@ -107,7 +110,9 @@ def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], 
     order = np.argsort(table.key)
     order = order[table.key[order] != NO_KEY]
     east, north = np.divmod(table.key[order], KEY_BASE)
-    return np.column_stack([east, north - HALF_BASE]) / STEPS_PER_DEGREE, table.weight[order]
+    positions = np.column_stack([east, north - HALF_BASE]) / STEPS_PER_DEGREE
+    is_place = ~is_placeholder(positions[:, 0], positions[:, 1])
+    return positions[is_place], table.weight[order][is_place]
 
 
 def _ends_of_rows(source: Source) -> Iterator[tuple[tuple[tuple[Numbers, Numbers], ...], NDArray[np.float64]]]:

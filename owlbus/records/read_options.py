@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from owlbus.grid.reference_systems import check_crs
 from owlbus.records.time_forms import check_time_format
 from owlbus.records.times import check_timezone
 
@@ -28,7 +29,7 @@ class ReadOptions:
     date_order
         Order of day and month in dates such as 03/06/2024: ``DMY`` or ``MDY``.
     crs
-        Coordinate reference system of projected positions, such as ``EPSG:25833``.
+        Coordinate reference system of positions that are not in degrees, such as ``EPSG:25833`` or ``1e-6 degrees``.
     masts
         Table of antennas (antenna_id, lon, lat), for calls without positions.
     zones
@@ -41,7 +42,7 @@ class ReadOptions:
     Raises
     ------
     UsageError
-        If a time zone, time format or date order is unknown.
+        If a time zone, time format, date order or reference system is unknown.
     """
 
     columns: Mapping[str, str] | None = field(default_factory=dict)
@@ -58,6 +59,7 @@ class ReadOptions:
         """Refuse unknown values before any file is read."""
         object.__setattr__(self, "columns", dict(self.columns or {}))
         check_timezone(self.timezone)
+        check_crs(self.crs)
         check_time_format(self.time_format, self.date_order)
 
 

@@ -18,6 +18,7 @@ from owlbus.records.validation import BY_CODE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -103,7 +104,8 @@ class RejectedFile:
             return
         import polars as pl
 
-        rows_as_text = batch.frame[rows].select(pl.all().cast(pl.String))
+        frame = batch.frame[rows]
+        rows_as_text = frame.select(_as_text(pl.col(name), dtype).alias(name) for name, dtype in frame.schema.items())
         columns = {name: rows_as_text[name].to_arrow() for name in rows_as_text.columns} | {
             "file": [batch.source.name] * rows.size,
             "place": [batch.source.place(batch.first_row + int(row)) for row in rows],
@@ -117,6 +119,17 @@ class RejectedFile:
         """Write rows of another file of rejected rows."""
         if table.num_rows:
             self._writer.write_table(table.cast(self._schema))
+
+
+def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return a column as text: bytes as hexadecimal digits, structures and lists as JSON."""
+    import polars as pl
+
+    if isinstance(dtype, pl.Array):
+        return _as_text(column.arr.to_list(), pl.List(dtype.inner))
+    if dtype.is_nested():
+        return pl.struct(column.alias("value")).struct.json_encode().str.extract(r'^\{"value":(.*)\}$')
+    return column.bin.encode("hex") if dtype == pl.Binary else column.cast(pl.String)
 
 
 @contextmanager

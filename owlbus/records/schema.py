@@ -115,6 +115,9 @@ POSITIONS = Kind(
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
 """All column names of records, in the order of `rejected.parquet`."""
 
+_POINT_NAMES = ("position", "cell", "zone", "path")
+"""Ends of the names of columns that replace a longitude and latitude, and are read only then."""
+
 _SYNONYMS = (
     ("longitude", "lon"),
     ("lng", "lon"),
@@ -155,13 +158,23 @@ class Layout:
         """Columns that replace missing ones: ``antenna``, ``home_antenna`` or ``subscriber``."""
         return tuple(_stand_ins(self.kind, self.names).values())
 
+    def stand_in_of(self, column: str) -> str | None:
+        """Return the column that replaces a missing one, None if it is not missing or nothing does."""
+        return _stand_ins(self.kind, self.names).get(column)
+
     @property
     def end(self) -> str | None:
         """Column of the end of trips, if any."""
         return next((name for name in self.kind.ends if name in self.names), None)
 
 
-def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | None = None, kinds: Sequence[Kind] = KINDS) -> Layout:
+def find_layout(
+    file: str,
+    present: Sequence[str],
+    mapping: Mapping[str, str] | None = None,
+    kinds: Sequence[Kind] = KINDS,
+    points: Mapping[str, str] | None = None,
+) -> Layout:
     """
     Return kind and columns of a file, by its column names.
 
@@ -175,6 +188,8 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
         File column by owlbus' name, such as ``{"lon": "x"}``; columns that the file lacks are ignored.
     kinds
         Allowed kinds.
+    points
+        File column by owlbus' name of columns whose names say that they hold points, cells or paths; used if no kind fits without.
 
     Returns
     -------
@@ -196,8 +211,12 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
     mapped = _mapped(present, mapping or {})
     profile = profile_of(present, mapped)
     names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | mapped
-    lacking = {kind.name: _lacking(kind, names) for kind in kinds}
-    fitting = [kind for kind in kinds if not lacking[kind.name]]
+    taken = set(mapped.values())
+    names = {name: column for name, column in names.items() if name in mapped or column not in taken or not name.endswith(_POINT_NAMES)}
+    fitting = [kind for kind in kinds if not _lacking(kind, names)]
+    if points and not fitting:
+        names = {name: column for name, column in points.items() if column not in taken} | names
+        fitting = [kind for kind in kinds if not _lacking(kind, names)]
     if len(fitting) > 1:
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
@@ -208,7 +227,8 @@ def find_layout(file: str, present: Sequence[str], mapping: Mapping[str, str] | 
     if {"subscriber", "trips"} <= names.keys() & set(used):
         msg = f"{file}: has both a subscriber and a trips column; a row is either one person's or a count, so drop one of them"
         raise DataError(msg)
-    chosen = {name: names[name] for name in used if name in names}
+    unused = {name for name, _ in kind.substitutes if name.endswith(_POINT_NAMES)} - set(_stand_ins(kind, names).values())
+    chosen = {name: names[name] for name in used if name in names and name not in unused}
     return Layout(kind, chosen, profile.timezone if profile else None)
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
+from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
+from owlbus.records.column_names import point_columns, point_roles
 from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
-from owlbus.records.positions import position_forms
+from owlbus.records.point_columns import holds_points
+from owlbus.records.position_forms import PositionForm, position_forms
+from owlbus.records.positions import positions_by_subscriber
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files
 from owlbus.records.schema import CALLS, KINDS, find_layout
@@ -20,7 +25,6 @@ from owlbus.records.zones import ZoneTable, read_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from io import BytesIO
     from os import PathLike
     from pathlib import Path
 
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 
 
 _MOST_KNOWN = 4096
+_HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
+"""Most rows, and bytes of a text, from which forms are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class Source:
     stop_row: int | None = None
     options: ReadOptions = field(default_factory=ReadOptions)
     time_forms: Mapping[str, str] = field(default_factory=dict)
-    position_forms: Mapping[str, str] = field(default_factory=dict)
+    position_forms: Mapping[str, PositionForm] = field(default_factory=dict)
     zones: ZoneTable | None = None
 
     @property
@@ -117,10 +123,20 @@ class Source:
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
         column_of = _columns_by_name(frame)
         columns = [
-            (pl.lit(self.hive[column]) if column not in column_of else pl.col(column_of[column])).alias(name)
+            (pl.lit(self.hive[column]) if column not in column_of else column_of[column]).alias(name)
             for name, column in self.layout.names.items()
         ]
         return self._joined(frame.select(columns))
+
+    def head(self) -> pl.LazyFrame:
+        """Return a lazy frame of its first rows under owlbus' names, at no cost that grows with the file."""
+        if self.is_table:
+            return self.scan().head(_HEAD_ROWS)
+        with open_text(self.path, self.form) as stream:
+            text = stream.read(_HEAD_BYTES)
+        lines = text if len(text) < _HEAD_BYTES else text[: text.rfind(b"\n") + 1]
+        has_rows = lines.count(b"\n") > 1 and not lines.count(b'"') % 2  # else a quoted field may go on
+        return self.scan(BytesIO(lines) if has_rows else None).head(_HEAD_ROWS)
 
     def _joined(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Join positions of antennas and homes of subscribers to `frame`."""
@@ -182,7 +198,7 @@ def open_sources(
     """
     options = options or ReadOptions()
     files = find_files(paths)
-    antennas = None if options.masts is None else read_antennas(options.masts)
+    antennas = None if options.masts is None else read_antennas(options.masts, options.crs)
     zones = None if options.zones is None else read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
     sources = tuple(_open_source(file, options, antennas, zones, kinds) for file in files)
     yield _with_homes(sources)
@@ -201,9 +217,16 @@ def _open_source(
         n_quotes = 0 if form == "parquet" else _quotes(name, path, form, stamp)
         separator = "" if form == "parquet" else separator_of(path)
         frame = _scan_file(path, form, separator)
-        present = list(_columns_by_name(frame))
+        column_of = _columns_by_name(frame)
+        present, nested = (
+            list(column_of),
+            _nested(frame.select(**column_of)),
+        )
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
-    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds)
+    geometry_crs = geometry_systems(path) if form == "parquet" else {}
+    points = point_roles(present, nested, geometry_crs)
+    present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
+    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds, points)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
@@ -211,17 +234,17 @@ def _open_source(
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones))
+    return _with_forms(replace(source, options=options, zones=zones), geometry_crs)
 
 
-def _with_forms(source: Source) -> Source:
-    """Add the forms of times and positions, decided for the whole file; one with an open quote is refused when it is read."""
+def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
+    """Add the forms of times and positions, which are decided for the whole file; one with an open quote is refused when it is read."""
     if source.n_quotes % 2:
         return source
     with reading_errors(source.name):
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)
-        positions = position_forms(source.name, rows, source.layout, source.options)
+        positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return replace(source, time_forms=times, position_forms=positions)
 
 
@@ -238,7 +261,7 @@ def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     if not lacking:
         return sources
     with reading_errors(lacking[0].name):
-        homes = most_frequent_positions([source.scan() for source in lacking])
+        homes = most_frequent_positions([positions_by_subscriber(source) for source in lacking])
     return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
 
 
@@ -251,10 +274,21 @@ def _scan_file(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
     return pl.scan_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator, glob=False)
 
 
-def _columns_by_name(frame: pl.LazyFrame) -> dict[str, str]:
-    """Return file columns by name without spaces and byte order mark; nested columns are dropped."""
-    schema = frame.collect_schema()
-    return {column.strip().strip("\ufeff"): column for column, kind in schema.items() if not kind.is_nested()}
+def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
+    """Return file columns by name without spaces and byte order mark; nested columns that can hold no points are dropped."""
+    import polars as pl
+
+    columns = {}
+    for column, dtype in frame.collect_schema().items():
+        stored = dtype.ext_storage() if isinstance(dtype, pl.BaseExtension) else dtype
+        if not stored.is_nested() or holds_points(stored):
+            columns[column.strip().strip("\ufeff")] = pl.col(column) if stored is dtype else pl.col(column).ext.storage()
+    return columns
+
+
+def _nested(frame: pl.LazyFrame) -> list[str]:
+    """Return the columns with a structure or a list."""
+    return [column for column, dtype in frame.collect_schema().items() if dtype.is_nested()]
 
 
 def _stamp(file: Path) -> tuple[int, int]:

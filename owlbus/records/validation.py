@@ -9,6 +9,7 @@ import numpy as np
 
 from owlbus.common.errors import setting
 from owlbus.common.units import DAY_S, QUANTA_PER_TRIP, quantise
+from owlbus.grid.axes import is_on_earth, is_placeholder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -207,7 +208,7 @@ def hexes_or_reasons(grid: HexGrid, lon: NDArray[np.float64], lat: NDArray[np.fl
         x, y = lon[missing], lat[missing]
         swapped = np.asarray(grid.lonlat_to_hex(y, x)) >= 0
         hexes = hexes.copy()
-        hexes[missing] = np.where(np.isfinite(x) & np.isfinite(y), np.where(swapped, -2, -1), -3)
+        hexes[missing] = np.where(swapped, -2, np.where(is_on_earth(x, y) & ~is_placeholder(x, y), -1, -3))
     return hexes
 
 
@@ -248,8 +249,6 @@ def _distance_text(grid: HexGrid, lon: float, lat: float) -> str:
     """Return the rounded distance in km of a point to the nearest hex; too coarse to reveal the position."""
     from owlbus.kernels.count_records import straight_line_m
 
-    if not (abs(lon) <= 180 and abs(lat) <= 90):  # noqa: PLR2004 - degrees
-        return "not on Earth"
     nearest = int(np.argmin(np.hypot((grid.lon - lon) * np.cos(np.radians(lat)), grid.lat - lat)))
     metres = straight_line_m(lon, lat, float(grid.lon[nearest]), float(grid.lat[nearest])) - grid.radius_m
     return f"{metres / 1000:.0f} km away" if metres >= 1000 else "less than 1 km away"  # noqa: PLR2004 - metres of a km
