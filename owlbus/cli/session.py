@@ -105,7 +105,7 @@ def warn(output: Output, study: Study) -> None:
             output.say(f"note: {extent} are rejected; owlbus demand shows why")
         for note in study.report.notes:
             output.say(f"note: {note}")
-    if study.unreachable_share > 0:
+    if study.unreachable_share:
         extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
         output.say(f"note: {extent} have no stop within the walk; their {study.unreachable_share:.1%} of trips count as not served")
 
@@ -315,10 +315,11 @@ def gate(card: Any, min_presence: float | None, min_served: float | None) -> Non
     FindingError
         If a share lies below its threshold.
     """
+    asked = (("presence", min_presence, card.presence_share), ("served", min_served, card.served_share))
     missed = [
-        f"{name} share must be at least {least:g}, got {share:.4f}"
-        for name, least, share in (("presence", min_presence, card.presence_share), ("served", min_served, card.served_share))
-        if least is not None and not share >= least
+        f"{name} share must be at least {least:g}, got {'none: no trips were counted' if share is None else f'{share:.4f}'}"
+        for name, least, share in asked
+        if least is not None and (share is None or not share >= least)
     ]
     if missed:
         msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the threshold"
@@ -393,7 +394,7 @@ def sources_or_run(
         One of them is None. Without any choice the sources are those of the sample city.
     """
     area, demand, network = options
-    if from_run is None and not files and area.city is None:
+    if from_run is None and not files and area.city is None and demand.presence is None:
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     return (None if from_run else sources_of(files, area, demand, network)), from_run
 

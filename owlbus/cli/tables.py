@@ -51,17 +51,21 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
         table.add_column("ratio", justify="right", style="dim", no_wrap=True)
     cards = [plan.card for plan in plans]
     first, shown = cards[0], [card.to_dict() for card in cards]
-    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], "people")
+    people = "people in a mean hour of" if first.people_counted else "people"
+    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], people)
     if city_share is not None:
         table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
     counted = _PARTS.search(first.walk_rule)
     what = f"parts of hexagons, by {counted[1]}" if counted else "hexagons"
     table.add_row(f"  {what}, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
-    _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
-    _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
-    table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))
+    if first.trips_counted:
+        _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
+        _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
+    else:
+        table.add_row("trips served, none counted", *("–" for _ in cards), style="bold")
+    table.add_row("mean ride of a served trip", *(_minutes(card.mean_ride_s) for card in cards))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
-    table.add_row(without, *(f"{card.mean_travel_s / 60:.0f} min" for card in cards))
+    table.add_row(without, *(_minutes(card.mean_travel_s) for card in cards))
     table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
@@ -79,6 +83,11 @@ def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]],
         table.add_row(
             f"  of {_count(measures[0]['denominator'])} {unit} a night", *(_interval(measure) for measure in measures), style="dim"
         )
+
+
+def _minutes(time_s: float | None) -> str:
+    """Return a time in minutes, or a dash where it is unknown."""
+    return "–" if time_s is None else f"{time_s / 60:.0f} min"
 
 
 def _interval(measure: Mapping[str, Any]) -> str:
@@ -105,7 +114,10 @@ def routes_table(card: Scorecard) -> Table:
             f"{row['length_m'] / 1000:.1f}",
             f"{row['ride_s'] / 60:.0f}",
             f"{row['buses']}",
-            *(_count(row[name]) for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")),
+            *(
+                _count(row[name]) if card.trips_counted else "–"
+                for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
+            ),
         )
     table.caption = (
         "km and minutes one way, the longer direction. Riders a night: first boardings, transfers to it, riders on its "
@@ -147,12 +159,35 @@ def demand_table(demand: Demand) -> Table:
     table = empty_table("Demand of a mean night")
     for name in ("hour", "trips", "people"):
         table.add_column(name, justify="right")
-    trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
-    for index, hour in enumerate(demand.hours):
-        table.add_row(hour_label(hour), f"{float(trips[index].sum()):,.0f}", f"{people[index]:,.0f}")
+    trips = demand.trips_by_hour().tolist() if demand.has_trips and demand.hours_known else [None] * len(demand.hours)
+    has_people = demand.people_counted or demand.hours_known
+    people = demand.presence_by_hour().sum(axis=1).tolist() if has_people else [None] * len(demand.hours)
+    for hour, n_trips, n_people in zip(demand.hours, trips, people, strict=True):
+        table.add_row(hour_label(hour), _figure(n_trips), _figure(n_people))
     table.add_section()
-    table.add_row("all", f"{demand.total_trips:,.0f}", f"{demand.total_presence:,.0f}", style="bold")
+    total_trips = _figure(demand.total_trips if demand.has_trips else None)
+    if demand.people_counted:
+        table.add_row("all", total_trips, f"{demand.person_hours:,.0f} person-hours", style="bold")
+        table.add_row("mean hour", "", _figure(demand.total_presence), style="bold")
+    else:
+        table.add_row("all", total_trips, _figure(demand.total_presence), style="bold")
     return table
+
+
+def _figure(value: float | None) -> str:
+    """Return a count, or a dash where it is unknown."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def demand_document(demand: Demand) -> dict[str, Any]:
+    """Return totals of `demand` as JSON values, means per night: trips, None if none were counted, and people."""
+    document: dict[str, Any] = {
+        "trips_per_night": round(demand.total_trips, 1) if demand.has_trips else None,
+        "presence_per_night": round(demand.total_presence, 1),
+    }
+    if demand.people_counted:
+        document["person_hours_per_night"] = round(demand.person_hours, 1)
+    return document if demand.hours_known else document | {"hours_known": False}
 
 
 def study_document(study: Study) -> dict[str, Any]:
@@ -160,9 +195,8 @@ def study_document(study: Study) -> dict[str, Any]:
     return {
         "hexes": study.grid.n_hexes,
         "nights": study.demand.n_nights,
-        "trips_per_night": round(study.demand.total_trips, 1),
-        "presence_per_night": round(study.demand.total_presence, 1),
-        "unreachable_trips_share": round(study.unreachable_share, 6),
+        **demand_document(study.demand),
+        "unreachable_trips_share": None if study.unreachable_share is None else round(study.unreachable_share, 6),
         "is_synthetic": study.is_synthetic,
         "records": None if study.report is None else study.report.to_json(),
         "network": None if study.network.report is None else study.network.report.to_json(),

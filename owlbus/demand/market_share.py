@@ -69,6 +69,8 @@ def scale_to_population(demand: Demand, market_share: ArrayLike) -> Demand:
         nights=demand.nights,
         source=demand.source,
         grid=demand.grid,
+        hours_known=demand.hours_known,
+        people_counted=demand.people_counted,
     )
 
 

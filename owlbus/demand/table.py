@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
     Problems,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-SOURCES = ("calls", "taxi", "counts", "blend")
+SOURCES = ("calls", "taxi", "counts", "blend", "presence")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TRIP_COLUMNS = ("night", "hour", "origin", "destination", "trips")
 _PRESENCE_COLUMNS = ("presence_night", "presence_hour", "presence_hex", "presence")
@@ -104,9 +104,13 @@ class Demand:
     presence_night, presence_hour, presence_hex, presence
         The same for people present, shape (Q,); unique and sorted by (night, hour, hex).
     source
-        ``calls``, ``taxi``, ``counts`` or ``blend``.
+        ``calls``, ``taxi``, ``counts``, ``blend`` or ``presence``.
     grid
         Fingerprint of the grid that hex indices refer to, or empty.
+    hours_known
+        Whether the hours of trips are known; if not, all trips stand in the first hour, and nothing can be said by hour.
+    people_counted
+        Whether presence is a count of all people by place and hour, rather than of records; its sum over hours is in person-hours.
 
     Raises
     ------
@@ -136,6 +140,8 @@ class Demand:
     presence: NDArray[np.float64] = field(default_factory=_no_index)
     source: str = "calls"
     grid: str = ""
+    hours_known: bool = True
+    people_counted: bool = False
 
     def __post_init__(self) -> None:
         """Copy the arrays and check every rule; one error lists all broken rules."""
@@ -165,19 +171,19 @@ class Demand:
         def shown(count: float, hidden: bool) -> str:  # noqa: FBT001 - whether to leave it out
             return "not shown" if hidden else f"{count:,.0f}"
 
-        trips = self.trips_by_hour()
+        trips = self.trips_by_hour() if self.hours_known else np.empty(0)
         small = hidden_cells(trips)
+        people, what = self.total_presence, "people, mean over the hours" if self.people_counted else "people a night"
         rows = [
-            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0]))),
-            ("people a night", shown(self.total_presence, bool(hidden_cells([self.total_presence])[0]))),
+            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0])) if self.has_trips else "none counted"),
+            (what, shown(people, bool(hidden_cells([people])[0]))),
             ("nights", f"{self.n_nights}"),
             ("hexes", f"{self.n_hexes:,}"),
             ("source", self.source),
         ]
         texts = [shown(count, hidden) for count, hidden in zip(trips.tolist(), small.tolist(), strict=True)]
-        drawing = notebook_html.bars(
-            [hour_label(hour) for hour in self.hours], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour"
-        )
+        labels = [hour_label(hour) for hour in self.hours][: trips.size]
+        drawing = notebook_html.bars(labels, np.where(small, 0.0, trips).tolist(), texts, name="trips by hour")
         return notebook_html.page("Demand", notebook_html.table(rows), drawing)
 
     @classmethod
@@ -191,6 +197,8 @@ class Demand:
         nights: tuple[dt.date | None, ...] = (None,),
         source: str = "calls",
         grid: str = "",
+        hours_known: bool = True,
+        people_counted: bool = False,
     ) -> Demand:
         """
         Build demand from unordered rows; rows of one night, hour and pair are summed.
@@ -204,8 +212,8 @@ class Demand:
             multiples of 1/1024, and rows of 0 trips are dropped.
         presence
             Columns ``night``, ``hour``, ``hex`` and ``presence``, each of shape (Q,), treated alike.
-        hours, nights, source, grid
-            Service hours, nights, source and grid, as attributes of the class.
+        hours, nights, source, grid, hours_known, people_counted
+            Service hours, nights, source, grid and what is known, as attributes of the class.
 
         Returns
         -------
@@ -222,12 +230,14 @@ class Demand:
         >>> Demand.from_rows(3, dict(night=[0, 0], hour=[24, 24], origin=[0, 0], destination=[2, 2], trips=[1, 2])).trips
         array([3.])
         """
-        scope = cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid)
+        known: dict[str, Any] = {"hours": hours, "nights": nights, "source": source, "grid": grid}
+        known |= {"hours_known": hours_known, "people_counted": people_counted}
+        scope = cls(n_hexes, **known)
         columns: dict[str, NDArray[Any]] = {}
         for names, rows in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
             if rows is not None:
                 columns |= _summed(scope, names, rows)
-        return cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid, **columns)
+        return cls(n_hexes, **known, **columns)
 
     @property
     def n_nights(self) -> int:
@@ -240,9 +250,28 @@ class Demand:
         return float(quantise(self.trips.sum() / self.n_nights))
 
     @property
+    def has_trips(self) -> bool:
+        """Whether trips were counted; without any, nothing can be said of trips."""
+        return bool(self.trips.size)
+
+    @property
     def total_presence(self) -> float:
-        """People present per service night, summed over hours: the mean over all nights, in multiples of 1/1024."""
+        """
+        People per service night, the mean over all nights, in multiples of 1/1024.
+
+        Where all people were counted by hour it is also the mean over hours; of records it is the sum over hours.
+        """
+        return float(quantise(self.person_hours / len(self.hours))) if self.people_counted else self.person_hours
+
+    @property
+    def person_hours(self) -> float:
+        """Person-hours per service night, people present summed over hours: the mean over all nights, in multiples of 1/1024."""
         return float(quantise(self.presence.sum() / self.n_nights))
+
+    @property
+    def known_hours(self) -> tuple[int, ...]:
+        """Service hours that trips can be told apart by: `hours`, or none if the hours of trips are unknown."""
+        return self.hours if self.hours_known else ()
 
     def od(self, hours: Iterable[int] | None = None, nights: Iterable[int] | None = None) -> ODPairs:
         """
@@ -280,7 +309,7 @@ class Demand:
 
     def presence_by_hex(self) -> NDArray[np.float64]:
         """
-        Return people present per service night by hex, summed over hours.
+        Return people present per service night by hex: the sum over hours, or their mean where all people were counted by hour.
 
         Returns
         -------
@@ -297,10 +326,17 @@ class Demand:
         -------
         ndarray of float64
             Shape (n_hours, H), rows in the order of `hours`, mean over nights, in multiples of 1/1024.
+
+        Raises
+        ------
+        UsageError
+            If presence is that of records whose hours are unknown.
         """
+        if not self.people_counted:
+            _require_hours(self)
         cell = _hour_index(self, self.presence_hour) * self.n_hexes + self.presence_hex
         sums = sums_by_index(cell, self.presence, len(self.hours) * self.n_hexes)
-        return scaled(sums.reshape(len(self.hours), self.n_hexes), self.total_presence)
+        return scaled(sums.reshape(len(self.hours), self.n_hexes), self.person_hours)
 
     def trips_by_hour(self) -> NDArray[np.float64]:
         """
@@ -310,7 +346,13 @@ class Demand:
         -------
         ndarray of float64
             Shape (n_hours,), in the order of `hours`, mean over nights, in multiples of 1/1024.
+
+        Raises
+        ------
+        UsageError
+            If the hours of trips are unknown.
         """
+        _require_hours(self)
         return scaled(sums_by_index(_hour_index(self, self.hour), self.trips, len(self.hours)), self.total_trips)
 
     def slice(
@@ -347,6 +389,8 @@ class Demand:
         (24, 25)
         """
         kept_hours = _chosen("hours", hours, self.hours)
+        if kept_hours != self.hours:
+            _require_hours(self)
         kept_nights = _chosen("nights", nights, tuple(range(self.n_nights)))
         if weekdays is not None:
             kept_nights = _on_weekdays(self.nights, kept_nights, weekdays)
@@ -479,6 +523,14 @@ def _summed(scope: Demand, names: tuple[str, ...], rows: Mapping[str, ArrayLike]
     for name, high in zip(reversed((night, hour, *hexes)), reversed(ranges), strict=True):
         key, columns[name] = np.divmod(key, high)
     return columns
+
+
+def _require_hours(demand: Demand) -> None:
+    """Reject questions by hour where the hours of trips are unknown."""
+    if not demand.hours_known:
+        ways = f"give {setting('hour_profile', 'flat')}, or a table of hour and share"
+        msg = f"the hours of trips are unknown, so that nothing can be said by hour; {ways}"
+        raise UsageError(msg, setting="hour_profile")
 
 
 def _hour_index(demand: Demand, hour: NDArray[np.int16]) -> NDArray[np.int64]:

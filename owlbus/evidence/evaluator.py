@@ -204,7 +204,7 @@ class PlanEvaluator:
             demand=demand,
             districts=districts,
             whole=part_of(problem, demand),
-            hours={hour_label(hour): part_of(problem, demand.slice(hours=[hour])) for hour in demand.hours},
+            hours={hour_label(hour): part_of(problem, demand.slice(hours=[hour])) for hour in demand.known_hours},
             by_night=TripIndex.of(problem, demand),
             weekdays={WEEKDAYS[day]: part_of(problem, demand.slice(weekdays=[day])) for day in days},
         )

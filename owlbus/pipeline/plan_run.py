@@ -206,7 +206,9 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         raise UsageError(msg, setting="time_s", value=request.time_s)
     required = _required_on_base(study, base, request)
     begun_s = time.perf_counter()
-    problem, objective = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
+    objective = Objective.parse(request.objective)
+    objective.require_counted(study.demand)
+    problem = Problem.build(study.network, study.demand, request.rule)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
     improvement = improve_plan(
         problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed

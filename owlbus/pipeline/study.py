@@ -68,12 +68,12 @@ class Study:
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def unreachable_share(self) -> float:
-        """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them."""
+    def unreachable_share(self) -> float | None:
+        """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them. None where no trips were counted."""
         pairs = self.demand.od()
         lost = self.network.hex_stop < 0
         total = pairs.total_trips
-        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()) / total if total > 0 else 0.0
+        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()) / total if total > 0 else None
 
     @property
     def districts(self) -> NDArray[np.str_] | None:
@@ -165,13 +165,15 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
             max_rejected_share=sources.max_rejected_share,
             rejected=rejected,
             market_share=_market_share(sources, grid, city),
+            presence=sources.presence,
             run=_runner(sources) if checkpoint is None else checkpoint.counting(_runner(sources)),
             **sources.reading,
         )
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
-    tables = (sources.area, sources.masts, sources.zones, sources.presence, sources.market_share)
-    inputs = (*(source.name for source in find_files(files)), *(name for name in tables if isinstance(name, str)))
+    named = [file.name for paths in (files, sources.presence) if paths for file in find_files(paths)]
+    tables = (sources.area, sources.masts, sources.zones, sources.market_share, sources.hour_profile)
+    inputs = (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
     return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
 
 
@@ -219,6 +221,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
         build_grid(sources, city),
         sources.window,
         max_rejected_share=sources.max_rejected_share,
+        presence=sources.presence,
         **sources.reading,
     )
 
@@ -245,10 +248,11 @@ def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], Cou
 
 def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
     """Return the files of records: those named, else the city's."""
-    if sources.files:
+    if sources.files or sources.presence is not None:
         return sources.files
     if city is None:
-        msg = f"no records are named; give files of calls or taxi rides, or {setting('city', 'seoul')} for the sample city"
+        ways = f"{setting('presence', 'people.csv')} for counts of people, or {setting('city', 'seoul')} for the sample city"
+        msg = f"no records are named; give files of calls or taxi rides, {ways}"
         raise UsageError(msg, setting="files")
     return str(city.calls_path), str(city.taxi_path)
 
@@ -328,6 +332,7 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.grid.outline import read_area
     from owlbus.records.infer_outline import outline_of_records
+    from owlbus.records.schema import PRESENCE
 
     n_hexes = sources.n_hexes
     if sources.area is not None:
@@ -336,8 +341,10 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         outline = city.outline
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
-    else:
+    elif sources.files:
         outline = outline_of_records(sources.files, **sources.reading)
+    else:
+        outline = outline_of_records(sources.presence, kinds=(PRESENCE,), **sources.reading)
     if sources.h3_resolution is not None:
         return HexGrid.from_h3(outline, sources.h3_resolution)
     return HexGrid.cover(outline, sources.radius_m, n_hexes)

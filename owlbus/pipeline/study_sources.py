@@ -44,7 +44,7 @@ class Sources:
     Attributes
     ----------
     files
-        Records of calls and taxi rides; those of the city if empty.
+        Records of calls and taxi rides; those of the city if empty and no `presence` is given.
     city
         A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
     area
@@ -103,7 +103,8 @@ class Sources:
     zone_id, zone_weights
         Columns of `zones` with ids, and with weights of the parts of a zone; None for the one that fits, and for weights by area.
     presence
-        Counts of people by place and hour, which replace those of the records; None for none.
+        Counts of people by place and hour, which replace those of the records; without records a study is of people alone, and has no
+        trips. None for none.
     hour_profile
         Hours of trips without a time: a table of hour and share, ``flat``, or ``unknown``; None asks for one of them.
     max_rejected_share
@@ -188,12 +189,13 @@ class Sources:
             "zones": self.zones,
             "zone_id": self.zone_id,
             "zone_weights": self.zone_weights,
+            "hour_profile": self.hour_profile,
         }
 
     @property
     def is_synthetic(self) -> bool:
         """Whether the records are the synthetic ones of a city."""
-        return not self.files
+        return not self.files and self.presence is None
 
     @property
     def network_files(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.reading import read_batches
+from owlbus.records.schema import KINDS
 from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.records.read_options import ReadKeywords
+    from owlbus.records.schema import Kind
     from owlbus.records.sources import Source
 
 CENTRAL_SHARE = 0.995
@@ -38,6 +40,7 @@ def outline_of_records(
     *,
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,
+    kinds: Sequence[Kind] = KINDS,
     **reading: Unpack[ReadKeywords],
 ) -> NDArray[np.float64]:
     """
@@ -54,6 +57,8 @@ def outline_of_records(
         Share of positions inside the outline, in (0, 1].
     margin_m
         Metres added around the hull.
+    kinds
+        Allowed kinds of record.
     **reading
         How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`.
 
@@ -75,7 +80,7 @@ def outline_of_records(
     if not 0 < central_share <= 1 or not margin_m > 0:
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
-    with open_sources(paths, ReadOptions(**reading)) as sources:
+    with open_sources(paths, ReadOptions(**reading), kinds) as sources:
         positions, count = _counted_positions(sources)
         name = sources[0].name
     central = _central(positions, count, central_share)
@@ -97,7 +102,8 @@ def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], 
     for source in sources:
         for batch in read_batches(source):
             count = batch.count if batch.count.size else np.ones(batch.n_rows)
-            for lon, lat in ((batch.lon, batch.lat), (batch.to_lon, batch.to_lat)):
+            ends = ((batch.lon, batch.lat), (batch.to_lon, batch.to_lat))
+            for lon, lat in ends if batch.source.layout.kind.destination else ends[:1]:
                 use = (np.abs(lon) <= _MAX_LON) & (np.abs(lat) <= _MAX_LAT) & (count > 0) & (count <= MAX_COUNT)
                 steps = np.rint(np.column_stack([lon[use], lat[use]]) * _STEPS_PER_DEGREE).astype(np.int64)
                 keys.append(steps[:, 0] * _KEY_BASE + steps[:, 1] + _HALF_BASE)

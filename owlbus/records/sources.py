@@ -11,9 +11,10 @@ from owlbus.common.errors import DataError, setting
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
 from owlbus.records.positions import position_forms
+from owlbus.records.presence_tables import in_long_form
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files
-from owlbus.records.schema import CALLS, KINDS, find_layout
+from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
 from owlbus.records.text_lines import check_lines, open_text
 from owlbus.records.times import time_forms
 from owlbus.records.zones import ZoneTable, read_zones
@@ -69,6 +70,8 @@ class Source:
         Forms of columns that need one, by owlbus' name, decided for the whole file.
     zones
         Zones that records name instead of positions; None for none.
+    n_hours
+        Columns of hours that each row of the file had, one row for each here.
     """
 
     name: str
@@ -89,6 +92,7 @@ class Source:
     time_forms: Mapping[str, str] = field(default_factory=dict)
     position_forms: Mapping[str, str] = field(default_factory=dict)
     zones: ZoneTable | None = None
+    n_hours: int = 1
 
     @property
     def is_table(self) -> bool:
@@ -106,7 +110,7 @@ class Source:
 
     def place(self, row: int) -> str:
         """Return the location of row `row`, counted from 0, for messages: row or line."""
-        return f"row {row + 1}" if self.is_table else f"line {row + 2}"
+        return f"row {row // self.n_hours + 1}" if self.is_table else f"line {row + 2}"
 
     def scan(self, text: BytesIO | None = None) -> pl.LazyFrame:
         """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
@@ -120,6 +124,8 @@ class Source:
             (pl.lit(self.hive[column]) if column not in column_of else pl.col(column_of[column])).alias(name)
             for name, column in self.layout.names.items()
         ]
+        if self.layout.is_untimed:
+            columns.append(pl.lit(f"{self.options.first_hour}:00").alias(self.layout.kind.start))
         return self._joined(frame.select(columns))
 
     def _joined(self, frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -203,7 +209,8 @@ def _open_source(
         frame = _scan_file(path, form, separator)
         present = list(_columns_by_name(frame))
         n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
-    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds)
+    columns = [*present, *(key for key in file.hive if key not in present)]
+    layout = find_layout(name, columns, options.columns, kinds, hour_profile=options.hour_profile, has_zones=zones is not None)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
@@ -211,7 +218,8 @@ def _open_source(
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones))
+    source = replace(source, options=options, zones=zones)
+    return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source)
 
 
 def _with_forms(source: Source) -> Source:

@@ -152,7 +152,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "layers": _layers(content),
         "compared": comparison_page(content, words),
         "swept": sweep_page(content, words),
-        "n_parts": len(content.demand.hours),
+        "n_parts": len(content.demand.known_hours),
         "min_count": MIN_COUNT,
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
@@ -229,7 +229,11 @@ def _gauge(content: Content, words: Translations) -> dict[str, Any]:
     return {
         "value": words.percent(presence["share"]),
         "label": words("key.presence", walk=f"{card['walk_m']:g}"),
-        "of": words("key.presence.of", people=words.number(presence["denominator"]), hexes=words.percent(card["hexes_share"])),
+        "of": words(
+            "key.presence.mean" if card.get("people_counted") else "key.presence.of",
+            people=words.number(presence["denominator"]),
+            hexes=words.percent(card["hexes_share"]),
+        ),
         "range": "" if low is None or high is None else words("key.range", low=words.percent(low), high=words.percent(high)),
         "bars": bars,
         "city": card["city_share"],

@@ -84,13 +84,18 @@ def score_plan(
     loads = _loads(problem, plan)
     measures = plan_measures(network, plan, headway_s)
     served_quanta = max(1, int(loads.riders))
+
+    def of_trips(figure: float) -> float | None:
+        """Leave out a figure of trips where none were counted."""
+        return figure if demand.has_trips else None
+
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.reached.mean()),
-        transfer_share=float(loads.transfers) / served_quanta,
-        mean_ride_s=float(loads.ride_s) / served_quanta,
-        mean_walk_m=float(loads.walk_m) / served_quanta,
-        mean_travel_s=mean_travel_s(problem, plan),
+        transfer_share=of_trips(float(loads.transfers) / served_quanta),
+        mean_ride_s=of_trips(float(loads.ride_s) / served_quanta),
+        mean_walk_m=of_trips(float(loads.walk_m) / served_quanta),
+        mean_travel_s=mean_travel_s(problem, plan) if demand.has_trips else None,
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
         total_length_m=measures.total_length_m,
@@ -102,10 +107,12 @@ def score_plan(
         walk_m=float(network.walk_m),
         walk_rule=network.walk_rule,
         n_nights=demand.n_nights,
-        by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.hours},
+        by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.known_hours},
         by_weekday=_by_weekday(covered, demand),
         by_group=_by_group(covered, demand, groups),
         by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
+        people_counted=demand.people_counted,
+        trips_counted=demand.has_trips,
     )
 
 
@@ -150,9 +157,9 @@ class _Covered:
         people = np.bincount(demand.presence_night, demand.presence, n)
         near = self.reached[demand.presence_hex]
         trips = np.bincount(demand.night, demand.trips, n)
-        ranges = {
-            "presence": share_interval(np.bincount(demand.presence_night[near], demand.presence[near], n), people),
-        }
+        near_people = np.bincount(demand.presence_night[near], demand.presence[near], n)
+        is_one_night = demand.people_counted and (near_people == near_people[0]).all() and (people == people[0]).all()
+        ranges = {"presence": (None, None) if is_one_night else share_interval(near_people, people)}
         for name, is_served_in in (("served", self.served), ("direct", self.direct)):
             inside = is_served_in(demand.origin, demand.destination)
             ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)

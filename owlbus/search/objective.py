@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
+
+if TYPE_CHECKING:
+    from owlbus.demand import Demand
 
 OBJECTIVES = ("served", "direct", "presence")
 
@@ -54,6 +58,26 @@ class Objective:
         if self.is_travel_time and (self.trips, self.presence) != (1, 0):
             msg = f"travel time must be the whole objective, got trips {self.trips} and presence {self.presence} beside it"
             raise UsageError(msg)
+
+    def require_counted(self, demand: Demand) -> None:
+        """
+        Refuse an objective of what was not counted.
+
+        Parameters
+        ----------
+        demand
+            Trips and people a night.
+
+        Raises
+        ------
+        UsageError
+            If trips count and the demand has none.
+        """
+        if self.trips and not demand.has_trips:
+            name = TRAVEL_TIME if self.is_travel_time else "direct" if not self.max_transfers else "served"
+            people = setting("objective", "presence")
+            msg = f"objective {name} needs trips, and the demand counts people alone; plan for them with {people}, or add records of trips"
+            raise UsageError(msg, setting="objective", value=name, allowed=("presence",))
 
     @classmethod
     def parse(cls, text: str) -> Objective:
