@@ -119,7 +119,8 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="left" if not name else "right")
     table.add_column("Seoul states", justify="right", style="dim")
     rows = list(plans.values())
-    for name, label in (("presence", "people near a stop"), ("served", "trips served"), ("direct", "served directly")):
+    shares = (("presence", "people near a stop"), ("served", "trips served"), ("direct", "served directly"))
+    for name, label in shares if document.get("trips_counted", True) else shares[:1]:
         city = f"{document['city_share']:.0%}" if name == "presence" else ""
         table.add_row(label, *(_share(row[name]["share"]) for row in rows), city, style="bold")
         table.add_row("  90 % interval", *(_range(row[name]["interval"]) for row in rows), style="dim")
@@ -138,7 +139,8 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         ("total_buses", "buses", 1, "{:.0f}"),
         ("routes", "routes", 1, "{:.0f}"),
     ):
-        table.add_row(label, *("hidden" if row[key] is None else form.format(scale * row[key]) for row in rows))
+        absent = "hidden" if document.get("trips_counted", True) else "\u2013"
+        table.add_row(label, *(absent if row[key] is None else form.format(scale * row[key]) for row in rows))
     return table
 
 
@@ -146,7 +148,9 @@ def _change_table(name: str, change: Mapping[str, Any]) -> Table:
     """Table of gains and losses from the first plan to another: all, then hours, then the ten districts that change most."""
     districts = sorted(change["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:10]
     rows = {"all": change["whole"], **{f"{hour} h": row for hour, row in change["by_hour"].items()}, **dict(districts)}
-    return moved_table(f"{name}: gained and lost a night", rows, change["hidden"]["min_count"])
+    return moved_table(
+        f"{name}: gained and lost a night", rows, change["hidden"]["min_count"], trips_counted=change.get("trips_counted", True)
+    )
 
 
 def _groups_table(column: str, documents: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -222,6 +222,7 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
         "served_share_change": shown["served_share_change"],
         "served_share_interval": interval,
         "presence_share_change": shown["presence_share_change"],
+        **({} if change.trips_counted else {"trips_counted": False}),
     }
 
 
@@ -276,8 +277,8 @@ def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(
             f"{100 * row['allowed_share']:g}%",
             f"{row['stops_changed']}",
-            _net(row["net_trips"]),
-            "small" if ratio is None else f"{100 * ratio:+.1f}%",
+            _net(row["net_trips"]) if row.get("trips_counted", True) else "\u2013",
+            "\u2013" if not row.get("trips_counted", True) else "small" if ratio is None else f"{100 * ratio:+.1f}%",
             "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}",
             _net(row["net_presence"]),
             f"{row['length_m'] / 1000:+.1f}",

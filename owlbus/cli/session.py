@@ -447,7 +447,7 @@ def stop_names_of(study: Study) -> StopNames:
     return StopNames(spots.names, spots.lon, spots.lat)
 
 
-def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float) -> Table:
+def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float, *, trips_counted: bool = True) -> Table:
     """
     Table of gains and losses, one part of the demand a row.
 
@@ -459,6 +459,8 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
         Trips and people a night by label, as `owlbus.evidence.redact` gives them.
     min_count
         Smallest count that is shown.
+    trips_counted
+        Whether trips were counted; they are left out otherwise.
 
     Returns
     -------
@@ -469,11 +471,11 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
 
     table = empty_table(title)
     table.add_column("", no_wrap=True)
-    for name in ("trips +", "trips -", "net", "people +", "people -", "net"):
+    for name in ("trips +", "trips -", "net", "people +", "people -", "net")[0 if trips_counted else 3 :]:
         table.add_column(name, justify="right", no_wrap=True)
     for label, row in rows.items():
         cells = []
-        for what in ("trips", "presence"):
+        for what in ("trips", "presence")[0 if trips_counted else 1 :]:
             cells += [count_text(row[f"{side}_{what}"], min_count) for side in ("gained", "lost")]
             net = row[f"net_{what}"]
             cells.append("" if net is None else f"{net:+,.0f}")

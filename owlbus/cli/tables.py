@@ -62,7 +62,7 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
         _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
         _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     else:
-        table.add_row("trips served, none counted", *("–" for _ in cards), style="bold")
+        table.add_row("trips served, none counted", *("\u2013" for _ in cards), style="bold")
     table.add_row("mean ride of a served trip", *(_minutes(card.mean_ride_s) for card in cards))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
     table.add_row(without, *(_minutes(card.mean_travel_s) for card in cards))
@@ -87,7 +87,7 @@ def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]],
 
 def _minutes(time_s: float | None) -> str:
     """Return a time in minutes, or a dash where it is unknown."""
-    return "–" if time_s is None else f"{time_s / 60:.0f} min"
+    return "\u2013" if time_s is None else f"{time_s / 60:.0f} min"
 
 
 def _interval(measure: Mapping[str, Any]) -> str:
@@ -115,7 +115,7 @@ def routes_table(card: Scorecard) -> Table:
             f"{row['ride_s'] / 60:.0f}",
             f"{row['buses']}",
             *(
-                _count(row[name]) if card.trips_counted else "–"
+                _count(row[name]) if card.trips_counted else "\u2013"
                 for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
             ),
         )
@@ -176,7 +176,7 @@ def demand_table(demand: Demand) -> Table:
 
 def _figure(value: float | None) -> str:
     """Return a count, or a dash where it is unknown."""
-    return "–" if value is None else f"{value:,.0f}"
+    return "\u2013" if value is None else f"{value:,.0f}"
 
 
 def demand_document(demand: Demand) -> dict[str, Any]:

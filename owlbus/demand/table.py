@@ -318,6 +318,24 @@ class Demand:
         """
         return scaled(sums_by_index(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
 
+    def people_by_night(self, rows: ArrayLike | None = None) -> NDArray[np.float64]:
+        """
+        Return people present in each night: the sum over hours, or their mean where all people were counted by hour.
+
+        Parameters
+        ----------
+        rows
+            Mask of the rows of presence to count, shape (Q,); all by default.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (n_nights,).
+        """
+        kept = np.ones(self.presence.size, np.bool_) if rows is None else np.asarray(rows, np.bool_)
+        people = sums_by_index(self.presence_night[kept], self.presence[kept], self.n_nights)
+        return people / len(self.hours) if self.people_counted else people
+
     def presence_by_hour(self) -> NDArray[np.float64]:
         """
         Return people present per service night by hour and hex.

@@ -118,6 +118,7 @@ class Comparison:
             "baseline": first,
             "plans": plans,
             "differences": differences,
+            **({} if self.evaluator.demand.has_trips else {"trips_counted": False}),
         }
 
     @property
@@ -256,7 +257,10 @@ def _coarse_changes(values: dict[str, Any], before: Mapping[str, Any], after: Ma
         change, interval = f"{kind}_share_change", f"{kind}_share_interval"
         if values[change] is not None:
             values[change] = _less(after[kind]["share"], before[kind]["share"])
-        values[interval] = None if values[change] is None else coarse_interval(values[interval], min_count, before[kind]["denominator"])
+        if values[change] is None:
+            values[interval] = None
+        else:
+            values[interval] = coarse_interval(values[interval], min_count, before[kind]["denominator"])
 
 
 def _less(after: float | None, before: float | None) -> float | None:
@@ -286,14 +290,17 @@ def _measures(card: Scorecard, change: Mapping[str, Any] | None, scarce: list[st
         coarse = name in scarce or (change is not None and change[f"{name}_share_change"] is None)
         count = round(measure.numerator / min_count) * min_count if coarse else round(measure.numerator, 1)
         small = _is_small(card, name, min_count)
-        share = count / measure.denominator if measure.denominator > 0 else 0.0
+        share = count / measure.denominator if measure.denominator > 0 else None
         values[name] = {
-            "share": None if small else round(share, 6),
+            "share": None if small or share is None else round(share, 6),
             "interval": None if small or coarse else shown_interval(_interval(measure, card.n_nights)),
             "numerator": None if small else count,
             "denominator": round(measure.denominator, 1),
         }
-    values |= {name: round(getattr(card, name), 6) for name in _PLAIN}
+        if name != "presence" and not card.trips_counted:
+            values[name] = dict.fromkeys(values[name])
+    plain = {name: getattr(card, name) for name in _PLAIN}
+    values |= {name: None if value is None else round(value, 6) for name, value in plain.items()}
     values["routes"] = len(card.routes)
     values["rule"] = asdict(card.rule)
     values["headway_s"] = card.headway_s

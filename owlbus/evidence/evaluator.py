@@ -283,7 +283,7 @@ class PlanEvaluator:
         """
         demand = self.demand
         is_reached = evaluation.reached[demand.presence_hex]
-        return sums_by_index(demand.presence_night[is_reached], demand.presence[is_reached], demand.n_nights)
+        return demand.people_by_night(is_reached)
 
     def all_by_night(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
@@ -295,8 +295,7 @@ class PlanEvaluator:
             Shape (n_nights,) each.
         """
         demand = self.demand
-        people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
-        return sums_by_index(demand.night, demand.trips, demand.n_nights), people
+        return sums_by_index(demand.night, demand.trips, demand.n_nights), demand.people_by_night()
 
     def _trips_by_night(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         demand = self.demand

@@ -77,17 +77,28 @@ def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
     for name, label in (("served", "trips"), ("presence", "presence")):
         secret = whole[f"net_{label}"] is None
         share, interval = getattr(change, f"{name}_share"), getattr(change, f"{name}_interval")
-        values[f"{name}_share_change"] = None if secret else round(share, 6)
+        values[f"{name}_share_change"] = None if secret or share is None else round(share, 6)
         values[f"{name}_share_interval"] = None if secret else shown_interval(interval)
     direct = [shown_count(count, min_count) for count in (change.gained_direct_trips, change.lost_direct_trips)]
-    values["direct_share_change"] = None if None in direct else round(change.direct_share, 6)
+    direct_share = None if None in direct else change.direct_share
+    values["direct_share_change"] = None if direct_share is None else round(direct_share, 6)
     values["direct_share_interval"] = None if None in direct else shown_interval(change.direct_interval)
     n_hidden += direct.count(None)
     values["is_sure"] = change.is_sure
     values["burden"], hidden = _shown_burden(asdict(change.burden), min_count)
     values["cost"] = {**asdict(change.cost), "cycle_min": round(change.cost.cycle_min, 1)}
     values["hidden"] = {"min_count": min_count, "counts": n_hidden + hidden}
+    if not change.trips_counted:
+        _leave_out_trips(values)
     return Shown(values, n_hidden + hidden)
+
+
+def _leave_out_trips(values: dict[str, Any]) -> None:
+    """Enter None for everything that counts trips, since none were counted, and say so."""
+    parts = [values["whole"], values["burden"], *(part for name in _FAMILIES for part in values[name].values())]
+    for part in parts:
+        part.update(dict.fromkeys(name for name in part if not name.endswith("presence")))
+    values["trips_counted"] = False
 
 
 def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_count: float = MIN_COUNT) -> dict[str, NDArray[np.float64]]:

@@ -154,10 +154,10 @@ class _Covered:
     def _intervals(self, demand: Demand) -> dict[str, tuple[float | None, float | None]]:
         """90 % intervals of the shares over nights."""
         n = demand.n_nights
-        people = np.bincount(demand.presence_night, demand.presence, n)
+        people = demand.people_by_night()
         near = self.reached[demand.presence_hex]
         trips = np.bincount(demand.night, demand.trips, n)
-        near_people = np.bincount(demand.presence_night[near], demand.presence[near], n)
+        near_people = demand.people_by_night(near)
         is_one_night = demand.people_counted and (near_people == near_people[0]).all() and (people == people[0]).all()
         ranges = {"presence": (None, None) if is_one_night else share_interval(near_people, people)}
         for name, is_served_in in (("served", self.served), ("direct", self.direct)):
