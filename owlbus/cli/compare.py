@@ -72,7 +72,15 @@ def compare(
         warn(output, study)
         groups = {column: read_groups(column, study.grid) for column in by or []}
         by_name = {name: read_any_plan(file, study, study_options.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
-        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, districts=study.districts)
+        comparison = compare_plans(
+            study.network,
+            study.demand,
+            by_name,
+            rule=served,
+            headway_s=bounds.headway_s,
+            districts=study.districts,
+            min_count=study.min_count,
+        )
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         if out is not None:
             settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)

@@ -167,7 +167,8 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
     if sources is None and isinstance(run, str):
         from owlbus.pipeline.run_json import read_run
 
-        values["city"] = read_run(run)["settings"].get("city")
+        earlier = read_run(run)["settings"]
+        values |= {"city": earlier.get("city"), **{name: earlier[name] for name in ("public", "min_count") if name in earlier}}
     if sources is not None:
         values |= asdict(sources) | {"is_synthetic": sources.is_synthetic}
         values["files"] = list(values["files"])
@@ -434,7 +435,7 @@ def evaluator_of(study: Study, rule: ServiceRule) -> PlanEvaluator:
     """Return the evaluator of plans on a `study` under a `rule`, trips and people a night."""
     from owlbus.evidence import PlanEvaluator
 
-    return PlanEvaluator.build(study.network, study.demand, rule, study.districts)
+    return PlanEvaluator.build(study.network, study.demand, rule, study.districts, study.min_count)
 
 
 def stop_names_of(study: Study) -> StopNames:

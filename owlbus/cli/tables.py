@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
+from owlbus.common.disclosure import EXACT, MIN_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,10 +120,11 @@ def routes_table(card: Scorecard) -> Table:
                 for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
             ),
         )
+    least = document["hidden"]["min_count"]
     table.caption = (
         "km and minutes one way, the longer direction. Riders a night: first boardings, transfers to it, riders on its "
-        f"fullest link, and trips that no other route serves. Counts below {document['hidden']['min_count']:g} are hidden, and those "
-        "that would reveal one."
+        "fullest link, and trips that no other route serves. "
+        + ("Counts are exact." if least == EXACT else f"Counts below {least:g} are hidden, and those that would reveal one.")
     )
     return table
 
@@ -225,6 +227,8 @@ class Night:
         Waits, rides and crowding.
     costs
         Cost of a vehicle-km, a vehicle-hour and a bus.
+    min_count
+        Riders a night below which a figure is not shown; 0 for open data.
     """
 
     name: str
@@ -232,12 +236,13 @@ class Night:
     report: TimetableReport | None
     service: RiderService
     costs: UnitCosts
+    min_count: float = MIN_COUNT
 
     def to_dict(self) -> dict[str, Any]:
         """Return timetable and service as JSON values, with small counts hidden."""
         from owlbus.timetable import timetable_document
 
-        return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict()}
+        return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict(self.min_count)}
 
 
 def night_pages(night: Night) -> list[Table]:
@@ -351,7 +356,8 @@ def _totals(figures: dict[str, Any]) -> str:
 
 def _service(shown: dict[str, Any]) -> str:
     """Return a summary of waits and rides."""
-    hidden = f"-: fewer than {shown['hidden']['min_count']} riders, or none."
+    least = shown["hidden"]["min_count"]
+    hidden = "-: no riders." if least == EXACT else f"-: fewer than {least:g} riders, or none."
     if shown["wait_mean_s"] is None:
         return hidden
     parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.defaults import HEADWAY_S
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan import plan_measures
 from owlbus.score.intervals import difference_interval, trips_interval
@@ -147,6 +148,8 @@ class Difference:
         Nights of the demand.
     trips_counted
         Whether the demand has trips; without any, nothing is known of them.
+    min_count
+        Trips or people a night below which a count is not published; 0 for open data.
     """
 
     whole: GainLoss
@@ -171,6 +174,7 @@ class Difference:
     direct_interval: Interval
     n_nights: int
     trips_counted: bool = True
+    min_count: float = MIN_COUNT
 
     @property
     def is_sure(self) -> bool:
@@ -230,6 +234,7 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
         direct_interval=intervals[2],
         n_nights=evaluator.demand.n_nights,
         trips_counted=evaluator.demand.has_trips,
+        min_count=evaluator.min_count,
     )
 
 

@@ -86,6 +86,8 @@ class SweepPoint:
         Proven upper bound of the objective, 0 to 1; None if none was computed.
     least_shares
         What the least count that may be shown is as a share of the objective, of all trips and of all people.
+    least_trips
+        The least count of trips that may be shown, a night; 0 for open data.
     """
 
     setting: float
@@ -101,6 +103,7 @@ class SweepPoint:
     buses: int
     bound_share: float | None
     least_shares: tuple[float, float, float]
+    least_trips: float = MIN_COUNT
 
     @property
     def shown(self) -> SweepPoint:
@@ -114,7 +117,7 @@ class SweepPoint:
             presence_share=_known_down(self.presence_share, people),
             served_interval=_interval_down(self.served_interval, trips),
             presence_interval=_interval_down(self.presence_interval, people),
-            served_trips=_known_down(self.served_trips, MIN_COUNT),
+            served_trips=_known_down(self.served_trips, self.least_trips),
         )
 
 
@@ -363,13 +366,14 @@ class _Runner:
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
             least_shares=(
-                MIN_COUNT
+                evaluator.min_count
                 * QUANTA_PER_TRIP
                 * max(self.objective.trips, self.objective.presence)
                 / evaluator.problem.total_value(self.objective),
-                float(MIN_COUNT / all_trips),
-                float(MIN_COUNT / all_people),
+                float(evaluator.min_count / all_trips),
+                float(evaluator.min_count / all_people),
             ),
+            least_trips=evaluator.min_count,
         )
 
     def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
@@ -462,7 +466,7 @@ def _limits_at(kind: str, setting: float, limits: RouteLimits, n_routes: int) ->
 
 def _down(value: float, least: float) -> float:
     """Round a share or count down to a multiple of the least one that may be shown."""
-    return math.floor(value / least + _EXACT) * least
+    return value if least == 0 else math.floor(value / least + _EXACT) * least
 
 
 def _known_down(value: float | None, least: float) -> float | None:

@@ -182,6 +182,7 @@ def write_run(
         note=map_note(study),
         water=() if city is None or not len(city.river) else (city.river,),
         hills=() if city is None else city.mountains,
+        min_count=study.min_count,
     )
     write_map(run.stage("map.png"), figure)
     write_plan_report(run, study, best, reference, record=record, language=language)

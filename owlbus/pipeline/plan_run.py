@@ -168,7 +168,8 @@ def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None
     from owlbus.score import score_plan
 
     current_progress().step(f"Score {name}")
-    card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, groups=study.districts)
+    more = {"groups": study.districts, "min_count": study.min_count}
+    card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, **more)
     return ScoredPlan(name, plan, card)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT, LOWEST_MIN_COUNT, MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.pipeline.run_json import read_run
@@ -56,6 +56,8 @@ class Study:
         Files that were read.
     timings_s
         Seconds of each stage.
+    min_count
+        Trips or people a night below which a count is not published; 0 for open data.
     """
 
     grid: HexGrid
@@ -66,6 +68,7 @@ class Study:
     report: DemandReport | None = None
     inputs: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    min_count: float = MIN_COUNT
 
     @property
     def unreachable_share(self) -> float | None:
@@ -170,24 +173,25 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
             **sources.reading,
         )
         if parts is not None:
-            demand, report = _in_parts(sources.reach, parts, demand, report)
+            demand, report = _in_parts(sources, parts, demand, report)
     named = [file.name for paths in (files, sources.presence) if paths for file in find_files(paths)]
     tables = (sources.area, sources.masts, sources.zones, sources.market_share, sources.hour_profile)
     inputs = (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
     return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
 
 
-def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
+def _in_parts(sources: Sources, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
     """Return the demand on parts of hexes, with a note: spread evenly, or as counted there without trips within one whole hex."""
     from owlbus.demand import disaggregate_demand, drop_trips_within_hexes
 
     size = f"{parts.n_parts} equal parts of {parts.grid.radius_m:.0f} m"
-    if reach == "area":
+    if sources.reach == "area":
         note = f"people and trips of each hexagon are spread evenly over {size}"
         demand = disaggregate_demand(demand, parts)
     else:
         demand, dropped = drop_trips_within_hexes(demand, parts)
-        dropped_text = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
+        least = sources.published_min_count
+        dropped_text = f"{dropped:,.0f}" if dropped >= least else f"fewer than {least:g}"
         note = f"records are counted in {size} of each hexagon; {dropped_text} trips a night between parts of one hexagon are left out"
     return demand, replace(report, notes=(*report.notes, note))
 
@@ -289,7 +293,8 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     with _timed(timings, "network"):
         network = build_network(sources, read.whole, read.city)
     inputs = (*read.inputs, *sources.network_files)
-    return Study(read.grid, read.demand, network, sources.is_synthetic, read.city, read.report, inputs, timings)
+    facts = sources.is_synthetic, read.city, read.report, inputs, timings
+    return Study(read.grid, read.demand, network, *facts, min_count=sources.published_min_count)
 
 
 def read_named_city(name: str | None) -> City | None:
@@ -460,7 +465,19 @@ def read_study(path: str | PathLike[str]) -> Study:
     except UsageError as error:
         msg = f"{folder}: {error}"
         raise DataError(msg) from None
-    return Study(network.grid, demand, network, bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files))
+    facts = bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files)
+    return Study(network.grid, demand, network, *facts, min_count=_min_count_of(folder, settings))
+
+
+def _min_count_of(folder: Path, settings: Mapping[str, Any]) -> float:
+    """Return the smallest count that may be published of a run, by its settings."""
+    if settings.get("public") is True:
+        return EXACT
+    value = settings.get("min_count", MIN_COUNT)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= LOWEST_MIN_COUNT:
+        msg = f"{folder}: min_count must be at least {LOWEST_MIN_COUNT} in the settings of run.json; write the run again"
+        raise DataError(msg)
+    return int(value) if value == int(value) else value
 
 
 @contextmanager

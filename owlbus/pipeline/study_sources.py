@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT, MIN_COUNT, check_min_count
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, require_number
 
@@ -124,6 +124,8 @@ class Sources:
     ------
     UsageError
         If the parts do not fit together.
+    PrivacyError
+        If `min_count` protects nobody.
     """
 
     files: tuple[str, ...] = ()
@@ -172,6 +174,7 @@ class Sources:
             value = getattr(self, field_name)
             if value is not None:
                 require_number(name, value, low, high)
+        check_min_count(self.published_min_count)
         _require_compatible(self)
         _require_grid(self)
         _require_reach(self)
@@ -191,6 +194,12 @@ class Sources:
             "zone_weights": self.zone_weights,
             "hour_profile": self.hour_profile,
         }
+
+    @property
+    def published_min_count(self) -> float:
+        """Smallest count of people or trips that is published; 0 if the records are open data."""
+        least = EXACT if self.public else self.min_count
+        return int(least) if least == int(least) else least
 
     @property
     def is_synthetic(self) -> bool:

@@ -25,8 +25,8 @@ def may_have_duplicates(source: Source) -> bool:
     """
     Return whether equal rows of a file are duplicates.
 
-    True for rides with a time and two positions; of those without an end the start alone is compared. False for rows with a count, and for calls: their repeats are removed by subscriber
-    or belong to other people.
+    True for rides with a time and two positions; of those without an end time the start is compared. False for rows with a count, and
+    for calls: their repeats are removed by subscriber or belong to other people.
 
     Parameters
     ----------

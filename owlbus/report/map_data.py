@@ -170,7 +170,7 @@ def people_classes(
     districts = [] if content.districts is None else [content.districts == name for name in np.unique(content.districts)]
     night = content.demand.presence_by_hex()
     hours = content.demand.presence_by_hour() if content.demand.hours_known else np.empty((0, night.size))
-    edges = [class_edges(night), class_edges(hours)]
+    edges = [class_edges(people, content.min_count) for people in (night, hours)]
     return [hex_classes(night, edges[0], [*margins, *districts]), *(hex_classes(hour, edges[1], margins) for hour in hours)], edges
 
 

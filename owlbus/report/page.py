@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT
 from owlbus.common.ending import Ending
 from owlbus.common.palette import css_variables
 from owlbus.common.text import escape_json, page_value
@@ -79,7 +79,7 @@ def report_html(content: Content, language: str = "en") -> str:
     Report as the text of one HTML file, the same text for the same content.
 
     Styles, scripts and data stand inside; a content policy in the page forbids every request. Names of stops and routes are text
-    wherever they stand. No count of people or trips below `MIN_COUNT` a night is in it.
+    wherever they stand. No count of people or trips below ``content.min_count`` a night is in it.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "compared": comparison_page(content, words),
         "swept": sweep_page(content, words),
         "n_parts": len(content.demand.known_hours),
-        "min_count": MIN_COUNT,
+        "min_count": content.min_count,
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
         "charts": table_rows.hour_charts(content, words),
@@ -263,10 +263,17 @@ def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
         "range": words("method.range.text") if card["n_nights"] > 1 else "",
         "left": words("method.left.text", hexes=f"{out_of_reach:,}", all=f"{network.grid.n_hexes:,}") if out_of_reach else "",
         "search": _search_text(content, words),
-        "privacy": words("method.privacy.text", min=MIN_COUNT, n=card["hidden"]["counts"]),
+        "privacy": _privacy_text(content, words),
         "call": words("method.call.text"),
     }
     return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]
+
+
+def _privacy_text(content: Content, words: Translations) -> str:
+    """Return which counts are left out: small ones, or none of open data."""
+    if content.min_count == EXACT:
+        return words("method.privacy.public")
+    return words("method.privacy.text", min=f"{content.min_count:g}", n=content.best.card["hidden"]["counts"])
 
 
 def _reach_text(card: Mapping[str, Any], network: Network, words: Translations) -> str:

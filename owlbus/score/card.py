@@ -162,6 +162,8 @@ class Scorecard:
         Whether people are all those counted by place and hour, their mean over the hours, rather than those of records.
     trips_counted
         Whether the demand has trips; without any, everything that counts trips is absent.
+    min_count
+        Trips or people a night below which a count is not published; 0 for open data.
 
     Examples
     --------
@@ -200,6 +202,7 @@ class Scorecard:
     walk_rule: str = ""
     people_counted: bool = False
     trips_counted: bool = True
+    min_count: float = MIN_COUNT
 
     @property
     def presence_share(self) -> float | None:
@@ -237,14 +240,14 @@ class Scorecard:
         drawing = notebook_html.bars(list(hours), [share or 0.0 for share in hours.values()], texts, name="trips served by hour")
         return notebook_html.page("Scorecard", notebook_html.table(rows), drawing)
 
-    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+    def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
         Scorecard as plain values for JSON, small counts hidden, and with them what would give them away.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count, and the share made of it, reads None.
+            Trips or people a night below which a count, and the share made of it, reads None; that of the card by default.
 
         Returns
         -------
@@ -256,6 +259,7 @@ class Scorecard:
         PrivacyError
             If `min_count` protects nobody.
         """
+        min_count = self.min_count if min_count is None else min_count
         counts, n_hidden = shown_counts(self, min_count)
         values: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "city_share": CITY_SHARE}
         values |= {name: counts.pop(name) for name in ("presence", "served", "direct")}
@@ -272,14 +276,14 @@ class Scorecard:
             values["trips_counted"] = False
         return values | counts | {"hidden": {"min_count": min_count, "counts": n_hidden}}
 
-    def to_json(self, min_count: float = MIN_COUNT) -> str:
+    def to_json(self, min_count: float | None = None) -> str:
         """
         Scorecard as JSON text, the same bytes for the same figures.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is left out, as in `to_dict`.
+            Trips or people a night below which a count is left out, as in `to_dict`; that of the card by default.
 
         Returns
         -------

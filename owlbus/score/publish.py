@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.disclosure import Counts
+from owlbus.common.disclosure import Counts, nearest_multiple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 FAMILIES = {"by_hour": False, "by_weekday": True, "by_group": False, "by_source": True}
 """Breakdowns of the whole, and whether the whole is a mean of the parts rather than their sum."""
+
+_HEADLINE_COUNTS = 4
+"""Least denominator of a rounded headline, in multiples of the least count."""
 
 _PEOPLE = ("near", "away", "people")
 """Counts of a part that are of people rather than of trips."""
@@ -103,7 +106,8 @@ def _judged(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int]:
     rows = {name: [_add_row(counts, row, columns) for row in getattr(card, name)] for name, columns in _ROW_COUNTS.items()}
     _tie_routes(counts, card, whole, rows["routes"])
     hidden = counts.hidden()
-    values = _shown_part(card.coverage, whole, hidden)
+    shown = _shown_part(card.coverage, whole, hidden)
+    values: dict[str, Any] = {name: _headline(getattr(card.coverage, name), measure, min_count) for name, measure in shown.items()}
     transfer_share = None if hidden[whole.change] or hidden[whole.served] else card.transfer_share
     values["transfer_share"] = None if transfer_share is None else round(transfer_share, 6)
     for name, parts in families.items():
@@ -163,6 +167,19 @@ def _shown_part(part: Coverage, cells: _Part, hidden: NDArray[np.bool_]) -> dict
     below = {"presence": cells.people, "served": cells.trips, "direct": cells.trips}
     above = {"presence": cells.near, "served": cells.served, "direct": cells.direct}
     return {name: _shown_measure(getattr(part, name), bool(hidden[above[name]]), bool(hidden[below[name]])) for name in above}
+
+
+def _headline(measure: Measure, shown: dict[str, float | None], min_count: float) -> dict[str, float | None]:
+    """
+    Return a measure of the whole as `shown`; where only its numerator is hidden, with that rounded to a multiple of `min_count`.
+
+    A total of many people is not hidden to protect the few whom it leaves out: rounded, it leaves their number open.
+    """
+    if shown["numerator"] is not None or shown["denominator"] is None or measure.denominator < _HEADLINE_COUNTS * min_count:
+        return shown
+    numerator = min(nearest_multiple(measure.numerator, min_count), measure.denominator)
+    share = round(numerator / measure.denominator, 6)
+    return {**shown, "share": share, "numerator": round(numerator, 1), "rounded_to": min_count}
 
 
 def _shown_measure(measure: Measure, above: bool, below: bool) -> dict[str, float | None]:  # noqa: FBT001 - whether each end is hidden

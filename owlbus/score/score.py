@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP, hour_label
 from owlbus.kernels.assignment import assign_rides
@@ -45,6 +46,7 @@ def score_plan(
     headway_s: int = RouteLimits().headway_s,
     groups: ArrayLike | None = None,
     sources: Mapping[str, Demand] | None = None,
+    min_count: float = MIN_COUNT,
 ) -> Scorecard:
     """
     Measure a plan on a demand.
@@ -67,6 +69,8 @@ def score_plan(
         Label of each hex, shape (H,), such as its district; coverage is given for trips that start in each.
     sources
         Demand by source, such as calls and taxi apart, to be scored too.
+    min_count
+        Trips or people a night below which a count is not published; 0 for open data.
 
     Returns
     -------
@@ -113,6 +117,7 @@ def score_plan(
         by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
         people_counted=demand.people_counted,
         trips_counted=demand.has_trips,
+        min_count=min_count,
     )
 
 

@@ -98,7 +98,7 @@ class RiderService:
         dict
             Figures without counts of riders, so that no reader can derive a count.
         """
-        few = self.riders_trips < min_count
+        few = self.riders_trips < min_count or self.riders_trips == 0
         waits = _published(self.wait_s, self.boardings_trips, min_count, 0)
         crowding = _published(self.crowding_share, self.load_trips, min_count, 2)
         return {
