@@ -72,15 +72,7 @@ def compare(
         warn(output, study)
         groups = {column: read_groups(column, study.grid) for column in by or []}
         by_name = {name: read_any_plan(file, study, study_options.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
-        comparison = compare_plans(
-            study.network,
-            study.demand,
-            by_name,
-            rule=served,
-            headway_s=bounds.headway_s,
-            districts=study.districts,
-            min_count=study.min_count,
-        )
+        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **_of_study(study))
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         if out is not None:
             settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)
@@ -91,6 +83,11 @@ def compare(
         output.say(SYNTHETIC)
     if out is not None:
         output.say(f"Written to {out}: report.html, compare.json, difference.png and .geojson of each plan against {document['baseline']}.")
+
+
+def _of_study(study: Study) -> dict[str, Any]:
+    """Return settings of a comparison that are those of the study."""
+    return {"districts": study.districts, "min_count": study.min_count}
 
 
 def _shares_by(comparison: Comparison, groups: Mapping[str, NDArray[np.str_]]) -> dict[str, Any]:

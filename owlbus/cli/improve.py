@@ -91,8 +91,10 @@ def improve(
     from owlbus.search import Objective
     from owlbus.search.improve import CURVE, improve_plan
 
-    Request(limits=limits_of(limits), steps=steps, seed=seed)  # refuses every number out of range before anything is read
-    service_rule, parsed_objective = rule_of(rule), Objective.parse(objective)
+    Request(
+        limits=limits_of(limits), objective=objective, steps=steps, seed=seed
+    )  # refuses every number out of range before anything is read
+    service_rule = rule_of(rule)
     shares = CURVE if curve else shares_of("--change", change)
     with open_output(output_options) as output:
         announce_compilation(output)
@@ -102,8 +104,8 @@ def improve(
         bounds = limits_near(study, base, limits)
         evaluator, names = evaluator_of(study, service_rule), stop_names_of(study)
         keep = [names.find_stop(study.network, text) for text in keep_stop or []]
-        search: dict[str, Any] = {"objective": parsed_objective, "keep_terminals": not free_ends, "n_steps": steps, "seed": seed}
-        improvements = improve_plan(evaluator.problem, base, bounds, shares, keep=keep, **search)
+        search: dict[str, Any] = {"objective": Objective.of_counted(objective, study.demand), "keep_terminals": not free_ends}
+        improvements = improve_plan(evaluator.problem, base, bounds, shares, keep=keep, n_steps=steps, seed=seed, **search)
         document: dict[str, Any] = {
             "command": "improve",
             "plan": plan_name(plan),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
-from owlbus.common.disclosure import EXACT, MIN_COUNT
+from owlbus.common.disclosure import MIN_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,11 +79,18 @@ def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]],
     """Add a row of shares, and one of denominators and intervals over nights; hidden figures stay hidden."""
     shares = [measure["share"] for measure in measures]
     ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
-    table.add_row(label, *("hidden" if share is None else f"{share:.1%}" for share in shares), *ratio, style="bold")
+    table.add_row(label, *map(_share_text, measures), *ratio, style="bold")
     if unit:
         table.add_row(
             f"  of {_count(measures[0]['denominator'])} {unit} a night", *(_interval(measure) for measure in measures), style="dim"
         )
+
+
+def _share_text(measure: Mapping[str, Any]) -> str:
+    """Return a share in percent; where the few that it leaves out are hidden the share of rounded counts, and else `hidden`."""
+    if measure["share"] is not None:
+        return f"{measure['share']:.1%}"
+    return f"about {measure['rounded_share']:.0%}" if "rounded_share" in measure else "hidden"
 
 
 def _minutes(time_s: float | None) -> str:
@@ -124,7 +131,7 @@ def routes_table(card: Scorecard) -> Table:
     table.caption = (
         "km and minutes one way, the longer direction. Riders a night: first boardings, transfers to it, riders on its "
         "fullest link, and trips that no other route serves. "
-        + ("Counts are exact." if least == EXACT else f"Counts below {least:g} are hidden, and those that would reveal one.")
+        + ("Counts are exact." if least == 0 else f"Counts below {least:g} are hidden, and those that would reveal one.")
     )
     return table
 
@@ -161,13 +168,13 @@ def demand_table(demand: Demand) -> Table:
     table = empty_table("Demand of a mean night")
     for name in ("hour", "trips", "people"):
         table.add_column(name, justify="right")
-    trips = demand.trips_by_hour().tolist() if demand.has_trips and demand.hours_known else [None] * len(demand.hours)
+    trips = demand.trips_by_hour().tolist() if demand.counts_trips and demand.hours_known else [None] * len(demand.hours)
     has_people = demand.people_counted or demand.hours_known
     people = demand.presence_by_hour().sum(axis=1).tolist() if has_people else [None] * len(demand.hours)
     for hour, n_trips, n_people in zip(demand.hours, trips, people, strict=True):
         table.add_row(hour_label(hour), _figure(n_trips), _figure(n_people))
     table.add_section()
-    total_trips = _figure(demand.total_trips if demand.has_trips else None)
+    total_trips = _figure(demand.total_trips if demand.counts_trips else None)
     if demand.people_counted:
         table.add_row("all", total_trips, f"{demand.person_hours:,.0f} person-hours", style="bold")
         table.add_row("mean hour", "", _figure(demand.total_presence), style="bold")
@@ -184,7 +191,7 @@ def _figure(value: float | None) -> str:
 def demand_document(demand: Demand) -> dict[str, Any]:
     """Return totals of `demand` as JSON values, means per night: trips, None if none were counted, and people."""
     document: dict[str, Any] = {
-        "trips_per_night": round(demand.total_trips, 1) if demand.has_trips else None,
+        "trips_per_night": round(demand.total_trips, 1) if demand.counts_trips else None,
         "presence_per_night": round(demand.total_presence, 1),
     }
     if demand.people_counted:
@@ -228,7 +235,7 @@ class Night:
     costs
         Cost of a vehicle-km, a vehicle-hour and a bus.
     min_count
-        Riders a night below which a figure is not shown; 0 for open data.
+        Riders a night below which a figure is not shown; -1 for open data.
     """
 
     name: str
@@ -357,7 +364,7 @@ def _totals(figures: dict[str, Any]) -> str:
 def _service(shown: dict[str, Any]) -> str:
     """Return a summary of waits and rides."""
     least = shown["hidden"]["min_count"]
-    hidden = "-: no riders." if least == EXACT else f"-: fewer than {least:g} riders, or none."
+    hidden = "-: no riders." if least == 0 else f"-: fewer than {least:g} riders, or none."
     if shown["wait_mean_s"] is None:
         return hidden
     parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))

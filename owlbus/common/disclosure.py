@@ -31,8 +31,8 @@ MIN_COUNT = 15
 LOWEST_MIN_COUNT = 5
 """A threshold below this protects nobody."""
 
-EXACT = 0.0
-"""Threshold of open data, of which every count may be shown as it is."""
+EXACT = -1
+"""Threshold of open data: no count lies below it, so that every one may be shown as it is."""
 
 _TINY = 1e-6
 _FEWEST = 2
@@ -57,9 +57,7 @@ def check_min_count(min_count: float) -> None:
     >>> check_min_count(15)
     """
     if min_count != EXACT and not min_count >= LOWEST_MIN_COUNT:
-        what, is_public = setting("min_count"), setting("public", True)  # noqa: FBT003
-        why = f"counts of fewer point at persons, and open data take {is_public}"
-        msg = f"{what} must be at least {LOWEST_MIN_COUNT} people, got {min_count:g}; {why}"
+        msg = f"{setting('min_count')} must be at least {LOWEST_MIN_COUNT} people, got {min_count:g}; counts of fewer point at persons"
         raise PrivacyError(msg)
 
 

@@ -73,17 +73,7 @@ def disaggregate_demand(demand: Demand, parts: HexParts) -> Demand:
         "presence": quanta / QUANTA_PER_TRIP,
     }
     grid = parts.grid
-    return Demand.from_rows(
-        grid.n_hexes,
-        trips,
-        people,
-        hours=demand.hours,
-        nights=demand.nights,
-        source=demand.source,
-        grid=grid.fingerprint,
-        hours_known=demand.hours_known,
-        people_counted=demand.people_counted,
-    )
+    return Demand.from_rows(grid.n_hexes, trips, people, **(demand.scope | {"grid": grid.fingerprint}))
 
 
 def drop_trips_within_hexes(demand: Demand, parts: HexParts) -> tuple[Demand, float]:

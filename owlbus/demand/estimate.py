@@ -110,7 +110,7 @@ def estimate_demand(
     max_rejected_share: float = 1.0,
     rejected: str | PathLike[str] | None = None,
     market_share: ArrayLike | None = None,
-    presence: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
+    people: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
     **reading: Unpack[ReadKeywords],
 ) -> tuple[Demand, DemandReport]:
@@ -126,7 +126,7 @@ def estimate_demand(
     ----------
     paths
         Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Calls and taxi are detected by columns.
-        None at all for a demand of `presence` alone, without trips.
+        None at all for a demand of `people` alone, without trips.
     grid
         Hexes of the study area.
     window
@@ -141,7 +141,7 @@ def estimate_demand(
         Parquet file for rejected rows, mode 0600; none by default.
     market_share
         Market share of the operator of the calls, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
-    presence
+    people
         Tables of people by place and hour, in long form or with one column an hour; they replace the presence of records.
     run
         Function that counts the files, such as from `owlbus.cluster.runner`; threads of this process by default. Rejected rows of
@@ -169,9 +169,9 @@ def estimate_demand(
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     settings = CountSettings(grid, window, keeps_rejected=rejected is not None)
     options = replace(ReadOptions(**reading), first_hour=window.start_hour)
-    people = None if presence is None else count_presence(presence, settings, options, n_nights, max_rejected_share)
-    if people is not None and not _has_files(paths):
-        return people.demand, replace(report_rows(people.row_counts, [people.source], people.notes))
+    presence = None if people is None else count_presence(people, settings, options, n_nights, max_rejected_share)
+    if presence is not None and not _has_files(paths):
+        return presence.demand, report_rows(presence.row_counts, [presence.source], presence.notes)
     with open_sources(paths, options) as sources:
         counted_files = _counted(settings, sources, max_rejected_share, rejected, run)
         row_counts = counted_files.rows_of(sources)
@@ -183,11 +183,11 @@ def estimate_demand(
         demands = [_with_hours(counted, sources, options, window) for counted in demands]
         if market_share is not None:
             demands = [_scaled_calls(counted, market_share) for counted in demands]
-        _check_nights(n_nights, [*(counted.demand for counted in demands), *([people.demand] if people else [])])
+        _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
         demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
         notes = (*layout_notes(sources, options), *report.notes)
         _check_hour_profile(sources, options)
-        return _with_people(demand, replace(report, notes=notes), people)
+        return _with_people(demand, replace(report, notes=notes), presence)
 
 
 def _counted(
@@ -220,7 +220,7 @@ def _with_people(demand: Demand, report: DemandReport, people: CountedPresence |
     of_people = report_rows(people.row_counts, [people.source], people.notes)
     name = people.row_counts[0].source.name
     note = f"people are those that {name} counts; the records give trips alone"
-    if people.demand.nights != demand.nights:
+    if people.demand.nights != demand.nights and demand.n_nights > 1:
         note += ", and every night has the people of the mean night"
     rules = {rule.name: rule for rule in of_people.rules} | {rule.name: rule for rule in report.rules}
     return with_presence(demand, people.demand), replace(
@@ -249,7 +249,7 @@ def check_files(
     window: NightWindow | None = None,
     *,
     max_rejected_share: float = 1.0,
-    presence: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
+    people: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
     **reading: Unpack[ReadKeywords],
 ) -> tuple[DemandReport, list[DataError]]:
     """
@@ -257,7 +257,7 @@ def check_files(
 
     Parameters
     ----------
-    paths, grid, window, max_rejected_share, presence, **reading
+    paths, grid, window, max_rejected_share, people, **reading
         As for `estimate_demand`; shares are 0 to 1.
 
     Returns
@@ -279,7 +279,7 @@ def check_files(
     options = replace(ReadOptions(**reading), first_hour=window.start_hour, hexes=(grid.lon, grid.lat))
     refusals: list[DataError] = []
     row_counts: list[FileRowCounts] = []
-    for tables, kinds in ((paths, KINDS), (presence, (PRESENCE,))):
+    for tables, kinds in ((paths, KINDS), (people, (PRESENCE,))):
         if not _has_files(tables):
             continue
         with open_sources(tables, options, kinds) as sources, counting(CountSettings(grid, window)) as counter:

@@ -66,7 +66,8 @@ def read_hour_profile(profile: Any, hours: Sequence[int]) -> NDArray[np.float64]
             f"{name}: must have a share above 0 in an hour of the window, {hours[0] % 24:02d} to {(hours[-1] + 1) % 24:02d} h, and has none"
         )
         raise DataError(msg, setting="hour_profile")
-    return shares / shares.sum()
+    scaled_shares: NDArray[np.float64] = shares / shares.sum()
+    return scaled_shares
 
 
 def spread_over_hours(demand: Demand, shares: NDArray[np.float64] | None) -> Demand:
@@ -97,15 +98,7 @@ def spread_over_hours(demand: Demand, shares: NDArray[np.float64] | None) -> Dem
         return replace(demand, hours_known=False)
     trips = _spread({name: getattr(demand, name) for name in ("night", "origin", "destination", "trips")}, "trips", demand.hours, shares)
     people = {name: getattr(demand, f"presence_{name}") for name in ("night", "hex")} | {"presence": demand.presence}
-    return Demand.from_rows(
-        demand.n_hexes,
-        trips,
-        _spread(people, "presence", demand.hours, shares),
-        hours=demand.hours,
-        nights=demand.nights,
-        source=demand.source,
-        grid=demand.grid,
-    )
+    return Demand.from_rows(demand.n_hexes, trips, _spread(people, "presence", demand.hours, shares), **demand.scope)
 
 
 def with_even_hours(demand: Demand) -> Demand:

@@ -175,7 +175,7 @@ class Demand:
         small = hidden_cells(trips)
         people, what = self.total_presence, "people, mean over the hours" if self.people_counted else "people a night"
         rows = [
-            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0])) if self.has_trips else "none counted"),
+            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0])) if self.counts_trips else "none counted"),
             (what, shown(people, bool(hidden_cells([people])[0]))),
             ("nights", f"{self.n_nights}"),
             ("hexes", f"{self.n_hexes:,}"),
@@ -233,11 +233,16 @@ class Demand:
         known: dict[str, Any] = {"hours": hours, "nights": nights, "source": source, "grid": grid}
         known |= {"hours_known": hours_known, "people_counted": people_counted}
         scope = cls(n_hexes, **known)
-        columns: dict[str, NDArray[Any]] = {}
+        columns: dict[str, Any] = {}
         for names, rows in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
             if rows is not None:
                 columns |= _summed(scope, names, rows)
         return cls(n_hexes, **known, **columns)
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """Hours, nights, source, grid and what is known, as keyword arguments of the class and of `from_rows`."""
+        return {name: getattr(self, name) for name in ("hours", "nights", "source", "grid", "hours_known", "people_counted")}
 
     @property
     def n_nights(self) -> int:
@@ -250,9 +255,9 @@ class Demand:
         return float(quantise(self.trips.sum() / self.n_nights))
 
     @property
-    def has_trips(self) -> bool:
-        """Whether trips were counted; without any, nothing can be said of trips."""
-        return bool(self.trips.size)
+    def counts_trips(self) -> bool:
+        """Whether trips are counted at all; of counts of people alone nothing can be said of trips."""
+        return self.source != "presence"
 
     @property
     def total_presence(self) -> float:
@@ -318,21 +323,21 @@ class Demand:
         """
         return scaled(sums_by_index(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
 
-    def people_by_night(self, rows: ArrayLike | None = None) -> NDArray[np.float64]:
+    def people_by_night(self, mask: ArrayLike | None = None) -> NDArray[np.float64]:
         """
         Return people present in each night: the sum over hours, or their mean where all people were counted by hour.
 
         Parameters
         ----------
-        rows
-            Mask of the rows of presence to count, shape (Q,); all by default.
+        mask
+            Mask of the rows of presence that count, dimensionless, shape (Q,); all by default.
 
         Returns
         -------
         ndarray of float64
             Shape (n_nights,).
         """
-        kept = np.ones(self.presence.size, np.bool_) if rows is None else np.asarray(rows, np.bool_)
+        kept = np.ones(self.presence.size, np.bool_) if mask is None else np.asarray(mask, np.bool_)
         people = sums_by_index(self.presence_night[kept], self.presence[kept], self.n_nights)
         return people / len(self.hours) if self.people_counted else people
 

@@ -119,7 +119,7 @@ class Comparison:
             "baseline": first,
             "plans": plans,
             "differences": differences,
-            **({} if self.evaluator.demand.has_trips else {"trips_counted": False}),
+            **({} if self.evaluator.demand.counts_trips else {"trips_counted": False}),
         }
 
     @property
@@ -174,7 +174,7 @@ def compare_plans(
     districts
         Name of each hex's district, shape (H,).
     min_count
-        Trips or people a night below which a count is not published; 0 for open data.
+        Trips or people a night below which a count is not published; -1 for open data.
 
     Returns
     -------
@@ -244,7 +244,7 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
                 allow_nan=False,
             )
         )
-    head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": min_count})
+    head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": max(min_count, 0)})
     body = ",\n".join(lines)
     return f'{head[:-1]}, "features": [\n{body}\n]}}\n'.encode()
 
@@ -295,9 +295,9 @@ def _measures(card: Scorecard, change: Mapping[str, Any] | None, scarce: list[st
         coarse = name in scarce or (change is not None and change[f"{name}_share_change"] is None)
         count = nearest_multiple(measure.numerator, min_count) if coarse else round(measure.numerator, 1)
         small = _is_small(card, name, min_count)
-        share = count / measure.denominator if measure.denominator > 0 else None
+        share = count / measure.denominator if measure.denominator > 0 else 0.0
         values[name] = {
-            "share": None if small or share is None else round(share, 6),
+            "share": None if small else round(share, 6),
             "interval": None if small or coarse else shown_interval(_interval(measure, card.n_nights)),
             "numerator": None if small else count,
             "denominator": round(measure.denominator, 1),

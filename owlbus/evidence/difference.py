@@ -137,7 +137,7 @@ class Difference:
     cost
         Metres, seconds and buses.
     served_share, presence_share
-        Difference of the shares, -1 to 1; None where nothing was counted.
+        Difference of the shares, -1 to 1.
     served_interval, presence_interval
         Their 90 % intervals, paired by night; with one night over its trips and people, as if drawn one by one.
     gained_direct_trips, lost_direct_trips
@@ -149,7 +149,7 @@ class Difference:
     trips_counted
         Whether the demand has trips; without any, nothing is known of them.
     min_count
-        Trips or people a night below which a count is not published; 0 for open data.
+        Trips or people a night below which a count is not published; -1 for open data.
     """
 
     whole: GainLoss
@@ -164,13 +164,13 @@ class Difference:
     reached_after: NDArray[np.bool_]
     burden: RiderChanges
     cost: Cost
-    served_share: float | None
-    presence_share: float | None
+    served_share: float
+    presence_share: float
     served_interval: Interval
     presence_interval: Interval
     gained_direct_trips: float
     lost_direct_trips: float
-    direct_share: float | None
+    direct_share: float
     direct_interval: Interval
     n_nights: int
     trips_counted: bool = True
@@ -224,18 +224,22 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
         reached_after=after.reached,
         burden=_burden(evaluator, before, after),
         cost=cost_of(evaluator, before, after, headway_s),
-        served_share=gain_loss.net_trips / trips if trips > 0 else None,
-        presence_share=gain_loss.net_presence / people if people > 0 else None,
+        served_share=gain_loss.net_trips / trips if trips > 0 else 0.0,
+        presence_share=gain_loss.net_presence / people if people > 0 else 0.0,
         served_interval=intervals[0],
         presence_interval=intervals[1],
         gained_direct_trips=direct[0],
         lost_direct_trips=direct[1],
-        direct_share=(direct[0] - direct[1]) / trips if trips > 0 else None,
+        direct_share=(direct[0] - direct[1]) / trips if trips > 0 else 0.0,
         direct_interval=intervals[2],
-        n_nights=evaluator.demand.n_nights,
-        trips_counted=evaluator.demand.has_trips,
-        min_count=evaluator.min_count,
+        **_facts(evaluator),
     )
+
+
+def _facts(evaluator: PlanEvaluator) -> dict[str, Any]:
+    """Return what a difference says of its demand."""
+    demand = evaluator.demand
+    return {"n_nights": demand.n_nights, "trips_counted": demand.counts_trips, "min_count": evaluator.min_count}
 
 
 def _direct(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> tuple[float, float]:

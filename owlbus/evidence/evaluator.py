@@ -157,7 +157,7 @@ class PlanEvaluator:
     by_night
         Trips of every night and hour, in the demand's row order.
     min_count
-        Trips or people a night below which a count is not published; 0 for open data.
+        Trips or people a night below which a count is not published; -1 for open data.
     """
 
     problem: Problem
@@ -192,7 +192,7 @@ class PlanEvaluator:
         districts
             Name of each hex's district, shape (H,).
         min_count
-            Trips or people a night below which a count is not published; 0 for open data.
+            Trips or people a night below which a count is not published; -1 for open data.
 
         Returns
         -------

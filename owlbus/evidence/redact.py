@@ -78,17 +78,16 @@ def shown_difference(change: Difference, min_count: float | None = None) -> Show
     for name, label in (("served", "trips"), ("presence", "presence")):
         secret = whole[f"net_{label}"] is None
         share, interval = getattr(change, f"{name}_share"), getattr(change, f"{name}_interval")
-        values[f"{name}_share_change"] = None if secret or share is None else round(share, 6)
+        values[f"{name}_share_change"] = None if secret else round(share, 6)
         values[f"{name}_share_interval"] = None if secret else shown_interval(interval)
     direct = [shown_count(count, min_count) for count in (change.gained_direct_trips, change.lost_direct_trips)]
-    direct_share = None if None in direct else change.direct_share
-    values["direct_share_change"] = None if direct_share is None else round(direct_share, 6)
+    values["direct_share_change"] = None if None in direct else round(change.direct_share, 6)
     values["direct_share_interval"] = None if None in direct else shown_interval(change.direct_interval)
     n_hidden += direct.count(None)
     values["is_sure"] = change.is_sure
     values["burden"], hidden = _shown_burden(asdict(change.burden), min_count)
     values["cost"] = {**asdict(change.cost), "cycle_min": round(change.cost.cycle_min, 1)}
-    values["hidden"] = {"min_count": min_count, "counts": n_hidden + hidden}
+    values["hidden"] = {"min_count": max(min_count, 0), "counts": n_hidden + hidden}
     if not change.trips_counted:
         _leave_out_trips(values)
     return Shown(values, n_hidden + hidden)
@@ -99,7 +98,8 @@ def _leave_out_trips(values: dict[str, Any]) -> None:
     parts = [values["whole"], values["burden"], *(part for name in _FAMILIES for part in values[name].values())]
     for part in parts:
         part.update(dict.fromkeys(name for name in part if not name.endswith("presence")))
-    values["trips_counted"] = False
+    names = ("served_share_change", "served_share_interval", "direct_share_change", "direct_share_interval")
+    values.update(dict.fromkeys(names), trips_counted=False)
 
 
 def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_count: float | None = None) -> dict[str, NDArray[np.float64]]:

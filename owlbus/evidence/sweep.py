@@ -75,7 +75,7 @@ class SweepPoint:
     objective_share
         What was maximised, 0 to 1; never below that of the setting before.
     served_share, direct_share, presence_share
-        Measures of the plan, 0 to 1; None where no trips, or nobody, were counted.
+        Measures of the plan, 0 to 1; those of trips None where none were counted.
     served_interval, presence_interval
         Their 90 % intervals over nights.
     served_trips
@@ -95,7 +95,7 @@ class SweepPoint:
     objective_share: float
     served_share: float | None
     direct_share: float | None
-    presence_share: float | None
+    presence_share: float
     served_interval: Interval
     presence_interval: Interval
     served_trips: float | None
@@ -114,7 +114,7 @@ class SweepPoint:
             objective_share=_down(self.objective_share, value),
             served_share=_known_down(self.served_share, trips),
             direct_share=_known_down(self.direct_share, trips),
-            presence_share=_known_down(self.presence_share, people),
+            presence_share=_down(self.presence_share, people),
             served_interval=_interval_down(self.served_interval, trips),
             presence_interval=_interval_down(self.presence_interval, people),
             served_trips=_known_down(self.served_trips, self.least_trips),
@@ -287,7 +287,7 @@ def sweep_plans(
         if value < least:
             msg = f"{setting(name)} of a sweep must be at least {least}, got {value}"
             raise UsageError(msg, setting=name, value=value, allowed=(least, math.inf))
-    objective = objective or Objective()
+    objective = Objective.of_counted(objective or Objective(), evaluator.demand)
     refuse_travel_time(objective, "a sweep")
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
@@ -351,29 +351,29 @@ class _Runner:
         whole, (trips, people) = evaluator.whole, evaluator.all_by_night()
         counts = [float(whole.trips.trips[whole.trips.among(mask)].sum()) for mask in (evaluation.is_served, evaluation.is_direct)]
         all_trips, all_people = max(whole.trips.trips.sum(), 1e-9), max(whole.people.sum(), 1e-9)
-        has_trips, has_people = evaluator.demand.has_trips, bool(whole.people.any())
+        counts_trips, least = evaluator.demand.counts_trips, max(evaluator.min_count, 0)
         return SweepPoint(
             setting=setting,
             plan=plan,
             objective_share=evaluator.problem.value(plan, self.objective) / evaluator.problem.total_value(self.objective),
-            served_share=float(counts[0] / all_trips) if has_trips else None,
-            direct_share=float(counts[1] / all_trips) if has_trips else None,
-            presence_share=float(whole.people[evaluation.reached].sum() / all_people) if has_people else None,
+            served_share=float(counts[0] / all_trips) if counts_trips else None,
+            direct_share=float(counts[1] / all_trips) if counts_trips else None,
+            presence_share=float(whole.people[evaluation.reached].sum() / all_people),
             served_interval=share_interval(evaluator.served_by_night(evaluation), trips),
             presence_interval=share_interval(evaluator.reached_by_night(evaluation), people),
-            served_trips=counts[0] if has_trips else None,
+            served_trips=counts[0] if counts_trips else None,
             length_m=measures.total_length_m,
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
             least_shares=(
-                evaluator.min_count
+                least
                 * QUANTA_PER_TRIP
                 * max(self.objective.trips, self.objective.presence)
                 / evaluator.problem.total_value(self.objective),
-                float(evaluator.min_count / all_trips),
-                float(evaluator.min_count / all_people),
+                float(least / all_trips),
+                float(least / all_people),
             ),
-            least_trips=evaluator.min_count,
+            least_trips=least,
         )
 
     def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:

@@ -116,7 +116,7 @@ def missing_places(
     """
     network = evaluator.problem.network
     evaluation = evaluator.evaluate(plan)
-    objective = Objective() if evaluator.demand.has_trips else Objective(trips=0, presence=1)
+    objective = Objective() if evaluator.demand.counts_trips else Objective(trips=0, presence=1)
     route_evaluator = RouteEvaluator(evaluator.problem, objective, plan, limits)
     unserved = _unserved_by_hex(evaluator, evaluation)
     places_found = []
@@ -135,7 +135,7 @@ def missing_places(
                 stop=stop,
                 district="" if evaluator.districts is None or hexagon < 0 else str(evaluator.districts[hexagon]),
                 presence=presence,
-                trips=float(unserved[shed].sum()) if evaluator.demand.has_trips else None,
+                trips=float(unserved[shed].sum()) if evaluator.demand.counts_trips else None,
                 change=change,
                 difference=None if change is None else difference(evaluator, evaluation, evaluator.evaluate(change.plan), limits.headway_s),
             )

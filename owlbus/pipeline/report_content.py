@@ -207,7 +207,7 @@ def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> li
     plans = {name: read_plan(file, study.network) for name, file in files.items()}
     first = next(iter(document["plans"].values()))
     rule, headway_s = ServiceRule(**first["rule"]), first["headway_s"]
-    more = {"districts": study.districts, "min_count": study.min_count}
+    more: dict[str, Any] = {"districts": study.districts, "min_count": study.min_count}
     comparison = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, **more)
     return comparison_contents(study, comparison, document, about)
 

@@ -57,7 +57,7 @@ class Study:
     timings_s
         Seconds of each stage.
     min_count
-        Trips or people a night below which a count is not published; 0 for open data.
+        Trips or people a night below which a count is not published; -1 for open data.
     """
 
     grid: HexGrid
@@ -73,10 +73,12 @@ class Study:
     @property
     def unreachable_share(self) -> float | None:
         """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them. None where no trips were counted."""
+        if not self.demand.counts_trips:
+            return None
         pairs = self.demand.od()
         lost = self.network.hex_stop < 0
         total = pairs.total_trips
-        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()) / total if total > 0 else None
+        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()) / total if total > 0 else 0.0
 
     @property
     def districts(self) -> NDArray[np.str_] | None:
@@ -148,7 +150,6 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     """
     from owlbus.demand import estimate_demand
     from owlbus.grid.subdivide import subdivide_hexes
-    from owlbus.records.record_files import find_files
 
     timings: dict[str, float] = {}
     city = read_named_city(sources.city)
@@ -168,16 +169,22 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
             max_rejected_share=sources.max_rejected_share,
             rejected=rejected,
             market_share=_market_share(sources, grid, city),
-            presence=sources.presence,
+            people=sources.presence,
             run=_runner(sources) if checkpoint is None else checkpoint.counting(_runner(sources)),
             **sources.reading,
         )
         if parts is not None:
             demand, report = _in_parts(sources, parts, demand, report)
+    return Reading(whole if parts is None else parts.grid, demand, report, city, _inputs(sources, files), timings, whole)
+
+
+def _inputs(sources: Sources, files: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of all files that a demand is made from."""
+    from owlbus.records.record_files import find_files
+
     named = [file.name for paths in (files, sources.presence) if paths for file in find_files(paths)]
     tables = (sources.area, sources.masts, sources.zones, sources.market_share, sources.hour_profile)
-    inputs = (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
-    return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
+    return (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
 
 
 def _in_parts(sources: Sources, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
@@ -225,7 +232,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError]]:
         build_grid(sources, city),
         sources.window,
         max_rejected_share=sources.max_rejected_share,
-        presence=sources.presence,
+        people=sources.presence,
         **sources.reading,
     )
 

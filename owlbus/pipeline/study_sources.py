@@ -197,7 +197,7 @@ class Sources:
 
     @property
     def published_min_count(self) -> float:
-        """Smallest count of people or trips that is published; 0 if the records are open data."""
+        """Smallest count of people or trips that is published; -1 if the records are open data."""
         least = EXACT if self.public else self.min_count
         return int(least) if least == int(least) else least
 

@@ -401,7 +401,7 @@ def draw_map(
     note: str = "",
     water: Sequence[ArrayLike] = (),
     hills: ArrayLike = (),
-    min_count: int = MIN_COUNT,
+    min_count: float = MIN_COUNT,
 ) -> Figure:
     """
     Draw a plan over the people it is made for.

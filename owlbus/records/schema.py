@@ -321,7 +321,7 @@ def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str]
     kind = min(kinds, key=lambda kind: len(lacking[kind.name]) - 0.9 * len(suggestions[kind.name]))
     missing = lacking[kind.name]
     if not suggestions[kind.name] and not names.keys() & set(kind.required):
-        wanted = " or ".join(", ".join((*kind.required, *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
+        wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1], *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
     ways = setting("columns", {name: suggestions[kind.name].get(name, "COLUMN") for name in missing})

@@ -70,7 +70,7 @@ class Content:
     sweep
         Settings and what each serves, as ``sweep.json`` holds them, where the plan is one of many; shares 0 to 1.
     min_count
-        Trips or people a night below which a count is not shown; 0 for open data.
+        Trips or people a night below which a count is not shown; -1 for open data.
 
     Examples
     --------

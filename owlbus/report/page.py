@@ -220,14 +220,15 @@ def _gauge(content: Content, words: Translations) -> dict[str, Any]:
     """Return the share of people within the walk, beside the 42 % of the city and the share of the reference."""
     card = content.best.card
     presence: Mapping[str, Any] = card["presence"]
-    bars = [{"name": words.name(content.best.name), "share": presence["share"], "text": words.percent(presence["share"])}]
+    own_share = _headline(presence)
+    bars = [{"name": words.name(content.best.name), "share": own_share, "text": words.percent(own_share)}]
     if content.reference is not None:
-        share = content.reference.card["presence"]["share"]
+        share = _headline(content.reference.card["presence"])
         bars.append({"name": words.name(content.reference.name), "share": share, "text": words.percent(share)})
     bars = gauge_bars(content, words) or bars
     low, high = presence["low_share"], presence["high_share"]
     return {
-        "value": words.percent(presence["share"]),
+        "value": words.percent(own_share),
         "label": words("key.presence", walk=f"{card['walk_m']:g}"),
         "of": words(
             "key.presence.mean" if card.get("people_counted") else "key.presence.of",
@@ -238,6 +239,12 @@ def _gauge(content: Content, words: Translations) -> dict[str, Any]:
         "bars": bars,
         "city": card["city_share"],
     }
+
+
+def _headline(measure: Mapping[str, Any]) -> float | None:
+    """Return a share, 0 to 1; that of rounded counts where the few that it leaves out are hidden."""
+    share: float | None = measure.get("rounded_share") if measure["share"] is None else measure["share"]
+    return share
 
 
 def _route_total(card: Mapping[str, Any], words: Translations) -> list[str]:

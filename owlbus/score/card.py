@@ -43,9 +43,9 @@ class Measure:
     high_share: float | None = None
 
     @property
-    def share(self) -> float | None:
-        """Numerator over denominator, 0 to 1; None where there is nothing to serve."""
-        return self.numerator / self.denominator if self.denominator > 0 else None
+    def share(self) -> float:
+        """Numerator over denominator, 0 to 1; 0 where there is nothing to serve."""
+        return self.numerator / self.denominator if self.denominator > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Scorecard:
     trips_counted
         Whether the demand has trips; without any, everything that counts trips is absent.
     min_count
-        Trips or people a night below which a count is not published; 0 for open data.
+        Trips or people a night below which a count is not published; -1 for open data.
 
     Examples
     --------
@@ -205,19 +205,19 @@ class Scorecard:
     min_count: float = MIN_COUNT
 
     @property
-    def presence_share(self) -> float | None:
-        """People within the walk of a stop, of all people, 0 to 1; held against the city's 42 %. None where nobody was counted."""
+    def presence_share(self) -> float:
+        """People within the walk of a stop, of all people, 0 to 1; held against the city's 42 %."""
         return self.coverage.presence.share
 
     @property
     def served_share(self) -> float | None:
         """Trips served, of all trips, 0 to 1; None where no trips were counted."""
-        return self.coverage.served.share
+        return self.coverage.served.share if self.trips_counted else None
 
     @property
     def direct_share(self) -> float | None:
         """Trips served without a transfer, of all trips, 0 to 1; None where no trips were counted."""
-        return self.coverage.direct.share
+        return self.coverage.direct.share if self.trips_counted else None
 
     def _repr_html_(self) -> str:
         """Shares of the whole and served trips by hour, for notebooks; small counts are left out."""
@@ -274,7 +274,7 @@ class Scorecard:
             values["people_counted"] = True
         if not self.trips_counted:
             values["trips_counted"] = False
-        return values | counts | {"hidden": {"min_count": min_count, "counts": n_hidden}}
+        return values | counts | {"hidden": {"min_count": max(min_count, 0), "counts": n_hidden}}
 
     def to_json(self, min_count: float | None = None) -> str:
         """

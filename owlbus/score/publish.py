@@ -27,7 +27,7 @@ FAMILIES = {"by_hour": False, "by_weekday": True, "by_group": False, "by_source"
 """Breakdowns of the whole, and whether the whole is a mean of the parts rather than their sum."""
 
 _HEADLINE_COUNTS = 4
-"""Least denominator of a rounded headline, in multiples of the least count."""
+"""Least numerator of a rounded headline, in multiples of the least count."""
 
 _PEOPLE = ("near", "away", "people")
 """Counts of a part that are of people rather than of trips."""
@@ -171,15 +171,14 @@ def _shown_part(part: Coverage, cells: _Part, hidden: NDArray[np.bool_]) -> dict
 
 def _headline(measure: Measure, shown: dict[str, float | None], min_count: float) -> dict[str, float | None]:
     """
-    Return a measure of the whole as `shown`; where only its numerator is hidden, with that rounded to a multiple of `min_count`.
+    Return a measure of the whole as `shown`; where only a large numerator is hidden, with a share of it rounded to `min_count`.
 
-    A total of many people is not hidden to protect the few whom it leaves out: rounded, it leaves their number open.
+    A total of many people is not hidden to protect the few whom it leaves out: rounded to a multiple, it leaves their number open.
     """
-    if shown["numerator"] is not None or shown["denominator"] is None or measure.denominator < _HEADLINE_COUNTS * min_count:
+    if shown["numerator"] is not None or shown["denominator"] is None or measure.numerator < _HEADLINE_COUNTS * min_count:
         return shown
     numerator = min(nearest_multiple(measure.numerator, min_count), measure.denominator)
-    share = round(numerator / measure.denominator, 6)
-    return {**shown, "share": share, "numerator": round(numerator, 1), "rounded_to": min_count}
+    return {**shown, "rounded_share": round(numerator / measure.denominator, 6), "rounded_numerator": round(numerator, 1)}
 
 
 def _shown_measure(measure: Measure, above: bool, below: bool) -> dict[str, float | None]:  # noqa: FBT001 - whether each end is hidden

@@ -70,7 +70,7 @@ def score_plan(
     sources
         Demand by source, such as calls and taxi apart, to be scored too.
     min_count
-        Trips or people a night below which a count is not published; 0 for open data.
+        Trips or people a night below which a count is not published; -1 for open data.
 
     Returns
     -------
@@ -87,19 +87,10 @@ def score_plan(
     whole = covered.coverage(demand, intervals=True)
     loads = _loads(problem, plan)
     measures = plan_measures(network, plan, headway_s)
-    served_quanta = max(1, int(loads.riders))
-
-    def of_trips(figure: float) -> float | None:
-        """Leave out a figure of trips where none were counted."""
-        return figure if demand.has_trips else None
-
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.reached.mean()),
-        transfer_share=of_trips(float(loads.transfers) / served_quanta),
-        mean_ride_s=of_trips(float(loads.ride_s) / served_quanta),
-        mean_walk_m=of_trips(float(loads.walk_m) / served_quanta),
-        mean_travel_s=mean_travel_s(problem, plan) if demand.has_trips else None,
+        **_trip_means(problem, plan, loads, counts_trips=demand.counts_trips),
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
         total_length_m=measures.total_length_m,
@@ -116,9 +107,22 @@ def score_plan(
         by_group=_by_group(covered, demand, groups),
         by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
         people_counted=demand.people_counted,
-        trips_counted=demand.has_trips,
+        trips_counted=demand.counts_trips,
         min_count=min_count,
     )
+
+
+def _trip_means(problem: Problem, plan: Plan, loads: Loads, *, counts_trips: bool) -> dict[str, float | None]:
+    """Return means of trips by name; None where none are counted."""
+    served_quanta = max(1, int(loads.riders))
+    if not counts_trips:
+        return dict.fromkeys(("transfer_share", "mean_ride_s", "mean_walk_m", "mean_travel_s"))
+    return {
+        "transfer_share": float(loads.transfers) / served_quanta,
+        "mean_ride_s": float(loads.ride_s) / served_quanta,
+        "mean_walk_m": float(loads.walk_m) / served_quanta,
+        "mean_travel_s": mean_travel_s(problem, plan),
+    }
 
 
 class _Covered:

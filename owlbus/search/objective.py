@@ -59,25 +59,35 @@ class Objective:
             msg = f"travel time must be the whole objective, got trips {self.trips} and presence {self.presence} beside it"
             raise UsageError(msg)
 
-    def require_counted(self, demand: Demand) -> None:
+    @classmethod
+    def of_counted(cls, objective: Objective | str, demand: Demand) -> Objective:
         """
-        Refuse an objective of what was not counted.
+        Objective of a name, refused if it is of trips and a demand counts none.
 
         Parameters
         ----------
+        objective
+            The objective, or its name.
         demand
             Trips and people a night.
+
+        Returns
+        -------
+        Objective
+            The objective.
 
         Raises
         ------
         UsageError
-            If trips count and the demand has none.
+            If there is no such objective, or it is of trips and the demand counts none.
         """
-        if self.trips and not demand.has_trips:
-            name = TRAVEL_TIME if self.is_travel_time else "direct" if not self.max_transfers else "served"
+        chosen = cls.parse(objective) if isinstance(objective, str) else objective
+        if chosen.trips and not demand.counts_trips:
+            name = TRAVEL_TIME if chosen.is_travel_time else "served" if chosen.max_transfers else "direct"
             people = setting("objective", "presence")
             msg = f"objective {name} needs trips, and the demand counts people alone; plan for them with {people}, or add records of trips"
             raise UsageError(msg, setting="objective", value=name, allowed=("presence",))
+        return chosen
 
     @classmethod
     def parse(cls, text: str) -> Objective:

@@ -130,8 +130,7 @@ def plan_routes(
     if limits.max_buses < n_routes:
         msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
-    objective = Objective.parse(objective) if isinstance(objective, str) else objective
-    objective.require_counted(demand)
+    objective = Objective.of_counted(objective, demand)
     constraints = constraints or PlanConstraints()
     problem = constraints.problem(Problem.build(network, demand, rule))
     require_possible(problem, constraints, n_routes, limits)

@@ -114,7 +114,7 @@ class RiderService:
                 for name, wait, crowd in zip(self.route_names, waits, crowding, strict=True)
             ],
             "hours": [hour_label(hour) for hour in self.hours],
-            "hidden": {"min_count": min_count, "cells": sum(cell is None for row in (*waits, *crowding) for cell in row)},
+            "hidden": {"min_count": max(min_count, 0), "cells": sum(cell is None for row in (*waits, *crowding) for cell in row)},
         }
 
 
