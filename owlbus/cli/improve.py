@@ -91,10 +91,8 @@ def improve(
     from owlbus.search import Objective
     from owlbus.search.improve import CURVE, improve_plan
 
-    Request(
-        limits=limits_of(limits), objective=objective, steps=steps, seed=seed
-    )  # refuses every number out of range before anything is read
     service_rule = rule_of(rule)
+    Request(limits=limits_of(limits), objective=objective, steps=steps, seed=seed)  # refuses numbers out of range before reading
     shares = CURVE if curve else shares_of("--change", change)
     with open_output(output_options) as output:
         announce_compilation(output)

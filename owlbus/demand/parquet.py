@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KIND = "demand"
 SCHEMA_VERSION = 1
 
-FLAGS_VERSION = 2
+FLAGS_VERSION = 3
 """Version of files that say that hours are unknown, or that presence counts all people; other files are of `SCHEMA_VERSION`."""
 
 

@@ -45,7 +45,7 @@ class CountedPresence:
     def source(self) -> SourceCount:
         """Totals of the source."""
         demand = self.demand
-        return SourceCount(demand.source, demand.n_nights, None, demand.total_presence, 0, 0)
+        return SourceCount(PRESENCE.name, demand.n_nights, None, demand.total_presence, 0, 0)
 
 
 def count_presence(
@@ -93,7 +93,7 @@ def count_presence(
     for file in row_counts:
         require_usable(file, max_rejected_share)
     require_trips(row_counts)
-    demand, is_mean = _full_nights(counted.tallies[PRESENCE.name].counted(PRESENCE.name, n_nights).demand)
+    demand, is_mean = _full_nights(counted.tallies[PRESENCE.name].counted("counts", n_nights).demand)
     return CountedPresence(replace(demand, people_counted=True), row_counts, _notes(sources, demand, n_nights, is_mean=is_mean))
 
 
@@ -118,7 +118,7 @@ def with_presence(demand: Demand, presence: Demand) -> Demand:
     Examples
     --------
     >>> trips = Demand(3, hours=(24,), origin=[0], destination=[2], trips=[4.0])
-    >>> people = Demand(3, hours=(24,), presence_hex=[1], presence=[7.0], people_counted=True, source="presence")
+    >>> people = Demand(3, hours=(24,), presence_hex=[1], presence=[7.0], people_counted=True)
     >>> with_presence(trips, people).presence_by_hex()
     array([0., 7., 0.])
     """

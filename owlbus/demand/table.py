@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-SOURCES = ("calls", "taxi", "counts", "blend", "presence")
+SOURCES = ("calls", "taxi", "counts", "blend")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TRIP_COLUMNS = ("night", "hour", "origin", "destination", "trips")
 _PRESENCE_COLUMNS = ("presence_night", "presence_hour", "presence_hex", "presence")
@@ -104,7 +104,7 @@ class Demand:
     presence_night, presence_hour, presence_hex, presence
         The same for people present, shape (Q,); unique and sorted by (night, hour, hex).
     source
-        ``calls``, ``taxi``, ``counts``, ``blend`` or ``presence``.
+        ``calls``, ``taxi``, ``counts`` or ``blend``.
     grid
         Fingerprint of the grid that hex indices refer to, or empty.
     hours_known
@@ -257,7 +257,7 @@ class Demand:
     @property
     def counts_trips(self) -> bool:
         """Whether trips are counted at all; of counts of people alone nothing can be said of trips."""
-        return self.source != "presence"
+        return bool(self.trips.size) or not self.people_counted
 
     @property
     def total_presence(self) -> float:
