@@ -84,8 +84,8 @@ def test_the_columns_tell_calls_from_taxi() -> None:
             "f.csv: column lon of calls missing; name what holds them: columns={'lon': 'COLUMN'}",
         ),
         (
-            ["pickup_time", "dropoff_latitude", "origin_lon", "origin_lat", "destination_lon", "destination_lat"],
-            "f.csv: column dropoff_time of taxi missing; name what holds them: columns={'dropoff_time': 'COLUMN'}",
+            ["pickup_time", "tpep_dropoff_datetime", "origin_lon", "origin_lat", "destination_lon", "destination_lat"],
+            "f.csv: column dropoff_time of taxi missing; name what holds them: columns={'dropoff_time': 'tpep_dropoff_datetime'}",
         ),
         (
             ["foo", "bar"],

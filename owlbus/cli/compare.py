@@ -72,7 +72,7 @@ def compare(
         warn(output, study)
         groups = {column: read_groups(column, study.grid) for column in by or []}
         by_name = {name: read_any_plan(file, study, study_options.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
-        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, districts=study.districts)
+        comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **_of_study(study))
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         if out is not None:
             settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)
@@ -83,6 +83,11 @@ def compare(
         output.say(SYNTHETIC)
     if out is not None:
         output.say(f"Written to {out}: report.html, compare.json, difference.png and .geojson of each plan against {document['baseline']}.")
+
+
+def _of_study(study: Study) -> dict[str, Any]:
+    """Return settings of a comparison that are those of the study."""
+    return {"districts": study.districts, "min_count": study.min_count}
 
 
 def _shares_by(comparison: Comparison, groups: Mapping[str, NDArray[np.str_]]) -> dict[str, Any]:
@@ -119,7 +124,8 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="left" if not name else "right")
     table.add_column("Seoul states", justify="right", style="dim")
     rows = list(plans.values())
-    for name, label in (("presence", "people near a stop"), ("served", "trips served"), ("direct", "served directly")):
+    shares = (("presence", "people near a stop"), ("served", "trips served"), ("direct", "served directly"))
+    for name, label in shares if document.get("trips_counted", True) else shares[:1]:
         city = f"{document['city_share']:.0%}" if name == "presence" else ""
         table.add_row(label, *(_share(row[name]["share"]) for row in rows), city, style="bold")
         table.add_row("  90 % interval", *(_range(row[name]["interval"]) for row in rows), style="dim")
@@ -138,7 +144,8 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
         ("total_buses", "buses", 1, "{:.0f}"),
         ("routes", "routes", 1, "{:.0f}"),
     ):
-        table.add_row(label, *("hidden" if row[key] is None else form.format(scale * row[key]) for row in rows))
+        absent = "hidden" if document.get("trips_counted", True) else "\u2013"
+        table.add_row(label, *(absent if row[key] is None else form.format(scale * row[key]) for row in rows))
     return table
 
 
@@ -146,7 +153,9 @@ def _change_table(name: str, change: Mapping[str, Any]) -> Table:
     """Table of gains and losses from the first plan to another: all, then hours, then the ten districts that change most."""
     districts = sorted(change["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:10]
     rows = {"all": change["whole"], **{f"{hour} h": row for hour, row in change["by_hour"].items()}, **dict(districts)}
-    return moved_table(f"{name}: gained and lost a night", rows, change["hidden"]["min_count"])
+    return moved_table(
+        f"{name}: gained and lost a night", rows, change["hidden"]["min_count"], trips_counted=change.get("trips_counted", True)
+    )
 
 
 def _groups_table(column: str, documents: Mapping[str, Mapping[str, Any]]) -> Table:

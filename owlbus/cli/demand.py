@@ -12,7 +12,7 @@ from owlbus.cli.options import OUT, RESUME, OutputOptions
 from owlbus.cli.output import open_output
 from owlbus.cli.session import announce_resumption, checkpoint_of
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
-from owlbus.cli.tables import demand_table, recognised_table, records_table, rules_table
+from owlbus.cli.tables import demand_document, demand_table, recognised_table, records_table, rules_table
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def _show(output: Output, reading: Reading, out: str | None) -> None:
         "out": out,
         "hexes": reading.grid.n_hexes,
         "nights": reading.demand.n_nights,
-        "trips_per_night": round(reading.demand.total_trips, 1),
-        "presence_per_night": round(reading.demand.total_presence, 1),
+        **demand_document(reading.demand),
         "records": reading.report.to_json(),
     }
     report = reading.report

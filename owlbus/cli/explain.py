@@ -155,7 +155,7 @@ class _Question:
         from owlbus.evidence.stop_names import find_route
 
         chosen = None if self.name is None else find_route(self.plan, self.name)
-        rows = [row.to_dict() for row in explain_routes(self.evaluator, self.plan, self.limits.headway_s)]
+        rows = [row.to_dict(self.evaluator.min_count) for row in explain_routes(self.evaluator, self.plan, self.limits.headway_s)]
         rows = rows if chosen is None else [rows[chosen]]
         if chosen is not None:
             return {"routes": rows}, [route_profiles_table(rows), segments_table(rows[0], self._stop_name)], None, None
@@ -179,7 +179,7 @@ class _Question:
         from owlbus.evidence.unserved_places import missing_places
 
         unserved = missing_places(self.evaluator, self.plan, self.stop_names, self.limits, n_places=self.options.top)
-        rows = [place.to_dict() for place in unserved]
+        rows = [place.to_dict(self.evaluator.min_count) for place in unserved]
         return {"places": rows}, [unserved_places_table(rows)], None, None
 
     def _suggest(self) -> tuple[dict[str, Any], list[Any], Plan | None, Answer | None]:

@@ -18,7 +18,10 @@ def change_pages(document: Mapping[str, Any]) -> list[Any]:
     least = document["hidden"]["min_count"]
     rows = {"all": document["whole"], **{f"{hour} h": row for hour, row in document["by_hour"].items()}}
     districts = sorted(document["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:8]
-    pages: list[Any] = [document["verdict"], moved_table("Gained and lost a night", {**rows, **dict(districts)}, least)]
+    pages: list[Any] = [
+        document["verdict"],
+        moved_table("Gained and lost a night", {**rows, **dict(districts)}, least, trips_counted=document.get("trips_counted", True)),
+    ]
     pages += [f"Breaks a limit: {line}" for line in document["broken_limits"]]
     if document["alternative"] is not None:
         pages.append(f"Next best: {document['alternative']['verdict']}")

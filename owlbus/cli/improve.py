@@ -91,8 +91,8 @@ def improve(
     from owlbus.search import Objective
     from owlbus.search.improve import CURVE, improve_plan
 
-    Request(limits=limits_of(limits), steps=steps, seed=seed)  # refuses every number out of range before anything is read
-    service_rule, parsed_objective = rule_of(rule), Objective.parse(objective)
+    service_rule = rule_of(rule)
+    Request(limits=limits_of(limits), objective=objective, steps=steps, seed=seed)  # refuses numbers out of range before reading
     shares = CURVE if curve else shares_of("--change", change)
     with open_output(output_options) as output:
         announce_compilation(output)
@@ -102,8 +102,8 @@ def improve(
         bounds = limits_near(study, base, limits)
         evaluator, names = evaluator_of(study, service_rule), stop_names_of(study)
         keep = [names.find_stop(study.network, text) for text in keep_stop or []]
-        search: dict[str, Any] = {"objective": parsed_objective, "keep_terminals": not free_ends, "n_steps": steps, "seed": seed}
-        improvements = improve_plan(evaluator.problem, base, bounds, shares, keep=keep, **search)
+        search: dict[str, Any] = {"objective": Objective.of_counted(objective, study.demand), "keep_terminals": not free_ends}
+        improvements = improve_plan(evaluator.problem, base, bounds, shares, keep=keep, n_steps=steps, seed=seed, **search)
         document: dict[str, Any] = {
             "command": "improve",
             "plan": plan_name(plan),
@@ -222,6 +222,7 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
         "served_share_change": shown["served_share_change"],
         "served_share_interval": interval,
         "presence_share_change": shown["presence_share_change"],
+        **({} if change.trips_counted else {"trips_counted": False}),
     }
 
 
@@ -276,8 +277,8 @@ def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         table.add_row(
             f"{100 * row['allowed_share']:g}%",
             f"{row['stops_changed']}",
-            _net(row["net_trips"]),
-            "small" if ratio is None else f"{100 * ratio:+.1f}%",
+            _net(row["net_trips"]) if row.get("trips_counted", True) else "\u2013",
+            "\u2013" if not row.get("trips_counted", True) else "small" if ratio is None else f"{100 * ratio:+.1f}%",
             "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}",
             _net(row["net_presence"]),
             f"{row['length_m'] / 1000:+.1f}",

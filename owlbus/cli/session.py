@@ -105,7 +105,7 @@ def warn(output: Output, study: Study) -> None:
             output.say(f"note: {extent} are rejected; owlbus demand shows why")
         for note in study.report.notes:
             output.say(f"note: {note}")
-    if study.unreachable_share > 0:
+    if study.unreachable_share:
         extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
         output.say(f"note: {extent} have no stop within the walk; their {study.unreachable_share:.1%} of trips count as not served")
 
@@ -167,7 +167,8 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
     if sources is None and isinstance(run, str):
         from owlbus.pipeline.run_json import read_run
 
-        values["city"] = read_run(run)["settings"].get("city")
+        earlier = read_run(run)["settings"]
+        values |= {"city": earlier.get("city"), **{name: earlier[name] for name in ("public", "min_count") if name in earlier}}
     if sources is not None:
         values |= asdict(sources) | {"is_synthetic": sources.is_synthetic}
         values["files"] = list(values["files"])
@@ -315,10 +316,11 @@ def gate(card: Any, min_presence: float | None, min_served: float | None) -> Non
     FindingError
         If a share lies below its threshold.
     """
+    asked = (("presence", min_presence, card.presence_share), ("served", min_served, card.served_share))
     missed = [
-        f"{name} share must be at least {least:g}, got {share:.4f}"
-        for name, least, share in (("presence", min_presence, card.presence_share), ("served", min_served, card.served_share))
-        if least is not None and not share >= least
+        f"{name} share must be at least {least:g}, got {'none: no trips were counted' if share is None else f'{share:.4f}'}"
+        for name, least, share in asked
+        if least is not None and (share is None or not share >= least)
     ]
     if missed:
         msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the threshold"
@@ -393,7 +395,7 @@ def sources_or_run(
         One of them is None. Without any choice the sources are those of the sample city.
     """
     area, demand, network = options
-    if from_run is None and not files and area.city is None:
+    if from_run is None and not files and area.city is None and demand.presence is None:
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     return (None if from_run else sources_of(files, area, demand, network)), from_run
 
@@ -433,7 +435,7 @@ def evaluator_of(study: Study, rule: ServiceRule) -> PlanEvaluator:
     """Return the evaluator of plans on a `study` under a `rule`, trips and people a night."""
     from owlbus.evidence import PlanEvaluator
 
-    return PlanEvaluator.build(study.network, study.demand, rule, study.districts)
+    return PlanEvaluator.build(study.network, study.demand, rule, study.districts, study.min_count)
 
 
 def stop_names_of(study: Study) -> StopNames:
@@ -446,7 +448,7 @@ def stop_names_of(study: Study) -> StopNames:
     return StopNames(spots.names, spots.lon, spots.lat)
 
 
-def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float) -> Table:
+def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float, *, trips_counted: bool = True) -> Table:
     """
     Table of gains and losses, one part of the demand a row.
 
@@ -458,6 +460,8 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
         Trips and people a night by label, as `owlbus.evidence.redact` gives them.
     min_count
         Smallest count that is shown.
+    trips_counted
+        Whether trips were counted; they are left out otherwise.
 
     Returns
     -------
@@ -468,11 +472,11 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
 
     table = empty_table(title)
     table.add_column("", no_wrap=True)
-    for name in ("trips +", "trips -", "net", "people +", "people -", "net"):
+    for name in ("trips +", "trips -", "net", "people +", "people -", "net")[0 if trips_counted else 3 :]:
         table.add_column(name, justify="right", no_wrap=True)
     for label, row in rows.items():
         cells = []
-        for what in ("trips", "presence"):
+        for what in ("trips", "presence")[0 if trips_counted else 1 :]:
             cells += [count_text(row[f"{side}_{what}"], min_count) for side in ("gained", "lost")]
             net = row[f"net_{what}"]
             cells.append("" if net is None else f"{net:+,.0f}")

@@ -224,11 +224,12 @@ def _draw(result: Sweep, path: str, *, is_synthetic: bool) -> None:
         "trips served": [point.served_share for point in result.points],
         "served directly": [point.direct_share for point in result.points],
     }
+    known = {name: [share for share in curve if share is not None] for name, curve in shares.items()}
     bounds = [point.bound_share for point in result.points]
     proven = [bound for bound in bounds if bound is not None]
     axes = draw_sweep(
         x,
-        shares,
+        {name: curve for name, curve in known.items() if len(curve) == len(x)},
         bounds=proven if len(proven) == len(bounds) else None,
         city_share=CITY_SHARE if is_synthetic else None,
         knee=None if result.knee is None else result.points[result.knee].setting,
@@ -252,10 +253,8 @@ def _table(result: Sweep) -> Table:
     for row, bound in zip(rows, bounds, strict=True):
         table.add_row(
             f"{row[result.kind]:g}",
-            f"{row['presence_share']:.1%}",
-            f"{row['served_share']:.1%}",
-            f"{row['direct_share']:.1%}",
-            f"{row['marginal_points']:+.2f}",
+            *("\u2013" if row[name] is None else f"{row[name]:.1%}" for name in ("presence_share", "served_share", "direct_share")),
+            "\u2013" if row["marginal_points"] is None else f"{row['marginal_points']:+.2f}",
             f"{row['total_km']:.0f}",
             f"{row['buses']}",
             *(["" if bound is None else f"{bound:.1%}"] if has_bounds else []),

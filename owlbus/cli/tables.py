@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
+from owlbus.common.disclosure import MIN_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,17 +55,21 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
         table.add_column("ratio", justify="right", style="dim", no_wrap=True)
     cards = [plan.card for plan in plans]
     first, shown = cards[0], [card.to_dict() for card in cards]
-    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], "people")
+    people = "people in a mean hour of" if first.people_counted else "people"
+    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], people)
     if city_share is not None:
         table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
     counted = _PARTS.search(first.walk_rule)
     what = f"parts of hexagons, by {counted[1]}" if counted else "hexagons"
     table.add_row(f"  {what}, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
-    _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
-    _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
-    table.add_row("mean ride of a served trip", *(f"{card.mean_ride_s / 60:.0f} min" for card in cards))
+    if first.trips_counted:
+        _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
+        _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
+    else:
+        table.add_row("trips served, none counted", *("\u2013" for _ in cards), style="bold")
+    table.add_row("mean ride of a served trip", *(_minutes(card.mean_ride_s) for card in cards))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
-    table.add_row(without, *(f"{card.mean_travel_s / 60:.0f} min" for card in cards))
+    table.add_row(without, *(_minutes(card.mean_travel_s) for card in cards))
     table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
@@ -77,11 +82,23 @@ def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]],
     """Add a row of shares, and one of denominators and intervals over nights; hidden figures stay hidden."""
     shares = [measure["share"] for measure in measures]
     ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
-    table.add_row(label, *("hidden" if share is None else f"{share:.1%}" for share in shares), *ratio, style="bold")
+    table.add_row(label, *map(_share_text, measures), *ratio, style="bold")
     if unit:
         table.add_row(
             f"  of {_count(measures[0]['denominator'])} {unit} a night", *(_interval(measure) for measure in measures), style="dim"
         )
+
+
+def _share_text(measure: Mapping[str, Any]) -> str:
+    """Return a share in percent; where the few that it leaves out are hidden the share of rounded counts, and else `hidden`."""
+    if measure["share"] is not None:
+        return f"{measure['share']:.1%}"
+    return f"about {measure['rounded_share']:.0%}" if "rounded_share" in measure else "hidden"
+
+
+def _minutes(time_s: float | None) -> str:
+    """Return a time in minutes, or a dash where it is unknown."""
+    return "\u2013" if time_s is None else f"{time_s / 60:.0f} min"
 
 
 def _interval(measure: Mapping[str, Any]) -> str:
@@ -108,12 +125,16 @@ def routes_table(card: Scorecard) -> Table:
             f"{row['length_m'] / 1000:.1f}",
             f"{row['ride_s'] / 60:.0f}",
             f"{row['buses']}",
-            *(_count(row[name]) for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")),
+            *(
+                _count(row[name]) if card.trips_counted else "\u2013"
+                for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
+            ),
         )
+    least = document["hidden"]["min_count"]
     table.caption = (
         "km and minutes one way, the longer direction. Riders a night: first boardings, transfers to it, riders on its "
-        f"fullest link, and trips that no other route serves. Counts below {document['hidden']['min_count']:g} are hidden, and those "
-        "that would reveal one."
+        "fullest link, and trips that no other route serves. "
+        + ("Counts are exact." if least == 0 else f"Counts below {least:g} are hidden, and those that would reveal one.")
     )
     return table
 
@@ -162,12 +183,35 @@ def demand_table(demand: Demand) -> Table:
     table = empty_table("Demand of a mean night")
     for name in ("hour", "trips", "people"):
         table.add_column(name, justify="right")
-    trips, people = demand.trips_by_hour(), demand.presence_by_hour().sum(axis=1)
-    for index, hour in enumerate(demand.hours):
-        table.add_row(hour_label(hour), f"{float(trips[index].sum()):,.0f}", f"{people[index]:,.0f}")
+    trips = demand.trips_by_hour().tolist() if demand.counts_trips and demand.hours_known else [None] * len(demand.hours)
+    has_people = demand.people_counted or demand.hours_known
+    people = demand.presence_by_hour().sum(axis=1).tolist() if has_people else [None] * len(demand.hours)
+    for hour, n_trips, n_people in zip(demand.hours, trips, people, strict=True):
+        table.add_row(hour_label(hour), _figure(n_trips), _figure(n_people))
     table.add_section()
-    table.add_row("all", f"{demand.total_trips:,.0f}", f"{demand.total_presence:,.0f}", style="bold")
+    total_trips = _figure(demand.total_trips if demand.counts_trips else None)
+    if demand.people_counted:
+        table.add_row("all", total_trips, f"{demand.person_hours:,.0f} person-hours", style="bold")
+        table.add_row("mean hour", "", _figure(demand.total_presence), style="bold")
+    else:
+        table.add_row("all", total_trips, _figure(demand.total_presence), style="bold")
     return table
+
+
+def _figure(value: float | None) -> str:
+    """Return a count, or a dash where it is unknown."""
+    return "\u2013" if value is None else f"{value:,.0f}"
+
+
+def demand_document(demand: Demand) -> dict[str, Any]:
+    """Return totals of `demand` as JSON values, means per night: trips, None if none were counted, and people."""
+    document: dict[str, Any] = {
+        "trips_per_night": round(demand.total_trips, 1) if demand.counts_trips else None,
+        "presence_per_night": round(demand.total_presence, 1),
+    }
+    if demand.people_counted:
+        document["person_hours_per_night"] = round(demand.person_hours, 1)
+    return document if demand.hours_known else document | {"hours_known": False}
 
 
 def study_document(study: Study) -> dict[str, Any]:
@@ -175,9 +219,8 @@ def study_document(study: Study) -> dict[str, Any]:
     return {
         "hexes": study.grid.n_hexes,
         "nights": study.demand.n_nights,
-        "trips_per_night": round(study.demand.total_trips, 1),
-        "presence_per_night": round(study.demand.total_presence, 1),
-        "unreachable_trips_share": round(study.unreachable_share, 6),
+        **demand_document(study.demand),
+        "unreachable_trips_share": None if study.unreachable_share is None else round(study.unreachable_share, 6),
         "is_synthetic": study.is_synthetic,
         "records": None if study.report is None else study.report.to_json(),
         "network": None if study.network.report is None else study.network.report.to_json(),
@@ -206,6 +249,8 @@ class Night:
         Waits, rides and crowding.
     costs
         Cost of a vehicle-km, a vehicle-hour and a bus.
+    min_count
+        Riders a night below which a figure is not shown; -1 for open data.
     """
 
     name: str
@@ -213,12 +258,13 @@ class Night:
     report: TimetableReport | None
     service: RiderService
     costs: UnitCosts
+    min_count: float = MIN_COUNT
 
     def to_dict(self) -> dict[str, Any]:
         """Return timetable and service as JSON values, with small counts hidden."""
         from owlbus.timetable import timetable_document
 
-        return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict()}
+        return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict(self.min_count)}
 
 
 def night_pages(night: Night) -> list[Table]:
@@ -332,7 +378,8 @@ def _totals(figures: dict[str, Any]) -> str:
 
 def _service(shown: dict[str, Any]) -> str:
     """Return a summary of waits and rides."""
-    hidden = f"-: fewer than {shown['hidden']['min_count']} riders, or none."
+    least = shown["hidden"]["min_count"]
+    hidden = "-: no riders." if least == 0 else f"-: fewer than {least:g} riders, or none."
     if shown["wait_mean_s"] is None:
         return hidden
     parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))

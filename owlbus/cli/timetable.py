@@ -234,7 +234,7 @@ def _night(
     """Return a timetable with the journeys of its riders."""
     from owlbus.timetable import rider_service
 
-    return Night(name, *made, rider_service(study.network, study.demand, made[0], settings, rule), costs)
+    return Night(name, *made, rider_service(study.network, study.demand, made[0], settings, rule), costs, study.min_count)
 
 
 def _reference_night(

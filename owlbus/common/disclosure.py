@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.common.errors import DataError, PrivacyError
+from owlbus.common.errors import DataError, PrivacyError, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,9 @@ MIN_COUNT = 15
 
 LOWEST_MIN_COUNT = 5
 """A threshold below this protects nobody."""
+
+EXACT = -1
+"""Threshold of open data: no count lies below it, so that every one may be shown as it is."""
 
 _TINY = 1e-6
 _FEWEST = 2
@@ -47,15 +50,39 @@ def check_min_count(min_count: float) -> None:
     Raises
     ------
     PrivacyError
-        If it lies below `LOWEST_MIN_COUNT`.
+        If it lies below `LOWEST_MIN_COUNT` and is not `EXACT`.
 
     Examples
     --------
     >>> check_min_count(15)
     """
-    if not min_count >= LOWEST_MIN_COUNT:
-        msg = f"min_count must be at least {LOWEST_MIN_COUNT} people, got {min_count:g}; counts of fewer point at persons"
+    if min_count != EXACT and not min_count >= LOWEST_MIN_COUNT:
+        msg = f"{setting('min_count')} must be at least {LOWEST_MIN_COUNT} people, got {min_count:g}; counts of fewer point at persons"
         raise PrivacyError(msg)
+
+
+def nearest_multiple(count: float, min_count: float) -> float:
+    """
+    Round a count to the nearest multiple of the threshold; open data stay as they are.
+
+    Parameters
+    ----------
+    count
+        Trips or people a night.
+    min_count
+        The threshold, or `EXACT`.
+
+    Returns
+    -------
+    float
+        Trips or people a night.
+
+    Examples
+    --------
+    >>> nearest_multiple(118.0, 15.0), nearest_multiple(118.0, EXACT)
+    (120.0, 118.0)
+    """
+    return count if min_count == EXACT else round(count / min_count) * min_count
 
 
 def is_small(values: ArrayLike, min_count: float = MIN_COUNT) -> NDArray[np.bool_]:

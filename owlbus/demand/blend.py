@@ -140,6 +140,7 @@ def blend(calls: Demand, taxi: Demand, taxi_weight: float = TAXI_WEIGHT) -> Dema
         nights=calls.nights,
         source="blend",
         grid=calls.grid or taxi.grid,
+        hours_known=calls.hours_known and taxi.hours_known,
     )
 
 

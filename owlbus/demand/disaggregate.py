@@ -73,9 +73,7 @@ def disaggregate_demand(demand: Demand, parts: HexParts) -> Demand:
         "presence": quanta / QUANTA_PER_TRIP,
     }
     grid = parts.grid
-    return Demand.from_rows(
-        grid.n_hexes, trips, people, hours=demand.hours, nights=demand.nights, source=demand.source, grid=grid.fingerprint
-    )
+    return Demand.from_rows(grid.n_hexes, trips, people, **(demand.scope | {"grid": grid.fingerprint}))
 
 
 def drop_trips_within_hexes(demand: Demand, parts: HexParts) -> tuple[Demand, float]:
@@ -103,7 +101,7 @@ def drop_trips_within_hexes(demand: Demand, parts: HexParts) -> tuple[Demand, fl
     """
     hex_of = parts.whole_of
     leaves = hex_of[demand.origin] != hex_of[demand.destination]
-    if not leaves.any():
+    if leaves.size and not leaves.any():
         msg = f"trips must lead from one hex to another, all {leaves.size} stay within one; take a smaller {setting('radius_m')}"
         raise DataError(msg)
     columns = {name: getattr(demand, name)[leaves] for name in ("night", "hour", "origin", "destination", "trips")}

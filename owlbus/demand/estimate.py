@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
 from owlbus.demand.blend import agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
+from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours
 from owlbus.demand.market_share import scale_to_population
+from owlbus.demand.presence import CountedPresence, count_presence, with_presence
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
 from owlbus.records.clock_range import clock_note
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.recognised import RecognisedFile, recognised_file
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
-from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
+from owlbus.records.schema import CALLS, KINDS, POSITIONS, PRESENCE, TAXI, Kind
 from owlbus.records.sources import open_sources
 from owlbus.records.time_forms import form_notes
 
@@ -111,11 +113,12 @@ def estimate_demand(
     max_rejected_share: float = 1.0,
     rejected: str | PathLike[str] | None = None,
     market_share: ArrayLike | None = None,
+    people: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
     **reading: Unpack[ReadKeywords],
 ) -> tuple[Demand, DemandReport]:
     """
-    Estimate demand from call and taxi records, and report every record.
+    Estimate demand from call and taxi records, or from counts, and report every record.
 
     A call at hex A of a subscriber whose home is in B is one trip A to B; with a subscriber id, at most one per subscriber, night
     and (A, B), in the hour of the first. A taxi ride is one trip, or the number in its ``trips`` column. Every record that is not
@@ -126,6 +129,7 @@ def estimate_demand(
     ----------
     paths
         Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Calls and taxi are detected by columns.
+        None at all for a demand of `people` alone, without trips.
     grid
         Hexes of the study area.
     window
@@ -140,12 +144,14 @@ def estimate_demand(
         Parquet file for rejected rows, mode 0600; none by default.
     market_share
         Market share of the operator of the calls, by hex, shape (n_hexes,), in (0, 1]; 1 by default.
+    people
+        Tables of people by place and hour, in long form or with one column an hour; they replace the presence of records.
     run
         Function that counts the files, such as from `owlbus.cluster.runner`; threads of this process by default. Rejected rows of
         other processes are kept in memory until they are written.
     **reading
         How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`: ``columns``, ``timezone``, ``time_format``,
-        ``date_order``, ``crs``, ``masts``, ``zones``, ``zone_id``, ``zone_weights``.
+        ``date_order``, ``crs``, ``masts``, ``zones``, ``zone_id``, ``zone_weights``, ``hour_profile``.
 
     Returns
     -------
@@ -165,23 +171,79 @@ def estimate_demand(
     require_number("taxi_weight", taxi_weight, 0, 1)
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     settings = CountSettings(grid, window, keeps_rejected=rejected is not None)
-    with open_sources(paths, ReadOptions(**reading)) as sources:
-        counted_files = _count_here(settings, sources, max_rejected_share, rejected) if run is None else run(settings, sources)
-        if run is not None and rejected is not None:
-            order = {source.name: index for index, source in enumerate(sources)}
-            parts = sorted((order[name], first_row, part) for name, first_row, part in counted_files.rejected)
-            write_rejected_parts((part for *_, part in parts), rejected)
+    options = replace(ReadOptions(**reading), first_hour=window.start_hour)
+    presence = None if people is None else count_presence(people, settings, options, n_nights, max_rejected_share)
+    if presence is not None and not _has_files(paths):
+        return presence.demand, report_rows(presence.row_counts, [presence.source], presence.notes)
+    with open_sources(paths, options) as sources:
+        counted_files = _counted(settings, sources, max_rejected_share, rejected, run)
         row_counts = counted_files.rows_of(sources)
         for file in row_counts:
             require_usable(file, max_rejected_share)
         require_trips(row_counts)
         kinds = [kind for kind in (CALLS, TAXI) if kind.name in counted_files.tallies]
         demands = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
+        demands = [_with_hours(counted, sources, options, window) for counted in demands]
         if market_share is not None:
             demands = [_scaled_calls(counted, market_share) for counted in demands]
-        _check_nights(n_nights, demands)
+        _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
         demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
-        return demand, replace(report, notes=(*_layout_notes(sources), *_clock_notes(row_counts), *report.notes))
+        notes = (*layout_notes(sources, options), *_clock_notes(row_counts), *report.notes)
+        _check_hour_profile(sources, options)
+        return _with_people(demand, replace(report, notes=notes), presence)
+
+
+def _counted(
+    settings: CountSettings,
+    sources: Sequence[Source],
+    max_rejected_share: float,
+    rejected: str | PathLike[str] | None,
+    run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None,
+) -> CountedFiles:
+    """Count all files, here or by `run`, and write the rejected rows if a file is named."""
+    if run is None:
+        return _count_here(settings, sources, max_rejected_share, rejected)
+    counted_files = run(settings, sources)
+    if rejected is not None:
+        order = {source.name: index for index, source in enumerate(sources)}
+        parts = sorted((order[name], first_row, part) for name, first_row, part in counted_files.rejected)
+        write_rejected_parts((part for *_, part in parts), rejected)
+    return counted_files
+
+
+def _has_files(paths: Any) -> bool:  # noqa: ANN401 - files, or a frame
+    """Whether any records are given."""
+    return paths is not None and not (isinstance(paths, list | tuple) and not paths)
+
+
+def _with_people(demand: Demand, report: DemandReport, people: CountedPresence | None) -> tuple[Demand, DemandReport]:
+    """Return demand and report with counted people instead of those of the records."""
+    if people is None:
+        return demand, report
+    of_people = report_rows(people.row_counts, [people.source], people.notes)
+    name = people.row_counts[0].source.name
+    note = f"people are those that {name} counts; the records give trips alone"
+    if people.demand.nights != demand.nights and demand.n_nights > 1:
+        note += ", and every night has the people of the mean night"
+    rules = {rule.name: rule for rule in of_people.rules} | {rule.name: rule for rule in report.rules}
+    return with_presence(demand, people.demand), replace(
+        report,
+        files=(*report.files, *of_people.files),
+        rules=tuple(rules.values()),
+        sources=(*report.sources, *of_people.sources),
+        notes=(*report.notes, *of_people.notes, note),
+    )
+
+
+def _with_hours(counted: Counted, sources: Sequence[Source], options: ReadOptions, window: NightWindow) -> Counted:
+    """Return `counted` with its trips spread over the hours if they carry no time."""
+    is_untimed = [source.layout.is_untimed for source in sources if source.layout.kind is TAXI]
+    if counted.demand.source == CALLS.name or not any(is_untimed):
+        return counted
+    if not all(is_untimed):
+        msg = f"{is_untimed.count(True)} of {len(is_untimed)} files of rides carry no time and the others do; estimate them apart"
+        raise DataError(msg)
+    return replace(counted, demand=spread_over_hours(counted.demand, read_hour_profile(options.hour_profile, window.hours)))
 
 
 def check_files(
@@ -190,6 +252,7 @@ def check_files(
     window: NightWindow | None = None,
     *,
     max_rejected_share: float = 1.0,
+    people: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
     **reading: Unpack[ReadKeywords],
 ) -> tuple[DemandReport, list[DataError], list[RecognisedFile]]:
     """
@@ -197,7 +260,7 @@ def check_files(
 
     Parameters
     ----------
-    paths, grid, window, max_rejected_share, **reading
+    paths, grid, window, max_rejected_share, people, **reading
         As for `estimate_demand`; shares are 0 to 1.
 
     Returns
@@ -217,17 +280,24 @@ def check_files(
         If an argument is outside its range.
     """
     require_number("max_rejected_share", max_rejected_share, 0, 1)
+    window = window or NightWindow()
+    options = replace(ReadOptions(**reading), first_hour=window.start_hour, hexes=(grid.lon, grid.lat))
     refusals: list[DataError] = []
-    with open_sources(paths, ReadOptions(**reading)) as sources, counting(CountSettings(grid, window or NightWindow())) as counter:
-        for source in sources:
-            counter.count(source, None)
-        recognised = [recognised_file(source) for source in sources]
-        row_counts = [counter.row_counts(source) for source in sources]
-        for file in row_counts:
-            try:
-                require_usable(file, max_rejected_share)
-            except DataError as error:
-                refusals.append(error)
+    row_counts: list[FileRowCounts] = []
+    recognised: list[RecognisedFile] = []
+    for tables, kinds in ((paths, KINDS), (people, (PRESENCE,))):
+        if not _has_files(tables):
+            continue
+        with open_sources(tables, options, kinds) as sources, counting(CountSettings(grid, window)) as counter:
+            for source in sources:
+                counter.count(source, None)
+            recognised += [recognised_file(source) for source in sources]
+            row_counts += [counter.row_counts(source) for source in sources]
+    for file in row_counts:
+        try:
+            require_usable(file, max_rejected_share)
+        except DataError as error:
+            refusals.append(error)
     return report_rows(row_counts), refusals, recognised
 
 
@@ -286,9 +356,16 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
     return [f"records of {demand.source} carry no date and are taken {claim}"]
 
 
-def _layout_notes(sources: Sequence[Source]) -> list[str]:
-    """Return notes on assumptions about files: estimated homes, time zones of publishers, and forms of times."""
+def layout_notes(sources: Sequence[Source], options: ReadOptions) -> list[str]:
+    """Return notes on assumptions about files: estimated homes, time zones, forms of times, and ends and hours that rides lack."""
     notes = []
+    rides = [source for source in sources if source.layout.kind is TAXI]
+    endless = [source for source in rides if source.layout.end is None and "trips" not in source.layout.names]
+    if endless:
+        notes.append(f"rides of {endless[0].name} carry no end time: their speed is not checked")
+    untimed = [source for source in rides if source.layout.is_untimed]
+    if untimed:
+        notes.append(f"trips of {untimed[0].name} carry no time: {_hours_text(options)}")
     homeless = [source.name for source in sources if source.homes is not None]
     if homeless:
         notes.append(f"{homeless[0]}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours")
@@ -306,6 +383,13 @@ def _clock_notes(row_counts: Sequence[FileRowCounts]) -> list[str]:
     return [note for note in notes if note][:3]
 
 
+def _hours_text(options: ReadOptions) -> str:
+    """Say how trips without a time are spread over the hours."""
+    name = options.hour_profile if isinstance(options.hour_profile, str) else "the table given"
+    texts = {"flat": "each hour of the window has an equal share", "unknown": "their hours are unknown, so nothing is said by hour"}
+    return texts.get(name.lower(), f"their hours are those of {name}")
+
+
 def _thin_nights(demand: Demand) -> list[str]:
     """Return a note if some nights have far fewer people than most: each counts as a full night."""
     people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
@@ -316,9 +400,16 @@ def _thin_nights(demand: Demand) -> list[str]:
     return [f"{extent}, first {demand.nights[int(thin[0])]}; they count as full nights unless left out by date"]
 
 
-def _check_nights(n_nights: int | None, demands: list[Counted]) -> None:
+def _check_hour_profile(sources: Sequence[Source], options: ReadOptions) -> None:
+    """Reject an hour profile if all trips have times."""
+    if options.hour_profile is not None and not any(source.layout.is_untimed for source in sources):
+        msg = f"{setting('hour_profile')} is for trips without a time, and those of {sources[0].name} have times; leave it out"
+        raise UsageError(msg, setting="hour_profile")
+
+
+def _check_nights(n_nights: int | None, demands: list[Demand]) -> None:
     """Reject `n_nights` if all records have dates."""
-    if n_nights is not None and all(counted.demand.nights != (None,) for counted in demands):
-        dated = f"records of {demands[0].demand.n_nights} dated nights"
+    if n_nights is not None and all(demand.nights != (None,) for demand in demands):
+        dated = f"records of {demands[0].n_nights} dated nights"
         msg = f"{setting('n_nights')} is for records without a date, got {n_nights} for {dated}; leave it out"
         raise UsageError(msg, setting="n_nights", value=n_nights)

@@ -65,10 +65,7 @@ def scale_to_population(demand: Demand, market_share: ArrayLike) -> Demand:
         demand.n_hexes,
         trips | {"trips": demand.trips / share[demand.destination]},
         people | {"presence": demand.presence / share[demand.presence_hex]},
-        hours=demand.hours,
-        nights=demand.nights,
-        source=demand.source,
-        grid=demand.grid,
+        **demand.scope,
     )
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 KIND = "demand"
 SCHEMA_VERSION = 1
 
+FLAGS_VERSION = 3
+"""Version of files that say that hours are unknown, or that presence counts all people; other files are of `SCHEMA_VERSION`."""
+
 
 def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
     """
@@ -61,6 +64,9 @@ def write_demand(demand: Demand, path: str | PathLike[str]) -> None:
         "source": demand.source,
         "grid": demand.grid,
     }
+    if not demand.hours_known or demand.people_counted:
+        flags = {"hours_known": demand.hours_known, "people_counted": demand.people_counted}
+        scope |= {"schema_version": FLAGS_VERSION, **flags}
     write_restricted(pa.table(columns).replace_schema_metadata({"owlbus": json.dumps(scope)}), path)
 
 
@@ -84,7 +90,7 @@ def read_demand(path: str | PathLike[str]) -> Demand:
         If the file is missing, damaged or not demand.
     """
     table, scope = read_parquet(path, KIND)
-    if scope.get("schema_version") != SCHEMA_VERSION:
+    if scope.get("schema_version") not in {SCHEMA_VERSION, FLAGS_VERSION}:
         version, way = scope.get("schema_version"), step("owlbus.estimate_demand", "demand", files="FILES", out="DIR")
         msg = f"{path}: has demand of version {version} where {SCHEMA_VERSION} is read; write it again with: {way}"
         raise DataError(msg)
@@ -111,4 +117,6 @@ def _rebuilt(table: pa.Table, scope: dict[str, Any]) -> Demand:
         presence=values["value"][~is_trip],
         source=scope["source"],
         grid=scope["grid"],
+        hours_known=scope.get("hours_known", True),
+        people_counted=scope.get("people_counted", False),
     )

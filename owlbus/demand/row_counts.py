@@ -13,6 +13,7 @@ from owlbus.records.clock_range import ClockRange, clock_range, joined_clocks
 from owlbus.records.validation import (
     BY_CODE,
     DESTINATION_SWAPPED,
+    NO_DESTINATION,
     REJECT,
     RULES,
     SWAPPED,
@@ -69,13 +70,13 @@ class FileCount:
     Attributes
     ----------
     file, kind
-        File name, and ``calls`` or ``taxi``.
+        File name, and ``calls``, ``taxi`` or ``presence``.
     rows_in, rows_counted, rows_rejected
         Rows read, counted as presence at least, and rejected.
     rows_trip
         Counted rows that are also a trip.
     trips_in, trips_counted, trips_rejected
-        Trips of these rows; an invalid count is 0.
+        Trips of these rows, people of ``presence``; an invalid count is 0.
     """
 
     file: str
@@ -97,18 +98,18 @@ class SourceCount:
     Attributes
     ----------
     source
-        ``calls``, ``taxi`` or ``counts``.
+        ``calls``, ``taxi``, ``counts`` or ``presence``.
     n_nights
         Service nights.
     trips_per_night, presence_per_night
-        Mean trips, and mean presence summed over hours.
+        Mean trips, None if none were counted, and mean people: of records the sum over hours, of ``presence`` the mean.
     repeats_trip, repeats_present
         Rows that repeat a trip or a presence of a subscriber.
     """
 
     source: str
     n_nights: int
-    trips_per_night: float
+    trips_per_night: float | None
     presence_per_night: float
     repeats_trip: int
     repeats_present: int
@@ -204,6 +205,16 @@ class FileRowCounts:
     clock: ClockRange | None = None
 
     @property
+    def is_of_people(self) -> bool:
+        """Whether rows are people at places, who make no trips."""
+        return not self.source.layout.kind.destination
+
+    @property
+    def n_used(self) -> int:
+        """Rows that are trips; of people at places, rows that count."""
+        return int(self.rows[NO_DESTINATION.code if self.is_of_people else 0])
+
+    @property
     def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Trips by code of the rule, shape (256,)."""
         return self.quanta / QUANTA_PER_TRIP
@@ -264,7 +275,7 @@ class FileRowCounts:
     def broken(self, rule: Rule) -> str:
         """Return a message on the rows that break `rule`: extent, location and remedy."""
         _, location, figures = self.first[rule.code]
-        noun = "trips" if self.source.layout.kind.name == "taxi" else "calls"
+        noun = {"taxi": "trips", "presence": "counts"}.get(self.source.layout.kind.name, "calls")
         figures_text = f" ({figures})" if figures else ""
         way_out = self._swap(rule) if rule in {SWAPPED, DESTINATION_SWAPPED} else rule.way_out
         rows = int(self.rows[rule.code])
@@ -296,10 +307,11 @@ def rule_counts(files: Sequence[FileRowCounts]) -> tuple[RuleCount, ...]:
     n_rows = max(sum(file.rows_read for file in files), 1)
     counts = []
     for rule in RULES:
-        rows = sum(int(file.rows[rule.code]) for file in files)
+        broken = [file for file in files if file.rows[rule.code] and not (rule is NO_DESTINATION and file.is_of_people)]
+        rows = sum(int(file.rows[rule.code]) for file in broken)
         if rows:
-            trips = sum(float(file.trips[rule.code]) for file in files)
-            file = next(file for file in files if rule.code in file.first)
+            trips = sum(float(file.trips[rule.code]) for file in broken)
+            file = broken[0]
             _, location, figures = file.first[rule.code]
             first = f"{file.source.name} {location}{f' ({figures})' if figures else ''}"
             way_out = say(rule.way_out, Words())
@@ -354,7 +366,7 @@ def require_usable(file: FileRowCounts, max_rejected_share: float) -> None:
     swapped = [rule for rule in (SWAPPED, DESTINATION_SWAPPED) if by_rule.get(rule, 0) > rows / 2]
     if swapped:
         raise DataError(file.broken(swapped[0]))
-    if not file.rows[0] and not file.source.is_part:
+    if not file.n_used and not file.source.is_part:
         raise DataError(file.broken(max(by_rule, key=lambda rule: by_rule[rule])))
     rejected = {rule: count for rule, count in by_rule.items() if rule.effect == REJECT}
     if sum(rejected.values()) > max_rejected_share * rows:
@@ -381,7 +393,7 @@ def require_trips(files: Sequence[FileRowCounts]) -> None:
     """
     for kind in {file.source.layout.kind for file in files}:
         of_kind = [file for file in files if file.source.layout.kind is kind]
-        if any(file.rows[0] for file in of_kind):
+        if any(file.n_used for file in of_kind):
             continue
         fullest = max(of_kind, key=lambda file: file.rows_read)
         if not fullest.rows_read:

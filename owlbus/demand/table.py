@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
     Problems,
@@ -108,6 +108,10 @@ class Demand:
         ``calls``, ``taxi``, ``counts`` or ``blend``.
     grid
         Fingerprint of the grid that hex indices refer to, or empty.
+    hours_known
+        Whether the hours of trips are known; if not, all trips stand in the first hour, and nothing can be said by hour.
+    people_counted
+        Whether presence is a count of all people by place and hour, rather than of records; its sum over hours is in person-hours.
 
     Raises
     ------
@@ -137,6 +141,8 @@ class Demand:
     presence: NDArray[np.float64] = field(default_factory=_no_index)
     source: str = "calls"
     grid: str = ""
+    hours_known: bool = True
+    people_counted: bool = False
 
     def __post_init__(self) -> None:
         """Copy the arrays and check every rule; one error lists all broken rules."""
@@ -166,19 +172,19 @@ class Demand:
         def shown(count: float, hidden: bool) -> str:  # noqa: FBT001 - whether to leave it out
             return "not shown" if hidden else f"{count:,.0f}"
 
-        trips = self.trips_by_hour()
+        trips = self.trips_by_hour() if self.hours_known else np.empty(0)
         small = hidden_cells(trips)
+        people, what = self.total_presence, "people, mean over the hours" if self.people_counted else "people a night"
         rows = [
-            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0]))),
-            ("people a night", shown(self.total_presence, bool(hidden_cells([self.total_presence])[0]))),
+            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0])) if self.counts_trips else "none counted"),
+            (what, shown(people, bool(hidden_cells([people])[0]))),
             ("nights", f"{self.n_nights}"),
             ("hexes", f"{self.n_hexes:,}"),
             ("source", self.source),
         ]
         texts = [shown(count, hidden) for count, hidden in zip(trips.tolist(), small.tolist(), strict=True)]
-        drawing = notebook_html.bars(
-            [hour_label(hour) for hour in self.hours], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour"
-        )
+        labels = [hour_label(hour) for hour in self.hours][: trips.size]
+        drawing = notebook_html.bars(labels, np.where(small, 0.0, trips).tolist(), texts, name="trips by hour")
         return notebook_html.page("Demand", notebook_html.table(rows), drawing)
 
     @classmethod
@@ -192,6 +198,8 @@ class Demand:
         nights: tuple[dt.date | None, ...] = (None,),
         source: str = "calls",
         grid: str = "",
+        hours_known: bool = True,
+        people_counted: bool = False,
     ) -> Demand:
         """
         Build demand from unordered rows; rows of one night, hour and pair are summed.
@@ -205,8 +213,8 @@ class Demand:
             multiples of 1/1024, and rows of 0 trips are dropped.
         presence
             Columns ``night``, ``hour``, ``hex`` and ``presence``, each of shape (Q,), treated alike.
-        hours, nights, source, grid
-            Service hours, nights, source and grid, as attributes of the class.
+        hours, nights, source, grid, hours_known, people_counted
+            Service hours, nights, source, grid and what is known, as attributes of the class.
 
         Returns
         -------
@@ -223,12 +231,19 @@ class Demand:
         >>> Demand.from_rows(3, dict(night=[0, 0], hour=[24, 24], origin=[0, 0], destination=[2, 2], trips=[1, 2])).trips
         array([3.])
         """
-        scope = cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid)
-        columns: dict[str, NDArray[Any]] = {}
+        known: dict[str, Any] = {"hours": hours, "nights": nights, "source": source, "grid": grid}
+        known |= {"hours_known": hours_known, "people_counted": people_counted}
+        scope = cls(n_hexes, **known)
+        columns: dict[str, Any] = {}
         for names, rows in ((_TRIP_COLUMNS, trips), (_PRESENCE_COLUMNS, presence)):
             if rows is not None:
                 columns |= _summed(scope, names, rows)
-        return cls(n_hexes, hours=hours, nights=nights, source=source, grid=grid, **columns)
+        return cls(n_hexes, **known, **columns)
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """Hours, nights, source, grid and what is known, as keyword arguments of the class and of `from_rows`."""
+        return {name: getattr(self, name) for name in ("hours", "nights", "source", "grid", "hours_known", "people_counted")}
 
     @property
     def n_nights(self) -> int:
@@ -241,9 +256,28 @@ class Demand:
         return float(quantise(self.trips.sum() / self.n_nights))
 
     @property
+    def counts_trips(self) -> bool:
+        """Whether trips are counted at all; of counts of people alone nothing can be said of trips."""
+        return bool(self.trips.size) or not self.people_counted
+
+    @property
     def total_presence(self) -> float:
-        """People present per service night, summed over hours: the mean over all nights, in multiples of 1/1024."""
+        """
+        People per service night, the mean over all nights, in multiples of 1/1024.
+
+        Where all people were counted by hour it is also the mean over hours; of records it is the sum over hours.
+        """
+        return float(quantise(self.person_hours / len(self.hours))) if self.people_counted else self.person_hours
+
+    @property
+    def person_hours(self) -> float:
+        """Person-hours per service night, people present summed over hours: the mean over all nights, in multiples of 1/1024."""
         return float(quantise(self.presence.sum() / self.n_nights))
+
+    @property
+    def known_hours(self) -> tuple[int, ...]:
+        """Service hours that trips can be told apart by: `hours`, or none if the hours of trips are unknown."""
+        return self.hours if self.hours_known else ()
 
     def od(self, hours: Iterable[int] | None = None, nights: Iterable[int] | None = None) -> ODPairs:
         """
@@ -281,7 +315,7 @@ class Demand:
 
     def presence_by_hex(self) -> NDArray[np.float64]:
         """
-        Return people present per service night by hex, summed over hours.
+        Return people present per service night by hex: the sum over hours, or their mean where all people were counted by hour.
 
         Returns
         -------
@@ -289,6 +323,24 @@ class Demand:
             Shape (H,), mean over nights, in multiples of 1/1024; the sum is exactly `total_presence`.
         """
         return scaled(sums_by_index(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
+
+    def people_by_night(self, mask: ArrayLike | None = None) -> NDArray[np.float64]:
+        """
+        Return people present in each night: the sum over hours, or their mean where all people were counted by hour.
+
+        Parameters
+        ----------
+        mask
+            Mask of the rows of presence that count, dimensionless, shape (Q,); all by default.
+
+        Returns
+        -------
+        ndarray of float64
+            Shape (n_nights,).
+        """
+        kept = np.ones(self.presence.size, np.bool_) if mask is None else np.asarray(mask, np.bool_)
+        people = sums_by_index(self.presence_night[kept], self.presence[kept], self.n_nights)
+        return people / len(self.hours) if self.people_counted else people
 
     def presence_by_hour(self) -> NDArray[np.float64]:
         """
@@ -298,10 +350,17 @@ class Demand:
         -------
         ndarray of float64
             Shape (n_hours, H), rows in the order of `hours`, mean over nights, in multiples of 1/1024.
+
+        Raises
+        ------
+        UsageError
+            If presence is that of records whose hours are unknown.
         """
+        if not self.people_counted:
+            _require_hours(self)
         cell = _hour_index(self, self.presence_hour) * self.n_hexes + self.presence_hex
         sums = sums_by_index(cell, self.presence, len(self.hours) * self.n_hexes)
-        return scaled(sums.reshape(len(self.hours), self.n_hexes), self.total_presence)
+        return scaled(sums.reshape(len(self.hours), self.n_hexes), self.person_hours)
 
     def trips_by_hour(self) -> NDArray[np.float64]:
         """
@@ -311,7 +370,13 @@ class Demand:
         -------
         ndarray of float64
             Shape (n_hours,), in the order of `hours`, mean over nights, in multiples of 1/1024.
+
+        Raises
+        ------
+        UsageError
+            If the hours of trips are unknown.
         """
+        _require_hours(self)
         return scaled(sums_by_index(_hour_index(self, self.hour), self.trips, len(self.hours)), self.total_trips)
 
     def slice(
@@ -348,6 +413,8 @@ class Demand:
         (24, 25)
         """
         kept_hours = _chosen("hours", hours, self.hours)
+        if kept_hours != self.hours:
+            _require_hours(self)
         kept_nights = _chosen("nights", nights, tuple(range(self.n_nights)))
         if weekdays is not None:
             kept_nights = _on_weekdays(self.nights, kept_nights, weekdays)
@@ -476,6 +543,14 @@ def _summed(scope: Demand, names: tuple[str, ...], rows: Mapping[str, ArrayLike]
     for name, high in zip(reversed((night, hour, *hexes)), reversed(ranges), strict=True):
         key, columns[name] = np.divmod(key, high)
     return columns
+
+
+def _require_hours(demand: Demand) -> None:
+    """Reject questions by hour where the hours of trips are unknown."""
+    if not demand.hours_known:
+        ways = f"give {setting('hour_profile', 'flat')}, or a table of hour and share"
+        msg = f"the hours of trips are unknown, so that nothing can be said by hour; {ways}"
+        raise UsageError(msg, setting="hour_profile")
 
 
 def _hour_index(demand: Demand, hour: NDArray[np.int16]) -> NDArray[np.int64]:

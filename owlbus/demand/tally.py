@@ -211,7 +211,7 @@ class Tally:
         from owlbus.kernels.hexing import PointTables
 
         tables, hexes = self.grid.point_tables, self._hexes(batch)
-        quanta = quanta_of(batch.count) if batch.count.size else _NONE
+        quanta = quanta_of(batch.count, may_be_zero=not batch.destination[0].values.size) if batch.count.size else _NONE
         is_duplicate = np.empty(0, dtype=np.uint8) if duplicates is None else duplicates
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
         return _Arguments(

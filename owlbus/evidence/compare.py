@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.defaults import HEADWAY_S
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import MIN_COUNT, nearest_multiple
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.evidence.difference import Difference, difference
@@ -80,7 +80,7 @@ class Comparison:
     cards: Mapping[str, Scorecard]
     changes: Mapping[str, Difference]
 
-    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+    def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
         Comparison as plain values for JSON, small counts left out.
 
@@ -98,6 +98,7 @@ class Comparison:
         dict
             The city's share, the plans' measures, and the differences.
         """
+        min_count = self.evaluator.min_count if min_count is None else min_count
         first = next(iter(self.plans))
         differences = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}
         scarce = [kind for kind in _KINDS if any(_is_small(card, kind, min_count) for card in self.cards.values())]
@@ -118,6 +119,7 @@ class Comparison:
             "baseline": first,
             "plans": plans,
             "differences": differences,
+            **({} if self.evaluator.demand.counts_trips else {"trips_counted": False}),
         }
 
     @property
@@ -125,7 +127,7 @@ class Comparison:
         """Whether counts are rounded down for people to read, since two plans besides the first could be told apart by few."""
         return len(self.plans) > _FEWEST
 
-    def to_geojson(self, name: str, min_count: float = MIN_COUNT) -> bytes:
+    def to_geojson(self, name: str, min_count: float | None = None) -> bytes:
         """
         Hexes that a plan changes against the first, as GeoJSON polygons.
 
@@ -152,6 +154,7 @@ def compare_plans(
     rule: ServiceRule | None = None,
     headway_s: int = HEADWAY_S,
     districts: NDArray[np.str_] | None = None,
+    min_count: float = MIN_COUNT,
 ) -> Comparison:
     """
     Compare plans with the first of them.
@@ -170,6 +173,8 @@ def compare_plans(
         Seconds between buses, for the fleet.
     districts
         Name of each hex's district, shape (H,).
+    min_count
+        Trips or people a night below which a count is not published; -1 for open data.
 
     Returns
     -------
@@ -186,7 +191,7 @@ def compare_plans(
     if len(plans) < _FEWEST:
         msg = f"a comparison needs at least two plans, got {len(plans)}; name another one"
         raise UsageError(msg)
-    evaluator = PlanEvaluator.build(network, demand, rule, districts)
+    evaluator = PlanEvaluator.build(network, demand, rule, districts, min_count)
     step = current_progress().step("Compare plans", len(plans))
     first = evaluator.evaluate(next(iter(plans.values())))
     cards: dict[str, Scorecard] = {}
@@ -194,12 +199,12 @@ def compare_plans(
     for name, plan in plans.items():
         if cards:
             changes[name] = difference(evaluator, first, evaluator.evaluate(plan), headway_s)
-        cards[name] = score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts)
+        cards[name] = score_plan(network, demand, plan, rule=rule, headway_s=headway_s, groups=districts, min_count=min_count)
         step.advance(note=name)
     return Comparison(evaluator, dict(plans), cards, changes)
 
 
-def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: float = MIN_COUNT, *, is_coarse: bool = False) -> bytes:
+def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: float | None = None, *, is_coarse: bool = False) -> bytes:
     """
     Hexes that a change touches, as GeoJSON polygons.
 
@@ -220,6 +225,7 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
         UTF-8, one feature per line; properties `hex`, `district`, and trips and people gained and lost.
     """
     grid = evaluator.problem.network.grid
+    min_count = evaluator.min_count if min_count is None else min_count
     columns = shown_hexes(change, evaluator.districts, min_count)
     touched = np.flatnonzero(np.any([~(column == 0) for column in columns.values()], axis=0))
     labels = grid.labels
@@ -238,7 +244,7 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
                 allow_nan=False,
             )
         )
-    head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": min_count})
+    head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": max(min_count, 0)})
     body = ",\n".join(lines)
     return f'{head[:-1]}, "features": [\n{body}\n]}}\n'.encode()
 
@@ -256,7 +262,10 @@ def _coarse_changes(values: dict[str, Any], before: Mapping[str, Any], after: Ma
         change, interval = f"{kind}_share_change", f"{kind}_share_interval"
         if values[change] is not None:
             values[change] = _less(after[kind]["share"], before[kind]["share"])
-        values[interval] = None if values[change] is None else coarse_interval(values[interval], min_count, before[kind]["denominator"])
+        if values[change] is None:
+            values[interval] = None
+        else:
+            values[interval] = coarse_interval(values[interval], min_count, before[kind]["denominator"])
 
 
 def _less(after: float | None, before: float | None) -> float | None:
@@ -284,7 +293,7 @@ def _measures(card: Scorecard, change: Mapping[str, Any] | None, scarce: list[st
     for name in _KINDS:
         measure = getattr(card.coverage, name)
         coarse = name in scarce or (change is not None and change[f"{name}_share_change"] is None)
-        count = round(measure.numerator / min_count) * min_count if coarse else round(measure.numerator, 1)
+        count = nearest_multiple(measure.numerator, min_count) if coarse else round(measure.numerator, 1)
         small = _is_small(card, name, min_count)
         share = count / measure.denominator if measure.denominator > 0 else 0.0
         values[name] = {
@@ -293,7 +302,10 @@ def _measures(card: Scorecard, change: Mapping[str, Any] | None, scarce: list[st
             "numerator": None if small else count,
             "denominator": round(measure.denominator, 1),
         }
-    values |= {name: round(getattr(card, name), 6) for name in _PLAIN}
+        if name != "presence" and not card.trips_counted:
+            values[name] = dict.fromkeys(values[name])
+    plain = {name: getattr(card, name) for name in _PLAIN}
+    values |= {name: None if value is None else round(value, 6) for name, value in plain.items()}
     values["routes"] = len(card.routes)
     values["rule"] = asdict(card.rule)
     values["headway_s"] = card.headway_s

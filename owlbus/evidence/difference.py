@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.defaults import HEADWAY_S
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan import plan_measures
 from owlbus.score.intervals import difference_interval, trips_interval
@@ -145,6 +146,10 @@ class Difference:
         Difference of the share served without a transfer, -1 to 1, and its 90 % interval.
     n_nights
         Nights of the demand.
+    trips_counted
+        Whether the demand has trips; without any, nothing is known of them.
+    min_count
+        Trips or people a night below which a count is not published; -1 for open data.
     """
 
     whole: GainLoss
@@ -168,6 +173,8 @@ class Difference:
     direct_share: float
     direct_interval: Interval
     n_nights: int
+    trips_counted: bool = True
+    min_count: float = MIN_COUNT
 
     @property
     def is_sure(self) -> bool:
@@ -225,8 +232,14 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
         lost_direct_trips=direct[1],
         direct_share=(direct[0] - direct[1]) / trips if trips > 0 else 0.0,
         direct_interval=intervals[2],
-        n_nights=evaluator.demand.n_nights,
+        **_facts(evaluator),
     )
+
+
+def _facts(evaluator: PlanEvaluator) -> dict[str, Any]:
+    """Return what a difference says of its demand."""
+    demand = evaluator.demand
+    return {"n_nights": demand.n_nights, "trips_counted": demand.counts_trips, "min_count": evaluator.min_count}
 
 
 def _direct(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> tuple[float, float]:

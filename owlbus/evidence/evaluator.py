@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
 from owlbus.common.units import hour_label
 from owlbus.demand.columns import sums_by_index
@@ -155,6 +156,8 @@ class PlanEvaluator:
         The same by hour of the night and by weekday of its evening; weekdays are empty where nights carry no date.
     by_night
         Trips of every night and hour, in the demand's row order.
+    min_count
+        Trips or people a night below which a count is not published; -1 for open data.
     """
 
     problem: Problem
@@ -164,10 +167,16 @@ class PlanEvaluator:
     hours: Mapping[str, Part]
     by_night: TripIndex
     weekdays: Mapping[str, Part] = field(default_factory=dict)
+    min_count: float = MIN_COUNT
 
     @classmethod
     def build(
-        cls, network: Network, demand: Demand, rule: ServiceRule | None = None, districts: NDArray[np.str_] | None = None
+        cls,
+        network: Network,
+        demand: Demand,
+        rule: ServiceRule | None = None,
+        districts: NDArray[np.str_] | None = None,
+        min_count: float = MIN_COUNT,
     ) -> PlanEvaluator:
         """
         Evaluator of a demand.
@@ -182,6 +191,8 @@ class PlanEvaluator:
             When a trip counts as served; the defaults of `ServiceRule` if None.
         districts
             Name of each hex's district, shape (H,).
+        min_count
+            Trips or people a night below which a count is not published; -1 for open data.
 
         Returns
         -------
@@ -204,9 +215,10 @@ class PlanEvaluator:
             demand=demand,
             districts=districts,
             whole=part_of(problem, demand),
-            hours={hour_label(hour): part_of(problem, demand.slice(hours=[hour])) for hour in demand.hours},
+            hours={hour_label(hour): part_of(problem, demand.slice(hours=[hour])) for hour in demand.known_hours},
             by_night=TripIndex.of(problem, demand),
             weekdays={WEEKDAYS[day]: part_of(problem, demand.slice(weekdays=[day])) for day in days},
+            min_count=min_count,
         )
 
     def evaluate(self, plan: Plan) -> PlanEvaluation:
@@ -283,7 +295,7 @@ class PlanEvaluator:
         """
         demand = self.demand
         is_reached = evaluation.reached[demand.presence_hex]
-        return sums_by_index(demand.presence_night[is_reached], demand.presence[is_reached], demand.n_nights)
+        return demand.people_by_night(is_reached)
 
     def all_by_night(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
@@ -295,8 +307,7 @@ class PlanEvaluator:
             Shape (n_nights,) each.
         """
         demand = self.demand
-        people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
-        return sums_by_index(demand.night, demand.trips, demand.n_nights), people
+        return sums_by_index(demand.night, demand.trips, demand.n_nights), demand.people_by_night()
 
     def _trips_by_night(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
         demand = self.demand

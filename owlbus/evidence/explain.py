@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import UsageError
 from owlbus.evidence.changes import (
     Change,
@@ -57,7 +56,7 @@ class Answer:
     alternative_difference: Difference | None
     n_nights: int
 
-    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+    def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
         Answer as plain values for JSON, small counts left out.
 
@@ -90,12 +89,12 @@ class Answer:
             }
         return values
 
-    def verdict(self, min_count: float = MIN_COUNT) -> str:
+    def verdict(self, min_count: float | None = None) -> str:
         """Return one line: what is gained and lost, what it costs, and how sure it is; counts of trips below `min_count` are hidden."""
         return verdict(self.change, self.difference, self.n_nights, min_count)
 
 
-def verdict(change: Change, change_difference: Difference, n_nights: int, min_count: float = MIN_COUNT) -> str:
+def verdict(change: Change, change_difference: Difference, n_nights: int, min_count: float | None = None) -> str:
     """
     One line on a change.
 
@@ -115,6 +114,7 @@ def verdict(change: Change, change_difference: Difference, n_nights: int, min_co
     str
         A sentence with the net trips, their interval in points, people, minutes and buses.
     """
+    min_count = change_difference.min_count if min_count is None else min_count
     shown = shown_difference(change_difference, min_count).values
     whole, net = shown["whole"], change_difference.whole.net_trips
     trips = f"gains {count_text(whole['gained_trips'], min_count)} and loses {count_text(whole['lost_trips'], min_count)} trips a night"

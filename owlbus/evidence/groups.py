@@ -95,7 +95,7 @@ class Breakdown:
         for what in ("presence", "served"):
             shares = [row[what]["share"] for label, row in shown.items() if label != NOWHERE and row[what]["share"] is not None]
             values[f"{what}_best_to_worst"] = round(max(shares) / min(shares), 3) if shares and min(shares) > 0 else None
-        values["min_count"] = min_count
+        values["min_count"] = max(min_count, 0)
         return values
 
     def _shown(self, part: str, all_of: str, min_count: float) -> dict[str, dict[str, float | None]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT, hidden_cells
+from owlbus.common.disclosure import EXACT, MIN_COUNT, hidden_cells
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ class Shown:
     n_hidden: int
 
 
-def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
+def shown_difference(change: Difference, min_count: float | None = None) -> Shown:
     """
     Difference without what points at fewer than `min_count` people.
 
@@ -52,7 +52,7 @@ def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
     change
         The difference.
     min_count
-        Trips or people a night below which a count is hidden.
+        Trips or people a night below which a count is hidden; that of the difference by default.
 
     Returns
     -------
@@ -64,6 +64,7 @@ def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
     PrivacyError
         If `min_count` protects nobody.
     """
+    min_count = change.min_count if min_count is None else min_count
     whole: dict[str, float | None] = {}
     families: dict[str, dict[str, dict[str, float | None]]] = {name: {} for name in _FAMILIES}
     n_hidden = 0
@@ -86,11 +87,22 @@ def shown_difference(change: Difference, min_count: float = MIN_COUNT) -> Shown:
     values["is_sure"] = change.is_sure
     values["burden"], hidden = _shown_burden(asdict(change.burden), min_count)
     values["cost"] = {**asdict(change.cost), "cycle_min": round(change.cost.cycle_min, 1)}
-    values["hidden"] = {"min_count": min_count, "counts": n_hidden + hidden}
+    values["hidden"] = {"min_count": max(min_count, 0), "counts": n_hidden + hidden}
+    if not change.trips_counted:
+        _leave_out_trips(values)
     return Shown(values, n_hidden + hidden)
 
 
-def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_count: float = MIN_COUNT) -> dict[str, NDArray[np.float64]]:
+def _leave_out_trips(values: dict[str, Any]) -> None:
+    """Enter None for everything that counts trips, since none were counted, and say so."""
+    parts = [values["whole"], values["burden"], *(part for name in _FAMILIES for part in values[name].values())]
+    for part in parts:
+        part.update(dict.fromkeys(name for name in part if not name.endswith("presence")))
+    names = ("served_share_change", "served_share_interval", "direct_share_change", "direct_share_interval")
+    values.update(dict.fromkeys(names), trips_counted=False)
+
+
+def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_count: float | None = None) -> dict[str, NDArray[np.float64]]:
     """
     Gains and losses by hex, NaN where a count is hidden.
 
@@ -104,13 +116,14 @@ def shown_hexes(change: Difference, districts: NDArray[np.str_] | None, min_coun
     districts
         Name of each hex's district, whose sums of people are published, or None.
     min_count
-        Trips or people a night below which a count is hidden.
+        Trips or people a night below which a count is hidden; that of the difference by default.
 
     Returns
     -------
     dict
         By name of `SIDES`, shape (H,) each.
     """
+    min_count = change.min_count if min_count is None else min_count
     near, was_near = change.reached_after, change.reached_before
     places = {
         "gained_trips": near | was_near,
@@ -256,7 +269,7 @@ def coarse_interval(interval: list[float] | None, min_count: float, denominator:
 
 def rounded_down(count: float, min_count: float) -> float:
     """Return the largest multiple of `min_count` that is no more than `count` trips or people a night."""
-    return math.floor(count / min_count + _EXACT) * min_count
+    return count if min_count == EXACT else math.floor(count / min_count + _EXACT) * min_count
 
 
 def transfer_share(served: float | None, direct: float | None) -> float | None:

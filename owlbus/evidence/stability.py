@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
 from owlbus.evidence.evaluator import PlanEvaluator, part_of
 from owlbus.plan import Plan
@@ -104,7 +103,7 @@ class CrossCheck:
     regret_share: float
 
 
-def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float = MIN_COUNT) -> HourMatrix:
+def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float | None = None) -> HourMatrix:
     """
     Coverage by weekday and hour.
 
@@ -115,7 +114,7 @@ def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float = MIN_COU
     plan
         The plan.
     min_count
-        Trips or people a night below which a share is left out.
+        Trips or people a night below which a share is left out; that of the evaluator by default.
 
     Returns
     -------
@@ -130,15 +129,16 @@ def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float = MIN_COU
     if not evaluator.weekdays:
         msg = "weekdays need records with dates; this demand has none"
         raise DataError(msg)
+    min_count = evaluator.min_count if min_count is None else min_count
     evaluation = evaluator.evaluate(plan)
     shares = np.full((2, len(evaluator.weekdays), len(evaluator.hours)), np.nan)
     for i, day in enumerate(evaluator.weekdays):
-        for j, hour in enumerate(evaluator.demand.hours):
+        for j, hour in enumerate(evaluator.demand.known_hours):
             part = part_of(evaluator.problem, evaluator.demand.slice(hours=[hour], weekdays=[day]))
             served = part.trips.trips[part.trips.among(evaluation.is_served)].sum()
             pairs = (served, part.trips.trips.sum()), (part.people[evaluation.reached].sum(), part.people.sum())
             for k, (inside, whole) in enumerate(pairs):
-                if inside >= min_count and whole - inside >= min_count:
+                if whole > 0 and inside >= min_count and whole - inside >= min_count:
                     shares[k, i, j] = inside / whole
     return HourMatrix(tuple(evaluator.weekdays), tuple(evaluator.hours), shares[0], shares[1])
 

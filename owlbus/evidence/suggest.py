@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.progress import current_progress
 from owlbus.evidence.changes import Change
 from owlbus.evidence.difference import Difference, difference
@@ -60,7 +59,7 @@ class Suggestion:
         minutes = self.difference.cost.cycle_min
         return self.difference.whole.net_trips / minutes if minutes > 0 else math.inf
 
-    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+    def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """Return the swap as plain values for JSON; trips and people below `min_count` read None."""
         shown = shown_difference(self.difference, min_count).values
         is_hidden = shown["whole"]["net_trips"] is None or not math.isfinite(self.gain_per_min)

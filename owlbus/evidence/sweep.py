@@ -75,32 +75,35 @@ class SweepPoint:
     objective_share
         What was maximised, 0 to 1; never below that of the setting before.
     served_share, direct_share, presence_share
-        Measures of the plan, 0 to 1.
+        Measures of the plan, 0 to 1; those of trips None where none were counted.
     served_interval, presence_interval
         Their 90 % intervals over nights.
     served_trips
-        Trips served a night.
+        Trips served a night; None where no trips were counted.
     length_m, buses
         One-way metres and buses of all routes.
     bound_share
         Proven upper bound of the objective, 0 to 1; None if none was computed.
     least_shares
         What the least count that may be shown is as a share of the objective, of all trips and of all people.
+    least_trips
+        The least count of trips that may be shown, a night; 0 for open data.
     """
 
     setting: float
     plan: Plan
     objective_share: float
-    served_share: float
-    direct_share: float
+    served_share: float | None
+    direct_share: float | None
     presence_share: float
     served_interval: Interval
     presence_interval: Interval
-    served_trips: float
+    served_trips: float | None
     length_m: int
     buses: int
     bound_share: float | None
     least_shares: tuple[float, float, float]
+    least_trips: float = MIN_COUNT
 
     @property
     def shown(self) -> SweepPoint:
@@ -109,12 +112,12 @@ class SweepPoint:
         return replace(
             self,
             objective_share=_down(self.objective_share, value),
-            served_share=_down(self.served_share, trips),
-            direct_share=_down(self.direct_share, trips),
+            served_share=_known_down(self.served_share, trips),
+            direct_share=_known_down(self.direct_share, trips),
             presence_share=_down(self.presence_share, people),
             served_interval=_interval_down(self.served_interval, trips),
             presence_interval=_interval_down(self.presence_interval, people),
-            served_trips=_down(self.served_trips, MIN_COUNT),
+            served_trips=_known_down(self.served_trips, self.least_trips),
         )
 
 
@@ -196,24 +199,24 @@ class Sweep:
         rows = []
         before: SweepPoint | None = None
         for position, point in enumerate(self.shown.points):
-            gain = point.served_trips - (before.served_trips if before is not None else 0.0)
-            base = before.served_share if before is not None else 0.0
+            gain = _more(point.served_trips, None if before is None else before.served_trips)
+            points = _more(point.served_share, None if before is None else before.served_share)
             rows.append(
                 {
                     self.kind: point.setting,
                     "routes_run": len(point.plan),
                     "objective_share": _rounded(point.objective_share),
-                    "served_share": round(point.served_share, 4),
+                    "served_share": _rounded(point.served_share),
                     "served_low": _rounded(point.served_interval[0]),
                     "served_high": _rounded(point.served_interval[1]),
-                    "direct_share": round(point.direct_share, 4),
-                    "presence_share": round(point.presence_share, 4),
+                    "direct_share": _rounded(point.direct_share),
+                    "presence_share": _rounded(point.presence_share),
                     "presence_low": _rounded(point.presence_interval[0]),
                     "presence_high": _rounded(point.presence_interval[1]),
                     "total_km": round(point.length_m / 1000, 1),
                     "buses": point.buses,
-                    "marginal_trips": round(gain),
-                    "marginal_points": round(100 * (point.served_share - base), 2),
+                    "marginal_trips": None if gain is None else round(gain),
+                    "marginal_points": None if points is None else round(100 * points, 2),
                     "bound_share": _rounded(point.bound_share),
                     "is_knee": int(position == self.knee),
                 }
@@ -284,7 +287,7 @@ def sweep_plans(
         if value < least:
             msg = f"{setting(name)} of a sweep must be at least {least}, got {value}"
             raise UsageError(msg, setting=name, value=value, allowed=(least, math.inf))
-    objective = objective or Objective()
+    objective = Objective.of_counted(objective or Objective(), evaluator.demand)
     refuse_travel_time(objective, "a sweep")
     points: list[SweepPoint] = []
     with executor(scheduler, n_starts) as pool:
@@ -348,27 +351,29 @@ class _Runner:
         whole, (trips, people) = evaluator.whole, evaluator.all_by_night()
         counts = [float(whole.trips.trips[whole.trips.among(mask)].sum()) for mask in (evaluation.is_served, evaluation.is_direct)]
         all_trips, all_people = max(whole.trips.trips.sum(), 1e-9), max(whole.people.sum(), 1e-9)
+        counts_trips, least = evaluator.demand.counts_trips, max(evaluator.min_count, 0)
         return SweepPoint(
             setting=setting,
             plan=plan,
             objective_share=evaluator.problem.value(plan, self.objective) / evaluator.problem.total_value(self.objective),
-            served_share=float(counts[0] / all_trips),
-            direct_share=float(counts[1] / all_trips),
+            served_share=float(counts[0] / all_trips) if counts_trips else None,
+            direct_share=float(counts[1] / all_trips) if counts_trips else None,
             presence_share=float(whole.people[evaluation.reached].sum() / all_people),
             served_interval=share_interval(evaluator.served_by_night(evaluation), trips),
             presence_interval=share_interval(evaluator.reached_by_night(evaluation), people),
-            served_trips=counts[0],
+            served_trips=counts[0] if counts_trips else None,
             length_m=measures.total_length_m,
             buses=measures.total_buses,
             bound_share=self._bound(n_routes, limits),
             least_shares=(
-                MIN_COUNT
+                least
                 * QUANTA_PER_TRIP
                 * max(self.objective.trips, self.objective.presence)
                 / evaluator.problem.total_value(self.objective),
-                float(MIN_COUNT / all_trips),
-                float(MIN_COUNT / all_people),
+                float(least / all_trips),
+                float(least / all_people),
             ),
+            least_trips=least,
         )
 
     def _bound(self, n_routes: int, limits: RouteLimits) -> float | None:
@@ -461,7 +466,17 @@ def _limits_at(kind: str, setting: float, limits: RouteLimits, n_routes: int) ->
 
 def _down(value: float, least: float) -> float:
     """Round a share or count down to a multiple of the least one that may be shown."""
-    return math.floor(value / least + _EXACT) * least
+    return value if least == 0 else math.floor(value / least + _EXACT) * least
+
+
+def _known_down(value: float | None, least: float) -> float | None:
+    """Round a share or count down as `_down` does; None stays None."""
+    return None if value is None else _down(value, least)
+
+
+def _more(value: float | None, before: float | None) -> float | None:
+    """Return what a setting has more than the one before, the first more than nothing; None where it is unknown."""
+    return None if value is None else value - (before or 0.0)
 
 
 def _interval_down(interval: Interval, least: float) -> Interval:

@@ -58,7 +58,7 @@ class MissingPlace:
     stop: int
     district: str
     presence: float
-    trips: float
+    trips: float | None
     change: Change | None
     difference: Difference | None
 
@@ -71,7 +71,7 @@ class MissingPlace:
             "stop": self.stop,
             "district": self.district,
             "presence": None if 0 < self.presence < min_count else round(self.presence, 1),
-            "unserved_trips": None if 0 < self.trips < min_count else round(self.trips, 1),
+            "unserved_trips": None if self.trips is None or 0 < self.trips < min_count else round(self.trips, 1),
             "change": None if self.change is None else self.change.label,
             "routes": [] if self.change is None else list(self.change.routes),
             "difference": shown,
@@ -116,7 +116,8 @@ def missing_places(
     """
     network = evaluator.problem.network
     evaluation = evaluator.evaluate(plan)
-    route_evaluator = RouteEvaluator(evaluator.problem, Objective(), plan, limits)
+    objective = Objective() if evaluator.demand.counts_trips else Objective(trips=0, presence=1)
+    route_evaluator = RouteEvaluator(evaluator.problem, objective, plan, limits)
     unserved = _unserved_by_hex(evaluator, evaluation)
     places_found = []
     for rank, (stop, presence) in enumerate(_busiest(evaluator, evaluation, places, n_places, max(min_presence, 1e-9)), start=1):
@@ -134,7 +135,7 @@ def missing_places(
                 stop=stop,
                 district="" if evaluator.districts is None or hexagon < 0 else str(evaluator.districts[hexagon]),
                 presence=presence,
-                trips=float(unserved[shed].sum()),
+                trips=float(unserved[shed].sum()) if evaluator.demand.counts_trips else None,
                 change=change,
                 difference=None if change is None else difference(evaluator, evaluation, evaluator.evaluate(change.plan), limits.headway_s),
             )

@@ -248,7 +248,7 @@ def tally_rows(
     hexes
         Hexes where they are known before.
     quanta
-        Trips of each row in 1/1024, shape (n,), int64, not above 0 where unusable; empty where each row is one trip.
+        Trips or people of each row in 1/1024, shape (n,), int64, below 0 where unusable; empty where each row is one trip.
     marks
         Subscribers and repeats.
     tables
@@ -272,7 +272,7 @@ def tally_rows(
     has_end, has_quanta, has_hexes = end_ticks.size > 0, quanta.size > 0, hexes.here.size > 0
     has_goal = to_lon.size > 0
     has_person, has_repeats, has_out = person.size > 0, is_repeat.size > 0, verdicts.night.size > 0
-    is_plain = dated and not (has_end or has_quanta or has_hexes or has_person or has_out)
+    is_plain = dated and not (has_end or has_quanta or has_hexes or has_person or has_repeats or has_out)
     slot_by_hour, first_hour = slots_by_hour(nights, start_hour, end_hour)
     night_hours = np.empty(n_nights * n_hours, dtype=np.int64)
     for k in range(night_hours.size):
@@ -324,7 +324,7 @@ def tally_rows(
                     rule = 2 if here == NO_POSITION else 3 if here == SWAPPED_HEX else 4
                 elif not start_hour <= hour < end_hour:
                     rule = 5
-                elif worth <= 0:
+                elif worth < 0:
                     rule = 6
                 else:
                     if there < 0 and has_goal and not has_hexes:
@@ -335,6 +335,8 @@ def tally_rows(
                         if there > SWAPPED_HEX:
                             apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i])
                         rule = _ride_rule(start_s, end_s, int64(is_repeat[i]) if has_repeats else int64(0), apart_m, window.max_m_s)
+                    elif has_repeats and is_repeat[i]:
+                        rule = 9
                     if rule == 0:
                         rule = goal_rule(here, there)
             # Cells are noted here and added to below: sums at once would wait for one another's memory.

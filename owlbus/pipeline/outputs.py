@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
+from owlbus.demand.hour_profile import with_even_hours
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, stops_geojson
 from owlbus.timetable import Operation, build_timetable
@@ -73,7 +74,7 @@ def feed_of(study: Study) -> FeedInfo:
 
 def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timetable, TimetableReport]:
     """
-    Timetable of a plan on a study's demand.
+    Timetable of a plan on a study's demand; headways are chosen for trips spread evenly where their hours are unknown.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
         If the fleet is too small for the policy headway.
     """
     current_progress().step("Build the timetable")
-    return build_timetable(study.network, study.demand, plan, operation)
+    return build_timetable(study.network, with_even_hours(study.demand), plan, operation)
 
 
 def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetable:
@@ -181,6 +182,7 @@ def write_run(
         note=map_note(study),
         water=() if city is None or not len(city.river) else (city.river,),
         hills=() if city is None else city.mountains,
+        min_count=study.min_count,
     )
     write_map(run.stage("map.png"), figure)
     write_plan_report(run, study, best, reference, record=record, language=language)

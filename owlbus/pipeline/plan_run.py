@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from owlbus.common.defaults import DEFAULT_STEPS, HEADWAY_S
 from owlbus.common.ending import Ending
@@ -168,7 +168,8 @@ def score_study(study: Study, plan: Plan, name: str, *, rule: ServiceRule | None
     from owlbus.score import score_plan
 
     current_progress().step(f"Score {name}")
-    card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, groups=study.districts)
+    more: dict[str, Any] = {"groups": study.districts, "min_count": study.min_count}
+    card = score_plan(study.network, study.demand, plan, rule=rule, headway_s=headway_s, **more)
     return ScoredPlan(name, plan, card)
 
 
@@ -206,7 +207,8 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         raise UsageError(msg, setting="time_s", value=request.time_s)
     required = _required_on_base(study, base, request)
     begun_s = time.perf_counter()
-    problem, objective = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
+    objective = Objective.of_counted(request.objective, study.demand)
+    problem = Problem.build(study.network, study.demand, request.rule)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
     improvement = improve_plan(
         problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed

@@ -56,6 +56,7 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
         For `owlbus.report.report_html`.
     """
     shown_about = {name: about[name] for name in _ABOUT if name in about}
+    more |= {"min_count": study.min_count}
     return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, shown_about, **more)
 
 
@@ -83,12 +84,14 @@ def comparison_contents(study: Study, comparison: Comparison, document: Mapping[
     from owlbus.plot.maps import net_classes
 
     first, *others = comparison.plans
-    cards = {name: coarse_counts(card.to_dict()) if comparison.is_coarse else card.to_dict() for name, card in comparison.cards.items()}
+    cards = {name: card.to_dict() for name, card in comparison.cards.items()}
+    if comparison.is_coarse:
+        cards = {name: coarse_counts(card, study.min_count) for name, card in cards.items()}
     reference = PlanContent(first, comparison.plans[first], beside_first(cards[first], document["plans"][first], {}))
     contents = []
     for name in others:
         card = beside_first(cards[name], document["plans"][name], document["differences"][name])
-        net = net_classes(shown_hexes(comparison.changes[name], study.districts))
+        net = net_classes(shown_hexes(comparison.changes[name], study.districts), max(1.0, study.min_count))
         best = PlanContent(name, comparison.plans[name], card)
         contents.append(report_content(study, best, reference, about, comparison=document, net=net))
     return contents
@@ -204,7 +207,8 @@ def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> li
     plans = {name: read_plan(file, study.network) for name, file in files.items()}
     first = next(iter(document["plans"].values()))
     rule, headway_s = ServiceRule(**first["rule"]), first["headway_s"]
-    comparison = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, districts=study.districts)
+    more: dict[str, Any] = {"districts": study.districts, "min_count": study.min_count}
+    comparison = compare_plans(study.network, study.demand, plans, rule=rule, headway_s=headway_s, **more)
     return comparison_contents(study, comparison, document, about)
 
 

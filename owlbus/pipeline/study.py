@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT, LOWEST_MIN_COUNT, MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.pipeline.run_json import read_run
@@ -57,6 +57,8 @@ class Study:
         Files that were read.
     timings_s
         Seconds of each stage.
+    min_count
+        Trips or people a night below which a count is not published; -1 for open data.
     """
 
     grid: HexGrid
@@ -67,10 +69,13 @@ class Study:
     report: DemandReport | None = None
     inputs: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
+    min_count: float = MIN_COUNT
 
     @property
-    def unreachable_share(self) -> float:
-        """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them."""
+    def unreachable_share(self) -> float | None:
+        """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them. None where no trips were counted."""
+        if not self.demand.counts_trips:
+            return None
         pairs = self.demand.od()
         lost = self.network.hex_stop < 0
         total = pairs.total_trips
@@ -146,7 +151,6 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     """
     from owlbus.demand import estimate_demand
     from owlbus.grid.subdivide import subdivide_hexes
-    from owlbus.records.record_files import find_files
 
     timings: dict[str, float] = {}
     city = read_named_city(sources.city)
@@ -166,27 +170,36 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
             max_rejected_share=sources.max_rejected_share,
             rejected=rejected,
             market_share=_market_share(sources, grid, city),
+            people=sources.presence,
             run=_runner(sources) if checkpoint is None else checkpoint.counting(_runner(sources)),
             **sources.reading,
         )
         if parts is not None:
-            demand, report = _in_parts(sources.reach, parts, demand, report)
-    tables = (sources.area, sources.masts, sources.zones, sources.presence, sources.market_share)
-    inputs = (*(source.name for source in find_files(files)), *(name for name in tables if isinstance(name, str)))
-    return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
+            demand, report = _in_parts(sources, parts, demand, report)
+    return Reading(whole if parts is None else parts.grid, demand, report, city, _inputs(sources, files), timings, whole)
 
 
-def _in_parts(reach: str, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
+def _inputs(sources: Sources, files: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of all files that a demand is made from."""
+    from owlbus.records.record_files import find_files
+
+    named = [file.name for paths in (files, sources.presence) if paths for file in find_files(paths)]
+    tables = (sources.area, sources.masts, sources.zones, sources.market_share, sources.hour_profile)
+    return (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
+
+
+def _in_parts(sources: Sources, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
     """Return the demand on parts of hexes, with a note: spread evenly, or as counted there without trips within one whole hex."""
     from owlbus.demand import disaggregate_demand, drop_trips_within_hexes
 
     size = f"{parts.n_parts} equal parts of {parts.grid.radius_m:.0f} m"
-    if reach == "area":
+    if sources.reach == "area":
         note = f"people and trips of each hexagon are spread evenly over {size}"
         demand = disaggregate_demand(demand, parts)
     else:
         demand, dropped = drop_trips_within_hexes(demand, parts)
-        dropped_text = f"{dropped:,.0f}" if dropped >= MIN_COUNT else f"fewer than {MIN_COUNT:g}"
+        least = sources.published_min_count
+        dropped_text = f"{dropped:,.0f}" if dropped >= least else f"fewer than {least:g}"
         note = f"records are counted in {size} of each hexagon; {dropped_text} trips a night between parts of one hexagon are left out"
     return demand, replace(report, notes=(*report.notes, note))
 
@@ -222,6 +235,7 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError], list
         build_grid(sources, city),
         sources.window,
         max_rejected_share=sources.max_rejected_share,
+        people=sources.presence,
         **sources.reading,
     )
 
@@ -248,10 +262,11 @@ def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], Cou
 
 def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
     """Return the files of records: those named, else the city's."""
-    if sources.files:
+    if sources.files or sources.presence is not None:
         return sources.files
     if city is None:
-        msg = f"no records are named; give files of calls or taxi rides, or {setting('city', 'seoul')} for the sample city"
+        ways = f"{setting('presence', 'people.csv')} for counts of people, or {setting('city', 'seoul')} for the sample city"
+        msg = f"no records are named; give files of calls or taxi rides, {ways}"
         raise UsageError(msg, setting="files")
     return str(city.calls_path), str(city.taxi_path)
 
@@ -288,7 +303,8 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     with _timed(timings, "network"):
         network = build_network(sources, read.whole, read.city)
     inputs = (*read.inputs, *sources.network_files)
-    return Study(read.grid, read.demand, network, sources.is_synthetic, read.city, read.report, inputs, timings)
+    facts = sources.is_synthetic, read.city, read.report, inputs, timings
+    return Study(read.grid, read.demand, network, *facts, min_count=sources.published_min_count)
 
 
 def read_named_city(name: str | None) -> City | None:
@@ -331,6 +347,7 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.grid.outline import outline_of
     from owlbus.records.infer_outline import outline_of_records
+    from owlbus.records.schema import PRESENCE
 
     n_hexes = sources.n_hexes
     if sources.area is not None:
@@ -339,8 +356,10 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         outline = city.outline
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
-    else:
+    elif sources.files:
         outline = outline_of_records(sources.files, **sources.reading)
+    else:
+        outline = outline_of_records(sources.presence, kinds=(PRESENCE,), **sources.reading)
     if sources.h3_resolution is not None:
         return HexGrid.from_h3(outline, sources.h3_resolution)
     return HexGrid.cover(outline, sources.radius_m, n_hexes)
@@ -456,7 +475,19 @@ def read_study(path: str | PathLike[str]) -> Study:
     except UsageError as error:
         msg = f"{folder}: {error}"
         raise DataError(msg) from None
-    return Study(network.grid, demand, network, bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files))
+    facts = bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files)
+    return Study(network.grid, demand, network, *facts, min_count=_min_count_of(folder, settings))
+
+
+def _min_count_of(folder: Path, settings: Mapping[str, Any]) -> float:
+    """Return the smallest count that may be published of a run, by its settings."""
+    if settings.get("public") is True:
+        return EXACT
+    value = settings.get("min_count", MIN_COUNT)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= LOWEST_MIN_COUNT:
+        msg = f"{folder}: min_count must be at least {LOWEST_MIN_COUNT} in the settings of run.json; write the run again"
+        raise DataError(msg)
+    return int(value) if value == int(value) else value
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT, MIN_COUNT, check_min_count
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, require_number
 
@@ -44,7 +44,7 @@ class Sources:
     Attributes
     ----------
     files
-        Records of calls and taxi rides; those of the city if empty.
+        Records of calls and taxi rides; those of the city if empty and no `presence` is given.
     city
         A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
     area
@@ -103,7 +103,8 @@ class Sources:
     zone_id, zone_weights
         Columns of `zones` with ids, and with weights of the parts of a zone; None for the one that fits, and for weights by area.
     presence
-        Counts of people by place and hour, which replace those of the records; None for none.
+        Counts of people by place and hour, which replace those of the records; without records a study is of people alone, and has no
+        trips. None for none.
     hour_profile
         Hours of trips without a time: a table of hour and share, ``flat``, or ``unknown``; None asks for one of them.
     max_rejected_share
@@ -123,6 +124,8 @@ class Sources:
     ------
     UsageError
         If the parts do not fit together.
+    PrivacyError
+        If `min_count` protects nobody.
     """
 
     files: tuple[str, ...] = ()
@@ -171,6 +174,7 @@ class Sources:
             value = getattr(self, field_name)
             if value is not None:
                 require_number(name, value, low, high)
+        check_min_count(self.published_min_count)
         _require_compatible(self)
         _require_grid(self)
         _require_reach(self)
@@ -188,12 +192,19 @@ class Sources:
             "zones": self.zones,
             "zone_id": self.zone_id,
             "zone_weights": self.zone_weights,
+            "hour_profile": self.hour_profile,
         }
+
+    @property
+    def published_min_count(self) -> float:
+        """Smallest count of people or trips that is published; -1 if the records are open data."""
+        least = EXACT if self.public else self.min_count
+        return int(least) if least == int(least) else least
 
     @property
     def is_synthetic(self) -> bool:
         """Whether the records are the synthetic ones of a city."""
-        return not self.files
+        return not self.files and self.presence is None
 
     @property
     def network_files(self) -> tuple[str, ...]:

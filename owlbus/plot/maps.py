@@ -80,7 +80,7 @@ def draw_difference(
     from matplotlib.patches import Patch
 
     grid = evaluator.problem.network.grid
-    classes, steps = net_classes(shown_hexes(change, evaluator.districts, min_count), min_count)
+    classes, steps = net_classes(shown_hexes(change, evaluator.districts, min_count), max(1.0, min_count))
     colours = [NET_COLOURS[k] for k in classes.tolist()]
     texts = {NET_COLOURS[k]: text.format(*steps) for k, text in _NET_TEXTS.items()}
     figure = Figure(figsize=(10, 7.6), layout="constrained")
@@ -401,7 +401,7 @@ def draw_map(
     note: str = "",
     water: Sequence[ArrayLike] = (),
     hills: ArrayLike = (),
-    min_count: int = MIN_COUNT,
+    min_count: float = MIN_COUNT,
 ) -> Figure:
     """
     Draw a plan over the people it is made for.

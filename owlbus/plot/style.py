@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT, hidden_cells
+from owlbus.common.disclosure import LOWEST_MIN_COUNT, MIN_COUNT, hidden_cells
 from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def class_edges(people: NDArray[np.float64], min_count: float = MIN_COUNT) -> li
     >>> class_edges(np.arange(1001.0))
     [15.0, 200.0, 400.0, 600.0, 800.0]
     """
+    min_count = max(min_count, 1.0)
     busy = people[people >= min_count]
     if not busy.size:
         return [float(min_count)]
@@ -81,7 +82,8 @@ def hex_classes(people: NDArray[np.float64], edges: Sequence[float], margins: Se
     [0, 1, 2, 0, 0]
     """
     classes = np.searchsorted(np.asarray(edges), people, side="right").astype(np.int8)
-    classes[hidden_cells(people, margins, edges[0])] = 0
+    if edges[0] >= LOWEST_MIN_COUNT:  # open data begin at one person
+        classes[hidden_cells(people, margins, edges[0])] = 0
     return classes
 
 

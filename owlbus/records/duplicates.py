@@ -25,8 +25,8 @@ def may_have_duplicates(source: Source) -> bool:
     """
     Return whether equal rows of a file are duplicates.
 
-    True for rides with two times and two positions. False for rows with a count, and for calls: their repeats are removed by subscriber
-    or belong to other people.
+    True for rides with a time and two positions; of those without an end time the start is compared. False for rows with a count, and
+    for calls: their repeats are removed by subscriber or belong to other people.
 
     Parameters
     ----------
@@ -68,11 +68,16 @@ class DuplicateRides:
         """
         from owlbus.kernels.hashing import mark_twins
 
-        start_s, end_s = batch.start_s, batch.end_s if batch.end_ticks.size else batch.start_s
+        has_end = batch.end_ticks.size > 0
+        start_s, end_s = batch.start_s, batch.end_s if has_end else batch.start_s
         positions = [np.ascontiguousarray(column).view(np.int64) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
         usable = (start_s >= 0) & (end_s >= 0) & ((start_s % _MINUTE_S != 0) | (end_s % _MINUTE_S != 0))
         self._reserve(batch.n_rows)
-        return np.asarray(mark_twins(np.column_stack([batch.ticks, batch.end_ticks, *positions]), usable, self._table, self._used))
+        return np.asarray(
+            mark_twins(
+                np.column_stack([batch.ticks, batch.end_ticks if has_end else batch.ticks, *positions]), usable, self._table, self._used
+            )
+        )
 
     def _reserve(self, rows: int) -> None:
         """Grow the table for `rows` more rows."""

@@ -14,6 +14,7 @@ from owlbus.records.fast_csv import TextRows, is_plain
 from owlbus.records.positions import check_axes, numbers, read_ends
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.reading import read_batches, read_frames
+from owlbus.records.schema import KINDS
 from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from owlbus.kernels.sum_positions import PositionSums
     from owlbus.records.positions import Numbers
     from owlbus.records.read_options import ReadKeywords
+    from owlbus.records.schema import Kind
     from owlbus.records.sources import Source
 
 CENTRAL_SHARE = 0.995
@@ -41,6 +43,7 @@ def outline_of_records(
     *,
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,
+    kinds: Sequence[Kind] = KINDS,
     **reading: Unpack[ReadKeywords],
 ) -> NDArray[np.float64]:
     """
@@ -57,6 +60,8 @@ def outline_of_records(
         Share of positions inside the outline, in (0, 1].
     margin_m
         Metres added around the hull.
+    kinds
+        Allowed kinds of record.
     **reading
         How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`.
 
@@ -78,7 +83,7 @@ def outline_of_records(
     if not 0 < central_share <= 1 or not margin_m > 0:
         msg = f"central_share must lie in (0, 1] and margin_m above 0, got {central_share:g} and {margin_m:g}"
         raise UsageError(msg)
-    with open_sources(paths, ReadOptions(**reading)) as sources:
+    with open_sources(paths, ReadOptions(**reading), kinds) as sources:
         for source in sources:
             check_axes(source)
         positions, count = _counted_positions(sources)

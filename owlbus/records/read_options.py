@@ -38,6 +38,12 @@ class ReadOptions:
         Column of `zones` with the ids; the one that fits the records by default.
     zone_weights
         Column of `zones` with weights of the parts of a zone; by area by default.
+    hour_profile
+        Hours of trips without a time: a table of hour and share, ``flat`` or ``unknown``; None refuses such trips.
+    first_hour
+        Service hour in which trips without a time are counted.
+    hexes
+        Longitude and latitude of the centre of each hex, degrees, shape (H,) each, for counts by hex; None if there is no grid yet.
 
     Raises
     ------
@@ -54,6 +60,9 @@ class ReadOptions:
     zones: Any = None
     zone_id: str | None = None
     zone_weights: str | None = None
+    hour_profile: Any = None
+    first_hour: int = 24
+    hexes: tuple[Any, Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse unknown values before any file is read."""
@@ -75,3 +84,4 @@ class ReadKeywords(TypedDict, total=False):
     zones: Any
     zone_id: str | None
     zone_weights: str | None
+    hour_profile: Any

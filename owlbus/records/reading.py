@@ -205,7 +205,8 @@ def batch_of(source: Source, first_row: int, frame: pl.DataFrame | TextRows) -> 
             frame = frame.frame()
     ticks, end_ticks, per_s, is_dated = _times(source, frame, source.options.timezone or source.layout.timezone)
     position, destination = read_ends(source, frame)
-    count = numbers(frame, "trips").filled() if "trips" in frame.columns else np.empty(0)
+    counted = source.layout.kind.count
+    count = numbers(frame, counted).filled() if counted in frame.columns else np.empty(0)
     return Batch(source, first_row, frame, ticks, end_ticks, per_s, is_dated, position, destination, count)
 
 

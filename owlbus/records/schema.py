@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.records.count_columns import od_names, presence_names
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -26,12 +27,14 @@ class Kind:
     start
         Column of the time that fixes night and hour.
     ends
-        Alternative columns of the end of the trip, best first: a time, or a duration in seconds; one is required if there are any.
+        Alternative columns of the end of the trip, best first: a time, or a duration in seconds.
     optional
         Optional columns.
     substitutes
         Columns that can replace missing ones, best first: a point, H3 cell, zone or antenna for a position, a path for both ends of a
         ride, a subscriber for a home.
+    count
+        Column of the number of trips or people in a row; each row is one where it is absent.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Kind:
     ends: tuple[str, ...]
     optional: tuple[str, ...]
     substitutes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    count: str = "trips"
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -112,6 +116,29 @@ POSITIONS = Kind(
 )
 """Records of which only time and position are read."""
 
+PEOPLE_BY_HOUR = tuple(f"people_{hour:02d}" for hour in range(24))
+"""Columns of people present in each hour of the day, of tables with one column an hour."""
+
+PRESENCE = Kind(
+    "presence",
+    _HERE,
+    (),
+    "time",
+    (),
+    ("people", "hour", "date", "antenna", "position", "cell", "zone", "hex", *PEOPLE_BY_HOUR),
+    (
+        ("position", _HERE),
+        ("cell", _HERE),
+        ("hex", _HERE),
+        ("zone", _HERE),
+        ("antenna", _HERE),
+        ("hour", ("time",)),
+        *((name, ("time",)) for name in PEOPLE_BY_HOUR),
+    ),
+    "people",
+)
+"""Counts of people by place and hour: in long form, or in wide form with one column an hour."""
+
 COLUMNS = tuple(dict.fromkeys(name for kind in KINDS for name in (*kind.required, *kind.ends, *kind.optional)))
 """All column names of records, in the order of `rejected.parquet`."""
 
@@ -154,6 +181,11 @@ class Layout:
     timezone: str | None = None
 
     @property
+    def is_untimed(self) -> bool:
+        """Whether rows have no time of their own: trips by pair of places alone."""
+        return self.kind is TAXI and TAXI.start not in self.names
+
+    @property
     def stand_ins(self) -> tuple[str, ...]:
         """Columns that replace missing ones: ``antenna``, ``home_antenna`` or ``subscriber``."""
         return tuple(_stand_ins(self.kind, self.names).values())
@@ -174,6 +206,9 @@ def find_layout(
     mapping: Mapping[str, str] | None = None,
     kinds: Sequence[Kind] = KINDS,
     points: Mapping[str, str] | None = None,
+    *,
+    hour_profile: object = None,
+    has_zones: bool = False,
 ) -> Layout:
     """
     Return kind and columns of a file, by its column names.
@@ -190,6 +225,10 @@ def find_layout(
         Allowed kinds.
     points
         File column by owlbus' name of columns whose names say that they hold points, cells or paths; used if no kind fits without.
+    hour_profile
+        Hours of trips without a time; None if rides need one.
+    has_zones
+        Whether places may be zones.
 
     Returns
     -------
@@ -201,7 +240,7 @@ def find_layout(
     DataError
         If columns are missing, or both kinds fit.
     UsageError
-        If `mapping` has an unknown owlbus name.
+        If `mapping` has an unknown owlbus name, or trips have no time and `hour_profile` is None.
 
     Examples
     --------
@@ -213,10 +252,14 @@ def find_layout(
     names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | mapped
     taken = set(mapped.values())
     names = {name: column for name, column in names.items() if name in mapped or column not in taken or not name.endswith(_POINT_NAMES)}
-    fitting = [kind for kind in kinds if not _lacking(kind, names)]
+    if PRESENCE in kinds:
+        names = presence_names(file, present, mapped)
+    elif TAXI in kinds and (matrix := _matrix(file, present, names, has_zones=has_zones)) is not None:
+        return _matrix_layout(file, matrix, hour_profile)
+    fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
     if points and not fitting:
         names = {name: column for name, column in points.items() if column not in taken} | names
-        fitting = [kind for kind in kinds if not _lacking(kind, names)]
+        fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
     if len(fitting) > 1:
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
@@ -232,23 +275,47 @@ def find_layout(
     return Layout(kind, chosen, profile.timezone if profile else None)
 
 
+def _matrix(file: str, present: Sequence[str], names: Mapping[str, str], *, has_zones: bool) -> dict[str, str] | None:
+    """Return the columns of a file of trips by pair of places, perhaps without a time; None for any other file."""
+    if names.keys() & {TAXI.start, *TAXI.ends, CALLS.start, "subscriber"}:
+        return None
+    columns = {name: column for name, column in names.items() if name in (*TAXI.required, *TAXI.optional)}
+    columns |= od_names(file, present, columns, has_zones=has_zones)
+    missing = [name for name in _lacking(TAXI, columns, ()) if name != TAXI.start]
+    free = [_normal_name(name) for name in present if name not in columns.values()]
+    has_time = TAXI.start in columns or not any(_quantity(name) == "time" and "travel" not in name for name in free)
+    return columns if TAXI.count in columns and has_time and not missing else None
+
+
+def _matrix_layout(file: str, names: Mapping[str, str], hour_profile: object) -> Layout:
+    """Return the layout of trips by pair of places; ask for their hours if they have no time."""
+    if TAXI.start not in names and hour_profile is None:
+        ways = ", ".join((setting("hour_profile", "flat"), setting("hour_profile", "unknown")))
+        msg = f"{file}: has trips and no times; say how they lie in the night with {ways}, or a table of hour and share"
+        raise UsageError(msg, setting="hour_profile", allowed=("flat", "unknown"))
+    return Layout(TAXI, dict(names))
+
+
 def _mapped(present: Sequence[str], mapping: Mapping[str, str]) -> dict[str, str]:
     """Return the entries of `mapping` whose column the file has."""
+    known = tuple(dict.fromkeys((*COLUMNS, *PRESENCE.required, *PRESENCE.optional)))
     for name in mapping:
-        if name not in COLUMNS:
-            suggestion = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.0)[0]
-            msg = (
-                f"{setting('columns')} must name a column of owlbus, got {name!r}; did you mean {suggestion!r}? Known: {', '.join(COLUMNS)}"
-            )
-            raise UsageError(msg, setting="columns", value=dict(mapping), allowed=tuple(COLUMNS))
+        if name not in known:
+            suggestion = difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            listed = ", ".join(name for name in known if name not in PEOPLE_BY_HOUR[1:])
+            msg = f"{setting('columns')} must name a column of owlbus, got {name!r}; did you mean {suggestion!r}? Known: {listed}"
+            raise UsageError(msg, setting="columns", value=dict(mapping), allowed=known)
     return {name: column for name, column in mapping.items() if column in present}
 
 
-def _lacking(kind: Kind, names: Mapping[str, str]) -> list[str]:
-    """Return the required columns of `kind` that are missing and have no substitute."""
+def _lacking(kind: Kind, names: Mapping[str, str], present: Sequence[str]) -> list[str]:
+    """Return the columns of `kind` that are missing and have no substitute; an end time only where some column looks like one."""
     missing = [name for name in kind.required if name not in names and name not in _stand_ins(kind, names)]
+    if kind is PRESENCE and not names.keys() & {kind.count, *PEOPLE_BY_HOUR}:
+        missing.append(kind.count)
     if kind.ends and not any(name in names for name in kind.ends):
-        missing.append(kind.ends[0])
+        free = [name for name in present if name not in names.values()]
+        missing += list(_similar_names(kind.ends, free))[:1]
     return missing
 
 
@@ -264,11 +331,12 @@ def _stand_ins(kind: Kind, names: Mapping[str, str]) -> dict[str, str]:
 def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind]) -> str:
     """Return the error message for a file of no kind: the most similar kind, its missing columns, and suggestions."""
     free = [name for name in present if name not in names.values()]
-    suggestions = {kind.name: _similar_names(_lacking(kind, names), free) for kind in kinds}
-    kind = min(kinds, key=lambda kind: len(_lacking(kind, names)) - 0.9 * len(suggestions[kind.name]))
-    missing = _lacking(kind, names)
+    lacking = {kind.name: _lacking(kind, names, present) for kind in kinds}
+    suggestions = {name: _similar_names(missing, free) for name, missing in lacking.items()}
+    kind = min(kinds, key=lambda kind: len(lacking[kind.name]) - 0.9 * len(suggestions[kind.name]))
+    missing = lacking[kind.name]
     if not suggestions[kind.name] and not names.keys() & set(kind.required):
-        wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1])) for kind in kinds)
+        wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1], *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
     ways = setting("columns", {name: suggestions[kind.name].get(name, "COLUMN") for name in missing})

@@ -16,9 +16,10 @@ from owlbus.records.file_forms import form_of_file, reading_errors, separator_of
 from owlbus.records.point_columns import holds_points
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
+from owlbus.records.presence_tables import in_long_form
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files
-from owlbus.records.schema import CALLS, KINDS, find_layout
+from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
 from owlbus.records.text_lines import check_lines, open_text
 from owlbus.records.time_forms import time_forms
 from owlbus.records.zones import ZoneTable, read_zones
@@ -75,6 +76,8 @@ class Source:
         Forms of columns that need one, by owlbus' name, decided for the whole file.
     zones
         Zones that records name instead of positions; None for none.
+    n_hours
+        Columns of hours that each row of the file had, one row for each here.
     """
 
     name: str
@@ -95,6 +98,7 @@ class Source:
     time_forms: Mapping[str, str] = field(default_factory=dict)
     position_forms: Mapping[str, PositionForm] = field(default_factory=dict)
     zones: ZoneTable | None = None
+    n_hours: int = 1
 
     @property
     def is_table(self) -> bool:
@@ -112,7 +116,7 @@ class Source:
 
     def place(self, row: int) -> str:
         """Return the location of row `row`, counted from 0, for messages: row or line."""
-        return f"row {row + 1}" if self.is_table else f"line {row + 2}"
+        return f"row {row // self.n_hours + 1}" if self.is_table else f"line {row + 2}"
 
     def scan(self, text: BytesIO | None = None) -> pl.LazyFrame:
         """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
@@ -126,6 +130,8 @@ class Source:
             (pl.lit(self.hive[column]) if column not in column_of else column_of[column]).alias(name)
             for name, column in self.layout.names.items()
         ]
+        if self.layout.is_untimed:
+            columns.append(pl.lit(f"{self.options.first_hour}:00").alias(self.layout.kind.start))
         return self._joined(frame.select(columns))
 
     def head(self) -> pl.LazyFrame:
@@ -226,7 +232,9 @@ def _open_source(
     geometry_crs = geometry_systems(path) if form == "parquet" else {}
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
-    layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds, points)
+    columns = [*present, *(key for key in file.hive if key not in present)]
+    profile, has_zones = options.hour_profile, zones is not None
+    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
@@ -234,7 +242,8 @@ def _open_source(
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones), geometry_crs)
+    source = replace(source, options=options, zones=zones)
+    return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:

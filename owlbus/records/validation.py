@@ -166,23 +166,25 @@ class Verdict:
         return np.asarray(self.rule == 0)
 
 
-def quanta_of(count: NDArray[np.float64]) -> NDArray[np.int64]:
+def quanta_of(count: NDArray[np.float64], *, may_be_zero: bool = False) -> NDArray[np.int64]:
     """
-    Return trips as integer quanta of 1/1024 trip.
+    Return trips or people as integer quanta of 1/1024.
 
     Parameters
     ----------
     count
-        Trips per row, shape (n,).
+        Trips or people per row, shape (n,).
+    may_be_zero
+        Whether 0 is a count, as of people in an empty place.
 
     Returns
     -------
     ndarray of int64
-        Quanta, shape (n,); -1 if a count is missing, not above 0, or above `MAX_COUNT`.
+        Quanta, shape (n,); -1 if a count is missing, not above 0 where it may not be zero, below 0, or above `MAX_COUNT`.
     """
     with np.errstate(over="ignore"):
         trips = quantise(count)
-    is_valid = (trips > 0) & (trips <= MAX_COUNT)
+    is_valid = ((trips > 0) | (may_be_zero & (np.asarray(count) == 0))) & (trips <= MAX_COUNT)
     return np.where(is_valid, np.where(is_valid, trips, 0) * QUANTA_PER_TRIP, -1).astype(np.int64)
 
 

@@ -147,6 +147,8 @@ def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[st
     rows: list[dict[str, Any]] = []
     for name in _SHARES:
         city = words.percent(document["city_share"], 0) if name == "presence" else ""
+        if not document.get("trips_counted", True) and name != "presence":
+            continue
         rows.append(_row(words(f"compare.{name}"), [words.percent(plan[name]["share"]) for plan in plans.values()], city, "main"))
         if any(plan[name]["interval"] for plan in plans.values()):
             rows.append(_row(words("compare.interval"), [_range(plan[name]["interval"], words) for plan in plans.values()], "", "sub"))
@@ -166,7 +168,8 @@ def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[st
     )
     for key, read in reads:  # stops at hex centres have no walk distance
         if any(plan[key] for plan in plans.values()):
-            rows.append(_row(words(f"compare.{key}"), [read(plan[key]) for plan in plans.values()], "", "plain"))
+            cells = [words("compare.hidden") if plan[key] is None else read(plan[key]) for plan in plans.values()]
+            rows.append(_row(words(f"compare.{key}"), cells, "", "plain"))
     return rows
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.disclosure import MIN_COUNT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -67,6 +69,8 @@ class Content:
         night at which the second and the third class begin, as `owlbus.plot.maps.net_classes` returns them; or None.
     sweep
         Settings and what each serves, as ``sweep.json`` holds them, where the plan is one of many; shares 0 to 1.
+    min_count
+        Trips or people a night below which a count is not shown; -1 for open data.
 
     Examples
     --------
@@ -92,3 +96,4 @@ class Content:
     comparison: Mapping[str, Any] | None = None
     net: tuple[NDArray[np.int8], tuple[float, float]] | None = None
     sweep: Mapping[str, Any] | None = None
+    min_count: float = MIN_COUNT

@@ -121,7 +121,7 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
         "ring": rings.ravel().tolist(),
         "labels": grid.labels.tolist(),
         **_district_data(content, words),
-        "parts": [None, *(words.hour(hour_label(hour)) for hour in content.demand.hours)],
+        "parts": [None, *(words.hour(hour_label(hour)) for hour in content.demand.known_hours)],
         "classes": ["".join(map(str, row.tolist())) for row in classes],
         "edges": [[f"{edge:,.0f}" for edge in row] for row in edges],
         "near": _digits(near),
@@ -168,8 +168,9 @@ def people_classes(
     """
     margins = [near] if was_near is None else [near, was_near]
     districts = [] if content.districts is None else [content.districts == name for name in np.unique(content.districts)]
-    night, hours = content.demand.presence_by_hex(), content.demand.presence_by_hour()
-    edges = [class_edges(night), class_edges(hours)]
+    night = content.demand.presence_by_hex()
+    hours = content.demand.presence_by_hour() if content.demand.hours_known else np.empty((0, night.size))
+    edges = [class_edges(people, content.min_count) for people in (night, hours)]
     return [hex_classes(night, edges[0], [*margins, *districts]), *(hex_classes(hour, edges[1], margins) for hour in hours)], edges
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT
 from owlbus.common.ending import Ending
 from owlbus.common.palette import css_variables
 from owlbus.common.text import escape_json, page_value
@@ -79,7 +79,7 @@ def report_html(content: Content, language: str = "en") -> str:
     Report as the text of one HTML file, the same text for the same content.
 
     Styles, scripts and data stand inside; a content policy in the page forbids every request. Names of stops and routes are text
-    wherever they stand. No count of people or trips below `MIN_COUNT` a night is in it.
+    wherever they stand. No count of people or trips below ``content.min_count`` a night is in it.
 
     Parameters
     ----------
@@ -152,8 +152,8 @@ def _context(content: Content, words: Translations) -> dict[str, Any]:
         "layers": _layers(content),
         "compared": comparison_page(content, words),
         "swept": sweep_page(content, words),
-        "n_parts": len(content.demand.hours),
-        "min_count": MIN_COUNT,
+        "n_parts": len(content.demand.known_hours),
+        "min_count": content.min_count,
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
         "charts": table_rows.hour_charts(content, words),
@@ -220,20 +220,31 @@ def _gauge(content: Content, words: Translations) -> dict[str, Any]:
     """Return the share of people within the walk, beside the 42 % of the city and the share of the reference."""
     card = content.best.card
     presence: Mapping[str, Any] = card["presence"]
-    bars = [{"name": words.name(content.best.name), "share": presence["share"], "text": words.percent(presence["share"])}]
+    own_share = _headline(presence)
+    bars = [{"name": words.name(content.best.name), "share": own_share, "text": words.percent(own_share)}]
     if content.reference is not None:
-        share = content.reference.card["presence"]["share"]
+        share = _headline(content.reference.card["presence"])
         bars.append({"name": words.name(content.reference.name), "share": share, "text": words.percent(share)})
     bars = gauge_bars(content, words) or bars
     low, high = presence["low_share"], presence["high_share"]
     return {
-        "value": words.percent(presence["share"]),
+        "value": words.percent(own_share),
         "label": words("key.presence", walk=f"{card['walk_m']:g}"),
-        "of": words("key.presence.of", people=words.number(presence["denominator"]), hexes=words.percent(card["hexes_share"])),
+        "of": words(
+            "key.presence.mean" if card.get("people_counted") else "key.presence.of",
+            people=words.number(presence["denominator"]),
+            hexes=words.percent(card["hexes_share"]),
+        ),
         "range": "" if low is None or high is None else words("key.range", low=words.percent(low), high=words.percent(high)),
         "bars": bars,
         "city": card["city_share"],
     }
+
+
+def _headline(measure: Mapping[str, Any]) -> float | None:
+    """Return a share, 0 to 1; that of rounded counts where the few that it leaves out are hidden."""
+    share: float | None = measure.get("rounded_share") if measure["share"] is None else measure["share"]
+    return share
 
 
 def _route_total(card: Mapping[str, Any], words: Translations) -> list[str]:
@@ -259,10 +270,17 @@ def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
         "range": words("method.range.text") if card["n_nights"] > 1 else "",
         "left": words("method.left.text", hexes=f"{out_of_reach:,}", all=f"{network.grid.n_hexes:,}") if out_of_reach else "",
         "search": _search_text(content, words),
-        "privacy": words("method.privacy.text", min=MIN_COUNT, n=card["hidden"]["counts"]),
+        "privacy": _privacy_text(content, words),
         "call": words("method.call.text"),
     }
     return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]
+
+
+def _privacy_text(content: Content, words: Translations) -> str:
+    """Return which counts are left out: small ones, or none of open data."""
+    if content.min_count == EXACT:
+        return words("method.privacy.public")
+    return words("method.privacy.text", min=f"{content.min_count:g}", n=content.best.card["hidden"]["counts"])
 
 
 def _reach_text(card: Mapping[str, Any], network: Network, words: Translations) -> str:

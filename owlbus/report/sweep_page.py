@@ -91,7 +91,8 @@ def shown_setting(document: Mapping[str, Any]) -> float:
 def _chart(content: Content, document: Mapping[str, Any], words: Translations) -> Any:  # noqa: ANN401 - markup
     """Draw shares, bounds, knee and the city's share over the settings."""
     kind, points = document["kind"], document["points"]
-    curves = [Curve(words(f"sweep.curve.{name}"), tuple(point[f"{name}_share"] for point in points)) for name in _CURVES]
+    known = [name for name in _CURVES if all(point[f"{name}_share"] is not None for point in points)]
+    curves = [Curve(words(f"sweep.curve.{name}"), tuple(point[f"{name}_share"] for point in points)) for name in known]
     bounds = tuple(point["bound_share"] for point in points)
     bound = Curve(words("sweep.curve.bound"), bounds) if any(value is not None for value in bounds) else None
     city = content.best.card["city_share"] if content.city is not None else None
@@ -124,9 +125,10 @@ def _knee_text(document: Mapping[str, Any], words: Translations) -> str:
 def _row(kind: str, point: Mapping[str, Any], words: Translations, *, has_bound: bool) -> dict[str, Any]:
     """One setting as text."""
     more = point["marginal_points"]
-    cells = [words.percent(point[f"{name}_share"]) for name in _CURVES]
+    shares = [point[f"{name}_share"] for name in _CURVES]
+    cells = [words("compare.hidden") if share is None else words.percent(share) for share in shares]
     cells += [
-        words.signed(more, 2),
+        words("compare.hidden") if more is None else words.signed(more, 2),
         words.number(point["total_km"]),
         words.number(point["buses"]),
     ]

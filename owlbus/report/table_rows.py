@@ -42,11 +42,19 @@ def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
     other = None if content.reference is None else content.reference.card
     name = "" if content.reference is None else words.name(content.reference.name)
 
+    absent, trips_counted = words("compare.hidden"), card.get("trips_counted", True)
+
+    def is_known(key: str) -> bool:
+        """Whether a figure is known: figures of trips are not if none were counted."""
+        return trips_counted or key in {"buses", "length"}
+
     def tile(key: str, read: Callable[[Mapping[str, Any]], str], note: str = "") -> dict[str, str]:
-        beside = "" if other is None else words("key.beside", name=name, value=read(other))
-        return {"key": key, "value": read(card), "label": words(f"key.{key}"), "note": note, "beside": beside}
+        beside = "" if other is None else words("key.beside", name=name, value=read(other) if is_known(key) else absent)
+        return {"key": key, "value": read(card) if is_known(key) else absent, "label": words(f"key.{key}"), "note": note, "beside": beside}
 
     served_note = "key.served.note" if card["rule"]["max_transfers"] else "key.served.note0"
+    if not trips_counted:
+        served_note = "key.served.none"
     rows = [
         tile(
             "served", lambda c: words.percent(c["served"]["share"]), words(served_note, trips=words.number(card["served"]["denominator"]))
@@ -89,7 +97,8 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     for route, row in zip(best.plan, best.card["routes"], strict=True):
         ends = [_place(content, words, stop) for stop in route.stops[[0, -1]].tolist()]
         cells = [f"{row['length_m'] / _KM_M:.1f}", f"{row['ride_s'] / 60:.0f}", words.unit("min", best.card["headway_s"] / 60)]
-        cells += [str(row["buses"]), str(row["n_stops"]), *(words.number(row[name]) for name in _COUNTS)]
+        counts = [words.number(row[name]) if best.card.get("trips_counted", True) else words("compare.hidden") for name in _COUNTS]
+        cells += [str(row["buses"]), str(row["n_stops"]), *counts]
         rows.append({"name": route.name, "ends": ends, "cells": cells})
     return rows
 
@@ -125,16 +134,14 @@ def part_rows(card: Mapping[str, Any], part: str, words: Translations) -> list[l
     readers: dict[str, Callable[[str], str]] = {"hour": words.hour, "weekday": words.day, "group": words.name}
     label = readers[part]
     parts: Mapping[str, Any] = card[PARTS[part]]
-    return [
-        [
-            label(name),
-            words.number(row["presence"]["denominator"]),
-            words.percent(row["presence"]["share"]),
-            words.number(row["served"]["denominator"]),
-            *(words.percent(row[kind]["share"]) for kind in ("served", "direct")),
-        ]
-        for name, row in parts.items()
-    ]
+    rows = []
+    for name, row in parts.items():
+        people = [words.number(row["presence"]["denominator"]), words.percent(row["presence"]["share"])]
+        trips = [words.number(row["served"]["denominator"]), *(words.percent(row[kind]["share"]) for kind in ("served", "direct"))]
+        if not card.get("trips_counted", True):
+            trips = [words("compare.hidden")] * len(trips)
+        rows.append([label(name), *people, *trips])
+    return rows
 
 
 def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup | str]]:
@@ -155,8 +162,11 @@ def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup 
     """
     plans = [content.best] if content.reference is None else [content.best, content.reference]
     hours = list(content.best.card["by_hour"])
+    if not hours:
+        return []
+    kinds = [kind for kind in ("presence", "served") if kind == "presence" or content.best.card.get("trips_counted", True)]
     charts: list[dict[str, Markup | str]] = []
-    for kind in ("presence", "served"):
+    for kind in kinds:
         curves = [Curve(words.name(plan.name), tuple(row[kind]["share"] for row in plan.card["by_hour"].values())) for plan in plans]
         title = words(f"curves.{kind}")
         charts.append({"title": title, "svg": line_chart(title, hours, curves, words.table["percent"])})

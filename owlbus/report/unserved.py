@@ -42,10 +42,10 @@ def missing_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     if not content.best.plan.routes or content.demand.total_presence <= 0:
         return []
     card = content.best.card
-    evaluator = PlanEvaluator.build(content.network, content.demand, ServiceRule(**card["rule"]), content.districts)
+    evaluator = PlanEvaluator.build(content.network, content.demand, ServiceRule(**card["rule"]), content.districts, content.min_count)
     limits = _limits(content.about.get("settings", {}).get("limits", {}), card["headway_s"])
     places = missing_places(evaluator, content.best.plan, known_places(content, words), limits, n_places=_MOST)
-    return [_row(place, words) for place in places]
+    return [_row(place, words, content.min_count) for place in places]
 
 
 def known_places(content: Content, words: Translations) -> StopNames:
@@ -76,9 +76,9 @@ def _limits(settings: Mapping[str, Any], headway_s: int) -> RouteLimits:
     return RouteLimits(**{name: value for name, value in settings.items() if name in known and value is not None}, headway_s=headway_s)
 
 
-def _row(place: MissingPlace, words: Translations) -> dict[str, Any]:
+def _row(place: MissingPlace, words: Translations, min_count: float) -> dict[str, Any]:
     """One place as text."""
-    shown = place.to_dict()
+    shown = place.to_dict(min_count)
     cells = [words.tens(shown["presence"]), words.tens(shown["unserved_trips"])]
     if place.change is None or shown["difference"] is None:
         return {"name": place.name, "district": words.name(place.district), "cells": cells, "change": words("missing.nochange"), "cost": []}

@@ -133,13 +133,13 @@ class Scorecard:
     hexes_share
         Hexes within the walk of a stop, of all hexes, 0 to 1: the unweighted twin of the presence share.
     transfer_share
-        Served trips that need a transfer, 0 to 1.
+        Served trips that need a transfer, 0 to 1; None where no trips were counted.
     mean_ride_s, mean_walk_m
-        Means over served trips: seconds on board, and metres on foot at both ends together.
+        Means over served trips: seconds on board, and metres on foot at both ends together; None where no trips were counted.
     mean_travel_s
         Mean seconds of all trips between different stops, riding and transfers: each takes the fastest journey between the stops nearest
         to its hexes, with any number of transfers, and counts ``rule.unserved_s`` without one. The passengers' cost of the route network
-        design problem; see `owlbus.search.Objective`.
+        design problem; see `owlbus.search.Objective`. None where no trips were counted.
     mean_circuity, overlap_share
         Mean over routes; and route metres that another route runs along too, of all route metres.
     total_length_m, total_buses
@@ -158,6 +158,12 @@ class Scorecard:
         Service nights the demand covers.
     walk_rule
         When a hex counts as within that walk, in words.
+    people_counted
+        Whether people are all those counted by place and hour, their mean over the hours, rather than those of records.
+    trips_counted
+        Whether the demand has trips; without any, everything that counts trips is absent.
+    min_count
+        Trips or people a night below which a count is not published; -1 for open data.
 
     Examples
     --------
@@ -175,10 +181,10 @@ class Scorecard:
 
     coverage: Coverage
     hexes_share: float
-    transfer_share: float
-    mean_ride_s: float
-    mean_walk_m: float
-    mean_travel_s: float
+    transfer_share: float | None
+    mean_ride_s: float | None
+    mean_walk_m: float | None
+    mean_travel_s: float | None
     mean_circuity: float
     overlap_share: float
     total_length_m: int
@@ -194,6 +200,9 @@ class Scorecard:
     by_group: Mapping[str, Coverage] = field(default_factory=dict)
     by_source: Mapping[str, Coverage] = field(default_factory=dict)
     walk_rule: str = ""
+    people_counted: bool = False
+    trips_counted: bool = True
+    min_count: float = MIN_COUNT
 
     @property
     def presence_share(self) -> float:
@@ -201,14 +210,14 @@ class Scorecard:
         return self.coverage.presence.share
 
     @property
-    def served_share(self) -> float:
-        """Trips served, of all trips, 0 to 1."""
-        return self.coverage.served.share
+    def served_share(self) -> float | None:
+        """Trips served, of all trips, 0 to 1; None where no trips were counted."""
+        return self.coverage.served.share if self.trips_counted else None
 
     @property
-    def direct_share(self) -> float:
-        """Trips served without a transfer, of all trips, 0 to 1."""
-        return self.coverage.direct.share
+    def direct_share(self) -> float | None:
+        """Trips served without a transfer, of all trips, 0 to 1; None where no trips were counted."""
+        return self.coverage.direct.share if self.trips_counted else None
 
     def _repr_html_(self) -> str:
         """Shares of the whole and served trips by hour, for notebooks; small counts are left out."""
@@ -231,14 +240,14 @@ class Scorecard:
         drawing = notebook_html.bars(list(hours), [share or 0.0 for share in hours.values()], texts, name="trips served by hour")
         return notebook_html.page("Scorecard", notebook_html.table(rows), drawing)
 
-    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
+    def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
         Scorecard as plain values for JSON, small counts hidden, and with them what would give them away.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count, and the share made of it, reads None.
+            Trips or people a night below which a count, and the share made of it, reads None; that of the card by default.
 
         Returns
         -------
@@ -250,25 +259,31 @@ class Scorecard:
         PrivacyError
             If `min_count` protects nobody.
         """
+        min_count = self.min_count if min_count is None else min_count
         counts, n_hidden = shown_counts(self, min_count)
         values: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "city_share": CITY_SHARE}
         values |= {name: counts.pop(name) for name in ("presence", "served", "direct")}
         for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_circuity", "overlap_share"):
-            values[name] = counts.pop(name) if name in counts else round(getattr(self, name), 6)
-        values["mean_travel_s"] = round(self.mean_travel_s)
+            value = counts.pop(name) if name in counts else getattr(self, name)
+            values[name] = None if value is None else round(value, 6)
+        values["mean_travel_s"] = None if self.mean_travel_s is None else round(self.mean_travel_s)
         for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "walk_rule", "n_nights"):
             values[name] = getattr(self, name)
         values["rule"] = asdict(self.rule)
-        return values | counts | {"hidden": {"min_count": min_count, "counts": n_hidden}}
+        if self.people_counted:
+            values["people_counted"] = True
+        if not self.trips_counted:
+            values["trips_counted"] = False
+        return values | counts | {"hidden": {"min_count": max(min_count, 0), "counts": n_hidden}}
 
-    def to_json(self, min_count: float = MIN_COUNT) -> str:
+    def to_json(self, min_count: float | None = None) -> str:
         """
         Scorecard as JSON text, the same bytes for the same figures.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is left out, as in `to_dict`.
+            Trips or people a night below which a count is left out, as in `to_dict`; that of the card by default.
 
         Returns
         -------

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.disclosure import Counts
+from owlbus.common.disclosure import Counts, nearest_multiple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 FAMILIES = {"by_hour": False, "by_weekday": True, "by_group": False, "by_source": True}
 """Breakdowns of the whole, and whether the whole is a mean of the parts rather than their sum."""
+
+_HEADLINE_COUNTS = 4
+"""Least numerator of a rounded headline, in multiples of the least count."""
+
+_PEOPLE = ("near", "away", "people")
+"""Counts of a part that are of people rather than of trips."""
 
 _ROW_COUNTS = {
     "routes": ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips", "only_presence"),
@@ -74,7 +80,19 @@ def shown_counts(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int
         If `min_count` protects nobody.
     """
     values, n_hidden = _judged(card, min_count)
-    return deepcopy(values), n_hidden
+    values = deepcopy(values)
+    return values if card.trips_counted else _without_trips(values), n_hidden
+
+
+def _without_trips(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a scorecard with everything that counts trips as None, since none were counted."""
+    parts = [values, *(part for name in FAMILIES for part in values[name].values())]
+    for part in parts:
+        part |= {name: dict.fromkeys(part[name]) for name in ("served", "direct")}
+    for name, columns in _ROW_COUNTS.items():
+        for row in values[name]:
+            row.update(dict.fromkeys(column for column in columns if column.endswith("_trips")))
+    return values
 
 
 @lru_cache(maxsize=4)  # a run asks several times for the card of its plan and of the reference
@@ -84,12 +102,14 @@ def _judged(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int]:
     whole = _add_part(counts, card.coverage)
     families = {name: {label: _add_part(counts, part) for label, part in getattr(card, name).items()} for name in FAMILIES}
     for name, parts in families.items():
-        _tie_family(counts, whole, list(parts.values()), is_mean=FAMILIES[name])
+        _tie_family(counts, whole, list(parts.values()), is_mean=FAMILIES[name], people_are_mean=name == "by_hour" and card.people_counted)
     rows = {name: [_add_row(counts, row, columns) for row in getattr(card, name)] for name, columns in _ROW_COUNTS.items()}
     _tie_routes(counts, card, whole, rows["routes"])
     hidden = counts.hidden()
-    values = _shown_part(card.coverage, whole, hidden)
-    values["transfer_share"] = None if hidden[whole.change] or hidden[whole.served] else round(card.transfer_share, 6)
+    shown = _shown_part(card.coverage, whole, hidden)
+    values: dict[str, Any] = {name: _headline(getattr(card.coverage, name), measure, min_count) for name, measure in shown.items()}
+    transfer_share = None if hidden[whole.change] or hidden[whole.served] else card.transfer_share
+    values["transfer_share"] = None if transfer_share is None else round(transfer_share, 6)
     for name, parts in families.items():
         values[name] = {label: _shown_part(getattr(card, name)[label], part, hidden) for label, part in parts.items()}
     for name in _ROW_COUNTS:
@@ -113,12 +133,13 @@ def _add_part(counts: Counts, part: Coverage) -> _Part:
     return cells
 
 
-def _tie_family(counts: Counts, whole: _Part, parts: Sequence[_Part], *, is_mean: bool) -> None:
-    """Tie the parts of a breakdown to the whole; nights of a weekday, and sources, weigh about alike in a mean."""
+def _tie_family(counts: Counts, whole: _Part, parts: Sequence[_Part], *, is_mean: bool, people_are_mean: bool) -> None:
+    """Tie the parts of a breakdown to the whole; nights of a weekday, sources, and hours of counted people weigh about alike in a mean."""
     if not parts:
         return
-    weights = [1 / len(parts) if is_mean else 1.0] * len(parts)
     for field in fields(_Part):
+        weighs_alike = is_mean or (people_are_mean and field.name in _PEOPLE)
+        weights = [1 / len(parts) if weighs_alike else 1.0] * len(parts)
         counts.tie(getattr(whole, field.name), [getattr(part, field.name) for part in parts], weights)
 
 
@@ -142,10 +163,22 @@ def _tie_routes(counts: Counts, card: Scorecard, whole: _Part, routes: Sequence[
 
 
 def _shown_part(part: Coverage, cells: _Part, hidden: NDArray[np.bool_]) -> dict[str, Any]:
-    """Measures of a coverage; a share goes where its numerator or its denominator is hidden."""
+    """Measures of a coverage; a share goes where its numerator or its denominator is hidden, or where nothing was counted."""
     below = {"presence": cells.people, "served": cells.trips, "direct": cells.trips}
     above = {"presence": cells.near, "served": cells.served, "direct": cells.direct}
     return {name: _shown_measure(getattr(part, name), bool(hidden[above[name]]), bool(hidden[below[name]])) for name in above}
+
+
+def _headline(measure: Measure, shown: dict[str, float | None], min_count: float) -> dict[str, float | None]:
+    """
+    Return a measure of the whole as `shown`; where only a large numerator is hidden, with a share of it rounded to `min_count`.
+
+    A total of many people is not hidden to protect the few whom it leaves out: rounded to a multiple, it leaves their number open.
+    """
+    if shown["numerator"] is not None or shown["denominator"] is None or measure.numerator < _HEADLINE_COUNTS * min_count:
+        return shown
+    numerator = min(nearest_multiple(measure.numerator, min_count), measure.denominator)
+    return {**shown, "rounded_share": round(numerator / measure.denominator, 6), "rounded_numerator": round(numerator, 1)}
 
 
 def _shown_measure(measure: Measure, above: bool, below: bool) -> dict[str, float | None]:  # noqa: FBT001 - whether each end is hidden

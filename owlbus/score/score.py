@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP, hour_label
 from owlbus.kernels.assignment import assign_rides
@@ -45,6 +46,7 @@ def score_plan(
     headway_s: int = RouteLimits().headway_s,
     groups: ArrayLike | None = None,
     sources: Mapping[str, Demand] | None = None,
+    min_count: float = MIN_COUNT,
 ) -> Scorecard:
     """
     Measure a plan on a demand.
@@ -67,6 +69,8 @@ def score_plan(
         Label of each hex, shape (H,), such as its district; coverage is given for trips that start in each.
     sources
         Demand by source, such as calls and taxi apart, to be scored too.
+    min_count
+        Trips or people a night below which a count is not published; -1 for open data.
 
     Returns
     -------
@@ -83,14 +87,10 @@ def score_plan(
     whole = covered.coverage(demand, intervals=True)
     loads = _loads(problem, plan)
     measures = plan_measures(network, plan, headway_s)
-    served_quanta = max(1, int(loads.riders))
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.reached.mean()),
-        transfer_share=float(loads.transfers) / served_quanta,
-        mean_ride_s=float(loads.ride_s) / served_quanta,
-        mean_walk_m=float(loads.walk_m) / served_quanta,
-        mean_travel_s=mean_travel_s(problem, plan),
+        **_trip_means(problem, plan, loads, counts_trips=demand.counts_trips),
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
         total_length_m=measures.total_length_m,
@@ -102,11 +102,27 @@ def score_plan(
         walk_m=float(network.walk_m),
         walk_rule=network.walk_rule,
         n_nights=demand.n_nights,
-        by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.hours},
+        by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.known_hours},
         by_weekday=_by_weekday(covered, demand),
         by_group=_by_group(covered, demand, groups),
         by_source={name: covered.coverage(part) for name, part in (sources or {}).items()},
+        people_counted=demand.people_counted,
+        trips_counted=demand.counts_trips,
+        min_count=min_count,
     )
+
+
+def _trip_means(problem: Problem, plan: Plan, loads: Loads, *, counts_trips: bool) -> dict[str, float | None]:
+    """Return means of trips by name; None where none are counted."""
+    served_quanta = max(1, int(loads.riders))
+    if not counts_trips:
+        return dict.fromkeys(("transfer_share", "mean_ride_s", "mean_walk_m", "mean_travel_s"))
+    return {
+        "transfer_share": float(loads.transfers) / served_quanta,
+        "mean_ride_s": float(loads.ride_s) / served_quanta,
+        "mean_walk_m": float(loads.walk_m) / served_quanta,
+        "mean_travel_s": mean_travel_s(problem, plan),
+    }
 
 
 class _Covered:
@@ -147,12 +163,12 @@ class _Covered:
     def _intervals(self, demand: Demand) -> dict[str, tuple[float | None, float | None]]:
         """90 % intervals of the shares over nights."""
         n = demand.n_nights
-        people = np.bincount(demand.presence_night, demand.presence, n)
+        people = demand.people_by_night()
         near = self.reached[demand.presence_hex]
         trips = np.bincount(demand.night, demand.trips, n)
-        ranges = {
-            "presence": share_interval(np.bincount(demand.presence_night[near], demand.presence[near], n), people),
-        }
+        near_people = demand.people_by_night(near)
+        is_one_night = demand.people_counted and (near_people == near_people[0]).all() and (people == people[0]).all()
+        ranges = {"presence": (None, None) if is_one_night else share_interval(near_people, people)}
         for name, is_served_in in (("served", self.served), ("direct", self.direct)):
             inside = is_served_in(demand.origin, demand.destination)
             ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import UsageError, setting
+
+if TYPE_CHECKING:
+    from owlbus.demand import Demand
 
 OBJECTIVES = ("served", "direct", "presence")
 
@@ -54,6 +58,36 @@ class Objective:
         if self.is_travel_time and (self.trips, self.presence) != (1, 0):
             msg = f"travel time must be the whole objective, got trips {self.trips} and presence {self.presence} beside it"
             raise UsageError(msg)
+
+    @classmethod
+    def of_counted(cls, objective: Objective | str, demand: Demand) -> Objective:
+        """
+        Objective of a name, refused if it is of trips and a demand counts none.
+
+        Parameters
+        ----------
+        objective
+            The objective, or its name.
+        demand
+            Trips and people a night.
+
+        Returns
+        -------
+        Objective
+            The objective.
+
+        Raises
+        ------
+        UsageError
+            If there is no such objective, or it is of trips and the demand counts none.
+        """
+        chosen = cls.parse(objective) if isinstance(objective, str) else objective
+        if chosen.trips and not demand.counts_trips:
+            name = TRAVEL_TIME if chosen.is_travel_time else "served" if chosen.max_transfers else "direct"
+            people = setting("objective", "presence")
+            msg = f"objective {name} needs trips, and the demand counts people alone; plan for them with {people}, or add records of trips"
+            raise UsageError(msg, setting="objective", value=name, allowed=("presence",))
+        return chosen
 
     @classmethod
     def parse(cls, text: str) -> Objective:

@@ -99,8 +99,8 @@ def plan_routes(
     Raises
     ------
     UsageError
-        If `n_routes`, `n_starts` or `seed` lies outside its range, `stop_when` holds no limit of steps or seconds, or `begin` breaks a
-        limit or a constraint.
+        If `n_routes`, `n_starts` or `seed` lies outside its range, `stop_when` holds no limit of steps or seconds, `begin` breaks a
+        limit or a constraint, or trips are to be served and the demand has none.
     InfeasibleError
         If no route keeps the limits, or a constraint cannot be kept.
 
@@ -130,7 +130,7 @@ def plan_routes(
     if limits.max_buses < n_routes:
         msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
-    objective = Objective.parse(objective) if isinstance(objective, str) else objective
+    objective = Objective.of_counted(objective, demand)
     constraints = constraints or PlanConstraints()
     problem = constraints.problem(Problem.build(network, demand, rule))
     require_possible(problem, constraints, n_routes, limits)

@@ -122,6 +122,8 @@ def find_riders(network: Network, demand: Demand, plan: Plan, rule: ServiceRule 
 
 def _hourly_trips(demand: Demand, uptake_share: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Origin and destination of every pair with trips, and riders by hour and pair in 1/1024."""
+    if not demand.counts_trips:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.zeros((len(demand.hours), 0), np.int64)
     hourly = [demand.od(hours=[hour]) for hour in demand.hours]
     keys = [pairs.origin.astype(np.int64) * demand.n_hexes + pairs.destination for pairs in hourly]
     all_keys = np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)

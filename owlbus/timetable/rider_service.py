@@ -98,7 +98,7 @@ class RiderService:
         dict
             Figures without counts of riders, so that no reader can derive a count.
         """
-        few = self.riders_trips < min_count
+        few = self.riders_trips < min_count or self.riders_trips == 0
         waits = _published(self.wait_s, self.boardings_trips, min_count, 0)
         crowding = _published(self.crowding_share, self.load_trips, min_count, 2)
         return {
@@ -114,7 +114,7 @@ class RiderService:
                 for name, wait, crowd in zip(self.route_names, waits, crowding, strict=True)
             ],
             "hours": [hour_label(hour) for hour in self.hours],
-            "hidden": {"min_count": min_count, "cells": sum(cell is None for row in (*waits, *crowding) for cell in row)},
+            "hidden": {"min_count": max(min_count, 0), "cells": sum(cell is None for row in (*waits, *crowding) for cell in row)},
         }
 
 
