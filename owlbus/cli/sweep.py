@@ -219,7 +219,7 @@ def _draw(result: Sweep, path: str, *, is_synthetic: bool) -> None:
 
     result = result.shown
     x = [point.setting for point in result.points]
-    shares = {
+    shares: dict[str, list[float | None]] = {
         "people near a stop": [point.presence_share for point in result.points],
         "trips served": [point.served_share for point in result.points],
         "served directly": [point.direct_share for point in result.points],

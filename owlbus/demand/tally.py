@@ -177,7 +177,7 @@ class Tally:
         hours = self.window.hours
         days, nights = _nights(self.people.nights, n_nights)
         divisor = n_nights if n_nights is not None and nights == (None,) else 1
-        columns = self._trip_columns(days, divisor) | self._presence_columns(days, divisor)
+        columns: dict[str, Any] = self._trip_columns(days, divisor) | self._presence_columns(days, divisor)
         demand = Demand(self.grid.n_hexes, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint, **columns)
         return Counted(demand, *self.repeats.tolist())
 

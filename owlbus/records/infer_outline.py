@@ -131,7 +131,7 @@ def _ends_of_rows(source: Source) -> Iterator[tuple[tuple[tuple[Numbers, Numbers
     layout = replace(layout, names={name: column for name, column in layout.names.items() if name not in unread})
     for _, frame in read_frames(replace(source, layout=layout)):
         assert not isinstance(frame, TextRows), "the fast parser needs times"  # noqa: S101 - for type checkers
-        count = numbers(frame, "trips").filled() if "trips" in layout.names else np.empty(0)
+        count = numbers(frame, kind.count).filled() if kind.count in layout.names else np.empty(0)
         yield read_ends(source, frame), count
 
 

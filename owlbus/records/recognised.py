@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.text import shape_of_text
+from owlbus.records.time_forms import describe_form
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +95,14 @@ def recognised_file(source: Source) -> RecognisedFile:
 
 def _reading(source: Source, name: str) -> str:
     """Return how the values of a column are read, in words."""
-    return source.time_forms.get(name) or source.position_forms.get(name) or ""
+    if name in source.time_forms:
+        return describe_form(source.time_forms[name])
+    form = source.position_forms.get(name)
+    if form is None:
+        return ""
+    order = ", latitude first" if form.is_lat_first else ""
+    system = f" in {form.crs}" if form.crs else ""
+    return f"{' and '.join(dict.fromkeys(form.readers))}{system}{order}"
 
 
 def _notes(source: Source) -> tuple[str, ...]:
@@ -108,6 +116,8 @@ def _options(source: Source) -> dict[str, Any]:
     columns = {name: column for name, column in source.layout.names.items() if name != column}
     options = {name: getattr(source.options, name) for name in ("timezone", "time_format", "date_order", "crs", "zone_id", "zone_weights")}
     options["timezone"] = options["timezone"] or source.layout.timezone
+    forms = {source.time_forms.get(name) for name in (source.layout.kind.start, source.layout.end) if name in source.layout.names}
+    options["time_format"] = options["time_format"] or (forms.pop() if len(forms) == 1 else None)
     return ({"columns": columns} if columns else {}) | {name: value for name, value in options.items() if value is not None}
 
 
