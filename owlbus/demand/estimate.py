@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from owlbus.demand.tally import Counted
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.records.read_options import ReadKeywords
+    from owlbus.records.record_files import Records
     from owlbus.records.sources import Source
 
 
@@ -55,7 +56,7 @@ class RecordCounts:
 
 
 def count_records(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
@@ -99,7 +100,7 @@ _THIN_SHARE = 0.1
 
 
 def estimate_demand(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
@@ -122,7 +123,8 @@ def estimate_demand(
     Parameters
     ----------
     paths
-        Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Calls and taxi are detected by columns.
+        Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Or tables: pandas, polars or pyarrow, a
+        GeoDataFrame, or an iterable of batches of them. Calls and taxi are detected by columns.
     grid
         Hexes of the study area.
     window
@@ -182,7 +184,7 @@ def estimate_demand(
 
 
 def check_files(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     grid: HexGrid,
     window: NightWindow | None = None,
     *,

@@ -13,12 +13,10 @@ from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from os import PathLike
-
     from numpy.typing import NDArray
 
     from owlbus.records.read_options import ReadKeywords
+    from owlbus.records.record_files import Records
     from owlbus.records.sources import Source
 
 CENTRAL_SHARE = 0.995
@@ -34,7 +32,7 @@ _MIN_POSITIONS = 3
 
 
 def outline_of_records(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     *,
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,

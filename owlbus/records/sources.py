@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
+from owlbus.common.frames import Table
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
 from owlbus.records.positions import position_forms
@@ -21,11 +23,10 @@ from owlbus.records.zones import ZoneTable, read_zones
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from io import BytesIO
-    from os import PathLike
-    from pathlib import Path
 
     import polars as pl
 
+    from owlbus.records.record_files import Records
     from owlbus.records.schema import Kind, Layout
 
 
@@ -44,7 +45,7 @@ class Source:
     path
         The file.
     form
-        ``parquet``, ``gzip``, ``zstd`` or ``text``.
+        ``parquet``, ``gzip``, ``zstd`` or ``text``; ``frame`` for a table in memory.
     layout
         Kind and columns.
     separator
@@ -69,6 +70,8 @@ class Source:
         Forms of columns that need one, by owlbus' name, decided for the whole file.
     zones
         Zones that records name instead of positions; None for none.
+    table
+        The rows, if it is a table of Python and no file; None for a file.
     """
 
     name: str
@@ -89,11 +92,12 @@ class Source:
     time_forms: Mapping[str, str] = field(default_factory=dict)
     position_forms: Mapping[str, str] = field(default_factory=dict)
     zones: ZoneTable | None = None
+    table: Table | None = None
 
     @property
     def is_table(self) -> bool:
-        """Whether it is Parquet; messages then count rows from 1, else lines, with the header as line 1."""
-        return self.form == "parquet"
+        """Whether it is Parquet or a frame; messages then count rows from 1, else lines, with the header as line 1."""
+        return self.form in {"parquet", "frame"}
 
     @property
     def n_bytes(self) -> int:
@@ -112,8 +116,8 @@ class Source:
         """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
         import polars as pl
 
-        frame = _scan_file(text or self.path, self.form, self.separator)
-        if self.first_row or self.stop_row is not None:
+        frame = _scan_file(text or self.path, self.form, self.separator, self.table)
+        if self.form != "frame" and (self.first_row or self.stop_row is not None):
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
         column_of = _columns_by_name(frame)
         columns = [
@@ -135,6 +139,18 @@ class Source:
             frame = frame.join(self.homes.lazy(), on="subscriber", how="left", maintain_order="left")
         return frame
 
+    def part(self, first_row: int, stop_row: int) -> Source:
+        """Return a part of the file, `first_row` up to `stop_row`; of a table in memory it holds no other rows, for another process."""
+        table = self.table
+        if table is not None and table.frame is not None:
+            table = Table(table.frame.slice(first_row, stop_row - first_row))
+        return replace(self, first_row=first_row, stop_row=stop_row, table=table)
+
+    @property
+    def described(self) -> Source:
+        """The source without rows and tables joined to them: what is needed of it once it is counted."""
+        return replace(self, masts=None, homes=None, zones=None, table=None, options=ReadOptions())
+
     def check_unchanged(self) -> None:
         """
         Reject a file that changed since it was opened.
@@ -144,7 +160,7 @@ class Source:
         DataError
             If its size or modification time changed.
         """
-        now = _stamp(self.path)
+        now = _stamp(self.path) if self.form != "frame" else self.stamp
         if now != self.stamp:
             msg = f"{self.name}: changed while it was read ({self.stamp[0]} bytes before, {now[0]} after); read it once it is complete"
             raise DataError(msg)
@@ -152,7 +168,7 @@ class Source:
 
 @contextmanager
 def open_sources(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     options: ReadOptions | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Iterator[tuple[Source, ...]]:
@@ -163,7 +179,7 @@ def open_sources(
     ----------
     paths
         Files, folders, globs, or ``-`` for standard input, which is copied to a private temporary file. Files are Parquet, or CSV with
-        ``,``, ``;``, tab or ``|`` as separator, plain, gzip or zstd; detected by content.
+        ``,``, ``;``, tab or ``|`` as separator, plain, gzip or zstd; detected by content. Or tables, as `find_files` takes them.
     options
         How records are to be read.
     kinds
@@ -194,15 +210,14 @@ def _open_source(
     """Return the source of a file."""
     import polars as pl
 
-    name, path = file.name, file.path or stdin_copy()
-    form = form_of_file(name, path)
-    stamp = _stamp(path)
+    name, (path, form, stamp) = file.name, _place_of(file)
+    is_table = form in {"parquet", "frame"}
     with reading_errors(name):
-        n_quotes = 0 if form == "parquet" else _quotes(name, path, form, stamp)
-        separator = "" if form == "parquet" else separator_of(path)
-        frame = _scan_file(path, form, separator)
+        n_quotes = 0 if is_table else _quotes(name, path, form, stamp)
+        separator = "" if is_table else separator_of(path)
+        frame = _scan_file(path, form, separator, file.table)
         present = list(_columns_by_name(frame))
-        n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
+        n_rows = int(frame.select(pl.len()).collect().item()) if is_table else None
     layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
@@ -211,7 +226,16 @@ def _open_source(
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones))
+    return _with_forms(replace(source, options=options, zones=zones, table=file.table))
+
+
+def _place_of(file: RecordFile) -> tuple[Path, str, tuple[int, int]]:
+    """Return path, form and stamp of a file; a table in memory has its name for a path."""
+    if file.table is not None and file.table.frame is not None:
+        return Path(file.name), "frame", (int(file.table.frame.estimated_size()), 0)
+    path = file.path or stdin_copy()
+    form = form_of_file(file.name, path)
+    return path, form, _stamp(path)
 
 
 def _with_forms(source: Source) -> Source:
@@ -240,10 +264,12 @@ def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
 
 
-def _scan_file(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
-    """Return a lazy frame of a file; CSV columns are text."""
+def _scan_file(file: Path | BytesIO, form: str, separator: str, table: Table | None = None) -> pl.LazyFrame:
+    """Return a lazy frame of a file or table; CSV columns are text."""
     import polars as pl
 
+    if table is not None and table.frame is not None:
+        return table.frame.lazy()
     if form == "parquet":
         return pl.scan_parquet(file, glob=False, hive_partitioning=False)
     return pl.scan_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator, glob=False)
