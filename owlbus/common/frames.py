@@ -182,9 +182,8 @@ def _plain(frame: pl.DataFrame) -> pl.DataFrame:
     """Return categories as text."""
     import polars as pl
 
-    return frame.with_columns(
-        pl.col(name).cast(pl.String) for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)
-    )
+    categories = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)]
+    return frame.with_columns(pl.col(categories).cast(pl.String)) if categories else frame
 
 
 def _from_arrow(thing: Any, name: str) -> pl.DataFrame:  # noqa: ANN401 - pyarrow ships no types

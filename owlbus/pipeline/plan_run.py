@@ -131,6 +131,7 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         bound_steps=request.bound_steps,
         begin=request.begin,
         on_gain=on_gain,
+        weights=request.weights,
     )
     if request.scheduler is None:
         return search()
@@ -197,6 +198,7 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     InfeasibleError
         If a required stop is on no route of the base.
     """
+    from owlbus.demand import weight_demand
     from owlbus.search import Objective, Problem, Result, TracePoint
     from owlbus.search.improve import improve_plan
 
@@ -206,14 +208,16 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         raise UsageError(msg, setting="time_s", value=request.time_s)
     required = _required_on_base(study, base, request)
     begun_s = time.perf_counter()
-    problem, objective = Problem.build(study.network, study.demand, request.rule), Objective.parse(request.objective)
+    objective = Objective.parse(request.objective)
+    demand = study.demand if request.weights is None else weight_demand(study.demand, request.weights)
+    problem = Problem.build(study.network, demand, request.rule)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
     improvement = improve_plan(
         problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
     )[0]
     elapsed_s, total = time.perf_counter() - begun_s, problem.total_value(objective)
     shares = [value / total for value in (problem.value(base, objective), improvement.value_quanta)]
-    return Result(
+    result = Result(
         plan=improvement.plan,
         objective=objective,
         value_quanta=improvement.value_quanta,
@@ -225,6 +229,7 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         elapsed_s=elapsed_s,
         trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
     )
+    return result if request.weights is None else result.without_weights(Problem.build(study.network, study.demand, request.rule))
 
 
 def _required_on_base(study: Study, base: Plan, request: Request) -> tuple[int, ...]:

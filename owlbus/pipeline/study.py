@@ -14,6 +14,7 @@ from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.study_sources import is_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -171,7 +172,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
     tables = (sources.area, sources.masts, sources.zones, sources.presence, sources.market_share)
-    inputs = (*(source.name for source in find_files(files)), *(name for name in tables if isinstance(name, str)))
+    inputs = (*(source.name for source in find_files(files) if source.table is None), *(name for name in tables if isinstance(name, str)))
     return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
 
 
@@ -243,10 +244,10 @@ def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], Cou
     return None if sources.scheduler is None else runner(sources.scheduler)
 
 
-def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
-    """Return the files of records: those named, else the city's."""
-    if sources.files:
-        return sources.files
+def _records_of(sources: Sources, city: City | None) -> Any:  # noqa: ANN401 - paths or tables
+    """Return the files or tables of records: those named, else the city's."""
+    if sources.named_records:
+        return sources.named_records
     if city is None:
         msg = f"no records are named; give files of calls or taxi rides, or {setting('city', 'seoul')} for the sample city"
         raise UsageError(msg, setting="files")
@@ -280,7 +281,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     """
     read = demand_from_sources(sources, rejected=rejected, checkpoint=checkpoint)
     timings = dict(read.timings_s)
-    named = [Path(name).name for name in (sources.nodes, sources.gtfs, sources.osm) if name]
+    named = [Path(name).name if is_path(name) else "tables" for name in (sources.nodes, sources.gtfs, sources.osm) if name is not None]
     current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
     with _timed(timings, "network"):
         network = build_network(sources, read.whole, read.city)
@@ -331,13 +332,13 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
 
     n_hexes = sources.n_hexes
     if sources.area is not None:
-        outline = read_area(sources.area)
+        outline = read_area(sources.area) if is_path(sources.area) else sources.area
     elif city is not None:
         outline = city.outline
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
     else:
-        outline = outline_of_records(sources.files, **sources.reading)
+        outline = outline_of_records(sources.named_records, **sources.reading)
     if sources.h3_resolution is not None:
         return HexGrid.from_h3(outline, sources.h3_resolution)
     return HexGrid.cover(outline, sources.radius_m, n_hexes)

@@ -13,6 +13,8 @@ from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from owlbus.records.read_options import ReadKeywords
