@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError
-from owlbus.common.frames import as_polars
+from owlbus.common.frames import Table, as_polars, as_tables, require_table
 from owlbus.common.units import NightWindow
 from owlbus.demand.columns import sums_by_index
 from owlbus.grid.hexgrid import HexGrid
@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 _FIRST_HOUR, _DAY_HOURS = 12, 24
 _FINE = 0.5
 _PEOPLE = ("people", "presence")
-WHAT = ("trips", "presence")
+ENDS = {"trips": ("origin", "destination"), "presence": ("hex",)}
+WHAT = tuple(ENDS)
 
 
 def demand_from_tables(
-    cls: type[Demand], trips: Any, presence: Any, grid: HexGrid | int | None, hours: Iterable[int] | None, source: str
+    cls: type[Demand],
+    trips: Any,  # noqa: ANN401 - any table
+    presence: Any,  # noqa: ANN401 - any table
+    grid: HexGrid | int | None,
+    hours: Iterable[int] | None,
+    source: str,
 ) -> Demand:
     """
     Demand from tables of counts, as `Demand.from_od` and `Demand.from_presence` describe them.
@@ -55,35 +61,44 @@ def demand_from_tables(
     Demand
         Trips and people a night.
     """
-    tables = {name: as_polars(table, name) for name, table in (("trips", trips), ("presence", presence)) if table is not None}
-    ends = {"trips": ("origin", "destination"), "presence": ("hex",)}
-    hexes = {name: [_hexes(name, frame, end, grid) for end in ends[name]] for name, frame in tables.items()}
-    n_hexes = (
-        grid.n_hexes if isinstance(grid, HexGrid) else grid or 1 + max(int(row.max(initial=0)) for rows in hexes.values() for row in rows)
-    )
+    tables = {name: _one_table(name, table) for name, table in (("trips", trips), ("presence", presence)) if table is not None}
+    hexes = {name: [_hexes(name, frame, end, grid) for end in ENDS[name]] for name, frame in tables.items()}
     hours = NightWindow().hours if hours is None else tuple(sorted(hours))
     dates = {name: _dates(name, frame) for name, frame in tables.items()}
-    nights = _nights(dates)
+    scope: dict[str, Any] = {"hours": hours, "nights": _nights(dates), "source": source}
     rows: dict[str, dict[str, Any]] = {}
     for name, frame in tables.items():
-        rows[name] = {
-            "night": _night_index(dates[name], nights, frame.height),
-            "hour": _hours(name, frame, hours),
-            name: _counts(name, frame),
-        }
-        rows[name] |= dict(zip(ends[name], hexes[name], strict=True))
-    if "presence" not in rows:
-        kept = rows["trips"]
-        rows["presence"] = {"night": kept["night"], "hour": kept["hour"], "hex": kept["origin"], "presence": kept["trips"]}
-    moving = {} if "trips" not in rows else _between_hexes(rows["trips"])
-    empty = dict.fromkeys(("night", "hour", "origin", "destination", "trips"), np.empty(0, np.int64))
-    fingerprint = grid.fingerprint if isinstance(grid, HexGrid) else ""
-    made = cls.from_rows(n_hexes, moving or empty, rows["presence"], hours=hours, nights=nights, source=source, grid=fingerprint)
+        night = _night_index(dates[name], scope["nights"], frame.height)
+        rows[name] = {"night": night, "hour": _hours(name, frame, hours), name: _counts(name, frame)}
+        rows[name] |= dict(zip(ENDS[name], hexes[name], strict=True))
+    if isinstance(grid, HexGrid):
+        scope["grid"] = grid.fingerprint
+        n_hexes = grid.n_hexes
+    else:
+        n_hexes = grid or 1 + max(int(row.max(initial=0)) for columns in hexes.values() for row in columns)
+    made = cls.from_rows(n_hexes, _between_hexes(rows.get("trips")), rows.get("presence") or _at_origins(rows["trips"]), **scope)
     return _without_hours(made, tables.values())
 
 
-def _between_hexes(rows: dict[str, Any]) -> dict[str, Any]:
+def _one_table(name: str, thing: Any) -> pl.DataFrame:  # noqa: ANN401 - any table
+    """Return a table, or the batches of one."""
+    tables = as_tables(thing, name, also="")
+    if len(tables) != 1 or not isinstance(tables[0], Table):
+        require_table(name, tables[0] if tables else thing)
+        msg = f"{name}: must be one table, got {len(tables)} with different columns; name one of them"
+        raise DataError(msg)
+    return as_polars(tables[0], name)
+
+
+def _at_origins(rows: dict[str, Any]) -> dict[str, Any]:
+    """Return one person present for each trip, at its origin."""
+    return {"night": rows["night"], "hour": rows["hour"], "hex": rows["origin"], "presence": rows["trips"]}
+
+
+def _between_hexes(rows: dict[str, Any] | None) -> dict[str, Any]:
     """Return the trips that leave their hex."""
+    if rows is None:
+        return dict.fromkeys(("night", "hour", "origin", "destination", "trips"), np.empty(0, np.int64))
     leaves = rows["origin"] != rows["destination"]
     return {name: values[leaves] for name, values in rows.items()}
 
@@ -154,9 +169,11 @@ def _labelled(name: str, column: str, values: pl.Series, grid: HexGrid) -> NDArr
         if cell in number_of:
             found[value] = number_of[cell]
         elif h3.is_valid_cell(cell):
-            if h3.average_hexagon_edge_length(h3.get_resolution(cell), "m") > _FINE * grid.radius_m:
-                msg = f"{name}: {column} holds H3 cells of resolution {h3.get_resolution(cell)}, too coarse for hexes of {grid.radius_m:.0f} m"
-                raise DataError(f"{msg}; use HexGrid.from_h3 of that resolution")
+            resolution = h3.get_resolution(cell)
+            if h3.average_hexagon_edge_length(resolution, "m") > _FINE * grid.radius_m:
+                coarse = f"H3 cells of resolution {resolution}, too coarse for hexes of {grid.radius_m:.0f} m"
+                msg = f"{name}: {column} holds {coarse}; use HexGrid.from_h3 of that resolution"
+                raise DataError(msg)
             lat, lon = h3.cell_to_latlng(cell)
             found[value] = int(grid.lonlat_to_hex(lon, lat))
     hexes = values.replace_strict(list(found), list(found.values()), default=-1, return_dtype=pl.Int64) if found else None
@@ -176,6 +193,9 @@ def _counts(name: str, frame: pl.DataFrame) -> NDArray[np.float64]:
 
 def _hours(name: str, frame: pl.DataFrame, hours: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the service hour of each row: 0 to 11 are after midnight; the first of `hours` where the table has none."""
+    if not hours:
+        msg = "hours must hold at least one service hour, got none"
+        raise UsageError(msg, setting="hours")
     if "hour" not in frame.columns:
         return np.full(frame.height, hours[0], dtype=np.int64)
     hour = frame["hour"].cast(_float(), strict=False).fill_null(np.nan).to_numpy()

@@ -28,8 +28,12 @@ from owlbus.search.travel_time_objective import refuse_travel_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import geopandas as gpd
+    import pandas as pd
+
     from owlbus.evidence.difference import Interval
     from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.network import Network
     from owlbus.plan.limits import RouteLimits
 
 KINDS = ("routes", "fleet", "km", "headway")
@@ -42,6 +46,16 @@ _LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
 _MOST_ROUTES = 64
 _FEWEST_FOR_A_KNEE = 3
 _EXACT = 1e-9
+_EXACT_COLUMNS = (
+    "objective_share",
+    "served_share",
+    "direct_share",
+    "presence_share",
+    "served_trips",
+    "length_m",
+    "buses",
+    "bound_share",
+)
 _CSV_COLUMNS = (
     "routes_run",
     "objective_share",
@@ -174,6 +188,47 @@ class Sweep:
             f"Knee at {x[knee]:g}, where the curve lies highest above the straight line between its ends: "
             f"up to there a further {unit} brings {100 * before:.2f} points, beyond it {100 * after:.2f}."
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """
+        Return one row per setting with exact figures.
+
+        Returns
+        -------
+        DataFrame
+            The setting under the name of the kind, ``routes_run``, shares 0 to 1 with both ends of their intervals, ``served_trips`` a
+            night, ``length_m``, ``buses``, ``bound_share`` and ``is_knee``.
+        """
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = []
+        for position, point in enumerate(self.points):
+            row: dict[str, Any] = {self.kind: point.setting, "routes_run": len(point.plan)}
+            for kind in ("served", "presence"):
+                row[f"{kind}_low"], row[f"{kind}_high"] = getattr(point, f"{kind}_interval")
+            row |= {name: getattr(point, name) for name in _EXACT_COLUMNS} | {"is_knee": position == self.knee}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def to_geodataframe(self, network: Network) -> gpd.GeoDataFrame:
+        """
+        Return the routes of every setting as lines.
+
+        Parameters
+        ----------
+        network
+            Network of the plans.
+
+        Returns
+        -------
+        GeoDataFrame
+            The setting under the name of the kind, and the columns of `Plan.to_geodataframe`, metres and seconds, in lon/lat (EPSG:4326).
+        """
+        import pandas as pd
+
+        lines = [point.plan.to_geodataframe(network).assign(**{self.kind: point.setting}) for point in self.points if len(point.plan)]
+        frame: gpd.GeoDataFrame = pd.concat(lines, ignore_index=True)
+        return frame
 
     def to_csv(self) -> str:
         """

@@ -14,6 +14,7 @@ from owlbus.grid import projection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import geopandas as gpd
     from numpy.typing import ArrayLike, NDArray
     from shapely.geometry.base import BaseGeometry
 
@@ -29,7 +30,7 @@ _MAX_SAMPLES = 4_000
 _MIN_SAMPLES = 127
 
 
-def outline_polygon(outline: ArrayLike | BaseGeometry | Any) -> BaseGeometry:
+def outline_polygon(outline: ArrayLike | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries) -> BaseGeometry:
     """
     Validate an outline and return it as a shapely area in lon/lat.
 

@@ -118,7 +118,9 @@ class HexGrid:
         )
 
     @classmethod
-    def cover(cls, outline: ArrayLike | BaseGeometry | Any, radius_m: float = RADIUS_M, n_hexes: int | None = None) -> HexGrid:
+    def cover(
+        cls, outline: ArrayLike | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries, radius_m: float = RADIUS_M, n_hexes: int | None = None
+    ) -> HexGrid:
         """
         Planar hexes over an outline.
 

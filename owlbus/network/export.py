@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common import notebook_html
+from owlbus.common.errors import UsageError
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network.assemble import NetworkReport
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    import geopandas as gpd
 
     from owlbus.network.network import Network
 
@@ -99,6 +102,34 @@ def to_geodataframes(network: Network) -> NetworkFrames:
     )
     frames.stops.index.name = "stop"
     return frames
+
+
+def chosen_frame(network: Network, what: str) -> gpd.GeoDataFrame:
+    """
+    One frame of a network.
+
+    Parameters
+    ----------
+    network
+        The network.
+    what
+        A field of `NetworkFrames`.
+
+    Returns
+    -------
+    GeoDataFrame
+        Seconds and metres, in lon/lat (EPSG:4326).
+
+    Raises
+    ------
+    UsageError
+        If `what` is none.
+    """
+    if what not in NetworkFrames._fields:
+        msg = f"what must be one of {', '.join(NetworkFrames._fields)}, got {what!r}"
+        raise UsageError(msg, setting="what", value=what, allowed=NetworkFrames._fields)
+    frame: gpd.GeoDataFrame = getattr(to_geodataframes(network), what)
+    return frame
 
 
 def to_html(network: Network) -> str:

@@ -47,6 +47,16 @@ class ScoredPlan:
         """Escape control characters: plans are named after files."""
         object.__setattr__(self, "name", visible(self.name))
 
+    def __repr__(self) -> str:
+        """Size and shares as they may be published."""
+        return f"ScoredPlan({self.name!r}, {_summary(self.plan, self.card)})"
+
+    def _repr_html_(self) -> str:
+        """Return scorecard and routes as HTML for notebooks; small counts are hidden."""
+        from owlbus.common import notebook_html
+
+        return notebook_html.page(self.name, self.card._repr_html_(), self.plan._repr_html_())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlanRun:
@@ -72,6 +82,26 @@ class PlanRun:
     result: Result
     best: ScoredPlan
     timings_s: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        """Size and shares of the best plan as they may be published, and why the search ended."""
+        ended_by = "it was interrupted" if self.result.was_interrupted else self.result.ended_by
+        return f"PlanRun({_summary(self.best.plan, self.best.card)}; ended because {ended_by})"
+
+    def _repr_html_(self) -> str:
+        """Return the best plan, its scorecard and the search as HTML for notebooks; small counts are hidden."""
+        from owlbus.common import notebook_html
+
+        return notebook_html.page("PlanRun", self.best._repr_html_(), self.result._repr_html_())
+
+
+def _summary(plan: Plan, card: Scorecard) -> str:
+    """Return routes, buses, and the shares that may be published."""
+    shown = card.to_dict()
+    shares = [(name, shown[kind]["share"]) for kind, name in (("presence", "people"), ("served", "trips"))]
+    texts = [f"{share:.1%} of {name}" for name, share in shares if share is not None]
+    n_routes = f"{len(plan)} route{'s' * (len(plan) != 1)}"
+    return ", ".join([n_routes, f"{card.total_buses} buses", *texts])
 
 
 def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:

@@ -68,6 +68,28 @@ class Study:
     inputs: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        """Size of grid, network and demand."""
+        synthetic = ", synthetic" if self.is_synthetic else ""
+        nights = f"{self.demand.n_nights} night{'s' * (self.demand.n_nights > 1)}"
+        return f"Study({self.grid.n_hexes:,} hexes, {self.network.n_stops:,} stops, {nights} of {self.demand.source}{synthetic})"
+
+    def _repr_html_(self) -> str:
+        """Return grid, demand and network as HTML for notebooks; small counts are hidden."""
+        from owlbus.common import notebook_html
+
+        rows = [
+            ("hexes", f"{self.grid.n_hexes:,}"),
+            ("stops", f"{self.network.n_stops:,}"),
+            ("records", "synthetic" if self.is_synthetic else self.demand.source),
+            *(
+                []
+                if self.report is None
+                else [("rows read", f"{self.report.rows_in:,}"), ("rows rejected", f"{self.report.rows_rejected:,}")]
+            ),
+        ]
+        return notebook_html.page("Study", notebook_html.table(rows), self.demand._repr_html_(), self.network._repr_html_())
+
     @property
     def unreachable_share(self) -> float:
         """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them."""
