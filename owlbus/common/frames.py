@@ -374,20 +374,30 @@ def _joined(frames: list[pl.DataFrame], name: str) -> pl.DataFrame:
     """Return batches as one frame; whole numbers and fractions of one column join."""
     import polars as pl
 
-    try:
-        return pl.concat(frames, how="vertical_relaxed")
-    except pl.exceptions.PolarsError:
-        raise _mismatch(name, frames) from None
+    _require_alike([frame.schema for frame in frames], name)
+    return pl.concat(frames, how="vertical_relaxed")
 
 
-def _mismatch(name: str, frames: list[pl.DataFrame]) -> DataError:
-    """Return the error of batches whose types differ."""
-    first = frames[0].schema
-    for number, frame in enumerate(frames[1:], start=2):
-        for column, kind in frame.schema.items():
-            if first.get(column) not in {kind, None}:
-                return DataError(f"{name}: column {column} is {first[column]} in batch 1 and {kind} in batch {number}; make them one type")
-    return DataError(f"{name}: batches have different columns; give them the same ones")
+def _require_alike(schemas: list[pl.Schema], name: str) -> None:
+    """Refuse batches whose columns are of other types; missing values and numbers are alike, and times of any unit."""
+    import polars as pl
+
+    first: dict[str, pl.DataType] = {}
+    for number, schema in enumerate(schemas, start=1):
+        for column, kind in schema.items():
+            before = first.setdefault(column, kind)
+            if isinstance(before, pl.Null):
+                first[column] = kind
+            zones = {getattr(one, "time_zone", None) for one in (before, kind)}
+            is_time = isinstance(before, pl.Datetime) and isinstance(kind, pl.Datetime) and len(zones) == 1
+            if not (before == kind or isinstance(before, pl.Null) or isinstance(kind, pl.Null) or is_time or _are_numbers(before, kind)):
+                msg = f"{name}: column {column} is {before} in one batch and {kind} in batch {number}; make them one type"
+                raise DataError(msg)
+
+
+def _are_numbers(*kinds: pl.DataType) -> bool:
+    """Whether all types are numbers."""
+    return all(kind.is_numeric() for kind in kinds)
 
 
 def _written(frame: pl.DataFrame, path: Path) -> pl.LazyFrame:
@@ -405,11 +415,9 @@ def _merged(parts: list[pl.LazyFrame], folder: tempfile.TemporaryDirectory[str],
 
     path = Path(folder.name) / "records.parquet"
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        with in_temporary_folder():
-            pl.concat(parts, how="vertical_relaxed").sink_parquet(path)
-    except pl.exceptions.PolarsError:
-        raise _mismatch(name, [part.limit(0).collect() for part in parts]) from None
+    _require_alike([part.collect_schema() for part in parts], name)
+    with in_temporary_folder():
+        pl.concat(parts, how="vertical_relaxed").sink_parquet(path)
     for part in Path(folder.name).glob("part*.parquet"):
         part.unlink()
     table = Table(None, path, int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()))

@@ -82,12 +82,9 @@ class Study:
             ("hexes", f"{self.grid.n_hexes:,}"),
             ("stops", f"{self.network.n_stops:,}"),
             ("records", "synthetic" if self.is_synthetic else self.demand.source),
-            *(
-                []
-                if self.report is None
-                else [("rows read", f"{self.report.rows_in:,}"), ("rows rejected", f"{self.report.rows_rejected:,}")]
-            ),
         ]
+        if self.report is not None:
+            rows += [("rows read", f"{self.report.rows_in:,}"), ("rows rejected", f"{self.report.rows_rejected:,}")]
         return notebook_html.page("Study", notebook_html.table(rows), self.demand._repr_html_(), self.network._repr_html_())
 
     @property
