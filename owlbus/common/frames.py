@@ -52,6 +52,12 @@ class Table:
         self.frame, self.path = frame, path
         self.n_rows = n_rows if frame is None else frame.height
 
+    def lazy(self) -> pl.LazyFrame:
+        """Return the rows as a lazy frame."""
+        import polars as pl
+
+        return self.frame.lazy() if self.frame is not None else pl.scan_parquet(str(self.path), glob=False)
+
     def __repr__(self) -> str:
         """Size alone, so that messages and settings hold no row."""
         return f"frame of {self.n_rows} row{'s' * (self.n_rows != 1)}"
@@ -168,7 +174,7 @@ def as_polars(thing: Any, name: str = "records") -> pl.DataFrame:  # noqa: ANN40
 
     require_table(name, thing)
     if isinstance(thing, Table):
-        return thing.frame if thing.frame is not None else pl.read_parquet(thing.path)
+        return thing.lazy().collect()
     if _is_a(thing, "pandas", "DataFrame"):
         return _plain(_from_pandas(thing, name))
     if isinstance(thing, pl.LazyFrame):

@@ -31,7 +31,7 @@ WHAT = tuple(ENDS)
 
 
 def demand_from_tables(
-    cls: type[Demand],
+    demand_type: type[Demand],
     trips: Any,  # noqa: ANN401 - any table
     presence: Any,  # noqa: ANN401 - any table
     grid: HexGrid | int | None,
@@ -43,7 +43,7 @@ def demand_from_tables(
 
     Parameters
     ----------
-    cls
+    demand_type
         The class `Demand`.
     trips
         Table of trips by pair of hexes, or None.
@@ -76,7 +76,7 @@ def demand_from_tables(
         n_hexes = grid.n_hexes
     else:
         n_hexes = grid or 1 + max(int(row.max(initial=0)) for columns in hexes.values() for row in columns)
-    made = cls.from_rows(n_hexes, _between_hexes(rows.get("trips")), rows.get("presence") or _at_origins(rows["trips"]), **scope)
+    made = demand_type.from_rows(n_hexes, _between_hexes(rows.get("trips")), rows.get("presence") or _at_origins(rows["trips"]), **scope)
     return _without_hours(made, tables.values())
 
 
@@ -107,8 +107,9 @@ def _without_hours(demand: Demand, frames: Iterable[pl.DataFrame]) -> Demand:
     """Mark hours as unknown if no table has any, where demand can say so."""
     from dataclasses import replace
 
+    unknown: dict[str, Any] = {"hours_known": False}
     known = any("hour" in frame.columns for frame in frames)
-    return demand if known or "hours_known" not in type(demand).__dataclass_fields__ else replace(demand, hours_known=False)
+    return demand if known or not unknown.keys() <= type(demand).__dataclass_fields__.keys() else replace(demand, **unknown)
 
 
 def _hexes(name: str, frame: pl.DataFrame, end: str, grid: HexGrid | int | None) -> NDArray[np.int64]:

@@ -46,16 +46,6 @@ _LOWEST = {"routes": 1, "fleet": 1, "km": 0.001, "headway": 1}
 _MOST_ROUTES = 64
 _FEWEST_FOR_A_KNEE = 3
 _EXACT = 1e-9
-_EXACT_COLUMNS = (
-    "objective_share",
-    "served_share",
-    "direct_share",
-    "presence_share",
-    "served_trips",
-    "length_m",
-    "buses",
-    "bound_share",
-)
 _CSV_COLUMNS = (
     "routes_run",
     "objective_share",
@@ -199,16 +189,9 @@ class Sweep:
             The setting under the name of the kind, ``routes_run``, shares 0 to 1 with both ends of their intervals, ``served_trips`` a
             night, ``length_m``, ``buses``, ``bound_share`` and ``is_knee``.
         """
-        import pandas as pd
+        from owlbus.evidence.sweep_frames import sweep_to_frame
 
-        rows: list[dict[str, Any]] = []
-        for position, point in enumerate(self.points):
-            row: dict[str, Any] = {self.kind: point.setting, "routes_run": len(point.plan)}
-            for kind in ("served", "presence"):
-                row[f"{kind}_low"], row[f"{kind}_high"] = getattr(point, f"{kind}_interval")
-            row |= {name: getattr(point, name) for name in _EXACT_COLUMNS} | {"is_knee": position == self.knee}
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return sweep_to_frame(self)
 
     def to_geodataframe(self, network: Network) -> gpd.GeoDataFrame:
         """
@@ -224,11 +207,9 @@ class Sweep:
         GeoDataFrame
             The setting under the name of the kind, and the columns of `Plan.to_geodataframe`, metres and seconds, in lon/lat (EPSG:4326).
         """
-        import pandas as pd
+        from owlbus.evidence.sweep_frames import sweep_to_geodataframe
 
-        lines = [point.plan.to_geodataframe(network).assign(**{self.kind: point.setting}) for point in self.points if len(point.plan)]
-        frame: gpd.GeoDataFrame = pd.concat(lines, ignore_index=True)
-        return frame
+        return sweep_to_geodataframe(network, self)
 
     def to_csv(self) -> str:
         """

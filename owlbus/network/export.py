@@ -38,6 +38,20 @@ class NetworkFrames(NamedTuple):
     links: Any
     sheds: Any
 
+    def chosen(self, what: str) -> gpd.GeoDataFrame:
+        """Return the frame called `what`."""
+        if what not in self._fields:
+            msg = f"what must be one of {', '.join(self._fields)}, got {what!r}"
+            raise UsageError(msg, setting="what", value=what, allowed=self._fields)
+        frame: gpd.GeoDataFrame = getattr(self, what)
+        return frame
+
+    def plain(self, what: str) -> Any:  # noqa: ANN401  # a frame of pandas
+        """Return the frame called `what` without geometry, stops with degrees."""
+        frame = self.chosen(what)
+        plain = frame.drop(columns="geometry")
+        return plain.assign(lon=frame.geometry.x, lat=frame.geometry.y) if what == "stops" else plain
+
 
 def to_networkx(network: Network) -> Any:  # noqa: ANN401  # networkx ships no types
     """
@@ -102,34 +116,6 @@ def to_geodataframes(network: Network) -> NetworkFrames:
     )
     frames.stops.index.name = "stop"
     return frames
-
-
-def chosen_frame(network: Network, what: str) -> gpd.GeoDataFrame:
-    """
-    One frame of a network.
-
-    Parameters
-    ----------
-    network
-        The network.
-    what
-        A field of `NetworkFrames`.
-
-    Returns
-    -------
-    GeoDataFrame
-        Seconds and metres, in lon/lat (EPSG:4326).
-
-    Raises
-    ------
-    UsageError
-        If `what` is none.
-    """
-    if what not in NetworkFrames._fields:
-        msg = f"what must be one of {', '.join(NetworkFrames._fields)}, got {what!r}"
-        raise UsageError(msg, setting="what", value=what, allowed=NetworkFrames._fields)
-    frame: gpd.GeoDataFrame = getattr(to_geodataframes(network), what)
-    return frame
 
 
 def to_html(network: Network) -> str:

@@ -711,9 +711,7 @@ class Network:
         UsageError
             If `what` is none of these.
         """
-        from owlbus.network.export import chosen_frame
-
-        return chosen_frame(self, what)
+        return self.to_geodataframes().chosen(what)
 
     def to_frame(self, what: str = "stops") -> pd.DataFrame:
         """
@@ -741,8 +739,7 @@ class Network:
         >>> len(network.to_frame()), list(network.to_frame("links"))
         (7, ['start', 'end', 'seconds', 'metres'])
         """
-        plain = self.to_geodataframe(what).drop(columns="geometry")
-        return plain.assign(lon=self.stop_lon, lat=self.stop_lat) if what == "stops" else plain
+        return self.to_geodataframes().plain(what)
 
     def write(self, path: str | PathLike[str]) -> None:
         """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
     from owlbus.score import Scorecard
-    from owlbus.search import Result
+    from owlbus.search import Problem, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,7 +228,6 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     InfeasibleError
         If a required stop is on no route of the base.
     """
-    from owlbus.demand import weight_demand
     from owlbus.search import Objective, Problem, Result, TracePoint
     from owlbus.search.improve import improve_plan
 
@@ -238,9 +237,7 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         raise UsageError(msg, setting="time_s", value=request.time_s)
     required = _required_on_base(study, base, request)
     begun_s = time.perf_counter()
-    objective = Objective.parse(request.objective)
-    demand = study.demand if request.weights is None else weight_demand(study.demand, request.weights)
-    problem = Problem.build(study.network, demand, request.rule)
+    problem, objective = _searched_problem(study, request), Objective.parse(request.objective)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
     improvement = improve_plan(
         problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
@@ -260,6 +257,15 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
     )
     return result if request.weights is None else result.without_weights(Problem.build(study.network, study.demand, request.rule))
+
+
+def _searched_problem(study: Study, request: Request) -> Problem:
+    """Return network, demand and rule, the demand with the weights of the request."""
+    from owlbus.demand import weight_demand
+    from owlbus.search import Problem
+
+    demand = study.demand if request.weights is None else weight_demand(study.demand, request.weights)
+    return Problem.build(study.network, demand, request.rule)
 
 
 def _required_on_base(study: Study, base: Plan, request: Request) -> tuple[int, ...]:

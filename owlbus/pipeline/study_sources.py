@@ -220,7 +220,7 @@ class Sources:
     @property
     def network_files(self) -> tuple[str, ...]:
         """Files that the network is made from; of a feed in a folder its tables."""
-        names = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if is_path(name)]
+        names = [str(name) for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if is_path(name)]
         return tuple(str(file) for name in names for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
 
 

@@ -126,25 +126,19 @@ def plan_routes(
     >>> len(result.plan), result.share
     (2, 0.9)
     """
-    _check_range("n_routes", n_routes, 1, MOST_ROUTES)
-    _check_range("n_starts", n_starts, 1, MOST_ROUTES)
-    _check_range("seed", seed, 0, 2**63 - 1)
-    _check_range("bound_steps", bound_steps, 0, 2**31 - 1)
-    stop_when = tuple(stop_when)
-    if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
-        msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
-        raise UsageError(msg, setting="stop_when", value=stop_when)
-    limits = limits or RouteLimits()
-    if limits.max_buses < n_routes:
-        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
-        raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
+    ranges = (("n_routes", n_routes, 1, MOST_ROUTES), ("n_starts", n_starts, 1, MOST_ROUTES), ("seed", seed, 0, 2**63 - 1))
+    for name, value, low, high in (*ranges, ("bound_steps", bound_steps, 0, 2**31 - 1)):
+        _check_range(name, value, low, high)
+    stop_when, limits = tuple(stop_when), limits or RouteLimits()
+    _require_end(stop_when)
+    _require_buses(limits, n_routes)
     objective = Objective.parse(objective) if isinstance(objective, str) else objective
     constraints = constraints or PlanConstraints()
     if weights is not None:
-        weighted, uncounted = weight_demand(demand, weights), Problem.build(network, demand, rule)
+        weighted, unweighted = weight_demand(demand, weights), Problem.build(network, demand, rule)
         settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "bound_steps": bound_steps, "begin": begin}
         settings |= {"limits": limits, "constraints": constraints, "rule": rule, "executor": executor, "on_gain": on_gain}
-        return plan_routes(network, weighted, n_routes, objective=objective, **settings).without_weights(uncounted)
+        return plan_routes(network, weighted, n_routes, objective=objective, **settings).without_weights(unweighted)
     problem = constraints.problem(Problem.build(network, demand, rule))
     require_possible(problem, constraints, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
@@ -161,6 +155,20 @@ def plan_routes(
             run.load(begin)
     with BoundProver(problem, objective, constraints.widened_limits(limits, network), n_routes, n_iterations) as prover:
         return Search(problem, objective, runs, stop_when, seed, constraints, prover, on_gain).run(0 if begin is None else len(begin))
+
+
+def _require_end(stop_when: tuple[SearchLimit, ...]) -> None:
+    """Refuse limits of a search that would not end."""
+    if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
+        msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
+        raise UsageError(msg, setting="stop_when", value=stop_when)
+
+
+def _require_buses(limits: RouteLimits, n_routes: int) -> None:
+    """Refuse fewer buses than routes."""
+    if limits.max_buses < n_routes:
+        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
+        raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
 
 
 def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLimits, constraints: PlanConstraints) -> None:
