@@ -299,6 +299,14 @@ def test_values_of_objects_keep_their_types() -> None:
     assert found["mixed"].to_list() == ["01:10:00", "01:20"]
 
 
+def test_durations_are_seconds(rides: pd.DataFrame, grid: HexGrid, known: Demand) -> None:
+    taken = pd.to_datetime(rides.dropoff_time) - pd.to_datetime(rides.pickup_time)
+    for unit in ("s", "ms", "ns"):
+        frame = rides.drop(columns="dropoff_time").assign(duration_s=taken.astype(f"timedelta64[{unit}]"))
+        assert as_polars(frame)["duration_s"].to_list() == taken.dt.total_seconds().tolist()
+        assert same(estimate_demand(frame, grid)[0], known)
+
+
 def test_geometries_become_points_in_degrees_that_name_their_system() -> None:
     points = gpd.GeoSeries([shapely.Point(13.4, 52.5), None], crs=4326)
     for crs in (4326, 25833, 3857):
@@ -333,6 +341,14 @@ def test_settings_of_tables_hold_no_row(rides: pd.DataFrame, reports: Path) -> N
     assert "records" not in settings_of_run(Sources(files=("a.csv",)), None)
     assert deepcopy(sources.records)[0] is sources.records[0]
     assert replace(sources, radius_m=400).records[0] is sources.records[0]
+
+
+def test_iterators_of_people_are_converted_once(rides: pd.DataFrame) -> None:
+    sources = Sources(records=rides, presence=iter([pl.DataFrame({"hex": [1], "people": [2]})]))
+    assert [(table.name, table.n_rows) for table in (*sources.records, *sources.presence)] == [("records", 200), ("presence", 1)]
+    assert Sources(records=rides, presence="people.csv").settings["presence"] == "people.csv"
+    with pytest.raises(UsageError, match=r"^presence must be paths or tables such as pandas, polars or pyarrow, got int$"):
+        Sources(records=rides, presence=3)
 
 
 def test_files_and_tables_together_are_refused(rides: pd.DataFrame) -> None:

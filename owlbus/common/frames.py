@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SPOOL_ROWS = 262_144
 _WGS84 = 4326
+_MICROSECONDS = 1e6
 _END = object()
 _TEXT_KINDS = (str, int, float, bool)
 _NO_BATCHES = (str, bytes, bytearray, os.PathLike, Mapping)
@@ -40,6 +41,8 @@ class Table:
         Parquet file of the rows; None if they are in memory.
     n_rows
         Rows of the table.
+    name
+        What messages call it.
 
     Examples
     --------
@@ -48,8 +51,8 @@ class Table:
     frame of 2 rows
     """
 
-    def __init__(self, frame: pl.DataFrame | None, path: Path | None = None, n_rows: int | None = None) -> None:
-        self.frame, self.path = frame, path
+    def __init__(self, frame: pl.DataFrame | None, path: Path | None = None, n_rows: int | None = None, name: str = "records") -> None:
+        self.frame, self.path, self.name = frame, path, name
         self.n_rows = n_rows if frame is None else frame.height
 
     def lazy(self) -> pl.LazyFrame:
@@ -143,7 +146,7 @@ def as_polars(thing: Any, name: str = "records") -> pl.DataFrame:  # noqa: ANN40
     Return a table as a polars DataFrame.
 
     Named levels of a pandas index become columns, unnamed ones are left out. Geometries become WKB, in lon/lat with their SRID if the
-    frame has a coordinate reference system. Categories become text. Columns of mixed Python objects become text.
+    frame has a coordinate reference system. Categories and columns of mixed Python objects become text, durations become seconds.
 
     Parameters
     ----------
@@ -185,11 +188,14 @@ def as_polars(thing: Any, name: str = "records") -> pl.DataFrame:  # noqa: ANN40
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return categories as text."""
+    """Return categories as text and durations as seconds."""
     import polars as pl
 
     categories = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Categorical | pl.Enum)]
-    return frame.with_columns(pl.col(categories).cast(pl.String)) if categories else frame
+    durations = [name for name, kind in frame.schema.items() if isinstance(kind, pl.Duration)]
+    columns = [pl.col(name).cast(pl.String) for name in categories]
+    columns += [pl.col(name).dt.total_microseconds() / _MICROSECONDS for name in durations]
+    return frame.with_columns(columns) if columns else frame
 
 
 def _from_arrow(thing: Any, name: str) -> pl.DataFrame:  # noqa: ANN401 - pyarrow ships no types
@@ -317,7 +323,7 @@ def _table(thing: Any, name: str) -> Table:  # noqa: ANN401 - any table
             raise DataError(msg) from None
     if isinstance(thing, pa.RecordBatchReader):
         return _spooled(chain([thing.schema.empty_table()], thing), name)
-    return Table(as_polars(thing, name))
+    return Table(as_polars(thing, name), name=name)
 
 
 def _grouped(items: Iterator[Any], name: str, also: str, most_rows: int) -> Iterator[Any]:
@@ -372,7 +378,7 @@ def _spooled(batches: Iterable[Any], name: str, most_rows: int = _SPOOL_ROWS) ->
                 parts.append(_written(_joined(held, name), Path(folder.name) / f"part{len(parts)}.parquet"))
             held, n_held = [], 0
     if folder is None:
-        return Table(_joined(held, name))
+        return Table(_joined(held, name), name=name)
     return _merged([*parts, *([_joined(held, name).lazy()] if held else [])], folder, name)
 
 
@@ -426,6 +432,6 @@ def _merged(parts: list[pl.LazyFrame], folder: tempfile.TemporaryDirectory[str],
         pl.concat(parts, how="vertical_relaxed").sink_parquet(path)
     for part in Path(folder.name).glob("part*.parquet"):
         part.unlink()
-    table = Table(None, path, int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()))
+    table = Table(None, path, int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()), name)
     weakref.finalize(table, folder.cleanup)
     return table

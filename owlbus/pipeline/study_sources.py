@@ -258,11 +258,13 @@ def _described(thing: Any) -> Any:  # noqa: ANN401 - any setting
 
 
 def _require_one_source(sources: Sources) -> None:
-    """Convert the tables of records, and refuse files beside them."""
+    """Convert tables of records and of people once, as iterators end; and refuse files beside tables of records."""
     from owlbus.common.frames import as_tables
 
     if isinstance(sources.files, str | PathLike):
         object.__setattr__(sources, "files", (str(sources.files),))
+    if sources.presence is not None and not isinstance(sources.presence, str | PathLike):
+        object.__setattr__(sources, "presence", tuple(as_tables(sources.presence, "presence")))
     if sources.records is None:
         return
     if sources.files:

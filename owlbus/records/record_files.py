@@ -76,7 +76,7 @@ def find_files(paths: Records) -> list[RecordFile]:
     """
     things = as_tables(paths)
     tables = [thing for thing in things if isinstance(thing, Table)]
-    names = ["records"] if len(tables) == 1 else [f"frame {number}" for number in range(1, len(tables) + 1)]
+    names = [tables[0].name] if len(tables) == 1 else [f"frame {number}" for number in range(1, len(tables) + 1)]
     named = iter([RecordFile(name, table.path, table=table) for name, table in zip(names, tables, strict=True)])
     files = [file for thing in things for file in ([next(named)] if isinstance(thing, Table) else _expanded(str(thing)))]
     if not files:
