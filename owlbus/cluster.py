@@ -12,7 +12,6 @@ import re
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +163,7 @@ def split_sources(sources: Sequence[Source], part_rows: int = PART_ROWS) -> list
             parts.append(source)
             continue
         starts = range(0, max(source.n_rows, 1), part_rows)
-        parts += [replace(source, first_row=low, stop_row=min(low + part_rows, source.n_rows)) for low in starts]
+        parts += [source.part(low, min(low + part_rows, source.n_rows)) for low in starts]
     return parts
 
 
@@ -360,7 +359,7 @@ def _has_workers(client: Any) -> bool:  # noqa: ANN401 - the library has no type
 
 def _count_serialised(settings: CountSettings, part: Source) -> bytes:
     """Count one part and return the pickled counts."""
-    return pickle.dumps(count_part(settings, [part]), protocol=pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps(count_part(settings, [part]).described(), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _merge_serialised(parts: Sequence[bytes]) -> bytes:

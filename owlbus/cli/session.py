@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -170,8 +170,7 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
         earlier = read_run(run)["settings"]
         values |= {"city": earlier.get("city"), **{name: earlier[name] for name in ("public", "min_count") if name in earlier}}
     if sources is not None:
-        values |= asdict(sources) | {"is_synthetic": sources.is_synthetic}
-        values["files"] = list(values["files"])
+        values |= sources.settings | {"is_synthetic": sources.is_synthetic}
     if request is not None:
         values |= settings_of(request)
     return values | more

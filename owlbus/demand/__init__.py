@@ -5,6 +5,7 @@ from __future__ import annotations
 from owlbus.demand.blend import Agreement, agreement, blend
 from owlbus.demand.disaggregate import disaggregate_demand, drop_trips_within_hexes
 from owlbus.demand.estimate import RecordCounts, count_records, estimate_demand
+from owlbus.demand.hex_weights import weight_demand
 from owlbus.demand.row_counts import DemandReport, FileCount, RuleCount, SourceCount
 from owlbus.demand.table import Demand, ODPairs
 
@@ -23,4 +24,5 @@ __all__ = [
     "disaggregate_demand",
     "drop_trips_within_hexes",
     "estimate_demand",
+    "weight_demand",
 ]

@@ -80,6 +80,12 @@ class CountedFiles:
         """Return the row counts of `sources`, in order; empty counts for files without rows."""
         return [self.row_counts.get(source.name) or FileRowCounts(source) for source in sources]
 
+    def described(self) -> CountedFiles:
+        """Drop the rows of tables, and tables joined to records, before the counts go to another process or a file."""
+        for row_counts in self.row_counts.values():
+            row_counts.source = row_counts.source.described
+        return self
+
     def merge(self, other: CountedFiles) -> CountedFiles:
         """Add the counts of `other`, and return these counts."""
         for kind, tally in other.tallies.items():

@@ -21,6 +21,7 @@ from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, r
 from owlbus.records.clock_range import clock_note
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.recognised import RecognisedFile, recognised_file
+from owlbus.records.record_files import is_given
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, KINDS, POSITIONS, PRESENCE, TAXI, Kind
 from owlbus.records.sources import open_sources
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from owlbus.demand.tally import Counted
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.records.read_options import ReadKeywords
+    from owlbus.records.record_files import Records
     from owlbus.records.sources import Source
 
 
@@ -60,7 +62,7 @@ class RecordCounts:
 
 
 def count_records(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
@@ -104,7 +106,7 @@ _THIN_SHARE = 0.1
 
 
 def estimate_demand(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
@@ -128,8 +130,9 @@ def estimate_demand(
     Parameters
     ----------
     paths
-        Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Calls and taxi are detected by columns.
-        None at all for a demand of `people` alone, without trips.
+        Parquet or CSV files, plain or compressed, folders or globs; ``-`` is standard input. Or tables: pandas, polars or pyarrow, a
+        GeoDataFrame, or an iterable of batches of them. Calls and taxi are detected by columns. None at all for a demand of `people`
+        alone, without trips.
     grid
         Hexes of the study area.
     window
@@ -173,7 +176,7 @@ def estimate_demand(
     settings = CountSettings(grid, window, keeps_rejected=rejected is not None)
     options = replace(ReadOptions(**reading), first_hour=window.start_hour)
     presence = None if people is None else count_presence(people, settings, options, n_nights, max_rejected_share)
-    if presence is not None and not _has_files(paths):
+    if presence is not None and not is_given(paths):
         return presence.demand, report_rows(presence.row_counts, [presence.source], presence.notes)
     with open_sources(paths, options) as sources:
         counted_files = _counted(settings, sources, max_rejected_share, rejected, run)
@@ -211,11 +214,6 @@ def _counted(
     return counted_files
 
 
-def _has_files(paths: Any) -> bool:  # noqa: ANN401 - files, or a frame
-    """Whether any records are given."""
-    return paths is not None and not (isinstance(paths, list | tuple) and not paths)
-
-
 def _with_people(demand: Demand, report: DemandReport, people: CountedPresence | None) -> tuple[Demand, DemandReport]:
     """Return demand and report with counted people instead of those of the records."""
     if people is None:
@@ -247,7 +245,7 @@ def _with_hours(counted: Counted, sources: Sequence[Source], options: ReadOption
 
 
 def check_files(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     grid: HexGrid,
     window: NightWindow | None = None,
     *,
@@ -286,7 +284,7 @@ def check_files(
     row_counts: list[FileRowCounts] = []
     recognised: list[RecognisedFile] = []
     for tables, kinds in ((paths, KINDS), (people, (PRESENCE,))):
-        if not _has_files(tables):
+        if not is_given(tables):
             continue
         with open_sources(tables, options, kinds) as sources, counting(CountSettings(grid, window)) as counter:
             for source in sources:

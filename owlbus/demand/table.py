@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from os import PathLike
 
+    import geopandas as gpd
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from owlbus.grid.hexgrid import HexGrid
 
 SOURCES = ("calls", "taxi", "counts", "blend")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -164,6 +168,11 @@ class Demand:
         """Rebuild through the constructor, so that copies stay checked and read-only."""
         return Demand, tuple(getattr(self, f.name) for f in fields(self))
 
+    def __repr__(self) -> str:
+        """Size and source; counts are in `to_frame`."""
+        nights = f"{self.n_nights} night{'s' * (self.n_nights > 1)}"
+        return f"Demand({self.n_hexes:,} hexes, {len(self.hours)} hours, {nights} of {self.source})"
+
     def _repr_html_(self) -> str:
         """Return totals and trips by hour as HTML for notebooks; small counts are hidden."""
         from owlbus.common import notebook_html
@@ -244,6 +253,157 @@ class Demand:
     def scope(self) -> dict[str, Any]:
         """Hours, nights, source, grid and what is known, as keyword arguments of the class and of `from_rows`."""
         return {name: getattr(self, name) for name in ("hours", "nights", "source", "grid", "hours_known", "people_counted")}
+
+    @classmethod
+    def from_od(
+        cls,
+        trips: Any,  # noqa: ANN401 - any table
+        grid: HexGrid | int | None = None,
+        *,
+        presence: Any = None,  # noqa: ANN401 - any table
+        hours: Iterable[int] | None = None,
+        source: str = "counts",
+    ) -> Demand:
+        """
+        Build demand from a table of trips between places, such as an origin-destination matrix.
+
+        Trips within a hex are no trips of a bus: they count as people present alone, as those of records do.
+
+        Parameters
+        ----------
+        trips
+            Table of pandas, polars or pyarrow with ``trips`` (a night) and, for ``origin`` and ``destination``, hex indices, labels of the
+            grid or H3 cells (``origin``, ``origin_cell``), or degrees (``origin_lon``, ``origin_lat``). Optional: ``hour``, 0 to 11 after
+            midnight, and ``night`` or ``date``, the service date; without dates it is one night.
+        grid
+            Hexes of the grid, or their number; None for the highest index plus one.
+        presence
+            Table of people by hex, as for `from_presence`; None takes a person for each trip, at its origin.
+        hours
+            Service hours that the demand covers; 24 to 28 by default. Without ``hour`` trips stand in the first of them.
+        source
+            ``calls``, ``taxi``, ``counts`` or ``blend``.
+
+        Returns
+        -------
+        Demand
+            Trips and people, multiples of 1/1024; rows of one night, hour and pair are summed.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or a row is outside the grid or the hours.
+        UsageError
+            If it is no table, or places need a grid.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> demand = Demand.from_od(pd.DataFrame({"origin": [0, 2, 2], "destination": [2, 1, 2], "trips": [4, 1.5, 3]}), 3)
+        >>> demand.total_trips, demand.presence_by_hex().tolist()
+        (5.5, [4.0, 0.0, 4.5])
+        """
+        from owlbus.demand.demand_frames import demand_from_tables
+
+        return demand_from_tables(cls, trips, presence, grid, hours, source)
+
+    @classmethod
+    def from_presence(
+        cls,
+        presence: Any,  # noqa: ANN401 - any table
+        grid: HexGrid | int | None = None,
+        *,
+        hours: Iterable[int] | None = None,
+        source: str = "counts",
+    ) -> Demand:
+        """
+        Build demand without trips from a table of people by place.
+
+        Parameters
+        ----------
+        presence
+            Table of pandas, polars or pyarrow with ``people`` and ``hex`` (index or label), ``cell`` (H3), or ``lon`` and ``lat``, degrees.
+            Optional: ``hour`` and ``night`` or ``date``, as for `from_od`. Rows of one night, hour and hex are summed.
+        grid
+            Hexes of the grid, or their number; None for the highest index plus one.
+        hours
+            Service hours that the demand covers; 24 to 28 by default. Without ``hour`` people stand in the first of them.
+        source
+            ``calls``, ``taxi``, ``counts`` or ``blend``.
+
+        Returns
+        -------
+        Demand
+            People, multiples of 1/1024, and no trips.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or a row is outside the grid or the hours.
+        UsageError
+            If it is no table, or places need a grid.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> Demand.from_presence(pd.DataFrame({"hex": [0, 2], "people": [4, 1.5]}), 3).presence_by_hex().tolist()
+        [4.0, 0.0, 1.5]
+        """
+        from owlbus.demand.demand_frames import demand_from_tables
+
+        return demand_from_tables(cls, None, presence, grid, hours, source)
+
+    def to_frame(self, what: str = "trips") -> pd.DataFrame:
+        """
+        Return exact rows of trips, or of people.
+
+        Parameters
+        ----------
+        what
+            ``trips``: one row a night, hour and pair of hexes, with ``origin``, ``destination`` and ``trips``; ``presence``: one row a
+            night, hour and hex, with ``hex`` and ``people``.
+
+        Returns
+        -------
+        DataFrame
+            Rows of pandas; ``night`` is the service date, absent for records without dates, and ``hour`` the service hour, 24 for midnight.
+
+        Raises
+        ------
+        UsageError
+            If `what` is neither.
+
+        Examples
+        --------
+        >>> Demand(3, origin=[0, 2], destination=[2, 1], trips=[4.0, 1.5]).to_frame().to_dict("list")
+        {'hour': [24, 24], 'origin': [0, 2], 'destination': [2, 1], 'trips': [4.0, 1.5]}
+        """
+        from owlbus.demand.demand_frames import demand_to_frame
+
+        return demand_to_frame(self, what)
+
+    def to_geodataframe(self, grid: HexGrid) -> gpd.GeoDataFrame:
+        """
+        Return one row per hex: exact person-hours, trips that begin and trips that end there, a night, and its polygon.
+
+        Parameters
+        ----------
+        grid
+            Grid of the demand.
+
+        Returns
+        -------
+        GeoDataFrame
+            The columns of `HexGrid.to_geodataframe`, ``person_hours``, ``origin_trips`` and ``destination_trips``, in lon/lat (EPSG:4326).
+
+        Raises
+        ------
+        DataError
+            If the demand lies on another grid.
+        """
+        from owlbus.demand.demand_frames import demand_to_geodataframe
+
+        return demand_to_geodataframe(self, grid)
 
     @property
     def n_nights(self) -> int:

@@ -20,6 +20,8 @@ from owlbus.score import CITY_SHARE, Scorecard, score_plan, trips_interval
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import geopandas as gpd
+    import pandas as pd
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
@@ -100,7 +102,7 @@ class Comparison:
         """
         min_count = self.evaluator.min_count if min_count is None else min_count
         first = next(iter(self.plans))
-        differences = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}
+        differences = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}  # noqa: PD011 - of our own type
         scarce = [kind for kind in _KINDS if any(_is_small(card, kind, min_count) for card in self.cards.values())]
         plans = {name: _measures(card, differences.get(name), scarce, min_count) for name, card in self.cards.items()}
         if self.is_coarse:
@@ -121,6 +123,50 @@ class Comparison:
             "differences": differences,
             **({} if self.evaluator.demand.counts_trips else {"trips_counted": False}),
         }
+
+    def to_frame(self) -> pd.DataFrame:
+        """
+        Return one row per plan and measure with exact figures.
+
+        Returns
+        -------
+        DataFrame
+            ``plan`` and the columns of `Scorecard.to_frame`, and ``change`` against the first plan.
+        """
+        import pandas as pd
+
+        from owlbus.score.card_frames import measure_rows
+
+        frame = pd.DataFrame([{"plan": name, **row} for name, card in self.cards.items() for row in measure_rows(card)])
+        first = frame[frame["plan"] == next(iter(self.plans))].set_index("measure")["value"]
+        return frame.assign(change=frame["value"] - frame["measure"].map(first))
+
+    def to_geodataframe(self, name: str) -> gpd.GeoDataFrame:
+        """
+        Return one row per hex with exact trips and people that a plan gains and loses against the first.
+
+        Parameters
+        ----------
+        name
+            One of the other plans.
+
+        Returns
+        -------
+        GeoDataFrame
+            The columns of `HexGrid.to_geodataframe`, and ``gained_trips``, ``lost_trips``, ``gained_presence`` and ``lost_presence`` a
+            night, in lon/lat (EPSG:4326).
+
+        Raises
+        ------
+        UsageError
+            If no other plan has that name.
+        """
+        if name not in self.changes:
+            msg = f"name must be one of {', '.join(self.changes)}, got {name!r}"
+            raise UsageError(msg, setting="name", value=name, allowed=tuple(self.changes))
+        sides = [f"{way}_{what}" for way in ("gained", "lost") for what in ("trips", "presence")]
+        frame = self.evaluator.problem.network.grid.to_geodataframe()
+        return frame.assign(**{side: getattr(self.changes[name], f"{side}_by_hex") for side in sides})
 
     @property
     def is_coarse(self) -> bool:

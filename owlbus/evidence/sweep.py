@@ -28,8 +28,12 @@ from owlbus.search.travel_time_objective import refuse_travel_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    import geopandas as gpd
+    import pandas as pd
+
     from owlbus.evidence.difference import Interval
     from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.network import Network
     from owlbus.plan.limits import RouteLimits
 
 KINDS = ("routes", "fleet", "km", "headway")
@@ -177,6 +181,38 @@ class Sweep:
             f"Knee at {x[knee]:g}, where the curve lies highest above the straight line between its ends: "
             f"up to there a further {unit} brings {100 * before:.2f} points, beyond it {100 * after:.2f}."
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """
+        Return one row per setting with exact figures.
+
+        Returns
+        -------
+        DataFrame
+            The setting under the name of the kind, ``routes_run``, shares 0 to 1 with both ends of their intervals, ``served_trips`` a
+            night, ``length_m``, ``buses``, ``bound_share`` and ``is_knee``.
+        """
+        from owlbus.evidence.sweep_frames import sweep_to_frame
+
+        return sweep_to_frame(self)
+
+    def to_geodataframe(self, network: Network) -> gpd.GeoDataFrame:
+        """
+        Return the routes of every setting as lines.
+
+        Parameters
+        ----------
+        network
+            Network of the plans.
+
+        Returns
+        -------
+        GeoDataFrame
+            The setting under the name of the kind, and the columns of `Plan.to_geodataframe`, metres and seconds, in lon/lat (EPSG:4326).
+        """
+        from owlbus.evidence.sweep_frames import sweep_to_geodataframe
+
+        return sweep_to_geodataframe(network, self)
 
     def to_csv(self) -> str:
         """

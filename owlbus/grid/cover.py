@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.frames import is_column_of_geometry
 from owlbus.grid import projection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import geopandas as gpd
     from numpy.typing import ArrayLike, NDArray
     from shapely.geometry.base import BaseGeometry
 
     Axial = tuple[NDArray[np.int32], NDArray[np.int32]]
 
+_LONLAT = "EPSG:4326"
 _MAX_CANDIDATES = 2_000_000
 _CHUNK_HEXES = 100_000
 _DISTANCE_DECIMALS = 6
@@ -27,14 +30,14 @@ _MAX_SAMPLES = 4_000
 _MIN_SAMPLES = 127
 
 
-def outline_polygon(outline: ArrayLike | BaseGeometry) -> BaseGeometry:
+def outline_polygon(outline: ArrayLike | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries) -> BaseGeometry:
     """
     Validate an outline and return it as a shapely area in lon/lat.
 
     Parameters
     ----------
     outline
-        Ring of lon/lat in degrees, of shape (n, 2), or a shapely polygon or multipolygon.
+        Ring of lon/lat in degrees, of shape (n, 2), a shapely polygon or multipolygon, or polygons of a GeoDataFrame or GeoSeries.
 
     Returns
     -------
@@ -48,6 +51,7 @@ def outline_polygon(outline: ArrayLike | BaseGeometry) -> BaseGeometry:
     """
     import shapely
 
+    outline = _union(outline) if is_column_of_geometry(outline) else outline
     area = outline if isinstance(outline, shapely.Geometry) else _ring_polygon(outline)
     if area.geom_type not in {"Polygon", "MultiPolygon"} or area.is_empty:
         msg = f"an outline must be a polygon or multipolygon, got {'an empty ' if area.is_empty else ''}{area.geom_type}"
@@ -63,6 +67,21 @@ def outline_polygon(outline: ArrayLike | BaseGeometry) -> BaseGeometry:
         msg = f"an outline must be a valid area, got: {shapely.is_valid_reason(area)}; repair it first"
         raise DataError(msg)
     return area
+
+
+def _union(frame: Any) -> BaseGeometry:  # noqa: ANN401 - geopandas ships no types
+    """Return the polygons of a GeoDataFrame or GeoSeries as one area in lon/lat; missing and other geometries are left out."""
+    import shapely
+
+    if frame.crs is not None:
+        frame = frame.to_crs(_LONLAT)
+    shapes = [shape for shape in frame.geometry if shape is not None and shape.geom_type in {"Polygon", "MultiPolygon"}]
+    if not shapes:
+        types = ", ".join(sorted({str(kind) for kind in frame.geometry.geom_type.dropna()})) or "nothing"
+        msg = f"an outline must hold a Polygon or MultiPolygon, got {types}; name the study area as polygons"
+        raise DataError(msg)
+    union: BaseGeometry = shapely.union_all(shapely.make_valid(np.array(shapes, dtype=object)))
+    return union
 
 
 def _ring_polygon(outline: ArrayLike) -> BaseGeometry:

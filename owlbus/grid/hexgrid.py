@@ -118,15 +118,17 @@ class HexGrid:
         )
 
     @classmethod
-    def cover(cls, outline: ArrayLike | BaseGeometry, radius_m: float = RADIUS_M, n_hexes: int | None = None) -> HexGrid:
+    def cover(
+        cls, outline: ArrayLike | BaseGeometry | gpd.GeoDataFrame | gpd.GeoSeries, radius_m: float = RADIUS_M, n_hexes: int | None = None
+    ) -> HexGrid:
         """
         Planar hexes over an outline.
 
         Parameters
         ----------
         outline
-            Ring of lon/lat in degrees, of shape (n, 2), or a shapely polygon or multipolygon in lon/lat. Its edges are
-            straight in the local projection.
+            Ring of lon/lat in degrees, of shape (n, 2), a shapely polygon or multipolygon in lon/lat, or the polygons of a GeoDataFrame
+            or GeoSeries, joined, in any coordinate reference system. Its edges are straight in the local projection.
         radius_m
             Circumradius in metres.
         n_hexes

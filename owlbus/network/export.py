@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common import notebook_html
+from owlbus.common.errors import UsageError
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network.assemble import NetworkReport
 
 if TYPE_CHECKING:
     from os import PathLike
+
+    import geopandas as gpd
 
     from owlbus.network.network import Network
 
@@ -34,6 +37,20 @@ class NetworkFrames(NamedTuple):
     stops: Any
     links: Any
     sheds: Any
+
+    def chosen(self, what: str) -> gpd.GeoDataFrame:
+        """Return the frame called `what`."""
+        if what not in self._fields:
+            msg = f"what must be one of {', '.join(self._fields)}, got {what!r}"
+            raise UsageError(msg, setting="what", value=what, allowed=self._fields)
+        frame: gpd.GeoDataFrame = getattr(self, what)
+        return frame
+
+    def plain(self, what: str) -> Any:  # noqa: ANN401  # a frame of pandas
+        """Return the frame called `what` without geometry, stops with degrees."""
+        frame = self.chosen(what)
+        plain = frame.drop(columns="geometry")
+        return plain.assign(lon=frame.geometry.x, lat=frame.geometry.y) if what == "stops" else plain
 
 
 def to_networkx(network: Network) -> Any:  # noqa: ANN401  # networkx ships no types

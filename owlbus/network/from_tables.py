@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.common.frames import as_polars
 from owlbus.grid.axes import looks_projected, swapped_axes
 from owlbus.network.assemble import components, fastest_rows
 from owlbus.records.text_lines import check_table
@@ -86,7 +88,7 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
     Parameters
     ----------
     table
-        Path of a CSV (gzip or not) or Parquet file, or any input of a polars data frame.
+        Path of a CSV (gzip or not) or Parquet file, a table of pandas, polars or pyarrow, or columns by name.
     name
         Name of the table in messages.
     columns, optional
@@ -101,11 +103,16 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
     ------
     DataError
         If the file cannot be read, is empty, lacks a column, or has an unterminated line.
+    UsageError
+        If it is no table.
     """
     import polars as pl
 
     title = str(table) if isinstance(table, str | PathLike) else name
-    frame = _read_file(Path(table)) if isinstance(table, str | PathLike) else pl.DataFrame(table)
+    if isinstance(table, str | PathLike):
+        frame = _read_file(Path(table))
+    else:
+        frame = pl.DataFrame(table) if isinstance(table, Mapping) else as_polars(table, name)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         similar = difflib.get_close_matches(missing[0], frame.columns, n=1, cutoff=0.5)

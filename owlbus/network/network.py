@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
 
+    import geopandas as gpd
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.grid.hexgrid import HexGrid
@@ -689,6 +691,55 @@ class Network:
         from owlbus.network.export import to_geodataframes
 
         return to_geodataframes(self)
+
+    def to_geodataframe(self, what: str = "stops") -> gpd.GeoDataFrame:
+        """
+        One of the frames of `to_geodataframes`.
+
+        Parameters
+        ----------
+        what
+            ``stops`` as points, ``links`` as lines with ``seconds`` and ``metres``, or ``sheds``, hexagons with ``walk_m``.
+
+        Returns
+        -------
+        GeoDataFrame
+            In lon/lat (EPSG:4326).
+
+        Raises
+        ------
+        UsageError
+            If `what` is none of these.
+        """
+        return self.to_geodataframes().chosen(what)
+
+    def to_frame(self, what: str = "stops") -> pd.DataFrame:
+        """
+        One of the frames of `to_geodataframe` without geometry, stops with ``lon`` and ``lat``.
+
+        Parameters
+        ----------
+        what
+            ``stops`` with degrees, ``links`` with ``seconds`` and ``metres``, or ``sheds`` with ``walk_m``.
+
+        Returns
+        -------
+        DataFrame
+            Rows of pandas.
+
+        Raises
+        ------
+        UsageError
+            If `what` is none of these.
+
+        Examples
+        --------
+        >>> from owlbus.grid.hexgrid import HexGrid
+        >>> network = Network.from_lattice(HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], n_hexes=7))
+        >>> len(network.to_frame()), list(network.to_frame("links"))
+        (7, ['start', 'end', 'seconds', 'metres'])
+        """
+        return self.to_geodataframes().plain(what)
 
     def write(self, path: str | PathLike[str]) -> None:
         """

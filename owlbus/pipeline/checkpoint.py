@@ -44,6 +44,7 @@ _ALLOWED = {
     "owlbus.demand.row_counts": {"FileRowCounts"},
     "owlbus.demand.tally": {"Tally"},
     "owlbus.grid.hexgrid": {"HexGrid"},
+    "owlbus.records.read_options": {"ReadOptions"},
     "owlbus.records.schema": {"Kind", "Layout"},
     "owlbus.records.sources": {"Source"},
     "owlbus.records.subscribers": {"Subscribers"},
@@ -110,9 +111,7 @@ class Checkpoint:
         if kept is not None:
             self.n_reused += len(group)
             return kept
-        counts = count_part(settings, group, N_THREADS) if count is None else count(settings, group)
-        for row_counts in counts.row_counts.values():
-            row_counts.source = replace(row_counts.source, masts=None, homes=None)
+        counts = (count_part(settings, group, N_THREADS) if count is None else count(settings, group)).described()
         body = pickle.dumps(counts, protocol=pickle.HIGHEST_PROTOCOL)
         part = file.with_suffix(".new")
         part.write_bytes(hashlib.sha256(body).digest() + body)
@@ -176,8 +175,9 @@ def _key(settings: CountSettings, group: Sequence[Source]) -> str:
     """Return the name of the checkpoint of some parts; it depends on the files, their state and the settings."""
     digest = hashlib.sha256(repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.keeps_rejected)).encode())
     for part in group:
-        digest.update(repr(replace(part, masts=None, homes=None)).encode())
-        for table in (part.masts, part.homes):
+        options = replace(part.options, masts=None, zones=None)
+        digest.update(repr((part.described, options)).encode() + pickle.dumps(part.zones))
+        for table in (part.masts, part.homes, None if part.table is None else part.table.frame):
             digest.update(b"" if table is None else table.write_ipc(None).getvalue())
     return digest.hexdigest()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
     from owlbus.score import Scorecard
-    from owlbus.search import Result
+    from owlbus.search import Problem, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +46,16 @@ class ScoredPlan:
     def __post_init__(self) -> None:
         """Escape control characters: plans are named after files."""
         object.__setattr__(self, "name", visible(self.name))
+
+    def __repr__(self) -> str:
+        """Size and shares as they may be published."""
+        return f"ScoredPlan({self.name!r}, {_summary(self.plan, self.card)})"
+
+    def _repr_html_(self) -> str:
+        """Return scorecard and routes as HTML for notebooks; small counts are hidden."""
+        from owlbus.common import notebook_html
+
+        return notebook_html.page(self.name, self.card._repr_html_(), self.plan._repr_html_())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +82,26 @@ class PlanRun:
     result: Result
     best: ScoredPlan
     timings_s: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        """Size and shares of the best plan as they may be published, and why the search ended."""
+        ended_by = "it was interrupted" if self.result.was_interrupted else self.result.ended_by
+        return f"PlanRun({_summary(self.best.plan, self.best.card)}; ended because {ended_by})"
+
+    def _repr_html_(self) -> str:
+        """Return the best plan, its scorecard and the search as HTML for notebooks; small counts are hidden."""
+        from owlbus.common import notebook_html
+
+        return notebook_html.page("PlanRun", self.best._repr_html_(), self.result._repr_html_())
+
+
+def _summary(plan: Plan, card: Scorecard) -> str:
+    """Return routes, buses, and the shares that may be published."""
+    shown = card.to_dict()
+    shares = [(name, shown[kind]["share"]) for kind, name in (("presence", "people"), ("served", "trips"))]
+    texts = [f"{share:.1%} of {name}" for name, share in shares if share is not None]
+    n_routes = f"{len(plan)} route{'s' * (len(plan) != 1)}"
+    return ", ".join([n_routes, f"{card.total_buses} buses", *texts])
 
 
 def best_plan(study: Study, request: Request, name: str = "this plan", on_gain: Callable[[Plan], object] | None = None) -> PlanRun:
@@ -131,6 +161,7 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         bound_steps=request.bound_steps,
         begin=request.begin,
         on_gain=on_gain,
+        weights=request.weights,
     )
     if request.scheduler is None:
         return search()
@@ -207,15 +238,14 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         raise UsageError(msg, setting="time_s", value=request.time_s)
     required = _required_on_base(study, base, request)
     begun_s = time.perf_counter()
-    objective = Objective.of_counted(request.objective, study.demand)
-    problem = Problem.build(study.network, study.demand, request.rule)
+    problem, objective = _searched_problem(study, request), Objective.of_counted(request.objective, study.demand)
     steps = DEFAULT_STEPS if request.steps is None else request.steps
     improvement = improve_plan(
         problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
     )[0]
     elapsed_s, total = time.perf_counter() - begun_s, problem.total_value(objective)
     shares = [value / total for value in (problem.value(base, objective), improvement.value_quanta)]
-    return Result(
+    result = Result(
         plan=improvement.plan,
         objective=objective,
         value_quanta=improvement.value_quanta,
@@ -227,6 +257,16 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
         elapsed_s=elapsed_s,
         trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
     )
+    return result if request.weights is None else result.without_weights(Problem.build(study.network, study.demand, request.rule))
+
+
+def _searched_problem(study: Study, request: Request) -> Problem:
+    """Return network, demand and rule, the demand with the weights of the request."""
+    from owlbus.demand import weight_demand
+    from owlbus.search import Problem
+
+    demand = study.demand if request.weights is None else weight_demand(study.demand, request.weights)
+    return Problem.build(study.network, demand, request.rule)
 
 
 def _required_on_base(study: Study, base: Plan, request: Request) -> tuple[int, ...]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from owlbus.common.defaults import DEFAULT_STEPS, MAX_CHANGE_SHARE, N_ROUTES, N_STARTS
 from owlbus.common.units import require_number
+from owlbus.demand.hex_weights import require_hex_weights
 from owlbus.plan import plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
     from owlbus.search import PlanConstraints
@@ -59,6 +65,8 @@ class Request:
         Where the starts run, as `owlbus.cluster.executor` takes it; threads if None.
     begin
         Plan that the search starts from, or None.
+    weights
+        Dimensionless weight of each hex in the search, shape (H,), in [0, 1000]; None counts every hex once. Scorecards have no weights.
 
     Raises
     ------
@@ -81,12 +89,15 @@ class Request:
     max_change_share: float = MAX_CHANGE_SHARE
     scheduler: str | None = None
     begin: Plan | None = None
+    weights: ArrayLike | None = None
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
         from owlbus.search.objective import Objective
 
         Objective.parse(self.objective)
+        if self.weights is not None:
+            object.__setattr__(self, "weights", tuple(require_hex_weights(self.weights).tolist()))
         for name, value, low, high in (
             ("n_routes", self.n_routes, 1, _MOST),
             ("n_starts", self.n_starts, 1, _MOST),
@@ -146,8 +157,12 @@ def settings_of(request: Request) -> dict[str, Any]:
     dict
         Names with units in them; no limit reads None.
     """
-    values = asdict(replace(request, constraints=None, base=None, begin=None))
-    del values["constraints"], values["base"], values["begin"], values["max_change_share"], values["scheduler"]
+    values = asdict(replace(request, constraints=None, base=None, begin=None, weights=None))
+    for name in ("constraints", "base", "begin", "max_change_share", "scheduler", "weights"):
+        del values[name]
+    if request.weights is not None:
+        weights = np.asarray(request.weights, dtype="<f8")
+        values["weights"] = {"n_hexes": weights.size, "sha256": hashlib.sha256(weights.tobytes()).hexdigest()}
     if request.constraints is not None:
         values["constraints"] = request.constraints.to_dict()
     if request.base is not None:

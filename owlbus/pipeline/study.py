@@ -14,6 +14,7 @@ from owlbus.common.disclosure import EXACT, LOWEST_MIN_COUNT, MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
 from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.study_sources import is_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,6 +71,25 @@ class Study:
     inputs: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     min_count: float = MIN_COUNT
+
+    def __repr__(self) -> str:
+        """Size of grid, network and demand."""
+        synthetic = ", synthetic" if self.is_synthetic else ""
+        nights = f"{self.demand.n_nights} night{'s' * (self.demand.n_nights > 1)}"
+        return f"Study({self.grid.n_hexes:,} hexes, {self.network.n_stops:,} stops, {nights} of {self.demand.source}{synthetic})"
+
+    def _repr_html_(self) -> str:
+        """Return grid, demand and network as HTML for notebooks; small counts are hidden."""
+        from owlbus.common import notebook_html
+
+        rows = [
+            ("hexes", f"{self.grid.n_hexes:,}"),
+            ("stops", f"{self.network.n_stops:,}"),
+            ("records", "synthetic" if self.is_synthetic else self.demand.source),
+        ]
+        if self.report is not None:
+            rows += [("rows read", f"{self.report.rows_in:,}"), ("rows rejected", f"{self.report.rows_rejected:,}")]
+        return notebook_html.page("Study", notebook_html.table(rows), self.demand._repr_html_(), self.network._repr_html_())
 
     @property
     def unreachable_share(self) -> float | None:
@@ -179,11 +199,11 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
     return Reading(whole if parts is None else parts.grid, demand, report, city, _inputs(sources, files), timings, whole)
 
 
-def _inputs(sources: Sources, files: tuple[str, ...]) -> tuple[str, ...]:
+def _inputs(sources: Sources, files: Any) -> tuple[str, ...]:  # noqa: ANN401 - paths or tables
     """Return the names of all files that a demand is made from."""
-    from owlbus.records.record_files import find_files
+    from owlbus.records.record_files import find_files, is_given
 
-    named = [file.name for paths in (files, sources.presence) if paths for file in find_files(paths)]
+    named = [file.name for paths in (files, sources.presence) if is_given(paths) for file in find_files(paths) if file.table is None]
     tables = (sources.area, sources.masts, sources.zones, sources.market_share, sources.hour_profile)
     return (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
 
@@ -260,10 +280,10 @@ def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], Cou
     return None if sources.scheduler is None else runner(sources.scheduler)
 
 
-def _records_of(sources: Sources, city: City | None) -> tuple[str, ...]:
-    """Return the files of records: those named, else the city's."""
-    if sources.files or sources.presence is not None:
-        return sources.files
+def _records_of(sources: Sources, city: City | None) -> Any:  # noqa: ANN401 - paths or tables
+    """Return the files or tables of records: those named, else the city's."""
+    if sources.named_records or sources.presence is not None:
+        return sources.named_records
     if city is None:
         ways = f"{setting('presence', 'people.csv')} for counts of people, or {setting('city', 'seoul')} for the sample city"
         msg = f"no records are named; give files of calls or taxi rides, {ways}"
@@ -298,7 +318,7 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     """
     read = demand_from_sources(sources, rejected=rejected, checkpoint=checkpoint)
     timings = dict(read.timings_s)
-    named = [Path(name).name for name in (sources.nodes, sources.gtfs, sources.osm) if name]
+    named = [Path(name).name if is_path(name) else "tables" for name in (sources.nodes, sources.gtfs, sources.osm) if name is not None]
     current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
     with _timed(timings, "network"):
         network = build_network(sources, read.whole, read.city)
@@ -356,8 +376,8 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         outline = city.outline
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
-    elif sources.files:
-        outline = outline_of_records(sources.files, **sources.reading)
+    elif sources.named_records:
+        outline = outline_of_records(sources.named_records, **sources.reading)
     else:
         outline = outline_of_records(sources.presence, kinds=(PRESENCE,), **sources.reading)
     if sources.h3_resolution is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from owlbus.records.read_options import ReadKeywords
+
+_PLAIN = (str, int, float, bool, type(None))
 
 _REACHES = ("centre", "area", "records")
 
@@ -45,10 +48,13 @@ class Sources:
     ----------
     files
         Records of calls and taxi rides; those of the city if empty and no `presence` is given.
+    records
+        The same as a table of pandas, polars or pyarrow, a GeoDataFrame, or a list or iterator of tables or batches, instead of files.
     city
         A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
     area
-        Outline of the study area, GeoJSON or CSV; None takes the city's, or one drawn around the records.
+        Outline of the study area, GeoJSON, CSV, polygons of a GeoDataFrame or shapely, or a ring of lon/lat degrees, shape (n, 2); None
+        takes the city's, or one drawn around the records.
     radius_m
         Circumradius of a hex in metres.
     n_hexes
@@ -56,7 +62,7 @@ class Sources:
     h3_resolution
         H3 resolution of the grid instead of planar hexes, 5 to 11; None for planar.
     nodes, links, stops
-        Road tables, and perhaps stops; None takes a feed, an OSM file, or else the hex lattice.
+        Road tables, and perhaps stops, as files or tables; None takes a feed, an OSM file, or else the hex lattice.
     gtfs
         GTFS feed, zip or folder, whose stops and links are the network.
     osm
@@ -130,13 +136,13 @@ class Sources:
 
     files: tuple[str, ...] = ()
     city: str | None = None
-    area: str | None = None
+    area: Any = None
     radius_m: float = RADIUS_M
     n_hexes: int | None = None
     h3_resolution: int | None = None
-    nodes: str | None = None
-    links: str | None = None
-    stops: str | None = None
+    nodes: Any = None
+    links: Any = None
+    stops: Any = None
     gtfs: str | None = None
     osm: str | None = None
     modes: tuple[str, ...] = MODES
@@ -167,14 +173,16 @@ class Sources:
     min_count: float = MIN_COUNT
     market_share: str | None = None
     scheduler: str | None = None
+    records: Any = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of range, and parts that contradict each other, before any file is read."""
+        """Refuse numbers out of range, and parts that contradict each other, before any file is read; convert `records` once."""
         for field_name, name, low, high in _RANGES:
             value = getattr(self, field_name)
             if value is not None:
                 require_number(name, value, low, high)
         check_min_count(self.published_min_count)
+        _require_one_source(self)
         _require_compatible(self)
         _require_grid(self)
         _require_reach(self)
@@ -202,15 +210,78 @@ class Sources:
         return int(least) if least == int(least) else least
 
     @property
+    def named_records(self) -> Any:  # noqa: ANN401 - paths or tables
+        """Paths or tables of the records; empty for those of the city."""
+        return self.files if self.records is None else self.records
+
+    @property
     def is_synthetic(self) -> bool:
         """Whether the records are the synthetic ones of a city."""
-        return not self.files and self.presence is None
+        return not self.named_records and self.presence is None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting by name as ``run.json`` holds it: tables by their size alone."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        if values["records"] is None:
+            del values["records"]
+        values = {name: value if isinstance(value, _PLAIN) else _described(value) for name, value in values.items()}
+        return values | {"files": list(self.files), "window": asdict(self.window), "columns": dict(self.columns)}
 
     @property
     def network_files(self) -> tuple[str, ...]:
         """Files that the network is made from; of a feed in a folder its tables."""
-        names = [name for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if name]
+        names = [str(name) for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if is_path(name)]
         return tuple(str(file) for name in names for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
+
+
+def is_path(thing: object) -> bool:
+    """
+    Whether a source is a file and no table.
+
+    Parameters
+    ----------
+    thing
+        Value of a field of `Sources`.
+
+    Returns
+    -------
+    bool
+        False for None, an empty text, and tables.
+    """
+    return isinstance(thing, str | PathLike) and bool(str(thing))
+
+
+def _described(thing: Any) -> Any:  # noqa: ANN401 - any setting
+    """Return a setting as ``run.json`` holds it: a table, ring or geometry by type and size."""
+    from owlbus.common.frames import is_table
+
+    if isinstance(thing, PathLike):
+        return str(thing)
+    if isinstance(thing, list | tuple):
+        values = [value if isinstance(value, _PLAIN) else _described(value) for value in thing]
+        return values[0] if len(values) == 1 and is_table(thing[0]) else values
+    if not is_table(thing):
+        return type(thing).__name__
+    n_rows = getattr(thing, "n_rows", None)  # a lazy frame does not know
+    n_rows = len(thing) if n_rows is None and hasattr(thing, "__len__") else n_rows
+    return "frame" if n_rows is None else f"frame of {n_rows} row{'s' * (n_rows != 1)}"
+
+
+def _require_one_source(sources: Sources) -> None:
+    """Convert tables of records and of people once, as iterators end; and refuse files beside tables of records."""
+    from owlbus.common.frames import as_tables
+
+    if isinstance(sources.files, str | PathLike):
+        object.__setattr__(sources, "files", (str(sources.files),))
+    if sources.presence is not None and not isinstance(sources.presence, str | PathLike):
+        object.__setattr__(sources, "presence", tuple(as_tables(sources.presence, "presence")))
+    if sources.records is None:
+        return
+    if sources.files:
+        msg = f"{setting('records')} and {setting('files')} are two sources of records, got both; give one of them"
+        raise UsageError(msg, setting="records")
+    object.__setattr__(sources, "records", tuple(as_tables(sources.records)))
 
 
 def _require_compatible(sources: Sources) -> None:
@@ -234,7 +305,7 @@ def _require_compatible(sources: Sources) -> None:
         ),
         (
             "osm",
-            bool(sources.osm is not None and (sources.gtfs or sources.nodes) and not sources.walk_network),
+            sources.osm is not None and (bool(sources.gtfs) or sources.nodes is not None) and not sources.walk_network,
             f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
         ),
         (

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.arrays import read_only_copy
+from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import geopandas as gpd
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+
+    from owlbus.network import Network
 
 _MIN_STOPS = 2
 
@@ -131,6 +136,59 @@ class Plan:
         return notebook_html.page(
             f"Plan of {self.n_routes} routes", notebook_html.table(rows, ("route", "stops", "first stop", "last stop"))
         )
+
+    def to_frame(self, network: Network | None = None) -> pd.DataFrame:
+        """
+        Return one row per route and stop, in order.
+
+        Parameters
+        ----------
+        network
+            Network of the plan, which adds ``name``, ``lon`` and ``lat`` in degrees, and ``hex``; None for indices alone.
+
+        Returns
+        -------
+        DataFrame
+            ``route``, ``sequence`` from 0, and ``stop``, an index of the network.
+
+        Raises
+        ------
+        DataError
+            If the plan was made for another network.
+
+        Examples
+        --------
+        >>> Plan((Route([4, 2, 7], "N10"),), "5f2a").to_frame().to_dict("list")
+        {'route': ['N10', 'N10', 'N10'], 'sequence': [0, 1, 2], 'stop': [4, 2, 7]}
+        """
+        from owlbus.plan.plan_frames import plan_to_frame
+
+        return plan_to_frame(self, network)
+
+    def to_geodataframe(self, network: Network, headway_s: int = HEADWAY_S) -> gpd.GeoDataFrame:
+        """
+        Return one row per route with its measures and its line along the streets.
+
+        Parameters
+        ----------
+        network
+            Network of the plan.
+        headway_s
+            Headway in seconds, for ``buses``.
+
+        Returns
+        -------
+        GeoDataFrame
+            The properties of `owlbus.plan.geojson.plan_geojson`, metres and seconds, in lon/lat (EPSG:4326).
+
+        Raises
+        ------
+        DataError
+            If the plan was made for another network.
+        """
+        from owlbus.plan.plan_frames import plan_to_geodataframe
+
+        return plan_to_geodataframe(network, self, headway_s)
 
     def __iter__(self) -> Iterator[Route]:
         """Iterate over the routes in order."""

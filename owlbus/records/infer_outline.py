@@ -20,13 +20,13 @@ from owlbus.records.validation import MAX_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from os import PathLike
 
     from numpy.typing import NDArray
 
     from owlbus.kernels.sum_positions import PositionSums
     from owlbus.records.positions import Numbers
     from owlbus.records.read_options import ReadKeywords
+    from owlbus.records.record_files import Records
     from owlbus.records.schema import Kind
     from owlbus.records.sources import Source
 
@@ -39,7 +39,7 @@ _MIN_POSITIONS = 3
 
 
 def outline_of_records(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     *,
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,

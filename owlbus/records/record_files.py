@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass, field
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError
+from owlbus.common.frames import Table, as_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+    from typing import Any, TypeAlias
+
+    Records: TypeAlias = Any
+    """A path or table, or an iterable of paths, tables or batches; tables are those of `owlbus.common.frames.is_table`."""
 
 STDIN = "-"
 
@@ -37,23 +41,26 @@ class RecordFile:
         Values of its ``name=value`` folders, by name.
     is_part
         Whether it comes from a folder or glob, where a file without rows is allowed.
+    table
+        The rows, if it is a table of Python and no file; it is spooled if it has a path.
     """
 
     name: str
     path: Path | None
     hive: dict[str, str] = field(default_factory=dict)
     is_part: bool = False
+    table: Table | None = None
 
 
-def find_files(paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[RecordFile]:
+def find_files(paths: Records) -> list[RecordFile]:
     """
-    Expand paths to files, in order; files of a folder or glob are sorted by name.
+    Expand paths to files, in order; files of a folder or glob are sorted by name, and tables are called ``records`` or ``frame 1``.
 
     Parameters
     ----------
     paths
         Files, folders (searched recursively), globs, or ``-`` for standard input. In folders, names with a leading ``.`` or ``_`` are
-        skipped.
+        skipped. Or tables of pandas, polars or pyarrow, or iterables of their batches.
 
     Returns
     -------
@@ -63,12 +70,15 @@ def find_files(paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> li
     Raises
     ------
     UsageError
-        If nothing is named, or a file twice.
+        If nothing is named, a file twice, or something is neither a path nor a table.
     DataError
         If no file is found, or a folder has other files.
     """
-    names = [paths] if isinstance(paths, str | PathLike) else paths
-    files = [file for name in names for file in _expanded(str(name))]
+    things = as_tables(paths)
+    tables = [thing for thing in things if isinstance(thing, Table)]
+    names = [tables[0].name] if len(tables) == 1 else [f"frame {number}" for number in range(1, len(tables) + 1)]
+    named = iter([RecordFile(name, table.path, table=table) for name, table in zip(names, tables, strict=True)])
+    files = [file for thing in things for file in ([next(named)] if isinstance(thing, Table) else _expanded(str(thing)))]
     if not files:
         msg = "no file of records was named; name at least one, or - for standard input"
         raise UsageError(msg)
@@ -140,3 +150,20 @@ def _hive_values(path: Path) -> dict[str, str]:
     """Return the values of ``name=value`` folders above a file, by name."""
     pairs = (part.split("=", 1) for part in path.parts[:-1] if "=" in part)
     return {name: value for name, value in pairs if name.isidentifier()}
+
+
+def is_given(paths: Any) -> bool:  # noqa: ANN401 - paths or tables
+    """
+    Whether any files or tables are named.
+
+    Parameters
+    ----------
+    paths
+        What `find_files` takes, or None.
+
+    Returns
+    -------
+    bool
+        False for None and for an empty list.
+    """
+    return paths is not None and not (isinstance(paths, list | tuple) and not paths)

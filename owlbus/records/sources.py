@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
+from owlbus.common.frames import Table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.column_names import point_columns, point_roles
@@ -26,11 +28,10 @@ from owlbus.records.zones import ZoneTable, read_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from os import PathLike
-    from pathlib import Path
 
     import polars as pl
 
+    from owlbus.records.record_files import Records
     from owlbus.records.schema import Kind, Layout
 
 
@@ -51,7 +52,7 @@ class Source:
     path
         The file.
     form
-        ``parquet``, ``gzip``, ``zstd`` or ``text``.
+        ``parquet``, ``gzip``, ``zstd`` or ``text``; ``frame`` for a table in memory.
     layout
         Kind and columns.
     separator
@@ -78,6 +79,8 @@ class Source:
         Zones that records name instead of positions; None for none.
     n_hours
         Columns of hours that each row of the file had, one row for each here.
+    table
+        The rows, if it is a table of Python and no file; None for a file.
     """
 
     name: str
@@ -99,11 +102,12 @@ class Source:
     position_forms: Mapping[str, PositionForm] = field(default_factory=dict)
     zones: ZoneTable | None = None
     n_hours: int = 1
+    table: Table | None = None
 
     @property
     def is_table(self) -> bool:
-        """Whether it is Parquet; messages then count rows from 1, else lines, with the header as line 1."""
-        return self.form == "parquet"
+        """Whether it is Parquet or a frame; messages then count rows from 1, else lines, with the header as line 1."""
+        return self.form in {"parquet", "frame"}
 
     @property
     def n_bytes(self) -> int:
@@ -122,8 +126,8 @@ class Source:
         """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
         import polars as pl
 
-        frame = _scan_file(text or self.path, self.form, self.separator)
-        if self.first_row or self.stop_row is not None:
+        frame = _scan_file(text or self.path, self.form, self.separator, self.table)
+        if self.form != "frame" and (self.first_row or self.stop_row is not None):
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
         column_of = _columns_by_name(frame)
         columns = [
@@ -157,6 +161,18 @@ class Source:
             frame = frame.join(self.homes.lazy(), on="subscriber", how="left", maintain_order="left")
         return frame
 
+    def part(self, first_row: int, stop_row: int) -> Source:
+        """Return a part of the file, `first_row` up to `stop_row`; of a table in memory it holds no other rows, for another process."""
+        table = self.table
+        if table is not None and table.frame is not None:
+            table = Table(table.frame.slice(first_row, stop_row - first_row))
+        return replace(self, first_row=first_row, stop_row=stop_row, table=table)
+
+    @property
+    def described(self) -> Source:
+        """The source without rows and tables joined to them: what is needed of it once it is counted."""
+        return replace(self, masts=None, homes=None, zones=None, table=None, options=ReadOptions())
+
     def check_unchanged(self) -> None:
         """
         Reject a file that changed since it was opened.
@@ -166,7 +182,7 @@ class Source:
         DataError
             If its size or modification time changed.
         """
-        now = _stamp(self.path)
+        now = _stamp(self.path) if self.form != "frame" else self.stamp
         if now != self.stamp:
             msg = f"{self.name}: changed while it was read ({self.stamp[0]} bytes before, {now[0]} after); read it once it is complete"
             raise DataError(msg)
@@ -174,7 +190,7 @@ class Source:
 
 @contextmanager
 def open_sources(
-    paths: str | PathLike[str] | Sequence[str | PathLike[str]],
+    paths: Records,
     options: ReadOptions | None = None,
     kinds: Sequence[Kind] = KINDS,
 ) -> Iterator[tuple[Source, ...]]:
@@ -185,7 +201,7 @@ def open_sources(
     ----------
     paths
         Files, folders, globs, or ``-`` for standard input, which is copied to a private temporary file. Files are Parquet, or CSV with
-        ``,``, ``;``, tab or ``|`` as separator, plain, gzip or zstd; detected by content.
+        ``,``, ``;``, tab or ``|`` as separator, plain, gzip or zstd; detected by content. Or tables, as `find_files` takes them.
     options
         How records are to be read.
     kinds
@@ -216,19 +232,15 @@ def _open_source(
     """Return the source of a file."""
     import polars as pl
 
-    name, path = file.name, file.path or stdin_copy()
-    form = form_of_file(name, path)
-    stamp = _stamp(path)
+    name, (path, form, stamp) = file.name, _place_of(file)
+    is_table = form in {"parquet", "frame"}
     with reading_errors(name):
-        n_quotes = 0 if form == "parquet" else _quotes(name, path, form, stamp)
-        separator = "" if form == "parquet" else separator_of(path)
-        frame = _scan_file(path, form, separator)
+        n_quotes = 0 if is_table else _quotes(name, path, form, stamp)
+        separator = "" if is_table else separator_of(path)
+        frame = _scan_file(path, form, separator, file.table)
         column_of = _columns_by_name(frame)
-        present, nested = (
-            list(column_of),
-            _nested(frame.select(**column_of)),
-        )
-        n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
+        present, nested = list(column_of), _nested(frame.select(**column_of))
+        n_rows = int(frame.select(pl.len()).collect().item()) if is_table else None
     geometry_crs = geometry_systems(path) if form == "parquet" else {}
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
@@ -242,8 +254,17 @@ def _open_source(
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    source = replace(source, options=options, zones=zones)
+    source = replace(source, options=options, zones=zones, table=file.table)
     return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
+
+
+def _place_of(file: RecordFile) -> tuple[Path, str, tuple[int, int]]:
+    """Return path, form and stamp of a file; a table in memory has its name for a path."""
+    if file.table is not None and file.table.frame is not None:
+        return Path(file.name), "frame", (int(file.table.frame.estimated_size()), 0)
+    path = file.path or stdin_copy()
+    form = form_of_file(file.name, path)
+    return path, form, _stamp(path)
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
@@ -274,10 +295,12 @@ def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
 
 
-def _scan_file(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
-    """Return a lazy frame of a file; CSV columns are text."""
+def _scan_file(file: Path | BytesIO, form: str, separator: str, table: Table | None = None) -> pl.LazyFrame:
+    """Return a lazy frame of a file or table; CSV columns are text."""
     import polars as pl
 
+    if table is not None and table.frame is not None:
+        return table.frame.lazy()
     if form == "parquet":
         return pl.scan_parquet(file, glob=False, hive_partitioning=False)
     return pl.scan_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator, glob=False)

@@ -12,6 +12,11 @@ from owlbus.score.publish import shown_counts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import geopandas as gpd
+    import pandas as pd
+
+    from owlbus.network import Network
+    from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
 
 SCHEMA_VERSION = 1
@@ -218,6 +223,56 @@ class Scorecard:
     def direct_share(self) -> float | None:
         """Trips served without a transfer, of all trips, 0 to 1; None where no trips were counted."""
         return self.coverage.direct.share if self.trips_counted else None
+
+    def to_frame(self, by: str = "measure") -> pd.DataFrame:
+        """
+        Return exact figures, one row each.
+
+        Parameters
+        ----------
+        by
+            ``measure``: every measure of the whole, with ``value`` and ``unit``, and for shares ``numerator`` and ``denominator`` in trips
+            or people a night, ``low_share`` and ``high_share``; ``hour``, ``weekday``, ``group`` or ``source``: the shares of each part;
+            ``route`` or ``segment``: the fields of `RouteScore` and `Segment`.
+
+        Returns
+        -------
+        DataFrame
+            Rows of pandas; a share of nothing is missing.
+
+        Raises
+        ------
+        UsageError
+            If `by` is none of these.
+        """
+        from owlbus.score.card_frames import card_to_frame
+
+        return card_to_frame(self, by)
+
+    def to_geodataframe(self, network: Network, plan: Plan) -> gpd.GeoDataFrame:
+        """
+        Return one row per route with its exact figures and its line along the streets.
+
+        Parameters
+        ----------
+        network
+            Network of the plan.
+        plan
+            The plan that was scored.
+
+        Returns
+        -------
+        GeoDataFrame
+            The fields of `RouteScore`, metres, seconds, and trips and people a night, in lon/lat (EPSG:4326).
+
+        Raises
+        ------
+        UsageError
+            If the scorecard is of other routes.
+        """
+        from owlbus.score.card_frames import card_to_geodataframe
+
+        return card_to_geodataframe(self, network, plan)
 
     def _repr_html_(self) -> str:
         """Shares of the whole and served trips by hour, for notebooks; small counts are left out."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from owlbus.common.defaults import DEFAULT_STEPS, N_ROUTES, N_STARTS
 from owlbus.common.errors import InfeasibleError, UsageError, setting
+from owlbus.demand.hex_weights import weight_demand
 from owlbus.plan import check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search.bound import BoundProver
@@ -21,6 +22,8 @@ from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from numpy.typing import ArrayLike
 
     from owlbus.demand import Demand
     from owlbus.network import Network
@@ -50,6 +53,7 @@ def plan_routes(
     executor: Executor | None = None,
     begin: Plan | None = None,
     on_gain: Callable[[Plan], object] | None = None,
+    weights: ArrayLike | None = None,
 ) -> Result:
     """
     Plan of K routes that serves as much demand as the search finds.
@@ -90,17 +94,21 @@ def plan_routes(
         Plan that every start continues from, with at most K routes; it must keep limits and constraints. None for no such plan.
     on_gain
         Called with the best plan after each turn, or start of an executor, that found a better one.
+    weights
+        Dimensionless weight of each hex, shape (H,), in [0, 1000]; None counts every hex once. The search weighs a trip by the mean of its
+        two ends and people by their hex (`owlbus.demand.weight_demand`), while value and total of the result are without weights.
 
     Returns
     -------
     Result
-        The best plan, its value, the bound, why the search ended and its trace. After Ctrl-C, the best plan so far.
+        The best plan, its value, the bound, why the search ended and its trace. After Ctrl-C, the best plan so far. With weights,
+        `weighted_share`, trace and `bound_quanta` of None are as `Result` describes.
 
     Raises
     ------
     UsageError
-        If `n_routes`, `n_starts` or `seed` lies outside its range, `stop_when` holds no limit of steps or seconds, `begin` breaks a
-        limit or a constraint, or trips are to be served and the demand has none.
+        If `n_routes`, `n_starts`, `seed` or a weight lies outside its range, `stop_when` holds no limit of steps or seconds, `begin`
+        breaks a limit or a constraint, or trips are to be served and the demand has none.
     InfeasibleError
         If no route keeps the limits, or a constraint cannot be kept.
 
@@ -118,20 +126,19 @@ def plan_routes(
     >>> len(result.plan), result.share
     (2, 0.9)
     """
-    _check_range("n_routes", n_routes, 1, MOST_ROUTES)
-    _check_range("n_starts", n_starts, 1, MOST_ROUTES)
-    _check_range("seed", seed, 0, 2**63 - 1)
-    _check_range("bound_steps", bound_steps, 0, 2**31 - 1)
-    stop_when = tuple(stop_when)
-    if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
-        msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
-        raise UsageError(msg, setting="stop_when", value=stop_when)
-    limits = limits or RouteLimits()
-    if limits.max_buses < n_routes:
-        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
-        raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
+    ranges = (("n_routes", n_routes, 1, MOST_ROUTES), ("n_starts", n_starts, 1, MOST_ROUTES), ("seed", seed, 0, 2**63 - 1))
+    for name, value, low, high in (*ranges, ("bound_steps", bound_steps, 0, 2**31 - 1)):
+        _check_range(name, value, low, high)
+    stop_when, limits = tuple(stop_when), limits or RouteLimits()
+    _require_end(stop_when)
+    _require_buses(limits, n_routes)
     objective = Objective.of_counted(objective, demand)
     constraints = constraints or PlanConstraints()
+    if weights is not None:
+        weighted, unweighted = weight_demand(demand, weights), Problem.build(network, demand, rule)
+        settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "bound_steps": bound_steps, "begin": begin}
+        settings |= {"limits": limits, "constraints": constraints, "rule": rule, "executor": executor, "on_gain": on_gain}
+        return plan_routes(network, weighted, n_routes, objective=objective, **settings).without_weights(unweighted)
     problem = constraints.problem(Problem.build(network, demand, rule))
     require_possible(problem, constraints, n_routes, limits)
     streams = np.random.default_rng(seed).spawn(n_starts)
@@ -148,6 +155,20 @@ def plan_routes(
             run.load(begin)
     with BoundProver(problem, objective, constraints.widened_limits(limits, network), n_routes, n_iterations) as prover:
         return Search(problem, objective, runs, stop_when, seed, constraints, prover, on_gain).run(0 if begin is None else len(begin))
+
+
+def _require_end(stop_when: tuple[SearchLimit, ...]) -> None:
+    """Refuse limits of a search that would not end."""
+    if not any(isinstance(limit, MaxSteps | MaxSeconds) for limit in stop_when):
+        msg = "stop_when must hold MaxSteps or MaxSeconds, or the search would not end"
+        raise UsageError(msg, setting="stop_when", value=stop_when)
+
+
+def _require_buses(limits: RouteLimits, n_routes: int) -> None:
+    """Refuse fewer buses than routes."""
+    if limits.max_buses < n_routes:
+        msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
+        raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
 
 
 def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLimits, constraints: PlanConstraints) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from owlbus.common.ending import Ending
     from owlbus.plan import Plan
     from owlbus.search.objective import Objective
+    from owlbus.search.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class Result:
         States of the search, in time order.
     bound_quanta
         Upper bound on the objective of all plans within the limits, in 1/1024 a night; None if no bound was computed.
+    weighted_share
+        Objective that the search maximised, where hexes have weights, 0 to 1; None without weights. `trace` and `weighted_bound_share` are
+        of it, while value, total and bound are of the demand without weights, for which no bound is proven then.
+    weighted_bound_share
+        Proven upper bound of the weighted objective, 0 to 1; None without weights or without a bound.
 
     Examples
     --------
@@ -89,6 +95,31 @@ class Result:
     elapsed_s: float
     trace: tuple[TracePoint, ...] = field(default=(), repr=False)
     bound_quanta: int | None = None
+    weighted_share: float | None = None
+    weighted_bound_share: float | None = None
+
+    def without_weights(self, problem: Problem) -> Result:
+        """
+        Return the result of a weighted search with value and total of the demand without weights.
+
+        Parameters
+        ----------
+        problem
+            Network, demand without weights, and rule.
+
+        Returns
+        -------
+        Result
+            The same plan; its weighted share stands beside.
+        """
+        return replace(
+            self,
+            value_quanta=problem.value(self.plan, self.objective),
+            total_quanta=problem.total_value(self.objective),
+            bound_quanta=None,
+            weighted_share=self.share,
+            weighted_bound_share=self.bound_share,
+        )
 
     @property
     def bound_share(self) -> float | None:
@@ -126,6 +157,7 @@ class Result:
         rows = [
             ("share", f"{self.share:.1%}"),
             *([] if self.bound_share is None else [("proven bound", f"{self.bound_share:.1%}"), ("gap", f"{self.gap:.1%}")]),
+            *([] if self.weighted_share is None else [("weighted share", f"{self.weighted_share:.1%}")]),
             ("routes", f"{self.plan.n_routes}"),
             ("ended because", "it was interrupted" if self.was_interrupted else str(self.ended_by)),
             ("steps", f"{self.steps:,}"),
