@@ -108,9 +108,9 @@ def test_columns_that_do_not_fit_are_named_with_a_way_out(present: list[str], me
 
 
 def test_other_tools_names_are_suggested() -> None:
-    chicago = ["trip_start_timestamp", "seconds", "pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
-    with pytest.raises(DataError, match=re.escape("columns={'pickup_time': 'trip_start_timestamp', 'origin_lon': 'pickup_longitude'")):
-        find_layout("f.csv", chicago)
+    mine = ["trip_begin_timestamp", "seconds", "pickup_longi", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
+    with pytest.raises(DataError, match=re.escape("columns={'pickup_time': 'trip_begin_timestamp', 'origin_lon': 'pickup_longi'")):
+        find_layout("f.csv", mine)
 
 
 def test_a_mapping_names_columns_that_owlbus_knows() -> None:
