@@ -297,4 +297,4 @@ def test_a_line_has_as_many_columns_as_roles(line: str, rows: int) -> None:
 
 def test_where_points_divide_columns_they_are_no_part_of_a_number() -> None:
     assert parse("x..5", separator=".", roles=(SKIP, TIME, 0)) == (1, NO_TIME, 5.0)
-    assert parse("5.x", separator=".", roles=(0, SKIP)) == (1, -9, 5.0)
+    assert parse("5.x.", separator=".", roles=(0, SKIP, TIME)) == (1, NO_TIME, 5.0)

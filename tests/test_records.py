@@ -303,7 +303,7 @@ def damaged(tmp_path: Path, how: str) -> Path:
         "cut parquet": table[: len(table) // 2],
         "noisy parquet": table[:4] + bytes(len(table) - 12) + table[-8:],
         "cut gzip": gzip.compress(text * 200)[:-30],
-        "ragged": text + b"1,2,3,4,5,6,7,8\n",
+        "ragged": text[:31] + b"1,2,3,4,5,6,7,8\n" + text,
     }[how]
     path = tmp_path / "broken"
     path.write_bytes(content)

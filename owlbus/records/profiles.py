@@ -146,7 +146,9 @@ def known_names(present: Collection[str], mapping: Mapping[str, str], wanted: It
     own = {name: name if name in present else by_normal.get(normal_name(name), "") for name in wanted}
     own = {name: column for name, column in own.items() if column and (name == column or column not in mapping.values())}
     profile = profile_of(present, mapping)
-    published = {} if profile is None else {name: by_normal[normal_name(column)] for name, column in profile.columns.items() if name not in mapping}
+    published = (
+        {} if profile is None else {name: by_normal[normal_name(column)] for name, column in profile.columns.items() if name not in mapping}
+    )
     names = own | published | dict(mapping)
     aliases: dict[str, str] = {}
     for name in wanted:
@@ -214,7 +216,7 @@ def check_is_records(file: str, present: Collection[str], kinds: Collection[str]
         if pattern.search(first_line):
             msg = f"{file}: {problem}"
             raise DataError(msg)
-    if present and sum(map(_is_value, present)) * 2 > len(present):
+    if present and sum(map(looks_like_value, present)) * 2 > len(present):
         msg = f"{file}: its first line holds values, not names of columns; add a header line, such as time,lon,lat,home_lon,home_lat"
         raise DataError(msg)
 
@@ -225,7 +227,7 @@ def _by_normal_name(present: Collection[str]) -> dict[str, str]:
     return {normal: name for normal, name in zip(normals, present, strict=True) if normals.count(normal) == 1}
 
 
-def _is_value(name: str) -> bool:
+def looks_like_value(name: str) -> bool:
     """Return whether a column name looks like a number, date or clock time."""
     name = re.sub(r"_duplicated_\d+$", "", name).strip()
     return bool(re.fullmatch(r"[-+]?\d+([.,:]\d+)*|\d{4}[-/.]\d\d?[-/.]\d\d?.*|\d\d?[-/.]\d\d?[-/.]\d{2,4}.*", name))
@@ -234,8 +236,14 @@ def _is_value(name: str) -> bool:
 _TRACE = "holds traces of moving vehicles or phones, not rides with a start and an end; make one row for each ride first"
 
 _HEADERLESS = (
-    (re.compile(r"^-?\d+\.\d+ -?\d+\.\d+ [01] 1\d{9}$"), f"looks like a trace of a San Francisco cab (latitude, longitude, occupied, time); it {_TRACE}"),
-    (re.compile(r"^\d+,\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,-?\d+\.\d+,-?\d+\.\d+$"), f"looks like a trace of T-Drive (taxi, time, longitude, latitude); it {_TRACE}"),
+    (
+        re.compile(r"^-?\d+\.\d+ -?\d+\.\d+ [01] 1\d{9}$"),
+        f"looks like a trace of a San Francisco cab (latitude, longitude, occupied, time); it {_TRACE}",
+    ),
+    (
+        re.compile(r"^\d+,\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,-?\d+\.\d+,-?\d+\.\d+$"),
+        f"looks like a trace of T-Drive (taxi, time, longitude, latitude); it {_TRACE}",
+    ),
     (re.compile(r"(?i)^geolife trajectory"), f"is a trace of GeoLife; it {_TRACE}"),
 )
 
@@ -349,7 +357,9 @@ def _words(text: str) -> frozenset[str]:
 def _end_aliases(words: str, korean: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the names of longitude and latitude of one end, whose own words are `words`."""
     axes = (("longitude", "lon", "lng", "long"), ("latitude", "lat"))
-    lon, lat = (frozenset(normal_name(order) for word in words.split() for a in axis for order in (f"{word}_{a}", f"{a}_{word}")) for axis in axes)
+    lon, lat = (
+        frozenset(normal_name(order) for word in words.split() for a in axis for order in (f"{word}_{a}", f"{a}_{word}")) for axis in axes
+    )
     return lon | {f"{word}경도" for word in korean}, lat | {f"{word}위도" for word in korean}
 
 

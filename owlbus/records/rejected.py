@@ -13,6 +13,7 @@ import numpy as np
 
 from owlbus.common.files import output_error
 from owlbus.records.schema import COLUMNS
+from owlbus.records.text_values import rows_as_text
 from owlbus.records.validation import BY_CODE
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ class RejectedFile:
         rows = np.flatnonzero(verdict.is_rejected)
         if rows.size == 0:
             return
-        import polars as pl
-
-        rows_as_text = batch.frame[rows].select(pl.all().cast(pl.String))
-        columns = {name: rows_as_text[name].to_arrow() for name in rows_as_text.columns} | {
+        texts = rows_as_text(batch.frame[rows])
+        columns = {name: texts[name].to_arrow() for name in texts.columns} | {
             "file": [batch.source.name] * rows.size,
             "place": [batch.source.place(batch.first_row + int(row)) for row in rows],
             "reason": [BY_CODE[int(code)].name for code in verdict.rule[rows]],

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, setting
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
-from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
+from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
 from owlbus.records.positions import position_forms
 from owlbus.records.read_options import ReadOptions
-from owlbus.records.record_files import RecordFile, find_files
+from owlbus.records.record_files import RecordFile, find_files, members_of
 from owlbus.records.schema import CALLS, KINDS, find_layout
-from owlbus.records.text_lines import check_lines, open_text
+from owlbus.records.text_values import text_of_bytes
 from owlbus.records.times import time_forms
 from owlbus.records.zones import ZoneTable, read_zones
 
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 
     from owlbus.records.schema import Kind, Layout
 
-
-_MOST_KNOWN = 4096
+_AS_READ = ("lon", "lat", "position", "cell", "path")
+"""Endings of names whose bytes are no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,14 @@ class Source:
         Forms of columns that need one, by owlbus' name, decided for the whole file.
     zones
         Zones that records name instead of positions; None for none.
+    notes
+        What was recognised in the file and its columns, as predicates after its name.
+    first_place
+        What rows are called in messages, ``row`` or ``line``, and the number of the first.
+    original
+        The file that `path` was made of; None if it is the file itself.
+    copies
+        Private copies that are kept as long as the source.
     """
 
     name: str
@@ -89,10 +96,14 @@ class Source:
     time_forms: Mapping[str, str] = field(default_factory=dict)
     position_forms: Mapping[str, str] = field(default_factory=dict)
     zones: ZoneTable | None = None
+    notes: tuple[str, ...] = ()
+    first_place: tuple[str, int] = ("row", 1)
+    original: Path | None = None
+    copies: tuple[object, ...] = ()
 
     @property
     def is_table(self) -> bool:
-        """Whether it is Parquet; messages then count rows from 1, else lines, with the header as line 1."""
+        """Whether it is Parquet."""
         return self.form == "parquet"
 
     @property
@@ -105,8 +116,9 @@ class Source:
         return rows / self.n_rows if self.n_rows else 0.0
 
     def place(self, row: int) -> str:
-        """Return the location of row `row`, counted from 0, for messages: row or line."""
-        return f"row {row + 1}" if self.is_table else f"line {row + 2}"
+        """Return the location of row `row`, counted from 0, for messages: row of a table or sheet, or line of a text."""
+        word, first = self.first_place
+        return f"{word} {row + first}"
 
     def scan(self, text: BytesIO | None = None) -> pl.LazyFrame:
         """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
@@ -115,11 +127,13 @@ class Source:
         frame = _scan_file(text or self.path, self.form, self.separator)
         if self.first_row or self.stop_row is not None:
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
-        column_of = _columns_by_name(frame)
-        columns = [
-            (pl.lit(self.hive[column]) if column not in column_of else pl.col(column_of[column])).alias(name)
-            for name, column in self.layout.names.items()
-        ]
+        column_of, types = _columns_by_name(frame), frame.collect_schema()
+        columns = []
+        for name, column in self.layout.names.items():
+            values = pl.lit(self.hive[column]) if column not in column_of else pl.col(column_of[column])
+            if types.get(column_of.get(column, "")) == pl.Binary and not name.endswith(_AS_READ):
+                values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            columns.append(values.alias(name))
         return self._joined(frame.select(columns))
 
     def _joined(self, frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -144,7 +158,7 @@ class Source:
         DataError
             If its size or modification time changed.
         """
-        now = _stamp(self.path)
+        now = _stamp(self.original or self.path)
         if now != self.stamp:
             msg = f"{self.name}: changed while it was read ({self.stamp[0]} bytes before, {now[0]} after); read it once it is complete"
             raise DataError(msg)
@@ -181,7 +195,7 @@ def open_sources(
         no kind.
     """
     options = options or ReadOptions()
-    files = find_files(paths)
+    files = [member for file in find_files(paths) for member in members_of(file)]
     antennas = None if options.masts is None else read_antennas(options.masts)
     zones = None if options.zones is None else read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
     sources = tuple(_open_source(file, options, antennas, zones, kinds) for file in files)
@@ -195,14 +209,12 @@ def _open_source(
     import polars as pl
 
     name, path = file.name, file.path or stdin_copy()
-    form = form_of_file(name, path)
-    stamp = _stamp(path)
+    stamp = _stamp(path) if path.exists() else (0, 0)
+    prepared = prepared_file(name, path, file.part, stamp)
     with reading_errors(name):
-        n_quotes = 0 if form == "parquet" else _quotes(name, path, form, stamp)
-        separator = "" if form == "parquet" else separator_of(path)
-        frame = _scan_file(path, form, separator)
+        frame = _scan_file(prepared.path, prepared.form, prepared.separator)
         present = list(_columns_by_name(frame))
-        n_rows = int(frame.select(pl.len()).collect().item()) if form == "parquet" else None
+        n_rows = int(frame.select(pl.len()).collect().item()) if prepared.form == "parquet" else None
     layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds)
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
@@ -210,8 +222,26 @@ def _open_source(
     if any("zone" in name for name in layout.stand_ins) and zones is None:
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
-    source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones))
+    source = Source(
+        name,
+        prepared.path,
+        prepared.form,
+        layout,
+        prepared.separator,
+        stamp,
+        n_rows,
+        file.hive,
+        masts,
+        is_part=file.is_part,
+        n_quotes=prepared.n_quotes,
+        options=options,
+        zones=zones,
+        notes=(*prepared.notes, *layout.notes),
+        first_place=prepared.place,
+        original=None if prepared.copy is None else path,
+        copies=(prepared.copy, file.copy),
+    )
+    return _with_forms(source)
 
 
 def _with_forms(source: Source) -> Source:
@@ -221,13 +251,6 @@ def _with_forms(source: Source) -> Source:
         times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options)
     return replace(source, time_forms=times, position_forms=positions)
-
-
-@lru_cache(maxsize=_MOST_KNOWN)
-def _quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> int:
-    """Check the line lengths of a text and return its number of quotes; cached for each state of a file."""
-    with open_text(file, form) as stream:
-        return check_lines(stream, name)
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
