@@ -301,6 +301,10 @@ def tally_rows(
         n_todo = size
         if is_plain:  # only rows that may break a rule need the long way below
             slots_of_block(ticks[block], per_s * 3600, slot_by_hour, first_hour, slots)
+            if has_repeats:
+                for j in range(size):
+                    if is_repeat[low + j]:
+                        slots[j] = -1
             n_todo = rows_to_judge(slots, here_block[:size], todo)
         n_judged = n_todo
         for k in range(n_todo):
@@ -335,6 +339,8 @@ def tally_rows(
                         if there > SWAPPED_HEX:
                             apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i])
                         rule = _ride_rule(start_s, end_s, int64(is_repeat[i]) if has_repeats else int64(0), apart_m, window.max_m_s)
+                    elif has_repeats and is_repeat[i]:
+                        rule = 9
                     if rule == 0:
                         rule = goal_rule(here, there)
             # Cells are noted here and added to below: sums at once would wait for one another's memory.
