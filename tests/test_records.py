@@ -288,7 +288,7 @@ def test_a_duration_ends_the_ride(tmp_path: Path) -> None:
 EMPTY = "the file is empty; records need a header and rows"
 DAMAGED = "is damaged or cut off; copy it again"
 CUT = "ends in the middle of its data or cannot be read; copy it again"
-RAGGED = "has lines with more fields than its header; quote text that holds the separator"
+RAGGED = "has lines with more fields than its header, first on line 2; quote text that holds the separator"
 
 
 def damaged(tmp_path: Path, how: str) -> Path:

@@ -22,7 +22,7 @@ from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
 from owlbus.records.sources import open_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
@@ -289,7 +289,18 @@ def _layout_notes(sources: Sequence[Source]) -> list[str]:
     clocks = [source for source in sources if source.layout.timezone is not None]
     if clocks:
         notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")
-    return notes
+    return [*notes, *_recognised(sources)]
+
+
+def _recognised(sources: Sequence[Source]) -> Iterator[str]:
+    """Yield what was recognised in files, once for all that share it."""
+    names: dict[str, list[str]] = {}
+    for source in sources:
+        for note in source.notes:
+            names.setdefault(note, []).append(source.name)
+    for note, files in names.items():
+        others = f" (as {len(files) - 1} more)" if len(files) > 1 else ""
+        yield f"{files[0]}{others} {note}"
 
 
 def _thin_nights(demand: Demand) -> list[str]:

@@ -114,7 +114,6 @@ class RepeatedRows:
 
 def _empty_table(slots: int) -> Digests:
     """Return an empty table."""
-    from owlbus.common.units import NightWindow
     from owlbus.kernels.hashing import Digests
 
     return Digests(np.full(slots, FREE), np.zeros(slots, dtype=np.int64))

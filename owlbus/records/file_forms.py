@@ -18,7 +18,7 @@ from owlbus.common.errors import DataError
 from owlbus.common.files import in_temporary_folder
 from owlbus.records.prepare_text import PreparedFile, as_utf8, text_copy, unpacked_copy, with_header_first
 from owlbus.records.table_files import arrow_copy, is_spreadsheet, json_copy, sheet_copy
-from owlbus.records.text_heads import HEAD_BYTES
+from owlbus.records.text_heads import HEAD_BYTES, head_of
 from owlbus.records.text_lines import ZLIB, form_of, open_text
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def form_of_file(name: str, file: Path) -> str:
 
 
 @lru_cache(maxsize=_MOST_KNOWN)
-def prepared_file(name: str, path: Path, sheet: str | None, state: tuple[int, int]) -> PreparedFile:
+def prepared_file(name: str, path: Path, sheet: str | None, _state: tuple[int, int]) -> PreparedFile:
     """
     Return a record file in a form that the readers take, converted to a private copy where it needs to be; cached for each state.
 
@@ -108,7 +108,7 @@ def prepared_file(name: str, path: Path, sheet: str | None, state: tuple[int, in
         The file.
     sheet
         Sheet of a spreadsheet; None for the first.
-    state
+    _state
         Size in bytes and modification time of the file in nanoseconds.
 
     Returns
@@ -125,8 +125,8 @@ def prepared_file(name: str, path: Path, sheet: str | None, state: tuple[int, in
     if form == "parquet":
         return PreparedFile(path, form)
     if form == "sheet":
-        copy, note = sheet_copy(name, path, sheet)
-        return _prepared_text(name, PreparedFile(copy.path, "text", place=("row", 0), notes=(note,) if note else (), copy=copy))
+        copy, n_skipped, notes = sheet_copy(name, path, sheet)
+        return _prepared_text(name, PreparedFile(copy.path, "text", place=("row", n_skipped), notes=notes, copy=copy))
     if sheet is not None:
         msg = f"{name}: only spreadsheets and ZIP archives have parts; name the file alone"
         raise DataError(msg)
@@ -143,7 +143,7 @@ def prepared_file(name: str, path: Path, sheet: str | None, state: tuple[int, in
 def _prepared_text(name: str, file: PreparedFile) -> PreparedFile:
     """Return a text or JSON in UTF-8, with the header on its first line; its place counts from the first line."""
     with reading_errors(name):
-        file, tail = as_utf8(name, file)
+        file, scan = as_utf8(name, file)
         with open_text(file.path, file.form) as stream:
             head = stream.read(HEAD_BYTES)
         found = _OBJECT.match(head)
@@ -151,9 +151,30 @@ def _prepared_text(name: str, file: PreparedFile) -> PreparedFile:
             if file.form != "text":
                 copy = text_copy(file)
                 file = replace(file, path=copy.path, form="text", copy=copy)
+            if found[1] is None and b'"FeatureCollection"' in head:
+                msg = f"{name}: is GeoJSON, not a table of records; save its points as CSV or GeoParquet"
+                raise DataError(msg)
             copy = json_copy(name, file.path, is_lines=found[1] is None)
             return PreparedFile(copy.path, "parquet", notes=file.notes, copy=copy)
-        return with_header_first(name, file, tail)
+        return with_header_first(name, file, scan)
+
+
+def separator_of(file: Path) -> str:
+    """
+    Return the column separator of a text.
+
+    Parameters
+    ----------
+    file
+        The text, UTF-8.
+
+    Returns
+    -------
+    str
+        Comma, semicolon, tab or bar.
+    """
+    with file.open("rb") as stream, open_text(file, form_of(stream.read(4))) as text:
+        return head_of(text.read(HEAD_BYTES)).separator
 
 
 def stdin_copy() -> Path:

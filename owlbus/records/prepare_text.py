@@ -5,16 +5,16 @@ from __future__ import annotations
 import bz2
 import codecs
 import lzma
-import os
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 from owlbus.common.errors import DataError
 from owlbus.common.files import in_temporary_folder
+from owlbus.records.field_counts import FieldCount
 from owlbus.records.private_copies import COPY_BYTES, PrivateCopy, private_file
 from owlbus.records.table_files import copy_stream
 from owlbus.records.text_heads import HEAD_BYTES, TextHead, head_of, narrow_encoding, rows_end, wide_encoding
-from owlbus.records.text_lines import TAIL_BYTES, open_text, scan_text
+from owlbus.records.text_lines import TextScan, open_text, scan_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,7 +116,7 @@ def text_copy(file: PreparedFile) -> PrivateCopy:
     return made[0]
 
 
-def as_utf8(name: str, file: PreparedFile) -> tuple[PreparedFile, bytes]:
+def as_utf8(name: str, file: PreparedFile) -> tuple[PreparedFile, TextScan]:
     """
     Return a text in UTF-8 whose lines end with line feeds; check the length of its lines.
 
@@ -131,8 +131,8 @@ def as_utf8(name: str, file: PreparedFile) -> tuple[PreparedFile, bytes]:
     -------
     file
         The file itself, or a private copy, with a note that names the encoding; with its quotes counted.
-    tail
-        Last bytes of the file.
+    scan
+        What a pass over its bytes told.
 
     Raises
     ------
@@ -150,19 +150,25 @@ def as_utf8(name: str, file: PreparedFile) -> tuple[PreparedFile, bytes]:
         file = _decoded(name, file, encoding)
     elif is_mac:
         file = _decoded(name, file, None)
-    with open_text(file.path, file.form) as stream:
-        scan = scan_text(stream, name)
+    scan = _scanned(name, file)
     if scan.is_utf8:
-        return replace(file, n_quotes=scan.n_quotes), scan.tail
+        return replace(file, n_quotes=scan.n_quotes), scan
     with open_text(file.path, file.form) as stream:
         encoding = narrow_encoding(_lines_beyond_ascii(stream))
-    file = replace(_decoded(name, file, encoding), n_quotes=scan.n_quotes)
-    with file.path.open("rb") as stream:
-        stream.seek(-min(TAIL_BYTES, file.path.stat().st_size), os.SEEK_END)
-        return file, stream.read()
+    file = _decoded(name, file, encoding)
+    scan = _scanned(name, file)
+    return replace(file, n_quotes=scan.n_quotes), scan
 
 
-def with_header_first(name: str, file: PreparedFile, tail: bytes) -> PreparedFile:
+def _scanned(name: str, file: PreparedFile) -> TextScan:
+    """Return what a pass over a text tells, with the lines that have more fields than the header."""
+    with open_text(file.path, file.form) as stream:
+        head = head_of(stream.read(HEAD_BYTES))
+    with open_text(file.path, file.form) as stream:
+        return scan_text(stream, name, FieldCount(ord(head.separator), head.n_separators, head.n_lines))
+
+
+def with_header_first(name: str, file: PreparedFile, scan: TextScan) -> PreparedFile:
     """
     Return a text that begins with its header and ends with its rows.
 
@@ -172,28 +178,43 @@ def with_header_first(name: str, file: PreparedFile, tail: bytes) -> PreparedFil
         File name in messages.
     file
         The text in UTF-8, its place counted from the first line.
-    tail
-        Its last bytes.
+    scan
+        What a pass over its bytes told.
 
     Returns
     -------
     PreparedFile
         The file itself, or a private copy without the lines before the header and after the rows, with notes on them; its place is that
         of the first row.
+
+    Raises
+    ------
+    DataError
+        If a row has more fields than the header, which would shift its columns.
     """
     with open_text(file.path, file.form) as stream:
         head = head_of(stream.read(HEAD_BYTES))
-    end = rows_end(tail, head) if file.n_quotes % 2 == 0 else None
+    end = rows_end(scan.tail, head) if scan.n_long and scan.n_quotes % 2 == 0 else None
+    if scan.n_long and end is None and scan.n_quotes % 2 == 0:
+        raise _ragged(name, file, scan.first_long)
     place = (file.place[0], file.place[1] + head.n_lines + 2)
     file = replace(file, separator=head.separator, place=place)
     if head.is_plain and end is None:
         return file
     with private_file() as (path, made), open_text(file.path, file.form) as source:
         _write_rows(path, source, head, end)
-    with open_text(path, "text") as stream:
-        n_quotes = scan_text(stream, name).n_quotes
     notes = (*file.notes, *_notes(head, file.place[0], has_footer=end is not None))
-    return replace(file, path=path, form="text", n_quotes=n_quotes, notes=notes, copy=made[0])
+    copy = replace(file, path=path, form="text", notes=notes, copy=made[0])
+    scan = _scanned(name, copy)
+    if scan.n_long and scan.n_quotes % 2 == 0:
+        raise _ragged(name, file, scan.first_long + head.n_lines)
+    return replace(copy, n_quotes=scan.n_quotes)
+
+
+def _ragged(name: str, file: PreparedFile, line: int) -> DataError:
+    """Return the error for a row with more fields than the header."""
+    where = f"{file.place[0]} {line}"
+    return DataError(f"{name}: has lines with more fields than its header, first on {where}; quote text that holds the separator")
 
 
 def _notes(head: TextHead, word: str, *, has_footer: bool) -> Iterator[str]:

@@ -299,10 +299,9 @@ PROFILES = (
     Profile("New York taxi trips as on Kaggle", _rides("pickup_datetime", "dropoff_datetime", _LONG), signs=("trip_duration",)),
     Profile("New York taxi trips as on Kaggle", _rides("pickup_datetime", "trip_duration", _LONG, "duration_s")),
     Profile("New York yellow taxi trips of 2010 to 2014", _rides("pickup_datetime", "dropoff_datetime", _LONG)),
-    Profile("Chicago taxi trips of the portal", _rides("trip start timestamp", "trip seconds", _CENTROIDS, "duration_s"), _CHICAGO_UTC),
     Profile(
-        "Chicago taxi trips of the API",
-        _rides("trip_start_timestamp", "trip_seconds", tuple(name.replace(" ", "_") for name in _CENTROIDS), "duration_s"),  # type: ignore[arg-type]
+        "Chicago taxi trips of the portal or its API",
+        _rides("trip start timestamp", "trip seconds", _CENTROIDS, "duration_s"),
         _CHICAGO_UTC,
     ),
     Profile("Chicago taxi trips", _rides("trip_start_timestamp", "trip_seconds", _LONG, "duration_s"), _CHICAGO_UTC),

@@ -216,12 +216,7 @@ def _open_source(
         present = list(_columns_by_name(frame))
         n_rows = int(frame.select(pl.len()).collect().item()) if prepared.form == "parquet" else None
     layout = find_layout(name, [*present, *(key for key in file.hive if key not in present)], options.columns, kinds)
-    if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
-        msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
-        raise DataError(msg, setting="masts")
-    if any("zone" in name for name in layout.stand_ins) and zones is None:
-        msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
-        raise DataError(msg, setting="zones")
+    _require_tables(name, layout, masts, zones)
     source = Source(
         name,
         prepared.path,
@@ -242,6 +237,16 @@ def _open_source(
         copies=(prepared.copy, file.copy),
     )
     return _with_forms(source)
+
+
+def _require_tables(name: str, layout: Layout, masts: pl.DataFrame | None, zones: ZoneTable | None) -> None:
+    """Reject a file that names antennas or zones whose table is not given."""
+    if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
+        msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
+        raise DataError(msg, setting="masts")
+    if any("zone" in name for name in layout.stand_ins) and zones is None:
+        msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
+        raise DataError(msg, setting="zones")
 
 
 def _with_forms(source: Source) -> Source:

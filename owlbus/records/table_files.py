@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import in_temporary_folder
 from owlbus.records.private_copies import COPY_BYTES, PrivateCopy, private_file
+from owlbus.records.profiles import looks_like_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _MOST_RATIO, _MOST_BYTES = 1000, 1 << 32
+_MOST_TITLES = 100
 _SHEET_PARTS = ("[Content_Types].xml", "mimetype")
 _IGNORED = ("readme", "license", "licence", "copying")
 
@@ -85,7 +87,7 @@ def json_copy(name: str, path: Path, *, is_lines: bool) -> PrivateCopy:
             return pl.scan_ndjson(path, infer_schema_length=None)
         with path.open(encoding="utf-8-sig") as stream:
             rows = json.load(stream)
-        if not all(isinstance(row, dict) for row in rows):
+        if not rows or not all(isinstance(row, dict) for row in rows):
             msg = "array of something else"
             raise TypeError(msg)
         return pl.DataFrame(rows, infer_schema_length=None).lazy()
@@ -102,8 +104,6 @@ def _parquet_copy(name: str, read: Callable[[], pl.LazyFrame], problem: str) -> 
         try:
             frame = read()
             schema = frame.collect_schema()
-            if not schema:
-                raise ValueError(problem)
             drawn = frame.select(pl.col(column).cast(pl.String) if kind == pl.Null else pl.col(column) for column, kind in schema.items())
             drawn.sink_parquet(copy, compression="zstd", compression_level=1)
         except (
@@ -114,9 +114,11 @@ def _parquet_copy(name: str, read: Callable[[], pl.LazyFrame], problem: str) -> 
     return made[0]
 
 
-def sheet_copy(name: str, path: Path, sheet: str | None) -> tuple[PrivateCopy, str]:
+def sheet_copy(name: str, path: Path, sheet: str | None) -> tuple[PrivateCopy, int, tuple[str, ...]]:
     """
-    Return a sheet of a spreadsheet as CSV without a header line of its own.
+    Return a sheet of a spreadsheet as CSV.
+
+    The header is the first of the rows with the most cells; rows before it are titles.
 
     Parameters
     ----------
@@ -130,9 +132,11 @@ def sheet_copy(name: str, path: Path, sheet: str | None) -> tuple[PrivateCopy, s
     Returns
     -------
     copy
-        CSV file, one line for each row of the sheet.
-    note
-        Which sheet was read, if there are several; else empty.
+        CSV file, one line for each row of the sheet from the header on.
+    n_skipped
+        Rows before the header.
+    notes
+        Which sheet was read, if there are several, and where its header is, if that is not the first row.
 
     Raises
     ------
@@ -160,10 +164,24 @@ def sheet_copy(name: str, path: Path, sheet: str | None) -> tuple[PrivateCopy, s
     if not frame.height:
         msg = f"{name}: the sheet {chosen} is empty; name another one with a number sign, such as {path.name}#{sheets[-1]}"
         raise DataError(msg)
+    header = _header_row(frame)
     with private_file() as (copy, made), in_temporary_folder():
-        _clocks(frame).write_csv(copy, include_header=False)
-    several = f"its sheet {chosen} is read, {len(sheets) - 1} of {len(sheets)} sheets are not" if len(sheets) > 1 else ""
-    return made[0], several
+        _clocks(frame[header:]).write_csv(copy, include_header=False)
+    notes = [f"its sheet {chosen} is read, {len(sheets) - 1} of {len(sheets)} sheets are not"] if len(sheets) > 1 else []
+    if header:
+        notes.append(f"has its header on row {header + 1}; what stands before it is left out")
+    return made[0], header, tuple(notes)
+
+
+def _header_row(frame: pl.DataFrame) -> int:
+    """Return the first row of a sheet with the most cells among its first rows; the first row if that one holds values."""
+    import polars as pl
+
+    head = frame.head(_MOST_TITLES)
+    n_cells = head.select(pl.sum_horizontal(pl.all().is_not_null().cast(pl.Int64))).to_series()
+    row = int(n_cells.arg_max() or 0)
+    cells = [cell for cell in head.row(row) if cell is not None]
+    return row if sum(map(looks_like_value, cells)) * 2 <= len(cells) else 0
 
 
 def _clocks(frame: pl.DataFrame) -> pl.DataFrame:
@@ -205,6 +223,8 @@ def zip_members(name: str, path: Path, wanted: str | None, is_records: Callable[
             members = [info for info in archive.infolist() if not info.is_dir() and _is_shown(info.filename)]
             chosen = _chosen_members(name, members, wanted, is_records)
             return tuple((info.filename, _unpacked(name, archive, info)) for info in chosen)
+    except DataError:
+        raise
     except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError) as error:
         locked = "locked with a password" if "password" in str(error) or "encrypted" in str(error) else "damaged or cut off"
         msg = f"{name}: is a ZIP archive that is {locked}; unpack it"

@@ -98,7 +98,7 @@ def narrow_encoding(lines: Iterable[bytes]) -> str:
     Returns
     -------
     str
-        ``cp949`` if all lines decode to it and nearly all characters beyond ASCII are common Hangul, else ``cp1252``, or ``latin-1`` for
+        ``cp949`` if all lines decode to it and most characters beyond ASCII are common Hangul, else ``cp1252``, or ``latin-1`` for
         bytes that it lacks.
     """
     text = b"\n".join(lines)
@@ -107,7 +107,7 @@ def narrow_encoding(lines: Iterable[bytes]) -> str:
     except UnicodeDecodeError:
         letters = []
     hangul = sum("가" <= letter <= "힣" and len(_common_hangul(letter)) == 2 for letter in letters)  # noqa: PLR2004 - bytes
-    if letters and hangul >= 0.9 * len(letters):
+    if letters and hangul >= 0.7 * len(letters):
         return "cp949"
     try:
         text.decode("cp1252")

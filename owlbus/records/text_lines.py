@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from owlbus.records.field_counts import FieldCount
+
 MOST_LINE_BYTES = 1 << 20
 """Largest line in bytes, including line breaks within quotes."""
 
@@ -98,11 +100,17 @@ class TextScan:
         Whether the text is UTF-8.
     tail
         Last bytes, at most `TAIL_BYTES`.
+    n_long
+        Lines with more fields than the header; 0 if they were not counted.
+    first_long
+        Line number of the first of them.
     """
 
     n_quotes: int
     is_utf8: bool
     tail: bytes
+    n_long: int = 0
+    first_long: int = 0
 
 
 def check_lines(stream: IO[bytes], name: str) -> int:
@@ -131,7 +139,7 @@ def check_lines(stream: IO[bytes], name: str) -> int:
     return scan_text(stream, name).n_quotes
 
 
-def scan_text(stream: IO[bytes], name: str) -> TextScan:
+def scan_text(stream: IO[bytes], name: str, fields: FieldCount | None = None) -> TextScan:
     """
     Reject a text with a line longer than `MOST_LINE_BYTES`; line breaks within quotes do not end a line.
 
@@ -143,11 +151,13 @@ def scan_text(stream: IO[bytes], name: str) -> TextScan:
         Text, read to its end or to the first line that is too long.
     name
         Name in messages.
+    fields
+        Count of the fields of each line, fed with the text; None for none.
 
     Returns
     -------
     TextScan
-        Quotes, encoding and last bytes.
+        Quotes, encoding, last bytes, and lines with too many fields.
 
     Raises
     ------
@@ -160,6 +170,8 @@ def scan_text(stream: IO[bytes], name: str) -> TextScan:
     is_quoted, n_quotes, tail, encoding = False, 0, b"", _Utf8Check()
     while chunk := stream.read(MOST_LINE_BYTES):
         encoding.feed(chunk)
+        if fields is not None:
+            fields.feed(chunk)
         n_quotes += chunk.count(_QUOTE)
         first_end, last_end, ends_quoted = (
             _line_ends(chunk, is_quoted=is_quoted) if n_quotes else (chunk.find(_NEWLINE), chunk.rfind(_NEWLINE), False)
@@ -172,7 +184,10 @@ def scan_text(stream: IO[bytes], name: str) -> TextScan:
             first_line, n_bytes = n_breaks - chunk.count(_NEWLINE, last_end + 1) + 1, -last_end - 1
         n_bytes, is_quoted = n_bytes + len(chunk), ends_quoted
         tail = chunk[-TAIL_BYTES:] if len(chunk) >= TAIL_BYTES else (tail + chunk)[-TAIL_BYTES:]
-    return TextScan(n_quotes, encoding.is_valid_to_end(), tail)
+    if fields is None:
+        return TextScan(n_quotes, encoding.is_valid_to_end(), tail)
+    fields.end()
+    return TextScan(n_quotes, encoding.is_valid_to_end(), tail, fields.n_long, fields.first_long)
 
 
 @dataclass(slots=True)
