@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from owlbus.common.errors import DataError, UsageError
 from owlbus.demand import estimate_demand
 from owlbus.grid.hexgrid import HexGrid
-from owlbus.records import open_sources
+from owlbus.records import field_counts, open_sources
 from owlbus.records.file_forms import prepared_file
 from owlbus.records.profiles import ALIASES, PROFILES, Profile, known_names, normal_name, profile_of
 from owlbus.records.read_options import ReadOptions
@@ -273,6 +273,44 @@ def test_repeated_headers_and_short_footers_are_rejected_rows(tmp_path: Path) ->
 def test_rows_with_more_fields_than_the_header_are_refused(content: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"calls\.csv: has lines with more fields than its header, first on line \d+; quote text that h"):
         report_of(saved(tmp_path / "calls.csv", content))
+
+
+@given(
+    content=st.text(alphabet='a,,;"\n', max_size=80),
+    cuts=st.lists(st.integers(0, 80), max_size=6),
+    n=st.integers(0, 4),
+    skipped=st.integers(0, 2),
+    exact=st.sampled_from([0, 1 << 23]),
+)
+@settings(max_examples=300, deadline=None)
+def test_lines_with_too_many_fields_are_counted_over_any_parts(content: str, cuts: list[int], n: int, skipped: int, exact: int) -> None:
+    lines = csv_lines(content)
+    long_lines = [number for number, line in enumerate(lines, 1) if number > skipped and line.count(",") > n]
+    fields = field_counts.FieldCount(ord(","), n, skipped)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(field_counts, "_EXACT_BYTES", exact)
+        for part in np.split(np.frombuffer(content.encode(), np.uint8), sorted(min(cut, len(content)) for cut in cuts)):
+            fields.feed(part.tobytes())
+        fields.end()
+    if exact or '"' in content:
+        assert (fields.n_long, fields.first_long) == (len(long_lines), long_lines[0] if long_lines else 0)
+    else:  # sums of parts: a line with too few fields may hide another one, but not where all have as many as the header
+        assert fields.n_long <= len(long_lines)
+        assert fields.n_long or not long_lines or any(line.count(",") < n for line in lines) or skipped
+
+
+def csv_lines(content: str) -> list[str]:
+    """Return the lines of a text without what is in quotes; a line break in quotes does not end a line."""
+    lines, is_quoted = [""], False
+    for character in content:
+        if character == '"':
+            is_quoted = not is_quoted
+        elif not is_quoted:
+            if character == "\n":
+                lines.append("")
+            else:
+                lines[-1] += character
+    return lines if not is_quoted else lines[:-1]
 
 
 @given(

@@ -112,7 +112,7 @@ class Checkpoint:
             return kept
         counts = count_part(settings, group, N_THREADS) if count is None else count(settings, group)
         for row_counts in counts.row_counts.values():
-            row_counts.source = replace(row_counts.source, masts=None, homes=None)
+            row_counts.source = replace(row_counts.source, masts=None, homes=None, copies=())
         body = pickle.dumps(counts, protocol=pickle.HIGHEST_PROTOCOL)
         part = file.with_suffix(".new")
         part.write_bytes(hashlib.sha256(body).digest() + body)
@@ -176,7 +176,8 @@ def _key(settings: CountSettings, group: Sequence[Source]) -> str:
     """Return the name of the checkpoint of some parts; it depends on the files, their state and the settings."""
     digest = hashlib.sha256(repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.keeps_rejected)).encode())
     for part in group:
-        digest.update(repr(replace(part, masts=None, homes=None)).encode())
+        # A private copy has another name in each process; the file that it was made of stands for it.
+        digest.update(repr(replace(part, masts=None, homes=None, path=part.original or part.path, copies=())).encode())
         for table in (part.masts, part.homes):
             digest.update(b"" if table is None else table.write_ipc(None).getvalue())
     return digest.hexdigest()

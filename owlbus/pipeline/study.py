@@ -171,7 +171,8 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         if parts is not None:
             demand, report = _in_parts(sources.reach, parts, demand, report)
     tables = (sources.area, sources.masts, sources.zones, sources.presence, sources.market_share)
-    inputs = (*(source.name for source in find_files(files)), *(name for name in tables if isinstance(name, str)))
+    records = (source.name if source.part is None else str(source.path) for source in find_files(files))
+    inputs = (*dict.fromkeys(records), *(name for name in tables if isinstance(name, str)))
     return Reading(whole if parts is None else parts.grid, demand, report, city, inputs, timings, whole)
 
 

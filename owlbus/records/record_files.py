@@ -63,6 +63,8 @@ class RecordFile:
         Sheet of a spreadsheet or member of an archive, from a name such as ``book.xlsx#Sheet2``; None for the first or all.
     copy
         The unpacked member of an archive; None for other files.
+    archive
+        The archive that a member was unpacked from; None for other files.
     """
 
     name: str
@@ -71,6 +73,7 @@ class RecordFile:
     is_part: bool = False
     part: str | None = None
     copy: PrivateCopy | None = None
+    archive: Path | None = None
 
 
 def find_files(paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> list[RecordFile]:
@@ -184,7 +187,7 @@ def members_of(file: RecordFile) -> list[RecordFile]:
     members = _unpacked(name, path, file.part, (about.st_size, about.st_mtime_ns))
     is_part = file.is_part or len(members) > 1
     return [
-        RecordFile(f"{name}#{member}", copy.path, file.hive | _hive_values(Path(member)), is_part=is_part, copy=copy)
+        RecordFile(f"{name}#{member}", copy.path, file.hive | _hive_values(Path(member)), is_part=is_part, copy=copy, archive=path)
         for member, copy in members
     ]
 

@@ -209,7 +209,8 @@ def _open_source(
     import polars as pl
 
     name, path = file.name, file.path or stdin_copy()
-    stamp = _stamp(path) if path.exists() else (0, 0)
+    original = file.archive or path
+    stamp = _stamp(original) if original.exists() else (0, 0)
     prepared = prepared_file(name, path, file.part, stamp)
     with reading_errors(name):
         frame = _scan_file(prepared.path, prepared.form, prepared.separator)
@@ -233,7 +234,7 @@ def _open_source(
         zones=zones,
         notes=(*prepared.notes, *layout.notes),
         first_place=prepared.place,
-        original=None if prepared.copy is None else path,
+        original=original if original != prepared.path else None,
         copies=(prepared.copy, file.copy),
     )
     return _with_forms(source)
