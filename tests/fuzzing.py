@@ -274,6 +274,9 @@ def masts_csv() -> bytes:
     return b"antenna_id,lon,lat\nA1,127.01,37.51\nA2,127.02,37.52\nA3,127.03,37.52\n"
 
 
+CALL_COLUMNS = ("time", "lon", "lat", "home_lon", "home_lat")
+
+
 def mast_calls_csv() -> bytes:
     """Return calls that name antennas."""
     return b"time,antenna,home_antenna,subscriber\n" + b"".join(
@@ -555,6 +558,141 @@ def count_records(folder: Path, data: bytes, name: str = "records.bin", masts: s
     estimate_demand([at(folder, name, data)], town(), rejected=folder / "rejected.parquet", masts=masts)
 
 
+ODD_COLUMNS = (*CALL_COLUMNS, "subscriber", "trips", "date", "zone", "home_zone", "x", "", "é", "time ", "TIME")
+ODD_FORMATS = (
+    "%Y-%m-%d %H:%M:%S",
+    "%H:%M",
+    "%d/%m/%Y %H:%M",
+    "%q",
+    "%",
+    "hour",
+    "HHMM",
+    "hhmmss",
+    "excel",
+    "epoch",
+    "epoch-ms",
+    "",
+    "x",
+    "%Y",
+)
+ODD_SYSTEMS = ("EPSG:4326", "EPSG:25833", "EPSG:5179", "EPSG:0", "EPSG:99999999", "x", "", "+proj=utm +zone=52", "OGC:CRS84")
+
+
+def drawn_options(rng: random.Random) -> dict[str, Any]:
+    """Return a column map and other options of a read, drawn from a grammar."""
+    columns = {rng.choice(ODD_COLUMNS): rng.choice(ODD_COLUMNS) for _ in range(rng.randint(0, 3))}
+    options: dict[str, Any] = {"columns": columns}
+    for name, values in (("time_format", ODD_FORMATS), ("date_order", ("DMY", "MDY", "YMD", "")), ("crs", ODD_SYSTEMS)):
+        if rng.random() < 0.25:
+            options[name] = rng.choice(values)
+    if rng.random() < 0.2:
+        options["timezone"] = rng.choice(["Asia/Seoul", "UTC", "Mars", ""])
+    return options
+
+
+def with_options(options: dict[str, Any], data: bytes) -> bytes:
+    """Return options of a read and a file as one input: JSON, a zero byte, the file."""
+    return json.dumps(options).encode() + b"\0" + data
+
+
+def spoil_options(rng: random.Random, data: bytes) -> bytes:
+    """Return other options, or a spoilt file, or both."""
+    _, _, file = data.partition(b"\0")
+    spoilt = rng.choice([spoil_csv, spoil_bytes])(rng, file) if rng.random() < 0.5 else file
+    return with_options(drawn_options(rng), spoilt)
+
+
+def count_with_options(folder: Path, data: bytes, zones: bytes | None = None) -> None:
+    """Estimate demand with a column map and other options of a read."""
+    from owlbus.demand import estimate_demand
+
+    head, _, file = data.partition(b"\0")
+    try:
+        options = json.loads(head)
+    except (ValueError, RecursionError):
+        options = {}
+    known = ("columns", "time_format", "date_order", "crs", "timezone")
+    given = {name: options[name] for name in known if name in options} if isinstance(options, dict) else {}
+    is_typed = all(isinstance(value, dict if name == "columns" else str) for name, value in given.items())
+    is_typed = is_typed and all(isinstance(column, str) for column in given.get("columns", {}).values())
+    if zones is not None:
+        given["zones"] = at(folder, "zones.geojson", zones)
+    estimate_demand([at(folder, "records.csv", file)], town(), rejected=folder / "rejected.parquet", **(given if is_typed else {}))
+
+
+def zones_json() -> bytes:
+    """Return four zones of a small town."""
+    features = []
+    for k in range(4):
+        lon, lat = 127.0 + 0.02 * (k % 2), 37.5 + 0.015 * (k // 2)
+        ring = [[lon, lat], [lon + 0.02, lat], [lon + 0.02, lat + 0.015], [lon, lat + 0.015], [lon, lat]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        features.append({"type": "Feature", "properties": {"zone_id": str(k + 1)}, "geometry": geometry})
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+def zone_calls_csv() -> bytes:
+    """Return calls that name zones."""
+    rows = "".join(f"2013-03-12 0{k % 5}:10:0{k},{k % 4 + 1},{(k + 1) % 4 + 1}\n" for k in range(9))
+    return f"time,zone,home_zone\n{rows}".encode()
+
+
+def count_zones(folder: Path, data: bytes) -> None:
+    """Estimate demand of calls with spoilt zones."""
+    count_with_options(folder, with_options({}, zone_calls_csv()), data)
+
+
+def as_sheet(text: bytes) -> bytes:
+    """Return a CSV as a spreadsheet."""
+    import polars as pl
+
+    out = io.BytesIO()
+    pl.read_csv(text, infer_schema=False).write_excel(out)
+    return out.getvalue()
+
+
+def as_arrow(text: bytes) -> bytes:
+    """Return a CSV as an Arrow file."""
+    import polars as pl
+
+    out = io.BytesIO()
+    pl.read_csv(text, try_parse_dates=True).write_ipc(out)
+    return out.getvalue()
+
+
+def as_json(text: bytes, *, is_lines: bool) -> bytes:
+    """Return a CSV as JSON lines, or as an array."""
+    import polars as pl
+
+    frame = pl.read_csv(text)
+    return frame.write_ndjson().encode() if is_lines else frame.write_json().encode()
+
+
+def spoil_json_lines(rng: random.Random, data: bytes) -> bytes:
+    """Return JSON lines of which some are spoilt."""
+    return b"\n".join(spoil_json(rng, line) if line and rng.random() < 0.2 else line for line in data.split(b"\n"))
+
+
+def spoil_text(rng: random.Random, data: bytes) -> bytes:
+    """Return a text below titles, above footers, in any encoding and separator."""
+    text = data.decode("utf-8", "replace").replace(",", rng.choice([",", ",", ";", "\t", "|"]))
+    if rng.random() < 0.5:
+        text = "".join(f"{rng.choice(ODD_TITLES)}\n" for _ in range(rng.randint(1, 4))) + text
+    if rng.random() < 0.5:
+        text += "".join(f"{rng.choice(ODD_TITLES)}\n" for _ in range(rng.randint(1, 4)))
+    if rng.random() < 0.2:
+        text = text.replace("\n", "\r")
+    encoding = rng.choice(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp949", "cp1252"])
+    spoilt = text.encode(encoding, "replace")
+    return spoil_bytes(rng, spoilt) if rng.random() < 0.5 else spoilt
+
+
+ODD_TITLES = (
+    "Calls of the city", "a, b, c, d, e, f, g", "# time,lon,lat", "sep=;", "sep=,", '"sep=\t"', "", " ", "Total,12", "(12 rows)", "서울",
+    'an "inch', "1,2,3,4,5", "time,lon,lat,home_lon,home_lat", ",,,,", ",,,,,,,", "{", "[{", "é;é;é",
+)  # fmt: skip
+
+
 def count_packed(folder: Path, data: bytes) -> None:
     """Estimate demand of a packed text."""
     count_records(folder, data, "records.csv.gz")
@@ -708,6 +846,25 @@ DOORS = (
     Door("calls as Parquet", lambda: as_parquet(subscribers_csv()), (spoil_bytes, spoil_parquet, spoil_parquet), count_records),
     Door("taxi rides as Parquet", lambda: as_parquet(taxi_csv()), (spoil_bytes, spoil_parquet, spoil_parquet), count_records),
     Door("calls packed", calls_csv, (lambda r, d: packed(r, spoil_csv(r, d)), lambda r, d: spoil_bytes(r, packed(r, d))), count_packed),
+    Door("calls with odd lines and encodings", calls_csv, (spoil_text,), count_records),
+    Door(
+        "calls with options of a read",
+        lambda: with_options({}, calls_csv()),
+        (spoil_options, spoil_options, spoil_bytes),
+        count_with_options,
+    ),
+    Door(
+        "calls that name zones",
+        lambda: with_options({}, zone_calls_csv()),
+        (spoil_options, spoil_options, spoil_bytes),
+        lambda f, d: count_with_options(f, d, zones_json()),
+    ),
+    Door("zones", zones_json, (spoil_bytes, spoil_json, spoil_json), count_zones),
+    Door("calls in a spreadsheet", lambda: as_sheet(calls_csv()), (spoil_bytes, spoil_zip), count_records),
+    Door("calls in an archive", lambda: zipped([("calls.csv", calls_csv())]), (spoil_bytes, spoil_zip), count_records),
+    Door("calls as Arrow", lambda: as_arrow(subscribers_csv()), (spoil_bytes,), count_records),
+    Door("calls as JSON lines", lambda: as_json(calls_csv(), is_lines=True), (spoil_json_lines, spoil_bytes), count_records),
+    Door("calls as a JSON array", lambda: as_json(calls_csv(), is_lines=False), (spoil_json, spoil_json, spoil_bytes), count_records),
     Door("calls on standard input", calls_csv, (spoil_bytes, spoil_csv), count_stream),
     Door("an outline around records", calls_csv, (spoil_bytes, spoil_csv), outline_records),
     Door(

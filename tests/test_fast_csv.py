@@ -16,6 +16,7 @@ from owlbus.common.errors import DataError
 from owlbus.demand import estimate_demand
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels.parse_csv import (
+    MISFIT,
     NO_TIME,
     SKIP,
     TIME,
@@ -244,9 +245,45 @@ def test_a_time_is_read_to_the_second_or_left_to_the_reader_of_all_texts(time: s
     ],
 )
 def test_a_number_is_read_whole_or_left_to_the_reader_of_all_texts(number: str, value: float | None) -> None:
-    for line, roles in ((f"x,{number}", (SKIP, 0)), (f"{number},x", (0, SKIP)), (f"{number}\r", (0,))):
+    for line, roles in ((f"x,,{number}", (SKIP, TIME, 0)), (f"{number},x,", (0, SKIP, TIME)), (f",{number}\r", (TIME, 0))):
         done, _, found = parse(line, roles=roles)
         assert (found if done else None) == value
+
+
+def misfit(roles: tuple[int, ...], *, columns: int = 1, rows: int = 1, padding: int = 32, separator: str = ",") -> tuple[int, bool]:
+    """What the kernel says of arrays that do not fit one another, and whether it wrote anything."""
+    text = np.frombuffer((",1\n" + "\0" * padding).encode(), np.uint8)
+    times, numbers = np.full(1, -9), np.full((columns, rows), -9.0)
+    done = parse_rows(text, ord(separator), np.array(roles), times, numbers)
+    return done, bool((times != -9).any() or (numbers != -9).any())
+
+
+@pytest.mark.parametrize(
+    ("roles", "shape"),
+    [
+        ((TIME, 1), {}),  # a column of numbers that is not there: the write past the heap of two names for one column
+        ((TIME, 0), {"columns": 2}),
+        ((TIME, 0, 0), {}),
+        ((TIME, TIME), {"columns": 0}),
+        ((0,), {}),
+        ((SKIP, 0), {}),
+        ((-3, TIME, 0), {}),
+        ((TIME, 2**40), {}),
+        ((TIME, 0), {"rows": 2}),
+        ((TIME, 0), {"padding": 31}),
+        ((TIME, 0), {"separator": "\0"}),
+        ((TIME, 0), {"separator": "\n"}),
+    ],
+)
+def test_arrays_that_do_not_fit_one_another_are_refused_before_anything_is_written(roles: tuple[int, ...], shape: dict[str, Any]) -> None:
+    assert misfit(roles, **shape) == (MISFIT, False)
+
+
+def test_a_text_with_fewer_lines_than_rows_is_not_read_past_its_end() -> None:
+    text = np.frombuffer(b",1\n" + b"\0" * 32, np.uint8)
+    times, numbers = np.full(40, -9), np.full((1, 40), -9.0)
+    assert parse_rows(text, ord(","), np.array((TIME, 0)), times, numbers) == 1
+    assert parse_rows(text[:0], ord(","), np.array((TIME, 0)), times, numbers) == MISFIT
 
 
 @pytest.mark.parametrize(("line", "rows"), [(",1", 1), (",1\r", 1), (",1\rx", 0), (",1,2", 0), ("", 0), (",", 1), (",\r", 1)])
@@ -259,5 +296,5 @@ def test_a_line_has_as_many_columns_as_roles(line: str, rows: int) -> None:
 
 
 def test_where_points_divide_columns_they_are_no_part_of_a_number() -> None:
-    assert parse("x.5", separator=".", roles=(SKIP, 0)) == (1, -9, 5.0)
-    assert parse("5.x", separator=".", roles=(0, SKIP)) == (1, -9, 5.0)
+    assert parse("x..5", separator=".", roles=(SKIP, TIME, 0)) == (1, NO_TIME, 5.0)
+    assert parse("5.x.", separator=".", roles=(0, SKIP, TIME)) == (1, NO_TIME, 5.0)

@@ -108,9 +108,9 @@ def test_columns_that_do_not_fit_are_named_with_a_way_out(present: list[str], me
 
 
 def test_other_tools_names_are_suggested() -> None:
-    chicago = ["trip_start_timestamp", "seconds", "pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
-    with pytest.raises(DataError, match=re.escape("columns={'pickup_time': 'trip_start_timestamp', 'origin_lon': 'pickup_longitude'")):
-        find_layout("f.csv", chicago)
+    mine = ["trip_begin_timestamp", "seconds", "pickup_longi", "pickup_latitude", "dropoff_longitude", "dropoff_latitude"]
+    with pytest.raises(DataError, match=re.escape("columns={'pickup_time': 'trip_begin_timestamp', 'origin_lon': 'pickup_longi'")):
+        find_layout("f.csv", mine)
 
 
 def test_a_mapping_names_columns_that_owlbus_knows() -> None:
@@ -289,7 +289,7 @@ def test_a_duration_ends_the_ride(tmp_path: Path) -> None:
 EMPTY = "the file is empty; records need a header and rows"
 DAMAGED = "is damaged or cut off; copy it again"
 CUT = "ends in the middle of its data or cannot be read; copy it again"
-RAGGED = "has lines with more fields than its header; quote text that holds the separator"
+RAGGED = "has lines with more fields than its header, first on line 2; quote text that holds the separator"
 
 
 def damaged(tmp_path: Path, how: str) -> Path:
@@ -304,7 +304,7 @@ def damaged(tmp_path: Path, how: str) -> Path:
         "cut parquet": table[: len(table) // 2],
         "noisy parquet": table[:4] + bytes(len(table) - 12) + table[-8:],
         "cut gzip": gzip.compress(text * 200)[:-30],
-        "ragged": text + b"1,2,3,4,5,6,7,8\n",
+        "ragged": text[:31] + b"1,2,3,4,5,6,7,8\n" + text,
     }[how]
     path = tmp_path / "broken"
     path.write_bytes(content)

@@ -13,7 +13,7 @@ from owlbus.common.progress import current_progress
 from owlbus.demand.accumulators import TripCounter
 from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
-from owlbus.records.duplicates import DuplicateRides, may_have_duplicates
+from owlbus.records.duplicates import RepeatedRows, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.rejected import rejected_rows_in_memory
 from owlbus.records.subscribers import Subscribers
@@ -23,11 +23,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     import numpy as np
-    import polars as pl
 
     from owlbus.common.units import NightWindow
     from owlbus.grid.hexgrid import HexGrid
-    from owlbus.records.fast_csv import TextRows
     from owlbus.records.reading import Batch
     from owlbus.records.rejected import RejectedFile
     from owlbus.records.sources import Source
@@ -136,8 +134,9 @@ class Counter:
         on_rows
             Callback with the number of rows done so far.
         """
+        parsed: deque[Future[Batch]] = deque()
         pending: deque[Future[tuple[Batch, Verdict | None]]] = deque()
-        duplicates = DuplicateRides() if may_have_duplicates(source) else None
+        repeated = RepeatedRows(self.settings.window) if may_have_duplicates(source) else None
         rows = 0
 
         def finish() -> None:
@@ -149,11 +148,20 @@ class Counter:
             if on_rows is not None:
                 on_rows(rows)
 
-        for first_row, frame in read_frames(source):
-            is_duplicate = None if duplicates is None else duplicates.marks(batch_of(source, first_row, frame))
-            pending.append(self.pool.submit(self._work, source, first_row, frame, is_duplicate, needs_verdict=rejected is not None))
+        def judge() -> None:
+            batch = parsed.popleft().result()
+            is_repeat = None if repeated is None else repeated.marks(batch)
+            pending.append(self.pool.submit(self._work, source, batch, is_repeat, needs_verdict=rejected is not None))
             if len(pending) > self.n_threads:
                 finish()
+
+        # Threads convert and count batches; in between each is marked here, in order, since the first of equal rows is the one that counts.
+        for first_row, frame in read_frames(source):
+            parsed.append(self.pool.submit(batch_of, source, first_row, frame))
+            if len(parsed) > self.n_threads:
+                judge()
+        while parsed:
+            judge()
         while pending:
             finish()
 
@@ -188,14 +196,12 @@ class Counter:
     def _work(
         self,
         source: Source,
-        first_row: int,
-        frame: pl.DataFrame | TextRows,
+        batch: Batch,
         is_duplicate: np.ndarray[tuple[int], np.dtype[np.uint8]] | None,
         *,
         needs_verdict: bool,
     ) -> tuple[Batch, Verdict | None]:
         """Count one batch in idle counts."""
-        batch = batch_of(source, first_row, frame)
         counted = self.idle.get()
         try:
             kind = source.layout.kind.name

@@ -28,7 +28,7 @@ from owlbus.records.sources import open_sources
 from owlbus.records.time_forms import form_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
@@ -372,7 +372,8 @@ def layout_notes(sources: Sequence[Source], options: ReadOptions) -> list[str]:
         notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")
     first_with = {tuple(source.time_forms.items()): source for source in reversed(sources)}
     by_file = sorted(first_with.values(), key=sources.index)
-    return [*notes, *(note for source in by_file for note in form_notes(source.name, source.layout, source.time_forms))]
+    forms = (note for source in by_file for note in form_notes(source.name, source.layout, source.time_forms))
+    return [*notes, *_recognised_notes(sources), *forms]
 
 
 def _clock_notes(row_counts: Sequence[FileRowCounts]) -> list[str]:
@@ -386,6 +387,17 @@ def _hours_text(options: ReadOptions) -> str:
     name = options.hour_profile if isinstance(options.hour_profile, str) else "the table given"
     texts = {"flat": "each hour of the window has an equal share", "unknown": "their hours are unknown, so nothing is said by hour"}
     return texts.get(name.lower(), f"their hours are those of {name}")
+
+
+def _recognised_notes(sources: Sequence[Source]) -> Iterator[str]:
+    """Yield what was recognised in files, once for all that share it."""
+    names: dict[str, list[str]] = {}
+    for source in sources:
+        for note in source.notes:
+            names.setdefault(note, []).append(source.name)
+    for note, files in names.items():
+        others = f" (as {len(files) - 1} more)" if len(files) > 1 else ""
+        yield f"{files[0]}{others} {note}"
 
 
 def _thin_nights(demand: Demand) -> list[str]:

@@ -213,6 +213,9 @@ class Tally:
         tables, hexes = self.grid.point_tables, self._hexes(batch)
         quanta = quanta_of(batch.count, may_be_zero=not batch.destination[0].values.size) if batch.count.size else _NONE
         is_duplicate = np.empty(0, dtype=np.uint8) if duplicates is None else duplicates
+        if is_duplicate.size not in {0, batch.n_rows} or person.size not in {0, batch.n_rows}:
+            msg = f"marks of {is_duplicate.size} and persons of {person.size} rows do not fit {batch.n_rows} rows"
+            raise ValueError(msg)
         frame, poly, lookup, degree = _NO_TABLES if tables is None else tables
         return _Arguments(
             RowTimes(read_only_view(batch.ticks), read_only_view(batch.end_ticks), batch.per_s, int(batch.is_dated)),

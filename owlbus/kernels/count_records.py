@@ -301,6 +301,10 @@ def tally_rows(
         n_todo = size
         if is_plain:  # only rows that may break a rule need the long way below
             slots_of_block(ticks[block], per_s * 3600, slot_by_hour, first_hour, slots)
+            if has_repeats:
+                for j in range(size):
+                    if is_repeat[low + j]:
+                        slots[j] = -1
             n_todo = rows_to_judge(slots, here_block[:size], todo)
         n_judged = n_todo
         for k in range(n_todo):

@@ -22,6 +22,12 @@ SKIP, TIME = -2, -1
 NO_TIME = -1
 """What a missing time is read as, or one that lies out of all reason."""
 
+MISFIT = -1
+"""Result for arrays that do not fit one another."""
+
+PADDING = 32
+"""Zeros that follow a text, so that no field is read past the end."""
+
 _QUOTE = 34
 _NEWLINE, _RETURN, _MINUS, _POINT, _COMMA, _COLON, _ZERO, _SPACE, _T = 10, 13, 45, 46, 44, 58, 48, 32, 84
 _MOST_DIGITS = 15
@@ -79,6 +85,28 @@ def count_lines(text: NDArray[np.uint8]) -> int:
 
 
 @kernel
+def _fits(
+    text: NDArray[np.uint8], separator: int, roles: NDArray[np.int64], times: NDArray[np.int64], numbers: NDArray[np.float64]
+) -> bool:
+    """Whether the arrays have the shapes that `parse_rows` writes to: one column of times, each column of numbers once, padded text."""
+    if numbers.shape[1] != times.size or text.size <= PADDING or separator in (0, _NEWLINE, _RETURN):
+        return False
+    for i in range(text.size - PADDING, text.size):
+        if text[i] != 0:
+            return False
+    seen = np.zeros(numbers.shape[0] + 1, dtype=np.int64)
+    for role in roles:
+        if role != SKIP:
+            if role < TIME or role >= numbers.shape[0]:
+                return False
+            seen[role + 1] += 1
+    for times_seen in seen:
+        if times_seen != 1:
+            return False
+    return True
+
+
+@kernel
 def parse_rows(
     text: NDArray[np.uint8], separator: int, roles: NDArray[np.int64], times: NDArray[np.int64], numbers: NDArray[np.float64]
 ) -> int:
@@ -88,11 +116,11 @@ def parse_rows(
     Parameters
     ----------
     text
-        Bytes that end with a newline, uint8, followed by at least 32 more.
+        Bytes that end with a newline, uint8, followed by `PADDING` zeros.
     separator
-        Byte between columns.
+        Byte between columns; no zero and no line end.
     roles
-        Role of each column, shape (n_columns,), int64.
+        Role of each column, shape (n_columns,), int64: `TIME` once, each of 0 to k - 1 once, `SKIP` for all others.
     times
         Receives seconds since 1970 on the local clock, `NO_TIME` where there are none, shape (n,), int64.
     numbers
@@ -101,11 +129,16 @@ def parse_rows(
     Returns
     -------
     int
-        Rows read: n, or fewer if a line is not plain.
+        Rows read: n, or fewer if a line is not plain. `MISFIT` if the arrays do not fit one another; nothing is written then.
     """
+    if not _fits(text, separator, roles, times, numbers):
+        return int64(MISFIT)
+    end = text.size - PADDING
     p, last_date, last_days = 0, int64(-1), int64(-1)
     last = roles.size - 1
     for row in range(times.size):
+        if p >= end:  # fewer lines than rows: zeros follow, which end every field, and nothing lies behind them
+            return row
         for column in range(roles.size):
             role = roles[column]
             if role >= 0:
@@ -173,7 +206,7 @@ def parse_rows(
                     time_s = last_days * _DAY_S + hour * 3600 + minute * 60 + second
                     times[row] = time_s if _FIRST_S <= time_s <= _LAST_S else int64(NO_TIME)
             else:
-                while text[p] != separator and text[p] != _NEWLINE:
+                while text[p] != separator and text[p] != _NEWLINE and p < end:
                     p += 1
             if column < last:
                 if text[p] != separator:

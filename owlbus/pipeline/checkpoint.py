@@ -175,8 +175,10 @@ def _key(settings: CountSettings, group: Sequence[Source]) -> str:
     """Return the name of the checkpoint of some parts; it depends on the files, their state and the settings."""
     digest = hashlib.sha256(repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.keeps_rejected)).encode())
     for part in group:
+        # A private copy has another name in each process; the file that it was made of stands for it.
         options = replace(part.options, masts=None, zones=None)
-        digest.update(repr((part.described, options)).encode() + pickle.dumps(part.zones))
+        described = replace(part.described, path=part.original or part.path)
+        digest.update(repr((described, options)).encode() + pickle.dumps(part.zones))
         for table in (part.masts, part.homes, None if part.table is None else part.table.frame):
             digest.update(b"" if table is None else table.write_ipc(None).getvalue())
     return digest.hexdigest()

@@ -203,7 +203,8 @@ def _inputs(sources: Sources, files: Any) -> tuple[str, ...]:  # noqa: ANN401 - 
     """Return the names of all files that a demand is made from."""
     from owlbus.records.record_files import find_files, is_given
 
-    named = [file.name for paths in (files, sources.presence) if is_given(paths) for file in find_files(paths) if file.table is None]
+    found = [file for paths in (files, sources.presence) if is_given(paths) for file in find_files(paths) if file.table is None]
+    named = dict.fromkeys(file.name if file.part is None else str(file.path) for file in found)
     tables = (sources.area, sources.masts, sources.zones, sources.market_share, sources.hour_profile)
     return (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
 

@@ -1,4 +1,4 @@
-"""Duplicate taxi rides in a file: equal times to the second and equal positions."""
+"""Repeated rows in a file: equal times to the second and equal positions of both ends."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from owlbus.records.schema import TAXI
+from owlbus.common.units import HOUR_S
+from owlbus.records.schema import CALLS, TAXI
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.common.units import NightWindow
     from owlbus.kernels.hashing import Digests
     from owlbus.records.reading import Batch
     from owlbus.records.sources import Source
 
+_SHARED = frozenset({"antenna", "home_antenna", "cell", "home_cell", "zone", "home_zone"})
 FREE = -1
 FIRST_SLOTS = 1 << 14
 _MINUTE_S = 60
@@ -23,10 +26,11 @@ _MINUTE_S = 60
 
 def may_have_duplicates(source: Source) -> bool:
     """
-    Return whether equal rows of a file are duplicates.
+    Return whether equal rows of a file are repeats of one call or ride.
 
-    True for rides with a time and two positions; of those without an end time the start is compared. False for rows with a count, and
-    for calls: their repeats are removed by subscriber or belong to other people.
+    True for rides between two positions, of which those without an end time are compared by their start, and for calls with two
+    positions of their own. False for rows with a count, for calls of subscribers, whose repeats are removed by subscriber, and for calls
+    at antennas, cells or zones, which many people share.
 
     Parameters
     ----------
@@ -36,19 +40,29 @@ def may_have_duplicates(source: Source) -> bool:
     Returns
     -------
     bool
-        Whether `DuplicateRides` should check the file.
+        Whether `RepeatedRows` should check the file.
     """
-    return source.layout.kind is TAXI and "trips" not in source.layout.names
+    kind, names = source.layout.kind, source.layout.names
+    if "trips" in names:
+        return False
+    return kind is TAXI or (kind is CALLS and "subscriber" not in names and _SHARED.isdisjoint(source.layout.stand_ins))
 
 
 @dataclass(slots=True)
-class DuplicateRides:
+class RepeatedRows:
     """
-    Hash table of the rides of one file, two 64-bit digests each: 32 to 64 bytes per ride.
+    Hash table of the calls or rides of one file, two 64-bit digests each: 32 to 64 bytes a row.
 
-    Rows whose times are all full minutes are never duplicates: such times are too coarse.
+    Rows whose times are all full minutes are never repeats: such times are too coarse. Rows outside the window are not looked at: they
+    are rejected anyway, and so are their repeats.
+
+    Attributes
+    ----------
+    window
+        Hours that count; None for all.
     """
 
+    window: NightWindow | None = None
     _table: Digests = field(default_factory=lambda: _empty_table(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
 
@@ -64,20 +78,25 @@ class DuplicateRides:
         Returns
         -------
         ndarray of uint8
-            Shape (n,), 1 where an earlier row has the same times and positions.
+            Shape (n,), 1 where an earlier row has the same times and positions; empty if no row has.
         """
         from owlbus.kernels.hashing import mark_twins
 
-        has_end = batch.end_ticks.size > 0
-        start_s, end_s = batch.start_s, batch.end_s if has_end else batch.start_s
+        start_s, end_s = batch.start_s, batch.end_s if batch.end_ticks.size else batch.start_s
         positions = [np.ascontiguousarray(column).view(np.int64) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
         usable = (start_s >= 0) & (end_s >= 0) & ((start_s % _MINUTE_S != 0) | (end_s % _MINUTE_S != 0))
-        self._reserve(batch.n_rows)
-        return np.asarray(
-            mark_twins(
-                np.column_stack([batch.ticks, batch.end_ticks if has_end else batch.ticks, *positions]), usable, self._table, self._used
-            )
-        )
+        usable &= self._in_window(start_s)
+        self._reserve(int(np.count_nonzero(usable)))
+        ticks = [batch.ticks, batch.end_ticks] if batch.end_ticks.size else [batch.ticks]
+        marks = np.asarray(mark_twins(np.column_stack([*ticks, *positions]), usable, self._table, self._used))
+        return marks if marks.any() else marks[:0]
+
+    def _in_window(self, start_s: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows begin in an hour of the window, shape (n,)."""
+        hours = range(24) if self.window is None else self.window.hours
+        counts = np.zeros(24, dtype=np.bool_)
+        counts[np.array(hours) % 24] = True
+        return np.asarray(counts[start_s // HOUR_S % 24])
 
     def _reserve(self, rows: int) -> None:
         """Grow the table for `rows` more rows."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 1 << 22
 """Bytes of text per read."""
 
-_PADDING = 32
 _MOST_HEADER = 1 << 16
 _NEWLINE = ord("\n")
 
@@ -64,13 +63,17 @@ class TextRows:
 
     def parsed(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
         """Return times, shape (n,), and position and destination in degrees, shape (2, n) or (4, n); None if a line is not simple."""
-        from owlbus.kernels.parse_csv import SKIP, TIME, parse_rows
+        from owlbus.kernels.parse_csv import MISFIT, SKIP, TIME, parse_rows
 
         kind, names = self.source.layout.kind, self.source.layout.names
-        role = {names[kind.start]: TIME} | {names[name]: k for k, name in enumerate((*kind.position, *kind.destination))}
+        columns = (*kind.position, *kind.destination)
+        role = {names[kind.start]: TIME} | {names[name]: k for k, name in enumerate(columns)}
         roles = np.array([role.get(name, SKIP) for name in _names(self.header, self.source.separator)], dtype=np.int64)
-        times, numbers = np.empty(self.n_rows, dtype=np.int64), np.empty((len(role) - 1, self.n_rows))
+        times, numbers = np.empty(self.n_rows, dtype=np.int64), np.empty((len(columns), self.n_rows))
         n_parsed = parse_rows(self.text, ord(self.source.separator), roles, times, numbers)
+        if n_parsed == MISFIT:
+            msg = f"roles {roles.tolist()} do not name a time and {len(columns)} columns of numbers once each"
+            raise ValueError(msg)
         return (times, numbers) if n_parsed == self.n_rows else None
 
     def _read(self, text: bytes) -> pl.DataFrame:
@@ -123,16 +126,16 @@ def read_texts(source: Source) -> Iterator[TextRows | None]:
     DataError
         If the file cannot be read.
     """
-    from owlbus.kernels.parse_csv import count_lines
+    from owlbus.kernels.parse_csv import PADDING, count_lines
 
     with reading_errors(source.name), open_text(source.path, source.form) as stream:
         header = _header(source)
         stream.read(len(header))
         remainder = np.empty(0, dtype=np.uint8)
         while True:
-            text = np.zeros(remainder.size + CHUNK_BYTES + _PADDING, dtype=np.uint8)
+            text = np.zeros(remainder.size + CHUNK_BYTES + PADDING, dtype=np.uint8)
             text[: remainder.size] = remainder
-            n_read = stream.readinto(text.data[remainder.size : -_PADDING]) or 0
+            n_read = stream.readinto(text.data[remainder.size : -PADDING]) or 0
             is_end, size = n_read == 0, remainder.size + n_read
             if is_end and size:
                 text[size] = _NEWLINE

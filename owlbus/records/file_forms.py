@@ -1,32 +1,55 @@
-"""Forms of record files: what their bytes hold, told by content, and standard input as a file."""
+"""Forms of record files: what their bytes hold, told by content, and how each becomes a table that the readers take."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
 import weakref
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
 from owlbus.common.files import in_temporary_folder
-from owlbus.records.text_lines import ZLIB, form_of
+from owlbus.records.prepare_text import PreparedFile, as_utf8, text_copy, unpacked_copy, with_header_first
+from owlbus.records.table_files import arrow_copy, is_spreadsheet, json_copy, sheet_copy
+from owlbus.records.text_heads import HEAD_BYTES, head_of
+from owlbus.records.text_lines import ZLIB, form_of, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MOST_KNOWN = 256
+"""Files whose prepared form is remembered; private copies of others are removed with their last use."""
+
 _UNSUPPORTED = {
-    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
-    b"PK\x03\x04": "a ZIP archive or a spreadsheet; unpack it, or save it as CSV",
-    b"BZh": "packed with bzip2; pack it with gzip or zstd",
-    b"\xfd7zXZ": "packed with xz; pack it with gzip or zstd",
+    b"7z\xbc\xaf": "a 7z archive; unpack it",
+    b"Rar!": "a RAR archive; unpack it",
+    b"FEA1": "Feather of version 1; save it as Feather 2 or Parquet",
+    b"%PDF": "a PDF document; save its table as CSV",
+    b"SQLite format 3": "a database; save its table as CSV or Parquet",
+    b"\x89HDF": "HDF5; save its table as CSV or Parquet",
+    b"ORC": "ORC; save it as Parquet",
+    b"Obj\x01": "Avro; save it as Parquet",
+    b"\x04\x22\x4d\x18": "packed with LZ4; pack it with gzip or zstd",
 }
 
-_SEPARATORS = (",", ";", "\t", "|")
+_MAGIC = {
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+    b"\xd0\xcf\x11\xe0": "sheet",
+    b"ARROW1": "arrow",
+    b"\xff\xff\xff\xff": "arrow stream",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+}
+
+_OBJECT = re.compile(rb'^(?:\xef\xbb\xbf)?\s*(?:(\[)\s*(?:\{|\]\s*$)|\{\s*["}])')
 
 _STDIN_COPIES: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
@@ -45,7 +68,7 @@ def form_of_file(name: str, file: Path) -> str:
     Returns
     -------
     str
-        ``parquet``, ``gzip``, ``zstd`` or ``text``.
+        ``parquet``, ``gzip``, ``zstd``, ``bzip2``, ``xz``, ``zip``, ``sheet``, ``arrow``, ``arrow stream`` or ``text``.
 
     Raises
     ------
@@ -54,7 +77,7 @@ def form_of_file(name: str, file: Path) -> str:
     """
     try:
         with file.open("rb") as stream:
-            head = stream.read(8)
+            head = stream.read(16)
     except FileNotFoundError as error:
         msg = f"{name}: no such file; check the name"
         raise DataError(msg) from error
@@ -64,35 +87,94 @@ def form_of_file(name: str, file: Path) -> str:
     if not head:
         msg = f"{name}: the file is empty; records need a header and rows"
         raise DataError(msg)
-    form = form_of(head)
+    form = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), form_of(head))
     problem = ZLIB if form == "zlib" else next((problem for magic, problem in _UNSUPPORTED.items() if head.startswith(magic)), None)
     if problem:
         msg = f"{name}: is {problem}"
         raise DataError(msg)
-    return form
+    return "sheet" if form == "zip" and is_spreadsheet(file) else form
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def prepared_file(name: str, path: Path, sheet: str | None, _state: tuple[int, int]) -> PreparedFile:
+    """
+    Return a record file in a form that the readers take, converted to a private copy where it needs to be; cached for each state.
+
+    Parameters
+    ----------
+    name
+        File name in messages.
+    path
+        The file.
+    sheet
+        Sheet of a spreadsheet; None for the first.
+    _state
+        Size in bytes and modification time of the file in nanoseconds.
+
+    Returns
+    -------
+    PreparedFile
+        The file.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or of a form that cannot be read.
+    """
+    form = form_of_file(name, path)
+    if form == "parquet":
+        return PreparedFile(path, form)
+    if form == "sheet":
+        copy, n_skipped, notes = sheet_copy(name, path, sheet)
+        return _prepared_text(name, PreparedFile(copy.path, "text", place=("row", n_skipped), notes=notes, copy=copy))
+    if sheet is not None:
+        msg = f"{name}: only spreadsheets and ZIP archives have parts; name the file alone"
+        raise DataError(msg)
+    if form.startswith("arrow"):
+        with reading_errors(name):
+            copy = arrow_copy(name, path, is_stream=form == "arrow stream")
+        return PreparedFile(copy.path, "parquet", copy=copy)
+    if form in {"bzip2", "xz"}:
+        copy = unpacked_copy(name, path, form)
+        return _prepared_text(name, PreparedFile(copy.path, "text", place=("line", 0), copy=copy))
+    return _prepared_text(name, PreparedFile(path, form, place=("line", 0)))
+
+
+def _prepared_text(name: str, file: PreparedFile) -> PreparedFile:
+    """Return a text or JSON in UTF-8, with the header on its first line; its place counts from the first line."""
+    with reading_errors(name):
+        file, scan = as_utf8(name, file)
+        with open_text(file.path, file.form) as stream:
+            head = stream.read(HEAD_BYTES)
+        found = _OBJECT.match(head)
+        if found:
+            if file.form != "text":
+                copy = text_copy(file)
+                file = replace(file, path=copy.path, form="text", copy=copy)
+            if found[1] is None and b'"FeatureCollection"' in head:
+                msg = f"{name}: is GeoJSON, not a table of records; save its points as CSV or GeoParquet"
+                raise DataError(msg)
+            copy = json_copy(name, file.path, is_lines=found[1] is None)
+            return PreparedFile(copy.path, "parquet", notes=file.notes, copy=copy)
+        return with_header_first(name, file, scan)
 
 
 def separator_of(file: Path) -> str:
     """
-    Return the most frequent separator in the first line of a text.
+    Return the column separator of a text.
 
     Parameters
     ----------
     file
-        The text.
+        The text, UTF-8.
 
     Returns
     -------
     str
         Comma, semicolon, tab or bar.
     """
-    import polars as pl
-
-    head = pl.read_csv(
-        file, has_header=False, separator="\x01", quote_char=None, n_rows=1, infer_schema=False, encoding="utf8-lossy", glob=False
-    )
-    line = "".join(map(str, head.row(0))) if head.height else ""
-    return max(_SEPARATORS, key=line.count)
+    with file.open("rb") as stream, open_text(file, form_of(stream.read(4))) as text:
+        return head_of(text.read(HEAD_BYTES)).separator
 
 
 def stdin_copy() -> Path:

@@ -52,6 +52,11 @@ class Batch:
         Longitude and latitude of each end, degrees; the destination may be empty.
     count
         Trips per row, shape (n,), float64; empty if each row is one trip.
+
+    Raises
+    ------
+    ValueError
+        If columns have different lengths: kernels rely on it.
     """
 
     source: Source
@@ -64,6 +69,17 @@ class Batch:
     position: tuple[Numbers, Numbers]
     destination: tuple[Numbers, Numbers]
     count: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Refuse columns that kernels would read past their ends."""
+        n = self.ticks.size
+        ends = (*self.position, *self.destination)
+        sizes = {self.end_ticks.size, self.count.size, *(column.values.size for column in self.destination)} - {0, n}
+        bits = all(column.bits.size * 8 >= column.offset + column.values.size for column in ends if column.bits.size)
+        pairs = len({column.values.size for column in self.destination}) == 1
+        if sizes or not bits or not pairs or any(column.values.size != n for column in self.position):
+            msg = f"columns of {n} rows have other lengths"
+            raise ValueError(msg)
 
     @property
     def lon(self) -> NDArray[np.float64]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.frames import Table, as_tables
+from owlbus.records.file_forms import form_of_file, stdin_copy
+from owlbus.records.table_files import zip_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +20,32 @@ if TYPE_CHECKING:
     Records: TypeAlias = Any
     """A path or table, or an iterable of paths, tables or batches; tables are those of `owlbus.common.frames.is_table`."""
 
+    from owlbus.records.private_copies import PrivateCopy
+
 STDIN = "-"
 
-TABLES = (".parquet", ".pq")
+TABLES = (
+    ".parquet",
+    ".pq",
+    ".feather",
+    ".arrow",
+    ".ipc",
+    ".arrows",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".xlsx",
+    ".xlsm",
+    ".xlsb",
+    ".xls",
+    ".ods",
+)
 
 TEXTS = (".csv", ".tsv", ".txt")
 
-COMPRESSED = (".gz", ".zst", ".zstd")
+COMPRESSED = (".gz", ".zst", ".zstd", ".bz2", ".xz")
+
+ARCHIVES = (".zip",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +62,13 @@ class RecordFile:
     hive
         Values of its ``name=value`` folders, by name.
     is_part
-        Whether it comes from a folder or glob, where a file without rows is allowed.
+        Whether it comes from a folder, glob or archive, where a file without rows is allowed.
+    part
+        Sheet of a spreadsheet or member of an archive, from a name such as ``book.xlsx#Sheet2``; None for the first or all.
+    copy
+        The unpacked member of an archive; None for other files.
+    archive
+        The archive that a member was unpacked from; None for other files.
     table
         The rows, if it is a table of Python and no file; it is spooled if it has a path.
     """
@@ -49,6 +77,9 @@ class RecordFile:
     path: Path | None
     hive: dict[str, str] = field(default_factory=dict)
     is_part: bool = False
+    part: str | None = None
+    copy: PrivateCopy | None = None
+    archive: Path | None = None
     table: Table | None = None
 
 
@@ -60,7 +91,8 @@ def find_files(paths: Records) -> list[RecordFile]:
     ----------
     paths
         Files, folders (searched recursively), globs, or ``-`` for standard input. In folders, names with a leading ``.`` or ``_`` are
-        skipped. Or tables of pandas, polars or pyarrow, or iterables of their batches.
+        skipped. A number sign names a sheet of a spreadsheet or a member of a ZIP archive: ``book.xlsx#Sheet2``. Or tables of pandas,
+        polars or pyarrow, or iterables of their batches.
 
     Returns
     -------
@@ -84,7 +116,7 @@ def find_files(paths: Records) -> list[RecordFile]:
         raise UsageError(msg)
     seen: set[str] = set()
     for file in files:
-        key = file.name if file.path is None else str(file.path.resolve())
+        key = file.name if file.path is None else f"{file.path.resolve()}#{file.part or ''}"
         if key in seen:
             msg = f"{file.name}: named twice; its records would count twice; leave one of them out"
             raise UsageError(msg)
@@ -95,10 +127,13 @@ def find_files(paths: Records) -> list[RecordFile]:
 def _expanded(text: str) -> Iterator[RecordFile]:
     """Yield the files of one path or glob."""
     path = Path(text)
+    whole, _, part = text.rpartition("#")
     if text == STDIN:
         yield RecordFile("stdin", None)
     elif path.is_dir():
         yield from _in_folder(path)
+    elif part and not path.exists() and Path(whole).is_file():
+        yield RecordFile(text, Path(whole), _hive_values(Path(whole)), part=part)
     elif not path.exists() and glob.has_magic(text):
         matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - a pattern may be absolute, which Path.glob refuses
         if not matches:
@@ -121,7 +156,7 @@ def _in_folder(folder: Path) -> Iterator[RecordFile]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     ]
-    strays = [path for path in files if not _is_records(path)]
+    strays = [path for path in files if not is_records(path) and path.suffix.lower() not in ARCHIVES]
     if strays:
         others = f" and {len(strays) - 1} more" if len(strays) > 1 else ""
         msg = (
@@ -136,8 +171,60 @@ def _in_folder(folder: Path) -> Iterator[RecordFile]:
         yield RecordFile(str(path), path, _hive_values(path), is_part=True)
 
 
-def _is_records(path: Path) -> bool:
-    """Return whether a file name has a suffix of record files."""
+def members_of(file: RecordFile) -> list[RecordFile]:
+    """
+    Return the tables in a file: those of a ZIP archive, unpacked to private copies, or the file itself.
+
+    Parameters
+    ----------
+    file
+        A file.
+
+    Returns
+    -------
+    list of RecordFile
+        At least one.
+
+    Raises
+    ------
+    DataError
+        If an archive is damaged or holds no tables.
+    """
+    if file.table is not None:
+        return [file]
+    path = file.path or stdin_copy()
+    if not path.is_file() or form_of_file(file.name, path) != "zip":
+        return [file]
+    about = path.stat()
+    name = file.name.removesuffix(f"#{file.part}") if file.part else file.name
+    members = _unpacked(name, path, file.part, (about.st_size, about.st_mtime_ns))
+    is_part = file.is_part or len(members) > 1
+    return [
+        RecordFile(f"{name}#{member}", copy.path, file.hive | _hive_values(Path(member)), is_part=is_part, copy=copy, archive=path)
+        for member, copy in members
+    ]
+
+
+@lru_cache(maxsize=16)
+def _unpacked(name: str, path: Path, member: str | None, _state: tuple[int, int]) -> tuple[tuple[str, PrivateCopy], ...]:
+    """Return the members of an archive; cached for each state of it."""
+    return zip_members(name, path, member, lambda other: is_records(Path(other)))
+
+
+def is_records(path: Path) -> bool:
+    """
+    Return whether a file name has a suffix of record files.
+
+    Parameters
+    ----------
+    path
+        File name.
+
+    Returns
+    -------
+    bool
+        True for tables, and for texts, compressed or not.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if not suffixes:
         return False

@@ -13,12 +13,12 @@ import numpy as np
 
 from owlbus.common.files import output_error
 from owlbus.records.schema import COLUMNS
+from owlbus.records.text_values import rows_as_text
 from owlbus.records.validation import BY_CODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -102,11 +102,8 @@ class RejectedFile:
         rows = np.flatnonzero(verdict.is_rejected)
         if rows.size == 0:
             return
-        import polars as pl
-
-        frame = batch.frame[rows]
-        rows_as_text = frame.select(_as_text(pl.col(name), dtype).alias(name) for name, dtype in frame.schema.items())
-        columns = {name: rows_as_text[name].to_arrow() for name in rows_as_text.columns} | {
+        texts = rows_as_text(batch.frame[rows])
+        columns = {name: texts[name].to_arrow() for name in texts.columns} | {
             "file": [batch.source.name] * rows.size,
             "place": [batch.source.place(batch.first_row + int(row)) for row in rows],
             "reason": [BY_CODE[int(code)].name for code in verdict.rule[rows]],
@@ -119,17 +116,6 @@ class RejectedFile:
         """Write rows of another file of rejected rows."""
         if table.num_rows:
             self._writer.write_table(table.cast(self._schema))
-
-
-def _as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Return a column as text: bytes as hexadecimal digits, structures and lists as JSON."""
-    import polars as pl
-
-    if isinstance(dtype, pl.Array):
-        return _as_text(column.arr.to_list(), pl.List(dtype.inner))
-    if dtype.is_nested():
-        return pl.struct(column.alias("value")).struct.json_encode().str.extract(r'^\{"value":(.*)\}$')
-    return column.bin.encode("hex") if dtype == pl.Binary else column.cast(pl.String)
 
 
 @contextmanager

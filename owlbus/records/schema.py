@@ -1,4 +1,4 @@
-"""Columns of records: kinds (calls, taxi rides), column mapping, and layouts of known publishers."""
+"""Columns of records: kinds (calls, taxi rides) and column mapping."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.records.count_columns import od_names, presence_names
+from owlbus.records.profiles import check_is_records, known_names
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +175,14 @@ class Layout:
         File column by owlbus' name.
     timezone
         Time zone of the publisher's times, if known.
+    notes
+        What was recognised by names, as predicates after the file name.
     """
 
     kind: Kind
     names: dict[str, str]
     timezone: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_untimed(self) -> bool:
@@ -238,7 +242,7 @@ def find_layout(
     Raises
     ------
     DataError
-        If columns are missing, or both kinds fit.
+        If columns are missing, both kinds fit, or two names stand for one column.
     UsageError
         If `mapping` has an unknown owlbus name, or trips have no time and `hour_profile` is None.
 
@@ -248,14 +252,17 @@ def find_layout(
     'calls'
     """
     mapped = _mapped(present, mapping or {})
-    profile = profile_of(present, mapped)
-    names = {name: name for name in COLUMNS if name in present} | (dict(profile.columns) if profile else {}) | mapped
+    known = known_names(present, mapped, COLUMNS)
     taken = set(mapped.values())
-    names = {name: column for name, column in names.items() if name in mapped or column not in taken or not name.endswith(_POINT_NAMES)}
+    names = {
+        name: column for name, column in known.names.items() if name in mapped or column not in taken or not name.endswith(_POINT_NAMES)
+    }
     if PRESENCE in kinds:
         names = presence_names(file, present, mapped)
-    elif TAXI in kinds and (matrix := _matrix(file, present, names, has_zones=has_zones)) is not None:
-        return _matrix_layout(file, matrix, hour_profile)
+    elif TAXI in kinds:
+        own = {name: column for name, column in names.items() if name not in known.aliases}
+        if (matrix := _matrix(file, present, own, has_zones=has_zones)) is not None:
+            return _matrix_layout(file, matrix, hour_profile)
     fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
     if points and not fitting:
         names = {name: column for name, column in points.items() if column not in taken} | names
@@ -264,6 +271,7 @@ def find_layout(
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
     if not fitting:
+        check_is_records(file, present, [kind.name for kind in kinds])
         raise DataError(_missing_message(file, present, names, kinds))
     kind = fitting[0]
     used = (*kind.required, *kind.ends, *kind.optional)
@@ -272,7 +280,18 @@ def find_layout(
         raise DataError(msg)
     unused = {name for name, _ in kind.substitutes if name.endswith(_POINT_NAMES)} - set(_stand_ins(kind, names).values())
     chosen = {name: names[name] for name in used if name in names and name not in unused}
-    return Layout(kind, chosen, profile.timezone if profile else None)
+    _require_own_columns(file, chosen)
+    return Layout(kind, chosen, known.profile.timezone if known.profile else None, known.notes(chosen))
+
+
+def _require_own_columns(file: str, names: Mapping[str, str]) -> None:
+    """Reject two names for one column."""
+    first: dict[str, str] = {}
+    for name, column in names.items():
+        if column in first:
+            msg = f"{file}: {first[column]} and {name} both name column {column}; name two columns"
+            raise DataError(msg, setting="columns")
+        first[column] = name
 
 
 def _matrix(file: str, present: Sequence[str], names: Mapping[str, str], *, has_zones: bool) -> dict[str, str] | None:
@@ -293,6 +312,7 @@ def _matrix_layout(file: str, names: Mapping[str, str], hour_profile: object) ->
         ways = ", ".join((setting("hour_profile", "flat"), setting("hour_profile", "unknown")))
         msg = f"{file}: has trips and no times; say how they lie in the night with {ways}, or a table of hour and share"
         raise UsageError(msg, setting="hour_profile", allowed=("flat", "unknown"))
+    _require_own_columns(file, names)
     return Layout(TAXI, dict(names))
 
 
@@ -367,68 +387,3 @@ def _normal_name(name: str) -> str:
 def _quantity(name: str) -> str:
     """Return the quantity in a column name (lon, lat or time), so that a time never matches a latitude."""
     return next((quantity for quantity in ("lon", "lat", "time") if quantity in name), "")
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """
-    Layout of a known publisher.
-
-    Attributes
-    ----------
-    name
-        Name in messages.
-    columns
-        Publisher's column by owlbus' name; all must be present.
-    timezone
-        Time zone of its times; None if times have one or the user must name it.
-    """
-
-    name: str
-    columns: Mapping[str, str]
-    timezone: str | None = None
-
-
-PROFILES = (
-    Profile(
-        "Chicago taxi trips",
-        {
-            "pickup_time": "trip_start_timestamp",
-            "duration_s": "trip_seconds",
-            "origin_lon": "pickup_longitude",
-            "origin_lat": "pickup_latitude",
-            "destination_lon": "dropoff_longitude",
-            "destination_lat": "dropoff_latitude",
-        },
-        "UTC",  # the city publishes local times as if they were UTC
-    ),
-    Profile("calls by antenna", {"time": "timestamp", "antenna": "antenna_id", "subscriber": "user"}),
-)
-
-
-def profile_of(present: Collection[str], mapping: Mapping[str, str]) -> Profile | None:
-    """
-    Return the first profile whose columns a file has.
-
-    Parameters
-    ----------
-    present
-        Columns of the file.
-    mapping
-        Column mapping of the user; it replaces the profile's columns.
-
-    Returns
-    -------
-    Profile or None
-        First match.
-
-    Examples
-    --------
-    >>> profile_of(["user", "timestamp", "antenna_id", "cost"], {}).name
-    'calls by antenna'
-    """
-    for profile in PROFILES:
-        columns = {name: mapping.get(name, column) for name, column in profile.columns.items()}
-        if all(column in present for column in columns.values()) and not any(name in present for name in profile.columns):
-            return profile
-    return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,15 +13,17 @@ from owlbus.common.frames import Table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.column_names import point_columns, point_roles
-from owlbus.records.file_forms import form_of_file, reading_errors, separator_of, stdin_copy
+from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
 from owlbus.records.point_columns import holds_points
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
+from owlbus.records.prepare_text import PreparedFile
 from owlbus.records.presence_tables import in_long_form
 from owlbus.records.read_options import ReadOptions
-from owlbus.records.record_files import RecordFile, find_files
+from owlbus.records.record_files import RecordFile, find_files, members_of
 from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
-from owlbus.records.text_lines import check_lines, open_text
+from owlbus.records.text_lines import open_text
+from owlbus.records.text_values import text_of_bytes
 from owlbus.records.time_forms import time_forms
 from owlbus.records.zones import ZoneTable, read_zones
 
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from owlbus.records.schema import Kind, Layout
 
 
-_MOST_KNOWN = 4096
 _HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
 """Most rows, and bytes of a text, from which forms are told."""
+
+_AS_READ = ("lon", "lat", "position", "cell", "path")
+"""Endings of names whose bytes are no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,14 @@ class Source:
         Columns of hours that each row of the file had, one row for each here.
     table
         The rows, if it is a table of Python and no file; None for a file.
+    notes
+        What was recognised in the file and its columns, as predicates after its name.
+    first_place
+        What rows are called in messages, ``row`` or ``line``, and the number of the first.
+    original
+        The file that `path` was made of; None if it is the file itself.
+    copies
+        Private copies that are kept as long as the source.
     """
 
     name: str
@@ -103,10 +114,14 @@ class Source:
     zones: ZoneTable | None = None
     n_hours: int = 1
     table: Table | None = None
+    notes: tuple[str, ...] = ()
+    first_place: tuple[str, int] = ("row", 1)
+    original: Path | None = None
+    copies: tuple[object, ...] = ()
 
     @property
     def is_table(self) -> bool:
-        """Whether it is Parquet or a frame; messages then count rows from 1, else lines, with the header as line 1."""
+        """Whether it is Parquet or a table of Python."""
         return self.form in {"parquet", "frame"}
 
     @property
@@ -119,8 +134,9 @@ class Source:
         return rows / self.n_rows if self.n_rows else 0.0
 
     def place(self, row: int) -> str:
-        """Return the location of row `row`, counted from 0, for messages: row or line."""
-        return f"row {row // self.n_hours + 1}" if self.is_table else f"line {row + 2}"
+        """Return the location of row `row`, counted from 0, for messages: row of a table or sheet, or line of a text."""
+        word, first = self.first_place
+        return f"{word} {row // self.n_hours + first}"
 
     def scan(self, text: BytesIO | None = None) -> pl.LazyFrame:
         """Return a lazy frame of its columns under owlbus' names; of `text` instead, if given."""
@@ -130,10 +146,13 @@ class Source:
         if self.form != "frame" and (self.first_row or self.stop_row is not None):
             frame = frame.slice(self.first_row, None if self.stop_row is None else self.stop_row - self.first_row)
         column_of = _columns_by_name(frame)
-        columns = [
-            (pl.lit(self.hive[column]) if column not in column_of else column_of[column]).alias(name)
-            for name, column in self.layout.names.items()
-        ]
+        types = frame.select(**column_of).collect_schema()
+        columns = []
+        for name, column in self.layout.names.items():
+            values = pl.lit(self.hive[column]) if column not in column_of else column_of[column]
+            if types.get(column) == pl.Binary and not name.endswith(_AS_READ):
+                values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            columns.append(values.alias(name))
         if self.layout.is_untimed:
             columns.append(pl.lit(f"{self.options.first_hour}:00").alias(self.layout.kind.start))
         return self._joined(frame.select(columns))
@@ -171,7 +190,7 @@ class Source:
     @property
     def described(self) -> Source:
         """The source without rows and tables joined to them: what is needed of it once it is counted."""
-        return replace(self, masts=None, homes=None, zones=None, table=None, options=ReadOptions())
+        return replace(self, masts=None, homes=None, zones=None, table=None, options=ReadOptions(), copies=())
 
     def check_unchanged(self) -> None:
         """
@@ -182,7 +201,7 @@ class Source:
         DataError
             If its size or modification time changed.
         """
-        now = _stamp(self.path) if self.form != "frame" else self.stamp
+        now = _stamp(self.original or self.path) if self.form != "frame" else self.stamp
         if now != self.stamp:
             msg = f"{self.name}: changed while it was read ({self.stamp[0]} bytes before, {now[0]} after); read it once it is complete"
             raise DataError(msg)
@@ -219,7 +238,7 @@ def open_sources(
         no kind.
     """
     options = options or ReadOptions()
-    files = find_files(paths)
+    files = [member for file in find_files(paths) for member in members_of(file)]
     antennas = None if options.masts is None else read_antennas(options.masts, options.crs)
     zones = None if options.zones is None else read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
     sources = tuple(_open_source(file, options, antennas, zones, kinds) for file in files)
@@ -232,39 +251,55 @@ def _open_source(
     """Return the source of a file."""
     import polars as pl
 
-    name, (path, form, stamp) = file.name, _place_of(file)
-    is_table = form in {"parquet", "frame"}
+    name, (original, stamp, prepared) = file.name, _prepared(file)
+    path, form = prepared.path, prepared.form
     with reading_errors(name):
-        n_quotes = 0 if is_table else _quotes(name, path, form, stamp)
-        separator = "" if is_table else separator_of(path)
-        frame = _scan_file(path, form, separator, file.table)
+        frame = _scan_file(path, form, prepared.separator, file.table)
         column_of = _columns_by_name(frame)
         present, nested = list(column_of), _nested(frame.select(**column_of))
-        n_rows = int(frame.select(pl.len()).collect().item()) if is_table else None
+        n_rows = int(frame.select(pl.len()).collect().item()) if form in {"parquet", "frame"} else None
     geometry_crs = geometry_systems(path) if form == "parquet" else {}
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
     profile, has_zones = options.hour_profile, zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
+    _require_tables(name, layout, masts, zones)
+    source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
+    source = replace(
+        source,
+        is_part=file.is_part,
+        n_quotes=prepared.n_quotes,
+        options=options,
+        zones=zones,
+        table=file.table,
+        notes=(*prepared.notes, *layout.notes),
+        first_place=prepared.place,
+        original=original if original != path else None,
+        copies=(prepared.copy, file.copy),
+    )
+    return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
+
+
+def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
+    """Return a file, its stamp, and its readable form; a table in memory has its name for a path."""
+    if file.table is not None and file.table.frame is not None:
+        path = Path(file.name)
+        return path, (int(file.table.frame.estimated_size()), 0), PreparedFile(path, "frame")
+    path = file.path or stdin_copy()
+    original = file.archive or path
+    stamp = _stamp(original) if original.exists() else (0, 0)
+    return original, stamp, prepared_file(file.name, path, file.part, stamp)
+
+
+def _require_tables(name: str, layout: Layout, masts: pl.DataFrame | None, zones: ZoneTable | None) -> None:
+    """Reject a file that names antennas or zones whose table is not given."""
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
     if any("zone" in name for name in layout.stand_ins) and zones is None:
         msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
         raise DataError(msg, setting="zones")
-    source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    source = replace(source, options=options, zones=zones, table=file.table)
-    return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
-
-
-def _place_of(file: RecordFile) -> tuple[Path, str, tuple[int, int]]:
-    """Return path, form and stamp of a file; a table in memory has its name for a path."""
-    if file.table is not None and file.table.frame is not None:
-        return Path(file.name), "frame", (int(file.table.frame.estimated_size()), 0)
-    path = file.path or stdin_copy()
-    form = form_of_file(file.name, path)
-    return path, form, _stamp(path)
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
@@ -276,13 +311,6 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
         times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return replace(source, time_forms=times, position_forms=positions)
-
-
-@lru_cache(maxsize=_MOST_KNOWN)
-def _quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> int:
-    """Check the line lengths of a text and return its number of quotes; cached for each state of a file."""
-    with open_text(file, form) as stream:
-        return check_lines(stream, name)
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:

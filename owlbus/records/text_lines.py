@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from owlbus.records.field_counts import FieldCount
+
 MOST_LINE_BYTES = 1 << 20
 """Largest line in bytes, including line breaks within quotes."""
+
+TAIL_BYTES = 1 << 16
+"""Bytes from the end of a text that are looked at."""
 
 ZLIB = "packed with zlib; pack it with gzip or zstd"
 """Message for the compression that polars reads and owlbus does not."""
@@ -80,11 +87,35 @@ def open_text(file: Path, form: str) -> Iterator[Any]:  # pyarrow ships no types
         yield unpacked
 
 
+@dataclass(frozen=True, slots=True)
+class TextScan:
+    """
+    What a pass over the bytes of a text tells.
+
+    Attributes
+    ----------
+    n_quotes
+        Number of quotes.
+    is_utf8
+        Whether the text is UTF-8.
+    tail
+        Last bytes, at most `TAIL_BYTES`.
+    n_long
+        Lines with more fields than the header; 0 if they were not counted.
+    first_long
+        Line number of the first of them.
+    """
+
+    n_quotes: int
+    is_utf8: bool
+    tail: bytes
+    n_long: int = 0
+    first_long: int = 0
+
+
 def check_lines(stream: IO[bytes], name: str) -> int:
     """
-    Reject a text with a line longer than `MOST_LINE_BYTES`; line breaks within quotes do not end a line.
-
-    Time and memory do not depend on line lengths.
+    Reject a text with a line longer than `MOST_LINE_BYTES`, as `scan_text` does, and return its number of quotes.
 
     Parameters
     ----------
@@ -105,9 +136,42 @@ def check_lines(stream: IO[bytes], name: str) -> int:
     OSError
         If the stream is damaged.
     """
+    return scan_text(stream, name).n_quotes
+
+
+def scan_text(stream: IO[bytes], name: str, fields: FieldCount | None = None) -> TextScan:
+    """
+    Reject a text with a line longer than `MOST_LINE_BYTES`; line breaks within quotes do not end a line.
+
+    Time and memory do not depend on line lengths.
+
+    Parameters
+    ----------
+    stream
+        Text, read to its end or to the first line that is too long.
+    name
+        Name in messages.
+    fields
+        Count of the fields of each line, fed with the text; None for none.
+
+    Returns
+    -------
+    TextScan
+        Quotes, encoding, last bytes, and lines with too many fields.
+
+    Raises
+    ------
+    DataError
+        If a line is too long.
+    OSError
+        If the stream is damaged.
+    """
     first_line, n_breaks, n_bytes = 1, 0, 0  # line number and bytes of the current line
-    is_quoted, n_quotes = False, 0
+    is_quoted, n_quotes, tail, encoding = False, 0, b"", _Utf8Check()
     while chunk := stream.read(MOST_LINE_BYTES):
+        encoding.feed(chunk)
+        if fields is not None:
+            fields.feed(chunk)
         n_quotes += chunk.count(_QUOTE)
         first_end, last_end, ends_quoted = (
             _line_ends(chunk, is_quoted=is_quoted) if n_quotes else (chunk.find(_NEWLINE), chunk.rfind(_NEWLINE), False)
@@ -119,7 +183,35 @@ def check_lines(stream: IO[bytes], name: str) -> int:
         if last_end >= 0:
             first_line, n_bytes = n_breaks - chunk.count(_NEWLINE, last_end + 1) + 1, -last_end - 1
         n_bytes, is_quoted = n_bytes + len(chunk), ends_quoted
-    return n_quotes
+        tail = chunk[-TAIL_BYTES:] if len(chunk) >= TAIL_BYTES else (tail + chunk)[-TAIL_BYTES:]
+    if fields is None:
+        return TextScan(n_quotes, encoding.is_valid_to_end(), tail)
+    fields.end()
+    return TextScan(n_quotes, encoding.is_valid_to_end(), tail, fields.n_long, fields.first_long)
+
+
+@dataclass(slots=True)
+class _Utf8Check:
+    """Check of a text in parts; a part of plain ASCII costs little."""
+
+    _is_valid: bool = True
+    _pending: bytes = b""
+
+    def feed(self, chunk: bytes) -> None:
+        """Look at the next part."""
+        if not self._is_valid or (not self._pending and chunk.isascii()):
+            return
+        text = self._pending + chunk
+        try:
+            _, n_used = codecs.utf_8_decode(text, "strict", False)  # noqa: FBT003 - more may follow
+        except UnicodeDecodeError:
+            self._is_valid = False
+        else:
+            self._pending = text[n_used:]
+
+    def is_valid_to_end(self) -> bool:
+        """Return whether the whole text is UTF-8."""
+        return self._is_valid and not self._pending
 
 
 def check_table(file: Path, name: str) -> None:

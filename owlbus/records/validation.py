@@ -79,7 +79,7 @@ TOO_FAST = Rule(8, "too fast", "are faster than 150 km/h in a straight line", RE
 DUPLICATE = Rule(
     9,
     "repeats a row",
-    "repeat an earlier ride of the file to the second and in both positions",
+    "repeat an earlier row of the file to the second and in both positions",
     REJECT,
     "drop rows that were written twice",
 )
