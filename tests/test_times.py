@@ -1,5 +1,6 @@
 """Times of records: each column is read in the one form that all its values allow, or the file is refused."""
 
+# ruff: noqa: ANN401 - columns of any type, as files have them
 from __future__ import annotations
 
 import datetime as dt
@@ -271,7 +272,7 @@ def test_every_date_the_same_and_small_is_asked_about() -> None:
     assert "date_order='DMY'" in refusal(["03/04/2024 01:00"] * 50)
 
 
-def rides(start: Sequence[str], end: Sequence[str], **options: Any) -> dict[str, str]:
+def rides(start: Sequence[Any], end: Sequence[Any], **options: Any) -> dict[str, str]:
     frame = pl.DataFrame({"pickup_time": start, "dropoff_time": end}).lazy()
     return time_forms("f.csv", frame, Layout(TAXI, {"pickup_time": "on", "dropoff_time": "off"}), ReadOptions(**options))
 
@@ -290,6 +291,14 @@ def test_rides_past_midnight_settle_the_order() -> None:
     assert rides(start, end) == {"pickup_time": "MDY", "dropoff_time": "MDY"}
     with pytest.raises(DataError, match="columns on and off look like 99/99/9999 99:99, and no value settles"):
         rides(["05/03/2024 22:00"], ["05/03/2024 22:10"])
+
+
+def test_both_times_of_a_ride_are_numbers_of_one_form() -> None:
+    start, end = list(range(24)), [hour * 100 + 30 for hour in range(24)] * 2
+    with pytest.raises(DataError, match="column on looks like hours of the day, but column off like digits of hour and minute"):
+        rides([*start, *start], [*end[:-12], *range(700, 712)])
+    assert rides(start, start) == {"pickup_time": "hour", "dropoff_time": "hour"}
+    assert set(rides([3, 4], [310, 420], time_format="HHMM").values()) == {"HHMM"}
 
 
 @pytest.mark.parametrize(

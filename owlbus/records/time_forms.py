@@ -248,7 +248,19 @@ def time_forms(name: str, frame: pl.LazyFrame, layout: Layout, options: ReadOpti
             name, {c.role: c.name for c in open_columns}, open_columns[0].shape, frame, (options.date_order or "").upper() or None
         )
         found |= {column.role: [order] for column in open_columns}
+    _check_agreement([column for column in columns if column.role != "date"], found)
     return {role: forms[0] for role, forms in found.items() if forms}
+
+
+def _check_agreement(columns: Sequence[_Column], found: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a ride whose start and end would be numbers of two forms."""
+    numbers = [(column, found[column.role][0]) for column in columns if found[column.role] and found[column.role][0] in NUMBER_FORMS]
+    forms = dict.fromkeys(form for _, form in numbers)
+    if len(forms) > 1:
+        (first, one), (second, other) = numbers
+        choices = " or ".join(setting("time_format", form) for form in forms)
+        msg = f"looks like {describe_form(one)}, but column {second.name} like {describe_form(other)}; say which both are with {choices}"
+        raise first.refusal(msg)
 
 
 def _may_need_form(dtype: pl.DataType) -> bool:
