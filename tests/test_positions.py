@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ from owlbus.grid.hexgrid import HexGrid
 from owlbus.grid.outline import outline_of, read_area
 from owlbus.grid.reference_systems import to_degrees
 from owlbus.network.from_tables import read_roads, read_stops
+from owlbus.pipeline import checkpoint
 from owlbus.plan.read import read_plan
 from owlbus.records import open_sources, read_batches
 from owlbus.records.angles import angles
@@ -866,6 +869,14 @@ def test_masts_without_a_place_and_masts_that_are_no_table_are_refused(tmp_path:
     (tmp_path / "masts.gpkg").write_bytes(b"SQLite format 3\x00 no more")
     with pytest.raises(DataError, match="GIS file"):
         read_antennas(tmp_path / "masts.gpkg")
+
+
+def test_a_checkpoint_keeps_the_forms_of_positions(tmp_path: Path) -> None:
+    table = with_pairs(lambda x: f"{x:.6f}".replace(".", ","), lambda y: f"{y:.6f}".replace(".", ","))
+    with open_sources(written(tmp_path, table, sep=";")) as (source,):
+        assert set(source.position_forms) == {"origin_lon", "destination_lon"}
+        found = checkpoint._Reader(BytesIO(pickle.dumps(source))).load()
+        assert found.position_forms == source.position_forms
 
 
 def test_messages_hold_no_position() -> None:

@@ -44,6 +44,7 @@ _ALLOWED = {
     "owlbus.demand.row_counts": {"FileRowCounts"},
     "owlbus.demand.tally": {"Tally"},
     "owlbus.grid.hexgrid": {"HexGrid"},
+    "owlbus.records.position_forms": {"PositionForm"},
     "owlbus.records.read_options": {"ReadOptions"},
     "owlbus.records.schema": {"Kind", "Layout"},
     "owlbus.records.sources": {"Source"},
