@@ -71,17 +71,17 @@ def presence_names(file: str, present: Sequence[str], mapped: Mapping[str, str])
     Examples
     --------
     >>> presence_names("pop.csv", ["lng", "lat", "hour", "pop"], {})
-    {'people': 'pop', 'hour': 'hour', 'lon': 'lng', 'lat': 'lat'}
+    {'hour': 'hour', 'people': 'pop', 'lon': 'lng', 'lat': 'lat'}
     >>> presence_names("pop.csv", ["zone", "H00", "H01"], {})
-    {'zone': 'zone', 'people_00': 'H00', 'people_01': 'H01'}
+    {'people_00': 'H00', 'people_01': 'H01', 'zone': 'zone'}
     """
-    names = _by_alias(file, present, _PRESENCE_ALIASES, mapped) | dict(mapped)
-    if {"time", "hour"} & names.keys() or any(name.startswith("people_") for name in mapped):
-        return names
-    by_hour = _hour_columns(file, [name for name in present if name not in names.values()])
-    if by_hour:
-        names.pop("people", None)
-    return names | {f"people_{hour:02d}": column for hour, column in by_hour.items()}
+    times = {name: words for name, words in _PRESENCE_ALIASES.items() if name in {"time", "hour"}}
+    names = _by_alias(file, present, times, mapped) | dict(mapped)
+    is_long = names.keys() & times.keys() or any(name.startswith("people_") for name in mapped)
+    by_hour = {} if is_long else _hour_columns(file, [name for name in present if name not in names.values()])
+    names |= {f"people_{hour:02d}": column for hour, column in by_hour.items()}  # before aliases: h3 is an hour beside h4
+    others = {name: words for name, words in _PRESENCE_ALIASES.items() if name not in times and not (by_hour and name == "people")}
+    return names | _by_alias(file, present, others, names)
 
 
 def od_names(file: str, present: Sequence[str], known: Mapping[str, str], *, has_zones: bool) -> dict[str, str]:

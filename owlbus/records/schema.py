@@ -296,7 +296,7 @@ def _require_own_columns(file: str, names: Mapping[str, str]) -> None:
 
 def _matrix(file: str, present: Sequence[str], names: Mapping[str, str], *, has_zones: bool) -> dict[str, str] | None:
     """Return the columns of a file of trips by pair of places, perhaps without a time; None for any other file."""
-    if names.keys() & {TAXI.start, *TAXI.ends, CALLS.start, "subscriber"}:
+    if names.keys() & {TAXI.start, *TAXI.ends, *CALLS.position, *CALLS.destination, *(name for name, _ in CALLS.substitutes)}:
         return None
     columns = {name: column for name, column in names.items() if name in (*TAXI.required, *TAXI.optional)}
     columns |= od_names(file, present, columns, has_zones=has_zones)
