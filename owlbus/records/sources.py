@@ -16,7 +16,7 @@ from owlbus.records.record_files import RecordFile, find_files
 from owlbus.records.schema import CALLS, KINDS, find_layout
 from owlbus.records.text_lines import check_lines, open_text
 from owlbus.records.times import time_forms
-from owlbus.records.zones import ZoneTable, read_zones
+from owlbus.records.zone_fit import most_frequent_zones, sources_with_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from owlbus.records.schema import Kind, Layout
+    from owlbus.records.zones import ZoneTable
 
 
 _MOST_KNOWN = 4096
@@ -183,14 +184,11 @@ def open_sources(
     options = options or ReadOptions()
     files = find_files(paths)
     antennas = None if options.masts is None else read_antennas(options.masts)
-    zones = None if options.zones is None else read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
-    sources = tuple(_open_source(file, options, antennas, zones, kinds) for file in files)
-    yield _with_homes(sources)
+    sources = tuple(_open_source(file, options, antennas, kinds) for file in files)
+    yield _with_homes(sources_with_zones(sources, options))
 
 
-def _open_source(
-    file: RecordFile, options: ReadOptions, masts: pl.DataFrame | None, zones: ZoneTable | None, kinds: Sequence[Kind]
-) -> Source:
+def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | None, kinds: Sequence[Kind]) -> Source:
     """Return the source of a file."""
     import polars as pl
 
@@ -207,11 +205,8 @@ def _open_source(
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
-    if any("zone" in name for name in layout.stand_ins) and zones is None:
-        msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
-        raise DataError(msg, setting="zones")
     source = Source(name, path, form, layout, separator, stamp, n_rows, file.hive, masts, is_part=file.is_part, n_quotes=n_quotes)
-    return _with_forms(replace(source, options=options, zones=zones))
+    return _with_forms(replace(source, options=options))
 
 
 def _with_forms(source: Source) -> Source:
@@ -231,13 +226,18 @@ def _quotes(name: str, file: Path, form: str, _state: tuple[int, int]) -> int:
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
-    """Add estimated homes to sources without homes: the most frequent position over all their records."""
+    """Add estimated homes to sources without homes: the most frequent position or zone over all their records."""
     lacking = [source for source in sources if source.layout.kind is CALLS and "subscriber" in source.layout.stand_ins]
     if not lacking:
         return sources
-    with reading_errors(lacking[0].name):
-        homes = most_frequent_positions([source.scan() for source in lacking])
-    return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
+    in_zones = [source for source in lacking if "zone" in source.layout.stand_ins]
+    at_points = [source for source in lacking if "zone" not in source.layout.stand_ins]
+    for group, estimate in ((in_zones, most_frequent_zones), (at_points, most_frequent_positions)):
+        if group:
+            with reading_errors(group[0].name):
+                homes = estimate([source.scan() for source in group])
+            sources = tuple(replace(source, homes=homes) if source in group else source for source in sources)
+    return sources
 
 
 def _scan_file(file: Path | BytesIO, form: str, separator: str) -> pl.LazyFrame:
