@@ -19,6 +19,7 @@ from owlbus.demand.tally import Tally
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels.count_records import straight_line_m
 from owlbus.records.positions import Numbers
+from owlbus.records.zone_fit import NO_ZONES
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
 HERE, THERE = (30.30, 59.93), (30.35, 59.95)
@@ -64,6 +65,7 @@ def judge(
     batch = SimpleNamespace(ticks=np.array([start], dtype=np.int64), end_ticks=ends, per_s=1, is_dated=False, first_row=0, n_rows=1)
     batch.position, batch.destination = (numbers(lon), numbers(lat)), (numbers(to_lon), numbers(to_lat))
     batch.count = np.array([count])
+    batch.zones = NO_ZONES, NO_ZONES
     batch.frame = pl.DataFrame({"lon": lon})
     tally = Told(GRID, NightWindow(*window), hexes=hexes)
     verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), needs_verdict=True, needs_hexes=True)
@@ -167,7 +169,7 @@ def test_a_subscriber_counts_once_a_night_and_hour_and_nobody_each_time() -> Non
     batch.ticks = np.full(n, local("2013-03-02 01:30"), np.int64)
     batch.ticks[5] = local("2013-03-02 03:30")
     batch.position, batch.destination = (tuple(numbers(np.full(n, degrees)) for degrees in place) for place in (HERE, THERE))
-    batch.frame = pl.DataFrame({"subscriber": names})
+    batch.frame, batch.zones = pl.DataFrame({"subscriber": names}), (NO_ZONES, NO_ZONES)
     tally = Told(GRID, NightWindow(24, 29), hexes=(np.zeros(n, np.int32), np.ones(n, np.int32)))
     tally.add(batch, Ledger(None))
     demand = tally.counted("calls").demand

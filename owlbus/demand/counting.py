@@ -13,6 +13,7 @@ from owlbus.common.progress import current_progress
 from owlbus.demand.accumulators import TripCounter
 from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
+from owlbus.demand.zone_shares import shares_of_zones
 from owlbus.records.duplicates import DuplicateRides, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.rejected import rejected_rows_in_memory
@@ -133,6 +134,8 @@ class Counter:
         pending: deque[Future[tuple[Batch, Verdict | None]]] = deque()
         duplicates = DuplicateRides() if may_have_duplicates(source) else None
         rows = 0
+        if source.zones is not None:  # once, before threads ask for them
+            shares_of_zones(source.zones, self.settings.grid)
 
         def finish() -> None:
             nonlocal rows
@@ -174,10 +177,12 @@ class Counter:
             self.idle.put(counted)
         return total
 
-    def _tally(self, kind: str) -> Tally:
+    def _tally(self, source: Source) -> Tally:
         """Return an empty tally that shares subscriber ids and trips with the other threads."""
+        kind = source.layout.kind.name
         subscribers, trips = self.shared.setdefault(kind, (Subscribers(), TripCounter()))
-        return Tally(self.settings.grid, self.settings.window, subscribers, trips)
+        shares = None if source.zones is None else shares_of_zones(source.zones, self.settings.grid)
+        return Tally(self.settings.grid, self.settings.window, subscribers, trips, shares=shares)
 
     def _work(
         self,
@@ -194,7 +199,7 @@ class Counter:
         try:
             kind = source.layout.kind.name
             if kind not in counted.tallies:
-                counted.tallies[kind] = self._tally(kind)
+                counted.tallies[kind] = self._tally(source)
             row_counts = counted.row_counts.setdefault(source.name, FileRowCounts(source))
             return batch, counted.tallies[kind].add(batch, row_counts, is_duplicate, needs_verdict=needs_verdict)
         finally:

@@ -10,12 +10,13 @@ import numpy as np
 from owlbus.common.arrays import read_only
 from owlbus.common.defaults import TAXI_WEIGHT
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
+from owlbus.common.units import NightWindow, require_number
 from owlbus.demand.blend import agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
+from owlbus.demand.zone_notes import zone_notes
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, POSITIONS, TAXI, Kind
@@ -89,10 +90,8 @@ def count_records(
     shape = len(settings.window.hours), grid.n_hexes
     if POSITIONS.name not in counted_files.tallies:
         return RecordCounts(read_only(np.empty(0, dtype=np.int64)), read_only(np.zeros((0, *shape), dtype=np.int64)), report)
-    people = counted_files.tallies[POSITIONS.name].people
-    order = np.argsort(people.nights)
-    rows = people.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
-    return RecordCounts(read_only(people.nights[order]), read_only(rows), report)
+    nights, rows = counted_files.tallies[POSITIONS.name].rows_by_hex()
+    return RecordCounts(read_only(nights), read_only(rows.reshape(-1, *shape)), report)
 
 
 _THIN_SHARE = 0.1
@@ -178,7 +177,8 @@ def estimate_demand(
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, demands)
         demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
-        return demand, replace(report, notes=(*_layout_notes(sources), *report.notes))
+        spread = (note for counted in demands for note in zone_notes(counted, [*sources], grid))
+        return demand, replace(report, notes=(*_layout_notes(sources), *spread, *report.notes))
 
 
 def check_files(

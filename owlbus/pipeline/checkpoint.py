@@ -43,7 +43,9 @@ _ALLOWED = {
     "owlbus.demand.distinct": {"DistinctPairs"},
     "owlbus.demand.row_counts": {"FileRowCounts"},
     "owlbus.demand.tally": {"Tally"},
+    "owlbus.demand.zone_shares": {"ZoneShares"},
     "owlbus.grid.hexgrid": {"HexGrid"},
+    "owlbus.records.read_options": {"ReadOptions"},
     "owlbus.records.schema": {"Kind", "Layout"},
     "owlbus.records.sources": {"Source"},
     "owlbus.records.subscribers": {"Subscribers"},
@@ -112,7 +114,7 @@ class Checkpoint:
             return kept
         counts = count_part(settings, group, N_THREADS) if count is None else count(settings, group)
         for row_counts in counts.row_counts.values():
-            row_counts.source = replace(row_counts.source, masts=None, homes=None)
+            row_counts.source = _without_tables(row_counts.source)
         body = pickle.dumps(counts, protocol=pickle.HIGHEST_PROTOCOL)
         part = file.with_suffix(".new")
         part.write_bytes(hashlib.sha256(body).digest() + body)
@@ -176,10 +178,16 @@ def _key(settings: CountSettings, group: Sequence[Source]) -> str:
     """Return the name of the checkpoint of some parts; it depends on the files, their state and the settings."""
     digest = hashlib.sha256(repr((version("owlbus"), settings.grid.fingerprint, settings.window, settings.keeps_rejected)).encode())
     for part in group:
-        digest.update(repr(replace(part, masts=None, homes=None)).encode())
+        digest.update(repr(_without_tables(part)).encode())
+        digest.update(b"" if part.zones is None else part.zones.fingerprint.encode())
         for table in (part.masts, part.homes):
             digest.update(b"" if table is None else table.write_ipc(None).getvalue())
     return digest.hexdigest()
+
+
+def _without_tables(part: Source) -> Source:
+    """Return a part without the tables that it is read with, whose content a checkpoint's name depends on."""
+    return replace(part, masts=None, homes=None, zones=None, options=replace(part.options, masts=None, zones=None))
 
 
 def _read(file: Path) -> CountedFiles | None:

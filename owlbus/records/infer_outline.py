@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from owlbus.records.read_options import ReadKeywords
     from owlbus.records.sources import Source
+    from owlbus.records.zones import ZoneTable
 
 CENTRAL_SHARE = 0.995
 """Share of positions inside the outline; distant ones are mostly errors."""
@@ -41,7 +42,7 @@ def outline_of_records(
     **reading: Unpack[ReadKeywords],
 ) -> NDArray[np.float64]:
     """
-    Return the outline of the study area: the convex hull of the central positions plus a margin.
+    Return the outline of the study area: the convex hull of the central positions, or of the zones of records, plus a margin.
 
     Positions of both ends are rounded to 0.001 degree and weighted by trips. The central ones are nearest to the median position; ties
     are all included, so the order of rows does not matter.
@@ -78,7 +79,8 @@ def outline_of_records(
     with open_sources(paths, ReadOptions(**reading)) as sources:
         positions, count = _counted_positions(sources)
         name = sources[0].name
-    central = _central(positions, count, central_share)
+        central = _central(positions, count, central_share)
+        central = np.vstack([central, *(_corners_of_zones(zones, central) for zones in _tables_of_zones(sources))])
     if central.shape[0] < _MIN_POSITIONS:
         extent = f"got {central.shape[0]} and need {_MIN_POSITIONS}"
         msg = f"{name}: too few places to draw an outline around, {extent}; give one with {setting('area')}"
@@ -108,6 +110,22 @@ def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], 
     key, count = _sum_by_key(keys, counts)
     row, column = np.divmod(key, _KEY_BASE)
     return np.column_stack([row, column - _HALF_BASE]) / _STEPS_PER_DEGREE, count
+
+
+def _tables_of_zones(sources: Sequence[Source]) -> list[ZoneTable]:
+    """Return the tables of zones that sources name."""
+    return list({id(source.zones): source.zones for source in sources if source.zones is not None}.values())
+
+
+def _corners_of_zones(zones: ZoneTable, central: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners of the zones whose points are among the `central` positions, degrees, shape (n, 2)."""
+    import shapely
+
+    points = np.rint(np.column_stack([zones.lon, zones.lat]) * _STEPS_PER_DEGREE) / _STEPS_PER_DEGREE
+    chosen = set(map(tuple, central.tolist()))
+    in_use = np.array([tuple(point) in chosen for point in points.tolist()], dtype=np.bool_)
+    corners: NDArray[np.float64] = shapely.get_coordinates(shapely.convex_hull(zones.parts[in_use[zones.zone]]))
+    return corners
 
 
 def _sum_by_key(keys: list[NDArray[np.int64]], counts: list[NDArray[np.float64]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -314,6 +314,18 @@ PROFILES = (
         },
         "UTC",  # the city publishes local times as if they were UTC
     ),
+    *(
+        Profile(
+            f"New York {colour} taxi trips by zone",
+            {
+                "pickup_time": f"{prefix}_pickup_datetime",
+                "dropoff_time": f"{prefix}_dropoff_datetime",
+                "origin_zone": "PULocationID",
+                "destination_zone": "DOLocationID",
+            },
+        )
+        for colour, prefix in (("yellow", "tpep"), ("green", "lpep"))
+    ),
     Profile("calls by antenna", {"time": "timestamp", "antenna": "antenna_id", "subscriber": "user"}),
 )
 

@@ -10,6 +10,7 @@ import numpy as np
 from owlbus.common.errors import DataError, setting
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.positions import NO_NUMBERS, Numbers
+from owlbus.records.schema import TAXI
 from owlbus.records.zone_files import read_zones
 from owlbus.records.zone_ids import id_texts
 
@@ -79,13 +80,9 @@ def sources_with_zones(sources: tuple[Source, ...], options: ReadOptions) -> tup
             raise DataError(msg + setting("zones", "zones.geojson"), setting="zones")
         return sources
     if not naming:
-        first = sources[0]
-        known = (
-            {"zone": "COLUMN"}
-            if first.layout.kind.destination[:1] == ("home_lon",)
-            else {"origin_zone": "COLUMN", "destination_zone": "COLUMN"}
-        )
-        msg = f"{first.name}: has no column of zones, yet {setting('zones')} is given; name it with {setting('columns', known)}, or leave {setting('zones')} out"
+        roles = ("origin_zone", "destination_zone") if sources[0].layout.kind is TAXI else ("zone",)
+        way = f"name it with {setting('columns', dict.fromkeys(roles, 'COLUMN'))}, or leave {setting('zones')} out"
+        msg = f"{sources[0].name}: has positions and no column of zones, yet {setting('zones')} is given; {way}"
         raise DataError(msg, setting="zones")
     features = read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
     kinds = dict.fromkeys(source.layout.kind.name for source in naming)

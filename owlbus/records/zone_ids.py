@@ -26,12 +26,14 @@ _MOST_DIGITS = 18
 _NUMBER = re.compile(r"0*(\d+)")
 _SHOWN_COLUMNS = 12
 
-_KNOWN = (
-    ("locationid", "locid", "zoneid", "tazid", "taz", "zone", "zonenr", "zonenumber", "cellid", "squareid", "geoid", "geoid10", "geoid20")
-    + ("areanumbe", "areanum1", "communityarea", "communityareanumber", "areanumber", "tractce", "geoidfq", "msoa11cd", "lsoa11cd")
-    + ("msoa21cd", "lsoa21cd", "oa21cd", "admcd", "admcd2", "admcd8", "emdcd", "hcode", "bcode", "dongcode", "dongcd", "hdongcd", "blockid")
-    + ("traffczone", "verkehrszelle", "plrid", "raumid", "iris", "codeiris", "inseecom", "sa2main21", "sa2code21", "meshcode")
+_KNOWN_NAMES = (
+    "locationid locid zoneid tazid taz zone zonenr zonenumber cellid squareid geoid geoid10 geoid20 areanumbe areanum1 communityarea "
+    "communityareanumber areanumber tractce geoidfq msoa11cd lsoa11cd msoa21cd lsoa21cd oa21cd admcd admcd2 admcd8 emdcd hcode bcode "
+    "dongcode dongcd hdongcd blockid traffczone verkehrszelle plrid raumid iris codeiris inseecom sa2main21 sa2code21 meshcode"
 )
+_KNOWN = frozenset(_KNOWN_NAMES.split())
+"""Names by which publishers know ids of zones, in lower case, letters and digits only."""
+
 _GENERIC = ("id", "code", "key", "name", "cd", "nr", "number")
 
 

@@ -1,0 +1,297 @@
+"""Zones over hexes: the places that records are counted at, and how counts of a zone are spread over its hexes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from owlbus.common.arrays import read_only
+from owlbus.grid.overlay import shares_in_hexes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.zones import ZoneTable
+
+_WHOLE = 0.999
+"""Least share of a zone in one hex to be taken for it."""
+
+_ROUNDING = 1e-6
+_MOST_BITS, _SUM_BITS = 20, 62
+_CHUNK_PAIRS = 2_000_000
+_GOLDEN, _HOUR_TURN = 2_654_435_769, 7919
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ZoneShares:
+    """
+    Places of records that name zones: the H hexes of a grid, and after them the S zones that lie in several hexes.
+
+    Attributes
+    ----------
+    n_hexes
+        Hexes of the grid.
+    place_of
+        Place of each zone of the table, shape (Z,), int32: its hex if at least 99.9 % of it lie in one, -1 outside the grid.
+    start
+        First share of each place after the hexes, shape (S + 1,), int64.
+    hexes
+        Hex of each share, shape (n,), int32, ascending in each zone.
+    share
+        Share of the zone, 0 to 1, shape (n,); what lacks to 1 lies outside the grid.
+    """
+
+    n_hexes: int
+    place_of: NDArray[np.int32]
+    start: NDArray[np.int64]
+    hexes: NDArray[np.int32]
+    share: NDArray[np.float64]
+
+    @property
+    def n_places(self) -> int:
+        """Number of places."""
+        return self.n_hexes + self.start.size - 1
+
+    @property
+    def n_hexes_met(self) -> int:
+        """Number of hexes that zones meet."""
+        return int(np.union1d(self.hexes, self.place_of[(self.place_of >= 0) & (self.place_of < self.n_hexes)]).size)
+
+    def places(self, zones: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the place of each zone index, shape (n,), int32; -3 for `NO_ZONE`, -4 for `UNKNOWN_ZONE`, -1 outside the grid."""
+        # Negative indices read from the end: -4, -3, then two that no row has.
+        table = np.concatenate([self.place_of, np.array([-4, -3, -1, -1], dtype=np.int32)])
+        found: NDArray[np.int32] = table[zones]
+        return found
+
+
+@lru_cache(maxsize=16)
+def shares_of_zones(zones: ZoneTable, grid: HexGrid) -> ZoneShares:
+    """
+    Return the places of records that name zones, on a grid.
+
+    Parameters
+    ----------
+    zones
+        Zones by id.
+    grid
+        Hexes of the study area.
+
+    Returns
+    -------
+    ZoneShares
+        Shares by area of polygons, or at the hex of a centroid; parts of a zone by their weights.
+    """
+    part, hexes, share = shares_in_hexes(grid, zones.parts)
+    key, inverse = np.unique(zones.zone[part].astype(np.int64) * grid.n_hexes + hexes, return_inverse=True)
+    share = np.bincount(inverse, share * zones.weight[part], key.size)
+    zone, hexes = np.divmod(key, grid.n_hexes)
+    total = np.bincount(zone, share, zones.n_zones)
+    share = np.where(total[zone] > 1 - _ROUNDING, share / total[zone], share)  # areas cut apart sum up inexactly
+    place_of = np.full(zones.n_zones, -1, dtype=np.int32)
+    whole = share >= _WHOLE
+    place_of[zone[whole]] = hexes[whole]
+    cut = np.setdiff1d(zone, zone[whole])
+    place_of[cut] = grid.n_hexes + np.arange(cut.size, dtype=np.int32)
+    keep = np.isin(zone, cut)
+    start = np.searchsorted(zone[keep], np.append(cut, zones.n_zones)).astype(np.int64)
+    columns = (place_of, start, hexes[keep].astype(np.int32), share[keep])
+    return ZoneShares(grid.n_hexes, *map(read_only, columns))
+
+
+class Spread(NamedTuple):
+    """
+    Counts spread from places to hexes, in quanta.
+
+    Attributes
+    ----------
+    columns
+        Night and hour as given, and hex or origin and destination, each of shape (n,), int64.
+    quanta
+        Counts, shape (n,), int64, > 0.
+    n_outside
+        Quanta left out, since they lie outside the grid.
+    n_within
+        Quanta left out, since they begin in the hex they lead to.
+    """
+
+    columns: tuple[NDArray[np.int64], ...]
+    quanta: NDArray[np.int64]
+    n_outside: int = 0
+    n_within: int = 0
+
+
+def spread_people(
+    shares: ZoneShares, night: NDArray[np.int64], hour: NDArray[np.int64], place: NDArray[np.int64], quanta: NDArray[np.int64]
+) -> Spread:
+    """
+    Spread people present in zones over their hexes.
+
+    The sums by night and hour stay exact: what comes in is what goes out and what is left out. The running sum over hexes is rounded, not
+    each entry, which is within one quantum of its share.
+
+    Parameters
+    ----------
+    shares
+        Places and their shares.
+    night, hour, place
+        Night, hour and place of each count, shape (n,), any order.
+    quanta
+        Counts, shape (n,), int64, >= 0.
+
+    Returns
+    -------
+    Spread
+        Counts by night, hour and hex.
+    """
+    from scipy import sparse
+
+    in_zone = place >= shares.n_hexes
+    columns, counts, n_outside = [tuple(axis[~in_zone] for axis in (night, hour, place))], [quanta[~in_zone]], 0
+    for chosen, rows in _by_hour(night, hour, np.flatnonzero(in_zone)):
+        bits = _bits(quanta[rows].sum(), 1)
+        counted = sparse.csr_array((quanta[rows], (np.zeros(rows.size, dtype=np.int64), place[rows])), shape=(1, shares.n_places))
+        _, hexes, portion, _ = _rounded(counted @ _weights(shares, bits), bits, 0, chosen[1])
+        inside = hexes < shares.n_hexes
+        n_outside += int(portion[~inside].sum())
+        columns.append(_timed(chosen, hexes[inside]))
+        counts.append(portion[inside])
+    return Spread(_joined(columns), np.concatenate(counts), n_outside)
+
+
+def spread_trips(
+    shares: ZoneShares,
+    night: NDArray[np.int64],
+    hour: NDArray[np.int64],
+    origin: NDArray[np.int64],
+    destination: NDArray[np.int64],
+    quanta: NDArray[np.int64],
+) -> Spread:
+    """
+    Spread trips between zones over the pairs of their hexes, by the product of shares.
+
+    Parameters
+    ----------
+    shares
+        Places and their shares.
+    night, hour, origin, destination
+        Night, hour and places of each count, shape (n,), any order.
+    quanta
+        Counts, shape (n,), int64, >= 0.
+
+    Returns
+    -------
+    Spread
+        Counts by night, hour, origin and destination. Those within one hex, or with an end outside, are left out; sums by night and
+        hour are exact.
+    """
+    in_zone = (origin >= shares.n_hexes) | (destination >= shares.n_hexes)
+    columns = [tuple(axis[~in_zone] for axis in (night, hour, origin, destination))]
+    counts, n_outside, n_within = [quanta[~in_zone]], 0, 0
+    for chosen, rows in _by_hour(night, hour, np.flatnonzero(in_zone)):
+        for start, end, portion in _pairs(shares, origin[rows], destination[rows], quanta[rows], chosen[1]):
+            outside = (start == shares.n_hexes) | (end == shares.n_hexes)
+            within = ~outside & (start == end)
+            n_outside, n_within = n_outside + int(portion[outside].sum()), n_within + int(portion[within].sum())
+            keep = ~(outside | within)
+            columns.append(_timed(chosen, start[keep], end[keep]))
+            counts.append(portion[keep])
+    return Spread(_joined(columns), np.concatenate(counts), n_outside, n_within)
+
+
+def _pairs(
+    shares: ZoneShares, origin: NDArray[np.int64], destination: NDArray[np.int64], quanta: NDArray[np.int64], hour: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield origin hexes, destination hexes and portions of the trips of one hour; origins in chunks bound the memory."""
+    from scipy import sparse
+
+    bits = _bits(quanta.sum(), 2)
+    weights = _weights(shares, bits)
+    counts = sparse.csr_array((quanta, (origin, destination)), shape=(shares.n_places, shares.n_places))
+    from_hexes = weights.T.tocsr()
+    running, step = 0, max(1, _CHUNK_PAIRS // (shares.n_hexes + 1))
+    for low in range(0, shares.n_hexes + 1, step):
+        pairs = (from_hexes[low : low + step] @ counts) @ weights
+        row, column, portion, running = _rounded(pairs, 2 * bits, running, low + _HOUR_TURN * hour)
+        yield row + low, column, portion
+
+
+def _by_hour(
+    night: NDArray[np.int64], hour: NDArray[np.int64], rows: NDArray[np.int64]
+) -> Iterator[tuple[tuple[int, int], NDArray[np.int64]]]:
+    """Yield night, hour and the rows of both, in order of time."""
+    if not rows.size:
+        return
+    rows = rows[np.lexsort((hour[rows], night[rows]))]
+    first = np.flatnonzero(np.r_[True, (np.diff(night[rows]) != 0) | (np.diff(hour[rows]) != 0)])
+    for group in np.split(rows, first[1:]):
+        yield (int(night[group[0]]), int(hour[group[0]])), group
+
+
+def _bits(total: int, n_shares: int) -> int:
+    """Return the bits of integer shares for which the product of a total and `n_shares` of them is exact in int64."""
+    return max(1, min(_MOST_BITS, (_SUM_BITS - int(total).bit_length()) // n_shares))
+
+
+def _weights(shares: ZoneShares, bits: int) -> Any:  # noqa: ANN401 - scipy has no types
+    """Return shares of places in hexes and, last, outside, as integers that sum to ``2**bits`` by place; sparse, int64."""
+    from scipy import sparse
+
+    whole, n_zones = 1 << bits, shares.start.size - 1
+    zone = np.repeat(np.arange(n_zones), np.diff(shares.start))
+    running = np.cumsum(shares.share)
+    before = np.r_[0.0, running][shares.start[:-1]]
+    # The running sum is rounded, so that hexes with small shares keep them together.
+    ends = np.minimum(np.rint((running - before[zone]) * whole), whole).astype(np.int64)
+    first = np.zeros(zone.size, dtype=np.bool_)
+    first[shares.start[:-1]] = True
+    weight = ends - np.where(first, 0, np.r_[0, ends[:-1]])
+    outside = whole - ends[shares.start[1:] - 1]
+    hexes, rows = np.arange(shares.n_hexes), shares.n_hexes + zone
+    values = np.concatenate([np.full(shares.n_hexes, whole), weight, outside])
+    row = np.concatenate([hexes, rows, shares.n_hexes + np.arange(n_zones)])
+    column = np.concatenate([hexes, shares.hexes, np.full(n_zones, shares.n_hexes)])
+    kept = values > 0
+    return sparse.csr_array((values[kept], (row[kept], column[kept])), shape=(shares.n_places, shares.n_hexes + 1))
+
+
+def _rounded(
+    amounts: Any,  # noqa: ANN401 - scipy has no types
+    bits: int,
+    running: int,
+    turn: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
+    """
+    Return row, column and quanta of sparse amounts in ``2**-bits`` quanta, rounded along the running sum that begins with `running`.
+
+    Each row is walked from another column on, by `turn`: else small amounts, of which every n-th is rounded up, would meet the same
+    columns in every row.
+    """
+    amounts.sort_indices()
+    n_columns = np.diff(amounts.indptr).astype(np.int64)
+    row = np.repeat(np.arange(n_columns.size), n_columns)
+    first = amounts.indptr[row]
+    begin = ((np.arange(n_columns.size) + turn) * _GOLDEN >> 12) % np.maximum(n_columns, 1)
+    walk = first + (np.arange(row.size) - first + begin[row]) % n_columns[row]
+    total = running + np.cumsum(amounts.data[walk])
+    half = 1 << bits >> 1
+    portion = np.empty(row.size, dtype=np.int64)
+    portion[walk] = np.diff((total + half) >> bits, prepend=(running + half) >> bits)
+    kept = portion > 0
+    return row[kept], amounts.indices[kept], portion[kept], int(total[-1]) if row.size else running
+
+
+def _timed(chosen: tuple[int, int], *places: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """Return the columns of counts of one night and hour."""
+    return (*(np.full(places[0].size, value) for value in chosen), *places)
+
+
+def _joined(columns: list[tuple[NDArray[np.int64], ...]]) -> tuple[NDArray[np.int64], ...]:
+    """Return columns in pieces as one each."""
+    return tuple(np.concatenate(pieces) for pieces in zip(*columns, strict=True))
