@@ -190,7 +190,7 @@ class Tally:
         present, trips = self._present(), self._trips()
         columns = {"night": np.searchsorted(days, present.columns[0]), "hour": present.columns[1], "hex": present.columns[2]}
         presence = columns | {"presence": _mean(present.quanta / QUANTA_PER_TRIP, divisor)}
-        pairs = dict(zip(("night", "hour", "origin", "destination"), trips.columns, strict=True))
+        pairs: dict[str, NDArray[Any]] = dict(zip(("night", "hour", "origin", "destination"), trips.columns, strict=True))
         pairs |= {"night": np.searchsorted(days, pairs["night"]), "trips": _mean(trips.quanta / QUANTA_PER_TRIP, divisor)}
         grid = self.grid
         demand = Demand.from_rows(grid.n_hexes, pairs, presence, hours=hours, nights=nights, source=source, grid=grid.fingerprint)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.zone_shares import shares_of_zones
-from owlbus.records.schema import TAXI
+from owlbus.records.schema import CALLS, TAXI
 from owlbus.records.zone_fit import zone_columns
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> li
     list of str
         One sentence each; none for records with positions.
     """
-    is_taxi = counted.demand.source not in {"calls"}
+    is_taxi = counted.demand.source != CALLS.name
     naming = [source for source in sources if (source.layout.kind is TAXI) == is_taxi and source.zones and any(zone_columns(source))]
     if not naming:
         return []
@@ -47,9 +47,8 @@ def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> li
     by = "counts at the hex of its centroid" if zones.are_points else "is spread over its hexes by area"
     if zones.has_weights:
         by += ", parts of a zone by their weights"
-    left_out = (
-        f"{_shown(counted.within_trips)} trips a night within one hex and {_shown(counted.outside_trips)} outside the area are left out"
-    )
+    within, outside = _shown(counted.within_trips), _shown(counted.outside_trips)
+    left_out = f"{within} trips a night within one hex and {outside} outside the area are left out"
     notes = [f"places of {files} are zones of {table}: what lies in a zone {by}; {left_out}"]
     if is_taxi:
         notes.append(f"the speed of rides of {files} is not checked, since zones do not tell how far they go")

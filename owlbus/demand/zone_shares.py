@@ -24,7 +24,7 @@ _WHOLE = 0.999
 
 _ROUNDING = 1e-6
 _MOST_BITS, _SUM_BITS = 20, 62
-_CHUNK_PAIRS = 2_000_000
+_CHUNK_PAIRS = 500_000
 _GOLDEN, _HOUR_TURN = 2_654_435_769, 7919
 
 
@@ -91,17 +91,17 @@ def shares_of_zones(zones: ZoneTable, grid: HexGrid) -> ZoneShares:
     part, hexes, share = shares_in_hexes(grid, zones.parts)
     key, inverse = np.unique(zones.zone[part].astype(np.int64) * grid.n_hexes + hexes, return_inverse=True)
     share = np.bincount(inverse, share * zones.weight[part], key.size)
-    zone, hexes = np.divmod(key, grid.n_hexes)
+    zone, hex_index = np.divmod(key, grid.n_hexes)
     total = np.bincount(zone, share, zones.n_zones)
     share = np.where(total[zone] > 1 - _ROUNDING, share / total[zone], share)  # areas cut apart sum up inexactly
     place_of = np.full(zones.n_zones, -1, dtype=np.int32)
     whole = share >= _WHOLE
-    place_of[zone[whole]] = hexes[whole]
+    place_of[zone[whole]] = hex_index[whole]
     cut = np.setdiff1d(zone, zone[whole])
     place_of[cut] = grid.n_hexes + np.arange(cut.size, dtype=np.int32)
     keep = np.isin(zone, cut)
     start = np.searchsorted(zone[keep], np.append(cut, zones.n_zones)).astype(np.int64)
-    columns = (place_of, start, hexes[keep].astype(np.int32), share[keep])
+    columns = (place_of, start, hex_index[keep].astype(np.int32), share[keep])
     return ZoneShares(grid.n_hexes, *map(read_only, columns))
 
 
@@ -157,7 +157,9 @@ def spread_people(
     for chosen, rows in _by_hour(night, hour, np.flatnonzero(in_zone)):
         bits = _bits(quanta[rows].sum(), 1)
         counted = sparse.csr_array((quanta[rows], (np.zeros(rows.size, dtype=np.int64), place[rows])), shape=(1, shares.n_places))
-        _, hexes, portion, _ = _rounded(counted @ _weights(shares, bits), bits, 0, chosen[1])
+        spread = counted @ _weights(shares, bits)
+        spread.sort_indices()
+        _, hexes, portion, _ = _rounded(spread, bits, 0, chosen[1])
         inside = hexes < shares.n_hexes
         n_outside += int(portion[~inside].sum())
         columns.append(_timed(chosen, hexes[inside]))
@@ -197,9 +199,9 @@ def spread_trips(
     for chosen, rows in _by_hour(night, hour, np.flatnonzero(in_zone)):
         for start, end, portion in _pairs(shares, origin[rows], destination[rows], quanta[rows], chosen[1]):
             outside = (start == shares.n_hexes) | (end == shares.n_hexes)
-            within = ~outside & (start == end)
+            within = (start == end) & ~outside
             n_outside, n_within = n_outside + int(portion[outside].sum()), n_within + int(portion[within].sum())
-            keep = ~(outside | within)
+            keep = np.flatnonzero(~(outside | within))
             columns.append(_timed(chosen, start[keep], end[keep]))
             counts.append(portion[keep])
     return Spread(_joined(columns), np.concatenate(counts), n_outside, n_within)
@@ -214,10 +216,10 @@ def _pairs(
     bits = _bits(quanta.sum(), 2)
     weights = _weights(shares, bits)
     counts = sparse.csr_array((quanta, (origin, destination)), shape=(shares.n_places, shares.n_places))
-    from_hexes = weights.T.tocsr()
+    to_hexes, from_hexes = weights.T @ counts.T, weights.tocsc()
     running, step = 0, max(1, _CHUNK_PAIRS // (shares.n_hexes + 1))
     for low in range(0, shares.n_hexes + 1, step):
-        pairs = (from_hexes[low : low + step] @ counts) @ weights
+        pairs = (to_hexes @ from_hexes[:, low : low + step]).tocsc()  # by origin, destinations in order
         row, column, portion, running = _rounded(pairs, 2 * bits, running, low + _HOUR_TURN * hour)
         yield row + low, column, portion
 
@@ -268,28 +270,32 @@ def _rounded(
     turn: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """
-    Return row, column and quanta of sparse amounts in ``2**-bits`` quanta, rounded along the running sum that begins with `running`.
+    Return line, entry of the line and quanta of sparse amounts in ``2**-bits`` quanta, rounded along the running sum from `running` on.
 
-    Each row is walked from another column on, by `turn`: else small amounts, of which every n-th is rounded up, would meet the same
-    columns in every row.
+    Lines are those that the sparse array is compressed by. Each is walked from another entry on, by `turn`: else small amounts, of which
+    every n-th is rounded up, would meet the same entries in every line. The amounts are overwritten.
     """
-    amounts.sort_indices()
-    n_columns = np.diff(amounts.indptr).astype(np.int64)
-    row = np.repeat(np.arange(n_columns.size), n_columns)
-    first = amounts.indptr[row]
-    begin = ((np.arange(n_columns.size) + turn) * _GOLDEN >> 12) % np.maximum(n_columns, 1)
-    walk = first + (np.arange(row.size) - first + begin[row]) % n_columns[row]
-    total = running + np.cumsum(amounts.data[walk])
-    half = 1 << bits >> 1
-    portion = np.empty(row.size, dtype=np.int64)
-    portion[walk] = np.diff((total + half) >> bits, prepend=(running + half) >> bits)
-    kept = portion > 0
-    return row[kept], amounts.indices[kept], portion[kept], int(total[-1]) if row.size else running
+    n_entries, half = np.diff(amounts.indptr).astype(np.int64), 1 << bits >> 1
+    if not amounts.nnz:
+        return (*(np.empty(0, dtype=np.int64) for _ in range(3)), running)
+    begin = ((np.arange(n_entries.size) + turn) * _GOLDEN >> 12) % np.maximum(n_entries, 1)
+    walk = np.arange(amounts.nnz) + np.repeat(begin, n_entries)
+    walk -= np.where(walk >= np.repeat(amounts.indptr[1:], n_entries), np.repeat(n_entries, n_entries), 0)
+    total = amounts.data[walk]
+    np.cumsum(total, out=total)
+    total += running + half
+    last = int(total[-1]) - half
+    total >>= bits
+    amounts.data[walk[0]] = total[0] - ((running + half) >> bits)
+    amounts.data[walk[1:]] = total[1:] - total[:-1]
+    kept = np.flatnonzero(amounts.data)
+    line = np.repeat(np.arange(n_entries.size, dtype=np.int32), n_entries)
+    return line[kept], amounts.indices[kept], amounts.data[kept], last
 
 
 def _timed(chosen: tuple[int, int], *places: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
     """Return the columns of counts of one night and hour."""
-    return (*(np.full(places[0].size, value) for value in chosen), *places)
+    return (*(np.full(places[0].size, value, dtype=np.int32) for value in chosen), *places)
 
 
 def _joined(columns: list[tuple[NDArray[np.int64], ...]]) -> tuple[NDArray[np.int64], ...]:

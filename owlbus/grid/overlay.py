@@ -49,15 +49,16 @@ def shares_in_hexes(grid: HexGrid, shapes: NDArray[np.object_]) -> tuple[NDArray
 
     is_point = shapely.get_dimensions(shapes) == 0
     at = np.flatnonzero(is_point)
-    hex_of_point = grid.lonlat_to_hex(shapely.get_x(shapes[at]), shapely.get_y(shapes[at]))
+    lon, lat = shapely.get_x(shapes[at]), shapely.get_y(shapes[at])
+    hex_of_point = grid.lonlat_to_hex(lon, lat) if at.size else np.empty(0, dtype=np.int32)
     areas = np.flatnonzero(~is_point)
     shape, hexes, share = _shares_of_areas(grid, shapes[areas])
     inside = hex_of_point >= 0
     shape = np.concatenate([areas[shape], at[inside]])
-    hexes = np.concatenate([hexes, hex_of_point[inside]]).astype(np.int32)
+    hex_index = np.concatenate([hexes, hex_of_point[inside]]).astype(np.int32)
     share = np.concatenate([share, np.ones(int(inside.sum()))])
-    order = np.lexsort((hexes, shape))
-    return shape[order], hexes[order], share[order]
+    order = np.lexsort((hex_index, shape))
+    return shape[order], hex_index[order], share[order]
 
 
 def _shares_of_areas(grid: HexGrid, areas: NDArray[np.object_]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:

@@ -90,8 +90,8 @@ def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], st
     """Return name, attributes, geometries and coordinate reference system of a file."""
     import geopandas as gpd
     import polars as pl
-    import pyogrio
     import shapely
+    from pyogrio.errors import DataSourceError, GeometryError
 
     name = str(file)
     if not file.exists():
@@ -110,7 +110,7 @@ def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], st
         return name, *_of_geodataframe(gpd.read_file(file))
     except (
         *(OSError, ValueError, LookupError, TypeError, pl.exceptions.PolarsError),
-        *(pyogrio.errors.DataSourceError, pyogrio.errors.GeometryError, shapely.errors.ShapelyError),
+        *(DataSourceError, GeometryError, shapely.errors.ShapelyError),
     ) as error:
         if isinstance(error, DataError):
             raise
