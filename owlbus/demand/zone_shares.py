@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.arrays import read_only
+from owlbus.demand.accumulators import HOURS
 from owlbus.grid.overlay import shares_in_hexes
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _WHOLE = 0.999
 _ROUNDING = 1e-6
 _MOST_BITS, _SUM_BITS = 20, 62
 _CHUNK_PAIRS = 500_000
-_GOLDEN, _HOUR_TURN = 2_654_435_769, 7919
+_GOLDEN, _GOLDEN_64, _MASK_64, _HOUR_TURN = 2_654_435_769, 0x9E3779B97F4A7C15, (1 << 64) - 1, 7919
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +160,7 @@ def spread_people(
         counted = sparse.csr_array((quanta[rows], (np.zeros(rows.size, dtype=np.int64), place[rows])), shape=(1, shares.n_places))
         spread = counted @ _weights(shares, bits)
         spread.sort_indices()
-        _, hexes, portion, _ = _rounded(spread, bits, 0, chosen[1])
+        _, hexes, portion, _ = _rounded(spread, bits, _phase(_hour_number(chosen), bits), _HOUR_TURN * _hour_number(chosen))
         inside = hexes < shares.n_hexes
         n_outside += int(portion[~inside].sum())
         columns.append(_timed(chosen, hexes[inside]))
@@ -197,7 +198,7 @@ def spread_trips(
     columns = [tuple(axis[~in_zone] for axis in (night, hour, origin, destination))]
     counts, n_outside, n_within = [quanta[~in_zone]], 0, 0
     for chosen, rows in _by_hour(night, hour, np.flatnonzero(in_zone)):
-        for start, end, portion in _pairs(shares, origin[rows], destination[rows], quanta[rows], chosen[1]):
+        for start, end, portion in _pairs(shares, origin[rows], destination[rows], quanta[rows], _hour_number(chosen)):
             outside = (start == shares.n_hexes) | (end == shares.n_hexes)
             within = (start == end) & ~outside
             n_outside, n_within = n_outside + int(portion[outside].sum()), n_within + int(portion[within].sum())
@@ -208,7 +209,7 @@ def spread_trips(
 
 
 def _pairs(
-    shares: ZoneShares, origin: NDArray[np.int64], destination: NDArray[np.int64], quanta: NDArray[np.int64], hour: int
+    shares: ZoneShares, origin: NDArray[np.int64], destination: NDArray[np.int64], quanta: NDArray[np.int64], time: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """Yield origin hexes, destination hexes and portions of the trips of one hour; origins in chunks bound the memory."""
     from scipy import sparse
@@ -217,10 +218,10 @@ def _pairs(
     weights = _weights(shares, bits)
     counts = sparse.csr_array((quanta, (origin, destination)), shape=(shares.n_places, shares.n_places))
     to_hexes, from_hexes = weights.T @ counts.T, weights.tocsc()
-    running, step = 0, max(1, _CHUNK_PAIRS // (shares.n_hexes + 1))
+    running, step = _phase(time, 2 * bits), max(1, _CHUNK_PAIRS // (shares.n_hexes + 1))
     for low in range(0, shares.n_hexes + 1, step):
         pairs = (to_hexes @ from_hexes[:, low : low + step]).tocsc()  # by origin, destinations in order
-        row, column, portion, running = _rounded(pairs, 2 * bits, running, low + _HOUR_TURN * hour)
+        row, column, portion, running = _rounded(pairs, 2 * bits, running, low + _HOUR_TURN * time)
         yield row + low, column, portion
 
 
@@ -239,6 +240,16 @@ def _by_hour(
 def _bits(total: int, n_shares: int) -> int:
     """Return the bits of integer shares for which the product of a total and `n_shares` of them is exact in int64."""
     return max(1, min(_MOST_BITS, (_SUM_BITS - int(total).bit_length()) // n_shares))
+
+
+def _hour_number(chosen: tuple[int, int]) -> int:
+    """Return a number of a night and hour."""
+    return chosen[0] * HOURS + chosen[1]
+
+
+def _phase(time: int, bits: int) -> int:
+    """Return where the running sum of an hour begins, below one quantum: evenly spread over hours, so that no hex loses in all of them."""
+    return (time * _GOLDEN_64 & _MASK_64) >> (64 - bits)
 
 
 def _weights(shares: ZoneShares, bits: int) -> Any:  # noqa: ANN401 - scipy has no types
@@ -270,12 +281,14 @@ def _rounded(
     turn: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """
-    Return line, entry of the line and quanta of sparse amounts in ``2**-bits`` quanta, rounded along the running sum from `running` on.
+    Return line, entry of the line and quanta of sparse amounts in ``2**-bits`` quanta, and the running sum that goes on from `running`.
+
+    An entry gets as many quanta as the running sum passes whole ones: less than one more or less than its amount, and in all the sum.
 
     Lines are those that the sparse array is compressed by. Each is walked from another entry on, by `turn`: else small amounts, of which
     every n-th is rounded up, would meet the same entries in every line. The amounts are overwritten.
     """
-    n_entries, half = np.diff(amounts.indptr).astype(np.int64), 1 << bits >> 1
+    n_entries = np.diff(amounts.indptr).astype(np.int64)
     if not amounts.nnz:
         return (*(np.empty(0, dtype=np.int64) for _ in range(3)), running)
     begin = ((np.arange(n_entries.size) + turn) * _GOLDEN >> 12) % np.maximum(n_entries, 1)
@@ -283,10 +296,10 @@ def _rounded(
     walk -= np.where(walk >= np.repeat(amounts.indptr[1:], n_entries), np.repeat(n_entries, n_entries), 0)
     total = amounts.data[walk]
     np.cumsum(total, out=total)
-    total += running + half
-    last = int(total[-1]) - half
+    total += running
+    last = int(total[-1])
     total >>= bits
-    amounts.data[walk[0]] = total[0] - ((running + half) >> bits)
+    amounts.data[walk[0]] = total[0] - (running >> bits)
     amounts.data[walk[1:]] = total[1:] - total[:-1]
     kept = np.flatnonzero(amounts.data)
     line = np.repeat(np.arange(n_entries.size, dtype=np.int32), n_entries)

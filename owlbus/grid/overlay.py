@@ -73,7 +73,8 @@ def _shares_of_areas(grid: HexGrid, areas: NDArray[np.object_]) -> tuple[NDArray
     shape, hexes = tree.query(flat[usable], predicate="intersects")
     within_shape, within = tree.query(flat[usable], predicate="contains")  # their area needs no intersection
     is_whole = np.isin(shape * grid.n_hexes + hexes, within_shape * grid.n_hexes + within)
-    shape, total = usable[shape], shapely.area(flat)
+    shape, total = usable[shape], np.zeros(flat.size)
+    total[usable] = shapely.area(flat[usable])
     met = shapely.area(cells)[hexes]
     cut = np.flatnonzero(~is_whole)
     met[cut] = shapely.area(shapely.intersection(flat[shape[cut]], cells[hexes[cut]]))

@@ -46,7 +46,7 @@ _ALLOWED = {
     "owlbus.demand.zone_shares": {"ZoneShares"},
     "owlbus.grid.hexgrid": {"HexGrid"},
     "owlbus.records.read_options": {"ReadOptions"},
-    "owlbus.records.schema": {"Kind", "Layout"},
+    "owlbus.records.schema": {"Layout", "kind_of_name"},
     "owlbus.records.sources": {"Source"},
     "owlbus.records.subscribers": {"Subscribers"},
     "pathlib": {"PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from owlbus.common.errors import DataError, UsageError, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,26 @@ class Kind:
     optional: tuple[str, ...]
     substitutes: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    def __post_init__(self) -> None:
+        """Enter the kind among those that a name stands for."""
+        _KIND_OF_NAME.setdefault(self.name, self)
+
+    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
+        """Send the name alone to other processes, where the kind is then the same object as here."""
+        return kind_of_name, (self.name,)
+
     @property
     def required(self) -> tuple[str, ...]:
         """Required columns."""
         return (self.start, *self.position, *self.destination)
+
+
+_KIND_OF_NAME: dict[str, Kind] = {}
+
+
+def kind_of_name(name: str) -> Kind:
+    """Return the kind of a name, as `Kind.name`."""
+    return _KIND_OF_NAME[name]
 
 
 _HERE, _HOME = ("lon", "lat"), ("home_lon", "home_lat")

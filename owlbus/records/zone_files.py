@@ -98,7 +98,7 @@ def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], st
         msg = f"{name}: no such file; check the name of the table of zones"
         raise DataError(msg, setting="zones")
     try:
-        if file.is_file() and file.open("rb").read(4) == b"PAR1":
+        if _is_parquet(file):
             try:
                 return name, *_of_geodataframe(gpd.read_parquet(file))
             except ValueError:  # it says nothing about geometries
@@ -116,6 +116,14 @@ def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], st
             raise
         msg = f"{name}: cannot be read as zones; give polygons in a GIS format such as GeoJSON, or a table with an id, lon and lat"
         raise DataError(msg, setting="zones") from error
+
+
+def _is_parquet(file: Path) -> bool:
+    """Return whether a file is Parquet by its first bytes."""
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PAR1"
 
 
 def _of_geodataframe(frame: Any) -> tuple[pl.DataFrame, NDArray[np.object_], str | None]:  # noqa: ANN401 - geopandas has no types
@@ -193,6 +201,8 @@ def _in_degrees(name: str, shapes: NDArray[np.object_], own_crs: str | None, crs
 
     west, south, east, north = shapely.total_bounds(shapes)
     looks_like_degrees = west >= -_MAX_LON and east <= _MAX_LON and south >= -_MAX_LAT and north <= _MAX_LAT
+    if own_crs is not None and _is_degrees(own_crs):  # GeoJSON that does not say its system is taken for this one
+        own_crs = None
     source = own_crs or (None if looks_like_degrees else crs)
     if source is None and not looks_like_degrees:
         extent = f"x {west:g} to {east:g} and y {south:g} to {north:g}"
@@ -203,15 +213,24 @@ def _in_degrees(name: str, shapes: NDArray[np.object_], own_crs: str | None, crs
     return np.array(shapely.force_2d(shapes), dtype=object)
 
 
-def _reprojected(name: str, shapes: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
-    """Return geometries in lon/lat, from another coordinate reference system."""
-    import shapely
-    from pyproj import CRS, Transformer
+def _is_degrees(crs: str) -> bool:
+    """Return whether a coordinate reference system is lon/lat on WGS84."""
+    from pyproj import CRS
     from pyproj.exceptions import ProjError
 
     try:
-        if CRS.from_user_input(crs) == CRS.from_user_input(_DEGREES):
-            return shapes
+        return bool(CRS.from_user_input(crs).equals(CRS.from_user_input(_DEGREES), ignore_axis_order=True))
+    except ProjError:
+        return False
+
+
+def _reprojected(name: str, shapes: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
+    """Return geometries in lon/lat, from another coordinate reference system."""
+    import shapely
+    from pyproj import Transformer
+    from pyproj.exceptions import ProjError
+
+    try:
         to_degrees = Transformer.from_crs(crs, _DEGREES, always_xy=True)
         moved = shapely.transform(shapes, lambda points: np.column_stack(to_degrees.transform(points[:, 0], points[:, 1])))
     except ProjError as error:
@@ -235,10 +254,9 @@ def _valid(name: str, shapes: NDArray[np.object_]) -> NDArray[np.object_]:
     kinds = np.array([shape.geom_type for shape in shapes])
     wrong = ~np.isin(kinds, ("Polygon", "MultiPolygon", "Point")) | shapely.is_empty(shapes)
     if wrong.any():
-        extent = (
-            f"{int(wrong.sum())} of {shapes.size} rows have none, the first is {'an empty ' if shapely.is_empty(shapes[wrong][0]) else ''}"
-        )
-        msg = f"{name}: zones must be polygons or points, {extent}{kinds[wrong][0]}; write the areas as polygons"
+        kind = "without an area" if kinds[wrong][0].endswith("Polygon") else f"a {kinds[wrong][0]}"
+        extent = f"{int(wrong.sum())} of {shapes.size} rows are none, the first is {kind}"
+        msg = f"{name}: zones must be polygons or points, {extent}; write the areas as polygons"
         raise DataError(msg, setting="zones")
     return shapes
 

@@ -165,6 +165,8 @@ def id_texts(ids: pl.Series) -> pl.Series:
 
     if ids.dtype.is_float():
         ids = ids.fill_nan(None)
+    if ids.dtype == pl.Binary:
+        ids = pl.Series([None if value is None else value.decode("utf-8", "replace") for value in ids.to_list()], dtype=pl.String)
     texts = ids.cast(pl.String, strict=False).str.strip_chars().str.replace(r"^(-?\d+)\.0*$", "${1}")
     return texts.set(texts == "", None)
 
