@@ -26,11 +26,18 @@ from owlbus.demand.zone_shares import ZoneShares, shares_of_zones, spread_people
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.grid.subdivide import subdivide_hexes
 from owlbus.pipeline import checkpoint
+from owlbus.pipeline.report_content import report_content
+from owlbus.pipeline.rundir import RunRecord, describe_run
+from owlbus.pipeline.study import build_study, demand_from_sources
+from owlbus.pipeline.study_sources import Sources
+from owlbus.plan import Plan, Route
 from owlbus.records import outline_of_records
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.sources import open_sources
 from owlbus.records.zone_files import read_zones
 from owlbus.records.zone_ids import IdIndex
+from owlbus.report import PlanContent, report_html
+from owlbus.score import score_plan
 
 if TYPE_CHECKING:
     from owlbus.records.zones import ZoneTable
@@ -624,7 +631,10 @@ def test_processes_count_what_threads_do(tmp_path: Path) -> None:
 def test_rides_that_repeat_are_left_out_in_other_processes_too(tmp_path: Path) -> None:
     frame = rides(40)
     file = written(tmp_path, pd.concat([frame, frame.iloc[:7]]))
-    reports = [estimate_demand(file, GRID, zones=squares(), run=run)[1] for run in (None, lambda *task: count_in_processes(*task, 2))]
+    reports = [
+        estimate_demand(file, GRID, zones=squares(), run=run)[1]
+        for run in (None, lambda setup, sources: count_in_processes(setup, sources, 2))
+    ]
     assert reports[0].files == reports[1].files
     assert [(rule.name, rule.rows) for rule in reports[1].rules] == [("repeats a row", 7)]
 
@@ -676,6 +686,34 @@ def test_the_outline_of_zones_is_drawn_around_them(tmp_path: Path) -> None:
     assert area.covers(used)
     flat = gpd.GeoSeries([area, used.convex_hull], crs=4326).to_crs(GRID.crs)
     assert flat[0].hausdorff_distance(flat[1]) == pytest.approx(500, rel=0.05)
+
+
+def test_zones_are_spread_over_parts_of_hexes_where_these_count(tmp_path: Path) -> None:
+    (tmp_path / "area.geojson").write_text(shapely.to_geojson(shapely.box(*BOX)))
+    squares().to_file(tmp_path / "zones.geojson")
+    files = (str(written(tmp_path, rides(200))),)
+    sources = Sources(files, area=str(tmp_path / "area.geojson"), zones=str(tmp_path / "zones.geojson"), reach="records")
+    reading = demand_from_sources(sources)
+    parts = subdivide_hexes(reading.whole)
+    pairs, _ = expected(rides(200), overlay(squares(), parts.grid, "zone_id"))
+    whole = [parts.whole_of[pairs.index.get_level_values(name)] for name in ("hex_x", "hex_y")]
+    assert reading.grid.n_hexes == parts.grid.n_hexes
+    assert_same_trips(reading.demand, pairs[whole[0] != whole[1]])
+
+
+def test_the_report_page_says_how_zones_are_spread(tmp_path: Path) -> None:
+    squares().to_file(tmp_path / "zones.geojson")
+    sources = Sources((str(written(tmp_path, rides(200))),), zones=str(tmp_path / "zones.geojson"))
+    study = build_study(sources)
+    plan = Plan((Route(study.network.shortest_path(0, study.grid.n_hexes - 1), "N1"),), study.network.fingerprint)
+    card = score_plan(study.network, study.demand, plan).to_dict()
+    about = describe_run(RunRecord("plan", {}, notes=study.notes))
+    for language, heading in (("en", "Data"), ("ko", "자료")):
+        page = report_html(report_content(study, PlanContent("plan", plan, card), None, about), language)
+        assert heading in page
+        assert "what lies in a zone is spread over its hexes by area" in page
+    bare = report_html(report_content(study, PlanContent("plan", plan, card), None, describe_run(RunRecord("plan", {}))))
+    assert "<dt>Data</dt>" not in bare
 
 
 def test_one_zone_is_enough_for_an_outline(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _WHOLE = 0.999
 _ROUNDING = 1e-6
 _MOST_BITS, _SUM_BITS = 20, 62
 _CHUNK_PAIRS = 500_000
+_NOTHING = np.empty(0, dtype=np.int64)
 _GOLDEN, _GOLDEN_64, _MASK_64, _HOUR_TURN = 2_654_435_769, 0x9E3779B97F4A7C15, (1 << 64) - 1, 7919
 
 
@@ -89,9 +90,9 @@ def shares_of_zones(zones: ZoneTable, grid: HexGrid) -> ZoneShares:
     ZoneShares
         Shares by area of polygons, or at the hex of a centroid; parts of a zone by their weights.
     """
-    part, hexes, share = shares_in_hexes(grid, zones.parts)
+    part, hexes, part_share = shares_in_hexes(grid, zones.parts)
     key, inverse = np.unique(zones.zone[part].astype(np.int64) * grid.n_hexes + hexes, return_inverse=True)
-    share = np.bincount(inverse, share * zones.weight[part], key.size)
+    share: NDArray[np.float64] = np.bincount(inverse, part_share * zones.weight[part], key.size).astype(np.float64, copy=False)
     zone, hex_index = np.divmod(key, grid.n_hexes)
     total = np.bincount(zone, share, zones.n_zones)
     share = np.where(total[zone] > 1 - _ROUNDING, share / total[zone], share)  # areas cut apart sum up inexactly
@@ -290,7 +291,7 @@ def _rounded(
     """
     n_entries = np.diff(amounts.indptr).astype(np.int64)
     if not amounts.nnz:
-        return (*(np.empty(0, dtype=np.int64) for _ in range(3)), running)
+        return _NOTHING, _NOTHING, _NOTHING, running
     begin = ((np.arange(n_entries.size) + turn) * _GOLDEN >> 12) % np.maximum(n_entries, 1)
     walk = np.arange(amounts.nnz) + np.repeat(begin, n_entries)
     walk -= np.where(walk >= np.repeat(amounts.indptr[1:], n_entries), np.repeat(n_entries, n_entries), 0)
@@ -306,7 +307,7 @@ def _rounded(
     return line[kept], amounts.indices[kept], amounts.data[kept], last
 
 
-def _timed(chosen: tuple[int, int], *places: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+def _timed(chosen: tuple[int, int], *places: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Return the columns of counts of one night and hour."""
     return (*(np.full(places[0].size, value, dtype=np.int32) for value in chosen), *places)
 

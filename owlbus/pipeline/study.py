@@ -68,6 +68,11 @@ class Study:
     timings_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Assumptions about the records, one sentence each; none for a study that was read from a run."""
+        return () if self.report is None else self.report.notes
+
+    @property
     def unreachable_share(self) -> float:
         """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them."""
         pairs = self.demand.od()

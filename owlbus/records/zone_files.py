@@ -159,11 +159,11 @@ def _of_table(name: str, table: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.
     import shapely
 
     column_of = {column.strip().strip("\ufeff").lower(): column for column in table.columns}
-    for known in _GEOMETRIES:
-        column = table[column_of[known]] if known in column_of else None
-        if column is not None and column.dtype in {pl.String, pl.Binary}:
-            read = shapely.from_wkt if column.dtype == pl.String else shapely.from_wkb
-            shapes = read(np.array(column.to_list(), dtype=object), on_invalid="ignore")
+    for known in (name for name in _GEOMETRIES if name in column_of):
+        written = table[column_of[known]]
+        if written.dtype in {pl.String, pl.Binary}:
+            read = shapely.from_wkt if written.dtype == pl.String else shapely.from_wkb
+            shapes = read(np.array(written.to_list(), dtype=object), on_invalid="ignore")
             if (~_is_empty(shapes)).any():
                 return table.drop(column_of[known]), np.array(shapes, dtype=object), None
     chosen = [next((column_of[known] for known in names if known in column_of), None) for names in (_LONS, _LATS)]
