@@ -114,6 +114,18 @@ def test_the_window_holds_its_start_and_not_its_end(clock: str, rule: int) -> No
     assert judge(local(f"2013-03-02 {clock}"))[0] == rule
 
 
+def test_a_row_in_an_unknown_zone_breaks_its_first_rule() -> None:
+    at = local("2013-03-02 01:10:00")
+    assert judge(at, here=-4)[0] == 10
+    assert judge(at, here=-4, there=-4)[0] == 10
+    assert judge(at, here=3, there=-4)[0] == 20
+    assert judge(local("2013-03-02 08:10:00"), here=-4)[0] == 5
+    assert judge(at, here=-4, count=-1)[0] == 6
+    assert judge(at, at - 60, here=-4)[0] == 7
+    assert judge(at, at + 60, here=-4, twin=1)[0] == 9
+    assert judge(-1, here=-4)[0] == 1
+
+
 def test_a_time_of_day_past_the_window_does_not_come_round_again() -> None:
     assert judge(36 * 3600 - 1, window=(12, 36))[0] == 0
     assert judge(36 * 3600, window=(12, 36))[0] == 5

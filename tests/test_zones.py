@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from dataclasses import replace
@@ -342,6 +343,28 @@ def test_features_of_one_id_are_parts_by_area_or_by_weights() -> None:
         read_zones(parts.assign(people=[1, None, 5, 3]), zone_weights="people")
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_junk_is_read_as_zones_or_refused(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    source = ("geojson", "gpkg", "csv", "parquet", "fgb")[seed % 5]
+    file = tmp_path / f"zones.{source}"
+    if source == "csv":
+        squares().to_wkt().to_csv(file, index=False)
+    elif source == "parquet":
+        squares().to_parquet(file)
+    else:
+        squares().to_file(file)
+    content = bytearray(file.read_bytes())
+    for place in rng.integers(0, len(content), 1 + seed // 2):
+        content[place] = rng.integers(0, 256)
+    file.write_bytes(content[: len(content) - seed % 3 * 100])
+    try:
+        features = read_zones(file)
+    except DataError:
+        return
+    assert shapely.is_valid(features.shapes).all()
+
+
 def test_overlapping_zones_each_keep_their_trips(tmp_path: Path) -> None:
     zones = squares()
     zones["geometry"] = zones.to_crs("EPSG:25833").buffer(300).to_crs(4326)
@@ -631,10 +654,8 @@ def test_processes_count_what_threads_do(tmp_path: Path) -> None:
 def test_rides_that_repeat_are_left_out_in_other_processes_too(tmp_path: Path) -> None:
     frame = rides(40)
     file = written(tmp_path, pd.concat([frame, frame.iloc[:7]]))
-    reports = [
-        estimate_demand(file, GRID, zones=squares(), run=run)[1]
-        for run in (None, lambda setup, sources: count_in_processes(setup, sources, 2))
-    ]
+    processes = functools.partial(count_in_processes, n_workers=2)
+    reports = [estimate_demand(file, GRID, zones=squares(), run=run)[1] for run in (None, processes)]
     assert reports[0].files == reports[1].files
     assert [(rule.name, rule.rows) for rule in reports[1].rules] == [("repeats a row", 7)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,19 @@ def read_zones(zones: Any, zone_id: str | None = None, zone_weights: str | None 
     UsageError
         If `zones` is neither a path nor a frame.
     """
+    import shapely
+
     name, frame, shapes, own_crs = _opened(zones)
     present = ~_is_empty(shapes)
     if not present.any():
         msg = f"{name}: must have zones with a polygon or a point, all {shapes.size} rows have none"
         raise DataError(msg, setting="zones")
     rows = np.flatnonzero(present)
-    frame, shapes = frame[rows.tolist()], _valid(name, _in_degrees(name, shapes[rows], own_crs, crs))
+    try:
+        frame, shapes = frame[rows.tolist()], _valid(name, _in_degrees(name, shapes[rows], own_crs, crs))
+    except shapely.errors.ShapelyError as error:
+        msg = f"{name}: has polygons that cannot be repaired; drop corners that are no numbers and rings that cross themselves"
+        raise DataError(msg, setting="zones") from error
     columns = _id_columns(name, frame, zone_id)
     weights = None if zone_weights is None else _weights(name, frame, zone_weights)
     return ZoneFeatures(name, shapes, columns, weights, zone_id, int(present.size - rows.size))
@@ -88,34 +95,37 @@ def _opened(zones: Any) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | N
 
 def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | None]:
     """Return name, attributes, geometries and coordinate reference system of a file."""
-    import geopandas as gpd
     import polars as pl
-    import shapely
-    from pyogrio.errors import DataSourceError, GeometryError
 
     name = str(file)
     if not file.exists():
         msg = f"{name}: no such file; check the name of the table of zones"
         raise DataError(msg, setting="zones")
     try:
-        if _is_parquet(file):
-            try:
-                return name, *_of_geodataframe(gpd.read_parquet(file))
-            except ValueError:  # it says nothing about geometries
-                return name, *_of_table(name, pl.read_parquet(file))
-        if file.name.lower().endswith(_TABLES):
-            check_table(file, name)
-            table = pl.read_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator_of(file))
-            return name, *_of_table(name, table)
-        return name, *_of_geodataframe(gpd.read_file(file))
-    except (
-        *(OSError, ValueError, LookupError, TypeError, pl.exceptions.PolarsError),
-        *(DataSourceError, GeometryError, shapely.errors.ShapelyError),
-    ) as error:
-        if isinstance(error, DataError):
-            raise
+        with warnings.catch_warnings():  # GDAL warns of what does not matter to ids and shapes
+            warnings.simplefilter("ignore")
+            return name, *_read_file(name, file)
+    except DataError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, pl.exceptions.PolarsError) as error:
         msg = f"{name}: cannot be read as zones; give polygons in a GIS format such as GeoJSON, or a table with an id, lon and lat"
         raise DataError(msg, setting="zones") from error
+
+
+def _read_file(name: str, file: Path) -> tuple[pl.DataFrame, NDArray[np.object_], str | None]:
+    """Return attributes, geometries and coordinate reference system of a file, by whichever library knows its form."""
+    import geopandas as gpd
+    import polars as pl
+
+    if _is_parquet(file):
+        try:
+            return _of_geodataframe(gpd.read_parquet(file))
+        except ValueError:  # it says nothing about geometries
+            return _of_table(name, pl.read_parquet(file))
+    if file.name.lower().endswith(_TABLES):
+        check_table(file, name)
+        return _of_table(name, pl.read_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator_of(file)))
+    return _of_geodataframe(gpd.read_file(file))
 
 
 def _is_parquet(file: Path) -> bool:

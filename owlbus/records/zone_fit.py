@@ -87,7 +87,8 @@ def sources_with_zones(sources: tuple[Source, ...], options: ReadOptions) -> tup
     features = read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
     kinds = dict.fromkeys(source.layout.kind.name for source in naming)
     tables = {kind: features.fitting(_sample([source for source in naming if source.layout.kind.name == kind])) for kind in kinds}
-    return tuple(replace(source, zones=tables.get(source.layout.kind.name)) for source in sources)
+    options = replace(options, zones=None)  # what other processes need of it is in the tables
+    return tuple(replace(source, zones=tables.get(source.layout.kind.name), options=options) for source in sources)
 
 
 def _sample(sources: list[Source]) -> pl.Series:
