@@ -21,6 +21,7 @@ from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels import count_blocks
 from owlbus.kernels.count_records import NO_TICK, _seconds
 from owlbus.records.positions import Numbers
+from owlbus.records.zone_fit import NO_ZONES
 
 GRID = HexGrid.cover([(30.30, 59.92), (30.34, 59.92), (30.34, 59.94), (30.30, 59.94)])
 WINDOW = NightWindow(22, 30)
@@ -82,6 +83,7 @@ def batch_of(n: int, first_row: int, rng: np.random.Generator, hours: np.ndarray
         position=(gappy(lon, rng, gaps), gappy(lat, rng, gaps)),
         destination=(gappy(to_lon, rng, gaps), gappy(to_lat, rng, gaps)) if has_goal else (nothing, nothing),
         count=np.empty(0),
+        zones=(NO_ZONES, NO_ZONES),
         frame=pl.DataFrame({"lon": lon}),
     )
 

@@ -19,6 +19,7 @@ from owlbus.demand.tally import Tally
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.kernels.count_records import straight_line_m
 from owlbus.records.positions import Numbers
+from owlbus.records.zone_fit import NO_ZONES
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - local clock times have no zone
 HERE, THERE = (30.30, 59.93), (30.35, 59.95)
@@ -64,6 +65,7 @@ def judge(
     batch = SimpleNamespace(ticks=np.array([start], dtype=np.int64), end_ticks=ends, per_s=1, is_dated=False, first_row=0, n_rows=1)
     batch.position, batch.destination = (numbers(lon), numbers(lat)), (numbers(to_lon), numbers(to_lat))
     batch.count = np.array([count])
+    batch.zones = NO_ZONES, NO_ZONES
     batch.frame = pl.DataFrame({"lon": lon})
     tally = Told(GRID, NightWindow(*window), hexes=hexes)
     verdict = tally.add(batch, Ledger(None), np.array([twin], dtype=np.uint8), needs_verdict=True, needs_hexes=True)
@@ -110,6 +112,18 @@ def test_times_without_a_date_before_noon_lie_after_midnight(clock: int, hour: i
 @pytest.mark.parametrize(("clock", "rule"), [("23:59:59", 5), ("00:00:00", 0), ("04:59:59", 0), ("05:00:00", 5)])
 def test_the_window_holds_its_start_and_not_its_end(clock: str, rule: int) -> None:
     assert judge(local(f"2013-03-02 {clock}"))[0] == rule
+
+
+def test_a_row_in_an_unknown_zone_breaks_its_first_rule() -> None:
+    at = local("2013-03-02 01:10:00")
+    assert judge(at, here=-4)[0] == 10
+    assert judge(at, here=-4, there=-4)[0] == 10
+    assert judge(at, here=3, there=-4)[0] == 20
+    assert judge(local("2013-03-02 08:10:00"), here=-4)[0] == 5
+    assert judge(at, here=-4, count=-1)[0] == 6
+    assert judge(at, at - 60, here=-4)[0] == 7
+    assert judge(at, at + 60, here=-4, twin=1)[0] == 9
+    assert judge(-1, here=-4)[0] == 1
 
 
 def test_a_time_of_day_past_the_window_does_not_come_round_again() -> None:
@@ -167,7 +181,7 @@ def test_a_subscriber_counts_once_a_night_and_hour_and_nobody_each_time() -> Non
     batch.ticks = np.full(n, local("2013-03-02 01:30"), np.int64)
     batch.ticks[5] = local("2013-03-02 03:30")
     batch.position, batch.destination = (tuple(numbers(np.full(n, degrees)) for degrees in place) for place in (HERE, THERE))
-    batch.frame = pl.DataFrame({"subscriber": names})
+    batch.frame, batch.zones = pl.DataFrame({"subscriber": names}), (NO_ZONES, NO_ZONES)
     tally = Told(GRID, NightWindow(24, 29), hexes=(np.zeros(n, np.int32), np.ones(n, np.int32)))
     tally.add(batch, Ledger(None))
     demand = tally.counted("calls").demand

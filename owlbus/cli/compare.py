@@ -184,7 +184,8 @@ def _write(out: str, study: Study, comparison: Comparison, document: dict[str, A
 
     first, *others = comparison.plans
     note = "SYNTHETIC demand. " if study.is_synthetic else ""
-    record = RunRecord("compare", settings, None, tuple(str(Path(name)) for name in study.inputs), None, study.timings_s)
+    inputs = tuple(str(Path(name)) for name in study.inputs)
+    record = RunRecord("compare", settings, None, inputs, None, study.timings_s, notes=study.notes)
     with open_run_dir(out) as run:
         write_study(run, study)
         run.write_json("compare.json", document)

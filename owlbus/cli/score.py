@@ -119,7 +119,7 @@ def _write(out: str, study: Study, scored: ScoredPlan, reference: ScoredPlan | N
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
     settings = {**settings, "reference_name": None if reference is None else reference.name}
-    record = RunRecord("score", settings, None, study.inputs, None, study.timings_s)
+    record = RunRecord("score", settings, None, study.inputs, None, study.timings_s, notes=study.notes)
     with open_run_dir(out) as run:
         write_run(run, study, scored, reference, title=scored.name, record=record, language=language)
         run.publish(record)

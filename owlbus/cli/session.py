@@ -211,6 +211,7 @@ def publish(
         plan_run.timings_s,
         round(result.share, 6),
         None if bound_share is None else round(bound_share, 6),
+        plan_run.study.notes,
     )
     write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, language=language)
     run.publish(record)

@@ -198,7 +198,7 @@ def _write(
     reference = score_reference(study, reference_of(study, None, MAX_SNAP_M), rule, headway_at(shown))
     settings = {**settings, "reference_name": None if reference is None else reference.name}
     shares = round(shown.shown.objective_share, 6), None if shown.bound_share is None else round(shown.bound_share, 6)
-    record = RunRecord("sweep", settings, document["seed"], study.inputs, None, study.timings_s, *shares)
+    record = RunRecord("sweep", settings, document["seed"], study.inputs, None, study.timings_s, *shares, study.notes)
     with open_run_dir(out) as run:
         write_study(run, study)
         write_scored(run, study, best, reference)

@@ -13,6 +13,7 @@ from owlbus.common.progress import current_progress
 from owlbus.demand.accumulators import TripCounter
 from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
+from owlbus.demand.zone_shares import shares_of_zones
 from owlbus.records.duplicates import RepeatedRows, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.rejected import rejected_rows_in_memory
@@ -156,7 +157,7 @@ class Counter:
                 finish()
 
         # Threads convert and count batches; in between each is marked here, in order, since the first of equal rows is the one that counts.
-        for first_row, frame in read_frames(source):
+        for first_row, frame in self._frames(source):
             parsed.append(self.pool.submit(batch_of, source, first_row, frame))
             if len(parsed) > self.n_threads:
                 judge()
@@ -164,6 +165,12 @@ class Counter:
             judge()
         while pending:
             finish()
+
+    def _frames(self, source: Source) -> Iterator[tuple[int, pl.DataFrame | TextRows]]:
+        """Return the rows of a file, after its zones are laid over the grid: once, before threads ask for it."""
+        if source.zones is not None:
+            shares_of_zones(source.zones, self.settings.grid)
+        return read_frames(source)
 
     def total(self) -> CountedFiles:
         """Return the sum of all counts so far, and reset."""
@@ -188,10 +195,12 @@ class Counter:
             self.idle.put(counted)
         return total
 
-    def _tally(self, kind: str) -> Tally:
+    def _tally(self, source: Source) -> Tally:
         """Return an empty tally that shares subscriber ids and trips with the other threads."""
+        kind = source.layout.kind.name
         subscribers, trips = self.shared.setdefault(kind, (Subscribers(), TripCounter()))
-        return Tally(self.settings.grid, self.settings.window, subscribers, trips)
+        shares = None if source.zones is None else shares_of_zones(source.zones, self.settings.grid)
+        return Tally(self.settings.grid, self.settings.window, subscribers, trips, shares=shares)
 
     def _work(
         self,
@@ -206,7 +215,7 @@ class Counter:
         try:
             kind = source.layout.kind.name
             if kind not in counted.tallies:
-                counted.tallies[kind] = self._tally(kind)
+                counted.tallies[kind] = self._tally(source)
             row_counts = counted.row_counts.setdefault(source.name, FileRowCounts(source))
             return batch, counted.tallies[kind].add(batch, row_counts, is_duplicate, needs_verdict=needs_verdict)
         finally:

@@ -10,7 +10,7 @@ import numpy as np
 from owlbus.common.arrays import read_only
 from owlbus.common.defaults import TAXI_WEIGHT
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.units import QUANTA_PER_TRIP, NightWindow, require_number
+from owlbus.common.units import NightWindow, require_number
 from owlbus.demand.blend import agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
@@ -18,6 +18,7 @@ from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.presence import CountedPresence, count_presence, with_presence
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
+from owlbus.demand.zone_notes import zone_notes
 from owlbus.records.clock_range import clock_note
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.recognised import RecognisedFile, recognised_file
@@ -96,10 +97,8 @@ def count_records(
     shape = len(settings.window.hours), grid.n_hexes
     if POSITIONS.name not in counted_files.tallies:
         return RecordCounts(read_only(np.empty(0, dtype=np.int64)), read_only(np.zeros((0, *shape), dtype=np.int64)), report)
-    people = counted_files.tallies[POSITIONS.name].people
-    order = np.argsort(people.nights)
-    rows = people.presence.reshape(-1, *shape)[order] // QUANTA_PER_TRIP
-    return RecordCounts(read_only(people.nights[order]), read_only(rows), report)
+    nights, rows = counted_files.tallies[POSITIONS.name].rows_by_hex()
+    return RecordCounts(read_only(nights), read_only(rows.reshape(-1, *shape)), report)
 
 
 _THIN_SHARE = 0.1
@@ -174,7 +173,8 @@ def estimate_demand(
     require_number("taxi_weight", taxi_weight, 0, 1)
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     settings = CountSettings(grid, window, keeps_rejected=rejected is not None)
-    options = replace(ReadOptions(**reading), first_hour=window.start_hour)
+    both = people is not None and is_given(paths)
+    options = replace(ReadOptions(**reading), first_hour=window.start_hour, zones_elsewhere=both)
     presence = None if people is None else count_presence(people, settings, options, n_nights, max_rejected_share)
     if presence is not None and not is_given(paths):
         return presence.demand, report_rows(presence.row_counts, [presence.source], presence.notes)
@@ -191,7 +191,8 @@ def estimate_demand(
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
         demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
-        notes = (*layout_notes(sources, options), *_clock_notes(row_counts), *report.notes)
+        spread = (note for kind, counted in zip(kinds, demands, strict=True) for note in zone_notes(counted, _of_kind(sources, kind), grid))
+        notes = (*layout_notes(sources, options), *_clock_notes(row_counts), *spread, *report.notes)
         _check_hour_profile(sources, options)
         return _with_people(demand, replace(report, notes=notes), presence)
 
@@ -244,6 +245,11 @@ def _with_hours(counted: Counted, sources: Sequence[Source], options: ReadOption
     return replace(counted, demand=spread_over_hours(counted.demand, read_hour_profile(options.hour_profile, window.hours)))
 
 
+def _of_kind(sources: Sequence[Source], kind: Kind) -> list[Source]:
+    """Return the sources of one kind."""
+    return [source for source in sources if source.layout.kind is kind]
+
+
 def check_files(
     paths: Records,
     grid: HexGrid,
@@ -280,6 +286,7 @@ def check_files(
     require_number("max_rejected_share", max_rejected_share, 0, 1)
     window = window or NightWindow()
     options = replace(ReadOptions(**reading), first_hour=window.start_hour, hexes=(grid.lon, grid.lat))
+    options = replace(options, zones_elsewhere=people is not None and is_given(paths))
     refusals: list[DataError] = []
     row_counts: list[FileRowCounts] = []
     recognised: list[RecognisedFile] = []

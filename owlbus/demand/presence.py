@@ -12,6 +12,7 @@ from owlbus.demand.columns import scaled
 from owlbus.demand.counting import CountSettings, counting
 from owlbus.demand.row_counts import FileRowCounts, SourceCount, require_trips, require_usable
 from owlbus.demand.table import Demand
+from owlbus.demand.zone_notes import zone_notes
 from owlbus.records.schema import PRESENCE
 from owlbus.records.sources import open_sources
 
@@ -93,8 +94,10 @@ def count_presence(
     for file in row_counts:
         require_usable(file, max_rejected_share)
     require_trips(row_counts)
-    demand, is_mean = _full_nights(counted.tallies[PRESENCE.name].counted("counts", n_nights).demand)
-    return CountedPresence(replace(demand, people_counted=True), row_counts, _notes(sources, demand, n_nights, is_mean=is_mean))
+    people = counted.tallies[PRESENCE.name].counted("counts", n_nights)
+    demand, is_mean = _full_nights(people.demand)
+    notes = (*_notes(sources, demand, n_nights, is_mean=is_mean), *zone_notes(people, sources, settings.grid))
+    return CountedPresence(replace(demand, people_counted=True), row_counts, notes)
 
 
 def with_presence(demand: Demand, presence: Demand) -> Demand:

@@ -16,7 +16,9 @@ from owlbus.demand.accumulators import FREE, HOURS, ODTables, PeopleCounter, Tri
 from owlbus.demand.columns import scaled
 from owlbus.demand.distinct import DistinctPairs
 from owlbus.demand.table import Demand
+from owlbus.demand.zone_shares import Spread, ZoneShares, spread_people, spread_trips
 from owlbus.records.fast_csv import TextRows
+from owlbus.records.schema import TAXI
 from owlbus.records.subscribers import NOBODY, Subscribers
 from owlbus.records.validation import MAX_SPEED_KMH, Verdict, hexes_or_reasons, quanta_of
 
@@ -61,6 +63,8 @@ class Tally:
         Distinct presences and trips of subscribers, counted at the end.
     repeats
         Repeated trips and presences of subscribers, shape (2,), int64; complete after the count.
+    shares
+        Zones that records name, over the hexes; None if they have positions.
     """
 
     grid: HexGrid
@@ -71,11 +75,17 @@ class Tally:
     od_tables: ODTables = field(init=False)
     distinct: DistinctPairs = field(default_factory=DistinctPairs)
     repeats: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, dtype=np.int64))
+    shares: ZoneShares | None = None
 
     def __post_init__(self) -> None:
         """Create empty accumulators."""
-        self.people = PeopleCounter(self.grid.n_hexes, len(self.window.hours))
-        self.od_tables = ODTables(self.grid.n_hexes, len(self.window.hours), self.window.start_hour)
+        self.people = PeopleCounter(self.n_places, len(self.window.hours))
+        self.od_tables = ODTables(self.n_places, len(self.window.hours), self.window.start_hour)
+
+    @property
+    def n_places(self) -> int:
+        """Number of places that are counted at: hexes, and zones that lie in several."""
+        return self.grid.n_hexes if self.shares is None else self.shares.n_places
 
     def add(
         self,
@@ -127,7 +137,8 @@ class Tally:
             rules = rules._replace(quanta=rules.rows * QUANTA_PER_TRIP)
         if batch.destination[0].values.size:
             self._add_trips(keys, arguments.quanta)
-            self.od_tables.allocate(keys, self.people, self.trips)
+            if not arguments.hexes.here.size:  # rows of known places are never counted in a table
+                self.od_tables.allocate(keys, self.people, self.trips)
         if person.size:
             self._add_persons(person, verdict)
         row_counts.add(batch, rules, self.grid)
@@ -174,12 +185,27 @@ class Tally:
         self.flush()
         self.od_tables.release()
         self._count_distinct()
-        hours = self.window.hours
         days, nights = _nights(self.people.nights, n_nights)
         divisor = n_nights if n_nights is not None and nights == (None,) else 1
+        if self.shares is not None:
+            return self._counted_in_zones(source, days, nights, divisor)
         columns: dict[str, Any] = self._trip_columns(days, divisor) | self._presence_columns(days, divisor)
-        demand = Demand(self.grid.n_hexes, hours=hours, nights=nights, source=source, grid=self.grid.fingerprint, **columns)
+        demand = Demand(self.grid.n_hexes, hours=self.window.hours, nights=nights, source=source, grid=self.grid.fingerprint, **columns)
         return Counted(demand, *self.repeats.tolist())
+
+    def _counted_in_zones(self, source: str, days: NDArray[np.int64], nights: tuple[dt.date | None, ...], divisor: int) -> Counted:
+        """Return the demand of rows of which some are in zones, spread over hexes, and what is left out of them."""
+        present, trips = self._present(), self._trips()
+        columns = {"night": np.searchsorted(days, present.columns[0]), "hour": present.columns[1], "hex": present.columns[2]}
+        presence = columns | {"presence": _mean(present.quanta / QUANTA_PER_TRIP, divisor)}
+        pairs: dict[str, NDArray[Any]] = dict(zip(("night", "hour", "origin", "destination"), trips.columns, strict=True))
+        pairs |= {"night": np.searchsorted(days, pairs["night"]), "trips": _mean(trips.quanta / QUANTA_PER_TRIP, divisor)}
+        grid = self.grid
+        demand = Demand.from_rows(
+            grid.n_hexes, pairs, presence, hours=self.window.hours, nights=nights, source=source, grid=grid.fingerprint
+        )
+        left_out = (count / QUANTA_PER_TRIP / max(divisor, len(nights)) for count in (trips.n_within, trips.n_outside, present.n_outside))
+        return Counted(demand, *self.repeats.tolist(), *left_out)
 
     def _trip_columns(self, days: NDArray[np.int64], divisor: int) -> dict[str, NDArray[Any]]:
         """Return the columns of trips per night, sorted, and clear the counter; `days` are those of the nights."""
@@ -205,9 +231,38 @@ class Tally:
         columns = {"night": np.searchsorted(days, night[rows]), "hour": hour[rows] + self.window.hours[0], "hex": hexes[rows]}
         return {f"presence_{name}": column for name, column in columns.items()} | {"presence": presence[presence > 0]}
 
+    def rows_by_hex(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return nights, shape (N,), ascending, and rows present, flat by night, hour and hex, int64; those in zones in whole rows."""
+        nights = np.sort(self.people.nights)
+        night, hour, place, quanta = self.people.people()
+        columns = np.searchsorted(nights, night), hour, place
+        rows = quanta // QUANTA_PER_TRIP
+        spread = Spread(columns, rows) if self.shares is None else spread_people(self.shares, *columns, rows)
+        night, hour, hexes = spread.columns
+        counts = np.zeros(nights.size * len(self.window.hours) * self.grid.n_hexes, dtype=np.int64)
+        np.add.at(counts, (night * len(self.window.hours) + hour) * self.grid.n_hexes + hexes, spread.quanta)
+        return nights, counts
+
+    def _present(self) -> Spread:
+        """Return people present by night, hour and hex, in quanta."""
+        night, hour, place, quanta = self.people.people()
+        order = np.lexsort((place, hour, night))
+        columns = night[order], hour[order] + self.window.hours[0], place[order]
+        return Spread(columns, quanta[order]) if self.shares is None else spread_people(self.shares, *columns, quanta[order])
+
+    def _trips(self) -> Spread:
+        """Return trips by night, hour and pair of hexes, in quanta; the counter is emptied."""
+        key, quanta = self.trips.rows()
+        self.trips.clear()
+        begin, destination = np.divmod(key, self.n_places)
+        night_hour, origin = np.divmod(begin, self.n_places)
+        night, hour = np.divmod(night_hour, HOURS)
+        columns = night, hour, origin, destination
+        return Spread(columns, quanta) if self.shares is None else spread_trips(self.shares, *columns, quanta)
+
     def _arguments(self, batch: Batch, person: NDArray[np.int64], duplicates: NDArray[np.uint8] | None) -> _Arguments:
         """Return arguments of `tally_rows` for a batch; all arrays are read-only, so that it compiles once."""
-        from owlbus.kernels.count_records import CountWindow, RowHexes, RowMarks, RowTimes
+        from owlbus.kernels.count_records import RowHexes, RowMarks, RowTimes
         from owlbus.kernels.hexing import PointTables
 
         tables, hexes = self.grid.point_tables, self._hexes(batch)
@@ -225,14 +280,35 @@ class Tally:
             read_only_view(quanta),
             RowMarks(read_only_view(person), read_only_view(is_duplicate)),
             PointTables(read_only_view(frame), read_only_view(poly), read_only_view(lookup), int(degree)),
-            CountWindow(self.window.start_hour, self.window.end_hour, MAX_SPEED_KMH / 3.6, self.grid.n_hexes),
+            self._count_window(batch),
         )
 
+    def _count_window(self, batch: Batch) -> CountWindow:
+        """Return what rows must keep; a ride between zones is as long as anybody's guess, and may stay within one."""
+        from owlbus.kernels.count_records import CountWindow
+
+        in_zones = batch.zones[0].size > 0 or batch.zones[1].size > 0
+        max_m_s = math.inf if in_zones else MAX_SPEED_KMH / 3.6
+        # A call from the zone of one's home is no trip as far as anybody knows; a ride within a zone is one.
+        n_single = self.grid.n_hexes if in_zones and batch.source.layout.kind is TAXI else self.n_places
+        return CountWindow(self.window.start_hour, self.window.end_hour, max_m_s, self.n_places, n_single)
+
     def _hexes(self, batch: Batch) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the hexes of both ends for a grid without lookup tables; else empty, and the kernel looks them up."""
-        if self.grid.point_tables is not None:
+        """Return the places of both ends for zones and for a grid without lookup tables; else empty, and the kernel finds the hexes."""
+        here, there = batch.zones
+        if self.grid.point_tables is not None and not here.size and not there.size:
             return _NO_HEX, _NO_HEX
-        return hexes_or_reasons(self.grid, batch.lon, batch.lat), hexes_or_reasons(self.grid, batch.to_lon, batch.to_lat)
+        first = self._places(here) if here.size else hexes_or_reasons(self.grid, batch.lon, batch.lat)
+        if not batch.destination[0].values.size:
+            return first, np.full(batch.n_rows, -3, dtype=np.int32)
+        return first, self._places(there) if there.size else hexes_or_reasons(self.grid, batch.to_lon, batch.to_lat)
+
+    def _places(self, zones: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the places of zones."""
+        if self.shares is None:
+            msg = "a tally of records that name zones needs their shares in hexes"
+            raise AssertionError(msg)
+        return self.shares.places(zones)
 
     @staticmethod
     def _night(batch: Batch, row: int) -> int:
@@ -257,7 +333,7 @@ class Tally:
 
     def _add_persons(self, person: NDArray[np.int64], verdict: Verdict) -> None:
         """Add presences and trips of subscribers to the distinct pairs."""
-        n = self.grid.n_hexes
+        n = self.n_places
         rows = np.flatnonzero(~verdict.is_rejected & (person != NOBODY))
         subscriber, night, hour = person[rows], verdict.night[rows].astype(np.int64), verdict.hour[rows].astype(np.int64)
         origin, destination = verdict.here[rows].astype(np.int64), verdict.there[rows].astype(np.int64)
@@ -268,7 +344,7 @@ class Tally:
 
     def _count_distinct(self) -> None:
         """Count the distinct presences and trips of subscribers."""
-        n, first_hour = self.grid.n_hexes, self.window.start_hour
+        n, first_hour = self.n_places, self.window.start_hour
         for _, key, hour in self.distinct.pairs():
             is_trip = key % 2 == 1
             time, hexes = np.divmod(key[~is_trip] // 2, n)
@@ -294,11 +370,18 @@ class Counted:
         Rows that repeat a trip of the subscriber in the night.
     repeats_present
         Rows that repeat a presence of the subscriber in the night, hour and hex.
+    within_trips
+        Trips a night between zones that are left out, since by shares they begin in the hex they lead to.
+    outside_trips, outside_people
+        Trips a night, and people a night summed over hours, in those parts of zones that lie outside the grid.
     """
 
     demand: Demand
     repeats_trip: int
     repeats_present: int
+    within_trips: float = 0.0
+    outside_trips: float = 0.0
+    outside_people: float = 0.0
 
 
 class _Arguments(NamedTuple):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 OUTSIDE_HEX = -1
 SWAPPED_HEX = -2
 NO_POSITION = -3
+UNKNOWN_PLACE = -4
 
 HOURS = 36
 """Service hours that a key counts with."""
@@ -201,11 +202,11 @@ def first_counted(low: int, slots: NDArray[np.int32], here: NDArray[np.int32]) -
 
 
 @inner_kernel
-def goal_rule(here: int, there: int) -> int:
-    """Rule that keeps a person present from being a trip, or none."""
+def goal_rule(here: int, there: int, n_single: int) -> int:
+    """Rule that keeps a person present from being a trip, or none; within a place of `n_single` or above there are trips."""
     if there < 0:
-        return 16 if there == NO_POSITION else 17 if there == SWAPPED_HEX else 18
-    return 19 if there == here else 0
+        return 16 if there == NO_POSITION else 17 if there == SWAPPED_HEX else 20 if there == UNKNOWN_PLACE else 18
+    return 19 if there == here and here < n_single else 0
 
 
 @inner_kernel
@@ -260,7 +261,7 @@ def count_pairs(
                 keys[low + i] = (night_hours[slot] * n + h) * n + t
             continue
         presence[slot * n + h] += TRIP_QUANTA
-        rule = goal_rule(h, explained(int64(t), goal.lon[low + i], goal.lat[low + i], tables))
+        rule = goal_rule(h, explained(int64(t), goal.lon[low + i], goal.lat[low + i], tables), n)
         rule_rows[rule] += 1
         if rule_first[rule] < 0 or low + i < rule_first[rule]:
             rule_first[rule] = low + i

@@ -10,7 +10,7 @@ night that its arrays have no room for returns the row; the caller makes room an
 
 from __future__ import annotations
 
-from math import asin, cos, pi, sin, sqrt
+from math import asin, cos, inf, pi, sin, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from owlbus.kernels.count_blocks import (
     NO_POSITION,
     SWAPPED_HEX,
     TRIP_QUANTA,
+    UNKNOWN_PLACE,
     count_pairs,
     count_people,
     explained,
@@ -78,12 +79,12 @@ class RowTimes(NamedTuple):
 
 class RowHexes(NamedTuple):
     """
-    Hexes of n rows that were found before, for grids without tables; empty where the kernel finds them.
+    Places of n rows that were found before, for grids without tables and for zones; empty where the kernel finds the hexes.
 
     Attributes
     ----------
     here, there
-        Hex of either end, shape (n,), int32; -1, -2 and -3 for outside, swapped and no position.
+        Place of either end, shape (n,), int32; -1, -2, -3 and -4 for outside, swapped, no position and unknown zones.
     """
 
     here: NDArray[np.int32]
@@ -108,22 +109,25 @@ class RowMarks(NamedTuple):
 
 class CountWindow(NamedTuple):
     """
-    What rows must keep, and the grid's size.
+    What rows must keep, and the number of places: the hexes, and after them the zones that lie in several.
 
     Attributes
     ----------
     start_hour, end_hour
         Service hours that count, the end excluded.
     max_m_s
-        Fastest speed of a ride, metres per second.
-    n_hexes
-        Hexes of the grid.
+        Fastest speed of a ride, metres per second; infinite where places are too coarse to tell.
+    n_places
+        Places: the hexes of the grid, and zones.
+    n_single
+        Places, counted from the first, within which there are no trips.
     """
 
     start_hour: int
     end_hour: int
     max_m_s: float
-    n_hexes: int
+    n_places: int
+    n_single: int
 
 
 class RowVerdicts(NamedTuple):
@@ -254,7 +258,7 @@ def tally_rows(
     tables
         The grid, unused where `hexes` is given.
     window
-        Hours that count, the fastest speed, and hexes.
+        Hours that count, the fastest speed, and places.
     bins, rules, verdicts
         Written: the counts, and what became of each row.
 
@@ -266,7 +270,7 @@ def tally_rows(
     ticks, end_ticks, per_s, dated = times.start, times.end, times.per_s, times.is_dated
     lon, lat, to_lon, to_lat = origins.lon, origins.lat, destinations.lon, destinations.lat
     person, is_repeat = marks.person, marks.is_repeat
-    start_hour, end_hour, n = window.start_hour, window.end_hour, window.n_hexes
+    start_hour, end_hour, n = window.start_hour, window.end_hour, window.n_places
     nights, presence, keys = bins.nights, bins.presence, bins.keys
     n_rows, n_hours, n_nights = ticks.size, end_hour - start_hour, nights.size
     has_end, has_quanta, has_hexes = end_ticks.size > 0, quanta.size > 0, hexes.here.size > 0
@@ -324,7 +328,7 @@ def tally_rows(
                 night, hour, start_s = _night_hour(start_s)
                 if here < 0 and not has_hexes:
                     here = explained(here, lon[i], lat[i], tables)
-                if here < 0:
+                if here < 0 and here != UNKNOWN_PLACE:
                     rule = 2 if here == NO_POSITION else 3 if here == SWAPPED_HEX else 4
                 elif not start_hour <= hour < end_hour:
                     rule = 5
@@ -336,13 +340,13 @@ def tally_rows(
                     if has_end:
                         end_s += _DAY_S if end_s < _HALF_DAY_S else 0
                         apart_m = -1.0
-                        if there > SWAPPED_HEX:
+                        if there > SWAPPED_HEX and window.max_m_s < inf:
                             apart_m = straight_line_m(lon[i], lat[i], to_lon[i], to_lat[i])
                         rule = _ride_rule(start_s, end_s, int64(is_repeat[i]) if has_repeats else int64(0), apart_m, window.max_m_s)
                     elif has_repeats and is_repeat[i]:
                         rule = 9
                     if rule == 0:
-                        rule = goal_rule(here, there)
+                        rule = 10 if here == UNKNOWN_PLACE else goal_rule(here, there, window.n_single)
             # Cells are noted here and added to below: sums at once would wait for one another's memory.
             cells[k] = FREE
             if (rule == 0 or rule >= 16) and not (has_person and person[i] != NOBODY):

@@ -43,10 +43,11 @@ _ALLOWED = {
     "owlbus.demand.distinct": {"DistinctPairs"},
     "owlbus.demand.row_counts": {"FileRowCounts"},
     "owlbus.demand.tally": {"Tally"},
+    "owlbus.demand.zone_shares": {"ZoneShares"},
     "owlbus.grid.hexgrid": {"HexGrid"},
     "owlbus.records.position_forms": {"PositionForm"},
     "owlbus.records.read_options": {"ReadOptions"},
-    "owlbus.records.schema": {"Kind", "Layout"},
+    "owlbus.records.schema": {"Layout", "kind_of_name"},
     "owlbus.records.sources": {"Source"},
     "owlbus.records.subscribers": {"Subscribers"},
     "pathlib": {"PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},
@@ -179,7 +180,8 @@ def _key(settings: CountSettings, group: Sequence[Source]) -> str:
         # A private copy has another name in each process; the file that it was made of stands for it.
         options = replace(part.options, masts=None, zones=None)
         described = replace(part.described, path=part.original or part.path)
-        digest.update(repr((described, options)).encode() + pickle.dumps(part.zones))
+        digest.update(repr((described, options)).encode())
+        digest.update(b"" if part.zones is None else part.zones.fingerprint.encode())
         for table in (part.masts, part.homes, None if part.table is None else part.table.frame):
             digest.update(b"" if table is None else table.write_ipc(None).getvalue())
     return digest.hexdigest()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 OWN_NAME = "this plan"
 """What a report calls the plan that it is about."""
 
-_ABOUT = ("command", "seed", "ended_by", "objective_share", "bound_share", "settings", "inputs", "versions")
+_ABOUT = ("command", "seed", "ended_by", "objective_share", "bound_share", "settings", "inputs", "versions", "notes")
 _FAMILIES = {"by_hour": "by_hour", "by_weekday": "by_weekday", "by_group": "by_district"}
 """Breakdowns of a scorecard, and what those of a difference are called."""
 

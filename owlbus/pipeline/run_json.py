@@ -22,7 +22,12 @@ RUN_FILE = "run.json"
 _MEMBERS: dict[str, type] = {"command": str, "settings": dict, "inputs": list, "outputs": dict, "versions": dict, "timings_s": dict}
 
 
-_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {"ended_by": (dict,), "objective_share": (int, float), "bound_share": (int, float)}
+_MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {
+    "ended_by": (dict,),
+    "objective_share": (int, float),
+    "bound_share": (int, float),
+    "notes": (list,),
+}
 
 
 _OF_INPUT: dict[str, tuple[type, ...]] = {"name": (str,), "bytes": (int, type(None)), "sha256": (str, type(None))}

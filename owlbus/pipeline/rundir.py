@@ -64,6 +64,8 @@ class RunRecord:
         Seconds of each stage, by name; only these differ between two equal runs.
     objective_share, bound_share
         Objective of the plan and a proven upper bound on it, 0 to 1; None where there is none.
+    notes
+        Assumptions about the records, one sentence each.
     """
 
     command: str
@@ -74,6 +76,7 @@ class RunRecord:
     timings_s: Mapping[str, float] = field(default_factory=dict)
     objective_share: float | None = None
     bound_share: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -369,6 +372,7 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) ->
         "restricted": sorted(RESTRICTED_FILES & outputs.keys()),
         "versions": _versions(),
         "timings_s": {name: round(seconds, 3) for name, seconds in record.timings_s.items()},
+        **({"notes": list(record.notes)} if record.notes else {}),
     }
 
 

@@ -92,6 +92,11 @@ class Study:
         return notebook_html.page("Study", notebook_html.table(rows), self.demand._repr_html_(), self.network._repr_html_())
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Assumptions about the records, one sentence each; none for a study that was read from a run."""
+        return () if self.report is None else self.report.notes
+
+    @property
     def unreachable_share(self) -> float | None:
         """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them. None where no trips were counted."""
         if not self.demand.counts_trips:

@@ -200,6 +200,7 @@ class Sources:
             "zones": self.zones,
             "zone_id": self.zone_id,
             "zone_weights": self.zone_weights,
+            "zones_elsewhere": self.presence is not None and not self.is_synthetic,
             "hour_profile": self.hour_profile,
         }
 

@@ -11,9 +11,9 @@ from owlbus.common.arrays import read_only_view
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.grid.axes import is_placeholder
 from owlbus.records.fast_csv import TextRows, is_plain
-from owlbus.records.positions import check_axes, numbers, read_ends
+from owlbus.records.positions import check_axes, numbers
 from owlbus.records.read_options import ReadOptions
-from owlbus.records.reading import read_batches, read_frames
+from owlbus.records.reading import places_of_rows, read_batches, read_frames
 from owlbus.records.schema import KINDS
 from owlbus.records.sources import open_sources
 from owlbus.records.validation import MAX_COUNT
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from owlbus.records.record_files import Records
     from owlbus.records.schema import Kind
     from owlbus.records.sources import Source
+    from owlbus.records.zones import ZoneTable
 
 CENTRAL_SHARE = 0.995
 """Share of positions inside the outline; distant ones are mostly errors."""
@@ -47,7 +48,7 @@ def outline_of_records(
     **reading: Unpack[ReadKeywords],
 ) -> NDArray[np.float64]:
     """
-    Return the outline of the study area: the convex hull of the central positions plus a margin.
+    Return the outline of the study area: the convex hull of the central positions, or of the zones of records, plus a margin.
 
     Positions of both ends are rounded to 0.001 degree and weighted by trips. The central ones are nearest to the median position; ties
     are all included, so the order of rows does not matter.
@@ -88,7 +89,8 @@ def outline_of_records(
             check_axes(source)
         positions, count = _counted_positions(sources)
         name = sources[0].name
-    central = _central(positions, count, central_share)
+        central = _central(positions, count, central_share)
+        central = np.vstack([central, *(_corners_of_zones(zones, central) for zones in _tables_of_zones(sources))])
     if central.shape[0] < _MIN_POSITIONS:
         extent = f"got {central.shape[0]} and need {_MIN_POSITIONS}"
         msg = f"{name}: too few places to draw an outline around, {extent}; give one with {setting('area')}"
@@ -132,7 +134,8 @@ def _ends_of_rows(source: Source) -> Iterator[tuple[tuple[tuple[Numbers, Numbers
     for _, frame in read_frames(replace(source, layout=layout)):
         assert not isinstance(frame, TextRows), "the fast parser needs times"  # noqa: S101 - for type checkers
         count = numbers(frame, kind.count).filled() if kind.count in layout.names else np.empty(0)
-        yield read_ends(source, frame), count
+        position, destination, _ = places_of_rows(source, frame)
+        yield (position, destination), count
 
 
 def _empty_table(slots: int) -> PositionSums:
@@ -149,6 +152,24 @@ def _doubled(table: PositionSums) -> PositionSums:
     larger = _empty_table(2 * table.key.size)
     put_sums(table, larger)
     return larger
+
+
+def _tables_of_zones(sources: Sequence[Source]) -> list[ZoneTable]:
+    """Return the tables of zones that sources name."""
+    return list({id(source.zones): source.zones for source in sources if source.zones is not None}.values())
+
+
+def _corners_of_zones(zones: ZoneTable, central: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners of the zones whose points are among the `central` positions, degrees, shape (n, 2)."""
+    import shapely
+
+    from owlbus.kernels.sum_positions import STEPS_PER_DEGREE
+
+    points = np.rint(np.column_stack([zones.lon, zones.lat]) * STEPS_PER_DEGREE) / STEPS_PER_DEGREE
+    chosen = set(map(tuple, central.tolist()))
+    in_use = np.array([tuple(point) in chosen for point in points.tolist()], dtype=np.bool_)
+    corners: NDArray[np.float64] = shapely.get_coordinates(shapely.convex_hull(zones.parts[in_use[zones.zone]]))
+    return corners
 
 
 def _central(positions: NDArray[np.float64], count: NDArray[np.float64], share: float) -> NDArray[np.float64]:

@@ -44,6 +44,8 @@ class ReadOptions:
         Service hour in which trips without a time are counted.
     hexes
         Longitude and latitude of the centre of each hex, degrees, shape (H,) each, for counts by hex; None if there is no grid yet.
+    zones_elsewhere
+        Whether records with positions are read beside others that name zones.
 
     Raises
     ------
@@ -63,6 +65,7 @@ class ReadOptions:
     hour_profile: Any = None
     first_hour: int = 24
     hexes: tuple[Any, Any] | None = None
+    zones_elsewhere: bool = False
 
     def __post_init__(self) -> None:
         """Refuse unknown values before any file is read."""
@@ -75,6 +78,7 @@ class ReadOptions:
 class ReadKeywords(TypedDict, total=False):
     """Fields of `ReadOptions` as keyword arguments."""
 
+    zones_elsewhere: bool
     columns: Mapping[str, str] | None
     timezone: str | None
     time_format: str | None

@@ -12,6 +12,7 @@ from owlbus.records.fast_csv import TextRows, is_plain, read_texts
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.positions import NO_NUMBERS, Numbers, numbers, read_ends
 from owlbus.records.times import NO_TIME, TICKS_PER_S, UNDATED_S, day_starts, seconds
+from owlbus.records.zone_fit import NO_ZONES, ends_in_zones, points_in_zones, zone_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +53,9 @@ class Batch:
         Longitude and latitude of each end, degrees; the destination may be empty.
     count
         Trips per row, shape (n,), float64; empty if each row is one trip.
+    zones
+        Zone of each end where records name zones, shape (n,), int32, `NO_ZONE` where missing and `UNKNOWN_ZONE` where the table lacks
+        it; empty for an end with positions. `position` and `destination` are then points in the zones.
 
     Raises
     ------
@@ -69,6 +73,7 @@ class Batch:
     position: tuple[Numbers, Numbers]
     destination: tuple[Numbers, Numbers]
     count: NDArray[np.float64]
+    zones: tuple[NDArray[np.int32], NDArray[np.int32]] = (NO_ZONES, NO_ZONES)
 
     def __post_init__(self) -> None:
         """Refuse columns that kernels would read past their ends."""
@@ -220,10 +225,50 @@ def batch_of(source: Source, first_row: int, frame: pl.DataFrame | TextRows) -> 
         with reading_errors(source.name):
             frame = frame.frame()
     ticks, end_ticks, per_s, is_dated = _times(source, frame, source.options.timezone or source.layout.timezone)
-    position, destination = read_ends(source, frame)
+    position, destination, zones = places_of_rows(source, frame)
     counted = source.layout.kind.count
     count = numbers(frame, counted).filled() if counted in frame.columns else np.empty(0)
-    return Batch(source, first_row, frame, ticks, end_ticks, per_s, is_dated, position, destination, count)
+    return Batch(source, first_row, frame, ticks, end_ticks, per_s, is_dated, position, destination, count, zones)
+
+
+def places_of_rows(
+    source: Source, frame: pl.DataFrame
+) -> tuple[tuple[Numbers, Numbers], tuple[Numbers, Numbers], tuple[NDArray[np.int32], NDArray[np.int32]]]:
+    """
+    Return where both ends of each row are.
+
+    Parameters
+    ----------
+    source
+        The file.
+    frame
+        Its rows under owlbus' names.
+
+    Returns
+    -------
+    position, destination
+        Longitude and latitude of each end, degrees; points in zones at an end with zones.
+    zones
+        Zone of each end, as of `Batch`.
+    """
+    zones = ends_in_zones(source, frame)
+    ends = _ends_with_zones(source, frame, zones) if any(zone_columns(source)) else read_ends(source, frame)
+    return *ends, zones
+
+
+def _ends_with_zones(
+    source: Source, frame: pl.DataFrame, zones: tuple[NDArray[np.int32], NDArray[np.int32]]
+) -> tuple[tuple[Numbers, Numbers], tuple[Numbers, Numbers]]:
+    """Return longitude and latitude of both ends of each row: a point in its zone at an end with zones, else its position."""
+    import polars as pl
+
+    kind, in_zones = source.layout.kind, zone_columns(source)
+    # Ends with zones have no columns of positions; what reads the other end may ask for them.
+    absent = [names for names, zone in zip((kind.position, kind.destination), in_zones, strict=True) if zone is not None]
+    frame = frame.with_columns(pl.lit(None, pl.Float64).alias(name) for names in absent for name in names)
+    ends = zip(in_zones, zones, read_ends(source, frame), strict=True)
+    here, there = (points if name is None else points_in_zones(source, zone) for name, zone, points in ends)
+    return here, there
 
 
 def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[NDArray[np.int64], NDArray[np.int64], int, bool]:

@@ -11,7 +11,7 @@ from owlbus.records.count_columns import od_names, presence_names
 from owlbus.records.profiles import check_is_records, known_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,26 @@ class Kind:
     substitutes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     count: str = "trips"
 
+    def __post_init__(self) -> None:
+        """Enter the kind among those that a name stands for."""
+        _KIND_OF_NAME.setdefault(self.name, self)
+
+    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
+        """Send the name alone to other processes, where the kind is then the same object as here."""
+        return kind_of_name, (self.name,)
+
     @property
     def required(self) -> tuple[str, ...]:
         """Required columns."""
         return (self.start, *self.position, *self.destination)
+
+
+_KIND_OF_NAME: dict[str, Kind] = {}
+
+
+def kind_of_name(name: str) -> Kind:
+    """Return the kind of a name, as `Kind.name`."""
+    return _KIND_OF_NAME[name]
 
 
 _HERE, _HOME = ("lon", "lat"), ("home_lon", "home_lat")

@@ -25,7 +25,7 @@ from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
 from owlbus.records.text_lines import open_text
 from owlbus.records.text_values import text_of_bytes
 from owlbus.records.time_forms import time_forms
-from owlbus.records.zones import ZoneTable, read_zones
+from owlbus.records.zone_fit import most_frequent_zones, sources_with_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from owlbus.records.record_files import Records
     from owlbus.records.schema import Kind, Layout
+    from owlbus.records.zones import ZoneTable
 
 
 _HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
@@ -240,14 +241,11 @@ def open_sources(
     options = options or ReadOptions()
     files = [member for file in find_files(paths) for member in members_of(file)]
     antennas = None if options.masts is None else read_antennas(options.masts, options.crs)
-    zones = None if options.zones is None else read_zones(options.zones, options.zone_id, options.zone_weights, options.crs)
-    sources = tuple(_open_source(file, options, antennas, zones, kinds) for file in files)
-    yield _with_homes(sources)
+    sources = tuple(_open_source(file, options, antennas, kinds) for file in files)
+    yield _with_homes(sources_with_zones(sources, options))
 
 
-def _open_source(
-    file: RecordFile, options: ReadOptions, masts: pl.DataFrame | None, zones: ZoneTable | None, kinds: Sequence[Kind]
-) -> Source:
+def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | None, kinds: Sequence[Kind]) -> Source:
     """Return the source of a file."""
     import polars as pl
 
@@ -262,16 +260,15 @@ def _open_source(
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
-    profile, has_zones = options.hour_profile, zones is not None
+    profile, has_zones = options.hour_profile, options.zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
-    _require_tables(name, layout, masts, zones)
+    _require_masts(name, layout, masts)
     source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
     source = replace(
         source,
         is_part=file.is_part,
         n_quotes=prepared.n_quotes,
         options=options,
-        zones=zones,
         table=file.table,
         notes=(*prepared.notes, *layout.notes),
         first_place=prepared.place,
@@ -292,14 +289,11 @@ def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
     return original, stamp, prepared_file(file.name, path, file.part, stamp)
 
 
-def _require_tables(name: str, layout: Layout, masts: pl.DataFrame | None, zones: ZoneTable | None) -> None:
-    """Reject a file that names antennas or zones whose table is not given."""
+def _require_masts(name: str, layout: Layout, masts: pl.DataFrame | None) -> None:
+    """Reject a file that names antennas whose table is not given."""
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
-    if any("zone" in name for name in layout.stand_ins) and zones is None:
-        msg = f"{name}: names zones instead of positions; add their polygons or centroids with {setting('zones', 'zones.geojson')}"
-        raise DataError(msg, setting="zones")
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
@@ -314,13 +308,18 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
-    """Add estimated homes to sources without homes: the most frequent position over all their records."""
+    """Add estimated homes to sources without homes: the most frequent position or zone over all their records."""
     lacking = [source for source in sources if source.layout.kind is CALLS and "subscriber" in source.layout.stand_ins]
     if not lacking:
         return sources
-    with reading_errors(lacking[0].name):
-        homes = most_frequent_positions([positions_by_subscriber(source) for source in lacking])
-    return tuple(replace(source, homes=homes) if source in lacking else source for source in sources)
+    in_zones = [source for source in lacking if "zone" in source.layout.stand_ins]
+    at_points = [source for source in lacking if "zone" not in source.layout.stand_ins]
+    for group, estimate in ((in_zones, most_frequent_zones), (at_points, most_frequent_positions)):
+        if group:
+            with reading_errors(group[0].name):
+                homes = estimate([source.scan() if group is in_zones else positions_by_subscriber(source) for source in group])
+            sources = tuple(replace(source, homes=homes) if source in group else source for source in sources)
+    return sources
 
 
 def _scan_file(file: Path | BytesIO, form: str, separator: str, table: Table | None = None) -> pl.LazyFrame:

@@ -84,6 +84,14 @@ DUPLICATE = Rule(
     "drop rows that were written twice",
 )
 
+UNKNOWN_ZONE = Rule(
+    10,
+    "unknown zone",
+    "name a zone that the table of zones lacks",
+    REJECT,
+    f"give the table that has these zones with {setting('zones')}, or name its column of ids with {setting('zone_id')}",
+)
+
 NO_DESTINATION = Rule(
     16,
     "no goal",
@@ -104,9 +112,17 @@ DESTINATION_OUTSIDE = Rule(18, "goal outside the area", "lead to a home or drop-
 
 SAME_HEX = Rule(19, "same hex", "begin in the hex they lead to", NO_TRIP, f"take smaller hexes with {setting('radius_m')} if most do")
 
-_REJECTIONS = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, DUPLICATE)
+DESTINATION_UNKNOWN_ZONE = Rule(
+    20,
+    "goal in an unknown zone",
+    "lead to a zone that the table of zones lacks",
+    NO_TRIP,
+    f"give the table that has these zones with {setting('zones')}",
+)
 
-RULES = (*_REJECTIONS, NO_DESTINATION, DESTINATION_SWAPPED, DESTINATION_OUTSIDE, SAME_HEX)
+_REJECTIONS = (TIME, POSITION, SWAPPED, OUTSIDE, WINDOW, COUNT, ENDS_EARLY, TOO_FAST, DUPLICATE, UNKNOWN_ZONE)
+
+RULES = (*_REJECTIONS, NO_DESTINATION, DESTINATION_SWAPPED, DESTINATION_OUTSIDE, SAME_HEX, DESTINATION_UNKNOWN_ZONE)
 
 BY_CODE = {rule.code: rule for rule in RULES}
 

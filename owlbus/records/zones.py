@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import DataError
+import numpy as np
+
+from owlbus.common.arrays import read_only
+from owlbus.records.zone_ids import IdIndex, choose_id_column, require_fit
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping
+
     import polars as pl
     from numpy.typing import NDArray
 
-NO_ZONE, UNKNOWN_ZONE = -3, -4
-"""Index of a row that names no zone, or one that the table does not have."""
+_EQUAL_AREA = "EPSG:6933"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +39,12 @@ class ZoneTable:
         Zone of each part, shape (N,), int32.
     weight
         Share of its zone's trips and people in each part, shape (N,), summing to 1 by zone.
+    column
+        Column of the ids.
+    n_empty
+        Rows of the table without a geometry; their ids are unknown.
+    has_weights
+        Whether weights are from a column, not by area.
     """
 
     name: str
@@ -44,36 +54,152 @@ class ZoneTable:
     parts: NDArray[np.object_]
     zone: NDArray[np.int32]
     weight: NDArray[np.float64]
+    column: str = "id"
+    n_empty: int = 0
+    has_weights: bool = False
+    _index: IdIndex = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Index the ids."""
+        object.__setattr__(self, "_index", IdIndex.of(self.ids))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild through the constructor."""
+        columns = (self.lon, self.lat, self.parts, self.zone, self.weight)
+        return ZoneTable, (self.name, self.ids, *columns, self.column, self.n_empty, self.has_weights)
+
+    @property
+    def n_zones(self) -> int:
+        """Number of zones."""
+        return len(self.ids)
+
+    @property
+    def are_points(self) -> bool:
+        """Whether all zones are given by centroids."""
+        import shapely
+
+        return bool((shapely.get_dimensions(self.parts) == 0).all())
+
+    @property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of the SHA-256 of ids, parts and weights."""
+        import shapely
+
+        digest = hashlib.sha256(repr((self.ids, self.zone.tolist(), self.weight.tolist())).encode())
+        for part in shapely.to_wkb(self.parts):
+            digest.update(part)
+        return digest.hexdigest()[:16]
 
     def index_of(self, ids: pl.Series) -> NDArray[np.int32]:
         """Return the zone of each id, shape (n,), `NO_ZONE` where missing and `UNKNOWN_ZONE` where the table lacks it."""
-        raise NotImplementedError
+        return self._index.lookup(ids)
+
+    def points_of(self, zones: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return longitude and latitude of a point in each of `zones`, degrees, shape (n,); NaN for negative indices."""
+        missing = np.full(4, np.nan)  # read by the negative indices, from -1 to -4
+        return np.append(self.lon, missing)[zones], np.append(self.lat, missing)[zones]
 
 
-def read_zones(zones: Any, zone_id: str | None = None, zone_weights: str | None = None, crs: str | None = None) -> ZoneTable:  # noqa: ANN401 - a path or any frame
+@dataclass(frozen=True, slots=True, eq=False)
+class ZoneFeatures:
     """
-    Read a table of zones.
+    Rows of a table of zones, before it is known which column holds the ids.
 
-    Parameters
+    Attributes
     ----------
-    zones
-        Polygons in any GIS format, or a table of centroids; a path or a frame.
+    name
+        Name of the table in messages.
+    shapes
+        Polygons or points, valid, lon/lat degrees, shape (N,), object.
+    columns
+        Ids of each row as plain text, None where missing, by column.
+    weights
+        Weight of each row, shape (N,), finite and >= 0; None for weights by area.
     zone_id
-        Column of ids.
-    zone_weights
-        Column of weights of the parts of a zone.
-    crs
-        Coordinate reference system of a table of centroids that is not in degrees.
-
-    Returns
-    -------
-    ZoneTable
-        Zones in lon/lat.
-
-    Raises
-    ------
-    DataError
-        If the table cannot be read, or lacks a column.
+        Column of the ids, if the user named it.
+    n_empty
+        Rows of the table without a geometry, left out.
     """
-    msg = f"{zones}: zones cannot be read yet"
-    raise DataError(msg)
+
+    name: str
+    shapes: NDArray[np.object_]
+    columns: Mapping[str, tuple[str | None, ...]]
+    weights: NDArray[np.float64] | None = None
+    zone_id: str | None = None
+    n_empty: int = 0
+
+    def fitting(self, ids: pl.Series) -> ZoneTable:
+        """
+        Return the zones by the column that holds the ids of records.
+
+        Parameters
+        ----------
+        ids
+            Ids in the records, or in a sample of them, as plain text.
+
+        Returns
+        -------
+        ZoneTable
+            Zones by id.
+
+        Raises
+        ------
+        DataError
+            If no column fits, or several do.
+        """
+        if self.zone_id is None:
+            return self.by(choose_id_column(self.name, self.columns, ids))
+        require_fit(self.name, self.zone_id, self.columns[self.zone_id], ids)
+        return self.by(self.zone_id)
+
+    def by(self, column: str) -> ZoneTable:
+        """
+        Return the zones by the ids in one column; rows without an id are left out.
+
+        Parameters
+        ----------
+        column
+            The column.
+
+        Returns
+        -------
+        ZoneTable
+            Rows of one id are parts of one zone, with shares by weight, else by area; equal rows are one.
+        """
+        import shapely
+
+        texts = self.columns[column]
+        wkb = shapely.to_wkb(shapely.normalize(self.shapes))
+        rows = list({(texts[row], wkb[row]): row for row in reversed(range(len(texts))) if texts[row] is not None}.values())[::-1]
+        ids = tuple(dict.fromkeys(str(texts[row]) for row in rows))
+        index_of = {text: index for index, text in enumerate(ids)}
+        zone = np.array([index_of[str(texts[row])] for row in rows], dtype=np.int32)
+        parts = self.shapes[rows]
+        weight = _shares(zone, parts, None if self.weights is None else self.weights[rows], len(ids))
+        heaviest = np.lexsort((-weight, zone))[np.searchsorted(np.sort(zone), np.arange(len(ids)))]
+        points = shapely.get_coordinates(shapely.point_on_surface(parts[heaviest]))
+        lon, lat = (read_only(np.ascontiguousarray(axis)) for axis in points.T)
+        has_weights = self.weights is not None
+        return ZoneTable(self.name, ids, lon, lat, read_only(parts), read_only(zone), read_only(weight), column, self.n_empty, has_weights)
+
+
+def _shares(zone: NDArray[np.int32], parts: NDArray[np.object_], weights: NDArray[np.float64] | None, n_zones: int) -> NDArray[np.float64]:
+    """Return the share of each part in its zone: by weight; where there is none, by area; where that is none too, equal."""
+    areas = _areas_m2(parts)
+    shares = np.ones(zone.size)
+    for amount in (areas, *(() if weights is None else (weights,))):
+        total = np.bincount(zone, amount, n_zones)[zone]
+        shares = np.where(total > 0, amount, shares)
+    result: NDArray[np.float64] = shares / np.bincount(zone, shares, n_zones)[zone]
+    return result
+
+
+def _areas_m2(parts: NDArray[np.object_]) -> NDArray[np.float64]:
+    """Return the area of each polygon in square metres, 0 for points."""
+    import shapely
+    from pyproj import Transformer
+
+    flat = Transformer.from_crs("EPSG:4326", _EQUAL_AREA, always_xy=True)
+    projected = shapely.transform(parts, lambda points: np.column_stack(flat.transform(points[:, 0], points[:, 1])))
+    areas: NDArray[np.float64] = shapely.area(projected)
+    return areas

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from owlbus.report.content import Content
     from owlbus.report.translations import Translations
 
-_METHODS = ("presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
+_METHODS = ("data", "presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
 _AREA_SHARE = re.compile(r"([0-9.]+) % of the hex")
 _SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -258,6 +258,7 @@ def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
     rule: Mapping[str, Any] = card["rule"]
     out_of_reach = int((network.hex_stop < 0).sum())
     texts = {
+        "data": " ".join(f"{note[:1].upper()}{note[1:]}." for note in content.about.get("notes", ())),
         "presence": _reach_text(card, network, words),
         "city": words("method.city.text"),
         "served": words(

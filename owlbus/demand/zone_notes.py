@@ -1,0 +1,66 @@
+"""What a report says about records that name zones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from owlbus.common.disclosure import MIN_COUNT
+from owlbus.demand.zone_shares import shares_of_zones
+from owlbus.records.schema import CALLS, PRESENCE, TAXI
+from owlbus.records.zone_fit import zone_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from owlbus.demand.tally import Counted
+    from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.sources import Source
+
+
+def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> list[str]:
+    """
+    Return notes on the records of one kind that name zones: how they are spread over hexes, and what is left out.
+
+    Parameters
+    ----------
+    counted
+        Demand of one kind, with trips a night that are left out.
+    sources
+        Files of that kind.
+    grid
+        Hexes of the study area.
+
+    Returns
+    -------
+    list of str
+        One sentence each; none for records with positions.
+    """
+    naming = [source for source in sources if source.zones and any(zone_columns(source))]
+    if not naming:
+        return []
+    kind = naming[0].layout.kind
+    zones = naming[0].zones
+    assert zones is not None  # noqa: S101 - chosen so
+    shares = shares_of_zones(zones, grid)
+    files = naming[0].name + (f" and {len(naming) - 1} more files" if len(naming) > 1 else "")
+    table = f"{zones.name} ({zones.n_zones:,} zones in {shares.n_hexes_met:,} hexes, ids in column {zones.column})"
+    by = "counts at the hex of its centroid" if zones.are_points else "is spread over its hexes by area"
+    if zones.has_weights:
+        by += ", parts of a zone by their weights"
+    within, outside, people = (_shown(value) for value in (counted.within_trips, counted.outside_trips, counted.outside_people))
+    left_out = f"{within} trips a night within one hex and {outside} outside the area are left out"
+    if kind is PRESENCE:
+        left_out = f"{people} person-hours a night outside the area are left out"
+    notes = [f"places of {files} are zones of {table}: what lies in a zone {by}; {left_out}"]
+    if kind is TAXI:
+        notes.append(f"the speed of rides of {files} is not checked, since zones do not tell how far they go")
+    elif kind is CALLS:
+        notes.append(f"calls of {files} from the zone of the subscriber's home are no trips")
+    if zones.n_empty:
+        notes.append(f"{zones.name}: {zones.n_empty} rows have no geometry, so their ids are unknown zones")
+    return notes
+
+
+def _shown(trips: float) -> str:
+    """Return trips as text; few are not told apart."""
+    return f"{trips:,.0f}" if trips >= MIN_COUNT or not trips else f"fewer than {MIN_COUNT:g}"
