@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     import numpy as np
+    import polars as pl
 
     from owlbus.common.units import NightWindow
     from owlbus.grid.hexgrid import HexGrid
+    from owlbus.records.fast_csv import TextRows
     from owlbus.records.reading import Batch
     from owlbus.records.rejected import RejectedFile
     from owlbus.records.sources import Source

@@ -152,7 +152,7 @@ def _attributes(frame: Any) -> pl.DataFrame:  # noqa: ANN401 - a pandas DataFram
     columns = {}
     for label in frame.columns:
         try:
-            column: pl.Series = pl.Series(pl.from_pandas(frame[label]))
+            column = pl.Series(pl.from_pandas(frame[label]))
         except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError):
             column = pl.Series("", [None if value is None else str(value) for value in frame[label].tolist()], dtype=pl.String)
         if not column.dtype.is_nested() and column.dtype != pl.Object:
