@@ -159,7 +159,7 @@ def _attributes(frame: Any) -> pl.DataFrame:  # noqa: ANN401 - a pandas DataFram
             columns[str(label)] = column
     # An index with a name is a column that the user has set aside.
     if frame.index.name is not None and str(frame.index.name) not in columns:
-        columns[str(frame.index.name)] = pl.from_pandas(frame.index.to_series())
+        columns[str(frame.index.name)] = pl.Series(pl.from_pandas(frame.index.to_series()))
     return pl.DataFrame(columns)
 
 
