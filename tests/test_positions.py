@@ -171,7 +171,7 @@ def test_null_island_is_no_position_and_draws_no_outline() -> None:
 
 @needs_reports
 def test_swapped_columns_are_told_without_an_area() -> None:
-    with pytest.raises(DataError, match=r"latitude reaches 129 and longitude 36, so the two columns look swapped; swap them with columns="):
+    with pytest.raises(DataError, match=r"latitude reaches 128 and longitude 35, so the two columns look swapped; swap them with columns="):
         outline_of_records(REPORTS / "records" / "swapped_lonlat.csv")
 
 
@@ -597,18 +597,18 @@ def test_axes_are_told_swapped_only_if_they_lie_on_earth_so_alone(lon: float, la
 
 def test_swapped_axes_are_told_of_masts_stops_nodes_outlines_and_plans(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("antenna_id,lon,lat\n1,37.5,127.0\n2,37.6,127.1\n")
-    with pytest.raises(DataError, match=r"a\.csv: latitude reaches 127 and longitude 38, so the two columns look swapped"):
+    with pytest.raises(DataError, match=r"a\.csv: latitude reaches 127 and longitude 37, so the two columns look swapped"):
         read_antennas(tmp_path / "a.csv")
-    with pytest.raises(DataError, match="stops: latitude reaches 127 and longitude 38, so lon and lat look swapped"):
+    with pytest.raises(DataError, match="stops: latitude reaches 127 and longitude 37, so lon and lat look swapped"):
         read_stops({"lon": [37.5, 37.6], "lat": [127.0, 127.1]})
     nodes = {"node_id": ["1", "2"], "lon": [37.5, 37.6], "lat": [127.0, 127.1]}
     with pytest.raises(DataError, match="nodes: latitude reaches 127"):
         read_roads(nodes, {"from_node": ["1"], "to_node": ["2"], "length_m": [1.0], "freespeed_m_per_s": [1.0]})
     (tmp_path / "area.csv").write_text("lon,lat\n37.5,127\n37.6,127\n37.6,127.1\n")
-    with pytest.raises(DataError, match=r"area\.csv: latitude reaches 127 and longitude 38, so the two axes look swapped"):
+    with pytest.raises(DataError, match=r"area\.csv: latitude reaches 127 and longitude 37, so the two axes look swapped"):
         read_area(tmp_path / "area.csv")
     (tmp_path / "plan.csv").write_text("line,sequence,lon,lat\n1,1,37.5,127\n1,2,37.6,127.1\n")
-    with pytest.raises(DataError, match=r"way-points: latitude reaches 127 and longitude 38, so the two axes look swapped"):
+    with pytest.raises(DataError, match=r"way-points: latitude reaches 127 and longitude 37, so the two axes look swapped"):
         read_plan(tmp_path / "plan.csv", None)  # type: ignore[arg-type]  # refused before the network is needed
 
 

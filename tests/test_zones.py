@@ -119,8 +119,8 @@ def test_rides_of_new_york_are_read_by_their_zones() -> None:
     known = table["PULocationID"].isin(zones["LocationID"])
     assert report.files[0].rows_trip == report.files[0].rows_counted == int(((hours < 5) & known).sum()) == 116
     assert demand.total_presence == 116
-    assert "zones.geojson (182 zones in 127 hexes, ids in column LocationID)" in report.notes[0]
-    assert "spread over its hexes by area" in report.notes[0]
+    note = next(note for note in report.notes if "zones.geojson (182 zones in 127 hexes, ids in column LocationID)" in note)
+    assert "spread over its hexes by area" in note
     night = table[hours < 5].rename(columns={"PULocationID": "origin_zone", "DOLocationID": "destination_zone"})
     wanted, within = expected(night, overlay(zones, AREA, "LocationID"))
     assert_same_trips(demand, wanted)
