@@ -210,8 +210,7 @@ def _open_source(
 
     name, path = file.name, file.path or stdin_copy()
     original = file.archive or path
-    stamp = _stamp(original) if original.exists() else (0, 0)
-    prepared = prepared_file(name, path, file.part, stamp)
+    prepared = prepared_file(name, path, file.part, stamp := _stamp(original))
     with reading_errors(name):
         frame = _scan_file(prepared.path, prepared.form, prepared.separator)
         present = list(_columns_by_name(frame))
@@ -285,6 +284,9 @@ def _columns_by_name(frame: pl.LazyFrame) -> dict[str, str]:
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Return size in bytes and modification time in nanoseconds of a file."""
-    about = file.stat()
+    """Return size in bytes and modification time in nanoseconds of a file; zeros if there is none."""
+    try:
+        about = file.stat()
+    except OSError:
+        return 0, 0
     return about.st_size, about.st_mtime_ns
