@@ -190,7 +190,7 @@ def estimate_demand(
         if market_share is not None:
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
-        demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
+        demand, report = _joined(list(map(_of_people_alone, demands)), row_counts, taxi_weight, n_nights)
         spread = (note for kind, counted in zip(kinds, demands, strict=True) for note in zone_notes(counted, _of_kind(sources, kind), grid))
         notes = (*layout_notes(sources, options), *_clock_notes(row_counts), *spread, *report.notes)
         _check_hour_profile(sources, options)
@@ -243,6 +243,11 @@ def _with_hours(counted: Counted, sources: Sequence[Source], options: ReadOption
         msg = f"{is_untimed.count(True)} of {len(is_untimed)} files of rides carry no time and the others do; estimate them apart"
         raise DataError(msg)
     return replace(counted, demand=spread_over_hours(counted.demand, read_hour_profile(options.hour_profile, window.hours)))
+
+
+def _of_people_alone(counted: Counted) -> Counted:
+    """Return `counted` as counts of people if no row leads from one hex to another."""
+    return counted if counted.demand.trips.size else replace(counted, demand=replace(counted.demand, people_counted=True))
 
 
 def _of_kind(sources: Sequence[Source], kind: Kind) -> list[Source]:
@@ -373,7 +378,8 @@ def layout_notes(sources: Sequence[Source], options: ReadOptions) -> list[str]:
         notes.append(f"trips of {untimed[0].name} carry no time: {_hours_text(options)}")
     homeless = [source.name for source in sources if source.homes is not None]
     if homeless:
-        notes.append(f"{homeless[0]}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours")
+        estimate = "a subscriber's home is the place of most of its calls at all hours; where all are made there, no call is a trip"
+        notes.append(f"{homeless[0]}: calls carry no home, so {estimate}")
     clocks = [source for source in sources if source.layout.timezone is not None]
     if clocks:
         notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")

@@ -285,7 +285,7 @@ def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
         return path, (int(file.table.frame.estimated_size()), 0), PreparedFile(path, "frame")
     path = file.path or stdin_copy()
     original = file.archive or path
-    stamp = _stamp(original) if original.exists() else (0, 0)
+    stamp = _stamp(original)
     return original, stamp, prepared_file(file.name, path, file.part, stamp)
 
 
@@ -351,6 +351,9 @@ def _nested(frame: pl.LazyFrame) -> list[str]:
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Return size in bytes and modification time in nanoseconds of a file."""
-    about = file.stat()
+    """Return size in bytes and modification time in nanoseconds of a file; zeros if there is none."""
+    try:
+        about = file.stat()
+    except OSError:
+        return 0, 0
     return about.st_size, about.st_mtime_ns
