@@ -44,7 +44,7 @@ def geohash(lon: float, lat: float, n_characters: int) -> str:
         span, value = ranges[place % 2], (lon, lat)[place % 2]
         middle = sum(span) / 2
         bits += str(int(value >= middle))
-        span[value < middle] = middle
+        span[int(value < middle)] = middle
     return "".join(BASE32[int(bits[place : place + 5], 2)] for place in range(0, len(bits), 5))
 
 
@@ -88,14 +88,20 @@ def outline_of(cell: str) -> shapely.Polygon:
     return shapely.box(spans[0][0], spans[1][0], spans[0][1], spans[1][1])
 
 
+def overlay_of_zones(zones: gpd.GeoDataFrame, column: str, grid: HexGrid) -> pd.DataFrame:
+    """Share of each zone in each hex, by geopandas."""
+    shapes = grid.to_geodataframe().geometry.to_numpy()
+    hexes = gpd.GeoDataFrame({"hex": np.arange(grid.n_hexes)}, geometry=shapes, crs=4326).to_crs(grid.crs)
+    flat = zones.to_crs(grid.crs)
+    met = gpd.overlay(flat, hexes, how="intersection", keep_geom_type=True)
+    area = flat.set_index(column).area
+    return pd.DataFrame({column: met[column], "hex": met["hex"], "share": met.area.to_numpy() / met[column].map(area).to_numpy()})
+
+
 def overlay(cells: Any, grid: HexGrid = GRID) -> pd.DataFrame:  # noqa: ANN401 - any iterable of text
     """Share of each cell in each hex, by geopandas."""
-    hexes = gpd.GeoDataFrame({"hex": np.arange(grid.n_hexes)}, geometry=grid.to_geodataframe().geometry.to_numpy(), crs=4326)
     distinct = sorted(set(cells))
-    flat = gpd.GeoDataFrame({"cell": distinct}, geometry=[outline_of(cell) for cell in distinct], crs=4326).to_crs(grid.crs)
-    met = gpd.overlay(flat, hexes.to_crs(grid.crs), how="intersection", keep_geom_type=True)
-    area = flat.set_index("cell").area
-    return pd.DataFrame({"cell": met["cell"], "hex": met["hex"], "share": met.area.to_numpy() / met["cell"].map(area).to_numpy()})
+    return overlay_of_zones(gpd.GeoDataFrame({"cell": distinct}, geometry=[outline_of(cell) for cell in distinct], crs=4326), "cell", grid)
 
 
 def pairs_of(frame: pd.DataFrame, here: str, there: str, grid: HexGrid = GRID) -> pd.Series:
@@ -249,7 +255,7 @@ def test_missing_and_damaged_cells_are_missing_positions(tmp_path: Path) -> None
     frame.loc[:3, "origin_cell"] = [None, "881f1d4", "no cell", "8" + "f" * 14]
     frame.loc[4:5, "destination_cell"] = ["", "881f1d4887ffffe"]
     demand, report = estimate_demand(written(tmp_path, frame), GRID)
-    assert {(rule.name, rule.rows) for rule in report.rules} == {("no position", 4), ("no goal", 2)}
+    assert {(rule.name, rule.rows) for rule in report.rules} == {("position missing", 4), ("no goal", 2)}
     assert_same(trips(demand), pairs_of(frame[6:], "origin_cell", "destination_cell"))
 
 
@@ -314,10 +320,11 @@ def test_presence_by_wide_cells_needs_no_area_and_no_option(tmp_path: Path, caps
 def test_the_command_that_is_printed_names_cells_and_not_zones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, rides(h3_cell(8), names="{}_h3"))
     assert main(["demand", str(file), "--check"]) == 0
-    said = capsys.readouterr().out
-    assert "origin_cell=origin_h3" in said
-    assert "origin_zone" not in said
-    assert "H3 cells of resolution 8" in said
+    said = capsys.readouterr()
+    read_with = said.err + said.out
+    assert "--map origin_cell=origin_h3 --map destination_cell=destination_h3" in read_with
+    assert "zone" not in read_with
+    assert "H3 cells of resolution 8" in said.out
 
 
 def test_processes_count_wide_cells_as_threads_do(tmp_path: Path) -> None:
@@ -345,7 +352,7 @@ def test_zones_beside_wide_cells_are_refused_with_the_way_out(tmp_path: Path) ->
     frame = rides(h3_cell(8)).drop(columns="destination_cell").assign(destination_zone=[f"z{k % 5}" for k in range(80)])
     zones = gpd.GeoDataFrame({"zone_id": [f"z{k}" for k in range(5)]}, geometry=[shapely.box(*BOX)] * 5, crs=4326)
     file = written(tmp_path, frame)
-    with pytest.raises(DataError, match="names zones, and .* cells too wide for one position; read the cells as zones with"):
+    with pytest.raises(DataError, match=r"names zones, and .* cells too wide for one position; read the cells as zones with"):
         estimate_demand(file, GRID, zones=zones)
     cells = sorted(set(frame["origin_cell"]))
     more = gpd.GeoDataFrame({"zone_id": cells}, geometry=[outline_of(cell) for cell in cells], crs=4326)
@@ -379,45 +386,49 @@ def test_polygons_across_the_180th_meridian_are_no_wider_than_others() -> None:
     assert cell_polygons([], "h3").size == 0
 
 
-def test_a_cell_of_any_type_in_a_column_of_polars_is_read(tmp_path: Path) -> None:
+def test_a_cell_of_any_type_in_a_column_of_polars_is_read() -> None:
     frame = pl.from_pandas(rides(h3_cell(8)))
     numbers = frame.with_columns(pl.col("origin_cell", "destination_cell").str.to_integer(base=16, dtype=pl.Int64).cast(pl.UInt64))
     assert (trips(estimate_demand(frame, GRID)[0]) == trips(estimate_demand(numbers, GRID)[0])).all()
 
 
-GRID_OF_MILAN = (9.10, 45.44, 9.22, 45.50)
+BOX_OF_MILAN = (9.10, 45.44, 9.22, 45.50)
+
+
+def squares(box: tuple[float, ...], width: float, height: float) -> list[shapely.Polygon]:
+    """Squares in rows from the south-west corner of a box."""
+    west, south, east, north = box
+    corners = [(x, y) for y in np.arange(south, north - 1e-9, height) for x in np.arange(west, east - 1e-9, width)]
+    return [shapely.box(x, y, x + width, y + height) for x, y in corners]
 
 
 def milan(folder: Path) -> tuple[Path, gpd.GeoDataFrame, pd.DataFrame]:
-    """A file of the grid of Milan as published, its squares, and its rows."""
-    west, south, east, north = GRID_OF_MILAN
-    boxes = [shapely.box(x, y, x + 0.02, y + 0.015) for y in np.arange(south, north - 1e-9, 0.015) for x in np.arange(west, east - 1e-9, 0.02)]
-    squares = gpd.GeoDataFrame({"cellId": np.arange(1, len(boxes) + 1)}, geometry=boxes, crs=4326)
+    """A file of the grid of Milan as published, its squares, and its rows: five hours in steps of ten minutes."""
+    shapes = squares(BOX_OF_MILAN, 0.02, 0.015)
+    zones = gpd.GeoDataFrame({"cellId": np.arange(1, len(shapes) + 1)}, geometry=shapes, crs=4326)
     start = pd.Timestamp("2013-11-05 23:00", tz="UTC").value // 10**6  # 00:00 in Milan
     rng = np.random.default_rng(13)
-    rows = pd.DataFrame([(k, start + 600_000 * step, 39) for k in squares["cellId"] for step in range(30)], columns=["Square id", "Time Interval", "Country code"])
+    places = [(k, start + 600_000 * step, 39) for k in zones["cellId"] for step in range(30)]
+    rows = pd.DataFrame(places, columns=["Square id", "Time Interval", "Country code"])
     rows["Internet traffic activity"] = rng.gamma(2.0, 20.0, len(rows)).round(4)
     rows["SMS-in activity"] = rng.gamma(2.0, 2.0, len(rows)).round(4)
-    squares.to_file(folder / "milano-grid.geojson")
-    file = folder / "sms-call-internet-mi-2013-11-06.csv"
-    rows.to_csv(file, index=False)
-    return file, squares, rows
+    zones.to_file(folder / "milano-grid.geojson")
+    return written(folder, rows, "sms-call-internet-mi-2013-11-06.csv"), zones, rows
 
 
 def test_the_grid_of_milan_is_presence_by_square(tmp_path: Path) -> None:
-    file, squares, rows = milan(tmp_path)
-    grid = HexGrid.cover(shapely.box(*GRID_OF_MILAN))
+    file, zones, rows = milan(tmp_path)
+    grid = HexGrid.cover(shapely.box(*BOX_OF_MILAN))
     columns = {"people": "Internet traffic activity"}
     demand, report = estimate_demand((), grid, people=file, zones=tmp_path / "milano-grid.geojson", columns=columns)
-    flat = squares.to_crs(grid.crs)
-    hexes = gpd.GeoDataFrame({"hex": np.arange(grid.n_hexes)}, geometry=grid.to_geodataframe().geometry.to_numpy(), crs=4326).to_crs(grid.crs)
-    met = gpd.overlay(flat, hexes, how="intersection", keep_geom_type=True)
-    met["share"] = met.area / met["cellId"].map(flat.set_index("cellId").area)
-    joined = rows.merge(met, left_on="Square id", right_on="cellId")
+    joined = rows.merge(overlay_of_zones(zones, "cellId", grid), left_on="Square id", right_on="cellId")
     wanted = (joined["Internet traffic activity"] * joined["share"]).groupby(joined["hex"]).sum()
-    assert report.files[0].rows_counted == len(rows)
-    assert_same(people(demand), wanted, 0.1)
     by_hour = rows.groupby((rows["Time Interval"] - rows["Time Interval"].min()) // 3_600_000)["Internet traffic activity"].sum()
+    assert report.files[0].rows_counted == len(rows)
+    assert any("is read as the grid of telecommunication activity of Milan" in note for note in report.notes)
+    assert any("as a clock in Europe/Rome" in note for note in report.notes)
+    assert [str(night) for night in demand.nights] == ["2013-11-05"]
+    assert_same(people(demand), wanted, 0.1)
     assert demand.presence_by_hour().sum(axis=1) == pytest.approx(by_hour.to_numpy(), abs=0.2)
 
 
@@ -427,34 +438,32 @@ def test_the_activity_of_milan_that_counts_is_asked_for(tmp_path: Path) -> None:
         estimate_demand((), GRID, people=file, zones=tmp_path / "milano-grid.geojson")
 
 
-@pytest.mark.parametrize("portal", [True, False])
-def test_rides_of_chicago_are_read_by_community_area(portal: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
-    west, south, _, _ = BOX
-    boxes = [shapely.box(west + 0.02 * (k % 7), south + 0.01 * (k // 7), west + 0.02 * (k % 7 + 1), south + 0.01 * (k // 7 + 1)) for k in range(49)]
-    areas = gpd.GeoDataFrame({"area": "0", "area_numbe": np.arange(1, 50).astype(str), "area_num_1": np.arange(1, 50).astype(str)}, geometry=boxes, crs=4326)
+@pytest.mark.parametrize("form", ["portal", "API"])
+def test_rides_of_chicago_are_read_by_community_area(form: str, tmp_path: Path) -> None:
+    numbers = np.arange(1, 50).astype(str)
+    shapes = squares(BOX, 0.02, 0.01)
+    areas = gpd.GeoDataFrame({"area": "0", "area_numbe": numbers, "area_num_1": numbers}, geometry=shapes, crs=4326)
     areas.to_file(tmp_path / "areas.geojson")
     rng = np.random.default_rng(14)
     start = pd.Timestamp("2024-03-06") + pd.to_timedelta(900 * rng.integers(0, 20, 90), "s")
     frame = pd.DataFrame(
         {
             "Trip ID": [f"t{k}" for k in range(90)],
-            "Trip Start Timestamp": start.strftime("%m/%d/%Y %I:%M:%S %p") if portal else start.strftime("%Y-%m-%dT%H:%M:%S.000"),
+            "Trip Start Timestamp": start.strftime("%m/%d/%Y %I:%M:%S %p" if form == "portal" else "%Y-%m-%dT%H:%M:%S.000"),
             "Trip Seconds": rng.integers(200, 2000, 90),
             "Pickup Community Area": rng.integers(1, 50, 90).astype(float),
             "Dropoff Community Area": rng.integers(1, 50, 90).astype(float),
         }
     )
-    if not portal:
+    ends = frame.filter(like="Community").astype(int).set_axis(["a", "b"], axis=1)
+    if form == "API":
         frame.columns = [column.lower().replace(" ", "_") for column in frame.columns]
-    how = {} if not portal else {"date_order": "MDY"}
+    how = {"date_order": "MDY"} if form == "portal" else {}
     demand, report = estimate_demand(written(tmp_path, frame), GRID, zones=tmp_path / "areas.geojson", **how)
     assert report.files[0].rows_trip == 90
-    ends = frame.filter(like="ommunity").to_numpy().astype(int)
-    hexes = gpd.GeoDataFrame({"hex": np.arange(GRID.n_hexes)}, geometry=GRID.to_geodataframe().geometry.to_numpy(), crs=4326).to_crs(GRID.crs)
-    flat = areas.to_crs(GRID.crs)
-    met = gpd.overlay(flat, hexes, how="intersection", keep_geom_type=True)
-    met["share"] = met.area / met["area_numbe"].map(flat.set_index("area_numbe").area)
-    met["number"] = met["area_numbe"].astype(int)
-    both = pd.DataFrame(ends, columns=["a", "b"]).merge(met, left_on="a", right_on="number").merge(met, left_on="b", right_on="number")
+    assert any("Chicago taxi trips by community area" in note for note in report.notes)
+    shares = overlay_of_zones(areas, "area_numbe", GRID)
+    shares["number"] = shares["area_numbe"].astype(int)
+    both = ends.merge(shares, left_on="a", right_on="number").merge(shares, left_on="b", right_on="number")
     wanted = (both["share_x"] * both["share_y"]).groupby([both["hex_x"], both["hex_y"]]).sum()
     assert_same(trips(demand), wanted[wanted.index.get_level_values(0) != wanted.index.get_level_values(1)])

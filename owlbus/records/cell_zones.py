@@ -78,7 +78,8 @@ def table_of_cells(sources: Sequence[Source]) -> ZoneTable:
             texts = cell_texts(found).drop_nulls().unique()
             cells[kind] = pl.Series([*cells[kind], *texts.to_list()], dtype=pl.String).unique().sort().to_list()
             if len(cells[kind]) > _MOST_CELLS:
-                msg = f"{source.name}: has {len(cells[kind]):,} distinct cells, at most {_MOST_CELLS:,} are read; keep those of the study area"
+                extent = f"{len(cells[kind]):,} distinct cells, at most {_MOST_CELLS:,} are read"
+                msg = f"{source.name}: has {extent}; keep those of the study area"
                 raise DataError(msg)
     names, ids, shapes = [], [], []
     for kind, texts_of_kind in cells.items():
@@ -130,8 +131,7 @@ def zones_of_cells(table: ZoneTable, cells: pl.Series) -> NDArray[np.int32]:
         Index of the zone, shape (n,), `NO_ZONE` where a cell is missing or none.
     """
     zones = table.index_of(cell_texts(cells))
-    zones[zones == UNKNOWN_ZONE] = NO_ZONE
-    return zones
+    return np.where(zones == UNKNOWN_ZONE, np.int32(NO_ZONE), zones)
 
 
 def with_cell_texts(source: Source) -> pl.LazyFrame:

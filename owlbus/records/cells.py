@@ -35,7 +35,7 @@ def cell_texts(column: pl.Series) -> pl.Series:
     """
     import polars as pl
 
-    if column.dtype in {pl.Categorical, pl.Enum}:
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
     if column.dtype.is_integer():
         numbers = column.cast(pl.UInt64, strict=False)

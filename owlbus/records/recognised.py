@@ -87,7 +87,9 @@ def recognised_file(source: Source) -> RecognisedFile:
     names = source.layout.names
     rows = source.scan().select(list(names)).head(N_EXAMPLES).collect()
     columns = tuple(
-        RecognisedColumn(_asked_name(source, name), column, _reading(source, name), tuple(shape_of_text(value) for value in rows[name].to_list()))
+        RecognisedColumn(
+            _asked_name(source, name), column, _reading(source, name), tuple(shape_of_text(value) for value in rows[name].to_list())
+        )
         for name, column in names.items()
     )
     return RecognisedFile(source.name, source.layout.kind.name, columns, _notes(source), _options(source))
