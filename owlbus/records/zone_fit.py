@@ -104,7 +104,7 @@ def _with_cells(sources: tuple[Source, ...], naming: list[Source]) -> tuple[Sour
         return sources
     kinds = dict.fromkeys(source.layout.kind.name for source in with_cells)
     for other in (source for source in naming if source.layout.kind.name in kinds):
-        role = next(name for name in zone_columns(with_cells[0]) if name in with_cells[0].position_forms)
+        role = next(name for name in zone_columns(with_cells[0]) if name is not None and name in with_cells[0].position_forms)
         way = f"{setting('columns', {role: with_cells[0].layout.names[role]})} and add the polygons of its cells to {setting('zones')}"
         msg = f"{other.name}: names zones, and {with_cells[0].name} cells too wide for one position; read the cells as zones with {way}"
         raise DataError(msg, setting="columns")
