@@ -374,6 +374,15 @@ def test_overlapping_zones_each_keep_their_trips(tmp_path: Path) -> None:
     assert_same_trips(demand, expected(frame, shares)[0])
 
 
+def test_a_pandas_frame_with_a_column_of_shapes_is_a_table_of_zones() -> None:
+    frame = pd.DataFrame({"zone_id": squares()["zone_id"], "geometry": list(squares().geometry)})
+    frame.loc[len(frame)] = [99, None]
+    zones = read_zones(frame)
+    assert zones.n_empty == 1
+    assert all(ours.equals(theirs) for ours, theirs in zip(zones.shapes, squares().geometry, strict=True))
+    assert zones.columns["zone_id"][-1] == "49"
+
+
 def test_what_is_no_table_is_named_without_its_content(tmp_path: Path) -> None:
     frame = written(tmp_path, rides())
     with pytest.raises(UsageError, match=r"zones must be a path or a frame of .*, got dict"):
