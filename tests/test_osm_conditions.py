@@ -265,6 +265,16 @@ def test_the_reported_files_differ_by_the_street_that_is_closed_at_night(reports
     assert day.link_s.tolist() == base.link_s.tolist()
 
 
+@pytest.mark.parametrize(("window", "left"), [("00-05", 840), ("22-07", 840), ("18-21", 896)])
+def test_a_study_judges_conditions_for_its_window(reports: Path, window: str, left: int) -> None:
+    from owlbus.common.units import NightWindow
+    from owlbus.pipeline import Sources
+    from owlbus.pipeline.study import build_network
+
+    sources = Sources(osm=str(reports / "o_cond.osm"), window=NightWindow.parse(window))
+    assert counts(build_network(sources, None))["road links in use"] == left
+
+
 @pytest.mark.parametrize("name", ["o_base.osm", "o_cond.osm"])
 def test_rides_of_the_reported_files_are_those_of_networkx(reports: Path, name: str) -> None:
     """All links between stops, against shortest paths on the file's streets without the closed one, at 40 km/h."""

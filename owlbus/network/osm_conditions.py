@@ -243,17 +243,16 @@ class NightConditions:
     def _opens(self, text: str) -> Moments | None:
         """Whether opening hours are open at each moment; None if they are none."""
         try:
-            from opening_hours import OpeningHours, ParserError, State
+            from opening_hours import OpeningHours, State, validate
         except ImportError:
             msg = "conditional tags of OpenStreetMap need the extra library opening-hours-py; install it with: pip install 'owlbus[osm]'"
             raise UsageError(msg) from None
-        place = self._place if re.search("sun|dawn|dusk", text) else None
-        try:
-            opening = OpeningHours(text, coords=place, auto_country=False)
-        except ParserError:
+        if text.startswith('"') or not validate(text):  # a comment alone says no time
             return None
+        place = self._place if re.search("sun|dawn|dusk", text) else None
+        opening = OpeningHours(text, coords=place, auto_country=False)
         rows = list(opening.intervals(_FIRST_DAY, _FIRST_DAY + timedelta(days=_N_NIGHTS)))
-        if text.startswith('"') or any(state == State.UNKNOWN for _, _, state, _ in rows):
+        if any(state == State.UNKNOWN for _, _, state, _ in rows):
             return None
         begins = [(begin.replace(tzinfo=None) - _FIRST_DAY) // timedelta(minutes=1) for begin, _, _, _ in rows]
         is_open = np.array([state == State.OPEN for _, _, state, _ in rows])
@@ -264,8 +263,12 @@ def _frequent(held: Sequence[Moments]) -> NDArray[np.bool_]:
     """Different combinations of conditions, shape (n, n_conditions), that hold on at least `LEAST_NIGHTS` nights, or on most."""
     if not held:
         return np.empty((1, 0), dtype=np.bool_)
-    rows, row = np.unique(np.stack([moments.ravel() for moments in held], axis=1), axis=0, return_inverse=True)
-    nights = np.array([(row.reshape(held[0].shape) == k).any(axis=1).sum() for k in range(len(rows))])
+    kind = np.zeros(held[0].size, dtype=np.int64)
+    for moments in held:
+        _, first, kind = np.unique(2 * kind + moments.ravel(), return_index=True, return_inverse=True)
+    by_night = kind.reshape(held[0].shape)
+    nights = np.array([(by_night == k).any(axis=1).sum() for k in range(first.size)])
+    rows = np.stack([moments.ravel()[first] for moments in held], axis=1)
     return np.asarray(rows[nights >= min(LEAST_NIGHTS, nights.max())], dtype=np.bool_)
 
 
