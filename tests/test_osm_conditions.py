@@ -77,6 +77,10 @@ def values(tag: str, hours: Sequence[int] = NIGHT, plain: str = "yes") -> set[st
         ("no @ (Nov-Mar)", {"yes", "no"}),
         ("no @ (sunset-sunrise)", {"no"}),
         ("no @ (24/7)", {"no"}),
+        ("no @ (Jan 01-Jan 14)", {"yes", "no"}),
+        ("no @ (Jan 01-Jan 13)", {"yes"}),
+        ("no @ (04:55-05:00)", {"yes", "no"}),
+        ("yes @ (00:00-04:59); no @ (05:00-23:59)", {"yes"}),
     ],
 )
 def test_a_condition_on_the_time_holds_at_the_hours_that_it_names(tag: str, found: set[str]) -> None:
@@ -119,6 +123,8 @@ def test_a_condition_on_other_things_holds_if_it_does_for_buses_of_every_size(ta
         ("no @ (22h-06h); no @ (12:00-13:00)", ("motor_vehicle:conditional=no @ (22h-06h)",), 0),
         ("no @ (22h-06h AND wet)", (), 0),
         ("no @ (2020 May 01-2020 Aug 31)", (), 1),
+        ("no @ (2018 Jan 01-2018 Dec 31)", (), 1),
+        ("no @ (2017-2030 22:00-06:00)", (), 1),
         ("no @ (Dec 24)", (), 1),
         ("no @ (easter)", (), 1),
         ("no @ (PH,SH)", (), 0),
@@ -439,6 +445,19 @@ def test_an_extract_without_nodes_is_refused_and_one_without_some_is_counted(rep
         Network.from_osm(tmp_path / "empty.osm")
 
 
+def test_places_that_are_kept_in_ways_need_no_nodes(reports: Path, tmp_path: Path) -> None:
+    import osmium
+
+    file = osmium.io.File(str(tmp_path / "ways.osm.pbf"), "pbf,locations_on_ways=true")
+    with osmium.SimpleWriter(file) as writer:
+        for item in osmium.FileProcessor(str(reports / "o_cond.osm")).with_locations():
+            if item.is_way():
+                writer.add(item)
+    network = Network.from_osm(tmp_path / "ways.osm.pbf")
+    assert counts(network)["road links in use"] == 840
+    assert network.link_s.tolist() == Network.from_osm(reports / "o_cond.osm").link_s.tolist()
+
+
 def test_streets_over_the_180th_meridian_are_as_long_as_elsewhere(reports: Path, tmp_path: Path) -> None:
     """The town moved so that the meridian runs between its columns 4 and 5; hexes lie on the west side only."""
     moved, plain = [], []
@@ -471,9 +490,9 @@ def test_streets_over_the_180th_meridian_are_as_long_as_elsewhere(reports: Path,
 
 def test_points_along_a_street_lie_on_the_short_way_round() -> None:
     lonlat = np.array([179.9, -179.9, 10.0, 179.99]), np.array([60.0, 61.0, 5.0, 0.0])
-    lon, lat = along(lonlat, np.array([0, 1, 0, 3, 2]), np.array([1, 0, 1, 1, 2]), np.array([0.25, 0.25, 0.75, 0.0, 0.5]))
-    assert lon == pytest.approx([179.95, -179.95, -179.95, 179.99, 10.0])
-    assert lat == pytest.approx([60.25, 60.75, 60.75, 0.0, 5.0])
+    lon, lat = along(lonlat, np.array([0, 1, 0, 1, 3, 2]), np.array([1, 0, 1, 0, 1, 2]), np.array([0.25, 0.25, 0.75, 0.75, 0, 0.5]))
+    assert lon == pytest.approx([179.95, -179.95, -179.95, 179.95, 179.99, 10.0])
+    assert lat == pytest.approx([60.25, 60.75, 60.75, 60.25, 0.0, 5.0])
 
 
 # hail and ride --------------------------------------------------------------------------------------------------------------
@@ -492,6 +511,14 @@ HAILED = {
     "other route": (
         {},
         "<member type='way' ref='1003' role=''/><tag k='type' v='route'/><tag k='route' v='hiking'/><tag k='hail_and_ride' v='yes'/>",
+        False,
+    ),
+    "a role on another way": (
+        {},
+        (
+            "<member type='way' ref='1003' role=''/><member type='way' ref='1007' role='hail_and_ride'/>"
+            "<tag k='type' v='route'/><tag k='route' v='bus'/><tag k='hail_and_ride' v='yes'/>"
+        ),
         False,
     ),
     "in part": (
