@@ -263,7 +263,7 @@ def _frequent(held: Sequence[Moments]) -> NDArray[np.bool_]:
     """Different combinations of conditions, shape (n, n_conditions), that hold on at least `LEAST_NIGHTS` nights, or on most."""
     if not held:
         return np.empty((1, 0), dtype=np.bool_)
-    kind = np.zeros(held[0].size, dtype=np.int64)
+    first, kind = np.zeros(1, dtype=np.int64), np.zeros(held[0].size, dtype=np.int64)
     for moments in held:
         _, first, kind = np.unique(2 * kind + moments.ravel(), return_index=True, return_inverse=True)
     by_night = kind.reshape(held[0].shape)

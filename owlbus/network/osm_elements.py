@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class Elements:
         self.reasons: dict[str, int] = {}
         self.ways = 0
         self.unlocated_negative = False
-        self._numbers = dict.fromkeys(("conditional", "changed", "closed", "opened", "walks", "rare", "partly hailed", "deleted"), 0)
+        self._numbers: Counter[str] = Counter()
         self._first: dict[str, str] = {}
 
     def node(self, item: Any, tags: Tags) -> None:  # noqa: ANN401  # osmium ships no types
@@ -122,8 +123,8 @@ class Elements:
         extra = [
             ("walkable ways closed by a condition", number["walks"]),
             (f"conditions of fewer than {LEAST_NIGHTS} nights a year or of given years left out", number["rare"]),
-            (self._told("misread", "conditions not understood and left out"), number.get("misread", 0)),
-            (self._told("limits", "speed limits not understood, usual speeds taken"), number.get("limits", 0)),
+            (self._told("misread", "conditions not understood and left out"), number["misread"]),
+            (self._told("limits", "speed limits not understood, usual speeds taken"), number["limits"]),
             ("bus routes tagged for hail and ride in part, but not where", number["partly hailed"]),
             ("elements marked as deleted in an editor's file", number["deleted"]),
         ]
@@ -138,7 +139,7 @@ class Elements:
 
     def _note(self, kind: str, where: str) -> None:
         """Count what is not understood, and keep its first place."""
-        self._numbers[kind] = self._numbers.get(kind, 0) + 1
+        self._numbers[kind] += 1
         self._first.setdefault(kind, one_line(where))
 
     def _at_night(self, item: Any, tags: Tags, located: Places | None = None) -> Sequence[Tags]:  # noqa: ANN401  # as above
@@ -250,6 +251,7 @@ def scan(path: str | PathLike[str], conditions: NightConditions, *, walk: bool, 
     try:
         import osmium
         import osmium.filter
+        import osmium.osm
     except ImportError:
         msg = "OpenStreetMap files need the extra library osmium; install it with: pip install 'owlbus[osm]'"
         raise UsageError(msg) from None

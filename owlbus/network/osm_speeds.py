@@ -10,7 +10,7 @@ _UNITS_KMH = {"mph": 1.609344, "knots": 1.852, "km/h": 1.0, "kmh": 1.0, "kph": 1
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(mph|knots|km/h|kmh|kph|)")
 _LEGAL = re.compile(r"(?:([a-z]{2})(?:-[a-z0-9]+)?:)?([a-z_]+)?[:_]?(\d+)?")
 _WALK_KMH, _URBAN_KMH, _BICYCLE_ROAD_KMH, _MPH_30 = 7.0, 50.0, 30.0, 48.28
-_URBAN_ELSEWHERE = dict.fromkeys(("ru", "by", "kz", "am", "ge", "uz", "jp", "kr"), 60.0) | dict.fromkeys(("gb", "uk"), _MPH_30)
+_URBAN_ELSEWHERE: dict[str, float] = {"gb": _MPH_30, "uk": _MPH_30} | dict.fromkeys(("ru", "by", "kz", "am", "ge", "uz", "jp", "kr"), 60.0)
 _WORDS_KMH = {"walk": _WALK_KMH, "living_street": _WALK_KMH, "bicycle_road": _BICYCLE_ROAD_KMH, "nsl_restricted": _MPH_30}
 _NO_NUMBER = frozenset(
     [
