@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,9 @@ from owlbus.grid.axes import MOST, is_on_earth, is_placeholder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pyproj import CRS
+    from pyproj import CRS, Transformer
 
 _SCALED = re.compile(r"\s*1e-([1-9])\s*(?:degrees?|°)?\s*", re.IGNORECASE)
-_LOCK = threading.RLock()
 _NEAR_DEGREES = 5.0
 """How far from the region of a system its positions may lie, degrees."""
 
@@ -104,20 +104,24 @@ def _system(crs: str) -> tuple[str | None, bool, tuple[float, float, float, floa
     return system.to_wkt(), not system.is_geographic, bounds
 
 
-def _transformed(x: NDArray[np.float64], y: NDArray[np.float64], system: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """
-    Return longitude and latitude of coordinates in a system, degrees; infinite where it has none.
-
-    A transformer lives and dies in one thread, one at a time: pyproj keeps one for each thread, and threads of polars that make theirs
-    at once end the process.
-    """
+@lru_cache(maxsize=64)
+def _transformer(system: str) -> Transformer:
+    """Return the way from a system to degrees."""
     from pyproj import Transformer
 
-    with _LOCK:
-        transformer = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
-        lon, lat = transformer.transform(x, y)
-        del transformer
-    return np.asarray(lon), np.asarray(lat)
+    return Transformer.from_crs(system, "EPSG:4326", always_xy=True)
+
+
+@lru_cache(maxsize=1)
+def _own_thread(_process: int) -> ThreadPoolExecutor:
+    """Return the thread of a process that transforms: threads of polars, which call readers too, have too small a stack for PROJ."""
+    return ThreadPoolExecutor(1, thread_name_prefix="owlbus-proj")
+
+
+def _in_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude of coordinates in a system, degrees; infinite where it has none."""
+    system = _system(crs)[0]
+    return (x, y) if system is None else _transformer(system).transform(x, y)
 
 
 def to_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -148,11 +152,8 @@ def to_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str | None) 
     if scale is not None:
         steps = round(1 / scale)
         return np.where(is_none, np.nan, x / steps), np.where(is_none, np.nan, y / steps)
-    with _LOCK:
-        system = _system(crs)[0]
-    if system is None:
-        return x, y
-    lon, lat = _transformed(np.where(is_none, np.nan, x), np.where(is_none, np.nan, y), system)
+    present = np.where(is_none, np.nan, x), np.where(is_none, np.nan, y)
+    lon, lat = _own_thread(os.getpid()).submit(_in_degrees, *present, crs).result()
     use = np.isfinite(lon) & np.isfinite(lat)
     return np.where(use, lon, np.nan), np.where(use, lat, np.nan)
 
