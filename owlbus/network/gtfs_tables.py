@@ -28,6 +28,11 @@ MODES = {
 
 DEFAULT_MODES = ("bus", "trolleybus")
 
+STATION_M = 500.0
+"""Stops of one parent station that is not in the feed are one station if they lie within this distance in metres."""
+
+_DEGREE_M = 111_320.0
+
 _TABLES = {
     "stops": ("stop_id", "stop_lat", "stop_lon"),
     "routes": ("route_id", "route_type"),
@@ -203,7 +208,7 @@ def _cut(frame: Any, keep: Any, what: str, counts: list[tuple[str, int]]) -> Any
 
 
 def _stops(frame: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
-    """Stops with a position and unique ids; dangling parents become null."""
+    """Stops with a position and unique ids; a parent that does not exist still joins its stops if they lie within `STATION_M`."""
     import polars as pl
 
     counts.append(("rows of stops", frame.height))
@@ -213,7 +218,9 @@ def _stops(frame: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  #
     frame = frame.unique("stop_id", keep="first", maintain_order=True)
     dangling = pl.col("parent_station").is_not_null() & ~pl.col("parent_station").is_in(frame["stop_id"].implode())
     counts.append(("parent stations that do not exist", int(frame.select(dangling.sum()).item())))
-    return frame.with_columns(parent=pl.when(~dangling).then(pl.col("parent_station"))).select(
+    position = pl.col("lon", "lat")
+    extent = pl.max_horizontal(((position.max() - position.min()) * _DEGREE_M).over("parent_station"))
+    return frame.with_columns(parent=pl.when(~dangling | (extent <= STATION_M)).then(pl.col("parent_station"))).select(
         "stop_id", "stop_name", "parent", "lon", "lat"
     )
 
