@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.defaults import MERGE_M, RADIUS_M
-from owlbus.common.errors import setting
 from owlbus.network.assemble import (
     Links,
     NetworkReport,
@@ -145,8 +144,7 @@ def _notes(names: Sequence[str], kept: NDArray[np.bool_], n_kept: int, n_used: i
     if n_used - n_kept > LOST_SHARE * n_used:
         notes.append(
             f"warning: {n_used - n_kept} of {n_used} stops in use are dropped ({(n_used - n_kept) / n_used:.0%}), since their lines share "
-            f"no place with the largest group; merge stops over longer distances with {setting('merge_m')}, add a feed or a mode that "
-            f"joins them, or take the streets with {setting('osm', 'FILE')}"
+            f"no place with the largest group; merge stops over longer distances, add a mode that joins them, or take the links from an OSM file"
         )
     n_joined = dict(counts)[_JOINED]
     if n_joined:
@@ -154,8 +152,8 @@ def _notes(names: Sequence[str], kept: NDArray[np.bool_], n_kept: int, n_used: i
     n_long, n_served = dict(counts)[_LONG], dict(counts)[_SERVED]
     if n_long > LOST_SHARE * n_served:
         notes.append(
-            f"warning: {n_long} of {n_served} served links have a long way back, since the feed has no vehicle the other way; routes "
-            f"there are long in one direction; take the streets with {setting('osm', 'FILE')}"
+            f"warning: {n_long} of {n_served} served links have a long way back, since the feed has no vehicle the other way; routes there "
+            f"are long in one direction; take the links from an OSM file"
         )
     return notes
 
