@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,7 +53,8 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     max_snap_m
         Largest distance in metres from a stop of the feed to the nearest stop of the network.
 
-    notes
+    Notes
+    -----
         List to which a sentence on each kind of row left out is added, with its number.
 
     Returns
@@ -128,14 +130,14 @@ def _runs(feed: Feed, stop_of: Mapping[str, int]) -> tuple[dict[str, list[_Run]]
     """Runs by route id, and the number of runs without a time at an end or in falling order."""
     times, trips = feed.stop_times, feed.trips.to_dicts()
     trip = times["trip"].to_numpy()
-    first = np.flatnonzero(np.concatenate([[True], trip[1:] != trip[:-1]]))[: trip.size]
+    ends = np.flatnonzero(np.diff(trip, append=-1)) + 1
     stops = [stop_of[stop] for stop in times["stop_id"].to_list()]
     arrive, depart, dist = (times[name].cast(float).fill_null(float("nan")).to_numpy() for name in ("arr", "dep", "dist"))
     starts = _headway_starts(feed)
     orders: dict[str, list[tuple[int, ...]]] = {}
     runs: dict[str, list[_Run]] = {}
     n_untimed = 0
-    for begin, end in zip(first.tolist(), [*first[1:].tolist(), trip.size], strict=True):
+    for begin, end in itertools.pairwise([0, *ends.tolist()]):
         row = trips[trip[begin]]
         called, at_m = tuple(stops[begin:end]), tuple(dist[begin:end].tolist())
         timed = _filled(arrive[begin:end], depart[begin:end], dist[begin:end])
@@ -181,7 +183,7 @@ def _is_reversed(stops: tuple[int, ...], orders: list[tuple[int, ...]]) -> bool:
         orders.append(stops)
     position = {stop: k for k, stop in enumerate(orders[0])}
     shared = [position[stop] for stop in stops if stop in position]
-    return sum(after < before for before, after in zip(shared, shared[1:], strict=False)) * 2 > len(shared) - 1
+    return sum(after < before for before, after in itertools.pairwise(shared)) * 2 > len(shared) - 1
 
 
 def _plan(network: Network, routes: Sequence[tuple[str, list[_Run]]]) -> Plan:

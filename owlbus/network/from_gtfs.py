@@ -144,7 +144,8 @@ def _notes(names: Sequence[str], kept: NDArray[np.bool_], n_kept: int, n_used: i
     if n_used - n_kept > LOST_SHARE * n_used:
         notes.append(
             f"warning: {n_used - n_kept} of {n_used} stops in use are dropped ({(n_used - n_kept) / n_used:.0%}), since their lines share "
-            f"no place with the largest group; merge stops over longer distances, add a mode that joins them, or take the links from an OSM file"
+            f"no place with the largest group; "
+            f"merge stops over longer distances, add a mode that joins them, or take the links from an OSM file"
         )
     n_joined = dict(counts)[_JOINED]
     if n_joined:
