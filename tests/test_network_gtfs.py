@@ -124,7 +124,8 @@ def test_a_round_of_one_way_links_keeps_its_stops_and_each_link_the_way_round(tm
     far = [line.replace("08:06", "08:36") for line in ring]
     files["stop_times.txt"] = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n" + "\n".join(far)
     slow = network(tmp_path, files)
-    assert (slow.n_stops, slow.link(1, 0)[0]) == (3, 120 + 32 * 60)
+    assert (slow.n_stops, slow.link(1, 0)[0]) == (3, 120 + 1920)
+    assert counts(slow)["of these timed slower than 3 km/h, which is a stand, sped up to it"] == 0, "1,600 m in 32 minutes are 3 km/h"
     assert slow.report is not None
     assert any("2 of 3 served links have a long way back" in note for note in slow.report.notes)
 

@@ -20,7 +20,7 @@ from owlbus.network.assemble import (
     stop_and_link_fields,
     unreached,
 )
-from owlbus.network.check import MAX_KMH
+from owlbus.network.check import MAX_KMH, MIN_KMH
 from owlbus.network.gtfs_tables import DEFAULT_MODES, read_feed
 from owlbus.network.gtfs_trips import piece, read_hops, read_lines, read_patterns
 from owlbus.network.merge_stops import grid_around, merge_to_limit
@@ -281,7 +281,8 @@ def _served(hops: Hops, xy: tuple[Floats, Floats], settings: GtfsImportSettings,
     """Links that vehicles serve, sorted by start and end, in whole seconds and metres."""
     straight = np.hypot(*(axis[hops.start] - axis[hops.end] for axis in xy))
     metres = rounded(np.maximum(hops.end_m - hops.begin_m, straight))
-    scheduled = rounded(hops.seconds * np.where(hops.in_hours, 1.0, settings.night_factor))
+    slowest = np.floor(metres * _KMH / MIN_KMH)
+    scheduled = rounded(np.minimum(hops.seconds, slowest) * np.where(hops.in_hours, 1.0, settings.night_factor))
     fastest = np.ceil(metres * _KMH / MAX_KMH).astype(np.int64)
     counts += [
         (_SERVED, hops.start.size),
@@ -290,6 +291,7 @@ def _served(hops: Hops, xy: tuple[Floats, Floats], settings: GtfsImportSettings,
             int((~hops.in_hours).sum()),
         ),
         (f"of these timed faster than {MAX_KMH:g} km/h, slowed down to it", int((scheduled < fastest).sum())),
+        (f"of these timed slower than {MIN_KMH:g} km/h, which is a stand, sped up to it", int((hops.seconds > slowest).sum())),
     ]
     return Links(hops.start, hops.end, np.maximum(scheduled, fastest), metres, np.arange(hops.start.size))
 
