@@ -175,7 +175,7 @@ def test_two_runs_at_the_same_second_stand_in_rows_of_their_own(tmp_path):
 def test_a_trip_none_of_whose_headways_can_be_used_does_not_run_at_all(tmp_path, change):
     network, _, table = small()
     data = gtfs_bytes(network, table, FEED, frequencies=True)
-    with pytest.raises(DataError, match=r"a feed needs a run to be a timetable, got none"):
+    with pytest.raises(DataError, match=r"a feed needs a run, got none"):
         read_gtfs(rewritten(tmp_path / "a.zip", data, "frequencies.txt", change), network)
 
 
@@ -272,8 +272,8 @@ def test_settings_that_no_feed_may_hold_are_refused(settings_of_feed, message):
             lambda text: text + "x" + text.rstrip().split("\r\n")[-1][2:] + "\r\n",
             "stop ids must be s0 to s8 in a feed of this network",
         ),
-        ("routes.txt", lambda text: text.split("\r\n")[0], "a feed needs a run to be a timetable, got none"),
-        ("trips.txt", lambda text: text.split("\r\n")[0], "a feed needs a run to be a timetable, got none"),
+        ("routes.txt", lambda text: text.split("\r\n")[0], "a feed needs a run, got none"),
+        ("trips.txt", lambda text: text.split("\r\n")[0], "a feed needs a run, got none"),
         (
             "stop_times.txt",
             lambda text: text.replace("stop_sequence", "order", 1),
@@ -303,7 +303,7 @@ def test_feeds_that_hold_no_timetable_are_refused(tmp_path, name, change, messag
 def test_what_a_timetable_can_do_without_is_left_out_and_said(tmp_path, name, change, note):
     network, _, table = small()
     notes: list[str] = []
-    again = read_gtfs(rewritten(tmp_path / "a.zip", gtfs_bytes(network, table, FEED), name, change), network, notes=notes)
+    again = read_gtfs(rewritten(tmp_path / "a.zip", gtfs_bytes(network, table, FEED), name, change), network, left_out=notes)
     assert [route.stops.tolist() for route in again.plan] == [route.stops.tolist() for route in table.plan]
     assert table.n_runs - again.n_runs == (name == "stop_times.txt")
     assert re.search(note, "; ".join(notes))
@@ -314,7 +314,7 @@ def test_a_feed_of_no_route_is_no_timetable(tmp_path):
     data = gtfs_bytes(network, table, FEED)
     for name in ("trips.txt", "routes.txt"):
         data = rewritten(tmp_path / "a.zip", data, name, lambda text: text.split("\r\n")[0]).read_bytes()
-    with pytest.raises(DataError, match="a feed needs a run to be a timetable, got none; give trips their stop_times"):
+    with pytest.raises(DataError, match="a feed needs a run, got none; give trips their stop_times"):
         read_gtfs(tmp_path / "a.zip", network)
 
 

@@ -184,6 +184,16 @@ class NetworkOptions:
         ),
         Gives("merge_m"),
     ] = MERGE_M
+    hours: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--hours",
+            unit="HH-HH",
+            text="Take stops and links of --gtfs from runs of these hours only, such as 22-06. Default: all.",
+        ),
+        Gives("service_hours"),
+    ] = None
     night_factor: Annotated[
         float,
         option(

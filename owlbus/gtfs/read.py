@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _VERSION = re.compile(r"owlbus (\S+) (\d+)-(\d+)")
 
 
-def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M, notes: list[str] | None = None) -> Timetable:
+def read_gtfs(
+    path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M, left_out: list[str] | None = None
+) -> Timetable:
     """
     Read the timetable of a feed, and its plan; times in seconds.
 
@@ -53,8 +55,7 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     max_snap_m
         Largest distance in metres from a stop of the feed to the nearest stop of the network.
 
-    Notes
-    -----
+    left_out
         List to which a sentence on each kind of row left out is added, with its number.
 
     Returns
@@ -71,9 +72,9 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     fingerprint, hours = _version(feed)
     stop_of = _own_stops(feed, network) if fingerprint == network.fingerprint else _nearest_stops(feed, network, max_snap_m)
     runs, n_untimed = _runs(feed, stop_of)
-    if notes is not None:
+    if left_out is not None:
         untimed = (f"{n_untimed:,} runs whose times are missing at an end or run backwards",) if n_untimed else ()
-        notes += [f"the feed {feed.name} leaves out {what}" for what in (*feed.left_out, *untimed)]
+        left_out += [f"the feed {feed.name} leaves out {what}" for what in (*feed.left_out, *untimed)]
     names = {row["route_id"]: row["route_short_name"] or row["route_long_name"] or row["route_id"] for row in feed.routes.to_dicts()}
     runs = {route: runs[route] for route in names if route in runs}
     plan = _plan(network, [(names[route], route_runs) for route, route_runs in runs.items()])
@@ -219,7 +220,7 @@ def _timetable(plan: Plan, directions: tuple[Direction, ...], route_runs: Sequen
     """Timetable with blocks numbered in the order of their first runs."""
     rows = sorted((run.start, 2 * k + run.back, run.block or "") for k, runs in enumerate(route_runs) for run in runs)
     if not rows:
-        msg = "a feed needs a run to be a timetable, got none; give trips their stop_times, and frequencies an end after their start"
+        msg = "a feed needs a run, got none; give trips their stop_times, and frequencies an end after their start"
         raise DataError(msg)
     number: dict[object, int] = {}
     numbers = [number.setdefault(block, len(number)) for block in _blocks(rows, directions)]

@@ -22,7 +22,7 @@ from owlbus.network.assemble import (
 )
 from owlbus.network.check import MAX_KMH, MIN_KMH
 from owlbus.network.gtfs_tables import DEFAULT_MODES, read_feed
-from owlbus.network.gtfs_trips import piece, read_hops, read_lines, read_patterns
+from owlbus.network.gtfs_trips import piece, read_hops, read_lines, read_patterns, runs_within
 from owlbus.network.merge_stops import grid_around, merge_to_limit
 from owlbus.network.network import MAX_STOPS
 from owlbus.network.opposite_stops import PAIR_FACTOR, pair_opposite_stops
@@ -72,6 +72,8 @@ class GtfsImportSettings(NamedTuple):
         Factor on the seconds of links without a run in these hours, dimensionless.
     rule
         When a hex counts as within the walk.
+    service_hours
+        Hours of departure, modulo 24, of the runs whose stops and links are taken; None for the whole day.
     """
 
     modes: Sequence[str] = DEFAULT_MODES
@@ -80,6 +82,7 @@ class GtfsImportSettings(NamedTuple):
     hours: Sequence[int] | None = None
     night_factor: float = 1.0
     rule: WalkRule = WalkRule()
+    service_hours: Sequence[int] | None = None
 
 
 def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = RADIUS_M) -> dict[str, Any]:
@@ -111,6 +114,8 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     """
     feed = read_feed(path, settings.modes)
     counts: Counts = list(feed.counts)
+    if settings.service_hours is not None:
+        feed = runs_within(feed, settings.service_hours, counts)
     n_calls = _stop_calls(feed)
     if grid is None:
         used = n_calls > 0

@@ -61,6 +61,8 @@ def open_feed(path: str | PathLike[str]) -> FeedFiles:
     source = Path(path)
     try:
         return _folder(source) if source.is_dir() else _archive(source.read_bytes(), str(source), _NESTED)
+    except DataError:
+        raise
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else "no zip and no folder"
         msg = f"{source}: {reason}; name a GTFS feed as .zip or as a folder of its .txt files"
@@ -163,28 +165,35 @@ def _utf8(data: bytes, where: str) -> bytes:
         raise DataError(msg)
     encoding = "utf-16" if data.startswith(_UTF_16) else "utf-8"
     try:
-        return data if encoding == "utf-8" and data.isascii() else data.decode(encoding).encode()
+        data = data if encoding == "utf-8" and data.isascii() else data.decode(encoding).encode()
     except UnicodeDecodeError:
-        return data.decode("cp1252", errors="ignore").encode()
+        data = data.decode("cp1252", errors="ignore").encode()
+    return data if b"\n" in data else data.replace(b"\r", b"\n")
 
 
 def _parsed(data: bytes, where: str) -> Any:  # noqa: ANN401  # polars
-    """Table of text; what polars does not read is read line by line."""
+    """Table of text; a quote that no other closes ends with its line, and what polars does not read is read row by row."""
     import polars as pl
 
-    check_lines(io.BytesIO(data), where)
+    is_open = check_lines(io.BytesIO(data), where) % 2 == 1
     head = data.split(b"\n", 1)[0]
     separator = max((b",", b";", b"\t"), key=head.count).decode()
+    reason = "a quote that no other closes"
+    if not is_open:
+        try:
+            return pl.read_csv(data, infer_schema=False, truncate_ragged_lines=True, separator=separator, encoding="utf8-lossy")
+        except pl.exceptions.PolarsError as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+    text = data.decode(errors="replace").replace("\0", "")
+    pieces = ([line] for line in text.splitlines()) if is_open else [io.StringIO(text, newline="")]
     try:
-        return pl.read_csv(data, infer_schema=False, truncate_ragged_lines=True, separator=separator, encoding="utf8-lossy")
-    except pl.exceptions.PolarsError as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-    try:
-        head_row, *rows = csv.reader(io.StringIO(data.decode(errors="replace").replace("\0", ""), newline=""), delimiter=separator)
+        names, *rows = (row for piece in pieces for row in csv.reader(piece, delimiter=separator))
     except (csv.Error, ValueError):
         msg = f"{where} is no readable table ({reason}); mend the line"
         raise DataError(msg) from None
-    width = len(head_row)
-    names = [name if name not in head_row[:k] else f"{name}_{k}" for k, name in enumerate(head_row)]
-    columns = zip(*((*row[:width], *[""] * (width - len(row))) for row in rows), strict=True)
-    return pl.DataFrame(dict(zip(names, columns, strict=False)) if rows else {}, schema=dict.fromkeys(names, pl.String))
+    names = [f"{name}_{k}" if name in names[:k] and not name.strip() else name for k, name in enumerate(names)]
+    if len(set(names)) < len(names):
+        msg = f"{where} has a column twice ({len(names) - len(set(names))} such); keep one of them"
+        raise DataError(msg)
+    width = len(names)
+    return pl.DataFrame([(*row[:width], *[""] * (width - len(row))) for row in rows], dict.fromkeys(names, pl.String), orient="row")

@@ -275,7 +275,10 @@ def _stop_times(source: Path, frame: Any, trips: Any, stops: Any, counts: list[t
     frame = frame.with_columns(seconds_of("arrival_time").alias("arr"), seconds_of("departure_time").alias("dep"), n_times=n_times)
     n_valid = pl.col("arr").is_not_null().cast(pl.Int32) + pl.col("dep").is_not_null().cast(pl.Int32)
     counts.append(("times that do not read HH:MM:SS", int(frame.select((pl.col("n_times") - n_valid).sum()).item() or 0)))
-    if not frame.height and trips.height:
+    if not trips.height:
+        msg = f"{source}: a feed needs a run, got none; give trips a route, and frequencies an end after their start"
+        raise DataError(msg)
+    if not frame.height:
         msg = f"{source}: stop_times.txt has no row of the {trips.height} trips asked for; check trip_id and stop_id"
         raise DataError(msg)
     dist = pl.col("shape_dist_traveled").cast(pl.Float64, strict=False)

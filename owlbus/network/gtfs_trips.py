@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common.errors import DataError, setting
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -133,6 +135,47 @@ def _pattern(shape: tuple[Floats, Floats] | None, stop_xy: Floats, rows: Ints) -
         if distance.max() <= OFF_SHAPE_M:
             return Pattern(metres, *shape, rows)
     return Pattern(np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stops, axis=0).T))]), None, None, rows)
+
+
+def runs_within(feed: Feed, hours: Sequence[int], counts: list[tuple[str, int]]) -> Feed:
+    """
+    Feed with the stop times of runs that depart somewhere within some hours.
+
+    Parameters
+    ----------
+    feed
+        The feed.
+    hours
+        Hours of the day, modulo 24.
+    counts
+        List to which a count is added.
+
+    Returns
+    -------
+    Feed
+        The same feed with fewer stop times; a run by headways counts by the hours in which it may start.
+
+    Raises
+    ------
+    DataError
+        If no run is left.
+    """
+    import polars as pl
+
+    wanted = sorted({hour % _DAY_H for hour in hours})
+    departs = pl.coalesce("dep", "arr") // 3600 % _DAY_H
+    rows = feed.trips.select("trip_id").with_row_index("trip")
+    spans = feed.frequencies.join(rows, on="trip_id", how="inner").select(
+        "trip", hour=pl.int_ranges(pl.col("start") // 3600, (pl.col("end") - 1) // 3600 + 1)
+    )
+    headways = spans.explode("hour").filter((pl.col("hour") % _DAY_H).is_in(wanted))["trip"]
+    timed = feed.stop_times.filter(departs.is_in(wanted) & ~pl.col("trip").is_in(spans["trip"].implode()))["trip"]
+    times = feed.stop_times.filter(pl.col("trip").is_in(pl.concat([headways, timed]).unique().implode()))
+    counts.append(("runs outside the hours of service asked for", feed.stop_times["trip"].n_unique() - times["trip"].n_unique()))
+    if not times.height:
+        msg = f"{feed.name}: no run departs in the hours {wanted[0]} to {wanted[-1]} of the day; widen {setting('service_hours')}"
+        raise DataError(msg, setting="service_hours", value=tuple(hours))
+    return feed._replace(stop_times=times)
 
 
 def read_lines(feed: Feed, patterns: tuple[Sequence[Pattern], Ints], place_of: Ints) -> list[list[Ints]]:

@@ -428,7 +428,8 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
     speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
     streets: dict[str, Any] = speed | {"stretch": sources.stretch}
     if sources.gtfs is not None:
-        return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, hours=sources.window.hours, paths=paths, **walk, **merged)
+        hours: dict[str, Any] = {"hours": sources.window.hours, "service_hours": sources.service_hours}
+        return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, paths=paths, **hours, **walk, **merged)
     if sources.osm is not None and sources.nodes is None:
         return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **streets)
     if grid is None:

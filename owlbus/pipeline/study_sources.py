@@ -71,6 +71,8 @@ class Sources:
         Modes of the feed.
     merge_m
         Metres within which stops of a feed or an OSM file are merged.
+    service_hours
+        Hours of departure of the runs of a feed whose stops and links are taken, modulo 24; None for the whole day.
     night_factor
         Ratio of night to daytime travel times; multiplies OSM link times, and GTFS link times without a run in the window; dimensionless.
     walk_m
@@ -147,6 +149,7 @@ class Sources:
     osm: str | None = None
     modes: tuple[str, ...] = MODES
     merge_m: float = MERGE_M
+    service_hours: tuple[int, ...] | None = None
     night_factor: float = 1.0
     walk_m: float = WALK_M
     walk_network: bool = False
