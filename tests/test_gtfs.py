@@ -314,7 +314,7 @@ def test_a_feed_of_no_route_is_no_timetable(tmp_path):
     data = gtfs_bytes(network, table, FEED)
     for name in ("trips.txt", "routes.txt"):
         data = rewritten(tmp_path / "a.zip", data, name, lambda text: text.split("\r\n")[0]).read_bytes()
-    with pytest.raises(DataError, match="a feed needs a run, got none; give trips their stop_times"):
+    with pytest.raises(DataError, match="a feed needs a run, got none; give trips a route"):
         read_gtfs(tmp_path / "a.zip", network)
 
 

@@ -101,8 +101,9 @@ def read_any_plan(path_text: str, study: Study, max_snap_m: float, say: Callable
 
         left_out: list[str] = []
         read = read_gtfs(file, study.network, max_snap_m=max_snap_m, left_out=left_out).plan
-        for sentence in left_out if say is not None else []:
-            say(f"note: {sentence}")
+        if say is not None:
+            for sentence in left_out:
+                say(f"note: {sentence}")
         return read
     return read_plan(file, study.network, max_snap_m=max_snap_m)
 

@@ -190,7 +190,7 @@ class NetworkOptions:
             _NETWORK,
             "--hours",
             unit="HH-HH",
-            text="Take stops and links of --gtfs from runs of these hours only, such as 22-06. Default: all.",
+            text="Hours of the runs of --gtfs to take stops and links from, such as 22-06. Default: all.",
         ),
         Gives("service_hours"),
     ] = None

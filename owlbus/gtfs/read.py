@@ -145,9 +145,9 @@ def _runs(feed: Feed, stop_of: Mapping[str, int]) -> tuple[dict[str, list[_Run]]
         if timed is None:
             n_untimed += 1
             continue
-        start, *columns = timed
+        start, arrives, departs = timed
         back = row["direction_id"] == 1 if row["direction_id"] is not None else _is_reversed(called, orders.setdefault(row["route_id"], []))
-        run = _Run(back, row["block_id"] or row["trip_id"], start, called, *columns, at_m)
+        run = _Run(back, row["block_id"] or row["trip_id"], start, called, arrives, departs, at_m)
         given = starts.get(row["trip_id"])
         runs.setdefault(row["route_id"], []).extend([run] if given is None else [run._replace(start=s, block=None) for s in given])
     return runs, n_untimed

@@ -172,8 +172,9 @@ def read_feed(path: str | PathLike[str], modes: Iterable[str] | None = DEFAULT_M
     frequencies = _frequencies(frames["frequencies"], counts)
     trips = _with_headways_left(trips, frames["frequencies"], frequencies, counts)
     times = _stop_times(source, frames["stop_times"], trips, stops, counts)
-    others = (frames[name] for name in ("calendar", "calendar_dates", "agency", "feed_info"))
-    return Feed(source.name, stops, routes, trips, times, _shapes(frames["shapes"], counts), frequencies, *others, tuple(counts))
+    shapes = _shapes(frames["shapes"], counts)
+    others = {name: frames[name] for name in ("calendar", "calendar_dates", "agency", "feed_info")}
+    return Feed(source.name, stops, routes, trips, times, shapes, frequencies, **others, counts=tuple(counts))
 
 
 def _whole(column: str) -> Any:  # noqa: ANN401  # a polars expression

@@ -95,16 +95,22 @@ def turns_of(served: Links, lines: Sequence[Line], xy: tuple[Floats, Floats]) ->
                 rows.append((start, end, int(rounded(metres / speed)), int(rounded(metres))))
     n_turns = len(rows)
     chains = [np.empty(0, dtype=np.int64)] * n_turns
-    start, end = (np.concatenate([served[k], np.array([row[k] for row in rows], dtype=np.int64)]) for k in (0, 1))
-    part = components(start, end, n_stops, strong=True)
+    starts = np.concatenate([served.start, np.array([row[0] for row in rows], dtype=np.int64)])
+    ends = np.concatenate([served.end, np.array([row[1] for row in rows], dtype=np.int64)])
+    part = components(starts, ends, n_stops, strong=True)
     for run in (run for line_runs in by_line for run in line_runs):
         if part[run.first] != part[run.last]:
             rows.append((run.last, run.first, int(served.seconds[run.chain].sum()), int(served.metres[run.chain].sum())))
             chains.append(run.chain[::-1])
-            start, end = np.append(start, run.last), np.append(end, run.first)
-            part = components(start, end, n_stops, strong=True)
-    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-    return Turns(Links(*columns, np.arange(len(rows))), chains, n_turns, len(rows) - n_turns)
+            starts, ends = np.append(starts, run.last), np.append(ends, run.first)
+            part = components(starts, ends, n_stops, strong=True)
+    return Turns(_links_of(rows), chains, n_turns, len(rows) - n_turns)
+
+
+def _links_of(rows: Sequence[tuple[int, int, int, int]]) -> Links:
+    """Links of rows of start, end, seconds and metres, with geometries counted from 0."""
+    start, end, seconds, metres = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    return Links(start, end, seconds, metres, np.arange(len(rows)))
 
 
 def _runs(served: Links, line: Line, n_stops: int) -> list[_Run]:
@@ -167,9 +173,9 @@ def joins_of(driven: Links, xy: tuple[Floats, Floats]) -> Links:
             break
         pair = int(np.flatnonzero(main)[near[k]]), int(others[k])
         metres = max(1.0, TURN_FACTOR * float(distance[k]))
-        rows += [(*ends, int(rounded(metres / speed)), int(rounded(metres))) for ends in (pair, pair[::-1])]
+        rows += [(*way, int(rounded(metres / speed)), int(rounded(metres))) for way in (pair, pair[::-1])]
         start, end = np.append(start, pair), np.append(end, pair[::-1])
-    return Links(*np.array(rows, dtype=np.int64).reshape(-1, 4).T, np.arange(len(rows)))
+    return _links_of(rows)
 
 
 class WaysBack(NamedTuple):
