@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.defaults import MERGE_M, RADIUS_M
+from owlbus.common.units import require_number
 from owlbus.network.assemble import (
     Links,
     NetworkReport,
@@ -110,8 +111,9 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     DataError
         If the feed breaks a rule, or fewer than two stops are connected.
     UsageError
-        If a mode is unknown.
+        If a mode is unknown, or a number is out of range.
     """
+    _require_ranges(settings)
     feed = read_feed(path, settings.modes)
     counts: Counts = list(feed.counts)
     if settings.service_hours is not None:
@@ -137,6 +139,13 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *notes))
     geometry = line_rows([lines[k] for k in links.line])
     return {"grid": grid, "source": "gtfs", "report": report} | stop_and_link_fields(stops, links) | sheds | geometry
+
+
+def _require_ranges(settings: GtfsImportSettings) -> None:
+    """Refuse numbers out of range."""
+    require_number("merge_m", settings.merge_m, 0.0, 10_000.0)
+    require_number("night_factor", settings.night_factor, 0.1, 10.0)
+    require_number("max_stops", settings.max_stops, 2, 100_000)
 
 
 def _notes(names: Sequence[str], kept: NDArray[np.bool_], n_kept: int, n_used: int, counts: Counts) -> list[str]:

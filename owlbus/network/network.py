@@ -382,9 +382,6 @@ class Network:
         """
         from owlbus.network.from_gtfs import GtfsImportSettings, gtfs_parts
 
-        require_number("merge_m", merge_m, 0.0, 10_000.0)
-        require_number("night_factor", night_factor, 0.1, 10.0)
-        require_number("max_stops", max_stops, 2, 100_000)
         rule = WalkRule(walk_m, walk_area_share, paths)
         settings = GtfsImportSettings(tuple(modes), merge_m, max_stops, hours, night_factor, rule, service_hours)
         return cls(**gtfs_parts(feed, grid, settings, radius_m))
