@@ -177,7 +177,7 @@ def test_a_broken_rule_ends_with_a_finding(feed: str, tmp_path: Path, capsys: py
         (["--modes", "boat"], "--modes must be among bus, trolleybus, tram, metro, rail, ferry, cable, or all, got 'boat'"),
         (["--gtfs", "other.zip"], "are two networks; name only one"),
         (["--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
-        (["--osm", "x.osm.pbf"], "--osm beside another network is walked along only; add --walk network"),
+        (["--osm", "x.osm.pbf", "--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
         (["--walk-share", "2"], "--walk-share must lie in [1e-06, 1], got 2"),
     ],
 )

@@ -168,7 +168,7 @@ class NetworkOptions:
             _NETWORK,
             "--osm",
             unit="FILE",
-            text="OpenStreetMap file (.osm.pbf); buses can use its streets. Needs the extra owlbus\\[osm].",
+            text="OpenStreetMap file (.osm.pbf); buses can use its streets, with the stops of --gtfs if given. Needs owlbus\\[osm].",
         ),
     ] = None
     modes: Annotated[

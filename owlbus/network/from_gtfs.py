@@ -113,15 +113,8 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     UsageError
         If a mode is unknown, or a number is out of range.
     """
-    _require_ranges(settings)
-    feed = read_feed(path, settings.modes)
-    counts: Counts = list(feed.counts)
-    if settings.service_hours is not None:
-        feed = runs_within(feed, settings.service_hours, counts)
-    n_calls = _stop_calls(feed)
-    if grid is None:
-        used = n_calls > 0
-        grid = grid_around(feed.stops["lon"].to_numpy()[used], feed.stops["lat"].to_numpy()[used], radius_m)
+    counts: Counts = []
+    feed, n_calls, grid = _feed_on_grid(path, grid, settings, radius_m, counts)
     patterns = read_patterns(feed, grid, counts)
     stops, stop_of = _places(feed, grid, n_calls, patterns, settings, counts)
     hops = read_hops(feed, stop_of, patterns, settings.hours, counts)
@@ -139,6 +132,53 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *notes))
     geometry = line_rows([lines[k] for k in links.line])
     return {"grid": grid, "source": "gtfs", "report": report} | stop_and_link_fields(stops, links) | sheds | geometry
+
+
+def feed_places(
+    path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = RADIUS_M
+) -> tuple[HexGrid, Stops]:
+    """
+    Places of a feed, merged and paired, for a network whose links come from streets.
+
+    Parameters
+    ----------
+    path
+        Zip or folder.
+    grid
+        The grid, or None for a grid around the stops in use.
+    settings
+        Import settings.
+    radius_m
+        Circumradius in metres of the hexes of a new grid.
+
+    Returns
+    -------
+    tuple
+        The grid and the places in it.
+
+    Raises
+    ------
+    DataError
+        If the feed breaks a rule.
+    UsageError
+        If a mode is unknown, or a number is out of range.
+    """
+    feed, n_calls, grid = _feed_on_grid(path, grid, settings, radius_m, [])
+    return grid, _places(feed, grid, n_calls, read_patterns(feed, grid, []), settings, [])[0]
+
+
+def _feed_on_grid(
+    path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float, counts: Counts
+) -> tuple[Feed, Ints, HexGrid]:
+    """Feed within the hours of service, calls at each stop, and the grid, if none is given around the stops in use."""
+    _require_ranges(settings)
+    feed = read_feed(path, settings.modes)
+    counts += feed.counts
+    if settings.service_hours is not None:
+        feed = runs_within(feed, settings.service_hours, counts)
+    n_calls = _stop_calls(feed)
+    used = n_calls > 0
+    return feed, n_calls, grid or grid_around(feed.stops["lon"].to_numpy()[used], feed.stops["lat"].to_numpy()[used], radius_m)
 
 
 def _require_ranges(settings: GtfsImportSettings) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.grid.hexgrid import HexGrid
-    from owlbus.network.assemble import NetworkReport
+    from owlbus.network.assemble import NetworkReport, Stops
     from owlbus.network.export import NetworkFrames
     from owlbus.network.walk_sheds import WalkGraph
 
@@ -403,6 +403,7 @@ class Network:
         max_link_s: float | None = None,
         stretch: float = STRETCH,
         radius_m: float = RADIUS_M,
+        stops: Stops | None = None,
     ) -> Network:
         """
         Network with stops on the streets of an OpenStreetMap file that are open to buses, and links between consecutive stops.
@@ -445,6 +446,8 @@ class Network:
             A direct link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3.
         radius_m
             Circumradius in metres of the hexes of a new grid.
+        stops
+            Places of a feed from `feed_places` instead of the mapped stops; no stop is added to them.
 
         Returns
         -------
@@ -475,7 +478,7 @@ class Network:
         rule = WalkRule(walk_m, walk_area_share)
         settings = RoadSettings(speed_kmh, night_factor, longest_s, stretch, rule, "osm", "OpenStreetMap streets")
         stop_settings = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
-        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m))
+        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m, stops=stops))
 
     @property
     def n_stops(self) -> int:

@@ -66,7 +66,7 @@ class Sources:
     gtfs
         GTFS feed, zip or folder, whose stops and links are the network.
     osm
-        OpenStreetMap file whose streets are the network; beside tables or a feed it gives only the footways.
+        OpenStreetMap file whose streets are the network; the stops are those of a feed beside it. Beside tables it gives the footways.
     modes
         Modes of the feed.
     merge_m
@@ -309,8 +309,8 @@ def _require_compatible(sources: Sources) -> None:
         ),
         (
             "osm",
-            sources.osm is not None and (bool(sources.gtfs) or sources.nodes is not None) and not sources.walk_network,
-            f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
+            sources.osm is not None and sources.nodes is not None and not sources.walk_network,
+            f"{osm} beside road tables is walked along only; add {on_foot}, or leave one of them out",
         ),
         (
             "walk_network",
