@@ -670,7 +670,7 @@ def test_links_and_random_routes_of_real_extracts_keep_to_mapped_streets_their_d
 
 def test_beside_a_feed_stops_come_from_the_feed_and_links_from_the_streets(tmp_path: Path) -> None:
     (tmp_path / "town.osm").write_text(osm(ALL), encoding="utf-8")
-    corners = np.array([place(0), place(3), place(15), place(3)]) + [(0, 30), (0, 0), (0, 0), (60, 0)]
+    corners = np.add([place(0), place(3), place(15), place(3)], [(0, 30), (0, 0), (0, 0), (60, 0)])
     lon, lat = GRID.unproject(*corners.T)
     stops = [f"s{k},{'Corner' if k in {1, 3} else f'Stop {k}'},{lat[k]:.8f},{lon[k]:.8f}" for k in range(4)]
     calls = {"t": ["s0", "s1", "s2"], "u": ["s2", "s3"]}
