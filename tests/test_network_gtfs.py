@@ -148,7 +148,7 @@ def test_lines_without_a_common_place_are_joined_by_a_stated_drive_but_no_trains
     assert made.stop_names == ("Stop a1", "Stop b1", "Stop c1", "Far d", "Far e")
     assert made.link(0, 3)[1] == made.link(3, 0)[1] == round(1.3 * 1800)
     assert made.report is not None
-    assert any("joined by a drive between their nearest places" in note for note in made.report.notes)
+    assert any("check that a bus can drive between Stop a1 and Far d" in note for note in made.report.notes)
     files["routes.txt"] = "route_id,route_type\nN1,1\nN2,1"
     rails = network(tmp_path, files, modes=["metro"])
     assert rails.n_stops == 3

@@ -118,7 +118,7 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     patterns = read_patterns(feed, grid, counts)
     stops, stop_of = _places(feed, grid, n_calls, patterns, settings, counts)
     hops = read_hops(feed, stop_of, patterns, settings.hours, counts)
-    links, lines = _links(grid, stops, hops, (patterns[0], read_lines(feed, patterns, stop_of)), settings, counts)
+    links, lines, drives = _links(grid, stops, hops, (patterns[0], read_lines(feed, patterns, stop_of)), settings, counts)
     kept = components(links.start, links.end, stops.lon.size) == 0
     require_stops(int(kept.sum()) * bool(links.start.size), "feed")
     is_used = (n_calls > 0) & (stop_of >= 0)
@@ -129,7 +129,7 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     counts += [("stops kept", len(stops.names)), ("links kept, each direction counted", links.start.size)]
     sheds = walk_sheds(grid, stops, settings.rule)
     speed = f"the median link runs at {np.median(links.metres / links.seconds) * _KMH:.1f} km/h; every service day counts alike"
-    report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *notes))
+    report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *drives, *notes))
     geometry = line_rows([lines[k] for k in links.line])
     return {"grid": grid, "source": "gtfs", "report": report} | stop_and_link_fields(stops, links) | sheds | geometry
 
@@ -199,16 +199,14 @@ def _notes(names: Sequence[str], kept: NDArray[np.bool_], n_kept: int, n_used: i
         notes.append(
             f"warning: {n_used - n_kept} of {n_used} stops in use are dropped ({(n_used - n_kept) / n_used:.0%}), since their lines share "
             f"no place with the largest group; "
-            f"merge stops over longer distances, add a mode that joins them, or take the links from an OSM file"
+            f"merge stops over longer distances, add a mode that joins them, or give an OSM file "
+            "beside the feed, whose streets are the links then"
         )
-    n_joined = dict(counts)[_JOINED]
-    if n_joined:
-        notes.append(f"{n_joined} {_JOINED}, at 1.3 times the straight metres; check on the map that a bus can drive there")
     n_long, n_served = dict(counts)[_LONG], dict(counts)[_SERVED]
     if n_long > LOST_SHARE * n_served:
         notes.append(
             f"warning: {n_long} of {n_served} served links have a long way back, since the feed has no vehicle the other way; routes there "
-            f"are long in one direction; take the links from an OSM file"
+            f"are long in one direction; give an OSM file beside the feed, whose streets are the links then"
         )
     return notes
 
@@ -293,8 +291,8 @@ def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImport
 
 def _links(
     grid: HexGrid, stops: Stops, hops: Hops, lines: tuple[Sequence[Pattern], list[list[Ints]]], settings: GtfsImportSettings, counts: Counts
-) -> tuple[Links, list[Floats]]:
-    """Links in both directions and their geometry: links in service, turns, and ways back of those in service in one direction."""
+) -> tuple[Links, list[Floats], list[str]]:
+    """Links in both directions, their geometry, and notes: links in service, turns, and ways back of those served in one direction."""
     xy = grid.project(stops.lon, stops.lat)
     served = _served(hops, xy, settings, counts)
     pieces = [_line(stops, hops, lines[0], k) for k in range(hops.start.size)]
@@ -316,7 +314,20 @@ def _links(
         ("links given a way back that vehicles drive", back.links.start.size),
         (_LONG, back.n_long),
     ]
-    return paired_links(sorted_links(_joined(driven, back.links, len(pieces) - back.links.start.size)), stops.lon.size), pieces
+    return (
+        paired_links(sorted_links(_joined(driven, back.links, len(pieces) - back.links.start.size)), stops.lon.size),
+        pieces,
+        _drives(stops.names, joins),
+    )
+
+
+def _drives(names: Sequence[str], joins: Links) -> list[str]:
+    """Sentence on the drives that join groups of lines, with the places at their ends."""
+    ends = [f"{names[a]} and {names[b]}" for a, b in zip(joins.start[::2].tolist(), joins.end[::2].tolist(), strict=True)]
+    if not ends:
+        return []
+    shown = "; ".join(ends[:_NAMED]) + (f"; and {len(ends) - _NAMED} more" if len(ends) > _NAMED else "")
+    return [f"lines that share no place are joined by drives of 1.3 straight metres; check that a bus can drive between {shown}"]
 
 
 def _straight(stops: Stops, links: Links, k: int) -> Floats:

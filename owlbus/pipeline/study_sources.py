@@ -313,6 +313,11 @@ def _require_compatible(sources: Sources) -> None:
             f"{osm} beside road tables is walked along only; add {on_foot}, or leave one of them out",
         ),
         (
+            "service_hours",
+            sources.service_hours is not None and sources.gtfs is None,
+            f"{setting('service_hours')} are those of a feed's runs; add {setting('gtfs', 'feed.zip')}, or leave them out",
+        ),
+        (
             "walk_network",
             sources.walk_network and sources.osm is None,
             f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
