@@ -187,6 +187,7 @@ class Sources:
         check_min_count(self.published_min_count)
         _require_one_source(self)
         _require_compatible(self)
+        _require_feed(self)
         _require_grid(self)
         _require_reach(self)
 
@@ -313,14 +314,20 @@ def _require_compatible(sources: Sources) -> None:
             f"{osm} beside road tables is walked along only; add {on_foot}, or leave one of them out",
         ),
         (
-            "service_hours",
-            sources.service_hours is not None and sources.gtfs is None,
-            f"{setting('service_hours')} are those of a feed's runs; add {setting('gtfs', 'feed.zip')}, or leave them out",
-        ),
-        (
             "walk_network",
             sources.walk_network and sources.osm is None,
             f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
+        ),
+    )
+
+
+def _require_feed(sources: Sources) -> None:
+    """Refuse settings of a feed without one."""
+    _refuse(
+        (
+            "service_hours",
+            sources.service_hours is not None and sources.gtfs is None,
+            f"{setting('service_hours')} are those of a feed's runs; add {setting('gtfs', 'feed.zip')}, or leave them out",
         ),
     )
 
