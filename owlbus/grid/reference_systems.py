@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from owlbus.grid.axes import MOST, is_on_earth, is_placeholder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pyproj import CRS, Transformer
+    from pyproj import CRS
 
 _SCALED = re.compile(r"\s*1e-([1-9])\s*(?:degrees?|°)?\s*", re.IGNORECASE)
+_LOCK = threading.RLock()
 _NEAR_DEGREES = 5.0
 """How far from the region of a system its positions may lie, degrees."""
 
@@ -90,8 +92,8 @@ def check_crs(crs: str | None) -> None:
 
 
 @lru_cache(maxsize=64)
-def _transformer(crs: str) -> tuple[Transformer | None, bool, tuple[float, float, float, float] | None]:
-    """Return the way from a system to degrees (None if it is in them), whether it is projected, and its region in degrees."""
+def _system(crs: str) -> tuple[str | None, bool, tuple[float, float, float, float] | None]:
+    """Return the definition of a system (None if it is in degrees), whether it is projected, and its region in degrees."""
     import pyproj
 
     system = parse_crs(crs)
@@ -99,7 +101,23 @@ def _transformer(crs: str) -> tuple[Transformer | None, bool, tuple[float, float
     bounds = (region.west, region.south, region.east, region.north) if region is not None and region.west < region.east else None
     if system.to_2d().equals(pyproj.CRS("EPSG:4326"), ignore_axis_order=True):
         return None, False, None
-    return pyproj.Transformer.from_crs(system, "EPSG:4326", always_xy=True), not system.is_geographic, bounds
+    return system.to_wkt(), not system.is_geographic, bounds
+
+
+def _transformed(x: NDArray[np.float64], y: NDArray[np.float64], system: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """
+    Return longitude and latitude of coordinates in a system, degrees; infinite where it has none.
+
+    A transformer lives and dies in one thread, one at a time: pyproj keeps one for each thread, and threads of polars that make theirs
+    at once end the process.
+    """
+    from pyproj import Transformer
+
+    with _LOCK:
+        transformer = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
+        lon, lat = transformer.transform(x, y)
+        del transformer
+    return np.asarray(lon), np.asarray(lat)
 
 
 def to_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -130,10 +148,11 @@ def to_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str | None) 
     if scale is not None:
         steps = round(1 / scale)
         return np.where(is_none, np.nan, x / steps), np.where(is_none, np.nan, y / steps)
-    transformer = _transformer(crs)[0]
-    if transformer is None:
+    with _LOCK:
+        system = _system(crs)[0]
+    if system is None:
         return x, y
-    lon, lat = transformer.transform(np.where(is_none, np.nan, x), np.where(is_none, np.nan, y))
+    lon, lat = _transformed(np.where(is_none, np.nan, x), np.where(is_none, np.nan, y), system)
     use = np.isfinite(lon) & np.isfinite(lat)
     return np.where(use, lon, np.nan), np.where(use, lat, np.nan)
 
@@ -163,7 +182,7 @@ def check_region(name: str, x: NDArray[np.float64], y: NDArray[np.float64], crs:
         return
     short = crs if len(crs) <= 40 else parse_crs(crs).name  # noqa: PLR2004 - characters
     scale = degrees_per_unit(crs)
-    _, is_projected, region = (None, True, None) if scale is not None else _transformer(crs)
+    _, is_projected, region = (None, True, None) if scale is not None else _system(crs)
     if is_projected and is_on_earth(x[use], y[use]).mean() > MOST:
         msg = f"{name}: positions look like degrees, and {setting('crs', short)} is in other units; leave it out for this file"
         raise DataError(msg, setting="crs", value=short)

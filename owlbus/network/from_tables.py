@@ -30,6 +30,7 @@ RANKS = {
     "trunk": 1,
     "tertiary": 1,
     "busway": 1,
+    "bus_guideway": 1,
     "unclassified": 2,
     "residential": 2,
     "road": 2,

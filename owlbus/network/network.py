@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only, read_only_copy
-from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPACING_M, SPEED_KMH, STRETCH, WALK_M
+from owlbus.common.defaults import MERGE_M, MODES, NIGHT_HOURS, RADIUS_M, SPACING_M, SPEED_KMH, STRETCH, WALK_M
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
@@ -403,6 +403,7 @@ class Network:
         max_link_s: float | None = None,
         stretch: float = STRETCH,
         radius_m: float = RADIUS_M,
+        hours: Sequence[int] = NIGHT_HOURS,
         stops: Stops | None = None,
     ) -> Network:
         """
@@ -410,9 +411,13 @@ class Network:
 
         Streets are selected by type, access (the tag most specific to buses decides) and tagged width, height and weight. One-way
         rules with their exceptions for buses and turn restrictions apply, also those with a street as via, on which no stop lies.
-        Time-dependent limits are ignored. The largest strongly connected component is kept. Stops are the mapped ones, moved to the
-        nearest street; further ones along main roads, farther than `spacing_m` from any stop; and one in each hex with a street that
-        is still unreached. The other carriageway of a street belongs to the same stop, where a bus may turn round.
+        The largest strongly connected component is kept. Stops are the mapped ones, moved to the nearest street; further ones along
+        main roads and where buses halt on demand (``hail_and_ride``), farther than `spacing_m` from any stop; and one in each hex with
+        a street that is still unreached. The other carriageway of a street belongs to the same stop, where a bus may turn round.
+
+        Conditional tags (``motor_vehicle:conditional`` and its like) are judged for `hours` on all nights of a year: a street is open
+        where it is open throughout, at its lowest speed. What holds on fewer than 14 nights, or in given years, does not count, nor
+        do conditions on other things than the time, unless they hold for buses of every size. Paths and barriers are judged alike.
 
         Links and commercial speeds are those of `from_tables`. Free-flow speeds are the tagged limits, or else defaults by type of
         road.
@@ -446,6 +451,8 @@ class Network:
             A direct link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3.
         radius_m
             Circumradius in metres of the hexes of a new grid.
+        hours
+            Clock hours in which buses run, for conditional tags; hours of 24 and above are those of the next day.
         stops
             Places of a feed from `feed_places` instead of the mapped stops; no stop is added to them.
 
@@ -478,7 +485,7 @@ class Network:
         rule = WalkRule(walk_m, walk_area_share)
         settings = RoadSettings(speed_kmh, night_factor, longest_s, stretch, rule, "osm", "OpenStreetMap streets")
         stop_settings = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
-        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m, stops=stops))
+        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m, hours=hours, stops=stops))
 
     @property
     def n_stops(self) -> int:
