@@ -482,9 +482,8 @@ class Network:
             ("stretch", stretch, 1.0, 3.0),
         ):
             require_number(name, value, low, high)
-        rule = WalkRule(walk_m, walk_area_share)
+        rule, stop_settings = WalkRule(walk_m, walk_area_share), StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
         settings = RoadSettings(speed_kmh, night_factor, longest_s, stretch, rule, "osm", "OpenStreetMap streets")
-        stop_settings = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
         return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m, hours=hours, stops=stops))
 
     @property
