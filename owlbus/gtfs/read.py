@@ -105,9 +105,8 @@ def read_gtfs(
     idle = [names[route] for route in dict.fromkeys(run.route for run in runs) if route not in chosen]
     if idle:
         said.append(f"{len(idle)} lines have no run in that night, such as {idle[0]!r}")
-    made = lines_of(network, chosen, names, said)
+    made, directions = _laid_out(network, lines_of(network, chosen, names, said), said)
     plan = Plan(tuple(line.route for line in made), network.fingerprint)
-    directions = tuple(direction for k, line in enumerate(made) for direction in _directions(network, k, line, said))
     table = _timetable(plan, directions, [line.runs for line in made], tuple(hours or own_hours), said)
     if notes is not None:
         untimed = (f"{n_untimed:,} runs whose times are missing at an end or run backwards",) if n_untimed else ()
@@ -268,33 +267,58 @@ def _is_reversed(stops: tuple[int, ...], orders: list[tuple[int, ...]]) -> bool:
     return sum(after < before for before, after in itertools.pairwise(shared)) * 2 > len(shared) - 1
 
 
-def _directions(network: Network, k: int, line: Line, said: list[str]) -> list[Direction]:
-    """Both directions of a line, with the times of most runs. A direction without runs takes the network's seconds."""
-    directions = []
-    for back in (False, True):
-        step = -1 if back else 1
-        stops = line.route.stops[::step]
-        seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, line.route.name))
-        runs = [run for run in line.runs if run.back == back]
-        if not runs:
-            directions.append(Direction(k, back, stops, seconds, seconds, metres))
+def _laid_out(network: Network, lines: Sequence[Line], said: list[str]) -> tuple[list[Line], tuple[Direction, ...]]:
+    """Lines with both directions of each; a line whose times do not go forward is left out."""
+    kept: list[Line] = []
+    directions: list[Direction] = []
+    reasons = []
+    for line in lines:
+        try:
+            both = [_direction(network, len(kept), line, said, back=back) for back in (False, True)]
+        except DataError as error:
+            reasons.append(error)
+            said.append(f"line {line.route.name!r} is left out, with {len(line.runs):,} departures: {error}")
             continue
-        count = Counter((run.arrive, run.depart) for run in runs)
-        (arrive, depart), n_alike = count.most_common(1)[0]
-        if len(count) > 1:
-            apart = max(abs(run.arrive[-1] - arrive[-1]) for run in runs)
-            said.append(
-                f"line {line.route.name!r}: its runs ride in {len(count)} ways, all {len(runs):,} are read with the times of {n_alike:,}, "
-                f"whose last stop is up to {apart} s apart"
-            )
-        calls = [len(stops) - 1 - call for call in line.calls][::-1] if back else list(line.calls)
-        at = seconds[calls].astype(np.float64)
-        if len(arrive) != len(calls):
-            at, arrive, depart = seconds[[0, -1]].astype(np.float64), (0, arrive[-1]), (0, arrive[-1])
-        columns = [np.rint(np.interp(seconds, at, column)).astype(np.int64) for column in (arrive, depart)]
-        at_m = next((run.at_m for run in runs if _are_metres(run.at_m, metres)), metres)
-        directions.append(Direction(k, back, stops, columns[0], columns[1], np.rint(at_m)))
-    return directions
+        kept.append(line)
+        directions += both
+    if not kept:
+        raise reasons[0]
+    return kept, tuple(directions)
+
+
+def _direction(network: Network, k: int, line: Line, said: list[str], *, back: bool) -> Direction:
+    """One direction of a line, with the times of most runs; without runs, with the network's seconds."""
+    stops = line.route.stops[:: -1 if back else 1]
+    seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, line.route.name))
+    runs = [run for run in line.runs if run.back == back]
+    if not runs:
+        return Direction(k, back, stops, seconds, seconds, metres)
+    count = Counter((run.arrive, run.depart) for run in runs)
+    (arrive, depart), n_alike = count.most_common(1)[0]
+    if len(count) > 1:
+        apart = max(abs(run.arrive[-1] - arrive[-1]) for run in runs)
+        said.append(
+            f"line {line.route.name!r}: its runs ride in {len(count)} ways, all {len(runs):,} are read with the times of {n_alike:,}, "
+            f"and reach the last stop up to {apart} s off"
+        )
+    calls = np.array([len(stops) - 1 - call for call in line.calls][::-1] if back else line.calls)
+    if len(arrive) != len(calls):
+        calls, arrive, depart = calls[[0, -1]], (0, arrive[-1]), (0, arrive[-1])
+    at_m = next((run.at_m for run in runs if _are_metres(run.at_m, metres)), metres)
+    return Direction(k, back, stops, *_times_between(seconds, calls, np.array(arrive), np.array(depart)), np.rint(at_m))
+
+
+def _times_between(
+    seconds: NDArray[np.int64], calls: NDArray[np.int64], arrive: NDArray[np.int64], depart: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arrivals and departures at all stops of a route from those at its calls; between them, time passes as on the network."""
+    before = np.clip(np.searchsorted(calls, np.arange(seconds.size), side="right") - 1, 0, calls.size - 2)
+    first_s, last_s = seconds[calls[before]], seconds[calls[before + 1]]
+    share = (seconds - first_s) / np.maximum(last_s - first_s, 1)
+    passed = np.rint(depart[before] + share * (arrive[before + 1] - depart[before])).astype(np.int64)
+    arrives, departs = passed.copy(), passed
+    arrives[calls], departs[calls] = arrive, depart
+    return arrives, departs
 
 
 def _are_metres(at_m: Sequence[float], metres: NDArray[np.int64]) -> bool:

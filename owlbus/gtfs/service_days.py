@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.units import HOUR_S
+from owlbus.common.units import HOUR_S, format_time
 from owlbus.gtfs.settings import WEEKDAYS
 
 if TYPE_CHECKING:
@@ -226,5 +226,18 @@ def _no_run(feed: Feed, starts: Sequence[tuple[str | None, int]], n_other: int, 
     """Message on a feed without a run at night."""
     if not starts:
         return "a feed needs a run, got none; give trips their stop_times, and frequencies an end after their start"
-    outside = f"{n_other:,} of {len(starts):,} runs start outside of the window"
-    return f"{feed.name}: no run starts in the window{asked} ({outside}); choose another {setting('day')} or {setting('window')}"
+    if n_other == len(starts):
+        clock = [start for _, start in starts]
+        span = f"its {len(starts):,} runs start from {format_time(min(clock))} to {format_time(max(clock))}"
+        return f"{feed.name}: no run starts in the window ({span}); choose another {setting('window')}"
+    return f"{feed.name}: none of its {len(starts):,} runs starts{asked} in the window{_span(feed)}; choose another {setting('day')}"
+
+
+def _span(feed: Feed) -> str:
+    """First and last date of the calendars, in words; nothing without them."""
+    calendars = _calendars(feed)
+    if calendars is None:
+        return ""
+    first, active = calendars
+    last = first + dt.timedelta(days=next(iter(active.values())).size - 1)
+    return f" (calendars from {first + _MARGIN} to {last - _MARGIN})"
