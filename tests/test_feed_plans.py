@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from owlbus import Network
+from owlbus.cli.app import run
 from owlbus.cli.plan_files import feed_of_plan
 from owlbus.common.errors import DataError, UsageError
 from owlbus.gtfs import read_gtfs
@@ -48,15 +50,13 @@ def starts_by_pandas(frames: dict[str, pd.DataFrame], services: set[str]) -> lis
     return sorted(int(start) % 86_400 + 86_400 for start in chosen)
 
 
-@pytest.mark.parametrize(
-    ("name", "services", "buses"), [("f_same", {"night"}, 7), ("f_services", {"night"}, 7), ("f_after0", {"night"}, 7)]
-)
-def test_one_service_day_is_read_and_named(cases, cairns, name, services, buses):
+@pytest.mark.parametrize("name", ["f_same", "f_services", "f_after0"])
+def test_one_service_day_is_read_and_named(cases, cairns, name):
     path = cases / "reports" / "feeds" / f"{name}.zip"
     notes: list[str] = []
     table = read_gtfs(path, cairns, hours=WINDOW, notes=notes)
-    assert table.run_start_s.tolist() == starts_by_pandas(tables(path), services)
-    assert (table.n_runs, table.fleet) == (37, buses)
+    assert table.run_start_s.tolist() == starts_by_pandas(tables(path), {"night"})
+    assert (table.n_runs, table.fleet) == (37, 7)
     assert notes[0] == f"the feed {name}.zip is read for the service day Monday 2014-06-09, the busiest day: 37 runs"
 
 
@@ -210,3 +210,53 @@ def test_real_feeds_are_plans_on_their_own_network(cases, name):
     assert set((table.run_start_s // 3600).tolist()) <= set(WINDOW)
     assert "is read for the service day" in notes[0]
     assert feed_of_plan(str(path)) == str(path)
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, output and messages of one command."""
+    code = run(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, " ".join(err.split())
+
+
+@pytest.fixture
+def calls(cases, tmp_path) -> str:
+    """Records of 400 calls at stops of the feed, in the window."""
+    stops = tables(cases / "reports" / "feeds" / "f_same.zip")["stops.txt"]
+    rows = [
+        (f"2024-03-{4 + k % 5:02d} {k % 5:02d}:{k % 60:02d}:00", *stops.iloc[k % 70][["stop_lon", "stop_lat"]], *home)
+        for k, home in enumerate(stops[["stop_lon", "stop_lat"]].iloc[[(7 * k) % 70 for k in range(400)]].to_numpy().tolist())
+    ]
+    path = tmp_path / "calls.csv"
+    pd.DataFrame(rows, columns=["time", "lon", "lat", "home_lon", "home_lat"]).to_csv(path, index=False)
+    return str(path)
+
+
+def test_a_feed_is_its_own_network(cases, calls, capsys):
+    feed = str(cases / "reports" / "feeds" / "f_services.zip")
+    code, out, err = printed(capsys, "score", feed, calls, "--json")
+    assert code == 0
+    assert json.loads(out)["plan"]["routes"] == 2
+    assert "read for the service day Monday 2014-06-09, the busiest day: 37 runs" in err
+    named = printed(capsys, "score", feed, calls, "--json", "--gtfs", feed)
+    assert json.loads(named[1])["plan"] == json.loads(out)["plan"]
+    code, out, err = printed(capsys, "timetable", feed, calls, "--day", "sat", "--lines", "R1", "--json")
+    assert code == 0
+    assert "the busiest Saturday: 24 runs" in err
+    assert json.loads(out)["timetable"]["runs"] == 24
+
+
+def test_a_feed_without_records_asks_for_them(cases, capsys):
+    feed = str(cases / "reports" / "feeds" / "f_same.zip")
+    for command in ("score", "timetable"):
+        code, _, err = printed(capsys, command, feed)
+        assert code == 2
+        assert "a feed is measured on records; add files of calls or taxi rides, or --run DIR" in err
+
+
+def test_a_day_is_for_feeds_and_a_date_reads_as_one(cases, calls, capsys):
+    feed = str(cases / "reports" / "feeds" / "f_same.zip")
+    plan = str(cases / "reports" / "plans" / "p_base.geojson")
+    assert "--day, --date and --lines choose from a GTFS feed" in printed(capsys, "score", plan, calls, "--gtfs", feed, "--day", "fri")[2]
+    assert "--date must read YYYY-MM-DD, got '8.3.2024'" in printed(capsys, "score", feed, calls, "--date", "8.3.2024")[2]
+    assert "--day must be one of mon" in printed(capsys, "score", feed, calls, "--day", "fri", "--date", "2014-06-13")[2]
