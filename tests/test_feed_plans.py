@@ -195,9 +195,10 @@ def test_the_pattern_with_most_departures_is_read(cases, cairns, tmp_path, n_sho
 
 def test_lines_are_named_by_short_name_or_id(cases, cairns):
     path = cases / "reports" / "feeds" / "f_same.zip"
-    assert read_gtfs(path, cairns, hours=WINDOW, lines=["R2"]).plan.names == ("R2",)
-    assert read_gtfs(path, cairns, hours=WINDOW, lines=["r1 ", "R1"]).plan.names == ("R1", "R2")
-    with pytest.raises(UsageError, match=r"lines must name lines of f_same.zip, such as R1, R2, got 'n9'"):
+    for names, line in ((["R2"], "R2"), (["R1"], "R1"), (["r1"], "R2"), (["r0", "R1 "], "R1")):
+        assert read_gtfs(path, cairns, hours=WINDOW, lines=names).plan.names == (line,)
+    assert read_gtfs(path, cairns, hours=WINDOW, lines=["r1", "R1"]).plan.names == ("R1", "R2")
+    with pytest.raises(UsageError, match=r"lines must name lines of f_same.zip, such as R1, R2, got 'N9'"):
         read_gtfs(path, cairns, hours=WINDOW, lines=["R1", "N9"])
 
 

@@ -140,15 +140,23 @@ def _names(feed: Feed, lines: Sequence[str] | None) -> dict[str, str]:
     names = {route: row["route_short_name"] or row["route_long_name"] or route for route, row in rows.items()}
     if lines is None:
         return names
-    columns = ("route_id", "route_short_name", "route_long_name")
-    wanted = {line.strip().casefold() for line in lines}
-    found = {route: {(row[column] or "").casefold() for column in columns} & wanted for route, row in rows.items()}
-    missing = sorted(wanted - set().union(*found.values()))
+    wanted = {line.strip(): _matching(rows, line.strip()) for line in lines}
+    missing = sorted(line for line, found in wanted.items() if not found)
     if missing or not wanted:
         some = ", ".join(list(names.values())[:8])
         msg = f"{setting('lines')} must name lines of {feed.name}, such as {some}, got {missing[0] if missing else 'none'!r}"
         raise UsageError(msg, setting="lines", value=tuple(lines), allowed=tuple(names.values()))
-    return {route: name for route, name in names.items() if found[route]}
+    return {route: name for route, name in names.items() if any(route in found for found in wanted.values())}
+
+
+def _matching(rows: Mapping[str, dict[str, str | None]], line: str) -> set[str]:
+    """Ids of the routes of this short name, else of this long name, else of this id; the case of letters counts where it can."""
+    for fold in (str, str.casefold):
+        for column in ("route_short_name", "route_long_name", "route_id"):
+            found = {route for route, row in rows.items() if fold(row[column] or "") == fold(line)}
+            if found and line:
+                return found
+    return set()
 
 
 def _version(feed: Feed) -> tuple[str, tuple[int, ...]]:
