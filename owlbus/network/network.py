@@ -243,6 +243,7 @@ class Network:
         walk_area_share: float | None = None,
         paths: WalkGraph | None = None,
         opposite_m: float = OPPOSITE_M,
+        road_factor: float = 1.0,
     ) -> Network:
         """
         Network with stops on a road graph and links between consecutive stops along it.
@@ -253,15 +254,20 @@ class Network:
         shorter links join them at `stretch` times the round trip or less (a greedy spanner). Each direction has the metres and
         seconds of its own fastest path. Buses in both directions pass a stop on their own carriageway, and may turn round there.
 
+        Where the nodes are a table of stops, with ``stop_id``, each is a stop, and the links are those of the table; both sides of a
+        street are then one stop, so that a link listed in one direction only is driven back at the same length, unless its ``oneway``
+        is 1. `max_link_s`, `stretch` and `opposite_m` have no effect on them.
+
         Paths are fastest at free flow. One factor on all free-flow seconds, at least 1, makes the median link run at `speed_kmh`, so
         that fast roads stay faster than slow ones. The computation needs a few arrays of the tables' length.
 
         Parameters
         ----------
         nodes
-            Table, or CSV (gzip or not) or Parquet file, with ``node_id``, ``lon`` and ``lat``.
+            Table, or CSV (gzip or not) or Parquet file, with ``node_id`` or ``stop_id``, ``lon`` and ``lat``, and perhaps ``name``.
         links
-            The same with ``from_node``, ``to_node``, ``length_m``, ``freespeed_m_per_s`` and perhaps ``road_type``.
+            The same with ``from_node``, ``to_node`` and ``length_m`` (or ``from_stop``, ``to_stop`` and ``metres``), and perhaps
+            ``freespeed_m_per_s``, ``road_type`` and ``oneway``. Without speeds all links run at `speed_kmh`.
         grid
             The hexes.
         stops
@@ -284,6 +290,8 @@ class Network:
             Walkable ways from `read_paths`; None takes the straight line.
         opposite_m
             Largest distance in metres from a stop to the other carriageway of its one-way road; 0 keeps stops on one carriageway.
+        road_factor
+            Street metres over the metres of the links, dimensionless, >= 1; such as 1.2 where links are straight lines.
 
         Returns
         -------
@@ -298,7 +306,7 @@ class Network:
             If a number is out of range.
         """
         from owlbus.network.carriageways import on_both_carriageways
-        from owlbus.network.from_tables import read_roads, read_stops
+        from owlbus.network.from_tables import is_stop_table, node_stops, read_roads, read_stops
         from owlbus.network.stop_links import RoadSettings, hex_stops, road_parts, snapped_stops
 
         longest_s = _longest_link_s(max_link_s, stretch)
@@ -307,9 +315,13 @@ class Network:
         require_number("max_link_s", longest_s, 1.0, 100_000.0)
         require_number("stretch", stretch, 1.0, 3.0)
         require_number("opposite_m", opposite_m, 0.0, 1_000.0)
-        roads = read_roads(nodes, links)
-        placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
+        require_number("road_factor", road_factor, 1.0, 10.0)
+        roads = read_roads(nodes, links, speed_kmh, road_factor)
         rule = WalkRule(walk_m, walk_area_share, paths)
+        if stops is None and is_stop_table(nodes):
+            every_link = RoadSettings(speed_kmh, 1.0, _ANY_LINK_S, 1.0, rule)
+            return cls(grid, **road_parts(grid, roads, node_stops(grid, roads, nodes), every_link))
+        placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
         roads, placed = on_both_carriageways(grid, roads, placed, opposite_m)
         return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, longest_s, stretch, rule)))
 
@@ -648,6 +660,27 @@ class Network:
         metres, stop = self._stop_tree().query(points, k=np.arange(1, min(_TIE_NEIGHBOURS, self.n_stops) + 1))
         tied = metres <= metres[..., :1] + 1e-6
         return np.where(tied, stop, self.n_stops).min(axis=-1).astype(np.int32), metres[..., 0]
+
+    def stops_near(self, points_m: NDArray[np.float64], count: int, radius_m: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """
+        Stops around points, nearest first.
+
+        Parameters
+        ----------
+        points_m
+            Projected metres of the grid, shape (n, 2), finite.
+        count
+            Largest number of stops a point.
+        radius_m
+            Largest distance in metres, boundary included.
+
+        Returns
+        -------
+        tuple of ndarray
+            Metres, float64, infinite past the last stop, and stop indices, int64; each of shape (n, count).
+        """
+        metres, stop = self._stop_tree().query(points_m, k=np.arange(1, count + 1), distance_upper_bound=np.nextafter(radius_m, np.inf))
+        return metres, stop
 
     def to_networkx(self) -> Any:  # noqa: ANN401  # networkx ships no types
         """
