@@ -86,6 +86,8 @@ def is_oneway(table: dict[str, Any], title: str) -> NDArray[np.bool_]:
     values = [text.strip().lower() for text in table["oneway"].fill_null("").to_list()]
     unknown = [row for row, text in enumerate(values) if text not in _YES | _NO]
     if unknown:
-        msg = f"{title}: oneway must be 1 or 0, got {values[unknown[0]][:20]!r} in row {unknown[0] + 1} ({len(unknown)} such rows); mend them"
+        msg = (
+            f"{title}: oneway must be 1 or 0, got {values[unknown[0]][:20]!r} in row {unknown[0] + 1} ({len(unknown)} such rows); mend them"
+        )
         raise DataError(msg)
     return np.array([text in _YES for text in values], dtype=np.bool_)

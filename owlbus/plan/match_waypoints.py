@@ -20,8 +20,6 @@ CANDIDATE_M = 500.0
 """Stops within these metres of a way-point are its candidates."""
 SNAP_PRICE = 3.0
 """Metres of ride that a metre between a way-point and its stop costs, dimensionless."""
-ON_STOP_M = 1.5
-"""A way-point within these metres of a stop stands on it; coordinates with 5 decimals are that exact."""
 
 _MOST_CANDIDATES = 20
 _FAR_RIDE_M = 5_000.0
@@ -73,7 +71,7 @@ class WaypointMatcher:
         self._indptr = np.concatenate([network.link_indptr, [0]]).astype(np.int32)
         self._x, self._y = network.grid.project(network.stop_lon, network.stop_lat)
 
-    def candidates(self, name: str, points: NDArray[np.float64], max_snap_m: float) -> list[Candidates]:
+    def candidates(self, name: str, points: NDArray[np.float64], numbers: NDArray[np.int64], max_snap_m: float) -> list[Candidates]:
         """
         Stops that each way-point of a route may be matched to.
 
@@ -83,6 +81,8 @@ class WaypointMatcher:
             Name of the route, for messages.
         points
             lon/lat degrees, shape (n, 2).
+        numbers
+            Number of each way-point in the file, from 1, for messages; shape (n,).
         max_snap_m
             Largest distance in metres from a way-point to its stop, boundary included.
 
@@ -102,7 +102,7 @@ class WaypointMatcher:
         if far.size:
             lon, lat = points[far[0]]
             msg = (
-                f"route {name!r}: way-point {far[0] + 1} ({lon:.5f}, {lat:.5f}) lies {metres[far[0]]:.0f} m from the nearest stop, "
+                f"route {name!r}: way-point {numbers[far[0]]} ({lon:.5f}, {lat:.5f}) lies {metres[far[0]]:.0f} m from the nearest stop, "
                 f"allowed are {max_snap_m:g} m ({far.size} of {len(points)} way-points); put longitude first, or allow more "
                 f"({setting('max_snap_m')})"
             )
