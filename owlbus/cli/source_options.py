@@ -246,9 +246,7 @@ class NetworkOptions:
     ] = STRETCH
     road_factor: Annotated[
         float,
-        option(
-            _NETWORK, "--road-factor", unit="RATIO", text="Street metres over the metres of --links; 1.2 where links are straight lines."
-        ),
+        option(_NETWORK, "--road-factor", unit="RATIO", text="Street metres over metres of --links, such as 1.2 for straight lines."),
     ] = 1.0
     speed: Annotated[
         float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed of buses, including layovers."), Gives("speed_kmh")

@@ -151,7 +151,8 @@ class WaypointMatcher:
             straight_m = float(np.hypot(x[number + 1] - x[number], y[number + 1] - y[number]))
             reached, origin = self._step(before.stops, cost, after.stops, straight_m)
             if not np.isfinite(reached).any():
-                msg = f"route {name!r}: no way leads from stop {before.stops[0]} to stop {after.stops[0]}; both must lie in one connected network"
+                ends = f"from stop {before.stops[0]} to stop {after.stops[0]}"
+                msg = f"route {name!r}: no way leads {ends}; both must lie in one connected network"
                 raise DataError(msg)
             cost = reached + price * after.metres
             origins.append(origin)

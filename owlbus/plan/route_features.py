@@ -69,13 +69,10 @@ def routes_of_features(features: Sequence[Feature]) -> tuple[list[DrawnRoute], t
     if not lines:
         points = _routes_of_points(features)
         if not points:
-            kinds = sorted({feature.geometry.geom_type for feature in features if feature.geometry is not None}) or ["nothing"]
-            first = (
-                f"; route {_name(features[0])!r} must be a LineString of [lon, lat] positions, got {kinds[0]} in feature 1"
-                if features
-                else ""
-            )
-            msg = f"a plan must be a FeatureCollection with at least one LineString, or points with route and sequence; this file holds none{first}"
+            msg = "a plan must be a FeatureCollection with at least one LineString, or points with route and sequence; this file holds none"
+            for feature in features[:1]:
+                kind = "no geometry" if feature.geometry is None else feature.geometry.geom_type
+                msg = f"route {_name(feature)!r} must be a LineString of [lon, lat] positions, got {kind} in feature 1; draw it as a line"
             raise DataError(msg)
         return points, ()
     forth = [(feature, parts) for feature, parts in lines if _is_forth(feature.properties)]
