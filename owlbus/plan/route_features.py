@@ -23,6 +23,9 @@ _JOIN_DEGREES = 1e-3
 """Parts of a line that end and begin within about 100 m of each other are one line."""
 
 _SIMILAR = 1.3
+_ARRAY = re.compile(r"\s*\[[\d\s]*\]\s*")
+"""Text of an array of whole numbers, as geopandas writes it."""
+
 _OGR_LIST = re.compile(r"\((\d+):([\d,\s-]*)\)")
 
 
@@ -177,6 +180,8 @@ def _stops(value: Any) -> tuple[int, ...] | None:  # noqa: ANN401 - any value of
     if found:
         numbers = [part for part in found[2].split(",") if part.strip()]
         return _stops([int(part) for part in numbers]) if len(numbers) == int(found[1]) else None
+    if isinstance(value, str) and _ARRAY.fullmatch(value):
+        return tuple(int(part) for part in value.strip().strip("[]").split()) or None
     values = _listed(value)
     if values is None or not all(isinstance(stop, int) and not isinstance(stop, bool) for stop in values):
         return None

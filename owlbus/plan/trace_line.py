@@ -22,6 +22,7 @@ ON_STOP_M = 1.5
 _DECIMALS = 6
 _BREAK = 0.5
 _HINT = 0.25
+_LINK = 0.01
 _MOST_STOPS_AT_A_VERTEX = 8
 
 
@@ -148,7 +149,7 @@ def _longest_chain(links: list[TracedLink], hinted: set[tuple[int, int]]) -> lis
         worth = value[before] if before >= 0 else -np.inf
         if best >= 0 and value[best] - _BREAK > worth:
             before, worth = best, value[best] - _BREAK
-        gain = link.last - link.first + (_HINT if (link.start, link.end) in hinted else 0.0)
+        gain = link.last - link.first - _LINK + (_HINT if (link.start, link.end) in hinted else 0.0)
         value.append(gain + max(worth, 0.0))
         origin.append(before if worth > 0 else -1)
         heapq.heappush(waiting, (link.last, number))
