@@ -22,7 +22,7 @@ ON_STOP_M = 1.5
 _DECIMALS = 6
 _BREAK = 0.5
 _HINT = 0.25
-_LINK = 0.01
+_STOP = 0.01
 _MOST_STOPS_AT_A_VERTEX = 8
 
 
@@ -80,7 +80,7 @@ class LineTracer:
         Returns
         -------
         list of TracedLink
-            The chain that covers the most vertices, with few interruptions.
+            The chain that covers the most vertices, with few interruptions; among equals the one with most stops.
         """
         xy = np.stack([np.asarray(side) for side in self.network.grid.project(points[:, 0], points[:, 1])], axis=1)
         links = sorted({*self._between_stops(xy), *self._along_streets(xy)})
@@ -149,7 +149,7 @@ def _longest_chain(links: list[TracedLink], hinted: set[tuple[int, int]]) -> lis
         worth = value[before] if before >= 0 else -np.inf
         if best >= 0 and value[best] - _BREAK > worth:
             before, worth = best, value[best] - _BREAK
-        gain = link.last - link.first - _LINK + (_HINT if (link.start, link.end) in hinted else 0.0)
+        gain = link.last - link.first + _STOP + (_HINT if (link.start, link.end) in hinted else 0.0)
         value.append(gain + max(worth, 0.0))
         origin.append(before if worth > 0 else -1)
         heapq.heappush(waiting, (link.last, number))
