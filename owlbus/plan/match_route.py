@@ -102,7 +102,7 @@ class RouteMatcher:
         if self._is_as_written(drawn):
             return self._own(drawn)
         points, is_line = self._points_of(drawn)
-        links = self.tracer.trace(points, drawn.stops or ())
+        links = self.tracer.trace(points, drawn.stops or (), is_line=is_line)
         anchors, stops = self._joined(drawn.name, points, links, is_line=is_line)
         if len(stops) == 1:
             msg = f"route {drawn.name!r}: all {len(points)} way-points share the stop {stops[0]}; a route needs at least two stops"
@@ -152,7 +152,7 @@ class RouteMatcher:
         listed = drawn.stop_points
         if listed is None or len(listed) < 2 or not drawn.is_line:  # noqa: PLR2004 - two ends
             return drawn.points, drawn.is_line
-        links = self.tracer.trace(drawn.points, drawn.stops or ())
+        links = self.tracer.trace(drawn.points, drawn.stops or (), is_line=True)
         if sum(link.last - link.first for link in links) * 2 >= len(drawn.points) - 1:
             return drawn.points, True
         return (listed, False) if self._runs_past(drawn.points, listed) else (drawn.points, True)

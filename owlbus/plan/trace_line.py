@@ -23,6 +23,8 @@ _DECIMALS = 6
 _BREAK = 0.5
 _HINT = 0.25
 _STOP = 0.01
+_LONGER = 1e-4
+"""Vertices that a metre of way back more than forth costs: a one-way link of 10 km is worth no vertex."""
 _MOST_STOPS_AT_A_VERTEX = 8
 
 
@@ -66,7 +68,7 @@ class LineTracer:
             x, y = network.grid.project(network.line_lon[first], network.line_lat[first])
             self._starts = cKDTree(np.stack([x, y], axis=1))
 
-    def trace(self, points: NDArray[np.float64], hint: Iterable[int]) -> list[TracedLink]:
+    def trace(self, points: NDArray[np.float64], hint: Iterable[int], *, is_line: bool) -> list[TracedLink]:
         """
         Links that a line follows, in order; vertices between them belong to no link.
 
@@ -76,6 +78,8 @@ class LineTracer:
             Vertices, lon/lat degrees, shape (n, 2).
         hint
             Stops that the line was written with, preferred where links lie on one another; may be empty.
+        is_line
+            Whether the points are a line drawn along streets; for way-points, links with a longer way back are avoided.
 
         Returns
         -------
@@ -84,7 +88,18 @@ class LineTracer:
         """
         xy = np.stack([np.asarray(side) for side in self.network.grid.project(points[:, 0], points[:, 1])], axis=1)
         links = sorted({*self._between_stops(xy), *self._along_streets(xy)})
-        return _longest_chain(links, set(pairwise(hint)))
+        hinted = set(pairwise(hint))
+        return _longest_chain(links, [self._gain(link, hinted, is_line=is_line) for link in links])
+
+    def _gain(self, link: TracedLink, hinted: set[tuple[int, int]], *, is_line: bool) -> float:
+        """Vertices that a link covers, with a little more for a stop and for a hint, and less for a longer way back of way-points."""
+        gain = link.last - link.first + _STOP
+        if (link.start, link.end) in hinted:
+            return gain + _HINT
+        if is_line:
+            return gain
+        longer_m = self.network.link(link.end, link.start)[1] - self.network.link(link.start, link.end)[1]
+        return gain - _LONGER * max(longer_m, 0)
 
     def _between_stops(self, xy: NDArray[np.float64]) -> Iterable[TracedLink]:
         """Yield links between the stops on which neighbouring vertices stand."""
@@ -134,8 +149,8 @@ def written_line(network: Network, link: int) -> NDArray[np.float64]:
     return line[np.concatenate([[True], (line[1:] != line[:-1]).any(axis=1)])]
 
 
-def _longest_chain(links: list[TracedLink], hinted: set[tuple[int, int]]) -> list[TracedLink]:
-    """Return the links, sorted by vertex, that cover the most vertices in order; an interruption costs half a vertex."""
+def _longest_chain(links: list[TracedLink], gains: list[float]) -> list[TracedLink]:
+    """Return the links, sorted by vertex, in order, whose gains are largest; an interruption costs half a vertex."""
     value: list[float] = []
     origin: list[int] = []
     ending: dict[tuple[int, int], int] = {}
@@ -149,8 +164,7 @@ def _longest_chain(links: list[TracedLink], hinted: set[tuple[int, int]]) -> lis
         worth = value[before] if before >= 0 else -np.inf
         if best >= 0 and value[best] - _BREAK > worth:
             before, worth = best, value[best] - _BREAK
-        gain = link.last - link.first + _STOP + (_HINT if (link.start, link.end) in hinted else 0.0)
-        value.append(gain + max(worth, 0.0))
+        value.append(gains[number] + max(worth, 0.0))
         origin.append(before if worth > 0 else -1)
         heapq.heappush(waiting, (link.last, number))
         known = ending.get((link.last, link.end), -1)
