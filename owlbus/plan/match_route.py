@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.plan.match_waypoints import Candidates, WaypointMatcher
+from owlbus.plan.match_waypoints import CANDIDATE_M, Candidates, WaypointMatcher
 from owlbus.plan.route_match import RouteMatch
 from owlbus.plan.routes import Route
 from owlbus.plan.trace_line import ON_STOP_M, LineTracer, written_line
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SPACING_M = 300.0
 """Vertices of a line nearer to the last one than these metres are no way-points of their own."""
+
+BESIDE_M = 1_000.0
+"""Stops within these metres of a vertex of a line are its candidates, at their distance to the line as far along it."""
 
 _NEAR_LINE_M = 100.0
 
@@ -194,7 +197,10 @@ class RouteMatcher:
         end = len(points) if before is None else before[0]
         rows = np.arange(row + 1, end)
         rows = self._thinned(points, rows, row) if is_line else rows
-        layers = self.matcher.candidates(name, points[rows], rows + 1, self.max_snap_m) if rows.size else []
+        radius_m = BESIDE_M if is_line else CANDIDATE_M
+        layers = self.matcher.candidates(name, points[rows], rows + 1, self.max_snap_m, radius_m) if rows.size else []
+        if is_line:
+            layers = self._beside_line(points, rows.tolist(), layers)
         if anchors.rows:
             layers = [Candidates.only(anchors.stops[-1]), *layers]
             rows = np.concatenate([[row], rows])
@@ -219,6 +225,27 @@ class RouteMatcher:
                 kept.append(row)
                 last = row
         return np.array(kept, dtype=np.int64)
+
+    def _beside_line(self, points: NDArray[np.float64], rows: list[int], layers: Sequence[Candidates]) -> list[Candidates]:
+        """Candidates with their metres to the line around a vertex in place of the vertex, but at both ends of the line."""
+        import shapely
+
+        x, y = (np.asarray(side) for side in self.network.grid.project(points[:, 0], points[:, 1]))
+        along_m = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+        stop_x, stop_y = self.network.grid.project(self.network.stop_lon, self.network.stop_lat)
+        found = []
+        for row, layer in zip(rows, layers, strict=True):
+            if row in {0, len(points) - 1}:
+                found.append(layer)
+                continue
+            low = int(np.searchsorted(along_m, along_m[row] - BESIDE_M, side="right")) - 1
+            high = int(np.searchsorted(along_m, along_m[row] + BESIDE_M))
+            around = slice(max(low, 0), high + 1)
+            part = shapely.LineString(np.stack([x[around], y[around]], axis=1))
+            metres = shapely.distance(part, shapely.points(stop_x[layer.stops], stop_y[layer.stops]))
+            order = np.lexsort((layer.stops, np.round(metres, 6)))
+            found.append(Candidates(layer.stops[order], metres[order]))
+        return found
 
     def _lengths(self, stops: Sequence[int]) -> tuple[int, int]:
         """Metres of a route forth and back."""

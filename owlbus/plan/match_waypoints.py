@@ -71,7 +71,9 @@ class WaypointMatcher:
         self._indptr = np.concatenate([network.link_indptr, [0]]).astype(np.int32)
         self._x, self._y = network.grid.project(network.stop_lon, network.stop_lat)
 
-    def candidates(self, name: str, points: NDArray[np.float64], numbers: NDArray[np.int64], max_snap_m: float) -> list[Candidates]:
+    def candidates(
+        self, name: str, points: NDArray[np.float64], numbers: NDArray[np.int64], max_snap_m: float, radius_m: float = CANDIDATE_M
+    ) -> list[Candidates]:
         """
         Stops that each way-point of a route may be matched to.
 
@@ -85,11 +87,13 @@ class WaypointMatcher:
             Number of each way-point in the file, from 1, for messages; shape (n,).
         max_snap_m
             Largest distance in metres from a way-point to its stop, boundary included.
+        radius_m
+            Distance in metres within which stops are candidates.
 
         Returns
         -------
         list of Candidates
-            The nearest stops within 500 m, or the nearest one; of each way-point.
+            The nearest stops within `radius_m`, or the nearest one; of each way-point.
 
         Raises
         ------
@@ -109,7 +113,7 @@ class WaypointMatcher:
             raise DataError(msg, setting="max_snap_m", value=max_snap_m)
         at = np.stack([np.asarray(side) for side in network.grid.project(points[:, 0], points[:, 1])], axis=1)
         count = min(_MOST_CANDIDATES, network.n_stops)
-        away, stops = network.stops_near(at, count, min(CANDIDATE_M, max_snap_m))
+        away, stops = network.stops_near(at, count, min(radius_m, max_snap_m))
         found = []
         for row in range(len(points)):
             use = np.isfinite(away[row])
