@@ -251,10 +251,11 @@ def read_roads(nodes: Any, links: Any, speed_kmh: float = SPEED_KMH, road_factor
         raise DataError(msg)
     cost_ms = np.rint(_seconds(metres, speed) * 1000).astype(np.int64)
     given = start[valid], end[valid], cost_ms[valid], np.rint(metres[valid] * 1000).astype(np.int64)
-    both, n_back = given, 0
+    both: tuple[NDArray[np.int64], ...] = given
+    n_back = 0
     if is_stop_table(nodes):
         both, n_back = _with_way_back(given, is_oneway(link_table, "links")[valid])
-    rows = fastest(*both)
+    rows = fastest(both[0], both[1], both[2], both[3])
     counts = (
         ("road nodes", names.size),
         ("road links", valid.size),

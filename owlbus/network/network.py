@@ -310,12 +310,10 @@ class Network:
         from owlbus.network.stop_links import RoadSettings, hex_stops, road_parts, snapped_stops
 
         longest_s = _longest_link_s(max_link_s, stretch)
-        require_number("speed_kmh", speed_kmh, 1.0, 200.0)
-        require_number("snap_m", snap_m, 1.0, 100_000.0)
-        require_number("max_link_s", longest_s, 1.0, 100_000.0)
-        require_number("stretch", stretch, 1.0, 3.0)
-        require_number("opposite_m", opposite_m, 0.0, 1_000.0)
-        require_number("road_factor", road_factor, 1.0, 10.0)
+        ranges = {"speed_kmh": (speed_kmh, 1.0, 200.0), "snap_m": (snap_m, 1.0, 100_000.0), "max_link_s": (longest_s, 1.0, 100_000.0)}
+        ranges |= {"stretch": (stretch, 1.0, 3.0), "opposite_m": (opposite_m, 0.0, 1_000.0), "road_factor": (road_factor, 1.0, 10.0)}
+        for name, (value, low, high) in ranges.items():
+            require_number(name, value, low, high)
         roads = read_roads(nodes, links, speed_kmh, road_factor)
         rule = WalkRule(walk_m, walk_area_share, paths)
         if stops is None and is_stop_table(nodes):
@@ -660,27 +658,6 @@ class Network:
         metres, stop = self._stop_tree().query(points, k=np.arange(1, min(_TIE_NEIGHBOURS, self.n_stops) + 1))
         tied = metres <= metres[..., :1] + 1e-6
         return np.where(tied, stop, self.n_stops).min(axis=-1).astype(np.int32), metres[..., 0]
-
-    def stops_near(self, points_m: NDArray[np.float64], count: int, radius_m: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """
-        Stops around points, nearest first.
-
-        Parameters
-        ----------
-        points_m
-            Projected metres of the grid, shape (n, 2), finite.
-        count
-            Largest number of stops a point.
-        radius_m
-            Largest distance in metres, boundary included.
-
-        Returns
-        -------
-        tuple of ndarray
-            Metres, float64, infinite past the last stop, and stop indices, int64; each of shape (n, count).
-        """
-        metres, stop = self._stop_tree().query(points_m, k=np.arange(1, count + 1), distance_upper_bound=np.nextafter(radius_m, np.inf))
-        return metres, stop
 
     def to_networkx(self) -> Any:  # noqa: ANN401  # networkx ships no types
         """

@@ -146,9 +146,9 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
         If the file cannot be written.
     """
     if Path(path).suffix.lower() == ".gpkg":
-        from owlbus.plan.geopackage import plan_geopackage
+        from owlbus.plan.geopackage import geopackage_of
 
-        write_atomically(path, plan_geopackage(network, plan, headway_s))
+        write_atomically(path, geopackage_of({"routes": plan_geojson(network, plan, headway_s), "stops": stops_geojson(network, plan)}))
         return
     write_atomically(path, plan_geojson(network, plan, headway_s))
 

@@ -105,7 +105,7 @@ class RouteMatcher:
         if self._is_as_written(drawn):
             return self._own(drawn)
         points, is_line = self._points_of(drawn)
-        links = self.tracer.trace(points, drawn.stops or (), is_line=is_line)
+        links = self.tracer.trace(points, drawn.stops or (), is_line=drawn.is_line)
         anchors, stops = self._joined(drawn.name, points, links, is_line=is_line)
         if len(stops) == 1:
             msg = f"route {drawn.name!r}: all {len(points)} way-points share the stop {stops[0]}; a route needs at least two stops"
@@ -135,7 +135,8 @@ class RouteMatcher:
             return np.stack([network.stop_lon[list(stops)], network.stop_lat[list(stops)]], axis=1)
         parts = [written_line(network, self.matcher.link_row(u, v) or 0) for u, v in pairwise(stops)]
         line = np.concatenate(parts)
-        return line[np.concatenate([[True], (line[1:] != line[:-1]).any(axis=1)])]
+        kept: NDArray[np.float64] = line[np.concatenate([[True], (line[1:] != line[:-1]).any(axis=1)])]
+        return kept
 
     def _metres_between(self, one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
         """Metres from each position to that in the same row, shape (n,)."""
@@ -154,11 +155,15 @@ class RouteMatcher:
         """Return the line, or the stops' positions where the line runs past all of them and the network does not know its vertices."""
         listed = drawn.stop_points
         if listed is None or len(listed) < 2 or not drawn.is_line:  # noqa: PLR2004 - two ends
-            return drawn.points, drawn.is_line
+            return drawn.points, drawn.is_line and self._is_dense(drawn.points)
         links = self.tracer.trace(drawn.points, drawn.stops or (), is_line=True)
         if sum(link.last - link.first for link in links) * 2 >= len(drawn.points) - 1:
-            return drawn.points, True
-        return (listed, False) if self._runs_past(drawn.points, listed) else (drawn.points, True)
+            return drawn.points, self._is_dense(drawn.points)
+        return (listed, False) if self._runs_past(drawn.points, listed) else (drawn.points, self._is_dense(drawn.points))
+
+    def _is_dense(self, line: NDArray[np.float64]) -> bool:
+        """Whether the vertices of a line draw streets; those of a sparse line are way-points."""
+        return self._drawn_m(line) < SPACING_M * (len(line) - 1)
 
     def _runs_past(self, line: NDArray[np.float64], stops: NDArray[np.float64]) -> bool:
         """Whether a line passes stops in order, begins at the first and ends at the last."""
@@ -197,7 +202,8 @@ class RouteMatcher:
         end = len(points) if before is None else before[0]
         rows = np.arange(row + 1, end)
         rows = self._thinned(points, rows, row) if is_line else rows
-        radius_m = BESIDE_M if is_line else CANDIDATE_M
+        is_lattice = self.network.source == "lattice"  # its stops stand for all streets of a hex: way-points belong to the nearest
+        radius_m = BESIDE_M if is_line else 0.0 if is_lattice else CANDIDATE_M
         layers = self.matcher.candidates(name, points[rows], rows + 1, self.max_snap_m, radius_m) if rows.size else []
         if is_line:
             layers = self._beside_line(points, rows.tolist(), layers)

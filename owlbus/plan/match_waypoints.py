@@ -69,7 +69,31 @@ class WaypointMatcher:
         self._indices = np.concatenate([network.link_to, np.zeros(_MOST_CANDIDATES, np.int32)]).astype(np.int32)
         self._data = np.concatenate([self._both_m, np.zeros(_MOST_CANDIDATES)]).astype(np.float64)
         self._indptr = np.concatenate([network.link_indptr, [0]]).astype(np.int32)
+        from scipy.spatial import cKDTree
+
         self._x, self._y = network.grid.project(network.stop_lon, network.stop_lat)
+        self._tree = cKDTree(np.stack([self._x, self._y], axis=1))
+
+    def stops_near(self, points_m: NDArray[np.float64], n_most: int, radius_m: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """
+        Stops around points, nearest first.
+
+        Parameters
+        ----------
+        points_m
+            Projected metres of the grid, shape (n, 2), finite.
+        n_most
+            Largest number of stops a point.
+        radius_m
+            Largest distance in metres, boundary included.
+
+        Returns
+        -------
+        tuple of ndarray
+            Metres, float64, infinite past the last stop, and stop indices, int64; each of shape (n, n_most).
+        """
+        metres, stop = self._tree.query(points_m, k=np.arange(1, n_most + 1), distance_upper_bound=np.nextafter(radius_m, np.inf))
+        return metres, stop
 
     def candidates(
         self, name: str, points: NDArray[np.float64], numbers: NDArray[np.int64], max_snap_m: float, radius_m: float = CANDIDATE_M
@@ -113,7 +137,7 @@ class WaypointMatcher:
             raise DataError(msg, setting="max_snap_m", value=max_snap_m)
         at = np.stack([np.asarray(side) for side in network.grid.project(points[:, 0], points[:, 1])], axis=1)
         count = min(_MOST_CANDIDATES, network.n_stops)
-        away, stops = network.stops_near(at, count, min(radius_m, max_snap_m))
+        away, stops = self.stops_near(at, count, min(radius_m, max_snap_m))
         found = []
         for row in range(len(points)):
             use = np.isfinite(away[row])

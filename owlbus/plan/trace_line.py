@@ -103,7 +103,7 @@ class LineTracer:
 
     def _between_stops(self, xy: NDArray[np.float64]) -> Iterable[TracedLink]:
         """Yield links between the stops on which neighbouring vertices stand."""
-        metres, stops = self.network.stops_near(xy, min(_MOST_STOPS_AT_A_VERTEX, self.network.n_stops), ON_STOP_M)
+        metres, stops = self.matcher.stops_near(xy, min(_MOST_STOPS_AT_A_VERTEX, self.network.n_stops), ON_STOP_M)
         on = [stops[row][np.isfinite(metres[row])].tolist() for row in range(len(xy))]
         for row, (before, after) in enumerate(pairwise(on)):
             for start in before:
@@ -146,7 +146,9 @@ def written_line(network: Network, link: int) -> NDArray[np.float64]:
     """
     points = slice(int(network.line_indptr[link]), int(network.line_indptr[link + 1]))
     line = np.round(np.stack([network.line_lon[points], network.line_lat[points]], axis=1), _DECIMALS)
-    return line[np.concatenate([[True], (line[1:] != line[:-1]).any(axis=1)])]
+    is_new = np.concatenate([[True], (line[1:] != line[:-1]).any(axis=1)])
+    kept: NDArray[np.float64] = line[is_new]
+    return kept
 
 
 def _longest_chain(links: list[TracedLink], gains: list[float]) -> list[TracedLink]:
