@@ -15,6 +15,7 @@ from test_network_use import STREETS
 
 from owlbus.cli.app import run
 from owlbus.common.errors import DataError
+from owlbus.evidence.groups import read_groups
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.plan import Plan, Route, match_plan, plan_measures, read_plan, write_plan
@@ -296,6 +297,17 @@ def test_the_given_plans_have_the_routes_and_kilometres_of_their_base(feed_netwo
     names = {"A"} if name in {"p_feature.geojson", "p.kml"} else {"A", "B"}
     assert set(plan.names) == names
     assert by_name(plan) == {route: stops for route, stops in by_name(base).items() if route in names}
+
+
+@pytest.mark.parametrize(("name", "driver"), [("d.gpkg", "GPKG"), ("d.shp", "ESRI Shapefile"), ("d.fgb", "FlatGeobuf")])
+def test_districts_of_any_format_are_groups_as_in_geojson(tmp_path: Path, name: str, driver: str) -> None:
+    boxes = [shapely.box(127.0, 37.5, 127.03, 37.56), shapely.box(127.03, 37.5, 127.07, 37.56)]
+    frame = gpd.GeoDataFrame({"gu": ["west", "east"]}, geometry=boxes, crs=4326)
+    frame.to_file(tmp_path / "d.geojson", driver="GeoJSON")
+    frame.to_crs(3857).to_file(tmp_path / name, driver=driver)
+    known = read_groups(f"{tmp_path / 'd.geojson'}:gu", LATTICE.grid)
+    assert set(known) >= {"west", "east"}
+    assert read_groups(f"{tmp_path / name}:gu", LATTICE.grid).tolist() == known.tolist()
 
 
 # the command line ---------------------------------------------------------------------------------------------------------
