@@ -949,7 +949,8 @@ def main(words: Sequence[str]) -> int:
     for door in (door for door in DOORS + SLOW_DOORS if only in door.name):
         began, slowest, ends = time.perf_counter(), 0.0, Counter[str]()
         with tempfile.TemporaryDirectory() as place:
-            door.enter(Path(place), door.seed())  # what is compiled on the way does not count
+            with contextlib.suppress(OwlbusError):
+                door.enter(Path(place), door.seed())  # what is compiled on the way does not count
             for turn in range(number if door in DOORS else -(-number // 10)):
                 rng = random.Random(f"{door.name}{seed + turn}")  # noqa: S311 - the same inputs from the same seed
                 data, entered = door.drawn(rng), time.perf_counter()

@@ -227,7 +227,7 @@ def failures() -> list[tuple[str, list[str], int, str]]:
             "a wrong column",
             ["plan", "names.csv", "--city", "seoul", *out],
             3,
-            "column lon of calls missing; name what holds them: --map lon=lng",
+            "column lon of calls missing; name what holds them: --map lon=lonn",
         ),
         ("rows outside", ["plan", "outside.csv", "--city", "seoul", *out], 3, "1 of 1 calls lie outside the study area, first on line 2"),
         ("swapped columns", ["plan", "swapped.csv", "--city", "seoul", *out], 3, "swap them with --map lon=lat --map lat=lon"),
@@ -276,7 +276,12 @@ def failures() -> list[tuple[str, list[str], int, str]]:
         ("an unknown city", ["plan", "--city", "atlantis", *out], 2, "sample city must be one of seoul, got 'atlantis'"),
         ("an unknown objective", ["plan", "RECORDS", "--objective", "profit", *out], 2, "an objective must read served, direct, presence"),
         ("a bad window", ["plan", "RECORDS", "--window", "25-99", *out], 2, "a night window must keep 12 <= start < end <= 36"),
-        ("no records", ["plan", *out], 2, "no records are named; give files of calls or taxi rides, or --city seoul"),
+        (
+            "no records",
+            ["plan", *out],
+            2,
+            "no records are named; give files of calls or taxi rides, --presence people.csv for counts of people, or",
+        ),
         ("half a network", ["plan", "RECORDS", "--nodes", "n.csv", *out], 2, "--nodes and --links belong together"),
         ("stops without roads", ["plan", "RECORDS", "--stops", "s.csv", *out], 2, "--stops needs the roads that join them"),
         ("two grids", ["plan", "RECORDS", "--h3", "8", "--hexes", "9", *out], 2, "give one of them"),
@@ -302,7 +307,7 @@ def test_bad_input_ends_with_its_code_and_one_line_and_writes_nothing(
     words: list[str], code: int, message: str, town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty.csv").touch()
-    (tmp_path / "names.csv").write_text("time,lng,lat,home_lon,home_lat\n2013-03-12 00:10:00,127,37.5,127.1,37.6\n")
+    (tmp_path / "names.csv").write_text("time,lonn,lat,home_lon,home_lat\n2013-03-12 00:10:00,127,37.5,127.1,37.6\n")
     (tmp_path / "outside.csv").write_text("time,lon,lat,home_lon,home_lat\n2013-03-12 00:10:00,2,48,2.1,48.6\n")
     (tmp_path / "swapped.csv").write_text("time,lon,lat,home_lon,home_lat\n2013-03-12 00:10:00,37.55,127,37.5,127.1\n")
     before = sorted(tmp_path.rglob("*"))

@@ -48,7 +48,19 @@ make_app()  # from here on messages know what the commands declare
 
 WITHOUT_OPTION = {
     "positional on the command line": {"files"},
-    "of one Python function alone": {"kind", "layout", "quantile", "stop_when", "style"},
+    "of one Python function alone": {
+        "grid",
+        "hours",
+        "kind",
+        "layout",
+        "name",
+        "plan",
+        "quantile",
+        "stop_when",
+        "style",
+        "weights",
+        "what",
+    },
     "of networks": {"max_link_s", "max_stops", "opposite_m", "road_factor", "snap_m", "spacing_m"},
     "of timetables and feeds": {"both_ends_from_m", "change_s", "max_offset_s", "min_layover_s", "offset_step_s", "weekdays"},
     "of the sample city's records": {"elsewhere_share", "out_share", "reach_m", "spot_spread_m", "taxi_noise"},

@@ -422,7 +422,7 @@ def test_sheets_need_an_extra_that_is_named(tmp_path: Path, monkeypatch: pytest.
     [
         (
             json.dumps({"type": "FeatureCollection", "features": []}),
-            "is GeoJSON, not a table of records; save its points as CSV or GeoParquet",
+            "no column is known",
         ),
         ("[]", "is JSON that is no table"),
         ('[{"time": 1}, 2]', "is JSON that is no table"),
@@ -654,3 +654,23 @@ def test_options_of_a_read_reach_every_form(tmp_path: Path) -> None:
     for form, content in (("a.csv", text(frame).encode("utf-16")), ("b.jsonl", "\n".join(map(json.dumps, frame.to_dict("records"))))):
         with open_sources([saved(tmp_path / form, content)], ReadOptions(columns={"lon": "x"})) as (source,):
             assert source.layout.names["lon"] == "x"
+
+
+@pytest.mark.parametrize("name", ["calls.gpkg", "calls.geojson", "calls.fgb", "calls.shp"])
+def test_points_of_gis_files_are_records(name: str, tmp_path: Path) -> None:
+    import geopandas as gpd
+
+    rng = np.random.default_rng(5)
+    column, row = GRID.lon, GRID.lat
+    lon, lat, home_lon, home_lat = rng.uniform(
+        *[[[min(column)], [min(row)]] * 2 if low else [[max(column)], [max(row)]] * 2 for low in (True, False)], (4, 60)
+    ).round(6)
+    table = pd.DataFrame({"time": "2013-03-02 01:10:05", "lon": lon, "lat": lat, "home_lon": home_lon, "home_lat": home_lat})
+    table.to_csv(tmp_path / "plain.csv", index=False)
+    points = gpd.GeoDataFrame(table.drop(columns=["lon", "lat"]), geometry=gpd.points_from_xy(lon, lat), crs=4326)
+    (points if name.endswith("geojson") else points.to_crs(3857)).to_file(tmp_path / name)
+    plain, _ = estimate_demand(tmp_path / "plain.csv", GRID)
+    demand, report = estimate_demand(tmp_path / name, GRID)
+    assert report.rows_in == 60
+    assert demand.trips.tolist() == plain.trips.tolist()
+    assert demand.origin.tolist() == plain.origin.tolist()

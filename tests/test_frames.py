@@ -408,7 +408,7 @@ def test_a_checkpoint_of_a_file_is_reused(reports: Path, grid: HexGrid, known: D
 
 
 def test_a_worker_gets_its_own_rows_of_a_frame_only(calls: pd.DataFrame) -> None:
-    with open_sources(calls) as sources:
+    with open_sources(calls.assign(subscriber=range(len(calls)))) as sources:  # calls of nobody are kept together for their repeats
         parts = split_sources(sources, part_rows=64)
         assert [(part.first_row, part.stop_row) for part in parts] == [(0, 64), (64, 128), (128, 192), (192, 200)]
         for part in parts:
@@ -518,7 +518,7 @@ def town() -> tuple[Network, Demand]:
     rng = np.random.default_rng(0)
     origin = rng.integers(0, area.n_hexes, 400)
     destination = (origin + rng.integers(1, area.n_hexes, 400)) % area.n_hexes
-    table = pd.DataFrame({"origin": origin, "destination": destination, "trips": rng.integers(1, 30, 400)})
+    table = pd.DataFrame({"origin": origin, "destination": destination, "trips": rng.integers(1, 30, 400), "hour": 24})
     return Network.from_lattice(area), Demand.from_od(table, area)
 
 

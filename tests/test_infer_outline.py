@@ -69,7 +69,7 @@ def test_positions_are_counted_as_one_sort_of_all_counts_them(tmp_path: Path, na
 @pytest.mark.parametrize("spread", [0.0005, 0.02, 3.0, 60.0])
 def test_the_table_grows_with_the_places(tmp_path: Path, spread: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(infer_outline, "_FIRST_SLOTS", 4)
-    frame = calls(2000, centre=(0.0, 0.0), spread=spread)
+    frame = calls(2000, centre=(30.0, 60.0), spread=spread)
     assert counted_in(written(frame, tmp_path / "calls.parquet")) == counted(*both_ends(frame))
 
 

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from owlbus.common.errors import DataError, UsageError
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network, read_paths
-from owlbus.network.osm_reader import metres_between
+from owlbus.network.geodesy import metres_between
 from owlbus.network.osm_tags import (
     blocks_buses,
     bus_way,
@@ -65,6 +65,28 @@ BLOCK_M, SIDE = 300.0, 4
         ("highway=primary maxheight=2.5 bus=yes", 1, 1),
         ("highway=primary maxheight=default width=wide", 1, 1),
         ("highway=primary maxheight=11'6\"", 1, 1),
+        ("highway=busway access=no", 1, 1),
+        ("highway=busway motor_vehicle=no bus=designated", 1, 1),
+        ("highway=bus_guideway vehicle=no oneway=yes", 1, 0),
+        ("highway=bus_guideway access=no psv=yes oneway=-1", 0, 1),
+        ("highway=service access=no bus=designated", 1, 1),
+        ("highway=pedestrian bus:forward=designated", 1, 0),
+        ("highway=pedestrian vehicle=no psv:backward=yes", 0, 1),
+        ("highway=primary access=no bus:backward=yes", 0, 1),
+        ("highway=primary oneway=reversible oneway:bus=yes", 1, 0),
+        ("highway=primary oneway=yes oneway:psv=no", 1, 1),
+        ("highway=primary oneway:bus=-1", 0, 1),
+        ("highway=primary oneway=yes psv:oneway=no", 1, 1),
+        ("highway=primary oneway:motor_vehicle=yes", 1, 0),
+        ("highway=primary oneway:motor_vehicle=yes oneway:bus=no", 1, 1),
+        ("highway=primary oneway:bicycle=yes", 1, 1),
+        ("highway=primary oneway=yes busway=opposite", 1, 1),
+        ("highway=primary oneway=yes busway:both=opposite_track", 1, 1),
+        ("highway=primary oneway=yes bus:lanes:backward=designated", 1, 1),
+        ("highway=primary oneway=yes psv:lanes:backward=no|designated", 1, 1),
+        ("highway=primary oneway=yes bus:lanes:backward=no|no", 1, 0),
+        ("highway=primary oneway=yes bus:lanes:forward=designated", 1, 0),
+        ("highway=residential motor_vehicle=no psv=yes oneway=yes", 1, 0),
     ],
 )
 def test_a_bus_may_drive_where_the_most_specific_tag_lets_it(tags: str, forward: int, backward: int) -> None:
@@ -84,6 +106,12 @@ def test_a_bus_may_drive_where_the_most_specific_tag_lets_it(tags: str, forward:
         ("highway=primary access=no", "closed to buses"),
         ("highway=primary vehicle=destination", "closed to buses"),
         ("highway=primary motor_vehicle=yes bus=no", "closed to buses"),
+        ("highway=primary motor_vehicle=emergency", "closed to buses"),
+        ("highway=busway bus=no", "closed to buses"),
+        ("highway=bus_guideway psv=no", "closed to buses"),
+        ("highway=service psv=yes bus=no", "closed to buses"),
+        ("highway=pedestrian access=no motor_vehicle=yes", "service, living or pedestrian street not tagged for buses"),
+        ("highway=pedestrian oneway=yes bus:backward=no bus:forward=no psv=yes", "closed to buses"),
         ("highway=primary maxheight=3.1", "too narrow, low or weak for a bus"),
         ("highway=primary maxheight=10'0\"", "too narrow, low or weak for a bus"),
         ("highway=primary maxweight=7.5", "too narrow, low or weak for a bus"),
@@ -95,7 +123,39 @@ def test_a_bus_may_not_drive_where_a_tag_or_its_size_forbids_it(tags: str, reaso
     assert bus_way(dict(tag.split("=", 1) for tag in tags.split())) == reason
 
 
-@pytest.mark.parametrize(("limit", "kmh"), [("30", 30), ("20 mph", 32.18688), ("120", 62.5), ("2", 5), ("none", 50), ("50;30", 50)])
+@pytest.mark.parametrize(
+    ("limit", "kmh"),
+    [
+        ("30", 30),
+        ("20 mph", 32.18688),
+        ("30 mph", 48.28032),
+        ("30mph", 48.28032),
+        ("20 knots", 37.04),
+        ("40 km/h", 40),
+        ("120", 62.5),
+        ("2", 5),
+        ("walk", 7),
+        ("DE:walk", 7),
+        ("DE:living_street", 7),
+        ("none", 50),
+        ("signals", 50),
+        ("variable", 50),
+        ("DE:urban", 50),
+        ("RU:urban", 60),
+        ("GB:nsl_restricted", 48.28),
+        ("DE:rural", 50),
+        ("GB:nsl_single", 50),
+        ("DE:zone:30", 30),
+        ("AT:zone30", 30),
+        ("BE-VLG:zone:20", 20),
+        ("DE:bicycle_road", 30),
+        ("gb:zone:20", 32.18688),
+        ("50;30", 50),
+        ("30; 50", 30),
+        ("fast", 50),
+        ("", 50),
+    ],
+)
 def test_free_speed_is_the_limit_up_to_a_quarter_above_the_usual_one(limit: str, kmh: float) -> None:
     use = bus_way({"highway": "primary", "maxspeed": limit})
     assert not isinstance(use, str)
@@ -124,6 +184,23 @@ def test_metres_are_those_of_the_projection() -> None:
     x, y = GRID.project(lon, lat)
     found = metres_between(lon, lat, np.array([0, 1]), np.array([1, 2]))
     assert found == pytest.approx(np.hypot(np.diff(x), np.diff(y)), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kmh"),
+    [
+        ("maxspeed=60 maxspeed:bus=30", 30),
+        ("maxspeed=40 maxspeed:psv=60", 40),
+        ("maxspeed:forward=40 maxspeed:backward=20", 20),
+        ("maxspeed=none maxspeed:bus=20", 20),
+        ("maxspeed=fast maxspeed:bus=20", 20),
+        ("maxspeed:hgv=20", 50),
+    ],
+)
+def test_of_several_limits_a_bus_keeps_to_the_lowest_that_is_for_it(limits: str, kmh: float) -> None:
+    use = bus_way({"highway": "primary"} | dict(tag.split("=", 1) for tag in limits.split()))
+    assert not isinstance(use, str)
+    assert use.kmh == kmh
 
 
 # a town of 4 x 4 junctions ------------------------------------------------------------------------------------------------

@@ -165,7 +165,8 @@ def test_antennas_stand_for_positions_and_the_most_frequent_place_for_the_home(t
     demand, report = estimate_demand(path, GRID, masts=masts(tmp_path), timezone="Europe/London")
     assert (demand.origin.tolist(), demand.destination.tolist(), demand.trips.tolist()) == ([0], [GRID.n_hexes - 1], [1.0])
     assert [(rule.name, rule.rows) for rule in report.rules] == [("position missing", 1), ("outside the window", 1), ("same hex", 1)]
-    assert report.notes[0] == f"{path}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours"
+    home = f"{path}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours"
+    assert report.notes[0].startswith(home)
     with pytest.raises(DataError, match=r"calls\.csv: names antennas instead of positions; add their table with masts=\'antennas\.csv\'"):
         trips(path)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 CI = ROOT / ".ci"
-USED = ("cluster", "osm")
+USED = ("cluster", "osm", "sheets")
 """Extras for those who use owlbus, not for those who work on it."""
 SOLD_AS = {"distributed": "dask", "PIL": "pillow"}
 """Names that packages are installed under, where they are imported by another one."""

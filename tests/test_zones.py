@@ -119,8 +119,8 @@ def test_rides_of_new_york_are_read_by_their_zones() -> None:
     known = table["PULocationID"].isin(zones["LocationID"])
     assert report.files[0].rows_trip == report.files[0].rows_counted == int(((hours < 5) & known).sum()) == 116
     assert demand.total_presence == 116
-    assert "zones.geojson (182 zones in 127 hexes, ids in column LocationID)" in report.notes[0]
-    assert "spread over its hexes by area" in report.notes[0]
+    note = next(note for note in report.notes if "zones.geojson (182 zones in 127 hexes, ids in column LocationID)" in note)
+    assert "spread over its hexes by area" in note
     night = table[hours < 5].rename(columns={"PULocationID": "origin_zone", "DOLocationID": "destination_zone"})
     wanted, within = expected(night, overlay(zones, AREA, "LocationID"))
     assert_same_trips(demand, wanted)
@@ -372,6 +372,15 @@ def test_overlapping_zones_each_keep_their_trips(tmp_path: Path) -> None:
     demand, _ = estimate_demand(written(tmp_path, frame), GRID, zones=zones)
     shares = overlay(zones, GRID, "zone_id")
     assert_same_trips(demand, expected(frame, shares)[0])
+
+
+def test_a_pandas_frame_with_a_column_of_shapes_is_a_table_of_zones() -> None:
+    frame = pd.DataFrame({"zone_id": squares()["zone_id"], "geometry": list(squares().geometry)})
+    frame.loc[len(frame)] = [99, None]
+    zones = read_zones(frame)
+    assert zones.n_empty == 1
+    assert all(ours.equals(theirs) for ours, theirs in zip(zones.shapes, squares().geometry, strict=True))
+    assert zones.columns["zone_id"][-1] == "49"
 
 
 def test_what_is_no_table_is_named_without_its_content(tmp_path: Path) -> None:

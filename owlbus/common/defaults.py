@@ -23,6 +23,9 @@ STRETCH = 1.25
 MODES = ("bus", "trolleybus")
 """Modes of a GTFS feed whose stops and links become the network."""
 
+NIGHT_HOURS = (0, 1, 2, 3, 4)
+"""Clock hours in which night buses run."""
+
 TAXI_WEIGHT = 0.2
 """
 Share of taxi in a blend with calls, 0 to 1.

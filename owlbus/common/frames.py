@@ -244,6 +244,9 @@ def _column(name: str, label: str, values: Any) -> pl.Series:  # noqa: ANN401 - 
     try:
         return pl.Series(label, pl.from_arrow(pa.array(values, from_pandas=True)))
     except (pa.ArrowException, TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        shapes = values.astype(object).where(values.notna(), None)
+        if all(value is None or _is_a(value, "shapely", "Geometry") for value in shapes):
+            return pl.Series(label, [None if value is None else value.wkb for value in shapes], dtype=pl.Binary)
         return pl.Series(label, [_text(name, label, value) for value in values.astype(object)], dtype=pl.String)
 
 

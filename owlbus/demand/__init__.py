@@ -6,8 +6,9 @@ from owlbus.demand.blend import Agreement, agreement, blend
 from owlbus.demand.disaggregate import disaggregate_demand, drop_trips_within_hexes
 from owlbus.demand.estimate import RecordCounts, count_records, estimate_demand
 from owlbus.demand.hex_weights import weight_demand
+from owlbus.demand.od_pairs import ODPairs
 from owlbus.demand.row_counts import DemandReport, FileCount, RuleCount, SourceCount
-from owlbus.demand.table import Demand, ODPairs
+from owlbus.demand.table import Demand
 
 __all__ = [
     "Agreement",

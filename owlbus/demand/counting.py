@@ -139,7 +139,7 @@ class Counter:
         """
         parsed: deque[Future[Batch]] = deque()
         pending: deque[Future[tuple[Batch, Verdict | None]]] = deque()
-        repeated = RepeatedRows(self.settings.window) if may_have_duplicates(source) else None
+        repeated = RepeatedRows(self.settings.window, source.n_rows) if may_have_duplicates(source) else None
         rows = 0
 
         def finish() -> None:

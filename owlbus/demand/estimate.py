@@ -15,6 +15,7 @@ from owlbus.demand.blend import agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
 from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours
+from owlbus.demand.layout_notes import layout_notes
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.presence import CountedPresence, count_presence, with_presence
 from owlbus.demand.row_counts import DemandReport, FileRowCounts, SourceCount, report_rows, require_trips, require_usable
@@ -26,10 +27,9 @@ from owlbus.records.record_files import is_given
 from owlbus.records.rejected import rejected_rows, write_rejected_parts
 from owlbus.records.schema import CALLS, KINDS, POSITIONS, PRESENCE, TAXI, Kind
 from owlbus.records.sources import open_sources
-from owlbus.records.time_forms import form_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
 
     from numpy.typing import ArrayLike, NDArray
@@ -190,7 +190,7 @@ def estimate_demand(
         if market_share is not None:
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
-        demand, report = _joined(demands, row_counts, taxi_weight, n_nights)
+        demand, report = _joined(list(map(_of_people_alone, demands)), row_counts, taxi_weight, n_nights)
         spread = (note for kind, counted in zip(kinds, demands, strict=True) for note in zone_notes(counted, _of_kind(sources, kind), grid))
         notes = (*layout_notes(sources, options), *_clock_notes(row_counts), *spread, *report.notes)
         _check_hour_profile(sources, options)
@@ -243,6 +243,11 @@ def _with_hours(counted: Counted, sources: Sequence[Source], options: ReadOption
         msg = f"{is_untimed.count(True)} of {len(is_untimed)} files of rides carry no time and the others do; estimate them apart"
         raise DataError(msg)
     return replace(counted, demand=spread_over_hours(counted.demand, read_hour_profile(options.hour_profile, window.hours)))
+
+
+def _of_people_alone(counted: Counted) -> Counted:
+    """Return `counted` as counts of people if no row leads from one hex to another."""
+    return counted if counted.demand.trips.size else replace(counted, demand=replace(counted.demand, people_counted=True))
 
 
 def _of_kind(sources: Sequence[Source], kind: Kind) -> list[Source]:
@@ -361,50 +366,10 @@ def _undated(demand: Demand, n_nights: int | None) -> list[str]:
     return [f"records of {demand.source} carry no date and are taken {claim}"]
 
 
-def layout_notes(sources: Sequence[Source], options: ReadOptions) -> list[str]:
-    """Return notes on assumptions about files: estimated homes, time zones, forms of times, and ends and hours that rides lack."""
-    notes = []
-    rides = [source for source in sources if source.layout.kind is TAXI]
-    endless = [source for source in rides if source.layout.end is None and "trips" not in source.layout.names]
-    if endless:
-        notes.append(f"rides of {endless[0].name} carry no end time: their speed is not checked")
-    untimed = [source for source in rides if source.layout.is_untimed]
-    if untimed:
-        notes.append(f"trips of {untimed[0].name} carry no time: {_hours_text(options)}")
-    homeless = [source.name for source in sources if source.homes is not None]
-    if homeless:
-        notes.append(f"{homeless[0]}: calls carry no home, so a subscriber's home is the place of most of its calls at all hours")
-    clocks = [source for source in sources if source.layout.timezone is not None]
-    if clocks:
-        notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")
-    first_with = {tuple(source.time_forms.items()): source for source in reversed(sources)}
-    by_file = sorted(first_with.values(), key=sources.index)
-    forms = (note for source in by_file for note in form_notes(source.name, source.layout, source.time_forms))
-    return [*notes, *_recognised_notes(sources), *forms]
-
-
 def _clock_notes(row_counts: Sequence[FileRowCounts]) -> list[str]:
     """Return notes on files whose dated rows all fall into one minute or hour; the first few."""
     notes = (clock_note(file.source.name, file.clock) for file in row_counts)
     return [note for note in notes if note][:3]
-
-
-def _hours_text(options: ReadOptions) -> str:
-    """Say how trips without a time are spread over the hours."""
-    name = options.hour_profile if isinstance(options.hour_profile, str) else "the table given"
-    texts = {"flat": "each hour of the window has an equal share", "unknown": "their hours are unknown, so nothing is said by hour"}
-    return texts.get(name.lower(), f"their hours are those of {name}")
-
-
-def _recognised_notes(sources: Sequence[Source]) -> Iterator[str]:
-    """Yield what was recognised in files, once for all that share it."""
-    names: dict[str, list[str]] = {}
-    for source in sources:
-        for note in source.notes:
-            names.setdefault(note, []).append(source.name)
-    for note, files in names.items():
-        others = f" (as {len(files) - 1} more)" if len(files) > 1 else ""
-        yield f"{files[0]}{others} {note}"
 
 
 def _thin_nights(demand: Demand) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from owlbus.common.units import hour_label, quantise
 from owlbus.demand.columns import scaled
 from owlbus.demand.counting import CountSettings, counting
+from owlbus.demand.layout_notes import layout_notes
 from owlbus.demand.row_counts import FileRowCounts, SourceCount, require_trips, require_usable
 from owlbus.demand.table import Demand
 from owlbus.demand.zone_notes import zone_notes
@@ -96,7 +97,11 @@ def count_presence(
     require_trips(row_counts)
     people = counted.tallies[PRESENCE.name].counted("counts", n_nights)
     demand, is_mean = _full_nights(people.demand)
-    notes = (*_notes(sources, demand, n_nights, is_mean=is_mean), *zone_notes(people, sources, settings.grid))
+    notes = (
+        *layout_notes(sources, options),
+        *_notes(sources, demand, n_nights, is_mean=is_mean),
+        *zone_notes(people, sources, settings.grid),
+    )
     return CountedPresence(replace(demand, people_counted=True), row_counts, notes)
 
 

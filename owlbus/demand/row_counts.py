@@ -16,6 +16,7 @@ from owlbus.records.validation import (
     NO_DESTINATION,
     REJECT,
     RULES,
+    SAME_HEX,
     SWAPPED,
     Rule,
     detail,
@@ -211,8 +212,11 @@ class FileRowCounts:
 
     @property
     def n_used(self) -> int:
-        """Rows that are trips; of people at places, rows that count."""
-        return int(self.rows[NO_DESTINATION.code if self.is_of_people else 0])
+        """Rows that are trips; of people at places, rows that count; of calls with estimated homes those too that begin at home."""
+        if self.is_of_people:
+            return int(self.rows[NO_DESTINATION.code])
+        at_home = self.rows[SAME_HEX.code] if self.source.homes is not None else 0
+        return int(self.rows[0] + at_home)
 
     @property
     def trips(self) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import read_only
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
@@ -19,6 +18,7 @@ from owlbus.demand.columns import (
     trips_column,
     whole_column,
 )
+from owlbus.demand.od_pairs import ODPairs
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -42,48 +42,6 @@ _MAX_HEXES = 1_000_000
 def _no_index() -> NDArray[Any]:
     """Return an empty column."""
     return np.empty(0, dtype=np.int64)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ODPairs:
-    """
-    Mean trips per service night by origin and destination hex.
-
-    Attributes
-    ----------
-    origin, destination
-        Hex index of each end, shape (P,), int32; pairs are unique and sorted.
-    trips
-        Trips per service night, shape (P,), float64, > 0, in multiples of 1/1024.
-
-    Examples
-    --------
-    >>> pairs = Demand(3, origin=[0, 2], destination=[2, 1], trips=[4.0, 1.5]).od()
-    >>> len(pairs), pairs.total_trips
-    (2, 5.5)
-    """
-
-    origin: NDArray[np.int32]
-    destination: NDArray[np.int32]
-    trips: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        """Copy the arrays as read-only."""
-        for name, dtype in (("origin", np.int32), ("destination", np.int32), ("trips", np.float64)):
-            object.__setattr__(self, name, read_only(np.array(getattr(self, name), dtype=dtype)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild through the constructor, so that copies stay read-only."""
-        return ODPairs, (self.origin, self.destination, self.trips)
-
-    def __len__(self) -> int:
-        """Return the number of pairs."""
-        return self.trips.size
-
-    @property
-    def total_trips(self) -> float:
-        """Trips per service night over all pairs."""
-        return float(self.trips.sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,8 +150,9 @@ class Demand:
             ("source", self.source),
         ]
         texts = [shown(count, hidden) for count, hidden in zip(trips.tolist(), small.tolist(), strict=True)]
-        labels = [hour_label(hour) for hour in self.hours][: trips.size]
-        drawing = notebook_html.bars(labels, np.where(small, 0.0, trips).tolist(), texts, name="trips by hour")
+        drawing = notebook_html.bars(
+            [hour_label(hour) for hour in self.hours][: trips.size], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour"
+        )
         return notebook_html.page("Demand", notebook_html.table(rows), drawing)
 
     @classmethod

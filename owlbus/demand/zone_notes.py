@@ -51,11 +51,12 @@ def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> li
     left_out = f"{within} trips a night within one hex and {outside} outside the area are left out"
     if kind is PRESENCE:
         left_out = f"{people} person-hours a night outside the area are left out"
-    notes = [f"places of {files} are zones of {table}: what lies in a zone {by}; {left_out}"]
+    place, places = ("cell", zones.name) if zones.are_cells else ("zone", f"zones of {table}")
+    notes = [f"places of {files} are {places}: what lies in a {place} {by}; {left_out}"]
     if kind is TAXI:
-        notes.append(f"the speed of rides of {files} is not checked, since zones do not tell how far they go")
+        notes.append(f"the speed of rides of {files} is not checked, since {place}s do not tell how far they go")
     elif kind is CALLS:
-        notes.append(f"calls of {files} from the zone of the subscriber's home are no trips")
+        notes.append(f"calls of {files} from the {place} of the subscriber's home are no trips")
     if zones.n_empty:
         notes.append(f"{zones.name}: {zones.n_empty} rows have no geometry, so their ids are unknown zones")
     return notes

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
-    from owlbus.demand.table import ODPairs
+    from owlbus.demand.od_pairs import ODPairs
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule

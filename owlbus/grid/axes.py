@@ -77,7 +77,7 @@ def swapped_axes(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> str | No
     Examples
     --------
     >>> swapped_axes(np.array([35.85, 35.84]), np.array([128.6, 128.59]))
-    'latitude reaches 129 and longitude 36'
+    'latitude reaches 128 and longitude 35'
     >>> swapped_axes(np.array([13.4]), np.array([52.5])) is None
     True
     """
@@ -87,7 +87,7 @@ def swapped_axes(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> str | No
     if not x.size or only_swapped.mean() <= MOST:
         return None
     extremes = (float(column[only_swapped][np.argmax(np.abs(column[only_swapped]))]) for column in (y, x))
-    return "latitude reaches {:.0f} and longitude {:.0f}".format(*extremes)
+    return "latitude reaches {} and longitude {}".format(*map(int, extremes))
 
 
 def looks_projected(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:

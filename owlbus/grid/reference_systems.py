@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -90,8 +92,8 @@ def check_crs(crs: str | None) -> None:
 
 
 @lru_cache(maxsize=64)
-def _transformer(crs: str) -> tuple[Transformer | None, bool, tuple[float, float, float, float] | None]:
-    """Return the way from a system to degrees (None if it is in them), whether it is projected, and its region in degrees."""
+def _system(crs: str) -> tuple[str | None, bool, tuple[float, float, float, float] | None]:
+    """Return the definition of a system (None if it is in degrees), whether it is projected, and its region in degrees."""
     import pyproj
 
     system = parse_crs(crs)
@@ -99,7 +101,27 @@ def _transformer(crs: str) -> tuple[Transformer | None, bool, tuple[float, float
     bounds = (region.west, region.south, region.east, region.north) if region is not None and region.west < region.east else None
     if system.to_2d().equals(pyproj.CRS("EPSG:4326"), ignore_axis_order=True):
         return None, False, None
-    return pyproj.Transformer.from_crs(system, "EPSG:4326", always_xy=True), not system.is_geographic, bounds
+    return system.to_wkt(), not system.is_geographic, bounds
+
+
+@lru_cache(maxsize=64)
+def _transformer(system: str) -> Transformer:
+    """Return the way from a system to degrees."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs(system, "EPSG:4326", always_xy=True)
+
+
+@lru_cache(maxsize=1)
+def _own_thread(_process: int) -> ThreadPoolExecutor:
+    """Return the thread of a process that transforms: threads of polars, which call readers too, have too small a stack for PROJ."""
+    return ThreadPoolExecutor(1, thread_name_prefix="owlbus-proj")
+
+
+def _in_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude of coordinates in a system, degrees; infinite where it has none."""
+    system = _system(crs)[0]
+    return (x, y) if system is None else _transformer(system).transform(x, y)
 
 
 def to_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -130,10 +152,8 @@ def to_degrees(x: NDArray[np.float64], y: NDArray[np.float64], crs: str | None) 
     if scale is not None:
         steps = round(1 / scale)
         return np.where(is_none, np.nan, x / steps), np.where(is_none, np.nan, y / steps)
-    transformer = _transformer(crs)[0]
-    if transformer is None:
-        return x, y
-    lon, lat = transformer.transform(np.where(is_none, np.nan, x), np.where(is_none, np.nan, y))
+    present = np.where(is_none, np.nan, x), np.where(is_none, np.nan, y)
+    lon, lat = _own_thread(os.getpid()).submit(_in_degrees, *present, crs).result()
     use = np.isfinite(lon) & np.isfinite(lat)
     return np.where(use, lon, np.nan), np.where(use, lat, np.nan)
 
@@ -163,7 +183,7 @@ def check_region(name: str, x: NDArray[np.float64], y: NDArray[np.float64], crs:
         return
     short = crs if len(crs) <= 40 else parse_crs(crs).name  # noqa: PLR2004 - characters
     scale = degrees_per_unit(crs)
-    _, is_projected, region = (None, True, None) if scale is not None else _transformer(crs)
+    _, is_projected, region = (None, True, None) if scale is not None else _system(crs)
     if is_projected and is_on_earth(x[use], y[use]).mean() > MOST:
         msg = f"{name}: positions look like degrees, and {setting('crs', short)} is in other units; leave it out for this file"
         raise DataError(msg, setting="crs", value=short)

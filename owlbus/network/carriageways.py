@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.network.from_tables import fastest
+from owlbus.network.geodesy import along
 from owlbus.network.turn_restrictions import Pieces
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def both_carriageways(
     hidden[joint] = True
     is_stop[np.concatenate([node, other, joint, leave_own, leave_other])] = True
     begin, end = pieces.start[opposite.piece], pieces.end[opposite.piece]
-    cut_lonlat = [degrees[begin] + opposite.share * (degrees[end] - degrees[begin]) for degrees in lonlat]
+    cut_lonlat = along(lonlat, begin, end, opposite.share)
     lon, lat = (
         np.concatenate([degrees, at_cut, degrees[own], degrees[own], at_cut]) for degrees, at_cut in zip(lonlat, cut_lonlat, strict=True)
     )

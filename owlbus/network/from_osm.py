@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from owlbus.common.defaults import MERGE_M, RADIUS_M, SPACING_M
+from owlbus.common.defaults import MERGE_M, NIGHT_HOURS, RADIUS_M, SPACING_M
+from owlbus.common.errors import DataError, setting
 from owlbus.network.assemble import Stops, components
 from owlbus.network.carriageways import both_carriageways
 from owlbus.network.from_tables import OTHER_RANK, fastest, largest_part
+from owlbus.network.geodesy import along, metres_between
 from owlbus.network.merge_stops import grid_around, merge_to_limit
 from owlbus.network.network import MAX_STOPS
-from owlbus.network.osm_reader import metres_between, read_streets
+from owlbus.network.osm_reader import read_streets
 from owlbus.network.stop_links import road_parts
 from owlbus.network.turn_restrictions import Pieces, with_turns
 
@@ -72,6 +74,7 @@ class _Graph(NamedTuple):
     lat: Floats
     rank: NDArray[np.int8]
     names: NDArray[np.object_]
+    is_hailed: Mask
     pieces: Pieces
     turns: tuple[tuple[int, ...], ...]
 
@@ -89,6 +92,7 @@ def osm_parts(
     *,
     walk: bool,
     radius_m: float = RADIUS_M,
+    hours: Sequence[int] = NIGHT_HOURS,
 ) -> dict[str, Any]:
     """
     Fields of a network on the streets of an OpenStreetMap file.
@@ -107,6 +111,8 @@ def osm_parts(
         Whether people walk along the footways of the file.
     radius_m
         Circumradius in metres of the hexes of a new grid.
+    hours
+        Clock hours in which buses run, for conditional tags.
 
     Returns
     -------
@@ -116,11 +122,12 @@ def osm_parts(
     Raises
     ------
     DataError
-        If the file has no streets for buses, or fewer than two stops are connected.
+        If the file has no streets for buses, or fewer than two stops are connected; without a grid also if main roads lie on both
+        sides of the 180th meridian.
     UsageError
         If osmium is not installed.
     """
-    streets, paths = read_streets(path, walk=walk)
+    streets, paths = read_streets(path, walk=walk, hours=hours)
     if paths is not None:
         settings = settings._replace(rule=type(settings.rule)(settings.rule.walk_m, settings.rule.area_share, paths))
     graph = _split(streets)
@@ -128,10 +135,22 @@ def osm_parts(
     if grid is None:
         main = connected & (graph.rank <= _MAIN_RANK)
         covered = main if main.any() else connected
+        _require_one_side(path, graph.lon[covered])
         grid = grid_around(graph.lon[covered], graph.lat[covered], radius_m)
     node, names, counts = _stop_nodes(grid, graph, streets, connected, stop_settings)
     roads, placed = _with_stops(grid, graph, node, names, list(streets.counts))
     return {"grid": grid} | road_parts(grid, roads, (*placed, counts), settings)
+
+
+def _require_one_side(path: str | PathLike[str], lon: Floats) -> None:
+    """Refuse a grid around streets on both sides of the 180th meridian."""
+    if lon.size and np.ptp(lon) > 180.0:  # noqa: PLR2004  # degrees
+        n_east = int((lon < 0).sum())
+        msg = (
+            f"{path}: streets lie on both sides of the 180th meridian ({lon.size - n_east} of {lon.size} nodes west of it), which hexes "
+            f"cannot cross; pass an area on one side, as {setting('area', 'outline.geojson')}"
+        )
+        raise DataError(msg)
 
 
 def _split(streets: Streets) -> _Graph:
@@ -145,8 +164,8 @@ def _split(streets: Streets) -> _Graph:
     new_share = np.concatenate([np.empty(0), *(np.arange(1, n_parts) / n_parts for n_parts in parts[parts > 1].tolist())])
     pair_of_new = np.repeat(np.arange(pair.size), parts - 1)
     a, b = pair[pair_of_new] // n_nodes, pair[pair_of_new] % n_nodes
-    lon = np.concatenate([streets.lon, streets.lon[a] + new_share * (streets.lon[b] - streets.lon[a])])
-    lat = np.concatenate([streets.lat, streets.lat[a] + new_share * (streets.lat[b] - streets.lat[a])])
+    new_lonlat = along((streets.lon, streets.lat), a, b, new_share)
+    lon, lat = (np.concatenate([old, new]) for old, new in zip((streets.lon, streets.lat), new_lonlat, strict=True))
     n_parts = parts[pair_of_piece]
     piece_row = np.repeat(np.arange(n_parts.size), n_parts)
     nth_part = np.arange(piece_row.size) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
@@ -159,7 +178,12 @@ def _split(streets: Streets) -> _Graph:
     cost = np.rint(metres[piece_row] / n_parts[piece_row] * _MM * _KMH / streets.kmh[piece_row]).astype(np.int64)
     pieces = Pieces(*fastest(start, end, cost, length))
     rank, names = _labels(streets, piece_row, start, end, lon.size)
-    return _Graph(lon, lat, rank, names, pieces, tuple(_turn_along_parts(turn, n_nodes, pair, first_new, parts) for turn in streets.turns))
+    is_hailed = np.zeros(lon.size, dtype=np.bool_)
+    on_hailed = streets.hailed[streets.way[piece_row]]
+    is_hailed[start[on_hailed]] = is_hailed[end[on_hailed]] = True
+    return _Graph(
+        lon, lat, rank, names, is_hailed, pieces, tuple(_turn_along_parts(turn, n_nodes, pair, first_new, parts) for turn in streets.turns)
+    )
 
 
 def _turn_along_parts(turn: Sequence[int], n_nodes: int, pair: Ints, begin: Ints, parts: Ints) -> tuple[int, ...]:
@@ -196,16 +220,18 @@ def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, connected: Mask,
     if not node.size:
         return np.empty(0, np.int64), [], counts
     mapped, name_of, n_near = _mapped_stops(grid, graph, streets, inside, node, xy, settings)
-    along = _spaced(xy, node[graph.rank[node] <= _MAIN_RANK], graph.rank, mapped, settings.spacing_m)
-    filled = _in_reach(grid, xy, node, graph.rank, hexes, np.concatenate([mapped, along])) if settings.spacing_m else along[:0]
-    placed = np.concatenate([mapped, along, filled]).astype(np.int64)
-    weight = np.repeat([2, 1, 0], [mapped.size, along.size, filled.size])
+    is_busy = (graph.rank <= _MAIN_RANK) | graph.is_hailed
+    spaced = _spaced(xy, node[is_busy[node]], graph.rank, mapped, settings.spacing_m)
+    filled = _in_reach(grid, xy, node, graph.rank, hexes, np.concatenate([mapped, spaced])) if settings.spacing_m else spaced[:0]
+    placed = np.concatenate([mapped, spaced, filled]).astype(np.int64)
+    weight = np.repeat([2, 1, 0], [mapped.size, spaced.size, filled.size])
     merged_into, metres = merge_to_limit(xy[placed, 0], xy[placed, 1], weight, 0.0, settings.max_stops)
     kept = np.sort(placed[np.unique(merged_into)])
     counts += [
         ("of these too far from a street that buses may use", inside.size - n_near),
         (f"of these merged with another within {settings.merge_m:g} m", n_near - mapped.size),
-        ("stops placed along main roads", along.size),
+        ("stops placed along main roads and hail-and-ride streets", spaced.size),
+        ("of these where buses halt on demand", int(graph.is_hailed[spaced].sum())),
         ("stops placed in hexes that no other stop reaches", filled.size),
         (f"stops merged within {metres:.0f} m to keep to {settings.max_stops}", placed.size - kept.size),
     ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NODE_COLUMNS = ("node_id", "lon", "lat")
 _MOST_LINK_S = 1e7
+_KMH = 3.6
 _LINK_COLUMNS = ("from_node", "to_node", "length_m")
 _STOP_COLUMNS = ("lon", "lat")
 
@@ -34,6 +35,7 @@ RANKS = {
     "trunk": 1,
     "tertiary": 1,
     "busway": 1,
+    "bus_guideway": 1,
     "unclassified": 2,
     "residential": 2,
     "road": 2,
@@ -181,7 +183,7 @@ def _lonlat(table: dict[str, Any], title: str) -> tuple[NDArray[np.float64], NDA
     return _numbers(table["lon"], f"{title}: lon", -180, 180), _numbers(table["lat"], f"{title}: lat", -90, 90)
 
 
-def _speeds(table: dict[str, Any], speed_kmh: float) -> tuple[NDArray[np.float64], int]:
+def _speeds(table: dict[str, Any], speed_kmh: float | None) -> tuple[NDArray[np.float64], int]:
     """
     Free-flow speeds in m/s, and the number of missing ones, filled with the median of their road type or of all links.
 
@@ -191,7 +193,7 @@ def _speeds(table: dict[str, Any], speed_kmh: float) -> tuple[NDArray[np.float64
 
     if "freespeed_m_per_s" not in table:
         n_links = len(table["length_m"])
-        return np.full(n_links, speed_kmh / 3.6), 0
+        return np.full(n_links, (speed_kmh or SPEED_KMH) / _KMH), 0
     speed = table["freespeed_m_per_s"].cast(pl.Float64, strict=False)
     road_type = table.get("road_type", pl.Series("road_type", [None] * len(speed), dtype=pl.String))
     frame = pl.DataFrame({"speed": speed, "kind": road_type}).with_columns(
@@ -205,7 +207,7 @@ def _speeds(table: dict[str, Any], speed_kmh: float) -> tuple[NDArray[np.float64
     return filled["speed"].to_numpy().astype(np.float64), missing
 
 
-def read_roads(nodes: Any, links: Any, speed_kmh: float = SPEED_KMH, road_factor: float = 1.0) -> Roads:  # noqa: ANN401  # any table
+def read_roads(nodes: Any, links: Any, speed_kmh: float | None = SPEED_KMH, road_factor: float = 1.0) -> Roads:  # noqa: ANN401  # any table
     """
     Largest strongly connected component of the road graph in node and link tables.
 
@@ -222,7 +224,7 @@ def read_roads(nodes: Any, links: Any, speed_kmh: float = SPEED_KMH, road_factor
         Table or file with ``from_node``, ``to_node`` and ``length_m`` (or ``from_stop``, ``to_stop`` and ``metres``), and perhaps
         ``freespeed_m_per_s``, ``road_type`` and ``oneway``.
     speed_kmh
-        Commercial speed in km/h, of links without any speed.
+        Commercial speed in km/h, of links without any speed; None takes the default.
     road_factor
         Factor on the metres of all links, dimensionless.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only, read_only_copy
-from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPACING_M, SPEED_KMH, STRETCH, WALK_M
+from owlbus.common.defaults import MERGE_M, MODES, NIGHT_HOURS, RADIUS_M, SPACING_M, SPEED_KMH, STRETCH, WALK_M
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
@@ -305,23 +305,16 @@ class Network:
         UsageError
             If a number is out of range.
         """
-        from owlbus.network.carriageways import on_both_carriageways
-        from owlbus.network.from_tables import is_stop_table, node_stops, read_roads, read_stops
-        from owlbus.network.stop_links import RoadSettings, hex_stops, road_parts, snapped_stops
+        from owlbus.network.stop_links import RoadSettings
+        from owlbus.network.table_parts import table_parts
 
         longest_s = _longest_link_s(max_link_s, stretch)
         ranges = {"speed_kmh": (speed_kmh, 1.0, 200.0), "snap_m": (snap_m, 1.0, 100_000.0), "max_link_s": (longest_s, 1.0, 100_000.0)}
         ranges |= {"stretch": (stretch, 1.0, 3.0), "opposite_m": (opposite_m, 0.0, 1_000.0), "road_factor": (road_factor, 1.0, 10.0)}
         for name, (value, low, high) in ranges.items():
             require_number(name, value, low, high)
-        roads = read_roads(nodes, links, speed_kmh, road_factor)
-        rule = WalkRule(walk_m, walk_area_share, paths)
-        if stops is None and is_stop_table(nodes):
-            every_link = RoadSettings(speed_kmh, 1.0, _ANY_LINK_S, 1.0, rule)
-            return cls(grid, **road_parts(grid, roads, node_stops(grid, roads, nodes), every_link))
-        placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
-        roads, placed = on_both_carriageways(grid, roads, placed, opposite_m)
-        return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, longest_s, stretch, rule)))
+        settings = RoadSettings(speed_kmh, 1.0, longest_s, stretch, WalkRule(walk_m, walk_area_share, paths))
+        return cls(grid, **table_parts(grid, (nodes, links, stops), settings, snap_m, opposite_m, road_factor))
 
     @classmethod
     def from_gtfs(
@@ -410,15 +403,20 @@ class Network:
         max_link_s: float | None = None,
         stretch: float = STRETCH,
         radius_m: float = RADIUS_M,
+        hours: Sequence[int] = NIGHT_HOURS,
     ) -> Network:
         """
         Network with stops on the streets of an OpenStreetMap file that are open to buses, and links between consecutive stops.
 
         Streets are selected by type, access (the tag most specific to buses decides) and tagged width, height and weight. One-way
         rules with their exceptions for buses and turn restrictions apply, also those with a street as via, on which no stop lies.
-        Time-dependent limits are ignored. The largest strongly connected component is kept. Stops are the mapped ones, moved to the
-        nearest street; further ones along main roads, farther than `spacing_m` from any stop; and one in each hex with a street that
-        is still unreached. The other carriageway of a street belongs to the same stop, where a bus may turn round.
+        The largest strongly connected component is kept. Stops are the mapped ones, moved to the nearest street; further ones along
+        main roads and where buses halt on demand (``hail_and_ride``), farther than `spacing_m` from any stop; and one in each hex with
+        a street that is still unreached. The other carriageway of a street belongs to the same stop, where a bus may turn round.
+
+        Conditional tags (``motor_vehicle:conditional`` and its like) are judged for `hours` on all nights of a year: a street is open
+        where it is open throughout, at its lowest speed. What holds on fewer than 14 nights, or in given years, does not count, nor
+        do conditions on other things than the time, unless they hold for buses of every size. Paths and barriers are judged alike.
 
         Links and commercial speeds are those of `from_tables`. Free-flow speeds are the tagged limits, or else defaults by type of
         road.
@@ -452,6 +450,8 @@ class Network:
             A direct link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3.
         radius_m
             Circumradius in metres of the hexes of a new grid.
+        hours
+            Clock hours in which buses run, for conditional tags; hours of 24 and above are those of the next day.
 
         Returns
         -------
@@ -482,7 +482,7 @@ class Network:
         rule = WalkRule(walk_m, walk_area_share)
         settings = RoadSettings(speed_kmh, night_factor, longest_s, stretch, rule, "osm", "OpenStreetMap streets")
         stop_settings = StopSettings(merge_m, spacing_m=spacing_m, max_stops=max_stops)
-        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m))
+        return cls(**osm_parts(file, grid, stop_settings, settings, walk=walk_network, radius_m=radius_m, hours=hours))
 
     @property
     def n_stops(self) -> int:

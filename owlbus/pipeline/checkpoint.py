@@ -45,6 +45,7 @@ _ALLOWED = {
     "owlbus.demand.tally": {"Tally"},
     "owlbus.demand.zone_shares": {"ZoneShares"},
     "owlbus.grid.hexgrid": {"HexGrid"},
+    "owlbus.records.clock_range": {"ClockRange"},
     "owlbus.records.position_forms": {"PositionForm"},
     "owlbus.records.read_options": {"ReadOptions"},
     "owlbus.records.schema": {"Layout", "kind_of_name"},

@@ -414,7 +414,7 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
 
     beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
     needed = sources.walk_network and (beside or sources.reach != "centre")
-    paths = read_paths(sources.osm) if needed and sources.osm is not None else None
+    paths = read_paths(sources.osm, sources.window.hours) if needed and sources.osm is not None else None
     network = _on_whole_hexes(sources, grid, city, paths if beside else None)
     return network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
 
@@ -430,7 +430,8 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
     if sources.gtfs is not None:
         return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, hours=sources.window.hours, paths=paths, **walk, **merged)
     if sources.osm is not None and sources.nodes is None:
-        return Network.from_osm(sources.osm, grid, walk_network=sources.walk_network, **walk, **merged, **streets)
+        at_night: dict[str, Any] = {"hours": sources.window.hours, "walk_network": sources.walk_network}
+        return Network.from_osm(sources.osm, grid, **at_night, **walk, **merged, **streets)
     if grid is None:
         outline, city_name = setting("area", "outline.geojson"), setting("city", "seoul")
         msg = f"road tables and the hex lattice need a study area; add {outline}, or {city_name}"

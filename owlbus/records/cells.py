@@ -35,6 +35,8 @@ def cell_texts(column: pl.Series) -> pl.Series:
     """
     import polars as pl
 
+    if isinstance(column.dtype, pl.Categorical | pl.Enum):
+        column = column.cast(pl.String)
     if column.dtype.is_integer():
         numbers = column.cast(pl.UInt64, strict=False)
         found = numbers.unique().drop_nulls()
@@ -148,19 +150,22 @@ def cell_polygons(cells: Sequence[str], kind: str) -> NDArray[np.object_]:
     Returns
     -------
     ndarray of object
-        Polygons in lon/lat degrees, shape (n,); None where a cell is invalid.
+        Polygons in lon/lat degrees, beyond 180 where a cell crosses that meridian, shape (n,); None where a cell is invalid.
     """
     import h3
     import shapely
 
     polygons = np.full(len(cells), None, dtype=object)
-    for place, cell in enumerate(cells):
-        if kind == "h3" and _is_h3(cell):
-            polygons[place] = shapely.Polygon([(lon, lat) for lat, lon in h3.cell_to_boundary(cell)])
-        elif kind == "geohash" and _is_geohash(cell):
-            lon, lat = _geohash_centre(cell)
-            half_lon, half_lat = _geohash_half(len(cell))
-            polygons[place] = shapely.box(lon - half_lon, lat - half_lat, lon + half_lon, lat + half_lat)
+    is_valid, ring_of = (_is_h3, h3.cell_to_boundary) if kind == "h3" else (_is_geohash, _geohash_ring)
+    valid = [place for place, cell in enumerate(cells) if is_valid(cell)]
+    if not valid:
+        return polygons
+    rings = [ring_of(cells[place]) for place in valid]
+    ring = np.repeat(np.arange(len(rings)), [len(corners) for corners in rings])
+    lat, lon = np.array([corner for corners in rings for corner in corners]).T
+    first = lon[np.searchsorted(ring, np.arange(len(rings)))][ring]
+    lon = lon - np.round((lon - first) / 360) * 360  # a cell across the 180th meridian goes on beyond it
+    polygons[valid] = shapely.polygons(shapely.linearrings(np.column_stack([lon, lat]), indices=ring))
     return polygons
 
 
@@ -174,6 +179,13 @@ def _is_h3(cell: str) -> bool:
 def _is_geohash(cell: str) -> bool:
     """Return whether a text is a geohash of three or more characters."""
     return 3 <= len(cell) <= 12 and all(sign in _BASE32 for sign in cell)  # noqa: PLR2004 - characters
+
+
+def _geohash_ring(cell: str) -> tuple[tuple[float, float], ...]:
+    """Return latitude and longitude of the corners of a geohash, degrees."""
+    lon, lat = _geohash_centre(cell)
+    half_lon, half_lat = _geohash_half(len(cell))
+    return tuple((lat + north * half_lat, lon + east * half_lon) for east, north in ((-1, -1), (1, -1), (1, 1), (-1, 1)))
 
 
 def _geohash_half(n_characters: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ _PEOPLE = (
 
 _PRESENCE_ALIASES = {
     "people": _PEOPLE,
-    "time": "time timestamp datetime date_time",
+    "time": "time timestamp datetime date_time time_interval",
     "hour": "hour hr hh hour_of_day tmzon_pd_se 시간대구분 시간대",
     "date": "date day ymd stdr_de_id 기준일id 기준일자 기준일 일자 날짜",
     "lon": "lon lng long longitude 경도",
@@ -25,7 +25,7 @@ _PRESENCE_ALIASES = {
     "position": "position point geometry geom wkt",
     "cell": "cell h3 h3_index h3_cell geohash",
     "hex": "hex hex_id hexagon hex_index",
-    "zone": "zone zone_id adm_cd adstrd_code_se dong_code 행정동코드 집계구코드",
+    "zone": "zone zone_id square_id cellid adm_cd adstrd_code_se dong_code 행정동코드 집계구코드",
 }
 """Names that publishers give to columns of presence, by owlbus' name."""
 

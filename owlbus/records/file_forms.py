@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
 from owlbus.common.files import in_temporary_folder
+from owlbus.grid.gis_files import is_gis_file
 from owlbus.records.prepare_text import PreparedFile, as_utf8, text_copy, unpacked_copy, with_header_first
-from owlbus.records.table_files import arrow_copy, is_spreadsheet, json_copy, sheet_copy
+from owlbus.records.table_files import arrow_copy, gis_copy, is_spreadsheet, json_copy, sheet_copy
 from owlbus.records.text_heads import HEAD_BYTES, head_of
 from owlbus.records.text_lines import ZLIB, form_of, open_text
 
@@ -77,7 +78,7 @@ def form_of_file(name: str, file: Path) -> str:
     """
     try:
         with file.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(72)
     except FileNotFoundError as error:
         msg = f"{name}: no such file; check the name"
         raise DataError(msg) from error
@@ -87,6 +88,8 @@ def form_of_file(name: str, file: Path) -> str:
     if not head:
         msg = f"{name}: the file is empty; records need a header and rows"
         raise DataError(msg)
+    if head[68:72] == b"GPKG":
+        return "gis"
     form = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), form_of(head))
     problem = ZLIB if form == "zlib" else next((problem for magic, problem in _UNSUPPORTED.items() if head.startswith(magic)), None)
     if problem:
@@ -137,6 +140,9 @@ def prepared_file(name: str, path: Path, sheet: str | None, _state: tuple[int, i
     if form in {"bzip2", "xz"}:
         copy = unpacked_copy(name, path, form)
         return _prepared_text(name, PreparedFile(copy.path, "text", place=("line", 0), copy=copy))
+    if form == "gis" or is_gis_file(path):
+        copy = gis_copy(name, path)
+        return PreparedFile(copy.path, "parquet", copy=copy)
     return _prepared_text(name, PreparedFile(path, form, place=("line", 0)))
 
 
@@ -152,8 +158,8 @@ def _prepared_text(name: str, file: PreparedFile) -> PreparedFile:
                 copy = text_copy(file)
                 file = replace(file, path=copy.path, form="text", copy=copy)
             if found[1] is None and b'"FeatureCollection"' in head:
-                msg = f"{name}: is GeoJSON, not a table of records; save its points as CSV or GeoParquet"
-                raise DataError(msg)
+                copy = gis_copy(name, file.path)
+                return PreparedFile(copy.path, "parquet", copy=copy)
             copy = json_copy(name, file.path, is_lines=found[1] is None)
             return PreparedFile(copy.path, "parquet", notes=file.notes, copy=copy)
         return with_header_first(name, file, scan)

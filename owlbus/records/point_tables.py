@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
+from owlbus.common.frames import as_polars, is_column_of_geometry, is_table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.grid.gis_files import is_gis_file, read_gis_points
 from owlbus.records.file_forms import separator_of
@@ -76,20 +77,14 @@ def _layer(path: Path, name: str) -> tuple[pl.DataFrame, dict[str, str]]:
 
 
 def _frame(table: Any, name: str) -> tuple[pl.DataFrame, dict[str, str]]:  # noqa: ANN401 - any frame
-    """Return rows and reference system of a frame."""
-    import polars as pl
-
-    systems = {}
-    if hasattr(table, "geometry") and hasattr(table, "to_wkb"):
-        system = getattr(table.geometry, "crs", None)
-        systems = {str(table.geometry.name): "" if system is None else str(system.to_wkt())}
-        table = table.to_wkb()
-    try:
-        frame = table.collect() if isinstance(table, pl.LazyFrame) else pl.DataFrame(table)
-    except (TypeError, ValueError, pl.exceptions.PolarsError):
+    """Return rows and reference systems of a frame."""
+    if not is_table(table):
         msg = f"{name} must be a path or a table such as pandas, polars or pyarrow, got {type(table).__name__}"
-        raise DataError(msg) from None
-    return stored(frame), systems
+        raise DataError(msg)
+    systems = {}
+    if is_column_of_geometry(table):  # a known system is in the WKB
+        systems = {str(column): "" for column, kind in table.dtypes.items() if str(kind) == "geometry"}
+    return stored(as_polars(table, name)), systems
 
 
 def stored(frame: pl.DataFrame) -> pl.DataFrame:

@@ -65,11 +65,14 @@ class PositionForm:
         Reference system, or scaled degrees such as ``1e-6 degrees``; None for degrees WGS 84.
     is_lat_first
         Whether a point has its latitude first.
+    is_wide
+        Whether cells are too wide to stand for their centre, so that each is a zone.
     """
 
     readers: tuple[str, ...]
     crs: str | None = None
     is_lat_first: bool = False
+    is_wide: bool = False
 
 
 def position_forms(
@@ -295,13 +298,12 @@ def _cell_form(name: str, rows: Rows, role: str, layout: Layout) -> PositionForm
         ways = f"{setting('columns', {antenna: column})} or {setting('columns', {role.replace('cell', 'zone'): column})}"
         msg = f"{name}: {column} holds neither H3 cells nor geohashes; if it names antennas or zones, say so with {ways}"
         raise DataError(msg, setting="columns")
-    check_resolution(f"{name}: {column}", cells, kind)
-    return PositionForm((kind,))
+    return PositionForm((kind,), is_wide=bool(_wide(cells, kind)))
 
 
 def check_resolution(place: str, cells: pl.Series, kind: str) -> None:
     """
-    Reject cells that are too coarse to stand for their centre.
+    Reject cells that are too coarse to stand for their centre, in a column whose first cells are finer.
 
     Parameters
     ----------
@@ -317,13 +319,18 @@ def check_resolution(place: str, cells: pl.Series, kind: str) -> None:
     DataError
         If one is as wide as a hex, or wider.
     """
-    coarse = [resolution for resolution in cell_resolutions(cells, kind) if resolution <= FINEST_COARSE[kind]]
+    coarse = _wide(cells, kind)
     if not coarse:
         return
     what = f"H3 cells of resolution {min(coarse)}" if kind == "h3" else f"geohashes of {min(coarse)} characters"
     least = f"{FINEST_COARSE[kind] + 1} {'or finer' if kind == 'h3' else 'or more'}"
-    msg = f"{place} holds {what}, which are too wide for one position; give cells of {least}, or name them as zones with their polygons"
+    msg = f"{place} holds {what} after finer ones, which are too wide for one position; give all cells of {least}, or all of one width"
     raise DataError(msg)
+
+
+def _wide(cells: pl.Series, kind: str) -> list[int]:
+    """Return the resolutions of the cells that are too coarse to stand for their centre."""
+    return [resolution for resolution in cell_resolutions(cells, kind) if resolution <= FINEST_COARSE[kind]]
 
 
 def _point_form(name: str, rows: Rows, role: str, layout: Layout, options: ReadOptions, stated: str | None) -> PositionForm | None:

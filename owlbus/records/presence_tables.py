@@ -104,7 +104,8 @@ def _hours(source: Source, frame: pl.LazyFrame, name: str) -> pl.Expr:
         msg = f"{source.name}: column {source.layout.names.get(name, name)} must hold hours of the day such as 0 to 23, and has none"
         raise DataError(msg)
     if first > 0 and last == _HOUR_24:
-        msg = f"{source.name}: hours run from {first} to {last}, so that 1 may begin at 00:00 or at 01:00; write 0 to 23, 0 for 00:00 to 01:00"
+        why = f"hours run from {first} to {last}, so that 1 may begin at 00:00 or at 01:00"
+        msg = f"{source.name}: {why}; write 0 to 23, 0 for 00:00 to 01:00"
         raise DataError(msg)
     return (hour.cast(pl.String).str.zfill(2) + ":00").alias("time")
 

@@ -343,6 +343,7 @@ PROFILES = (
             ("start station longitude", "start station latitude", "end station longitude", "end station latitude"),
         ),
     ),
+    Profile("the grid of telecommunication activity of Milan or Trento", {"time": "time interval", "zone": "square id"}, "Europe/Rome"),
     Profile("calls by antenna", {"time": "timestamp", "antenna": "antenna_id", "subscriber": "user"}),
 )
 """Layouts of known publishers; the first that fits counts."""

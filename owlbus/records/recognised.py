@@ -87,7 +87,9 @@ def recognised_file(source: Source) -> RecognisedFile:
     names = source.layout.names
     rows = source.scan().select(list(names)).head(N_EXAMPLES).collect()
     columns = tuple(
-        RecognisedColumn(name, column, _reading(source, name), tuple(shape_of_text(value) for value in rows[name].to_list()))
+        RecognisedColumn(
+            _asked_name(source, name), column, _reading(source, name), tuple(shape_of_text(value) for value in rows[name].to_list())
+        )
         for name, column in names.items()
     )
     return RecognisedFile(source.name, source.layout.kind.name, columns, _notes(source), _options(source))
@@ -102,18 +104,28 @@ def _reading(source: Source, name: str) -> str:
         return ""
     order = ", latitude first" if form.is_lat_first else ""
     system = f" in {form.crs}" if form.crs else ""
-    return f"{' and '.join(dict.fromkeys(form.readers))}{system}{order}"
+    spread = ", spread by area" if form.is_wide else ""
+    return f"{' and '.join(dict.fromkeys(form.readers))}{system}{order}{spread}"
 
 
 def _notes(source: Source) -> tuple[str, ...]:
     """Return what was recognised beside columns."""
-    zones = [] if source.zones is None else [f"{len(source.zones.ids)} zones of {source.zones.name}"]
-    return tuple(zones)
+    zones = source.zones
+    if zones is None:
+        return ()
+    return (f"{zones.n_zones} {zones.name}" if zones.are_cells else f"{zones.n_zones} zones of {zones.name}",)
+
+
+def _asked_name(source: Source, name: str) -> str:
+    """Return the name of a column by which a user maps it: wide cells are zones in the file alone."""
+    form = source.position_forms.get(name)
+    return name.replace("zone", "cell") if form is not None and form.is_wide else name
 
 
 def _options(source: Source) -> dict[str, Any]:
     """Return the options that read the file without a guess."""
-    columns = {name: column for name, column in source.layout.names.items() if name != column}
+    named = {_asked_name(source, name): column for name, column in source.layout.names.items()}
+    columns = {name: column for name, column in named.items() if name != column}
     options = {name: getattr(source.options, name) for name in ("timezone", "time_format", "date_order", "crs", "zone_id", "zone_weights")}
     options["timezone"] = options["timezone"] or source.layout.timezone
     forms = {source.time_forms.get(name) for name in (source.layout.kind.start, source.layout.end) if name in source.layout.names}

@@ -39,6 +39,10 @@ TABLES = (
     ".xlsb",
     ".xls",
     ".ods",
+    ".gpkg",
+    ".geojson",
+    ".fgb",
+    ".shp",
 )
 
 TEXTS = (".csv", ".tsv", ".txt")

@@ -273,12 +273,11 @@ def find_layout(
     names = {
         name: column for name, column in known.names.items() if name in mapped or column not in taken or not name.endswith(_POINT_NAMES)
     }
+    own = {name: column for name, column in names.items() if name not in known.aliases}
     if PRESENCE in kinds:
         names = presence_names(file, present, mapped)
-    elif TAXI in kinds:
-        own = {name: column for name, column in names.items() if name not in known.aliases}
-        if (matrix := _matrix(file, present, own, has_zones=has_zones)) is not None:
-            return _matrix_layout(file, matrix, hour_profile)
+    elif TAXI in kinds and (matrix := _matrix(file, present, own, has_zones=has_zones)) is not None:
+        return _matrix_layout(file, matrix, hour_profile)
     fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
     if points and not fitting:
         names = {name: column for name, column in points.items() if column not in taken} | names

@@ -12,6 +12,7 @@ from owlbus.common.errors import DataError, setting
 from owlbus.common.frames import Table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
+from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
 from owlbus.records.column_names import point_columns, point_roles
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
 from owlbus.records.point_columns import holds_points
@@ -285,7 +286,7 @@ def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
         return path, (int(file.table.frame.estimated_size()), 0), PreparedFile(path, "frame")
     path = file.path or stdin_copy()
     original = file.archive or path
-    stamp = _stamp(original) if original.exists() else (0, 0)
+    stamp = _stamp(original)
     return original, stamp, prepared_file(file.name, path, file.part, stamp)
 
 
@@ -304,7 +305,7 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
-    return replace(source, time_forms=times, position_forms=positions)
+    return with_wide_cells_as_zones(replace(source, time_forms=times, position_forms=positions))
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
@@ -317,7 +318,7 @@ def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
     for group, estimate in ((in_zones, most_frequent_zones), (at_points, most_frequent_positions)):
         if group:
             with reading_errors(group[0].name):
-                homes = estimate([source.scan() if group is in_zones else positions_by_subscriber(source) for source in group])
+                homes = estimate([with_cell_texts(source) if group is in_zones else positions_by_subscriber(source) for source in group])
             sources = tuple(replace(source, homes=homes) if source in group else source for source in sources)
     return sources
 
@@ -351,6 +352,9 @@ def _nested(frame: pl.LazyFrame) -> list[str]:
 
 
 def _stamp(file: Path) -> tuple[int, int]:
-    """Return size in bytes and modification time in nanoseconds of a file."""
-    about = file.stat()
+    """Return size in bytes and modification time in nanoseconds of a file; zeros if there is none."""
+    try:
+        about = file.stat()
+    except OSError:
+        return 0, 0
     return about.st_size, about.st_mtime_ns

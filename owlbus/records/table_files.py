@@ -96,6 +96,36 @@ def json_copy(name: str, path: Path, *, is_lines: bool) -> PrivateCopy:
     return _parquet_copy(name, read, problem)
 
 
+def gis_copy(name: str, path: Path) -> PrivateCopy:
+    """
+    Return the first layer of a GIS file as Parquet.
+
+    Parameters
+    ----------
+    name
+        File name in messages.
+    path
+        File of any vector format that GDAL reads.
+
+    Returns
+    -------
+    PrivateCopy
+        Parquet with the column ``geometry`` as WKB in lon/lat degrees.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or has no geometries.
+    """
+    import pyarrow.parquet as pq
+
+    from owlbus.grid.gis_files import lonlat_table
+
+    with private_file() as (copy, made):
+        pq.write_table(lonlat_table(path, name), copy, compression="zstd", compression_level=1)
+    return made[0]
+
+
 def _parquet_copy(name: str, read: Callable[[], pl.LazyFrame], problem: str) -> PrivateCopy:
     """Return a table as a private Parquet file."""
     import polars as pl

@@ -138,7 +138,7 @@ def head_of(head: bytes) -> TextHead:
     TextHead
         The beginning.
     """
-    raw = head.split(b"\n")
+    raw = _lines(head)
     if len(raw) > 1 and len(head) >= HEAD_BYTES:
         raw.pop()  # cut off
     raw = raw[:_MOST_LINES]
@@ -155,6 +155,20 @@ def head_of(head: bytes) -> TextHead:
     n_bytes = sum(len(line) + 1 for line in raw[:start])
     n_separators = _count(lines[start] if header is None else header, separator)
     return TextHead(separator, n_bytes, start, n_separators, None if header is None else header.encode())
+
+
+def _lines(head: bytes) -> list[bytes]:
+    """Return the lines of a text; line breaks within quotes do not end one, unless a quote never closes."""
+    raw = head.split(b"\n")
+    if head.count(b'"') < 2:  # noqa: PLR2004 - an open and a closing one
+        return raw
+    lines, pending = [], b""
+    for line in raw:
+        pending = pending + b"\n" + line if pending else line
+        if pending.count(b'"') % 2 == 0:
+            lines.append(pending)
+            pending = b""
+    return [*lines, pending] if pending and lines else lines or raw
 
 
 def separator_of_line(line: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
+from owlbus.common.frames import as_polars, is_column_of_geometry, is_table
 from owlbus.records.file_forms import separator_of
 from owlbus.records.text_lines import check_table
 from owlbus.records.zone_ids import id_texts
@@ -74,21 +75,12 @@ def read_zones(zones: Any, zone_id: str | None = None, zone_weights: str | None 
 
 def _opened(zones: Any) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | None]:  # noqa: ANN401 - a path or any frame
     """Return name, attributes, geometries and coordinate reference system of a table, in whatever form it is."""
-    import polars as pl
-
     if isinstance(zones, str | Path) or hasattr(zones, "__fspath__"):
         return _opened_file(Path(zones))
-    if isinstance(zones, pl.LazyFrame):
-        zones = zones.collect()
-    if hasattr(zones, "geometry") and hasattr(zones, "to_crs"):
-        return "zones", *_of_geodataframe(zones)
-    if isinstance(zones, pl.DataFrame):
-        return "zones", *_of_table("zones", zones)
-    module = type(zones).__module__.partition(".")[0]
-    if module == "pyarrow":
-        return "zones", *_of_table("zones", pl.DataFrame(pl.from_arrow(zones)))
-    if module == "pandas" and hasattr(zones, "columns"):
-        return "zones", *_of_table("zones", _attributes(zones))
+    if is_column_of_geometry(zones) and is_table(zones):
+        return "zones", *_of_geodataframe("zones", zones)
+    if is_table(zones):
+        return "zones", *_of_table("zones", as_polars(zones, "zones"))
     msg = f"{setting('zones')} must be a path or a frame of geopandas, pandas, polars or pyarrow, got {type(zones).__name__}"
     raise UsageError(msg, setting="zones")
 
@@ -119,13 +111,13 @@ def _read_file(name: str, file: Path) -> tuple[pl.DataFrame, NDArray[np.object_]
 
     if _is_parquet(file):
         try:
-            return _of_geodataframe(gpd.read_parquet(file))
+            return _of_geodataframe(name, gpd.read_parquet(file))
         except ValueError:  # it says nothing about geometries
             return _of_table(name, pl.read_parquet(file))
     if file.name.lower().endswith(_TABLES):
         check_table(file, name)
         return _of_table(name, pl.read_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator_of(file)))
-    return _of_geodataframe(gpd.read_file(file))
+    return _of_geodataframe(name, gpd.read_file(file))
 
 
 def _is_parquet(file: Path) -> bool:
@@ -136,31 +128,13 @@ def _is_parquet(file: Path) -> bool:
         return stream.read(4) == b"PAR1"
 
 
-def _of_geodataframe(frame: Any) -> tuple[pl.DataFrame, NDArray[np.object_], str | None]:  # noqa: ANN401 - geopandas has no types
+def _of_geodataframe(name: str, frame: Any) -> tuple[pl.DataFrame, NDArray[np.object_], str | None]:  # noqa: ANN401 - geopandas has no types
     """Return attributes, geometries and coordinate reference system of a GeoDataFrame."""
     if not hasattr(frame, "geometry"):  # pyogrio returns plain tables where there is no geometry
-        return _of_table("zones", _attributes(frame))
+        return _of_table(name, as_polars(frame, name))
     crs = None if frame.crs is None else frame.crs.to_wkt()
-    attributes = _attributes(frame.drop(columns=[column for column, kind in frame.dtypes.items() if str(kind) == "geometry"]))
+    attributes = as_polars(frame.drop(columns=[column for column, kind in frame.dtypes.items() if str(kind) == "geometry"]), name)
     return attributes, np.array(frame.geometry.to_numpy(), dtype=object), crs
-
-
-def _attributes(frame: Any) -> pl.DataFrame:  # noqa: ANN401 - a pandas DataFrame
-    """Return the columns of a pandas frame that are tables' types; nested ones are left out."""
-    import polars as pl
-
-    columns = {}
-    for label in frame.columns:
-        try:
-            column = pl.Series(pl.from_pandas(frame[label]))
-        except (TypeError, ValueError, pl.exceptions.PolarsError, ImportError):
-            column = pl.Series("", [None if value is None else str(value) for value in frame[label].tolist()], dtype=pl.String)
-        if not column.dtype.is_nested() and column.dtype != pl.Object:
-            columns[str(label)] = column
-    # An index with a name is a column that the user has set aside.
-    if frame.index.name is not None and str(frame.index.name) not in columns:
-        columns[str(frame.index.name)] = pl.Series(pl.from_pandas(frame.index.to_series()))
-    return pl.DataFrame(columns)
 
 
 def _of_table(name: str, table: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.object_], str | None]:

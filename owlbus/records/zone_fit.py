@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from owlbus.common.errors import DataError, setting
+from owlbus.records.cell_zones import table_of_cells, zones_of_cells
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.positions import NO_NUMBERS, Numbers
 from owlbus.records.schema import TAXI
@@ -54,7 +56,7 @@ def zone_columns(source: Source) -> tuple[str | None, str | None]:
 
 def sources_with_zones(sources: tuple[Source, ...], options: ReadOptions) -> tuple[Source, ...]:
     """
-    Return sources with the zones that they name, one table for all files of a kind.
+    Return sources with the zones that they name, or whose wide cells they name, one table for all files of a kind.
 
     Parameters
     ----------
@@ -71,9 +73,11 @@ def sources_with_zones(sources: tuple[Source, ...], options: ReadOptions) -> tup
     Raises
     ------
     DataError
-        If zones are given and no record names any, or the other way round, or no column of the table fits the records.
+        If zones are given and no record names any, or the other way round, no column of the table fits the records, or records of one
+        kind name zones and wide cells.
     """
-    naming = [source for source in sources if any(zone_columns(source))]
+    naming = [source for source in sources if set(zone_columns(source)) - source.position_forms.keys() - {None}]
+    sources = _with_cells(sources, naming)
     if options.zones is None:
         if naming:
             msg = f"{naming[0].name}: names zones instead of positions; add their polygons or centroids with "
@@ -90,7 +94,22 @@ def sources_with_zones(sources: tuple[Source, ...], options: ReadOptions) -> tup
     kinds = dict.fromkeys(source.layout.kind.name for source in naming)
     tables = {kind: features.fitting(_sample([source for source in naming if source.layout.kind.name == kind])) for kind in kinds}
     options = replace(options, zones=None)  # what other processes need of it is in the tables
-    return tuple(replace(source, zones=tables.get(source.layout.kind.name), options=options) for source in sources)
+    return tuple(replace(source, zones=tables.get(source.layout.kind.name, source.zones), options=options) for source in sources)
+
+
+def _with_cells(sources: tuple[Source, ...], naming: list[Source]) -> tuple[Source, ...]:
+    """Return sources with the zones of their wide cells, one table for all files of a kind; refuse those that name other zones too."""
+    with_cells = [source for source in sources if source.position_forms.keys() & set(zone_columns(source))]
+    if not with_cells:
+        return sources
+    kinds = dict.fromkeys(source.layout.kind.name for source in with_cells)
+    for other in (source for source in naming if source.layout.kind.name in kinds):
+        role = next(name for name in zone_columns(with_cells[0]) if name is not None and name in with_cells[0].position_forms)
+        way = f"{setting('columns', {role: with_cells[0].layout.names[role]})} and add the polygons of its cells to {setting('zones')}"
+        msg = f"{other.name}: names zones, and {with_cells[0].name} cells too wide for one position; read the cells as zones with {way}"
+        raise DataError(msg, setting="columns")
+    tables = {kind: table_of_cells([source for source in with_cells if source.layout.kind.name == kind]) for kind in kinds}
+    return tuple(replace(source, zones=tables.get(source.layout.kind.name)) for source in sources)
 
 
 def _sample(sources: list[Source]) -> pl.Series:
@@ -123,7 +142,8 @@ def ends_in_zones(source: Source, frame: pl.DataFrame) -> tuple[NDArray[np.int32
         Index of the zone, shape (n,), `NO_ZONE` or `UNKNOWN_ZONE`; empty for an end with positions.
     """
     table = source.zones
-    here, there = (NO_ZONES if name is None or table is None else table.index_of(frame[name]) for name in zone_columns(source))
+    look_up = None if table is None else partial(zones_of_cells, table) if table.are_cells else table.index_of
+    here, there = (NO_ZONES if name is None or look_up is None else look_up(frame[name]) for name in zone_columns(source))
     return here, there
 
 

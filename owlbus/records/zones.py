@@ -45,6 +45,8 @@ class ZoneTable:
         Rows of the table without a geometry; their ids are unknown.
     has_weights
         Whether weights are from a column, not by area.
+    are_cells
+        Whether zones are cells that records name, not from a table.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ZoneTable:
     column: str = "id"
     n_empty: int = 0
     has_weights: bool = False
+    are_cells: bool = False
     _index: IdIndex = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class ZoneTable:
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor."""
         columns = (self.lon, self.lat, self.parts, self.zone, self.weight)
-        return ZoneTable, (self.name, self.ids, *columns, self.column, self.n_empty, self.has_weights)
+        return ZoneTable, (self.name, self.ids, *columns, self.column, self.n_empty, self.has_weights, self.are_cells)
 
     @property
     def n_zones(self) -> int:
