@@ -329,6 +329,22 @@ def test_a_command_tells_once_what_matching_did_and_json_has_it(capsys: pytest.C
 
 
 @pytest.mark.real
+def test_score_saves_the_matched_plan_as_geopackage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = SHARED / "cases" / "reports" / "loopline"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/cases/reports/loopline")
+    network = ["--nodes", str(folder / "nodes.csv"), "--links", str(folder / "links.csv"), "--stops", str(folder / "stops.csv")]
+    saved = str(tmp_path / "saved.gpkg")
+    assert run(["score", str(folder / "line.csv"), str(folder / "taxi.csv"), *network, "--save", saved, "--json", "-q"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert run(["score", saved, str(folder / "taxi.csv"), *network, "--json", "-q"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert "plan_matching" in first
+    assert "plan_matching" not in second
+    assert {**first["plan"], "name": ""} == {**second["plan"], "name": ""}
+
+
+@pytest.mark.real
 def test_stop_tables_are_read_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seoul = SHARED / "seoul"
     if not seoul.is_dir():

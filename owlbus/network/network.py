@@ -309,10 +309,9 @@ class Network:
         from owlbus.network.table_parts import table_parts
 
         longest_s = _longest_link_s(max_link_s, stretch)
-        ranges = {"speed_kmh": (speed_kmh, 1.0, 200.0), "snap_m": (snap_m, 1.0, 100_000.0), "max_link_s": (longest_s, 1.0, 100_000.0)}
-        ranges |= {"stretch": (stretch, 1.0, 3.0), "opposite_m": (opposite_m, 0.0, 1_000.0), "road_factor": (road_factor, 1.0, 10.0)}
-        for name, (value, low, high) in ranges.items():
-            require_number(name, value, low, high)
+        require_number("speed_kmh", speed_kmh, 1.0, 200.0)
+        require_number("max_link_s", longest_s, 1.0, 100_000.0)
+        require_number("stretch", stretch, 1.0, 3.0)
         settings = RoadSettings(speed_kmh, 1.0, longest_s, stretch, WalkRule(walk_m, walk_area_share, paths))
         return cls(grid, **table_parts(grid, (nodes, links, stops), settings, snap_m, opposite_m, road_factor))
 

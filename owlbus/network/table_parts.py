@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.units import require_number
 from owlbus.network.carriageways import on_both_carriageways
 from owlbus.network.from_tables import is_stop_table, node_stops, read_roads, read_stops
 from owlbus.network.stop_links import hex_stops, road_parts, snapped_stops
@@ -46,7 +47,12 @@ def table_parts(
     ------
     DataError
         If a table breaks a rule, misses the grid, or connects fewer than two stops.
+    UsageError
+        If a distance or the factor is out of range.
     """
+    require_number("snap_m", snap_m, 1.0, 100_000.0)
+    require_number("opposite_m", opposite_m, 0.0, 1_000.0)
+    require_number("road_factor", road_factor, 1.0, 10.0)
     nodes, links, stops = tables
     roads = read_roads(nodes, links, settings.speed_kmh, road_factor)
     if stops is None and is_stop_table(nodes):
