@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from owlbus.cli.output import tell_match
 from owlbus.common.errors import DataError
 
 if TYPE_CHECKING:
@@ -93,8 +94,6 @@ def read_any_plan(path_text: str, study: Study, max_snap_m: float, say: Callable
     DataError
         If it does not exist, cannot be read, or does not lie on the network.
     """
-    from owlbus.plan import read_plan
-
     file = plan_file(path_text)
     if is_feed(file):
         from owlbus.gtfs import read_gtfs
@@ -105,7 +104,38 @@ def read_any_plan(path_text: str, study: Study, max_snap_m: float, say: Callable
             for sentence in left_out:
                 say(f"note: {sentence}")
         return read
-    return read_plan(file, study.network, max_snap_m=max_snap_m)
+    return read_drawn_plan(file, study, max_snap_m)
+
+
+def read_drawn_plan(file: Path, study: Study, max_snap_m: float) -> Plan:
+    """
+    Read a plan from a GIS file or a table, and tell on the command's output what matching it to the network did.
+
+    Parameters
+    ----------
+    file
+        The file, no GTFS feed.
+    study
+        Study with the network of the plan.
+    max_snap_m
+        Largest distance from a way-point to its stop, metres.
+
+    Returns
+    -------
+    Plan
+        Routes on the study's network.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or does not lie on the network.
+    """
+    from owlbus.plan import match_plan
+
+    match = match_plan(file, study.network, max_snap_m=max_snap_m)
+    if not all(route.is_own for route in match.routes):
+        tell_match(file.name, match.to_dict(), match.messages)
+    return match.plan
 
 
 def is_feed(file: Path) -> bool:

@@ -15,7 +15,7 @@ from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_no_files, require_snap, rule_of
 from owlbus.cli.options import OUT, REFERENCE, SNAP, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
-from owlbus.cli.plan_files import is_feed, plan_file, plan_name, run_beside
+from owlbus.cli.plan_files import is_feed, plan_file, plan_name, read_drawn_plan, run_beside
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import Night, night_pages, side_by_side_page
@@ -220,7 +220,6 @@ def _timetable(
 ) -> tuple[Timetable, TimetableReport | None]:
     """Read the timetable of a feed, or build that of a plan."""
     from owlbus.gtfs import read_gtfs
-    from owlbus.plan import read_plan
     from owlbus.timetable import build_timetable
 
     if is_feed(file):
@@ -229,7 +228,7 @@ def _timetable(
         for sentence in left_out:
             output.say(f"note: {sentence}")
         return read, None
-    given = read_plan(file, study.network, max_snap_m=max_snap_m)
+    given = read_drawn_plan(file, study, max_snap_m)
     return build_timetable(study.network, study.demand, given, settings, rule)
 
 
