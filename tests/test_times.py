@@ -618,3 +618,81 @@ def test_any_numbers_are_read_or_refused_and_never_crash(values: list[Any]) -> N
     except DataError:
         return
     assert ((found == NO_TIME) | ((found >= 0) & (found < UNDATED_S)) | (found >= UNDATED_S)).all()
+
+
+def dated_nights(file: Path, frame: pl.DataFrame, **options: Any) -> list[int]:
+    frame.write_csv(file)
+    with open_sources(file, ReadOptions(**options)) as (source,):
+        return [int(s) for batch in read_batches(source) for s in batch.start_s]
+
+
+CALL_PLACES = {"lon": 13.4, "lat": 52.5, "home_lon": 13.41, "home_lat": 52.51}
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "day_format", "clock_format"),
+    [
+        ("call_date", "call_time", "%Y-%m-%d", "%H:%M:%S"),
+        ("event_date", "event_time", "%Y%m%d", "%H:%M"),
+        ("day", "time", "%Y-%m-%d", "%H:%M:%S"),
+        ("Datum", "Uhrzeit", "%d.%m.%Y", "%H:%M"),
+        ("통화일자", "통화시각", "%Y-%m-%d", "%H:%M:%S"),
+        ("기준일자", "시간대", "%Y%m%d", "%-H"),
+        ('?"기준일ID"', "시간대", "%Y%m%d", "%-H"),
+        ("date", "hour", "%Y-%m-%d", "%-H"),
+        ("Call-Day", "hora", "%d/%m/%Y", "%H:%M"),
+    ],
+)
+def test_dates_beside_clocks_are_read_by_their_usual_names(
+    tmp_path: Path, date: str, time: str, day_format: str, clock_format: str
+) -> None:
+    moments = [NIGHT.replace(day=day, hour=hour, minute=0) for day in (5, 6, 27) for hour in (*range(5), 13, 23)]
+    frame = pl.DataFrame({date: [m.strftime(day_format) for m in moments], time: [m.strftime(clock_format) for m in moments]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    assert dated_nights(tmp_path / "f.csv", frame) == [int((m - EPOCH).total_seconds()) for m in moments]
+
+
+@pytest.mark.parametrize("other", ["logged", "when", "valid_from", "birth_date"])
+@pytest.mark.parametrize("day_format", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%Y-%m-%d %H:%M"])
+def test_a_column_of_dates_that_no_one_reads_is_asked_about(tmp_path: Path, other: str, day_format: str) -> None:
+    frame = pl.DataFrame({other: [NIGHT.replace(day=day).strftime(day_format) for day in (5, 6, 7)], "time": ["01:10", "02:20", "23:59"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match=f"times carry no date, and column {re.escape(other)} looks like dates"):
+        dated_nights(tmp_path / "f.csv", frame)
+    assert len(set(np.array(dated_nights(tmp_path / "f.csv", frame, columns={"date": other})) // 86_400)) == 3
+
+
+def test_columns_that_look_like_no_date_leave_times_undated(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"day": ["Mon", "Tue"], "id": ["20249999", "10240301"], "data": ["12.5", "1.25"], "time": ["01:10", "02:20"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    assert dated_nights(tmp_path / "f.csv", frame) == [4200, 8400]
+
+
+def test_times_with_a_date_leave_other_dates_alone(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"call_date": ["1999-01-01"], "created": ["2001-02-03"], "time": ["2024-03-05 01:10"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    assert dated_nights(tmp_path / "f.csv", frame) == [local("2024-03-05 01:10")]
+
+
+def test_two_columns_that_may_be_the_date_are_asked_about(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"call_date": ["2024-03-05"], "start_date": ["2024-03-06"], "time": ["01:10"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match="columns call_date and start_date may both be their date"):
+        dated_nights(tmp_path / "f.csv", frame)
+
+
+def test_a_ride_past_midnight_ends_on_the_day_after_its_one_date(tmp_path: Path) -> None:
+    places = {"origin_lon": 13.4, "origin_lat": 52.5, "destination_lon": 13.41, "destination_lat": 52.51}
+    frame = pl.DataFrame(
+        {
+            "pickup_date": ["2024-03-05", "2024-03-05"],
+            "pickup_time": ["23:50", "01:10"],
+            "dropoff_date": ["2024-03-06", "2024-03-05"],
+            "dropoff_time": ["00:10", "01:00"],
+        }
+    )
+    frame.with_columns(pl.lit(value).alias(name) for name, value in places.items()).write_csv(tmp_path / "f.csv")
+    with open_sources(tmp_path / "f.csv") as (source,):
+        (batch,) = read_batches(source)
+    lasts = batch.end_s - batch.start_s
+    assert lasts.tolist() == [1200, -600]

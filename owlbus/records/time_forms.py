@@ -61,7 +61,7 @@ _READS_NOTHING = 0.1
 
 _HINTS = (
     ("millisecond", r"ms|msecs?|millis|milliseconds?"),
-    ("hour", r"hours?|hrs?|hh|시간|시간대"),
+    ("hour", r"hours?|hrs?|hh|stunden?|heures?|horas?|시간|시간대"),
     ("minute", r"mins?|minutes?"),
     ("second", r"secs?|seconds?"),
     ("HHMM", r"hhmm"),
