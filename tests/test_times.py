@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from owlbus.common.errors import DataError, UsageError
 from owlbus.records import open_sources, read_batches
 from owlbus.records.read_options import ReadOptions
-from owlbus.records.schema import CALLS, TAXI, Layout
+from owlbus.records.schema import CALLS, PRESENCE, TAXI, Layout
 from owlbus.records.time_forms import FORMS, check_time_format, describe_form, form_notes, time_forms
 from owlbus.records.times import NO_TIME, UNDATED_S, seconds
 
@@ -659,7 +659,7 @@ def test_a_column_of_dates_that_no_one_reads_is_asked_about(tmp_path: Path, othe
     frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
     with pytest.raises(DataError, match=f"times carry no date, and column {re.escape(other)} looks like dates"):
         dated_nights(tmp_path / "f.csv", frame)
-    assert len(set(np.array(dated_nights(tmp_path / "f.csv", frame, columns={"date": other})) // 86_400)) == 3
+    assert len(set(np.array(dated_nights(tmp_path / "f.csv", frame, columns={"date": other}, date_order="DMY")) // 86_400)) == 3
 
 
 def test_columns_that_look_like_no_date_leave_times_undated(tmp_path: Path) -> None:
@@ -696,3 +696,18 @@ def test_a_ride_past_midnight_ends_on_the_day_after_its_one_date(tmp_path: Path)
         (batch,) = read_batches(source)
     lasts = batch.end_s - batch.start_s
     assert lasts.tolist() == [1200, -600]
+
+
+@pytest.mark.parametrize(
+    ("header", "is_read"), [("STDR_DE_ID", True), ('"?""기준일ID"""', True), ("day", True), ("when", False), ("c3", False)]
+)
+def test_presence_by_hour_takes_its_dates_or_asks(tmp_path: Path, header: str, *, is_read: bool) -> None:
+    file = tmp_path / "people.csv"
+    rows = "".join(f"202403{day:02d},{hour},13.4,52.5,10\n" for day in (1, 2, 3) for hour in range(24))
+    file.write_text(f"{header},hour,lon,lat,people\n{rows}", encoding="utf-8")
+    if is_read:
+        with open_sources(file, kinds=(PRESENCE,)) as (source,):
+            assert len({int(s) // 86_400 for batch in read_batches(source) for s in batch.start_s}) == 3
+    else:
+        with pytest.raises(DataError, match=f"column {header} looks like dates"), open_sources(file, kinds=(PRESENCE,)):
+            pass
