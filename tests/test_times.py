@@ -207,10 +207,10 @@ def test_excel_days_without_a_part_of_a_day_are_asked_about() -> None:
 def test_dates_alone_name_the_two_columns_that_are_needed() -> None:
     message = refusal([20_240_306, 20_240_305], name="day")
     assert message == (
-        "f.csv: column day holds dates such as 99999999 without a time of day; name the hour or clock too, with "
-        "columns={'date': 'day', 'time': 'HOUR'}"
+        "f.csv: column day holds dates such as 99999999 without a time of day; if another column holds the hour or clock, name that one as the "
+        "time and this one as date, with columns={'date': 'day'}"
     )
-    assert "dates without a time of day; name the hour" in refusal(["2024-03-06", "2024-03-07"])
+    assert "dates without a time of day; if another column holds the hour" in refusal(["2024-03-06", "2024-03-07"])
 
 
 def test_numbers_that_a_spreadsheet_rounded_are_refused() -> None:
@@ -711,3 +711,45 @@ def test_presence_by_hour_takes_its_dates_or_asks(tmp_path: Path, header: str, *
     else:
         with pytest.raises(DataError, match=f"column {header} looks like dates"), open_sources(file, kinds=(PRESENCE,)):
             pass
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "%d.%m.%y %H:%M",
+        "%d/%m/%y %I:%M %p",
+        "%m/%d/%y %H:%M:%S",
+        "%d-%b-%y %I.%M.%S %p",
+        "%d-%b-%y %I.%M.%S.%f %p",
+        "%d.%m.%y, %H.%M",
+        "%y-%m-%dT%H:%M",
+    ],
+)
+def test_formats_that_are_hinted_at_read_the_times(written: str) -> None:
+    moments = [NIGHT.replace(day=day, hour=hour) for day in (14, 28) for hour in (0, 3, 12, 23)]
+    texts = [moment.strftime(written) for moment in moments]
+    said = refusal(texts)
+    hints = re.findall(r"time_format='([^']+)'", said)
+    assert written in hints
+    assert read(texts, time_format=written) == [int((moment - EPOCH).total_seconds()) for moment in moments]
+    assert all(NO_TIME not in read(texts, time_format=hint) for hint in hints)
+
+
+def test_a_year_of_two_digits_with_an_odd_clock_gets_no_format_that_fails() -> None:
+    assert not re.findall("%", refusal(["14.03.24 um 3 vor 12", "15.03.24 um 3 vor 12"]))
+
+
+@pytest.mark.parametrize("values", [["2024-03-05", "2024-03-06"], [20240305, 20240306], ["14.03.2024", "15.03.2024"]])
+def test_dates_alone_name_no_column_that_is_not_there(values: Any) -> None:
+    said = refusal(values, "when")
+    assert "HOUR" not in said
+    assert "columns={'date': 'when'}" in said
+
+
+def test_a_zone_that_times_name_is_the_one_in_the_hint() -> None:
+    with pytest.raises(DataError, match="timezone='Europe/Berlin'"):
+        read(["2024-03-05 01:10+01:00[Europe/Berlin]"] * 3)
+    with pytest.raises(DataError, match="timezone='America/New_York'"):
+        seconds("f.csv", pl.Series("time", [NIGHT]).dt.replace_time_zone("America/New_York"))
+    with pytest.raises(DataError, match="timezone='Asia/Seoul'"):
+        read(["2024-03-05 01:10+01:00[Nowhere/Atlantis]"] * 3)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.records.date_order import ORDERS, decide_order
+from owlbus.records.time_hints import two_digit_year_hint
 from owlbus.records.time_numbers import (
     CLOCK_FORMS,
     NUMBER_FORMS,
@@ -68,16 +69,18 @@ _HINTS = (
     ("HHMMSS", r"hhmmss"),
 )
 
+_NO_CLOCK = "if another column holds the hour or clock, name that one as the time and this one as date,"
+
 _CLUES = (
     (r"[0-9]\s+[A-Z]{3,4}$", "the abbreviation of a zone, which has several meanings; write the offset, such as +01:00, or leave it out"),
     (
-        r"^\d\d?[-/.]\d\d?[-/.]\d\d\b|^\d\d[-/.]\d\d?[-/.]\d\d?\b|^\d\d?[- ][A-Za-z]{3}[- ]\d\d\b",
+        r"^(?:\d\d?[-/.]\d\d?[-/.]\d\d|\d\d[-/.]\d\d?[-/.]\d\d?|\d\d?[- ][A-Za-z]{3}[- ]\d\d)(?:\D|$)",
         "a year of two digits; say how dates are written with {two}",
     ),
     (r"^[0-9.]+[eE]\+?[0-9]+$", "numbers that a spreadsheet rounded; export them as text or with all digits"),
     (
         r"^\d{4}[-/.]\d\d?[-/.]\d\d?$|^\d\d?[-/.]\d\d?[-/.]\d{4}$",
-        "dates without a time of day; name the hour or clock too, with {date}",
+        f"dates without a time of day; {_NO_CLOCK} with {{date}}",
     ),
 )
 
@@ -372,7 +375,8 @@ def _unreadable(column: _Column) -> Sequence[str]:
     if not texts.str.contains(r"\d").any():
         return []
     first = texts.filter(texts.str.contains(r"\d"))
-    ways = {"two": setting("time_format", "%d/%m/%y %H:%M"), "date": setting("columns", {"date": column.name, column.role: "HOUR"})}
+    two = two_digit_year_hint(first) or f"{setting('time_format')}, a strptime format"
+    ways = {"two": two, "date": setting("columns", {"date": column.name})}
     for pattern, clue in _CLUES:
         if first.str.contains(pattern).mean() >= _NEARLY_ALL:  # type: ignore[operator]
             msg = f"looks like {column.shape}, {clue.format_map(ways)}"
@@ -396,8 +400,8 @@ def _number_forms(column: _Column) -> Sequence[str]:
     if len(forms) > 1 and hint in forms and (facts.high > 59 or hint == "hour") and facts.high != 24:  # noqa: PLR2004
         return [hint]
     if list(forms) == ["YYYYMMDD"]:
-        date = setting("columns", {"date": column.name, column.role: "HOUR"})
-        msg = f"holds dates such as 99999999 without a time of day; name the hour or clock too, with {date}"
+        date = setting("columns", {"date": column.name})
+        msg = f"holds dates such as 99999999 without a time of day; {_NO_CLOCK} with {date}"
         raise column.refusal(msg, "columns")
     if len(forms) == 1:
         return forms
