@@ -207,8 +207,8 @@ def test_excel_days_without_a_part_of_a_day_are_asked_about() -> None:
 def test_dates_alone_name_the_two_columns_that_are_needed() -> None:
     message = refusal([20_240_306, 20_240_305], name="day")
     assert message == (
-        "f.csv: column day holds dates such as 99999999 without a time of day; if another column holds the hour or clock, name that one as the "
-        "time and this one as date, with columns={'date': 'day'}"
+        "f.csv: column day holds dates such as 99999999 without a time of day; if another column holds the hour or clock, name that one as "
+        "the time and this one as date, with columns={'date': 'day'}"
     )
     assert "dates without a time of day; if another column holds the hour" in refusal(["2024-03-06", "2024-03-07"])
 
@@ -753,3 +753,25 @@ def test_a_zone_that_times_name_is_the_one_in_the_hint() -> None:
         seconds("f.csv", pl.Series("time", [NIGHT]).dt.replace_time_zone("America/New_York"))
     with pytest.raises(DataError, match="timezone='Asia/Seoul'"):
         read(["2024-03-05 01:10+01:00[Nowhere/Atlantis]"] * 3)
+
+
+@pytest.mark.parametrize(("gap", "seconds_too"), [(" ", True), ("T", True), (" ", False)])
+@pytest.mark.parametrize("n", [40, 3000])
+def test_dates_alone_among_clocks_are_midnight(n: int, gap: str, *, seconds_too: bool) -> None:
+    moments = [NIGHT.replace(hour=0) + dt.timedelta(minutes=30 * k) for k in range(n)]
+    clock = "%H:%M:%S" if seconds_too else "%H:%M"
+    texts = [m.strftime("%Y-%m-%d" if m.hour == m.minute == 0 else f"%Y-%m-%d{gap}{clock}") for m in moments]
+    assert form_of(texts) == "ISO-midnight"
+    assert read(texts) == [int((m - EPOCH).total_seconds()) for m in moments]
+
+
+def test_dates_alone_beside_written_midnights_are_no_times() -> None:
+    assert read(["2024-03-05", "2024-03-05 00:00", "2024-03-05 01:10"]) == [NO_TIME, local("2024-03-05 00:00"), local("2024-03-05 01:10")]
+    mostly = ["2024-03-05"] * 60 + ["2024-03-05 01:10"] * 40
+    assert read(mostly)[0] == NO_TIME
+    assert read(mostly, time_format="ISO-midnight")[0] == local("2024-03-05 00:00")
+
+
+def test_a_midnight_written_far_down_keeps_dates_alone_from_being_one() -> None:
+    texts = ["2024-03-05", *["2024-03-05 01:10"] * 4000, "2024-03-06T00:00:00"]
+    assert read(texts)[0] == NO_TIME

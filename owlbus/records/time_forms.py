@@ -19,7 +19,16 @@ from owlbus.records.time_numbers import (
     possible_forms,
     whole_and_fraction,
 )
-from owlbus.records.time_texts import DATE_PATTERNS, PATTERNS, date_patterns, pattern_of_format, time_patterns
+from owlbus.records.time_texts import (
+    DATE_ALONE,
+    DATE_PATTERNS,
+    MIDNIGHT,
+    MIDNIGHT_FORM,
+    PATTERNS,
+    date_patterns,
+    pattern_of_format,
+    time_patterns,
+)
 from owlbus.records.times import day_starts, is_plain_text
 
 if TYPE_CHECKING:
@@ -45,13 +54,14 @@ _DESCRIPTIONS = {
     "epoch-us": "microseconds since 1970",
     "epoch-ns": "nanoseconds since 1970",
     "ISO": "dates as YYYY-MM-DD with clock",
+    MIDNIGHT_FORM: "dates as YYYY-MM-DD with clock, which midnight lacks",
     "DMY": "dates as DD/MM/YYYY with clock",
     "MDY": "dates as MM/DD/YYYY with clock",
     "month-name": "dates with the name of the month, and clock",
     "compact": "dates as YYYYMMDD with clock",
 }
 
-FORMS = tuple(name for name in (*NUMBER_FORMS, *PATTERNS) if name != "YYYYMMDD")
+FORMS = tuple(name for name in (*NUMBER_FORMS, *PATTERNS, MIDNIGHT_FORM) if name != "YYYYMMDD")
 """Names of forms of times that a user can give, whatever their case; a strptime format is the other way."""
 
 _SAMPLE_ROWS = 1000
@@ -334,10 +344,26 @@ def _forms_of(column: _Column) -> Sequence[str]:
     texts = column.texts
     strange = texts.filter(~is_plain_text(texts))
     n_plain = texts.len() - strange.len()
+    if n_plain and strange.str.contains(DATE_ALONE).any() and _drops_midnight(column):
+        return [MIDNIGHT_FORM]
     all_patterns = [NUMBER_TEXT, *(pattern for patterns in PATTERNS.values() for pattern in patterns)]
     if n_plain and _any_matches(all_patterns, strange) <= max(1, (1 - _NEARLY_ALL) * texts.len()):
         return []
     return _settled_text(column, PATTERNS, _number_forms)
+
+
+def _drops_midnight(column: _Column) -> bool:
+    """Return whether dates alone stand for midnight in a column: some do not, all others have clocks, and no midnight is written."""
+    import polars as pl
+
+    text = pl.col(column.role).cast(pl.String).str.strip_chars()
+    tests = {
+        "alone": text.str.contains(DATE_ALONE),
+        "clock": text.str.contains(PATTERNS["ISO"][0]),
+        "midnight": text.str.contains(MIDNIGHT),
+    }
+    n = column.frame.select(test.sum().alias(name) for name, test in tests.items()).collect(engine="streaming").row(0, named=True)
+    return not n["midnight"] and n["alone"] < n["clock"]
 
 
 def _settled_text(column: _Column, patterns: Mapping[str, tuple[str, ...]], numbers: Callable[[_Column], Sequence[str]]) -> Sequence[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import DAY_S, HOUR_S
 from owlbus.records.time_numbers import CLOCK_FORMS, EPOCHS, NUMBER_FORMS, clock_of, dated_of, whole_and_fraction
-from owlbus.records.time_texts import date_patterns, format_width, offset_s, text_parts, time_patterns
+from owlbus.records.time_texts import MIDNIGHT_FORM, date_patterns, format_width, offset_s, text_parts, time_patterns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -188,7 +188,10 @@ def _text_times(file: str, column: pl.Series, timezone: str | None, form: str) -
     import polars as pl
 
     parts = _as_text(column, form).pipe(text_parts, column.name, time_patterns(form)).collect()
-    written = parts["clock"] + _where(parts["has_date"], parts["day"] * DAY_S, pl.zeros(parts.height, pl.Int64, eager=True))
+    clock = parts["clock"]
+    if form == MIDNIGHT_FORM:
+        clock = _where(parts["has_date"] & ~parts["has_clock"], pl.zeros(parts.height, pl.Int64, eager=True), clock)
+    written = clock + _where(parts["has_date"], parts["day"] * DAY_S, pl.zeros(parts.height, pl.Int64, eager=True))
     written = written.set(parts["has_date"] & (parts["day"] * DAY_S < UNDATED_S), None)
     zone, place = parts["zone"], parts["place"]
     has_zone = zone.is_not_null() | place.is_not_null()
