@@ -153,7 +153,9 @@ def known_names(present: Collection[str], mapping: Mapping[str, str], wanted: It
     aliases: dict[str, str] = {}
     for name in wanted:
         if name not in names:
-            found = [column for alias, column in by_normal.items() if alias in ALIASES.get(name, ()) and column not in names.values()]
+            free = {alias: column for alias, column in by_normal.items() if column not in names.values()}
+            found = [column for alias, column in free.items() if alias in ALIASES.get(name, ())]
+            found = found or [column for alias, column in free.items() if alias in _HOURS.get(name, ())]
             if len(found) == 1:
                 aliases[name] = found[0]
     return KnownNames(names | aliases, profile, tuple(aliases))
@@ -389,3 +391,8 @@ ALIASES: dict[str, frozenset[str]] = {
     "destination_lat": _DESTINATION[1],
 }
 """Well-known names of single columns, in normal form, by owlbus' name."""
+
+_HOUR_WORDS = "hour hr call_hour event_hour hour_of_day uhrzeit stunde hora heure ora 시간대 시간 時間"
+
+_HOURS = {"time": _words(_HOUR_WORDS), "pickup_time": _words(f"{_HOUR_WORDS} pickup_hour start_hour trip_hour")}
+"""Names of hours and clocks beside a column of dates, for files without another column of times."""

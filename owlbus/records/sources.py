@@ -14,6 +14,7 @@ from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
 from owlbus.records.column_names import point_columns, point_roles
+from owlbus.records.date_columns import is_format_of_dates, with_date
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
 from owlbus.records.point_columns import holds_points
 from owlbus.records.position_forms import PositionForm, position_forms
@@ -276,7 +277,9 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
         original=original if original != path else None,
         copies=(prepared.copy, file.copy),
     )
-    return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
+    if layout.kind is PRESENCE:
+        return _with_forms(in_long_form(with_date(source, columns, None)), geometry_crs)
+    return _with_forms(source, geometry_crs, columns)
 
 
 def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
@@ -297,13 +300,17 @@ def _require_masts(name: str, layout: Layout, masts: pl.DataFrame | None) -> Non
         raise DataError(msg, setting="masts")
 
 
-def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
-    """Add the forms of times and positions, which are decided for the whole file; one with an open quote is refused when it is read."""
+def _with_forms(source: Source, geometry_crs: Mapping[str, str], columns: Sequence[str] = ()) -> Source:
+    """Add dates, and the forms of times and positions of the whole file; one with an open quote is refused when it is read."""
     if source.n_quotes % 2:
         return source
     with reading_errors(source.name):
+        is_of_dates = is_format_of_dates(source.options.time_format)
+        times = {} if is_of_dates else time_forms(source.name, source.scan(), source.layout, source.options)
+        undated, source = source, with_date(source, columns, times)
         rows = source.scan()
-        times = time_forms(source.name, rows, source.layout, source.options)
+        if is_of_dates or source is not undated:
+            times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return with_wide_cells_as_zones(replace(source, time_forms=times, position_forms=positions))
 
