@@ -18,6 +18,9 @@ from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
 from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours, with_even_hours
 from owlbus.pipeline import Request, Sources, best_plan, build_study, demand_from_sources, read_study
+from owlbus.records.read_options import ReadOptions
+from owlbus.records.schema import PRESENCE
+from owlbus.records.sources import open_sources
 from owlbus.search.stopping import MaxSteps
 
 REPORTS = Path(__file__).parents[2] / "shared/cases/reports"
@@ -91,6 +94,37 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     table = people().drop(columns="place")
     table.to_parquet(tmp_path / "pop.parquet")
     assert np.array_equal(counted(str(tmp_path / "pop.parquet")).presence, counted(write(tmp_path, table)).presence)
+
+
+@pytest.mark.parametrize("form", ["cp949", "utf-16", "zip", "xlsx", "title", "plain"])
+def test_people_in_any_form_of_file_are_read_as_in_plain_text(tmp_path: Path, form: str) -> None:
+    table = people()
+    named = table.rename(columns={"people": "총생활인구수", "hour": "시간대구분"}).drop(columns="place")
+    file = tmp_path / f"pop.{form if form in {'zip', 'xlsx'} else 'csv'}"
+    if form == "xlsx":
+        named.to_excel(file, index=False)
+    elif form == "title":
+        file.write_text("People by hour\n\n" + named.to_csv(index=False, sep=";"))
+    elif form == "zip":
+        named.to_csv(file, index=False, compression={"method": "zip", "archive_name": "pop.csv"})
+    else:
+        named.to_csv(file, index=False, encoding=form if form in {"cp949", "utf-16"} else "utf-8")
+    np.testing.assert_allclose(counted(str(file)).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+def test_people_in_a_table_in_memory_are_read_as_in_a_file(tmp_path: Path) -> None:
+    table = people().drop(columns="place")
+    assert np.array_equal(counted(table).presence, counted(write(tmp_path, table)).presence)
+
+
+def test_people_in_a_file_that_changes_while_it_is_read_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, people())
+    with open_sources(file, ReadOptions(), kinds=(PRESENCE,)) as (source,):
+        source.check_unchanged()
+        with Path(file).open("a") as stream:
+            stream.write("1,2,3,4,5\n")
+        with pytest.raises(DataError, match="changed while it was read"):
+            source.check_unchanged()
 
 
 def test_rows_of_one_place_and_hour_add_up_equal_ones_too(tmp_path: Path) -> None:

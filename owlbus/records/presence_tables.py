@@ -57,10 +57,12 @@ def in_long_form(source: Source) -> Source:
         kept = [name for name in _LONG_FORM if name in rows.collect_schema().names()]
         path = _spooled(rows.select(kept))
         n_rows = _n_rows(path)
-    about = path.stat()
     layout = Layout(PRESENCE, {name: name for name in kept}, source.layout.timezone)
-    stamp = about.st_size, about.st_mtime_ns
-    return replace(source, path=path, form="parquet", layout=layout, stamp=stamp, n_rows=n_rows, n_quotes=0, hive={}, n_hours=n_hours)
+    spooled = replace(source, path=path, form="parquet", layout=layout, n_rows=n_rows, n_quotes=0, hive={}, n_hours=n_hours, table=None)
+    if source.form == "frame":  # a table in memory has no file that could change
+        about = path.stat()
+        return replace(spooled, stamp=(about.st_size, about.st_mtime_ns))
+    return replace(spooled, original=source.original or source.path)
 
 
 def _unpivoted(frame: pl.LazyFrame) -> tuple[pl.LazyFrame, int]:
