@@ -377,11 +377,33 @@ def test_trips_without_times_keep_their_pairs_and_totals(tmp_path: Path, names: 
 def test_a_profile_spreads_trips_over_the_hours(tmp_path: Path) -> None:
     file, table = matrix(tmp_path)
     total = pairs_of(table).sum()
-    profile = write(tmp_path, pd.DataFrame({"hour": ["00", "01", "04", "12"], "share": [0.4, 0.4, 0.2, 9]}), "profile.csv")
+    profile = write(tmp_path, pd.DataFrame({"hour": ["00", "01", "04", "12"], "share": [0.04, 0.04, 0.02, 0.9]}), "profile.csv")
     flat, by_table = (estimate_demand([file], GRID, hour_profile=value)[0] for value in ("flat", profile))
     assert flat.trips_by_hour() == pytest.approx([total / 5] * 5, abs=1 / 512)
-    assert by_table.trips_by_hour() == pytest.approx([0.4 * total, 0.4 * total, 0, 0, 0.2 * total], abs=1 / 512)
-    assert flat.trips_by_hour().sum() == by_table.trips_by_hour().sum() == total
+    assert by_table.trips_by_hour() == pytest.approx([0.04 * total, 0.04 * total, 0, 0, 0.02 * total], abs=1 / 512)
+    assert flat.trips_by_hour().sum() == total
+
+
+def test_trips_of_hours_outside_the_window_are_left_out_and_named(tmp_path: Path) -> None:
+    file, table = matrix(tmp_path)
+    total = pairs_of(table).sum()
+    profile = write(tmp_path, pd.DataFrame({"hour": range(24), "share": [1 / 24] * 24}), "profile.csv")
+    demand, report = estimate_demand([file], GRID, hour_profile=profile)
+    assert demand.trips_by_hour() == pytest.approx([total / 24] * 5, abs=1 / 512)
+    assert any(f"{total * 19 / 24:,.0f} of {total:,.0f} trips a day fall outside the window" in note for note in report.notes)
+
+
+def test_counts_by_hour_inside_the_window_are_scaled_with_a_note(tmp_path: Path) -> None:
+    file, table = matrix(tmp_path)
+    demand, report = estimate_demand([file], GRID, hour_profile={0: 1, 2: 3})
+    assert demand.trips_by_hour().sum() == pairs_of(table).sum()
+    assert any("shares sum to 4 and are divided by that; all trips are taken to be of the window" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("hours", [range(5), range(7)])
+def test_shares_that_lack_the_other_hours_of_the_day_are_refused(hours: range) -> None:
+    with pytest.raises(DataError, match="shares must sum to 1 over the hours of all trips, and sum to 0"):
+        read_hour_profile(dict.fromkeys(hours, 1 / 24), range(24, 29))
 
 
 def test_trips_without_times_ask_for_their_hours(tmp_path: Path) -> None:
