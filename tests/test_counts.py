@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from owlbus.records.read_options import ReadOptions
 from owlbus.records.schema import PRESENCE
 from owlbus.records.sources import open_sources
 from owlbus.search.stopping import MaxSteps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPORTS = Path(__file__).parents[2] / "shared/cases/reports"
 RIDES, AREA = str(REPORTS / "records/base_rides.csv"), str(REPORTS / "areas/area.geojson")
@@ -110,6 +113,58 @@ def test_people_in_any_form_of_file_are_read_as_in_plain_text(tmp_path: Path, fo
     else:
         named.to_csv(file, index=False, encoding=form if form in {"cp949", "utf-16"} else "utf-8")
     np.testing.assert_allclose(counted(str(file)).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+GERMAN = str.maketrans(",.", ".,")
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: f"{x:,.2f}",
+        lambda x: f"{x:,.2f}".translate(GERMAN),
+        lambda x: f"{x:.2f}".replace(".", ","),
+        lambda x: f"{x:,.2f}".replace(",", "\u202f"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["one", "by hour"])
+def test_counts_with_separators_of_thousands_are_numbers(tmp_path: Path, sep: str, form: Callable[[float], str], columns: str) -> None:
+    table = people()
+    table["people"] = (table.people * 30).round(2)
+    written = wide(table, "h{}") if columns == "by hour" else table.drop(columns="place")
+    counts = [f"h{hour}" for hour in range(24)] if columns == "by hour" else ["people"]
+    written = written.assign(**{name: written[name].map(form) for name in counts})
+    written.to_csv(tmp_path / "pop.csv", index=False, sep=sep)
+    np.testing.assert_allclose(counted(str(tmp_path / "pop.csv")).presence_by_hour(), independent(table), rtol=1e-6, atol=5 / 1024)
+
+
+@pytest.mark.parametrize(("mark", "sep"), [(".", ";"), (",", ","), (",", ";")])
+@pytest.mark.parametrize("name", ["trips", "people"])
+def test_a_single_group_of_three_digits_is_asked_for(tmp_path: Path, mark: str, sep: str, name: str) -> None:
+    table = matrix(tmp_path)[1] if name == "trips" else people().drop(columns="place")
+    table[name] = (table[name] * 500).round().astype(int).map("{:,}".format).str.replace(",", mark)
+    table = table[table[name].str.count(f"[{mark}]") < 2]
+    table.to_csv(tmp_path / "counts.csv", index=False, sep=sep)
+    paths, options = ([str(tmp_path / "counts.csv")], {"hour_profile": "flat"}) if name == "trips" else ((), {})
+    with pytest.raises(DataError, match=f"column {name} may have thousands or decimals: .*; write numbers without separators"):
+        estimate_demand(paths, GRID, people=None if paths else str(tmp_path / "counts.csv"), **options)
+
+
+def test_three_decimals_beside_other_decimals_are_decimals(tmp_path: Path) -> None:
+    table = people().assign(people=lambda table: (table.people / 7).round(3))
+    table.drop(columns="place").to_csv(tmp_path / "pop.csv", index=False, sep=";")
+    np.testing.assert_allclose(counted(str(tmp_path / "pop.csv")).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+@pytest.mark.parametrize("form", [lambda x: f"{x:,.1f}", lambda x: f"{x:,.1f}".translate(GERMAN)])
+def test_trips_with_separators_of_thousands_are_numbers(tmp_path: Path, form: Callable[[float], str]) -> None:
+    _, table = matrix(tmp_path)
+    table["trips"] *= 700
+    written = table.assign(trips=table.trips.map(form))
+    demand, report = estimate_demand([write(tmp_path, written, "grouped.csv")], GRID, hour_profile="flat")
+    assert demand.total_trips == pairs_of(table).sum()
+    assert any("has trips with" in note for note in report.notes)
 
 
 def test_people_in_a_table_in_memory_are_read_as_in_a_file(tmp_path: Path) -> None:

@@ -112,9 +112,8 @@ def hour_profile_notes(profile: Any, hours: Sequence[int], n_trips: float) -> li
         which = "all trips are taken to be of the window" if not outside else "all trips are taken to be of its hours"
         notes.append(f"{name}: shares sum to {total:g} and are divided by that; {which}")
     if outside:
-        notes.append(
-            f"{name}: {n_trips * outside / total:,.0f} of {n_trips:,.0f} trips a day fall outside the window, by their share, and are left out"
-        )
+        of_all = f"{n_trips * outside / total:,.0f} of {n_trips:,.0f} trips a day"
+        notes.append(f"{name}: {of_all} fall outside the window, by their share, and are left out")
     return notes
 
 

@@ -14,6 +14,7 @@ from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
 from owlbus.records.column_names import point_columns, point_roles
+from owlbus.records.count_values import count_form, has_decimal_commas, plain_counts
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
 from owlbus.records.point_columns import holds_points
 from owlbus.records.position_forms import PositionForm, position_forms
@@ -78,6 +79,8 @@ class Source:
         Range of rows to read; None for all.
     options
         How records are to be read.
+    count_form
+        How counts are written, one of `owlbus.records.count_values`.
     time_forms, position_forms
         Forms of columns that need one, by owlbus' name, decided for the whole file.
     zones
@@ -111,6 +114,7 @@ class Source:
     first_row: int = 0
     stop_row: int | None = None
     options: ReadOptions = field(default_factory=ReadOptions)
+    count_form: str = ""
     time_forms: Mapping[str, str] = field(default_factory=dict)
     position_forms: Mapping[str, PositionForm] = field(default_factory=dict)
     zones: ZoneTable | None = None
@@ -154,6 +158,8 @@ class Source:
             values = pl.lit(self.hive[column]) if column not in column_of else column_of[column]
             if types.get(column) == pl.Binary and not name.endswith(_AS_READ):
                 values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            if self.count_form and name == self.layout.kind.count:
+                values = plain_counts(values, self.count_form)
             columns.append(values.alias(name))
         if self.layout.is_untimed:
             columns.append(pl.lit(f"{self.options.first_hour}:00").alias(self.layout.kind.start))
@@ -302,10 +308,21 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
     if source.n_quotes % 2:
         return source
     with reading_errors(source.name):
+        source = _with_count_form(source)
         rows = source.scan()
         times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return with_wide_cells_as_zones(replace(source, time_forms=times, position_forms=positions))
+
+
+def _with_count_form(source: Source) -> Source:
+    """Add how counts are written, where their texts have separators of thousands or decimal commas."""
+    name = source.layout.kind.count
+    if source.is_table or name not in source.layout.names:
+        return source
+    has_commas = source.separator == ";" or has_decimal_commas(source.head(), name)
+    form = count_form(source.name, source.layout.names[name], source.scan(), name, has_commas=has_commas)
+    return replace(source, count_form=form, notes=(*source.notes, f"has {name} with {form}")) if form else source
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
