@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,6 +166,18 @@ def test_trips_with_separators_of_thousands_are_numbers(tmp_path: Path, form: Ca
     demand, report = estimate_demand([write(tmp_path, written, "grouped.csv")], GRID, hour_profile="flat")
     assert demand.total_trips == pairs_of(table).sum()
     assert any("has trips with" in note for note in report.notes)
+
+
+def test_the_command_that_a_check_of_people_prints_reads_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path, people().drop(columns="place").rename(columns={"people": "amount"}))
+    words = ["demand", "--presence", file, "--area", AREA, "--map", "people=amount", "--public"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert main([*words, "--check"]) == 0
+    text = "".join(capsys.readouterr())
+    command = next(line for line in text.splitlines() if line.startswith("Read with: ")).removeprefix("Read with: owlbus ")
+    assert main([*shlex.split(command), "--public"]) == 0
+    assert capsys.readouterr().out == told
 
 
 def test_people_in_a_table_in_memory_are_read_as_in_a_file(tmp_path: Path) -> None:
