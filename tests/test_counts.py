@@ -19,6 +19,7 @@ from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
 from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours, with_even_hours
 from owlbus.pipeline import Request, Sources, best_plan, build_study, demand_from_sources, read_study
+from owlbus.records.count_columns import presence_names
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.schema import PRESENCE
 from owlbus.records.sources import open_sources
@@ -92,6 +93,29 @@ def test_columns_are_known_by_the_names_that_publishers_give_them(tmp_path: Path
     table = people()
     written = table.assign(hour=table.hour.map(hours.format)).drop(columns="place").rename(columns=names)
     np.testing.assert_allclose(counted(write(tmp_path, written)).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{:02d}-{:02d}", "{:02d}시~{:02d}시", "{:02d}:00-{:02d}:00", "{}~{}", "H{:02d}_{:02d}", "{:02d}:00 - {:02d}:00", "{}h\u2013{}h"],
+)
+@pytest.mark.parametrize("last", [24, 0])
+def test_a_column_may_be_named_by_both_ends_of_its_hour(tmp_path: Path, name: str, last: int) -> None:
+    table = people()
+    columns = wide(table, "{}").rename(columns={str(hour): name.format(hour, hour + 1 if hour < 23 else last) for hour in range(24)})
+    np.testing.assert_allclose(counted(write(tmp_path, columns)).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+def test_names_with_quotes_and_a_question_mark_are_known() -> None:
+    names = presence_names("pop.csv", ['?"기준일ID"', "시간대구분", "행정동코드", "총생활인구수"], {})
+    assert names["date"] == '?"기준일ID"'
+
+
+def test_columns_of_ages_are_no_hours() -> None:
+    ages = ["0-4", "5-9", "10-14", "15-19", "20-24"]
+    assert presence_names("pop.csv", ["zone", "hour", "people", *ages], {}).keys() == {"zone", "hour", "people"}
+    assert presence_names("pop.csv", ["zone", "00:00-00:59", "01:00-01:59"], {}).keys() == {"zone", "people_00", "people_01"}
+    assert not any(name.startswith("people_") for name in presence_names("pop.csv", ["zone", *ages], {}))
 
 
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:

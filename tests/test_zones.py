@@ -279,7 +279,7 @@ def test_an_archive_of_several_layers_is_asked_for_one(tmp_path: Path) -> None:
     for name in ("a", "b"):
         squares().to_file(tmp_path / f"{name}.geojson")
     shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path)
-    with pytest.raises(DataError, match="is a ZIP archive with 2 GIS files, such as a.geojson and b.geojson; unpack it and name one"):
+    with pytest.raises(DataError, match=r"is a ZIP archive with 2 GIS files, such as a\.geojson and b\.geojson; unpack it and name one"):
         estimate_demand(written(tmp_path, rides()), GRID, zones=tmp_path / "both.zip")
 
 
