@@ -118,6 +118,20 @@ def test_columns_of_ages_are_no_hours() -> None:
     assert not any(name.startswith("people_") for name in presence_names("pop.csv", ["zone", *ages], {}))
 
 
+def test_a_column_of_zones_of_another_name_is_suggested(tmp_path: Path) -> None:
+    table = people().assign(area=lambda table: "Z" + table.place.astype(str), other="Z999")
+    zones = table[["area", "lon", "lat"]].drop_duplicates()
+    file = write(tmp_path, table[["other", "area", "hour", "people"]])
+    with pytest.raises(
+        DataError, match=r"and 1 of 2 fits the ids of zones; .* columns=\{'zone': 'area'\}$"
+    ):
+        counted(file, zones=zones)
+    with pytest.raises(DataError, match=r"none of 1 fits the ids of zones; name the column with columns=\{'zone': 'COLUMN'\}$"):
+        counted(write(tmp_path, table[["other", "hour", "people"]], "none.csv"), zones=zones)
+    demand = counted(file, zones=zones, columns={"zone": "area"})
+    np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
+
+
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     table = people().drop(columns="place")
     table.to_parquet(tmp_path / "pop.parquet")

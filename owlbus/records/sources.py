@@ -27,7 +27,7 @@ from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
 from owlbus.records.text_lines import open_text
 from owlbus.records.text_values import text_of_bytes
 from owlbus.records.time_forms import time_forms
-from owlbus.records.zone_fit import most_frequent_zones, sources_with_zones
+from owlbus.records.zone_fit import most_frequent_zones, require_place, sources_with_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -267,6 +267,8 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
+    if PRESENCE in kinds and options.zones is not None and not points:
+        require_place(name, [column for column in columns if column in column_of], frame.select(**column_of), options)
     profile, has_zones = options.hour_profile, options.zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
     _require_masts(name, layout, masts)
