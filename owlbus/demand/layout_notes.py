@@ -54,7 +54,10 @@ def layout_notes(sources: Sequence[Source], options: ReadOptions) -> list[str]:
 def _hours_text(options: ReadOptions) -> str:
     """Say how trips without a time are spread over the hours."""
     name = options.hour_profile if isinstance(options.hour_profile, str) else "the table given"
-    texts = {"flat": "each hour of the window has an equal share", "unknown": "their hours are unknown, so nothing is said by hour"}
+    texts = {
+        "flat": "all are taken to be of the window, each hour with an equal share",
+        "unknown": "their hours are unknown, so nothing is said by hour",
+    }
     return texts.get(name.lower(), f"their hours are those of {name}")
 
 

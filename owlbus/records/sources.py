@@ -14,6 +14,7 @@ from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
 from owlbus.records.column_names import point_columns, point_roles
+from owlbus.records.count_values import count_form, has_decimal_commas, plain_counts
 from owlbus.records.date_columns import is_format_of_dates, with_date
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
 from owlbus.records.point_columns import holds_points
@@ -27,7 +28,7 @@ from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
 from owlbus.records.text_lines import open_text
 from owlbus.records.text_values import text_of_bytes
 from owlbus.records.time_forms import time_forms
-from owlbus.records.zone_fit import most_frequent_zones, sources_with_zones
+from owlbus.records.zone_fit import most_frequent_zones, require_place, sources_with_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,8 @@ class Source:
         Range of rows to read; None for all.
     options
         How records are to be read.
+    count_form
+        How counts are written, one of `owlbus.records.count_values`.
     time_forms, position_forms
         Forms of columns that need one, by owlbus' name, decided for the whole file.
     zones
@@ -112,6 +115,7 @@ class Source:
     first_row: int = 0
     stop_row: int | None = None
     options: ReadOptions = field(default_factory=ReadOptions)
+    count_form: str = ""
     time_forms: Mapping[str, str] = field(default_factory=dict)
     position_forms: Mapping[str, PositionForm] = field(default_factory=dict)
     zones: ZoneTable | None = None
@@ -155,6 +159,8 @@ class Source:
             values = pl.lit(self.hive[column]) if column not in column_of else column_of[column]
             if types.get(column) == pl.Binary and not name.endswith(_AS_READ):
                 values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            if self.count_form and name == self.layout.kind.count:
+                values = plain_counts(values, self.count_form)
             columns.append(values.alias(name))
         if self.layout.is_untimed:
             columns.append(pl.lit(f"{self.options.first_hour}:00").alias(self.layout.kind.start))
@@ -262,6 +268,8 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
+    if PRESENCE in kinds and options.zones is not None and not points:
+        require_place(name, [column for column in columns if column in column_of], frame.select(**column_of), options)
     profile, has_zones = options.hour_profile, options.zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
     _require_masts(name, layout, masts)
@@ -305,6 +313,7 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str], columns: Sequen
     if source.n_quotes % 2:
         return source
     with reading_errors(source.name):
+        source = _with_count_form(source)
         is_of_dates = is_format_of_dates(source.options.time_format)
         times = {} if is_of_dates else time_forms(source.name, source.scan(), source.layout, source.options)
         undated, source = source, with_date(source, columns, times)
@@ -313,6 +322,16 @@ def _with_forms(source: Source, geometry_crs: Mapping[str, str], columns: Sequen
             times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return with_wide_cells_as_zones(replace(source, time_forms=times, position_forms=positions))
+
+
+def _with_count_form(source: Source) -> Source:
+    """Add how counts are written, where their texts have separators of thousands or decimal commas."""
+    name = source.layout.kind.count
+    if source.is_table or name not in source.layout.names:
+        return source
+    has_commas = source.separator == ";" or has_decimal_commas(source.head(), name)
+    form = count_form(source.name, source.layout.names[name], source.scan(), name, has_commas=has_commas)
+    return replace(source, count_form=form, notes=(*source.notes, f"has {name} with {form}")) if form else source
 
 
 def _with_homes(sources: tuple[Source, ...]) -> tuple[Source, ...]:
