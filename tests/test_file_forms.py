@@ -524,7 +524,48 @@ def test_calls_repeat_by_time_to_the_second_and_both_ends(change: dict[str, Any]
     assert report_of(saved(tmp_path / "calls.csv", text(rows))).rows_counted == n
 
 
+def test_calls_on_the_full_minute_repeat_where_times_have_seconds(tmp_path: Path) -> None:
+    row = {"time": "2024-03-06 01:10:00", "lon": 13.35, "lat": 52.5, "home_lon": 13.40, "home_lat": 52.49}
+    rows = pd.DataFrame([row, {**row, "time": "2024-03-06 01:10:07"}, row])
+    assert report_of(saved(tmp_path / "calls.csv", text(rows))).rows_counted == 2
+    assert report_of(saved(tmp_path / "turned.csv", text(rows[::-1]))).rows_counted == 2
+    typed = rows.assign(time=pd.to_datetime(rows["time"]))
+    typed.to_parquet(tmp_path / "calls.parquet")
+    assert report_of(tmp_path / "calls.parquet").rows_counted == 2
+    outside = pd.concat([rows.assign(lon=99.0), rows[rows.index != 1]])  # the seconds are those of rows that are rejected
+    assert report_of(saved(tmp_path / "outside.csv", text(outside))).rows_counted == 1
+
+
 # profiles and names
+
+
+def chicago(path: Path) -> Path:
+    """Return rides of Chicago as on BigQuery, where the local clock is called UTC, half of them at 2 and half at 7 h."""
+    hours = pd.Series([2, 7] * 10)
+    rows = pd.DataFrame({"trip_start_timestamp": [f"2024-03-06 {hour:02d}:15:00 UTC" for hour in hours], "trip_seconds": 607})
+    rows = rows.assign(pickup_latitude=52.5, pickup_longitude=13.35, dropoff_latitude=52.49, dropoff_longitude=13.40)
+    return saved(path, text(rows.assign(trip_seconds=600 + rows.index)))
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "America/Chicago"])
+def test_the_clock_of_chicago_is_never_converted(zone: str | None, tmp_path: Path) -> None:
+    _, report = estimate_demand(chicago(tmp_path / "rides.csv"), GRID, timezone=zone)
+    assert report.rows_counted == 10
+    assert "as a clock in America/Chicago" in " ".join(report.notes)
+
+
+def test_another_zone_for_the_clock_of_chicago_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"its times are the clock of America/Chicago, though they may say UTC"):
+        estimate_demand(chicago(tmp_path / "rides.csv"), GRID, timezone="Europe/Berlin")
+
+
+def test_a_publisher_is_not_told_by_columns_that_the_user_maps() -> None:
+    for profile in PROFILES:
+        mapping = {name: f"column {name}" for name in profile.columns}
+        assert profile_of([*mapping.values(), "fare"], mapping) is None
+        itself = profile_of([*profile.columns.values(), *profile.signs], profile.columns)
+        assert itself is not None
+        assert itself.columns.keys() == profile.columns.keys()
 
 
 RIDE_ENDS = ("origin_lon", "origin_lat", "destination_lon", "destination_lat")

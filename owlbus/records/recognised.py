@@ -127,7 +127,7 @@ def _options(source: Source) -> dict[str, Any]:
     named = {_asked_name(source, name): column for name, column in source.layout.names.items()}
     columns = {name: column for name, column in named.items() if name != column}
     options = {name: getattr(source.options, name) for name in ("timezone", "time_format", "date_order", "crs", "zone_id", "zone_weights")}
-    options["timezone"] = options["timezone"] or source.layout.timezone
+    options["timezone"] = source.timezone
     forms = {source.time_forms.get(name) for name in (source.layout.kind.start, source.layout.end) if name in source.layout.names}
     options["time_format"] = options["time_format"] or (forms.pop() if len(forms) == 1 else None)
     return ({"columns": columns} if columns else {}) | {name: value for name, value in options.items() if value is not None}

@@ -193,12 +193,15 @@ class Layout:
         Time zone of the publisher's times, if known.
     notes
         What was recognised by names, as predicates after the file name.
+    clock
+        Zone of the local clock that times show although they say UTC; None if they mean what they say.
     """
 
     kind: Kind
     names: dict[str, str]
     timezone: str | None = None
     notes: tuple[str, ...] = ()
+    clock: str | None = None
 
     @property
     def is_untimed(self) -> bool:
@@ -296,7 +299,8 @@ def find_layout(
     unused = {name for name, _ in kind.substitutes if name.endswith(_POINT_NAMES)} - set(_stand_ins(kind, names).values())
     chosen = {name: names[name] for name in used if name in names and name not in unused}
     _require_own_columns(file, chosen)
-    return Layout(kind, chosen, known.profile.timezone if known.profile else None, known.notes(chosen))
+    profile = known.profile
+    return Layout(kind, chosen, profile and profile.timezone, known.notes(chosen), profile and profile.clock)
 
 
 def _require_own_columns(file: str, names: Mapping[str, str]) -> None:

@@ -122,6 +122,11 @@ class Source:
     copies: tuple[object, ...] = ()
 
     @property
+    def timezone(self) -> str | None:
+        """Zone to whose clock times with a zone are converted; None if it is not known."""
+        return self.layout.timezone if self.layout.clock else self.options.timezone or self.layout.timezone
+
+    @property
     def is_table(self) -> bool:
         """Whether it is Parquet or a table of Python."""
         return self.form in {"parquet", "frame"}
@@ -264,6 +269,7 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     profile, has_zones = options.hour_profile, options.zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
     _require_masts(name, layout, masts)
+    _check_clock(name, layout, options)
     source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
     source = replace(
         source,
@@ -295,6 +301,16 @@ def _require_masts(name: str, layout: Layout, masts: pl.DataFrame | None) -> Non
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
+
+
+def _check_clock(name: str, layout: Layout, options: ReadOptions) -> None:
+    """Reject another zone than the publisher's own for times that are its local clock whatever zone they say."""
+    if layout.clock and options.timezone not in {None, layout.clock, layout.timezone}:
+        msg = (
+            f"{name}: its times are the clock of {layout.clock}, though they may say UTC, and are not converted; "
+            f"leave out {setting('timezone', str(options.timezone))}, or read the file alone"
+        )
+        raise DataError(msg, setting="timezone")
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
