@@ -299,6 +299,32 @@ def test_lines_with_too_many_fields_are_counted_over_any_parts(content: str, cut
         assert fields.n_long or not long_lines or any(line.count(",") < n for line in lines) or skipped
 
 
+@pytest.mark.parametrize("n_more", [1, 2, 3])
+@pytest.mark.parametrize("between", ["", "\n", "\r\n"])
+def test_separators_at_the_end_of_all_rows_are_no_columns(n_more: int, between: str, tmp_path: Path) -> None:
+    header, *rows = text().splitlines()
+    words = [f"{row},a,b,c,d,e,f,g{n_more * ','}" for row in rows]  # most fields are words, as in a header
+    content = f"{header},{','.join('tuvwxyz')}\n{between}" + "\n".join(words) + "\n"
+    report = report_of(saved(tmp_path / "calls.csv", content))
+    assert report.rows_counted == N_COUNTED
+    content += f"{rows[0]},a,b,c,d,e,f,g{',' * n_more}x\n"
+    with pytest.raises(DataError, match=r"has lines with more fields than its header, first on line"):
+        report_of(saved(tmp_path / "shifted.csv", content + words[0] + "\n"))
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+def test_titles_padded_with_separators_are_left_out(sep: str, tmp_path: Path) -> None:
+    titles = f"Calls of the city{5 * sep}\nAs of{sep}01.04.2024{4 * sep}\n{5 * sep}\n"
+    report = report_of(saved(tmp_path / "calls.csv", titles + text(sep=sep)))
+    assert report.rows_counted == N_COUNTED
+    assert "has its header on line 4; what stands before it is left out" in " ".join(report.notes)
+
+
+def test_a_header_with_empty_names_over_values_stays_the_header() -> None:
+    head = head_of(b"time,,,\n2024-03-05 01:00:00,1,2,3\n2024-03-05 01:00:00,1,2,3\n")
+    assert (head.n_lines, head.n_separators, head.is_plain) == (0, 3, True)
+
+
 def csv_lines(content: str) -> list[str]:
     """Return the lines of a text without what is in quotes; a line break in quotes does not end a line."""
     lines, is_quoted = [""], False
