@@ -397,13 +397,13 @@ def test_a_sheet_and_a_member_may_be_named(tmp_path: Path) -> None:
     assert report_of(f"{book}#Calls").rows_counted == N_COUNTED
     with pytest.raises(DataError, match=r"book\.xlsx#Call: has no such sheet; its sheets are Notes, Calls$"):
         report_of(f"{book}#Call")
-    archive = zipped(tmp_path / "both.zip", {"a.csv": text(CALLS.head(30)), "b.csv": text(CALLS.tail(30)), "notes.md": "x"})
+    archive = zipped(tmp_path / "both.zip", {"a.csv": text(CALLS.head(30)), "b.csv": text(CALLS.tail(30)), "notes.docx": "x"})
     assert report_of(f"{archive}#b.csv").rows_in == 30
     with pytest.raises(
-        DataError, match=r"both\.zip: holds notes\.md, which by its name is no file of records; unpack it, or name one member"
+        DataError, match=r"both\.zip: holds notes\.docx, which by its name is no file of records; unpack it, or name one member"
     ):
         report_of(archive)
-    with pytest.raises(DataError, match=r"both\.zip: has no such member; it holds a\.csv, b\.csv, notes\.md$"):
+    with pytest.raises(DataError, match=r"both\.zip: has no such member; it holds a\.csv, b\.csv, notes\.docx$"):
         report_of(f"{archive}#c.csv")
     with pytest.raises(DataError, match=r"plain\.csv#x: only spreadsheets and ZIP archives have parts; name the file alone$"):
         report_of(f"{saved(tmp_path / 'plain.csv', text())}#x")
@@ -473,6 +473,30 @@ def test_files_that_hold_no_table_say_what_they_are(content: str | bytes, messag
 def test_a_feed_is_no_archive_of_records(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"feed\.zip: is a GTFS feed, not records$"):
         report_of(zipped(tmp_path / "feed.zip", {"stops.txt": "a", "stop_times.txt": "b"}))
+
+
+def test_notes_beside_records_are_left_out_of_a_folder_and_named(tmp_path: Path) -> None:
+    saved(tmp_path / "calls.csv", text())
+    saved(tmp_path / "license_plates.csv", text(CALLS.head(0)))
+    for name in ("README.txt", "readme.MD", "LICENSE", "Thumbs.db", ".DS_Store", "columns.pdf"):
+        saved(tmp_path / name, "no table")
+    report = report_of(tmp_path)
+    assert report.rows_counted == N_COUNTED
+    (note,) = [note for note in report.notes if "left out" in note]
+    names = "LICENSE, README.txt, Thumbs.db, columns.pdf, readme.MD"
+    assert note == f"{tmp_path / 'calls.csv'} comes with files that hold no records and are left out: {names}"
+    saved(tmp_path / "calls.dat", "no table")
+    with pytest.raises(DataError, match=r"holds calls\.dat, which by the name is no file of records"):
+        report_of(tmp_path)
+
+
+@pytest.mark.parametrize("is_enum", [False, True])
+def test_categories_of_text_are_read_as_text(is_enum: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    rows = pl.from_pandas(CALLS)
+    words = {column: rows[column].cast(pl.String) for column in ("time", "lon", "lat", "home_lon", "home_lat")}
+    drawn = {column: word.cast(pl.Enum(word.unique()) if is_enum else pl.Categorical) for column, word in words.items()}
+    rows.with_columns(**drawn).write_parquet(tmp_path / "calls.parquet")
+    assert report_of(tmp_path / "calls.parquet").rows_counted == N_COUNTED
 
 
 # private copies

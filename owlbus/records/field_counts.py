@@ -94,9 +94,8 @@ class FieldCount:
         skipped = max(0, self.n_skipped - self._n_lines)
         is_long = counts > self.n_separators
         if self.n_empty:
-            is_long |= (counts > self.n_separators - self.n_empty) & (
-                self._n_ended(text, breaks) < counts - self.n_separators + self.n_empty
-            )
+            n_extra = counts - (self.n_separators - self.n_empty)
+            is_long |= (n_extra > 0) & (self._n_ended(text, breaks) < n_extra)
         long_lines = np.flatnonzero(is_long[skipped:]) + skipped
         if long_lines.size and not self.first_long:
             self.first_long = self._n_lines + int(long_lines[0]) + 1

@@ -159,6 +159,8 @@ class Source:
             values = pl.lit(self.hive[column]) if column not in column_of else column_of[column]
             if types.get(column) == pl.Binary and not name.endswith(_AS_READ):
                 values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            if isinstance(types.get(column), pl.Categorical | pl.Enum):
+                values = values.cast(pl.String)
             columns.append(values.alias(name))
         if self.layout.is_untimed:
             columns.append(pl.lit(f"{self.options.first_hour}:00").alias(self.layout.kind.start))
@@ -277,7 +279,7 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
         n_quotes=prepared.n_quotes,
         options=options,
         table=file.table,
-        notes=(*prepared.notes, *layout.notes),
+        notes=(*file.notes, *prepared.notes, *layout.notes),
         first_place=prepared.place,
         original=original if original != path else None,
         copies=(prepared.copy, file.copy),
