@@ -31,6 +31,7 @@ from owlbus.records import field_counts, open_sources
 from owlbus.records.file_forms import prepared_file
 from owlbus.records.profiles import ALIASES, PROFILES, Profile, known_names, normal_name, profile_of
 from owlbus.records.read_options import ReadOptions
+from owlbus.records.recognised import common_options, recognised_file
 from owlbus.records.schema import COLUMNS, find_layout
 from owlbus.records.text_heads import head_of, narrow_encoding, wide_encoding
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from owlbus.demand import DemandReport
+    from owlbus.records.recognised import RecognisedFile
 
 RING = [(13.30, 52.47), (13.42, 52.47), (13.42, 52.53), (13.30, 52.53)]
 GRID = HexGrid.cover(RING)
@@ -497,6 +499,26 @@ def test_categories_of_text_are_read_as_text(is_enum: bool, tmp_path: Path) -> N
     drawn = {column: word.cast(pl.Enum(word.unique()) if is_enum else pl.Categorical) for column, word in words.items()}
     rows.with_columns(**drawn).write_parquet(tmp_path / "calls.parquet")
     assert report_of(tmp_path / "calls.parquet").rows_counted == N_COUNTED
+
+
+def recognised(*paths: Path, columns: dict[str, str] | None = None) -> list[RecognisedFile]:
+    """Return what is recognised in files."""
+    with open_sources([str(path) for path in paths], ReadOptions(columns=columns or {})) as sources:
+        return [recognised_file(source) for source in sources]
+
+
+def test_options_that_not_all_files_share_are_left_to_be_recognised(tmp_path: Path) -> None:
+    plain = saved(tmp_path / "a.csv", text())
+    days = (pd.to_datetime(CALLS["time"]) + pd.Timedelta(days=20)).dt.strftime("%d.%m.%Y %H:%M:%S")
+    dotted = saved(tmp_path / "b.csv", text(CALLS.assign(time=days)))
+    renamed = saved(tmp_path / "c.csv", text(CALLS.rename(columns={"time": "call_time"})))
+    assert "time_format" in common_options(recognised(dotted))
+    assert common_options(recognised(plain, dotted)) == common_options(recognised(dotted, plain)) == {}
+    assert common_options(recognised(renamed)) == {"columns": {"time": "call_time"}}
+    assert common_options(recognised(plain, renamed)) == {}
+    mapping = {"time": "call_time"}
+    assert common_options(recognised(plain, renamed, columns=mapping), mapping) == {"columns": mapping}
+    assert common_options([]) == {}
 
 
 # private copies

@@ -134,4 +134,4 @@ def _command(sources: Sources, files: Sequence[RecognisedFile]) -> str:
     given = {name: getattr(sources, name) for name in _GIVEN if getattr(sources, name) != getattr(defaults, name)}
     if sources.window != defaults.window:
         given["window"] = f"{sources.window.start_hour % 24:02d}-{sources.window.end_hour % 24:02d}"
-    return FlagWords().step("", "demand", {"files": [file.file for file in files], **given, **common_options(files)})
+    return FlagWords().step("", "demand", {"files": [file.file for file in files], **given, **common_options(files, sources.columns)})
