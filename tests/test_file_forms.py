@@ -739,6 +739,30 @@ def test_published_tables_that_are_no_records_say_what_they_are(content: str, me
     assert str(error.value).startswith(f"{path}: {message}")
 
 
+@pytest.mark.parametrize("form", ["POINT({} {})", "({}, {})"])
+def test_points_in_a_column_named_for_an_end_are_suggested(form: str, tmp_path: Path) -> None:
+    homes = [form.format(*pair) for pair in zip(CALLS["home_lon"], CALLS["home_lat"], strict=True)]
+    path = saved(tmp_path / "calls.csv", text(CALLS.drop(columns=["home_lon", "home_lat"]).assign(home=homes)))
+    with pytest.raises(DataError, match=r"name what holds them: columns=\{'home_position': 'home'\}$"):
+        report_of(path)
+    words = saved(tmp_path / "words.csv", text(CALLS.drop(columns=["home_lon", "home_lat"]).assign(home="Mitte")))
+    with pytest.raises(DataError, match=r"columns=\{'home_lon': 'COLUMN', 'home_lat': 'COLUMN'\}$"):
+        report_of(words)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Dispatching_base_num,Pickup_date,locationID", "B02,2024-03-06 01:10:00,7"),
+        ("Date/Time,Lat,Lon,Base", "3/6/2024 1:10:00,52.5,13.35,B02"),
+        ("pickup_time,origin_lon,origin_lat,fare", "2024-03-06 01:10:00,13.35,52.5,7"),
+    ],
+)
+def test_pickups_alone_are_no_trips(header: str, row: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="pickups alone are no trips"):
+        report_of(saved(tmp_path / "rides.csv", f"{header}\n{row}\n"))
+
+
 def test_no_alias_stands_for_two_ends() -> None:
     places = ("lon", "lat", "home_lon", "home_lat", *RIDE_ENDS)
     words = [word for name in places for word in ALIASES[name]]

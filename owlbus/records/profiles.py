@@ -240,6 +240,8 @@ def looks_like_value(name: str) -> bool:
 
 _TRACE = "holds traces of moving vehicles or phones, not rides with a start and an end; make one row for each ride first"
 
+_PICKUPS = "pickups alone are no trips, which need both ends"
+
 _HEADERLESS = (
     (
         re.compile(r"^-?\d+\.\d+ -?\d+\.\d+ [01] 1\d{9}$"),
@@ -260,6 +262,8 @@ FOREIGN = (
         ("presence",),
     ),
     Foreign(("latitude", "longitude", "occupancy"), f"{_TRACE}"),
+    Foreign(("pickup_date", "locationid"), f"holds pickups of New York's for-hire vehicles until 2016; {_PICKUPS}"),
+    Foreign(("date/time", "lat", "lon", "base"), f"holds pickups of Uber in New York; {_PICKUPS}", ("presence",)),
     Foreign(("stop_id", "stop_lat", "stop_lon"), "is a table of a GTFS feed, not records"),
 )
 """Published tables that are no records of calls or rides."""

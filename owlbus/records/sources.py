@@ -13,9 +13,9 @@ from owlbus.common.frames import Table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
-from owlbus.records.column_names import point_columns, point_roles
+from owlbus.records.column_names import bare_ends, point_columns, point_roles
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
-from owlbus.records.point_columns import holds_points
+from owlbus.records.point_columns import holds_points, reader_of
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
 from owlbus.records.prepare_text import PreparedFile
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
 """Most rows, and bytes of a text, from which forms are told."""
+
+_HINT_ROWS = 100
 
 _AS_READ = ("lon", "lat", "position", "cell", "path")
 """Endings of names whose bytes are no text."""
@@ -269,7 +271,9 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
     profile, has_zones = options.hour_profile, options.zones is not None
-    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
+    with reading_errors(name):
+        hints = {} if prepared.n_quotes % 2 else _points_of_bare_ends(frame.select(**column_of))
+    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones, hints=hints)
     _require_masts(name, layout, masts)
     _check_clock(name, layout, options)
     source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
@@ -367,6 +371,13 @@ def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
 def _nested(frame: pl.LazyFrame) -> list[str]:
     """Return the columns with a structure or a list."""
     return [column for column, dtype in frame.collect_schema().items() if dtype.is_nested()]
+
+
+def _points_of_bare_ends(frame: pl.LazyFrame) -> dict[str, str]:
+    """Return the columns with points that are named for an end alone, such as ``home``."""
+    ends = bare_ends(frame.collect_schema())
+    first = frame.select(set(ends.values())).head(_HINT_ROWS).collect() if ends else {}
+    return {name: column for name, column in ends.items() if reader_of(first[column].drop_nulls()) is not None}
 
 
 def _stamp(file: Path) -> tuple[int, int]:
