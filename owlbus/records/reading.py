@@ -225,7 +225,7 @@ def batch_of(source: Source, first_row: int, frame: pl.DataFrame | TextRows) -> 
             return Batch(source, first_row, frame, parsed[0], no_ends, 1, True, (lon, lat), (to_lon, to_lat), NO_NUMBERS.values)  # noqa: FBT003
         with reading_errors(source.name):
             frame = frame.frame()
-    ticks, end_ticks, per_s, is_dated = _times(source, frame, source.options.timezone or source.layout.timezone)
+    ticks, end_ticks, per_s, is_dated = _times(source, frame, source.timezone)
     position, destination, zones = places_of_rows(source, frame)
     counted = source.layout.kind.count
     count = numbers(frame, counted).filled() if counted in frame.columns else np.empty(0)

@@ -13,11 +13,11 @@ from owlbus.common.frames import Table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
-from owlbus.records.column_names import point_columns, point_roles
+from owlbus.records.column_names import bare_ends, point_columns, point_roles
 from owlbus.records.count_values import count_form, has_decimal_commas, plain_counts
 from owlbus.records.date_columns import is_format_of_dates, with_date
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
-from owlbus.records.point_columns import holds_points
+from owlbus.records.point_columns import holds_points, reader_of
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
 from owlbus.records.prepare_text import PreparedFile
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
 """Most rows, and bytes of a text, from which forms are told."""
+
+_HINT_ROWS = 100
 
 _AS_READ = ("lon", "lat", "position", "cell", "path")
 """Endings of names whose bytes are no text."""
@@ -127,6 +129,11 @@ class Source:
     copies: tuple[object, ...] = ()
 
     @property
+    def timezone(self) -> str | None:
+        """Zone to whose clock times with a zone are converted; None if it is not known."""
+        return self.layout.timezone if self.layout.clock else self.options.timezone or self.layout.timezone
+
+    @property
     def is_table(self) -> bool:
         """Whether it is Parquet or a table of Python."""
         return self.form in {"parquet", "frame"}
@@ -159,6 +166,8 @@ class Source:
             values = pl.lit(self.hive[column]) if column not in column_of else column_of[column]
             if types.get(column) == pl.Binary and not name.endswith(_AS_READ):
                 values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            if isinstance(types.get(column), pl.Categorical | pl.Enum):
+                values = values.cast(pl.String)
             if self.count_form and name == self.layout.kind.count:
                 values = plain_counts(values, self.count_form)
             columns.append(values.alias(name))
@@ -271,8 +280,11 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     if PRESENCE in kinds and options.zones is not None and not points:
         require_place(name, [column for column in columns if column in column_of], frame.select(**column_of), options)
     profile, has_zones = options.hour_profile, options.zones is not None
-    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
+    with reading_errors(name):
+        hints = {} if prepared.n_quotes % 2 else _points_of_bare_ends(frame.select(**column_of))
+    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones, hints=hints)
     _require_masts(name, layout, masts)
+    _check_clock(name, layout, options)
     source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
     source = replace(
         source,
@@ -280,7 +292,7 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
         n_quotes=prepared.n_quotes,
         options=options,
         table=file.table,
-        notes=(*prepared.notes, *layout.notes),
+        notes=(*file.notes, *prepared.notes, *layout.notes),
         first_place=prepared.place,
         original=original if original != path else None,
         copies=(prepared.copy, file.copy),
@@ -306,6 +318,16 @@ def _require_masts(name: str, layout: Layout, masts: pl.DataFrame | None) -> Non
     if {"antenna", "home_antenna"} & set(layout.stand_ins) and masts is None:
         msg = f"{name}: names antennas instead of positions; add their table with {setting('masts', 'antennas.csv')} (antenna_id, lon, lat)"
         raise DataError(msg, setting="masts")
+
+
+def _check_clock(name: str, layout: Layout, options: ReadOptions) -> None:
+    """Reject another zone than the publisher's own for times that are its local clock whatever zone they say."""
+    if layout.clock and options.timezone not in {None, layout.clock, layout.timezone}:
+        msg = (
+            f"{name}: its times are the clock of {layout.clock}, though they may say UTC, and are not converted; "
+            f"leave out {setting('timezone', str(options.timezone))}, or read the file alone"
+        )
+        raise DataError(msg, setting="timezone")
 
 
 def _with_forms(source: Source, geometry_crs: Mapping[str, str], columns: Sequence[str] = ()) -> Source:
@@ -375,6 +397,15 @@ def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
 def _nested(frame: pl.LazyFrame) -> list[str]:
     """Return the columns with a structure or a list."""
     return [column for column, dtype in frame.collect_schema().items() if dtype.is_nested()]
+
+
+def _points_of_bare_ends(frame: pl.LazyFrame) -> dict[str, str]:
+    """Return the columns with points that are named for an end alone, such as ``home``."""
+    ends = bare_ends(frame.collect_schema())
+    if not ends:
+        return {}
+    first: pl.DataFrame = frame.select(set(ends.values())).head(_HINT_ROWS).collect()
+    return {name: column for name, column in ends.items() if reader_of(first[column].drop_nulls()) is not None}
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def require_place(file: str, columns: Sequence[str], rows: pl.LazyFrame, options
     DataError
         If no column is a place.
     """
-    names = presence_names(file, columns, {name: column for name, column in options.columns.items() if column in columns})
+    names = presence_names(file, columns, {name: column for name, column in (options.columns or {}).items() if column in columns})
     if names.keys() & {"lon", "lat", "position", "cell", "hex", "zone"}:
         return
     free = [column for column in columns if column not in names.values()]
