@@ -9,7 +9,7 @@ from owlbus.cli.output import tell_match
 from owlbus.common.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
@@ -69,7 +69,7 @@ def run_beside(plans: Iterable[str]) -> str | None:
     return next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
 
 
-def read_any_plan(path_text: str, study: Study, max_snap_m: float) -> Plan:
+def read_any_plan(path_text: str, study: Study, max_snap_m: float, say: Callable[[str], None] | None = None) -> Plan:
     """
     Read a plan from a run directory, GeoJSON, a table of way-points, or a GTFS feed.
 
@@ -81,6 +81,8 @@ def read_any_plan(path_text: str, study: Study, max_snap_m: float) -> Plan:
         Study with the network of the plan.
     max_snap_m
         Largest distance from a way-point to the nearest stop, metres.
+    say
+        Function that takes a sentence on what was left out of a feed; None says nothing.
 
     Returns
     -------
@@ -96,7 +98,12 @@ def read_any_plan(path_text: str, study: Study, max_snap_m: float) -> Plan:
     if is_feed(file):
         from owlbus.gtfs import read_gtfs
 
-        return read_gtfs(file, study.network, max_snap_m=max_snap_m).plan
+        left_out: list[str] = []
+        read = read_gtfs(file, study.network, max_snap_m=max_snap_m, left_out=left_out).plan
+        if say is not None:
+            for sentence in left_out:
+                say(f"note: {sentence}")
+        return read
     return read_drawn_plan(file, study, max_snap_m)
 
 

@@ -85,7 +85,7 @@ def score(
         output.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(output, study)
-        routes, named_reference = read_any_plan(plan, study, max_snap), reference_of(study, reference, max_snap)
+        routes, named_reference = read_any_plan(plan, study, max_snap, output.say), reference_of(study, reference, max_snap)
         scored = score_study(study, routes, plan_name(plan), rule=service_rule, headway_s=bounds.headway_s)
         is_other = named_reference is not None and not named_reference[1].equals(routes)
         scored_reference = score_reference(study, named_reference if is_other else None, service_rule, bounds.headway_s)

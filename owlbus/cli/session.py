@@ -105,6 +105,10 @@ def warn(output: Output, study: Study) -> None:
             output.say(f"note: {extent} are rejected; owlbus demand shows why")
         for note in study.report.notes:
             output.say(f"note: {note}")
+    report = study.network.report
+    for note in () if report is None else report.notes:
+        if note.startswith("warning: "):
+            output.say(note)
     if study.unreachable_share:
         extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
         output.say(f"note: {extent} have no stop within the walk; their {study.unreachable_share:.1%} of trips count as not served")

@@ -180,7 +180,7 @@ class NetworkOptions:
             _NETWORK,
             "--osm",
             unit="FILE",
-            text="OpenStreetMap file (.osm.pbf); buses can use its streets. Needs the extra owlbus\\[osm].",
+            text="OpenStreetMap file (.osm.pbf); buses can use its streets, with the stops of --gtfs if given. Needs owlbus\\[osm].",
         ),
     ] = None
     modes: Annotated[
@@ -196,6 +196,16 @@ class NetworkOptions:
         ),
         Gives("merge_m"),
     ] = MERGE_M
+    hours: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--hours",
+            unit="HH-HH",
+            text="Hours of the runs of --gtfs to take stops and links from, such as 22-06. Default: all.",
+        ),
+        Gives("service_hours"),
+    ] = None
     night_factor: Annotated[
         float,
         option(

@@ -25,6 +25,7 @@ from owlbus.common.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from owlbus.cli.output import Output
     from owlbus.gtfs import FeedCheck, FeedInfo
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
@@ -144,7 +145,7 @@ def timetable(
         study = study_of(sources, from_run, None)
         warn(output, study)
         feed_info = _feed_of(study, feed, start)
-        read = _timetable(study, file, settings, served, max_snap)
+        read = _timetable(study, file, settings, served, max_snap, output)
         night = _night(study, plan_name(plan), read, settings, served, unit_costs)
         other = _reference_night(study, night, reference_of(study, reference, max_snap), settings, served)
         document = night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
@@ -215,14 +216,18 @@ def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedI
 
 
 def _timetable(
-    study: Study, file: Path, settings: Operation, rule: ServiceRule, max_snap_m: float
+    study: Study, file: Path, settings: Operation, rule: ServiceRule, max_snap_m: float, output: Output
 ) -> tuple[Timetable, TimetableReport | None]:
     """Read the timetable of a feed, or build that of a plan."""
     from owlbus.gtfs import read_gtfs
     from owlbus.timetable import build_timetable
 
     if is_feed(file):
-        return read_gtfs(file, study.network, max_snap_m=max_snap_m), None
+        left_out: list[str] = []
+        read = read_gtfs(file, study.network, max_snap_m=max_snap_m, left_out=left_out)
+        for sentence in left_out:
+            output.say(f"note: {sentence}")
+        return read, None
     given = read_drawn_plan(file, study, max_snap_m)
     return build_timetable(study.network, study.demand, given, settings, rule)
 

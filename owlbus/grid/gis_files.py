@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _MAGIC = (b"\x00\x00\x27\x0a", b"SQLite format 3\x00", b"fgb\x03", b"PAR1", b"PK\x03\x04")
 """First bytes of shapefiles, GeoPackages, FlatGeobuf, Parquet, and ZIP archives of them."""
+
+_LAYER = re.compile(r"(?i)^(.+?\.(?:gdb(?=/)|(?:shp|gpkg|geojson|fgb|kml|gml)$))")
+"""Members of ZIP archives that are GIS files; a file geodatabase is a folder."""
 
 _MARKUP = (b"<kml", b"<?xml", b"<gml", b"<wfs")
 
@@ -46,6 +51,39 @@ def is_gis_file(path: Path) -> bool:
     with path.open("rb") as stream:
         head = stream.read(64)
     return head.startswith(_MAGIC) or head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP)
+
+
+def gdal_path(path: Path) -> Path | str:
+    """
+    Return the path by which GDAL reads a GIS file: of a ZIP archive that holds one in a folder, its member.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Path or str
+        The file itself, or the member.
+
+    Raises
+    ------
+    DataError
+        If an archive holds several GIS files.
+    """
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return path
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+    except zipfile.BadZipFile:  # GDAL says what it is
+        return path
+    layers = sorted({match[1] for name in names if (match := _LAYER.match(name))})
+    if len(layers) > 1:
+        msg = f"{path}: is a ZIP archive with {len(layers)} GIS files, such as {layers[0]} and {layers[1]}; unpack it and name one"
+        raise DataError(msg)
+    return f"/vsizip/{{{path.resolve()}}}/{layers[0]}" if layers else path
 
 
 def read_gis_points(path: Path, name: str | None = None, layer: str | None = None) -> tuple[pa.Table, str, str | None]:
@@ -119,7 +157,7 @@ def _read_layer(path: Path, layer: str | None = None) -> tuple[Any, str | None, 
     """Return the table of a layer, the first by default, its geometry column and its reference system."""
     import pyogrio
 
-    meta, table = pyogrio.read_arrow(path, layer=layer)
+    meta, table = pyogrio.read_arrow(gdal_path(path), layer=layer)
     geometry = meta["geometry_name"] or "wkb_geometry"
     return table, geometry if geometry in table.column_names else None, meta["crs"] or ""
 

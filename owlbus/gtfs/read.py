@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import csv
-import io
+import itertools
 import re
-import zipfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from owlbus.common.defaults import MAX_SNAP_M
-from owlbus.common.errors import DataError, UsageError
-from owlbus.common.files import read_member
-from owlbus.common.units import HOUR_S, parse_time
-from owlbus.gtfs.frequencies import starts_by_trip
+from owlbus.common.errors import DataError
+from owlbus.common.units import HOUR_S
+from owlbus.network.gtfs_tables import read_feed
 from owlbus.plan import Plan, Route, route_links
 from owlbus.timetable import Direction, Operation, Timetable
 from owlbus.timetable.vehicle_blocks import build_blocks
@@ -25,31 +20,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
+    from numpy.typing import NDArray
+
     from owlbus.network import Network
+    from owlbus.network.gtfs_tables import Feed
 
-    Rows = list[dict[str, str]]
+    Floats = NDArray[np.float64]
 
-_FILES = ("stops.txt", "routes.txt", "trips.txt", "stop_times.txt")
-_NEEDED = {
-    "stops.txt": {"stop_id": False, "stop_lat": True, "stop_lon": True},
-    "routes.txt": {"route_id": False},
-    "trips.txt": {"trip_id": False, "route_id": False},
-    "stop_times.txt": {"trip_id": False, "stop_id": False, "stop_sequence": True, "arrival_time": False, "departure_time": False},
-    "frequencies.txt": {"trip_id": False, "start_time": False, "end_time": False, "headway_secs": False},
-}
-"""Columns that tables need, and whether they are numeric."""
-
-_REFERENCES = (("stop_times.txt", "stop_id", "stops.txt"), ("trips.txt", "route_id", "routes.txt"))
-_NUMBER = re.compile(r"-?\d+(\.\d*)?")
 _VERSION = re.compile(r"owlbus (\S+) (\d+)-(\d+)")
 
 
-def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M) -> Timetable:
+def read_gtfs(
+    path: str | PathLike[str], network: Network, *, max_snap_m: float = MAX_SNAP_M, left_out: list[str] | None = None
+) -> Timetable:
     """
     Read the timetable of a feed, and its plan; times in seconds.
 
     A feed that `write_gtfs` wrote for this network comes back equal. Another feed can be read if each of its routes has one sequence
     of stops, reversed for the other direction. Its stops move to the nearest stops of the network.
+
+    A zip, a folder, or a zip with the files in a folder is read as `Network.from_gtfs` reads it. Times between two known ones are
+    interpolated by ``shape_dist_traveled`` if all calls of the run have it, else evenly. Where ``direction_id`` is missing, the order
+    of stops tells the direction. Rows that cannot be used, runs without a first or last time, and routes without runs are left out.
 
     Rows of ``frequencies.txt`` become the runs that they stand for; rows without exact times count as exact. They have no block, so
     these runs get the fewest buses that stay on their route, with the default layover of `Operation`.
@@ -57,11 +49,14 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     Parameters
     ----------
     path
-        The archive.
+        Zip or folder.
     network
         The network of the plan.
     max_snap_m
         Largest distance in metres from a stop of the feed to the nearest stop of the network.
+
+    left_out
+        List to which a sentence on each kind of row left out is added, with its number.
 
     Returns
     -------
@@ -71,168 +66,138 @@ def read_gtfs(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     Raises
     ------
     DataError
-        If a file or a value is missing, a route has several sequences of stops, or a stop lies too far from the network.
+        If a table or a column is missing, no run is left, a route has several sequences of stops, or a stop lies too far from the network.
     """
-    tables = _tables(Path(path))
-    fingerprint, hours = _version(tables)
-    stop_of = _own_stops(tables, network) if fingerprint == network.fingerprint else _nearest_stops(tables, network, max_snap_m)
-    runs = _runs(tables, stop_of)
-    plan = _plan(tables, network, runs)
-    route_runs = [runs.get(row["route_id"], []) for row in tables["routes.txt"]]
+    feed = read_feed(path, None)
+    fingerprint, hours = _version(feed)
+    stop_of = _own_stops(feed, network) if fingerprint == network.fingerprint else _nearest_stops(feed, network, max_snap_m)
+    runs, n_untimed = _runs(feed, stop_of)
+    if left_out is not None:
+        untimed = (f"{n_untimed:,} runs whose times are missing at an end or run backwards",) if n_untimed else ()
+        left_out += [f"the feed {feed.name} leaves out {what}" for what in (*feed.left_out, *untimed)]
+    names = {row["route_id"]: row["route_short_name"] or row["route_long_name"] or row["route_id"] for row in feed.routes.to_dicts()}
+    runs = {route: runs[route] for route in names if route in runs}
+    plan = _plan(network, [(names[route], route_runs) for route, route_runs in runs.items()])
+    route_runs = list(runs.values())
     directions = tuple(direction for k in range(len(plan)) for direction in _directions(network, plan, k, route_runs[k]))
     return _timetable(plan, directions, route_runs, hours)
 
 
-class _Run:
-    """One run of a feed: direction, block, stops, and arrivals, departures and metres at them."""
+class _Run(NamedTuple):
+    """One run of a feed: direction, block, start in seconds, stops, and arrivals, departures and metres at them."""
 
-    __slots__ = ("arrive", "at_m", "back", "block", "depart", "start", "stops")
-
-    def __init__(self, trip: Mapping[str, str], stop_times: Sequence[dict[str, str]], stop_of: Mapping[str, int]) -> None:
-        rows = sorted(stop_times, key=lambda row: float(row["stop_sequence"]))
-        self.back = trip.get("direction_id") == "1"
-        self.block: str | None = trip.get("block_id") or trip["trip_id"]
-        self.stops = [stop_of[row["stop_id"]] for row in rows]
-        times = [(_seconds(row["arrival_time"], trip), _seconds(row["departure_time"], trip)) for row in rows]
-        self.start = times[0][0]
-        self.arrive = [arrive - self.start for arrive, _ in times]
-        self.depart = [depart - self.start for _, depart in times]
-        self.at_m = [_metres(row.get("shape_dist_traveled") or "", trip) for row in rows]
-
-    def with_start(self, start_s: int) -> _Run:
-        """Return the same run with another start and without a block."""
-        run = copy.copy(self)
-        run.start, run.block = start_s, None
-        return run
+    back: bool
+    block: str | None
+    start: int
+    stops: tuple[int, ...]
+    arrive: tuple[int, ...]
+    depart: tuple[int, ...]
+    at_m: tuple[float, ...]
 
 
-def _seconds(text: str, trip: Mapping[str, str]) -> int:
-    """Seconds since noon minus 12 h of a time in a feed."""
-    try:
-        return parse_time(text)
-    except UsageError as error:
-        msg = f"trip {trip['trip_id']!r}: {error}; give a time at every stop"
-        raise DataError(msg) from None
-
-
-def _metres(text: str, trip: Mapping[str, str]) -> float:
-    """Metres along a trip in a feed; NaN for an empty field."""
-    try:
-        return float(text or "nan")
-    except ValueError:
-        msg = f"trip {trip['trip_id']!r}: shape_dist_traveled must be a number, got {text[:40]!r}; leave it empty where it is not known"
-        raise DataError(msg) from None
-
-
-def _tables(path: Path) -> dict[str, Rows]:
-    """All tables of an archive as rows of text."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            missing = [name for name in _FILES if name not in names]
-            if missing:
-                msg = f"{path.name}: a feed needs {', '.join(_FILES)}, {missing[0]} is missing ({len(missing)} such); write it again"
-                raise DataError(msg)
-            texts = {name: read_member(archive, name, path.name).decode("utf-8-sig") for name in sorted(names) if name.endswith(".txt")}
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-        msg = f"{path.name}: a feed must be a zip archive of UTF-8 tables, got {type(error).__name__}; write it again"
-        raise DataError(msg) from None
-    try:
-        tables = {name: list(csv.DictReader(io.StringIO(text, newline=""), restval="")) for name, text in texts.items()}
-    except csv.Error as error:
-        msg = f"{path.name}: a table must be CSV, and is not ({error}); write it again"
-        raise DataError(msg) from None
-    for name, columns in _NEEDED.items():
-        _require_columns(path.name, name, tables.get(name, []), columns)
-    for name, column, other in _REFERENCES:
-        _require_known(path.name, name, column, tables[name], {row[column] for row in tables[other]})
-    return tables
-
-
-def _require_columns(feed: str, name: str, rows: Rows, columns: Mapping[str, bool]) -> None:
-    """Refuse a table that lacks a column, or a text in a numeric column."""
-    missing = [column for column in columns if rows and column not in rows[0]]
-    if missing:
-        msg = f"{feed}: {name} needs {', '.join(columns)}, {missing[0]} is missing ({len(missing)} such); write it again"
-        raise DataError(msg)
-    for column in (column for column, is_number in columns.items() if is_number):
-        wrong = [(line, row[column]) for line, row in enumerate(rows, start=2) if not _NUMBER.fullmatch(row[column].strip())]
-        if wrong:
-            line, text = wrong[0]
-            msg = (
-                f"{feed}: {name}: {column} must be a number, got {text!r} on line {line} ({len(wrong)} of {len(rows)} rows); write it again"
-            )
-            raise DataError(msg)
-
-
-def _require_known(feed: str, name: str, column: str, rows: Rows, known: set[str]) -> None:
-    """Refuse ids that no row of another table has."""
-    wrong = [(line, row[column]) for line, row in enumerate(rows, start=2) if row[column] not in known]
-    if wrong:
-        line, text = wrong[0]
-        msg = (
-            f"{feed}: {name}: {column} {text!r} on line {line} stands in no other table ({len(wrong)} of {len(rows)} rows); write it again"
-        )
-        raise DataError(msg)
-
-
-def _version(tables: Mapping[str, Rows]) -> tuple[str, tuple[int, ...]]:
+def _version(feed: Feed) -> tuple[str, tuple[int, ...]]:
     """Fingerprint of the network and hours that the feed was written for; empty for a feed of another origin."""
-    rows = tables.get("feed_info.txt") or [{}]
-    match = _VERSION.fullmatch(rows[0].get("feed_version") or "")
+    versions = feed.feed_info["feed_version"].to_list()
+    match = _VERSION.fullmatch((versions or [None])[0] or "")
     return ("", ()) if match is None else (match[1], tuple(range(int(match[2]), int(match[3]))))
 
 
-def _own_stops(tables: Mapping[str, Rows], network: Network) -> dict[str, int]:
+def _own_stops(feed: Feed, network: Network) -> dict[str, int]:
     """Stop indices of a feed that was written for this network."""
-    stops = {row["stop_id"]: int(row["stop_id"][1:]) for row in tables["stops.txt"] if row["stop_id"][1:].isdigit()}
-    if len(stops) < len(tables["stops.txt"]) or not all(0 <= stop < network.n_stops for stop in stops.values()):
+    ids = feed.stops["stop_id"].to_list()
+    stops = {stop: int(stop[1:]) for stop in ids if stop[1:].isdecimal()}
+    if len(stops) < len(ids) or not all(0 <= stop < network.n_stops for stop in stops.values()):
         msg = f"stop ids must be s0 to s{network.n_stops - 1} in a feed of this network; write it again"
         raise DataError(msg)
     return stops
 
 
-def _nearest_stops(tables: Mapping[str, Rows], network: Network, max_snap_m: float) -> dict[str, int]:
-    """Nearest stop of the network to each stop of a feed, by stop id."""
-    rows = tables["stops.txt"]
-    nearest, metres = network.nearest_stops([float(row["stop_lon"]) for row in rows], [float(row["stop_lat"]) for row in rows])
+def _nearest_stops(feed: Feed, network: Network, max_snap_m: float) -> dict[str, int]:
+    """Nearest stop of the network to each stop in use, by stop id."""
+    used = feed.stops.filter(feed.stops["stop_id"].is_in(feed.stop_times["stop_id"].implode()))
+    ids = used["stop_id"].to_list()
+    nearest, metres = network.nearest_stops(used["lon"].to_list(), used["lat"].to_list())
     far = np.flatnonzero(~(np.asarray(metres) <= max_snap_m))
     if far.size:
         msg = (
-            f"stop {rows[far[0]]['stop_id']!r} lies {np.asarray(metres)[far[0]]:.0f} m from the nearest stop of the network, allowed are "
-            f"{max_snap_m:g} m ({far.size} of {len(rows)} stops); use the network that the feed was made for"
+            f"stop {ids[far[0]]!r} lies {np.asarray(metres)[far[0]]:.0f} m from the nearest stop of the network, allowed are "
+            f"{max_snap_m:g} m ({far.size} of {len(ids)} stops); use the network that the feed was made for"
         )
         raise DataError(msg)
-    return {row["stop_id"]: int(stop) for row, stop in zip(rows, np.asarray(nearest), strict=True)}
+    return dict(zip(ids, np.asarray(nearest).tolist(), strict=True))
 
 
-def _runs(tables: Mapping[str, Rows], stop_of: Mapping[str, int]) -> dict[str, list[_Run]]:
-    """Runs by route id."""
-    stop_times: dict[str, list[dict[str, str]]] = {}
-    for row in tables["stop_times.txt"]:
-        stop_times.setdefault(row["trip_id"], []).append(row)
+def _runs(feed: Feed, stop_of: Mapping[str, int]) -> tuple[dict[str, list[_Run]], int]:
+    """Runs by route id, and the number of runs without a time at an end or in falling order."""
+    times, trips = feed.stop_times, feed.trips.to_dicts()
+    trip = times["trip"].to_numpy()
+    ends = np.flatnonzero(np.diff(trip, append=-1)) + 1
+    stops = [stop_of[stop] for stop in times["stop_id"].to_list()]
+    arrive, depart, dist = (times[name].cast(float).fill_null(float("nan")).to_numpy() for name in ("arr", "dep", "dist"))
+    starts = _headway_starts(feed)
+    orders: dict[str, list[tuple[int, ...]]] = {}
     runs: dict[str, list[_Run]] = {}
-    frequency_starts = starts_by_trip(tables.get("frequencies.txt", ()))
-    for trip in tables["trips.txt"]:
-        if trip["trip_id"] in stop_times:
-            run = _Run(trip, stop_times[trip["trip_id"]], stop_of)
-            starts = frequency_starts.get(trip["trip_id"])
-            runs.setdefault(trip["route_id"], []).extend([run] if starts is None else [run.with_start(start) for start in starts])
-    return runs
+    n_untimed = 0
+    for begin, end in itertools.pairwise([0, *ends.tolist()]):
+        row = trips[trip[begin]]
+        called, at_m = tuple(stops[begin:end]), tuple(dist[begin:end].tolist())
+        timed = _filled(arrive[begin:end], depart[begin:end], dist[begin:end])
+        if timed is None:
+            n_untimed += 1
+            continue
+        start, arrives, departs = timed
+        back = row["direction_id"] == 1 if row["direction_id"] is not None else _is_reversed(called, orders.setdefault(row["route_id"], []))
+        run = _Run(back, row["block_id"] or row["trip_id"], start, called, arrives, departs, at_m)
+        given = starts.get(row["trip_id"])
+        runs.setdefault(row["route_id"], []).extend([run] if given is None else [run._replace(start=s, block=None) for s in given])
+    return runs, n_untimed
 
 
-def _plan(tables: Mapping[str, Rows], network: Network, runs: Mapping[str, list[_Run]]) -> Plan:
+def _headway_starts(feed: Feed) -> dict[str, list[int]]:
+    """Starts in seconds of the trips that run by headways."""
+    starts: dict[str, list[int]] = {}
+    for trip, start, end, headway_s, _ in feed.frequencies.iter_rows():
+        starts.setdefault(trip, []).extend(range(start, end, headway_s))
+    return starts
+
+
+def _filled(arrive: Floats, depart: Floats, dist: Floats) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
+    """Start, and arrivals and departures after it, in seconds; None without a time at an end, or if they run backwards."""
+    arrive, depart = np.where(np.isnan(arrive), depart, arrive), np.where(np.isnan(depart), arrive, depart)
+    known = ~np.isnan(arrive)
+    if not (known[0] and known[-1]):
+        return None
+    rises = not np.isnan(dist).any() and (np.diff(dist) >= 0).all() and dist[-1] > dist[0]
+    along = dist if rises else np.arange(arrive.size, dtype=np.float64)
+    filled = [np.rint(np.interp(along, along[known], times[known])) for times in (depart, arrive)]
+    arrive, depart = np.where(known, arrive, filled[1]), np.where(known, depart, filled[0])
+    arrive, depart = (arrive, np.maximum(arrive, depart)) if not known.all() else (arrive, depart)
+    if (np.diff(np.stack([arrive, depart], axis=1).ravel()) < 0).any():
+        return None
+    start = int(arrive[0])
+    return start, tuple((arrive.astype(np.int64) - start).tolist()), tuple((depart.astype(np.int64) - start).tolist())
+
+
+def _is_reversed(stops: tuple[int, ...], orders: list[tuple[int, ...]]) -> bool:
+    """Whether a run serves its route against the order of the first run; the order of most shared stops decides."""
+    if not orders:
+        orders.append(stops)
+    position = {stop: k for k, stop in enumerate(orders[0])}
+    shared = [position[stop] for stop in stops if stop in position]
+    return sum(after < before for before, after in itertools.pairwise(shared)) * 2 > len(shared) - 1
+
+
+def _plan(network: Network, routes: Sequence[tuple[str, list[_Run]]]) -> Plan:
     """Routes in the feed's order."""
-    routes = []
-    for row in tables["routes.txt"]:
-        name = row.get("route_short_name") or row.get("route_long_name") or row["route_id"]
-        orders = {tuple(run.stops[:: -1 if run.back else 1]) for run in runs.get(row["route_id"], [])}
+    made = []
+    for name, runs in routes:
+        orders = {run.stops[:: -1 if run.back else 1] for run in runs}
         if len(orders) != 1:
             msg = f"route {name!r} must have one sequence of stops, and its reverse, got {len(orders)}; keep the longest, or plan it anew"
             raise DataError(msg)
-        routes.append(Route(list(orders.pop()), name))
-        route_links(network, routes[-1].stops, name)
-    return Plan(tuple(routes), network.fingerprint)
+        made.append(Route(list(orders.pop()), name))
+        route_links(network, made[-1].stops, name)
+    return Plan(tuple(made), network.fingerprint)
 
 
 def _directions(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> list[Direction]:
@@ -241,7 +206,7 @@ def _directions(network: Network, plan: Plan, k: int, runs: Sequence[_Run]) -> l
     for back in (False, True):
         stops = plan.routes[k].stops[:: -1 if back else 1]
         seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, plan.names[k]))
-        times = {(tuple(run.arrive), tuple(run.depart)) for run in runs if run.back == back}
+        times = {(run.arrive, run.depart) for run in runs if run.back == back}
         if len(times) > 1:
             msg = f"route {plan.names[k]!r}: all runs of a direction must ride alike, got {len(times)} sets of times; read hour by hour"
             raise DataError(msg)
@@ -255,7 +220,7 @@ def _timetable(plan: Plan, directions: tuple[Direction, ...], route_runs: Sequen
     """Timetable with blocks numbered in the order of their first runs."""
     rows = sorted((run.start, 2 * k + run.back, run.block or "") for k, runs in enumerate(route_runs) for run in runs)
     if not rows:
-        msg = "a feed needs a run to be a timetable, got none; give trips their stop_times, and frequencies an end after their start"
+        msg = "a feed needs a run, got none; give trips their stop_times, and frequencies an end after their start"
         raise DataError(msg)
     number: dict[object, int] = {}
     numbers = [number.setdefault(block, len(number)) for block in _blocks(rows, directions)]

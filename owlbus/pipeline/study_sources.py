@@ -67,11 +67,13 @@ class Sources:
     gtfs
         GTFS feed, zip or folder, whose stops and links are the network.
     osm
-        OpenStreetMap file whose streets are the network; beside tables or a feed it gives only the footways.
+        OpenStreetMap file whose streets are the network; the stops are those of a feed beside it. Beside tables it gives the footways.
     modes
         Modes of the feed.
     merge_m
         Metres within which stops of a feed or an OSM file are merged.
+    service_hours
+        Hours of departure of the runs of a feed whose stops and links are taken, modulo 24; None for the whole day.
     night_factor
         Ratio of night to daytime travel times; multiplies OSM link times, and GTFS link times without a run in the window; dimensionless.
     walk_m
@@ -150,6 +152,7 @@ class Sources:
     osm: str | None = None
     modes: tuple[str, ...] = MODES
     merge_m: float = MERGE_M
+    service_hours: tuple[int, ...] | None = None
     night_factor: float = 1.0
     walk_m: float = WALK_M
     walk_network: bool = False
@@ -188,6 +191,7 @@ class Sources:
         check_min_count(self.published_min_count)
         _require_one_source(self)
         _require_compatible(self)
+        _require_feed(self)
         _require_grid(self)
         _require_reach(self)
 
@@ -310,13 +314,24 @@ def _require_compatible(sources: Sources) -> None:
         ),
         (
             "osm",
-            sources.osm is not None and (bool(sources.gtfs) or sources.nodes is not None) and not sources.walk_network,
-            f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
+            sources.osm is not None and sources.nodes is not None and not sources.walk_network,
+            f"{osm} beside road tables is walked along only; add {on_foot}, or leave one of them out",
         ),
         (
             "walk_network",
             sources.walk_network and sources.osm is None,
             f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
+        ),
+    )
+
+
+def _require_feed(sources: Sources) -> None:
+    """Refuse settings of a feed without one."""
+    _refuse(
+        (
+            "service_hours",
+            sources.service_hours is not None and sources.gtfs is None,
+            f"{setting('service_hours')} are those of a feed's runs; add {setting('gtfs', 'feed.zip')}, or leave them out",
         ),
     )
 

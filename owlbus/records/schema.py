@@ -193,12 +193,15 @@ class Layout:
         Time zone of the publisher's times, if known.
     notes
         What was recognised by names, as predicates after the file name.
+    clock
+        Zone of the local clock that times show although they say UTC; None if they mean what they say.
     """
 
     kind: Kind
     names: dict[str, str]
     timezone: str | None = None
     notes: tuple[str, ...] = ()
+    clock: str | None = None
 
     @property
     def is_untimed(self) -> bool:
@@ -229,6 +232,7 @@ def find_layout(
     *,
     hour_profile: object = None,
     has_zones: bool = False,
+    hints: Mapping[str, str] | None = None,
 ) -> Layout:
     """
     Return kind and columns of a file, by its column names.
@@ -249,6 +253,8 @@ def find_layout(
         Hours of trips without a time; None if rides need one.
     has_zones
         Whether places may be zones.
+    hints
+        File column by owlbus' name of columns with points whose names do not say so, for messages.
 
     Returns
     -------
@@ -287,7 +293,7 @@ def find_layout(
         raise DataError(msg)
     if not fitting:
         check_is_records(file, present, [kind.name for kind in kinds])
-        raise DataError(_missing_message(file, present, names, kinds))
+        raise DataError(_missing_message(file, present, names, kinds, hints or {}))
     kind = fitting[0]
     used = (*kind.required, *kind.ends, *kind.optional)
     if {"subscriber", "trips"} <= names.keys() & set(used):
@@ -296,7 +302,9 @@ def find_layout(
     unused = {name for name, _ in kind.substitutes if name.endswith(_POINT_NAMES)} - set(_stand_ins(kind, names).values())
     chosen = {name: names[name] for name in used if name in names and name not in unused}
     _require_own_columns(file, chosen)
-    return Layout(kind, chosen, known.profile.timezone if known.profile else None, known.notes(chosen))
+    profile = known.profile
+    timezone, clock = (None, None) if profile is None else (profile.timezone, profile.clock)
+    return Layout(kind, chosen, timezone, known.notes(chosen), clock)
 
 
 def _require_own_columns(file: str, names: Mapping[str, str]) -> None:
@@ -363,7 +371,7 @@ def _stand_ins(kind: Kind, names: Mapping[str, str]) -> dict[str, str]:
     return stand_ins
 
 
-def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind]) -> str:
+def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind], hints: Mapping[str, str]) -> str:
     """Return the error message for a file of no kind: the most similar kind, its missing columns, and suggestions."""
     free = [name for name in present if name not in names.values()]
     lacking = {kind.name: _lacking(kind, names, present) for kind in kinds}
@@ -374,8 +382,12 @@ def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str]
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1], *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
-    ways = setting("columns", {name: suggestions[kind.name].get(name, "COLUMN") for name in missing})
-    return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"
+    points = {name: point for point in hints for substitute, columns in kind.substitutes if substitute == point for name in columns}
+    held = {points.get(name, name): hints.get(points.get(name, ""), suggestions[kind.name].get(name, "COLUMN")) for name in missing}
+    what = f"column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing"
+    if kind is TAXI and set(missing) == {*TAXI.destination} and "COLUMN" in held.values():
+        what += ", and pickups alone are no trips"
+    return f"{file}: {what}; name what holds them: {setting('columns', held)}"
 
 
 def _similar_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
