@@ -178,6 +178,11 @@ _SYNONYMS = (
 """Parts of other tools' column names, and of owlbus'."""
 
 
+_DATE_WORDS = frozenset(["d", "dt", "date", "day", "datum", "tag", "fecha", "dia", "data", "jour", "ymd", "일자", "날짜", "기준일자"])
+_HOUR_WORDS = frozenset(["h", "hh", "hr", "hour", "std", "stunde", "uhr", "uhrzeit", "clock", "hora", "heure", "t", "시", "시각"])
+"""Names that may be a date and an hour, for suggestions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """
@@ -374,8 +379,16 @@ def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str]
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1], *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
-    ways = setting("columns", {name: suggestions[kind.name].get(name, "COLUMN") for name in missing})
+    found = suggestions[kind.name] | (_date_and_hour(free, kind.start) if kind.start in missing and "date" not in names else {})
+    ways = setting("columns", {name: found.get(name, "COLUMN") for name in (*missing, *(["date"] if "date" in found else []))})
     return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"
+
+
+def _date_and_hour(free: Sequence[str], start: str) -> dict[str, str]:
+    """Return two unused columns whose names are short for a date and an hour, if there is one of each."""
+    dates = [name for name in free if name.lower() in _DATE_WORDS]
+    hours = [name for name in free if name.lower() in _HOUR_WORDS]
+    return {start: hours[0], "date": dates[0]} if len(dates) == len(hours) == 1 else {}
 
 
 def _similar_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
