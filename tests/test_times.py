@@ -775,3 +775,13 @@ def test_dates_alone_beside_written_midnights_are_no_times() -> None:
 def test_a_midnight_written_far_down_keeps_dates_alone_from_being_one() -> None:
     texts = ["2024-03-05", *["2024-03-05 01:10"] * 4000, "2024-03-06T00:00:00"]
     assert read(texts)[0] == NO_TIME
+
+
+@pytest.mark.parametrize(("date", "hour"), [("d", "h"), ("Tag", "Uhr"), ("날짜", "시각")])
+def test_a_date_and_an_hour_of_short_names_are_suggested_together(tmp_path: Path, date: str, hour: str) -> None:
+    frame = pl.DataFrame({date: ["14.03.2024", "15.03.2024"], hour: ["0", "23"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match=re.escape(f"columns={{'time': '{hour}', 'date': '{date}'}}")):
+        dated_nights(tmp_path / "f.csv", frame)
+    read_as = dated_nights(tmp_path / "f.csv", frame, columns={"time": hour, "date": date}, time_format="hour")
+    assert read_as == [local("2024-03-14 00:00"), local("2024-03-15 23:00")]

@@ -178,6 +178,11 @@ _SYNONYMS = (
 """Parts of other tools' column names, and of owlbus'."""
 
 
+_DATE_WORDS = frozenset(["d", "dt", "date", "day", "datum", "tag", "fecha", "dia", "data", "jour", "ymd", "일자", "날짜", "기준일자"])
+_HOUR_WORDS = frozenset(["h", "hh", "hr", "hour", "std", "stunde", "uhr", "uhrzeit", "clock", "hora", "heure", "t", "시", "시각"])
+"""Names that may be a date and an hour, for suggestions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """
@@ -382,12 +387,21 @@ def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str]
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1], *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
+    found = suggestions[kind.name] | (_date_and_hour(free, kind.start) if kind.start in missing and "date" not in names else {})
     points = {name: point for point in hints for substitute, columns in kind.substitutes if substitute == point for name in columns}
-    held = {points.get(name, name): hints.get(points.get(name, ""), suggestions[kind.name].get(name, "COLUMN")) for name in missing}
+    named = (*missing, *(["date"] if "date" in found else []))
+    held = {points.get(name, name): hints.get(points.get(name, ""), found.get(name, "COLUMN")) for name in named}
     what = f"column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing"
     if kind is TAXI and set(missing) == {*TAXI.destination} and "COLUMN" in held.values():
         what += ", and pickups alone are no trips"
     return f"{file}: {what}; name what holds them: {setting('columns', held)}"
+
+
+def _date_and_hour(free: Sequence[str], start: str) -> dict[str, str]:
+    """Return two unused columns whose names are short for a date and an hour, if there is one of each."""
+    dates = [name for name in free if name.lower() in _DATE_WORDS]
+    hours = [name for name in free if name.lower() in _HOUR_WORDS]
+    return {start: hours[0], "date": dates[0]} if len(dates) == len(hours) == 1 else {}
 
 
 def _similar_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:
