@@ -122,13 +122,28 @@ def test_a_column_of_zones_of_another_name_is_suggested(tmp_path: Path) -> None:
     table = people().assign(area=lambda table: "Z" + table.place.astype(str), other="Z999")
     zones = table[["area", "lon", "lat"]].drop_duplicates()
     file = write(tmp_path, table[["other", "area", "hour", "people"]])
-    with pytest.raises(
-        DataError, match=r"and 1 of 2 fits the ids of zones; .* columns=\{'zone': 'area'\}$"
-    ):
+    with pytest.raises(DataError, match=r"and 1 of 2 fits the ids of zones; .* columns=\{'zone': 'area'\}$"):
         counted(file, zones=zones)
     with pytest.raises(DataError, match=r"none of 1 fits the ids of zones; name the column with columns=\{'zone': 'COLUMN'\}$"):
         counted(write(tmp_path, table[["other", "hour", "people"]], "none.csv"), zones=zones)
     demand = counted(file, zones=zones, columns={"zone": "area"})
+    np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+def test_the_grid_of_milan_without_a_header_is_named_and_read_with_one(tmp_path: Path) -> None:
+    table = people()
+    zones = table[["place", "lon", "lat"]].drop_duplicates().assign(place=lambda table: table.place + 1)
+    hours = pd.Timestamp("2013-11-06", tz="Europe/Rome") + pd.to_timedelta(table.hour, unit="h")
+    rows = [
+        f"{place + 1}\t{int(time.timestamp() * 1000)}\t39\t\t\t\t\t{n}"
+        for place, time, n in zip(table.place, hours, table.people, strict=True)
+    ]
+    file = tmp_path / "sms-call-internet-mi-2013-11-06.txt"
+    file.write_text("\n".join(rows))
+    with pytest.raises(DataError, match=r"has no header line; add the line square_id,time,.*columns=\{'people': 'internet'\}$"):
+        counted(str(file), zones=zones)
+    file.write_text("square_id,time,country,sms_in,sms_out,call_in,call_out,internet\n".replace(",", "\t") + "\n".join(rows))
+    demand = counted(str(file), zones=zones, columns={"people": "internet"}, timezone="Europe/Rome")
     np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
 
 
