@@ -130,6 +130,23 @@ def test_a_column_of_zones_of_another_name_is_suggested(tmp_path: Path) -> None:
     np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
 
 
+def test_the_grid_of_milan_without_a_header_is_named_and_read_with_one(tmp_path: Path) -> None:
+    table = people()
+    zones = table[["place", "lon", "lat"]].drop_duplicates().assign(place=lambda table: table.place + 1)
+    hours = pd.Timestamp("2013-11-06", tz="Europe/Rome") + pd.to_timedelta(table.hour, unit="h")
+    rows = [
+        f"{place + 1}\t{int(time.timestamp() * 1000)}\t39\t\t\t\t\t{n}"
+        for place, time, n in zip(table.place, hours, table.people, strict=True)
+    ]
+    file = tmp_path / "sms-call-internet-mi-2013-11-06.txt"
+    file.write_text("\n".join(rows))
+    with pytest.raises(DataError, match=r"has no header line; add the line square_id,time,.*columns=\{'people': 'internet'\}$"):
+        counted(str(file), zones=zones)
+    file.write_text("square_id,time,country,sms_in,sms_out,call_in,call_out,internet\n".replace(",", "\t") + "\n".join(rows))
+    demand = counted(str(file), zones=zones, columns={"people": "internet"}, timezone="Europe/Rome")
+    np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
+
+
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     table = people().drop(columns="place")
     table.to_parquet(tmp_path / "pop.parquet")

@@ -218,14 +218,33 @@ def check_is_records(file: str, present: Collection[str], kinds: Collection[str]
         if all(normal_name(column) in normal for column in foreign.columns) and not set(foreign.kinds) & set(kinds):
             msg = f"{file}: {foreign.problem}"
             raise DataError(msg)
+    check_header(file, present)
+    if present and sum(map(looks_like_value, present)) * 2 > len(present):
+        msg = f"{file}: its first line holds values, not names of columns; add a header line, such as time,lon,lat,home_lon,home_lat"
+        raise DataError(msg)
+
+
+def check_header(file: str, present: Collection[str]) -> None:
+    """
+    Reject published tables that have no header line and are known by the values of their first line.
+
+    Parameters
+    ----------
+    file
+        File name, for messages.
+    present
+        Columns of the file.
+
+    Raises
+    ------
+    DataError
+        If the first line is one of such a table.
+    """
     first_line = ",".join(present)
     for pattern, problem in _HEADERLESS:
         if pattern.search(first_line):
             msg = f"{file}: {problem}"
             raise DataError(msg)
-    if present and sum(map(looks_like_value, present)) * 2 > len(present):
-        msg = f"{file}: its first line holds values, not names of columns; add a header line, such as time,lon,lat,home_lon,home_lat"
-        raise DataError(msg)
 
 
 def _by_normal_name(present: Collection[str]) -> dict[str, str]:
@@ -243,6 +262,11 @@ def looks_like_value(name: str) -> bool:
 _TRACE = "holds traces of moving vehicles or phones, not rides with a start and an end; make one row for each ride first"
 
 _PICKUPS = "pickups alone are no trips, which need both ends"
+_MILAN = (
+    "looks like the grid of telecommunication activity of Milan or Trento, which has no header line; add the line "
+    "square_id,time,country,sms_in,sms_out,call_in,call_out,internet with its separator, and name what counts as people with "
+    + setting("columns", {"people": "internet"})
+)
 
 _HEADERLESS = (
     (
@@ -252,6 +276,10 @@ _HEADERLESS = (
     (
         re.compile(r"^\d+,\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,-?\d+\.\d+,-?\d+\.\d+$"),
         f"looks like a trace of T-Drive (taxi, time, longitude, latitude); it {_TRACE}",
+    ),
+    (
+        re.compile(r"^\d{1,5},1[34]\d{11},\d{1,3}(,|$)"),
+        _MILAN,
     ),
     (re.compile(r"(?i)^geolife trajectory"), f"is a trace of GeoLife; it {_TRACE}"),
 )

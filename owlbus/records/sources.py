@@ -22,6 +22,7 @@ from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
 from owlbus.records.prepare_text import PreparedFile
 from owlbus.records.presence_tables import in_long_form
+from owlbus.records.profiles import check_header
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.record_files import RecordFile, find_files, members_of
 from owlbus.records.schema import CALLS, KINDS, PRESENCE, find_layout
@@ -277,6 +278,7 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
+    check_header(name, present)
     if PRESENCE in kinds and options.zones is not None and not points:
         require_place(name, [column for column in columns if column in column_of], frame.select(**column_of), options)
     profile, has_zones = options.hour_profile, options.zones is not None
