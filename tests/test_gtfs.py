@@ -303,7 +303,7 @@ def test_feeds_that_hold_no_timetable_are_refused(tmp_path, name, change, messag
 def test_what_a_timetable_can_do_without_is_left_out_and_said(tmp_path, name, change, note):
     network, _, table = small()
     notes: list[str] = []
-    again = read_gtfs(rewritten(tmp_path / "a.zip", gtfs_bytes(network, table, FEED), name, change), network, left_out=notes)
+    again = read_gtfs(rewritten(tmp_path / "a.zip", gtfs_bytes(network, table, FEED), name, change), network, notes=notes)
     assert [route.stops.tolist() for route in again.plan] == [route.stops.tolist() for route in table.plan]
     assert table.n_runs - again.n_runs == (name == "stop_times.txt")
     assert re.search(note, "; ".join(notes))

@@ -9,9 +9,20 @@ import typer
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import limits_of, require_language, require_no_files, require_snap, rule_of
-from owlbus.cli.options import LANG, MIN_PRESENCE, MIN_SERVED, OUT, REFERENCE, SNAP, LimitOptions, OutputOptions, RuleOptions
+from owlbus.cli.options import (
+    LANG,
+    MIN_PRESENCE,
+    MIN_SERVED,
+    OUT,
+    REFERENCE,
+    SNAP,
+    FeedPlanOptions,
+    LimitOptions,
+    OutputOptions,
+    RuleOptions,
+)
 from owlbus.cli.output import open_output
-from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
+from owlbus.cli.plan_files import feed_of_plan, plan_name, read_any_plan, run_beside
 from owlbus.cli.session import (
     SYNTHETIC,
     gate,
@@ -45,6 +56,7 @@ def score(
     from_run: Annotated[
         str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
+    feed: FeedPlanOptions,
     limits: LimitOptions,
     rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
@@ -68,8 +80,8 @@ def score(
     """
     [bold]owlbus score routes.geojson calls.parquet --area city.geojson[/bold], or [bold]owlbus score routes.geojson --run run[/bold]
 
-    Measure a plan: people near a stop, trips served, buses and kilometres. Without FILES and --run, it uses the run directory that holds
-    the plan, or else the sample city.
+    Measure a plan: people near a stop, trips served, buses and kilometres. A GTFS feed is its own network if no
+    other is named. Without FILES and --run, it uses the run directory that holds the plan, or else the sample city.
     """
     from owlbus.pipeline import score_study
     from owlbus.plan import check_plan
@@ -80,12 +92,12 @@ def score(
     require_thresholds(min_presence, min_served)
     require_no_files(from_run, files)
     bounds, service_rule = limits_of(limits), rule_of(rule)
-    sources, from_run = sources_or_run(from_run, run_beside([plan]), files, (area, demand, network))
+    sources, from_run = sources_or_run(from_run, run_beside([plan]), files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         output.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(output, study)
-        routes, named_reference = read_any_plan(plan, study, max_snap, output.say), reference_of(study, reference, max_snap)
+        routes, named_reference = read_any_plan(plan, study, max_snap, output.say, feed), reference_of(study, reference, max_snap)
         scored = score_study(study, routes, plan_name(plan), rule=service_rule, headway_s=bounds.headway_s)
         is_other = named_reference is not None and not named_reference[1].equals(routes)
         scored_reference = score_reference(study, named_reference if is_other else None, service_rule, bounds.headway_s)
