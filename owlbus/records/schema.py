@@ -289,10 +289,9 @@ def find_layout(
         names = presence_names(file, present, mapped)
     elif TAXI in kinds and (matrix := _matrix(file, present, own, has_zones=has_zones)) is not None:
         return _matrix_layout(file, matrix, hour_profile)
-    fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
-    if points and not fitting:
+    if points and not any(not _lacking(kind, names, present) for kind in kinds):
         names = {name: column for name, column in points.items() if column not in taken} | names
-        fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
+    fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
     if len(fitting) > 1:
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
@@ -307,8 +306,7 @@ def find_layout(
     unused = {name for name, _ in kind.substitutes if name.endswith(_POINT_NAMES)} - set(_stand_ins(kind, names).values())
     chosen = {name: names[name] for name in used if name in names and name not in unused}
     _require_own_columns(file, chosen)
-    profile = known.profile
-    timezone, clock = (None, None) if profile is None else (profile.timezone, profile.clock)
+    timezone, clock = (None, None) if known.profile is None else (known.profile.timezone, known.profile.clock)
     return Layout(kind, chosen, timezone, known.notes(chosen), clock)
 
 

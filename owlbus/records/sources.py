@@ -278,15 +278,9 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
-    check_header(name, present)
-    if PRESENCE in kinds and options.zones is not None and not points:
-        require_place(name, [column for column in columns if column in column_of], frame.select(**column_of), options)
-    profile, has_zones = options.hour_profile, options.zones is not None
-    with reading_errors(name):
-        hints = {} if prepared.n_quotes % 2 else _points_of_bare_ends(frame.select(**column_of))
-    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones, hints=hints)
+    hints = {} if prepared.n_quotes % 2 else _points_of_bare_ends(name, frame.select(**column_of))
+    layout = _checked_layout(name, columns, options, kinds, (points, hints), frame.select(**column_of))
     _require_masts(name, layout, masts)
-    _check_clock(name, layout, options)
     source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
     source = replace(
         source,
@@ -302,6 +296,24 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     if layout.kind is PRESENCE:
         return _with_forms(in_long_form(with_date(source, columns, None)), geometry_crs)
     return _with_forms(source, geometry_crs, columns)
+
+
+def _checked_layout(
+    name: str,
+    columns: Sequence[str],
+    options: ReadOptions,
+    kinds: Sequence[Kind],
+    points: tuple[Mapping[str, str], Mapping[str, str]],
+    frame: pl.LazyFrame,
+) -> Layout:
+    """Return the layout of a file; `points` are its columns with points by name, and those whose names do not say so."""
+    check_header(name, columns)
+    if PRESENCE in kinds and options.zones is not None and not points[0]:
+        require_place(name, frame.collect_schema().names(), frame, options)
+    profile, has_zones = options.hour_profile, options.zones is not None
+    layout = find_layout(name, columns, options.columns, kinds, points[0], hour_profile=profile, has_zones=has_zones, hints=points[1])
+    _check_clock(name, layout, options)
+    return layout
 
 
 def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
@@ -401,13 +413,14 @@ def _nested(frame: pl.LazyFrame) -> list[str]:
     return [column for column, dtype in frame.collect_schema().items() if dtype.is_nested()]
 
 
-def _points_of_bare_ends(frame: pl.LazyFrame) -> dict[str, str]:
+def _points_of_bare_ends(name: str, frame: pl.LazyFrame) -> dict[str, str]:
     """Return the columns with points that are named for an end alone, such as ``home``."""
-    ends = bare_ends(frame.collect_schema())
-    if not ends:
-        return {}
-    first: pl.DataFrame = frame.select(set(ends.values())).head(_HINT_ROWS).collect()
-    return {name: column for name, column in ends.items() if reader_of(first[column].drop_nulls()) is not None}
+    import polars as pl
+
+    with reading_errors(name):
+        ends = bare_ends(frame.collect_schema())
+        first = frame.select(set(ends.values())).head(_HINT_ROWS).collect() if ends else pl.DataFrame()
+    return {role: column for role, column in ends.items() if reader_of(first[column].drop_nulls()) is not None}
 
 
 def _stamp(file: Path) -> tuple[int, int]:
