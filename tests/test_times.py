@@ -20,7 +20,7 @@ from owlbus.records import open_sources, read_batches
 from owlbus.records.read_options import ReadOptions
 from owlbus.records.schema import CALLS, PRESENCE, TAXI, Layout
 from owlbus.records.time_forms import FORMS, check_time_format, describe_form, form_notes, time_forms
-from owlbus.records.times import NO_TIME, UNDATED_S, seconds
+from owlbus.records.times import NO_TIME, UNDATED_S, day_starts, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -785,3 +785,16 @@ def test_a_date_and_an_hour_of_short_names_are_suggested_together(tmp_path: Path
         dated_nights(tmp_path / "f.csv", frame)
     read_as = dated_nights(tmp_path / "f.csv", frame, columns={"time": hour, "date": date}, time_format="hour")
     assert read_as == [local("2024-03-14 00:00"), local("2024-03-15 23:00")]
+
+
+def test_an_hour_beside_a_timestamp_of_unknown_name_is_asked_about(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"ts": ["2024-03-05 01:10:00", "2024-03-06 02:20:00"], "hour": [1, 2]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match=re.escape("columns={'time': 'ts'} if it holds the times")):
+        dated_nights(tmp_path / "f.csv", frame)
+    assert dated_nights(tmp_path / "f.csv", frame, columns={"time": "ts"}) == [local("2024-03-05 01:10"), local("2024-03-06 02:20")]
+
+
+def test_dates_with_a_zone_are_days_of_that_zone() -> None:
+    midnight = pl.Series("date", [dt.datetime(2024, 3, 5)]).dt.replace_time_zone("Asia/Seoul")  # noqa: DTZ001 - the zone is set
+    assert day_starts(midnight).tolist() == [local("2024-03-05")]

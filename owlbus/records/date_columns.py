@@ -42,6 +42,8 @@ _DAY_WITH_YEAR = (
     r"^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\.0+)?$",
 )
 
+_WITH_CLOCK = (*(pattern for name, several in PATTERNS.items() if name != "ISO" for pattern in several), r"^\d{4}-.*\d:\d\d")
+
 _SHORT_DATE = r"^\d\d?[-/.]\s?\d\d?[-/.]\s?\d\d\.?$"
 
 _HOUR_OR_CLOCK = r"^\s*\D{0,6}\d{1,2}(?:\.0+)?\s*(?:$|[:시hH])"
@@ -110,6 +112,8 @@ def with_date(source: Source, columns: Sequence[str], time_forms: Mapping[str, s
     if known or dates:
         ask = setting("columns", {"date": (known or dates)[0]})
         why = f"columns {' and '.join(known[:2])} may both be their date" if known else f"column {dates[0]} looks like dates"
+        if not known and _share(samples[dates[0]], _WITH_CLOCK) > _MOST:
+            ask = f"{setting('columns', {source.layout.kind.start: dates[0]})} if it holds the times, or with {ask} if it holds their dates"
         way = f"name the column of dates, such as {ask}" if known else f"name it with {ask}, or drop that column"
         msg = f"{source.name}: times carry no date, and {why}; {way}"
         raise DataError(msg, setting="columns")

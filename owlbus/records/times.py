@@ -148,6 +148,8 @@ def day_starts(dates: pl.Series, form: str | None = None) -> NDArray[np.int64]:
         if dates.dtype == pl.String:
             dates = dates.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
         is_date = dates.dtype in (pl.Date, pl.Datetime)
+        if isinstance(dates.dtype, pl.Datetime) and dates.dtype.time_zone is not None:
+            dates = dates.dt.replace_time_zone(None)  # the day where it was written, not that of UTC
         days = (dates if is_date else pl.Series([None] * len(dates), dtype=pl.Date)).cast(pl.Date).to_physical().cast(pl.Int64)
     return _plausible(days * DAY_S).fill_null(NO_TIME).to_numpy()
 
