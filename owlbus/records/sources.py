@@ -268,9 +268,7 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
-    check_header(name, present)
-    if PRESENCE in kinds and options.zones is not None and not points:
-        require_place(name, [column for column in columns if column in column_of], frame.select(**column_of), options)
+    _check_columns(name, columns, frame.select(**column_of), options, has_places=PRESENCE not in kinds or bool(points))
     profile, has_zones = options.hour_profile, options.zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
     _require_masts(name, layout, masts)
@@ -287,6 +285,13 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
         copies=(prepared.copy, file.copy),
     )
     return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
+
+
+def _check_columns(name: str, columns: Sequence[str], rows: pl.LazyFrame, options: ReadOptions, *, has_places: bool) -> None:
+    """Reject known tables without a header line, and tables of people without a place."""
+    check_header(name, columns)
+    if not has_places:
+        require_place(name, columns, rows, options)
 
 
 def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
