@@ -71,17 +71,19 @@ def require_place(file: str, columns: Sequence[str], rows: pl.LazyFrame, options
     rows
         Its rows, under these names.
     options
-        How records are to be read, with zones.
+        How records are to be read; without zones every table is allowed.
 
     Raises
     ------
     DataError
         If no column is a place.
     """
+    if options.zones is None:
+        return
     names = presence_names(file, columns, {name: column for name, column in (options.columns or {}).items() if column in columns})
     if names.keys() & {"lon", "lat", "position", "cell", "hex", "zone"}:
         return
-    free = [column for column in columns if column not in names.values()]
+    free = [column for column in rows.collect_schema().names() if column not in names.values()]
     features = read_zones(options.zones, options.zone_id, None, options.crs)
     with reading_errors(file):
         sample = rows.select(free).head(_SAMPLE_ROWS).collect() if free else None
