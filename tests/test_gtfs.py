@@ -263,11 +263,6 @@ def test_settings_that_no_feed_may_hold_are_refused(settings_of_feed, message):
     [
         ("trips.txt", None, r"a.zip: holds no trips.txt, which a feed needs \(stops.txt, routes.txt, trips.txt, stop_times.txt\)"),
         (
-            "stop_times.txt",
-            lambda text: "\r\n".join(text.split("\r\n")[:1] + text.split("\r\n")[2:]),
-            r"route 'N\d' must have one sequence of stops",
-        ),
-        (
             "stops.txt",
             lambda text: text + "x" + text.rstrip().split("\r\n")[-1][2:] + "\r\n",
             "stop ids must be s0 to s8 in a feed of this network",
@@ -318,7 +313,7 @@ def test_a_feed_of_no_route_is_no_timetable(tmp_path):
         read_gtfs(tmp_path / "a.zip", network)
 
 
-def test_runs_that_ride_unlike_are_refused_and_no_zip_is_no_feed(tmp_path):
+def test_runs_that_ride_unlike_take_the_times_of_most_and_no_zip_is_no_feed(tmp_path):
     network, _, table = small()
     data = gtfs_bytes(network, table, FEED)
 
@@ -328,8 +323,9 @@ def test_runs_that_ride_unlike_are_refused_and_no_zip_is_no_feed(tmp_path):
         late = parts[1][:-2] + f"{(int(parts[1][-2:]) + 1) % 60:02d}"
         return "\r\n".join([*lines[:5], ",".join([parts[0], late, late, *parts[3:]]), *lines[6:]])
 
-    with pytest.raises(DataError, match="all runs of a direction must ride alike, got 2 sets of times"):
-        read_gtfs(rewritten(tmp_path / "a.zip", data, "stop_times.txt", slower), network)
+    notes: list[str] = []
+    assert read_gtfs(rewritten(tmp_path / "a.zip", data, "stop_times.txt", slower), network, notes=notes).equals(table)
+    assert "its runs ride in 2 ways" in notes[-1]
     (tmp_path / "b.zip").write_bytes(b"no zip")
     with pytest.raises(DataError, match=r"b.zip: no zip and no folder; name a GTFS feed as .zip or as a folder"):
         read_gtfs(tmp_path / "b.zip", network)

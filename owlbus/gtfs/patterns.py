@@ -120,17 +120,13 @@ def _line(network: Network, name: str, runs: Sequence[Run], notes: list[str]) ->
         n_far = len({stop for run in runs for stop in run.stops if stop == FAR})
         msg = f"every pattern has a stop too far from the network ({len(count)} patterns)" if n_far else "no run has two stops"
         raise DataError(msg)
-    taken = {back: _commonest(usable, back=back) for back in (False, True)}
-    base = max((False, True), key=lambda back: 0 if taken[back] is None else usable[back, taken[back]])
+    taken = _taken(usable)
+    base = max(taken, key=lambda back: (usable[back, taken[back]], not back))
     stops = taken[base]
-    assert stops is not None  # noqa: S101  # one of the two directions has a pattern
-    reverse = (not base, stops[::-1])
-    if usable.get(reverse, 0) == (0 if taken[not base] is None else usable[not base, taken[not base]]) and reverse in usable:
-        taken[not base] = stops[::-1]
-    other = taken[not base]
+    other = taken.get(not base, stops[::-1])
     ridden, calls = _on_links(network, stops[:: -1 if base else 1], name)
-    kept = [run for run in runs if run.stops == taken[run.back]]
-    if other is not None and other != stops[::-1]:
+    kept = [run for run in runs if run.stops == taken.get(run.back)]
+    if other != stops[::-1]:
         unlike = len(set(other) ^ set(stops))
         notes.append(f"line {name!r}: its two directions differ at {unlike} stops, both are read with the stops of the one with more runs")
     if len(kept) < len(runs):
@@ -142,20 +138,28 @@ def _line(network: Network, name: str, runs: Sequence[Run], notes: list[str]) ->
     return Line(Route(ridden, name), calls, kept)
 
 
-def _commonest(usable: Mapping[tuple[bool, tuple[int, ...]], int], *, back: bool) -> tuple[int, ...] | None:
-    """Pattern of a direction with most departures, the longer one of equals; None without any."""
-    patterns = [(n, len(stops), stops) for (way, stops), n in usable.items() if way == back]
-    return max(patterns)[2] if patterns else None
+def _taken(usable: Mapping[tuple[bool, tuple[int, ...]], int]) -> dict[bool, tuple[int, ...]]:
+    """Pattern of each direction with most departures; of equals the one that reverses the other direction, then the longer one."""
+    most: dict[bool, int] = {}
+    for (back, _), n in usable.items():
+        most[back] = max(n, most.get(back, 0))
+    equals = {back: {stops for way, stops in usable if way == back and usable[way, stops] == n} for back, n in most.items()}
+    reversing = {back: {stops for stops in equals[back] if stops[::-1] in equals.get(not back, ())} for back in equals}
+    forward = max(reversing.get(False) or equals.get(False) or [()], key=lambda stops: (len(stops), stops))
+    taken = {} if not forward else {False: forward}
+    if True in equals:
+        taken[True] = max(equals[True], key=lambda stops: (stops == forward[::-1], len(stops), stops))
+    return taken
 
 
-def _variants(usable: Mapping[tuple[bool, tuple[int, ...]], int], taken: Mapping[bool, tuple[int, ...] | None], n_patterns: int) -> str:
+def _variants(usable: Mapping[tuple[bool, tuple[int, ...]], int], taken: Mapping[bool, tuple[int, ...]], n_patterns: int) -> str:
     """What the patterns that are not taken would add."""
-    served = {stop for stops in taken.values() for stop in stops or ()}
+    served = {stop for stops in taken.values() for stop in stops}
     others = [stops for back, stops in usable if stops != taken[back]]
     more = len({stop for stops in others for stop in stops} - served)
     far = n_patterns - len(usable)
-    text = f"{n_patterns - sum(stops is not None for stops in taken.values())} other patterns, which would add {more} stops"
-    return text + (f" and lie off the network in {far} cases" if far else "")
+    text = f"{n_patterns - len(taken)} other patterns, which would add {more} stops"
+    return text + (f", {far} of them off the network" if far else "")
 
 
 def _departures(number: int) -> str:

@@ -172,7 +172,7 @@ def _nearest_stops(feed: Feed, network: Network, max_snap_m: float, said: list[s
     """Nearest stop of the network to each stop in use, by stop id; `FAR` beyond the largest distance."""
     used = feed.stops.filter(feed.stops["stop_id"].is_in(feed.stop_times["stop_id"].implode()))
     ids = used["stop_id"].to_list()
-    nearest, metres = (np.asarray(column) for column in network.nearest_stops(used["lon"].to_list(), used["lat"].to_list()))
+    nearest, metres = network.nearest_stops(used["lon"].to_list(), used["lat"].to_list())
     is_far = ~(metres <= max_snap_m)
     if is_far.any():
         if is_far.all():
@@ -310,12 +310,12 @@ def _direction(network: Network, k: int, line: Line, said: list[str], *, back: b
 
 def _times_between(
     seconds: NDArray[np.int64], calls: NDArray[np.int64], arrive: NDArray[np.int64], depart: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Arrivals and departures at all stops of a route from those at its calls; between them, time passes as on the network."""
     before = np.clip(np.searchsorted(calls, np.arange(seconds.size), side="right") - 1, 0, calls.size - 2)
     first_s, last_s = seconds[calls[before]], seconds[calls[before + 1]]
     share = (seconds - first_s) / np.maximum(last_s - first_s, 1)
-    passed = np.rint(depart[before] + share * (arrive[before + 1] - depart[before])).astype(np.int64)
+    passed = np.rint(depart[before] + share * (arrive[before + 1] - depart[before])).astype(np.int32)
     arrives, departs = passed.copy(), passed
     arrives[calls], departs[calls] = arrive, depart
     return arrives, departs

@@ -185,7 +185,7 @@ def _calendars(feed: Feed) -> tuple[dt.date, dict[str, NDArray[np.bool_]]] | Non
     ranges = [(service, start, end, row) for service, start, end, row in rows if service and start and end and start <= end]
     exceptions = [(row["service_id"], _date(row["date"]), row["exception_type"]) for row in feed.calendar_dates.to_dicts()]
     changes = [(service, date, kind.partition(".")[0]) for service, date, kind in exceptions if service and date and kind]
-    dates = [date for _, start, end, _ in ranges for date in (start, end) if date] + [date for _, date, _ in changes if date]
+    dates = [date for _, start, end, _ in ranges for date in (start, end)] + [date for _, date, _ in changes]
     if not dates:
         return None
     first, last = min(dates) - _MARGIN, max(dates) + _MARGIN
