@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,14 @@ from owlbus.common.units import NightWindow
 from owlbus.demand import estimate_demand
 from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours, with_even_hours
 from owlbus.pipeline import Request, Sources, best_plan, build_study, demand_from_sources, read_study
+from owlbus.records.count_columns import presence_names
+from owlbus.records.read_options import ReadOptions
+from owlbus.records.schema import PRESENCE
+from owlbus.records.sources import open_sources
 from owlbus.search.stopping import MaxSteps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 REPORTS = Path(__file__).parents[2] / "shared/cases/reports"
 RIDES, AREA = str(REPORTS / "records/base_rides.csv"), str(REPORTS / "areas/area.geojson")
@@ -87,10 +95,157 @@ def test_columns_are_known_by_the_names_that_publishers_give_them(tmp_path: Path
     np.testing.assert_allclose(counted(write(tmp_path, written)).presence_by_hour(), independent(table), atol=5 / 1024)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["{:02d}-{:02d}", "{:02d}시~{:02d}시", "{:02d}:00-{:02d}:00", "{}~{}", "H{:02d}_{:02d}", "{:02d}:00 - {:02d}:00", "{}h\u2013{}h"],
+)
+@pytest.mark.parametrize("last", [24, 0])
+def test_a_column_may_be_named_by_both_ends_of_its_hour(tmp_path: Path, name: str, last: int) -> None:
+    table = people()
+    columns = wide(table, "{}").rename(columns={str(hour): name.format(hour, hour + 1 if hour < 23 else last) for hour in range(24)})
+    np.testing.assert_allclose(counted(write(tmp_path, columns)).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+def test_names_with_quotes_and_a_question_mark_are_known() -> None:
+    names = presence_names("pop.csv", ['?"기준일ID"', "시간대구분", "행정동코드", "총생활인구수"], {})
+    assert names["date"] == '?"기준일ID"'
+
+
+def test_columns_of_ages_are_no_hours() -> None:
+    ages = ["0-4", "5-9", "10-14", "15-19", "20-24"]
+    assert presence_names("pop.csv", ["zone", "hour", "people", *ages], {}).keys() == {"zone", "hour", "people"}
+    assert presence_names("pop.csv", ["zone", "00:00-00:59", "01:00-01:59"], {}).keys() == {"zone", "people_00", "people_01"}
+    assert not any(name.startswith("people_") for name in presence_names("pop.csv", ["zone", *ages], {}))
+
+
+def test_a_column_of_zones_of_another_name_is_suggested(tmp_path: Path) -> None:
+    table = people().assign(area=lambda table: "Z" + table.place.astype(str), other="Z999")
+    zones = table[["area", "lon", "lat"]].drop_duplicates()
+    file = write(tmp_path, table[["other", "area", "hour", "people"]])
+    with pytest.raises(DataError, match=r"and 1 of 2 fits the ids of zones; .* columns=\{'zone': 'area'\}$"):
+        counted(file, zones=zones)
+    with pytest.raises(DataError, match=r"none of 1 fits the ids of zones; name the column with columns=\{'zone': 'COLUMN'\}$"):
+        counted(write(tmp_path, table[["other", "hour", "people"]], "none.csv"), zones=zones)
+    demand = counted(file, zones=zones, columns={"zone": "area"})
+    np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+def test_the_grid_of_milan_without_a_header_is_named_and_read_with_one(tmp_path: Path) -> None:
+    table = people()
+    zones = table[["place", "lon", "lat"]].drop_duplicates().assign(place=lambda table: table.place + 1)
+    hours = pd.Timestamp("2013-11-06", tz="Europe/Rome") + pd.to_timedelta(table.hour, unit="h")
+    rows = [
+        f"{place + 1}\t{int(time.timestamp() * 1000)}\t39\t\t\t\t\t{n}"
+        for place, time, n in zip(table.place, hours, table.people, strict=True)
+    ]
+    file = tmp_path / "sms-call-internet-mi-2013-11-06.txt"
+    file.write_text("\n".join(rows))
+    with pytest.raises(DataError, match=r"has no header line; add the line square_id,time,.*columns=\{'people': 'internet'\}$"):
+        counted(str(file), zones=zones)
+    file.write_text("square_id,time,country,sms_in,sms_out,call_in,call_out,internet\n".replace(",", "\t") + "\n".join(rows))
+    demand = counted(str(file), zones=zones, columns={"people": "internet"}, timezone="Europe/Rome")
+    np.testing.assert_allclose(demand.presence_by_hour(), independent(table), atol=5 / 1024)
+
+
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
     table = people().drop(columns="place")
     table.to_parquet(tmp_path / "pop.parquet")
     assert np.array_equal(counted(str(tmp_path / "pop.parquet")).presence, counted(write(tmp_path, table)).presence)
+
+
+@pytest.mark.parametrize("form", ["cp949", "utf-16", "zip", "xlsx", "title", "plain"])
+def test_people_in_any_form_of_file_are_read_as_in_plain_text(tmp_path: Path, form: str) -> None:
+    table = people()
+    named = table.rename(columns={"people": "총생활인구수", "hour": "시간대구분"}).drop(columns="place")
+    file = tmp_path / f"pop.{form if form in {'zip', 'xlsx'} else 'csv'}"
+    if form == "xlsx":
+        named.to_excel(file, index=False)
+    elif form == "title":
+        file.write_text("People by hour\n\n" + named.to_csv(index=False, sep=";"))
+    elif form == "zip":
+        named.to_csv(file, index=False, compression={"method": "zip", "archive_name": "pop.csv"})
+    else:
+        named.to_csv(file, index=False, encoding=form if form in {"cp949", "utf-16"} else "utf-8")
+    np.testing.assert_allclose(counted(str(file)).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+GERMAN = str.maketrans(",.", ".,")
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: f"{x:,.2f}",
+        lambda x: f"{x:,.2f}".translate(GERMAN),
+        lambda x: f"{x:.2f}".replace(".", ","),
+        lambda x: f"{x:,.2f}".replace(",", "\u202f"),
+    ],
+)
+@pytest.mark.parametrize("columns", ["one", "by hour"])
+def test_counts_with_separators_of_thousands_are_numbers(tmp_path: Path, sep: str, form: Callable[[float], str], columns: str) -> None:
+    table = people()
+    table["people"] = (table.people * 30).round(2)
+    written = wide(table, "h{}") if columns == "by hour" else table.drop(columns="place")
+    counts = [f"h{hour}" for hour in range(24)] if columns == "by hour" else ["people"]
+    written = written.assign(**{name: written[name].map(form) for name in counts})
+    written.to_csv(tmp_path / "pop.csv", index=False, sep=sep)
+    np.testing.assert_allclose(counted(str(tmp_path / "pop.csv")).presence_by_hour(), independent(table), rtol=1e-6, atol=5 / 1024)
+
+
+@pytest.mark.parametrize(("mark", "sep"), [(".", ";"), (",", ","), (",", ";")])
+@pytest.mark.parametrize("name", ["trips", "people"])
+def test_a_single_group_of_three_digits_is_asked_for(tmp_path: Path, mark: str, sep: str, name: str) -> None:
+    table = matrix(tmp_path)[1] if name == "trips" else people().drop(columns="place")
+    table[name] = (table[name] * 500).round().astype(int).map("{:,}".format).str.replace(",", mark)
+    table = table[table[name].str.count(f"[{mark}]") < 2]
+    table.to_csv(tmp_path / "counts.csv", index=False, sep=sep)
+    paths, options = ([str(tmp_path / "counts.csv")], {"hour_profile": "flat"}) if name == "trips" else ((), {})
+    with pytest.raises(DataError, match=f"column {name} may have thousands or decimals: .*; write numbers without separators"):
+        estimate_demand(paths, GRID, people=None if paths else str(tmp_path / "counts.csv"), **options)
+
+
+def test_three_decimals_beside_other_decimals_are_decimals(tmp_path: Path) -> None:
+    table = people().assign(people=lambda table: (table.people / 7).round(3))
+    table.drop(columns="place").to_csv(tmp_path / "pop.csv", index=False, sep=";")
+    np.testing.assert_allclose(counted(str(tmp_path / "pop.csv")).presence_by_hour(), independent(table), atol=5 / 1024)
+
+
+@pytest.mark.parametrize("form", [lambda x: f"{x:,.1f}", lambda x: f"{x:,.1f}".translate(GERMAN)])
+def test_trips_with_separators_of_thousands_are_numbers(tmp_path: Path, form: Callable[[float], str]) -> None:
+    _, table = matrix(tmp_path)
+    table["trips"] *= 700
+    written = table.assign(trips=table.trips.map(form))
+    demand, report = estimate_demand([write(tmp_path, written, "grouped.csv")], GRID, hour_profile="flat")
+    assert demand.total_trips == pairs_of(table).sum()
+    assert any("has trips with" in note for note in report.notes)
+
+
+def test_the_command_that_a_check_of_people_prints_reads_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path, people().drop(columns="place").rename(columns={"people": "amount"}))
+    words = ["demand", "--presence", file, "--area", AREA, "--map", "people=amount", "--public"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert main([*words, "--check"]) == 0
+    text = "".join(capsys.readouterr())
+    command = next(line for line in text.splitlines() if line.startswith("Read with: ")).removeprefix("Read with: owlbus ")
+    assert main([*shlex.split(command), "--public"]) == 0
+    assert capsys.readouterr().out == told
+
+
+def test_people_in_a_table_in_memory_are_read_as_in_a_file(tmp_path: Path) -> None:
+    table = people().drop(columns="place")
+    assert np.array_equal(counted(table).presence, counted(write(tmp_path, table)).presence)
+
+
+def test_people_in_a_file_that_changes_while_it_is_read_are_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, people())
+    with open_sources(file, ReadOptions(), kinds=(PRESENCE,)) as (source,):
+        source.check_unchanged()
+        with Path(file).open("a") as stream:
+            stream.write("1,2,3,4,5\n")
+        with pytest.raises(DataError, match="changed while it was read"):
+            source.check_unchanged()
 
 
 def test_rows_of_one_place_and_hour_add_up_equal_ones_too(tmp_path: Path) -> None:
@@ -343,11 +498,33 @@ def test_trips_without_times_keep_their_pairs_and_totals(tmp_path: Path, names: 
 def test_a_profile_spreads_trips_over_the_hours(tmp_path: Path) -> None:
     file, table = matrix(tmp_path)
     total = pairs_of(table).sum()
-    profile = write(tmp_path, pd.DataFrame({"hour": ["00", "01", "04", "12"], "share": [0.4, 0.4, 0.2, 9]}), "profile.csv")
+    profile = write(tmp_path, pd.DataFrame({"hour": ["00", "01", "04", "12"], "share": [0.04, 0.04, 0.02, 0.9]}), "profile.csv")
     flat, by_table = (estimate_demand([file], GRID, hour_profile=value)[0] for value in ("flat", profile))
     assert flat.trips_by_hour() == pytest.approx([total / 5] * 5, abs=1 / 512)
-    assert by_table.trips_by_hour() == pytest.approx([0.4 * total, 0.4 * total, 0, 0, 0.2 * total], abs=1 / 512)
-    assert flat.trips_by_hour().sum() == by_table.trips_by_hour().sum() == total
+    assert by_table.trips_by_hour() == pytest.approx([0.04 * total, 0.04 * total, 0, 0, 0.02 * total], abs=1 / 512)
+    assert flat.trips_by_hour().sum() == total
+
+
+def test_trips_of_hours_outside_the_window_are_left_out_and_named(tmp_path: Path) -> None:
+    file, table = matrix(tmp_path)
+    total = pairs_of(table).sum()
+    profile = write(tmp_path, pd.DataFrame({"hour": range(24), "share": [1 / 24] * 24}), "profile.csv")
+    demand, report = estimate_demand([file], GRID, hour_profile=profile)
+    assert demand.trips_by_hour() == pytest.approx([total / 24] * 5, abs=1 / 512)
+    assert any(f"{total * 19 / 24:,.0f} of {total:,.0f} trips a day fall outside the window" in note for note in report.notes)
+
+
+def test_counts_by_hour_inside_the_window_are_scaled_with_a_note(tmp_path: Path) -> None:
+    file, table = matrix(tmp_path)
+    demand, report = estimate_demand([file], GRID, hour_profile={0: 1, 2: 3})
+    assert demand.trips_by_hour().sum() == pairs_of(table).sum()
+    assert any("shares sum to 4 and are divided by that; all trips are taken to be of the window" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("hours", [range(5), range(7)])
+def test_shares_that_lack_the_other_hours_of_the_day_are_refused(hours: range) -> None:
+    with pytest.raises(DataError, match="shares must sum to 1 over the hours of all trips, and sum to 0"):
+        read_hour_profile(dict.fromkeys(hours, 1 / 24), range(24, 29))
 
 
 def test_trips_without_times_ask_for_their_hours(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from owlbus.demand import count_records, estimate_demand, zone_shares
 from owlbus.demand.counting import CountSettings
 from owlbus.demand.zone_shares import ZoneShares, shares_of_zones, spread_people, spread_trips
 from owlbus.grid.hexgrid import HexGrid
+from owlbus.grid.outline import read_area
 from owlbus.grid.subdivide import subdivide_hexes
 from owlbus.pipeline import checkpoint
 from owlbus.pipeline.report_content import report_content
@@ -228,17 +229,19 @@ def test_records_are_counted_by_hex_in_whole_rows(tmp_path: Path) -> None:
     assert np.abs(counts.rows[0] - dense).max() <= 1
 
 
-@pytest.mark.parametrize("suffix", ["geojson", "shp", "gpkg", "parquet", "fgb", "kml", "zip", "csv"])
+@pytest.mark.parametrize("suffix", ["geojson", "shp", "gpkg", "parquet", "fgb", "kml", "zip", "folder in a zip", "csv"])
 def test_polygons_are_read_from_any_format(tmp_path: Path, suffix: str) -> None:
-    zones, file = squares(), tmp_path / f"zones.{suffix}"
+    zones, file = squares(), tmp_path / f"zones.{suffix.removeprefix('folder in a ')}"
     if suffix == "parquet":
         zones.to_parquet(file)
     elif suffix == "csv":
         zones.assign(the_geom=zones.geometry.to_wkt()).drop(columns="geometry").to_csv(file, index=False)
-    elif suffix == "zip":
+    elif suffix.endswith("zip"):
         (tmp_path / "shape").mkdir()
         zones.to_file(tmp_path / "shape" / "zones.shp")
-        shutil.make_archive(str(file.with_suffix("")), "zip", tmp_path / "shape")
+        shutil.make_archive(
+            str(file.with_suffix("")), "zip", tmp_path / "shape" if suffix == "zip" else tmp_path, "." if suffix == "zip" else "shape"
+        )
     elif suffix == "kml":
         zones.rename(columns={"zone_id": "Name"}).astype({"Name": str}).to_file(file, driver="KML")
     else:
@@ -272,13 +275,33 @@ def test_polygons_in_metres_without_a_system_are_named_or_refused(tmp_path: Path
         estimate_demand(frame, GRID, zones=plain)
 
 
-@pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet", "pandas", "polars", "pyarrow", "geopandas"])
+def test_an_archive_of_several_layers_is_asked_for_one(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        squares().to_file(tmp_path / f"{name}.geojson")
+    shutil.make_archive(str(tmp_path / "both"), "zip", tmp_path)
+    with pytest.raises(DataError, match=r"is a ZIP archive with 2 GIS files, such as a\.geojson and b\.geojson; unpack it and name one"):
+        estimate_demand(written(tmp_path, rides()), GRID, zones=tmp_path / "both.zip")
+
+
+def test_an_outline_is_read_from_a_folder_in_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "shape").mkdir()
+    squares().to_file(tmp_path / "shape" / "zones.shp")
+    shutil.make_archive(str(tmp_path / "area"), "zip", tmp_path, "shape")
+    assert read_area(tmp_path / "area.zip").equals(read_area(tmp_path / "shape" / "zones.shp"))
+
+
+@pytest.mark.parametrize("kind", ["csv", "semicolons", "cp949", "utf-16", "title", "parquet", "pandas", "polars", "pyarrow", "geopandas"])
 def test_a_table_of_centroids_puts_all_of_a_zone_in_one_hex(tmp_path: Path, kind: str) -> None:
     centres = squares().to_crs("EPSG:25833").geometry.centroid.to_crs(4326)
     table = pd.DataFrame({"zone": squares()["zone_id"], "lon": centres.x, "lat": centres.y})
     zones: Any = tmp_path / ("zones.parquet" if kind == "parquet" else "zones.csv")
     if kind == "csv":
         table.to_csv(zones, index=False)
+    elif kind in {"cp949", "utf-16"}:
+        korean = table.set_axis(["행정동코드", "경도", "위도"], axis="columns")
+        korean.to_csv(zones, index=False, encoding=kind)
+    elif kind == "title":
+        zones.write_text("Zones of the city\n\n" + table.to_csv(index=False))
     elif kind == "semicolons":
         table.to_csv(zones, index=False, sep=";", decimal=",")
     elif kind == "parquet":
@@ -775,3 +798,12 @@ def test_messages_and_notes_hold_no_id_of_the_records(tmp_path: Path) -> None:
         estimate_demand(file, GRID, zones=squares())
     assert "quartz" not in str(caught.value)
     assert "basalt" not in str(caught.value)
+
+
+def test_a_zone_with_a_broken_ring_is_left_out(tmp_path: Path) -> None:
+    broken = json.loads(ZONES.read_text())
+    broken["features"][0]["geometry"]["coordinates"][0][-1] = [13.35, 52.5]
+    broken["features"][1]["geometry"]["coordinates"][0] = [[13.3, 52.46]]
+    file = tmp_path / "zones.geojson"
+    file.write_text(json.dumps(broken))
+    assert len(read_zones(file).shapes) < len(broken["features"])

@@ -129,9 +129,11 @@ _GIVEN = ("area", "city", "radius_m", "n_hexes", "h3_resolution", "n_nights", "m
 def _command(sources: Sources, files: Sequence[RecognisedFile]) -> str:
     """Return the command that reads the files in the same way, with everything said that was recognised."""
     from owlbus.records.recognised import common_options
+    from owlbus.records.schema import PRESENCE
 
     defaults = type(sources)()
     given = {name: getattr(sources, name) for name in _GIVEN if getattr(sources, name) != getattr(defaults, name)}
     if sources.window != defaults.window:
         given["window"] = f"{sources.window.start_hour % 24:02d}-{sources.window.end_hour % 24:02d}"
-    return FlagWords().step("", "demand", {"files": [file.file for file in files], **given, **common_options(files)})
+    records = [file.file for file in files if file.kind != PRESENCE.name]
+    return FlagWords().step("", "demand", {"files": records, **given, **common_options(files, sources.columns)})

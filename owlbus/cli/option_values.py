@@ -192,6 +192,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
         "walk_area_share": network.walk_share,
         "reach": network.reach,
         "stretch": network.stretch,
+        "road_factor": network.road_factor,
         "speed_kmh": network.speed,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.output import tell_match
 from owlbus.common.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -101,13 +102,42 @@ def read_any_plan(
     UsageError
         If a service day or lines are named and the plan is no feed.
     """
-    from owlbus.plan import read_plan
-
     file = plan_file(path_text)
     if is_feed(file):
         return read_feed_plan(file, study, max_snap_m, say, options).plan
     require_feed(options)
-    return read_plan(file, study.network, max_snap_m=max_snap_m)
+    return read_drawn_plan(file, study, max_snap_m)
+
+
+def read_drawn_plan(file: Path, study: Study, max_snap_m: float) -> Plan:
+    """
+    Read a plan from a GIS file or a table, and tell on the command's output what matching it to the network did.
+
+    Parameters
+    ----------
+    file
+        The file, no GTFS feed.
+    study
+        Study with the network of the plan.
+    max_snap_m
+        Largest distance from a way-point to its stop, metres.
+
+    Returns
+    -------
+    Plan
+        Routes on the study's network.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or does not lie on the network.
+    """
+    from owlbus.plan import match_plan
+
+    match = match_plan(file, study.network, max_snap_m=max_snap_m)
+    if not all(route.is_own for route in match.routes):
+        tell_match(file.name, match.to_dict(), match.messages)
+    return match.plan
 
 
 def read_feed_plan(

@@ -15,7 +15,7 @@ from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_no_files, require_snap, rule_of
 from owlbus.cli.options import OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
-from owlbus.cli.plan_files import feed_of_plan, is_feed, plan_file, plan_name, read_feed_plan, require_feed, run_beside
+from owlbus.cli.plan_files import feed_of_plan, is_feed, plan_file, plan_name, read_drawn_plan, read_feed_plan, require_feed, run_beside
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import Night, night_pages, side_by_side_page
@@ -220,14 +220,13 @@ def _timetable(
     study: Study, plan: tuple[Path, FeedPlanOptions], settings: Operation, rule: ServiceRule, max_snap_m: float, output: Output
 ) -> tuple[Timetable, TimetableReport | None]:
     """Read the timetable of a feed, or build that of a plan."""
-    from owlbus.plan import read_plan
     from owlbus.timetable import build_timetable
 
     file, options = plan
     if is_feed(file):
         return read_feed_plan(file, study, max_snap_m, output.say, options), None
     require_feed(options)
-    given = read_plan(file, study.network, max_snap_m=max_snap_m)
+    given = read_drawn_plan(file, study, max_snap_m)
     return build_timetable(study.network, study.demand, given, settings, rule)
 
 

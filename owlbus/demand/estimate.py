@@ -14,7 +14,7 @@ from owlbus.common.units import NightWindow, require_number
 from owlbus.demand.blend import agreement, blend
 from owlbus.demand.columns import sums_by_index
 from owlbus.demand.counting import CountedFiles, CountSettings, counting, sources_with_progress
-from owlbus.demand.hour_profile import read_hour_profile, spread_over_hours
+from owlbus.demand.hour_profile import hour_profile_notes, read_hour_profile, spread_over_hours
 from owlbus.demand.layout_notes import layout_notes
 from owlbus.demand.market_share import scale_to_population
 from owlbus.demand.presence import CountedPresence, count_presence, with_presence
@@ -186,13 +186,15 @@ def estimate_demand(
         require_trips(row_counts)
         kinds = [kind for kind in (CALLS, TAXI) if kind.name in counted_files.tallies]
         demands = [counted_files.tallies[kind.name].counted(_source_name(kind, sources), n_nights) for kind in kinds]
+        untimed = [counted.demand.total_trips for counted in demands if _is_untimed(counted, sources)]
         demands = [_with_hours(counted, sources, options, window) for counted in demands]
         if market_share is not None:
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
         demand, report = _joined(list(map(_of_people_alone, demands)), row_counts, taxi_weight, n_nights)
         spread = (note for kind, counted in zip(kinds, demands, strict=True) for note in zone_notes(counted, _of_kind(sources, kind), grid))
-        notes = (*layout_notes(sources, options), *_clock_notes(row_counts), *spread, *report.notes)
+        shares = hour_profile_notes(options.hour_profile, window.hours, sum(untimed)) if untimed else ()
+        notes = (*layout_notes(sources, options), *shares, *_clock_notes(row_counts), *spread, *report.notes)
         _check_hour_profile(sources, options)
         return _with_people(demand, replace(report, notes=notes), presence)
 
@@ -236,13 +238,18 @@ def _with_people(demand: Demand, report: DemandReport, people: CountedPresence |
 
 def _with_hours(counted: Counted, sources: Sequence[Source], options: ReadOptions, window: NightWindow) -> Counted:
     """Return `counted` with its trips spread over the hours if they carry no time."""
-    is_untimed = [source.layout.is_untimed for source in sources if source.layout.kind is TAXI]
-    if counted.demand.source == CALLS.name or not any(is_untimed):
+    if not _is_untimed(counted, sources):
         return counted
+    is_untimed = [source.layout.is_untimed for source in sources if source.layout.kind is TAXI]
     if not all(is_untimed):
         msg = f"{is_untimed.count(True)} of {len(is_untimed)} files of rides carry no time and the others do; estimate them apart"
         raise DataError(msg)
     return replace(counted, demand=spread_over_hours(counted.demand, read_hour_profile(options.hour_profile, window.hours)))
+
+
+def _is_untimed(counted: Counted, sources: Sequence[Source]) -> bool:
+    """Return whether `counted` are rides of which some carry no time."""
+    return counted.demand.source != CALLS.name and any(source.layout.is_untimed for source in _of_kind(sources, TAXI))
 
 
 def _of_people_alone(counted: Counted) -> Counted:

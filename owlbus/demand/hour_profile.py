@@ -22,6 +22,10 @@ FLAT, UNKNOWN = "flat", "unknown"
 """Profiles that need no table: equal shares of all hours, and hours that are not known."""
 
 _HOURS_OF_DAY, _NOON = 24, 12
+_LEAST_SUM, _MOST_SUM = 0.98, 1.02
+"""Shares whose sum lies between are shares of all trips, but for rounding."""
+
+_ROUNDING = 1e-9
 
 
 def read_hour_profile(profile: Any, hours: Sequence[int]) -> NDArray[np.float64] | None:  # noqa: ANN401 - a name, a path or a table
@@ -32,19 +36,21 @@ def read_hour_profile(profile: Any, hours: Sequence[int]) -> NDArray[np.float64]
     ----------
     profile
         ``flat``, ``unknown``, or a table with the columns ``hour`` (0 to 23, or service hours up to 35) and ``share``: CSV or Parquet, or
-        a mapping of hour to share. Hours that it lacks have none, and hours outside the window are left out.
+        a mapping of hour to share. Hours that it lacks have none. Trips of hours outside the window are left out.
     hours
         Service hours of the window; 24 is midnight.
 
     Returns
     -------
     ndarray of float64 or None
-        Shares in [0, 1], dimensionless, whose sum is 1, shape (n_hours,); None if hours are unknown.
+        Share of all trips in each hour, in [0, 1], dimensionless, shape (n_hours,); what their sum lacks of 1 lies outside the window.
+        None if hours are unknown.
 
     Raises
     ------
     DataError
-        If the table lacks a column, an hour occurs twice, a share is below 0 or no number, or no hour of the window has one.
+        If the table lacks a column, an hour occurs twice, a share is below 0 or no number, no hour of the window has one, or shares sum to
+        less than 1.
     UsageError
         If `profile` is neither a name nor a table.
 
@@ -53,7 +59,7 @@ def read_hour_profile(profile: Any, hours: Sequence[int]) -> NDArray[np.float64]
     >>> read_hour_profile("flat", [24, 25]).tolist()
     [0.5, 0.5]
     >>> read_hour_profile({0: 3, 1: 1, 12: 4}, [24, 25]).tolist()
-    [0.75, 0.25]
+    [0.375, 0.125]
     """
     if isinstance(profile, str) and profile.lower() == UNKNOWN:
         return None
@@ -66,8 +72,54 @@ def read_hour_profile(profile: Any, hours: Sequence[int]) -> NDArray[np.float64]
             f"{name}: must have a share above 0 in an hour of the window, {hours[0] % 24:02d} to {(hours[-1] + 1) % 24:02d} h, and has none"
         )
         raise DataError(msg, setting="hour_profile")
-    scaled_shares: NDArray[np.float64] = shares / shares.sum()
+    total = float(shares.sum()) + _outside(share_of_hour, hours)
+    if total < _LEAST_SUM:
+        msg = f"{name}: shares must sum to 1 over the hours of all trips, and sum to {total:g}; add the other hours, or divide by that sum"
+        raise DataError(msg, setting="hour_profile")
+    scaled_shares: NDArray[np.float64] = shares / total
     return scaled_shares
+
+
+def hour_profile_notes(profile: Any, hours: Sequence[int], n_trips: float) -> list[str]:  # noqa: ANN401 - a name, a path or a table
+    """
+    Return what a table of shares by hour does to trips without a time.
+
+    Parameters
+    ----------
+    profile
+        What `read_hour_profile` takes.
+    hours
+        Service hours of the window.
+    n_trips
+        Trips a day, before they are spread.
+
+    Returns
+    -------
+    list of str
+        One sentence each: the scale of shares that do not sum to 1, and trips outside the window; empty for a name.
+
+    Examples
+    --------
+    >>> hour_profile_notes({0: 0.1, 12: 0.9}, [24, 25], 50.0)
+    ['hour_profile: 45 of 50 trips a day fall outside the window, by their share, and are left out']
+    """
+    if isinstance(profile, str) and profile.lower() in {FLAT, UNKNOWN}:
+        return []
+    name, share_of_hour = _table(profile)
+    total, outside = sum(share_of_hour.values()), _outside(share_of_hour, hours)
+    notes = []
+    if total > _MOST_SUM:
+        which = "all trips are taken to be of the window" if not outside else "all trips are taken to be of its hours"
+        notes.append(f"{name}: shares sum to {total:g} and are divided by that; {which}")
+    if outside:
+        of_all = f"{n_trips * outside / total:,.0f} of {n_trips:,.0f} trips a day"
+        notes.append(f"{name}: {of_all} fall outside the window, by their share, and are left out")
+    return notes
+
+
+def _outside(share_of_hour: Mapping[int, float], hours: Sequence[int]) -> float:
+    """Return the share of hours outside the window."""
+    return sum((share for hour, share in share_of_hour.items() if hour not in hours), start=0.0)
 
 
 def spread_over_hours(demand: Demand, shares: NDArray[np.float64] | None) -> Demand:
@@ -81,12 +133,12 @@ def spread_over_hours(demand: Demand, shares: NDArray[np.float64] | None) -> Dem
     demand
         Trips and people in the first hour.
     shares
-        Share of each hour, shape (n_hours,), sum 1; None if hours are unknown: then everything stays, marked as unknown.
+        Share of each hour, shape (n_hours,), sum at most 1; None if hours are unknown: then everything stays, marked as unknown.
 
     Returns
     -------
     Demand
-        The same total of trips and people by night.
+        Trips and people by night; those that the shares lack to 1 are left out.
 
     Examples
     --------
@@ -127,15 +179,17 @@ def with_even_hours(demand: Demand) -> Demand:
 
 
 def _spread(rows: Mapping[str, NDArray[Any]], value: str, hours: Sequence[int], shares: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-    """Return `rows` by hour; the column `value` is split by `shares`, and rows of 0 are left out."""
+    """Return `rows` by hour; the column `value` is split by `shares`; rows of 0 are left out."""
     remaining = np.rint(rows[value] * QUANTA_PER_TRIP).astype(np.int64)
-    parts = np.zeros((remaining.size, len(hours)), dtype=np.int64)
+    outside = max(0.0, 1 - float(shares.sum()))
+    shares = np.append(shares, outside if outside > _ROUNDING else 0.0)
+    parts = np.zeros((remaining.size, shares.size), dtype=np.int64)
     for column, share in enumerate(shares.tolist()):
         is_last = not shares[column + 1 :].any()
         of_remaining = 1.0 if is_last else share / float(shares[column:].sum())
         parts[:, column] = np.diff(np.floor(np.cumsum(remaining) * of_remaining + 0.5), prepend=0.0) if share > 0 else 0
         remaining = remaining - parts[:, column]
-    row, hour = np.nonzero(parts)
+    row, hour = np.nonzero(parts[:, :-1])
     columns = {name: column[row] for name, column in rows.items()}
     return columns | {"hour": np.asarray(hours)[hour], value: parts[row, hour] / QUANTA_PER_TRIP}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _MAGIC = (b"\x00\x00\x27\x0a", b"SQLite format 3\x00", b"fgb\x03", b"PAR1", b"PK\x03\x04")
 """First bytes of shapefiles, GeoPackages, FlatGeobuf, Parquet, and ZIP archives of them."""
+
+_LAYER = re.compile(r"(?i)^(.+?\.(?:gdb(?=/)|(?:shp|gpkg|geojson|fgb|kml|gml)$))")
+"""Members of ZIP archives that are GIS files; a file geodatabase is a folder."""
 
 _MARKUP = (b"<kml", b"<?xml", b"<gml", b"<wfs")
 
@@ -48,7 +53,40 @@ def is_gis_file(path: Path) -> bool:
     return head.startswith(_MAGIC) or head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP)
 
 
-def read_gis_points(path: Path, name: str | None = None) -> tuple[pa.Table, str, str | None]:
+def gdal_path(path: Path) -> Path | str:
+    """
+    Return the path by which GDAL reads a GIS file: of a ZIP archive that holds one in a folder, its member.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    Path or str
+        The file itself, or the member.
+
+    Raises
+    ------
+    DataError
+        If an archive holds several GIS files.
+    """
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return path
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+    except zipfile.BadZipFile:  # GDAL says what it is
+        return path
+    layers = sorted({match[1] for name in names if (match := _LAYER.match(name))})
+    if len(layers) > 1:
+        msg = f"{path}: is a ZIP archive with {len(layers)} GIS files, such as {layers[0]} and {layers[1]}; unpack it and name one"
+        raise DataError(msg)
+    return f"/vsizip/{{{path.resolve()}}}/{layers[0]}" if layers else path
+
+
+def read_gis_points(path: Path, name: str | None = None, layer: str | None = None) -> tuple[pa.Table, str, str | None]:
     """
     Read the first layer of a GIS file with all its columns.
 
@@ -58,6 +96,8 @@ def read_gis_points(path: Path, name: str | None = None) -> tuple[pa.Table, str,
         File of any vector format that GDAL reads, or GeoParquet.
     name
         File name in messages; the path by default.
+    layer
+        Name of the layer; the first by default.
 
     Returns
     -------
@@ -73,7 +113,7 @@ def read_gis_points(path: Path, name: str | None = None) -> tuple[pa.Table, str,
     with path.open("rb") if path.is_file() else _nothing() as stream:
         is_parquet = stream is not None and stream.read(4) == b"PAR1"
     with _reading(name):
-        table, geometry, crs = _read_parquet(path) if is_parquet else _read_layer(path)
+        table, geometry, crs = _read_parquet(path) if is_parquet else _read_layer(path, layer)
     if geometry is None:
         msg = f"{name}: has no geometries; write it with points or polygons"
         raise DataError(msg)
@@ -113,16 +153,46 @@ def _read_parquet(path: Path) -> tuple[Any, str | None, str]:
     return pq.read_table(path), geometry, systems.get(geometry or "", "")
 
 
-def _read_layer(path: Path) -> tuple[Any, str | None, str]:
-    """Return the table of the first layer, its geometry column and its reference system."""
+def _read_layer(path: Path, layer: str | None = None) -> tuple[Any, str | None, str]:
+    """Return the table of a layer, the first by default, its geometry column and its reference system."""
     import pyogrio
 
-    meta, table = pyogrio.read_arrow(path)
+    meta, table = pyogrio.read_arrow(gdal_path(path), layer=layer)
     geometry = meta["geometry_name"] or "wkb_geometry"
     return table, geometry if geometry in table.column_names else None, meta["crs"] or ""
 
 
-def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
+def gis_layers(path: Path, name: str | None = None) -> list[str | None]:
+    """
+    Return the names of the layers of a GIS file that have geometries.
+
+    Parameters
+    ----------
+    path
+        File of any vector format that GDAL reads, or GeoParquet.
+    name
+        File name in messages; the path by default.
+
+    Returns
+    -------
+    list of str or None
+        In the file's order; None stands for the only layer of GeoParquet.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    import pyogrio
+
+    with path.open("rb") if path.is_file() else _nothing() as stream:
+        if stream is not None and stream.read(4) == b"PAR1":
+            return [None]
+    with _reading(name or str(path)):
+        return [str(layer) for layer, kind in pyogrio.list_layers(path).tolist() if kind is not None]
+
+
+def lonlat_table(path: Path, name: str | None = None, layer: str | None = None) -> pa.Table:
     """
     Read the first layer of a GIS file with all its columns, its geometries in degrees.
 
@@ -132,6 +202,8 @@ def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
         File of any vector format that GDAL reads, or GeoParquet with geometries as WKB.
     name
         File name in messages; the path by default.
+    layer
+        Name of the layer; the first by default.
 
     Returns
     -------
@@ -147,7 +219,7 @@ def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
     import pyarrow as pa
     import shapely
 
-    table, column, crs = read_gis_points(path, name)
+    table, column, crs = read_gis_points(path, name, layer)
     shapes = _shapes(table, column)
     points = shapely.get_coordinates(shapes)
     lonlat = np.column_stack(to_degrees(points[:, 0], points[:, 1], crs))

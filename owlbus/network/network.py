@@ -243,6 +243,7 @@ class Network:
         walk_area_share: float | None = None,
         paths: WalkGraph | None = None,
         opposite_m: float = OPPOSITE_M,
+        road_factor: float = 1.0,
     ) -> Network:
         """
         Network with stops on a road graph and links between consecutive stops along it.
@@ -253,15 +254,20 @@ class Network:
         shorter links join them at `stretch` times the round trip or less (a greedy spanner). Each direction has the metres and
         seconds of its own fastest path. Buses in both directions pass a stop on their own carriageway, and may turn round there.
 
+        Where the nodes are a table of stops, with ``stop_id``, each is a stop, and the links are those of the table; both sides of a
+        street are then one stop, so that a link listed in one direction only is driven back at the same length, unless its ``oneway``
+        is 1. `max_link_s`, `stretch` and `opposite_m` have no effect on them.
+
         Paths are fastest at free flow. One factor on all free-flow seconds, at least 1, makes the median link run at `speed_kmh`, so
         that fast roads stay faster than slow ones. The computation needs a few arrays of the tables' length.
 
         Parameters
         ----------
         nodes
-            Table, or CSV (gzip or not) or Parquet file, with ``node_id``, ``lon`` and ``lat``.
+            Table, or CSV (gzip or not) or Parquet file, with ``node_id`` or ``stop_id``, ``lon`` and ``lat``, and perhaps ``name``.
         links
-            The same with ``from_node``, ``to_node``, ``length_m``, ``freespeed_m_per_s`` and perhaps ``road_type``.
+            The same with ``from_node``, ``to_node`` and ``length_m`` (or ``from_stop``, ``to_stop`` and ``metres``), and perhaps
+            ``freespeed_m_per_s``, ``road_type`` and ``oneway``. Without speeds all links run at `speed_kmh`.
         grid
             The hexes.
         stops
@@ -284,6 +290,8 @@ class Network:
             Walkable ways from `read_paths`; None takes the straight line.
         opposite_m
             Largest distance in metres from a stop to the other carriageway of its one-way road; 0 keeps stops on one carriageway.
+        road_factor
+            Street metres over the metres of the links, dimensionless, >= 1; such as 1.2 where links are straight lines.
 
         Returns
         -------
@@ -297,21 +305,15 @@ class Network:
         UsageError
             If a number is out of range.
         """
-        from owlbus.network.carriageways import on_both_carriageways
-        from owlbus.network.from_tables import read_roads, read_stops
-        from owlbus.network.stop_links import RoadSettings, hex_stops, road_parts, snapped_stops
+        from owlbus.network.stop_links import RoadSettings
+        from owlbus.network.table_parts import table_parts
 
         longest_s = _longest_link_s(max_link_s, stretch)
         require_number("speed_kmh", speed_kmh, 1.0, 200.0)
-        require_number("snap_m", snap_m, 1.0, 100_000.0)
         require_number("max_link_s", longest_s, 1.0, 100_000.0)
         require_number("stretch", stretch, 1.0, 3.0)
-        require_number("opposite_m", opposite_m, 0.0, 1_000.0)
-        roads = read_roads(nodes, links)
-        placed = hex_stops(grid, roads) if stops is None else snapped_stops(grid, roads, read_stops(stops), snap_m)
-        rule = WalkRule(walk_m, walk_area_share, paths)
-        roads, placed = on_both_carriageways(grid, roads, placed, opposite_m)
-        return cls(grid, **road_parts(grid, roads, placed, RoadSettings(speed_kmh, 1.0, longest_s, stretch, rule)))
+        settings = RoadSettings(speed_kmh, 1.0, longest_s, stretch, WalkRule(walk_m, walk_area_share, paths))
+        return cls(grid, **table_parts(grid, (nodes, links, stops), settings, snap_m, opposite_m, road_factor))
 
     @classmethod
     def from_gtfs(

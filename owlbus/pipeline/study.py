@@ -444,6 +444,7 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
         msg = f"road tables and the hex lattice need a study area; add {outline}, or {city_name}"
         raise UsageError(msg, setting="area")
     if sources.nodes is not None:
+        streets["road_factor"] = sources.road_factor
         return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **streets)
     facts: dict[str, Any] = {} if city is None else {"rivers": (city.river,), "bridges": city.bridges, "mountains": city.mountains}
     return Network.from_lattice(grid, **facts, **walk, **speed)

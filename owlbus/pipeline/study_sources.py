@@ -31,6 +31,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("walk_area_share", "walk_area_share", 1e-6, 1),
     ("speed_kmh", "speed_kmh", 1, 200),
     ("stretch", "stretch", 1, 3),
+    ("road_factor", "road_factor", 1, 10),
     ("taxi_weight", "taxi_weight", 0, 1),
     ("n_nights", "n_nights", 1, 36_500),
     ("max_rejected_share", "max_rejected_share", 0, 1),
@@ -90,6 +91,8 @@ class Sources:
     stretch
         A direct street link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
         1 keeps all links, three to ten times as many.
+    road_factor
+        Street metres over the metres of the links of road tables, dimensionless, 1 to 10; such as 1.2 where links are straight lines.
     window
         Hours of the night that count.
     taxi_weight
@@ -157,6 +160,7 @@ class Sources:
     reach: str = "centre"
     speed_kmh: float = SPEED_KMH
     stretch: float = STRETCH
+    road_factor: float = 1.0
     window: NightWindow = field(default_factory=NightWindow)
     taxi_weight: float = TAXI_WEIGHT
     n_nights: int | None = None

@@ -38,8 +38,10 @@ _OD_ALIASES = {
 """Names of columns of matrices of trips, by owlbus' name."""
 
 _HOUR_COLUMN = re.compile(
-    r"^(?P<before>(?:hour|hr|h|time|tmst|t|people|population|pop|presence|n|시간)?_?)(?P<hour>\d{1,2})(?P<after>(?:시|h|hr|:?00)?)$"
+    r"^(?P<before>(?:hour|hr|h|time|tmst|t|people|population|pop|presence|n|시간)?_?)(?P<hour>\d{1,2})"
+    r"(?P<after>(?:시|h|hr|:?00)?)(?:(?P<between>_?[~\u2013\u2014_]_?)(?P<to>\d{1,2})(?:시|h|hr|:?00|(?P<last>:?59))?)?$"
 )
+"""An hour such as 3, H03 or 03:00, or a span of one such as 03-04, 03시~04시 or 03:00-03:59."""
 
 _HOURS_OF_DAY = 24
 _MIN_HOUR_COLUMNS = 2
@@ -139,11 +141,11 @@ def _by_alias(file: str, present: Sequence[str], aliases: Mapping[str, str], kno
 
 def _hour_columns(file: str, columns: Collection[str]) -> dict[int, str]:
     """Return the columns of hours, by hour of the day 0 to 23; empty if there are none."""
-    families: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    families: dict[tuple[str, ...], list[tuple[int, str]]] = {}
     for column in columns:
         match = _HOUR_COLUMN.match(_plain(column))
-        if match:
-            families.setdefault((match["before"], match["after"]), []).append((int(match["hour"]), column))
+        if match and _is_one_hour(match):
+            families.setdefault((match["before"], match["after"], match["between"] or ""), []).append((int(match["hour"]), column))
     found = [family for family in families.values() if len(family) >= _MIN_HOUR_COLUMNS]
     if not found:
         return {}
@@ -160,6 +162,12 @@ def _hour_columns(file: str, columns: Collection[str]) -> dict[int, str]:
     return dict(sorted(by_hour.items()))
 
 
+def _is_one_hour(match: re.Match[str]) -> bool:
+    """Return whether the name of a column is of one hour: alone, or with the hour at which it ends."""
+    hour, to = int(match["hour"]), match["to"]
+    return to is None or int(to) == hour + (match["last"] is None) or (hour, int(to), match["last"]) == (_HOURS_OF_DAY - 1, 0, None)
+
+
 def _plain(column: str) -> str:
-    """Return a column name in lower case, with underscores for spaces and hyphens."""
-    return re.sub(r"[\s\-.]+", "_", column.strip().lower())
+    """Return a column name in lower case, with underscores for spaces and hyphens, without quotes and a lost byte order mark."""
+    return re.sub(r"[\s\-.]+", "_", column.strip("?\"'\ufeff \t").lower())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import in_temporary_folder
+from owlbus.records.count_values import count_form, has_decimal_commas, plain_counts
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.schema import PEOPLE_BY_HOUR, PRESENCE, Layout
 
@@ -53,14 +54,19 @@ def in_long_form(source: Source) -> Source:
     """
     with reading_errors(source.name):
         rows, n_hours = _unpivoted(source.scan())
+        rows, form = _with_counts(source, rows)
         rows = _at_hex_centres(source, _with_iso_dates(_with_times(source, rows)))
         kept = [name for name in _LONG_FORM if name in rows.collect_schema().names()]
         path = _spooled(rows.select(kept))
         n_rows = _n_rows(path)
-    about = path.stat()
     layout = Layout(PRESENCE, {name: name for name in kept}, source.layout.timezone)
-    stamp = about.st_size, about.st_mtime_ns
-    return replace(source, path=path, form="parquet", layout=layout, stamp=stamp, n_rows=n_rows, n_quotes=0, hive={}, n_hours=n_hours)
+    notes = (*source.notes, f"has people with {form}") if form else source.notes
+    spooled = replace(source, notes=notes, path=path, form="parquet", layout=layout, table=None)
+    spooled = replace(spooled, n_rows=n_rows, n_quotes=0, hive={}, n_hours=n_hours)
+    if source.form == "frame":  # a table in memory has no file that could change
+        about = path.stat()
+        return replace(spooled, stamp=(about.st_size, about.st_mtime_ns))
+    return replace(spooled, original=source.original or source.path)
 
 
 def _unpivoted(frame: pl.LazyFrame) -> tuple[pl.LazyFrame, int]:
@@ -76,6 +82,16 @@ def _unpivoted(frame: pl.LazyFrame) -> tuple[pl.LazyFrame, int]:
     hours = pl.lit([PEOPLE_BY_HOUR.index(name) for name in columns]).alias("hour")
     others = [name for name in schema.names() if name not in {*columns, "people", "hour", "time"}]
     return frame.select(*others, people, hours).explode("people", "hour"), len(columns)
+
+
+def _with_counts(source: Source, frame: pl.LazyFrame) -> tuple[pl.LazyFrame, str]:
+    """Return `frame` with people as numbers where their texts have separators of thousands or decimal commas, and how they are written."""
+    import polars as pl
+
+    column = source.layout.names.get("people") or next(source.layout.names[name] for name in PEOPLE_BY_HOUR if name in source.layout.names)
+    has_commas = source.separator == ";" or has_decimal_commas(source.head(), "people")
+    form = count_form(source.name, column, frame, "people", has_commas=has_commas)
+    return frame.with_columns(plain_counts(pl.col("people"), form)) if form else frame, form
 
 
 def _with_times(source: Source, frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -10,8 +10,8 @@ import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.frames import as_polars, is_column_of_geometry, is_table
-from owlbus.records.file_forms import separator_of
-from owlbus.records.text_lines import check_table
+from owlbus.grid.gis_files import gdal_path
+from owlbus.records.file_forms import prepared_file
 from owlbus.records.zone_ids import id_texts
 from owlbus.records.zones import ZoneFeatures
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zst")
-_LONS = ("lon", "longitude", "lng", "long", "x", "centroid_lon", "centroid_x", "lon_centroid", "intptlon", "intptlong")
-_LATS = ("lat", "latitude", "y", "centroid_lat", "centroid_y", "lat_centroid", "intptlat")
+_LONS = ("lon", "longitude", "lng", "long", "x", "centroid_lon", "centroid_x", "lon_centroid", "intptlon", "intptlong", "경도")
+_LATS = ("lat", "latitude", "y", "centroid_lat", "centroid_y", "lat_centroid", "intptlat", "위도")
 _GEOMETRIES = ("geometry", "geom", "the_geom", "wkt", "wkb", "polygon", "multipolygon", "shape", "location", "centroid")
 _MAX_LON, _MAX_LAT = 180.0, 90.0
 _DEGREES = "EPSG:4326"
@@ -88,6 +88,7 @@ def _opened(zones: Any) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | N
 def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | None]:
     """Return name, attributes, geometries and coordinate reference system of a file."""
     import polars as pl
+    from shapely.errors import ShapelyError
 
     name = str(file)
     if not file.exists():
@@ -99,7 +100,7 @@ def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], st
             return name, *_read_file(name, file)
     except DataError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ShapelyError, pl.exceptions.PolarsError) as error:
         msg = f"{name}: cannot be read as zones; give polygons in a GIS format such as GeoJSON, or a table with an id, lon and lat"
         raise DataError(msg, setting="zones") from error
 
@@ -115,9 +116,12 @@ def _read_file(name: str, file: Path) -> tuple[pl.DataFrame, NDArray[np.object_]
         except ValueError:  # it says nothing about geometries
             return _of_table(name, pl.read_parquet(file))
     if file.name.lower().endswith(_TABLES):
-        check_table(file, name)
-        return _of_table(name, pl.read_csv(file, infer_schema=False, encoding="utf8-lossy", separator=separator_of(file)))
-    return _of_geodataframe(name, gpd.read_file(file))
+        about = file.stat()
+        text = prepared_file(name, file, None, (about.st_size, about.st_mtime_ns))
+        if text.form == "parquet":  # it holds JSON, for instance
+            return _of_table(name, pl.read_parquet(text.path))
+        return _of_table(name, pl.read_csv(text.path, infer_schema=False, encoding="utf8-lossy", separator=text.separator))
+    return _of_geodataframe(name, gpd.read_file(gdal_path(file), on_invalid="ignore"))  # broken rings are rows without geometry
 
 
 def _is_parquet(file: Path) -> bool:

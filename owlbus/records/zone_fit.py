@@ -10,13 +10,16 @@ import numpy as np
 
 from owlbus.common.errors import DataError, setting
 from owlbus.records.cell_zones import table_of_cells, zones_of_cells
+from owlbus.records.count_columns import presence_names
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.positions import NO_NUMBERS, Numbers
 from owlbus.records.schema import TAXI
 from owlbus.records.zone_files import read_zones
-from owlbus.records.zone_ids import id_texts
+from owlbus.records.zone_ids import have_ids, id_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
     from numpy.typing import NDArray
 
@@ -31,6 +34,7 @@ NO_ZONES = np.empty(0, dtype=np.int32)
 
 _SAMPLE_ROWS = 10_000
 _SAMPLE_FILES = 16
+_MOST_SHOWN = 3
 
 
 def zone_columns(source: Source) -> tuple[str | None, str | None]:
@@ -52,6 +56,42 @@ def zone_columns(source: Source) -> tuple[str | None, str | None]:
         used = (*used, "home_zone")
     here, there = (next((name for name in names if name in used), None) for names in (ZONES_HERE, ZONES_THERE))
     return here, there
+
+
+def require_place(file: str, columns: Sequence[str], rows: pl.LazyFrame, options: ReadOptions) -> None:
+    """
+    Reject a table of people in which no column is known to be a place, and name the column whose values are ids of the zones.
+
+    Parameters
+    ----------
+    file
+        File name, for messages.
+    columns
+        Columns of the file.
+    rows
+        Its rows, under these names.
+    options
+        How records are to be read; without zones every table is allowed.
+
+    Raises
+    ------
+    DataError
+        If no column is a place.
+    """
+    if options.zones is None:
+        return
+    names = presence_names(file, columns, {name: column for name, column in (options.columns or {}).items() if column in columns})
+    if names.keys() & {"lon", "lat", "position", "cell", "hex", "zone"}:
+        return
+    free = [column for column in rows.collect_schema().names() if column not in names.values()]
+    features = read_zones(options.zones, options.zone_id, None, options.crs)
+    with reading_errors(file):
+        sample = rows.select(free).head(_SAMPLE_ROWS).collect() if free else None
+    fitting = [column for column in free if sample is not None and have_ids(features.columns, id_texts(sample[column]))]
+    why = f"no column is known to hold zones, and {len(fitting) or 'none'} of {len(free)} {'fit' if len(fitting) > 1 else 'fits'}"
+    ways = " or ".join(str(setting("columns", {"zone": column})) for column in fitting[:_MOST_SHOWN] or ["COLUMN"])
+    msg = f"{file}: {why} the ids of {features.name}; name the column with {ways}"
+    raise DataError(msg, setting="columns")
 
 
 def sources_with_zones(sources: tuple[Source, ...], options: ReadOptions) -> tuple[Source, ...]:

@@ -216,6 +216,26 @@ def choose_id_column(name: str, columns: Mapping[str, Sequence[str | None]], ids
     raise DataError(msg, setting="zone_id", allowed=tuple(fitting))
 
 
+def have_ids(columns: Mapping[str, Sequence[str | None]], ids: pl.Series) -> bool:
+    """
+    Return whether any column of a table of zones has the ids.
+
+    Parameters
+    ----------
+    columns
+        Ids of each row of the table as plain text, by column.
+    ids
+        Values that may be ids, as plain text.
+
+    Returns
+    -------
+    bool
+        True if one has at least 90 % of them; False if there are none.
+    """
+    ids = ids.drop_nulls()
+    return len(ids) > 0 and any(_fit(values, ids) >= _LEAST_FIT for values in columns.values())
+
+
 def require_fit(name: str, column: str, values: Sequence[str | None], ids: pl.Series) -> None:
     """
     Reject a column of a table of zones that has no id of the records.
