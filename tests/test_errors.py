@@ -50,7 +50,6 @@ WITHOUT_OPTION = {
     "positional on the command line": {"files"},
     "of one Python function alone": {
         "grid",
-        "hours",
         "kind",
         "layout",
         "name",
@@ -61,7 +60,7 @@ WITHOUT_OPTION = {
         "weights",
         "what",
     },
-    "of networks": {"max_link_s", "max_stops", "opposite_m", "road_factor", "snap_m", "spacing_m"},
+    "of networks": {"max_link_s", "max_stops", "opposite_m", "snap_m", "spacing_m"},
     "of timetables and feeds": {"both_ends_from_m", "change_s", "max_offset_s", "min_layover_s", "offset_step_s", "weekdays"},
     "of the sample city's records": {"elsewhere_share", "out_share", "reach_m", "spot_spread_m", "taxi_noise"},
     "of classic instances": {"min_stops"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -426,6 +427,13 @@ def test_a_file_that_gives_no_trip_says_why_in_one_line(tmp_path: Path, change: 
         estimate_demand(path, GRID, window, rejected=tmp_path / "rejected.parquet")
     assert str(error.value) == f"{path}: {message}"
     assert [entry.name for entry in tmp_path.iterdir()] == ["taxi.csv"]
+
+
+def test_both_swapped_ends_are_named_at_once(tmp_path: Path) -> None:
+    pl.DataFrame([ride(**SWAPPED, **GOAL_SWAPPED)] * 4).write_csv(tmp_path / "taxi.csv")
+    swap = {f"{end}_{axis}": f"{end}_{other}" for end in ("origin", "destination") for axis, other in (("lon", "lat"), ("lat", "lon"))}
+    with pytest.raises(DataError, match=re.escape(f"swap them with columns={swap}")):
+        estimate_demand(tmp_path / "taxi.csv", GRID)
 
 
 def test_mostly_swapped_files_are_refused_even_if_some_rows_are_good(tmp_path: Path) -> None:

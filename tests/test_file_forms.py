@@ -31,6 +31,7 @@ from owlbus.records import field_counts, open_sources
 from owlbus.records.file_forms import prepared_file
 from owlbus.records.profiles import ALIASES, PROFILES, Profile, known_names, normal_name, profile_of
 from owlbus.records.read_options import ReadOptions
+from owlbus.records.recognised import common_options, recognised_file
 from owlbus.records.schema import COLUMNS, find_layout
 from owlbus.records.text_heads import head_of, narrow_encoding, wide_encoding
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from owlbus.demand import DemandReport
+    from owlbus.records.recognised import RecognisedFile
 
 RING = [(13.30, 52.47), (13.42, 52.47), (13.42, 52.53), (13.30, 52.53)]
 GRID = HexGrid.cover(RING)
@@ -299,6 +301,32 @@ def test_lines_with_too_many_fields_are_counted_over_any_parts(content: str, cut
         assert fields.n_long or not long_lines or any(line.count(",") < n for line in lines) or skipped
 
 
+@pytest.mark.parametrize("n_more", [1, 2, 3])
+@pytest.mark.parametrize("between", ["", "\n", "\r\n"])
+def test_separators_at_the_end_of_all_rows_are_no_columns(n_more: int, between: str, tmp_path: Path) -> None:
+    header, *rows = text().splitlines()
+    words = [f"{row},a,b,c,d,e,f,g{n_more * ','}" for row in rows]  # most fields are words, as in a header
+    content = f"{header},{','.join('tuvwxyz')}\n{between}" + "\n".join(words) + "\n"
+    report = report_of(saved(tmp_path / "calls.csv", content))
+    assert report.rows_counted == N_COUNTED
+    content += f"{rows[0]},a,b,c,d,e,f,g{',' * n_more}x\n"
+    with pytest.raises(DataError, match=r"has lines with more fields than its header, first on line"):
+        report_of(saved(tmp_path / "shifted.csv", content + words[0] + "\n"))
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+def test_titles_padded_with_separators_are_left_out(sep: str, tmp_path: Path) -> None:
+    titles = f"Calls of the city{5 * sep}\nAs of{sep}01.04.2024{4 * sep}\n{5 * sep}\n"
+    report = report_of(saved(tmp_path / "calls.csv", titles + text(sep=sep)))
+    assert report.rows_counted == N_COUNTED
+    assert "has its header on line 4; what stands before it is left out" in " ".join(report.notes)
+
+
+def test_a_header_with_empty_names_over_values_stays_the_header() -> None:
+    head = head_of(b"time,,,\n2024-03-05 01:00:00,1,2,3\n2024-03-05 01:00:00,1,2,3\n")
+    assert (head.n_lines, head.n_separators, head.is_plain) == (0, 3, True)
+
+
 def csv_lines(content: str) -> list[str]:
     """Return the lines of a text without what is in quotes; a line break in quotes does not end a line."""
     lines, is_quoted = [""], False
@@ -371,13 +399,13 @@ def test_a_sheet_and_a_member_may_be_named(tmp_path: Path) -> None:
     assert report_of(f"{book}#Calls").rows_counted == N_COUNTED
     with pytest.raises(DataError, match=r"book\.xlsx#Call: has no such sheet; its sheets are Notes, Calls$"):
         report_of(f"{book}#Call")
-    archive = zipped(tmp_path / "both.zip", {"a.csv": text(CALLS.head(30)), "b.csv": text(CALLS.tail(30)), "notes.md": "x"})
+    archive = zipped(tmp_path / "both.zip", {"a.csv": text(CALLS.head(30)), "b.csv": text(CALLS.tail(30)), "notes.docx": "x"})
     assert report_of(f"{archive}#b.csv").rows_in == 30
     with pytest.raises(
-        DataError, match=r"both\.zip: holds notes\.md, which by its name is no file of records; unpack it, or name one member"
+        DataError, match=r"both\.zip: holds notes\.docx, which by its name is no file of records; unpack it, or name one member"
     ):
         report_of(archive)
-    with pytest.raises(DataError, match=r"both\.zip: has no such member; it holds a\.csv, b\.csv, notes\.md$"):
+    with pytest.raises(DataError, match=r"both\.zip: has no such member; it holds a\.csv, b\.csv, notes\.docx$"):
         report_of(f"{archive}#c.csv")
     with pytest.raises(DataError, match=r"plain\.csv#x: only spreadsheets and ZIP archives have parts; name the file alone$"):
         report_of(f"{saved(tmp_path / 'plain.csv', text())}#x")
@@ -447,6 +475,50 @@ def test_files_that_hold_no_table_say_what_they_are(content: str | bytes, messag
 def test_a_feed_is_no_archive_of_records(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"feed\.zip: is a GTFS feed, not records$"):
         report_of(zipped(tmp_path / "feed.zip", {"stops.txt": "a", "stop_times.txt": "b"}))
+
+
+def test_notes_beside_records_are_left_out_of_a_folder_and_named(tmp_path: Path) -> None:
+    saved(tmp_path / "calls.csv", text())
+    saved(tmp_path / "license_plates.csv", text(CALLS.head(0)))
+    for name in ("README.txt", "readme.MD", "LICENSE", "Thumbs.db", ".DS_Store", "columns.pdf"):
+        saved(tmp_path / name, "no table")
+    report = report_of(tmp_path)
+    assert report.rows_counted == N_COUNTED
+    (note,) = [note for note in report.notes if "left out" in note]
+    names = "LICENSE, README.txt, Thumbs.db, columns.pdf, readme.MD"
+    assert note == f"{tmp_path / 'calls.csv'} comes with files that hold no records and are left out: {names}"
+    saved(tmp_path / "calls.dat", "no table")
+    with pytest.raises(DataError, match=r"holds calls\.dat, which by the name is no file of records"):
+        report_of(tmp_path)
+
+
+@pytest.mark.parametrize("is_enum", [False, True])
+def test_categories_of_text_are_read_as_text(is_enum: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    rows = pl.from_pandas(CALLS)
+    words = {column: rows[column].cast(pl.String) for column in ("time", "lon", "lat", "home_lon", "home_lat")}
+    drawn = {column: word.cast(pl.Enum(word.unique()) if is_enum else pl.Categorical) for column, word in words.items()}
+    rows.with_columns(**drawn).write_parquet(tmp_path / "calls.parquet")
+    assert report_of(tmp_path / "calls.parquet").rows_counted == N_COUNTED
+
+
+def recognised(*paths: Path, columns: dict[str, str] | None = None) -> list[RecognisedFile]:
+    """Return what is recognised in files."""
+    with open_sources([str(path) for path in paths], ReadOptions(columns=columns or {})) as sources:
+        return [recognised_file(source) for source in sources]
+
+
+def test_options_that_not_all_files_share_are_left_to_be_recognised(tmp_path: Path) -> None:
+    plain = saved(tmp_path / "a.csv", text())
+    days = (pd.to_datetime(CALLS["time"]) + pd.Timedelta(days=20)).dt.strftime("%d.%m.%Y %H:%M:%S")
+    dotted = saved(tmp_path / "b.csv", text(CALLS.assign(time=days)))
+    renamed = saved(tmp_path / "c.csv", text(CALLS.rename(columns={"time": "call_time"})))
+    assert "time_format" in common_options(recognised(dotted))
+    assert common_options(recognised(plain, dotted)) == common_options(recognised(dotted, plain)) == {}
+    assert common_options(recognised(renamed)) == {"columns": {"time": "call_time"}}
+    assert common_options(recognised(plain, renamed)) == {}
+    mapping = {"time": "call_time"}
+    assert common_options(recognised(plain, renamed, columns=mapping), mapping) == {"columns": mapping}
+    assert common_options([]) == {}
 
 
 # private copies
@@ -524,7 +596,48 @@ def test_calls_repeat_by_time_to_the_second_and_both_ends(change: dict[str, Any]
     assert report_of(saved(tmp_path / "calls.csv", text(rows))).rows_counted == n
 
 
+def test_calls_on_the_full_minute_repeat_where_times_have_seconds(tmp_path: Path) -> None:
+    row = {"time": "2024-03-06 01:10:00", "lon": 13.35, "lat": 52.5, "home_lon": 13.40, "home_lat": 52.49}
+    rows = pd.DataFrame([row, {**row, "time": "2024-03-06 01:10:07"}, row])
+    assert report_of(saved(tmp_path / "calls.csv", text(rows))).rows_counted == 2
+    assert report_of(saved(tmp_path / "turned.csv", text(rows[::-1]))).rows_counted == 2
+    typed = rows.assign(time=pd.to_datetime(rows["time"]))
+    typed.to_parquet(tmp_path / "calls.parquet")
+    assert report_of(tmp_path / "calls.parquet").rows_counted == 2
+    outside = pd.concat([rows.assign(lon=99.0), rows[rows.index != 1]])  # the seconds are those of rows that are rejected
+    assert report_of(saved(tmp_path / "outside.csv", text(outside))).rows_counted == 1
+
+
 # profiles and names
+
+
+def chicago(path: Path) -> Path:
+    """Return rides of Chicago as on BigQuery, where the local clock is called UTC, half of them at 2 and half at 7 h."""
+    hours = pd.Series([2, 7] * 10)
+    rows = pd.DataFrame({"trip_start_timestamp": [f"2024-03-06 {hour:02d}:15:00 UTC" for hour in hours], "trip_seconds": 607})
+    rows = rows.assign(pickup_latitude=52.5, pickup_longitude=13.35, dropoff_latitude=52.49, dropoff_longitude=13.40)
+    return saved(path, text(rows.assign(trip_seconds=600 + rows.index)))
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "America/Chicago"])
+def test_the_clock_of_chicago_is_never_converted(zone: str | None, tmp_path: Path) -> None:
+    _, report = estimate_demand(chicago(tmp_path / "rides.csv"), GRID, timezone=zone)
+    assert report.rows_counted == 10
+    assert "as a clock in America/Chicago" in " ".join(report.notes)
+
+
+def test_another_zone_for_the_clock_of_chicago_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"its times are the clock of America/Chicago, though they may say UTC"):
+        estimate_demand(chicago(tmp_path / "rides.csv"), GRID, timezone="Europe/Berlin")
+
+
+def test_a_publisher_is_not_told_by_columns_that_the_user_maps() -> None:
+    for profile in PROFILES:
+        mapping = {name: f"column {name}" for name in profile.columns}
+        assert profile_of([*mapping.values(), "fare"], mapping) is None
+        itself = profile_of([*profile.columns.values(), *profile.signs], profile.columns)
+        assert itself is not None
+        assert itself.columns.keys() == profile.columns.keys()
 
 
 RIDE_ENDS = ("origin_lon", "origin_lat", "destination_lon", "destination_lat")
@@ -624,6 +737,30 @@ def test_published_tables_that_are_no_records_say_what_they_are(content: str, me
     with pytest.raises(DataError) as error:
         report_of(path)
     assert str(error.value).startswith(f"{path}: {message}")
+
+
+@pytest.mark.parametrize("form", ["POINT({} {})", "({}, {})"])
+def test_points_in_a_column_named_for_an_end_are_suggested(form: str, tmp_path: Path) -> None:
+    homes = [form.format(*pair) for pair in zip(CALLS["home_lon"], CALLS["home_lat"], strict=True)]
+    path = saved(tmp_path / "calls.csv", text(CALLS.drop(columns=["home_lon", "home_lat"]).assign(home=homes)))
+    with pytest.raises(DataError, match=r"name what holds them: columns=\{'home_position': 'home'\}$"):
+        report_of(path)
+    words = saved(tmp_path / "words.csv", text(CALLS.drop(columns=["home_lon", "home_lat"]).assign(home="Mitte")))
+    with pytest.raises(DataError, match=r"columns=\{'home_lon': 'COLUMN', 'home_lat': 'COLUMN'\}$"):
+        report_of(words)
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("Dispatching_base_num,Pickup_date,locationID", "B02,2024-03-06 01:10:00,7"),
+        ("Date/Time,Lat,Lon,Base", "3/6/2024 1:10:00,52.5,13.35,B02"),
+        ("pickup_time,origin_lon,origin_lat,fare", "2024-03-06 01:10:00,13.35,52.5,7"),
+    ],
+)
+def test_pickups_alone_are_no_trips(header: str, row: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="pickups alone are no trips"):
+        report_of(saved(tmp_path / "rides.csv", f"{header}\n{row}\n"))
 
 
 def test_no_alias_stands_for_two_ends() -> None:

@@ -49,8 +49,9 @@ def test_a_zip_bomb_is_no_feed(tmp_path: Path) -> None:
 
 def test_a_zip_bomb_is_no_plan(tmp_path: Path) -> None:
     archive = zipfile.ZipFile(io.BytesIO(fuzzing.plan_feed()))
-    tables = [(name, archive.read(name)) for name in archive.namelist()] + [("bomb.txt", b"0" * (90 << 20))]
-    with pytest.raises(DataError, match=r"bomb\.txt must unpack to at most 200 times"):
+    tables = [(name, archive.read(name)) for name in archive.namelist() if name != "calendar.txt"]
+    tables.append(("calendar.txt", b"0" * (90 << 20)))
+    with pytest.raises(DataError, match=r"calendar\.txt must unpack to at most 200 times"):
         fuzzing.read_plan_feed(tmp_path, fuzzing.zipped(tables))
 
 

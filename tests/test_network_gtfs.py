@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from owlbus.common.errors import DataError, UsageError
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, check_network
-from owlbus.network.gtfs_trips import along_shape, piece
+from owlbus.network.from_gtfs import GtfsImportSettings, _places, _stop_calls
+from owlbus.network.gtfs_tables import read_feed
+from owlbus.network.gtfs_trips import along_shape, piece, read_patterns
 from owlbus.network.merge_stops import merge_to_limit, merged_stops
 
 if TYPE_CHECKING:
@@ -95,23 +102,60 @@ def test_the_walk_may_ask_for_a_share_of_the_hex(tmp_path: Path) -> None:
     assert made.walk_rule == "50 % of the hex within 500 m, straight line"
 
 
-def test_far_sides_stay_apart_and_every_stop_then_needs_its_own_way_back(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a network needs two connected stops or more, got 0 from the feed"):
-        network(tmp_path, merge_m=39)
+def test_the_two_directions_of_a_line_are_paired_up_to_three_times_the_merge_distance(tmp_path: Path) -> None:
+    assert network(tmp_path, merge_m=14).fingerprint == network(tmp_path).fingerprint
+    apart = network(tmp_path, merge_m=13)
+    assert apart.n_stops == 6, "40 m are more than 39; buses turn at both ends"
+    assert counts(apart)["turns at the end of a line, straight metres times 1.3"] == 2
+    a1, c1, c2, a2 = (apart.stop_names.index(f"Stop {name}") for name in ("a1", "c1", "c2", "a2"))
+    assert apart.link(c1, c2)[1] == 52, "40 m times 1.3"
+    assert apart.link(a2, a1)[1] == 52
+    assert check_network(apart).passed
 
 
-def test_a_round_of_one_way_links_gets_ways_round_unless_they_take_too_long(tmp_path: Path) -> None:
+def test_a_round_of_one_way_links_keeps_its_stops_and_each_link_the_way_round(tmp_path: Path) -> None:
     ring = [f"out,{8 + k // 60:02}:{k % 60:02}:00,,{stop},{k}" for k, stop in zip([0, 2, 4, 6], ["a1", "b1", "c1", "a1"], strict=True)]
     files = feed(stop_times__txt="trip_id,arrival_time,departure_time,stop_id,stop_sequence\n" + "\n".join(ring), shapes__txt="")
     made = network(tmp_path, files)
     assert made.link(0, 1) == (120, 800)
     assert made.link(1, 0) == (240, 2400), "on by c1, where the ring closes"
     assert made.link_line(1, 0).shape == (4, 2)
-    assert counts(made)["of these given a way round that vehicles serve"] == 3
+    assert counts(made)["links given a way back that vehicles drive"] == 3
     far = [line.replace("08:06", "08:36") for line in ring]
     files["stop_times.txt"] = "trip_id,arrival_time,departure_time,stop_id,stop_sequence\n" + "\n".join(far)
-    left = network(tmp_path, files)
-    assert (left.n_stops, left.n_links) == (2, 2), "32 minutes back for 2 minutes there is no way round; c1 to a1 keeps its reverse"
+    slow = network(tmp_path, files)
+    assert (slow.n_stops, slow.link(1, 0)[0]) == (3, 120 + 1920)
+    assert counts(slow)["of these timed slower than 3 km/h, which is a stand, sped up to it"] == 0, "1,600 m in 32 minutes are 3 km/h"
+    assert slow.report is not None
+    assert any("2 of 3 served links have a long way back" in note for note in slow.report.notes)
+
+
+def test_a_line_without_a_way_back_in_the_feed_is_taken_back_along_its_own_streets(tmp_path: Path) -> None:
+    files = feed(trips__txt="route_id,trip_id,shape_id\nN1,out,east", shapes__txt="")
+    made = network(tmp_path, files)
+    assert counts(made)["lines without a way back in the feed, taken back along their own streets"] == 1
+    assert made.link(2, 0) == (120 + 150, 1600), "as long as the way out"
+    assert made.link(1, 0) == (150 + 270, 800 + 1600), "on to the end and back"
+    assert made.n_stops == 3
+
+
+def test_lines_without_a_common_place_are_joined_by_a_stated_drive_but_no_trains(tmp_path: Path) -> None:
+    files = feed(routes__txt="route_id,route_type\nN1,3\nN2,3")
+    files["stops.txt"] += f"\nd1,Far d,{at(0, 1800)}\ne1,Far e,{at(800, 1900)}"
+    files["trips.txt"] += "\nN2,far,"
+    files["stop_times.txt"] += "\nfar,24:00:00,24:00:00,d1,0\nfar,24:03:00,24:03:00,e1,1"
+    made = network(tmp_path, files)
+    assert made.stop_names == ("Stop a1", "Stop b1", "Stop c1", "Far d", "Far e")
+    assert made.link(0, 3)[1] == made.link(3, 0)[1] == round(1.3 * 1800)
+    assert made.report is not None
+    assert any("check that a bus can drive between Stop a1 and Far d" in note for note in made.report.notes)
+    files["routes.txt"] = "route_id,route_type\nN1,1\nN2,1"
+    rails = network(tmp_path, files, modes=["metro"])
+    assert rails.n_stops == 3
+    assert rails.report is not None
+    notes = " ".join(rails.report.notes)
+    assert "dropped places, which no line joins to the others: Far d, Far e" in notes
+    assert "warning: 2 of 8 stops in use are dropped (25%)" in notes
 
 
 @pytest.mark.parametrize("inside", ["", "google/", "export/2024/"])
@@ -194,7 +238,7 @@ def test_platforms_of_a_station_are_one_place_however_far_they_lie_apart(tmp_pat
             {"routes__txt": "route_id,route_type\nN1,1"},
             r"no trip runs as bus or trolleybus, modes there: metro \(3 trips\); name one with modes",
         ),
-        ({"stop_times__txt": "\n \n"}, r"holds no stop_times\.txt, which a network needs"),
+        ({"stop_times__txt": "\n \n"}, r"holds no stop_times\.txt, which a feed needs"),
         ({"trips__txt": "route_id,trip\nN1,out"}, r"trips\.txt must have the column 'trip_id', found route_id, trip"),
         (
             {"stop_times__txt": "trip_id,stop_id,stop_sequence\nx,a1,1"},
@@ -275,3 +319,78 @@ def test_real_feeds_make_sound_networks(cases: Path, name: str, modes: tuple[str
     assert check_network(made).passed
     assert made.n_stops >= stops
     assert made.n_links >= links
+
+
+def feed_rows(path: Path, name: str) -> list[dict[str, str]]:
+    """Rows of one table of a feed, by the csv module."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.txt") as file:
+        return list(csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline="")))
+
+
+def calls_of(path: Path, kinds: set[str]) -> dict[str, dict[tuple[str, ...], int]]:
+    """Sequences of stop ids by route, with the number of trips of each, read without owlbus."""
+    routes = {row["route_id"] for row in feed_rows(path, "routes") if row["route_type"] in kinds}
+    route_of = {row["trip_id"]: row["route_id"] for row in feed_rows(path, "trips") if row["route_id"] in routes}
+    calls: dict[str, list[tuple[int, str]]] = {}
+    for row in feed_rows(path, "stop_times"):
+        if row["trip_id"] in route_of:
+            calls.setdefault(row["trip_id"], []).append((int(row["stop_sequence"]), row["stop_id"]))
+    sequences: dict[str, dict[tuple[str, ...], int]] = {}
+    for trip, rows in calls.items():
+        number = sequences.setdefault(route_of[trip], {})
+        stops = tuple(stop for _, stop in sorted(rows))
+        number[stops] = number.get(stops, 0) + 1
+    return sequences
+
+
+def place_of_stops(path: Path, modes: tuple[str, ...], made: Network) -> dict[str, int]:
+    """Stop of the network that each stop of the feed became part of."""
+    table = read_feed(path, modes)
+    patterns = read_patterns(table, made.grid, [])
+    stops, place = _places(table, made.grid, _stop_calls(table), patterns, GtfsImportSettings(modes), [])
+    number = {position: k for k, position in enumerate(zip(made.stop_lon.tolist(), made.stop_lat.tolist(), strict=True))}
+    kept = [number.get(position, -1) for position in zip(stops.lon.tolist(), stops.lat.tolist(), strict=True)]
+    return {stop: kept[row] for stop, row in zip(table.stops["stop_id"], place.tolist(), strict=True) if row >= 0 and kept[row] >= 0}
+
+
+def driven_links(sequences: dict[str, dict[tuple[str, ...], int]], place: dict[str, int]) -> set[tuple[int, int]]:
+    """Pairs of places that a trip serves one after the other, and turns from the last place of a line to a first one of it."""
+    driven: set[tuple[int, int]] = set()
+    for number in sequences.values():
+        lines = [[place[stop] for stop in stops] for stops in number]
+        for line in lines:
+            driven |= set(itertools.pairwise(line))
+        driven |= {(one[-1], other[0]) for one in lines for other in lines}
+    return driven
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("name", "modes", "kinds"),
+    [
+        ("fortaleza", ("bus",), {"3"}),
+        ("sao_paulo", ("bus",), {"3"}),
+        ("berlin", ("bus",), {"3", "700"}),
+        ("cairns_gtfs", ("bus",), {"3"}),
+        ("nyc_subway_gtfs", ("metro",), {"1"}),
+    ],
+)
+def test_shared_feeds_keep_their_stops_and_every_link_is_driven(cases: Path, name: str, modes: tuple[str, ...], kinds: set[str]) -> None:
+    path = cases / "gtfs" / f"{name}.zip"
+    made = Network.from_gtfs(path, modes=modes)
+    assert check_network(made).passed
+    sequences = calls_of(path, kinds)
+    used = {stop for number in sequences.values() for stops in number for stop in stops}
+    place = place_of_stops(path, modes, made)
+    assert sum(stop in place for stop in used) >= 0.95 * len(used)
+    driven = driven_links(sequences, place)
+    start = np.repeat(np.arange(made.n_stops), np.diff(made.link_indptr))
+    links = list(zip(start.tolist(), made.link_to.tolist(), strict=True))
+    drives = [k for k, (a, b) in enumerate(links) if (a, b) not in driven and (b, a) not in driven]
+    joined = counts(made)["groups of lines that share no place with the others, joined by a drive between their nearest places"]
+    assert len(drives) == 2 * joined
+    known = [k for k, ends in enumerate(links) if ends in driven] + drives
+    graph = csr_array((made.link_s[known].astype(float), (start[known], made.link_to[known])), shape=(made.n_stops, made.n_stops))
+    for k in np.random.default_rng(0).permutation(made.n_links)[:200].tolist():
+        if links[k] not in driven:
+            assert made.link_s[k] == dijkstra(graph, indices=links[k][0])[links[k][1]], "the fastest way along driven links"

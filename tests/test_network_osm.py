@@ -25,6 +25,8 @@ from owlbus.network.osm_tags import (
     turn_rule,
 )
 from owlbus.network.turn_restrictions import Pieces, with_turns
+from owlbus.pipeline import Sources
+from owlbus.pipeline.study import build_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -741,3 +743,29 @@ def test_links_and_random_routes_of_real_extracts_keep_to_mapped_streets_their_d
             assert not any(tuple(driven[k : k + size]) in no for size in range(3, longest + 1))
             then = only.get((driven[k], driven[k + 1]))
             assert then is None or driven[k + 2] in then or driven[k + 2] == driven[k + 1]
+
+
+def test_beside_a_feed_stops_come_from_the_feed_and_links_from_the_streets(tmp_path: Path) -> None:
+    (tmp_path / "town.osm").write_text(osm(ALL), encoding="utf-8")
+    corners = np.add([place(0), place(3), place(15), place(3)], [(0, 30), (0, 0), (0, 0), (60, 0)])
+    lon, lat = GRID.unproject(*corners.T)
+    stops = [f"s{k},{'Corner' if k in {1, 3} else f'Stop {k}'},{lat[k]:.8f},{lon[k]:.8f}" for k in range(4)]
+    calls = {"t": ["s0", "s1", "s2"], "u": ["s2", "s3"]}
+    times = [f"{trip},24:0{k}:00,24:0{k}:00,{stop},{k}" for trip, row in calls.items() for k, stop in enumerate(row)]
+    tables = {
+        "stops": ["stop_id,stop_name,stop_lat,stop_lon", *stops],
+        "routes": ["route_id,route_type", "N,3"],
+        "trips": ["route_id,trip_id", "N,t", "N,u"],
+        "stop_times": ["trip_id,arrival_time,departure_time,stop_id,stop_sequence", *times],
+    }
+    (tmp_path / "feed").mkdir()
+    for name, rows in tables.items():
+        (tmp_path / "feed" / f"{name}.txt").write_text("\n".join(rows), encoding="utf-8")
+    network = build_network(Sources(gtfs=str(tmp_path / "feed"), osm=str(tmp_path / "town.osm"), speed_kmh=20), GRID)
+    assert network.source == "osm"
+    assert sorted(network.stop_names) == ["Corner", "Stop 0", "Stop 2"], "and no stop of the map"
+    at = {name: k for k, name in enumerate(network.stop_names)}
+    there, back = network.link(at["Stop 0"], at["Corner"]), network.link(at["Corner"], at["Stop 0"])
+    assert there == back, "the streets are open both ways, where the feed has one run"
+    assert there[1] == 900, "three blocks, from the corner nearest to the stop"
+    assert check_network(network).passed

@@ -177,7 +177,8 @@ def test_a_broken_rule_ends_with_a_finding(feed: str, tmp_path: Path, capsys: py
         (["--modes", "boat"], "--modes must be among bus, trolleybus, tram, metro, rail, ferry, cable, or all, got 'boat'"),
         (["--gtfs", "other.zip"], "are two networks; name only one"),
         (["--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
-        (["--osm", "x.osm.pbf"], "--osm beside another network is walked along only; add --walk network"),
+        (["--osm", "x.osm.pbf", "--nodes", "n.csv", "--links", "l.csv"], "--gtfs and --nodes are two networks; give one of them"),
+        (["--hours", "night"], "--hours must read HH-HH, from 0 to 24, such as 22-06, got 'night'"),
         (["--walk-share", "2"], "--walk-share must lie in [1e-06, 1], got 2"),
     ],
 )
@@ -192,6 +193,16 @@ def test_the_hours_of_the_window_choose_the_runs_of_a_feed(feed: str) -> None:
     assert build_network(Sources(gtfs=feed, walk_area_share=0.3), GRID).walk_rule == "30 % of the hex within 500 m, straight line"
     with pytest.raises(UsageError, match=r"road tables and the hex lattice need a study area"):
         build_network(Sources(), None)
+
+
+def test_hours_of_service_need_a_feed_and_keep_its_runs(feed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["network", feed, "--hours", "23-3", "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["report"]["counts"]["runs outside the hours of service asked for"] == 0
+    assert run(["network", feed, "--hours", "12-13"]) == 3
+    assert "no run departs in the hours 12 to 12 of the day; widen --hours" in capsys.readouterr().err
+    assert build_network(Sources(gtfs=feed, service_hours=(1,)), None).n_stops == 5
+    with pytest.raises(UsageError, match=r"service_hours are those of a feed's runs; add gtfs='feed\.zip', or leave them out"):
+        Sources(service_hours=(1,))
 
 
 def test_the_stretch_of_streets_is_an_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

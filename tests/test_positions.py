@@ -255,8 +255,9 @@ def test_separators_of_thousands_are_refused(text: str, tmp_path: Path) -> None:
 
 def test_letters_of_hemispheres_tell_swapped_columns(tmp_path: Path) -> None:
     path = written(tmp_path, with_pairs(lambda x: f"{x}N", lambda y: f"{y}E"))
-    with pytest.raises(DataError, match="the longitude has N or S, or the latitude E or W, so the two columns look swapped"):
+    with pytest.raises(DataError, match="the longitude has N or S, or the latitude E or W, so the two columns look swapped") as error:
         counted(path)
+    assert all(f"'{name}': " in str(error.value) for _, *pair in POINTS for name in pair)
 
 
 def test_junk_between_numbers_is_missing_rows(tmp_path: Path) -> None:

@@ -318,9 +318,10 @@ def test_rides_that_are_written_twice_count_once(tmp_path):
     coarse = ride | {"pickup_time": "2013-03-02 01:15:00"}
     table = pl.DataFrame([ride, ride, ride | {"origin_lon": HERE[0] + 1e-5}, coarse, coarse, ride])
     demand, report = estimate_demand(write(tmp_path / "taxi.csv", table), GRID)
-    assert (demand.trips.sum(), [(rule.name, rule.rows) for rule in report.rules]) == (4, [("repeats a row", 2)])
+    assert (demand.trips.sum(), [(rule.name, rule.rows) for rule in report.rules]) == (3, [("repeats a row", 3)])
     assert report.rules[0].first.endswith("taxi.csv line 3")
     assert trips(write(tmp_path / "counts.csv", table.with_columns(trips=2))) == 12
+    assert trips(write(tmp_path / "minutes.csv", table[3:5])) == 2  # all on the full minute: too coarse to be repeats
 
 
 def test_a_check_reports_what_would_be_refused(tmp_path):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CI = ROOT / ".ci"
 USED = ("cluster", "osm", "sheets")
 """Extras for those who use owlbus, not for those who work on it."""
-SOLD_AS = {"distributed": "dask", "PIL": "pillow"}
+SOLD_AS = {"opening_hours": "opening-hours-py", "distributed": "dask", "PIL": "pillow"}
 """Names that packages are installed under, where they are imported by another one."""
 
 pytestmark = pytest.mark.skipif(not CI.is_dir(), reason="the checks of the checkout are not part of a source distribution")

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from owlbus.common.errors import DataError, UsageError
 from owlbus.records import open_sources, read_batches
 from owlbus.records.read_options import ReadOptions
-from owlbus.records.schema import CALLS, TAXI, Layout
+from owlbus.records.schema import CALLS, PRESENCE, TAXI, Layout
 from owlbus.records.time_forms import FORMS, check_time_format, describe_form, form_notes, time_forms
-from owlbus.records.times import NO_TIME, UNDATED_S, seconds
+from owlbus.records.times import NO_TIME, UNDATED_S, day_starts, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -207,10 +207,10 @@ def test_excel_days_without_a_part_of_a_day_are_asked_about() -> None:
 def test_dates_alone_name_the_two_columns_that_are_needed() -> None:
     message = refusal([20_240_306, 20_240_305], name="day")
     assert message == (
-        "f.csv: column day holds dates such as 99999999 without a time of day; name the hour or clock too, with "
-        "columns={'date': 'day', 'time': 'HOUR'}"
+        "f.csv: column day holds dates such as 99999999 without a time of day; if another column holds the hour or clock, name that one as "
+        "the time and this one as date, with columns={'date': 'day'}"
     )
-    assert "dates without a time of day; name the hour" in refusal(["2024-03-06", "2024-03-07"])
+    assert "dates without a time of day; if another column holds the hour" in refusal(["2024-03-06", "2024-03-07"])
 
 
 def test_numbers_that_a_spreadsheet_rounded_are_refused() -> None:
@@ -618,3 +618,183 @@ def test_any_numbers_are_read_or_refused_and_never_crash(values: list[Any]) -> N
     except DataError:
         return
     assert ((found == NO_TIME) | ((found >= 0) & (found < UNDATED_S)) | (found >= UNDATED_S)).all()
+
+
+def dated_nights(file: Path, frame: pl.DataFrame, **options: Any) -> list[int]:
+    frame.write_csv(file)
+    with open_sources(file, ReadOptions(**options)) as (source,):
+        return [int(s) for batch in read_batches(source) for s in batch.start_s]
+
+
+CALL_PLACES = {"lon": 13.4, "lat": 52.5, "home_lon": 13.41, "home_lat": 52.51}
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "day_format", "clock_format"),
+    [
+        ("call_date", "call_time", "%Y-%m-%d", "%H:%M:%S"),
+        ("event_date", "event_time", "%Y%m%d", "%H:%M"),
+        ("day", "time", "%Y-%m-%d", "%H:%M:%S"),
+        ("Datum", "Uhrzeit", "%d.%m.%Y", "%H:%M"),
+        ("통화일자", "통화시각", "%Y-%m-%d", "%H:%M:%S"),
+        ("기준일자", "시간대", "%Y%m%d", "%-H"),
+        ('?"기준일ID"', "시간대", "%Y%m%d", "%-H"),
+        ("date", "hour", "%Y-%m-%d", "%-H"),
+        ("Call-Day", "hora", "%d/%m/%Y", "%H:%M"),
+    ],
+)
+def test_dates_beside_clocks_are_read_by_their_usual_names(
+    tmp_path: Path, date: str, time: str, day_format: str, clock_format: str
+) -> None:
+    moments = [NIGHT.replace(day=day, hour=hour, minute=0) for day in (5, 6, 27) for hour in (*range(5), 13, 23)]
+    frame = pl.DataFrame({date: [m.strftime(day_format) for m in moments], time: [m.strftime(clock_format) for m in moments]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    assert dated_nights(tmp_path / "f.csv", frame) == [int((m - EPOCH).total_seconds()) for m in moments]
+
+
+@pytest.mark.parametrize("other", ["logged", "when", "valid_from", "birth_date"])
+@pytest.mark.parametrize("day_format", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%Y-%m-%d %H:%M"])
+def test_a_column_of_dates_that_no_one_reads_is_asked_about(tmp_path: Path, other: str, day_format: str) -> None:
+    frame = pl.DataFrame({other: [NIGHT.replace(day=day).strftime(day_format) for day in (5, 6, 7)], "time": ["01:10", "02:20", "23:59"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match=f"times carry no date, and column {re.escape(other)} looks like dates"):
+        dated_nights(tmp_path / "f.csv", frame)
+    assert len(set(np.array(dated_nights(tmp_path / "f.csv", frame, columns={"date": other}, date_order="DMY")) // 86_400)) == 3
+
+
+def test_columns_that_look_like_no_date_leave_times_undated(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"day": ["Mon", "Tue"], "id": ["20249999", "10240301"], "data": ["12.5", "1.25"], "time": ["01:10", "02:20"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    assert dated_nights(tmp_path / "f.csv", frame) == [4200, 8400]
+
+
+def test_times_with_a_date_leave_other_dates_alone(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"call_date": ["1999-01-01"], "created": ["2001-02-03"], "time": ["2024-03-05 01:10"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    assert dated_nights(tmp_path / "f.csv", frame) == [local("2024-03-05 01:10")]
+
+
+def test_two_columns_that_may_be_the_date_are_asked_about(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"call_date": ["2024-03-05"], "start_date": ["2024-03-06"], "time": ["01:10"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match="columns call_date and start_date may both be their date"):
+        dated_nights(tmp_path / "f.csv", frame)
+
+
+def test_a_ride_past_midnight_ends_on_the_day_after_its_one_date(tmp_path: Path) -> None:
+    places = {"origin_lon": 13.4, "origin_lat": 52.5, "destination_lon": 13.41, "destination_lat": 52.51}
+    frame = pl.DataFrame(
+        {
+            "pickup_date": ["2024-03-05", "2024-03-05"],
+            "pickup_time": ["23:50", "01:10"],
+            "dropoff_date": ["2024-03-06", "2024-03-05"],
+            "dropoff_time": ["00:10", "01:00"],
+        }
+    )
+    frame.with_columns(pl.lit(value).alias(name) for name, value in places.items()).write_csv(tmp_path / "f.csv")
+    with open_sources(tmp_path / "f.csv") as (source,):
+        (batch,) = read_batches(source)
+    lasts = batch.end_s - batch.start_s
+    assert lasts.tolist() == [1200, -600]
+
+
+@pytest.mark.parametrize(
+    ("header", "is_read"), [("STDR_DE_ID", True), ('"?""기준일ID"""', True), ("day", True), ("when", False), ("c3", False)]
+)
+def test_presence_by_hour_takes_its_dates_or_asks(tmp_path: Path, header: str, *, is_read: bool) -> None:
+    file = tmp_path / "people.csv"
+    rows = "".join(f"202403{day:02d},{hour},13.4,52.5,10\n" for day in (1, 2, 3) for hour in range(24))
+    file.write_text(f"{header},hour,lon,lat,people\n{rows}", encoding="utf-8")
+    if is_read:
+        with open_sources(file, kinds=(PRESENCE,)) as (source,):
+            assert len({int(s) // 86_400 for batch in read_batches(source) for s in batch.start_s}) == 3
+    else:
+        with pytest.raises(DataError, match=f"column {header} looks like dates"), open_sources(file, kinds=(PRESENCE,)):
+            pass
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "%d.%m.%y %H:%M",
+        "%d/%m/%y %I:%M %p",
+        "%m/%d/%y %H:%M:%S",
+        "%d-%b-%y %I.%M.%S %p",
+        "%d-%b-%y %I.%M.%S.%f %p",
+        "%d.%m.%y, %H.%M",
+        "%y-%m-%dT%H:%M",
+    ],
+)
+def test_formats_that_are_hinted_at_read_the_times(written: str) -> None:
+    moments = [NIGHT.replace(day=day, hour=hour) for day in (14, 28) for hour in (0, 3, 12, 23)]
+    texts = [moment.strftime(written) for moment in moments]
+    said = refusal(texts)
+    hints = re.findall(r"time_format='([^']+)'", said)
+    assert written in hints
+    assert read(texts, time_format=written) == [int((moment - EPOCH).total_seconds()) for moment in moments]
+    assert all(NO_TIME not in read(texts, time_format=hint) for hint in hints)
+
+
+def test_a_year_of_two_digits_with_an_odd_clock_gets_no_format_that_fails() -> None:
+    assert not re.findall("%", refusal(["14.03.24 um 3 vor 12", "15.03.24 um 3 vor 12"]))
+
+
+@pytest.mark.parametrize("values", [["2024-03-05", "2024-03-06"], [20240305, 20240306], ["14.03.2024", "15.03.2024"]])
+def test_dates_alone_name_no_column_that_is_not_there(values: Any) -> None:
+    said = refusal(values, "when")
+    assert "HOUR" not in said
+    assert "columns={'date': 'when'}" in said
+
+
+def test_a_zone_that_times_name_is_the_one_in_the_hint() -> None:
+    with pytest.raises(DataError, match="timezone='Europe/Berlin'"):
+        read(["2024-03-05 01:10+01:00[Europe/Berlin]"] * 3)
+    with pytest.raises(DataError, match="timezone='America/New_York'"):
+        seconds("f.csv", pl.Series("time", [NIGHT]).dt.replace_time_zone("America/New_York"))
+    with pytest.raises(DataError, match="timezone='Asia/Seoul'"):
+        read(["2024-03-05 01:10+01:00[Nowhere/Atlantis]"] * 3)
+
+
+@pytest.mark.parametrize(("gap", "seconds_too"), [(" ", True), ("T", True), (" ", False)])
+@pytest.mark.parametrize("n", [40, 3000])
+def test_dates_alone_among_clocks_are_midnight(n: int, gap: str, *, seconds_too: bool) -> None:
+    moments = [NIGHT.replace(hour=0) + dt.timedelta(minutes=30 * k) for k in range(n)]
+    clock = "%H:%M:%S" if seconds_too else "%H:%M"
+    texts = [m.strftime("%Y-%m-%d" if m.hour == m.minute == 0 else f"%Y-%m-%d{gap}{clock}") for m in moments]
+    assert form_of(texts) == "ISO-midnight"
+    assert read(texts) == [int((m - EPOCH).total_seconds()) for m in moments]
+
+
+def test_dates_alone_beside_written_midnights_are_no_times() -> None:
+    assert read(["2024-03-05", "2024-03-05 00:00", "2024-03-05 01:10"]) == [NO_TIME, local("2024-03-05 00:00"), local("2024-03-05 01:10")]
+    mostly = ["2024-03-05"] * 60 + ["2024-03-05 01:10"] * 40
+    assert read(mostly)[0] == NO_TIME
+    assert read(mostly, time_format="ISO-midnight")[0] == local("2024-03-05 00:00")
+
+
+def test_a_midnight_written_far_down_keeps_dates_alone_from_being_one() -> None:
+    texts = ["2024-03-05", *["2024-03-05 01:10"] * 4000, "2024-03-06T00:00:00"]
+    assert read(texts)[0] == NO_TIME
+
+
+@pytest.mark.parametrize(("date", "hour"), [("d", "h"), ("Tag", "Uhr"), ("날짜", "시각")])
+def test_a_date_and_an_hour_of_short_names_are_suggested_together(tmp_path: Path, date: str, hour: str) -> None:
+    frame = pl.DataFrame({date: ["14.03.2024", "15.03.2024"], hour: ["0", "23"]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match=re.escape(f"columns={{'time': '{hour}', 'date': '{date}'}}")):
+        dated_nights(tmp_path / "f.csv", frame)
+    read_as = dated_nights(tmp_path / "f.csv", frame, columns={"time": hour, "date": date}, time_format="hour")
+    assert read_as == [local("2024-03-14 00:00"), local("2024-03-15 23:00")]
+
+
+def test_an_hour_beside_a_timestamp_of_unknown_name_is_asked_about(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"ts": ["2024-03-05 01:10:00", "2024-03-06 02:20:00"], "hour": [1, 2]})
+    frame = frame.with_columns(pl.lit(value).alias(name) for name, value in CALL_PLACES.items())
+    with pytest.raises(DataError, match=re.escape("columns={'time': 'ts'} if it holds the times")):
+        dated_nights(tmp_path / "f.csv", frame)
+    assert dated_nights(tmp_path / "f.csv", frame, columns={"time": "ts"}) == [local("2024-03-05 01:10"), local("2024-03-06 02:20")]
+
+
+def test_dates_with_a_zone_are_days_of_that_zone() -> None:
+    midnight = pl.Series("date", [dt.datetime(2024, 3, 5)]).dt.replace_time_zone("Asia/Seoul")  # noqa: DTZ001 - the zone is set
+    assert day_starts(midnight).tolist() == [local("2024-03-05")]

@@ -71,7 +71,10 @@ def compare(
         study, sources, run = study_from_options(study_options, plans, area, demand, network)
         warn(output, study)
         groups = {column: read_groups(column, study.grid) for column in by or []}
-        by_name = {name: read_any_plan(file, study, study_options.max_snap) for name, file in zip(plan_names(plans), plans, strict=True)}
+        by_name = {
+            name: read_any_plan(file, study, study_options.max_snap, output.say)
+            for name, file in zip(plan_names(plans), plans, strict=True)
+        }
         comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **_of_study(study))
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
         if out is not None:

@@ -136,7 +136,4 @@ def _command(sources: Sources, files: Sequence[RecognisedFile]) -> str:
     if sources.window != defaults.window:
         given["window"] = f"{sources.window.start_hour % 24:02d}-{sources.window.end_hour % 24:02d}"
     records = [file.file for file in files if file.kind != PRESENCE.name]
-    told = common_options(files)
-    columns = {**(sources.columns or {}), **told.pop("columns", {})}
-    named = {"columns": columns} if columns else {}
-    return FlagWords().step("", "demand", {"files": records, **given, **named, **told})
+    return FlagWords().step("", "demand", {"files": records, **given, **common_options(files, sources.columns)})

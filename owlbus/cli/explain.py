@@ -112,7 +112,7 @@ def explain(
         announce_compilation(output)
         study, sources, run = study_from_options(study_options, [plan], area, demand, network)
         warn(output, study)
-        base = read_any_plan(plan, study, study_options.max_snap)
+        base = read_any_plan(plan, study, study_options.max_snap, output.say)
         question = _Question(study, base, evaluator_of(study, served), stop_names_of(study), bounds, options, name)
         document, pages, after, answer = question.answer(what)
         document = {"command": "explain", "what": what, "plan": plan_name(plan), "is_synthetic": study.is_synthetic, **document}

@@ -98,7 +98,7 @@ def improve(
         announce_compilation(output)
         study, sources, run = study_from_options(study_options, [plan], area, demand, network)
         warn(output, study)
-        base = read_any_plan(plan, study, study_options.max_snap)
+        base = read_any_plan(plan, study, study_options.max_snap, output.say)
         bounds = limits_near(study, base, limits)
         evaluator, names = evaluator_of(study, service_rule), stop_names_of(study)
         keep = [names.find_stop(study.network, text) for text in keep_stop or []]

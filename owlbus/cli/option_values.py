@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _FLAGS: ContextVar[dict[str, str]] = ContextVar("owlbus_flags")
+_DAY_H = 24
 _ALLOWED_WITH_RUN = {"scheduler"}
 
 
@@ -183,14 +185,26 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
         "osm": network.osm,
         "modes": tuple(network.modes.split(",")),
         "merge_m": network.merge_stops,
+        "service_hours": None if network.hours is None else _hours_of_day(network.hours),
         "night_factor": network.night_factor,
         "walk_m": walk_m,
         "walk_network": bool(kind),
         "walk_area_share": network.walk_share,
         "reach": network.reach,
         "stretch": network.stretch,
+        "road_factor": network.road_factor,
         "speed_kmh": network.speed,
     }
+
+
+def _hours_of_day(text: str) -> tuple[int, ...]:
+    """Return the hours of ``HH-HH``, the end excluded; a span whose end is not later passes midnight."""
+    match = re.fullmatch(r"(\d{1,2})\s*-\s*(\d{1,2})", text.strip())
+    first, end = (-1, -1) if match is None else (int(match[1]), int(match[2]))
+    if not (0 <= first < _DAY_H and 0 <= end <= _DAY_H):
+        msg = f"--hours must read HH-HH, from 0 to 24, such as 22-06, got {text!r}"
+        raise UsageError(msg, setting="service_hours", value=text)
+    return tuple(range(first, end + _DAY_H * (end <= first)))
 
 
 def limits_of(options: LimitOptions) -> RouteLimits:

@@ -39,6 +39,7 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
 
 
 _LIMITS, _RULE, _SEARCH, _OUTPUT = "Limits", "When a trip counts as served", "Search", "Output"
+_PLAN_FEED = "GTFS feed as a plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +214,19 @@ REFERENCE = option(
 )
 LANG = option(_OUTPUT, "--lang", unit="en|ko", text="Language of report.html.")
 SNAP = option(_OUTPUT, "--max-snap", unit="METRES", text="Largest distance from a way-point of a given plan to the nearest stop.")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPlanOptions:
+    """Service day and lines of a GTFS feed that is read as a plan."""
+
+    day: Annotated[
+        str | None,
+        option(_PLAN_FEED, "--day", unit="DAY", text="Evening of the night, such as fri. Default: the day with most runs in the window."),
+    ] = None
+    date: Annotated[
+        str | None, option(_PLAN_FEED, "--date", unit="DATE", text="Date of the evening, such as 2024-03-08, instead of --day.")
+    ] = None
+    lines: Annotated[
+        str | None, option(_PLAN_FEED, "--lines", unit="NAMES", text="Lines to read, such as N1,N2, by their names or ids. Default: all.")
+    ] = None

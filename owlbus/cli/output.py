@@ -15,7 +15,7 @@ from owlbus.common.progress import show_progress
 from owlbus.common.text import visible, visible_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import Console, RenderableType
     from rich.table import Table
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _TRACEBACK_FROM = 2
 _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
+_CURRENT: ContextVar[Output | None] = ContextVar("owlbus_output", default=None)
 
 SCHEMA_VERSION = 2
 """Version of the `--json` documents; it is raised when a field is removed or changes its meaning."""
@@ -40,10 +41,11 @@ class Output:
         How much to print, and in which form.
     """
 
-    __slots__ = ("_options",)
+    __slots__ = ("_options", "matches")
 
     def __init__(self, options: OutputOptions) -> None:
         self._options = options
+        self.matches: dict[str, Mapping[str, Any]] = {}
 
     def say(self, text: str) -> None:
         """Print `text` on standard error, unless ``--quiet`` is set."""
@@ -61,7 +63,8 @@ class Output:
             if self._options.json:
                 from owlbus.pipeline.rundir import to_json_bytes
 
-                sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document}).decode())
+                matching = {"plan_matching": self.matches} if self.matches else {}
+                sys.stdout.write(to_json_bytes({"schema_version": SCHEMA_VERSION, **document, **matching}).decode())
                 return
             console = _console()
             for page in pages:
@@ -93,7 +96,30 @@ def open_output(options: OutputOptions) -> Iterator[Output]:
         if not options.verbose:
             warnings.simplefilter("ignore")
         with show_progress("silent" if options.quiet else "auto"):
-            yield Output(options)
+            output = Output(options)
+            _CURRENT.set(output)
+            yield output
+
+
+def tell_match(name: str, document: Mapping[str, Any], messages: Sequence[str]) -> None:
+    """
+    Print once what matching a plan to the network did, and keep it for ``--json``.
+
+    Parameters
+    ----------
+    name
+        File of the plan.
+    document
+        Lengths and snaps of each route, for ``plan_matching``; metres.
+    messages
+        Sentences of what was changed, left out, or is to be checked.
+    """
+    output = _CURRENT.get()
+    if output is None or name in output.matches:
+        return
+    output.matches[name] = document
+    for message in messages:
+        output.say(f"note: {name}: {message}")
 
 
 def _console() -> Console:

@@ -105,6 +105,10 @@ def warn(output: Output, study: Study) -> None:
             output.say(f"note: {extent} are rejected; owlbus demand shows why")
         for note in study.report.notes:
             output.say(f"note: {note}")
+    report = study.network.report
+    for note in () if report is None else report.notes:
+        if note.startswith("warning: "):
+            output.say(note)
     if study.unreachable_share:
         extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
         output.say(f"note: {extent} have no stop within the walk; their {study.unreachable_share:.1%} of trips count as not served")
@@ -373,7 +377,11 @@ def study_from_options(
 
 
 def sources_or_run(
-    from_run: str | None, beside: str | None, files: list[str] | None, options: tuple[AreaOptions, DemandOptions, NetworkOptions]
+    from_run: str | None,
+    beside: str | None,
+    files: list[str] | None,
+    options: tuple[AreaOptions, DemandOptions, NetworkOptions],
+    feed: str | None = None,
 ) -> tuple[Sources | None, str | None]:
     """
     Choose the sources of a study, or the run that has it.
@@ -388,13 +396,26 @@ def sources_or_run(
         Records, or None.
     options
         Options of study area, demand and network, lengths in metres.
+    feed
+        A feed that is the plan, and its own network if no other is named; None for other plans.
 
     Returns
     -------
     sources, run
         One of them is None. Without any choice the sources are those of the sample city.
+
+    Raises
+    ------
+    UsageError
+        If the plan is a feed, and neither records nor a run are named.
     """
     area, demand, network = options
+    if feed is not None and from_run is None and area.city is None:
+        if not files and demand.presence is None and beside is None:
+            msg = f"{feed}: a feed is measured on records; add files of calls or taxi rides, or --run DIR"
+            raise UsageError(msg)
+        if (network.gtfs, network.osm, network.nodes) == (None, None, None):
+            network = replace(network, gtfs=feed)
     if from_run is None and not files and area.city is None and demand.presence is None:
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
     return (None if from_run else sources_of(files, area, demand, network)), from_run

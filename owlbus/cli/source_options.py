@@ -148,10 +148,22 @@ class NetworkOptions:
     """Where buses can run, and how far people walk."""
 
     nodes: Annotated[
-        str | None, option(_NETWORK, "--nodes", unit="FILE", text="Road nodes: node_id, lon, lat. Default: the lattice of hexagons.")
+        str | None,
+        option(
+            _NETWORK,
+            "--nodes",
+            unit="FILE",
+            text="Road nodes: node_id, lon, lat; or stops: stop_id, lon, lat. Default: the lattice of hexagons.",
+        ),
     ] = None
     links: Annotated[
-        str | None, option(_NETWORK, "--links", unit="FILE", text="Road links: from_node, to_node, length_m, freespeed_m_per_s.")
+        str | None,
+        option(
+            _NETWORK,
+            "--links",
+            unit="FILE",
+            text="Links: from_node, to_node, length_m and perhaps freespeed_m_per_s; or from_stop, to_stop, metres.",
+        ),
     ] = None
     stops: Annotated[
         str | None,
@@ -168,7 +180,7 @@ class NetworkOptions:
             _NETWORK,
             "--osm",
             unit="FILE",
-            text="OpenStreetMap file (.osm.pbf); buses can use its streets. Needs the extra owlbus\\[osm].",
+            text="OpenStreetMap file (.osm.pbf); buses can use its streets, with the stops of --gtfs if given. Needs owlbus\\[osm].",
         ),
     ] = None
     modes: Annotated[
@@ -184,6 +196,16 @@ class NetworkOptions:
         ),
         Gives("merge_m"),
     ] = MERGE_M
+    hours: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--hours",
+            unit="HH-HH",
+            text="Hours of the runs of --gtfs to take stops and links from, such as 22-06. Default: all.",
+        ),
+        Gives("service_hours"),
+    ] = None
     night_factor: Annotated[
         float,
         option(
@@ -232,6 +254,10 @@ class NetworkOptions:
             text="On streets, drop a direct link if there and back over other links takes at most this many times as long; 1 keeps all.",
         ),
     ] = STRETCH
+    road_factor: Annotated[
+        float,
+        option(_NETWORK, "--road-factor", unit="RATIO", text="Street metres over metres of --links, such as 1.2 for straight lines."),
+    ] = 1.0
     speed: Annotated[
         float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed of buses, including layovers."), Gives("speed_kmh")
     ] = SPEED_KMH

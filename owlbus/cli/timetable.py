@@ -13,9 +13,9 @@ import typer
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import require_no_files, require_snap, rule_of
-from owlbus.cli.options import OUT, REFERENCE, SNAP, OutputOptions, RuleOptions, option
+from owlbus.cli.options import OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
-from owlbus.cli.plan_files import is_feed, plan_file, plan_name, run_beside
+from owlbus.cli.plan_files import feed_of_plan, is_feed, plan_file, plan_name, read_drawn_plan, read_feed_plan, require_feed, run_beside
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import Night, night_pages, side_by_side_page
@@ -25,6 +25,7 @@ from owlbus.common.errors import UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from owlbus.cli.output import Output
     from owlbus.gtfs import FeedCheck, FeedInfo
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
@@ -120,6 +121,7 @@ def timetable(
     operation: OperationOptions,
     costs: CostOptions,
     feed: FeedOptions,
+    given_feed: FeedPlanOptions,
     rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
@@ -139,12 +141,12 @@ def timetable(
     require_snap(max_snap)
     settings, served, unit_costs, start = _operation_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
     file, beside = plan_file(plan), run_beside([plan])
-    sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network))
+    sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         study = study_of(sources, from_run, None)
         warn(output, study)
         feed_info = _feed_of(study, feed, start)
-        read = _timetable(study, file, settings, served, max_snap)
+        read = _timetable(study, (file, given_feed), settings, served, max_snap, output)
         night = _night(study, plan_name(plan), read, settings, served, unit_costs)
         other = _reference_night(study, night, reference_of(study, reference, max_snap), settings, served)
         document = night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
@@ -215,16 +217,16 @@ def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedI
 
 
 def _timetable(
-    study: Study, file: Path, settings: Operation, rule: ServiceRule, max_snap_m: float
+    study: Study, plan: tuple[Path, FeedPlanOptions], settings: Operation, rule: ServiceRule, max_snap_m: float, output: Output
 ) -> tuple[Timetable, TimetableReport | None]:
     """Read the timetable of a feed, or build that of a plan."""
-    from owlbus.gtfs import read_gtfs
-    from owlbus.plan import read_plan
     from owlbus.timetable import build_timetable
 
+    file, options = plan
     if is_feed(file):
-        return read_gtfs(file, study.network, max_snap_m=max_snap_m), None
-    given = read_plan(file, study.network, max_snap_m=max_snap_m)
+        return read_feed_plan(file, study, max_snap_m, output.say, options), None
+    require_feed(options)
+    given = read_drawn_plan(file, study, max_snap_m)
     return build_timetable(study.network, study.demand, given, settings, rule)
 
 

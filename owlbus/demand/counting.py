@@ -14,7 +14,7 @@ from owlbus.demand.accumulators import TripCounter
 from owlbus.demand.row_counts import FileRowCounts
 from owlbus.demand.tally import Tally
 from owlbus.demand.zone_shares import shares_of_zones
-from owlbus.records.duplicates import RepeatedRows, may_have_duplicates
+from owlbus.records.duplicates import RepeatedRows, has_seconds, may_have_duplicates
 from owlbus.records.reading import batch_of, read_frames
 from owlbus.records.rejected import rejected_rows_in_memory
 from owlbus.records.subscribers import Subscribers
@@ -139,7 +139,7 @@ class Counter:
         """
         parsed: deque[Future[Batch]] = deque()
         pending: deque[Future[tuple[Batch, Verdict | None]]] = deque()
-        repeated = RepeatedRows(self.settings.window, source.n_rows) if may_have_duplicates(source) else None
+        repeated = RepeatedRows(self.settings.window, source.n_rows, has_seconds(source)) if may_have_duplicates(source) else None
         rows = 0
 
         def finish() -> None:

@@ -42,9 +42,10 @@ def layout_notes(sources: Sequence[Source], options: ReadOptions) -> list[str]:
     if homeless:
         estimate = "a subscriber's home is the place of most of its calls at all hours; where all are made there, no call is a trip"
         notes.append(f"{homeless[0]}: calls carry no home, so {estimate}")
-    clocks = [source for source in sources if source.layout.timezone is not None]
+    clocks = [source for source in sources if source.layout.timezone is not None and source.timezone == source.layout.timezone]
     if clocks:
-        notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {clocks[0].layout.timezone}")
+        zone = clocks[0].layout.clock or clocks[0].layout.timezone
+        notes.append(f"{clocks[0].name}: times are read as the publisher means them, as a clock in {zone}")
     first_with = {tuple(source.time_forms.items()): source for source in reversed(sources)}
     by_file = sorted(first_with.values(), key=sources.index)
     forms = (note for source in by_file for note in form_notes(source.name, source.layout, source.time_forms))

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from owlbus.records.sources import Source
 
 _CODES = 256
+_GOAL_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ class FileRowCounts:
         Rows read, to check the mass balance.
     clock
         Number of dated rows, and their first and last second of the day if these are in one hour; None for no dated row.
+    are_goals_swapped
+        Whether homes or drop-offs too lie in the study area only with lon and lat swapped, in a batch with such positions.
     """
 
     source: Source
@@ -204,6 +207,7 @@ class FileRowCounts:
     first: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     rows_read: int = 0
     clock: ClockRange | None = None
+    are_goals_swapped: bool = False
 
     @property
     def is_of_people(self) -> bool:
@@ -229,6 +233,8 @@ class FileRowCounts:
         self.rows += rules.rows
         self.quanta += rules.quanta
         self.clock = joined_clocks(self.clock, clock_range(batch))
+        if rules.rows[SWAPPED.code] and not self.are_goals_swapped:
+            self.are_goals_swapped = _are_goals_swapped(batch, grid)
         for code in np.flatnonzero(rules.rows[1:]) + 1:
             row = batch.first_row + int(rules.first[code])
             if row < self.first.get(int(code), (row + 1,))[0]:
@@ -241,6 +247,7 @@ class FileRowCounts:
         self.rows += other.rows
         self.quanta += other.quanta
         self.clock = joined_clocks(self.clock, other.clock)
+        self.are_goals_swapped |= other.are_goals_swapped
         for code, example in other.first.items():
             self.first[code] = min(self.first.get(code, example), example)
 
@@ -288,10 +295,22 @@ class FileRowCounts:
     def _swap(self, rule: Rule) -> str:
         """Return the remedy that swaps the two columns of `rule`."""
         kind, names = self.source.layout.kind, self.source.layout.names
-        lon, lat = kind.position if rule is SWAPPED or not kind.destination else kind.destination
-        if not {lon, lat} <= names.keys():
+        pairs = [kind.position if rule is SWAPPED or not kind.destination else kind.destination]
+        if not {*pairs[0]} <= names.keys():
             return "write longitude before latitude in that column"
-        return f"swap them with {setting('columns', {lon: names[lat], lat: names[lon]})}"
+        if rule is SWAPPED and self.are_goals_swapped and {*kind.destination} <= names.keys():
+            pairs += [kind.destination] if kind.destination else []
+        swap = {name: names[other] for lon, lat in pairs for name, other in ((lon, lat), (lat, lon))}
+        return f"swap them with {setting('columns', swap)}"
+
+
+def _are_goals_swapped(batch: Batch, grid: HexGrid) -> bool:
+    """Return whether most homes or drop-offs among the first rows of a batch lie in the grid only with lon and lat swapped."""
+    lon, lat = batch.to_lon[:_GOAL_ROWS], batch.to_lat[:_GOAL_ROWS]
+    if not lon.size:
+        return False
+    is_swapped = (np.asarray(grid.lonlat_to_hex(lat, lon)) >= 0) & (np.asarray(grid.lonlat_to_hex(lon, lat)) < 0)
+    return bool(2 * np.count_nonzero(is_swapped) > lon.size)
 
 
 def rule_counts(files: Sequence[FileRowCounts]) -> tuple[RuleCount, ...]:

@@ -19,6 +19,7 @@ from owlbus.demand.columns import (
     whole_column,
 )
 from owlbus.demand.od_pairs import ODPairs
+from owlbus.demand.service_nights import nights_on_weekdays
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from owlbus.grid.hexgrid import HexGrid
 
 SOURCES = ("calls", "taxi", "counts", "blend")
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TRIP_COLUMNS = ("night", "hour", "origin", "destination", "trips")
 _PRESENCE_COLUMNS = ("presence_night", "presence_hour", "presence_hex", "presence")
 _FIRST_HOUR, _END_HOUR = 12, 36
@@ -536,7 +536,7 @@ class Demand:
             _require_hours(self)
         kept_nights = _chosen("nights", nights, tuple(range(self.n_nights)))
         if weekdays is not None:
-            kept_nights = _on_weekdays(self.nights, kept_nights, weekdays)
+            kept_nights = nights_on_weekdays(self.nights, kept_nights, weekdays)
         new_index = np.full(self.n_nights, -1, dtype=np.int16)
         new_index[list(kept_nights)] = np.arange(len(kept_nights))
         columns: dict[str, Any] = {}
@@ -687,20 +687,3 @@ def _chosen(name: str, wanted: Iterable[int] | None, present: tuple[int, ...]) -
         msg = f"{name} must be a choice of {present[0]} to {present[-1]}, got {unknown[0] if unknown else 'none'}"
         raise UsageError(msg, setting=name, value=unknown[0] if unknown else None, allowed=tuple(present))
     return tuple(chosen)
-
-
-def _on_weekdays(dates: tuple[dt.date | None, ...], nights: tuple[int, ...], weekdays: Iterable[int | str]) -> tuple[int, ...]:
-    """Return those of `nights` whose service date is on one of `weekdays`."""
-    wanted = {WEEKDAYS.index(day.lower()[:3]) if isinstance(day, str) and day.lower()[:3] in WEEKDAYS else day for day in weekdays}
-    unknown = [day for day in wanted if day not in range(7)]
-    if unknown:
-        msg = f"weekdays must be 0 or mon to 6 or sun, got {unknown[0]!r}"
-        raise UsageError(msg, setting="weekdays", value=unknown[0], allowed=WEEKDAYS)
-    if dates == (None,):
-        msg = "weekdays need records with dates; this demand has none"
-        raise UsageError(msg, setting="weekdays")
-    chosen = tuple(i for i in nights if (date := dates[i]) is not None and date.weekday() in wanted)
-    if not chosen:
-        msg = f"no night of the demand falls on {', '.join(WEEKDAYS[day] for day in sorted(int(day) for day in wanted))}"
-        raise UsageError(msg)
-    return chosen

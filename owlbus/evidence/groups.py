@@ -18,6 +18,7 @@ from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import parse_json
 from owlbus.common.text import visible
 from owlbus.evidence.redact import coarse_counts
+from owlbus.grid.gis_files import is_gis_file, lonlat_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,9 +167,9 @@ def read_groups(by: str, grid: HexGrid) -> NDArray[np.str_]:
     """
     Group of each hex from ``FILE:COLUMN``.
 
-    GeoJSON: polygons; a hex belongs to the first one that holds its centre. Points: a hex takes the nearest one. CSV: a row per hex, with
-    a column ``hex`` (index or label) or ``h3``, or a row per point with ``lon`` and ``lat``, where a hex takes the nearest one. A column of
-    more than a few numbers is cut into four classes of equally many hexes.
+    GeoJSON, GeoPackage, shapefile and other GIS files: polygons; a hex belongs to the first one that holds its centre. Points: a hex
+    takes the nearest one. CSV: a row per hex, with a column ``hex`` (index or label) or ``h3``, or a row per point with ``lon`` and
+    ``lat``, where a hex takes the nearest one. A column of more than a few numbers is cut into four classes of equally many hexes.
 
     Parameters
     ----------
@@ -195,9 +196,10 @@ def read_groups(by: str, grid: HexGrid) -> NDArray[np.str_]:
         raise UsageError(msg, setting="by", value=by)
     path = Path(file)
     if not path.is_file():
-        msg = f"{path}: no such file; name a table as .geojson or .csv"
+        msg = f"{path}: no such file; name a table as .geojson, .gpkg, .shp or .csv"
         raise DataError(msg)
-    values = _polygon_values(path, column, grid) if path.suffix in {".geojson", ".json"} else _table_values(path, column, grid)
+    is_shapes = path.suffix in {".geojson", ".json"} or is_gis_file(path)
+    values = _polygon_values(path, column, grid) if is_shapes else _table_values(path, column, grid)
     if not any(value is not None for value in values):
         msg = f"{path.name}: none of its rows touches one of the {grid.n_hexes} hexes; check that it is of this city and in lon, lat"
         raise DataError(msg)
@@ -239,13 +241,7 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
     """Value of the first polygon that holds each hex's centre, or of the nearest point."""
     import shapely
 
-    try:
-        features = parse_json(path.read_text("utf-8"))["features"]
-        shapes = shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features])
-        rows = [feature.get("properties") or {} for feature in features]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
-        msg = f"{path.name}: must be a GeoJSON FeatureCollection of polygons, and is not ({type(error).__name__}); write it again"
-        raise DataError(msg) from None
+    shapes, rows = _gis_rows(path) if is_gis_file(path) else _geojson_rows(path)
     _require_column(path, column, sorted({name for row in rows for name in row}))
     values_by_hex: list[str | None] = [None] * grid.n_hexes
     if len(shapes) and all(shape.geom_type == "Point" for shape in shapes):
@@ -257,6 +253,28 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
         for hexagon in tree.query(shape, predicate="intersects").tolist():
             values_by_hex[hexagon] = _text(row.get(column))
     return values_by_hex
+
+
+def _gis_rows(path: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """Return geometries in lon/lat degrees and properties of the features of a GIS file that have a geometry."""
+    import shapely
+
+    table = lonlat_table(path, path.name)
+    table = table.filter(table.column("geometry").is_valid())
+    return shapely.from_wkb(table.column("geometry").to_pylist()), table.drop_columns(["geometry"]).to_pylist()
+
+
+def _geojson_rows(path: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """Return geometries and properties of the features of a GeoJSON file."""
+    import shapely
+
+    try:
+        features = parse_json(path.read_text("utf-8"))["features"]
+        shapes = shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features])
+        return shapes, [feature.get("properties") or {} for feature in features]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
+        msg = f"{path.name}: must be a GeoJSON FeatureCollection of polygons, and is not ({type(error).__name__}); write it again"
+        raise DataError(msg) from None
 
 
 def _table_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:

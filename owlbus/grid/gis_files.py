@@ -86,7 +86,7 @@ def gdal_path(path: Path) -> Path | str:
     return f"/vsizip/{{{path.resolve()}}}/{layers[0]}" if layers else path
 
 
-def read_gis_points(path: Path, name: str | None = None) -> tuple[pa.Table, str, str | None]:
+def read_gis_points(path: Path, name: str | None = None, layer: str | None = None) -> tuple[pa.Table, str, str | None]:
     """
     Read the first layer of a GIS file with all its columns.
 
@@ -96,6 +96,8 @@ def read_gis_points(path: Path, name: str | None = None) -> tuple[pa.Table, str,
         File of any vector format that GDAL reads, or GeoParquet.
     name
         File name in messages; the path by default.
+    layer
+        Name of the layer; the first by default.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def read_gis_points(path: Path, name: str | None = None) -> tuple[pa.Table, str,
     with path.open("rb") if path.is_file() else _nothing() as stream:
         is_parquet = stream is not None and stream.read(4) == b"PAR1"
     with _reading(name):
-        table, geometry, crs = _read_parquet(path) if is_parquet else _read_layer(path)
+        table, geometry, crs = _read_parquet(path) if is_parquet else _read_layer(path, layer)
     if geometry is None:
         msg = f"{name}: has no geometries; write it with points or polygons"
         raise DataError(msg)
@@ -151,16 +153,46 @@ def _read_parquet(path: Path) -> tuple[Any, str | None, str]:
     return pq.read_table(path), geometry, systems.get(geometry or "", "")
 
 
-def _read_layer(path: Path) -> tuple[Any, str | None, str]:
-    """Return the table of the first layer, its geometry column and its reference system."""
+def _read_layer(path: Path, layer: str | None = None) -> tuple[Any, str | None, str]:
+    """Return the table of a layer, the first by default, its geometry column and its reference system."""
     import pyogrio
 
-    meta, table = pyogrio.read_arrow(gdal_path(path))
+    meta, table = pyogrio.read_arrow(gdal_path(path), layer=layer)
     geometry = meta["geometry_name"] or "wkb_geometry"
     return table, geometry if geometry in table.column_names else None, meta["crs"] or ""
 
 
-def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
+def gis_layers(path: Path, name: str | None = None) -> list[str | None]:
+    """
+    Return the names of the layers of a GIS file that have geometries.
+
+    Parameters
+    ----------
+    path
+        File of any vector format that GDAL reads, or GeoParquet.
+    name
+        File name in messages; the path by default.
+
+    Returns
+    -------
+    list of str or None
+        In the file's order; None stands for the only layer of GeoParquet.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    """
+    import pyogrio
+
+    with path.open("rb") if path.is_file() else _nothing() as stream:
+        if stream is not None and stream.read(4) == b"PAR1":
+            return [None]
+    with _reading(name or str(path)):
+        return [str(layer) for layer, kind in pyogrio.list_layers(path).tolist() if kind is not None]
+
+
+def lonlat_table(path: Path, name: str | None = None, layer: str | None = None) -> pa.Table:
     """
     Read the first layer of a GIS file with all its columns, its geometries in degrees.
 
@@ -170,6 +202,8 @@ def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
         File of any vector format that GDAL reads, or GeoParquet with geometries as WKB.
     name
         File name in messages; the path by default.
+    layer
+        Name of the layer; the first by default.
 
     Returns
     -------
@@ -185,7 +219,7 @@ def lonlat_table(path: Path, name: str | None = None) -> pa.Table:
     import pyarrow as pa
     import shapely
 
-    table, column, crs = read_gis_points(path, name)
+    table, column, crs = read_gis_points(path, name, layer)
     shapes = _shapes(table, column)
     points = shapely.get_coordinates(shapes)
     lonlat = np.column_stack(to_degrees(points[:, 0], points[:, 1], crs))

@@ -1,4 +1,4 @@
-"""Convert run starts to rows of ``frequencies.txt`` and back; each row stands for runs at one headway."""
+"""Convert run starts to rows of ``frequencies.txt``; each row stands for runs at one headway."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from owlbus.common.errors import DataError, UsageError
-from owlbus.common.units import HOUR_S, parse_time
+from owlbus.common.units import HOUR_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -89,37 +88,3 @@ def direction_periods(timetable: Timetable) -> Iterator[tuple[int, list[Period]]
         starts, counts = np.unique(timetable.starts_s(row), return_counts=True)
         for nth in range(int(counts.max())):
             yield row, periods_of(starts[counts > nth])
-
-
-def starts_by_trip(rows: Iterable[Mapping[str, str]]) -> dict[str, list[int]]:
-    """
-    Starts in seconds that the rows of ``frequencies.txt`` stand for; rows without exact times count as exact.
-
-    Parameters
-    ----------
-    rows
-        Rows of the table, as text.
-
-    Returns
-    -------
-    dict
-        Starts in seconds by trip id.
-
-    Raises
-    ------
-    DataError
-        If a time is invalid or a headway is no whole number of seconds >= 1.
-    """
-    starts: dict[str, list[int]] = {}
-    for row in rows:
-        headway = row.get("headway_secs") or ""
-        if not headway.isdecimal() or int(headway) < 1:
-            msg = f"frequencies.txt: headway_secs of trip {row['trip_id']!r} must be whole seconds from 1, got {headway!r}"
-            raise DataError(msg)
-        try:
-            first, end = (parse_time(row[name]) for name in ("start_time", "end_time"))
-        except UsageError as error:
-            msg = f"frequencies.txt: trip {row['trip_id']!r}: {error}"
-            raise DataError(msg) from None
-        starts.setdefault(row["trip_id"], []).extend(range(first, end, int(headway)))
-    return starts

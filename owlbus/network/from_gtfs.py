@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.defaults import MERGE_M, RADIUS_M
+from owlbus.common.units import require_number
 from owlbus.network.assemble import (
     Links,
     NetworkReport,
@@ -20,12 +21,14 @@ from owlbus.network.assemble import (
     stop_and_link_fields,
     unreached,
 )
-from owlbus.network.check import MAX_KMH
+from owlbus.network.check import MAX_KMH, MIN_KMH
 from owlbus.network.gtfs_tables import DEFAULT_MODES, read_feed
-from owlbus.network.gtfs_trips import piece, read_hops, read_patterns
+from owlbus.network.gtfs_trips import piece, read_hops, read_lines, read_patterns, runs_within
 from owlbus.network.merge_stops import grid_around, merge_to_limit
 from owlbus.network.network import MAX_STOPS
+from owlbus.network.opposite_stops import PAIR_FACTOR, pair_opposite_stops
 from owlbus.network.walk_sheds import WalkRule, walk_sheds
+from owlbus.network.ways_back import joins_of, turns_of, ways_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,9 +44,14 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Counts = list[tuple[str, int]]
 
-ROUND_FACTOR, ROUND_S = 3.0, 300.0
-"""A link in service in one direction only gets its fastest detour as reverse, up to this factor times its seconds plus these seconds."""
+LOST_SHARE = 0.05
+"""Share of the stops in use, or of the links, above which the report warns, dimensionless."""
 
+_NAMED = 20
+_SERVED = "links that vehicles serve"
+_JOINED = "groups of lines that share no place with the others, joined by a drive between their nearest places"
+_NO_LINKS = Links(*np.empty((5, 0), dtype=np.int64))
+_LONG = "of these more than three times as long as the way there plus 300 s"
 _KMH = 3.6
 
 
@@ -65,6 +73,8 @@ class GtfsImportSettings(NamedTuple):
         Factor on the seconds of links without a run in these hours, dimensionless.
     rule
         When a hex counts as within the walk.
+    service_hours
+        Hours of departure, modulo 24, of the runs whose stops and links are taken; None for the whole day.
     """
 
     modes: Sequence[str] = DEFAULT_MODES
@@ -73,6 +83,7 @@ class GtfsImportSettings(NamedTuple):
     hours: Sequence[int] | None = None
     night_factor: float = 1.0
     rule: WalkRule = WalkRule()
+    service_hours: Sequence[int] | None = None
 
 
 def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = RADIUS_M) -> dict[str, Any]:
@@ -100,31 +111,104 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     DataError
         If the feed breaks a rule, or fewer than two stops are connected.
     UsageError
-        If a mode is unknown.
+        If a mode is unknown, or a number is out of range.
     """
-    feed = read_feed(path, settings.modes)
-    counts: Counts = list(feed.counts)
-    n_calls = _stop_calls(feed)
-    if grid is None:
-        used = n_calls > 0
-        grid = grid_around(feed.stops["lon"].to_numpy()[used], feed.stops["lat"].to_numpy()[used], radius_m)
-    stops, stop_of = _merged_stops(feed, grid, n_calls, settings, counts)
+    counts: Counts = []
+    feed, n_calls, grid = _feed_on_grid(path, grid, settings, radius_m, counts)
     patterns = read_patterns(feed, grid, counts)
+    stops, stop_of = _places(feed, grid, n_calls, patterns, settings, counts)
     hops = read_hops(feed, stop_of, patterns, settings.hours, counts)
-    links, lines = _links(grid, stops, hops, patterns[0], settings, counts)
+    links, lines, drives = _links(grid, stops, hops, (patterns[0], read_lines(feed, patterns, stop_of)), settings, counts)
     kept = components(links.start, links.end, stops.lon.size) == 0
     require_stops(int(kept.sum()) * bool(links.start.size), "feed")
+    is_used = (n_calls > 0) & (stop_of >= 0)
+    n_kept = int((is_used & kept[stop_of]).sum())
+    counts += [("places cut off and dropped", int((~kept).sum())), ("stops in use whose place is kept", n_kept)]
+    notes = _notes(stops.names, kept, n_kept, int(is_used.sum()), counts)
     stops, links = keep_stops(stops, links, kept)
-    counts += [
-        ("places cut off and dropped", int((~kept).sum())),
-        ("stops kept", len(stops.names)),
-        ("links kept, each direction counted", links.start.size),
-    ]
+    counts += [("stops kept", len(stops.names)), ("links kept, each direction counted", links.start.size)]
     sheds = walk_sheds(grid, stops, settings.rule)
-    notes = (f"the median link runs at {np.median(links.metres / links.seconds) * _KMH:.1f} km/h; every service day counts alike",)
-    report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), notes)
+    speed = f"the median link runs at {np.median(links.metres / links.seconds) * _KMH:.1f} km/h; every service day counts alike"
+    report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *drives, *notes))
     geometry = line_rows([lines[k] for k in links.line])
     return {"grid": grid, "source": "gtfs", "report": report} | stop_and_link_fields(stops, links) | sheds | geometry
+
+
+def feed_places(
+    path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = RADIUS_M
+) -> tuple[HexGrid, Stops]:
+    """
+    Places of a feed, merged and paired, for a network whose links come from streets.
+
+    Parameters
+    ----------
+    path
+        Zip or folder.
+    grid
+        The grid, or None for a grid around the stops in use.
+    settings
+        Import settings.
+    radius_m
+        Circumradius in metres of the hexes of a new grid.
+
+    Returns
+    -------
+    tuple
+        The grid and the places in it.
+
+    Raises
+    ------
+    DataError
+        If the feed breaks a rule.
+    UsageError
+        If a mode is unknown, or a number is out of range.
+    """
+    feed, n_calls, grid = _feed_on_grid(path, grid, settings, radius_m, [])
+    return grid, _places(feed, grid, n_calls, read_patterns(feed, grid, []), settings, [])[0]
+
+
+def _feed_on_grid(
+    path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float, counts: Counts
+) -> tuple[Feed, Ints, HexGrid]:
+    """Feed within the hours of service, calls at each stop, and the grid, if none is given around the stops in use."""
+    _require_ranges(settings)
+    feed = read_feed(path, settings.modes)
+    counts += feed.counts
+    if settings.service_hours is not None:
+        feed = runs_within(feed, settings.service_hours, counts)
+    n_calls = _stop_calls(feed)
+    used = n_calls > 0
+    return feed, n_calls, grid or grid_around(feed.stops["lon"].to_numpy()[used], feed.stops["lat"].to_numpy()[used], radius_m)
+
+
+def _require_ranges(settings: GtfsImportSettings) -> None:
+    """Refuse numbers out of range."""
+    require_number("merge_m", settings.merge_m, 0.0, 10_000.0)
+    require_number("night_factor", settings.night_factor, 0.1, 10.0)
+    require_number("max_stops", settings.max_stops, 2, 100_000)
+
+
+def _notes(names: Sequence[str], kept: NDArray[np.bool_], n_kept: int, n_used: int, counts: Counts) -> list[str]:
+    """Sentences on places that are dropped, and on ways back that are long."""
+    notes = []
+    dropped = [name for name, is_kept in zip(names, kept.tolist(), strict=True) if not is_kept]
+    if dropped:
+        shown = ", ".join(dropped[:_NAMED]) + (f" and {len(dropped) - _NAMED} more" if len(dropped) > _NAMED else "")
+        notes.append(f"dropped places, which no line joins to the others: {shown}")
+    if n_used - n_kept > LOST_SHARE * n_used:
+        notes.append(
+            f"warning: {n_used - n_kept} of {n_used} stops in use are dropped ({(n_used - n_kept) / n_used:.0%}), since their lines share "
+            f"no place with the largest group; "
+            f"merge stops over longer distances, add a mode that joins them, or give an OSM file "
+            "beside the feed, whose streets are the links then"
+        )
+    n_long, n_served = dict(counts)[_LONG], dict(counts)[_SERVED]
+    if n_long > LOST_SHARE * n_served:
+        notes.append(
+            f"warning: {n_long} of {n_served} served links have a long way back, since the feed has no vehicle the other way; routes there "
+            f"are long in one direction; give an OSM file beside the feed, whose streets are the links then"
+        )
+    return notes
 
 
 def line_rows(lines: Sequence[Floats]) -> dict[str, NDArray[Any]]:
@@ -154,8 +238,32 @@ def _stop_calls(feed: Feed) -> Ints:
     return np.asarray(joined["halts"].fill_null(0).to_numpy(), dtype=np.int64)
 
 
-def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImportSettings, counts: Counts) -> tuple[Stops, Ints]:
-    """Merged stops inside the grid, and the merged stop of each stop of the feed, -1 for none."""
+def _places(
+    feed: Feed, grid: HexGrid, n_calls: Ints, patterns: tuple[Sequence[Pattern], Ints], settings: GtfsImportSettings, counts: Counts
+) -> tuple[Stops, Ints]:
+    """Places inside the grid: stations and stops merged by distance, then paired; and the place of each stop, -1 for none."""
+    lon, lat = feed.stops["lon"].to_numpy(), feed.stops["lat"].to_numpy()
+    ids = feed.stops["stop_id"].to_list()
+    names = [name or stop for name, stop in zip(feed.stops["stop_name"].to_list(), ids, strict=True)]
+    rows, stop_of, metres = _merged_stops(feed, grid, n_calls, settings, counts)
+    calls = np.bincount(stop_of[stop_of >= 0], n_calls[stop_of >= 0], rows.size).astype(np.int64)
+    xy = np.stack(grid.project(lon[rows], lat[rows]), axis=1)
+    pairs = pair_opposite_stops(
+        (xy[:, 0], xy[:, 1]), calls, [names[row] for row in rows.tolist()], read_lines(feed, patterns, stop_of), PAIR_FACTOR * metres
+    )
+    places = np.unique(pairs.place)
+    counts += [
+        (f"of these paired with a place of the same name within {PAIR_FACTOR * metres:.0f} m", pairs.n_by_name),
+        (f"of these paired with the opposite stop of their line within {PAIR_FACTOR * metres:.0f} m", pairs.n_by_line),
+    ]
+    number = np.append(np.searchsorted(places, pairs.place), -1)
+    rows = rows[places]
+    hexes = grid.lonlat_to_hex(lon[rows], lat[rows]) if rows.size else np.empty(0, np.int32)
+    return Stops(lon[rows], lat[rows], hexes, [names[row] for row in rows.tolist()]), number[stop_of]
+
+
+def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImportSettings, counts: Counts) -> tuple[Ints, Ints, float]:
+    """Stop that represents each merged place inside the grid, the place of each stop of the feed, -1 for none, and metres merged over."""
     lon, lat = feed.stops["lon"].to_numpy(), feed.stops["lat"].to_numpy()
     ids = feed.stops["stop_id"].to_list()
     stations = [parent or stop for parent, stop in zip(feed.stops["parent"].to_list(), ids, strict=True)]
@@ -165,13 +273,12 @@ def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImport
     busiest = np.full(station_calls.size, -1, dtype=np.int64)
     busiest[station_of[order[::-1]]] = order[::-1]  # the busiest stop represents its station
     in_use = np.flatnonzero(station_calls > 0)
-    hexes = grid.lonlat_to_hex(lon[busiest], lat[busiest])
-    inside = in_use[hexes[in_use] >= 0]
+    inside = in_use[grid.lonlat_to_hex(lon[busiest[in_use]], lat[busiest[in_use]]) >= 0]
     x, y = grid.project(lon[busiest[inside]], lat[busiest[inside]])
     merged_into, metres = merge_to_limit(np.asarray(x), np.asarray(y), station_calls[inside], settings.merge_m, settings.max_stops)
     merged = np.unique(merged_into)
-    stop_of_station = np.full(station_calls.size, -1, dtype=np.int64)
-    stop_of_station[inside] = np.searchsorted(merged, merged_into)
+    place_of_station = np.full(station_calls.size, -1, dtype=np.int64)
+    place_of_station[inside] = np.searchsorted(merged, merged_into)
     counts += [
         ("stops in use", int((n_calls > 0).sum())),
         ("stations and single stops in use", in_use.size),
@@ -179,76 +286,89 @@ def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImport
         (f"of these merged with another within {metres:.0f} m", inside.size - merged.size),
     ]
     rows = busiest[inside[merged]] if merged.size else np.empty(0, dtype=np.int64)
-    names = feed.stops["stop_name"].fill_null("").to_list()
-    stops = Stops(
-        lon[rows], lat[rows], hexes[inside[merged]] if merged.size else np.empty(0, np.int32), [names[k] or ids[k] for k in rows.tolist()]
-    )
-    return stops, stop_of_station[station_of]
+    return rows, place_of_station[station_of], metres
 
 
 def _links(
-    grid: HexGrid, stops: Stops, hops: Hops, patterns: Sequence[Pattern], settings: GtfsImportSettings, counts: Counts
-) -> tuple[Links, list[Floats]]:
-    """Links in both directions and their geometry: links in service, and detours as reverses of those in service in one direction."""
-    x, y = grid.project(stops.lon, stops.lat)
-    straight = np.hypot(x[hops.start] - x[hops.end], y[hops.start] - y[hops.end])
-    metres = rounded(np.maximum(hops.end_m - hops.begin_m, straight))
-    scheduled = rounded(hops.seconds * np.where(hops.in_hours, 1.0, settings.night_factor))
-    fastest = np.ceil(metres * _KMH / MAX_KMH).astype(np.int64)
-    served = Links(hops.start, hops.end, np.maximum(scheduled, fastest), metres, np.arange(hops.start.size))
-    lines = [_line(stops, hops, patterns, k) for k in range(hops.start.size)]
+    grid: HexGrid, stops: Stops, hops: Hops, lines: tuple[Sequence[Pattern], list[list[Ints]]], settings: GtfsImportSettings, counts: Counts
+) -> tuple[Links, list[Floats], list[str]]:
+    """Links in both directions, their geometry, and notes: links in service, turns, and ways back of those served in one direction."""
+    xy = grid.project(stops.lon, stops.lat)
+    served = _served(hops, xy, settings, counts)
+    pieces = [_line(stops, hops, lines[0], k) for k in range(hops.start.size)]
+    turns = turns_of(served, lines[1], xy)
+    for k, chain in enumerate(turns.chains):
+        reverse = [pieces[link][::-1] for link in chain.tolist()]
+        pieces.append(np.concatenate(reverse) if chain.size else _straight(stops, turns.links, k))
+    driven = sorted_links(_joined(served, turns.links))
+    joins = joins_of(driven, xy) if set(settings.modes) <= set(DEFAULT_MODES) else _NO_LINKS
+    driven = sorted_links(_joined(driven, joins, len(pieces)))
+    pieces += [_straight(stops, joins, k) for k in range(joins.start.size)]
+    back = ways_back(driven, stops.lon.size)
+    pieces += [np.concatenate([pieces[driven.line[k]] for k in chain.tolist()]) for chain in back.chains]
     counts += [
-        ("links that vehicles serve", hops.start.size),
+        ("links served in one direction only", _one_way(served, stops.lon.size)),
+        ("turns at the end of a line, straight metres times 1.3", turns.n_turns),
+        ("lines without a way back in the feed, taken back along their own streets", turns.n_returns),
+        (_JOINED, joins.start.size // 2),
+        ("links given a way back that vehicles drive", back.links.start.size),
+        (_LONG, back.n_long),
+    ]
+    return (
+        paired_links(sorted_links(_joined(driven, back.links, len(pieces) - back.links.start.size)), stops.lon.size),
+        pieces,
+        _drives(stops.names, joins),
+    )
+
+
+def _drives(names: Sequence[str], joins: Links) -> list[str]:
+    """Sentence on the drives that join groups of lines, with the places at their ends."""
+    ends = [f"{names[a]} and {names[b]}" for a, b in zip(joins.start[::2].tolist(), joins.end[::2].tolist(), strict=True)]
+    if not ends:
+        return []
+    shown = "; ".join(ends[:_NAMED]) + (f"; and {len(ends) - _NAMED} more" if len(ends) > _NAMED else "")
+    return [f"lines that share no place are joined by drives of 1.3 straight metres; check that a bus can drive between {shown}"]
+
+
+def _straight(stops: Stops, links: Links, k: int) -> Floats:
+    """Straight geometry of one link in lon and lat."""
+    ends = [int(links.start[k]), int(links.end[k])]
+    return np.stack([stops.lon[ends], stops.lat[ends]], axis=1)
+
+
+def _joined(first: Links, second: Links, line: int | None = None) -> Links:
+    """Links of both, the second with geometry from `line` on, which is the number of the first by default."""
+    second = second._replace(line=second.line + (first.start.size if line is None else line))
+    return Links(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+
+
+def _served(hops: Hops, xy: tuple[Floats, Floats], settings: GtfsImportSettings, counts: Counts) -> Links:
+    """Links that vehicles serve, sorted by start and end, in whole seconds and metres."""
+    straight = np.hypot(*(axis[hops.start] - axis[hops.end] for axis in xy))
+    metres = rounded(np.maximum(hops.end_m - hops.begin_m, straight))
+    slowest = np.floor(metres * _KMH / MIN_KMH)
+    scheduled = rounded(np.minimum(hops.seconds, slowest) * np.where(hops.in_hours, 1.0, settings.night_factor))
+    fastest = np.ceil(metres * _KMH / MAX_KMH).astype(np.int64)
+    counts += [
+        (_SERVED, hops.start.size),
         (
             "of these without a vehicle in the hours asked for, given the whole day's seconds times the night factor",
             int((~hops.in_hours).sum()),
         ),
         (f"of these timed faster than {MAX_KMH:g} km/h, slowed down to it", int((scheduled < fastest).sum())),
+        (f"of these timed slower than {MIN_KMH:g} km/h, which is a stand, sped up to it", int((hops.seconds > slowest).sum())),
     ]
-    reverse, chains = _detours(served, stops.lon.size)
-    counts += [
-        ("links served in one direction only", _one_way(served, stops.lon.size)),
-        ("of these given a way round that vehicles serve", reverse.start.size),
-    ]
-    lines += [np.concatenate([lines[k] for k in chain]) for chain in chains]
-    links = Links(*(np.concatenate(pair) for pair in zip(served, reverse._replace(line=reverse.line + hops.start.size), strict=True)))
-    return paired_links(sorted_links(links), stops.lon.size), lines
+    return Links(hops.start, hops.end, np.maximum(scheduled, fastest), metres, np.arange(hops.start.size))
 
 
 def _line(stops: Stops, hops: Hops, patterns: Sequence[Pattern], k: int) -> Floats:
     """Geometry of one link in lon and lat: the piece of its shape, or a straight line."""
     pattern = patterns[int(hops.pattern[k])]
     if pattern.shape is None or pattern.lonlat is None:
-        ends = [int(hops.start[k]), int(hops.end[k])]
-        return np.stack([stops.lon[ends], stops.lat[ends]], axis=1)
+        return np.stack([stops.lon[[hops.start[k], hops.end[k]]], stops.lat[[hops.start[k], hops.end[k]]]], axis=1)
     return piece(pattern.shape, pattern.lonlat, float(hops.begin_m[k]), float(hops.end_m[k]))
 
 
 def _one_way(links: Links, n_stops: int) -> int:
     """Number of links without their reverse."""
     return links.start.size - paired_links(links, n_stops).start.size
-
-
-def _detours(links: Links, n_stops: int) -> tuple[Links, list[Ints]]:
-    """Missing reverse links, each along the fastest path of links; and the links of each path."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import dijkstra
-
-    key = links.start * n_stops + links.end
-    one_way = np.flatnonzero(~np.isin(links.end * n_stops + links.start, key))
-    graph = csr_array((links.seconds.astype(np.float64), (links.start, links.end)), shape=(n_stops, n_stops))
-    limit = float(links.seconds.max(initial=0)) * ROUND_FACTOR + ROUND_S
-    reverse: list[tuple[int, int, int, int, int]] = []
-    chains: list[Ints] = []
-    for source in np.unique(links.end[one_way]).tolist():
-        rows = one_way[links.end[one_way] == source]
-        seconds, predecessors = dijkstra(graph, indices=source, limit=limit, return_predecessors=True)
-        for k in rows[seconds[links.start[rows]] <= links.seconds[rows] * ROUND_FACTOR + ROUND_S].tolist():
-            path = [int(links.start[k])]
-            while path[-1] != source:
-                path.append(int(predecessors[path[-1]]))
-            path.reverse()
-            chain_links = np.searchsorted(key, np.array(path[:-1]) * n_stops + np.array(path[1:]))
-            reverse.append((source, path[-1], int(links.seconds[chain_links].sum()), int(links.metres[chain_links].sum()), len(chains)))
-            chains.append(chain_links)
-    return Links(*np.array(reverse, dtype=np.int64).reshape(-1, 5).T), chains

@@ -40,6 +40,9 @@ SPLIT_M = 80.0
 OPPOSITE_M = 60.0
 """Largest distance in metres from a stop to the other carriageway of its street."""
 
+FEED_SNAP_M = 200.0
+"""Largest distance in metres from a place of a feed, which may be the middle of a wide junction, to its street."""
+
 _MAIN_RANK, _STOP_RANK = 1, 3
 _KMH = 3.6
 _MM = 1000
@@ -93,6 +96,7 @@ def osm_parts(
     walk: bool,
     radius_m: float = RADIUS_M,
     hours: Sequence[int] = NIGHT_HOURS,
+    stops: Stops | None = None,
 ) -> dict[str, Any]:
     """
     Fields of a network on the streets of an OpenStreetMap file.
@@ -113,6 +117,8 @@ def osm_parts(
         Circumradius in metres of the hexes of a new grid.
     hours
         Clock hours in which buses run, for conditional tags.
+    stops
+        Places of a feed instead of the mapped stops, moved to the nearest street within `FEED_SNAP_M`; no stop is added to them.
 
     Returns
     -------
@@ -130,6 +136,9 @@ def osm_parts(
     streets, paths = read_streets(path, walk=walk, hours=hours)
     if paths is not None:
         settings = settings._replace(rule=type(settings.rule)(settings.rule.walk_m, settings.rule.area_share, paths))
+    if stops is not None:
+        streets = streets._replace(stop_lon=stops.lon, stop_lat=stops.lat, stop_names=list(stops.names))
+        stop_settings = stop_settings._replace(merge_m=0.0, spacing_m=0.0, snap_m=FEED_SNAP_M)
     graph = _split(streets)
     connected = components(graph.pieces.start, graph.pieces.end, graph.lon.size, strong=True) == 0
     if grid is None:

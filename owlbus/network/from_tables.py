@@ -10,18 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common.defaults import SPEED_KMH
 from owlbus.common.errors import DataError
 from owlbus.common.frames import as_polars
 from owlbus.grid.axes import looks_projected, swapped_axes
-from owlbus.network.assemble import components, fastest_rows
+from owlbus.network.assemble import Stops, components, fastest_rows
+from owlbus.network.link_columns import is_oneway, rename_columns
 from owlbus.records.text_lines import check_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.grid.hexgrid import HexGrid
+
 _NODE_COLUMNS = ("node_id", "lon", "lat")
 _MOST_LINK_S = 1e7
-_LINK_COLUMNS = ("from_node", "to_node", "length_m", "freespeed_m_per_s")
+_KMH = 3.6
+_LINK_COLUMNS = ("from_node", "to_node", "length_m")
 _STOP_COLUMNS = ("lon", "lat")
 
 RANKS = {
@@ -110,10 +115,8 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
     import polars as pl
 
     title = str(table) if isinstance(table, str | PathLike) else name
-    if isinstance(table, str | PathLike):
-        frame = _read_file(Path(table))
-    else:
-        frame = pl.DataFrame(table) if isinstance(table, Mapping) else as_polars(table, name)
+    frame = _frame_of(table, name)
+    frame = rename_columns(frame, (*columns, *optional), title)
     missing = [column for column in columns if column not in frame.columns]
     if missing:
         similar = difflib.get_close_matches(missing[0], frame.columns, n=1, cutoff=0.5)
@@ -124,6 +127,15 @@ def read_table(table: Any, name: str, columns: tuple[str, ...], optional: tuple[
         msg = f"{title}: holds no rows; a network needs two of them or more"
         raise DataError(msg)
     return {column: frame[column].cast(pl.String) for column in (*columns, *optional) if column in frame.columns}
+
+
+def _frame_of(table: Any, name: str) -> Any:  # noqa: ANN401  # any table, a polars frame
+    """Table of a file or of Python, as a polars frame."""
+    import polars as pl
+
+    if isinstance(table, str | PathLike):
+        return _read_file(Path(table))
+    return pl.DataFrame(table) if isinstance(table, Mapping) else as_polars(table, name)
 
 
 def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
@@ -171,10 +183,17 @@ def _lonlat(table: dict[str, Any], title: str) -> tuple[NDArray[np.float64], NDA
     return _numbers(table["lon"], f"{title}: lon", -180, 180), _numbers(table["lat"], f"{title}: lat", -90, 90)
 
 
-def _speeds(table: dict[str, Any]) -> tuple[NDArray[np.float64], int]:
-    """Free-flow speeds in m/s, and the number of missing ones, filled with the median of their road type or of all links."""
+def _speeds(table: dict[str, Any], speed_kmh: float | None) -> tuple[NDArray[np.float64], int]:
+    """
+    Free-flow speeds in m/s, and the number of missing ones, filled with the median of their road type or of all links.
+
+    A table without a column of speeds has the commercial speed `speed_kmh` on all links.
+    """
     import polars as pl
 
+    if "freespeed_m_per_s" not in table:
+        n_links = len(table["length_m"])
+        return np.full(n_links, (speed_kmh or SPEED_KMH) / _KMH), 0
     speed = table["freespeed_m_per_s"].cast(pl.Float64, strict=False)
     road_type = table.get("road_type", pl.Series("road_type", [None] * len(speed), dtype=pl.String))
     frame = pl.DataFrame({"speed": speed, "kind": road_type}).with_columns(
@@ -188,19 +207,26 @@ def _speeds(table: dict[str, Any]) -> tuple[NDArray[np.float64], int]:
     return filled["speed"].to_numpy().astype(np.float64), missing
 
 
-def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
+def read_roads(nodes: Any, links: Any, speed_kmh: float | None = SPEED_KMH, road_factor: float = 1.0) -> Roads:  # noqa: ANN401  # any table
     """
     Largest strongly connected component of the road graph in node and link tables.
 
     Links to or from an unknown node, and links from a node to itself, are left out and counted. Between each pair of nodes the
-    fastest link stays. Links without a free-flow speed take the median of their road type.
+    fastest link stays. Links without a free-flow speed take the median of their road type, those of a table without speeds the
+    commercial speed. A table of stops (`is_stop_table`) has both sides of a street as one stop: a link listed in one direction only
+    is driven back at the same length, unless its ``oneway`` says no.
 
     Parameters
     ----------
     nodes
-        Table or file with ``node_id``, ``lon`` and ``lat``.
+        Table or file with ``node_id`` or ``stop_id``, ``lon`` and ``lat``, and perhaps ``name``.
     links
-        Table or file with ``from_node``, ``to_node``, ``length_m``, ``freespeed_m_per_s`` and perhaps ``road_type``.
+        Table or file with ``from_node``, ``to_node`` and ``length_m`` (or ``from_stop``, ``to_stop`` and ``metres``), and perhaps
+        ``freespeed_m_per_s``, ``road_type`` and ``oneway``.
+    speed_kmh
+        Commercial speed in km/h, of links without any speed; None takes the default.
+    road_factor
+        Factor on the metres of all links, dimensionless.
 
     Returns
     -------
@@ -213,33 +239,54 @@ def read_roads(nodes: Any, links: Any) -> Roads:  # noqa: ANN401  # any table
         If a column is missing, a node id is repeated, a position or length is out of range, a link takes months, or no link is left.
     """
     node_table = read_table(nodes, "nodes", _NODE_COLUMNS)
-    link_table = read_table(links, "links", _LINK_COLUMNS, ("road_type",))
+    link_table = read_table(links, "links", _LINK_COLUMNS, ("freespeed_m_per_s", "road_type", "oneway"))
     names = node_table["node_id"].fill_null("").to_numpy().astype(str)
     lon, lat = _lonlat(node_table, "nodes")
-    order = np.argsort(names, kind="stable")
-    repeated = names[order][1:] == names[order][:-1]
-    if repeated.any():
-        msg = f"node ids must be unique, got {str(names[order][1:][repeated][0])!r} more than once ({int(repeated.sum())} such rows)"
-        raise DataError(msg)
+    order = _order_of(names)
     start, end = (_positions(link_table[column], names, order) for column in ("from_node", "to_node"))
-    metres = _numbers(link_table["length_m"], "links: length_m", 0, 1e7)
-    speed, n_filled = _speeds(link_table)
+    metres = _numbers(link_table["length_m"], "links: length_m", 0, 1e7) * road_factor
+    speed, n_filled = _speeds(link_table, speed_kmh)
     dangling, loops = (start < 0) | (end < 0), (start == end) & (start >= 0)
     valid = ~(dangling | loops)
     if not valid.any():
         msg = f"links must join two nodes of the node table, none of {valid.size} does; check that both tables use the same ids"
         raise DataError(msg)
     cost_ms = np.rint(_seconds(metres, speed) * 1000).astype(np.int64)
-    rows = fastest(start[valid], end[valid], cost_ms[valid], np.rint(metres[valid] * 1000).astype(np.int64))
+    given = start[valid], end[valid], cost_ms[valid], np.rint(metres[valid] * 1000).astype(np.int64)
+    both: tuple[NDArray[np.int64], ...] = given
+    n_back = 0
+    if is_stop_table(nodes):
+        both, n_back = _with_way_back(given, is_oneway(link_table, "links")[valid])
+    rows = fastest(both[0], both[1], both[2], both[3])
     counts = (
         ("road nodes", names.size),
         ("road links", valid.size),
         ("road links to or from a node that is not in the table", int(dangling.sum())),
         ("road links from a node to itself", int(loops.sum())),
-        ("road links beside a faster one", int(valid.sum()) - rows[0].size),
+        ("road links beside a faster one", both[0].size - rows[0].size),
         ("road links given the median free speed of their road type", n_filled),
+        *((("links listed in one direction and driven back the same way", n_back),) if n_back else ()),
     )
     return largest_part(names, lon, lat, rows, _node_ranks(link_table, names.size, start, end, valid), counts)
+
+
+def _order_of(names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Order that sorts node ids; repeated ones are refused."""
+    order = np.argsort(names, kind="stable")
+    repeated = names[order][1:] == names[order][:-1]
+    if repeated.any():
+        msg = f"node ids must be unique, got {str(names[order][1:][repeated][0])!r} more than once ({int(repeated.sum())} such rows)"
+        raise DataError(msg)
+    return order
+
+
+def _with_way_back(rows: tuple[NDArray[np.int64], ...], oneway: NDArray[np.bool_]) -> tuple[tuple[NDArray[np.int64], ...], int]:
+    """Return links and the reverse of each that is listed in one direction only and not one-way, and the number added."""
+    start, end, cost, length = rows
+    n = int(max(start.max(), end.max())) + 1
+    lone = ~np.isin(end * n + start, start * n + end) & ~oneway
+    added = end[lone], start[lone], cost[lone], length[lone]
+    return tuple(np.concatenate(pair) for pair in zip(rows, added, strict=True)), int(np.unique(start[lone] * n + end[lone]).size)
 
 
 def _seconds(metres: NDArray[np.float64], speed: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -369,3 +416,54 @@ def read_stops(stops: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], li
     named = table.get("name", table.get("stop_id"))
     names = [str(name) for name in named.fill_null("").to_list()] if named is not None else [str(number) for number in range(lon.size)]
     return lon, lat, names
+
+
+def is_stop_table(nodes: Any) -> bool:  # noqa: ANN401  # any table
+    """
+    Return whether a table of nodes is one of stops: its ids are ``stop_id``.
+
+    Parameters
+    ----------
+    nodes
+        Table or file.
+
+    Returns
+    -------
+    bool
+        False also for a table that has ``node_id`` too.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+    UsageError
+        If it is no table.
+    """
+    columns = set(_frame_of(nodes, "nodes").columns)
+    return "stop_id" in columns and "node_id" not in columns
+
+
+def node_stops(grid: HexGrid, roads: Roads, nodes: Any) -> tuple[Stops, NDArray[np.int32], list[tuple[str, int]]]:  # noqa: ANN401  # any table
+    """
+    One stop at each node of a table of stops.
+
+    Parameters
+    ----------
+    grid
+        The grid.
+    roads
+        The roads of the same table.
+    nodes
+        Table or file with ``stop_id``, and perhaps ``name``.
+
+    Returns
+    -------
+    tuple
+        Stops, the road node of each, and counts (none).
+    """
+    table = read_table(nodes, "nodes", ("node_id",), ("name",))
+    ids = table["node_id"].fill_null("").to_list()
+    name_of = dict(zip(ids, table["name"].fill_null("").to_list() if "name" in table else ids, strict=True))
+    names = [name_of[str(name)] or str(name) for name in roads.names]
+    hexes = grid.lonlat_to_hex(roads.lon, roads.lat)
+    return Stops(roads.lon, roads.lat, hexes, names), np.arange(roads.lon.size, dtype=np.int32), []

@@ -1,18 +1,15 @@
-"""Read GTFS tables from a zip, a folder, or a folder inside a zip; count missing values and dangling ids."""
+"""Read the tables of a GTFS feed as typed columns; leave out and count missing values and dangling ids."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.files import read_member
-from owlbus.records.text_lines import check_lines, form_of
+from owlbus.network.gtfs_files import open_feed, text_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from os import PathLike
 
 MODES = {
@@ -26,7 +23,18 @@ MODES = {
 }
 """Values of ``route_type``, extended ones too, by mode; coaches count as buses."""
 
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""Columns of ``calendar.txt`` for the days of the week."""
+
 DEFAULT_MODES = ("bus", "trolleybus")
+
+STATION_M = 500.0
+"""Stops of one parent station that is not in the feed are one station if they lie within this distance in metres."""
+
+_ROWS = "rows of "
+
+_DEGREE_M = 111_320.0
+_LARGEST = 1e15
 
 _TABLES = {
     "stops": ("stop_id", "stop_lat", "stop_lon"),
@@ -35,14 +43,21 @@ _TABLES = {
     "stop_times": ("trip_id", "stop_id", "stop_sequence"),
     "shapes": ("shape_id", "shape_pt_lat", "shape_pt_lon", "shape_pt_sequence"),
     "frequencies": ("trip_id", "start_time", "end_time", "headway_secs"),
+    "calendar": ("service_id", *DAYS, "start_date", "end_date"),
+    "calendar_dates": ("service_id", "date", "exception_type"),
+    "agency": ("agency_timezone",),
+    "feed_info": (),
 }
 _OPTIONAL = {
-    "stops": ("stop_name", "parent_station"),
-    "trips": ("shape_id",),
-    "stop_times": ("arrival_time", "departure_time"),
+    "stops": ("stop_name", "parent_station", "location_type"),
+    "routes": ("route_short_name", "route_long_name", "agency_id"),
+    "trips": ("service_id", "direction_id", "block_id", "trip_headsign", "shape_id"),
+    "stop_times": ("arrival_time", "departure_time", "shape_dist_traveled", "pickup_type", "drop_off_type"),
+    "frequencies": ("exact_times",),
+    "agency": ("agency_id", "agency_name"),
+    "feed_info": ("feed_version", "feed_publisher_name"),
 }
-_NEEDED = ("stops", "routes", "trips", "stop_times")
-_TIME = r"^(\d{1,3}):([0-5]\d):([0-5]\d)$"
+_TIME = r"^(\d{1,3}):([0-5]\d)(?::([0-5]\d)(?:\.0*)?)?$"
 
 
 class Feed(NamedTuple):
@@ -53,21 +68,43 @@ class Feed(NamedTuple):
     ----------
     name
         Name of the feed.
-    stops, trips, stop_times
-        Rows of the selected modes without dangling ids; one row of trips is one run, rows of stop times are in order of service.
-    shapes, frequencies
-        Frames, empty if the feed has none.
+    stops
+        ``stop_id``, ``stop_name``, ``parent``, ``lon`` and ``lat`` in degrees; stops without a position have that of their parent.
+    routes
+        ``route_id``, names, ``agency_id`` and ``mode`` of all routes, in order.
+    trips
+        Runs of the selected modes: ``trip_id``, ``route_id``, ``mode``, ``service_id``, ``direction_id`` (0, 1 or null), ``block_id``,
+        ``trip_headsign`` and ``shape_id``.
+    stop_times
+        Calls in order of service: ``trip`` (row of `trips`), ``stop_id``, ``sequence``, ``arr`` and ``dep`` in seconds or null,
+        ``dist`` in the feed's own unit or null, ``pickup_type`` and ``drop_off_type`` as text.
+    shapes
+        Points of shapes in order, empty if the feed has none.
+    frequencies
+        ``trip_id``, ``start``, ``end``, ``headway_secs`` in seconds, and ``exact_times``.
+    calendar, calendar_dates, agency, feed_info
+        Text of these tables, empty if the feed has none.
     counts
         Label and number of each count of the reader.
     """
 
     name: str
     stops: Any
+    routes: Any
     trips: Any
     stop_times: Any
     shapes: Any
     frequencies: Any
+    calendar: Any
+    calendar_dates: Any
+    agency: Any
+    feed_info: Any
     counts: tuple[tuple[str, int], ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the reader left out or could not use: one phrase each with its extent, such as ``3 stop times without a stop``."""
+        return tuple(f"{number:,} {what}" for what, number in self.counts if number and not what.startswith(_ROWS))
 
 
 def require_modes(modes: Iterable[str]) -> tuple[str, ...]:
@@ -99,18 +136,19 @@ def require_modes(modes: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def read_feed(path: str | PathLike[str], modes: Iterable[str] = DEFAULT_MODES) -> Feed:
+def read_feed(path: str | PathLike[str], modes: Iterable[str] | None = DEFAULT_MODES) -> Feed:
     """
-    Read the tables of a feed that a network needs, with times in seconds.
+    Read the tables of a feed, with times in seconds.
 
-    Byte order marks, blank lines, spaces around ids and lines of unequal length are tolerated. Shapes and frequencies are optional.
+    Everything that `text_table` tolerates is read. Rows that cannot be used are left out and counted. All tables but those of stops,
+    routes, trips and stop times are optional.
 
     Parameters
     ----------
     path
-        Zip, folder, or zip with the files in a folder.
+        Zip, folder, or zip with the files in a folder or in a zip.
     modes
-        Names of `MODES`.
+        Names of `MODES`; None for all runs, of unknown modes too.
 
     Returns
     -------
@@ -124,75 +162,27 @@ def read_feed(path: str | PathLike[str], modes: Iterable[str] = DEFAULT_MODES) -
     UsageError
         If a mode is unknown.
     """
-    known_modes, source = require_modes(modes), Path(path)
-    read = _opener(source)
-    frames = {name: _frame(source, read, name) for name in _TABLES}
+    known_modes, source = None if modes is None else require_modes(modes), Path(path)
+    files = open_feed(source)
+    frames = {name: text_table(files, name, columns, _OPTIONAL.get(name, ())) for name, columns in _TABLES.items()}
     counts: list[tuple[str, int]] = []
     stops = _stops(frames["stops"], counts)
-    trips = _trips(source, frames["routes"], frames["trips"], known_modes, counts)
+    routes = _routes(frames["routes"])
+    trips = _trips(source, routes, frames["trips"], known_modes, counts)
+    frequencies = _frequencies(frames["frequencies"], counts)
+    trips = _with_headways_left(trips, frames["frequencies"], frequencies, counts)
     times = _stop_times(source, frames["stop_times"], trips, stops, counts)
-    return Feed(
-        source.name, stops, trips, times, _shapes(frames["shapes"], counts), _frequencies(frames["frequencies"], counts), tuple(counts)
-    )
+    shapes = _shapes(frames["shapes"], counts)
+    others = {name: frames[name] for name in ("calendar", "calendar_dates", "agency", "feed_info")}
+    return Feed(source.name, stops, routes, trips, times, shapes, frequencies, **others, counts=tuple(counts))
 
 
-def _opener(source: Path) -> Callable[[str], bytes | None]:
-    """Function that reads a file of the feed as bytes; it returns None for a missing file."""
-    if source.is_dir():
-        stops_files = sorted(source.rglob("stops.txt"), key=lambda file: (len(file.parts), str(file)))
-        feed_dir = stops_files[0].parent if stops_files else source
-        return lambda name: (feed_dir / name).read_bytes() if (feed_dir / name).is_file() else None
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(source.read_bytes()))
-    except (OSError, zipfile.BadZipFile) as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else "no zip and no folder"
-        msg = f"{source}: {reason}; name a GTFS feed as .zip or as a folder of its .txt files"
-        raise DataError(msg) from None
-    names = [name for name in archive.namelist() if "__MACOSX" not in name]
-    paths = [PurePosixPath(name) for name in names]
-    stops_entries = sorted((path for path in paths if path.name == "stops.txt"), key=lambda path: len(path.parts))
-    folder = stops_entries[0].parent if stops_entries else PurePosixPath()
-
-    def read(name: str) -> bytes | None:
-        entry = str(folder / name)
-        return read_member(archive, entry, source) if entry in names else None
-
-    return read
-
-
-def _frame(source: Path, read: Callable[[str], bytes | None], name: str) -> Any:  # noqa: ANN401  # a polars frame
-    """Columns of one file as stripped text, with empty fields as null and without blank lines."""
+def _whole(column: str) -> Any:  # noqa: ANN401  # a polars expression
+    """Whole number of a text such as 3 or 3.0; null for any other."""
     import polars as pl
 
-    columns, data = (*_TABLES[name], *_OPTIONAL.get(name, ())), read(f"{name}.txt")
-    if data is None or not data.strip():
-        if name in _NEEDED:
-            msg = f"{source}: holds no {name}.txt, which a network needs ({', '.join(f'{table}.txt' for table in _NEEDED)})"
-            raise DataError(msg)
-        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
-    data = data.lstrip(b"\xef\xbb\xbf \r\n\t")
-    if form_of(data[:4]) != "text":
-        msg = f"{source}: {name}.txt must be text, and is packed once more; unpack it"
-        raise DataError(msg)
-    check_lines(io.BytesIO(data), f"{source}: {name}.txt")
-    try:
-        frame = pl.read_csv(data, infer_schema=False, truncate_ragged_lines=True, encoding="utf8-lossy")
-    except pl.exceptions.PolarsError as error:
-        msg = f"{source}: {name}.txt is no readable table ({str(error).splitlines()[0]}); mend the line"
-        raise DataError(msg) from None
-    names = [column.strip().strip('"').lower() for column in frame.columns]
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
-        msg = f"{source}: {name}.txt has the column {repeated!r} twice ({names.count(repeated)} times); keep one of them"
-        raise DataError(msg)
-    frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
-    missing = [column for column in _TABLES[name] if column not in frame.columns]
-    if missing:
-        msg = f"{source}: {name}.txt must have the column {missing[0]!r}, found {', '.join(frame.columns)}"
-        raise DataError(msg)
-    selected = [pl.col(column) if column in frame.columns else pl.lit(None, pl.String).alias(column) for column in columns]
-    text = frame.select(selected).with_columns(pl.all().str.strip_chars()).with_columns(pl.when(pl.all() != "").then(pl.all()))
-    return text.filter(~pl.all_horizontal(pl.all().is_null()))
+    number = pl.col(column).cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite() & (number == number.round()) & (number.abs() < _LARGEST)).then(number).cast(pl.Int64, strict=False)
 
 
 def _cut(frame: Any, keep: Any, what: str, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
@@ -203,34 +193,53 @@ def _cut(frame: Any, keep: Any, what: str, counts: list[tuple[str, int]]) -> Any
 
 
 def _stops(frame: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
-    """Stops with a position and unique ids; dangling parents become null."""
+    """Stops with a position, or that of their parent; a parent that does not exist joins its stops if they lie within `STATION_M`."""
     import polars as pl
 
     counts.append(("rows of stops", frame.height))
     frame = frame.with_columns(lon=pl.col("stop_lon").cast(pl.Float64, strict=False), lat=pl.col("stop_lat").cast(pl.Float64, strict=False))
     has_position = pl.col("lon").is_between(-180, 180) & pl.col("lat").is_between(-90, 90) & ~((pl.col("lon") == 0) & (pl.col("lat") == 0))
-    frame = _cut(frame, pl.col("stop_id").is_not_null() & has_position.fill_null(value=False), "stops without id or position", counts)
-    frame = frame.unique("stop_id", keep="first", maintain_order=True)
+    frame = frame.with_columns(has_position=has_position.fill_null(value=False)).unique("stop_id", keep="first", maintain_order=True)
+    parents = frame.filter("has_position").select(pl.col("stop_id").alias("parent_station"), x="lon", y="lat")
+    frame = frame.join(parents, on="parent_station", how="left", maintain_order="left")
+    frame = frame.with_columns(
+        pl.when("has_position").then(pl.col("lon")).otherwise(pl.col("x")).alias("lon"),
+        pl.when("has_position").then(pl.col("lat")).otherwise(pl.col("y")).alias("lat"),
+    )
+    frame = _cut(frame, pl.col("stop_id").is_not_null() & pl.col("lon").is_not_null(), "stops without id or position", counts)
     dangling = pl.col("parent_station").is_not_null() & ~pl.col("parent_station").is_in(frame["stop_id"].implode())
     counts.append(("parent stations that do not exist", int(frame.select(dangling.sum()).item())))
-    return frame.with_columns(parent=pl.when(~dangling).then(pl.col("parent_station"))).select(
+    position = pl.col("lon", "lat")
+    extent = pl.max_horizontal(((position.max() - position.min()) * _DEGREE_M).over("parent_station"))
+    return frame.with_columns(parent=pl.when(~dangling | (extent <= STATION_M)).then(pl.col("parent_station"))).select(
         "stop_id", "stop_name", "parent", "lon", "lat"
     )
 
 
-def _trips(source: Path, routes: Any, trips: Any, modes: tuple[str, ...], counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
-    """Runs of the routes of the selected modes."""
+def _routes(routes: Any) -> Any:  # noqa: ANN401  # polars
+    """Routes with the mode of each."""
     import polars as pl
 
     name_of = {kind: mode for mode, kinds in MODES.items() for kind in kinds}
-    routes = routes.unique("route_id", keep="first", maintain_order=True)
-    kinds = routes["route_type"].cast(pl.Int64, strict=False).to_list()
+    routes = routes.filter(pl.col("route_id").is_not_null()).unique("route_id", keep="first", maintain_order=True)
+    kinds = routes.select(_whole("route_type"))["route_type"].to_list()
     mode = pl.Series("mode", [name_of.get(-1 if kind is None else kind, "other") for kind in kinds], dtype=pl.String)
-    routes = routes.with_columns(mode)
+    return routes.with_columns(mode).drop("route_type")
+
+
+def _trips(source: Path, routes: Any, trips: Any, modes: tuple[str, ...] | None, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
+    """Runs of the routes of the selected modes."""
+    import polars as pl
+
     counts.append(("rows of trips", trips.height))
     has_route = pl.col("route_id").is_in(routes["route_id"].implode()) & pl.col("trip_id").is_not_null()
     trips = _cut(trips, has_route, "trips of a route that is not in the feed", counts).unique("trip_id", keep="first", maintain_order=True)
+    counts.append(("routes without a trip", int((~routes["route_id"].is_in(trips["route_id"].implode())).sum())))
     trips = trips.join(routes.select("route_id", "mode"), on="route_id", how="left", maintain_order="left")
+    direction = _whole("direction_id")
+    trips = trips.with_columns(direction_id=pl.when(direction.is_between(0, 1)).then(direction))
+    if modes is None:
+        return trips
     trips_by_mode = trips["mode"].value_counts(sort=True)
     trips = _cut(trips, pl.col("mode").is_in(list(modes)), "trips of other modes", counts)
     if not trips.height:
@@ -242,27 +251,41 @@ def _trips(source: Path, routes: Any, trips: Any, modes: tuple[str, ...], counts
     return trips
 
 
+def _with_headways_left(trips: Any, rows: Any, usable: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
+    """Trips without those that run by headways alone, none of which can be used: they have no time of their own."""
+    import polars as pl
+
+    lost = pl.col("trip_id").is_in(rows["trip_id"].drop_nulls().implode()) & ~pl.col("trip_id").is_in(usable["trip_id"].implode())
+    return _cut(trips, ~lost, "trips without a headway that can be used", counts)
+
+
 def _stop_times(source: Path, frame: Any, trips: Any, stops: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
     """Stop times of these runs in order of service, in seconds or null."""
     import polars as pl
 
-    other = frame.filter(~pl.col("trip_id").is_in(trips["trip_id"].implode()))
+    other = frame.filter(~pl.col("trip_id").is_in(trips["trip_id"].implode()).fill_null(value=False))
     counts.append(("rows of stop times", frame.height))
     counts.append(("stop times of other modes, or of a trip that is not in the feed", other.height))
     frame = frame.join(trips.select("trip_id").with_row_index("trip"), on="trip_id", how="inner", maintain_order="left")
+    frame = _cut(frame, pl.col("stop_id").is_not_null(), "stop times at no stop but in an area, for rides on demand", counts)
     has_stop = pl.col("stop_id").is_in(stops["stop_id"].implode())
     frame = _cut(frame, has_stop, "stop times at a stop that is not in the feed", counts)
-    frame = frame.with_columns(sequence=pl.col("stop_sequence").cast(pl.Int64, strict=False))
+    frame = frame.with_columns(sequence=_whole("stop_sequence"))
     frame = _cut(frame, pl.col("sequence").is_not_null(), "stop times without a whole stop_sequence", counts)
     n_times = pl.sum_horizontal(pl.col(column).is_not_null() for column in ("arrival_time", "departure_time"))
     frame = frame.with_columns(seconds_of("arrival_time").alias("arr"), seconds_of("departure_time").alias("dep"), n_times=n_times)
     n_valid = pl.col("arr").is_not_null().cast(pl.Int32) + pl.col("dep").is_not_null().cast(pl.Int32)
     counts.append(("times that do not read HH:MM:SS", int(frame.select((pl.col("n_times") - n_valid).sum()).item() or 0)))
+    if not trips.height:
+        msg = f"{source}: a feed needs a run, got none; give trips a route, and frequencies an end after their start"
+        raise DataError(msg)
     if not frame.height:
         msg = f"{source}: stop_times.txt has no row of the {trips.height} trips asked for; check trip_id and stop_id"
         raise DataError(msg)
+    dist = pl.col("shape_dist_traveled").cast(pl.Float64, strict=False)
     return (
-        frame.select("trip", "stop_id", "sequence", "arr", "dep")
+        frame.with_columns(dist=pl.when(dist.is_finite()).then(dist))
+        .select("trip", "stop_id", "sequence", "arr", "dep", "dist", "pickup_type", "drop_off_type")
         .unique(["trip", "sequence"], keep="first", maintain_order=True)
         .sort("trip", "sequence")
     )
@@ -285,7 +308,7 @@ def seconds_of(column: str) -> Any:  # noqa: ANN401  # a polars expression
     import polars as pl
 
     hours, minutes, seconds = (pl.col(column).str.extract(_TIME, group).cast(pl.Int64) for group in (1, 2, 3))
-    return hours * 3600 + minutes * 60 + seconds
+    return hours * 3600 + minutes * 60 + seconds.fill_null(0)
 
 
 def _shapes(frame: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN401  # polars
@@ -308,7 +331,8 @@ def _frequencies(frame: Any, counts: list[tuple[str, int]]) -> Any:  # noqa: ANN
         "trip_id",
         seconds_of("start_time").alias("start"),
         seconds_of("end_time").alias("end"),
-        pl.col("headway_secs").cast(pl.Int64, strict=False),
+        _whole("headway_secs"),
+        pl.col("exact_times"),
     )
     is_valid = pl.col("trip_id").is_not_null() & (pl.col("end") > pl.col("start")) & (pl.col("headway_secs") > 0)
     return _cut(frame, is_valid.fill_null(value=False), "headways that are none", counts)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from owlbus.common.errors import DataError, setting
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,11 +39,14 @@ class Pattern(NamedTuple):
         Metres from the start of the shape to each stop, never falling, shape (k,).
     shape, lonlat
         Points of the shape in metres and in degrees, each of shape (n, 2); None for straight lines.
+    stops
+        Row of each stop in the feed's stops, shape (k,).
     """
 
     metres: Floats
     shape: Floats | None
     lonlat: Floats | None
+    stops: Ints
 
 
 class Hops(NamedTuple):
@@ -103,7 +108,7 @@ def read_patterns(feed: Feed, grid: HexGrid, counts: list[tuple[str, int]]) -> t
         key = (shape_of[trip], tuple(stops))
         if key not in number_of:
             number_of[key] = len(patterns)
-            patterns.append(_pattern(shapes.get(key[0] or ""), stop_xy[[row_of_stop[stop] for stop in stops]]))
+            patterns.append(_pattern(shapes.get(key[0] or ""), stop_xy, np.array([row_of_stop[stop] for stop in stops])))
             straight += patterns[-1].shape is None
         of_trip[trip] = number_of[key]
     counts += [("stop patterns", len(patterns)), ("stop patterns without a shape they follow, measured in straight lines", straight)]
@@ -122,13 +127,96 @@ def _shape_points(feed: Feed, grid: HexGrid) -> dict[str, tuple[Floats, Floats]]
     return points
 
 
-def _pattern(shape: tuple[Floats, Floats] | None, stops: Floats) -> Pattern:
+def _pattern(shape: tuple[Floats, Floats] | None, stop_xy: Floats, rows: Ints) -> Pattern:
     """Pattern of stops along their shape, or along straight lines if they do not follow one."""
+    stops = stop_xy[rows]
     if shape is not None:
         metres, distance = along_shape(shape[0], stops)
         if distance.max() <= OFF_SHAPE_M:
-            return Pattern(metres, *shape)
-    return Pattern(np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stops, axis=0).T))]), None, None)
+            return Pattern(metres, *shape, rows)
+    return Pattern(np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(stops, axis=0).T))]), None, None, rows)
+
+
+def runs_within(feed: Feed, hours: Sequence[int], counts: list[tuple[str, int]]) -> Feed:
+    """
+    Feed with the stop times of runs that depart somewhere within some hours.
+
+    Parameters
+    ----------
+    feed
+        The feed.
+    hours
+        Hours of the day, modulo 24.
+    counts
+        List to which a count is added.
+
+    Returns
+    -------
+    Feed
+        The same feed with fewer stop times; a run by headways counts by the hours in which it may start.
+
+    Raises
+    ------
+    DataError
+        If no run is left.
+    """
+    import polars as pl
+
+    wanted = sorted({hour % _DAY_H for hour in hours})
+    departs = pl.coalesce("dep", "arr") // 3600 % _DAY_H
+    rows = feed.trips.select("trip_id").with_row_index("trip")
+    spans = feed.frequencies.join(rows, on="trip_id", how="inner").select(
+        "trip", hour=pl.int_ranges(pl.col("start") // 3600, (pl.col("end") - 1) // 3600 + 1)
+    )
+    headways = spans.explode("hour").filter((pl.col("hour") % _DAY_H).is_in(wanted))["trip"]
+    timed = feed.stop_times.filter(departs.is_in(wanted) & ~pl.col("trip").is_in(spans["trip"].implode()))["trip"]
+    times = feed.stop_times.filter(pl.col("trip").is_in(pl.concat([headways, timed]).unique().implode()))
+    counts.append(("runs outside the hours of service asked for", feed.stop_times["trip"].n_unique() - times["trip"].n_unique()))
+    if not times.height:
+        msg = f"{feed.name}: no run departs in the hours {wanted[0]} to {wanted[-1]} of the day; widen {setting('service_hours')}"
+        raise DataError(msg, setting="service_hours", value=tuple(hours))
+    return feed._replace(stop_times=times)
+
+
+def read_lines(feed: Feed, patterns: tuple[Sequence[Pattern], Ints], place_of: Ints) -> list[list[Ints]]:
+    """
+    Sequences of places that each line serves; a run that passes a stop left out counts in pieces.
+
+    Parameters
+    ----------
+    feed
+        The feed.
+    patterns
+        Result of `read_patterns`.
+    place_of
+        Place of each stop of the feed, -1 for stops left out, shape (n_stops,).
+
+    Returns
+    -------
+    list of list of ndarray
+        For each route its sequences of two places or more, those of most runs first; no place follows itself.
+    """
+    runs: dict[str, dict[int, int]] = {}
+    for route, pattern in zip(feed.trips["route_id"].to_list(), patterns[1].tolist(), strict=True):
+        if pattern >= 0:
+            number = runs.setdefault(route, {})
+            number[pattern] = number.get(pattern, 0) + 1
+    lines = []
+    for number in runs.values():
+        sequences: dict[tuple[int, ...], Ints] = {}
+        for pattern in sorted(number, key=lambda k: (-number[k], k)):
+            for sequence in _sequences(place_of[patterns[0][pattern].stops]):
+                sequences.setdefault(tuple(sequence.tolist()), sequence)
+        lines.append(list(sequences.values()))
+    return lines
+
+
+def _sequences(places: Ints) -> list[Ints]:
+    """Pieces without -1, each place once in a row, of two places or more."""
+    places = places[np.concatenate([[True], places[1:] != places[:-1]])]
+    pieces = np.split(places, np.flatnonzero(places < 0))
+    pieces = [piece[piece >= 0] for piece in pieces]
+    return [piece for piece in pieces if piece.size > 1]
 
 
 def read_hops(

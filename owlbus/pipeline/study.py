@@ -412,7 +412,7 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     from owlbus.grid.subdivide import subdivide_hexes
     from owlbus.network import on_parts, read_paths
 
-    beside = sources.osm is not None and (sources.gtfs is not None or sources.nodes is not None)
+    beside = sources.osm is not None and sources.nodes is not None
     needed = sources.walk_network and (beside or sources.reach != "centre")
     paths = read_paths(sources.osm, sources.window.hours) if needed and sources.osm is not None else None
     network = _on_whole_hexes(sources, grid, city, paths if beside else None)
@@ -427,16 +427,24 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
     merged: dict[str, Any] = {"merge_m": sources.merge_m, "night_factor": sources.night_factor, "radius_m": sources.radius_m}
     speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
     streets: dict[str, Any] = speed | {"stretch": sources.stretch}
+    at_night: dict[str, Any] = {"hours": sources.window.hours, "walk_network": sources.walk_network}
+    if sources.gtfs is not None and sources.osm is not None:
+        from owlbus.network.from_gtfs import GtfsImportSettings, feed_places
+
+        settings = GtfsImportSettings(sources.modes, sources.merge_m, service_hours=sources.service_hours)
+        around, stops = feed_places(sources.gtfs, grid, settings, sources.radius_m)
+        return Network.from_osm(sources.osm, around, stops=stops, **at_night, **walk, **merged, **streets)
     if sources.gtfs is not None:
-        return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, hours=sources.window.hours, paths=paths, **walk, **merged)
+        hours: dict[str, Any] = {"hours": sources.window.hours, "service_hours": sources.service_hours}
+        return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, paths=paths, **hours, **walk, **merged)
     if sources.osm is not None and sources.nodes is None:
-        at_night: dict[str, Any] = {"hours": sources.window.hours, "walk_network": sources.walk_network}
         return Network.from_osm(sources.osm, grid, **at_night, **walk, **merged, **streets)
     if grid is None:
         outline, city_name = setting("area", "outline.geojson"), setting("city", "seoul")
         msg = f"road tables and the hex lattice need a study area; add {outline}, or {city_name}"
         raise UsageError(msg, setting="area")
     if sources.nodes is not None:
+        streets["road_factor"] = sources.road_factor
         return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **streets)
     facts: dict[str, Any] = {} if city is None else {"rivers": (city.river,), "bridges": city.bridges, "mountains": city.mountains}
     return Network.from_lattice(grid, **facts, **walk, **speed)

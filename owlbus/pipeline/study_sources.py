@@ -31,6 +31,7 @@ _RANGES: tuple[tuple[str, str, float, float], ...] = (
     ("walk_area_share", "walk_area_share", 1e-6, 1),
     ("speed_kmh", "speed_kmh", 1, 200),
     ("stretch", "stretch", 1, 3),
+    ("road_factor", "road_factor", 1, 10),
     ("taxi_weight", "taxi_weight", 0, 1),
     ("n_nights", "n_nights", 1, 36_500),
     ("max_rejected_share", "max_rejected_share", 0, 1),
@@ -66,11 +67,13 @@ class Sources:
     gtfs
         GTFS feed, zip or folder, whose stops and links are the network.
     osm
-        OpenStreetMap file whose streets are the network; beside tables or a feed it gives only the footways.
+        OpenStreetMap file whose streets are the network; the stops are those of a feed beside it. Beside tables it gives the footways.
     modes
         Modes of the feed.
     merge_m
         Metres within which stops of a feed or an OSM file are merged.
+    service_hours
+        Hours of departure of the runs of a feed whose stops and links are taken, modulo 24; None for the whole day.
     night_factor
         Ratio of night to daytime travel times; multiplies OSM link times, and GTFS link times without a run in the window; dimensionless.
     walk_m
@@ -88,6 +91,8 @@ class Sources:
     stretch
         A direct street link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
         1 keeps all links, three to ten times as many.
+    road_factor
+        Street metres over the metres of the links of road tables, dimensionless, 1 to 10; such as 1.2 where links are straight lines.
     window
         Hours of the night that count.
     taxi_weight
@@ -147,6 +152,7 @@ class Sources:
     osm: str | None = None
     modes: tuple[str, ...] = MODES
     merge_m: float = MERGE_M
+    service_hours: tuple[int, ...] | None = None
     night_factor: float = 1.0
     walk_m: float = WALK_M
     walk_network: bool = False
@@ -154,6 +160,7 @@ class Sources:
     reach: str = "centre"
     speed_kmh: float = SPEED_KMH
     stretch: float = STRETCH
+    road_factor: float = 1.0
     window: NightWindow = field(default_factory=NightWindow)
     taxi_weight: float = TAXI_WEIGHT
     n_nights: int | None = None
@@ -184,6 +191,7 @@ class Sources:
         check_min_count(self.published_min_count)
         _require_one_source(self)
         _require_compatible(self)
+        _require_feed(self)
         _require_grid(self)
         _require_reach(self)
 
@@ -306,13 +314,24 @@ def _require_compatible(sources: Sources) -> None:
         ),
         (
             "osm",
-            sources.osm is not None and (bool(sources.gtfs) or sources.nodes is not None) and not sources.walk_network,
-            f"{osm} beside another network is walked along only; add {on_foot}, or leave one of them out",
+            sources.osm is not None and sources.nodes is not None and not sources.walk_network,
+            f"{osm} beside road tables is walked along only; add {on_foot}, or leave one of them out",
         ),
         (
             "walk_network",
             sources.walk_network and sources.osm is None,
             f"{on_foot} needs footways; add {setting('osm', 'extract.osm.pbf')}",
+        ),
+    )
+
+
+def _require_feed(sources: Sources) -> None:
+    """Refuse settings of a feed without one."""
+    _refuse(
+        (
+            "service_hours",
+            sources.service_hours is not None and sources.gtfs is None,
+            f"{setting('service_hours')} are those of a feed's runs; add {setting('gtfs', 'feed.zip')}, or leave them out",
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from owlbus.common.defaults import HEADWAY_S
@@ -121,12 +122,15 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
 
 def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> None:
     """
-    Write a plan as the GeoJSON of `plan_geojson`; the file is complete or absent.
+    Write a plan as GeoJSON or GeoPackage; the file is complete or absent.
+
+    GeoJSON is that of `plan_geojson`. GeoPackage has the layers ``routes``, with the same properties (lists as JSON text) and the
+    network's fingerprint, and ``stops``, those of `stops_geojson`; `read_plan` reads both.
 
     Parameters
     ----------
     path
-        File to write; a file that exists is replaced.
+        File to write, a GeoPackage if it ends in ``.gpkg``; a file that exists is replaced.
     network
         The plan's network.
     plan
@@ -141,6 +145,11 @@ def write_plan(path: str | PathLike[str], network: Network, plan: Plan, headway_
     UsageError
         If the file cannot be written.
     """
+    if Path(path).suffix.lower() == ".gpkg":
+        from owlbus.plan.geopackage import geopackage_of
+
+        write_atomically(path, geopackage_of({"routes": plan_geojson(network, plan, headway_s), "stops": stops_geojson(network, plan)}))
+        return
     write_atomically(path, plan_geojson(network, plan, headway_s))
 
 

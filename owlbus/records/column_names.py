@@ -108,6 +108,30 @@ def point_roles(columns: Iterable[str], nested: Iterable[str] = (), geometry: It
     return roles if path is None else roles | {"path": path}
 
 
+def bare_ends(columns: Iterable[str]) -> dict[str, str]:
+    """
+    Return the columns that are named for an end of a trip alone, and may hold points.
+
+    Parameters
+    ----------
+    columns
+        Columns of a file.
+
+    Returns
+    -------
+    dict
+        Column by owlbus' name of the point.
+
+    Examples
+    --------
+    >>> bare_ends(["Home", "lon", "lat"])
+    {'home_position': 'Home'}
+    """
+    by_name = {_plain(column): column for column in columns}
+    found = {end: next((by_name[word] for word in words if word in by_name), None) for end, words in _ENDS.items() if end}
+    return {f"{end}_position": column for end, column in found.items() if column is not None}
+
+
 def _first(by_name: Mapping[str, str], words: Iterable[str], kinds: Iterable[str]) -> str | None:
     """Return the first column that is named for an end and a kind, in either order."""
     for kind in kinds:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.units import HOUR_S
+from owlbus.records.file_forms import reading_errors
 from owlbus.records.schema import CALLS, TAXI
 
 if TYPE_CHECKING:
@@ -49,12 +50,42 @@ def may_have_duplicates(source: Source) -> bool:
     return kind is TAXI or (kind is CALLS and "subscriber" not in names and _SHARED.isdisjoint(source.layout.stand_ins))
 
 
+def has_seconds(source: Source) -> bool:
+    """
+    Return whether the start times of a file are finer than a minute, told by its first rows.
+
+    Parameters
+    ----------
+    source
+        The file.
+
+    Returns
+    -------
+    bool
+        True if one of the first rows starts within a minute.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    from owlbus.records.reading import batch_of
+
+    if source.n_quotes % 2:  # it is refused when it is read
+        return False
+    with reading_errors(source.name):
+        rows = source.head().collect()
+    start_s = batch_of(source, 0, rows).start_s
+    return bool(((start_s >= 0) & (start_s % _MINUTE_S != 0)).any())
+
+
 @dataclass(slots=True)
 class RepeatedRows:
     """
     Hash table of the calls or rides of one file, two 64-bit digests each: 23 to 46 bytes a row.
 
-    Rows whose times are all full minutes are never repeats: such times are too coarse. Rows outside the window are not looked at: they
+    In a file whose start times are no finer than a minute, rows whose times are all full minutes are never repeats: such times are too
+    coarse. Rows outside the window are not looked at: they
     are rejected anyway, and so are their repeats.
 
     Attributes
@@ -63,10 +94,13 @@ class RepeatedRows:
         Hours that count; None for all.
     n_rows
         Rows of the file, so that the table need not grow step by step; None if unknown.
+    has_seconds
+        Whether the start times of the file are finer than a minute, as `has_seconds` tells.
     """
 
     window: NightWindow | None = None
     n_rows: int | None = None
+    has_seconds: bool = False
     _n_seen: int = 0
     _table: Digests = field(default_factory=lambda: _empty_table(FIRST_SLOTS))
     _used: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, dtype=np.int64))
@@ -89,8 +123,9 @@ class RepeatedRows:
 
         start_s, end_s = batch.start_s, batch.end_s if batch.end_ticks.size else batch.start_s
         positions = [np.ascontiguousarray(column).view(np.int64) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
-        usable = (start_s >= 0) & (end_s >= 0) & ((start_s % _MINUTE_S != 0) | (end_s % _MINUTE_S != 0))
-        usable &= self._in_window(start_s)
+        usable = (start_s >= 0) & (end_s >= 0) & self._in_window(start_s)
+        if not self.has_seconds:
+            usable &= (start_s % _MINUTE_S != 0) | (end_s % _MINUTE_S != 0)
         self._n_seen += batch.n_rows
         self._reserve(int(np.count_nonzero(usable)))
         ticks = [batch.ticks, batch.end_ticks] if batch.end_ticks.size else [batch.ticks]

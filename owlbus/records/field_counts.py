@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NEWLINE, _QUOTE = 10, 34
+_NEWLINE, _RETURN, _QUOTE = 10, 13, 34
 _EXACT_BYTES = 1 << 23
 
 
@@ -28,6 +28,8 @@ class FieldCount:
         Column separator, one byte.
     n_separators
         Separators in the header.
+    n_empty
+        Of these, separators at the end of each row that must stand for nothing: a row with text between them has more fields.
     n_skipped
         Lines before the header, which are not looked at.
     n_long
@@ -39,6 +41,7 @@ class FieldCount:
     separator: int
     n_separators: int
     n_skipped: int = 0
+    n_empty: int = 0
     n_long: int = 0
     first_long: int = 0
     _n_lines: int = 0
@@ -61,7 +64,7 @@ class FieldCount:
         data = b"".join((*self._rest, chunk))
         text = np.frombuffer(data, dtype=np.uint8)
         is_quoted = b'"' in data
-        if not is_quoted and self._n_bytes > _EXACT_BYTES:
+        if not is_quoted and not self.n_empty and self._n_bytes > _EXACT_BYTES:
             size = data.rfind(b"\n") + 1
             n_lines = int(np.count_nonzero(text[:size] == _NEWLINE))
             if np.count_nonzero(text[:size] == self.separator) == n_lines * self.n_separators:
@@ -89,9 +92,22 @@ class FieldCount:
         n_before = np.searchsorted(np.flatnonzero(is_separator), breaks)
         counts = np.diff(n_before, prepend=0)
         skipped = max(0, self.n_skipped - self._n_lines)
-        long_lines = np.flatnonzero(counts[skipped:] > self.n_separators) + skipped
+        is_long = counts > self.n_separators
+        if self.n_empty:
+            n_extra = counts - (self.n_separators - self.n_empty)
+            is_long |= (n_extra > 0) & (self._n_ended(text, breaks) < n_extra)
+        long_lines = np.flatnonzero(is_long[skipped:]) + skipped
         if long_lines.size and not self.first_long:
             self.first_long = self._n_lines + int(long_lines[0]) + 1
         self.n_long += long_lines.size
         self._n_lines += breaks.size
         return int(breaks[-1]) + 1
+
+    def _n_ended(self, text: NDArray[np.uint8], breaks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many separators stand at the end of each line, at most `n_empty`."""
+        last = breaks - 1 - (text[breaks - 1] == _RETURN)
+        is_ended, n_ended = np.ones(breaks.size, dtype=np.bool_), np.zeros(breaks.size, dtype=np.int64)
+        for place in range(self.n_empty):
+            is_ended = is_ended & (text[np.maximum(last - place, 0)] == self.separator)
+            n_ended += is_ended
+        return n_ended

@@ -114,20 +114,30 @@ def position_forms(
         If the reference system is unknown.
     """
     forms: dict[str, PositionForm] = {}
+    swapped: dict[tuple[str, ...], tuple[str, str]] = {}
     rows = Rows(frame, frame.head(_SAMPLE_ROWS) if head is None else head)
     for columns in filter(None, (layout.kind.position, layout.kind.destination)):
         role = layout.stand_in_of(columns[0])
         form = None
         if role is None and set(columns) <= layout.names.keys():
-            form = _pair_form(f"{name}: {layout.names[columns[0]]}, {layout.names[columns[1]]}", rows, columns, layout, options)
-            role = columns[0]
+            place, role = f"{name}: {layout.names[columns[0]]}, {layout.names[columns[1]]}", columns[0]
+            try:
+                form = _pair_form(place, rows, columns, options)
+            except _SwappedError as error:
+                swapped[columns] = place, str(error)
         elif role is not None and role.endswith("cell"):
             form = _cell_form(name, rows, role, layout)
         elif role is not None and role.endswith(("position", "path")) and role not in forms:
             form = _point_form(name, rows, role, layout, options, (geometry_crs or {}).get(layout.names[role]))
         if form is not None and role is not None:
             forms[role] = form
+    if swapped:
+        raise swapped_columns(*next(iter(swapped.values())), tuple(swapped), layout)
     return forms
+
+
+class _SwappedError(ValueError):
+    """Two columns that look swapped; its text is what shows it."""
 
 
 class Rows(NamedTuple):
@@ -169,7 +179,7 @@ def sample_of(rows: Rows, columns: tuple[str, ...]) -> pl.DataFrame:
     return sample if sample.height else rows.whole.select(columns).filter(has_value).head(_SAMPLE_ROWS).collect()
 
 
-def _pair_form(place: str, rows: Rows, columns: tuple[str, ...], layout: Layout, options: ReadOptions) -> PositionForm | None:
+def _pair_form(place: str, rows: Rows, columns: tuple[str, ...], options: ReadOptions) -> PositionForm | None:
     """Return the form of two columns, None for plain degrees."""
     sample = sample_of(rows, columns)
     if not sample.height:
@@ -177,12 +187,12 @@ def _pair_form(place: str, rows: Rows, columns: tuple[str, ...], layout: Layout,
     readers = tuple(_reader_of_numbers(place, sample[column]) for column in columns)
     x, y = (coordinates(sample[column], reader) for column, reader in zip(columns, readers, strict=True))
     if ANGLE in readers:
-        _check_hemispheres(place, sample, columns, readers, layout)
+        _check_hemispheres(sample, columns, readers)
     crs = _system(place, x, y, options.crs)
     if crs is not None:
         found = swapped_axes(*to_degrees(x, y, crs))
         if found:
-            raise swapped_columns(place, found, [columns], layout)
+            raise _SwappedError(found)
     return None if set(readers) == {NUMBER} and crs is None else PositionForm(readers, crs)
 
 
@@ -204,11 +214,12 @@ def _reader_of_numbers(place: str, column: pl.Series) -> str:
     return NUMBER
 
 
-def _check_hemispheres(place: str, sample: pl.DataFrame, columns: tuple[str, ...], readers: tuple[str, ...], layout: Layout) -> None:
+def _check_hemispheres(sample: pl.DataFrame, columns: tuple[str, ...], readers: tuple[str, ...]) -> None:
     """Reject angles whose letters say that the other coordinate is meant."""
     letters = [hemispheres(sample[column]) if reader == ANGLE else set() for column, reader in zip(columns, readers, strict=True)]
     if letters[0] & {"N", "S"} or letters[1] & {"E", "W"}:
-        raise swapped_columns(place, "the longitude has N or S, or the latitude E or W", [columns], layout)
+        msg = "the longitude has N or S, or the latitude E or W"
+        raise _SwappedError(msg)
 
 
 def swapped_columns(place: str, found: str, pairs: Sequence[tuple[str, ...]], layout: Layout) -> DataError:

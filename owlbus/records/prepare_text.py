@@ -165,7 +165,7 @@ def _scanned(name: str, file: PreparedFile) -> TextScan:
     with open_text(file.path, file.form) as stream:
         head = head_of(stream.read(HEAD_BYTES))
     with open_text(file.path, file.form) as stream:
-        return scan_text(stream, name, FieldCount(ord(head.separator), head.n_separators, head.n_lines))
+        return scan_text(stream, name, FieldCount(ord(head.separator), head.n_separators, head.n_lines, head.n_empty))
 
 
 def with_header_first(name: str, file: PreparedFile, scan: TextScan) -> PreparedFile:

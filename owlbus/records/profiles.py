@@ -29,6 +29,8 @@ class Profile:
         Further columns that tell the publisher from others.
     remark
         What users must know of it, for notes; may be empty.
+    clock
+        Zone of the local clock that its times show although they say or look like UTC; None if times mean what they say.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Profile:
     timezone: str | None = None
     signs: tuple[str, ...] = ()
     remark: str = ""
+    clock: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,9 @@ def known_names(present: Collection[str], mapping: Mapping[str, str], wanted: It
     aliases: dict[str, str] = {}
     for name in wanted:
         if name not in names:
-            found = [column for alias, column in by_normal.items() if alias in ALIASES.get(name, ()) and column not in names.values()]
+            free = {alias: column for alias, column in by_normal.items() if column not in names.values()}
+            found = [column for alias, column in free.items() if alias in ALIASES.get(name, ())]
+            found = found or [column for alias, column in free.items() if alias in _HOURS.get(name, ())]
             if len(found) == 1:
                 aliases[name] = found[0]
     return KnownNames(names | aliases, profile, tuple(aliases))
@@ -168,7 +173,7 @@ def profile_of(present: Collection[str], mapping: Mapping[str, str]) -> Profile 
     present
         Columns of the file.
     mapping
-        Column mapping of the user; it replaces the profile's columns.
+        Column mapping of the user; it replaces the profile's columns, at most half of them.
 
     Returns
     -------
@@ -182,8 +187,10 @@ def profile_of(present: Collection[str], mapping: Mapping[str, str]) -> Profile 
     """
     normal = set(_by_normal_name(present))
     for profile in PROFILES:
-        columns = (*(column for name, column in profile.columns.items() if name not in mapping), *profile.signs)
-        if all(normal_name(column) in normal for column in columns) and not any(name in present for name in profile.columns):
+        # A column that the user maps elsewhere tells nothing of the publisher.
+        own = [column for name, column in profile.columns.items() if normal_name(mapping.get(name, column)) == normal_name(column)]
+        is_told = 2 * len(own) >= len(profile.columns) and all(normal_name(column) in normal for column in (*own, *profile.signs))
+        if is_told and not any(name in present for name in profile.columns):
             return profile
     return None
 
@@ -254,6 +261,7 @@ def looks_like_value(name: str) -> bool:
 
 _TRACE = "holds traces of moving vehicles or phones, not rides with a start and an end; make one row for each ride first"
 
+_PICKUPS = "pickups alone are no trips, which need both ends"
 _MILAN = (
     "looks like the grid of telecommunication activity of Milan or Trento, which has no header line; add the line "
     "square_id,time,country,sms_in,sms_out,call_in,call_out,internet with its separator, and name what counts as people with "
@@ -284,6 +292,8 @@ FOREIGN = (
         ("presence",),
     ),
     Foreign(("latitude", "longitude", "occupancy"), f"{_TRACE}"),
+    Foreign(("pickup_date", "locationid"), f"holds pickups of New York's for-hire vehicles until 2016; {_PICKUPS}"),
+    Foreign(("date/time", "lat", "lon", "base"), f"holds pickups of Uber in New York; {_PICKUPS}", ("presence",)),
     Foreign(("stop_id", "stop_lat", "stop_lon"), "is a table of a GTFS feed, not records"),
 )
 """Published tables that are no records of calls or rides."""
@@ -309,6 +319,7 @@ def _zone_rides(start: str, end: str, origin: str, destination: str) -> dict[str
 _LONG = ("pickup_longitude", "pickup_latitude", "dropoff_longitude", "dropoff_latitude")
 _CENTROIDS = ("pickup centroid longitude", "pickup centroid latitude", "dropoff centroid longitude", "dropoff centroid latitude")
 _CHICAGO_UTC = "UTC"  # the city publishes local times as if they were UTC
+_CHICAGO = "America/Chicago"
 _GCJ = "its positions are in GCJ-02, which lies up to 600 m off WGS 84 in China; transform them first"
 
 PROFILES = (
@@ -332,8 +343,9 @@ PROFILES = (
         "Chicago taxi trips of the portal or its API",
         _rides("trip start timestamp", "trip seconds", _CENTROIDS, "duration_s"),
         _CHICAGO_UTC,
+        clock=_CHICAGO,
     ),
-    Profile("Chicago taxi trips", _rides("trip_start_timestamp", "trip_seconds", _LONG, "duration_s"), _CHICAGO_UTC),
+    Profile("Chicago taxi trips", _rides("trip_start_timestamp", "trip_seconds", _LONG, "duration_s"), _CHICAGO_UTC, clock=_CHICAGO),
     Profile(
         "Chicago taxi trips by community area",
         {
@@ -343,6 +355,7 @@ PROFILES = (
             "destination_zone": "dropoff community area",
         },
         _CHICAGO_UTC,
+        clock=_CHICAGO,
     ),
     Profile(
         "Porto taxi trips",
@@ -418,3 +431,8 @@ ALIASES: dict[str, frozenset[str]] = {
     "destination_lat": _DESTINATION[1],
 }
 """Well-known names of single columns, in normal form, by owlbus' name."""
+
+_HOUR_WORDS = "hour hr call_hour event_hour hour_of_day uhrzeit stunde hora heure ora 시간대 시간 時間"
+
+_HOURS = {"time": _words(_HOUR_WORDS), "pickup_time": _words(f"{_HOUR_WORDS} pickup_hour start_hour trip_hour")}
+"""Names of hours and clocks beside a column of dates, for files without another column of times."""

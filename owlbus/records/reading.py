@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.common.units import DAY_S
 from owlbus.records.fast_csv import TextRows, is_plain, read_texts
 from owlbus.records.file_forms import reading_errors
 from owlbus.records.positions import NO_NUMBERS, Numbers, numbers, read_ends
@@ -224,7 +225,7 @@ def batch_of(source: Source, first_row: int, frame: pl.DataFrame | TextRows) -> 
             return Batch(source, first_row, frame, parsed[0], no_ends, 1, True, (lon, lat), (to_lon, to_lat), NO_NUMBERS.values)  # noqa: FBT003
         with reading_errors(source.name):
             frame = frame.frame()
-    ticks, end_ticks, per_s, is_dated = _times(source, frame, source.options.timezone or source.layout.timezone)
+    ticks, end_ticks, per_s, is_dated = _times(source, frame, source.timezone)
     position, destination, zones = places_of_rows(source, frame)
     counted = source.layout.kind.count
     count = numbers(frame, counted).filled() if counted in frame.columns else np.empty(0)
@@ -283,12 +284,16 @@ def _times(source: Source, frame: pl.DataFrame, timezone: str | None) -> tuple[N
         columns = [frame[name].to_physical().cast(pl.Int64) for name in names]
         ticks = [(column.fill_null(NO_TICK) if column.null_count() else column).to_numpy() for column in columns]
         return ticks[0], ticks[1] if end else no_ends, per_s, True
-    start_s = _join_date(source, frame, seconds(source.name, frame[start], timezone, source.time_forms.get(start)))
+    raw_s = seconds(source.name, frame[start], timezone, source.time_forms.get(start))
+    start_s = _join_date(source, frame, raw_s)
     if end is None:
         return start_s, no_ends, 1, not ((start_s >= 0) & (start_s < UNDATED_S)).any()
     if end == "duration_s":
         return start_s, _add_duration(start_s, numbers(frame, end).filled()), 1, False
-    return start_s, _join_date(source, frame, seconds(source.name, frame[end], timezone, source.time_forms.get(end))), 1, False
+    end_s = seconds(source.name, frame[end], timezone, source.time_forms.get(end))
+    past_midnight = (end_s >= 0) & (end_s < UNDATED_S) & (raw_s >= 0) & (raw_s < UNDATED_S) & (raw_s - end_s > DAY_S // 2)
+    end_s = np.where(past_midnight & ("date" in frame.columns), end_s + DAY_S, end_s)  # one date stands for both ends
+    return start_s, _join_date(source, frame, end_s), 1, False
 
 
 def _ticks_per_s(dtype: pl.DataType) -> int:

@@ -9,7 +9,7 @@ from owlbus.common.text import shape_of_text
 from owlbus.records.time_forms import describe_form
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from owlbus.records.sources import Source
 
@@ -127,13 +127,13 @@ def _options(source: Source) -> dict[str, Any]:
     named = {_asked_name(source, name): column for name, column in source.layout.names.items()}
     columns = {name: column for name, column in named.items() if name != column}
     options = {name: getattr(source.options, name) for name in ("timezone", "time_format", "date_order", "crs", "zone_id", "zone_weights")}
-    options["timezone"] = options["timezone"] or source.layout.timezone
+    options["timezone"] = source.timezone
     forms = {source.time_forms.get(name) for name in (source.layout.kind.start, source.layout.end) if name in source.layout.names}
     options["time_format"] = options["time_format"] or (forms.pop() if len(forms) == 1 else None)
     return ({"columns": columns} if columns else {}) | {name: value for name, value in options.items() if value is not None}
 
 
-def common_options(files: Sequence[RecognisedFile]) -> dict[str, Any]:
+def common_options(files: Sequence[RecognisedFile], columns: Mapping[str, str] | None = None) -> dict[str, Any]:
     """
     Return options that read several files together.
 
@@ -141,20 +141,21 @@ def common_options(files: Sequence[RecognisedFile]) -> dict[str, Any]:
     ----------
     files
         The files.
+    columns
+        Column mapping of the user, which is kept.
 
     Returns
     -------
     dict
-        Options of all files; where two files differ, neither's is kept.
+        Options that all files share: what only some have is left to be recognised again, and so are names of several columns.
     """
-    columns: dict[str, str] = {}
-    options: dict[str, Any] = {}
-    clashes: set[str] = set()
+    options = dict(files[0].options) if files else {}
+    options = {name: value for name, value in options.items() if all(file.options.get(name) == value for file in files)}
+    found: dict[str, set[str]] = {}
     for file in files:
-        for name, value in file.options.items():
-            if name == "columns":
-                columns |= value
-            elif options.setdefault(name, value) != value:
-                clashes.add(name)
-    kept = {name: value for name, value in options.items() if name not in clashes}
-    return ({"columns": columns} if columns else {}) | kept
+        for column in file.columns:
+            found.setdefault(column.name, set()).add(column.column)
+    mapped = {name: column for file in files for name, column in file.options.get("columns", {}).items() if len(found[name]) == 1}
+    mapped |= columns or {}
+    options.pop("columns", None)
+    return ({"columns": mapped} if mapped else {}) | options

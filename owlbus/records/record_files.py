@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.frames import Table, as_tables
 from owlbus.records.file_forms import form_of_file, stdin_copy
-from owlbus.records.table_files import zip_members
+from owlbus.records.table_files import is_by_product, zip_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,8 @@ class RecordFile:
         The archive that a member was unpacked from; None for other files.
     table
         The rows, if it is a table of Python and no file; it is spooled if it has a path.
+    notes
+        What is known of it beside its content, as predicates after its name.
     """
 
     name: str
@@ -85,6 +87,7 @@ class RecordFile:
     copy: PrivateCopy | None = None
     archive: Path | None = None
     table: Table | None = None
+    notes: tuple[str, ...] = ()
 
 
 def find_files(paths: Records) -> list[RecordFile]:
@@ -94,9 +97,9 @@ def find_files(paths: Records) -> list[RecordFile]:
     Parameters
     ----------
     paths
-        Files, folders (searched recursively), globs, or ``-`` for standard input. In folders, names with a leading ``.`` or ``_`` are
-        skipped. A number sign names a sheet of a spreadsheet or a member of a ZIP archive: ``book.xlsx#Sheet2``. Or tables of pandas,
-        polars or pyarrow, or iterables of their batches.
+        Files, folders (searched recursively), globs, or ``-`` for standard input. In folders, names with a leading ``.`` or ``_``, and
+        notes such as ``README.txt``, are skipped. A number sign names a sheet of a spreadsheet or a member of a ZIP archive:
+        ``book.xlsx#Sheet2``. Or tables of pandas, polars or pyarrow, or iterables of their batches.
 
     Returns
     -------
@@ -154,12 +157,13 @@ def _expanded(text: str) -> Iterator[RecordFile]:
 
 
 def _in_folder(folder: Path) -> Iterator[RecordFile]:
-    """Yield the record files in a folder; reject other files."""
-    files = [
+    """Yield the record files in a folder, without files that describe it; reject other files."""
+    shown = [
         path
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
     ]
+    files = [path for path in shown if not is_by_product(path.name)]
     strays = [path for path in files if not is_records(path) and path.suffix.lower() not in ARCHIVES]
     if strays:
         others = f" and {len(strays) - 1} more" if len(strays) > 1 else ""
@@ -171,8 +175,11 @@ def _in_folder(folder: Path) -> Iterator[RecordFile]:
     if not files:
         msg = f"{folder}: is a folder without files of records; put Parquet or CSV files in it"
         raise DataError(msg)
+    left_out = ", ".join(str(path.relative_to(folder)) for path in shown if path not in set(files))
+    notes = (f"comes with files that hold no records and are left out: {left_out}",) if left_out else ()
     for path in files:
-        yield RecordFile(str(path), path, _hive_values(path), is_part=True)
+        yield RecordFile(str(path), path, _hive_values(path), is_part=True, notes=notes)
+        notes = ()
 
 
 def members_of(file: RecordFile) -> list[RecordFile]:
@@ -204,7 +211,15 @@ def members_of(file: RecordFile) -> list[RecordFile]:
     members = _unpacked(name, path, file.part, (about.st_size, about.st_mtime_ns))
     is_part = file.is_part or len(members) > 1
     return [
-        RecordFile(f"{name}#{member}", copy.path, file.hive | _hive_values(Path(member)), is_part=is_part, copy=copy, archive=path)
+        RecordFile(
+            f"{name}#{member}",
+            copy.path,
+            file.hive | _hive_values(Path(member)),
+            is_part=is_part,
+            copy=copy,
+            archive=path,
+            notes=file.notes if member == members[0][0] else (),
+        )
         for member, copy in members
     ]
 

@@ -178,6 +178,11 @@ _SYNONYMS = (
 """Parts of other tools' column names, and of owlbus'."""
 
 
+_DATE_WORDS = frozenset(["d", "dt", "date", "day", "datum", "tag", "fecha", "dia", "data", "jour", "ymd", "일자", "날짜", "기준일자"])
+_HOUR_WORDS = frozenset(["h", "hh", "hr", "hour", "std", "stunde", "uhr", "uhrzeit", "clock", "hora", "heure", "t", "시", "시각"])
+"""Names that may be a date and an hour, for suggestions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """
@@ -193,12 +198,15 @@ class Layout:
         Time zone of the publisher's times, if known.
     notes
         What was recognised by names, as predicates after the file name.
+    clock
+        Zone of the local clock that times show although they say UTC; None if they mean what they say.
     """
 
     kind: Kind
     names: dict[str, str]
     timezone: str | None = None
     notes: tuple[str, ...] = ()
+    clock: str | None = None
 
     @property
     def is_untimed(self) -> bool:
@@ -229,6 +237,7 @@ def find_layout(
     *,
     hour_profile: object = None,
     has_zones: bool = False,
+    hints: Mapping[str, str] | None = None,
 ) -> Layout:
     """
     Return kind and columns of a file, by its column names.
@@ -249,6 +258,8 @@ def find_layout(
         Hours of trips without a time; None if rides need one.
     has_zones
         Whether places may be zones.
+    hints
+        File column by owlbus' name of columns with points whose names do not say so, for messages.
 
     Returns
     -------
@@ -278,16 +289,15 @@ def find_layout(
         names = presence_names(file, present, mapped)
     elif TAXI in kinds and (matrix := _matrix(file, present, own, has_zones=has_zones)) is not None:
         return _matrix_layout(file, matrix, hour_profile)
-    fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
-    if points and not fitting:
+    if points and not any(not _lacking(kind, names, present) for kind in kinds):
         names = {name: column for name, column in points.items() if column not in taken} | names
-        fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
+    fitting = [kind for kind in kinds if not _lacking(kind, names, present)]
     if len(fitting) > 1:
         msg = f"{file}: has the columns of calls and of taxi rides; split it, or rename those of one kind"
         raise DataError(msg)
     if not fitting:
         check_is_records(file, present, [kind.name for kind in kinds])
-        raise DataError(_missing_message(file, present, names, kinds))
+        raise DataError(_missing_message(file, present, names, kinds, hints or {}))
     kind = fitting[0]
     used = (*kind.required, *kind.ends, *kind.optional)
     if {"subscriber", "trips"} <= names.keys() & set(used):
@@ -296,7 +306,8 @@ def find_layout(
     unused = {name for name, _ in kind.substitutes if name.endswith(_POINT_NAMES)} - set(_stand_ins(kind, names).values())
     chosen = {name: names[name] for name in used if name in names and name not in unused}
     _require_own_columns(file, chosen)
-    return Layout(kind, chosen, known.profile.timezone if known.profile else None, known.notes(chosen))
+    timezone, clock = (None, None) if known.profile is None else (known.profile.timezone, known.profile.clock)
+    return Layout(kind, chosen, timezone, known.notes(chosen), clock)
 
 
 def _require_own_columns(file: str, names: Mapping[str, str]) -> None:
@@ -363,7 +374,7 @@ def _stand_ins(kind: Kind, names: Mapping[str, str]) -> dict[str, str]:
     return stand_ins
 
 
-def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind]) -> str:
+def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str], kinds: Sequence[Kind], hints: Mapping[str, str]) -> str:
     """Return the error message for a file of no kind: the most similar kind, its missing columns, and suggestions."""
     free = [name for name in present if name not in names.values()]
     lacking = {kind.name: _lacking(kind, names, present) for kind in kinds}
@@ -374,8 +385,21 @@ def _missing_message(file: str, present: Sequence[str], names: Mapping[str, str]
         wanted = " or ".join(", ".join((*kind.required, *kind.ends[:1], *([kind.count] if kind is PRESENCE else []))) for kind in kinds)
         such_as = setting("columns", {missing[0]: "COLUMN"})
         return f"{file}: no column is known; records need {wanted}; name them with {setting('columns')}, such as {such_as}"
-    ways = setting("columns", {name: suggestions[kind.name].get(name, "COLUMN") for name in missing})
-    return f"{file}: column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing; name what holds them: {ways}"
+    found = suggestions[kind.name] | (_date_and_hour(free, kind.start) if kind.start in missing and "date" not in names else {})
+    points = {name: point for point in hints for substitute, columns in kind.substitutes if substitute == point for name in columns}
+    named = (*missing, *(["date"] if "date" in found else []))
+    held = {points.get(name, name): hints.get(points.get(name, ""), found.get(name, "COLUMN")) for name in named}
+    what = f"column{'s' * (len(missing) > 1)} {', '.join(missing)} of {kind.name} missing"
+    if kind is TAXI and set(missing) == {*TAXI.destination} and "COLUMN" in held.values():
+        what += ", and pickups alone are no trips"
+    return f"{file}: {what}; name what holds them: {setting('columns', held)}"
+
+
+def _date_and_hour(free: Sequence[str], start: str) -> dict[str, str]:
+    """Return two unused columns whose names are short for a date and an hour, if there is one of each."""
+    dates = [name for name in free if name.lower() in _DATE_WORDS]
+    hours = [name for name in free if name.lower() in _HOUR_WORDS]
+    return {start: hours[0], "date": dates[0]} if len(dates) == len(hours) == 1 else {}
 
 
 def _similar_names(missing: Sequence[str], free: Sequence[str]) -> dict[str, str]:

@@ -13,10 +13,11 @@ from owlbus.common.frames import Table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.records.antennas import most_frequent_positions, read_antennas, text_id
 from owlbus.records.cell_zones import with_cell_texts, with_wide_cells_as_zones
-from owlbus.records.column_names import point_columns, point_roles
+from owlbus.records.column_names import bare_ends, point_columns, point_roles
 from owlbus.records.count_values import count_form, has_decimal_commas, plain_counts
+from owlbus.records.date_columns import is_format_of_dates, with_date
 from owlbus.records.file_forms import prepared_file, reading_errors, stdin_copy
-from owlbus.records.point_columns import holds_points
+from owlbus.records.point_columns import holds_points, reader_of
 from owlbus.records.position_forms import PositionForm, position_forms
 from owlbus.records.positions import positions_by_subscriber
 from owlbus.records.prepare_text import PreparedFile
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 _HEAD_ROWS, _HEAD_BYTES = 4096, 1 << 19
 """Most rows, and bytes of a text, from which forms are told."""
+
+_HINT_ROWS = 100
 
 _AS_READ = ("lon", "lat", "position", "cell", "path")
 """Endings of names whose bytes are no text."""
@@ -127,6 +130,11 @@ class Source:
     copies: tuple[object, ...] = ()
 
     @property
+    def timezone(self) -> str | None:
+        """Zone to whose clock times with a zone are converted; None if it is not known."""
+        return self.layout.timezone if self.layout.clock else self.options.timezone or self.layout.timezone
+
+    @property
     def is_table(self) -> bool:
         """Whether it is Parquet or a table of Python."""
         return self.form in {"parquet", "frame"}
@@ -159,6 +167,8 @@ class Source:
             values = pl.lit(self.hive[column]) if column not in column_of else column_of[column]
             if types.get(column) == pl.Binary and not name.endswith(_AS_READ):
                 values = values.map_batches(text_of_bytes, return_dtype=pl.String, is_elementwise=True)
+            if isinstance(types.get(column), pl.Categorical | pl.Enum):
+                values = values.cast(pl.String)
             if self.count_form and name == self.layout.kind.count:
                 values = plain_counts(values, self.count_form)
             columns.append(values.alias(name))
@@ -268,9 +278,8 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
     points = point_roles(present, nested, geometry_crs)
     present = [column for column in present if column not in nested or column in {*points.values(), *point_columns(options.columns)}]
     columns = [*present, *(key for key in file.hive if key not in present)]
-    _check_columns(name, columns, frame.select(**column_of), options, has_places=PRESENCE not in kinds or bool(points))
-    profile, has_zones = options.hour_profile, options.zones is not None
-    layout = find_layout(name, columns, options.columns, kinds, points, hour_profile=profile, has_zones=has_zones)
+    hints = {} if prepared.n_quotes % 2 else _points_of_bare_ends(name, frame.select(**column_of))
+    layout = _checked_layout(name, columns, options, kinds, (points, hints), frame.select(**column_of))
     _require_masts(name, layout, masts)
     source = Source(name, path, form, layout, prepared.separator, stamp, n_rows, file.hive, masts)
     source = replace(
@@ -279,19 +288,32 @@ def _open_source(file: RecordFile, options: ReadOptions, masts: pl.DataFrame | N
         n_quotes=prepared.n_quotes,
         options=options,
         table=file.table,
-        notes=(*prepared.notes, *layout.notes),
+        notes=(*file.notes, *prepared.notes, *layout.notes),
         first_place=prepared.place,
         original=original if original != path else None,
         copies=(prepared.copy, file.copy),
     )
-    return _with_forms(in_long_form(source) if layout.kind is PRESENCE else source, geometry_crs)
+    if layout.kind is PRESENCE:
+        return _with_forms(in_long_form(with_date(source, columns, None)), geometry_crs)
+    return _with_forms(source, geometry_crs, columns)
 
 
-def _check_columns(name: str, columns: Sequence[str], rows: pl.LazyFrame, options: ReadOptions, *, has_places: bool) -> None:
-    """Reject known tables without a header line, and tables of people without a place."""
+def _checked_layout(
+    name: str,
+    columns: Sequence[str],
+    options: ReadOptions,
+    kinds: Sequence[Kind],
+    points: tuple[Mapping[str, str], Mapping[str, str]],
+    frame: pl.LazyFrame,
+) -> Layout:
+    """Return the layout of a file; `points` are its columns with points by name, and those whose names do not say so."""
     check_header(name, columns)
-    if not has_places:
-        require_place(name, columns, rows, options)
+    if PRESENCE in kinds and options.zones is not None and not points[0]:
+        require_place(name, columns, frame, options)
+    profile, has_zones = options.hour_profile, options.zones is not None
+    layout = find_layout(name, columns, options.columns, kinds, points[0], hour_profile=profile, has_zones=has_zones, hints=points[1])
+    _check_clock(name, layout, options)
+    return layout
 
 
 def _prepared(file: RecordFile) -> tuple[Path, tuple[int, int], PreparedFile]:
@@ -312,14 +334,28 @@ def _require_masts(name: str, layout: Layout, masts: pl.DataFrame | None) -> Non
         raise DataError(msg, setting="masts")
 
 
-def _with_forms(source: Source, geometry_crs: Mapping[str, str]) -> Source:
-    """Add the forms of times and positions, which are decided for the whole file; one with an open quote is refused when it is read."""
+def _check_clock(name: str, layout: Layout, options: ReadOptions) -> None:
+    """Reject another zone than the publisher's own for times that are its local clock whatever zone they say."""
+    if layout.clock and options.timezone not in {None, layout.clock, layout.timezone}:
+        msg = (
+            f"{name}: its times are the clock of {layout.clock}, though they may say UTC, and are not converted; "
+            f"leave out {setting('timezone', str(options.timezone))}, or read the file alone"
+        )
+        raise DataError(msg, setting="timezone")
+
+
+def _with_forms(source: Source, geometry_crs: Mapping[str, str], columns: Sequence[str] = ()) -> Source:
+    """Add dates, and the forms of times and positions of the whole file; one with an open quote is refused when it is read."""
     if source.n_quotes % 2:
         return source
     with reading_errors(source.name):
         source = _with_count_form(source)
+        is_of_dates = is_format_of_dates(source.options.time_format)
+        times = {} if is_of_dates else time_forms(source.name, source.scan(), source.layout, source.options)
+        undated, source = source, with_date(source, columns, times)
         rows = source.scan()
-        times = time_forms(source.name, rows, source.layout, source.options)
+        if is_of_dates or source is not undated:
+            times = time_forms(source.name, rows, source.layout, source.options)
         positions = position_forms(source.name, rows, source.layout, source.options, geometry_crs, source.head())
     return with_wide_cells_as_zones(replace(source, time_forms=times, position_forms=positions))
 
@@ -375,6 +411,16 @@ def _columns_by_name(frame: pl.LazyFrame) -> dict[str, pl.Expr]:
 def _nested(frame: pl.LazyFrame) -> list[str]:
     """Return the columns with a structure or a list."""
     return [column for column, dtype in frame.collect_schema().items() if dtype.is_nested()]
+
+
+def _points_of_bare_ends(name: str, frame: pl.LazyFrame) -> dict[str, str]:
+    """Return the columns with points that are named for an end alone, such as ``home``."""
+    import polars as pl
+
+    with reading_errors(name):
+        ends = bare_ends(frame.collect_schema())
+        first = frame.select(set(ends.values())).head(_HINT_ROWS).collect() if ends else pl.DataFrame()
+    return {role: column for role, column in ends.items() if reader_of(first[column].drop_nulls()) is not None}
 
 
 def _stamp(file: Path) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import lzma
+import re
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 _MOST_RATIO, _MOST_BYTES = 1000, 1 << 32
 _MOST_TITLES = 100
 _SHEET_PARTS = ("[Content_Types].xml", "mimetype")
-_IGNORED = ("readme", "license", "licence", "copying")
+_BY_PRODUCTS = re.compile(
+    r"(readme([-_ ]\w+)*(\.[a-z]{2})?|licen[cs]e|copying)(\.(txt|rst|html?))?|thumbs\.db|desktop\.ini|.*\.(md|pdf)", re.IGNORECASE
+)
 
 
 def arrow_copy(name: str, path: Path, *, is_stream: bool) -> PrivateCopy:
@@ -286,7 +289,24 @@ def _is_shown(member: str) -> bool:
     """Return whether a member is more than a by-product: hidden files, resource forks, and notes on the archive."""
     *folders, last = member.split("/")
     hidden = any(part.startswith((".", "_")) for part in (*folders, last))
-    return not hidden and not last.lower().startswith(_IGNORED)
+    return not hidden and not is_by_product(last)
+
+
+def is_by_product(name: str) -> bool:
+    """
+    Return whether a file beside records describes them or was left by a system, by its name.
+
+    Parameters
+    ----------
+    name
+        File name without folders.
+
+    Returns
+    -------
+    bool
+        True for notes such as ``README.txt`` and ``LICENSE``, for Markdown and PDF, and for lists of thumbnails.
+    """
+    return _BY_PRODUCTS.fullmatch(name) is not None
 
 
 def _chosen_members(

@@ -48,6 +48,8 @@ class TextHead:
         Separators in the header.
     header
         Header to write in place of the line there, without a line end; None to keep that line.
+    n_empty
+        Separators at the end of each row that stand for no column, which `header` has too.
     """
 
     separator: str
@@ -55,6 +57,7 @@ class TextHead:
     n_lines: int = 0
     n_separators: int = 0
     header: bytes | None = None
+    n_empty: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -147,14 +150,16 @@ def head_of(head: bytes) -> TextHead:
     if begin == len(lines):
         return TextHead(separator_of_line(lines[0]))
     separators = (forced,) if forced else SEPARATORS
+    begin = _after_padded_titles(lines, begin, separators)
     separator, index = _header(lines[begin:], separators)
     index += begin
     header = _header_in_comment(lines, index, separator)
     start = index if header is None else index - 1
-    header = _longer_header(lines, index, separator) if header is None else header
+    n_empty = _empty_ends(lines[index:], separator) if header is None else 0
+    header = lines[index] + n_empty * separator if n_empty else header
     n_bytes = sum(len(line) + 1 for line in raw[:start])
     n_separators = _count(lines[start] if header is None else header, separator)
-    return TextHead(separator, n_bytes, start, n_separators, None if header is None else header.encode())
+    return TextHead(separator, n_bytes, start, n_separators, None if header is None else header.encode(), n_empty)
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -232,11 +237,12 @@ def _first_line(lines: Sequence[str]) -> tuple[int, str]:
 
 def _header(lines: Sequence[str], separators: Sequence[str]) -> tuple[str, int]:
     """Return the separator, and which line is the header."""
-    rows = [line for line in lines[1:] if line.strip() and not line.lstrip().startswith(_COMMENT)]
+    rows = _rows_after(lines)
     first = max(separators, key=lambda separator: _count(lines[0], separator))
     n_first = _count(lines[0], first)
     usual, _ = _usual_count(rows, first)
-    if not rows or (n_first and usual in {n_first, n_first - lines[0].endswith(first), n_first + 1}):
+    is_usual = usual in {n_first, n_first - lines[0].endswith(first), n_first + 1}
+    if not rows or (n_first and (is_usual or _empty_ends(lines, first))):
         return first, 0
     best = max(separators, key=lambda separator: _weight(rows, separator))
     usual, n_rows = _usual_count(rows, best)
@@ -267,12 +273,28 @@ def _header_in_comment(lines: Sequence[str], index: int, separator: str) -> str 
     return comment if is_header else None
 
 
-def _longer_header(lines: Sequence[str], index: int, separator: str) -> str | None:
-    """Return the header with one more separator if all rows end with one and the header does not."""
-    rows = [line for line in lines[index + 1 :] if line.strip() and not line.lstrip().startswith(_COMMENT)]
-    n = _count(lines[index], separator)
-    is_ended = all(_count(line, separator) == n + 1 and line.endswith(separator) for line in rows)
-    return lines[index] + separator if rows and n and is_ended else None
+def _empty_ends(lines: Sequence[str], separator: str) -> int:
+    """Return how many separators more than the header most rows have, if they stand at the ends of those rows; else 0."""
+    rows, n = _rows_after(lines), _count(lines[0], separator)
+    n_more = _usual_count(rows, separator)[0] - n if n else 0
+    n_ended = sum(_count(line, separator) == n + n_more and line.endswith(separator * n_more) for line in rows)
+    return n_more if n_more > 0 and 2 * n_ended > len(rows) else 0
+
+
+def _rows_after(lines: Sequence[str]) -> list[str]:
+    """Return the lines after a header that are neither blank nor comments."""
+    return [line for line in lines[1:] if line.strip() and not line.lstrip().startswith(_COMMENT)]
+
+
+def _after_padded_titles(lines: Sequence[str], begin: int, separators: Sequence[str]) -> int:
+    """Return the first line from `begin` on of which at least half of the fields hold text; `begin` if that is none of names."""
+    for index, line in enumerate(lines[begin:], begin):
+        separator = max(separators, key=lambda separator: _count(line, separator))
+        fields = _QUOTED.sub("x", line).split(separator)
+        if line.strip() and 2 * sum(bool(field.strip()) for field in fields) >= len(fields):
+            is_header = len(fields) > 1 and not line.lstrip().startswith(_COMMENT) and not _looks_like_row(line, separator)
+            return index if is_header else begin
+    return begin
 
 
 def _looks_like_row(line: str, separator: str) -> bool:

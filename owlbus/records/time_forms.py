@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.records.date_order import ORDERS, decide_order
+from owlbus.records.time_hints import two_digit_year_hint
 from owlbus.records.time_numbers import (
     CLOCK_FORMS,
     NUMBER_FORMS,
@@ -18,7 +19,16 @@ from owlbus.records.time_numbers import (
     possible_forms,
     whole_and_fraction,
 )
-from owlbus.records.time_texts import DATE_PATTERNS, PATTERNS, date_patterns, pattern_of_format, time_patterns
+from owlbus.records.time_texts import (
+    DATE_ALONE,
+    DATE_PATTERNS,
+    MIDNIGHT,
+    MIDNIGHT_FORM,
+    PATTERNS,
+    date_patterns,
+    pattern_of_format,
+    time_patterns,
+)
 from owlbus.records.times import day_starts, is_plain_text
 
 if TYPE_CHECKING:
@@ -44,13 +54,14 @@ _DESCRIPTIONS = {
     "epoch-us": "microseconds since 1970",
     "epoch-ns": "nanoseconds since 1970",
     "ISO": "dates as YYYY-MM-DD with clock",
+    MIDNIGHT_FORM: "dates as YYYY-MM-DD with clock, which midnight lacks",
     "DMY": "dates as DD/MM/YYYY with clock",
     "MDY": "dates as MM/DD/YYYY with clock",
     "month-name": "dates with the name of the month, and clock",
     "compact": "dates as YYYYMMDD with clock",
 }
 
-FORMS = tuple(name for name in (*NUMBER_FORMS, *PATTERNS) if name != "YYYYMMDD")
+FORMS = tuple(name for name in (*NUMBER_FORMS, *PATTERNS, MIDNIGHT_FORM) if name != "YYYYMMDD")
 """Names of forms of times that a user can give, whatever their case; a strptime format is the other way."""
 
 _SAMPLE_ROWS = 1000
@@ -61,23 +72,25 @@ _READS_NOTHING = 0.1
 
 _HINTS = (
     ("millisecond", r"ms|msecs?|millis|milliseconds?"),
-    ("hour", r"hours?|hrs?|hh|시간|시간대"),
+    ("hour", r"hours?|hrs?|hh|stunden?|heures?|horas?|시간|시간대"),
     ("minute", r"mins?|minutes?"),
     ("second", r"secs?|seconds?"),
     ("HHMM", r"hhmm"),
     ("HHMMSS", r"hhmmss"),
 )
 
+_NO_CLOCK = "if another column holds the hour or clock, name that one as the time and this one as date,"
+
 _CLUES = (
     (r"[0-9]\s+[A-Z]{3,4}$", "the abbreviation of a zone, which has several meanings; write the offset, such as +01:00, or leave it out"),
     (
-        r"^\d\d?[-/.]\d\d?[-/.]\d\d\b|^\d\d[-/.]\d\d?[-/.]\d\d?\b|^\d\d?[- ][A-Za-z]{3}[- ]\d\d\b",
+        r"^(?:\d\d?[-/.]\d\d?[-/.]\d\d|\d\d[-/.]\d\d?[-/.]\d\d?|\d\d?[- ][A-Za-z]{3}[- ]\d\d)(?:\D|$)",
         "a year of two digits; say how dates are written with {two}",
     ),
     (r"^[0-9.]+[eE]\+?[0-9]+$", "numbers that a spreadsheet rounded; export them as text or with all digits"),
     (
         r"^\d{4}[-/.]\d\d?[-/.]\d\d?$|^\d\d?[-/.]\d\d?[-/.]\d{4}$",
-        "dates without a time of day; name the hour or clock too, with {date}",
+        f"dates without a time of day; {_NO_CLOCK} with {{date}}",
     ),
 )
 
@@ -331,10 +344,26 @@ def _forms_of(column: _Column) -> Sequence[str]:
     texts = column.texts
     strange = texts.filter(~is_plain_text(texts))
     n_plain = texts.len() - strange.len()
+    if n_plain and strange.str.contains(DATE_ALONE).any() and _drops_midnight(column):
+        return [MIDNIGHT_FORM]
     all_patterns = [NUMBER_TEXT, *(pattern for patterns in PATTERNS.values() for pattern in patterns)]
     if n_plain and _any_matches(all_patterns, strange) <= max(1, (1 - _NEARLY_ALL) * texts.len()):
         return []
     return _settled_text(column, PATTERNS, _number_forms)
+
+
+def _drops_midnight(column: _Column) -> bool:
+    """Return whether dates alone stand for midnight in a column: some do not, all others have clocks, and no midnight is written."""
+    import polars as pl
+
+    text = pl.col(column.role).cast(pl.String).str.strip_chars()
+    tests = {
+        "alone": text.str.contains(DATE_ALONE),
+        "clock": text.str.contains(PATTERNS["ISO"][0]),
+        "midnight": text.str.contains(MIDNIGHT),
+    }
+    n = column.frame.select(test.sum().alias(name) for name, test in tests.items()).collect(engine="streaming").row(0, named=True)
+    return not n["midnight"] and n["alone"] < n["clock"]
 
 
 def _settled_text(column: _Column, patterns: Mapping[str, tuple[str, ...]], numbers: Callable[[_Column], Sequence[str]]) -> Sequence[str]:
@@ -372,7 +401,8 @@ def _unreadable(column: _Column) -> Sequence[str]:
     if not texts.str.contains(r"\d").any():
         return []
     first = texts.filter(texts.str.contains(r"\d"))
-    ways = {"two": setting("time_format", "%d/%m/%y %H:%M"), "date": setting("columns", {"date": column.name, column.role: "HOUR"})}
+    two = two_digit_year_hint(first) or f"{setting('time_format')}, a strptime format"
+    ways = {"two": two, "date": setting("columns", {"date": column.name})}
     for pattern, clue in _CLUES:
         if first.str.contains(pattern).mean() >= _NEARLY_ALL:  # type: ignore[operator]
             msg = f"looks like {column.shape}, {clue.format_map(ways)}"
@@ -396,8 +426,8 @@ def _number_forms(column: _Column) -> Sequence[str]:
     if len(forms) > 1 and hint in forms and (facts.high > 59 or hint == "hour") and facts.high != 24:  # noqa: PLR2004
         return [hint]
     if list(forms) == ["YYYYMMDD"]:
-        date = setting("columns", {"date": column.name, column.role: "HOUR"})
-        msg = f"holds dates such as 99999999 without a time of day; name the hour or clock too, with {date}"
+        date = setting("columns", {"date": column.name})
+        msg = f"holds dates such as 99999999 without a time of day; {_NO_CLOCK} with {date}"
         raise column.refusal(msg, "columns")
     if len(forms) == 1:
         return forms

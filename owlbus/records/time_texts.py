@@ -67,6 +67,15 @@ PATTERNS = {
 }
 """Regular expressions of times by form: a match of any of them is read by its groups."""
 
+MIDNIGHT_FORM = "ISO-midnight"
+"""Name of the form of times as ISO, in which midnight is the date alone."""
+
+DATE_ALONE = rf"^{_YMD}$"
+"""Regular expression of an ISO date without a clock."""
+
+MIDNIGHT = r"\d(?:\s*[T,]\s*|\s+)0?0:00(?::00(?:[.,]0+)?)?(?:\D|$)"
+"""Regular expression of a written midnight after a date."""
+
 DATE_PATTERNS = {name: tuple(rf"^{date}(?:{_GAP}{_CLOCK})?{_ZONE}$" for date in dates) for name, dates in _DATES.items()}
 """Regular expressions of dates, with or without a clock."""
 
@@ -169,13 +178,15 @@ def time_patterns(form: str) -> tuple[str, ...]:
     Parameters
     ----------
     form
-        Name in `PATTERNS`, or a strptime format.
+        Name in `PATTERNS`, `MIDNIGHT_FORM`, or a strptime format.
 
     Returns
     -------
     tuple of str
         Patterns for `text_parts`.
     """
+    if form == MIDNIGHT_FORM:
+        return (*PATTERNS["ISO"], DATE_ALONE)
     return PATTERNS[form] if form in PATTERNS else (pattern_of_format(form),)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import DAY_S, HOUR_S
 from owlbus.records.time_numbers import CLOCK_FORMS, EPOCHS, NUMBER_FORMS, clock_of, dated_of, whole_and_fraction
-from owlbus.records.time_texts import date_patterns, format_width, offset_s, text_parts, time_patterns
+from owlbus.records.time_texts import MIDNIGHT_FORM, date_patterns, format_width, offset_s, text_parts, time_patterns
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,6 +148,8 @@ def day_starts(dates: pl.Series, form: str | None = None) -> NDArray[np.int64]:
         if dates.dtype == pl.String:
             dates = dates.str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
         is_date = dates.dtype in (pl.Date, pl.Datetime)
+        if isinstance(dates.dtype, pl.Datetime) and dates.dtype.time_zone is not None:
+            dates = dates.dt.replace_time_zone(None)  # the day where it was written, not that of UTC
         days = (dates if is_date else pl.Series([None] * len(dates), dtype=pl.Date)).cast(pl.Date).to_physical().cast(pl.Int64)
     return _plausible(days * DAY_S).fill_null(NO_TIME).to_numpy()
 
@@ -162,7 +165,7 @@ def _timestamp_times(file: str, column: pl.Series, timezone: str | None) -> pl.S
 
     zone = getattr(column.dtype, "time_zone", None)
     if zone is not None:
-        _require_zone(file, column.name, f"carry the zone {zone}", timezone)
+        _require_zone(file, column.name, f"carry the zone {zone}", timezone, zone)
         column = column.dt.convert_time_zone(str(timezone)).dt.replace_time_zone(None)
     return _plausible(column.to_physical().cast(pl.Int64) // _per_second(column))
 
@@ -187,12 +190,15 @@ def _text_times(file: str, column: pl.Series, timezone: str | None, form: str) -
     import polars as pl
 
     parts = _as_text(column, form).pipe(text_parts, column.name, time_patterns(form)).collect()
-    written = parts["clock"] + _where(parts["has_date"], parts["day"] * DAY_S, pl.zeros(parts.height, pl.Int64, eager=True))
+    clock = parts["clock"]
+    if form == MIDNIGHT_FORM:
+        clock = _where(parts["has_date"] & ~parts["has_clock"], pl.zeros(parts.height, pl.Int64, eager=True), clock)
+    written = clock + _where(parts["has_date"], parts["day"] * DAY_S, pl.zeros(parts.height, pl.Int64, eager=True))
     written = written.set(parts["has_date"] & (parts["day"] * DAY_S < UNDATED_S), None)
     zone, place = parts["zone"], parts["place"]
     has_zone = zone.is_not_null() | place.is_not_null()
     if has_zone.any():
-        _require_zone(file, column.name, "carry a zone", timezone)
+        _require_zone(file, column.name, "carry a zone", timezone, *place.drop_nulls().mode().sort().head(1))
         utc = _where(zone.is_null() & place.is_not_null(), _utc_of_places(written, place), written - offset_s(zone))
         written = _where(has_zone, _local_clock(utc, str(timezone)).set(~parts["has_date"], None), written)
     return _where(parts["has_date"], _plausible(written), written)
@@ -276,11 +282,16 @@ def _where(mask: pl.Series, yes: pl.Series, no: pl.Series) -> pl.Series:
     return pl.select(pl.when(mask).then(yes).otherwise(no)).to_series()
 
 
-def _require_zone(file: str, column: str, what: str, timezone: str | None) -> None:
-    """Reject times that need a time zone if there is none."""
+def _require_zone(file: str, column: str, what: str, timezone: str | None, written: str = "") -> None:
+    """Reject times that need a time zone if there is none; `written` is one that they carry."""
     if timezone is None:
+        example = "Asia/Seoul"
+        if "/" in written and not written.startswith("Etc/"):
+            with suppress(UsageError):
+                check_timezone(written)
+                example = written
         msg = (
             f"{file}: times in column {column} {what}; name the local zone with {setting('timezone')}, such as "
-            f"{setting('timezone', 'Asia/Seoul')} (UTC leaves them as they are)"
+            f"{setting('timezone', example)} (UTC leaves them as they are)"
         )
         raise DataError(msg, setting="timezone")
