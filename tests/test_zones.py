@@ -798,3 +798,12 @@ def test_messages_and_notes_hold_no_id_of_the_records(tmp_path: Path) -> None:
         estimate_demand(file, GRID, zones=squares())
     assert "quartz" not in str(caught.value)
     assert "basalt" not in str(caught.value)
+
+
+def test_a_zone_with_a_broken_ring_is_left_out(tmp_path: Path) -> None:
+    broken = json.loads(ZONES.read_text())
+    broken["features"][0]["geometry"]["coordinates"][0][-1] = [13.35, 52.5]
+    broken["features"][1]["geometry"]["coordinates"][0] = [[13.3, 52.46]]
+    file = tmp_path / "zones.geojson"
+    file.write_text(json.dumps(broken))
+    assert len(read_zones(file).shapes) < len(broken["features"])

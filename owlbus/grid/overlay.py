@@ -69,6 +69,8 @@ def _shares_of_areas(grid: HexGrid, areas: NDArray[np.object_]) -> tuple[NDArray
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes)).reshape(-1, 2)
     cells = shapely.polygons(np.column_stack(grid.project(corners[:, 0], corners[:, 1])).reshape(-1, 6, 2))
     usable = np.flatnonzero(np.isfinite(shapely.bounds(flat)).all(axis=1))  # polygons beyond the projection meet no hex
+    broken = usable[~shapely.is_valid(flat[usable])]  # a projection can fold what is valid in degrees
+    flat[broken] = shapely.make_valid(flat[broken])
     tree = shapely.STRtree(cells)
     shape, hexes = tree.query(flat[usable], predicate="intersects")
     within_shape, within = tree.query(flat[usable], predicate="contains")  # their area needs no intersection

@@ -88,6 +88,7 @@ def _opened(zones: Any) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | N
 def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], str | None]:
     """Return name, attributes, geometries and coordinate reference system of a file."""
     import polars as pl
+    from shapely.errors import ShapelyError
 
     name = str(file)
     if not file.exists():
@@ -99,7 +100,7 @@ def _opened_file(file: Path) -> tuple[str, pl.DataFrame, NDArray[np.object_], st
             return name, *_read_file(name, file)
     except DataError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ShapelyError, pl.exceptions.PolarsError) as error:
         msg = f"{name}: cannot be read as zones; give polygons in a GIS format such as GeoJSON, or a table with an id, lon and lat"
         raise DataError(msg, setting="zones") from error
 
@@ -120,7 +121,7 @@ def _read_file(name: str, file: Path) -> tuple[pl.DataFrame, NDArray[np.object_]
         if text.form == "parquet":  # it holds JSON, for instance
             return _of_table(name, pl.read_parquet(text.path))
         return _of_table(name, pl.read_csv(text.path, infer_schema=False, encoding="utf8-lossy", separator=text.separator))
-    return _of_geodataframe(name, gpd.read_file(gdal_path(file)))
+    return _of_geodataframe(name, gpd.read_file(gdal_path(file), on_invalid="ignore"))  # broken rings are rows without geometry
 
 
 def _is_parquet(file: Path) -> bool:
