@@ -309,7 +309,7 @@ def _checked_layout(
     """Return the layout of a file; `points` are its columns with points by name, and those whose names do not say so."""
     check_header(name, columns)
     if PRESENCE in kinds and options.zones is not None and not points[0]:
-        require_place(name, frame.collect_schema().names(), frame, options)
+        require_place(name, columns, frame, options)
     profile, has_zones = options.hour_profile, options.zones is not None
     layout = find_layout(name, columns, options.columns, kinds, points[0], hour_profile=profile, has_zones=has_zones, hints=points[1])
     _check_clock(name, layout, options)

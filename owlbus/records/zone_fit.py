@@ -71,15 +71,13 @@ def require_place(file: str, columns: Sequence[str], rows: pl.LazyFrame, options
     rows
         Its rows, under these names.
     options
-        How records are to be read; without zones every table is allowed.
+        How records are to be read, with zones.
 
     Raises
     ------
     DataError
         If no column is a place.
     """
-    if options.zones is None:
-        return
     names = presence_names(file, columns, {name: column for name, column in (options.columns or {}).items() if column in columns})
     if names.keys() & {"lon", "lat", "position", "cell", "hex", "zone"}:
         return
