@@ -339,7 +339,7 @@ def test_taxi_is_the_second_check_of_a_plan_made_on_calls_and_the_other_way_roun
         (["explain", "PLAN", "suggest", "--apply", "99", "--out", "x"], 2, "--apply must lie in [1, "),
         (["explain", "PLAN", "missing", "--top", "0"], 2, "--top must lie in [1, 1000], got 0"),
         (["compare", "PLAN", "absent.geojson", "--run", "absent"], 3, "absent.geojson: no such file; name a run directory"),
-        (["score", "torn.zip"], 3, "torn.zip: no zip and no folder; name a GTFS feed as .zip or as a folder"),
+        (["score", "torn.zip", "--run", "RUN"], 3, "torn.zip: no zip and no folder; name a GTFS feed as .zip or as a folder"),
         (["explain", "PLAN", "via"], 2, "via needs a stop: its index, its name, a place or LON,LAT; write owlbus explain"),
         (["improve", "PLAN", "--change", "10"], 2, "--change must lie in [0, 1], got 10; 10 % reads 0.1 or 10%"),
         (["improve", "PLAN", "--change", "5%,110%"], 2, "--change must lie in [0, 1], got 1.1"),

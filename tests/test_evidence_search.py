@@ -508,7 +508,7 @@ def test_a_group_too_small_to_show_takes_another_one_with_it():
     ("text", "content", "error", "message"),
     [
         ("nocolon", None, UsageError, "by must read FILE:COLUMN, such as districts.geojson:name, got 'nocolon'"),
-        ("absent.csv:x", None, DataError, "no such file; name a table as .geojson or .csv"),
+        ("absent.csv:x", None, DataError, "no such file; name a table as .geojson, .gpkg, .shp or .csv"),
         ("a.csv:nmae", "hex,name\n0,x\n", DataError, "a.csv: has no column 'nmae'; did you mean 'name'?"),
         ("a.csv:name", "id,name\n0,x\n", DataError, r"a.csv: needs a column hex \(index or label\), h3, or lon and lat, got id, name"),
         ("a.csv:name", "hex,name\nq99r99,x\n", DataError, "none of its rows touches one of the 25 hexes"),

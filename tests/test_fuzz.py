@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 if TYPE_CHECKING:
     import random
 
+ENDS = {"taken", "DataError"}
 LINKS = "from_node,to_node,length_m,freespeed_m_per_s\n"
 
 
@@ -61,25 +62,22 @@ def test_a_feed_whose_directory_points_nowhere_is_refused(tmp_path: Path) -> Non
     assert "download" in refusal(fuzzing.read_feed, tmp_path, bytes(data))
 
 
-def test_a_feed_with_a_distance_that_is_none_is_refused_as_a_plan(tmp_path: Path) -> None:
+def test_a_feed_with_a_distance_that_is_none_is_read_as_a_plan(tmp_path: Path) -> None:
     from zipfile import ZipFile
 
     with ZipFile(fuzzing.at(tmp_path, "in.zip", fuzzing.plan_feed())) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     spoilt = [(name, data.replace(b",0,0,", b",0,x,") if name == "stop_times.txt" else data) for name, data in members]
-    text = refusal(fuzzing.read_plan_feed, tmp_path, fuzzing.zipped(spoilt))
-    assert "shape_dist_traveled must be a number, got 'x'" in text
+    fuzzing.read_plan_feed(tmp_path, fuzzing.zipped(spoilt))  # distances only help where times are missing
 
 
-def test_a_table_of_a_feed_with_endless_fields_is_refused_as_a_plan(tmp_path: Path) -> None:
+def test_a_table_of_a_feed_with_endless_fields_is_read_or_refused_as_a_plan(tmp_path: Path) -> None:
     from zipfile import ZipFile
 
     with ZipFile(fuzzing.at(tmp_path, "in.zip", fuzzing.plan_feed())) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     spoilt = [(name, data + b"b" * 200_000 if name == "stops.txt" else data) for name, data in members]
-    assert "a table must be CSV, and is not (field larger than field limit" in refusal(
-        fuzzing.read_plan_feed, tmp_path, fuzzing.zipped(spoilt)
-    )
+    assert fuzzing.knock(fuzzing.Door("a feed", fuzzing.plan_feed, (), fuzzing.read_plan_feed), tmp_path, fuzzing.zipped(spoilt)) in ENDS
 
 
 def test_a_run_directory_whose_city_is_no_name_is_refused(tmp_path: Path) -> None:

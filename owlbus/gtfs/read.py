@@ -100,8 +100,9 @@ def read_gtfs(
     names = _names(feed, lines)
     stop_of = _own_stops(feed, network) if fingerprint == network.fingerprint else _nearest_stops(feed, network, max_snap_m, said)
     runs, n_untimed = _runs(feed, stop_of, names)
-    service_day = day_of(feed, [(run.service, run.run.start) for run in runs], hours, day=day, date=date)
-    chosen = _of_night(runs, service_day, hours)
+    window = None if own_hours and tuple(hours or own_hours) == own_hours else hours  # buses of an own feed ride home after the window
+    service_day = day_of(feed, [(run.service, run.run.start) for run in runs], window, day=day, date=date)
+    chosen = _of_night(runs, service_day, window)
     idle = [names[route] for route in dict.fromkeys(run.route for run in runs) if route not in chosen]
     if idle:
         said.append(f"{len(idle)} lines have no run in that night, such as {idle[0]!r}")
