@@ -310,7 +310,8 @@ def as_tables(thing: Any, name: str = "records", also: str = "paths") -> list[An
     if is_owlbus or isinstance(thing, _NO_BATCHES) or not isinstance(thing, Iterable) or hasattr(thing, "__array__"):
         require_table(name, thing, also)
     most_rows = sys.maxsize if isinstance(thing, list | tuple) else _SPOOL_ROWS
-    return list(_grouped(iter(thing), name, also, most_rows))
+    batches: Iterator[Any] = iter(thing)  # pyright: ignore[reportCallIssue, reportArgumentType] - refused above if it is no iterable
+    return list(_grouped(batches, name, also, most_rows))
 
 
 def _table(thing: Any, name: str) -> Table:  # noqa: ANN401 - any table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,7 +73,8 @@ def disaggregate_demand(demand: Demand, parts: HexParts) -> Demand:
         "presence": quanta / QUANTA_PER_TRIP,
     }
     grid = parts.grid
-    return Demand.from_rows(grid.n_hexes, trips, people, **(demand.scope | {"grid": grid.fingerprint}))
+    scope: dict[str, Any] = {**demand.scope, "grid": grid.fingerprint}
+    return Demand.from_rows(grid.n_hexes, trips, people, **scope)
 
 
 def drop_trips_within_hexes(demand: Demand, parts: HexParts) -> tuple[Demand, float]:

@@ -160,7 +160,8 @@ def _mean_night(demand: Demand, nights_of_hour: NDArray[np.int64]) -> Demand:
     hour, hexes = np.nonzero(means)
     rows = {"night": np.zeros(hour.size, np.int64), "hour": np.asarray(demand.hours)[hour], "hex": hexes, "presence": means[hour, hexes]}
     no_trips = {name: np.empty(0, np.int64) for name in ("night", "hour", "origin", "destination", "trips")}
-    return Demand.from_rows(demand.n_hexes, no_trips, rows, **(demand.scope | {"nights": (None,)}))
+    scope: dict[str, Any] = {**demand.scope, "nights": (None,)}
+    return Demand.from_rows(demand.n_hexes, no_trips, rows, **scope)
 
 
 def _notes(sources: tuple[Source, ...], demand: Demand, n_nights: int | None, *, is_mean: bool) -> tuple[str, ...]:

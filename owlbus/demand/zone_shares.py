@@ -303,7 +303,7 @@ def _rounded(
     amounts.data[walk[0]] = total[0] - (running >> bits)
     amounts.data[walk[1:]] = total[1:] - total[:-1]
     kept = np.flatnonzero(amounts.data)
-    line = np.repeat(np.arange(n_entries.size, dtype=np.int32), n_entries)
+    line: NDArray[Any] = np.repeat(np.arange(n_entries.size, dtype=np.int32), n_entries)
     return line[kept], amounts.indices[kept], amounts.data[kept], last
 
 

@@ -57,12 +57,13 @@ def _object(text: bytes | None) -> dict[str, Any]:
 def _system(crs: Any) -> str:  # noqa: ANN401 - what JSON holds
     """Return a system as text, by its code if it has one; empty if it is unknown."""
     import pyproj
+    from pyproj.exceptions import CRSError
 
     if crs is None:
         return ""
     try:
         system = pyproj.CRS.from_user_input(crs)
-    except (pyproj.exceptions.CRSError, TypeError, ValueError):
+    except (CRSError, TypeError, ValueError):
         return ""
     authority = system.to_authority()
     return ":".join(authority) if authority else str(system.to_wkt())

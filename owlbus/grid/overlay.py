@@ -67,7 +67,7 @@ def _shares_of_areas(grid: HexGrid, areas: NDArray[np.object_]) -> tuple[NDArray
 
     flat = shapely.transform(areas, lambda points: np.column_stack(projection.project(grid.crs, points[:, 0], points[:, 1])))
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes)).reshape(-1, 2)
-    cells = shapely.polygons(np.column_stack(grid.project(corners[:, 0], corners[:, 1])).reshape(-1, 6, 2))
+    cells: NDArray[np.object_] = np.asarray(shapely.polygons(np.column_stack(grid.project(corners[:, 0], corners[:, 1])).reshape(-1, 6, 2)))
     usable = np.flatnonzero(np.isfinite(shapely.bounds(flat)).all(axis=1))  # polygons beyond the projection meet no hex
     broken = usable[~shapely.is_valid(flat[usable])]  # a projection can fold what is valid in degrees
     flat[broken] = shapely.make_valid(flat[broken])
@@ -77,7 +77,7 @@ def _shares_of_areas(grid: HexGrid, areas: NDArray[np.object_]) -> tuple[NDArray
     is_whole = np.isin(shape * grid.n_hexes + hexes, within_shape * grid.n_hexes + within)
     shape, total = usable[shape], np.zeros(flat.size)
     total[usable] = shapely.area(flat[usable])
-    met = shapely.area(cells)[hexes]
+    met = np.asarray(shapely.area(cells))[hexes]
     cut = np.flatnonzero(~is_whole)
     met[cut] = shapely.area(shapely.intersection(flat[shape[cut]], cells[hexes[cut]]))
     share = np.minimum(met / np.where(total[shape] > 0, total[shape], 1.0), 1.0)

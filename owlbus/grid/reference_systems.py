@@ -42,10 +42,11 @@ def parse_crs(crs: Any) -> CRS:  # noqa: ANN401 - text or a system of pyproj
         If it is unknown.
     """
     import pyproj
+    from pyproj.exceptions import CRSError
 
     try:
         return pyproj.CRS.from_user_input(crs)
-    except (pyproj.exceptions.CRSError, TypeError, ValueError):
+    except (CRSError, TypeError, ValueError):
         msg = f"{setting('crs')} must name a coordinate reference system, got {str(crs)[:60]!r}; give a code such as EPSG:25833"
         raise UsageError(msg, setting="crs", value=str(crs)[:60]) from None
 

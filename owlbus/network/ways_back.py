@@ -173,7 +173,7 @@ def joins_of(driven: Links, xy: tuple[Floats, Floats]) -> Links:
             break
         pair = int(np.flatnonzero(main)[near[k]]), int(others[k])
         metres = max(1.0, TURN_FACTOR * float(distance[k]))
-        rows += [(*way, int(rounded(metres / speed)), int(rounded(metres))) for way in (pair, pair[::-1])]
+        rows += [(way[0], way[1], int(rounded(metres / speed)), int(rounded(metres))) for way in (pair, pair[::-1])]
         start, end = np.append(start, pair), np.append(end, pair[::-1])
     return _links_of(rows)
 

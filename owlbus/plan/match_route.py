@@ -248,7 +248,7 @@ class RouteMatcher:
             high = int(np.searchsorted(along_m, along_m[row] + BESIDE_M))
             around = slice(max(low, 0), high + 1)
             part = shapely.LineString(np.stack([x[around], y[around]], axis=1))
-            metres = shapely.distance(part, shapely.points(stop_x[layer.stops], stop_y[layer.stops]))
+            metres = np.asarray(shapely.distance(part, shapely.points(stop_x[layer.stops], stop_y[layer.stops])))
             order = np.lexsort((layer.stops, np.round(metres, 6)))
             found.append(Candidates(layer.stops[order], metres[order]))
         return found

@@ -112,7 +112,9 @@ def _lines(geometry: BaseGeometry | None) -> list[NDArray[np.float64]]:
 
 def _points(geometry: BaseGeometry | None) -> list[tuple[float, float]]:
     """Positions of the points of a geometry."""
-    return [(float(part.x), float(part.y)) for part in _flat(geometry) if part.geom_type == "Point"]
+    return [
+        (float(part.coords[0][0]), float(part.coords[0][1])) for part in _flat(geometry) if part.geom_type == "Point" and not part.is_empty
+    ]
 
 
 def _name(feature: Feature) -> str:

@@ -116,7 +116,8 @@ def position_forms(
     forms: dict[str, PositionForm] = {}
     swapped: dict[tuple[str, ...], tuple[str, str]] = {}
     rows = Rows(frame, frame.head(_SAMPLE_ROWS) if head is None else head)
-    for columns in filter(None, (layout.kind.position, layout.kind.destination)):
+    ends: list[tuple[str, ...]] = [end for end in (layout.kind.position, layout.kind.destination) if end]
+    for columns in ends:
         role = layout.stand_in_of(columns[0])
         form = None
         if role is None and set(columns) <= layout.names.keys():

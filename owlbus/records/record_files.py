@@ -218,9 +218,9 @@ def members_of(file: RecordFile) -> list[RecordFile]:
             is_part=is_part,
             copy=copy,
             archive=path,
-            notes=file.notes if member == members[0][0] else (),
+            notes=() if number else file.notes,
         )
-        for member, copy in members
+        for number, (member, copy) in enumerate(members)
     ]
 
 

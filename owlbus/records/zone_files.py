@@ -160,9 +160,9 @@ def _of_table(name: str, table: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.
         msg = f"{name}: a table of zones needs an id, lon and lat, or a geometry, got {listed}; rename its columns"
         raise DataError(msg, setting="zones")
     lon, lat = (_numbers(table[str(column)]) for column in chosen)
-    points = shapely.points(lon, lat)
+    points: NDArray[np.object_] = np.array(shapely.points(lon, lat), dtype=object)
     points[~(np.isfinite(lon) & np.isfinite(lat))] = None
-    return table.drop([str(column) for column in chosen]), np.array(points, dtype=object), None
+    return table.drop([str(column) for column in chosen]), points, None
 
 
 def _numbers(column: pl.Series) -> NDArray[np.float64]:
