@@ -85,8 +85,7 @@ class RepeatedRows:
     Hash table of the calls or rides of one file, two 64-bit digests each: 23 to 46 bytes a row.
 
     In a file whose start times are no finer than a minute, rows whose times are all full minutes are never repeats: such times are too
-    coarse. Rows outside the window are not looked at: they
-    are rejected anyway, and so are their repeats.
+    coarse. Rows outside the window are not looked at: they are rejected anyway, and so are their repeats.
 
     Attributes
     ----------
@@ -121,7 +120,8 @@ class RepeatedRows:
         """
         from owlbus.kernels.hashing import mark_twins
 
-        start_s, end_s = batch.start_s, batch.end_s if batch.end_ticks.size else batch.start_s
+        start_s = batch.start_s
+        end_s = batch.end_s if batch.end_ticks.size else start_s
         positions = [np.ascontiguousarray(column).view(np.int64) for column in (batch.lon, batch.lat, batch.to_lon, batch.to_lat)]
         usable = (start_s >= 0) & (end_s >= 0) & self._in_window(start_s)
         if not self.has_seconds:
