@@ -811,3 +811,15 @@ def test_points_of_gis_files_are_records(name: str, tmp_path: Path) -> None:
     assert report.rows_in == 60
     assert demand.trips.tolist() == plain.trips.tolist()
     assert demand.origin.tolist() == plain.origin.tolist()
+
+
+def test_the_check_says_the_layout_that_was_recognised(capsys: pytest.CaptureFixture[str]) -> None:
+    from owlbus.cli.app import run
+
+    if not REPORTS.is_dir():
+        pytest.skip("needs the public data sets in ../shared/cases")
+    words = [str(REPORTS / "records" / "tlc.parquet"), "--zones", str(REPORTS / "records" / "zones.geojson")]
+    assert run(["demand", *words, "--area", str(REPORTS / "areas" / "area.geojson"), "--check", "--json", "-q"]) == 0
+    notes = json.loads(capsys.readouterr().out)["recognised"][0]["notes"]
+    assert any("New York yellow taxi trips by zone" in note for note in notes)
+    assert any("182 zones of" in note for note in notes)

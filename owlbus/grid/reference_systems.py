@@ -105,6 +105,26 @@ def _system(crs: str) -> tuple[str | None, bool, tuple[float, float, float, floa
     return system.to_wkt(), not system.is_geographic, bounds
 
 
+def is_in_degrees(crs: str) -> bool:
+    """
+    Return whether a coordinate reference system is lon/lat on WGS 84.
+
+    Parameters
+    ----------
+    crs
+        Name or definition.
+
+    Returns
+    -------
+    bool
+        False too where it is unknown.
+    """
+    try:
+        return _system(crs)[0] is None
+    except UsageError:
+        return False
+
+
 @lru_cache(maxsize=64)
 def _transformer(system: str) -> Transformer:
     """Return the way from a system to degrees."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.grid.axes import looks_projected, swapped_axes
+from owlbus.grid.axes import MAX_LAT, MAX_LON, looks_projected, swapped_axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,6 @@ _COLUMNS = {
     "direction": ("direction", "direction_id"),
 }
 """Usual names of each column, by preference."""
-
-_MAX_LON, _MAX_LAT = 180.0, 90.0
 
 
 def column_of(names: Iterable[str], role: str) -> str | None:
@@ -108,6 +106,6 @@ def require_position(lon: float, lat: float, source: str) -> None:
     DataError
         If it is out of range.
     """
-    if not (abs(lon) <= _MAX_LON and abs(lat) <= _MAX_LAT):
+    if not (abs(lon) <= MAX_LON and abs(lat) <= MAX_LAT):
         msg = f"a position must be longitude in [-180, 180], latitude in [-90, 90], got ({lon:g}, {lat:g}) at {source}; put longitude first"
         raise DataError(msg)

@@ -10,7 +10,7 @@ from owlbus.common.frames import as_polars, is_column_of_geometry, is_table
 from owlbus.grid.geometry_metadata import geometry_systems
 from owlbus.grid.gis_files import is_gis_file, read_gis_points
 from owlbus.records.file_forms import separator_of
-from owlbus.records.text_lines import check_table
+from owlbus.records.text_lines import check_table, is_parquet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,10 +56,8 @@ def _file(path: Path, name: str) -> tuple[pl.DataFrame, dict[str, str]]:
     import polars as pl
 
     with path.open("rb") as stream:
-        is_parquet = stream.read(4) == b"PAR1"
-        stream.seek(0)
         is_geojson = stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
-    if is_parquet:
+    if is_parquet(path):
         return stored(pl.read_parquet(path)), geometry_systems(path)
     if is_geojson or is_gis_file(path):
         return _layer(path, name)

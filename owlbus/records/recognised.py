@@ -112,8 +112,8 @@ def _notes(source: Source) -> tuple[str, ...]:
     """Return what was recognised beside columns."""
     zones = source.zones
     if zones is None:
-        return ()
-    return (f"{zones.n_zones} {zones.name}" if zones.are_cells else f"{zones.n_zones} zones of {zones.name}",)
+        return source.notes
+    return *source.notes, f"its places are {zones.n_zones} {zones.name if zones.are_cells else f'zones of {zones.name}'}"
 
 
 def _asked_name(source: Source, name: str) -> str:

@@ -55,6 +55,29 @@ def form_of(head: bytes) -> str:
     return next((form for magic, form in _MAGIC.items() if head.startswith(magic)), "text")
 
 
+def is_parquet(file: Path) -> bool:
+    """
+    Return whether a file is Parquet, by its first bytes.
+
+    Parameters
+    ----------
+    file
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with file.open("rb") as stream:
+        return form_of(stream.read(4)) == "parquet"
+
+
 @contextmanager
 def open_text(file: Path, form: str) -> Iterator[Any]:  # pyarrow ships no types
     """

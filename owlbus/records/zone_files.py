@@ -10,8 +10,11 @@ import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.frames import as_polars, is_column_of_geometry, is_table
+from owlbus.grid.axes import MAX_LAT, MAX_LON
 from owlbus.grid.gis_files import gdal_path
+from owlbus.grid.reference_systems import is_in_degrees, to_degrees
 from owlbus.records.file_forms import prepared_file
+from owlbus.records.text_lines import is_parquet
 from owlbus.records.zone_ids import id_texts
 from owlbus.records.zones import ZoneFeatures
 
@@ -23,8 +26,6 @@ _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".csv.zst")
 _LONS = ("lon", "longitude", "lng", "long", "x", "centroid_lon", "centroid_x", "lon_centroid", "intptlon", "intptlong", "경도")
 _LATS = ("lat", "latitude", "y", "centroid_lat", "centroid_y", "lat_centroid", "intptlat", "위도")
 _GEOMETRIES = ("geometry", "geom", "the_geom", "wkt", "wkb", "polygon", "multipolygon", "shape", "location", "centroid")
-_MAX_LON, _MAX_LAT = 180.0, 90.0
-_DEGREES = "EPSG:4326"
 
 
 def read_zones(zones: Any, zone_id: str | None = None, zone_weights: str | None = None, crs: str | None = None) -> ZoneFeatures:  # noqa: ANN401 - a path or any frame
@@ -110,7 +111,7 @@ def _read_file(name: str, file: Path) -> tuple[pl.DataFrame, NDArray[np.object_]
     import geopandas as gpd
     import polars as pl
 
-    if _is_parquet(file):
+    if file.is_file() and is_parquet(file):
         try:
             return _of_geodataframe(name, gpd.read_parquet(file))
         except ValueError:  # it says nothing about geometries
@@ -122,14 +123,6 @@ def _read_file(name: str, file: Path) -> tuple[pl.DataFrame, NDArray[np.object_]
             return _of_table(name, pl.read_parquet(text.path))
         return _of_table(name, pl.read_csv(text.path, infer_schema=False, encoding="utf8-lossy", separator=text.separator))
     return _of_geodataframe(name, gpd.read_file(gdal_path(file), on_invalid="ignore"))  # broken rings are rows without geometry
-
-
-def _is_parquet(file: Path) -> bool:
-    """Return whether a file is Parquet by its first bytes."""
-    if not file.is_file():
-        return False
-    with file.open("rb") as stream:
-        return stream.read(4) == b"PAR1"
 
 
 def _of_geodataframe(name: str, frame: Any) -> tuple[pl.DataFrame, NDArray[np.object_], str | None]:  # noqa: ANN401 - geopandas has no types
@@ -188,8 +181,8 @@ def _in_degrees(name: str, shapes: NDArray[np.object_], own_crs: str | None, crs
     import shapely
 
     west, south, east, north = shapely.total_bounds(shapes)
-    looks_like_degrees = west >= -_MAX_LON and east <= _MAX_LON and south >= -_MAX_LAT and north <= _MAX_LAT
-    if own_crs is not None and _is_degrees(own_crs):  # GeoJSON that does not say its system is taken for this one
+    looks_like_degrees = west >= -MAX_LON and east <= MAX_LON and south >= -MAX_LAT and north <= MAX_LAT
+    if own_crs is not None and is_in_degrees(own_crs):  # GeoJSON that does not say its system is taken for this one
         own_crs = None
     source = own_crs or (None if looks_like_degrees else crs)
     if source is None and not looks_like_degrees:
@@ -201,31 +194,17 @@ def _in_degrees(name: str, shapes: NDArray[np.object_], own_crs: str | None, crs
     return np.array(shapely.force_2d(shapes), dtype=object)
 
 
-def _is_degrees(crs: str) -> bool:
-    """Return whether a coordinate reference system is lon/lat on WGS84."""
-    from pyproj import CRS
-    from pyproj.exceptions import ProjError
-
-    try:
-        return bool(CRS.from_user_input(crs).equals(CRS.from_user_input(_DEGREES), ignore_axis_order=True))
-    except ProjError:
-        return False
-
-
 def _reprojected(name: str, shapes: NDArray[np.object_], crs: str) -> NDArray[np.object_]:
     """Return geometries in lon/lat, from another coordinate reference system."""
     import shapely
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
 
     try:
-        to_degrees = Transformer.from_crs(crs, _DEGREES, always_xy=True)
-        moved = shapely.transform(shapes, lambda points: np.column_stack(to_degrees.transform(points[:, 0], points[:, 1])))
-    except ProjError as error:
+        moved = shapely.transform(shapes, lambda points: np.column_stack(to_degrees(points[:, 0], points[:, 1], crs)))
+    except UsageError as error:
         msg = f"{name}: has a coordinate system that is not known; write the zones in degrees (EPSG:4326)"
         raise DataError(msg, setting="crs") from error
     bounds = shapely.total_bounds(moved)
-    if not np.isfinite(bounds).all() or max(abs(bounds[[0, 2]])) > _MAX_LON or max(abs(bounds[[1, 3]])) > _MAX_LAT:
+    if not np.isfinite(bounds).all() or max(abs(bounds[[0, 2]])) > MAX_LON or max(abs(bounds[[1, 3]])) > MAX_LAT:
         msg = f"{name}: zones do not lie on Earth by their coordinate system; name the right one with {setting('crs', 'EPSG:25833')}"
         raise DataError(msg, setting="crs")
     return np.array(moved, dtype=object)
