@@ -807,3 +807,9 @@ def test_a_zone_with_a_broken_ring_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "zones.geojson"
     file.write_text(json.dumps(broken))
     assert len(read_zones(file).shapes) < len(broken["features"])
+
+
+def test_notes_of_a_study_name_files_without_their_folders() -> None:
+    study = build_study(Sources(files=(str(TLC),), zones=str(ZONES), area=str(TLC.parents[1] / "areas" / "area.geojson")))
+    assert any(note.startswith("places of tlc.parquet are zones of zones.geojson (182 zones") for note in study.notes)
+    assert not any(str(TLC.parent) in note for note in study.notes)

@@ -93,8 +93,11 @@ class Study:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Assumptions about the records, one sentence each; none for a study that was read from a run."""
-        return () if self.report is None else self.report.notes
+        """Assumptions about the records, one sentence each, files without their folders; none for a study that was read from a run."""
+        notes = () if self.report is None else self.report.notes
+        for name in sorted(self.inputs, key=len, reverse=True):
+            notes = tuple(note.replace(name, Path(name).name) for note in notes)
+        return notes
 
     @property
     def unreachable_share(self) -> float | None:
