@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +32,8 @@ SLOW_POINTS = 20_000
 
 
 def sample_case() -> Problem:
-    """The synthetic sample city with the default rule."""
-    city = sample_city()
+    """The synthetic sample city on its lattice with the default rule: the obvious NumPy way needs a matrix of all stops for each route."""
+    city = replace(sample_city(), streets=None)
     grid = sample_grid(city)
     demand, _ = estimate_demand([city.calls_path, city.taxi_path], grid)
     return Problem.build(sample_network(city, grid), demand)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from owlbus.plan import Plan
 
 CASE = Path(__file__).resolve().parents[2] / "shared" / "cases" / "stpetersburg"
-ANY = RouteLimits(max_circuity=1e6)
+ANY = RouteLimits(max_circuity=1e6, max_pair_circuity=1e6, allow_spurs=True)
 SERVED = Objective()
 TRIALS, NIGHTS = 200, 7
 SWEPT = range(1, 21)

@@ -154,7 +154,13 @@ def run_case(folder: Path, case: Case, seeds: int, share: float) -> list[Run]:
             demand,
             case.n_routes,
             limits=RouteLimits(
-                max_length_m=UNBOUND, max_ride_s=UNBOUND, max_circuity=UNBOUND, min_stops=case.min_stops, max_stops=case.max_stops
+                max_length_m=UNBOUND,
+                max_ride_s=UNBOUND,
+                max_circuity=UNBOUND,
+                min_stops=case.min_stops,
+                max_stops=case.max_stops,
+                max_pair_circuity=UNBOUND,
+                allow_spurs=True,
             ),
             constraints=PlanConstraints(required=tuple(empty.tolist())),
             rule=ServiceRule(transfer_s=TRANSFER_S),
