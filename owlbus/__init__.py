@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from owlbus.demand import Agreement as Agreement
     from owlbus.demand import Demand as Demand
     from owlbus.demand import DemandReport as DemandReport
+    from owlbus.demand import DemandWeights as DemandWeights
     from owlbus.demand import ODPairs as ODPairs
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
@@ -69,18 +70,25 @@ if TYPE_CHECKING:
     from owlbus.score import Scorecard as Scorecard
     from owlbus.score import score_plan as score_plan
     from owlbus.search import BoundResult as BoundResult
+    from owlbus.search import GroupPresence as GroupPresence
     from owlbus.search import Objective as Objective
+    from owlbus.search import PairObjective as PairObjective
     from owlbus.search import PlanConstraints as PlanConstraints
+    from owlbus.search import PoolBound as PoolBound
     from owlbus.search import Problem as Problem
     from owlbus.search import Result as Result
     from owlbus.search import TravelTimes as TravelTimes
+    from owlbus.search import choose_routes as choose_routes
     from owlbus.search import plan_routes as plan_routes
+    from owlbus.search import pool_bound as pool_bound
     from owlbus.search import travel_times as travel_times
     from owlbus.search import upper_bound as upper_bound
     from owlbus.search.stopping import MaxSeconds as MaxSeconds
     from owlbus.search.stopping import MaxSteps as MaxSteps
     from owlbus.search.stopping import NoGain as NoGain
+    from owlbus.search.stopping import Snapshot as Snapshot
     from owlbus.search.stopping import TargetGap as TargetGap
+    from owlbus.timetable import DayType as DayType
     from owlbus.timetable import Operation as Operation
     from owlbus.timetable import RiderService as RiderService
     from owlbus.timetable import SafetySheet as SafetySheet
@@ -88,6 +96,7 @@ if TYPE_CHECKING:
     from owlbus.timetable import TimetableReport as TimetableReport
     from owlbus.timetable import UnitCosts as UnitCosts
     from owlbus.timetable import build_timetable as build_timetable
+    from owlbus.timetable import parse_day_types as parse_day_types
     from owlbus.timetable import rider_service as rider_service
     from owlbus.timetable import safety_sheet as safety_sheet
 
@@ -107,6 +116,7 @@ _NAMES = {
         "Agreement",
         "Demand",
         "DemandReport",
+        "DemandWeights",
         "ODPairs",
         "agreement",
         "blend",
@@ -167,11 +177,16 @@ _NAMES = {
     "search": (
         "BoundResult",
         "Objective",
+        "GroupPresence",
+        "PairObjective",
         "PlanConstraints",
+        "PoolBound",
         "Problem",
         "Result",
         "TravelTimes",
+        "choose_routes",
         "plan_routes",
+        "pool_bound",
         "travel_times",
         "upper_bound",
     ),
@@ -179,9 +194,11 @@ _NAMES = {
         "MaxSeconds",
         "MaxSteps",
         "NoGain",
+        "Snapshot",
         "TargetGap",
     ),
     "timetable": (
+        "DayType",
         "Operation",
         "RiderService",
         "SafetySheet",
@@ -189,6 +206,7 @@ _NAMES = {
         "TimetableReport",
         "UnitCosts",
         "build_timetable",
+        "parse_day_types",
         "rider_service",
         "safety_sheet",
     ),

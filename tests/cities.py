@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from owlbus.search import Problem
 
 LINK_S, LINK_M = 200, 1000
+ANY_SHAPE = {"max_circuity": 99.0, "max_pair_circuity": 99.0, "allow_spurs": True}
+"""Limits that a route of any shape keeps."""
 
 
 def city(

@@ -22,6 +22,19 @@ collect_ignore = ["guided.py"]
 """A tool beside the tests: it turns compilation off for the whole process, and needs atheris."""
 
 
+LONGEST = [
+    *("golden", "faults", "network", "notebooks", "timetable_cli", "day_types", "browser", "cluster", "cli", "streams"),
+    *("hostile", "readme", "keeps_limits", "travel_time_kernels", "network_osm", "gtfs"),
+]
+"""Test files by their CPU time, which begin first: a worker left alone with one at the end would keep everybody waiting."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the others and the tests of each file keep their order."""
+    names = [f"test_{name}.py" for name in LONGEST]
+    items.sort(key=lambda item: names.index(item.path.name) if item.path.name in names else len(names))
+
+
 @pytest.fixture(scope="session")
 def cases() -> Path:
     """Folder of the public data sets; the test skips where it is absent."""

@@ -56,8 +56,9 @@ def stopped(words: Sequence[str], number: int, delay_s: float) -> tuple[int, str
 
 def contents(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of every file that a user sees in a folder, by name; but for run.json, which tells the time taken."""
-    files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".") and file.name != "run.json"]
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    names = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    seen = {name: file for name, file in names.items() if not name.startswith(".") and name != "run.json"}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in seen.items()}
 
 
 @dataclass(frozen=True)

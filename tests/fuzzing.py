@@ -386,7 +386,8 @@ def made_run() -> bytes:
         folder = Path(place)
         words = [at(folder, "calls.csv", calls_csv(200)), "--area", at(folder, "area.csv", area_csv()), "--out", str(folder / "run")]
         assert command(["plan", *words, "--routes", "2", "--steps", "200", "-q"]) == 0
-        return zipped([(file.name, file.read_bytes()) for file in sorted((folder / "run").iterdir())])
+        made = folder / "run"
+        return zipped([(file.relative_to(made).as_posix(), file.read_bytes()) for file in sorted(made.rglob("*")) if file.is_file()])
 
 
 def spoil_run(rng: random.Random, data: bytes) -> bytes:

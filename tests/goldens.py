@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pyarrow.parquet as pq
 from PIL import Image
 from syrupy.data import SnapshotCollections
@@ -182,6 +183,8 @@ def read_output(file: Path, names: Mapping[str, str] = MappingProxyType({})) -> 
         value = read_json(file.read_text(encoding="utf-8"))
     elif file.suffix == ".csv":
         value = {"lines": file.read_bytes().decode().splitlines(keepends=True)}
+    elif file.suffix == ".xlsx":
+        value = {"sheets": list(pl.read_excel(file, sheet_id=0))}  # they hold what tables/*.csv hold
     else:
         msg = f"goldens know no way to read {file.name}; add one to read_output"
         raise ValueError(msg)

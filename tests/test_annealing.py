@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from cities import LINK_M, city
+from cities import ANY_SHAPE, LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ NETWORK, DEMAND = town()
 LINES = (Route([0, 1, 2, 3], "A"), Route([2, 6, 10, 9], "B"), Route([12, 8, 9], "C"))
 
 
-def chain_on(plan, *, objective=Objective(3, 1), limits=RouteLimits(max_circuity=9.0), seed=0, frozen=(), problem=None, constraints=None):  # noqa: B008 -- never changed
+def chain_on(plan, *, objective=Objective(3, 1), limits=RouteLimits(**ANY_SHAPE), seed=0, frozen=(), problem=None, constraints=None):  # noqa: B008 -- never changed
     """A chain that begins with `plan`, its routes of `frozen` fixed in place."""
     problem = problem or Problem.build(NETWORK, DEMAND)
     chain = AnnealingRun(problem, objective, limits, len(plan.routes), np.random.default_rng(seed), constraints)
@@ -56,7 +56,9 @@ def plan_a():
 @given(st.integers(0, 99), st.sampled_from(["served", "direct", "presence", "served=3,presence=1"]), st.integers(1, 4))
 @settings(max_examples=20, deadline=None)
 def test_the_value_kept_is_that_of_the_plan_under_change_and_of_the_best(seed, objective, n_blocks):
-    limits = RouteLimits(max_length_m=5 * LINK_M, max_total_length_m=12 * LINK_M, max_circuity=2.0, max_buses=9, headway_s=600)
+    limits = RouteLimits(
+        max_length_m=5 * LINK_M, max_total_length_m=12 * LINK_M, max_circuity=2.0, max_pair_circuity=1.6, max_buses=9, headway_s=600
+    )
     objective = Objective.parse(objective)
     chain = chain_on(plan_a(), objective=objective, limits=limits, seed=seed)
     best = chain.best_value
@@ -191,7 +193,15 @@ def test_a_route_gives_way_to_the_next_after_sixteen_changes_or_a_block_of_moves
 
 
 BOUND = RouteLimits(
-    max_length_m=9_000, min_length_m=1, max_ride_s=9_000, max_circuity=3.0, max_stops=9, min_stops=2, max_total_length_m=20_000
+    max_length_m=9_000,
+    min_length_m=1,
+    max_ride_s=9_000,
+    max_circuity=3.0,
+    max_pair_circuity=99.0,
+    allow_spurs=True,
+    max_stops=9,
+    min_stops=2,
+    max_total_length_m=20_000,
 )
 
 

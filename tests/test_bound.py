@@ -6,17 +6,18 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
-from cities import LINK_M, LINK_S, city
+from cities import ANY_SHAPE, LINK_M, LINK_S, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.common.errors import UsageError
-from owlbus.kernels import bound_multipliers, bound_routes
+from owlbus.kernels import bound_multipliers, bound_routes, grow_walks
 from owlbus.kernels.bound_structs import CostGraph, RouteMixes, Walks
 from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.search import Objective, Problem, plan_routes
-from owlbus.search.bound import Bounder, BoundProblem, Multipliers, upper_bound
+from owlbus.search.bound import Bounder, Multipliers, upper_bound
+from owlbus.search.bound_problem import BoundProblem
 from owlbus.search.exact import best_of_listing, list_problem
 from owlbus.search.route_pricing import budgets
 from owlbus.search.stopping import MaxSteps
@@ -49,6 +50,8 @@ def route_limits(draw):
         max_length_m=draw(st.sampled_from([1000, 2000, 3000, 45_000])),
         max_ride_s=draw(st.sampled_from([200, 500, 14_400])),
         max_circuity=draw(st.sampled_from([1.0, 1.6, 100])),
+        max_pair_circuity=draw(st.sampled_from([1.0, 1.22, 99.0])),
+        allow_spurs=draw(st.booleans()),
         max_stops=draw(st.sampled_from([2, 3, 200])),
         max_total_length_m=draw(st.sampled_from([2000, 5000, np.inf])),
         max_buses=draw(st.sampled_from([1, 2, 4, np.inf])),
@@ -113,7 +116,7 @@ def test_walks_are_worth_at_least_every_simple_route_and_their_own_visits(proble
     roads = CostGraph(network.link_indptr, network.link_to, cost.astype(np.int32), network.shed_indptr, problem.graph.shed_hex)
     memory = bound_routes.near_memory(roads, problem.n_rows, rings)
     walks, best = room_for(4000), np.empty(budget + 1, np.int32)
-    assert bound_routes.longest_walks(roads, memory, price, budget, width, walks, best) > 0
+    assert grow_walks.longest_walks(roads, memory, price, budget, width, walks, best) > 0
     for walk in best:
         visits = np.zeros(problem.n_rows)
         bound_routes.add_gains(roads, memory, walks, walk, 1.0, visits)
@@ -145,7 +148,7 @@ def line(n, *, width=24, budget=None, rings=1, price=None):
     memory = bound_routes.near_memory(roads, n, rings)
     budget = n if budget is None else budget
     walks, best = room_for(10_000), np.empty(budget + 1, np.int32)
-    made = bound_routes.longest_walks(roads, memory, np.ones(n) if price is None else price, budget, width, walks, best)
+    made = grow_walks.longest_walks(roads, memory, np.ones(n) if price is None else price, budget, width, walks, best)
     return roads, memory, walks, best, made
 
 
@@ -168,14 +171,14 @@ def test_what_is_remembered_after_a_repeat_is_never_forgotten_on_that_way_again(
         visits = np.zeros(6)
         bound_routes.follow_walk(roads, memory, stops, visits)
         assert visits.max() == 1.0
-        bound_routes.longest_walks(roads, memory, np.ones(6), 6, 24, walks, best)
+        grow_walks.longest_walks(roads, memory, np.ones(6), 6, 24, walks, best)
     assert walks.value[best].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 6.0]
 
 
 def test_too_little_room_for_walks_is_told():
     roads, memory, _, best, _ = line(6)
     for room in (3, 10):
-        assert bound_routes.longest_walks(roads, memory, np.ones(6), 6, 24, room_for(room), best) == -1
+        assert grow_walks.longest_walks(roads, memory, np.ones(6), 6, 24, room_for(room), best) == -1
 
 
 def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
@@ -189,7 +192,7 @@ def test_more_hexes_in_a_shed_than_colours_only_loosen_the_bound():
     )
     memory = bound_routes.near_memory(roads, n, 1)
     walks, best = room_for(100), np.empty(2, np.int32)
-    bound_routes.longest_walks(roads, memory, np.ones(n), 1, 8, walks, best)
+    grow_walks.longest_walks(roads, memory, np.ones(n), 1, 8, walks, best)
     assert (memory.kept_hex >= 0).sum(axis=1).tolist() == [bound_routes.N_COLOURS] * 2
     assert walks.value[best].tolist() == [n, n + n - bound_routes.N_COLOURS]
 
@@ -230,7 +233,7 @@ def test_every_route_within_the_limits_fits_a_kind_whose_load_it_has(problem, li
 def test_the_bound_of_a_line_is_the_best_plan():
     network, demand = city(5, [(i, i + 1) for i in range(4)], {(0, 1): 4.0, (1, 2): 3.0, (3, 4): 2.0})
     problem = Problem.build(network, demand)
-    limits = RouteLimits(max_length_m=2 * LINK_M, max_circuity=9)
+    limits = RouteLimits(max_length_m=2 * LINK_M, **ANY_SHAPE)
     assert upper_bound(problem, 1, limits=limits).bound_quanta == 7 * 1024
     bounder = Bounder(BoundProblem.of_problem(problem, Objective()), 1, limits)
     for _ in range(200):
@@ -277,7 +280,7 @@ def lattice(n=60):
 
 def test_the_bound_lies_above_what_the_router_finds_and_not_far():
     network, demand, problem = lattice()
-    limits = RouteLimits(max_buses=4, headway_s=1800, max_circuity=5)
+    limits = RouteLimits(max_buses=4, headway_s=1800, max_circuity=5, max_pair_circuity=99.0, allow_spurs=True)
     for objective, far in (("served", 2.5), ("presence", 1.1)):
         found = plan_routes(network, demand, 2, limits=limits, objective=objective, stop_when=[MaxSteps(20_000)], n_starts=1)
         bound = upper_bound(problem, 2, limits=limits, objective=objective, steps=80)

@@ -319,7 +319,7 @@ def test_presence_by_wide_cells_needs_no_area_and_no_option(tmp_path: Path, caps
 
 def test_the_command_that_is_printed_names_cells_and_not_zones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, rides(h3_cell(8), names="{}_h3"))
-    assert main(["demand", str(file), "--check"]) == 0
+    assert main(["demand", str(file), "--check", "--public"]) == 0
     said = capsys.readouterr()
     read_with = said.err + said.out
     assert "--map origin_cell=origin_h3 --map destination_cell=destination_h3" in read_with

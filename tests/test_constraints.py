@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cities import LINK_M, city
+from cities import ANY_SHAPE, LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +14,11 @@ from owlbus.common.errors import InfeasibleError, UsageError
 from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, PlanConstraints, Problem, plan_routes
+from owlbus.search.improve import refuse_new_routes
 from owlbus.search.stopping import MaxSteps
 
 SIDE = 6
-WIDE = RouteLimits(max_circuity=1e6)
+WIDE = RouteLimits(**ANY_SHAPE)
 
 
 def town(seed: int = 3):
@@ -289,3 +290,12 @@ def test_what_trips_accept_is_measured_on_the_whole_network():
     assert shut.drive()[0][1, 0] == shut.fastest_s[0, 1]
     plan = Plan((Route([0, 3, 2, 1], "A"),), network.fingerprint)
     assert shut.value(plan, Objective()) == problem.value(plan, Objective())
+
+
+@pytest.mark.parametrize("name", ["hubs", "forbidden", "forbidden_links", "depots", "terminals", "fixed"])
+def test_a_plan_near_a_base_refuses_what_it_would_not_look_at(name):
+    value = {"hubs": ((1, 2),), "forbidden_links": ((0, 1),), "terminals": (("A", 1, 2),), "fixed": FIXED}.get(name, (1,))
+    with pytest.raises(UsageError, match=f"and {name} constrains new routes"):
+        refuse_new_routes(PlanConstraints(**{name: value}))
+    refuse_new_routes(PlanConstraints(required=(3,)))
+    refuse_new_routes(None)

@@ -10,7 +10,10 @@ import pytest
 from test_evidence_cli import made, told
 
 from owlbus.cli.app import run
+from owlbus.evidence.groups import read_groups
 from owlbus.pipeline import read_study
+from owlbus.plan import read_plan
+from owlbus.search import GroupPresence
 
 __all__ = ["made"]
 
@@ -100,3 +103,49 @@ def test_a_wish_that_cannot_be_kept_says_why_in_one_line_and_writes_nothing(made
     assert len(lines) == 1
     assert message in lines[0]
     assert not Path("out/plan.geojson").exists()
+
+
+def halves(made: Path, least: str) -> str:
+    """Write the halves of the town as a table of hexes; return the option for them."""
+    grid = read_study(made / "run").grid
+    rows = [f"{k},{'west' if lon < grid.lon.mean() else 'east'}" for k, lon in enumerate(grid.lon.tolist())]
+    Path("halves.csv").write_text("\n".join(["hex,half", *rows]) + "\n")
+    return f"halves.csv:half={least}"
+
+
+def test_a_least_share_of_every_group_is_kept_and_the_run_tells_it(made, capsys):
+    told(capsys, *words(made, "--min-group-presence", halves(made, "30%")))
+    settings = json.loads(Path("out/run.json").read_text())["settings"]["constraints"]
+    assert settings == {"groups": [{"name": "half", "least_share": 0.3, "n_labels": 2}]}
+    study = read_study("out")
+    group = GroupPresence(read_groups("halves.csv:half", study.grid), 0.3).counted(study.demand)
+    assert not group.short(study.network, read_plan("out/plan.geojson", study.network).used_stops)
+
+
+def test_a_least_share_may_stand_in_owlbus_toml_and_beside_a_base(made, capsys):
+    Path("owlbus.toml").write_text(f'[plan]\nmin-group-presence = ["{halves(made, "0.05")}"]\n')
+    told(capsys, *words(made, "--base", str(made / "run" / "reference.geojson"), "--max-change", "20%"))
+    assert json.loads(Path("out/run.json").read_text())["settings"]["constraints"]["groups"][0]["least_share"] == 0.05
+
+
+@pytest.mark.parametrize(
+    ("least", "code", "message"),
+    [
+        ("1.5", 2, "--min-group-presence must read FILE:COLUMN=SHARE with a share in [0, 1], such as districts.geojson:name=0.2, got"),
+        ("100%", 4, "% of the people of each half must be within the walk of a stop, and "),
+        ("half", 2, "--min-group-presence must read FILE:COLUMN=SHARE"),
+    ],
+)
+def test_a_least_share_that_cannot_be_kept_says_why_in_one_line(made, capsys, least, code, message):
+    assert run(words(made, "--min-group-presence", halves(made, least), routes=1)) == code
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not Path("out/plan.geojson").exists()
+
+
+def test_districts_must_be_known_for_a_least_share_of_theirs(made, capsys):
+    assert run(words(made, "--min-district-presence", "0.2")) == 2
+    assert "--min-district-presence needs districts, and none are known here; take --min-group-presence" in capsys.readouterr().err
+    assert run(words(made, "--min-district-presence", "20")) == 2
+    assert "--min-district-presence must lie in [0, 1], got 20; 20 % reads 0.2 or 20%" in capsys.readouterr().err

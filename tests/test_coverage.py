@@ -146,7 +146,9 @@ def test_what_the_rest_leaves_open_is_what_its_rides_do_not_serve(problem):
             (other_routes[at] for at in (1, 7, 8, 9, 10)),
             int(other_routes[0][0]),
         )
-        for h in np.flatnonzero(filled[:, 0] >= 0):
+        gathered = np.flatnonzero(filled[:, 0] >= 0)
+        assert sorted(filled[gathered, 2].tolist()) == list(range(gathered.size))
+        for h in gathered:
             row = range(problem.indptr[h], problem.indptr[h + 1])
             beside = [e for e in row if column_of[problem.partner[e]] < 0]
             assert other_of[problem.indptr[h] :][: filled[h, 0]].tolist() == beside
@@ -158,8 +160,8 @@ def test_what_the_rest_leaves_open_is_what_its_rides_do_not_serve(problem):
                     if c >= 0:
                         is_open = rides[ends[::-1] if way else ends] > problem.pair_limit_s[way, e]
                         expected[c] = problem.pair_quanta[way, e] if is_open else 0
-                        assert open_limit[way, h, c] == problem.pair_limit_s[way, e]
-                assert open_weight[way, h, :columns].tolist() == expected.tolist()
+                        assert open_limit[way, filled[h, 2], c] == problem.pair_limit_s[way, e]
+                assert open_weight[way, filled[h, 2], :columns].tolist() == expected.tolist()
 
 
 @given(cases(), st.integers(0, 2**62))

@@ -25,7 +25,7 @@ from owlbus.cli.commands import grouped
 from owlbus.cli.messages import FlagWords, flags_of, in_flags
 from owlbus.cli.option_values import limits_of, rule_of
 from owlbus.cli.options import LimitOptions, RuleOptions
-from owlbus.cli.timetable import CostOptions, OperationOptions, _costs_of, _operation_of
+from owlbus.cli.timetable import CostOptions, OperationOptions, _costs_of, _operations_of
 from owlbus.common.errors import (
     DataError,
     OwlbusError,
@@ -49,6 +49,9 @@ make_app()  # from here on messages know what the commands declare
 WITHOUT_OPTION = {
     "positional on the command line": {"files"},
     "of one Python function alone": {
+        "by_area",
+        "candidates",
+        "count_by",
         "grid",
         "kind",
         "layout",
@@ -89,7 +92,7 @@ SAID = {
     "a number": (number_of("max_ride_s", 90), "90", "1.5"),
     "a range whose unit the flag names": (span_of("max_ride_s", 60, math.inf), "[60, inf]", "[1, inf]"),
     "an argument without an option": (setting("quantile", 0.5), "quantile=0.5", "quantile=0.5"),
-    "a name that two types have": (setting("FeedInfo.timezone"), "FeedInfo.timezone", "--zone"),
+    "a setting of a feed": (setting("agency_timezone", "Asia/Seoul"), "agency_timezone='Asia/Seoul'", "--agency-timezone Asia/Seoul"),
     "a step": (
         step("owlbus.pipeline.write_run", "plan", out="my run", files="FILES"),
         "owlbus.pipeline.write_run",
@@ -147,9 +150,9 @@ def test_an_error_comes_back_whole_from_another_process() -> None:
 
 BELOW: list[tuple[Callable[[Any], Any], type[Any], str]] = [
     (make, kind, field.name)
-    for make, kind in ((limits_of, LimitOptions), (rule_of, RuleOptions), (_operation_of, OperationOptions), (_costs_of, CostOptions))
+    for make, kind in ((limits_of, LimitOptions), (rule_of, RuleOptions), (_operations_of, OperationOptions), (_costs_of, CostOptions))
     for field in fields(kind)
-    if field.type not in {"bool", "str"} and field.name != "currency" and "bool" not in str(field.type)
+    if field.type not in {"bool", "str"} and field.name not in {"currency", "days"} and "bool" not in str(field.type)
 ]
 
 

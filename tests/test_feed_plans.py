@@ -57,7 +57,8 @@ def test_one_service_day_is_read_and_named(cases, cairns, name):
     table = read_gtfs(path, cairns, hours=WINDOW, notes=notes)
     assert table.run_start_s.tolist() == starts_by_pandas(tables(path), {"night"})
     assert (table.n_runs, table.fleet) == (37, 7)
-    assert notes[0] == f"the feed {name}.zip is read for the service day Monday 2014-06-09, the busiest day: 37 runs"
+    span = "calendars from 2014-06-09 to 2014-12-07"
+    assert notes[0] == f"the feed {name}.zip is read for the service day Monday 2014-06-09, the busiest day: 37 runs ({span})"
 
 
 def test_runs_written_after_midnight_are_those_of_the_night_before(cases, cairns):
@@ -160,7 +161,7 @@ def short_line(frames: dict[str, pd.DataFrame]) -> None:
     [
         (moved_line, "line 'R2' is left out, with 13 departures: every pattern has a stop too far from the network"),
         (backward_line, "leaves out 13 runs whose times are missing at an end or run backwards"),
-        (short_line, "line 'R2' is left out, with 13 departures: "),
+        (short_line, "leaves out 13 runs that call at one stop alone (of line 'R2' 13)"),
     ],
 )
 def test_one_bad_line_never_costs_the_plan(cases, cairns, tmp_path, change: Callable[[dict[str, pd.DataFrame]], None], said):
@@ -258,6 +259,67 @@ def test_a_feed_without_records_asks_for_them(cases, capsys):
 def test_a_day_is_for_feeds_and_a_date_reads_as_one(cases, calls, capsys):
     feed = str(cases / "reports" / "feeds" / "f_same.zip")
     plan = str(cases / "reports" / "plans" / "p_base.geojson")
-    assert "--day, --date and --lines choose from a GTFS feed" in printed(capsys, "score", plan, calls, "--gtfs", feed, "--day", "fri")[2]
+    told = printed(capsys, "score", plan, calls, "--gtfs", feed, "--day", "fri")[2]
+    assert "--day, --date, --lines and --pattern choose from a GTFS feed, and" in told
     assert "--date must read YYYY-MM-DD, got '8.3.2024'" in printed(capsys, "score", feed, calls, "--date", "8.3.2024")[2]
     assert "--day must be one of mon" in printed(capsys, "score", feed, calls, "--day", "fri", "--date", "2014-06-13")[2]
+
+
+@pytest.mark.parametrize("option", [["--day", "fri"], ["--date", "2014-06-13"], ["--lines", "R1"], ["--pattern", "longest"]])
+def test_a_choice_from_a_feed_is_refused_where_no_plan_is_one(cases, calls, capsys, tmp_path, option):
+    plan = str(cases / "reports" / "plans" / "p_base.geojson")
+    for words in (
+        ["plan", calls, "--out", str(tmp_path / "a")],
+        ["plan", calls, "--out", str(tmp_path / "a"), "--fixed", plan, "--reference", plan],
+        ["compare", plan, plan, "--records", calls],
+        ["explain", plan, "--records", calls],
+        ["improve", plan, "--records", calls],
+        ["timetable", plan, calls],
+    ):
+        code, _, err = printed(capsys, *words, *option)
+        named = "no plan is named" if words[0] == "plan" and plan not in words else f"{plan} is none"
+        assert code == 2
+        assert f"--day, --date, --lines and --pattern choose from a GTFS feed, and {named}; leave them out" in err
+    assert not (tmp_path / "a").exists()
+
+
+def test_places_that_no_line_joins_to_the_others_are_written_as_points(cases, capsys, tmp_path):
+    """Line r1 on the other side of the lake: its stops are the smaller group."""
+    frames = tables(cases / "reports" / "feeds" / "f_same.zip")
+    trips = frames["trips.txt"].set_index("trip_id")["route_id"]
+    times = frames["stop_times.txt"]
+    of_line = times["trip_id"].map(trips).eq("r1")
+    stops = frames["stops.txt"]
+    moved = stops[stops["stop_id"].isin(times["stop_id"][of_line])].copy()
+    moved["stop_id"], moved["stop_lat"] = moved["stop_id"] + "x", (moved["stop_lat"].astype(float) + 1).astype(str)
+    times.loc[of_line, "stop_id"] += "x"
+    frames["stops.txt"] = pd.concat([stops[stops["stop_id"].isin(times["stop_id"])], moved])
+    feed = str(written(tmp_path / "apart.zip", frames))
+    code, out, err = printed(capsys, "network", "--gtfs", feed, "--modes", "all", "--json", "--out", str(tmp_path / "net"))
+    assert code == 0, err
+    dropped = json.loads((tmp_path / "net" / "dropped.geojson").read_text())["features"]
+    report = json.loads(out)["report"]
+    assert len(dropped) == report["counts"]["places cut off and dropped"] > 0
+    assert "stops in use are dropped" in "; ".join(report["notes"])
+    names = set(moved["stop_name"])
+    for each in dropped:
+        assert each["properties"]["reason"] == "no line joins it to the others"
+        assert each["properties"]["name"] in names
+        lon, lat = each["geometry"]["coordinates"]
+        rows = moved[moved["stop_name"] == each["properties"]["name"]].astype({"stop_lon": float, "stop_lat": float})
+        assert ((rows["stop_lon"] - lon).abs() + (rows["stop_lat"] - lat).abs()).min() < 2e-6
+    code, _, err = printed(capsys, "network", "--gtfs", str(cases / "reports" / "feeds" / "f_same.zip"), "--out", str(tmp_path / "whole"))
+    assert code == 0, err
+    assert not (tmp_path / "whole" / "dropped.geojson").exists()
+
+
+def test_runs_of_a_real_feed_that_begin_anew_at_midnight_are_read(cases):
+    path = cases / "gtfs" / "fortaleza.zip"
+    notes: list[str] = []
+    line = read_gtfs(path, Network.from_gtfs(path), hours=range(17, 24), date=dt.date(2019, 6, 14), lines=["841"], notes=notes)
+    starts = pd.to_timedelta(tables(path)["stop_times.txt"].query("trip_id == 'U841-T01V28B04-I'")["departure_time"])
+    assert starts.is_monotonic_increasing is False
+    assert 86_280 in line.run_start_s.tolist()
+    assert line.n_runs == 53
+    assert "that fall back to 00:00 within their trip, read as 24:00 and up" in "; ".join(notes)
+    assert "run backwards" not in "; ".join(notes)

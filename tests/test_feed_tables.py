@@ -77,9 +77,9 @@ def left_out(feed: Any) -> dict[str, int]:  # noqa: ANN401  # a feed
 def test_the_same_feed_in_many_dresses_reads_the_same(data: bytes, tmp_path: Path) -> None:
     feed = read(tmp_path, data)
     assert feed.stops.rows() == [
-        ("a", "Größe", None, 10.01, 50.01),
-        ("b", "Stop b", None, 10.01, 50.02),
-        ("c", "Stop c", None, 10.01, 50.03),
+        ("a", "Größe", None, 10.01, 50.01, ""),
+        ("b", "Stop b", None, 10.01, 50.02, ""),
+        ("c", "Stop c", None, 10.01, 50.03, ""),
     ]
     assert feed.trips.select("trip_id", "route_id", "mode", "service_id", "direction_id").rows() == [("t1", "N1", "bus", "fri", 0)]
     assert feed.stop_times.select("trip", "stop_id", "sequence", "arr", "dep").rows() == [
@@ -119,6 +119,11 @@ def test_a_folder_is_read_as_a_zip_is(tmp_path: Path) -> None:
             1,
         ),
         (
+            {"frequencies": "trip_id,start_time,end_time,headway_secs\nt1,24:00:00,25:00:00,600\nt1,24:30:00,25:30:00,1200"},
+            "departures that another row of frequencies.txt states too",
+            2,
+        ),
+        (
             {"shapes": "shape_id,shape_pt_lat,shape_pt_lon,shape_pt_sequence\ns,50,10,1\ns,50,x,2\n,50,10,3"},
             "points of shapes that are none",
             2,
@@ -130,6 +135,44 @@ def test_what_cannot_be_used_is_counted_by_its_kind(tables: dict[str, str], what
     assert left_out(feed) == {what: number}
     assert feed.left_out == (f"{number} {what}",)
     assert feed.stop_times["stop_id"].to_list()[:3] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds"),
+    [
+        ("23:50:00,23:51:00 23:59:00,00:01:00 00:05:00,", [85_800, 85_860, 86_340, 86_460, 86_700, None]),
+        ("23:50:00, , 00:05:00,00:05:00", [85_800, None, None, None, 86_700, 86_700]),
+        ("23:50:00,23:50:00 24:01:00,24:01:00 00:05:00,", [85_800, 85_800, 86_460, 86_460, 86_700, None]),
+        ("09:50:00,09:50:00 09:40:00,09:40:00 10:00:00,", [35_400, 35_400, 34_800, 34_800, 36_000, None]),
+    ],
+)
+def test_a_trip_goes_on_after_midnight(rows: str, seconds: list[int | None], tmp_path: Path) -> None:
+    times = "\n".join(f"t1,{row},{stop},{k}" for k, (row, stop) in enumerate(zip(rows.split(), "abc", strict=True)))
+    feed = read(tmp_path, changed(stop_times=TIMES.split("\n", maxsplit=1)[0] + "\n" + times))
+    assert [time for row in feed.stop_times.select("arr", "dep").rows() for time in row] == seconds
+    assert feed.left_out == ()
+
+
+def served(folder: Path, *kinds: str) -> list[str]:
+    """Stops of a trip whose calls have these values of pickup_type and drop_off_type."""
+    rows = [f"{row},{kind}" for row, kind in zip(TIMES.split("\n"), ("pickup_type,drop_off_type", *kinds), strict=True)]
+    return read(folder, changed(stop_times="\n".join(rows))).stop_times["stop_id"].to_list()
+
+
+@pytest.mark.parametrize("kind", [",", "0,0", "1,0", "0,1", "1,", ",1", "2,2", "3,1", "1,3", "x,1"])
+def test_a_call_where_riders_board_or_alight_is_a_stop(kind: str, tmp_path: Path) -> None:
+    assert served(tmp_path, kind, kind, kind) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("kinds", "stops"), [(("1,1", "", ","), "bc"), ((",", "1.0,1", ","), "ac"), ((",", ",", "1,1.0"), "ab")])
+def test_a_call_without_riders_is_no_stop_and_is_counted(kinds: tuple[str, ...], stops: str, tmp_path: Path) -> None:
+    assert served(tmp_path, *kinds) == list(stops)
+    assert left_out(read_feed(tmp_path / "feed.zip")) == {"stop times at which nobody may board or alight": 1}
+
+
+def test_a_feed_that_nobody_may_ride_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has no row of the 1 trips asked for; check its ids, pickup_type and drop_off_type"):
+        served(tmp_path, "1,1", "1,1", "1,1")
 
 
 def test_a_trip_none_of_whose_headways_can_be_used_is_left_out(tmp_path: Path) -> None:

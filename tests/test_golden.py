@@ -127,7 +127,7 @@ class Workshop:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.chdir(self.folder):
             code = run([*words, "--out", target, "--json"])
         assert code == 0, f"owlbus {' '.join(words)} ends with {code}: {err.getvalue()}"
-        for file in sorted((self.folder / case).rglob("*")):
+        for file in sorted(file for file in (self.folder / case).rglob("*") if file.is_file()):
             data, name = file.read_bytes(), file.relative_to(self.folder).as_posix()
             self.names.setdefault(hashlib.sha256(data).hexdigest(), f"SHA-256 of {name}")
             if file.suffix == ".parquet":

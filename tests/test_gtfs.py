@@ -244,7 +244,7 @@ def test_a_feed_starts_on_the_monday_after_the_last_night():
 @pytest.mark.parametrize(
     ("settings_of_feed", "message"),
     [
-        ({"timezone": "Mars"}, "timezone must be an IANA name"),
+        ({"agency_timezone": "Mars"}, "agency_timezone must be an IANA name"),
         ({"agency_url": "here"}, "a feed needs an agency and its web page as http:// or https://"),
         ({"end_date": dt.date(2000, 1, 1)}, "a feed must start before it ends, got 2026-01-05 to 2000-01-01"),
         ({"weekdays": ("Friday",)}, "weekdays must be some of monday, .* got Friday"),
@@ -448,7 +448,7 @@ def router_agrees(path: Path, riders: Riders, table: Timetable, asked: tuple[NDA
         start = int(table.directions[riders.direction[0, pair]].stops[riders.board[0, pair]])
         last = 1 if riders.transfers[pair] else 0
         end = int(table.directions[riders.direction[last, pair]].stops[riders.alight[last, pair]])
-        clock = clock_time(date, at, FEED.timezone).replace(tzinfo=None)
+        clock = clock_time(date, at, FEED.agency_timezone).replace(tzinfo=None)
         assert clock.date() == date + dt.timedelta(days=1)
         found = router.travel_times_from_stop(f"s{start}", clock.isoformat(sep=" "), max_rides=2)
         assert found[f"s{end}"] == earliest(table, start, at, 0)[end] - at
@@ -462,7 +462,7 @@ def test_a_router_of_other_hands_finds_every_bus_at_half_past_one_and_its_times_
     write_gtfs(tmp_path / "a.zip", network, table, FEED, change_s=0)
     riders = find_riders(network, demand, table.plan)
     draw = random.Random(7)  # noqa: S311 - which trips are asked for is no secret
-    pairs = np.array([draw.randrange(len(riders.origin)) for _ in range(100)])
+    pairs = np.array([draw.randrange(len(riders.first_stop)) for _ in range(100)])
     ready = np.array([25 * HOUR_S + 1800 + draw.randrange(-1500, 1500) * (n % 2) for n in range(100)])
     own = follow_from(riders, table.directions, Departures.of(table.run_direction, table.run_start_s), pairs, ready, 0)
     assert own.caught.all()

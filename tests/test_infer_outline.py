@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from owlbus.common.errors import DataError
 from owlbus.kernels.sum_positions import NO_KEY, PositionSums, put_sums, sum_positions
 from owlbus.records import infer_outline, open_sources, outline_of_records
 from owlbus.records.infer_outline import _counted_positions
@@ -118,6 +119,19 @@ def test_rides_and_estimated_homes_and_several_files_are_counted(tmp_path: Path)
     with open_sources([tmp_path / "part1.csv", tmp_path / "part0.csv"]) as sources:
         positions, trips = (column.tolist() for column in _counted_positions(sources))
     assert (positions, trips) == expected
+
+
+def test_an_outline_that_is_published_does_not_follow_single_persons(tmp_path: Path) -> None:
+    """One home far out, here or two kilometres on, draws the outline of open data and not that of others."""
+    frame, rings = calls(400, spread=0.004), []
+    for k, (east, north) in enumerate([(0.2, 0.1), (0.21, 0.12)]):
+        far = frame[:1].with_columns(home_lon=pl.col("home_lon") + east, home_lat=pl.col("home_lat") + north)
+        file = written(pl.concat([frame[1:], far]), tmp_path / f"{k}.parquet")
+        rings.append([outline_of_records(file, central_share=1.0, min_count=count).tolist() for count in (-1, 15)])
+    assert rings[0][0] != rings[1][0]
+    assert rings[0][1] == rings[1][1]
+    with pytest.raises(DataError, match="none that 15 trips begin or end in; give one with area"):
+        outline_of_records(written(calls(6), tmp_path / "few.parquet"), min_count=15)
 
 
 @settings(max_examples=30, deadline=None)

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from owlbus.kernels import count_blocks, hashing
-from owlbus.kernels.assignment import assign_rides, fastest_legs
 from owlbus.kernels.bound_multipliers import hexes_worth
 from owlbus.kernels.bound_structs import PairWeights
 from owlbus.kernels.enumerate_routes import enumerate_routes
 from owlbus.kernels.keeps_limits import Limits
+from owlbus.kernels.straightness import new_known_route
 from owlbus.kernels.structs import Drive, Graph, ShortestMetres
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
-from owlbus.search import Objective, Problem
+from owlbus.search import Objective, PointCounter, Problem
 
 MIX, LOW = 0x9E3779B97F4A7C15, 2**64 - 1
 
@@ -118,7 +118,7 @@ def ring(n_stops, links):
 
 def limits_of(longest, shortest, ride, circuity, most, fewest):
     """Limits of each route by itself, as kernels take them."""
-    columns = (np.array([bound], np.float64) for bound in (longest, shortest, ride, circuity, most, fewest))
+    columns = (np.array([bound], np.float64) for bound in (longest, shortest, ride, circuity, most, fewest, math.inf, math.inf))
     return Limits(*columns, math.inf, math.inf, 60.0)
 
 
@@ -128,7 +128,7 @@ def drive_of(drive_m):
     every, links = np.arange(n, dtype=np.int32), (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))
     heap = np.zeros(1, np.int64), np.zeros(1, np.int32)
     metres = ShortestMetres(drive_m.astype(np.int32), every, every.copy(), np.zeros(1, np.int64), *links, *heap)
-    return Drive(np.zeros((n, n), np.int32), metres, 0.0)
+    return Drive(np.zeros((n, n), np.int32), metres, 0.0, new_known_route(0))
 
 
 def routes_by_hand(n_stops, links, limits, drive_m):
@@ -263,43 +263,38 @@ def rides_by_hand(network, rule, seconds, origin, destination):
 def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_the_shortest_walk(drawn):
     network, demand, plan, rule, seconds, trips = drawn
     problem = Problem.build(network, demand, rule)
-    hand = [sorted(trips), [], np.zeros((2, 3, 5), np.int64), np.zeros((3, 2), np.int64), np.zeros(10, np.int64), np.zeros(4, np.int64)]
-    for o, d in hand[0]:
+    counter = PointCounter.build(problem, demand)
+    sums, loads, boardings = np.zeros(4), np.zeros((2, 3, 5)), np.zeros((3, 2))
+    for o, d in sorted(trips):
         rides = list(rides_by_hand(network, rule, seconds, o, d))
-        best = min(rides, key=lambda ride: ride[:3], default=None)
+        best = min((ride[:3] for ride in rides), default=None)
+        quanta = np.zeros((1, counter.key.size), np.int64)
+        quanta[0, counter.pair_of(np.array([o]), np.array([d]))] = 1024
+        riders, lost = counter.riders(plan, quanta)
         if best is None or best[0] > problem.limit_s[problem.row_of[o], problem.row_of[d]]:
-            hand[1].append([-1])
+            assert (riders.legs.size, lost.tolist()) == (0, [1024])
             continue
-        ride_s, changes, walk_m, legs = best
-        hand[1].append([*legs[0], *(legs[1] if changes else (-1, -1, -1)), walk_m])
-        units = trips[o, d] * 1024
-        hand[5] += [units, units * (ride_s - changes * rule.transfer_s), units * walk_m, units * changes]
+        legs = [tuple(leg) for leg in riders.legs.reshape(-1, 3).tolist() if leg[0] >= 0]
+        assert (*best, legs) in [(*ride[:3], ride[3]) for ride in rides]
+        assert (riders.walk_m.tolist(), lost.tolist()) == ([best[2]], [0])
+        sums += trips[o, d] * np.array([1, best[0] - best[1] * rule.transfer_s, best[2], best[1]])
         for nth, (k, p, q) in enumerate(legs):
-            hand[2][int(q < p), k, min(p, q) : max(p, q)] += units
-            hand[3][k, nth] += units
-        if changes:
-            hand[4][LINES[legs[1][0]][legs[1][1]]] += units
-    rows = np.array([[problem.row_of[o], problem.row_of[d]] for o, d in hand[0]]).T
-    routes = problem.pad(plan)
-    legs = fastest_legs(
-        problem.graph, routes, network.shed_walk_m, problem.limit_s, rows[0], rows[1], float(rule.transfer_s), rule.max_transfers
-    )
-    assert [leg[: len(row)] for leg, row in zip(legs.tolist(), hand[1], strict=True)] == hand[1]
-    ahead, back, boardings, changes, *sums = assign_rides(
-        problem.graph, routes, network.shed_walk_m, problem.demand_matrix, float(rule.transfer_s), rule.max_transfers
-    )
-    assert [side[:3, :5].tolist() for side in (ahead, back)] == hand[2].tolist()
-    assert (boardings.tolist(), changes.tolist(), sums) == (hand[3].tolist(), hand[4].tolist(), hand[5].tolist())
+            loads[int(q < p), k, min(p, q) : max(p, q)] += trips[o, d]
+            boardings[k, nth] += trips[o, d]
+    pairs = demand.od()
+    flows = counter.flows(plan, [(counter.pair_of(pairs.origin, pairs.destination), pairs.trips)])
+    assert [side[0, :3, :5].tolist() for side in (flows.ahead_trips, flows.back_trips)] == loads.tolist()
+    assert flows.boardings_trips[0].tolist() == boardings.tolist()
+    assert [flows.riders_trips[0], flows.ride_s[0], flows.walk_m, flows.transfers_trips[0]] == sums.tolist()
 
 
-def riders_of(problem, plan):
-    """Legs of the one trip of a case, and what `assign_rides` says of it: boardings by route, changes by stop and sums."""
-    rule, routes, walk_m = problem.rule, problem.pad(plan), problem.network.shed_walk_m
-    legs = fastest_legs(problem.graph, routes, walk_m, problem.limit_s, *problem.trips[:2], float(rule.transfer_s), rule.max_transfers)
-    _, _, boardings, changes, *sums = assign_rides(
-        problem.graph, routes, walk_m, problem.demand_matrix, float(rule.transfer_s), rule.max_transfers
-    )
-    return legs[0].tolist(), boardings.tolist(), changes.tolist(), sums
+def riders_of(problem, demand, plan):
+    """Legs and walk of the one trip of a case, boardings by route, and riders with their seconds on board and transfers."""
+    counter = PointCounter.build(problem, demand)
+    riders, _ = counter.riders(plan, np.array([[1024]]))
+    flows = counter.flows(plan, [(np.array([0]), demand.trips)])
+    sums = [flows.riders_trips[0], flows.ride_s[0], flows.transfers_trips[0]]
+    return [*riders.legs[0].tolist(), *riders.walk_m.tolist()], flows.boardings_trips[0].tolist(), sums
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -310,20 +305,19 @@ def test_of_equally_fast_rides_the_one_without_a_change_wins_though_its_walk_is_
     network, demand = city(4, links, {(0, 3): 5.0}, seconds=both, sheds={1: (0,)})
     lines = ([1, 3], [0, 2], [2, 3])
     plan = Plan(tuple(Route(lines[k], f"R{k}") for k in order), network.fingerprint)
-    direct, units = order.index(0), 5 * 1024
-    legs, boardings, changes, sums = riders_of(Problem.build(network, demand, ServiceRule(transfer_s=0)), plan)
+    direct = order.index(0)
+    legs, boardings, sums = riders_of(Problem.build(network, demand, ServiceRule(transfer_s=0)), demand, plan)
     assert legs == [direct, 0, 1, -1, -1, -1, 400]
-    assert boardings == [[units * (k == direct), 0] for k in range(3)]
-    assert (sum(changes), sums) == (0, [units, units * 300, units * 400, 0])
+    assert boardings == [[5 * (k == direct), 0] for k in range(3)]
+    assert sums == [5, 5 * 300, 0]
 
 
 def test_rides_between_the_last_of_many_stops_and_few_links_are_found():
     network, demand = city(9, [(6, 7), (7, 8)], {(6, 8): 1.0})
     plan = Plan((Route([6, 7], "A"), Route([7, 8], "B")), network.fingerprint)
     problem = Problem.build(network, demand)
-    legs, boardings, changes, sums = riders_of(problem, plan)
+    legs, boardings, sums = riders_of(problem, demand, plan)
     assert problem.value(plan, Objective()) == 1024
     assert legs == [0, 0, 1, 1, 0, 1, 0]
-    assert boardings == [[1024, 0], [0, 1024]]
-    assert changes == [0] * 7 + [1024, 0]
-    assert sums == [1024, 1024 * 400, 0, 1024]
+    assert boardings == [[1, 0], [0, 1]]
+    assert sums == [1, 400, 1]

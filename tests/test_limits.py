@@ -29,6 +29,7 @@ RANGES = [
     (RouteLimits, "min_length_m", 0, 45_000),
     (RouteLimits, "max_ride_s", 1, 1e7),
     (RouteLimits, "max_circuity", 1, 1e9),
+    (RouteLimits, "max_pair_circuity", 1, 1e9),
     (RouteLimits, "max_stops", 2, 100_000),
     (RouteLimits, "min_stops", 2, 200),
     (RouteLimits, "max_total_length_m", 1, 1e9),
@@ -55,6 +56,11 @@ def test_kilometres_and_buses_of_a_plan_may_be_without_limit():
     assert RouteLimits(max_total_length_m=math.inf, max_buses=math.inf) == RouteLimits()
 
 
+def test_routes_may_be_of_any_shape():
+    assert RouteLimits(max_pair_circuity=math.inf).max_pair_circuity == math.inf
+    assert [RouteLimits(allow_spurs=allowed).max_spurs for allowed in (False, True)] == [0, math.inf]
+
+
 def test_what_holds_unless_said_otherwise_is_what_the_documents_say():
     assert asdict(ServiceRule()) == {"detour_factor": 2.0, "detour_s": 600, "transfer_s": 300, "max_transfers": 1, "unserved_s": 7200}
     assert asdict(RouteLimits()) == {
@@ -67,6 +73,8 @@ def test_what_holds_unless_said_otherwise_is_what_the_documents_say():
         "max_total_length_m": math.inf,
         "max_buses": math.inf,
         "headway_s": 2_700,
+        "max_pair_circuity": 1.22,
+        "allow_spurs": False,
     }
     assert Snapshot(0, 0, 0.0, 0.0).bound_share == 1.0
     assert DEFAULT_STEPS == 600_000

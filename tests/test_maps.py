@@ -15,7 +15,7 @@ from owlbus.plan import Plan, Route
 from owlbus.plot.maps import draw_map, write_map
 from owlbus.plot.style import (
     beside,
-    class_edges,
+    people_classes,
     route_style,
     users_of_links,
 )
@@ -93,15 +93,17 @@ def test_presence_must_have_one_number_per_hex(network: Network, plan: Plan) -> 
     [
         ([0, 3, 14], [15.0]),
         ([15] * 9, [15.0]),
-        (list(range(1001)), [15.0, 200.0, 400.0, 600.0, 800.0]),
-        ([14.9, 20, 1e6], [15.0, 200_000.0]),
+        (list(range(1001)), [15.0, 195.0, 405.0, 600.0, 795.0]),
+        ([14.9, 20, 1e6], [15.0, 199_995.0]),
     ],
 )
 def test_classes_are_round_and_ascending_and_none_shows_a_small_count(people: list[float], edges: list[float]) -> None:
-    found = class_edges(np.array(people, dtype=float), 15)
+    classes, found = people_classes(people, 15)
     assert found == sorted(set(found))
     assert found[0] == 15
     assert found[: len(edges)] == edges
+    assert all(edge % 15 == 0 for edge in found)
+    assert not [k for k, few in enumerate(np.array(people) < 15) if few != (classes[k] == 0)]
 
 
 def test_routes_on_one_link_lie_side_by_side() -> None:

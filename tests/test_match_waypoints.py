@@ -194,7 +194,8 @@ def test_a_match_as_json_has_every_route() -> None:
 
 def match_of_two() -> Any:  # noqa: ANN401 - a RouteMatch
     """Return the match of a route between two linked stops."""
-    from owlbus.plan.match_route import DrawnRoute, RouteMatcher
+    from owlbus.plan.drawn_route import DrawnRoute
+    from owlbus.plan.match_route import RouteMatcher
 
     return RouteMatcher(LADDER, 1500).match(DrawnRoute("A", np.array(lonlat(STREET[0], STREET[1]))))[1]
 

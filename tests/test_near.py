@@ -7,7 +7,7 @@ from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
-from cities import LINK_M, LINK_S, city
+from cities import ANY_SHAPE, LINK_M, LINK_S, city
 
 from owlbus.kernels.near import stops_changed
 from owlbus.kernels.splice import steps_apart
@@ -15,13 +15,13 @@ from owlbus.plan import Plan, Route, check_plan
 from owlbus.plan.limits import RouteLimits
 from owlbus.search import Objective, Problem
 from owlbus.search.annealing_run import AnnealingRun
-from owlbus.search.constraints import Neighbourhood
 from owlbus.search.improve import best_near
+from owlbus.search.neighbourhood import Neighbourhood
 from owlbus.search.problem import plan_of
 
 LADDER = [(0, 1), (1, 2), (3, 4), (4, 5), (0, 3), (1, 4), (2, 5)]
-LOOSE = RouteLimits(max_circuity=99)
-TIGHT = RouteLimits(max_circuity=99, headway_s=LINK_S)
+LOOSE = RouteLimits(**ANY_SHAPE)
+TIGHT = RouteLimits(**ANY_SHAPE, headway_s=LINK_S)
 
 
 def town(seed):

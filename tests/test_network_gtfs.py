@@ -242,7 +242,7 @@ def test_platforms_of_a_station_are_one_place_however_far_they_lie_apart(tmp_pat
         ({"trips__txt": "route_id,trip\nN1,out"}, r"trips\.txt must have the column 'trip_id', found route_id, trip"),
         (
             {"stop_times__txt": "trip_id,stop_id,stop_sequence\nx,a1,1"},
-            r"stop_times\.txt has no row of the 3 trips asked for; check trip_id and stop_id",
+            r"stop_times\.txt has no row of the 3 trips asked for; check its ids, pickup_type and drop_off_type",
         ),
     ],
 )
@@ -328,12 +328,12 @@ def feed_rows(path: Path, name: str) -> list[dict[str, str]]:
 
 
 def calls_of(path: Path, kinds: set[str]) -> dict[str, dict[tuple[str, ...], int]]:
-    """Sequences of stop ids by route, with the number of trips of each, read without owlbus."""
+    """Sequences of the stops where riders board or alight by route, with the number of trips of each, read without owlbus."""
     routes = {row["route_id"] for row in feed_rows(path, "routes") if row["route_type"] in kinds}
     route_of = {row["trip_id"]: row["route_id"] for row in feed_rows(path, "trips") if row["route_id"] in routes}
     calls: dict[str, list[tuple[int, str]]] = {}
     for row in feed_rows(path, "stop_times"):
-        if row["trip_id"] in route_of:
+        if row["trip_id"] in route_of and (row.get("pickup_type"), row.get("drop_off_type")) != ("1", "1"):
             calls.setdefault(row["trip_id"], []).append((int(row["stop_sequence"]), row["stop_id"]))
     sequences: dict[str, dict[tuple[str, ...], int]] = {}
     for trip, rows in calls.items():

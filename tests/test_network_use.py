@@ -151,7 +151,7 @@ def test_a_network_is_built_from_a_feed_written_checked_and_read_again(
     first = json.loads(capsys.readouterr().out)
     assert (first["stops"], first["links"], first["check"]["passed"]) == (5, 8, True)
     assert first["walk_rule"] == "centre of the hex within 500 m, straight line"
-    assert json.loads((tmp_path / "net" / "run.json").read_text())["inputs"][0]["name"] == feed
+    assert json.loads((tmp_path / "net" / "run.json").read_text())["inputs"][0] == feed
     assert run(["network", out, "--check", "--json", "-q"]) == 0
     assert json.loads(capsys.readouterr().out)["report"] == first["report"]
     assert run(["network", f"{out}/network.parquet", "-q"]) == 0

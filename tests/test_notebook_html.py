@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from owlbus.common import notebook_html
+from owlbus.common.disclosure import EXACT
 from owlbus.demand import Demand
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
@@ -61,14 +62,11 @@ def test_names_are_text() -> None:
     assert parsed(html) is not None
 
 
-def test_small_counts_are_left_out() -> None:
-    few = Demand(3, hour=[24, 25, 26], origin=[0, 0, 0], destination=[1, 1, 1], trips=[14.0, 30.0, 40.0])
+def test_counts_of_demand_are_multiples_of_the_base() -> None:
+    few = Demand(3, hour=[24, 25, 26], origin=[0, 0, 0], destination=[1, 1, 1], trips=[14.0, 31.0, 44.0])
     html = few._repr_html_()
-    assert ">14<" not in html
-    assert ">30<" not in html, "the rest of the total would give 14 away"
-    assert html.count("not shown") == 2
-    assert ">40<" in html
-    assert "not shown" in Demand(2, origin=[0], destination=[1], trips=[3.0])._repr_html_()
+    assert [html.count(text) for text in (">30<", ">75<", "&lt;15<")] == [2, 1, 4], "two hours; all trips; three hours and nobody"
+    assert [few.to_html(EXACT).count(text) for text in (">14<", ">31<", ">44<", ">89<")] == [1, 1, 1, 1]
 
 
 def test_a_card_shows_the_numbers_of_its_json(network: Network, demand: Demand) -> None:

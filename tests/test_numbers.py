@@ -130,7 +130,7 @@ def test_a_rule_holds_no_number_beyond_reason(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["max_length_m", "max_ride_s", "max_circuity", "max_stops", "max_total_length_m", "max_buses", "headway_s"]
+    "name", ["max_length_m", "max_ride_s", "max_circuity", "max_pair_circuity", "max_stops", "max_total_length_m", "max_buses", "headway_s"]
 )
 @pytest.mark.parametrize("value", [float("nan"), 1e308, 10**30, -1])
 def test_limits_hold_no_number_beyond_reason(name: str, value: float) -> None:

@@ -51,7 +51,7 @@ def test_a_table_of_corners_is_a_ring(newline: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no valid GeoJSON (JSONDecodeError)"),
+        ("{", "not valid JSON in line 1, column 2: Expecting property name enclosed in double quotes"),
         ('{"type": "Polygon"}', "is no valid GeoJSON (KeyError)"),
         ('{"type": "Polygon", "coordinates": 3}', "is no valid GeoJSON (TypeError)"),
         ('{"type": "Point", "coordinates": [0, 0]}', "must hold a Polygon or MultiPolygon, found Point"),

@@ -18,7 +18,7 @@ from owlbus.kernels.paths import (
     walk_down,
     ways_between_stops,
 )
-from owlbus.network.drive_times import all_pairs
+from owlbus.network.drive_times import all_pairs, drive_matrix
 
 FAR = 2**30
 NOTHING = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
@@ -55,6 +55,19 @@ def test_all_pairs_and_paths_are_those_of_networkx_and_ties_take_the_lowest_next
         for v in reach:
             path = walk_down(indptr, to, cost, np.ascontiguousarray(found[:, v]), u, v).tolist()
             assert path == min(nx.all_shortest_paths(graph, u, v, weight="cost"))
+
+
+@given(graphs(), st.lists(st.sampled_from([1, 2, 7, 40_000, 70_000, 3_000_000, 10**8]), min_size=24, max_size=24))
+def test_costs_of_any_size_are_those_of_networkx_and_two_bytes_hold_the_short_ones(graph: nx.DiGraph, factors: list[int]) -> None:
+    indptr, to, cost, _ = rows(graph)
+    cost = (cost * np.array(factors[: cost.size])).astype(np.int32)
+    for (u, v), seconds in zip(sorted(graph.edges), cost.tolist(), strict=True):
+        graph[u][v]["cost"] = seconds
+    reach = dict(nx.all_pairs_dijkstra_path_length(graph, weight="cost"))
+    expected = [[min(reach[u].get(v, FAR), FAR) for v in graph] for u in graph]
+    found = drive_matrix(indptr, to, cost, FAR, short_stops=1)
+    assert all_pairs(indptr, to, cost, FAR).tolist() == found.tolist() == expected
+    assert found.dtype == (np.uint16 if max(map(max, expected)) <= 65_535 else np.int32)
 
 
 def test_no_path_is_an_empty_one_and_staying_is_a_path_of_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +15,13 @@ from owlbus.common.palette import DIFFERENCE_COLOURS, HEX_COLOURS
 from owlbus.demand import Demand
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
+from owlbus.network.walk_sheds import reached_share
 from owlbus.plan import Plan, Route
 from owlbus.plot.basemap import draw_hexes, map_axes
 from owlbus.plot.charts import gain
+from owlbus.plot.maps import net_classes
+from owlbus.plot.style import DIFFERENCE_KINDS, difference_kinds
 from owlbus.score import score_plan
-from owlbus.search.problem import reached_hexes
 from owlbus.timetable import Direction, Timetable
 
 if TYPE_CHECKING:
@@ -102,11 +105,31 @@ def test_demand_must_lie_on_the_grid(network: Network) -> None:
 
 
 def test_coverage_and_its_rest_leave_no_hex_out(network: Network, demand: Demand, plan: Plan) -> None:
-    near = reached_hexes(network, plan)
+    share = reached_share(network, plan.used_stops)
     within, beyond = (colours_of(plot.coverage(network, demand, plan, reached=reached)) for reached in (True, False))
-    for k, is_near in enumerate(near):
-        assert (within[k] in HEX_COLOURS) == is_near
-        assert (beyond[k] in HEX_COLOURS) != is_near
+    for k, part in enumerate(share.tolist()):
+        assert (within[k] in HEX_COLOURS) == (part > 0)
+        assert (beyond[k] in HEX_COLOURS) == (part < 0.5)
+
+
+def test_coverage_stripes_the_hexes_of_which_less_than_half_is_within(network: Network, demand: Demand, plan: Plan) -> None:
+    """The half itself is within; nothing at all is beyond."""
+    share = reached_share(network, plan.used_stops)
+    partly = ((share > 0) & (share < 0.5)).sum()
+    assert 0 < partly < (share < 0.5).sum()
+    for reached, other in ((True, "beyond"), (False, "half or more within")):
+        axes = plot.coverage(network, demand, plan, reached=reached)
+        striped = [collection for collection in axes.collections if collection.get_hatch()]
+        assert [len(collection.get_paths()) for collection in striped] == [partly]
+        assert legend_of(axes)[-2:] == ["less than half within", other]
+
+
+def test_a_hex_of_which_exactly_half_is_reached_is_within_and_gained() -> None:
+    share = np.array([31 / 64, 32 / 64, 0.0, 1.0])
+    kinds = [DIFFERENCE_KINDS[k] for k in difference_kinds(share, np.zeros(4)).tolist()]
+    assert kinds == ["gainedPart", "gained", "neither", "gained"]
+    assert [DIFFERENCE_KINDS[k] for k in difference_kinds(share, share).tolist()] == ["both", "both", "neither", "both"]
+    assert [DIFFERENCE_KINDS[k] for k in difference_kinds(np.zeros(4), share).tolist()] == ["lostPart", "lost", "neither", "lost"]
 
 
 def test_a_plan_is_drawn_with_and_without_its_people(network: Network, demand: Demand, plan: Plan) -> None:
@@ -114,7 +137,7 @@ def test_a_plan_is_drawn_with_and_without_its_people(network: Network, demand: D
     assert set(colours_of(pale)) == {HEX_COLOURS[0]}
     assert pale.get_legend() is None
     assert len(set(colours_of(plot.plan(network, plan, demand=demand)))) > 2
-    assert [text.get_text() for text in pale.texts][:1] == [r"N\$0"]
+    assert [(text.get_text(), text.get_parse_math()) for text in pale.texts][:1] == [("N$0", False)]
 
 
 def test_names_of_terminals_that_routes_share_lie_side_by_side(network: Network) -> None:
@@ -123,18 +146,26 @@ def test_names_of_terminals_that_routes_share_lie_side_by_side(network: Network)
     same = Plan(tuple(Route(path, name) for name in names), network.fingerprint)
     axes = plot.plan(network, same)
     axes.figure.canvas.draw()
-    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() in names]
-    assert len(boxes) == 8
+    texts = [text for text in axes.texts if text.get_text() in names]
+    boxes = [text.get_window_extent() for text in texts]
+    assert sum(text.get_fontsize() == 7.5 for text in texts) == 8
+    assert len(boxes) >= 12  # along the routes too
     assert not [(a, b) for k, a in enumerate(boxes) for b in boxes[:k] if a.overlaps(b)]
 
 
 def test_a_difference_counts_hexes_of_each_kind(network: Network, plan: Plan) -> None:
     other = Plan(plan.routes[:1], network.fingerprint)
     axes = plot.difference(network, plan, other)
-    near, was = reached_hexes(network, plan), reached_hexes(network, other)
-    counts = [(near & was).sum(), (near & ~was).sum(), (~near & was).sum(), (~near & ~was).sum()]
-    assert legend_of(axes)[1:] == [f"{name}: {count} hexes" for name, count in zip(DIFFERENCE_COLOURS, counts, strict=True)]
-    assert [colours_of(axes).count(colour) for colour in DIFFERENCE_COLOURS.values()] == counts
+    near, was = reached_share(network, plan.used_stops), reached_share(network, other.used_stops)
+    more, less = near - was, was - near
+    same = [((more == 0) & (near > 0)).sum(), ((more == 0) & (near == 0)).sum()]
+    sides = [count for side in (more, less) for count in ((side >= 0.5).sum(), ((side > 0) & (side < 0.5)).sum())]
+    counts = [same[0], *sides, same[1]]
+    assert counts[1] > 0
+    assert counts[2] > 0
+    assert [int(text.split()[-2]) for text in legend_of(axes)[1:]] == counts
+    shown = [colours_of(axes).count(colour) for colour in DIFFERENCE_COLOURS.values()]
+    assert shown == [counts[0], counts[1], counts[3], counts[2] + counts[4] + counts[5]]
 
 
 def test_load_shows_riders_both_ways_and_no_small_count(network: Network, demand: Demand, plan: Plan) -> None:
@@ -179,8 +210,14 @@ def test_a_gain_lies_in_its_interval_and_reads_in_percent() -> None:
     assert band.get_paths()[0].get_extents().intervaly == pytest.approx([1, 15])
 
 
-@pytest.mark.parametrize("shares", [[0.1], [0.1, 1.2], [0.1, float("nan")]])
-def test_a_sweep_takes_one_share_per_number_of_routes(shares: list[float]) -> None:
+def test_a_setting_without_a_share_leaves_a_gap_in_the_curve() -> None:
+    axes = plot.sweep([1, 2, 4], {"trips served": [0.1, 0.2, None]})
+    assert np.isnan(axes.get_lines()[0].get_ydata()).tolist() == [False, False, True]
+    assert [text.xy for text in axes.texts] == [(2, 20)]
+
+
+@pytest.mark.parametrize("shares", [[0.1], [0.1, 1.2], [None, None]])
+def test_a_sweep_takes_one_share_per_number_of_routes(shares: list[float | None]) -> None:
     with pytest.raises(DataError, match=r"served must hold 2 shares in \[0, 1\], one per number of routes"):
         plot.sweep([1, 2], {"served": shares})
 
@@ -265,3 +302,18 @@ def test_a_map_without_a_colour_for_every_hex_is_refused():
     grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.05), (0, 0.05)], n_hexes=5)
     with pytest.raises(DataError, match=r"colours must have one entry per hex, shape \(5,\), got \(4,\)"):
         draw_hexes(map_axes(None, grid), grid, np.array(["#ffffff"] * 4))
+
+
+def test_the_net_of_a_hex_is_classed_by_printed_trips_alone(network: Network) -> None:
+    n = network.grid.n_hexes
+    classes = []
+    for extra in (0.0, 14.0):
+        gained, lost = np.zeros(n), np.zeros(n)
+        gained[:4], lost[3:6] = [15, 30, 120, 240], [240, 30, 45]
+        sides = {
+            f"{side}_{what}_by_hex": value + extra for side, value in (("gained", gained), ("lost", lost)) for what in ("trips", "presence")
+        }
+        change = SimpleNamespace(min_count=15, **sides)
+        classes.append([part if isinstance(part, tuple) else part.tolist()[:6] for part in net_classes(change)])  # type: ignore[arg-type]
+    assert classes[0] == classes[1]
+    assert classes[0] == [[0, 1, 3, 0, -1, -1], (30, 60, 120)]

@@ -6,9 +6,10 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import highspy
 import numpy as np
 import pytest
-from cities import LINK_M, city
+from cities import ANY_SHAPE, LINK_M, city
 
 from owlbus.cli.app import run
 from owlbus.common.errors import UsageError
@@ -22,7 +23,7 @@ from owlbus.search import (
     upper_bound,
 )
 from owlbus.search.annealing_run import AnnealingRun
-from owlbus.search.exact import best_of_listing, listing_of
+from owlbus.search.exact import best_of_listing, list_problem, listing_of
 from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
 from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
@@ -52,7 +53,7 @@ def chain_of(network, demand, routes, limits, objective="served", n_routes=None)
 
 def test_two_routes_that_must_exchange_tails_do():
     network, demand = city(9, CROSS, {(0, 7): 5.0, (1, 8): 5.0, (5, 3): 5.0, (6, 4): 5.0})
-    limits = RouteLimits(max_length_m=4 * LINK_M, max_circuity=9.0)
+    limits = RouteLimits(max_length_m=4 * LINK_M, **ANY_SHAPE)
     chain = chain_of(network, demand, [[0, 1, 2, 3, 4], [5, 6, 2, 7, 8]], limits, "direct")
     assert chain.value == 0
     assert sum(exchange_tails(chain, 1e-9) for _ in range(200))
@@ -79,7 +80,7 @@ def test_two_routes_merge_and_one_splits_where_that_serves_more():
 @pytest.mark.parametrize("objective", ["served", "direct", "presence", "served=3,presence=1"])
 def test_what_exchanges_count_is_what_the_plan_is_worth_and_limits_hold(objective):
     network, demand = lattice()
-    limits = RouteLimits(max_length_m=9_000, max_buses=9, headway_s=1_800, max_circuity=3.0)
+    limits = RouteLimits(max_length_m=9_000, max_buses=9, headway_s=1_800, max_circuity=3.0, max_pair_circuity=99.0, allow_spurs=True)
     problem = Problem.build(network, demand)
     chain = AnnealingRun(problem, Objective.parse(objective), limits, 5, np.random.default_rng(2))
     for k in range(4):
@@ -96,7 +97,7 @@ def test_what_exchanges_count_is_what_the_plan_is_worth_and_limits_hold(objectiv
 
 def test_fixed_routes_are_not_exchanged():
     network, demand = city(9, CROSS, {(0, 7): 5.0})
-    chain = chain_of(network, demand, [[0, 1, 2, 3, 4], [5, 6, 2, 7, 8]], RouteLimits(max_circuity=9.0))
+    chain = chain_of(network, demand, [[0, 1, 2, 3, 4], [5, 6, 2, 7, 8]], RouteLimits(**ANY_SHAPE))
     chain.frozen[0] = True
     assert not any(exchange_tails(chain, 1e9) for _ in range(100))
 
@@ -106,12 +107,14 @@ def test_a_route_of_the_pool_takes_the_place_of_a_worse_one_only_within_the_limi
     better = np.array([0, 1, 2, 3, 4], np.int32)
     pool = Pool()
     pool.add([better])
-    free = chain_of(network, demand, [[0, 1]], RouteLimits(max_circuity=9.0))
-    take_best_of(free, pool)
+    free = chain_of(network, demand, [[0, 1]], RouteLimits(**ANY_SHAPE))
+    take_best_of(free, pool.routes, most=0)
+    assert free.route(0).tolist() == [0, 1], "no route may be valued"
+    take_best_of(free, pool.routes)
     assert free.route(0).tolist() == better.tolist()
     assert free.best_value == free.problem.value(free.best_plan(), free.objective) > 0
-    tight = chain_of(network, demand, [[0, 1]], RouteLimits(max_length_m=3_999, max_circuity=9.0))
-    take_best_of(tight, pool)
+    tight = chain_of(network, demand, [[0, 1]], RouteLimits(max_length_m=3_999, **ANY_SHAPE))
+    take_best_of(tight, pool.routes)
     assert tight.route(0).tolist() == [0, 1]
 
 
@@ -126,7 +129,7 @@ def test_the_best_choice_of_a_pool_is_the_best_of_all_choices(objective):
     from itertools import combinations
 
     network, demand = lattice(40, seed=8)
-    problem, goal, limits = Problem.build(network, demand), Objective.parse(objective), RouteLimits(max_circuity=9.0, max_buses=4)
+    problem, goal, limits = Problem.build(network, demand), Objective.parse(objective), RouteLimits(**ANY_SHAPE, max_buses=4)
     rng = np.random.default_rng(4)
     routes = []
     while len(routes) < 9:
@@ -151,10 +154,26 @@ def test_the_best_choice_of_a_pool_is_the_best_of_all_choices(objective):
 
 def test_without_transfers_a_small_city_is_solved_and_proven():
     network, demand = city(9, CROSS, {(0, 7): 5.0, (1, 8): 5.0, (5, 3): 5.0, (6, 4): 5.0, (0, 4): 1.0})
-    limits = RouteLimits(max_length_m=4 * LINK_M, max_circuity=9.0)
+    limits = RouteLimits(max_length_m=4 * LINK_M, **ANY_SHAPE)
     found = plan_routes(network, demand, 2, limits=limits, objective="direct", stop_when=[MaxSteps(2_000)], bound_steps=1)
     assert found.gap == 0
     assert found.value_quanta == 20 * 1024
+
+
+def test_another_use_of_the_solver_in_the_process_changes_nothing():
+    """A notebook may have run it on two threads; the solver keeps their number and refuses another."""
+    highspy.Highs.resetGlobalScheduler(True)  # noqa: FBT003 -- the solver takes no names
+    other = highspy.Highs()
+    for option, value in {"output_flag": False, "threads": 2}.items():
+        other.setOptionValue(option, value)
+    other.addCol(-1.0, 0.0, 1.5, 0, [], [])
+    other.changeColIntegrality(0, highspy.HighsVarType.kInteger)
+    assert other.run() == highspy.HighsStatus.kOk
+    network, demand = city(9, CROSS, {(0, 7): 5.0, (1, 8): 5.0})
+    problem, objective, limits = Problem.build(network, demand), Objective.parse("direct"), RouteLimits(**ANY_SHAPE)
+    best = best_of_listing(list_problem(problem, objective, limits), 2, limits)
+    assert best.bound_quanta == 10 * 1024
+    assert len(best.routes) in {1, 2}
 
 
 def test_the_solver_prints_nothing(capfd):
@@ -213,6 +232,7 @@ def test_the_command_line_proves_a_bound(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "taxi.csv").write_text("\n".join(["pickup_time,dropoff_time,origin_lon,origin_lat,destination_lon,destination_lat", *rows]))
     out = tmp_path / "run"
     words = ["plan", str(tmp_path / "taxi.csv"), "--routes", "2", "--fleet", "4", "--steps", "2000", "--bound", "10", "--out", str(out)]
+    words += ["--agency-timezone", "Africa/Accra"]  # the places lie at sea
     assert run([*words, "--json", "-q"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["objective_share"] <= told["bound_share"] <= 1

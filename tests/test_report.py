@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -16,7 +17,7 @@ import pytest
 
 import owlbus.report
 from owlbus.cli.app import run
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import EXACT, MIN_COUNT
 from owlbus.common.ending import INTERRUPTED, Ending
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
@@ -24,8 +25,10 @@ from owlbus.demand import Demand
 from owlbus.evidence import compare_plans
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, WalkRule
+from owlbus.network.walk_sheds import reached_share
 from owlbus.pipeline import Study, score_study, write_run
-from owlbus.pipeline.report_content import beside_first, comparison_contents, read_contents
+from owlbus.pipeline.report_content import comparison_contents, read_contents
+from owlbus.pipeline.run_tables import missing_documents
 from owlbus.pipeline.rundir import (
     RunRecord,
     check_run,
@@ -39,10 +42,12 @@ from owlbus.report import (
     Content,
     PlanContent,
     report_html,
+    table_rows,
     write_report,
 )
+from owlbus.report.comparison import moved_rows
 from owlbus.report.end_reason import ending_text
-from owlbus.report.map_data import hex_data, map_data, people_classes
+from owlbus.report.map_data import hex_data, map_data
 from owlbus.report.page import script_json
 from owlbus.report.svg_charts import Curve, line_chart, number_chart
 from owlbus.report.table_rows import setting_rows
@@ -104,7 +109,8 @@ def content(study: Study) -> Content:
         RunRecord("plan", {"n_routes": 2, "files": ["/home/someone/calls.csv"]}, 7, (__file__,), Ending("steps", {"steps": 300}))
     )
     districts = np.where(network.grid.x_m < 0, "West", "East")
-    return Content(network, study.demand, told, other, None, districts, is_synthetic=True, about=about)
+    missing = missing_documents(study, told, about)
+    return Content(network, study.demand, told, other, None, districts, is_synthetic=True, about=about, missing=missing)
 
 
 class Elements(HTMLParser):
@@ -198,10 +204,15 @@ def test_both_languages_say_the_same_things() -> None:
         assert sorted(re.findall(r"\{\d\}", tables[0]["js"][key])) == sorted(re.findall(r"\{\d\}", tables[1]["js"][key])), key
 
 
+def templates() -> str:
+    """Return the templates of all pages as one text."""
+    return "".join(read_asset(f"{name}.html.j2") for name in ("base", "macros", "report", "sections"))
+
+
 def test_every_word_of_the_script_and_the_template_exists() -> None:
     table = read_translations("en").table
     assert set(re.findall(r"\bsay\.(\w+)\b", read_asset("report.js"))) <= table["js"].keys()
-    assert set(re.findall(r't\("([\w.]+[\w])"', read_asset("report.html.j2"))) <= table.keys()
+    assert set(re.findall(r't\("([\w.]+[\w])"', templates())) <= table.keys()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -229,10 +240,18 @@ def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     assert "upper bound" not in report_html(content)
 
 
+def test_what_a_bound_cannot_see_and_the_pool_bound_are_told_beside_it(content: Content) -> None:
+    more = {"unseen_by_bound": "rides", "pool_bound": {"n_routes_met": 160, "share": 0.35}}
+    html = report_html(replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4, **more}))
+    assert "not whether a ride with at most one transfer joins them in time" in html
+    told = "no choice of 2 among the 160 routes that the search met exceeds 35.0\N{NO-BREAK SPACE}%; it is no bound over all routes"
+    assert told in html
+
+
 def test_every_sentence_is_said_somewhere() -> None:
     """A key stands whole in the code or the template, or is put together from a beginning that does: ``title.sweep.{kind}.{where}``."""
     folder = Path(owlbus.report.__file__).parent
-    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py")) + read_asset("report.html.j2")
+    code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py")) + templates()
     whole = set(re.findall(r"[\"']([\w.]+)[\"']", code))
     begun = re.findall(r'f"([a-z]\w*\.[\w.]*)\{', code) + re.findall(r't\("([\w.]+\.)" ~', code)
     table = read_translations("en").table
@@ -245,10 +264,11 @@ def test_every_sentence_is_said_somewhere() -> None:
 @pytest.mark.parametrize(
     ("rule", "key"),
     [
-        (WalkRule(500), "text"),
+        (WalkRule(500).by_area, "text"),
+        (WalkRule(500), "centre"),
         (WalkRule(500, area_share=0.5), "share"),
-        ("9 parts of the hex by area, the centre of each within 500 m, straight line", "area"),
-        ("9 parts of the hex by records, the centre of each within 500 m, straight line", "records"),
+        (f"{WalkRule(500).by_area}, of 9 parts of it by area", "area"),
+        (f"{WalkRule(500).by_area}, of 9 parts of it by records", "records"),
     ],
 )
 def test_the_page_says_when_a_hexagon_is_within_the_walk(content: Content, rule: WalkRule | str, key: str, language: str) -> None:
@@ -345,31 +365,89 @@ def test_the_map_holds_classes_and_no_count(content: Content) -> None:
     assert set("".join(data["classes"])) <= set("012345")
     for row, people in zip(data["classes"], [content.demand.presence_by_hex(), *content.demand.presence_by_hour()], strict=True):
         assert not [k for k, digit in enumerate(row) if digit != "0" and people[k] < MIN_COUNT]
-    values = {"at", "ring", "labels", "districts", "district", "parts", "classes", "edges", "near", "was", "reachable", "by"}
+    values = {"at", "ring", "labels", "districts", "district", "parts", "classes", "edges", "near", "was", "change", "reachable", "by"}
     assert data.keys() == values
 
 
-def test_no_hex_stands_alone_among_those_that_a_published_sum_leaves_open(content: Content) -> None:
-    """Beside the sum within the walk, one small hex alone there would be known; so another joins it in the lowest class."""
-    n = content.network.grid.n_hexes
-    near = np.arange(n) < n // 2
-    people = np.full(n, 50.0)
-    people[0] = 3.0
-    hours = np.full(n, 24, np.int16)
-    lone = Demand(n, presence_night=np.zeros(n, np.int16), presence_hour=hours, presence_hex=np.arange(n, dtype=np.int32), presence=people)
-    rows, _ = people_classes(replace(content, demand=lone, districts=None), near, None)
-    for row in rows[:2]:
-        assert (row[near] == 0).sum() == 2
-        assert (row[~near] == 0).sum() == 0
+def test_the_map_tells_the_share_of_each_hex_within_the_walk_in_whole_percent(content: Content) -> None:
+    """Rounded down, so that a hex with just less than half of its area within the walk stays in part."""
+    data = hex_data(content, read_translations("en"))
+    share = reached_share(content.network, content.best.plan.used_stops)
+    assert data["near"] == [int(100 * part) for part in share.tolist()]
+    assert 0 < min(percent for percent in data["near"] if percent) < 50
+    assert [bool(routes) for routes in data["by"]] == (share > 0).tolist()
 
 
-def test_hidden_counts_read_as_not_shown(study: Study) -> None:
-    few = Demand(study.grid.n_hexes, origin=[0], destination=[study.grid.n_hexes - 1], trips=[3.0])
+def test_classes_of_the_map_come_from_printed_counts_alone(content: Content) -> None:
+    """People moved within their class of 15 change neither a class nor an edge."""
+    words, n = read_translations("en"), content.network.grid.n_hexes
+    night = np.arange(n) * MIN_COUNT + 1.0
+    pages = []
+    for extra in (0.0, 13.5):
+        rows = {"presence_night": np.zeros(n, np.int16), "presence_hour": np.full(n, 24, np.int16), "presence_hex": np.arange(n)}
+        data = hex_data(replace(content, demand=Demand(n, presence=night + extra, **rows)), words)
+        pages.append((data["classes"], data["edges"]))
+    assert pages[0] == pages[1]
+    assert len(set(pages[0][0][0])) == 6
+
+
+def few_trips(study: Study, trips: float, min_count: float = MIN_COUNT) -> Content:
+    """Return the report of a town with so many trips and people, all at one hour and from one end to the other."""
+    n = study.grid.n_hexes
+    people = {"presence_night": [0], "presence_hour": [24], "presence_hex": [0], "presence": [trips]}
+    few = Demand(n, origin=[0], destination=[n - 1], trips=[trips], **people)  # type: ignore[arg-type]
+    town = Study(study.grid, few, study.network, min_count=min_count)
     plan = plan_of(study.network, (0, study.network.n_stops - 1))
-    card = score_study(Study(study.grid, few, study.network), plan, "few").card.to_dict()
-    html = report_html(Content(study.network, few, PlanContent("few", plan, card)))
-    assert "not shown" in parsed(html).texts
-    assert data_of(html)["routes"][0]["card"]["boardings_trips"] is None
+    return Content(study.network, few, PlanContent("few", plan, score_study(town, plan, "few").card.to_dict()), min_count=min_count)
+
+
+def test_counts_below_the_base_read_so_and_make_no_share(study: Study) -> None:
+    content = few_trips(study, 14.0)
+    html, words = report_html(content), read_translations("en")
+    assert "<15" in parsed(html).texts
+    assert data_of(html)["routes"][0]["card"]["boardings_trips"] == 0
+    assert table_rows.hour_charts(content, words) == []
+    assert table_rows.part_rows(content, "hour", words)[0][1:] == ["too few"] * 5
+
+
+@pytest.mark.parametrize(("language", "range_text"), [("en", "({} to {} %)"), ("ko", "({}~{}%)")])
+def test_the_headline_of_a_small_town_has_the_range_that_rounding_leaves(study: Study, language: str, range_text: str) -> None:
+    content = few_trips(study, 140.0)
+    presence = content.best.card["presence"]
+    low, high = (f"{100 * end:.0f}" for end in presence["range_share"])
+    shown = [
+        text
+        for text in parsed(report_html(content, language)).texts
+        if range_text.format(low, high).replace(" %", "\N{NO-BREAK SPACE}%") in text
+    ]
+    assert shown
+    large = few_trips(study, 150.0)
+    assert read_translations(language).headline(large.best.card["presence"], 150)[1] == ""
+
+
+def test_hours_without_demand_are_gaps_and_have_no_share(study: Study) -> None:
+    content = few_trips(study, 400.0, EXACT)
+    rows = table_rows.part_rows(content, "hour", read_translations("ko"))
+    assert rows[0][2] != "수요 없음"
+    assert [row[2:] for row in rows[1:]] == [["수요 없음", "0", "수요 없음", "수요 없음"]] * 4
+    assert content.best.card["by_hour"]["01"]["presence"]["no_share"] == "no demand"
+    (presence, _) = table_rows.hour_charts(content, read_translations("en"))
+    assert str(presence["svg"]).count("<circle") == 1 + 1, "one hour, and the key"
+
+
+def test_only_seoul_is_held_against_what_seoul_states(content: Content) -> None:
+    seoul = sample_city()
+    html = {name: report_html(replace(content, city=city)) for name, city in (("seoul", seoul), ("other", replace(seoul, name="brno")))}
+    for text in ("Seoul 2013", "42\N{NO-BREAK SPACE}%", "The 42\N{NO-BREAK SPACE}%"):
+        assert text in html["seoul"]
+        assert text not in html["other"]
+        assert text not in report_html(content)
+
+
+def test_water_and_mountains_are_told_where_they_are(content: Content) -> None:
+    seoul, flat = sample_city(), replace(sample_city(), mountains=np.empty((0, 3)))
+    told = [[word in report_html(replace(content, city=city)) for word in ("rivers", "mountains")] for city in (seoul, flat, None)]
+    assert told == [[True, True], [True, False], [False, False]]
 
 
 def test_files_lose_their_folders(content: Content) -> None:
@@ -383,7 +461,7 @@ def test_the_busiest_places_left_out_come_first(content: Content) -> None:
     rows = missing_rows(content, read_translations("en"))
     people = [float(row["cells"][0].replace(",", "")) for row in rows]
     assert people == sorted(people, reverse=True)
-    assert all(count % 10 == 0 for count in people)
+    assert all(count % MIN_COUNT == 0 for count in people)
     assert 0 < len(rows) <= 10
     changed = [row for row in rows if row["cost"]]
     assert changed
@@ -432,7 +510,7 @@ def compared(study: Study, content: Content) -> Content:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_comparison_shows_every_measure_and_the_42_percent_beside_people_only(compared: Content, language: str) -> None:
-    html, words = report_html(compared, language), read_translations(language)
+    html, words = report_html(replace(compared, city=sample_city()), language), read_translations(language)
     side = html[html.index('id="side"') : html.index("</table>", html.index('id="side"'))]
     rows = re.findall(r"<tr class=.*?</tr>", side, flags=re.DOTALL)
     assert [row for row in rows if words.percent(0.42, 0) in row] == rows[:1]
@@ -448,8 +526,8 @@ def test_a_comparison_tells_who_gains_and_who_loses_by_hour_and_district(compare
     change = compared.comparison["differences"]["plan"]
     for rows in (change["by_hour"], change["by_district"]):
         for row in rows.values():
-            for name in ("gained_trips", "lost_presence"):
-                assert words("compare.hidden") if row[name] is None else words.number(row[name]) in texts
+            for name, sign in (("gained_trips", "+"), ("lost_presence", "\N{MINUS SIGN}")):
+                assert words.count(row[name], MIN_COUNT, sign) in texts
     assert {"East", "West", "01–02 h"} <= set(texts)  # noqa: RUF001 - a span of hours
 
 
@@ -458,23 +536,14 @@ def test_the_map_of_a_comparison_has_a_class_of_trips_for_every_hex(compared: Co
     assert compared.net is not None
     assert [int(digit) - 3 for digit in net["classes"]] == compared.net[0].tolist()
     assert len(net["colours"]) == len(net["texts"]) == 7
+    assert [text[0] for text in net["texts"]] == ["−", "−", "−", "l", "+", "+", "+"], "a sign, not colour alone"  # noqa: RUF001
     assert data_of(report_html(replace(compared, net=None)))["net"] is None
 
 
-def test_beside_a_plan_that_hardly_differs_no_share_tells_the_difference() -> None:
-    part = {kind: {"share": 0.5, "numerator": 50.0, "denominator": 100.0} for kind in ("presence", "served", "direct")}
-    whole = {kind: {**row, "low_share": 0.4, "high_share": 0.6} for kind, row in part.items()}
-    card = {**whole, "by_hour": {"00": part, "01": part}, "by_weekday": {}, "by_group": {"A": part}}
-    coarse = {kind: {"share": 0.45, "numerator": 45.0} for kind in part} | {"presence": part["presence"], "transfer_share": 0.1}
-    moved = {"net_trips": None, "net_presence": 20.0}
-    changes = {"presence_share_change": 0.02, "served_share_change": None, "direct_share_change": None}
-    change = {**changes, "by_hour": {"00": moved, "01": {"net_trips": 0.0, "net_presence": 0.0}}, "by_weekday": {}, "by_district": {}}
-    shown = beside_first(card, coarse, change)
-    assert [shown[kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, 0.45, 0.45]
-    assert shown["served"]["low_share"] is None
-    assert shown["transfer_share"] == 0.1, "that of the shown counts"
-    assert [shown["by_hour"]["00"][kind]["share"] for kind in ("presence", "served", "direct")] == [0.5, None, None]
-    assert shown["by_hour"]["01"] == shown["by_group"]["A"] == part
+def test_a_difference_within_rounding_is_not_told() -> None:
+    words = read_translations("en")
+    row = {"gained_trips": 15.0, "lost_trips": 0.0, "net_trips": None, "gained_presence": None, "lost_presence": None, "net_presence": None}
+    assert moved_rows({"a": row}, 15, words)[0]["cells"] == ["+15", "<15", "none told", "–", "–", "–"]  # noqa: RUF001 - a dash in a table
 
 
 def swept(kind: str, bound: float | None) -> dict[str, Any]:
@@ -541,6 +610,7 @@ def test_a_run_holds_its_report_and_the_report_can_be_written_again(made: Path, 
     again = tmp_path / "again.html"
     assert run(["report", str(made), "--out", str(again), "--json"]) == 0
     assert again.read_bytes() == (made / "report.html").read_bytes()
+    assert b'<a href="tables.xlsx">' in again.read_bytes()
     assert json.loads(capsys.readouterr().out)["bytes"] == again.stat().st_size
 
 
@@ -561,9 +631,14 @@ def test_an_unknown_language_is_a_usage_error(made: Path, capsys: pytest.Capture
     assert capsys.readouterr().err == "error: --lang must be one of en, ko, got 'fr'\n"
 
 
+def test_a_scorecard_of_an_earlier_version_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("owlbus.pipeline.report_content.SCORECARD_VERSION", 4)
+    with pytest.raises(DataError, match=r"scorecard.json: schema_version must be 4, got 3; write the run again"):
+        read_contents(made)
+
+
 def test_a_run_without_a_plan_has_no_report(made: Path, tmp_path: Path) -> None:
-    for file in made.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     (tmp_path / "scorecard.json").write_text('{"routes": []}')
     with pytest.raises(DataError, match=r"scorecard.json: must be the scorecard of the 2 routes in plan.geojson; write the run again"):
         read_contents(tmp_path)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from owlbus.kernels import route_constraints
+from owlbus.kernels.group_reach import no_groups
 from owlbus.kernels.structs import Constraints
 
 N = 6
@@ -24,7 +25,9 @@ def padded(stops: list[int]) -> np.ndarray:
 def asked(may_end: set[int], wanted: list[tuple[int, int]], ends: list[tuple[int, int]]) -> Constraints:
     """Return what the kernels take."""
     rows = np.array(wanted, np.int32).reshape(-1, 2)
-    return Constraints(np.isin(np.arange(N), list(may_end)).astype(np.uint8), np.arange(1.0, N + 1), rows, np.array(ends, np.int32))
+    return Constraints(
+        np.isin(np.arange(N), list(may_end)).astype(np.uint8), np.arange(1.0, N + 1), rows, np.array(ends, np.int32), no_groups(N)
+    )
 
 
 @njit

@@ -10,6 +10,8 @@ import pytest
 
 from owlbus.cli.app import run
 from owlbus.pipeline.rundir import check_run
+from owlbus.report.timetable_page import timetable_page
+from owlbus.report.translations import LANGUAGES, read_translations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,19 +28,49 @@ def tonight(seoul: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_sample_city_runs_on_45_buses_with_a_clean_feed(tonight):
     assert sorted(entry.name for entry in tonight.iterdir()) == [
         "gtfs.zip",
+        "inputs.json",
         "night_safety.csv",
         "plan.geojson",
         "run.json",
+        "tables",
+        "tables.xlsx",
+        "timetable.html",
         "timetable.json",
     ]
+    assert [file.name for file in sorted((tonight / "tables").iterdir())] == ["notes.csv", "timetable.csv"]
     assert check_run(tonight) == []
     found = json.loads((tonight / "timetable.json").read_text())
-    assert (found["gtfs"]["errors"], found["gtfs"]["warnings"]) == (0, 0)
+    require_clean_feed(found["gtfs"])
     night = found["timetable"]
     assert night["fleet"] <= 45
     assert night["choice"]["planned_wait_s"] <= night["choice"]["equal_wait_s"]
     assert night["choice"]["offsets_proven"]
     assert max(headway for row in night["routes"] for headway in row["headway_s"]) <= 3600
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_has_headways_first_and_last_buses_and_waits_of_every_route(tonight, language):
+    found, words = json.loads((tonight / "timetable.json").read_text()), read_translations(language)
+    page = timetable_page(found, words, plan="<b>mine", is_synthetic=True)
+    if language == "en":
+        written = (tonight / "timetable.html").read_text()
+        assert page.replace("&lt;b&gt;mine", "routes of 2013") == written
+    assert f'<html lang="{language}">' in page
+    assert "<b>mine" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    for row, riders in zip(found["timetable"]["routes"], found["riders"]["routes"], strict=True):
+        for cells in (
+            [row["buses"], row["runs"], *(f"{headway / 60:.0f}" for headway in row["headway_s"])],
+            [time[:5] for time in (*row["first"], *row["last"])],
+            ["–" if wait is None else f"{wait / 60:.0f}" for wait in riders["wait_s"]],  # noqa: RUF001 - a dash
+        ):
+            assert f'<th scope="row">{row["name"]}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}' in page
+
+
+def require_clean_feed(check):
+    """Refuse a feed with errors, or with warnings of anything but names that the city writes in capitals, such as DMC."""
+    assert check["errors"] == 0
+    assert [line.split()[1] for line in check["lines"]] in ([], ["mixed_case_recommended_field"])
 
 
 def test_long_routes_start_from_both_ends_at_midnight_and_three_short_ones_turn_downtown(tonight):
@@ -50,8 +82,10 @@ def test_long_routes_start_from_both_ends_at_midnight_and_three_short_ones_turn_
 def test_the_night_safety_sheet_has_times_but_no_counts(tonight):
     with (tonight / "night_safety.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["hex", "walk_m", "walk_s", "longest_wait_s", "first", "last_from", "last_home"]
+    assert list(rows[0]) == ["hex", "walk_m", "walk_s", "area_share", "longest_wait_s", "first", "last_from", "last_home"]
     assert len(rows) > 200
+    shares = [float(row["area_share"]) for row in rows]
+    assert 0 < min(shares) < 0.5 < max(shares) == 1
 
 
 def test_nine_routes_on_45_buses_stand_beside_the_service_of_2013_at_one_headway(tonight):
@@ -74,7 +108,7 @@ def test_costs_are_the_users_own_or_named_as_assumed(seoul, tmp_path, capsys):
     assert "1500 a km, 40000 an hour, 60000 a bus (unit costs as given)" in page
     assert "cost a night, KRW 1" in page
     night = json.loads((out / "timetable.json").read_text())
-    assert (night["gtfs"]["errors"], night["gtfs"]["warnings"]) == (0, 0)
+    require_clean_feed(night["gtfs"])
     assert night["timetable"]["routes"] == night["reference"]["timetable"]["routes"]
     cost, table = night["timetable"]["cost"], night["timetable"]
     assert cost["total"] == pytest.approx(1500 * table["vehicle_km"] + 40_000 * table["vehicle_hours"] + 60_000 * table["fleet"], rel=1e-4)

@@ -12,11 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_timetable import HOURS, crossing
 
+from owlbus.common.disclosure import EXACT
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.demand import Demand
+from owlbus.grid.hexgrid import HexGrid
+from owlbus.network import Network
+from owlbus.network.walk_sheds import reached_share
 from owlbus.plan import Plan, Route
 from owlbus.plan.limits import ServiceRule
-from owlbus.search import Problem
+from owlbus.score import score_plan
+from owlbus.search import PointCounter, Problem
+from owlbus.search.point_counts import FAR
 from owlbus.timetable import (
     Direction,
     Operation,
@@ -24,12 +30,14 @@ from owlbus.timetable import (
     build_timetable,
     rider_service,
     safety_sheet,
+    timetable_document,
 )
 from owlbus.timetable.rider_flows import find_riders, flows_of
 from owlbus.timetable.rider_journeys import Departures, follow, follow_from
 from owlbus.timetable.schedule import plan_directions
 from owlbus.timetable.timed_transfers import MISSED_S, _costs, time_transfers
 
+WAYS = "ahead_trips", "back_trips"
 SLOW = Operation(min_headway_s=1800, max_headway_s=3600)
 
 
@@ -40,17 +48,15 @@ SLOW = Operation(min_headway_s=1800, max_headway_s=3600)
 )
 @settings(max_examples=40)
 def test_hourly_flows_put_as_many_on_each_segment_as_the_scorecard_does(trips):
-    from owlbus.kernels.assignment import assign_rides
-
     sheds = {1: (5,), 6: (1,), 3: (8,)}
     network, demand = city(9, [(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 2), (2, 7), (7, 8)], trips, sheds=sheds)
     plan = Plan((Route([0, 1, 2, 3, 4], "N1"), Route([5, 6, 2, 7, 8], "N2")), network.fingerprint)
     one_hour = demand.slice(hours=[24])
     riders = find_riders(network, one_hour, plan)
     flows = flows_of(riders, plan_directions(network, plan, Operation()), 300)
-    problem = Problem.build(network, one_hour)
-    ahead, back, *_ = assign_rides(problem.graph, problem.pad(plan), network.shed_walk_m, problem.demand_matrix, 300.0, 1)
-    assert flows.load_quanta.sum(axis=1).tolist() == [side[k].max() for k in (0, 1) for side in (ahead, back)]
+    segments = score_plan(network, one_hour, plan).segments
+    loads = [max(getattr(segment, way) for segment in segments if segment.route == name) for name in plan.names for way in WAYS]
+    assert (flows.load_quanta.sum(axis=1) / QUANTA_PER_TRIP).tolist() == loads
     assert riders.trip_quanta.sum() + riders.lost_quanta.sum() == one_hour.od().trips.sum() * QUANTA_PER_TRIP
 
 
@@ -88,7 +94,7 @@ def test_riders_take_the_first_run_that_leaves_at_their_moment_or_later():
     riders = find_riders(network, demand, plan)
     departures = Departures.of(table.run_direction, table.run_start_s)
     moments = [24 * HOUR_S, *(24 * HOUR_S + 997 * n for n in range(16))]
-    for pair in range(len(riders.origin)):
+    for pair in range(len(riders.first_stop)):
         found = follow_from(riders, table.directions, departures, np.full(len(moments), pair), np.array(moments), 60)
         for row, ready in enumerate(moments):
             slow = slow_journey(riders, table.directions, table, pair, ready, 60)
@@ -113,7 +119,7 @@ def test_a_change_takes_a_minute_and_a_second_less_misses_the_bus(early_s, waits
     network, demand, plan = crossing()
     ways = plan_directions(network, plan, Operation())
     riders = find_riders(network, demand, plan)
-    pair = int(np.flatnonzero((riders.origin == 0) & (riders.destination == 8))[0])
+    pair = int(np.flatnonzero((riders.first_stop == 0) & (riders.last_stop == 8))[0])
     at = 90_000 + int(ways[0].arrive_s[2])
     second = [at + early_s + shift - int(ways[2].depart_s[2]) for shift in (0, 1800)]
     departures = Departures.of([0, 2, 2], [90_000, *second])
@@ -168,7 +174,7 @@ def test_what_riders_get_adds_up_and_equals_means_over_single_journeys():
     riders = find_riders(network, demand, plan)
     waits, weights = [], []
     for row, hour in enumerate(HOURS):
-        for pair in range(len(riders.origin)):
+        for pair in range(len(riders.first_stop)):
             for nth in range(12):
                 slow = slow_journey(riders, table.directions, table, pair, hour * HOUR_S + 300 * nth + 150, 60)
                 if slow is not None:
@@ -193,20 +199,46 @@ def test_crowding_is_load_over_the_room_of_the_buses_of_the_hour():
     assert rider_service(network, demand, both, Operation(capacity=50)).crowding_share[0, 1] == 0.9
 
 
-def test_no_figure_rests_on_fewer_than_fifteen_riders_and_no_count_is_shown():
+def printed_night(trips, min_count=15):
+    """Figures of the crossing with so many trips in each of the first three hours, as they are printed."""
     network, _, plan = crossing()
-    rows = {"night": [0] * 3, "hour": [24, 25, 26], "origin": [0] * 3, "destination": [4] * 3, "trips": [14.999, 15.0, 300.0]}
+    rows = {"night": [0] * 3, "hour": [24, 25, 26], "origin": [0] * 3, "destination": [4] * 3, "trips": trips}
     demand = Demand.from_rows(9, rows, hours=HOURS, grid=network.grid.fingerprint)
     way = plan_directions(network, plan, Operation())
     table = Timetable(plan, HOURS, way, [0] * 4, [HOUR_S * hour for hour in (24, 25, 26, 27)], [0, 1, 2, 3])
-    shown = rider_service(network, demand, table).to_dict()
+    return rider_service(network, demand, table).to_dict(min_count)
+
+
+def test_no_wait_is_a_mean_of_fewer_than_ten_times_fifteen_riders_and_no_count_is_shown():
+    shown = printed_night([149.999, 150.0, 300.0])
     assert [cell is None for cell in shown["routes"][0]["wait_s"]] == [True, False, False]
     assert shown["routes"][1]["wait_s"] == [None] * 3
     assert shown["wait_mean_s"] is not None
     assert not any("trips" in key for key in json.loads(json.dumps(shown)))
-    few = demand.slice(hours=[24])
-    quiet = Timetable(plan, (24,), way, [0, 0], [24 * HOUR_S, 25 * HOUR_S], [0, 1])
-    assert rider_service(network, few, quiet).to_dict()["wait_mean_s"] is None
+    assert printed_night([140.0, 0.5, 0.5])["wait_mean_s"] is None
+    assert printed_night([140.0, 0.5, 0.5], min_count=EXACT)["wait_mean_s"] is not None
+
+
+def test_nights_whose_counts_print_alike_have_the_same_crowding():
+    one, two = (printed_night([trips, 150.0, 300.0])["routes"] for trips in (15.0, 29.9))
+    assert [route["crowding_share"] for route in one] == [route["crowding_share"] for route in two]
+    assert one[0]["crowding_share"][0] == round(22.5 / 45, 2)
+    assert printed_night([14.9, 150.0, 300.0])["routes"][0]["crowding_share"][0] == 0.0
+
+
+def test_nights_whose_counts_print_alike_have_the_same_timetable():
+    network, _, plan = crossing()
+
+    def built(trips, min_count):
+        rows = {"night": [0] * 3, "hour": [24, 25, 26], "origin": [0, 0, 5], "destination": [4, 8, 8], "trips": trips}
+        demand = Demand.from_rows(9, rows, hours=HOURS, grid=network.grid.fingerprint)
+        table, report = build_timetable(network, demand, plan, Operation(fleet=6), min_count=min_count)
+        return table.run_start_s.tolist(), table.run_direction.tolist(), timetable_document(table, report)
+
+    few, other = [0.5, 0.5, 13.0], [13.0, 0.5, 0.5]
+    assert built(few, 15) == built(other, 15)
+    assert built(few, EXACT) != built(other, EXACT)
+    assert built(few, 15)[2]["choice"]["planned_wait_s"] is None
 
 
 def test_the_safety_sheet_names_the_last_bus_from_and_to_each_hex():
@@ -220,10 +252,37 @@ def test_the_safety_sheet_names_the_last_bus_from_and_to_each_hex():
     rows = safety_sheet(network, table).rows()
     assert [row["hex"] for row in rows] == [0, 1, 2]
     assert rows[2] == {
-        "hex": 2, "walk_m": 0, "walk_s": 0, "longest_wait_s": 100, "first": "24:01:40", "last_from": "24:01:40", "last_home": "25:06:40"
+        "hex": 2, "walk_m": 0, "walk_s": 0, "area_share": 1.0, "longest_wait_s": 100,
+        "first": "24:01:40", "last_from": "24:01:40", "last_home": "25:06:40"
     }  # fmt: skip
     assert (rows[0]["walk_m"], rows[0]["last_from"], rows[0]["last_home"]) == (0, "25:03:30", "25:03:20")
     assert rows[1]["longest_wait_s"] == 90_210 - 86_710
+
+
+def test_the_safety_sheet_tells_how_much_of_a_hex_is_within_the_walk_and_the_worst_of_it():
+    """Hexes in a row, a stop at each centre: points of hex 1 that only stop 0 or only stop 1 reaches have the buses of that stop."""
+    grid = HexGrid.cover([(0, 0), (0.05, 0), (0.05, 0.001), (0, 0.001)], n_hexes=4)
+    network = Network.from_lattice(grid, walk_m=600)
+    plan = Plan((Route(network.shortest_path(0, 1), "N1"),), network.fingerprint)
+    (a, b) = network.shortest_path(0, 1)
+    ways = (Direction(0, 0, [a, b], [0, 200], [0, 200], [0, 1000]), Direction(0, 1, [b, a], [0, 200], [0, 200], [0, 1000]))
+    table = Timetable(plan, (24,), ways, [0, 1], [86_400, 88_000], [0, 1])
+    sheet = safety_sheet(network, table)
+    share = reached_share(network, plan.used_stops)
+    assert sheet.hexes.tolist() == np.flatnonzero(share).tolist()
+    assert sheet.area_share.tolist() == share[share > 0].tolist()
+    assert 0 < sheet.area_share.min() < 0.5
+    metres = PointCounter.build(Problem.build(network, Demand(4)), Demand(4)).reach_m(plan)
+    mean_m = [round(float(row[row < FAR].mean())) for row in metres if (row < FAR).any()]
+    assert sheet.walk_m.tolist() == mean_m
+    by_hex = {row["hex"]: row for row in sheet.rows()}
+    assert by_hex[a]["last_from"] == "24:00:00", "some places of this hex have the stop of the first departure alone"
+    assert by_hex[b]["first"] == "24:26:40"
+
+
+def test_the_safety_sheet_of_a_plan_without_routes_is_empty():
+    network, _ = city(3, [(0, 1), (1, 2)], {})
+    assert safety_sheet(network, Timetable(Plan((), network.fingerprint), (24,), (), [], [], [])).rows() == []
 
 
 def test_a_rule_without_transfers_leaves_riders_who_change_out():
@@ -235,4 +294,4 @@ def test_a_rule_without_transfers_leaves_riders_who_change_out():
 def test_a_ride_exactly_at_the_limit_is_ridden():
     network, demand, plan = crossing()
     straight = find_riders(network, demand, plan, ServiceRule(detour_factor=1.0, detour_s=0, max_transfers=0))
-    assert sorted(zip(straight.origin.tolist(), straight.destination.tolist(), strict=True)) == [(0, 4), (4, 0), (5, 8)]
+    assert sorted(zip(straight.first_stop.tolist(), straight.last_stop.tolist(), strict=True)) == [(0, 4), (4, 0), (5, 8)]

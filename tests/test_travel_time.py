@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 import numpy as np
 import pytest
-from cities import city
+from cities import ANY_SHAPE, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -208,7 +208,7 @@ def searched(
     links = {(int(a), int(b)): int(link_s[a, b]) for a, b in np.argwhere(link_s > 0)}
     network, trips = city(len(link_s), links, {pair: float(demand[pair]) for pair in pairs}, seconds=links)
     lonely = sorted({*range(len(link_s))} - {stop for pair in pairs for stop in pair})
-    limits = RouteLimits(max_length_m=10**6, max_ride_s=10**6, max_circuity=10**6, min_stops=stops[0], max_stops=stops[1])
+    limits = RouteLimits(max_length_m=10**6, max_ride_s=10**6, **ANY_SHAPE, min_stops=stops[0], max_stops=stops[1])
     constraints = PlanConstraints(required=tuple(lonely))
     found = plan_routes(
         network, trips, n_routes, limits=limits, constraints=constraints, objective="travel_time", stop_when=[MaxSteps(steps)]

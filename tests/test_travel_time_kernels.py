@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_travel_time import prepared, stop_list_is_fine, towns
 
+from owlbus.common.arrays import read_only, read_only_view
 from owlbus.kernels import travel_time_cost, travel_time_moves
+from owlbus.kernels.group_reach import no_groups
 from owlbus.kernels.keeps_limits import Limits
+from owlbus.kernels.straightness import new_known_route
 from owlbus.kernels.structs import Constraints, Drive, Graph, ShortestMetres
 from owlbus.kernels.travel_time_anneal import (
     BLOCK,
@@ -243,17 +246,24 @@ def no_rules(graph: travel_time_cost.StopGraph, chain: TravelTimeState) -> Rules
     """Rules that every route of linked stops keeps; links have as many metres as ticks."""
     n_stops, n_routes, most = len(graph.link), len(chain.sizes), chain.routes.shape[1]
     tail, head = np.nonzero(graph.link > 0)
-    indptr, ticks = np.searchsorted(tail, np.arange(n_stops + 1)), graph.link[tail, head]
-    none = np.zeros(0, np.int32)
+    # arrays of the case are read-only, as where a search builds them: else kernels compile a second time
+    indptr, ticks = (read_only(array) for array in (np.searchsorted(tail, np.arange(n_stops + 1)), graph.link[tail, head]))
+    head = read_only(head.astype(np.int32))
+    sheds = read_only(np.zeros(0, np.int64)), np.zeros(0, np.int32)
     metres = (np.zeros((1, n_stops), np.int32), np.full(n_stops, -1, np.int32), np.full(1, -1, np.int32), np.zeros(1, np.int64))
     keys = np.zeros(len(ticks) + 1, np.int64), np.zeros(len(ticks) + 1, np.int32)
-    limits = Limits(*(np.full(n_routes, bound) for bound in (np.inf, 0.0, np.inf, np.inf, np.inf, 0.0)), np.inf, np.inf, 60.0)
+    bounds = np.inf, 0.0, np.inf, np.inf, np.inf, 0.0, np.inf, np.inf
+    limits = Limits(*(np.full(n_routes, bound) for bound in bounds), np.inf, np.inf, 60.0)
     constraints = Constraints(
-        np.ones(n_stops, np.uint8), np.arange(1.0, n_stops + 1), np.zeros((0, 2), np.int32), np.full((n_routes, 2), -1, np.int32)
+        np.ones(n_stops, np.uint8),
+        np.arange(1.0, n_stops + 1),
+        np.zeros((0, 2), np.int32),
+        np.full((n_routes, 2), -1, np.int32),
+        no_groups(n_stops),
     )
     room = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(0, np.int64)
-    drive = Drive(graph.drive, ShortestMetres(*metres, indptr, head.astype(np.int32), ticks, *keys), 1.0)
-    return Rules(Graph(indptr, head.astype(np.int32), ticks, ticks, none, none), drive, limits, constraints, *room)
+    drive = Drive(read_only_view(graph.drive), ShortestMetres(*metres, indptr, head, ticks, *keys), 1.0, new_known_route(0))
+    return Rules(Graph(indptr, head, ticks, ticks, *sheds), drive, limits, constraints, *room)
 
 
 @given(towns(), st.sampled_from([0.0, 3.0, 1e9]), st.integers(0, 9))

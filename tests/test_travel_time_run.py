@@ -10,7 +10,7 @@ from fractions import Fraction
 import networkx as nx
 import numpy as np
 import pytest
-from cities import LINK_M, city
+from cities import ANY_SHAPE, LINK_M, city
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
@@ -107,7 +107,15 @@ def test_what_a_plan_saves_equals_a_plain_search_for_every_trip(drawn, transfer_
 @pytest.mark.parametrize("seconds", [(90,), (60, 90, 200)], ids=["alike both ways", "longer one way"])
 def test_search_and_scorecard_agree_and_limits_are_kept(seconds):
     network, demand = town(seconds=seconds)
-    limits = RouteLimits(max_length_m=9 * LINK_M, max_circuity=1.7, max_total_length_m=24 * LINK_M, max_buses=8, headway_s=600, min_stops=4)
+    limits = RouteLimits(
+        max_length_m=9 * LINK_M,
+        max_circuity=1.7,
+        max_pair_circuity=1.6,
+        max_total_length_m=24 * LINK_M,
+        max_buses=8,
+        headway_s=600,
+        min_stops=4,
+    )
     found = plan_routes(network, demand, 4, limits=limits, objective="travel_time", stop_when=[MaxSteps(6_000)])
     assert check_plan(network, found.plan, limits) == ()
     assert found.value_quanta == Problem.build(network, demand).value(found.plan, GOAL)
@@ -158,7 +166,7 @@ def test_search_and_measures_on_link_times_agree():
     pairs = demand.od()
     trips[pairs.origin, pairs.destination] = pairs.trips
     rule = ServiceRule(unserved_s=1800)
-    limits = RouteLimits(max_length_m=1e6, max_circuity=1e6, max_ride_s=10**6, max_stops=8, min_stops=2, min_length_m=0)
+    limits = RouteLimits(max_length_m=1e6, **ANY_SHAPE, max_ride_s=10**6, max_stops=8, min_stops=2, min_length_m=0)
     found = plan_routes(network, demand, 5, limits=limits, rule=rule, objective=GOAL, stop_when=[MaxSteps(6_000)])
     measured = travel_times(links, trips, [route.stops for route in found.plan], unserved_s=1800)
     assert score_plan(network, demand, found.plan, rule=rule).mean_travel_s == pytest.approx(measured.mean_s, rel=1e-12)
@@ -223,7 +231,9 @@ def test_a_changed_route_is_allowed_if_the_checkers_say_so(constraints, seed):
     network, routes = problem.network, simple_routes(problem.network)
     for _ in range(150):
         rows, new, changed = drawn_change(rng, routes)
-        limits = RouteLimits(max_circuity=float(rng.choice([1.5, 99])), min_length_m=0, headway_s=100)
+        limits = RouteLimits(
+            max_circuity=float(rng.choice([1.5, 99])), max_pair_circuity=99.0, allow_spurs=True, min_length_m=0, headway_s=100
+        )
         total = plan_measures(network, plan_of_rows(network, new), limits.headway_s)
         over = rng.integers(-1, 2, 2) * rng.integers(0, 2, 2)
         limits = replace(limits, max_total_length_m=int(total.total_length_m + over[0]), max_buses=max(1, int(total.total_buses + over[1])))
@@ -253,7 +263,7 @@ def test_however_hot_annealed_plans_keep_limits_and_wishes():
     problem, _ = ladder(1)
     plan = Plan((Route([0, 1, 4, 3], "R0"), Route([1, 2], "R1"), Route([5, 4, 1], "R2")), problem.network.fingerprint)
     constraints = PlanConstraints(required=(2,), hubs=((4, 2),), terminals=(("R0", 0, -1),), fixed=None)
-    limits = RouteLimits(max_circuity=99, min_length_m=0, headway_s=100)
+    limits = RouteLimits(**ANY_SHAPE, min_length_m=0, headway_s=100)
     total = plan_measures(problem.network, plan, limits.headway_s)
     limits = replace(limits, max_total_length_m=total.total_length_m + 600, max_buses=total.total_buses + 2)
     chain = TravelTimeRun(problem, GOAL, limits, 3, np.random.default_rng(0), constraints)
@@ -319,7 +329,7 @@ def test_the_first_half_of_a_search_is_one_for_served_trips():
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_travel_time_goes_on_from_the_best_plan_of_the_first_half(seed):
     network, demand = town(seed)
-    limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M)
+    limits = RouteLimits(max_length_m=9 * LINK_M, max_total_length_m=24 * LINK_M, max_pair_circuity=99.0, allow_spurs=True)
     chain = timed_chain(network, demand, limits, 4, seed)
     begun = chain.best_value
     for share in (0.1, 0.2, 0.3, 0.4):

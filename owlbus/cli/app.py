@@ -21,6 +21,7 @@ from owlbus.cli.network import network
 from owlbus.cli.output import begin_silent, show_traceback
 from owlbus.cli.plan import plan
 from owlbus.cli.process import is_out_of_memory, is_swallowed_stop, require_memory, stop_code
+from owlbus.cli.renamed import present_name, require_no_earlier_variables
 from owlbus.cli.report import report
 from owlbus.cli.score import score
 from owlbus.cli.streams import (
@@ -131,6 +132,7 @@ def run(args: Sequence[str]) -> int:
     begin_silent()
     try:
         command = _parser()
+        require_no_earlier_variables()
         defaults = read_config(args, command)
         code = command.main(args=list(args), prog_name="owlbus", standalone_mode=False, default_map=defaults)
     except SystemExit:  # the parser's own answer to a reader of its help that left early
@@ -172,9 +174,17 @@ def _ended_by(error: BaseException) -> int:
 
 def _one_line(error: typer.TyperException) -> str:
     """Message of a usage error, in the form of all messages."""
-    text = plain_parser_text(" ".join(error.format_message().split())).rstrip(".")
+    text = _renamed(error) or plain_parser_text(" ".join(error.format_message().split())).rstrip(".")
     command_path = getattr(getattr(error, "ctx", None), "command_path", "owlbus")
     return f"{text[:1].lower()}{text[1:]}; see {command_path} --help"
+
+
+def _renamed(error: typer.TyperException) -> str | None:
+    """Message on an option under its earlier name, if its command has it under the present one; else None."""
+    given = str(getattr(error, "option_name", ""))
+    present = f"--{present_name(given)}"
+    flags = {flag for param in getattr(getattr(error, "cmd", None), "params", ()) for flag in param.opts}
+    return f"{given} is now called {present}" if present in flags else None
 
 
 def _fail(message: str, code: int, error: BaseException | None = None) -> int:

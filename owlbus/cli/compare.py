@@ -9,10 +9,10 @@ import typer
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.option_values import limits_of, require_language, rule_of
-from owlbus.cli.options import LANG, OUT, LimitOptions, OutputOptions, RuleOptions
+from owlbus.cli.options import LANG, OUT, FeedPlanOptions, LimitOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, open_output
-from owlbus.cli.plan_files import plan_names, read_any_plan
-from owlbus.cli.session import SYNTHETIC, announce_compilation, moved_table, settings_of_run, study_from_options, warn
+from owlbus.cli.plan_files import plan_names
+from owlbus.cli.session import SYNTHETIC, moved_table, plans_from_options, settings_of_run
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.common.errors import UsageError
 
@@ -25,8 +25,22 @@ if TYPE_CHECKING:
 
     from owlbus.evidence import Comparison
     from owlbus.pipeline import Study
+    from owlbus.pipeline.rundir import RunDir
 
 _FEWEST = 2
+MEASURES = (
+    ("hexes_share", "area reached", 100, "{:.1f}%"),
+    ("transfer_share", "served with a transfer", 100, "{:.1f}%"),
+    ("mean_ride_s", "mean ride, min", 1 / 60, "{:.1f}"),
+    ("mean_walk_m", "mean walk at both ends, m", 1, "{:.0f}"),
+    ("mean_travel_s", "mean journey of all trips, min", 1 / 60, "{:.1f}"),
+    ("mean_circuity", "mean circuity", 1, "{:.2f}"),
+    ("overlap_share", "run twice or more", 100, "{:.1f}%"),
+    ("total_length_m", "one-way km of all routes", 1 / 1000, "{:.1f}"),
+    ("total_buses", "buses", 1, "{:.0f}"),
+    ("routes", "routes", 1, "{:.0f}"),
+)
+"""Measures beside the shares: key, label, scale and format."""
 
 
 def compare(
@@ -42,6 +56,7 @@ def compare(
             help="Show shares by a column of polygons (.geojson), or of hexagons or points (.csv); repeatable.",
         ),
     ] = None,
+    feed: FeedPlanOptions,
     limits: LimitOptions,
     rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
@@ -67,18 +82,16 @@ def compare(
     require_language(lang)
     bounds, served = limits_of(limits), rule_of(rule)
     with open_output(output_options) as output:
-        announce_compilation(output)
-        study, sources, run = study_from_options(study_options, plans, area, demand, network)
-        warn(output, study)
+        reader, sources, run = plans_from_options(output, study_options, plans, feed, (area, demand, network))
+        study = reader.study
         groups = {column: read_groups(column, study.grid) for column in by or []}
-        by_name = {
-            name: read_any_plan(file, study, study_options.max_snap, output.say)
-            for name, file in zip(plan_names(plans), plans, strict=True)
-        }
+        by_name = {name: reader.read(file) for name, file in zip(plan_names(plans), plans, strict=True)}
         comparison = compare_plans(study.network, study.demand, by_name, rule=served, headway_s=bounds.headway_s, **_of_study(study))
         document = {"command": "compare", **comparison.to_dict(), "is_synthetic": study.is_synthetic, "by": _shares_by(comparison, groups)}
+        document |= {} if study.city_share is None else {"city_share": study.city_share}
+        document |= reader.facts
         if out is not None:
-            settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic)
+            settings = settings_of_run(sources, None, plans=plans, run=run, is_synthetic=study.is_synthetic, **reader.facts)
             _write(out, study, comparison, document, settings, lang)
     tables = [side_by_side(document), *(_change_table(name, change) for name, change in document["differences"].items())]
     output.show(document, *tables, *(_groups_table(column, row) for column, row in document["by"].items()))
@@ -99,7 +112,7 @@ def _shares_by(comparison: Comparison, groups: Mapping[str, NDArray[np.str_]]) -
 
     return {
         column: {
-            name: break_down(comparison.evaluator, plan, labels).to_dict(is_coarse=comparison.is_coarse)
+            name: break_down(comparison.evaluator, plan, labels).to_dict(comparison.evaluator.min_count)
             for name, plan in comparison.plans.items()
         }
         for column, labels in groups.items()
@@ -122,32 +135,25 @@ def side_by_side(document: Mapping[str, Any]) -> Table:
     """
     plans: Mapping[str, Mapping[str, Any]] = document["plans"]
     table = empty_table("Plans side by side")
-    table.caption = f"Intervals are over {document['interval_over']}."
+    table.caption = (
+        "Intervals are over nights." if document["interval_over"] else "No intervals: the demand has fewer nights than an interval takes."
+    )
     for name in ("", *plans):
         table.add_column(name, justify="left" if not name else "right")
-    table.add_column("Seoul states", justify="right", style="dim")
+    stated = document.get("city_share")
+    if stated is not None:
+        table.add_column("Seoul states", justify="right", style="dim")
     rows = list(plans.values())
     shares = (("presence", "people near a stop"), ("served", "trips served"), ("direct", "served directly"))
     for name, label in shares if document.get("trips_counted", True) else shares[:1]:
-        city = f"{document['city_share']:.0%}" if name == "presence" else ""
-        table.add_row(label, *(_share(row[name]["share"]) for row in rows), city, style="bold")
+        city = [f"{stated:.0%}"] if stated is not None and name == "presence" else []
+        table.add_row(label, *(_share(row[name]["share"]) for row in rows), *city, style="bold")
         table.add_row("  90 % interval", *(_range(row[name]["interval"]) for row in rows), style="dim")
         others = [document["differences"][plan] for plan in list(plans)[1:]]
         table.add_row("  against the first, points", "", *(_signed(other[f"{name}_share_change"]) for other in others), style="dim")
         table.add_row("  90 % interval", "", *(_signed_range(other[f"{name}_share_interval"]) for other in others), style="dim")
-    for key, label, scale, form in (
-        ("hexes_share", "hexagons reached", 100, "{:.1f}%"),
-        ("transfer_share", "served with a transfer", 100, "{:.1f}%"),
-        ("mean_ride_s", "mean ride, min", 1 / 60, "{:.1f}"),
-        ("mean_walk_m", "mean walk at both ends, m", 1, "{:.0f}"),
-        ("mean_travel_s", "mean journey of all trips, min", 1 / 60, "{:.1f}"),
-        ("mean_circuity", "mean circuity", 1, "{:.2f}"),
-        ("overlap_share", "run twice or more", 100, "{:.1f}%"),
-        ("total_length_m", "one-way km of all routes", 1 / 1000, "{:.1f}"),
-        ("total_buses", "buses", 1, "{:.0f}"),
-        ("routes", "routes", 1, "{:.0f}"),
-    ):
-        absent = "hidden" if document.get("trips_counted", True) else "\u2013"
+    for key, label, scale, form in MEASURES:
+        absent = "too few" if document.get("trips_counted", True) else "\u2013"
         table.add_row(label, *(absent if row[key] is None else form.format(scale * row[key]) for row in rows))
     return table
 
@@ -156,9 +162,7 @@ def _change_table(name: str, change: Mapping[str, Any]) -> Table:
     """Table of gains and losses from the first plan to another: all, then hours, then the ten districts that change most."""
     districts = sorted(change["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:10]
     rows = {"all": change["whole"], **{f"{hour} h": row for hour, row in change["by_hour"].items()}, **dict(districts)}
-    return moved_table(
-        f"{name}: gained and lost a night", rows, change["hidden"]["min_count"], trips_counted=change.get("trips_counted", True)
-    )
+    return moved_table(f"{name}: gained and lost a night", rows, change["min_count"], trips_counted=change.get("trips_counted", True))
 
 
 def _groups_table(column: str, documents: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -182,13 +186,10 @@ def _write(out: str, study: Study, comparison: Comparison, document: dict[str, A
     from owlbus.pipeline.report_content import comparison_contents
     from owlbus.pipeline.rundir import RunRecord, describe_run, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.plot.maps import draw_difference, write_map
     from owlbus.report import report_file, write_report
 
-    first, *others = comparison.plans
-    note = "SYNTHETIC demand. " if study.is_synthetic else ""
     inputs = tuple(str(Path(name)) for name in study.inputs)
-    record = RunRecord("compare", settings, None, inputs, None, study.timings_s, notes=study.notes)
+    record = RunRecord("compare", settings, None, inputs, None, study.timings_s, notes=study.notes, min_count=study.min_count)
     with open_run_dir(out) as run:
         write_study(run, study)
         run.write_json("compare.json", document)
@@ -196,23 +197,36 @@ def _write(out: str, study: Study, comparison: Comparison, document: dict[str, A
             run.write_bytes(f"plan_{index + 1}.geojson", plan_geojson(study.network, plan, comparison.cards[name].headway_s))
         for index, content in enumerate(comparison_contents(study, comparison, document, describe_run(record))):
             write_report(run.stage(report_file(index)), content, language)
-        for index, name in enumerate(others):
-            stem = "difference" if len(others) == 1 else f"difference_{index + 1}"
-            run.write_bytes(f"{stem}.geojson", comparison.to_geojson(name))
-            figure = draw_difference(
-                comparison.evaluator,
-                comparison.changes[name],
-                comparison.plans[first],
-                comparison.plans[name],
-                title=f"{name} against {first}",
-                note=f"{note}Trips counted at both of their ends.",
-            )
-            write_map(run.stage(f"{stem}.png"), figure)
+        _write_maps(run, study, comparison)
         run.publish(record)
 
 
+def _write_maps(run: RunDir, study: Study, comparison: Comparison) -> None:
+    """Write the difference of each plan from the first, as GeoJSON and as a picture."""
+    from owlbus.plot.maps import draw_difference, write_map
+    from owlbus.report.map_labels import map_labels
+    from owlbus.report.translations import read_translations
+
+    first, *others = comparison.plans
+    note = "SYNTHETIC demand. " if study.is_synthetic else ""
+    labels = map_labels(study.city, study.places, read_translations())
+    for index, name in enumerate(others):
+        stem = "difference" if len(others) == 1 else f"difference_{index + 1}"
+        run.write_bytes(f"{stem}.geojson", comparison.to_geojson(name))
+        figure = draw_difference(
+            comparison.evaluator,
+            comparison.changes[name],
+            comparison.plans[first],
+            comparison.plans[name],
+            title=f"{name} against {first}",
+            note=f"{note}Trips counted at both of their ends.",
+            labels=labels,
+        )
+        write_map(run.stage(f"{stem}.png"), figure)
+
+
 def _share(value: float | None) -> str:
-    return "hidden" if value is None else f"{value:.1%}"
+    return "too few" if value is None else f"{value:.1%}"
 
 
 def _range(interval: list[float] | None) -> str:
@@ -220,7 +234,7 @@ def _range(interval: list[float] | None) -> str:
 
 
 def _signed(change: float | None) -> str:
-    return "small" if change is None else f"{100 * change:+.2f}"
+    return "none told" if change is None else f"{100 * change:+.2f}"
 
 
 def _signed_range(interval: list[float] | None) -> str:

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.renamed import present_name
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def _require(file: Path, key: str, known: set[str]) -> None:
     """Refuse a key that no command has, and name the most similar one."""
     if key not in known:
         near = difflib.get_close_matches(key, sorted(known), n=1)
-        hint = f"did you mean {near[0]}?" if near else "see owlbus COMMAND --help"
+        present = present_name(key)
+        hint = f"it is now {present}" if present else f"did you mean {near[0]}?" if near else "see owlbus COMMAND --help"
         msg = f"{file}: no option is called {key}; {hint}"
         raise UsageError(msg)
 

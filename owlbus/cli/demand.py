@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,12 +13,14 @@ from owlbus.cli.output import open_output
 from owlbus.cli.session import announce_resumption, checkpoint_of
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.cli.tables import demand_document, demand_table, recognised_table, records_table, rules_table
+from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from owlbus.cli.output import Output
+    from owlbus.demand import DemandReport
     from owlbus.pipeline import Sources
     from owlbus.pipeline.study import Reading
     from owlbus.records.recognised import RecognisedFile
@@ -66,22 +68,25 @@ def demand(
                     reading = demand_from_sources(sources, rejected=run.stage("rejected.parquet"), checkpoint=checkpoint)
                 reading.grid.write(run.stage("grid.parquet"))
                 reading.demand.write(run.stage("demand.parquet"))
-                run.publish(RunRecord("demand", settings_of_run(sources, None), None, reading.inputs, None, reading.timings_s))
+                settings = settings_of_run(sources, None)
+                run.publish(RunRecord("demand", settings, None, reading.inputs, None, reading.timings_s, min_count=reading.min_count))
     _show(output, reading, out)
 
 
 def _show(output: Output, reading: Reading, out: str | None) -> None:
     """Print counts of records and demand by hour."""
-    document = {
+    document: dict[str, Any] = {
         "command": "demand",
         "out": out,
         "hexes": reading.grid.n_hexes,
         "nights": reading.demand.n_nights,
-        **demand_document(reading.demand),
-        "records": reading.report.to_json(),
+        **demand_document(reading.demand, reading.publisher),
+        "records": reading.report.to_json(reading.publisher),
     }
     report = reading.report
-    output.show(document, records_table(report), *([rules_table(report)] if report.rules else []), demand_table(reading.demand))
+    pages = records_table(document["records"]), *([rules_table(document["records"])] if report.rules else [])
+    output.show(document, *pages, demand_table(reading.demand, reading.publisher))
+    _say_first_rows(output, report)
     agreement = report.agreement
     if agreement is not None and agreement.od_rank is not None:
         output.say(
@@ -95,6 +100,13 @@ def _show(output: Output, reading: Reading, out: str | None) -> None:
         output.say(f"Written to {out}: grid.parquet, demand.parquet and rejected.parquet, readable only by you.")
 
 
+def _say_first_rows(output: Output, report: DemandReport) -> None:
+    """Say on standard error, which the owner of the records reads, how many rows there are and where each rule is broken first."""
+    output.say(f"{report.rows_in:,} rows read, {report.rows_counted:,} count, {report.rows_rejected:,} are rejected (exact, for you alone)")
+    for rule in report.rules:
+        output.say(f"note: {rule.sentence}: first in {rule.first.rpartition('/')[2]}")
+
+
 def _check(sources: Sources, output_options: OutputOptions, out: str | None) -> None:
     """Print counts of valid and rejected rows, and raise a finding if a file would be refused."""
     from owlbus.pipeline import check_records
@@ -105,15 +117,17 @@ def _check(sources: Sources, output_options: OutputOptions, out: str | None) -> 
     with open_output(output_options) as output:
         report, refusals, files = check_records(sources)
     command = _command(sources, files)
-    document = {
+    document: dict[str, Any] = {
         "command": "demand",
         "check": True,
         "recognised": [file.to_json() for file in files],
         "reads_with": command,
-        "records": report.to_json(),
+        "records": report.to_json(Publisher(sources.published_min_count)),
         "refused": [in_flags(error) for error in refusals],
     }
-    output.show(document, *map(recognised_table, files), records_table(report), *([rules_table(report)] if report.rules else []))
+    pages = records_table(document["records"]), *([rules_table(document["records"])] if report.rules else [])
+    output.show(document, *map(recognised_table, files), *pages)
+    _say_first_rows(output, report)
     output.say(f"Read with: {command}")
     if refusals:
         raise FindingError("; ".join(error.template for error in refusals))

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import csv
 import io
-from functools import partial
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import limits_of, rule_of
-from owlbus.cli.options import OUT, LimitOptions, OutputOptions, RuleOptions
+from owlbus.cli.option_values import limits_of, require_language, rule_of
+from owlbus.cli.options import LANG, OUT, FeedPlanOptions, LimitOptions, OutputOptions, RuleOptions
 from owlbus.cli.output import empty_table, open_output
-from owlbus.cli.plan_files import plan_name, read_any_plan
+from owlbus.cli.plan_files import plan_name
 from owlbus.cli.session import (
     SYNTHETIC,
-    announce_compilation,
     evaluator_of,
     limits_near,
+    plans_from_options,
+    say_reversed,
     settings_of_run,
     stop_names_of,
-    study_from_options,
-    warn,
 )
 from owlbus.cli.shares import shares_of
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
 from owlbus.common.defaults import IMPROVE_STEPS
+from owlbus.common.disclosure import Publisher, count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from owlbus.evidence import Difference, PlanEvaluator
+    from owlbus.evidence import Comparison, Difference, PlanEvaluator
+    from owlbus.evidence.stop_names import StopNames
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
-    from owlbus.plan.limits import RouteLimits
     from owlbus.search.improve import Improvement
+
+IMPROVED = "improved plan"
+"""What reports call the plan that the search found."""
 
 _PANEL = "What may change"
 
@@ -71,9 +74,11 @@ def improve(
         Gives("n_steps"),
     ] = IMPROVE_STEPS,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the search.", rich_help_panel="Search")] = 0,
+    feed: FeedPlanOptions,
     limits: LimitOptions,
     rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
+    lang: Annotated[str, LANG, Gives("language")] = "en",
     output_options: OutputOptions,
     study_options: StudyOptions,
     area: AreaOptions,
@@ -85,44 +90,43 @@ def improve(
 
     Improve a plan by changing at most a given share of its stops. The new plan keeps terminals and --keep-stop, and uses no more
     kilometres and buses. Steps are listed with their gains; the plan after each step can run. --curve shows the gain for 0, 5, 10, 20
-    and 40 % of change.
+    and 40 % of change. --out writes the plan, its steps, and report.html, which holds it against the given plan.
     """
     from owlbus.pipeline import Request
     from owlbus.search import Objective
     from owlbus.search.improve import CURVE, improve_plan
 
-    service_rule = rule_of(rule)
+    require_language(lang)
     Request(limits=limits_of(limits), objective=objective, steps=steps, seed=seed)  # refuses numbers out of range before reading
-    shares = CURVE if curve else shares_of("--change", change)
+    service_rule, shares = rule_of(rule), CURVE if curve else shares_of("--change", change)
     with open_output(output_options) as output:
-        announce_compilation(output)
-        study, sources, run = study_from_options(study_options, [plan], area, demand, network)
-        warn(output, study)
-        base = read_any_plan(plan, study, study_options.max_snap, output.say)
-        bounds = limits_near(study, base, limits)
-        evaluator, names = evaluator_of(study, service_rule), stop_names_of(study)
-        keep = [names.find_stop(study.network, text) for text in keep_stop or []]
+        reader, sources, run = plans_from_options(output, study_options, [plan], feed, (area, demand, network))
+        study, base = reader.study, reader.read(plan)
+        bounds, evaluator = limits_near(study, base, limits), evaluator_of(study, service_rule)
+        keep = [stop_names_of(study).find_stop(study.network, text) for text in keep_stop or []]
         search: dict[str, Any] = {"objective": Objective.of_counted(objective, study.demand), "keep_terminals": not free_ends}
         improvements = improve_plan(evaluator.problem, base, bounds, shares, keep=keep, n_steps=steps, seed=seed, **search)
+        head = {"command": "improve", "plan": plan_name(plan), "is_synthetic": study.is_synthetic, "seed": seed}
         document: dict[str, Any] = {
-            "command": "improve",
-            "plan": plan_name(plan),
-            "is_synthetic": study.is_synthetic,
-            "seed": seed,
+            **head,
+            **Publisher(study.min_count).facts,
             "curve": curve_rows(evaluator, base, improvements, bounds.headway_s),
-            "steps": step_rows(evaluator, base, improvements[-1], partial(names.name_of, study.network), bounds.headway_s),
+            "steps": step_rows(evaluator, base, improvements[-1], stop_names_of(study, lang), bounds.headway_s),
+            **reader.facts,
         }
+        say_reversed(output, base, improvements[-1].plan)
         if out is not None:
             settings = settings_of_run(sources, None, plan=plan, run=run, is_synthetic=study.is_synthetic, change=list(shares), steps=steps)
-            _write(out, study, document, improvements[-1].plan, settings | {"seed": seed}, bounds)
-    output.show(document, _curve_table(document["curve"]), _steps_table(document["steps"]))
+            compared = _compare(evaluator, base, improvements[-1].plan, document["plan"], bounds.headway_s)
+            _write(out, study, document, compared, settings | {"seed": seed} | reader.facts, lang)
+    output.show(document, _curve_table(document["curve"]), _steps_table(document), f"Counts are {document['counts']}.")
     if study.is_synthetic:
         output.say(SYNTHETIC)
 
 
 def curve_rows(evaluator: PlanEvaluator, plan: Plan, improvements: Sequence[Improvement], headway_s: int) -> list[dict[str, Any]]:
     """
-    Gain over a plan by share of stops changed, with small counts hidden.
+    Gain over a plan by share of stops changed, by the publishing rule.
 
     Parameters
     ----------
@@ -143,7 +147,6 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, improvements: Sequence[Impr
     from owlbus.evidence.difference import difference
 
     before = evaluator.evaluate(plan)
-    served = float(evaluator.whole.trips.trips[evaluator.whole.trips.among(before.is_served)].sum())
     rows = []
     for improvement in improvements:
         change = difference(evaluator, before, evaluator.evaluate(improvement.plan), headway_s)
@@ -153,7 +156,7 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, improvements: Sequence[Impr
                 "stops_allowed": improvement.n_allowed,
                 "stops_changed": improvement.n_changed,
                 "steps": len(improvement.steps),
-                **_gain(change, served, evaluator.whole.trips.trips.sum()),
+                **_gain(change),
                 "length_m": change.cost.length_m,
                 "cycle_s": change.cost.cycle_s,
                 "buses": change.cost.buses,
@@ -162,9 +165,9 @@ def curve_rows(evaluator: PlanEvaluator, plan: Plan, improvements: Sequence[Impr
     return rows
 
 
-def step_rows(evaluator: PlanEvaluator, plan: Plan, improvement: Improvement, name_of: Any, headway_s: int) -> list[dict[str, Any]]:  # noqa: ANN401 - a callable
+def step_rows(evaluator: PlanEvaluator, plan: Plan, improvement: Improvement, names: StopNames, headway_s: int) -> list[dict[str, Any]]:
     """
-    Steps to an improved plan with the gain of each, with small counts hidden.
+    Steps to an improved plan with the gain of each, by the publishing rule.
 
     Parameters
     ----------
@@ -174,8 +177,8 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, improvement: Improvement, na
         The given plan.
     improvement
         The improved plan.
-    name_of
-        Called with a stop index; gives its name.
+    names
+        Names of stops, in the language of the steps.
     headway_s
         Seconds between buses.
 
@@ -184,19 +187,24 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, improvement: Improvement, na
     list of dict
         One row a step: the change, and trips and people gained and lost by it and since the first step.
     """
+    from owlbus.evidence.answer_sentences import step_sentence
     from owlbus.evidence.difference import difference
-    from owlbus.evidence.redact import shown_difference
+    from owlbus.evidence.printed_difference import printed_difference
     from owlbus.search.improve import step_document
 
+    network = evaluator.problem.network
     first = before = evaluator.evaluate(plan)
     rows = []
     for number, step in enumerate(improvement.steps, start=1):
         after = evaluator.evaluate(step.plan)
-        alone, so_far = (shown_difference(difference(evaluator, base, after, headway_s)).values for base in (before, first))
+        out, into = ([names.name_of(network, stop) for stop in stops.tolist()] for stops in (step.out, step.into))
+        alone, so_far = (printed_difference(difference(evaluator, base, after, headway_s)) for base in (before, first))
         rows.append(
             {
                 "step": number,
-                **step_document(step, name_of),
+                "route": step.route,
+                "change": step_sentence(out, into, names.language),
+                **step_document(step),
                 **alone["whole"],
                 "buses": alone["cost"]["buses"],
                 "cycle_min": alone["cost"]["cycle_min"],
@@ -207,17 +215,20 @@ def step_rows(evaluator: PlanEvaluator, plan: Plan, improvement: Improvement, na
     return rows
 
 
-def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
-    """Gain as trips, as a ratio with its interval, and in points."""
-    from owlbus.evidence.redact import shown_difference
+def _gain(change: Difference) -> dict[str, Any]:
+    """Gain as trips, as a ratio with its interval, and in points, all from printed counts."""
+    from owlbus.evidence.printed_difference import printed_difference
 
-    shown = shown_difference(change).values
-    interval = shown["served_share_interval"]
-    hidden = shown["whole"]["net_trips"] is None or served <= 0
+    shown, publisher = printed_difference(change), Publisher(change.min_count)
+    net, interval = shown["whole"]["net_trips"], shown["served_share_interval"]
+    served, trips = (
+        publisher.middle(publisher.count(count)) for count in (change.before.served.numerator, change.before.served.denominator)
+    )
+    is_told = net is not None and change.before.served.numerator > 0 and publisher.share(0.0, change.before.served.numerator) is not None
     return {
-        "net_trips": shown["whole"]["net_trips"],
-        "gain_ratio": None if hidden else round(change.whole.net_trips / served, 4),
-        "gain_interval": None if hidden or interval is None else [round(end * trips / served, 4) for end in interval],
+        "net_trips": net,
+        "gain_ratio": round(net / served, 4) if net is not None and is_told else None,
+        "gain_interval": [round(end * trips / served, 4) for end in interval] if is_told and interval is not None else None,
         "net_presence": shown["whole"]["net_presence"],
         "served_share_change": shown["served_share_change"],
         "served_share_interval": interval,
@@ -226,23 +237,42 @@ def _gain(change: Difference, served: float, trips: float) -> dict[str, Any]:
     }
 
 
-def _write(out: str, study: Study, document: dict[str, Any], plan: Plan, settings: Mapping[str, Any], bounds: RouteLimits) -> None:
-    """Write the improved plan, its steps and the curve to a run directory."""
-    from owlbus.pipeline.rundir import RunRecord, open_run_dir
-    from owlbus.plan import plan_geojson
+def _compare(evaluator: PlanEvaluator, given: Plan, improved: Plan, name: str, headway_s: int) -> Comparison:
+    """Hold the improved plan against the given one."""
+    from owlbus.evidence import compare_plans
 
+    problem = evaluator.problem
+    plans = {f"{name} (given)" if name == IMPROVED else name: given, IMPROVED: improved}
+    more: dict[str, Any] = {"districts": evaluator.districts, "min_count": evaluator.min_count}
+    return compare_plans(problem.network, evaluator.demand, plans, rule=problem.rule, headway_s=headway_s, **more)
+
+
+def _write(out: str, study: Study, document: dict[str, Any], compared: Comparison, settings: Mapping[str, Any], language: str) -> None:
+    """Write the improved plan, its steps, the curve, and the report that holds it against the given plan to a run directory."""
+    from owlbus.pipeline.report_content import comparison_contents
+    from owlbus.pipeline.run_tables import missing_documents, write_plan_tables
+    from owlbus.pipeline.rundir import RunRecord, describe_run, open_run_dir
+    from owlbus.plan import plan_geojson
+    from owlbus.report import write_report
+
+    more: dict[str, Any] = {"notes": study.notes, "min_count": study.min_count}
+    record = RunRecord("improve", settings, document["seed"], study.inputs, None, study.timings_s, **more)
+    side_by_side = {**compared.to_dict(), "by": {}}
     with open_run_dir(out) as run:
         run.write_json("improve.json", document)
-        run.write_bytes("plan.geojson", plan_geojson(study.network, plan, bounds.headway_s))
+        run.write_bytes("plan.geojson", plan_geojson(study.network, compared.plans[IMPROVED], compared.cards[IMPROVED].headway_s))
         run.write_bytes("curve.csv", _csv(document["curve"]))
         run.write_bytes("steps.csv", _csv([{key: value for key, value in row.items() if key != "so_far"} for row in document["steps"]]))
         if len(document["curve"]) > 1:
             _draw_gain(document["curve"], str(run.stage("curve.png")))
-        run.publish(RunRecord("improve", settings, document["seed"], study.inputs, None, study.timings_s))
+        (content,) = comparison_contents(study, compared, side_by_side, describe_run(record))
+        write_plan_tables(run, study, content.best, missing_documents(study, content.best, {"settings": settings}))
+        write_report(run.stage("report.html"), replace(content, improvement=document), language)
+        run.publish(record)
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Rows as CSV; lists joined by spaces, hidden values empty."""
+    """Rows as CSV; lists joined by spaces, absent values empty."""
     from owlbus.common.text import escape_formula
 
     out = io.StringIO()
@@ -278,7 +308,7 @@ def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             f"{100 * row['allowed_share']:g}%",
             f"{row['stops_changed']}",
             _net(row["net_trips"]) if row.get("trips_counted", True) else "\u2013",
-            "\u2013" if not row.get("trips_counted", True) else "small" if ratio is None else f"{100 * ratio:+.1f}%",
+            "\u2013" if not row.get("trips_counted", True) else "none told" if ratio is None else f"{100 * ratio:+.1f}%",
             "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}",
             _net(row["net_presence"]),
             f"{row['length_m'] / 1000:+.1f}",
@@ -287,18 +317,16 @@ def _curve_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _steps_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def _steps_table(document: Mapping[str, Any]) -> Table:
     """Table of the steps in order."""
-    from owlbus.evidence.redact import count_text
-
     table = empty_table("Steps, largest gain first; the plan after each step can run")
     for column in ("", "route", "change", "trips +", "trips -", "so far"):
         table.add_column(column, justify="left" if column in {"route", "change"} else "right")
-    for row in rows:
-        moved = (count_text(row[name]) for name in ("gained_trips", "lost_trips"))
+    for row in document["steps"]:
+        moved = (count_text(row[name], document["min_count"]) for name in ("gained_trips", "lost_trips"))
         table.add_row(f"{row['step']}", row["route"], row["change"], *moved, _net(row["so_far"]["net_trips"]))
     return table
 
 
 def _net(value: float | None) -> str:
-    return "small" if value is None else f"{value:+,.0f}"
+    return "none told" if value is None else f"{value:+,.0f}"

@@ -52,22 +52,27 @@ def network(
             built, trips = _build(sources), None
         if out is not None and sources is not None:
             _write(out, sources, built)
-        result = _check(built, trips) if check else None
+        result = _check(built, trips, path) if check else None
         document = _document(built, out) | ({} if result is None else {"check": result.to_json()})
         output.show(document, str(built.report or built), *([] if result is None else [str(result)]))
         if out is not None:
-            output.say(f"Written to {out}: grid.parquet and network.parquet.")
+            dropped = ", and dropped.geojson, the stops left out" if built.report is not None and built.report.dropped else ""
+            output.say(f"Written to {out}: grid.parquet and network.parquet{dropped}.")
     if result is not None and not result.passed:
         broken = [finding for finding in result.findings if finding.count]
         msg = f"{len(broken)} of {len(result.findings)} rules are broken, first: {broken[0].rule}; correct the source or remove --check"
         raise FindingError(msg)
 
 
-def _check(network: Network, demand: Demand | None) -> NetworkCheck:
-    """Return what the rules of networks find."""
+def _check(network: Network, demand: Demand | None, path: Path | None) -> NetworkCheck:
+    """Return what the rules of networks find, shares of a demand by the base of the run that `path` names."""
     from owlbus.network import check_network
+    from owlbus.pipeline.run_json import RUN_FILE, min_count_of, read_run
 
-    return check_network(network, demand)
+    folder = path if path is None or path.is_dir() else path.parent
+    if folder is None or not (folder / RUN_FILE).is_file():
+        return check_network(network, demand)
+    return check_network(network, demand, min_count_of(folder, read_run(folder)))
 
 
 def _document(network: Network, out: str | None) -> dict[str, Any]:
@@ -79,6 +84,7 @@ def _document(network: Network, out: str | None) -> dict[str, Any]:
         "links": network.n_links,
         "hexes": network.grid.n_hexes,
         "walk_rule": network.walk_rule,
+        "area_rule": None if network.points is None else network.points.rule,
         "report": None if network.report is None else network.report.to_json(),
     }
 
@@ -118,10 +124,11 @@ def _sources(area: AreaOptions, network: NetworkOptions, path: Path | None) -> S
 def _build(sources: Sources) -> Network:
     """Build the network on the grid of the study area, or on a grid of its own."""
     from owlbus.pipeline.study import build_grid, build_network, read_named_city
+    from owlbus.pipeline.study_places import places_of
 
     city = read_named_city(sources.city)
     grid = None if sources.area is None and city is None else build_grid(sources, city)
-    return build_network(sources, grid, city)
+    return build_network(sources, grid, city, places_of(sources))
 
 
 def _write(out: str, sources: Sources, built: Network) -> None:
@@ -132,5 +139,7 @@ def _write(out: str, sources: Sources, built: Network) -> None:
     with open_run_dir(out) as run:
         built.grid.write(run.stage("grid.parquet"))
         built.write(run.stage(_PARQUET))
+        if built.report is not None and built.report.dropped:
+            run.write_json("dropped.geojson", built.report.dropped_geojson())
         inputs = tuple(name for name in (sources.area, *sources.network_files) if name)
-        run.publish(RunRecord("network", settings_of_run(sources, None), None, inputs))
+        run.publish(RunRecord("network", settings_of_run(sources, None), None, inputs, min_count=sources.published_min_count))

@@ -11,6 +11,8 @@ from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import typer
 
     from owlbus.cli.options import LimitOptions, RuleOptions, SearchOptions
@@ -101,6 +103,14 @@ def require_language(lang: str) -> None:
         raise UsageError(msg)
 
 
+def require_timezone(agency_timezone: str | None) -> None:
+    """Refuse the time zone of a feed if no place has it, before anything is read; None is that of the network's place."""
+    from owlbus.timetable.clock import zone_of
+
+    if agency_timezone is not None:
+        zone_of(agency_timezone, "agency_timezone")
+
+
 def sources_of(files: list[str] | None, area: AreaOptions, demand: DemandOptions, network: NetworkOptions) -> Sources:
     """
     Sources of a study from its options.
@@ -183,6 +193,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
         "stops": network.stops,
         "gtfs": network.gtfs,
         "osm": network.osm,
+        "places": network.places,
         "modes": tuple(network.modes.split(",")),
         "merge_m": network.merge_stops,
         "service_hours": None if network.hours is None else _hours_of_day(network.hours),
@@ -207,8 +218,8 @@ def _hours_of_day(text: str) -> tuple[int, ...]:
     return tuple(range(first, end + _DAY_H * (end <= first)))
 
 
-def limits_of(options: LimitOptions) -> RouteLimits:
-    """Return the limits that `options` set, in metres and seconds."""
+def limits_of(options: LimitOptions, base: RouteLimits | None = None) -> RouteLimits:
+    """Return the limits that `options` set, in metres and seconds; those of `base`, or the defaults, for the others."""
     from owlbus.plan.limits import RouteLimits
 
     values: dict[str, Any] = {
@@ -218,9 +229,19 @@ def limits_of(options: LimitOptions) -> RouteLimits:
         "min_length_m": _scaled(options.min_length_km, 1000),
         "max_ride_s": _scaled(options.max_ride_min, 60),
         "max_circuity": options.max_circuity,
+        "max_pair_circuity": options.max_pair_circuity,
+        "allow_spurs": options.allow_spurs or None,
         "max_total_length_m": _scaled(options.total_km, 1000),
     }
-    return replace(RouteLimits(), **{name: value for name, value in values.items() if value is not None})
+    return replace(base or RouteLimits(), **{name: value for name, value in values.items() if value is not None})
+
+
+def limits_of_given(options: LimitOptions, settings: Mapping[str, Any] | None = None) -> RouteLimits:
+    """Return the limits that `options` set, and for the others those that a given plan was searched under, as `settings` hold them."""
+    from owlbus.plan.limits import RouteLimits
+
+    limits = limits_of(options, RouteLimits.of_routes(settings or {}, round(options.headway * 60)))
+    return limits if options.max_pair_circuity is None else replace(limits, allow_spurs=options.allow_spurs)
 
 
 def rule_of(options: RuleOptions) -> ServiceRule:
@@ -242,9 +263,8 @@ def request_of(search: SearchOptions, limits: RouteLimits, rule: ServiceRule) ->
     from owlbus.pipeline import Request
 
     steps = DEFAULT_STEPS if search.steps is None and search.time is None else search.steps
-    return Request(
-        search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts, search.bound, search.target_gap
-    )
+    known = search.routes, limits, rule, search.objective, steps, search.time, search.seed, search.starts, search.bound, search.target_gap
+    return Request(*known, n_seeds=search.seeds)
 
 
 def _scaled(value: float | None, factor: float) -> float | None:

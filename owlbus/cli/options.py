@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.shares import share_of
-from owlbus.common.defaults import DETOUR_FACTOR, DETOUR_S, HEADWAY_S, N_ROUTES, N_STARTS, TRANSFER_S, UNSERVED_S
+from owlbus.cli.shares import share_of, starts_of
+from owlbus.common.defaults import AUTO, DETOUR_FACTOR, DETOUR_S, HEADWAY_S, MAX_PAIR_CIRCUITY, N_ROUTES, TRANSFER_S, UNSERVED_S
 
 
 def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any:  # noqa: ANN401 - the parser's own type is private
@@ -23,7 +23,7 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     names
         The option and its short forms; the first long one names the variable.
     unit
-        What stands for the value in the help; nothing for a flag. A ``SHARE`` reads ``0.42`` or ``42%``.
+        What stands for the value in the help; nothing for a flag. A ``SHARE`` reads ``0.42`` or ``42%``, ``N|auto`` a whole number or auto.
     text
         What it does.
 
@@ -34,12 +34,12 @@ def option(panel: str, *names: str, unit: str | None = None, text: str) -> Any: 
     """
     name = next(name for name in names if name.startswith("--"))
     variable = f"OWLBUS_{name.lstrip('-').replace('-', '_').upper()}"
-    parser = share_of if unit == "SHARE" else None
+    parser = {"SHARE": share_of, "N|auto": starts_of}.get(unit or "")
     return typer.Option(*names, metavar=unit or "", help=text, envvar=variable, show_envvar=False, rich_help_panel=panel, parser=parser)
 
 
 _LIMITS, _RULE, _SEARCH, _OUTPUT = "Limits", "When a trip counts as served", "Search", "Output"
-_PLAN_FEED = "GTFS feed as a plan"
+_PLAN_FEED, FEED = "GTFS feed as a plan", "GTFS feed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,20 @@ class LimitOptions:
             text="Largest ratio of a route's length to the shortest path between its terminals. Default: 1.6.",
         ),
     ] = None
+    max_pair_circuity: Annotated[
+        float | None,
+        option(
+            _LIMITS,
+            "--max-pair-circuity",
+            unit="RATIO",
+            text="Largest ratio of a route's length between any two of its stops, less 1 km, to the shortest path between them; inf for "
+            f"any. Default: {MAX_PAIR_CIRCUITY:g}.",
+        ),
+    ] = None
+    allow_spurs: Annotated[
+        bool,
+        option(_LIMITS, "--allow-spurs", text="Let routes run out to a stop and back again, where that adds 400 m or more."),
+    ] = False
     total_km: Annotated[
         float | None,
         option(_LIMITS, "--total-km", unit="KM", text="Largest one-way length of all routes together. Default: no limit."),
@@ -188,15 +202,26 @@ class SearchOptions:
     ] = None
     seed: Annotated[int, option(_SEARCH, "--seed", unit="N", text="Random seed of the search.")] = 0
     starts: Annotated[
-        int,
+        Any,
         option(
             _SEARCH,
             "--starts",
-            unit="N",
-            text="Separate searches; --steps is divided between them, and the best plan is kept. They run in threads or by --scheduler.",
+            unit="N|auto",
+            text="Searches side by side; --steps is divided between them, and the best plan is kept. They run in threads or by "
+            "--scheduler. auto: by --steps and --routes, or by the processors where only --time ends the search.",
         ),
         Gives("n_starts"),
-    ] = N_STARTS
+    ] = AUTO
+    seeds: Annotated[
+        int,
+        option(
+            _SEARCH,
+            "--seeds",
+            unit="N",
+            text="Search N times, from --seed on, each with all its steps; keep the best plan and tell how far the searches differ.",
+        ),
+        Gives("n_seeds"),
+    ] = 1
 
 
 OUT = option(_OUTPUT, "--out", "-o", unit="DIR", text="Run directory to write: absent, empty, or an earlier run, which is replaced.")
@@ -212,13 +237,16 @@ MIN_SERVED = option(_OUTPUT, "--min-served", unit="SHARE", text="Exit with code 
 REFERENCE = option(
     _OUTPUT, "--reference", unit="PLAN", text="Plan to compare with, in any format that score reads. Default: the city's, if there is one."
 )
-LANG = option(_OUTPUT, "--lang", unit="en|ko", text="Language of report.html.")
+LANG = option(_OUTPUT, "--lang", unit="en|ko", text="Language of pages.")
+AGENCY_TIMEZONE = option(
+    FEED, "--agency-timezone", unit="ZONE", text="Time zone of gtfs.zip, such as Asia/Seoul. Default: that of the network's place."
+)
 SNAP = option(_OUTPUT, "--max-snap", unit="METRES", text="Largest distance from a way-point of a given plan to the nearest stop.")
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPlanOptions:
-    """Service day and lines of a GTFS feed that is read as a plan."""
+    """Service day, lines and patterns of GTFS feeds that are read as plans."""
 
     day: Annotated[
         str | None,
@@ -230,3 +258,17 @@ class FeedPlanOptions:
     lines: Annotated[
         str | None, option(_PLAN_FEED, "--lines", unit="NAMES", text="Lines to read, such as N1,N2, by their names or ids. Default: all.")
     ] = None
+    pattern: Annotated[
+        str | None,
+        option(
+            _PLAN_FEED,
+            "--pattern",
+            unit="commonest|longest",
+            text="Which stops of each line and direction: those of most departures in the window, or the longest way. Default: commonest.",
+        ),
+    ] = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no option is set."""
+        return (self.day, self.date, self.lines, self.pattern) == (None, None, None, None)

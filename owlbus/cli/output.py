@@ -27,7 +27,7 @@ _TRACEBACK_FROM = 2
 _VERBOSITY: ContextVar[int] = ContextVar("owlbus_verbosity", default=0)
 _CURRENT: ContextVar[Output | None] = ContextVar("owlbus_output", default=None)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the `--json` documents; it is raised when a field is removed or changes its meaning."""
 
 

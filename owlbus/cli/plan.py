@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from owlbus.cli.begin_options import BEGIN, begin_from, require_begin
 from owlbus.cli.constraint_options import ConstraintOptions, constraints_of
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import limits_of, request_of, require_language, require_no_files, require_snap, rule_of, sources_of
+from owlbus.cli.option_values import (
+    limits_of,
+    request_of,
+    require_language,
+    require_no_files,
+    require_snap,
+    require_timezone,
+    rule_of,
+    sources_of,
+)
 from owlbus.cli.options import (
+    AGENCY_TIMEZONE,
     LANG,
     MIN_PRESENCE,
     MIN_SERVED,
@@ -18,6 +29,7 @@ from owlbus.cli.options import (
     REFERENCE,
     RESUME,
     SNAP,
+    FeedPlanOptions,
     LimitOptions,
     OutputOptions,
     RuleOptions,
@@ -25,6 +37,7 @@ from owlbus.cli.options import (
     option,
 )
 from owlbus.cli.output import open_output
+from owlbus.cli.plan_files import PlanReader, feed_modes, require_feed
 from owlbus.cli.session import (
     announce_compilation,
     announce_resumption,
@@ -49,6 +62,7 @@ from owlbus.common.errors import UsageError
 if TYPE_CHECKING:
     from owlbus.cli.output import Output
     from owlbus.cli.session import Trial
+    from owlbus.gtfs import FeedInfo
     from owlbus.pipeline import PlanRun, Sources, Study
     from owlbus.pipeline.rundir import RunDir
 
@@ -118,12 +132,15 @@ def plan(
         str | None, typer.Option("--run", metavar="DIR", help="Use demand and network of an earlier run instead of FILES.")
     ] = None,
     search: SearchOptions,
+    begin: Annotated[str | None, BEGIN] = None,
     limits: LimitOptions,
     constraints: ConstraintOptions,
     trials: TrialOptions,
+    feed: FeedPlanOptions,
     rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
     resume: Annotated[bool, RESUME] = False,
+    agency_timezone: Annotated[str | None, AGENCY_TIMEZONE] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     lang: Annotated[str, LANG, Gives("language")] = "en",
@@ -142,32 +159,31 @@ def plan(
     from owlbus.pipeline import best_plan
     from owlbus.pipeline.checkpoint import PlanCheckpoint
     from owlbus.pipeline.rundir import open_run_dir
-    from owlbus.score import CITY_SHARE
 
     out = _require_out(out)
     require_no_files(from_run, files)
     require_thresholds(min_presence, min_served)
-    _require_consistent(from_run, trials, constraints, max_snap, resume=resume)
-    require_language(lang)
+    _require_consistent(from_run, trials, constraints, max_snap, agency_timezone, begin, resume=resume)
+    _require_read(lang, feed, (reference, constraints.fixed, constraints.base, begin))
     request = replace(request_of(search, limits_of(limits), rule_of(rule)), scheduler=demand.scheduler)
     sources = None if from_run else sources_of(files, area, demand, network)
     with open_output(output_options) as output, open_run_dir(out) as run:
         announce_compilation(output)
-        study = _read_study(output, sources, from_run, run, resume=resume)
-        named_reference = reference_of(study, reference, max_snap)
-        request = constraints_of(request, constraints, limits, study, max_snap)
+        study, feed_info = _read_study(output, sources, from_run, run, agency_timezone, resume=resume)
+        reader = PlanReader(study, max_snap, output.say, feed, feed_modes(sources, from_run))
+        named_reference = reference_of(reader, reference)
+        request = begin_from(output, constraints_of(request, constraints, limits, reader), begin, reader)
         if resume:
             request = replace(request, begin=plan_to_resume(study, run, output))
         plan_run = best_plan(study, request, on_gain=PlanCheckpoint(run.checkpoint_dir()) if resume else None)
         plan_run, results = _try_plan(plan_run, trials, sources, run)
         scored_reference = score_reference(study, named_reference, request.rule, request.limits.headway_s)
-        settings = settings_of_run(
-            sources, request, run=from_run, reference=reference, is_synthetic=study.is_synthetic, robust=trials.robust
-        )
-        settings |= {"resumed": request.begin is not None} if resume else {}
+        told = {"run": from_run, "reference": reference, **({} if begin is None else {"begin": begin})}
+        settings = settings_of_run(sources, request, **told, is_synthetic=study.is_synthetic, robust=trials.robust)
+        settings |= {"agency_timezone": agency_timezone, **({"resumed": request.begin is not None} if resume else {}), **reader.facts}
         title = f"{len(plan_run.best.plan)} night routes"
-        publish(run, plan_run, scored_reference, settings, title, lang)
-    show_run(output, plan_run, scored_reference, out, title, CITY_SHARE if named_reference and reference is None else None, results)
+        publish(run, plan_run, scored_reference, settings, title, feed_info, lang)
+    show_run(output, plan_run, scored_reference, out, title, study.city_share if reference is None else None, results)
     leave_if_interrupted(plan_run)
     gate(plan_run.best.card, min_presence, min_served)
 
@@ -180,23 +196,42 @@ def _require_out(out: str | None) -> str:
     return out
 
 
+def _require_read(language: str, feed: FeedPlanOptions, plans: tuple[str | None, ...]) -> None:
+    """Refuse an unknown language, and options of feeds without one among the given plans."""
+    require_language(language)
+    require_feed(feed, plans)
+
+
 def _require_consistent(
-    from_run: str | None, trials: TrialOptions, constraints: ConstraintOptions, max_snap_m: float, *, resume: bool
+    from_run: str | None,
+    trials: TrialOptions,
+    constraints: ConstraintOptions,
+    max_snap_m: float,
+    agency_timezone: str | None,
+    begin: str | None,
+    *,
+    resume: bool,
 ) -> None:
     """Refuse options that exclude each other or are out of range, before anything is read."""
     require_snap(max_snap_m)
+    require_timezone(agency_timezone)
     trials.require_consistent(from_run, constraints)
     constraints.require_consistent()
     require_resumable(resume=resume, base=constraints.base)
+    require_begin(begin, base=constraints.base, resume=resume)
 
 
-def _read_study(output: Output, sources: Sources | None, from_run: str | None, run: RunDir, *, resume: bool) -> Study:
-    """Build the study, with checkpoints in the run directory if `resume` is set, or read it from an earlier run."""
+def _read_study(
+    output: Output, sources: Sources | None, from_run: str | None, run: RunDir, agency_timezone: str | None, *, resume: bool
+) -> tuple[Study, FeedInfo]:
+    """Build the study, with checkpoints in the run directory if `resume` is set, or read it; return it with the metadata of its feed."""
+    from owlbus.pipeline.outputs import feed_of
+
     checkpoint = checkpoint_of(run, resume=resume)
     with announce_resumption(output, checkpoint):
         study = study_of(sources, from_run, run, checkpoint)
     warn(output, study)
-    return study
+    return study, feed_of(study, agency_timezone)
 
 
 def _try_plan(plan_run: PlanRun, trials: TrialOptions, sources: Sources | None, run: RunDir) -> tuple[PlanRun, dict[str, Trial]]:

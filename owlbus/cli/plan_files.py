@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from owlbus.cli.options import FeedPlanOptions
 from owlbus.cli.output import tell_match
+from owlbus.common.defaults import MAX_SNAP_M, MODES
 from owlbus.common.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable
 
-    from owlbus.cli.options import FeedPlanOptions
-    from owlbus.pipeline import Study
+    from owlbus.pipeline import Sources, Study
     from owlbus.plan import Plan
     from owlbus.timetable import Timetable
 
 _ZIP = b"PK\x03\x04"
+_FEED_TABLES = {"stops.txt", "trips.txt", "stop_times.txt"}
+_GIS_ARCHIVES = {".kmz", ".shz"}
 _PLAN_FILE = "plan.geojson"
 _STUDY_FILES = ("run.json", "demand.parquet", "network.parquet")
 
@@ -28,12 +34,12 @@ def plan_file(path_text: str) -> Path:
     Parameters
     ----------
     path_text
-        The file itself, or a run directory with a ``plan.geojson``.
+        The file itself, a run directory with a ``plan.geojson``, or a feed or geodatabase as a folder.
 
     Returns
     -------
     Path
-        An existing file.
+        An existing file, or the folder of a feed or geodatabase.
 
     Raises
     ------
@@ -41,8 +47,9 @@ def plan_file(path_text: str) -> Path:
         If there is no such file.
     """
     path = Path(path_text)
-    file = path / _PLAN_FILE if path.is_dir() else path
-    if not file.is_file():
+    is_plan = not path.is_dir() or path.suffix.lower() == ".gdb" or is_feed(path)
+    file = path if is_plan else path / _PLAN_FILE
+    if not file.exists():
         msg = f"{file}: no such file; name a run directory, or a plan as .geojson, .csv, .csv.gz or .zip (GTFS)"
         raise DataError(msg)
     return file
@@ -71,42 +78,134 @@ def run_beside(plans: Iterable[str]) -> str | None:
     return next((str(folder) for folder in folders if all((folder / name).is_file() for name in _STUDY_FILES)), None)
 
 
-def read_any_plan(
-    path_text: str, study: Study, max_snap_m: float, say: Callable[[str], None] | None = None, options: FeedPlanOptions | None = None
-) -> Plan:
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanReader:
     """
-    Read a plan from a run directory, GeoJSON, a table of way-points, or a GTFS feed.
+    Reads the plans of one command: run directories, GIS files, tables of way-points, and GTFS feeds.
+
+    Attributes
+    ----------
+    study
+        Study with the network of the plans, and the hours.
+    max_snap_m
+        Largest distance from a way-point, or a stop of a feed, to the nearest stop, metres.
+    say
+        Takes a sentence on the service day of a feed, and on what was left out.
+    options
+        Service day, lines and pattern of feeds.
+    modes
+        Modes of the lines that are read from feeds.
+    feeds
+        What was read of each feed, by its path, for JSON documents and settings.
+    """
+
+    study: Study
+    max_snap_m: float = MAX_SNAP_M
+    say: Callable[[str], None] = field(default=lambda _: None)
+    options: FeedPlanOptions = field(default_factory=FeedPlanOptions)
+    modes: tuple[str, ...] = MODES
+    feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _tables: dict[str, Timetable] = field(default_factory=dict, init=False, repr=False)
+
+    def read(self, path_text: str) -> Plan:
+        """
+        Read a plan.
+
+        Parameters
+        ----------
+        path_text
+            A folder, or a file in any format.
+
+        Returns
+        -------
+        Plan
+            Routes on the study's network.
+
+        Raises
+        ------
+        DataError
+            If it does not exist, cannot be read, or does not lie on the network.
+        UsageError
+            If the options do not fit the feed.
+        """
+        file = plan_file(path_text)
+        return self.read_feed(file).plan if is_feed(file) else read_drawn_plan(file, self.study, self.max_snap_m)
+
+    def read_feed(self, file: Path) -> Timetable:
+        """
+        Read the timetable of a feed for one night, in the hours of the demand; a feed named twice is read once.
+
+        Parameters
+        ----------
+        file
+            The feed.
+
+        Returns
+        -------
+        Timetable
+            Times in seconds.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read, has no run in these hours, or does not lie on the network.
+        UsageError
+            If the date is none, the pattern is unknown, or the feed has no such line.
+        """
+        from owlbus.gtfs.patterns import COMMONEST
+        from owlbus.gtfs.read import read_service_day
+
+        if str(file) in self._tables:
+            return self._tables[str(file)]
+        lines, pattern = self.options.lines, self.options.pattern or COMMONEST
+        more: dict[str, Any] = {"hours": self.study.demand.hours, "day": self.options.day, "date": self._date(), "pattern": pattern}
+        more["modes"] = self.modes
+        more["lines"] = None if lines is None else lines.split(",")
+        reading = read_service_day(file, self.study.network, max_snap_m=self.max_snap_m, **more)
+        for sentence in reading.notes:
+            self.say(f"note: {sentence}")
+        self.feeds[str(file)] = reading.facts | {"pattern": pattern}
+        self._tables[str(file)] = reading.timetable
+        return reading.timetable
+
+    def _date(self) -> dt.date | None:
+        """Return the date that the options name."""
+        import datetime as dt
+
+        try:
+            return None if self.options.date is None else dt.date.fromisoformat(self.options.date)
+        except ValueError:
+            msg = f"--date must read YYYY-MM-DD, got {self.options.date!r}"
+            raise UsageError(msg, setting="date", value=self.options.date) from None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Member ``feeds`` of documents and settings; empty if no feed was read."""
+        return {"feeds": self.feeds} if self.feeds else {}
+
+
+def feed_modes(sources: Sources | None, from_run: str | None) -> tuple[str, ...]:
+    """
+    Modes of the lines that are read from feeds which are plans.
 
     Parameters
     ----------
-    path_text
-        A folder, ``.geojson``, ``.csv``, ``.csv.gz`` or ``.zip``.
-    study
-        Study with the network of the plan.
-    max_snap_m
-        Largest distance from a way-point to the nearest stop, metres.
-    say
-        Function that takes a sentence on the service day of a feed, and on what was left out; None says nothing.
-    options
-        Service day and lines of a feed; None takes the busiest day and all lines.
+    sources
+        Sources of the study, or None.
+    from_run
+        Run directory of the study, or None.
 
     Returns
     -------
-    Plan
-        Routes on the study's network.
-
-    Raises
-    ------
-    DataError
-        If it does not exist, cannot be read, or does not lie on the network.
-    UsageError
-        If a service day or lines are named and the plan is no feed.
+    tuple of str
+        Those of the sources, or those that the network of the run was read with.
     """
-    file = plan_file(path_text)
-    if is_feed(file):
-        return read_feed_plan(file, study, max_snap_m, say, options).plan
-    require_feed(options)
-    return read_drawn_plan(file, study, max_snap_m)
+    from owlbus.pipeline.run_json import read_run
+
+    if sources is not None:
+        return sources.modes
+    recorded = None if from_run is None else read_run(from_run)["settings"].get("modes")
+    return tuple(map(str, recorded)) if isinstance(recorded, list) and recorded else MODES
 
 
 def read_drawn_plan(file: Path, study: Study, max_snap_m: float) -> Plan:
@@ -140,68 +239,60 @@ def read_drawn_plan(file: Path, study: Study, max_snap_m: float) -> Plan:
     return match.plan
 
 
-def read_feed_plan(
-    file: Path, study: Study, max_snap_m: float, say: Callable[[str], None] | None, options: FeedPlanOptions | None
-) -> Timetable:
+def require_feed(options: FeedPlanOptions, plans: Iterable[str | None]) -> None:
     """
-    Read the timetable of a feed for one night, in the hours of the demand.
+    Refuse a service day, lines or a pattern where no plan is a feed, before anything is read.
 
     Parameters
     ----------
-    file
-        The feed.
-    study
-        Study with the network and the hours.
-    max_snap_m
-        Largest distance from a stop of the feed to the nearest stop, metres.
-    say
-        Function that takes a sentence on the service day, and on what was left out; None says nothing.
     options
-        Service day and lines; None takes the busiest day and all lines.
-
-    Returns
-    -------
-    Timetable
-        Times in seconds.
+        Options of feeds.
+    plans
+        Plans of the command; None for those that are not named.
 
     Raises
     ------
-    DataError
-        If it cannot be read, has no run in these hours, or does not lie on the network.
     UsageError
-        If the date is none, or the feed has no such line.
+        If an option is set and none of the plans is a feed.
+    DataError
+        If a plan does not exist.
     """
-    import datetime as dt
-
-    from owlbus.gtfs import read_gtfs
-
-    chosen: dict[str, Any] = {}
-    if options is not None:
-        try:
-            date = None if options.date is None else dt.date.fromisoformat(options.date)
-        except ValueError:
-            msg = f"--date must read YYYY-MM-DD, got {options.date!r}"
-            raise UsageError(msg, setting="date", value=options.date) from None
-        chosen = {"day": options.day, "date": date, "lines": None if options.lines is None else options.lines.split(",")}
-    notes: list[str] = []
-    read = read_gtfs(file, study.network, max_snap_m=max_snap_m, hours=study.demand.hours, notes=notes, **chosen)
-    if say is not None:
-        for sentence in notes:
-            say(f"note: {sentence}")
-    return read
-
-
-def require_feed(options: FeedPlanOptions | None) -> None:
-    """Refuse a service day or lines for a plan that is no feed; `options` has them, or is None."""
-    if options is not None and (options.day, options.date, options.lines) != (None, None, None):
-        msg = "--day, --date and --lines choose from a GTFS feed, and PLAN is none; leave them out"
+    named = [plan for plan in plans if plan is not None]
+    if not options.is_empty and not any(is_feed(plan_file(plan)) for plan in named):
+        other = f"{named[0]} is none" if named else "no plan is named"
+        msg = f"--day, --date, --lines and --pattern choose from a GTFS feed, and {other}; leave them out"
         raise UsageError(msg)
 
 
 def is_feed(file: Path) -> bool:
-    """Tell whether `file` is a GTFS feed, by its ending or its first bytes."""
+    """
+    Tell whether a file or folder is a GTFS feed, by its members.
+
+    Parameters
+    ----------
+    file
+        The file or folder.
+
+    Returns
+    -------
+    bool
+        True for a folder or archive with tables of a feed, and for any other archive that holds neither GIS files nor a spreadsheet.
+    """
+    from owlbus.grid.gis_files import zip_layers
+    from owlbus.records.table_files import is_spreadsheet
+
+    if file.is_dir():
+        return any(path.name.lower() in _FEED_TABLES for path in file.iterdir())
     with file.open("rb") as stream:
-        return file.suffix == ".zip" or stream.read(len(_ZIP)) == _ZIP
+        is_zip = stream.read(len(_ZIP)) == _ZIP
+    if not is_zip or file.suffix.lower() in _GIS_ARCHIVES:
+        return file.suffix.lower() == ".zip"
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = {PurePosixPath(name).name.lower() for name in archive.namelist() if not name.startswith("__MACOSX")}
+    except zipfile.BadZipFile:
+        return True
+    return bool(_FEED_TABLES & names) or not (zip_layers(file) or is_spreadsheet(file))
 
 
 def feed_of_plan(path_text: str) -> str | None:

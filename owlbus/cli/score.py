@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import limits_of, require_language, require_no_files, require_snap, rule_of
+from owlbus.cli.option_values import limits_of, require_language, require_no_files, require_snap, require_timezone, rule_of
 from owlbus.cli.options import (
+    AGENCY_TIMEZONE,
     LANG,
     MIN_PRESENCE,
     MIN_SERVED,
@@ -22,7 +23,7 @@ from owlbus.cli.options import (
     RuleOptions,
 )
 from owlbus.cli.output import open_output
-from owlbus.cli.plan_files import feed_of_plan, plan_name, read_any_plan, run_beside
+from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, plan_name, require_feed, run_beside
 from owlbus.cli.session import (
     SYNTHETIC,
     gate,
@@ -35,7 +36,7 @@ from owlbus.cli.session import (
     warn,
 )
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
-from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
+from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document, without_stop
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import FindingError
 
@@ -62,6 +63,7 @@ def score(
     out: Annotated[str | None, OUT] = None,
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
+    agency_timezone: Annotated[str | None, AGENCY_TIMEZONE] = None,
     lang: Annotated[str, LANG, Gives("language")] = "en",
     check: Annotated[
         bool, typer.Option("--check", metavar="", help="Exit with code 1 if the plan breaks a limit.", rich_help_panel="Output")
@@ -85,35 +87,48 @@ def score(
     """
     from owlbus.pipeline import score_study
     from owlbus.plan import check_plan
-    from owlbus.score import CITY_SHARE
 
-    require_snap(max_snap)
-    require_language(lang)
     require_thresholds(min_presence, min_served)
-    require_no_files(from_run, files)
+    _require_consistent(from_run, files, max_snap, lang, (feed, (plan, reference)))
+    require_timezone(agency_timezone)
     bounds, service_rule = limits_of(limits), rule_of(rule)
     sources, from_run = sources_or_run(from_run, run_beside([plan]), files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         output.say(f"measured on {'the run ' + from_run if from_run else ', '.join(files or ['the sample city'])}")
         study = study_of(sources, from_run, None)
         warn(output, study)
-        routes, named_reference = read_any_plan(plan, study, max_snap, output.say, feed), reference_of(study, reference, max_snap)
+        reader = PlanReader(study, max_snap, output.say, feed, feed_modes(sources, from_run))
+        routes, named_reference = reader.read(plan), reference_of(reader, reference)
         scored = score_study(study, routes, plan_name(plan), rule=service_rule, headway_s=bounds.headway_s)
         is_other = named_reference is not None and not named_reference[1].equals(routes)
         scored_reference = score_reference(study, named_reference if is_other else None, service_rule, bounds.headway_s)
         broken = check_plan(study.network, routes, bounds, simple=False)
         _save(save, study, routes, bounds.headway_s)
         if out is not None:
-            settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic)
-            _write(out, study, scored, scored_reference, settings, lang)
+            settings = settings_of_run(sources, None, plan=plan, run=from_run, is_synthetic=study.is_synthetic, **reader.facts)
+            _write(out, study, scored, scored_reference, settings, agency_timezone, lang)
     title = f"{len(routes)} routes of {Path(plan).name}"
-    city_share = CITY_SHARE if study.city is not None and reference is None else None
-    _show(output, study, [scored, *([scored_reference] if scored_reference else [])], broken, title, city_share)
+    city_share = study.city_share if reference is None else None
+    _show(output, study, [scored, *([scored_reference] if scored_reference else [])], (broken, reader.facts), title, city_share)
     if check:
         _require_no_broken(plan, broken)
     for line in broken:
         output.detail(f"note: {line}")
     gate(scored.card, min_presence, min_served)
+
+
+def _require_consistent(
+    from_run: str | None,
+    files: list[str] | None,
+    max_snap_m: float,
+    language: str,
+    feed: tuple[FeedPlanOptions, tuple[str | None, ...]],
+) -> None:
+    """Refuse options that exclude each other or are out of range, before anything is read."""
+    require_snap(max_snap_m)
+    require_language(language)
+    require_no_files(from_run, files)
+    require_feed(*feed)
 
 
 def _save(file: str | None, study: Study, routes: Plan, headway_s: int) -> None:
@@ -131,27 +146,47 @@ def _require_no_broken(plan: str, broken: Sequence[str]) -> None:
         raise FindingError(msg)
 
 
-def _show(output: Output, study: Study, plans: list[ScoredPlan], broken: Sequence[str], title: str, city_share: float | None) -> None:
-    """Print the scores of the plan and, if there is a second one, of the reference."""
+def _show(
+    output: Output,
+    study: Study,
+    plans: list[ScoredPlan],
+    facts: tuple[Sequence[str], dict[str, Any]],
+    title: str,
+    city_share: float | None,
+) -> None:
+    """Print the scores of the plan and, if there is a second one, of the reference; `facts` are broken limits, and what feeds gave."""
     document = {
         "command": "score",
         "study": study_document(study),
         "plan": plan_document(plans[0]),
         "reference": plan_document(plans[1]) if len(plans) > 1 else None,
-        "broken_limits": list(broken),
+        "broken_limits": list(facts[0]),
+        **facts[1],
     }
-    output.show(document, plans_table(study, plans, title=title, city_share=city_share), routes_table(plans[0].card))
+    output.show(
+        document, plans_table(study, plans, title=title, city_share=city_share), routes_table(plans[0].card), *without_stop(plans[0].card)
+    )
     if study.is_synthetic:
         output.say(SYNTHETIC)
 
 
-def _write(out: str, study: Study, scored: ScoredPlan, reference: ScoredPlan | None, settings: dict[str, Any], language: str) -> None:
+def _write(
+    out: str,
+    study: Study,
+    scored: ScoredPlan,
+    reference: ScoredPlan | None,
+    settings: dict[str, Any],
+    agency_timezone: str | None,
+    language: str,
+) -> None:
     """Write the plan, its scorecard and the reference to a run directory."""
     from owlbus.pipeline import write_run
+    from owlbus.pipeline.outputs import feed_of
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
-    settings = {**settings, "reference_name": None if reference is None else reference.name}
-    record = RunRecord("score", settings, None, study.inputs, None, study.timings_s, notes=study.notes)
+    settings |= {"agency_timezone": agency_timezone, "reference_name": None if reference is None else reference.name}
+    record = RunRecord("score", settings, None, study.inputs, None, study.timings_s, notes=study.notes, min_count=study.min_count)
+    feed = feed_of(study, agency_timezone) if scored.plan.routes else None
     with open_run_dir(out) as run:
-        write_run(run, study, scored, reference, title=scored.name, record=record, language=language)
+        write_run(run, study, scored, reference, title=scored.name, record=record, feed=feed, language=language)
         run.publish(record)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from owlbus.cli.option_values import limits_of, require_no_conflicts, require_no_files, require_snap, sources_of
-from owlbus.cli.options import LimitOptions
+from owlbus.cli.bound_sentences import bound_sentences
+from owlbus.cli.option_values import limits_of_given, require_no_conflicts, require_no_files, require_snap, sources_of
+from owlbus.cli.options import FeedPlanOptions, LimitOptions
 from owlbus.cli.output import empty_table
-from owlbus.cli.plan_files import plan_name, read_any_plan, run_beside
+from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, plan_name, require_feed, run_beside
 from owlbus.cli.process import StoppedError
 from owlbus.cli.shares import require_share
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions, StudyOptions
-from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document
+from owlbus.cli.tables import plan_document, plans_table, routes_table, study_document, without_stop
+from owlbus.common.disclosure import count_text
 from owlbus.common.errors import FindingError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from owlbus.cli.output import Output
     from owlbus.evidence import PlanEvaluator
     from owlbus.evidence.stop_names import StopNames
+    from owlbus.gtfs import FeedInfo
     from owlbus.pipeline import (
         PlanRun,
         Request,
@@ -109,34 +111,34 @@ def warn(output: Output, study: Study) -> None:
     for note in () if report is None else report.notes:
         if note.startswith("warning: "):
             output.say(note)
-    if study.unreachable_share:
+    unreachable_share = study.printed_unreachable_share
+    if unreachable_share:
         extent = f"{int((study.network.hex_stop < 0).sum())} of {study.grid.n_hexes} hexes"
-        output.say(f"note: {extent} have no stop within the walk; their {study.unreachable_share:.1%} of trips count as not served")
+        output.say(f"note: {extent} have no stop within the walk; their {unreachable_share:.1%} of trips count as not served")
 
 
-def reference_of(study: Study, file: str | None, max_snap_m: float) -> tuple[str, Plan] | None:
+def reference_of(reader: PlanReader, file: str | None) -> tuple[str, Plan] | None:
     """
     Read the reference plan.
 
     Parameters
     ----------
-    study
-        Grid, demand and network.
+    reader
+        Reads plans on a study; snaps way-points over metres.
     file
         A plan in any format, or None for the routes that run in the city, if there is one.
-    max_snap_m
-        Largest distance from a way-point to the nearest stop, metres.
 
     Returns
     -------
     tuple or None
         Name and plan.
     """
+    study = reader.study
     if file is None:
         if study.city is None or not study.city.routes_path.is_file():
             return None
         file = str(study.city.routes_path)
-    return plan_name(file), read_any_plan(file, study, max_snap_m)
+    return plan_name(file), reader.read(file)
 
 
 def score_reference(study: Study, reference: tuple[str, Plan] | None, rule: ServiceRule, headway_s: int) -> ScoredPlan | None:
@@ -172,7 +174,7 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
         from owlbus.pipeline.run_json import read_run
 
         earlier = read_run(run)["settings"]
-        values |= {"city": earlier.get("city"), **{name: earlier[name] for name in ("public", "min_count") if name in earlier}}
+        values |= {"city": earlier.get("city"), **{name: earlier[name] for name in ("public", "min_count", "modes") if name in earlier}}
     if sources is not None:
         values |= sources.settings | {"is_synthetic": sources.is_synthetic}
     if request is not None:
@@ -181,7 +183,13 @@ def settings_of_run(sources: Sources | None, request: Request | None, **more: ob
 
 
 def publish(
-    run: RunDir, plan_run: PlanRun, reference: ScoredPlan | None, settings: Mapping[str, Any], title: str, language: str = "en"
+    run: RunDir,
+    plan_run: PlanRun,
+    reference: ScoredPlan | None,
+    settings: Mapping[str, Any],
+    title: str,
+    feed: FeedInfo,
+    language: str = "en",
 ) -> None:
     """
     Write the result of a search to its run directory.
@@ -198,26 +206,31 @@ def publish(
         As `settings_of_run` gathers them; lengths in metres, times in seconds.
     title
         Line above the map.
+    feed
+        Dates and time zone of the feed.
     language
         Of the report, ``en`` or ``ko``.
     """
     from owlbus.pipeline import write_run
     from owlbus.pipeline.rundir import RunRecord
 
-    result = plan_run.result
-    bound_share = result.bound_share
     record = RunRecord(
         "plan",
         {**settings, "reference_name": None if reference is None else reference.name},
         plan_run.request.seed,
         plan_run.study.inputs,
-        result.ended_by,
+        plan_run.ended_by,
         plan_run.timings_s,
-        round(result.share, 6),
-        None if bound_share is None else round(bound_share, 6),
+        plan_run.objective_share,
+        plan_run.bound_share,
         plan_run.study.notes,
+        plan_run.study.network.walk_rule,
+        plan_run.study.min_count,
+        None if plan_run.shown_spread is None else plan_run.shown_spread.to_dict(),
+        plan_run.pool_bound,
+        plan_run.unseen_by_bound,
     )
-    write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, language=language)
+    write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, feed=feed, language=language)
     run.publish(record)
 
 
@@ -258,25 +271,31 @@ def show_run(
     trials
         Trials of the plan by name.
     """
-    result = plan_run.result
     document = _run_document(plan_run, reference, out, trials or {})
     plans = [plan_run.best, *([reference] if reference else [])]
     output.show(
         document,
         plans_table(plan_run.study, plans, title=title, city_share=city_share),
         *([routes_table(plan_run.best.card)] if output.is_verbose else []),
+        *without_stop(plan_run.best.card),
     )
     for trial in (trials or {}).values():
         output.say(str(trial))
     if plan_run.study.is_synthetic:
         output.say(SYNTHETIC)
-    if result.bound_share is not None:
-        output.say(
-            f"Upper bound: no plan within the limits exceeds {result.bound_share:.1%} of the objective. This plan has "
-            f"{result.share:.1%}: an optimality gap of {result.gap:.1%}."
-        )
-    ending = "was interrupted" if result.was_interrupted else f"ended because {result.ended_by}"
-    output.say(f"The search {ending}; seed {plan_run.request.seed}. Written to {out}: map.png, plan.geojson and more.")
+    for sentence in bound_sentences(plan_run):
+        output.say(sentence)
+    if plan_run.shown_spread is not None:
+        text = str(plan_run.shown_spread)
+        output.say(f"{text[0].upper()}{text[1:]}, by area. This is neither an interval over nights nor an optimality gap.")
+    ending = "was interrupted" if plan_run.result.was_interrupted else f"ended because {plan_run.ended_by}"
+    output.say(f"The search {ending}; {_seeds_text(plan_run)}. Written to {out}: map.png, plan.geojson and more.")
+
+
+def _seeds_text(plan_run: PlanRun) -> str:
+    """Return the seed of a search, or its seeds and that of the best plan."""
+    first, n_seeds = plan_run.request.seed, plan_run.request.n_seeds
+    return f"seed {first}" if n_seeds == 1 else f"seeds {first} to {first + n_seeds - 1}, the plan is that of seed {plan_run.result.seed}"
 
 
 def _run_document(plan_run: PlanRun, reference: ScoredPlan | None, out: str, trials: Mapping[str, Trial]) -> dict[str, Any]:
@@ -286,11 +305,16 @@ def _run_document(plan_run: PlanRun, reference: ScoredPlan | None, out: str, tri
         "command": "plan",
         "out": out,
         "seed": plan_run.request.seed,
-        "ended_by": result.ended_by.to_dict(),
+        "ended_by": plan_run.ended_by.to_dict(),
+        "best_seed": result.seed,
         "steps": result.steps,
-        "objective_share": round(result.share, 6),
-        "bound_share": None if result.bound_share is None else round(result.bound_share, 6),
-        "gap": None if result.gap is None or math.isinf(result.gap) else round(result.gap, 6),
+        "objective_share": plan_run.objective_share,
+        "objective_rule": plan_run.study.network.walk_rule,
+        "bound_share": plan_run.bound_share,
+        "gap": None if plan_run.gap is None else round(plan_run.gap, 6),
+        "unseen_by_bound": plan_run.unseen_by_bound,
+        "pool_bound": plan_run.pool_bound,
+        "spread": None if plan_run.shown_spread is None else plan_run.shown_spread.to_dict(),
         "study": study_document(plan_run.study),
         "plan": plan_document(plan_run.best),
         "reference": plan_document(reference) if reference else None,
@@ -306,7 +330,7 @@ def require_thresholds(min_presence: float | None, min_served: float | None) -> 
 
 def gate(card: Any, min_presence: float | None, min_served: float | None) -> None:  # noqa: ANN401 - a Scorecard; its type would load numba
     """
-    Refuse a plan below a threshold.
+    Refuse a plan whose share as it is printed lies below a threshold.
 
     Parameters
     ----------
@@ -320,12 +344,14 @@ def gate(card: Any, min_presence: float | None, min_served: float | None) -> Non
     FindingError
         If a share lies below its threshold.
     """
-    asked = (("presence", min_presence, card.presence_share), ("served", min_served, card.served_share))
-    missed = [
-        f"{name} share must be at least {least:g}, got {'none: no trips were counted' if share is None else f'{share:.4f}'}"
-        for name, least, share in asked
-        if least is not None and (share is None or not share >= least)
-    ]
+    printed = card.to_dict()
+    asked = (("presence", min_presence), ("served", min_served))
+    missed = []
+    for name, least in asked:
+        share = printed[name]["share"]
+        if least is not None and (share is None or share < least):
+            absent = "too few were counted" if name == "presence" or card.trips_counted else "no trips were counted"
+            missed.append(f"{name} share must be at least {least:g}, got {f'none: {absent}' if share is None else f'{share:.4f}'}")
     if missed:
         msg = f"{'; '.join(missed)}; allow more routes, buses or kilometres, or lower the threshold"
         raise FindingError(msg)
@@ -336,10 +362,6 @@ def leave_if_interrupted(plan_run: PlanRun) -> None:
     if plan_run.result.was_interrupted:
         msg = "interrupted; the best plan so far is written"
         raise StoppedError(msg)
-
-
-ANY_CIRCUITY = 1e6
-"""Circuity limit that no route reaches."""
 
 
 def study_from_options(
@@ -372,8 +394,46 @@ def study_from_options(
     require_snap(study_options.max_snap)
     beside = run_beside(plans)
     require_no_files(study_options.from_run, study_options.records, "--records")
-    sources, run = sources_or_run(study_options.from_run, beside, study_options.records, (area, demand, network))
+    feed = next(filter(None, map(feed_of_plan, plans)), None)
+    sources, run = sources_or_run(study_options.from_run, beside, study_options.records, (area, demand, network), feed, "--records FILE")
     return study_of(sources, run, None), sources, run
+
+
+def plans_from_options(
+    output: Output,
+    study_options: StudyOptions,
+    plans: list[str],
+    feed: FeedPlanOptions,
+    areas: tuple[AreaOptions, DemandOptions, NetworkOptions],
+) -> tuple[PlanReader, Sources | None, str | None]:
+    """
+    Read or build the study that plans are measured on, and say on the output what its reader should know.
+
+    Parameters
+    ----------
+    output
+        Output of the command.
+    study_options, plans, areas
+        As for `study_from_options`, lengths in metres.
+    feed
+        Service day, lines and pattern of feeds.
+
+    Returns
+    -------
+    reader, sources, run
+        The reader of plans on the study, and its sources or its run.
+
+    Raises
+    ------
+    UsageError
+        If options of feeds are given and no plan is one.
+    """
+    require_feed(feed, plans)
+    announce_compilation(output)
+    study, sources, run = study_from_options(study_options, plans, *areas)
+    warn(output, study)
+    reader = PlanReader(study, study_options.max_snap, output.say, feed, feed_modes(sources, run))
+    return reader, sources, run
 
 
 def sources_or_run(
@@ -382,6 +442,7 @@ def sources_or_run(
     files: list[str] | None,
     options: tuple[AreaOptions, DemandOptions, NetworkOptions],
     feed: str | None = None,
+    records: str = "files of calls or taxi rides",
 ) -> tuple[Sources | None, str | None]:
     """
     Choose the sources of a study, or the run that has it.
@@ -398,6 +459,8 @@ def sources_or_run(
         Options of study area, demand and network, lengths in metres.
     feed
         A feed that is the plan, and its own network if no other is named; None for other plans.
+    records
+        How the command takes records, for messages.
 
     Returns
     -------
@@ -412,13 +475,16 @@ def sources_or_run(
     area, demand, network = options
     if feed is not None and from_run is None and area.city is None:
         if not files and demand.presence is None and beside is None:
-            msg = f"{feed}: a feed is measured on records; add files of calls or taxi rides, or --run DIR"
+            msg = f"{feed}: a feed is measured on records; add {records}, or --run DIR"
             raise UsageError(msg)
         if (network.gtfs, network.osm, network.nodes) == (None, None, None):
             network = replace(network, gtfs=feed)
     if from_run is None and not files and area.city is None and demand.presence is None:
         from_run, area = (beside, area) if beside else (None, replace(area, city="seoul"))
-    return (None if from_run else sources_of(files, area, demand, network)), from_run
+    if from_run is not None:
+        return None, from_run
+    is_own = feed is not None and network.gtfs == feed and network.osm is None
+    return replace(sources_of(files, area, demand, network), whole_lines=is_own), None
 
 
 def limits_near(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
@@ -437,14 +503,12 @@ def limits_near(study: Study, plan: Plan, options: LimitOptions) -> RouteLimits:
     Returns
     -------
     RouteLimits
-        In metres and seconds; where no option is set, kilometres and buses of the plan, and any circuity.
+        In metres and seconds; where no option is set, kilometres and buses of the plan, and routes of any shape.
     """
     from owlbus.plan import plan_measures
 
-    bounds = limits_of(options)
+    bounds = limits_of_given(options)
     measures = plan_measures(study.network, plan, bounds.headway_s)
-    if options.max_circuity is None:
-        bounds = replace(bounds, max_circuity=ANY_CIRCUITY)
     if options.fleet is None:
         bounds = replace(bounds, max_buses=max(1, measures.total_buses))
     if options.total_km is None:
@@ -459,14 +523,20 @@ def evaluator_of(study: Study, rule: ServiceRule) -> PlanEvaluator:
     return PlanEvaluator.build(study.network, study.demand, rule, study.districts, study.min_count)
 
 
-def stop_names_of(study: Study) -> StopNames:
-    """Return the named places of a `study`, lon/lat: the night spots of its city, if it has one."""
+def stop_names_of(study: Study, language: str = "en") -> StopNames:
+    """Return the named places of a `study`, lon/lat, in a `language`: those that were given, else the night spots of its city, if any."""
     from owlbus.evidence.stop_names import StopNames
+    from owlbus.report.translations import read_translations
 
-    if study.city is None:
-        return StopNames()
-    spots = study.city.night_spots
-    return StopNames(spots.names, spots.lon, spots.lat)
+    return StopNames.of(study.known_places, language, read_translations(language).place)
+
+
+def say_reversed(output: Output, before: Plan, after: Plan | None) -> None:
+    """Print on `output` which routes of a changed plan run back over their own stops, and did not do so `before` the change."""
+    back = {route.name for route in before if route.back is not None}
+    changed = [route.name for route in after or () if route.back is None and route.name in back]
+    if changed:
+        output.say(f"note: once changed, {', '.join(changed)} run back over the stops of the way there, and no longer over others")
 
 
 def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: float, *, trips_counted: bool = True) -> Table:
@@ -478,9 +548,9 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
     title
         Line above the table.
     rows
-        Trips and people a night by label, as `owlbus.evidence.redact` gives them.
+        Trips and people a night by label, as `owlbus.evidence.printed_difference` gives them.
     min_count
-        Smallest count that is shown.
+        Trips or people a night of which printed counts are multiples; 0 for open data.
     trips_counted
         Whether trips were counted; they are left out otherwise.
 
@@ -489,8 +559,6 @@ def moved_table(title: str, rows: Mapping[str, Mapping[str, Any]], min_count: fl
     Table
         Gained, lost and net trips, then people.
     """
-    from owlbus.evidence.redact import count_text
-
     table = empty_table(title)
     table.add_column("", no_wrap=True)
     for name in ("trips +", "trips -", "net", "people +", "people -", "net")[0 if trips_counted else 3 :]:

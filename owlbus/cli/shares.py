@@ -43,6 +43,40 @@ def share_of(text: str | float) -> float:
     return value / 100 if is_percent else value
 
 
+def starts_of(text: str | int) -> int | str:
+    """
+    Return the starts of a search from the text of an option.
+
+    Parameters
+    ----------
+    text
+        A whole number, or ``auto``.
+
+    Returns
+    -------
+    int or str
+        The number, whose range the search checks, or ``auto``.
+
+    Raises
+    ------
+    ValueError
+        If it is neither; the parser of options expects this type.
+
+    Examples
+    --------
+    >>> starts_of("4"), starts_of("auto")
+    (4, 'auto')
+    """
+    word = str(text).strip()
+    if word == "auto":
+        return word
+    try:
+        return int(word)
+    except ValueError:
+        msg = f"it must be a whole number or auto, got {text!r}"
+        raise ValueError(msg) from None
+
+
 def shares_of(name: str, text: str) -> tuple[float, ...]:
     """
     Shares from a list with commas.

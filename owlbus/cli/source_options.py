@@ -7,8 +7,7 @@ from typing import Annotated
 
 from owlbus.cli.messages import Gives
 from owlbus.cli.options import option
-from owlbus.common.defaults import MAX_SNAP_M, MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.defaults import MAX_SNAP_M, MERGE_M, MODES, RADIUS_M, SPEED_KMH, TAXI_WEIGHT, WALK_M
 
 _AREA, _DEMAND, _NETWORK, _STUDY = "Study area", "Demand", "Network", "Study that plans are measured on"
 
@@ -108,10 +107,11 @@ class DemandOptions:
             text="Hours of trips without a time: a table (hour, share), flat, or unknown, which leaves out figures by hour.",
         ),
     ] = None
-    public: Annotated[bool, option(_DEMAND, "--public", text="The records are open data: publish exact counts.")] = False
-    min_count: Annotated[float, option(_DEMAND, "--min-count", unit="N", text="Smallest count of people or trips that is published.")] = (
-        MIN_COUNT
-    )
+    public: Annotated[bool, option(_DEMAND, "--public", text="The records are open data: print exact counts.")] = False
+    min_count: Annotated[
+        float | None,
+        option(_DEMAND, "--min-count", unit="N", text="Round printed counts down to multiples of N. Default: 15; the sample city: exact."),
+    ] = None
     masts: Annotated[
         str | None,
         option(
@@ -153,7 +153,7 @@ class NetworkOptions:
             _NETWORK,
             "--nodes",
             unit="FILE",
-            text="Road nodes: node_id, lon, lat; or stops: stop_id, lon, lat. Default: the lattice of hexagons.",
+            text="Road nodes: node_id, lon, lat; or stops: stop_id, lon, lat. Default: streets of the city, else the lattice of hexagons.",
         ),
     ] = None
     links: Annotated[
@@ -181,6 +181,15 @@ class NetworkOptions:
             "--osm",
             unit="FILE",
             text="OpenStreetMap file (.osm.pbf); buses can use its streets, with the stops of --gtfs if given. Needs owlbus\\[osm].",
+        ),
+    ] = None
+    places: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--places",
+            unit="FILE",
+            text="Named places: lon, lat, name, or a GIS file of points. They name the stops of the lattice, and maps show them.",
         ),
     ] = None
     modes: Annotated[
@@ -232,7 +241,7 @@ class NetworkOptions:
             _NETWORK,
             "--walk-share",
             unit="SHARE",
-            text="Share of a hexagon's area that must lie within the walk. Default: its centre must.",
+            text="Share of a hexagon's area that must lie within the walk, in the search. Default: its centre must.",
         ),
         Gives("walk_area_share"),
     ] = None
@@ -242,22 +251,27 @@ class NetworkOptions:
             _NETWORK,
             "--reach",
             unit="RULE",
-            text="How hexagons count as reached: whole, by centre; or in nine sub-hexagons weighted by area or records (much slower).",
+            text="How the search counts hexagons: whole, by centre; or in nine sub-hexagons weighted by area or records (much slower).",
         ),
     ] = "centre"
     stretch: Annotated[
-        float,
+        float | None,
         option(
             _NETWORK,
             "--stretch",
             unit="RATIO",
-            text="On streets, drop a direct link if there and back over other links takes at most this many times as long; 1 keeps all.",
+            text="On streets, drop a link if the round trip over others is at most this many times as long; 1 keeps all. Default: 1.25.",
         ),
-    ] = STRETCH
+    ] = None
     road_factor: Annotated[
-        float,
-        option(_NETWORK, "--road-factor", unit="RATIO", text="Street metres over metres of --links, such as 1.2 for straight lines."),
-    ] = 1.0
+        float | None,
+        option(
+            _NETWORK,
+            "--road-factor",
+            unit="RATIO",
+            text="Street metres over metres of --links, such as 1.2 for straight lines; 1 if absent.",
+        ),
+    ] = None
     speed: Annotated[
         float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed of buses, including layovers."), Gives("speed_kmh")
     ] = SPEED_KMH

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.cli.messages import in_flags
 from owlbus.cli.output import empty_table
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import MIN_COUNT, count_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.table import Table
 
-    from owlbus.demand import Demand, DemandReport
+    from owlbus.common.disclosure import Publisher
+    from owlbus.demand import Demand
     from owlbus.pipeline import ScoredPlan, Study
     from owlbus.records.recognised import RecognisedFile
     from owlbus.score import Scorecard
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
 _KINDS = {"taxi": "taxi rides", "calls": "calls", "presence": "counts of people"}
 
-_PARTS = re.compile(r"parts of the hex by (\w+)")
+_WIDE_RANGE = 0.1
+"""Width of the range that the printed counts leave open from which it stands beside a share."""
+
+_PARTS = re.compile(r"parts of it by (\w+)")
 
 
 def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_share: float | None = None) -> Table:
@@ -56,44 +60,56 @@ def plans_table(study: Study, plans: Sequence[ScoredPlan], *, title: str, city_s
     cards = [plan.card for plan in plans]
     first, shown = cards[0], [card.to_dict() for card in cards]
     people = "people in a mean hour of" if first.people_counted else "people"
-    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], people)
+    _share_rows(table, f"people within {first.walk_m:g} m of a stop", [document["presence"] for document in shown], people, shown[0])
     if city_share is not None:
         table.add_row("  as the city states it", *("" for _ in plans[1:]), f"{city_share:.0%}", style="dim")
     counted = _PARTS.search(first.walk_rule)
-    what = f"parts of hexagons, by {counted[1]}" if counted else "hexagons"
+    what = f"parts of hexagons, by {counted[1]}" if counted else "area of hexagons" if " area " in first.walk_rule else "hexagons"
     table.add_row(f"  {what}, of {study.grid.n_hexes:,}", *(f"{card.hexes_share:.1%}" for card in cards), style="dim")
     if first.trips_counted:
-        _share_rows(table, "trips served", [document["served"] for document in shown], "trips")
+        _share_rows(table, "trips served", [document["served"] for document in shown], "trips", shown[0])
         _share_rows(table, "trips served without a transfer", [document["direct"] for document in shown])
     else:
         table.add_row("trips served, none counted", *("\u2013" for _ in cards), style="bold")
-    table.add_row("mean ride of a served trip", *(_minutes(card.mean_ride_s) for card in cards))
+    table.add_row("mean ride of a served trip", *(_minutes(document["mean_ride_s"]) for document in shown))
     without = f"mean journey, {first.rule.unserved_s / 60:g} min if none"
-    table.add_row(without, *(_minutes(card.mean_travel_s) for card in cards))
+    table.add_row(without, *(_minutes(document["mean_travel_s"]) for document in shown))
     table.add_row(f"buses, one every {first.headway_s / 60:g} minutes", *(f"{card.total_buses}" for card in cards))
     table.add_row("routes", *(f"{len(plan.plan)}" for plan in plans))
     table.add_row("all routes, one way", *(f"{card.total_length_m / 1000:.1f} km" for card in cards))
-    if first.n_nights > 1:
-        table.caption = f"Small: denominators, and 90 % intervals over {first.n_nights} nights."
+    intervals = f" Small: denominators, and 90 % intervals over {first.n_nights} nights." if first.n_nights > 1 else ""
+    table.caption = f"{counts_caption(shown[0])}{intervals}"
     return table
 
 
-def _share_rows(table: Table, label: str, measures: Sequence[Mapping[str, Any]], unit: str = "") -> None:
-    """Add a row of shares, and one of denominators and intervals over nights; hidden figures stay hidden."""
+def counts_caption(document: Mapping[str, Any]) -> str:
+    """Return a sentence on how the counts of a document are printed, from its ``counts``."""
+    return f"Counts are {document['counts']}."
+
+
+def _share_rows(
+    table: Table, label: str, measures: Sequence[Mapping[str, Any]], unit: str = "", facts: Mapping[str, Any] | None = None
+) -> None:
+    """Add a row of shares, and one of denominators and intervals over nights as they are printed."""
     shares = [measure["share"] for measure in measures]
     ratio = [f"{shares[0] / shares[1]:.2f}"] if len(shares) > 1 and shares[0] is not None and shares[1] else []
     table.add_row(label, *map(_share_text, measures), *ratio, style="bold")
     if unit:
         table.add_row(
-            f"  of {_count(measures[0]['denominator'])} {unit} a night", *(_interval(measure) for measure in measures), style="dim"
+            f"  of {count_text(measures[0]['denominator'], (facts or {}).get('min_count', 0))} {unit} a night",
+            *(_interval(measure) for measure in measures),
+            style="dim",
         )
 
 
 def _share_text(measure: Mapping[str, Any]) -> str:
-    """Return a share in percent; where the few that it leaves out are hidden the share of rounded counts, and else `hidden`."""
-    if measure["share"] is not None:
-        return f"{measure['share']:.1%}"
-    return f"about {measure['rounded_share']:.0%}" if "rounded_share" in measure else "hidden"
+    """Return a share in percent, of a small town with the range that the printed counts leave open; else `too few`."""
+    share, between = measure["share"], measure.get("range_share")
+    if share is None:
+        return "too few"
+    if between is None or between[1] - between[0] < _WIDE_RANGE:
+        return f"{share:.1%}"
+    return f"{share:.0%} ({100 * between[0]:.0f} to {between[1]:.0%})"
 
 
 def _minutes(time_s: float | None) -> str:
@@ -107,16 +123,33 @@ def _interval(measure: Mapping[str, Any]) -> str:
     return "" if low is None or high is None else f"{100 * low:.1f}-{100 * high:.1f}%"
 
 
-def _count(value: float | None) -> str:
-    """Return a count of trips or people, or `hidden`."""
-    return "hidden" if value is None else f"{value:,.0f}"
+def without_stop(card: Scorecard) -> list[str]:
+    """
+    Line on the districts of which nobody is within the walk of a stop.
+
+    Parameters
+    ----------
+    card
+        Scorecard of the plan; shares 0 to 1.
+
+    Returns
+    -------
+    list of str
+        Empty if there is none.
+    """
+    from owlbus.score.fairness import without_stop_text
+
+    document = card.to_dict()
+    text = without_stop_text(document.get("fairness", {}).get("unserved", []), document["min_count"])
+    return [text] if text else []
 
 
 def routes_table(card: Scorecard) -> Table:
     """Return a table of the routes of `card`: km, minutes, buses and riders a night."""
     table = empty_table("Routes")
     for name in ("route", "stops", "km", "min", "buses", "boardings", "changes", "fullest", "alone"):
-        table.add_column(name, justify="left" if name == "route" else "right", no_wrap=True)
+        is_name = name == "route"  # long names wrap, numbers never
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=not is_name, overflow="fold")
     document = card.to_dict()
     for row in document["routes"]:
         table.add_row(
@@ -126,27 +159,26 @@ def routes_table(card: Scorecard) -> Table:
             f"{row['ride_s'] / 60:.0f}",
             f"{row['buses']}",
             *(
-                _count(row[name]) if card.trips_counted else "\u2013"
+                count_text(row[name], document["min_count"]) if card.trips_counted else "\u2013"
                 for name in ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips")
             ),
         )
-    least = document["hidden"]["min_count"]
     table.caption = (
         "km and minutes one way, the longer direction. Riders a night: first boardings, transfers to it, riders on its "
-        "fullest link, and trips that no other route serves. "
-        + ("Counts are exact." if least == 0 else f"Counts below {least:g} are hidden, and those that would reveal one.")
+        f"fullest link, and trips that no other route serves. {counts_caption(document)}"
     )
     return table
 
 
-def records_table(report: DemandReport) -> Table:
-    """Return a table of the records of `report`: rows counted and rejected, by file."""
+def records_table(report: Mapping[str, Any]) -> Table:
+    """Return a table of the records of a printed `report`: rows counted and rejected, by file."""
     table = empty_table("Records")
     for name in ("file", "kind", "rows", "counted", "as trips too", "rejected"):
         table.add_column(name, justify="left" if name in {"file", "kind"} else "right", overflow="fold")
-    for file in report.files:
-        numbers = (file.rows_in, file.rows_counted, file.rows_trip, file.rows_rejected)
-        table.add_row(file.file.rpartition("/")[2], file.kind, *(f"{number:,}" for number in numbers))
+    for file in report["files"]:
+        counts = [count_text(file[name], report["min_count"]) for name in ("rows_counted", "rows_trip")]
+        table.add_row(file["file"].rpartition("/")[2], file["kind"], f"{file['rows_in']:,}", *counts, f"{file['rows_rejected']:,}")
+    table.caption = f"{counts_caption(report)} Rows rejected are exact."
     return table
 
 
@@ -162,22 +194,22 @@ def recognised_table(file: RecognisedFile) -> Table:
     return table
 
 
-def rules_table(report: DemandReport) -> Table:
-    """Return a table of the rules of `report` that rows broke, with the first such row and the remedy."""
+def rules_table(report: Mapping[str, Any]) -> Table:
+    """Return a table of the rules of a printed `report` that rows broke, with the first such row and the remedy."""
     from owlbus.records.validation import RULES
 
     table = empty_table("Rules that rows broke")
     for name in ("rows", "share", "which", "effect", "first", "what to do"):
         table.add_column(name, justify="right" if name in {"rows", "share"} else "left", overflow="fold")
     way_out = {rule.name: rule.way_out for rule in RULES}
-    for rule in report.rules:
-        place = rule.first.rpartition("/")[2]
-        table.add_row(f"{rule.rows:,}", f"{rule.rows_share:.1%}", rule.sentence, rule.effect, place, in_flags(way_out[rule.name]))
+    for rule in report["rules"]:
+        place, rows = (rule["first"] or "").rpartition("/")[2], count_text(rule["rows"], report["min_count"])
+        table.add_row(rows, f"{rule['rows_share']:.1%}", rule["sentence"], rule["effect"], place, in_flags(way_out[rule["name"]]))
     return table
 
 
-def demand_table(demand: Demand) -> Table:
-    """Return a table of trips and people of `demand` by hour, means per night."""
+def demand_table(demand: Demand, publisher: Publisher) -> Table:
+    """Return a table of trips and people of `demand` by hour, means per night, as the `publisher` prints them."""
     from owlbus.common.units import hour_label
 
     table = empty_table("Demand of a mean night")
@@ -187,30 +219,33 @@ def demand_table(demand: Demand) -> Table:
     has_people = demand.people_counted or demand.hours_known
     people = demand.presence_by_hour().sum(axis=1).tolist() if has_people else [None] * len(demand.hours)
     for hour, n_trips, n_people in zip(demand.hours, trips, people, strict=True):
-        table.add_row(hour_label(hour), _figure(n_trips), _figure(n_people))
+        cells = (_figure(value, publisher) if value is None or publisher.is_enough(value) else "too few" for value in (n_trips, n_people))
+        table.add_row(hour_label(hour), *cells)
     table.add_section()
-    total_trips = _figure(demand.total_trips if demand.counts_trips else None)
+    total_trips = _figure(demand.total_trips if demand.counts_trips else None, publisher)
     if demand.people_counted:
-        table.add_row("all", total_trips, f"{demand.person_hours:,.0f} person-hours", style="bold")
-        table.add_row("mean hour", "", _figure(demand.total_presence), style="bold")
+        table.add_row("all", total_trips, f"{publisher.text(demand.person_hours)} person-hours", style="bold")
+        table.add_row("mean hour", "", _figure(demand.total_presence, publisher), style="bold")
     else:
-        table.add_row("all", total_trips, _figure(demand.total_presence), style="bold")
+        table.add_row("all", total_trips, _figure(demand.total_presence, publisher), style="bold")
+    table.caption = counts_caption(publisher.facts)
     return table
 
 
-def _figure(value: float | None) -> str:
-    """Return a count, or a dash where it is unknown."""
-    return "\u2013" if value is None else f"{value:,.0f}"
+def _figure(value: float | None, publisher: Publisher) -> str:
+    """Return a count as it is printed, or a dash where it is unknown."""
+    return "\u2013" if value is None else publisher.text(value)
 
 
-def demand_document(demand: Demand) -> dict[str, Any]:
-    """Return totals of `demand` as JSON values, means per night: trips, None if none were counted, and people."""
+def demand_document(demand: Demand, publisher: Publisher) -> dict[str, Any]:
+    """Return printed totals of `demand` as JSON values, means per night: trips, None if none were counted, and people."""
     document: dict[str, Any] = {
-        "trips_per_night": round(demand.total_trips, 1) if demand.counts_trips else None,
-        "presence_per_night": round(demand.total_presence, 1),
+        **publisher.facts,
+        "trips_per_night": publisher.count(demand.total_trips) if demand.counts_trips else None,
+        "presence_per_night": publisher.count(demand.total_presence),
     }
     if demand.people_counted:
-        document["person_hours_per_night"] = round(demand.person_hours, 1)
+        document["person_hours_per_night"] = publisher.count(demand.person_hours)
     return document if demand.hours_known else document | {"hours_known": False}
 
 
@@ -219,16 +254,16 @@ def study_document(study: Study) -> dict[str, Any]:
     return {
         "hexes": study.grid.n_hexes,
         "nights": study.demand.n_nights,
-        **demand_document(study.demand),
-        "unreachable_trips_share": None if study.unreachable_share is None else round(study.unreachable_share, 6),
+        **demand_document(study.demand, study.publisher),
+        "unreachable_trips_share": study.printed_unreachable_share,
         "is_synthetic": study.is_synthetic,
-        "records": None if study.report is None else study.report.to_json(),
+        "records": None if study.report is None else study.report.to_json(study.publisher),
         "network": None if study.network.report is None else study.network.report.to_json(),
     }
 
 
 def plan_document(plan: ScoredPlan) -> dict[str, Any]:
-    """Return a plan as JSON values: name and scorecard, with small counts hidden."""
+    """Return a plan as JSON values: name and scorecard, counts as they are printed."""
     return {"name": plan.name, "routes": len(plan.plan), "scorecard": plan.card.to_dict()}
 
 
@@ -250,7 +285,7 @@ class Night:
     costs
         Cost of a vehicle-km, a vehicle-hour and a bus.
     min_count
-        Riders a night below which a figure is not shown; -1 for open data.
+        Riders a night of which printed counts are multiples; -1 for open data.
     """
 
     name: str
@@ -261,7 +296,7 @@ class Night:
     min_count: float = MIN_COUNT
 
     def to_dict(self) -> dict[str, Any]:
-        """Return timetable and service as JSON values, with small counts hidden."""
+        """Return timetable and service as JSON values, counts and means as they are printed."""
         from owlbus.timetable import timetable_document
 
         return {"timetable": timetable_document(self.table, self.report, self.costs), "riders": self.service.to_dict(self.min_count)}
@@ -295,14 +330,14 @@ def night_pages(night: Night) -> list[Table]:
     return pages
 
 
-def side_by_side_page(nights: tuple[Night, Night]) -> Table:
+def side_by_side_page(nights: Sequence[Night]) -> Table:
     """
-    Table of two nights side by side.
+    Table of nights side by side.
 
     Parameters
     ----------
     nights
-        The plan, and the reference.
+        The plan and the reference, or the nights of the day types.
 
     Returns
     -------
@@ -342,7 +377,7 @@ def _figures(night: Night) -> list[tuple[str, str]]:
 def _spread(shown: dict[str, Any], name: str) -> str:
     """Mean and 90th percentile in minutes."""
     mean, p90 = shown[f"{name}_mean_s"], shown[f"{name}_p90_s"]
-    return "-" if mean is None else f"{mean / 60:.0f} ({p90 / 60:.0f})"
+    return "-" if mean is None or p90 is None else f"{mean / 60:.0f} ({p90 / 60:.0f})"
 
 
 def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
@@ -350,7 +385,7 @@ def _page(title: str, columns: tuple[str, ...], caption: str) -> Table:
     page = empty_table(title)
     page.caption = caption or None
     for name in columns:
-        page.add_column(name, justify="left" if name in {"route", ""} else "right", no_wrap=bool(name))
+        page.add_column(name, justify="left" if name in {"route", ""} else "right", no_wrap=name not in {"route", ""}, overflow="fold")
     return page
 
 
@@ -365,10 +400,10 @@ def _totals(figures: dict[str, Any]) -> str:
     lines = [total]
     if choice is not None and choice["equal_wait_s"] is not None:
         lines.append(
-            f"Planned wait, mean of all boardings: {choice['planned_wait_s'] / 60:.1f} min; with equal headways of "
+            f"Planned wait, mean of all boardings as they are printed: {choice['planned_wait_s'] / 60:.1f} min; with equal headways of "
             f"{choice['equal_headway_s'] / 60:.0f} min on as many buses {choice['equal_wait_s'] / 60:.1f}."
         )
-    if choice is not None:
+    if choice is not None and choice["transfer_wait_before_s"] is not None:
         lines.append(
             f"Wait at a transfer: {choice['transfer_wait_before_s'] / 60:.1f} min before timed transfers, "
             f"{choice['transfer_wait_after_s'] / 60:.1f} after."
@@ -378,12 +413,13 @@ def _totals(figures: dict[str, Any]) -> str:
 
 def _service(shown: dict[str, Any]) -> str:
     """Return a summary of waits and rides."""
-    least = shown["hidden"]["min_count"]
-    hidden = "-: no riders." if least == 0 else f"-: fewer than {least:g} riders, or none."
+    few = f"-: no buses, or no riders{f' or too few ({counts_caption(shown)[:-1].lower()})' if shown['min_count'] else ''}."
+    if shown["min_count"]:
+        few += f" Crowding of 0: fewer than {shown['min_count']:g} riders."
     if shown["wait_mean_s"] is None:
-        return hidden
+        return few
     parts = (f"{name} {shown[f'{name}_mean_s'] / 60:.0f} ({shown[f'{name}_p90_s'] / 60:.0f})" for name in ("wait", "ride", "total"))
-    return f"Mean and 90th percentile in minutes: {', '.join(parts)}.\n{hidden}"
+    return f"Mean and 90th percentile in minutes: {', '.join(parts)}.\n{few}"
 
 
 def _cell(value: float | None, factor: float) -> str:

@@ -6,33 +6,37 @@ import csv
 import datetime as dt
 import io
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from owlbus.cli.day_nights import DayNight, day_type_lines, nights_document, nights_pages
 from owlbus.cli.messages import Gives
-from owlbus.cli.option_values import require_no_files, require_snap, rule_of
-from owlbus.cli.options import OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
+from owlbus.cli.option_values import require_language, require_no_files, require_snap, require_timezone, rule_of
+from owlbus.cli.options import AGENCY_TIMEZONE, FEED, LANG, OUT, REFERENCE, SNAP, FeedPlanOptions, OutputOptions, RuleOptions, option
 from owlbus.cli.output import open_output
-from owlbus.cli.plan_files import feed_of_plan, is_feed, plan_file, plan_name, read_drawn_plan, read_feed_plan, require_feed, run_beside
+from owlbus.cli.plan_files import PlanReader, feed_modes, feed_of_plan, is_feed, plan_file, plan_name, require_feed, run_beside
 from owlbus.cli.session import SYNTHETIC, reference_of, settings_of_run, sources_or_run, study_of, warn
 from owlbus.cli.source_options import AreaOptions, DemandOptions, NetworkOptions
-from owlbus.cli.tables import Night, night_pages, side_by_side_page
+from owlbus.cli.tables import Night
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from collections.abc import Mapping, Sequence
 
-    from owlbus.cli.output import Output
     from owlbus.gtfs import FeedCheck, FeedInfo
+    from owlbus.gtfs.services import Timetables
     from owlbus.pipeline import Study
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
     from owlbus.timetable import Operation, Timetable, TimetableReport, UnitCosts
+    from owlbus.timetable.day_types import DayType
 
-_RUN, _COST, _FEED = "Operation", "Cost", "GTFS feed"
+_RUN, _COST = "Operation", "Cost"
+_MAX_HEADWAY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,19 @@ class OperationOptions:
         int | None, option(_RUN, "--fleet", unit="BUSES", text="Number of buses. Default: the fewest that keep --max-headway.")
     ] = None
     max_headway: Annotated[
-        float,
-        option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest one allowed."),
+        float | None,
+        option(_RUN, "--max-headway", unit="MINUTES", text="Policy headway: the longest one allowed. Default: 60."),
         Gives("max_headway_s", 60, "minutes"),
-    ] = 60.0
+    ] = None
+    days: Annotated[
+        str | None,
+        option(
+            _RUN,
+            "--days",
+            unit="DAYS=MINUTES,…",
+            text="Policy headway by days of the evening, such as sun-thu=45,fri-sat=20; days left out have no service.",
+        ),
+    ] = None
     min_headway: Annotated[
         float, option(_RUN, "--min-headway", unit="MINUTES", text="Shortest headway allowed."), Gives("min_headway_s", 60, "minutes")
     ] = 10.0
@@ -94,18 +107,14 @@ class CostOptions:
 class FeedOptions:
     """Metadata and form of the GTFS feed."""
 
-    agency: Annotated[str, option(_FEED, "--agency", unit="NAME", text="Name of the agency.")] = "Night bus plan"
-    agency_url: Annotated[str, option(_FEED, "--agency-url", unit="URL", text="Website of the agency.")] = "https://example.org/night-bus"
-    zone: Annotated[
-        str | None,
-        option(_FEED, "--zone", unit="ZONE", text="Time zone, such as Asia/Seoul. Default: the city's, or by longitude."),
-        Gives("FeedInfo.timezone"),
-    ] = None
+    agency: Annotated[str, option(FEED, "--agency", unit="NAME", text="Name of the agency.")] = "Night bus plan"
+    agency_url: Annotated[str, option(FEED, "--agency-url", unit="URL", text="Website of the agency.")] = "https://example.org/night-bus"
+    agency_timezone: Annotated[str | None, AGENCY_TIMEZONE] = None
     start_date: Annotated[
-        str | None, option(_FEED, "--start-date", unit="DATE", text="First night. Default: the Monday after the demand's last night.")
+        str | None, option(FEED, "--start-date", unit="DATE", text="First night. Default: the Monday after the demand's last night.")
     ] = None
     frequencies: Annotated[
-        bool, option(_FEED, "--frequencies", text="Write runs at even headways to frequencies.txt: a shorter feed, without vehicle blocks.")
+        bool, option(FEED, "--frequencies", text="Write runs at even headways to frequencies.txt: a shorter feed, without vehicle blocks.")
     ] = False
 
 
@@ -124,6 +133,7 @@ def timetable(
     given_feed: FeedPlanOptions,
     rule: RuleOptions,
     out: Annotated[str | None, OUT] = None,
+    lang: Annotated[str, LANG, Gives("language")] = "en",
     reference: Annotated[str | None, REFERENCE] = None,
     max_snap: Annotated[float, SNAP, Gives("max_snap_m")] = MAX_SNAP_M,
     output_options: OutputOptions,
@@ -134,59 +144,79 @@ def timetable(
     """
     [bold]owlbus timetable run --fleet 45 --out tonight[/bold], or [bold]owlbus timetable routes.geojson --run run[/bold]
 
-    Build the timetable of a plan: headways by route and hour, buses, waits, crowding, last buses, and a GTFS feed. The reference plan gets
-    the same number of buses and one headway.
+    Build the timetable of a plan: headways by route and hour, buses, waits, crowding, last buses, a GTFS feed, and timetable.html to print.
+    The reference plan gets the same number of buses and one headway.
     """
     require_no_files(from_run, files)
     require_snap(max_snap)
-    settings, served, unit_costs, start = _operation_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
+    require_feed(given_feed, (plan, reference))
+    require_timezone(feed.agency_timezone)
+    require_language(lang)
+    operations, served, unit_costs, start = _operations_of(operation), rule_of(rule), _costs_of(costs), _start_of(feed)
     file, beside = plan_file(plan), run_beside([plan])
+    _require_no_days(file, operation)
     sources, from_run = sources_or_run(from_run, beside, files, (area, demand, network), feed_of_plan(plan))
     with open_output(output_options) as output:
         study = study_of(sources, from_run, None)
         warn(output, study)
-        feed_info = _feed_of(study, feed, start)
-        read = _timetable(study, (file, given_feed), settings, served, max_snap, output)
-        night = _night(study, plan_name(plan), read, settings, served, unit_costs)
-        other = _reference_night(study, night, reference_of(study, reference, max_snap), settings, served)
-        document = night.to_dict() | {"reference": None if other is None else {"name": other.name, **other.to_dict()}}
-        check = None
-        if out is not None:
-            more = {"operation": asdict(settings), "costs": asdict(unit_costs), "reference": reference, "frequencies": feed.frequencies}
-            values = settings_of_run(sources, None, plan=plan, run=from_run, **more, is_synthetic=study.is_synthetic)
-            check = _write(out, study, night.table, document, (feed_info, feed.frequencies), values)
-    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *_pages(night, other))
-    if check is not None:
-        output.say(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.json, night_safety.csv.")
-        for line in check.lines:
-            output.say(line)
-    if study.is_synthetic:
-        output.say(SYNTHETIC)
+        feed_info = None if out is None else _feed_of(study, feed, start)
+        reader = PlanReader(study, max_snap, output.say, given_feed, feed_modes(sources, from_run))
+        given = reader.read_feed(file) if is_feed(file) else reader.read(plan)
+        nights = _nights(study, plan_name(plan), given, operations, served, unit_costs, reference_of(reader, reference))
+        document, check = nights_document(nights) | reader.facts, None
+        if out is not None and feed_info is not None:
+            more: dict[str, Any] = {"operation": _settings_of(operations), "costs": asdict(unit_costs), "reference": reference}
+            more |= {"frequencies": feed.frequencies, "agency_timezone": feed.agency_timezone, "is_synthetic": study.is_synthetic}
+            values = settings_of_run(sources, None, plan=plan, run=from_run, **more, **reader.facts)
+            check = _write(out, study, nights, document, (feed_info, feed.frequencies), values, (plan_name(plan), lang))
+    output.show({"command": "timetable", **document, "gtfs": None if check is None else asdict(check)}, *nights_pages(nights))
+    said = day_type_lines(nights)
+    if check is not None and feed_info is not None:
+        said.append(f"Feed: {check}. Written to {out}: gtfs.zip, timetable.html, timetable.json, night_safety.csv, tables.xlsx.")
+        said += [*_clock_notes(nights, feed_info), *check.lines]
+    for line in (*said, *([SYNTHETIC] if study.is_synthetic else [])):
+        output.say(line)
 
 
-def _pages(night: Night, reference: Night | None) -> list[Table]:
-    """Return tables of a night, and those of the reference beside it."""
-    if reference is None:
-        return night_pages(night)
-    return [*night_pages(night), *night_pages(reference), side_by_side_page((night, reference))]
-
-
-def _operation_of(options: OperationOptions) -> Operation:
-    """Return the operation that the options set, in seconds."""
+def _operations_of(options: OperationOptions) -> dict[DayType | None, Operation]:
+    """Return the operation that the options set, in seconds, for each day type; that of None is for every night."""
     from owlbus.timetable import Operation
+    from owlbus.timetable.day_types import parse_day_types
 
-    return Operation(
-        fleet=options.fleet,
-        capacity=options.capacity,
-        max_headway_s=round(options.max_headway * 60),
-        min_headway_s=round(options.min_headway * 60),
-        dwell_s=options.dwell,
-        layover_share=options.layover,
-        layover_in_links=not options.rest_on_top,
-        interline=options.interline,
-        uptake_share=options.uptake,
-        equal_headways=options.equal_headways,
-    )
+    if options.days is not None and options.max_headway is not None:
+        msg = "--days gives each day type its longest headway, and --max-headway gives all nights one; leave one of them out"
+        raise UsageError(msg, setting="days", value=options.days)
+    longest_s: dict[DayType | None, int] = {None: round((_MAX_HEADWAY if options.max_headway is None else options.max_headway) * 60)}
+    if options.days is not None:
+        longest_s = {day_type: day_type.max_headway_s for day_type in parse_day_types(options.days)}
+    return {
+        day_type: Operation(
+            fleet=options.fleet,
+            capacity=options.capacity,
+            max_headway_s=max_headway_s,
+            min_headway_s=round(options.min_headway * 60),
+            dwell_s=options.dwell,
+            layover_share=options.layover,
+            layover_in_links=not options.rest_on_top,
+            interline=options.interline,
+            uptake_share=options.uptake,
+            equal_headways=options.equal_headways,
+        )
+        for day_type, max_headway_s in longest_s.items()
+    }
+
+
+def _settings_of(operations: Mapping[DayType | None, Operation]) -> dict[str, Any]:
+    """Return the operation as JSON values, or those of all day types by name."""
+    named = {None if day_type is None else day_type.name: asdict(operation) for day_type, operation in operations.items()}
+    return {name: values for name, values in named.items() if name is not None} or named[None]
+
+
+def _require_no_days(file: Path, options: OperationOptions) -> None:
+    """Refuse day types for a feed: its timetable is read, not built."""
+    if options.days is not None and is_feed(file):
+        msg = f"{file}: is a feed, whose timetable is read as it is, and --days builds one; leave --days out, or choose a night with --day"
+        raise UsageError(msg, setting="days", value=options.days)
 
 
 def _costs_of(options: CostOptions) -> UnitCosts:
@@ -210,24 +240,32 @@ def _feed_of(study: Study, options: FeedOptions, start: dt.date | None) -> FeedI
     """Return the metadata of the feed; dates and time zone are the study's if the options do not set them."""
     from owlbus.pipeline.outputs import feed_of
 
-    settings = feed_of(study)
+    settings = feed_of(study, options.agency_timezone)
     if start is not None:
         settings = replace(settings, start_date=start, end_date=start + (settings.end_date - settings.start_date))
-    return replace(settings, agency=options.agency, agency_url=options.agency_url, timezone=options.zone or settings.timezone)
+    return replace(settings, agency=options.agency, agency_url=options.agency_url)
 
 
-def _timetable(
-    study: Study, plan: tuple[Path, FeedPlanOptions], settings: Operation, rule: ServiceRule, max_snap_m: float, output: Output
-) -> tuple[Timetable, TimetableReport | None]:
-    """Read the timetable of a feed, or build that of a plan."""
-    from owlbus.timetable import build_timetable
+def _nights(
+    study: Study,
+    name: str,
+    given: Timetable | Plan,
+    operations: Mapping[DayType | None, Operation],
+    rule: ServiceRule,
+    costs: UnitCosts,
+    reference: tuple[str, Plan] | None,
+) -> list[DayNight]:
+    """Return the night of each day type, and that of the reference beside it."""
+    from owlbus.timetable import Timetable, build_timetable
 
-    file, options = plan
-    if is_feed(file):
-        return read_feed_plan(file, study, max_snap_m, output.say, options), None
-    require_feed(options)
-    given = read_drawn_plan(file, study, max_snap_m)
-    return build_timetable(study.network, study.demand, given, settings, rule)
+    nights, build = [], partial(build_timetable, study.network, study.demand, min_count=study.min_count)
+    for day_type, operation in operations.items():
+        made = (given, None) if isinstance(given, Timetable) else build(given, operation, rule)
+        label = "" if day_type is None else f", {day_type.name}"
+        night = _night(study, name + label, made, operation, rule, costs)
+        other = None if reference is None else (f"{reference[0]}, one headway{label}", reference[1])
+        nights.append(DayNight(day_type, night, _reference_night(study, night, other, operation, rule)))
+    return nights
 
 
 def _night(
@@ -249,34 +287,75 @@ def _reference_night(
     if reference is None:
         return None
     equal = replace(settings, fleet=settings.fleet or night.table.fleet, equal_headways=True)
+    build = partial(build_timetable, study.network, study.demand, min_count=study.min_count)
     try:
-        made = build_timetable(study.network, study.demand, reference[1], equal, rule)
+        made = build(reference[1], equal, rule)
     except InfeasibleError:
-        made = build_timetable(study.network, study.demand, reference[1], replace(equal, fleet=None), rule)
-    return _night(study, f"{reference[0]}, one headway", made, equal, rule, night.costs)
+        made = build(reference[1], replace(equal, fleet=None), rule)
+    return _night(study, reference[0], made, equal, rule, night.costs)
+
+
+def _timetables(nights: Sequence[DayNight]) -> Timetables:
+    """Return the timetable of every night, or those of the day types."""
+    by_type = {day.day_type: day.night.table for day in nights if day.day_type is not None}
+    return by_type or nights[0].night.table
+
+
+def _clock_notes(nights: Sequence[DayNight], feed: FeedInfo) -> list[str]:
+    """Return sentences on the nights in which the clocks change."""
+    from owlbus.gtfs.services import clock_notes
+
+    return [f"note: {line}" for line in clock_notes(_timetables(nights), feed)]
 
 
 def _write(
-    out: str, study: Study, table: Timetable, document: dict[str, Any], feed: tuple[FeedInfo, bool], settings: dict[str, Any]
+    out: str,
+    study: Study,
+    nights: Sequence[DayNight],
+    document: dict[str, Any],
+    feed: tuple[FeedInfo, bool],
+    settings: dict[str, Any],
+    page: tuple[str, str],
 ) -> FeedCheck:
-    """Write feed, figures and night-safety sheet to a run directory; return the validation of the feed."""
-    from owlbus.common.text import escape_formula
+    """Write feed, figures, tables, night-safety sheet and page, plan's name and language, to a run directory; return the validation."""
     from owlbus.gtfs import check_gtfs, write_gtfs
+    from owlbus.gtfs.services import first_full_night
+    from owlbus.pipeline.run_tables import write_tables
     from owlbus.pipeline.rundir import RunRecord, open_run_dir
     from owlbus.plan import plan_geojson
-    from owlbus.timetable import safety_sheet
+    from owlbus.report.sheets import timetable_sheet
+    from owlbus.report.timetable_page import timetable_page
+    from owlbus.report.translations import read_translations
+    from owlbus.timetable import timetable_document
 
     with open_run_dir(out) as run:
         path = run.stage("gtfs.zip")
-        write_gtfs(path, study.network, table, feed[0], frequencies=feed[1])
-        check = check_gtfs(path, feed[0].start_date)
-        run.write_bytes("plan.geojson", plan_geojson(study.network, table.plan))
+        tables = _timetables(nights)
+        write_gtfs(path, study.network, tables, feed[0], frequencies=feed[1])
+        check = check_gtfs(path, first_full_night(tables, feed[0]))
+        run.write_bytes("plan.geojson", plan_geojson(study.network, nights[0].night.table.plan))
         run.write_json("timetable.json", document | {"gtfs": asdict(check)})
-        text = io.StringIO()
-        rows = safety_sheet(study.network, table).rows()
-        writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
-        run.write_bytes("night_safety.csv", text.getvalue().encode())
-        run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s))
+        html = timetable_page(document, read_translations(page[1]), plan=page[0], is_synthetic=study.is_synthetic)
+        run.write_bytes("timetable.html", html.encode())
+        run.write_bytes("night_safety.csv", _safety_sheet(study, nights))
+        by_day = {"" if day.day_type is None else day.day_type.name: timetable_document(day.night.table) for day in nights}
+        write_tables(run, study, [timetable_sheet(by_day)])
+        run.publish(RunRecord("timetable", settings, None, study.inputs, None, study.timings_s, min_count=study.min_count))
     return check
+
+
+def _safety_sheet(study: Study, nights: Sequence[DayNight]) -> bytes:
+    """Night-safety sheet as CSV, with a column for the day type if there are any."""
+    from owlbus.common.text import escape_formula
+    from owlbus.timetable import safety_sheet
+
+    rows = [
+        ({} if day.day_type is None else {"day_type": day.day_type.name}) | row
+        for day in nights
+        for row in safety_sheet(study.network, day.night.table).rows()
+    ]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["hex"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: escape_formula(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()

@@ -1,51 +1,60 @@
 """
-What may be shown of counts of people: nothing below a least count, and nothing that lets one be worked out.
+How counts of people are printed: one rule for whatever leaves the working files.
 
-Two exits need two tools. A scorecard is a set of numbers tied by sums, so `Counts` hides the small ones and as many others as it takes
-until no hidden one can be told from the rest. A map layer has many cells and few margins, so `hidden_cells` looks at the classes of cells
-that every margin treats alike.
+Every count is rounded down to a multiple of `min_count`, small and large alike, and everything else is computed from such printed counts.
+A printed count stands for the class of values that it leaves open, so shares, means and intervals take the middle of that class. What is
+made of too few people is absent. So two outputs never give two figures for one thing, and no arithmetic on printed figures tells more than
+the printed counts do; ``tests/attack.py`` measures how much that is. The method is rounding to a base, as statistical offices use it [1]_.
 
-Nobody is no person: a count of zero is shown.
-
-What is published is judged document by document. Two scorecards published apart can differ by fewer than the least count, where the plans
-differ by a stop or the records by a night; `owlbus.evidence.compare_plans` judges plans together.
+References
+----------
+.. [1] Hundepool et al. (2012), Statistical Disclosure Control, Wiley, section 5.4.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.errors import DataError, PrivacyError, setting
+from owlbus.common.errors import PrivacyError, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
 MIN_COUNT = 15
-"""Trips or people a night below which a count is hidden from what people read."""
+"""Trips or people a night of which printed counts are multiples."""
 
 LOWEST_MIN_COUNT = 5
-"""A threshold below this protects nobody."""
+"""A base below this protects nobody."""
 
 EXACT = -1
-"""Threshold of open data: no count lies below it, so that every one may be shown as it is."""
+"""Base of open data: counts are printed as they are."""
 
+NO_DIFFERENCE = "no difference that can be published"
+"""What stands for a difference that cannot be told from rounding."""
+
+_LEAST_DENOMINATOR = 10
+"""Least denominator of a share or mean, in multiples of the base."""
+
+_LEAST_CHANGE = 2
+"""Least difference of two printed counts that is told, in multiples of the base."""
+
+_DIGITS = 6
+_EPSILON = 1e-9
 _TINY = 1e-6
 _FEWEST = 2
 
 
 def check_min_count(min_count: float) -> None:
     """
-    Refuse a threshold that protects nobody.
+    Refuse a base that protects nobody.
 
     Parameters
     ----------
     min_count
-        Trips or people a night below which a count is hidden.
+        Trips or people a night of which printed counts are multiples.
 
     Raises
     ------
@@ -56,78 +65,72 @@ def check_min_count(min_count: float) -> None:
     --------
     >>> check_min_count(15)
     """
-    if min_count != EXACT and not min_count >= LOWEST_MIN_COUNT:
+    if min_count != EXACT and not LOWEST_MIN_COUNT <= min_count < np.inf:
         msg = f"{setting('min_count')} must be at least {LOWEST_MIN_COUNT} people, got {min_count:g}; counts of fewer point at persons"
         raise PrivacyError(msg)
 
 
-def nearest_multiple(count: float, min_count: float) -> float:
+def scaled_base(min_count: float, record_weight: float) -> float:
     """
-    Round a count to the nearest multiple of the threshold; open data stay as they are.
+    Base of printed counts where a record may weigh more than one.
 
     Parameters
     ----------
-    count
-        Trips or people a night.
     min_count
-        The threshold, or `EXACT`.
+        Base for records that each weigh one, or `EXACT`.
+    record_weight
+        Trips or people a night that one record may count as.
 
     Returns
     -------
     float
-        Trips or people a night.
+        So large that a printed count stands for as many records as without weights.
 
     Examples
     --------
-    >>> nearest_multiple(118.0, 15.0), nearest_multiple(118.0, EXACT)
-    (120.0, 118.0)
+    >>> scaled_base(15, 2.5), scaled_base(15, 0.4), scaled_base(EXACT, 2.5)
+    (45, 15, -1)
     """
-    return count if min_count == EXACT else round(count / min_count) * min_count
+    return min_count if min_count == EXACT else min_count * max(1, int(np.ceil(record_weight - _EPSILON)))
 
 
-def is_small(values: ArrayLike, min_count: float = MIN_COUNT) -> NDArray[np.bool_]:
+def count_text(value: float | None, min_count: float = MIN_COUNT) -> str:
     """
-    Whether counts are too small to show.
+    Printed count as people read it.
 
     Parameters
     ----------
-    values
-        Trips or people a night, any shape.
+    value
+        A printed count of trips or people, None where it is not known.
     min_count
-        Trips or people below which a count is small; zero is not.
+        Base of printed counts: what prints 0 may be anything below.
 
     Returns
     -------
-    ndarray of bool
-        Same shape.
+    str
+        Whole number.
 
     Examples
     --------
-    >>> is_small([0.0, 0.5, 14.9, 15.0]).tolist()
-    [False, True, True, False]
+    >>> count_text(1234.4), count_text(0), count_text(None)
+    ('1,234', '<15', '-')
     """
-    counts = np.asarray(values, dtype=np.float64)
-    return np.asarray((counts > 0) & (counts < min_count))
+    if value is None:
+        return "-"
+    return f"<{min_count:g}" if value == 0 and min_count > 0 else f"{value:,.0f}"
 
 
-@dataclass(slots=True)
-class Counts:
+@dataclass(frozen=True, slots=True)
+class Publisher:
     """
-    Counts that are about to be published, and the sums that tie them.
+    The rule by which counts of people and trips, and figures made of them, are printed.
 
-    Besides the counts that are shown there are those that a reader can work out, such as the rest of a total: they are added with
-    ``is_shown=False`` and are protected alike.
+    All methods take true counts, but for those whose name says that they take printed ones.
 
     Attributes
     ----------
     min_count
-        Trips or people below which a count is hidden.
-    values
-        Counts in the order in which they were added, >= 0.
-    is_shown
-        Whether each is meant to be shown.
-    ties
-        Sums: index of the total, indices of its parts, and their weights.
+        Trips or people a night of which printed counts are multiples; `EXACT` for open data.
 
     Raises
     ------
@@ -136,183 +139,336 @@ class Counts:
 
     Examples
     --------
-    >>> counts = Counts()
-    >>> total = counts.add(100.0)
-    >>> parts = [counts.add(value) for value in (60.0, 37.0, 3.0)]
-    >>> counts.tie(total, parts)
-    >>> counts.hidden().tolist()
-    [False, False, True, True]
+    >>> rule = Publisher()
+    >>> rule.count(14.9), rule.count(118.0), rule.share(118.0, 400.0)
+    (0, 105, 0.283019)
+    >>> rule.share(118.0, 140.0) is None, rule.range_share(118.0, 140.0)
+    (True, (0.7, 0.888889))
+    >>> Publisher(EXACT).share(118.0, 400.0)
+    0.295
     """
 
     min_count: float = MIN_COUNT
-    values: list[float] = field(default_factory=list)
-    is_shown: list[bool] = field(default_factory=list)
-    ties: list[tuple[int, tuple[int, ...], tuple[float, ...]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Refuse a threshold that protects nobody."""
+        """Refuse a base that protects nobody."""
         check_min_count(self.min_count)
 
-    def add(self, value: float, *, is_shown: bool = True) -> int:
+    @property
+    def is_exact(self) -> bool:
+        """Whether counts are printed as they are, since the records are open data."""
+        return self.min_count == EXACT
+
+    @property
+    def base(self) -> float:
+        """Trips or people a night of which printed counts are multiples; 0 for open data."""
+        return 0 if self.is_exact else self.min_count
+
+    @property
+    def least_denominator(self) -> float:
+        """Least printed count that a share or mean is made of, trips or people a night; 0 for open data."""
+        return _LEAST_DENOMINATOR * self.base
+
+    @property
+    def least_change(self) -> float:
+        """Least difference of two printed counts that is told, trips or people a night; 0 for open data."""
+        return _LEAST_CHANGE * self.base
+
+    @property
+    def words(self) -> str:
+        """What every output says of its counts."""
+        if self.is_exact:
+            return "exact: the records are open data"
+        return f"rounded down to multiples of {self.min_count:g}, shares and means computed from those"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every document says of its counts: the base, 0 for open data, and the rule in words."""
+        return {"min_count": self.base, "counts": self.words}
+
+    def counts(self, values: ArrayLike) -> NDArray[np.float64]:
         """
-        Add a count and return its index.
+        Print counts.
+
+        Parameters
+        ----------
+        values
+            Trips or people a night, any shape, >= 0.
+
+        Returns
+        -------
+        ndarray of float64
+            Multiples of the base, same shape; open data rounded to a tenth.
+        """
+        true = np.asarray(values, dtype=np.float64)
+        if self.is_exact:
+            return np.round(true, 1)
+        return np.floor(true / self.min_count + _EPSILON) * self.min_count
+
+    def count(self, value: float) -> float:
+        """
+        Print a count.
 
         Parameters
         ----------
         value
-            Trips or people, >= 0.
-        is_shown
-            Whether it is meant to be shown, rather than only known from sums.
+            Trips or people a night, >= 0.
 
         Returns
         -------
-        int
-            Index of the count, from 0 on.
-
-        Raises
-        ------
-        DataError
-            If `value` is no count.
+        float
+            A multiple of the base, whole where the base is; open data rounded to a tenth.
         """
-        if not (np.isfinite(value) and value >= -_TINY):
-            msg = f"a count must be finite and >= 0, got {value:g}; nothing is published"
-            raise DataError(msg)
-        self.values.append(float(value) if value > _TINY else 0.0)
-        self.is_shown.append(is_shown)
-        return len(self.values) - 1
+        printed = float(self.counts(value))
+        return int(printed) if printed.is_integer() and not self.is_exact else printed
 
-    def tie(self, total: int, parts: Sequence[int], weights: Sequence[float] | None = None) -> None:
+    def text(self, value: float) -> str:
         """
-        State that the count `total` is the weighted sum of `parts`.
+        Print a count as text.
 
         Parameters
         ----------
-        total, parts
-            Indices that `add` returned.
-        weights
-            One per part, > 0, as far as a reader may know them; 1 by default. They need not be exact: they only say which changes
-            of hidden counts a reader could not notice.
-
-        Raises
-        ------
-        DataError
-            If there are not as many weights as parts.
-        """
-        if weights is not None and len(weights) != len(parts):
-            msg = f"a sum needs a weight for each of its {len(parts)} parts, got {len(weights)}; nothing is published"
-            raise DataError(msg)
-        self.ties.append((total, tuple(parts), tuple(weights) if weights is not None else (1.0,) * len(parts)))
-
-    def hidden(self) -> NDArray[np.bool_]:
-        """
-        Which counts must not be shown.
-
-        Hidden are all small ones, and others, the least in sum, until every small one could as well be larger by `min_count` without any
-        shown count changing. So no small count is known to within `min_count`, and no sum that holds one is known to lie below it [1]_.
+        value
+            Trips or people a night, >= 0.
 
         Returns
         -------
-        ndarray of bool
-            One entry per count; those never meant to be shown are True.
+        str
+            With commas; ``<15`` where nothing is printed of it.
 
-        Raises
-        ------
-        PrivacyError
-            If the sums leave a small count open whatever else is hidden.
-
-        References
-        ----------
-        .. [1] Kelly, Golden and Assad (1992), Cell suppression: disclosure protection for sensitive tabular data, Networks 22, 397-417.
+        Examples
+        --------
+        >>> Publisher().text(1234.0), Publisher().text(3.0), Publisher(EXACT).text(3.2)
+        ('1,230', '<15', '3')
         """
-        values = np.asarray(self.values)
-        small: NDArray[np.bool_] = is_small(values, self.min_count)
-        hidden: NDArray[np.bool_] = small | ~np.asarray(self.is_shown, dtype=bool)
-        if self.ties:
-            tied = self._tied()
-            for cell in sorted(np.flatnonzero(small), key=lambda i: -values[i]):
-                hidden |= self._way_to_grow(int(cell), values, hidden, tied)
-        return hidden
+        return count_text(self.count(value), self.base)
 
-    def _tied(self) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the sums as a sparse matrix: coefficients, rows and columns."""
-        entries = [
-            (weight, row, cell)
-            for row, (total, parts, weights) in enumerate(self.ties)
-            for cell, weight in ((total, -1.0), *zip(parts, weights, strict=True))
-        ]
-        weight, row, cell = zip(*entries, strict=True)
-        return np.array(weight), np.array(row), np.array(cell)
+    def is_enough(self, whole: float) -> bool:
+        """
+        Whether a part of the demand is large enough for its figures to be printed.
 
-    def _way_to_grow(
-        self,
-        cell: int,
-        values: NDArray[np.float64],
-        hidden: NDArray[np.bool_],
-        tied: tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]],
-    ) -> NDArray[np.bool_]:
-        """Return the counts that must change with `cell` if it grows by `min_count`, chosen so that the least of what is shown goes."""
-        from scipy.optimize import linprog
-        from scipy.sparse import coo_matrix
+        Many small parts under one total narrow each other down, so a part of few is left out whole, its counts with its shares and means.
 
-        n = values.size
-        weight, row, column = tied
-        sums = coo_matrix((np.r_[weight, -weight], (np.r_[row, row], np.r_[column, column + n])), (len(self.ties), 2 * n)).tocsr()
-        cost = np.where(hidden, 0.0, values + self.min_count)
-        bounds = np.column_stack([np.zeros(2 * n), np.r_[np.full(n, np.inf), values]])
-        bounds[cell], bounds[n + cell] = self.min_count, 0.0
-        found = linprog(np.r_[cost, cost], A_eq=sums, b_eq=np.zeros(len(self.ties)), bounds=bounds, method="highs-ds")
-        if found.x is None:
-            msg = f"the sums of {n} counts leave one below {self.min_count:g} open to be worked out; publish fewer breakdowns"
-            raise PrivacyError(msg)
-        return np.asarray(np.abs(found.x[:n] - found.x[n:]) > _TINY)
+        Parameters
+        ----------
+        whole
+            All trips or people a night of the part.
 
+        Returns
+        -------
+        bool
+            Whether that prints ten times the base at least; True for open data.
+        """
+        return self.is_exact or self.count(whole) >= _LEAST_DENOMINATOR * self.base
 
-def hidden_cells(values: ArrayLike, margins: Sequence[ArrayLike] = (), min_count: float = MIN_COUNT) -> NDArray[np.bool_]:
-    """
-    Which cells of a map layer must not be shown, given the sums over cells that are published elsewhere.
+    def at_most(self, value: float) -> float:
+        """
+        Print a count that a proven bound allows at most: what the printed count of the bound leaves open, at its top.
 
-    Cells that every margin treats alike form a class. In a class that hides anything at least two cells are hidden, and they sum to
-    `min_count` or more: what a reader knows of the class is at best that sum, which may lie in any of its hidden cells. Where a whole class
-    holds less it is hidden whole, and the margins around it must be judged by `Counts`.
+        Rounded up instead, a bound that is met would tell the count wherever that is a multiple of the base.
 
-    Parameters
-    ----------
-    values
-        Trips or people a night by cell, shape (n,).
-    margins
-        Masks of the cells that each published sum covers, shape (n,) each; the sum over all cells needs none.
-    min_count
-        Trips or people below which a count is hidden.
+        Parameters
+        ----------
+        value
+            Trips or people a night, >= 0.
 
-    Returns
-    -------
-    ndarray of bool
-        Shape (n,). Ties among cells go to the lower index.
+        Returns
+        -------
+        float
+            A multiple of the base; open data rounded to a tenth.
+        """
+        return self.count(value) + self.base
 
-    Raises
-    ------
-    PrivacyError
-        If `min_count` protects nobody.
+    def middle(self, printed: float) -> float:
+        """
+        Middle of the values that a printed count leaves open.
 
-    Examples
-    --------
-    >>> hidden_cells([40.0, 30.0, 3.0, 0.0, 25.0, 90.0], [[1, 1, 1, 1, 0, 0]]).tolist()
-    [False, True, True, False, False, False]
-    """
-    check_min_count(min_count)
-    counts = np.asarray(values, dtype=np.float64)
-    hidden = is_small(counts, min_count)
-    if not hidden.any():
-        return hidden
-    table = np.array([np.asarray(mask, dtype=bool) for mask in margins]).reshape(len(margins), counts.size)
-    _, kind = np.unique(table, axis=1, return_inverse=True)
-    kind = kind.reshape(-1)
-    for one in np.unique(kind[hidden]):
-        members = np.flatnonzero(kind == one)
-        shown = members[~hidden[members]]
-        for cell in shown[np.argsort(np.where(counts[shown] > 0, counts[shown], np.inf), kind="stable")]:
-            inside = members[hidden[members]]
-            if inside.size >= _FEWEST and counts[inside].sum() >= min_count:
-                break
-            hidden[cell] = True
-    return hidden
+        Parameters
+        ----------
+        printed
+            A printed count.
+
+        Returns
+        -------
+        float
+            Trips or people a night.
+        """
+        return printed + self.base / 2
+
+    def share(self, part: float, whole: float) -> float | None:
+        """
+        Print a share.
+
+        Parameters
+        ----------
+        part, whole
+            Trips or people a night.
+
+        Returns
+        -------
+        float or None
+            0 to 1; None where the whole is nothing, or prints less than ten times the base.
+        """
+        if whole <= 0 or not self.is_enough(whole):
+            return None
+        if self.is_exact:
+            return round(part / whole, _DIGITS)
+        return self._middle_share(self.count(part), self.count(whole))
+
+    def headline(self, part: float, whole: float) -> float | None:
+        """
+        Print a share of all people or trips of the night, which small towns get too, beside `range_share`.
+
+        Parameters
+        ----------
+        part, whole
+            Trips or people a night.
+
+        Returns
+        -------
+        float or None
+            0 to 1; None where the whole prints nothing.
+        """
+        if self.is_exact or self.count(whole) <= 0:
+            return self.share(part, whole)
+        return self._middle_share(self.count(part), self.count(whole))
+
+    def range_share(self, part: float, whole: float) -> tuple[float, float] | None:
+        """
+        Shares that the printed counts leave open.
+
+        Parameters
+        ----------
+        part, whole
+            Trips or people a night.
+
+        Returns
+        -------
+        tuple of float or None
+            Lowest and highest, 0 to 1; None for open data, or where the whole prints nothing.
+        """
+        above, below, base = self.count(part), self.count(whole), self.base
+        if self.is_exact or below <= 0:
+            return None
+        return round(above / (below + base), _DIGITS), round(min(1.0, (above + base) / below), _DIGITS)
+
+    def share_at_most(self, part: float, whole: float) -> float | None:
+        """
+        Print the share that a proven bound allows at most.
+
+        Parameters
+        ----------
+        part, whole
+            Trips or people a night.
+
+        Returns
+        -------
+        float or None
+            0 to 1, no less than the share of any plan within the bound; None where the whole prints nothing.
+        """
+        if self.is_exact or self.count(whole) <= 0:
+            return self.share(part, whole)
+        return round(min(1.0, self.at_most(part) / self.count(whole)), _DIGITS)
+
+    def mean(self, total: float, people: float, unit: float) -> float | None:
+        """
+        Print a mean over people or trips.
+
+        Parameters
+        ----------
+        total
+            Sum over them, in the unit of the mean, such as seconds.
+        people
+            Trips or people a night.
+        unit
+            About the most that one of them adds to the sum: the sum is printed in multiples of `unit` times the base.
+
+        Returns
+        -------
+        float or None
+            In the unit of the mean; None where there are none, or fewer than ten times the base are printed.
+        """
+        if people <= 0 or not self.is_enough(people):
+            return None
+        if self.is_exact:
+            return total / people
+        return unit * self.middle(self.count(total / unit)) / self.middle(self.count(people))
+
+    def change_of_means(self, before: float | None, after: float | None, people: float, unit: float) -> float | None:
+        """
+        Print the difference of two printed means.
+
+        Parameters
+        ----------
+        before, after
+            Printed means, None where absent.
+        people
+            Trips or people a night that the smaller of both is over.
+        unit
+            As for `mean`.
+
+        Returns
+        -------
+        float or None
+            In the unit of the means; None where it is too small to be told from rounding, or either is absent.
+        """
+        if before is None or after is None:
+            return None
+        step = unit * self.base / self.middle(self.count(people)) if people > 0 else 0.0
+        return after - before if abs(after - before) >= _LEAST_CHANGE * step else None
+
+    def change(self, before: float, after: float) -> float | None:
+        """
+        Print the difference of two counts of one thing.
+
+        Parameters
+        ----------
+        before, after
+            Trips or people a night.
+
+        Returns
+        -------
+        float or None
+            Difference of the printed counts; None where it is too small to be told from rounding.
+        """
+        return self.change_of_printed(self.count(before), self.count(after))
+
+    def change_of_printed(self, before: float | None, after: float | None) -> float | None:
+        """
+        Difference of two printed counts.
+
+        Parameters
+        ----------
+        before, after
+            Printed counts, None where absent.
+
+        Returns
+        -------
+        float or None
+            Trips or people a night; None where it is too small to be told from rounding, or either is absent.
+        """
+        if before is None or after is None:
+            return None
+        less = round(after - before, 1)
+        return less if less == 0 == self.base or abs(less) >= self.least_change else None
+
+    def nights(self, values: ArrayLike) -> NDArray[np.float64]:
+        """
+        Middles of the printed counts of nights, of which intervals are made.
+
+        Parameters
+        ----------
+        values
+            Trips or people by night, shape (n,).
+
+        Returns
+        -------
+        ndarray of float64
+            Same shape; 0 where nothing is printed.
+        """
+        printed = self.counts(values)
+        return np.where(printed > 0, printed + self.base / 2, 0.0)
+
+    def _middle_share(self, above: float, below: float) -> float:
+        """Share between the middles of two printed counts; 0 where nothing is printed above."""
+        return round(self.middle(above) / self.middle(below), _DIGITS) if above > 0 else 0.0

@@ -152,14 +152,14 @@ def curve(values: Sequence[float], *, name: str, upper: Sequence[float] = ()) ->
     return _svg(name, _WIDTH_PX, 64, f'<path d="M0 63h300" stroke="{MID_GREY}"/>', *parts)
 
 
-def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *, name: str) -> str:
+def bars(labels: Sequence[str], values: Sequence[float | None], texts: Sequence[str], *, name: str) -> str:
     """
     Draw one SVG bar per label, with a text beside it.
 
     Parameters
     ----------
     labels, values, texts
-        n of each; values in the unit that the texts state.
+        n of each; values in the unit that the texts state, None for no bar.
     name
         Accessible name of the bars.
 
@@ -175,13 +175,14 @@ def bars(labels: Sequence[str], values: Sequence[float], texts: Sequence[str], *
     """
     if not labels:
         return ""
-    top = max([*values, 1e-12])
+    lengths = [0.0 if value is None else value for value in values]
+    top = max([*lengths, 1e-12])
     text = '<text x="{}" y="{}" font-size="11" fill="currentColor">{}</text>'
     rows = [
         text.format(0, 16 * k + 12, escape(label))
-        + f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{CURVE_COLOURS[0]}"/>'
+        + (f'<rect x="40" y="{16 * k + 3}" width="{150 * value / top:.1f}" height="11" fill="{CURVE_COLOURS[0]}"/>' if value else "")
         + text.format(f"{46 + 150 * value / top:.1f}", 16 * k + 12, escape(text_beside))
-        for k, (label, value, text_beside) in enumerate(zip(labels, values, texts, strict=True))
+        for k, (label, value, text_beside) in enumerate(zip(labels, lengths, texts, strict=True))
     ]
     return _svg(name, _WIDTH_PX, 16 * len(rows) + 2, *rows)
 

@@ -11,6 +11,9 @@ RULE, EDGE, FAINT, KEY_EDGE = "#d5d7dc", "#e3e6ea", "#d3d8e0", "#777777"
 NIGHT, GOLD, WARNING = "#1b1f3b", "#f4c95d", "#fff4d6"
 """Head of a page, its kicker and owl, and the background of notices."""
 
+STREET = "#a9adb5"
+"""Streets under the routes of a map."""
+
 WATER, HILL, HILL_EDGE = "#8fb8d8", "#dfe5d5", "#b9c4a8"
 
 ROUTE_COLOURS = ("#332288", "#117733", "#cc3311", "#0072b2", "#aa4499", "#8a6500", "#00796b", "#882255", "#444444")

@@ -18,6 +18,29 @@ _FORMULA = tuple("=+-@\t\r\n")
 _MOST_SHAPE = 40
 
 
+def decoded(data: bytes) -> str:
+    """
+    Decode UTF-8 or UTF-16.
+
+    Parameters
+    ----------
+    data
+        Bytes of a text, with a byte order mark or without; UTF-16 needs one.
+
+    Returns
+    -------
+    str
+        The text without its byte order mark.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        If it is neither.
+    """
+    is_wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return data.decode("utf-16" if is_wide else "utf-8-sig")
+
+
 def visible(text: str) -> str:
     r"""
     Replace line ends and tabs by spaces, and escape other control characters.

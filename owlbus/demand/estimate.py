@@ -9,6 +9,7 @@ import numpy as np
 
 from owlbus.common.arrays import read_only
 from owlbus.common.defaults import TAXI_WEIGHT
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import NightWindow, require_number
 from owlbus.demand.blend import agreement, blend
@@ -116,6 +117,7 @@ def estimate_demand(
     market_share: ArrayLike | None = None,
     people: Any = None,  # noqa: ANN401 - whatever `open_sources` takes
     run: Callable[[CountSettings, Sequence[Source]], CountedFiles] | None = None,
+    min_count: float = MIN_COUNT,
     **reading: Unpack[ReadKeywords],
 ) -> tuple[Demand, DemandReport]:
     """
@@ -151,6 +153,8 @@ def estimate_demand(
     run
         Function that counts the files, such as from `owlbus.cluster.runner`; threads of this process by default. Rejected rows of
         other processes are kept in memory until they are written.
+    min_count
+        Trips or people a night of which counts in notes are multiples; -1 for open data.
     **reading
         How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`: ``columns``, ``timezone``, ``time_format``,
         ``date_order``, ``crs``, ``masts``, ``zones``, ``zone_id``, ``zone_weights``, ``hour_profile``.
@@ -175,7 +179,8 @@ def estimate_demand(
     settings = CountSettings(grid, window, keeps_rejected=rejected is not None)
     both = people is not None and is_given(paths)
     options = replace(ReadOptions(**reading), first_hour=window.start_hour, zones_elsewhere=both)
-    presence = None if people is None else count_presence(people, settings, options, n_nights, max_rejected_share)
+    publisher = Publisher(min_count)
+    presence = None if people is None else count_presence(people, settings, options, n_nights, max_rejected_share, publisher)
     if presence is not None and not is_given(paths):
         return presence.demand, report_rows(presence.row_counts, [presence.source], presence.notes)
     with open_sources(paths, options) as sources:
@@ -191,12 +196,17 @@ def estimate_demand(
         if market_share is not None:
             demands = [_scaled_calls(counted, market_share) for counted in demands]
         _check_nights(n_nights, [*(counted.demand for counted in demands), *([presence.demand] if presence else [])])
-        demand, report = _joined(list(map(_of_people_alone, demands)), row_counts, taxi_weight, n_nights)
-        spread = (note for kind, counted in zip(kinds, demands, strict=True) for note in zone_notes(counted, _of_kind(sources, kind), grid))
-        shares = hour_profile_notes(options.hour_profile, window.hours, sum(untimed)) if untimed else ()
-        notes = (*layout_notes(sources, options), *shares, *_clock_notes(row_counts), *spread, *report.notes)
+        demand, report = _joined(list(map(_of_people_alone, demands)), row_counts, taxi_weight, n_nights, publisher)
+        shares = hour_profile_notes(options.hour_profile, window.hours, publisher.count(sum(untimed))) if untimed else ()
+        by_zone = _zone_notes(list(zip(kinds, demands, strict=True)), sources, grid, publisher)
+        notes = (*layout_notes(sources, options), *shares, *_clock_notes(row_counts), *by_zone, *report.notes)
         _check_hour_profile(sources, options)
         return _with_people(demand, replace(report, notes=notes), presence)
+
+
+def _zone_notes(by_kind: Sequence[tuple[Kind, Counted]], sources: Sequence[Source], grid: HexGrid, publisher: Publisher) -> list[str]:
+    """Return notes on the records of each kind that name zones."""
+    return [note for kind, counted in by_kind for note in zone_notes(counted, _of_kind(sources, kind), grid, publisher)]
 
 
 def _counted(
@@ -340,10 +350,10 @@ def _scaled_calls(counted: Counted, market_share: ArrayLike) -> Counted:
 
 
 def _joined(
-    demands: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None
+    demands: list[Counted], row_counts: list[FileRowCounts], taxi_weight: float, n_nights: int | None, publisher: Publisher
 ) -> tuple[Demand, DemandReport]:
     """Return the demand of one source or the blend of both, and the report."""
-    notes = (note for counted in demands for note in (*_undated(counted.demand, n_nights), *_thin_nights(counted.demand)))
+    notes = (note for counted in demands for note in (*_undated(counted.demand, n_nights), *_thin_nights(counted.demand, publisher)))
     report = report_rows(row_counts, map(_source_count, demands), notes)
     if len(demands) == 1:
         return demands[0].demand, report
@@ -379,9 +389,9 @@ def _clock_notes(row_counts: Sequence[FileRowCounts]) -> list[str]:
     return [note for note in notes if note][:3]
 
 
-def _thin_nights(demand: Demand) -> list[str]:
-    """Return a note if some nights have far fewer people than most: each counts as a full night."""
-    people = sums_by_index(demand.presence_night, demand.presence, demand.n_nights)
+def _thin_nights(demand: Demand, publisher: Publisher) -> list[str]:
+    """Return a note if some nights print far fewer people than most: each counts as a full night."""
+    people = publisher.counts(sums_by_index(demand.presence_night, demand.presence, demand.n_nights))
     thin = np.flatnonzero(people < _THIN_SHARE * np.median(people))
     if not thin.size:
         return []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import Publisher
 from owlbus.common.units import hour_label, quantise
 from owlbus.demand.columns import scaled
 from owlbus.demand.counting import CountSettings, counting
@@ -56,6 +57,7 @@ def count_presence(
     options: ReadOptions,
     n_nights: int | None = None,
     max_rejected_share: float = 1.0,
+    publisher: Publisher | None = None,
 ) -> CountedPresence:
     """
     Count people by place and hour.
@@ -75,6 +77,8 @@ def count_presence(
         Nights that rows without a date cover; 1 by default.
     max_rejected_share
         Largest allowed share of rejected rows per file, 0 to 1.
+    publisher
+        The publishing rule of counts in notes; its defaults if None.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def count_presence(
     DataError
         If a file is missing, damaged, lacks a column, or nobody is present in the area and window.
     """
-    options = replace(options, hexes=(settings.grid.lon, settings.grid.lat))
+    options, publisher = replace(options, hexes=(settings.grid.lon, settings.grid.lat)), publisher or Publisher()
     with open_sources(tables, options, kinds=(PRESENCE,)) as sources, counting(settings) as counter:
         for source in sources:
             counter.count(source, None)
@@ -99,8 +103,8 @@ def count_presence(
     demand, is_mean = _full_nights(people.demand)
     notes = (
         *layout_notes(sources, options),
-        *_notes(sources, demand, n_nights, is_mean=is_mean),
-        *zone_notes(people, sources, settings.grid),
+        *_notes(sources, demand, n_nights, publisher, is_mean=is_mean),
+        *zone_notes(people, sources, settings.grid, publisher),
     )
     return CountedPresence(replace(demand, people_counted=True), row_counts, notes)
 
@@ -164,7 +168,7 @@ def _mean_night(demand: Demand, nights_of_hour: NDArray[np.int64]) -> Demand:
     return Demand.from_rows(demand.n_hexes, no_trips, rows, **scope)
 
 
-def _notes(sources: tuple[Source, ...], demand: Demand, n_nights: int | None, *, is_mean: bool) -> tuple[str, ...]:
+def _notes(sources: tuple[Source, ...], demand: Demand, n_nights: int | None, publisher: Publisher, *, is_mean: bool) -> tuple[str, ...]:
     """Return notes on how tables were read: hours in columns, nights, and hours without anybody."""
     name = sources[0].name
     notes = []
@@ -176,7 +180,9 @@ def _notes(sources: tuple[Source, ...], demand: Demand, n_nights: int | None, *,
     elif demand.nights == (None,):
         claim = "as one night" if n_nights in {None, 1} else f"as the sum of {n_nights} nights, as told"
         notes.append(f"{name}: people carry no date and are taken {claim}")
-    empty = [hour_label(hour) for hour in demand.hours if not (demand.presence_hour == hour).any()]
+    people = publisher.counts(demand.presence_by_hour().sum(axis=1))
+    empty = [hour_label(hour) for hour, count in zip(demand.hours, people, strict=True) if count == 0]
     if empty:
-        notes.append(f"{name}: counts nobody in {len(empty)} of {len(demand.hours)} hours, first {empty[0]}; means are over all hours")
+        nobody = "nobody" if publisher.is_exact else f"fewer than {publisher.base:g} people"
+        notes.append(f"{name}: counts {nobody} in {len(empty)} of {len(demand.hours)} hours, first {empty[0]}; means are over all hours")
     return tuple(notes)

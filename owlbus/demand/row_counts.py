@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import DataError, Words, say, setting
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.records.clock_range import ClockRange, clock_range, joined_clocks
@@ -174,10 +175,62 @@ class DemandReport:
         """Share of rows rejected, 0 to 1."""
         return self.rows_rejected / max(self.rows_in, 1)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as plain types, without subscribers and positions."""
-        totals = {name: getattr(self, name) for name in ("rows_in", "rows_counted", "rows_rejected", "rejected_share")}
-        return {"schema_version": 1, **totals, **asdict(self)}
+    def record_weight(self, publisher: Publisher) -> float:
+        """
+        Most trips or people a night that one record counts as in a blend, as far as printed counts tell: many, for few rides to many calls.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule; the weight itself is published, so that it is made of printed counts.
+
+        Returns
+        -------
+        float
+            1 or more.
+        """
+        if self.taxi_weight is None:
+            return 1.0
+        calls, taxi = self.sources[0], self.sources[1]
+        pairs = [(calls.presence_per_night, taxi.presence_per_night)]
+        if calls.trips_per_night is not None and taxi.trips_per_night is not None:
+            pairs.append((calls.trips_per_night, taxi.trips_per_night))
+        ratios = [publisher.at_most(many) / max(1.0, publisher.count(few)) for many, few in pairs]
+        return max(1.0, self.taxi_weight * max(ratios))
+
+    def printed_rows(self, publisher: Publisher) -> int:
+        """
+        Rows read as they are printed: those that count are rounded, those rejected are exact.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule.
+
+        Returns
+        -------
+        int
+            Rows.
+        """
+        return int(publisher.count(self.rows_counted)) + self.rows_rejected
+
+    def to_json(self, publisher: Publisher | None = None) -> dict[str, Any]:
+        """
+        Return the report as plain types, without subscribers and positions, its counts as they are printed.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule; its defaults if None.
+
+        Returns
+        -------
+        dict
+            Rows read are the printed rows counted and the exact rows rejected; trips likewise, both rounded.
+        """
+        from owlbus.demand.printed_report import printed_report
+
+        return printed_report(self, publisher or Publisher())
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, hour_label, quantise
 from owlbus.demand.columns import (
@@ -132,27 +133,44 @@ class Demand:
         return f"Demand({self.n_hexes:,} hexes, {len(self.hours)} hours, {nights} of {self.source})"
 
     def _repr_html_(self) -> str:
-        """Return totals and trips by hour as HTML for notebooks; small counts are hidden."""
+        """Return totals and trips by hour as HTML for notebooks, counts as they are printed by default."""
+        return self.to_html()
+
+    def to_html(self, min_count: float = MIN_COUNT) -> str:
+        """
+        Totals and trips by hour as HTML for notebooks.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night of which printed counts are multiples; -1 for open data.
+
+        Returns
+        -------
+        str
+            A part of a page.
+
+        Raises
+        ------
+        PrivacyError
+            If `min_count` protects nobody.
+        """
         from owlbus.common import notebook_html
-        from owlbus.common.disclosure import hidden_cells
 
-        def shown(count: float, hidden: bool) -> str:  # noqa: FBT001 - whether to leave it out
-            return "not shown" if hidden else f"{count:,.0f}"
-
+        publisher = Publisher(min_count)
         trips = self.trips_by_hour() if self.hours_known else np.empty(0)
-        small = hidden_cells(trips)
-        people, what = self.total_presence, "people, mean over the hours" if self.people_counted else "people a night"
+        what = "people, mean over the hours" if self.people_counted else "people a night"
         rows = [
-            ("trips a night", shown(self.total_trips, bool(hidden_cells([self.total_trips])[0])) if self.counts_trips else "none counted"),
-            (what, shown(people, bool(hidden_cells([people])[0]))),
+            ("trips a night", publisher.text(self.total_trips) if self.counts_trips else "none counted"),
+            (what, publisher.text(self.total_presence)),
             ("nights", f"{self.n_nights}"),
             ("hexes", f"{self.n_hexes:,}"),
             ("source", self.source),
+            ("counts", publisher.words),
         ]
-        texts = [shown(count, hidden) for count, hidden in zip(trips.tolist(), small.tolist(), strict=True)]
-        drawing = notebook_html.bars(
-            [hour_label(hour) for hour in self.hours][: trips.size], np.where(small, 0.0, trips).tolist(), texts, name="trips by hour"
-        )
+        hours = [hour_label(hour) for hour in self.hours][: trips.size]
+        texts = list(map(publisher.text, trips.tolist()))
+        drawing = notebook_html.bars(hours, publisher.counts(trips).tolist(), texts, name="trips by hour")
         return notebook_html.page("Demand", notebook_html.table(rows), drawing)
 
     @classmethod
@@ -443,22 +461,22 @@ class Demand:
         """
         return scaled(sums_by_index(self.presence_hex, self.presence, self.n_hexes), self.total_presence)
 
-    def people_by_night(self, mask: ArrayLike | None = None) -> NDArray[np.float64]:
+    def people_by_night(self, counted: ArrayLike | None = None) -> NDArray[np.float64]:
         """
         Return people present in each night: the sum over hours, or their mean where all people were counted by hour.
 
         Parameters
         ----------
-        mask
-            Mask of the rows of presence that count, dimensionless, shape (Q,); all by default.
+        counted
+            Share of each row of presence that counts, 0 to 1, or a mask, shape (Q,); all by default.
 
         Returns
         -------
         ndarray of float64
             Shape (n_nights,).
         """
-        kept = np.ones(self.presence.size, np.bool_) if mask is None else np.asarray(mask, np.bool_)
-        people = sums_by_index(self.presence_night[kept], self.presence[kept], self.n_nights)
+        presence = self.presence if counted is None else self.presence * np.asarray(counted)
+        people = sums_by_index(self.presence_night, presence, self.n_nights)
         return people / len(self.hours) if self.people_counted else people
 
     def presence_by_hour(self) -> NDArray[np.float64]:

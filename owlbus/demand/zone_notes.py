@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.zone_shares import shares_of_zones
 from owlbus.records.schema import CALLS, PRESENCE, TAXI
 from owlbus.records.zone_fit import zone_columns
@@ -12,12 +11,13 @@ from owlbus.records.zone_fit import zone_columns
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from owlbus.common.disclosure import Publisher
     from owlbus.demand.tally import Counted
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.records.sources import Source
 
 
-def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> list[str]:
+def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid, publisher: Publisher) -> list[str]:
     """
     Return notes on the records of one kind that name zones: how they are spread over hexes, and what is left out.
 
@@ -29,6 +29,8 @@ def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> li
         Files of that kind.
     grid
         Hexes of the study area.
+    publisher
+        The publishing rule of trips and people a night.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> li
     by = "counts at the hex of its centroid" if zones.are_points else "is spread over its hexes by area"
     if zones.has_weights:
         by += ", parts of a zone by their weights"
-    within, outside, people = (_shown(value) for value in (counted.within_trips, counted.outside_trips, counted.outside_people))
+    within, outside, people = (publisher.text(value) for value in (counted.within_trips, counted.outside_trips, counted.outside_people))
     left_out = f"{within} trips a night within one hex and {outside} outside the area are left out"
     if kind is PRESENCE:
         left_out = f"{people} person-hours a night outside the area are left out"
@@ -60,8 +62,3 @@ def zone_notes(counted: Counted, sources: Sequence[Source], grid: HexGrid) -> li
     if zones.n_empty:
         notes.append(f"{zones.name}: {zones.n_empty} rows have no geometry, so their ids are unknown zones")
     return notes
-
-
-def _shown(trips: float) -> str:
-    """Return trips as text; few are not told apart."""
-    return f"{trips:,.0f}" if trips >= MIN_COUNT or not trips else f"fewer than {MIN_COUNT:g}"

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from owlbus.evidence.compare import Comparison, compare_plans
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.evaluator import PlanEvaluation, PlanEvaluator
+from owlbus.evidence.evaluator import PlanEvaluator
 
-__all__ = ["Comparison", "Difference", "PlanEvaluation", "PlanEvaluator", "compare_plans", "difference"]
+__all__ = ["Comparison", "Difference", "PlanEvaluator", "compare_plans", "difference"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.disclosure import EXACT
 from owlbus.common.errors import UsageError
 from owlbus.plan import Plan
 from owlbus.search.route_evaluator import RouteEvaluator, windows_around
@@ -219,6 +220,7 @@ def pass_by(
     route: int | None = None,
     limits: RouteLimits | None = None,
     reach: int = 2,
+    min_count: float = EXACT,
 ) -> Change:
     """
     Let a route call at a stop.
@@ -242,6 +244,8 @@ def pass_by(
         What the changed route must keep; None for nothing.
     reach
         Places on each side that may be joined anew.
+    min_count
+        Trips or people a night of which values are rounded down to multiples before one way is chosen; exact by default.
 
     Returns
     -------
@@ -254,11 +258,11 @@ def pass_by(
         If the route passes it already, or no path joins it in.
     """
     chosen = range(len(plan)) if route is None else [route]
-    if any(stop in plan.routes[k].stops for k in chosen):
-        name = next(plan.names[k] for k in chosen if stop in plan.routes[k].stops)
+    if any(stop in plan.routes[k].positions for k in chosen):
+        name = next(plan.names[k] for k in chosen if stop in plan.routes[k].positions)
         msg = f"route {name} passes stop {stop} already; name another place"
         raise UsageError(msg)
-    route_evaluator = RouteEvaluator(problem, objective, plan, limits)
+    route_evaluator = RouteEvaluator(problem, objective, plan, limits, min_count)
     best = route_evaluator.best(change for k in chosen for change in detours(route_evaluator, k, stop, reach))
     if best is None:
         msg = f"no route can pass stop {stop} within the limits; allow more kilometres or minutes, or name another place"
@@ -307,6 +311,10 @@ def _routes_through(plan: Plan, stop: int, route: int | None, network: Network) 
         near = used[np.argsort(network.drive_s[stop, used], kind="stable")[:3]].tolist()
         who = "no route passes" if route is None else f"route {plan.names[route]} does not pass"
         msg = f"{who} stop {stop}; the nearest stops with a route are {', '.join(map(str, near))}"
+        raise UsageError(msg)
+    kept = [plan.names[k] for k in rows if plan.routes[k].is_one_way]
+    if kept:
+        msg = f"route {kept[0]} runs in one direction only, so its stops stay as they are; name another route, or drop this one"
         raise UsageError(msg)
     return rows
 

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from owlbus.common.defaults import HEADWAY_S
-from owlbus.common.disclosure import MIN_COUNT, nearest_multiple
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.evidence.difference import Difference, difference
 from owlbus.evidence.evaluator import PlanEvaluator
-from owlbus.evidence.redact import coarse_counts, coarse_interval, shown_difference, shown_hexes, shown_interval, transfer_share
-from owlbus.score import CITY_SHARE, Scorecard, score_plan, trips_interval
+from owlbus.evidence.printed_difference import printed_difference, printed_hexes
+from owlbus.score import LEAST_NIGHTS, Scorecard, score_plan
+from owlbus.score.publish import longest_ride_s
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import geopandas as gpd
     import pandas as pd
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
-    from owlbus.evidence.difference import Interval
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
-    from owlbus.score import Measure
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _FEWEST = 2
 _KINDS = ("presence", "served", "direct")
 _PLAIN = (
@@ -84,40 +83,29 @@ class Comparison:
 
     def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
-        Comparison as plain values for JSON, small counts left out.
-
-        Where the second of two plans differs from the first by fewer than `min_count` trips or people its own counts are rounded to
-        multiples of that, so that the difference of two shown numbers tells no more than the difference itself. With three plans or
-        more all counts of all of them are rounded down to such multiples: no two plans tell fewer, the first among them or not.
+        Comparison as plain values for JSON, by the publishing rule: each plan has the figures of its own scorecard.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is hidden.
+            Trips or people a night of which printed counts are multiples; that of the evaluator by default.
 
         Returns
         -------
         dict
-            The city's share, the plans' measures, and the differences.
+            The plans' measures, and the differences.
         """
-        min_count = self.evaluator.min_count if min_count is None else min_count
+        publisher = Publisher(self.evaluator.min_count if min_count is None else min_count)
         first = next(iter(self.plans))
-        differences = {name: shown_difference(change, min_count).values for name, change in self.changes.items()}  # noqa: PD011 - of our own type
-        scarce = [kind for kind in _KINDS if any(_is_small(card, kind, min_count) for card in self.cards.values())]
-        plans = {name: _measures(card, differences.get(name), scarce, min_count) for name, card in self.cards.items()}
-        if self.is_coarse:
-            plans, differences = coarse_counts(plans, min_count), coarse_counts(differences, min_count)
-            for name, values in differences.items():
-                _coarse_changes(values, plans[first], plans[name], min_count)
-        for measures in plans.values():
-            measures["transfer_share"] = transfer_share(measures["served"]["numerator"], measures["direct"]["numerator"])
+        plans = {name: _measures(card.to_dict(publisher.min_count)) for name, card in self.cards.items()}
+        differences = {name: printed_difference(change, publisher.min_count) for name, change in self.changes.items()}
         for name, values in differences.items():
-            values["measures"] = {key: _less(plans[name][key], plans[first][key]) for key in _PLAIN}
+            values["measures"] = _changes(plans[first], plans[name], (self.cards[first], self.cards[name]), publisher)
         return {
             "schema_version": SCHEMA_VERSION,
-            "city_share": CITY_SHARE,
+            **publisher.facts,
             "n_nights": self.evaluator.demand.n_nights,
-            "interval_over": "nights" if self.evaluator.demand.n_nights > 1 else "trips of one night, as if drawn one by one",
+            "interval_over": "nights" if self.evaluator.demand.n_nights >= LEAST_NIGHTS else None,
             "baseline": first,
             "plans": plans,
             "differences": differences,
@@ -168,11 +156,6 @@ class Comparison:
         frame = self.evaluator.problem.network.grid.to_geodataframe()
         return frame.assign(**{side: getattr(self.changes[name], f"{side}_by_hex") for side in sides})
 
-    @property
-    def is_coarse(self) -> bool:
-        """Whether counts are rounded down for people to read, since two plans besides the first could be told apart by few."""
-        return len(self.plans) > _FEWEST
-
     def to_geojson(self, name: str, min_count: float | None = None) -> bytes:
         """
         Hexes that a plan changes against the first, as GeoJSON polygons.
@@ -182,14 +165,14 @@ class Comparison:
         name
             One of the other plans.
         min_count
-            Trips or people a night below which a count reads null.
+            Trips or people a night of which printed counts are multiples.
 
         Returns
         -------
         bytes
             UTF-8, one feature per line.
         """
-        return difference_geojson(self.evaluator, self.changes[name], min_count, is_coarse=self.is_coarse)
+        return difference_geojson(self.evaluator, self.changes[name], min_count)
 
 
 def compare_plans(
@@ -220,7 +203,7 @@ def compare_plans(
     districts
         Name of each hex's district, shape (H,).
     min_count
-        Trips or people a night below which a count is not published; -1 for open data.
+        Trips or people a night of which printed counts are multiples; -1 for open data.
 
     Returns
     -------
@@ -250,9 +233,9 @@ def compare_plans(
     return Comparison(evaluator, dict(plans), cards, changes)
 
 
-def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: float | None = None, *, is_coarse: bool = False) -> bytes:
+def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: float | None = None) -> bytes:
     """
-    Hexes that a change touches, as GeoJSON polygons.
+    Hexes that a change touches, as GeoJSON polygons: those of which it reaches other parts, and those whose printed counts differ from 0.
 
     Parameters
     ----------
@@ -261,9 +244,7 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
     change
         Gains and losses over its H hexes.
     min_count
-        Trips or people a night below which a count reads null.
-    is_coarse
-        Whether counts are rounded down to multiples of `min_count`, as where further plans are published beside these two.
+        Trips or people a night of which printed counts are multiples; that of the evaluator by default.
 
     Returns
     -------
@@ -271,17 +252,16 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
         UTF-8, one feature per line; properties `hex`, `district`, and trips and people gained and lost.
     """
     grid = evaluator.problem.network.grid
-    min_count = evaluator.min_count if min_count is None else min_count
-    columns = shown_hexes(change, evaluator.districts, min_count)
-    touched = np.flatnonzero(np.any([~(column == 0) for column in columns.values()], axis=0))
+    publisher = Publisher(evaluator.min_count if min_count is None else min_count)
+    columns = printed_hexes(change, publisher.min_count)
+    touched = np.flatnonzero(np.any([change.gained_reach, change.lost_reach, *columns.values()], axis=0))
     labels = grid.labels
     lines = []
     for hexagon, ring in zip(touched.tolist(), grid.hex_to_boundary(touched).tolist(), strict=True):
         properties: dict[str, Any] = {"hex": str(labels[hexagon])}
         if evaluator.districts is not None:
             properties["district"] = str(evaluator.districts[hexagon])
-        counts = {name: None if np.isnan(column[hexagon]) else float(column[hexagon]) for name, column in columns.items()}
-        properties |= coarse_counts(counts, min_count) if is_coarse else counts
+        properties |= {name: float(column[hexagon]) for name, column in columns.items()}
         corners = [[round(lon, 6), round(lat, 6)] for lon, lat in [*ring, ring[0]]]
         lines.append(
             json.dumps(
@@ -290,69 +270,36 @@ def difference_geojson(evaluator: PlanEvaluator, change: Difference, min_count: 
                 allow_nan=False,
             )
         )
-    head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": max(min_count, 0)})
+    head = json.dumps({"type": "FeatureCollection", "schema_version": SCHEMA_VERSION, "min_count": publisher.base})
     body = ",\n".join(lines)
     return f'{head[:-1]}, "features": [\n{body}\n]}}\n'.encode()
 
 
-def _interval(measure: Measure, n_nights: int) -> Interval:
-    """90 % interval of a share, over nights, or over the trips of the only one."""
-    if n_nights > 1:
-        return measure.low_share, measure.high_share
-    return trips_interval(measure.numerator, 0.0, measure.denominator)
-
-
-def _coarse_changes(values: dict[str, Any], before: Mapping[str, Any], after: Mapping[str, Any], min_count: float) -> None:
-    """Make the changes of shares those of the shares shown, and round their intervals down likewise."""
-    for kind in _KINDS:
-        change, interval = f"{kind}_share_change", f"{kind}_share_interval"
-        if values[change] is not None:
-            values[change] = _less(after[kind]["share"], before[kind]["share"])
-        if values[change] is None:
-            values[interval] = None
-        else:
-            values[interval] = coarse_interval(values[interval], min_count, before[kind]["denominator"])
-
-
-def _less(after: float | None, before: float | None) -> float | None:
-    """Difference of two shown measures, None if either is hidden."""
-    return None if after is None or before is None else round(after - before, 6)
-
-
-def _is_small(card: Scorecard, kind: str, min_count: float) -> bool:
-    """Whether a measure counts few, or leaves few out: of all, or of the trips served those that change."""
-    measure: Measure = getattr(card.coverage, kind)
-    left_out = [measure.denominator - measure.numerator]
-    if kind == "direct":
-        left_out.append(card.coverage.served.numerator - measure.numerator)
-    return any(0 < count < min_count for count in (measure.numerator, *left_out))
-
-
-def _measures(card: Scorecard, change: Mapping[str, Any] | None, scarce: list[str], min_count: float) -> dict[str, Any]:
-    """
-    Every measure of a plan.
-
-    Counts are coarse where a small difference to the first plan would show, or beside another plan's that is hidden, since the
-    difference of the two is told.
-    """
+def _measures(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Every measure of a plan, as its scorecard prints it."""
     values: dict[str, Any] = {}
     for name in _KINDS:
-        measure = getattr(card.coverage, name)
-        coarse = name in scarce or (change is not None and change[f"{name}_share_change"] is None)
-        count = nearest_multiple(measure.numerator, min_count) if coarse else round(measure.numerator, 1)
-        small = _is_small(card, name, min_count)
-        share = count / measure.denominator if measure.denominator > 0 else 0.0
-        values[name] = {
-            "share": None if small else round(share, 6),
-            "interval": None if small or coarse else shown_interval(_interval(measure, card.n_nights)),
-            "numerator": None if small else count,
-            "denominator": round(measure.denominator, 1),
-        }
-        if name != "presence" and not card.trips_counted:
-            values[name] = dict.fromkeys(values[name])
-    plain = {name: getattr(card, name) for name in _PLAIN}
-    values |= {name: None if value is None else round(value, 6) for name, value in plain.items()}
-    values["routes"] = len(card.routes)
-    values["rule"] = asdict(card.rule)
-    values["headway_s"] = card.headway_s
+        measure = dict(card[name])
+        ends = [measure.pop("low_share"), measure.pop("high_share")]
+        values[name] = measure | {"interval": None if None in ends else ends}
+    values |= {name: card[name] for name in _PLAIN}
+    return values | {"routes": len(card["routes"]), "rule": card["rule"], "headway_s": card["headway_s"]}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], cards: Sequence[Scorecard], publisher: Publisher) -> dict[str, Any]:
+    """Differences of the measures that are no share of people or trips; None where they cannot be told from rounding."""
+    values: dict[str, Any] = {
+        name: None if None in (before[name], after[name]) else round(after[name] - before[name], 6) for name in _PLAIN
+    }
+    served = min(card.coverage.served.numerator for card in cards)
+    card = cards[0]
+    spans = {
+        "transfer_share": (served, 1.0),
+        "mean_ride_s": (served, max(map(longest_ride_s, cards))),
+        "mean_walk_m": (served, 2 * card.walk_m),
+        "mean_travel_s": (card.coverage.served.denominator, float(card.rule.unserved_s)),
+    }
+    for name, (people, unit) in spans.items():
+        change = publisher.change_of_means(before[name], after[name], people, unit)
+        values[name] = None if change is None else round(change, 6)
     return values

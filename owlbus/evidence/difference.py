@@ -11,14 +11,18 @@ from owlbus.common.defaults import HEADWAY_S
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan import plan_measures
-from owlbus.score.intervals import difference_interval, trips_interval
+from owlbus.score import coverage_of, difference_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.evaluator import Part, PlanEvaluation, PlanEvaluator
+    from owlbus.evidence.evaluator import Part, PlanEvaluator
+    from owlbus.score import Coverage, Measure
+    from owlbus.search.point_counts import PairChanges, PlanCounts
+
+_BY_HEX = ("gained_trips_by_hex", "lost_trips_by_hex", "gained_presence_by_hex", "lost_presence_by_hex")
 
 Interval = tuple[float | None, float | None]
 
@@ -34,6 +38,8 @@ class GainLoss:
         Trips a night that only the second, and only the first plan serves.
     gained_presence, lost_presence
         People a night whom only the second, and only the first plan reaches.
+    all_trips, all_presence
+        All trips and people a night of the part.
 
     Examples
     --------
@@ -45,6 +51,8 @@ class GainLoss:
     lost_trips: float
     gained_presence: float
     lost_presence: float
+    all_trips: float = 0.0
+    all_presence: float = 0.0
 
     @property
     def net_trips(self) -> float:
@@ -131,25 +139,23 @@ class Difference:
     gained_presence_by_hex, lost_presence_by_hex
         People a night in each hex, shape (H,).
     reached_before, reached_after
-        Whether each plan reaches each hex on foot, shape (H,).
+        Share of each hex that each plan reaches on foot, shape (H,), 0 to 1.
+    gained_reach, lost_reach
+        Share of each hex that only the second, and only the first plan reaches, shape (H,), 0 to 1.
     burden
         Changes for riders whom both plans serve.
     cost
         Metres, seconds and buses.
-    served_share, presence_share
-        Difference of the shares, -1 to 1.
-    served_interval, presence_interval
-        Their 90 % intervals, paired by night; with one night over its trips and people, as if drawn one by one.
+    before, after
+        What each plan covers of the whole demand, with the counts of each night.
     gained_direct_trips, lost_direct_trips
         Trips a night that only the second, and only the first plan serves without a transfer.
-    direct_share, direct_interval
-        Difference of the share served without a transfer, -1 to 1, and its 90 % interval.
     n_nights
         Nights of the demand.
     trips_counted
         Whether the demand has trips; without any, nothing is known of them.
     min_count
-        Trips or people a night below which a count is not published; -1 for open data.
+        Trips or people a night of which printed counts are multiples; -1 for open data.
     """
 
     whole: GainLoss
@@ -160,21 +166,49 @@ class Difference:
     lost_trips_by_hex: NDArray[np.float64]
     gained_presence_by_hex: NDArray[np.float64]
     lost_presence_by_hex: NDArray[np.float64]
-    reached_before: NDArray[np.bool_]
-    reached_after: NDArray[np.bool_]
+    reached_before: NDArray[np.float64]
+    reached_after: NDArray[np.float64]
+    gained_reach: NDArray[np.float64]
+    lost_reach: NDArray[np.float64]
     burden: RiderChanges
     cost: Cost
-    served_share: float
-    presence_share: float
-    served_interval: Interval
-    presence_interval: Interval
+    before: Coverage
+    after: Coverage
     gained_direct_trips: float
     lost_direct_trips: float
-    direct_share: float
-    direct_interval: Interval
     n_nights: int
     trips_counted: bool = True
     min_count: float = MIN_COUNT
+
+    @property
+    def served_share(self) -> float | None:
+        """Difference of the share of trips served, -1 to 1; None where there are none."""
+        return _part_of(self.whole.net_trips, self.before.served)
+
+    @property
+    def presence_share(self) -> float | None:
+        """Difference of the share of people within the walk of a stop, -1 to 1; None where there is nobody."""
+        return _part_of(self.whole.net_presence, self.before.presence)
+
+    @property
+    def direct_share(self) -> float | None:
+        """Difference of the share of trips served without a transfer, -1 to 1; None where there are none."""
+        return _part_of(self.gained_direct_trips - self.lost_direct_trips, self.before.direct)
+
+    @property
+    def served_interval(self) -> Interval:
+        """90 % interval of the difference of the served share, paired by night; None with few nights."""
+        return _interval(self.before.served, self.after.served)
+
+    @property
+    def presence_interval(self) -> Interval:
+        """90 % interval of the difference of the presence share, paired by night; None with few nights."""
+        return _interval(self.before.presence, self.after.presence)
+
+    @property
+    def direct_interval(self) -> Interval:
+        """90 % interval of the difference of the direct share, paired by night; None with few nights."""
+        return _interval(self.before.direct, self.after.direct)
 
     @property
     def is_sure(self) -> bool:
@@ -183,7 +217,19 @@ class Difference:
         return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int = HEADWAY_S) -> Difference:
+def _part_of(net: float, measure: Measure) -> float | None:
+    """Share of the denominator of a measure; None of nothing."""
+    return net / measure.denominator if measure.denominator > 0 else None
+
+
+def _interval(before: Measure, after: Measure) -> Interval:
+    """90 % interval of the difference of two shares of one whole, paired by night."""
+    if before.nights is None or after.nights is None:
+        return None, None
+    return difference_interval(after.nights[0] - before.nights[0], after.nights[1])
+
+
+def difference(evaluator: PlanEvaluator, before: PlanCounts, after: PlanCounts, headway_s: int = HEADWAY_S) -> Difference:
     """
     Difference of two plans.
 
@@ -204,36 +250,30 @@ def difference(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEval
     Difference
         Of the second against the first.
     """
-    masks = _Masks(before, after)
-    whole = evaluator.whole
-    gain_loss = masks.gain_loss(whole)
-    trips, people = float(whole.trips.trips.sum()), float(whole.people.sum())
-    direct = _direct(evaluator, before, after)
-    intervals = _intervals(evaluator, before, after, gain_loss, direct)
-    hexes = masks.by_hex(whole)
+    changes, whole = _Changes(before, after, evaluator.counter.changes(before.plan, after.plan)), evaluator.whole
     return Difference(
-        whole=gain_loss,
-        by_hour={label: masks.gain_loss(part) for label, part in evaluator.hours.items()},
-        by_weekday={label: masks.gain_loss(part) for label, part in evaluator.weekdays.items()},
-        by_district=_by_group(masks, whole, evaluator.districts),
-        gained_trips_by_hex=hexes[0],
-        lost_trips_by_hex=hexes[1],
-        gained_presence_by_hex=hexes[2],
-        lost_presence_by_hex=hexes[3],
-        reached_before=before.reached,
-        reached_after=after.reached,
-        burden=_burden(evaluator, before, after),
+        whole=changes.gain_loss(whole),
+        by_hour={label: changes.gain_loss(part) for label, part in evaluator.hours.items()},
+        by_weekday={label: changes.gain_loss(part) for label, part in evaluator.weekdays.items()},
+        by_district=_by_group(changes, whole, evaluator.districts),
+        **_by_hex(changes, whole),
+        reached_before=before.reached_share,
+        reached_after=after.reached_share,
+        gained_reach=changes.reached,
+        lost_reach=changes.unreached,
+        burden=_burden(evaluator, before, after, changes.pairs),
         cost=cost_of(evaluator, before, after, headway_s),
-        served_share=gain_loss.net_trips / trips if trips > 0 else 0.0,
-        presence_share=gain_loss.net_presence / people if people > 0 else 0.0,
-        served_interval=intervals[0],
-        presence_interval=intervals[1],
-        gained_direct_trips=direct[0],
-        lost_direct_trips=direct[1],
-        direct_share=(direct[0] - direct[1]) / trips if trips > 0 else 0.0,
-        direct_interval=intervals[2],
+        before=coverage_of(evaluator.counter, before, evaluator.demand),
+        after=coverage_of(evaluator.counter, after, evaluator.demand),
+        gained_direct_trips=whole.trips.sum(changes.pairs.gained_direct),
+        lost_direct_trips=whole.trips.sum(changes.pairs.lost_direct),
         **_facts(evaluator),
     )
+
+
+def _by_hex(changes: _Changes, whole: Part) -> dict[str, Any]:
+    """Return gains and losses by hex under their names."""
+    return dict(zip(_BY_HEX, changes.by_hex(whole), strict=True))
 
 
 def _facts(evaluator: PlanEvaluator) -> dict[str, Any]:
@@ -242,33 +282,7 @@ def _facts(evaluator: PlanEvaluator) -> dict[str, Any]:
     return {"n_nights": demand.n_nights, "trips_counted": demand.counts_trips, "min_count": evaluator.min_count}
 
 
-def _direct(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> tuple[float, float]:
-    """Trips a night that only the second, and only the first plan serves without a transfer."""
-    trips = evaluator.whole.trips
-    gained = trips.trips[trips.among(after.is_direct & ~before.is_direct)].sum()
-    lost = trips.trips[trips.among(before.is_direct & ~after.is_direct)].sum()
-    return float(gained), float(lost)
-
-
-def _intervals(
-    evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, gain_loss: GainLoss, direct: tuple[float, float]
-) -> tuple[Interval, Interval, Interval]:
-    """90 % intervals of the differences of the served, the presence and the direct share."""
-    all_trips, all_people = evaluator.all_by_night()
-    if evaluator.demand.n_nights < 2:  # noqa: PLR2004 - one night has no spread
-        return (
-            trips_interval(gain_loss.gained_trips, gain_loss.lost_trips, float(all_trips.sum())),
-            trips_interval(gain_loss.gained_presence, gain_loss.lost_presence, float(all_people.sum())),
-            trips_interval(*direct, float(all_trips.sum())),
-        )
-    return (
-        difference_interval(evaluator.served_by_night(after) - evaluator.served_by_night(before), all_trips),
-        difference_interval(evaluator.reached_by_night(after) - evaluator.reached_by_night(before), all_people),
-        difference_interval(evaluator.direct_by_night(after) - evaluator.direct_by_night(before), all_trips),
-    )
-
-
-def cost_of(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation, headway_s: int) -> Cost:
+def cost_of(evaluator: PlanEvaluator, before: PlanCounts, after: PlanCounts, headway_s: int) -> Cost:
     """
     Cost of the second plan less that of the first.
 
@@ -291,72 +305,60 @@ def cost_of(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluat
     return Cost(now.total_length_m - was.total_length_m, cycle_s, now.total_buses - was.total_buses)
 
 
-class _Masks:
-    """Pairs and hexes that only one of two plans serves or reaches."""
+class _Changes:
+    """Shares of hexes and pairs that only one of two plans reaches or serves."""
 
-    def __init__(self, before: PlanEvaluation, after: PlanEvaluation) -> None:
-        self.gained = after.is_served & ~before.is_served
-        self.lost = before.is_served & ~after.is_served
-        self.reached = after.reached & ~before.reached
-        self.unreached = before.reached & ~after.reached
+    def __init__(self, before: PlanCounts, after: PlanCounts, pairs: PairChanges) -> None:
+        self.pairs = pairs
+        self.reached = (after.reached & ~before.reached).mean(axis=1)
+        self.unreached = (before.reached & ~after.reached).mean(axis=1)
 
     def gain_loss(self, part: Part) -> GainLoss:
         """Trips and people gained and lost in a part of the demand."""
-        trips = part.trips
-        return GainLoss(
-            float(trips.trips[trips.among(self.gained)].sum()),
-            float(trips.trips[trips.among(self.lost)].sum()),
-            float(part.people[self.reached].sum()),
-            float(part.people[self.unreached].sum()),
-        )
+        gained, lost = part.trips.sum(self.pairs.gained), part.trips.sum(self.pairs.lost)
+        people = float(part.people @ self.reached), float(part.people @ self.unreached)
+        return GainLoss(gained, lost, *people, part.trips.total, float(part.people.sum()))
 
     def by_hex(self, part: Part) -> tuple[NDArray[np.float64], ...]:
         """Trips gained and lost with an end in each hex, people gained and lost there."""
         n = part.people.size
         ends = []
-        for mask in (self.gained, self.lost):
-            gain_loss = part.trips.among(mask)
-            trips = part.trips.trips[gain_loss]
-            ends.append(sums_by_index(part.trips.origin[gain_loss], trips, n) + sums_by_index(part.trips.destination[gain_loss], trips, n))
-        return ends[0], ends[1], np.where(self.reached, part.people, 0.0), np.where(self.unreached, part.people, 0.0)
+        for share in (self.pairs.gained, self.pairs.lost):
+            trips = part.trips.counted(share)
+            ends.append(sums_by_index(part.trips.origin, trips, n) + sums_by_index(part.trips.destination, trips, n))
+        return ends[0], ends[1], part.people * self.reached, part.people * self.unreached
 
 
-def _by_group(masks: _Masks, whole: Part, labels: NDArray[np.str_] | None) -> dict[str, GainLoss]:
+def _by_group(changes: _Changes, whole: Part, labels: NDArray[np.str_] | None) -> dict[str, GainLoss]:
     """Gains and losses of the districts in which anything changes."""
     if labels is None:
         return {}
     names, index = np.unique(labels, return_inverse=True)
-    columns = []
-    for mask in (masks.gained, masks.lost):
-        gain_loss = whole.trips.among(mask)
-        columns.append(sums_by_index(index[whole.trips.origin[gain_loss]], whole.trips.trips[gain_loss], names.size))
-    columns += [sums_by_index(index[mask], whole.people[mask], names.size) for mask in (masks.reached, masks.unreached)]
+    starts = index[whole.trips.origin]
+    columns = [sums_by_index(starts, whole.trips.counted(share), names.size) for share in (changes.pairs.gained, changes.pairs.lost)]
+    columns += [sums_by_index(index, whole.people * share, names.size) for share in (changes.reached, changes.unreached)]
+    changed = np.any(columns, axis=0)
+    columns += [sums_by_index(starts, whole.trips.trips, names.size), sums_by_index(index, whole.people, names.size)]
     table = np.stack(columns, axis=1)
-    return {str(name): GainLoss(*row) for name, row in zip(names, table.tolist(), strict=True) if any(row)}
+    return {str(names[k]): GainLoss(*table[k].tolist()) for k in np.flatnonzero(changed)}
 
 
-def _burden(evaluator: PlanEvaluator, before: PlanEvaluation, after: PlanEvaluation) -> RiderChanges:
+def _burden(evaluator: PlanEvaluator, before: PlanCounts, after: PlanCounts, pairs: PairChanges) -> RiderChanges:
     """Changes for riders whom both plans serve."""
     trips, people = evaluator.whole.trips, evaluator.whole.people
-    is_kept = trips.among(before.is_served & after.is_served)
-    weight, cell = trips.trips[is_kept], trips.cell[is_kept]
-    was, now = before.is_direct.reshape(-1)[cell], after.is_direct.reshape(-1)[cell]
-    later_s = after.best_s.reshape(-1)[cell].astype(np.float64) - before.best_s.reshape(-1)[cell]
-    is_reached_twice = before.reached & after.reached
-    further_m = np.where(is_reached_twice, after.walk_m.astype(np.int64) - before.walk_m, 0)
-    return RiderChanges(
-        float(weight[was & ~now].sum()),
-        float(weight[now & ~was].sum()),
-        *_two_sides(later_s, weight),
-        *_two_sides(further_m, people),
-    )
+    counts = [trips.sum(share) for share in (pairs.now_transfer, pairs.now_direct, pairs.slower, pairs.faster)]
+    seconds = [trips.sum(share) for share in (pairs.slower_s, pairs.faster_s)]
+    means_s = [total / count if count > 0 else 0.0 for total, count in zip(seconds, counts[2:], strict=True)]
+    further_m = np.where(before.reached & after.reached, after.walk_m.astype(np.int64) - before.walk_m, 0)
+    figures: list[float] = [*counts, *means_s, *_two_sides(further_m, people)]
+    return RiderChanges(*figures)
 
 
-def _two_sides(change: NDArray[Any], weight: NDArray[np.float64]) -> tuple[float, float, float, float]:
-    """Return the weight of what grows and of what falls, then the mean size of each."""
-    sums = [float(weight[side].sum()) for side in (change > 0, change < 0)]
-    means = [
-        float(np.abs(change[side]) @ weight[side]) / total if total > 0 else 0.0
-        for side, total in zip((change > 0, change < 0), sums, strict=True)
-    ]
-    return sums[0], sums[1], means[0], means[1]
+def _two_sides(change: NDArray[np.int64], people: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Return the people for whom a figure of points grows and for whom it falls, then the mean size of each."""
+    counts, sums = [], []
+    for side in (np.maximum(change, 0), np.maximum(-change, 0)):
+        counts.append(float(people @ (side > 0).mean(axis=1)))
+        sums.append(float(people @ side.mean(axis=1)))
+    means = [total / count if count > 0 else 0.0 for total, count in zip(sums, counts, strict=True)]
+    return counts[0], counts[1], means[0], means[1]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
 from owlbus.common.units import hour_label
 from owlbus.demand.columns import sums_by_index
 from owlbus.plan.measures import require_same_network
+from owlbus.search.point_counts import PointCounter
 from owlbus.search.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
@@ -24,42 +24,42 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
+    from owlbus.search.point_counts import PlanCounts
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_FAR = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TripIndex:
     """
-    Trips of one part of the demand with their cell in the matrices of a problem.
+    Trips of one part of the demand with the pair of hexes that each belongs to.
 
     Attributes
     ----------
     origin
-        Hex where each starts, shape (P,), int32.
+        Hex where each starts, shape (n,), int32.
     destination
-        Hex where each ends, shape (P,), int32.
-    cell
-        ``row * C + column`` in the problem's matrices, shape (P,), int64; -1 where no stop reaches an end.
+        Hex where each ends, shape (n,), int32.
+    pair
+        Index among the pairs of the counter, shape (n,), int64.
     trips
-        Trips a night, shape (P,), float64.
+        Trips a night, shape (n,), float64.
     """
 
     origin: NDArray[np.int32]
     destination: NDArray[np.int32]
-    cell: NDArray[np.int64]
+    pair: NDArray[np.int64]
     trips: NDArray[np.float64]
 
     @classmethod
-    def of(cls, problem: Problem, pairs: ODPairs | Demand) -> TripIndex:
+    def of(cls, counter: PointCounter, pairs: ODPairs | Demand) -> TripIndex:
         """
-        Index of trips by the rows of their ends.
+        Index of trips by pair of hexes.
 
         Parameters
         ----------
-        problem
-            The problem whose rows are looked up.
+        counter
+            The counter whose pairs are looked up.
         pairs
             Trips by pair of hexes, or by night, hour and pair.
 
@@ -68,28 +68,44 @@ class TripIndex:
         TripIndex
             In the same order.
         """
-        rows, columns = problem.row_of[pairs.origin].astype(np.int64), problem.row_of[pairs.destination].astype(np.int64)
-        cell = np.where((rows >= 0) & (columns >= 0), rows * problem.n_rows + columns, -1)
-        return cls(pairs.origin, pairs.destination, cell, pairs.trips)
+        return cls(pairs.origin, pairs.destination, counter.pair_of(pairs.origin, pairs.destination), pairs.trips)
 
-    def among(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    @property
+    def total(self) -> float:
+        """All trips a night."""
+        return float(self.trips.sum())
+
+    def counted(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """
-        Whether a matrix holds True for each.
+        Trips of each row that count.
 
         Parameters
         ----------
-        mask
-            Shape (C, C).
+        share
+            Share that counts, by pair of the counter, shape (P,).
 
         Returns
         -------
-        ndarray of bool
-            Shape (P,); False where no stop reaches an end.
+        ndarray of float64
+            Trips a night, shape (n,).
         """
-        if mask.size == 0:
-            return np.zeros(self.cell.size, np.bool_)
-        is_true: NDArray[np.bool_] = (self.cell >= 0) & mask.reshape(-1)[self.cell]
-        return is_true
+        return self.trips * share[self.pair]
+
+    def sum(self, share: NDArray[np.float64]) -> float:
+        """
+        Sum of the trips that count.
+
+        Parameters
+        ----------
+        share
+            Share that counts, by pair of the counter, shape (P,).
+
+        Returns
+        -------
+        float
+            Trips a night.
+        """
+        return float(self.trips @ share[self.pair])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,42 +126,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlanEvaluation:
-    """
-    Hexes that one plan reaches, and pairs of hexes that it serves.
-
-    Attributes
-    ----------
-    plan
-        The plan.
-    reached
-        Hexes within the walk of a stop, shape (H,).
-    walk_m
-        Metres to the nearest stop of the plan within the walk, shape (H,), int32; the largest int32 where there is none.
-    direct_s, best_s
-        Fastest rides in seconds without a transfer and with the transfers allowed, shape (C, C), float32.
-    is_served, is_direct
-        Whether the rule takes these rides, shape (C, C).
-    """
-
-    plan: Plan
-    reached: NDArray[np.bool_]
-    walk_m: NDArray[np.int32]
-    direct_s: NDArray[np.float32]
-    best_s: NDArray[np.float32]
-    is_served: NDArray[np.bool_]
-    is_direct: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class PlanEvaluator:
     """
-    Evaluates plans on one demand, by lookup in matrices of hexes.
+    Evaluates plans on one demand, by the points of hexes, as all figures are published.
 
     Attributes
     ----------
     problem
-        Network, demand and rule.
+        Network, demand and rule, as the search takes them.
+    counter
+        Counts what plans reach and serve.
     demand
         Trips and people, nights kept apart.
     districts
@@ -161,6 +151,7 @@ class PlanEvaluator:
     """
 
     problem: Problem
+    counter: PointCounter
     demand: Demand
     districts: NDArray[np.str_] | None
     whole: Part
@@ -208,20 +199,22 @@ class PlanEvaluator:
             msg = f"districts must name each of {demand.n_hexes} hexes once, got shape {districts.shape}"
             raise DataError(msg)
         problem = Problem.build(network, demand, rule)
+        counter = PointCounter.build(problem, demand)
         dates = [night for night in demand.nights if night is not None]
         days = sorted({date.weekday() for date in dates}) if len(dates) == demand.n_nights else []
         return cls(
             problem=problem,
+            counter=counter,
             demand=demand,
             districts=districts,
-            whole=part_of(problem, demand),
-            hours={hour_label(hour): part_of(problem, demand.slice(hours=[hour])) for hour in demand.known_hours},
-            by_night=TripIndex.of(problem, demand),
-            weekdays={WEEKDAYS[day]: part_of(problem, demand.slice(weekdays=[day])) for day in days},
+            whole=part_of(counter, demand),
+            hours={hour_label(hour): part_of(counter, demand.slice(hours=[hour])) for hour in demand.known_hours},
+            by_night=TripIndex.of(counter, demand),
+            weekdays={WEEKDAYS[day]: part_of(counter, demand.slice(weekdays=[day])) for day in days},
             min_count=min_count,
         )
 
-    def evaluate(self, plan: Plan) -> PlanEvaluation:
+    def evaluate(self, plan: Plan) -> PlanCounts:
         """
         Evaluate a plan from scratch.
 
@@ -232,8 +225,8 @@ class PlanEvaluator:
 
         Returns
         -------
-        PlanEvaluation
-            Masks and rides; about 10 ``C**2`` bytes.
+        PlanCounts
+            Shares by hex and by pair of hexes.
 
         Raises
         ------
@@ -241,13 +234,9 @@ class PlanEvaluator:
             If the plan was made for another network.
         """
         require_same_network(self.problem.network, plan)
-        direct_s, best_s = self.problem.rides(plan)
-        walk_m = walk_m_by_hex(self.problem.network, plan)
-        return PlanEvaluation(
-            plan, walk_m < _FAR, walk_m, direct_s, best_s, best_s <= self.problem.limit_s, direct_s <= self.problem.limit_s
-        )
+        return self.counter.count(plan)
 
-    def served_by_night(self, evaluation: PlanEvaluation) -> NDArray[np.float64]:
+    def served_by_night(self, evaluation: PlanCounts) -> NDArray[np.float64]:
         """
         Trips served in each night.
 
@@ -261,9 +250,9 @@ class PlanEvaluator:
         ndarray of float64
             Shape (n_nights,).
         """
-        return self._trips_by_night(self.by_night.among(evaluation.is_served))
+        return self._trips_by_night(evaluation.served_share)
 
-    def direct_by_night(self, evaluation: PlanEvaluation) -> NDArray[np.float64]:
+    def direct_by_night(self, evaluation: PlanCounts) -> NDArray[np.float64]:
         """
         Trips served without a transfer in each night.
 
@@ -277,9 +266,9 @@ class PlanEvaluator:
         ndarray of float64
             Shape (n_nights,).
         """
-        return self._trips_by_night(self.by_night.among(evaluation.is_direct))
+        return self._trips_by_night(evaluation.direct_share)
 
-    def reached_by_night(self, evaluation: PlanEvaluation) -> NDArray[np.float64]:
+    def reached_by_night(self, evaluation: PlanCounts) -> NDArray[np.float64]:
         """
         People within the walk of a stop in each night.
 
@@ -293,9 +282,7 @@ class PlanEvaluator:
         ndarray of float64
             Shape (n_nights,).
         """
-        demand = self.demand
-        is_reached = evaluation.reached[demand.presence_hex]
-        return demand.people_by_night(is_reached)
+        return self.demand.people_by_night(evaluation.reached_share[self.demand.presence_hex])
 
     def all_by_night(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
@@ -309,19 +296,19 @@ class PlanEvaluator:
         demand = self.demand
         return sums_by_index(demand.night, demand.trips, demand.n_nights), demand.people_by_night()
 
-    def _trips_by_night(self, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-        demand = self.demand
-        return sums_by_index(demand.night[mask], demand.trips[mask], demand.n_nights)
+    def _trips_by_night(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Trips of each night that count, by the share of each pair."""
+        return sums_by_index(self.demand.night, self.by_night.counted(share), self.demand.n_nights)
 
 
-def part_of(problem: Problem, demand: Demand) -> Part:
+def part_of(counter: PointCounter, demand: Demand) -> Part:
     """
     Mean night of a demand.
 
     Parameters
     ----------
-    problem
-        The problem whose rows are looked up.
+    counter
+        The counter whose pairs are looked up.
     demand
         Trips and people a night, whole or sliced.
 
@@ -330,27 +317,4 @@ def part_of(problem: Problem, demand: Demand) -> Part:
     Part
         Trips and people.
     """
-    return Part(TripIndex.of(problem, demand.od()), demand.presence_by_hex())
-
-
-def walk_m_by_hex(network: Network, plan: Plan) -> NDArray[np.int32]:
-    """
-    Walk from each hex to the nearest stop of a plan.
-
-    Parameters
-    ----------
-    network
-        Stop network over H hexes.
-    plan
-        The plan.
-
-    Returns
-    -------
-    ndarray of int32
-        Metres, shape (H,); the largest int32 where no stop is within the walk.
-    """
-    nearest = np.full(network.grid.n_hexes, _FAR, np.int32)
-    for stop in plan.used_stops.tolist():
-        rows: Any = slice(int(network.shed_indptr[stop]), int(network.shed_indptr[stop + 1]))
-        np.minimum.at(nearest, network.shed_hex[rows], network.shed_walk_m[rows])
-    return nearest
+    return Part(TripIndex.of(counter, demand.od()), demand.presence_by_hex())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import Publisher
 from owlbus.common.errors import UsageError
+from owlbus.evidence.answer_sentences import sentence, verdict_sentence
 from owlbus.evidence.changes import (
     Change,
     drop_route,
@@ -15,18 +18,21 @@ from owlbus.evidence.changes import (
     replace_stop,
 )
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.redact import count_text, shown_difference
+from owlbus.evidence.printed_difference import printed_difference
 from owlbus.plan.check import newly_broken
 from owlbus.search.objective import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from owlbus.evidence.evaluator import PlanEvaluation, PlanEvaluator
+    from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.evidence.stop_names import StopNames
+    from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.point_counts import PlanCounts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _NEAR_STOPS = 8
 _SERVED = Objective()
 
@@ -56,14 +62,16 @@ class Answer:
     alternative_difference: Difference | None
     n_nights: int
 
-    def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
+    def to_dict(self, min_count: float | None = None, language: str = "en") -> dict[str, Any]:
         """
-        Answer as plain values for JSON, small counts left out.
+        Answer as plain values for JSON, by the publishing rule.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is hidden.
+            Trips or people a night of which printed counts are multiples; that of the difference by default.
+        language
+            Of its sentences, ``en`` or ``ko``.
 
         Returns
         -------
@@ -75,26 +83,26 @@ class Answer:
             "kind": self.change.kind,
             "change": self.change.label,
             "routes": list(self.change.routes),
-            "verdict": self.verdict(min_count),
+            "verdict": self.verdict(min_count, language),
             "broken_limits": list(self.change.broken),
             "n_nights": self.n_nights,
-            **shown_difference(self.difference, min_count).values,
+            **printed_difference(self.difference, min_count),
             "alternative": None,
         }
         if self.alternative is not None and self.alternative_difference is not None:
             values["alternative"] = {
                 "change": self.alternative.label,
-                "verdict": verdict(self.alternative, self.alternative_difference, self.n_nights, min_count),
-                **shown_difference(self.alternative_difference, min_count).values,
+                "verdict": verdict(self.alternative, self.alternative_difference, self.n_nights, min_count, language),
+                **printed_difference(self.alternative_difference, min_count),
             }
         return values
 
-    def verdict(self, min_count: float | None = None) -> str:
-        """Return one line: what is gained and lost, what it costs, and how sure it is; counts of trips below `min_count` are hidden."""
-        return verdict(self.change, self.difference, self.n_nights, min_count)
+    def verdict(self, min_count: float | None = None, language: str = "en") -> str:
+        """Return one line in a `language`: what is gained and lost by printed counts of base `min_count`, its cost, and how sure it is."""
+        return verdict(self.change, self.difference, self.n_nights, min_count, language)
 
 
-def verdict(change: Change, change_difference: Difference, n_nights: int, min_count: float | None = None) -> str:
+def verdict(change: Change, change_difference: Difference, n_nights: int, min_count: float | None = None, language: str = "en") -> str:
     """
     One line on a change.
 
@@ -107,33 +115,21 @@ def verdict(change: Change, change_difference: Difference, n_nights: int, min_co
     n_nights
         Nights of the demand.
     min_count
-        Trips or people a night below which a count is hidden.
+        Trips or people a night of which printed counts are multiples; that of the difference by default.
+    language
+        ``en`` or ``ko``.
 
     Returns
     -------
     str
-        A sentence with the net trips, their interval in points, people, minutes and buses.
+        A sentence with the trips, their interval in points, people, minutes and buses.
     """
-    min_count = change_difference.min_count if min_count is None else min_count
-    shown = shown_difference(change_difference, min_count).values
-    whole, net = shown["whole"], change_difference.whole.net_trips
-    trips = f"gains {count_text(whole['gained_trips'], min_count)} and loses {count_text(whole['lost_trips'], min_count)} trips a night"
-    share = shown["served_share_change"]
-    points = "" if share is None else f", {100 * share:+.2f} points of all trips{_interval_text(shown['served_share_interval'], n_nights)}"
-    people = f"people near a stop +{count_text(whole['gained_presence'], min_count)} -{count_text(whole['lost_presence'], min_count)}"
-    cost = change_difference.cost
-    cost_text = f"{cost.length_m / 1000:+.1f} km, {cost.cycle_min:+.0f} minutes of round trips, {cost.buses:+d} buses"
-    if net == 0:
-        word = "changes no trip"
-    elif not change_difference.is_sure:
-        word = "not sure: the interval holds 0"
-    else:
-        word = ("better" if net > 0 else "worse") + (" and sure" if n_nights > 1 else ", beyond chance on this one night")
-    return f"{change.label} ({', '.join(change.routes)}) {trips}{points}; {people}; {cost_text}. {word[:1].upper()}{word[1:]}."
+    shown = printed_difference(change_difference, min_count)
+    return verdict_sentence(shown, change.label, ", ".join(change.routes), n_nights, language)
 
 
 def explain_change(
-    evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, *, before: PlanEvaluation | None = None
+    evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, *, before: PlanCounts | None = None
 ) -> Answer:
     """
     Gains, losses and cost of one change.
@@ -164,7 +160,13 @@ def explain_change(
 
 
 def with_alternative(
-    evaluator: PlanEvaluator, plan: Plan, answer: Answer, limits: RouteLimits, stop: int | None, chosen: int | None
+    evaluator: PlanEvaluator,
+    plan: Plan,
+    answer: Answer,
+    limits: RouteLimits,
+    stop: int | None,
+    chosen: int | None,
+    names: StopNames | None = None,
 ) -> Answer:
     """
     Add the next-best change: another stop in place of the one at issue, another route to drop or to pass by.
@@ -183,15 +185,18 @@ def with_alternative(
         Stop index at issue; None if a route is.
     chosen
         Stop that replaces it, or row of the route, or None.
+    names
+        Names of stops, in the language of the answer; None leaves stops numbers.
 
     Returns
     -------
     Answer
         With the alternative that serves most, if there is one.
     """
-    best: tuple[int, Change] | None = None
-    for change in _others(evaluator, plan, answer.change, limits, stop, chosen):
-        value = evaluator.problem.value(change.plan, _SERVED)
+    best: tuple[float, Change] | None = None
+    publisher = Publisher(evaluator.min_count)
+    for change in _others(evaluator, plan, answer.change, limits, stop, chosen, names):
+        value = publisher.count(evaluator.whole.trips.sum(evaluator.evaluate(change.plan).served_share))
         if best is None or value > best[0]:
             best = value, change
     if best is None:
@@ -201,33 +206,42 @@ def with_alternative(
 
 
 def _others(
-    evaluator: PlanEvaluator, plan: Plan, change: Change, limits: RouteLimits, stop: int | None, chosen: int | None
+    evaluator: PlanEvaluator,
+    plan: Plan,
+    change: Change,
+    limits: RouteLimits,
+    stop: int | None,
+    chosen: int | None,
+    names: StopNames | None,
 ) -> Iterator[Change]:
     """Yield other changes with the same purpose."""
     problem = evaluator.problem
     if change.kind == "drop":
-        yield from (drop_route(plan, k) for k in range(len(plan)) if plan.names[k] not in change.routes)
-    elif change.kind == "via" and stop is not None:
         for k in range(len(plan)):
             if plan.names[k] not in change.routes:
-                try:
-                    yield pass_by(problem, _SERVED, plan, stop, route=k, limits=limits)
-                except UsageError:
-                    continue
+                yield _named(drop_route(plan, k), names, "drop", route=plan.names[k])
+    elif stop is not None and change.kind == "via":
+        stops = _stop_texts(problem.network, names, stop=stop)
+        for k in range(len(plan)):
+            if plan.names[k] not in change.routes:
+                with suppress(UsageError):
+                    other = pass_by(problem, _SERVED, plan, stop, route=k, limits=limits, min_count=evaluator.min_count)
+                    yield _named(other, names, "via", **stops)
     elif stop is not None:
         around = np.argsort(problem.network.drive_s[stop], kind="stable")[1 : _NEAR_STOPS + 1].tolist()
         route = plan.names.index(change.routes[0]) if len(change.routes) == 1 else None
         for by in around:
             if by != chosen:
-                try:
-                    yield replace_stop(problem, _SERVED, plan, stop, by, route=route)
-                except UsageError:
-                    continue
+                with suppress(UsageError):
+                    stops = _stop_texts(problem.network, names, stop=stop, by=by)
+                    yield _named(replace_stop(problem, _SERVED, plan, stop, by, route=route), names, "swap", **stops)
 
 
-def _interval_text(interval: list[float] | None, n_nights: int) -> str:
-    """Return the interval in points, or nothing."""
-    if interval is None:
-        return ""
-    over = f"{n_nights} nights" if n_nights > 1 else "the trips of one night"
-    return f" (90 % interval {100 * interval[0]:+.2f} to {100 * interval[1]:+.2f} over {over})"
+def _stop_texts(network: Network, names: StopNames | None, **stops: int) -> dict[str, str]:
+    """Names of stops; nothing without names."""
+    return {} if names is None else {key: names.name_of(network, stop) for key, stop in stops.items()}
+
+
+def _named(change: Change, names: StopNames | None, key: str, **values: str) -> Change:
+    """Return a change with its label in the language of the names; as it is without names."""
+    return change if names is None else replace(change, label=sentence(names.language, key, **values))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT, Counts
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.files import parse_json
-from owlbus.common.text import visible
-from owlbus.evidence.redact import coarse_counts
+from owlbus.common.text import decoded, visible
+from owlbus.grid.geojson_features import geojson_features, parse_geojson
 from owlbus.grid.gis_files import is_gis_file, lonlat_table
+from owlbus.score.fairness import fairness
+from owlbus.score.publish import why_absent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,59 +69,42 @@ class Breakdown:
 
     groups: Mapping[str, GroupShare]
 
-    def to_dict(self, min_count: float = MIN_COUNT, *, is_coarse: bool = False) -> dict[str, Any]:
+    def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """
-        Shares by group for JSON, small counts and what would give them away left out.
+        Shares by group for JSON, by the publishing rule.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is hidden.
-        is_coarse
-            Whether counts are rounded down to multiples of `min_count`, as where three plans or more are held against each other.
+            Trips or people a night of which printed counts are multiples.
 
         Returns
         -------
         dict
-            ``groups``, and for presence and served the share of the best off over that of the worst off; None where it is hidden or
-            the worst off have nothing.
+            ``groups``, and for presence and served the share of the best off over that of the worst off; None where the worst off have
+            nothing.
         """
-        shown: dict[str, dict[str, Any]] = {label: {} for label in self.groups}
-        for part, all_of, what in (("reached", "presence", "presence"), ("served", "trips", "served")):
-            for label, cells in self._shown(part, all_of, min_count).items():
-                shown[label][what] = cells
-        if is_coarse:
-            shown = coarse_counts(shown, min_count)
+        publisher = Publisher(min_count)
+        shown = {
+            label: {
+                "presence": _printed(publisher, row.reached, row.presence),
+                "served": _printed(publisher, row.served, row.trips),
+            }
+            for label, row in self.groups.items()
+        }
         values: dict[str, Any] = {"groups": shown}
         for what in ("presence", "served"):
-            shares = [row[what]["share"] for label, row in shown.items() if label != NOWHERE and row[what]["share"] is not None]
-            values[f"{what}_best_to_worst"] = round(max(shares) / min(shares), 3) if shares and min(shares) > 0 else None
-        values["min_count"] = max(min_count, 0)
-        return values
+            rows = ((label, row[what]["share"], row[what]["denominator"]) for label, row in shown.items() if label != NOWHERE)
+            values[f"{what}_best_to_worst"] = fairness(rows)["best_to_worst"]
+        return values | publisher.facts
 
-    def _shown(self, part: str, all_of: str, min_count: float) -> dict[str, dict[str, float | None]]:
-        """Numerator, denominator and share of one measure by group."""
-        counts = Counts(min_count)
-        table = {label: (getattr(row, part), getattr(row, all_of)) for label, row in self.groups.items()}
-        totals = [counts.add(sum(row[k] for row in table.values())) for k in (0, 1)]
-        cells = {
-            label: (counts.add(near), counts.add(all_), counts.add(all_ - near, is_shown=False)) for label, (near, all_) in table.items()
-        }
-        for k in (0, 1):
-            counts.tie(totals[k], [cell[k] for cell in cells.values()])
-        for cell in cells.values():
-            counts.tie(cell[1], (cell[0], cell[2]))
-        hidden = counts.hidden()
-        shown = {}
-        for label, (near, all_) in table.items():
-            is_hidden = [bool(hidden[cell]) for cell in cells[label][:2]]
-            share = None if any(is_hidden) or all_ <= 0 else round(near / all_, 6)
-            shown[label] = {
-                "share": share,
-                "numerator": None if is_hidden[0] else round(near, 1),
-                "denominator": None if is_hidden[1] else round(all_, 1),
-            }
-        return shown
+
+def _printed(publisher: Publisher, part: float, whole: float) -> dict[str, Any]:
+    """Share and counts of a group as they are printed; None, and why, of a group of few."""
+    share = publisher.share(part, whole)
+    ends = (publisher.count(part), publisher.count(whole)) if publisher.is_enough(whole) else (None, None)
+    printed = {"share": share, "numerator": ends[0], "denominator": ends[1]}
+    return printed | ({"no_share": why_absent(publisher)} if share is None else {})
 
 
 def break_down(evaluator: PlanEvaluator, plan: Plan, labels: NDArray[np.str_]) -> Breakdown:
@@ -153,12 +136,11 @@ def break_down(evaluator: PlanEvaluator, plan: Plan, labels: NDArray[np.str_]) -
     evaluation = evaluator.evaluate(plan)
     names, index = np.unique(labels, return_inverse=True)
     whole, n = evaluator.whole, names.size
-    served = whole.trips.among(evaluation.is_served)
     columns = (
         np.bincount(index, whole.people, n),
-        np.bincount(index[evaluation.reached], whole.people[evaluation.reached], n),
+        np.bincount(index, whole.people * evaluation.reached_share, n),
         np.bincount(index[whole.trips.origin], whole.trips.trips, n),
-        np.bincount(index[whole.trips.origin[served]], whole.trips.trips[served], n),
+        np.bincount(index[whole.trips.origin], whole.trips.counted(evaluation.served_share), n),
     )
     return Breakdown({str(name): GroupShare(*(float(column[k]) for column in columns)) for k, name in enumerate(names)})
 
@@ -198,7 +180,7 @@ def read_groups(by: str, grid: HexGrid) -> NDArray[np.str_]:
     if not path.is_file():
         msg = f"{path}: no such file; name a table as .geojson, .gpkg, .shp or .csv"
         raise DataError(msg)
-    is_shapes = path.suffix in {".geojson", ".json"} or is_gis_file(path)
+    is_shapes = path.suffix.lower() in {".geojson", ".json", ".geojsonl", ".geojsons"} or is_gis_file(path)
     values = _polygon_values(path, column, grid) if is_shapes else _table_values(path, column, grid)
     if not any(value is not None for value in values):
         msg = f"{path.name}: none of its rows touches one of the {grid.n_hexes} hexes; check that it is of this city and in lon, lat"
@@ -247,6 +229,9 @@ def _polygon_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:
     if len(shapes) and all(shape.geom_type == "Point" for shape in shapes):
         xy = shapely.get_coordinates(shapes)
         return _nearest_values(grid, xy[:, 0], xy[:, 1], [_text(row.get(column)) for row in rows])
+    if len(shapes) and not any("Polygon" in shape.geom_type or "Collection" in shape.geom_type for shape in shapes):
+        msg = f"{path.name}: districts must be polygons or points, got {shapes[0].geom_type}; draw their areas"
+        raise DataError(msg)
     centres = np.asarray(shapely.points(grid.lon, grid.lat))
     tree = shapely.STRtree(centres)
     for shape, row in reversed(list(zip(shapes, rows, strict=True))):
@@ -265,16 +250,20 @@ def _gis_rows(path: Path) -> tuple[Any, list[dict[str, Any]]]:
 
 
 def _geojson_rows(path: Path) -> tuple[Any, list[dict[str, Any]]]:
-    """Return geometries and properties of the features of a GeoJSON file."""
-    import shapely
-
+    """Return geometries in lon/lat degrees and properties of the features of a GeoJSON file that have a geometry."""
     try:
-        features = parse_json(path.read_text("utf-8"))["features"]
-        shapes = shapely.from_geojson([json.dumps(feature["geometry"]) for feature in features])
-        return shapes, [feature.get("properties") or {} for feature in features]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, shapely.errors.ShapelyError) as error:
+        found = [(shape, row) for row, shape in geojson_features(parse_geojson(decoded(path.read_bytes()))) if shape is not None]
+    except (OSError, UnicodeDecodeError) as error:
         msg = f"{path.name}: must be a GeoJSON FeatureCollection of polygons, and is not ({type(error).__name__}); write it again"
         raise DataError(msg) from None
+    except DataError as error:
+        msg = f"{path.name}: {error.template}"
+        raise DataError(msg) from None
+    shapes, rows = [shape for shape, _ in found], [row for _, row in found]
+    if not shapes:
+        msg = f"{path.name}: holds no feature with a geometry; write districts as polygons"
+        raise DataError(msg)
+    return np.array(shapes, dtype=object), rows
 
 
 def _table_values(path: Path, column: str, grid: HexGrid) -> list[str | None]:

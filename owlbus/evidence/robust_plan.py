@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError
 from owlbus.common.progress import current_progress
 from owlbus.common.units import QUANTA_PER_TRIP, quantise, require_number
@@ -47,6 +48,8 @@ class RobustPlan:
         Quantile over nights that was maximised, 0 (the worst night) to 1.
     was_interrupted
         Whether Ctrl-C ended the search.
+    printed, even_printed
+        `shares` and `even_shares` from printed counts of each night; None where a night has too few.
     """
 
     plan: Plan
@@ -54,6 +57,8 @@ class RobustPlan:
     even_shares: NDArray[np.float64]
     quantile: float
     was_interrupted: bool = False
+    printed: NDArray[np.float64] | None = None
+    even_printed: NDArray[np.float64] | None = None
 
     @property
     def low_share(self) -> float:
@@ -71,24 +76,27 @@ class RobustPlan:
         return float(self.shares.mean() - self.even_shares.mean())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the shares of nights, 0 to 1, for JSON."""
-        return {
-            "quantile": self.quantile,
-            "low_share": round(self.low_share, 6),
-            "gain_share": round(self.gain_share, 6),
-            "mean_share": round(float(self.shares.mean()), 6),
-            "mean_change_share": round(self.mean_change_share, 6),
-            "n_nights": self.shares.size,
-        }
+        """Return the shares of nights as they are printed, 0 to 1, for JSON; None where a night has too few."""
+        figures = dict.fromkeys(("low_share", "gain_share", "mean_share", "mean_change_share"))
+        if self.printed is not None and self.even_printed is not None:
+            told = replace(self, shares=self.printed, even_shares=self.even_printed)
+            values = (told.low_share, told.gain_share, float(told.shares.mean()), told.mean_change_share)
+            figures = dict(zip(figures, (round(value, 6) for value in values), strict=True))
+        return {"quantile": self.quantile, **figures, "n_nights": self.shares.size}
 
     def __str__(self) -> str:
         """Say in one sentence what it gains on bad nights and costs on the mean."""
         nights = "On the worst night" if self.quantile == 0 else f"At the {self.quantile:.0%} quantile over nights"
-        if self.gain_share <= 0:
-            return f"{nights} no plan was found that reaches more than {self.low_share:.2%}; the plan is the one for the mean night."
+        low, gain, mean, change = list(self.to_dict().values())[1:5]
+        if low is None:
+            return f"{nights} the plan was made best; its nights have too few trips and people for their shares to be told."
+        if gain <= 0 and not np.array_equal(self.shares, self.even_shares):
+            return f"{nights} it reaches {low:.2%}: no difference to the plan for the mean night that can be published."
+        if gain <= 0:
+            return f"{nights} no plan was found that reaches more than {low:.2%}; the plan is the one for the mean night."
         return (
-            f"{nights} it reaches {self.low_share:.2%}, {100 * self.gain_share:+.2f} points over the plan for the mean night; "
-            f"the mean over nights changes by {100 * self.mean_change_share:+.2f} points, to {self.shares.mean():.2%}."
+            f"{nights} it reaches {low:.2%}, {100 * gain:+.2f} points over the plan for the mean night; "
+            f"the mean over nights changes by {100 * change:+.2f} points, to {mean:.2%}."
         )
 
 
@@ -105,6 +113,7 @@ def robust_plan(
     n_rounds: int = 6,
     n_steps: int = 60_000,
     seed: int = 0,
+    min_count: float = MIN_COUNT,
 ) -> RobustPlan:
     """
     Plan that is good on bad nights too.
@@ -133,6 +142,8 @@ def robust_plan(
         Searches of each kind, and moves in each; with the seed they fix the result.
     seed
         Seed of all random numbers, >= 0.
+    min_count
+        Trips or people a night of which printed counts are multiples.
 
     Returns
     -------
@@ -151,7 +162,7 @@ def robust_plan(
     .. [1] Arora, Hazan and Kale (2012), The multiplicative weights update method, Theory of Computing 8, 121-164.
     """
     require_number("quantile", quantile, 0, 1)
-    objective = objective or Objective()
+    objective, constraints = objective or Objective(), (constraints or PlanConstraints()).counted(demand)
     refuse_travel_time(objective, "a plan that is good on bad nights")
     if demand.n_nights < 2:  # noqa: PLR2004 - one night has no worst one
         msg = f"a plan that is good on bad nights too needs at least 2 nights, got {demand.n_nights}"
@@ -165,7 +176,7 @@ def robust_plan(
     try:
         for sharpness in (0.0, _SHARPNESS):
             streams = np.random.default_rng(seed).spawn(n_rounds)
-            for plan, shares in _rounds(evaluator, start, objective, constraints or PlanConstraints(), search, streams, sharpness):
+            for plan, shares in _rounds(evaluator, start, objective, constraints, search, streams, sharpness):
                 candidates.append((plan, shares))
                 if sharpness == 0 and shares.mean() > even[1].mean():
                     even = candidates[-1]
@@ -173,7 +184,8 @@ def robust_plan(
     except KeyboardInterrupt:
         interrupted = True
     best = max([even, *candidates], key=lambda candidate: float(np.quantile(candidate[1], quantile)))
-    return RobustPlan(*best, even[1], quantile, interrupted)
+    printed = [_by_night(evaluator, plan, objective, Publisher(min_count)) for plan in (best[0], even[0])]
+    return RobustPlan(*best, even[1], quantile, interrupted, *(None if np.isnan(shares).any() else shares for shares in printed))
 
 
 def _rounds(
@@ -198,13 +210,20 @@ def _rounds(
         yield plan, nightly
 
 
-def _by_night(evaluator: PlanEvaluator, plan: Plan, objective: Objective) -> NDArray[np.float64]:
-    """Share of what counts in each night, shape (n_nights,)."""
+def _by_night(evaluator: PlanEvaluator, plan: Plan, objective: Objective, publisher: Publisher | None = None) -> NDArray[np.float64]:
+    """Share of what counts in each night, shape (n_nights,), or as printed counts give it: NaN then where a night has too few."""
     evaluation, (trips, people) = evaluator.evaluate(plan), evaluator.all_by_night()
     served = evaluator.served_by_night(evaluation) if objective.max_transfers else evaluator.direct_by_night(evaluation)
-    reached = objective.trips * served + objective.presence * evaluator.reached_by_night(evaluation)
+    near = evaluator.reached_by_night(evaluation)
+    too_few = np.zeros(trips.size, np.bool_)
+    if publisher is not None:
+        pairs = ((trips, objective.trips), (people, objective.presence))
+        too_few = np.any([[publisher.share(0.0, night) is None for night in nights.tolist()] for nights, weight in pairs if weight], axis=0)
+        served, near, trips, people = (publisher.nights(counts) for counts in (served, near, trips, people))
+    reached = objective.trips * served + objective.presence * near
     whole = objective.trips * trips + objective.presence * people
-    return np.divide(reached, whole, out=np.zeros(whole.size), where=whole > 0)
+    shares = np.divide(reached, whole, out=np.zeros(whole.size), where=whole > 0)
+    return np.where(too_few, np.nan, shares)
 
 
 def _weighted(demand: Demand, weights: NDArray[np.float64]) -> Demand:

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.defaults import HEADWAY_S
-from owlbus.common.disclosure import MIN_COUNT, hidden_cells
-from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
-from owlbus.evidence.redact import shown_count
-from owlbus.kernels.assignment import assign_rides
-from owlbus.kernels.structs import DemandMatrix
+from owlbus.common.disclosure import MIN_COUNT, Publisher
+from owlbus.common.units import HOUR_S
 from owlbus.plan import Plan, plan_measures
-from owlbus.score import difference_interval
+from owlbus.score import Measure, printed_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from owlbus.evidence.evaluator import Part, PlanEvaluator
+    from owlbus.evidence.evaluator import PlanEvaluator
+    from owlbus.search.point_counts import PlanCounts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,82 +34,77 @@ class RouteEvidence:
     name
         Its name.
     stops
-        Stop indices, shape (n,).
+        Stop indices, shape (n,); those of a way back of its own follow in reverse.
+    places
+        Position in `stops` at which each segment begins; nobody rides from the last stop of the way there to the next one in `stops`.
     only_served_trips, only_presence
         Trips and people a night that the plan would lose without it.
-    only_served_interval
-        90 % interval over nights of what it adds to the served share, -1 to 1.
+    served, served_without
+        Trips that the plan serves with and without it, with the counts of each night.
     riders_trips
         Riders a night who board it, changing onto it included.
     bus_km
         Kilometres that its buses run in a night.
     load_trips
-        Riders a night on each segment, both directions together, shape (n - 1,).
+        Riders a night on each segment, both directions together, shape (m,).
     load_by_hour
         The same by hour.
+    trips_by_hour
+        All trips a night of each hour.
     """
 
     name: str
     stops: NDArray[np.int32]
+    places: Sequence[int]
     only_served_trips: float
     only_presence: float
-    only_served_interval: tuple[float | None, float | None]
+    served: Measure
+    served_without: Measure
     riders_trips: float
     bus_km: float
     load_trips: NDArray[np.float64]
     load_by_hour: Mapping[str, NDArray[np.float64]]
-
-    @property
-    def riders_per_km(self) -> float:
-        """Riders per kilometre that its buses run."""
-        return self.riders_trips / self.bus_km if self.bus_km > 0 else 0.0
-
-    @property
-    def weakest(self) -> int:
-        """Position of the segment with the fewest riders a night, the first one on a tie."""
-        return int(np.argmin(self.load_trips))
+    trips_by_hour: Mapping[str, float]
 
     def to_dict(self, min_count: float = MIN_COUNT) -> dict[str, Any]:
         """
-        Route as plain values for JSON, small counts left out.
-
-        A segment's hours add up to its night, so a hidden hour takes another one with it.
+        Route as plain values for JSON, by the publishing rule.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is hidden.
+            Trips or people a night of which printed counts are multiples.
 
         Returns
         -------
         dict
-            Figures by name, None where hidden.
+            Figures by name; ``only_served_interval`` is the 90 % interval over nights of what it adds to the served share, or None.
         """
-        segments = []
-        for position, load in enumerate(self.load_trips.tolist()):
-            loads = np.array([column[position] for column in self.load_by_hour.values()])
-            hidden = hidden_cells(loads, min_count=min_count).tolist()
-            hours = {
-                hour: None if is_hidden else round(value, 1)
-                for hour, value, is_hidden in zip(self.load_by_hour, loads.tolist(), hidden, strict=True)
-            }
-            segments.append({"place": position, "load_trips": shown_count(load, min_count), "by_hour": hours})
-        small = [0 < value < min_count for value in (self.only_served_trips, self.only_presence, self.riders_trips)]
-        low, high = self.only_served_interval
-        weakest = segments[self.weakest]["load_trips"]
+        publisher = Publisher(min_count)
+        loads = publisher.counts(self.load_trips).tolist()
+        by_hour: dict[str, list[float | None]] = {}
+        for hour, column in self.load_by_hour.items():
+            is_told = publisher.is_enough(self.trips_by_hour[hour])
+            by_hour[hour] = publisher.counts(column).tolist() if is_told else [None] * column.size
+        segments = [
+            {"place": place, "load_trips": loads[k], "by_hour": {hour: column[k] for hour, column in by_hour.items()}}
+            for k, place in enumerate(self.places)
+        ]
+        low, high = printed_interval(self.served, publisher, self.served_without)
+        riders, weakest = publisher.count(self.riders_trips), int(np.argmin(loads))
         return {
             "name": self.name,
             "stops": self.stops.tolist(),
-            "only_served_trips": None if small[0] else round(self.only_served_trips, 1),
-            "only_served_interval": None if small[0] or low is None or high is None else [round(low, 6), round(high, 6)],
-            "only_presence": None if small[1] else round(self.only_presence, 1),
-            "riders_trips": None if small[2] else round(self.riders_trips, 1),
+            "only_served_trips": publisher.count(self.only_served_trips),
+            "only_served_interval": None if low is None or high is None else [low, high],
+            "only_presence": publisher.count(self.only_presence),
+            "riders_trips": riders,
             "bus_km": round(self.bus_km, 1),
-            "riders_per_bus_km": None if small[2] else round(self.riders_per_km, 3),
+            "riders_per_bus_km": round(riders / self.bus_km, 3) if self.bus_km > 0 else None,
             "weakest_segment": {
-                "place": self.weakest,
-                "stops": self.stops[self.weakest : self.weakest + 2].tolist(),
-                "load_trips": weakest,
+                "place": self.places[weakest],
+                "stops": self.stops[self.places[weakest] :][:2].tolist(),
+                "load_trips": loads[weakest],
             },
             "segments": segments,
         }
@@ -138,43 +131,35 @@ def explain_routes(evaluator: PlanEvaluator, plan: Plan, headway_s: int = HEADWA
     problem = evaluator.problem
     whole = evaluator.evaluate(plan)
     measures = plan_measures(problem.network, plan, headway_s)
-    loads, boardings = _loads(evaluator, plan, evaluator.whole)
-    by_hour = {hour: _loads(evaluator, plan, part)[0] for hour, part in evaluator.hours.items()}
-    n_runs = len(evaluator.hours) * HOUR_S / headway_s
-    served, trips = evaluator.served_by_night(whole), evaluator.all_by_night()[0]
-    rows = []
+    parts = (evaluator.whole, *evaluator.hours.values())
+    flows = evaluator.counter.flows(plan, [(part.trips.pair, part.trips.trips) for part in parts], by_route=True)
+    loads, boardings = flows.ahead_trips + flows.back_trips, flows.boardings_trips[0].sum(axis=1)
+    by_hour = dict(zip(evaluator.hours, loads[1:], strict=True))
+    n_runs, served, rows = len(evaluator.hours) * HOUR_S / headway_s, _served(evaluator, whole), []
     for k, route in enumerate(plan.routes):
         without = evaluator.evaluate(Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint))
-        lost = evaluator.whole.trips.among(whole.is_served & ~without.is_served)
-        n = route.n_stops - 1
+        only = (whole.reached & ~without.reached).mean(axis=1)
+        ridden = [place for place in range(len(route.positions) - 1) if place != route.n_stops - 1]
         rows.append(
             RouteEvidence(
                 name=route.name,
-                stops=route.stops,
-                only_served_trips=float(evaluator.whole.trips.trips[lost].sum()),
-                only_presence=float(evaluator.whole.people[whole.reached & ~without.reached].sum()),
-                only_served_interval=difference_interval(served - evaluator.served_by_night(without), trips),
+                stops=route.positions,
+                places=ridden,
+                only_served_trips=float(flows.only_served_trips[k]),
+                only_presence=float(evaluator.whole.people @ only),
+                served=served,
+                served_without=_served(evaluator, without),
                 riders_trips=float(boardings[k]),
                 bus_km=n_runs * float(measures.length_m[k] + measures.length_back_m[k]) / 1000,
-                load_trips=loads[k, :n],
-                load_by_hour={hour: hour_loads[k, :n] for hour, hour_loads in by_hour.items()},
+                load_trips=loads[0, k, ridden],
+                load_by_hour={hour: hour_loads[k, ridden] for hour, hour_loads in by_hour.items()},
+                trips_by_hour={hour: part.trips.total for hour, part in evaluator.hours.items()},
             )
         )
     return tuple(rows)
 
 
-def _loads(evaluator: PlanEvaluator, plan: Plan, part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Riders a night by route and segment, both directions together, and riders who board each route."""
-    problem = evaluator.problem
-    weight = np.zeros(problem.weight.shape, np.int32)
-    inside = part.trips.cell >= 0
-    weight.reshape(-1)[part.trips.cell[inside]] = np.rint(part.trips.trips[inside] * QUANTA_PER_TRIP).astype(np.int32)
-    loads = assign_rides(
-        problem.graph,
-        problem.pad(plan),
-        problem.network.shed_walk_m,
-        DemandMatrix(weight, problem.limit_s, problem.presence),
-        float(problem.rule.transfer_s),
-        problem.rule.max_transfers,
-    )
-    return (loads.ahead + loads.back) / QUANTA_PER_TRIP, loads.boardings.sum(axis=1) / QUANTA_PER_TRIP
+def _served(evaluator: PlanEvaluator, counts: PlanCounts) -> Measure:
+    """Trips that a plan serves, with those of each night."""
+    by_night, trips = evaluator.served_by_night(counts), evaluator.all_by_night()[0]
+    return Measure(float(by_night.mean()), float(trips.mean()), nights=(by_night, trips))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError
 from owlbus.evidence.evaluator import PlanEvaluator, part_of
 from owlbus.plan import Plan
+from owlbus.score import LEAST_NIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +37,7 @@ class HourMatrix:
     weekdays, hours
         Labels of rows and columns.
     served, presence
-        Shares 0 to 1, shape (n_weekdays, n_hours), NaN where there is nothing, or too little to show.
+        Shares 0 to 1 as they are printed, shape (n_weekdays, n_hours), NaN where there is nothing, or too little to tell.
     """
 
     weekdays: tuple[str, ...]
@@ -64,7 +66,7 @@ class RouteRank:
     name
         Route name.
     only_served_trips
-        Trips a night that only it serves.
+        Trips a night that only it serves, as they are printed.
     rank
         Place by them, from 1.
     low_rank, high_rank
@@ -91,16 +93,16 @@ class CrossCheck:
     made_on, scored_on
         Names of the sources.
     served_share, presence_share
-        Shares of the second source, 0 to 1.
+        Shares of the second source as they are printed, 0 to 1; None of too few.
     regret_share
-        Served share that a plan made on the second source reaches more, -1 to 1.
+        Served share that a plan made on the second source reaches more, -1 to 1; None where it cannot be told from rounding.
     """
 
     made_on: str
     scored_on: str
-    served_share: float
-    presence_share: float
-    regret_share: float
+    served_share: float | None
+    presence_share: float | None
+    regret_share: float | None
 
 
 def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float | None = None) -> HourMatrix:
@@ -114,7 +116,7 @@ def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float | None = 
     plan
         The plan.
     min_count
-        Trips or people a night below which a share is left out; that of the evaluator by default.
+        Trips or people a night of which printed counts are multiples; that of the evaluator by default.
 
     Returns
     -------
@@ -129,49 +131,54 @@ def hour_matrix(evaluator: PlanEvaluator, plan: Plan, min_count: float | None = 
     if not evaluator.weekdays:
         msg = "weekdays need records with dates; this demand has none"
         raise DataError(msg)
-    min_count = evaluator.min_count if min_count is None else min_count
+    publisher = Publisher(evaluator.min_count if min_count is None else min_count)
     evaluation = evaluator.evaluate(plan)
+    reached = evaluation.reached_share
     shares = np.full((2, len(evaluator.weekdays), len(evaluator.hours)), np.nan)
     for i, day in enumerate(evaluator.weekdays):
         for j, hour in enumerate(evaluator.demand.known_hours):
-            part = part_of(evaluator.problem, evaluator.demand.slice(hours=[hour], weekdays=[day]))
-            served = part.trips.trips[part.trips.among(evaluation.is_served)].sum()
-            pairs = (served, part.trips.trips.sum()), (part.people[evaluation.reached].sum(), part.people.sum())
+            part = part_of(evaluator.counter, evaluator.demand.slice(hours=[hour], weekdays=[day]))
+            served = part.trips.sum(evaluation.served_share)
+            pairs = (served, part.trips.total), (float(part.people @ reached), part.people.sum())
             for k, (inside, whole) in enumerate(pairs):
-                if whole > 0 and inside >= min_count and whole - inside >= min_count:
-                    shares[k, i, j] = inside / whole
+                share = publisher.share(inside, whole)
+                shares[k, i, j] = np.nan if share is None else share
     return HourMatrix(tuple(evaluator.weekdays), tuple(evaluator.hours), shares[0], shares[1])
 
 
-def rank_stability(evaluator: PlanEvaluator, plan: Plan) -> tuple[RouteRank, ...]:
+def rank_stability(evaluator: PlanEvaluator, plan: Plan, min_count: float | None = None) -> tuple[RouteRank, ...]:
     """
-    Ranks of routes by the trips that only each serves, with their spread over resampled nights.
+    Ranks of routes by the printed trips that only each serves, with their spread over resampled nights.
 
     Parameters
     ----------
     evaluator
-        The demand, over two nights or more.
+        The demand, over `LEAST_NIGHTS` nights or more.
     plan
         The plan.
+    min_count
+        Trips or people a night of which printed counts are multiples; that of the evaluator by default.
 
     Returns
     -------
     tuple of RouteRank
-        Best route first; ranks in numbers from 1.
+        Best route first; ranks in numbers from 1. Empty where a night has too few trips to tell.
 
     Raises
     ------
     DataError
-        If there are fewer than two nights.
+        If there are fewer nights.
     """
-    n = evaluator.demand.n_nights
-    if n < 2:  # noqa: PLR2004 - one night cannot be resampled
-        msg = f"ranks over resampled nights need at least 2 nights, got {n}"
+    n, publisher = evaluator.demand.n_nights, Publisher(evaluator.min_count if min_count is None else min_count)
+    if n < LEAST_NIGHTS:
+        msg = f"ranks over resampled nights need at least {LEAST_NIGHTS} nights, got {n}"
         raise DataError(msg)
-    if not plan.routes:
+    if not plan.routes or not all(map(publisher.is_enough, evaluator.all_by_night()[0].tolist())):
         return ()
     whole = evaluator.served_by_night(evaluator.evaluate(plan))
-    only_served = np.stack([whole - evaluator.served_by_night(evaluator.evaluate(_without(plan, k))) for k in range(len(plan))])
+    only_served = np.stack(
+        [publisher.counts(whole - evaluator.served_by_night(evaluator.evaluate(_without(plan, k)))) for k in range(len(plan))]
+    )
     draws = np.random.default_rng(_SEED).multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
     ranks = 1 + (-(only_served @ draws.T)).argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     means = only_served.mean(axis=1)
@@ -179,7 +186,7 @@ def rank_stability(evaluator: PlanEvaluator, plan: Plan) -> tuple[RouteRank, ...
     rows = [
         RouteRank(
             name,
-            float(means[k]),
+            publisher.count(float(means[k])),
             int(rank_of[k]),
             int(np.floor(np.quantile(ranks[k], _TAIL))),
             int(np.ceil(np.quantile(ranks[k], 1 - _TAIL))),
@@ -191,7 +198,11 @@ def rank_stability(evaluator: PlanEvaluator, plan: Plan) -> tuple[RouteRank, ...
 
 
 def cross_checks(
-    network: Network, sources: Mapping[str, Demand], plans: Mapping[str, Plan], rule: ServiceRule | None = None
+    network: Network,
+    sources: Mapping[str, Demand],
+    plans: Mapping[str, Plan],
+    rule: ServiceRule | None = None,
+    min_count: float = MIN_COUNT,
 ) -> tuple[CrossCheck, ...]:
     """
     Score each source's plan on every source.
@@ -206,6 +217,8 @@ def cross_checks(
         Plan made on each of them, by the same names.
     rule
         When a trip counts as served.
+    min_count
+        Trips or people a night of which printed counts are multiples.
 
     Returns
     -------
@@ -214,18 +227,17 @@ def cross_checks(
     """
     rows = []
     for scored_on, demand in sources.items():
-        evaluator = PlanEvaluator.build(network, demand, rule)
-        shares = {name: _shares(evaluator, plan) for name, plan in plans.items()}
-        for made_on, (served, presence) in shares.items():
-            rows.append(CrossCheck(made_on, scored_on, served, presence, shares[scored_on][0] - served))
+        evaluator, publisher = PlanEvaluator.build(network, demand, rule), Publisher(min_count)
+        trips, people = evaluator.whole.trips, evaluator.whole.people
+        counts = {name: evaluator.evaluate(plan) for name, plan in plans.items()}
+        served = {name: trips.sum(count.served_share) for name, count in counts.items()}
+        for made_on, count in counts.items():
+            share, best = (publisher.headline(served[name], trips.total) for name in (made_on, scored_on))
+            is_told = made_on == scored_on or publisher.change(served[made_on], served[scored_on]) is not None
+            regret = None if share is None or best is None or not is_told else best - share
+            presence = publisher.headline(float(people @ count.reached_share), float(people.sum()))
+            rows.append(CrossCheck(made_on, scored_on, share, presence, regret))
     return tuple(rows)
-
-
-def _shares(evaluator: PlanEvaluator, plan: Plan) -> tuple[float, float]:
-    """Served and presence share of a plan."""
-    evaluation, whole = evaluator.evaluate(plan), evaluator.whole
-    served = whole.trips.trips[whole.trips.among(evaluation.is_served)].sum() / max(whole.trips.trips.sum(), 1e-9)
-    return float(served), float(whole.people[evaluation.reached].sum() / max(whole.people.sum(), 1e-9))
 
 
 def _without(plan: Plan, k: int) -> Plan:

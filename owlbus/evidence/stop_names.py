@@ -12,18 +12,22 @@ import numpy as np
 from owlbus.common.arrays import read_only_copy
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import UsageError
-from owlbus.search.constraints import network_name
+from owlbus.network.latin_names import display_name, has_own_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.records.places import Places
 
 NEAR_M = 900.0
 """Metres within which a known place lends its name to a stop."""
+
+_BOTH = re.compile(r"(.+) \((.+)\)")
+"""A name in Latin letters with the local one in brackets, as `display_name` shows it."""
 
 _POSITION = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*")
 
@@ -39,6 +43,8 @@ class StopNames:
         Name of each place.
     lon, lat
         Degrees, shape (n,).
+    language
+        Of the names that readers see, ``en`` or ``ko``.
 
     Examples
     --------
@@ -49,20 +55,46 @@ class StopNames:
     names: tuple[str, ...]
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
+    language: str
 
-    def __init__(self, names: Sequence[str] = (), lon: ArrayLike = (), lat: ArrayLike = ()) -> None:
+    def __init__(self, names: Sequence[str] = (), lon: ArrayLike = (), lat: ArrayLike = (), language: str = "en") -> None:
         """Copy the columns."""
+        object.__setattr__(self, "language", language)
         object.__setattr__(self, "names", tuple(names))
         for name, column in (("lon", lon), ("lat", lat)):
             object.__setattr__(self, name, read_only_copy(column, np.float64))
 
+    @classmethod
+    def of(cls, places: Places | None, language: str = "en", translate: Callable[[str], str] = str) -> StopNames:
+        """
+        Names of places of a study.
+
+        Parameters
+        ----------
+        places
+            Points lon/lat in degrees, or None for none.
+        language
+            Of the names that readers see, ``en`` or ``ko``.
+        translate
+            Gives the name of a place in another language than English.
+
+        Returns
+        -------
+        StopNames
+            The same places.
+        """
+        if places is None:
+            return cls(language=language)
+        names = places.names if language == "en" else [translate(name) for name in places.names]
+        return cls(names, places.lon, places.lat, language)
+
     def __reduce__(self) -> tuple[type[StopNames], tuple[object, ...]]:
         """Rebuild through the constructor."""
-        return StopNames, (self.names, self.lon, self.lat)
+        return StopNames, (self.names, self.lon, self.lat, self.language)
 
     def name_of(self, network: Network, stop: int) -> str:
         """
-        Name of a stop: of the nearest place within `NEAR_M` metres beside its own.
+        Name of a stop; without one of its own, that of the nearest place within `NEAR_M` metres beside the label of its hex.
 
         Parameters
         ----------
@@ -74,10 +106,10 @@ class StopNames:
         Returns
         -------
         str
-            Such as ``q7r-10 (Nambu)``; the stop's own name where no place is near.
+            Its own name, as `display_name` shows it to readers of the language; where it is the label of a hex, such as ``Nambu (q7r-10)``.
         """
-        name = network_name(network, stop)
-        near = self.near(network, stop)
+        name = display_name(network, stop, self.language)
+        near = "" if has_own_name(network, stop) else self.near(network, stop)
         return f"{near} ({name})" if near else name
 
     def near(self, network: Network, stop: int) -> str:
@@ -106,7 +138,7 @@ class StopNames:
 
     def find_stop(self, network: Network, text: str, *, max_snap_m: float = MAX_SNAP_M) -> int:
         """
-        Stop that a text names: an index, a stop's name, a known place, or ``LON,LAT``.
+        Stop that a text names: an index, a stop's name, local, Latin or both, the label of its hex, a known place, or ``LON,LAT``.
 
         Parameters
         ----------
@@ -136,13 +168,21 @@ class StopNames:
                 return int(query)
             msg = f"stop {query}: the network has stops 0 to {network.n_stops - 1}; name a stop, a place or LON,LAT"
             raise UsageError(msg)
-        if query in network.stop_names:
-            return network.stop_names.index(query)
+        for names in (network.stop_names, network.stop_names_latin):
+            if query in names:
+                return names.index(query)
+        both = _BOTH.fullmatch(query)
+        if both and (both[2], both[1]) in (pairs := list(zip(network.stop_names, network.stop_names_latin, strict=True))):
+            return pairs.index((both[2], both[1]))
+        labelled = np.flatnonzero(network.grid.labels == query) if network.source == "lattice" else np.empty(0, np.int64)
+        if labelled.size and (network.stop_hex == labelled[0]).any():
+            return int(np.argmax(network.stop_hex == labelled[0]))
         folded = {name.casefold(): place for place, name in enumerate(self.names)}
         if query.casefold() in folded:
             place = folded[query.casefold()]
             return _nearest(network, query, float(self.lon[place]), float(self.lat[place]), max_snap_m)
-        msg = f"no stop or place is called {query!r}; {_hint(query, [*self.names, *network.stop_names])}"
+        known = [name for name in (*self.names, *network.stop_names, *network.stop_names_latin) if name]
+        msg = f"no stop or place is called {query!r}; {_hint(query, known)}"
         raise UsageError(msg)
 
 

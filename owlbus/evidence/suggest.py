@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.progress import current_progress
+from owlbus.evidence.answer_sentences import sentence
 from owlbus.evidence.changes import Change
 from owlbus.evidence.difference import Difference, difference
-from owlbus.evidence.redact import shown_difference
+from owlbus.evidence.printed_difference import printed_difference
 from owlbus.search.objective import Objective
 from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
@@ -60,16 +61,16 @@ class Suggestion:
         return self.difference.whole.net_trips / minutes if minutes > 0 else math.inf
 
     def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
-        """Return the swap as plain values for JSON; trips and people below `min_count` read None."""
-        shown = shown_difference(self.difference, min_count).values
-        is_hidden = shown["whole"]["net_trips"] is None or not math.isfinite(self.gain_per_min)
+        """Return the swap as plain values for JSON, counts of trips and people by the publishing rule of base `min_count`."""
+        shown = printed_difference(self.difference, min_count)
+        net, minutes = shown["whole"]["net_trips"], self.difference.cost.cycle_min
         return {
             "rank": self.rank,
             "stop": self.stop,
             "by": self.by,
             "change": self.change.label,
             "routes": list(self.change.routes),
-            "gain_per_extra_min": None if is_hidden else round(self.gain_per_min, 2),
+            "gain_per_extra_min": None if net is None or minutes <= 0 else round(net / minutes, 2),
             "difference": shown,
         }
 
@@ -110,9 +111,9 @@ def suggest_swaps(
     Returns
     -------
     tuple of Suggestion
-        Ranked; empty if no swap gains.
+        Ranked by printed counts; empty if no swap gains by them.
     """
-    route_evaluator = RouteEvaluator(evaluator.problem, objective or Objective(), plan, limits)
+    route_evaluator = RouteEvaluator(evaluator.problem, objective or Objective(), plan, limits, evaluator.min_count)
     kept = set(keep)
     ranked: list[tuple[int, int, int, RouteChange]] = []
     step = current_progress().step("Try swaps", len(plan))
@@ -130,7 +131,8 @@ def suggest_swaps(
             continue
         taken |= {(k, q) for q in range(p - 2, p + 3)}
         stop, name = int(plan.routes[k].stops[p]), plan.names[k]
-        label = f"{places.name_of(evaluator.problem.network, by)} in place of {places.name_of(evaluator.problem.network, stop)}"
+        out, into = (places.name_of(evaluator.problem.network, one) for one in (stop, by))
+        label = sentence(places.language, "swap", stop=out, by=into)
         change = Change("swap", label, route_evaluator.plan_with(route_change), (name,))
         answer = difference(evaluator, before, evaluator.evaluate(change.plan), limits.headway_s)
         listed.append(Suggestion(len(listed) + 1, stop, by, change, answer))
@@ -155,7 +157,7 @@ def _swaps(route_evaluator: RouteEvaluator, k: int, keep: set[int]) -> Iterator[
                 changes = list(route_evaluator.splices(k, windows, via=by, shut=stop))
                 if changes:
                     best = min(changes, key=lambda change: _order(route_evaluator, change))
-                    if best.value > route_evaluator.value:
+                    if route_evaluator.gains(best):
                         yield p, by, best
                     break
 

@@ -20,6 +20,8 @@ _COLUMNS = (
     "length_m",
     "buses",
     "bound_share",
+    "searched_share",
+    "kept_from",
 )
 
 
@@ -45,6 +47,8 @@ def sweep_to_frame(sweep: Sweep) -> pd.DataFrame:
         row |= {name: getattr(point, name) for name in _COLUMNS}
         for kind in ("served", "presence"):
             row[f"{kind}_low"], row[f"{kind}_high"] = getattr(point, f"{kind}_interval")
+        for name in ("lowest_share", "median_share", "highest_share"):
+            row[f"spread_{name}"] = None if point.spread is None else getattr(point.spread, name)
         rows.append(row | {"is_knee": position == sweep.knee})
     return pd.DataFrame(rows)
 

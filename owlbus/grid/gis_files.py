@@ -1,4 +1,4 @@
-"""Geometries of GIS files in any format: shapefile, GeoPackage, GeoParquet, FlatGeobuf, KML, GML, GeoJSON, file geodatabase."""
+"""Geometries of GIS files in any format: shapefile, GeoPackage, GeoParquet, FlatGeobuf, KML, GML, MapInfo, GeoJSON, geodatabase."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 _MAGIC = (b"\x00\x00\x27\x0a", b"SQLite format 3\x00", b"fgb\x03", b"PAR1", b"PK\x03\x04")
 """First bytes of shapefiles, GeoPackages, FlatGeobuf, Parquet, and ZIP archives of them."""
 
-_LAYER = re.compile(r"(?i)^(.+?\.(?:gdb(?=/)|(?:shp|gpkg|geojson|fgb|kml|gml)$))")
+_LAYER = re.compile(r"(?i)^(.+?\.(?:gdb(?=/)|(?:shp|gpkg|geojson|fgb|kml|gml|gpx|tab|mif)$))")
 """Members of ZIP archives that are GIS files; a file geodatabase is a folder."""
 
-_MARKUP = (b"<kml", b"<?xml", b"<gml", b"<wfs")
+_WHOLE = {".kmz", ".shz"}
+"""Endings of archives that GDAL reads as one file."""
+
+_MARKUP = (b"<kml", b"<?xml", b"<gml", b"<wfs", b"<gpx")
+
+_MAPINFO = re.compile(rb"(?i)!table\s|version\s+\d+\s+charset\s")
+"""First words of MapInfo tables and of MapInfo interchange files."""
 
 
 def is_gis_file(path: Path) -> bool:
@@ -39,7 +45,7 @@ def is_gis_file(path: Path) -> bool:
     Returns
     -------
     bool
-        True for shapefile, GeoPackage, FlatGeobuf, Parquet, ZIP, KML and GML.
+        True for shapefile, GeoPackage, FlatGeobuf, Parquet, ZIP, KML, GML, GPX and MapInfo.
 
     Raises
     ------
@@ -50,7 +56,8 @@ def is_gis_file(path: Path) -> bool:
         return True
     with path.open("rb") as stream:
         head = stream.read(64)
-    return head.startswith(_MAGIC) or head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_MARKUP)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head.startswith(_MAGIC) or text.lower().startswith(_MARKUP) or _MAPINFO.match(text) is not None
 
 
 def gdal_path(path: Path) -> Path | str:
@@ -72,18 +79,33 @@ def gdal_path(path: Path) -> Path | str:
     DataError
         If an archive holds several GIS files.
     """
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return path
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
-    except zipfile.BadZipFile:  # GDAL says what it is
-        return path
-    layers = sorted({match[1] for name in names if (match := _LAYER.match(name))})
+    layers = [] if path.suffix.lower() in _WHOLE else zip_layers(path)
     if len(layers) > 1:
         msg = f"{path}: is a ZIP archive with {len(layers)} GIS files, such as {layers[0]} and {layers[1]}; unpack it and name one"
         raise DataError(msg)
     return f"/vsizip/{{{path.resolve()}}}/{layers[0]}" if layers else path
+
+
+def zip_layers(path: Path) -> list[str]:
+    """
+    Return the GIS files of a ZIP archive.
+
+    Parameters
+    ----------
+    path
+        Any file or folder.
+
+    Returns
+    -------
+    list of str
+        Names of the members, sorted; a file geodatabase counts once. Empty for what is no archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if not name.startswith("__MACOSX")]
+    except (OSError, zipfile.BadZipFile, NotImplementedError):  # GDAL says what it is
+        return []
+    return sorted({match[1] for name in names if (match := _LAYER.match(name))})
 
 
 def read_gis_points(path: Path, name: str | None = None, layer: str | None = None) -> tuple[pa.Table, str, str | None]:
@@ -189,7 +211,7 @@ def gis_layers(path: Path, name: str | None = None) -> list[str | None]:
         if stream is not None and stream.read(4) == b"PAR1":
             return [None]
     with _reading(name or str(path)):
-        return [str(layer) for layer, kind in pyogrio.list_layers(path).tolist() if kind is not None]
+        return [str(layer) for layer, kind in pyogrio.list_layers(gdal_path(path)).tolist() if kind is not None]
 
 
 def lonlat_table(path: Path, name: str | None = None, layer: str | None = None) -> pa.Table:

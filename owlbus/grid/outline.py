@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
-from owlbus.common.files import parse_json
+from owlbus.common.text import decoded
 from owlbus.grid.axes import looks_projected, swapped_axes
+from owlbus.grid.geojson_features import in_plane, parse_geojson
 from owlbus.grid.gis_files import is_gis_file, read_geometries
 from owlbus.grid.outline_table import read_ring
 from owlbus.grid.reference_systems import to_degrees
@@ -95,14 +96,14 @@ def read_area(path: str | PathLike[str], crs: str | None = None) -> NDArray[np.f
         if is_gis_file(file):
             shapes, stated = read_geometries(file)
             return _joined(str(file), list(shapes), stated, crs)
-        text = file.read_text(encoding="utf-8-sig")
+        text = decoded(file.read_bytes())
     except OSError as error:
         msg = f"{file}: cannot be read ({error.strerror}); name the outline of the study area as .geojson or .csv"
         raise DataError(msg) from None
     except UnicodeDecodeError:
         msg = f"{file}: is no text and no GIS file; name the outline of the study area as .geojson, .gpkg, .shp or .csv"
         raise DataError(msg) from None
-    if text.lstrip()[:1] == "{":
+    if text.lstrip("\x1e \t\r\n")[:1] in {"{", "["}:
         return _geojson(str(file), text, crs)
     if _WKT.match(text):
         return _wkt(str(file), text, crs)
@@ -116,10 +117,14 @@ def _geojson(place: str, text: str, crs: str | None) -> BaseGeometry:
     from shapely.geometry import shape
 
     try:
-        content = parse_json(text)
-        parts = [shape(geometry) for geometry in _geometries(content)]
+        content = parse_geojson(text)
+        content = {"type": "FeatureCollection", "features": content} if isinstance(content, list) else content
+        parts = [shape(in_plane(geometry)) for geometry in _geometries(content)]
         stated = content.get("crs")
         stated = None if stated is None else str(stated["properties"]["name"])
+    except DataError as error:
+        msg = f"{place}: {error.template}"
+        raise DataError(msg) from None
     except (*_MALFORMED, shapely.errors.ShapelyError) as error:
         msg = f"{place}: is no valid GeoJSON ({type(error).__name__}); write the area as a Polygon or MultiPolygon"
         raise DataError(msg) from None
@@ -132,7 +137,7 @@ def _geometries(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for feature in content["features"]:
             yield from _geometries(feature)
     elif content["type"] == "Feature":
-        if content["geometry"] is not None:
+        if content.get("geometry") is not None:
             yield from _geometries(content["geometry"])
     elif content["type"] == "GeometryCollection":
         for geometry in content["geometries"]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import HOUR_S
-from owlbus.gtfs.patterns import FAR, Line, Run, lines_of
+from owlbus.gtfs.feed_runs import FeedRun, feed_runs, overlaps
+from owlbus.gtfs.match_stops import StopMatcher
+from owlbus.gtfs.patterns import COMMONEST, PATTERNS, Line, Run, departures, lines_of
 from owlbus.gtfs.service_days import day_of
-from owlbus.network.gtfs_tables import read_feed
+from owlbus.gtfs.settings import ONE_WAY
+from owlbus.network.gtfs_tables import DEFAULT_MODES, PAST_MIDNIGHT, read_feed, require_modes
 from owlbus.plan import Plan, route_links
+from owlbus.plan.measures import drive_s
 from owlbus.timetable import Direction, Operation, Timetable
+from owlbus.timetable.day_types import WEEKDAYS
+from owlbus.timetable.schedule import ready_stop
 from owlbus.timetable.vehicle_blocks import build_blocks
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.gtfs.feed_runs import Match
     from owlbus.gtfs.service_days import ServiceDay
     from owlbus.network import Network
     from owlbus.network.gtfs_tables import Feed
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _METRES_FACTOR = 2.0
+_NAMED = 20
 _VERSION = re.compile(r"owlbus (\S+) (\d+)-(\d+)")
 
 
@@ -45,14 +53,17 @@ def read_gtfs(
     day: str | None = None,
     date: dt.date | None = None,
     lines: Sequence[str] | None = None,
+    pattern: str = COMMONEST,
+    modes: Sequence[str] | None = None,
     notes: list[str] | None = None,
 ) -> Timetable:
     """
     Read the timetable of a feed, and its plan; times in seconds.
 
     A feed that `write_gtfs` wrote for this network comes back equal. The stops of another feed move to the nearest stops of the network.
-    Of each line and direction, the pattern with most departures is read, and the riding times of most of its runs. Lines that do not lie
-    on the network are left out.
+    Of each line and direction, one pattern is read, and the riding times of most of its runs. A line whose directions do not serve the
+    same stops in reverse is read as it runs: each direction on its own, a circular line once around. Lines that do not lie on the
+    network are left out.
 
     Runs are those of one service day, never of all calendars together: by default the day with most runs in the window. A run written
     00:09 belongs to the night of the day before, as one written 24:09 on that day does.
@@ -80,6 +91,10 @@ def read_gtfs(
         Date of the evening.
     lines
         Short names, long names or ids of the lines to read; None for all.
+    pattern
+        Which pattern of each direction is read: ``commonest``, that with most departures in the hours, or ``longest``.
+    modes
+        Modes of the lines to read, such as ``bus``; None for all.
     notes
         List to which sentences are added: the service day, and each kind of thing left out, with its number.
 
@@ -93,31 +108,113 @@ def read_gtfs(
     DataError
         If a table or a column is missing, no run is left, no line lies on the network, or the calendars have no such day.
     UsageError
-        If the day of the week is unknown, both a day and a date are given, or the feed has no such line.
+        If the day of the week or the pattern is unknown, both a day and a date are given, or the feed has no such line.
     """
-    feed, said = read_feed(path, None), list[str]()
+    more: dict[str, Any] = {"hours": hours, "day": day, "date": date, "lines": lines, "pattern": pattern, "modes": modes}
+    reading = read_service_day(path, network, max_snap_m=max_snap_m, **more)
+    if notes is not None:
+        notes += reading.notes
+    return reading.timetable
+
+
+class FeedReading(NamedTuple):
+    """
+    A feed read for one night.
+
+    Attributes
+    ----------
+    timetable
+        Runs of the night; times in seconds.
+    facts
+        ``date`` of the service day (None without calendars), ``day`` of the week, and names of the ``lines`` read.
+    notes
+        Sentences on the service day, and on each kind of thing left out, with its number.
+    """
+
+    timetable: Timetable
+    facts: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def read_service_day(
+    path: str | PathLike[str],
+    network: Network,
+    *,
+    max_snap_m: float = MAX_SNAP_M,
+    hours: Sequence[int] | None = None,
+    day: str | None = None,
+    date: dt.date | None = None,
+    lines: Sequence[str] | None = None,
+    pattern: str = COMMONEST,
+    modes: Sequence[str] | None = None,
+) -> FeedReading:
+    """
+    Read a feed as `read_gtfs` does, and tell which night was read.
+
+    Parameters
+    ----------
+    path, network, max_snap_m, hours, day, date, lines, pattern, modes
+        As for `read_gtfs`; metres, and hours of which 24 is midnight.
+
+    Returns
+    -------
+    FeedReading
+        Timetable in seconds, service day and notes.
+
+    Raises
+    ------
+    DataError, UsageError
+        As for `read_gtfs`.
+    """
+    _require_pattern(pattern)
+    feed = read_feed(path, modes)
+    said = [*_on_modes(feed, modes), *overlaps(feed)]
+    said += [f"{number:,} {what}" for what, number in feed.counts if what == PAST_MIDNIGHT and number]
     fingerprint, own_hours = _version(feed)
-    names = _names(feed, lines)
-    stop_of = _own_stops(feed, network) if fingerprint == network.fingerprint else _nearest_stops(feed, network, max_snap_m, said)
-    runs, n_untimed = _runs(feed, stop_of, names)
+    names = _names(feed, lines, modes)
+    is_own = fingerprint == network.fingerprint
+    match = _matcher(feed, network, max_snap_m, said, is_own=is_own)
+    two_way = {row["route_id"] for row in feed.routes.to_dicts() if is_own and row["route_desc"] != ONE_WAY}
+    runs, untimed = feed_runs(feed, match, names, network.grid)
     window = None if own_hours and tuple(hours or own_hours) == own_hours else hours  # buses of an own feed ride home after the window
     service_day = day_of(feed, [(run.service, run.run.start) for run in runs], window, day=day, date=date)
     chosen = _of_night(runs, service_day, window)
     idle = [names[route] for route in dict.fromkeys(run.route for run in runs) if route not in chosen]
     if idle:
-        said.append(f"{len(idle)} lines have no run in that night, such as {idle[0]!r}")
-    made, directions = _laid_out(network, lines_of(network, chosen, names, said), said)
+        named = ", ".join(idle[:_NAMED]) + (f" and {len(idle) - _NAMED} more" if len(idle) > _NAMED else "")
+        said.append(f"{len(idle)} line{'s have' if len(idle) > 1 else ' has'} no run in that night: {named}")
+    made, directions = _laid_out(network, lines_of(network, chosen, names, said, pattern, two_way), said)
     plan = Plan(tuple(line.route for line in made), network.fingerprint)
-    table = _timetable(plan, directions, [line.runs for line in made], tuple(hours or own_hours), said)
-    if notes is not None:
-        untimed = (f"{n_untimed:,} runs whose times are missing at an end or run backwards",) if n_untimed else ()
-        notes.append(f"the feed {feed.name} {service_day.note}")
-        notes += [f"the feed {feed.name} leaves out {what}" for what in (*feed.left_out, *untimed)]
-        notes += [f"the feed {feed.name}: {what}" for what in said]
-    return table
+    empty_s = [drive_s(network, int(each.stops[-1]), ready_stop(plan, each)) for each in directions]
+    table = _timetable(plan, (directions, empty_s), [line.runs for line in made], tuple(hours or own_hours), said)
+    notes = [f"the feed {feed.name} {service_day.note}"]
+    notes += [f"the feed {feed.name} leaves out {what}" for what in (*feed.left_out, *untimed)]
+    notes += [f"the feed {feed.name}: {what}" for what in said]
+    evening = service_day.date
+    facts = {"date": evening and evening.isoformat(), "day": evening and WEEKDAYS[evening.weekday()], "lines": list(plan.names)}
+    return FeedReading(table, facts, tuple(notes))
 
 
-def _of_night(runs: Sequence[_FeedRun], service_day: ServiceDay, hours: Sequence[int] | None) -> dict[str, list[Run]]:
+def _on_modes(feed: Feed, modes: Sequence[str] | None) -> list[str]:
+    """Sentence on the lines of other modes: left out, or, where no mode is asked for, read as those of buses are."""
+    wanted = DEFAULT_MODES if modes is None else require_modes(modes)
+    running = set(feed.trips["route_id"].to_list())
+    rows = [row for row in feed.routes.to_dicts() if row["mode"] not in wanted and (modes is not None or row["route_id"] in running)]
+    if not rows:
+        return []
+    by_mode = ", ".join(f"{mode} {number:,}" for mode, number in sorted(Counter(row["mode"] for row in rows).items()))
+    counted = f"{len(rows):,} line{'s' * (len(rows) > 1)} of other modes than {' and '.join(wanted)} ({by_mode})"
+    return [f"{counted} {'counted like those of buses' if modes is None else 'left out'}"]
+
+
+def _require_pattern(pattern: str) -> None:
+    """Refuse an unknown choice of patterns."""
+    if pattern not in PATTERNS:
+        msg = f"{setting('pattern')} must be {' or '.join(PATTERNS)}, got {pattern!r}"
+        raise UsageError(msg, setting="pattern", value=pattern, allowed=PATTERNS)
+
+
+def _of_night(runs: Sequence[FeedRun], service_day: ServiceDay, hours: Sequence[int] | None) -> dict[str, list[Run]]:
     """Runs of the night by route id; a bus of one service day is another than that of the next."""
     chosen: dict[str, list[Run]] = {}
     for route, service, run in runs:
@@ -127,15 +224,7 @@ def _of_night(runs: Sequence[_FeedRun], service_day: ServiceDay, hours: Sequence
     return chosen
 
 
-class _FeedRun(NamedTuple):
-    """Run of a feed with the ids of its line and service."""
-
-    route: str
-    service: str | None
-    run: Run
-
-
-def _names(feed: Feed, lines: Sequence[str] | None) -> dict[str, str]:
+def _names(feed: Feed, lines: Sequence[str] | None, modes: Sequence[str] | None) -> dict[str, str]:
     """Name of each line by its id, of the lines asked for."""
     rows = {row["route_id"]: row for row in feed.routes.to_dicts()}
     names = {route: row["route_short_name"] or row["route_long_name"] or route for route, row in rows.items()}
@@ -147,7 +236,19 @@ def _names(feed: Feed, lines: Sequence[str] | None) -> dict[str, str]:
         some = ", ".join(list(names.values())[:8])
         msg = f"{setting('lines')} must name lines of {feed.name}, such as {some}, got {missing[0] if missing else 'none'!r}"
         raise UsageError(msg, setting="lines", value=tuple(lines), allowed=tuple(names.values()))
+    if modes is not None:
+        _require_in_modes(rows, wanted, require_modes(modes))
     return {route: name for route, name in names.items() if any(route in found for found in wanted.values())}
+
+
+def _require_in_modes(rows: Mapping[str, dict[str, str | None]], wanted: Mapping[str, set[str]], modes: Sequence[str]) -> None:
+    """Refuse a line asked for that runs in other modes than those read."""
+    for line, found in wanted.items():
+        others = {rows[route]["mode"] for route in found}
+        if others.isdisjoint(modes):
+            mode = " and ".join(sorted(filter(None, others)))
+            msg = f"{setting('modes')} must include {mode} for line {line!r}, got {', '.join(modes)}"
+            raise UsageError(msg, setting="modes", value=tuple(modes))
 
 
 def _matching(rows: Mapping[str, dict[str, str | None]], line: str) -> set[str]:
@@ -177,103 +278,15 @@ def _own_stops(feed: Feed, network: Network) -> dict[str, int]:
     return stops
 
 
-def _nearest_stops(feed: Feed, network: Network, max_snap_m: float, said: list[str]) -> dict[str, int]:
-    """Nearest stop of the network to each stop in use, by stop id; `FAR` beyond the largest distance."""
-    used = feed.stops.filter(feed.stops["stop_id"].is_in(feed.stop_times["stop_id"].implode()))
-    ids = used["stop_id"].to_list()
-    nearest, metres = network.nearest_stops(used["lon"].to_list(), used["lat"].to_list())
-    is_far = ~(metres <= max_snap_m)
-    if is_far.any():
-        if is_far.all():
-            msg = (
-                f"stop {ids[0]!r} lies {metres[0]:.0f} m from the nearest stop of the network, allowed are {max_snap_m:g} m "
-                f"({len(ids)} of {len(ids)} stops); use the network that the feed was made for"
-            )
-            raise DataError(msg)
-        said.append(f"{int(is_far.sum()):,} of {len(ids):,} stops lie farther than {max_snap_m:g} m from the network")
-    return dict(zip(ids, np.where(is_far, FAR, nearest).tolist(), strict=True))
-
-
-def _runs(feed: Feed, stop_of: Mapping[str, int], names: Mapping[str, str]) -> tuple[list[_FeedRun], int]:
-    """Runs of the lines, and the number of runs without a time at an end or in falling order."""
-    times, trips = feed.stop_times, feed.trips.to_dicts()
-    trip = times["trip"].to_numpy()
-    ends = np.flatnonzero(np.diff(trip, append=-1)) + 1
-    stops = np.array([stop_of[stop] for stop in times["stop_id"].to_list()], np.int64)
-    columns = [times[name].cast(float).fill_null(float("nan")).to_numpy() for name in ("arr", "dep", "dist")]
-    starts = _headway_starts(feed)
-    orders: dict[str, list[tuple[int, ...]]] = {}
-    runs: list[_FeedRun] = []
-    n_untimed = 0
-    for begin, end in itertools.pairwise([0, *ends.tolist()]):
-        row = trips[trip[begin]]
-        if row["route_id"] not in names:
-            continue
-        run = _run(stops[begin:end], *(column[begin:end] for column in columns))
-        if run is None:
-            n_untimed += 1
-            continue
-        back = row["direction_id"] == 1
-        if row["direction_id"] is None:
-            back = _is_reversed(run.stops, orders.setdefault(row["route_id"], []))
-        given = starts.get(row["trip_id"])
-        run = run._replace(back=back, block=row["block_id"])
-        made = [run] if given is None else [run._replace(start=start, block=None) for start in given]
-        runs += [_FeedRun(row["route_id"], row["service_id"], each) for each in made]
-    return runs, n_untimed
-
-
-def _run(stops: NDArray[np.int64], arrive: Floats, depart: Floats, dist: Floats) -> Run | None:
-    """Run with one call for stops in a row that are one; None without a time at an end, or if times run backwards."""
-    timed = _filled(arrive, depart, dist)
-    if timed is None:
-        return None
-    arrives, departs = timed
-    first = np.flatnonzero(np.diff(stops, prepend=stops[0] - 1))
-    last = np.append(first[1:], stops.size) - 1
-    called, arrives, departs, at_m = stops[first], arrives[first], departs[last], dist[first]
-    start = int(departs[0])
-    arrives[0], departs[-1] = start, arrives[-1] if called.size > 1 else start
-    columns = (called, arrives - start, departs - start, at_m - at_m[0])
-    return Run(
-        back=False,
-        block=None,
-        start=start,
-        **dict(zip(("stops", "arrive", "depart", "at_m"), (tuple(column.tolist()) for column in columns), strict=True)),
-    )
-
-
-def _headway_starts(feed: Feed) -> dict[str, list[int]]:
-    """Starts in seconds of the trips that run by headways."""
-    starts: dict[str, list[int]] = {}
-    for trip, start, end, headway_s, _ in feed.frequencies.iter_rows():
-        starts.setdefault(trip, []).extend(range(start, end, headway_s))
-    return starts
-
-
-def _filled(arrive: Floats, depart: Floats, dist: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Arrivals and departures in seconds; None without a time at an end, or if they run backwards."""
-    arrive, depart = np.where(np.isnan(arrive), depart, arrive), np.where(np.isnan(depart), arrive, depart)
-    known = ~np.isnan(arrive)
-    if not (known[0] and known[-1]):
-        return None
-    rises = not np.isnan(dist).any() and (np.diff(dist) >= 0).all() and dist[-1] > dist[0]
-    along = dist if rises else np.arange(arrive.size, dtype=np.float64)
-    filled = [np.rint(np.interp(along, along[known], times[known])) for times in (depart, arrive)]
-    arrive, depart = np.where(known, arrive, filled[1]), np.where(known, depart, filled[0])
-    arrive, depart = (arrive, np.maximum(arrive, depart)) if not known.all() else (arrive, depart)
-    if (np.diff(np.stack([arrive, depart], axis=1).ravel()) < 0).any():
-        return None
-    return arrive.astype(np.int64), depart.astype(np.int64)
-
-
-def _is_reversed(stops: tuple[int, ...], orders: list[tuple[int, ...]]) -> bool:
-    """Whether a run serves its route against the order of the first run; the order of most shared stops decides."""
-    if not orders:
-        orders.append(stops)
-    position = {stop: k for k, stop in enumerate(orders[0])}
-    shared = [position[stop] for stop in stops if stop in position]
-    return sum(after < before for before, after in itertools.pairwise(shared)) * 2 > len(shared) - 1
+def _matcher(feed: Feed, network: Network, max_snap_m: float, said: list[str], *, is_own: bool) -> Match:
+    """Stops of the network for sequences of stops; those of a feed that was written for it are known."""
+    if is_own:
+        stop_of = _own_stops(feed, network)
+        return lambda sequences: {ids: np.array([stop_of[stop] for stop in ids], np.int64) for ids in sequences}
+    matcher = StopMatcher(feed, network, max_snap_m)
+    if matcher.n_far:
+        said.append(f"{matcher.n_far:,} of {matcher.n_used:,} stops lie farther than {max_snap_m:g} m from the network")
+    return matcher.match
 
 
 def _laid_out(network: Network, lines: Sequence[Line], said: list[str]) -> tuple[list[Line], tuple[Direction, ...]]:
@@ -286,7 +299,7 @@ def _laid_out(network: Network, lines: Sequence[Line], said: list[str]) -> tuple
             both = [_direction(network, len(kept), line, said, back=back) for back in (False, True)]
         except DataError as error:
             reasons.append(error)
-            said.append(f"line {line.route.name!r} is left out, with {len(line.runs):,} departures: {error}")
+            said.append(f"line {line.route.name!r} is left out, with {departures(len(line.runs))}: {error}")
             continue
         kept.append(line)
         directions += both
@@ -297,7 +310,8 @@ def _laid_out(network: Network, lines: Sequence[Line], said: list[str]) -> tuple
 
 def _direction(network: Network, k: int, line: Line, said: list[str], *, back: bool) -> Direction:
     """One direction of a line, with the times of most runs; without runs, with the network's seconds."""
-    stops = line.route.stops[:: -1 if back else 1]
+    own = line.route.back if back else line.route.stops
+    stops = line.route.stops[::-1] if own is None or not own.size else own
     seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, line.route.name))
     runs = [run for run in line.runs if run.back == back]
     if not runs:
@@ -310,9 +324,7 @@ def _direction(network: Network, k: int, line: Line, said: list[str], *, back: b
             f"line {line.route.name!r}: its runs ride in {len(count)} ways, all {len(runs):,} are read with the times of {n_alike:,}, "
             f"and reach the last stop up to {apart} s off"
         )
-    calls = np.array([len(stops) - 1 - call for call in line.calls][::-1] if back else line.calls)
-    if len(arrive) != len(calls):
-        calls, arrive, depart = calls[[0, -1]], (0, arrive[-1]), (0, arrive[-1])
+    calls = np.array(line.calls[back])
     at_m = next((run.at_m for run in runs if _are_metres(run.at_m, metres)), metres)
     return Direction(k, back, stops, *_times_between(seconds, calls, np.array(arrive), np.array(depart)), np.rint(at_m))
 
@@ -339,20 +351,28 @@ def _are_metres(at_m: Sequence[float], metres: NDArray[np.int64]) -> bool:
 
 
 def _timetable(
-    plan: Plan, directions: tuple[Direction, ...], route_runs: Sequence[list[Run]], hours: tuple[int, ...], said: list[str]
+    plan: Plan,
+    ridden: tuple[tuple[Direction, ...], Sequence[int]],
+    route_runs: Sequence[list[Run]],
+    hours: tuple[int, ...],
+    said: list[str],
 ) -> Timetable:
     """Timetable with blocks numbered in the order of their first runs."""
+    directions = ridden[0]
     rows = sorted((run.start, 2 * k + run.back, run.block or "") for k, runs in enumerate(route_runs) for run in runs)
     number: dict[object, int] = {}
-    numbers = [number.setdefault(block, len(number)) for block in _blocks(rows, directions, said)]
+    numbers = [number.setdefault(block, len(number)) for block in _blocks(rows, plan, ridden, said)]
     hours = hours or tuple(range(rows[0][0] // HOUR_S, rows[-1][0] // HOUR_S + 1))
     starts, run_directions, _ = (np.array(column) for column in zip(*rows, strict=True))
     return Timetable(plan, hours, directions, run_directions, starts, np.array(numbers))
 
 
-def _blocks(rows: Sequence[tuple[int, int, str]], directions: Sequence[Direction], said: list[str]) -> list[object]:
+def _blocks(
+    rows: Sequence[tuple[int, int, str]], plan: Plan, ridden: tuple[tuple[Direction, ...], Sequence[int]], said: list[str]
+) -> list[object]:
     """Block of each run as the feed names it; runs without one, or of one that cannot be, get the fewest buses of their route."""
-    broken = _broken_blocks(rows, directions)
+    directions, empty_s = ridden
+    broken = _broken_blocks(rows, plan, directions)
     if broken:
         n_blocks = len({block for _, _, block in rows if block})
         said.append(
@@ -360,24 +380,30 @@ def _blocks(rows: Sequence[tuple[int, int, str]], directions: Sequence[Direction
         )
     blocks: list[object] = ["" if block in broken else block for _, _, block in rows]
     unknown = [run for run, block in enumerate(blocks) if not block]
-    ridden = [directions[rows[run][1]] for run in unknown]
+    of_run = [rows[run][1] for run in unknown]
     starts = np.array([rows[run][0] for run in unknown], np.int64)
-    ready = starts + np.array([direction.ride_s + Operation().layover_s(direction.ride_s) for direction in ridden], np.int64)
-    terminals = [[(direction.route, int(direction.stops[end])) for direction in ridden] for end in (0, -1)]
+    turn_s = [each.ride_s + Operation().layover_s(each.ride_s) + empty for each, empty in zip(directions, empty_s, strict=True)]
+    ready = starts + np.array([turn_s[row] for row in of_run], np.int64)
+    terminals = [[(row // 2, stop_of(directions[row])) for row in of_run] for stop_of in (_first_stop, partial(ready_stop, plan))]
     for run, block in zip(unknown, build_blocks(starts, ready, *terminals).tolist(), strict=True):
         blocks[run] = block
     return blocks
 
 
-def _broken_blocks(rows: Sequence[tuple[int, int, str]], directions: Sequence[Direction]) -> set[str]:
-    """Blocks whose bus starts before it arrives, or at another stop."""
+def _first_stop(direction: Direction) -> int:
+    """First stop of a direction."""
+    return int(direction.stops[0])
+
+
+def _broken_blocks(rows: Sequence[tuple[int, int, str]], plan: Plan, directions: Sequence[Direction]) -> set[str]:
+    """Blocks whose bus starts before it arrives, or at another stop than it comes to or waits at."""
     broken: set[str] = set()
-    last: dict[str, tuple[int, int]] = {}
+    last: dict[str, tuple[int, set[int]]] = {}
     for start, row, block in rows:
         if not block:
             continue
-        end_s, stands = last.get(block, (start, int(directions[row].stops[0])))
-        if end_s > start or stands != directions[row].stops[0]:
+        end_s, stands = last.get(block, (start, {_first_stop(directions[row])}))
+        if end_s > start or _first_stop(directions[row]) not in stands:
             broken.add(block)
-        last[block] = (start + directions[row].ride_s, int(directions[row].stops[-1]))
+        last[block] = (start + directions[row].ride_s, {int(directions[row].stops[-1]), ready_stop(plan, directions[row])})
     return broken

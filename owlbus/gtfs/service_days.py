@@ -9,10 +9,10 @@ import numpy as np
 
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.units import HOUR_S, format_time
-from owlbus.gtfs.settings import WEEKDAYS
+from owlbus.timetable.day_types import WEEKDAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,6 +102,8 @@ def day_of(
     """
     Choose the service day of a feed: a given one, else the day with most runs in the window; ties go to the first.
 
+    A night in which a feed of owlbus has a service of its own, as for a change of the clocks, is chosen by its date only.
+
     Parameters
     ----------
     feed
@@ -135,23 +137,25 @@ def day_of(
             msg = f"{feed.name}: has no calendar.txt and no calendar_dates.txt, so that no day can be chosen; leave {setting('day')} out"
             raise DataError(msg)
         if not any(counts.values()):
-            raise DataError(_no_run(feed, starts, n_other, ""))
+            raise DataError(_no_run(feed, starts, n_other, None))
         return ServiceDay(None, None, "has no calendar, so that all its runs count as one service day")
     first, active = calendars
+    counted = [name for name in active if date is not None or not _is_single_night(name, active)]
     n_runs = sum(
-        (n * np.roll(active[service], -shift) for (service, shift), n in counts.items() if service in active), np.zeros(1, np.int64)
+        (n * np.roll(active[service], -shift) for (service, shift), n in counts.items() if service in counted), np.zeros(1, np.int64)
     )
     n_runs = np.broadcast_to(n_runs, next(iter(active.values())).shape)
     nth = _chosen(n_runs, first, weekday, date)
-    asked = f" on {date}" if date is not None else "" if weekday is None else f" on a {WEEKDAYS[weekday].title()}"
     if nth is None or not n_runs[nth]:
-        raise DataError(_no_run(feed, starts, n_other, asked))
+        raise DataError(_no_run(feed, starts, n_other, _asked(weekday, date)))
     chosen = first + dt.timedelta(days=nth)
     services = {
         shift: frozenset(name for name, runs in active.items() if 0 <= nth + shift < runs.size and runs[nth + shift]) for shift in SHIFTS
     }
     why = "as asked" if date is not None else f"the busiest {'day' if weekday is None else WEEKDAYS[weekday].title()}"
-    note = f"is read for the service day {WEEKDAYS[chosen.weekday()].title()} {chosen}, {why}: {int(n_runs[nth]):,} runs"
+    note = f"is read for the service day {WEEKDAYS[chosen.weekday()].title()} {chosen}, {why}: {int(n_runs[nth]):,} runs{_span(feed)}"
+    n_never = sum(service not in active or not active[service].any() for service, _ in starts)
+    note += f"; {n_never:,} of all {len(starts):,} runs have no day in the calendars" if n_never else ""
     return ServiceDay(chosen, services, note)
 
 
@@ -202,6 +206,12 @@ def _calendars(feed: Feed) -> tuple[dt.date, dict[str, NDArray[np.bool_]]] | Non
     return first, active
 
 
+def _is_single_night(service: str, known: Container[str]) -> bool:
+    """Whether a service stands for another one in a single night, as in feeds of owlbus: its id is that of the other with the date."""
+    usual, _, date = service.rpartition("_")
+    return usual in known and _date(date) is not None
+
+
 def _date(text: str | None) -> dt.date | None:
     """Date of YYYYMMDD; None for another text."""
     text = (text or "").replace("-", "").partition(".")[0]
@@ -222,7 +232,14 @@ def _chosen(n_runs: NDArray[np.int64], first: dt.date, weekday: int | None, date
     return int(np.argmax(np.where(inner if n_runs[inner].any() else allowed, n_runs, -1)))
 
 
-def _no_run(feed: Feed, starts: Sequence[tuple[str | None, int]], n_other: int, asked: str) -> str:
+def _asked(weekday: int | None, date: dt.date | None) -> tuple[str, str] | None:
+    """Words for the day asked for, and the setting that names it; None if the choice is free."""
+    if date is not None:
+        return f" on {date}", "date"
+    return None if weekday is None else (f" on a {WEEKDAYS[weekday].title()}", "day")
+
+
+def _no_run(feed: Feed, starts: Sequence[tuple[str | None, int]], n_other: int, asked: tuple[str, str] | None) -> str:
     """Message on a feed without a run at night."""
     if not starts:
         return "a feed needs a run, got none; give trips their stop_times, and frequencies an end after their start"
@@ -230,7 +247,11 @@ def _no_run(feed: Feed, starts: Sequence[tuple[str | None, int]], n_other: int, 
         clock = [start for _, start in starts]
         span = f"its {len(starts):,} runs start from {format_time(min(clock))} to {format_time(max(clock))}"
         return f"{feed.name}: no run starts in the window ({span}); choose another {setting('window')}"
-    return f"{feed.name}: none of its {len(starts):,} runs starts{asked} in the window{_span(feed)}; choose another {setting('day')}"
+    none = f"{feed.name}: none of its {len(starts):,} runs starts"
+    if asked is None:
+        way = f"give the services of trips.txt days in calendar.txt or calendar_dates.txt, or choose another {setting('window')}"
+        return f"{none} in the window on any day{_span(feed)}; {way}"
+    return f"{none}{asked[0]} in the window{_span(feed)}; choose another {setting(asked[1])}"
 
 
 def _span(feed: Feed) -> str:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError
 from owlbus.timetable.clock import zone_of
+from owlbus.timetable.day_types import WEEKDAYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-"""Names of the days in the columns of ``calendar.txt``."""
+ONE_WAY = "one direction only"
+"""Description of a route that does not run back."""
 
 _COLOUR = re.compile(r"[0-9A-Fa-f]{6}")
 _WEB = re.compile(r"https?://\S+")
@@ -33,14 +34,14 @@ class FeedInfo:
     ----------
     agency, agency_url
         Operator of the buses and its web page.
-    timezone
-        IANA name of the time zone.
+    agency_timezone
+        IANA name of the time zone; None takes that of the network's place.
     language
         BCP 47 code of the names' language.
     start_date, end_date
         First and last service night, both included; the date of a night is that of its evening.
     weekdays
-        English names of the days with service in the evening.
+        English names of the days with service in the evening. Timetables by day type have days of their own.
     added, removed
         Exceptions to `weekdays`: nights with added and with removed service, such as holidays.
     colours
@@ -55,13 +56,13 @@ class FeedInfo:
 
     Examples
     --------
-    >>> FeedInfo(timezone="Asia/Seoul").dates[:2]
+    >>> FeedInfo(agency_timezone="Asia/Seoul").dates[:2]
     (datetime.date(2026, 1, 5), datetime.date(2026, 1, 6))
     """
 
     agency: str = "Night bus plan"
     agency_url: str = "https://example.org/night-bus"
-    timezone: str = "Etc/UTC"
+    agency_timezone: str | None = None
     language: str = "en"
     start_date: dt.date = _FIRST_MONDAY
     end_date: dt.date = _FIRST_MONDAY + dt.timedelta(weeks=_WEEKS, days=-1)
@@ -73,7 +74,8 @@ class FeedInfo:
 
     def __post_init__(self) -> None:
         """Check every value once."""
-        zone_of(self.timezone, "FeedInfo.timezone")
+        if self.agency_timezone is not None:
+            zone_of(self.agency_timezone, "agency_timezone")
         if not self.agency.strip() or not _WEB.fullmatch(self.agency_url):
             msg = f"a feed needs an agency and its web page as http:// or https://, got {self.agency!r} and {self.agency_url!r}"
             raise UsageError(msg)
@@ -106,7 +108,7 @@ class FeedInfo:
         return tuple(day in self.weekdays for day in WEEKDAYS)
 
     @classmethod
-    def after(cls, night: dt.date | None, timezone: str, **more: str) -> FeedInfo:
+    def after(cls, night: dt.date | None, agency_timezone: str | None = None, **more: str) -> FeedInfo:
         """
         Metadata of a feed that starts on the Monday after a night and lasts half a year.
 
@@ -114,8 +116,8 @@ class FeedInfo:
         ----------
         night
             The last night of the demand, or None for a fixed start.
-        timezone
-            IANA name.
+        agency_timezone
+            IANA name; None takes that of the network's place.
         **more
             Further attributes.
 
@@ -130,4 +132,5 @@ class FeedInfo:
             If the zone or a further attribute is not allowed in a feed.
         """
         start = _FIRST_MONDAY if night is None else night + dt.timedelta(days=7 - night.weekday())
-        return cls(timezone=timezone, start_date=start, end_date=start + dt.timedelta(weeks=_WEEKS, days=-1), **more)  # type: ignore[arg-type]
+        end = start + dt.timedelta(weeks=_WEEKS, days=-1)
+        return cls(agency_timezone=agency_timezone, start_date=start, end_date=end, **more)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import csv
 import io
 import zipfile
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -13,24 +14,26 @@ import numpy as np
 
 from owlbus.common.files import write_atomically
 from owlbus.common.units import format_time
-from owlbus.gtfs.frequencies import direction_periods
-from owlbus.gtfs.settings import COLOURS, WEEKDAYS, FeedInfo
+from owlbus.gtfs.place_timezone import in_place
+from owlbus.gtfs.services import Service, Timetables, Trip, services_of, trips_of
+from owlbus.gtfs.settings import COLOURS, ONE_WAY, FeedInfo
 from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
+from owlbus.timetable.day_types import WEEKDAYS
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from os import PathLike
 
-    from owlbus.gtfs.frequencies import Period
     from owlbus.network import Network
     from owlbus.timetable import Direction, Timetable
 
 GENERATOR = "owlbus"
 _BUS = 3
-_SERVICE = "night"
 _DECIMALS = 6
+LATIN_LANGUAGE = "en"
+"""Language that names in Latin letters are translations into."""
 _SHORT_NAME = 12
 _TIMED_TRANSFER = 2
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -41,7 +44,7 @@ Table = tuple[tuple[str, ...], list[tuple[object, ...]]]
 
 
 def gtfs_tables(
-    network: Network, timetable: Timetable, feed: FeedInfo, *, change_s: int = 60, frequencies: bool = False
+    network: Network, timetable: Timetables, feed: FeedInfo, *, change_s: int = 60, frequencies: bool = False
 ) -> dict[str, Table]:
     """
     Tables of a feed by file name, with times as HH:MM:SS and distances in metres.
@@ -54,7 +57,7 @@ def gtfs_tables(
     network
         The network of the timetable's plan.
     timetable
-        Runs of one night.
+        Runs of one night in seconds, or those of each day type, with the same routes and hours.
     feed
         Agency, dates and names.
     change_s
@@ -71,35 +74,34 @@ def gtfs_tables(
     Raises
     ------
     DataError
-        If the timetable was made for another network.
+        If the timetable was made for another network, or day types have different routes or hours.
     """
-    require_same_network(network, timetable.plan)
-    if frequencies:
-        trip_periods, blocks = list(direction_periods(timetable)), None
-        runs = [(row, periods[0].first_s) for row, periods in trip_periods]
-    else:
-        trip_periods, blocks = [], timetable.run_block.tolist()
-        runs = list(zip(timetable.run_direction.tolist(), timetable.run_start_s.tolist(), strict=True))
+    feed = in_place(feed, network)
+    services = services_of(timetable, feed)
+    feed = replace(feed, weekdays=tuple(WEEKDAYS[day] for day in sorted({day for service in services for day in service.days})))
+    first = services[0].timetable
+    require_same_network(network, first.plan)
+    trips = [trip for service in services for trip in trips_of(service, frequencies=frequencies)]
     tables = {
         "agency.txt": _agency(feed),
-        "stops.txt": _stops(network, timetable),
-        "routes.txt": _routes(network, timetable, feed),
-        "trips.txt": _trips(network, timetable, runs, blocks),
-        "stop_times.txt": _stop_times(timetable, runs),
-        "frequencies.txt": _frequencies(trip_periods),
-        "calendar.txt": _calendar(feed),
-        "calendar_dates.txt": _calendar_dates(feed),
-        "shapes.txt": _shapes(network, timetable),
-        "transfers.txt": _transfers(timetable, change_s),
-        "translations.txt": _translations(network, timetable, feed),
-        "feed_info.txt": _feed_info(network, timetable, feed),
+        "stops.txt": _stops(network, first),
+        "routes.txt": _routes(network, first, feed),
+        "trips.txt": _trips(network, trips),
+        "stop_times.txt": _stop_times(trips),
+        "frequencies.txt": _frequencies(trips),
+        "calendar.txt": _calendar(services, feed),
+        "calendar_dates.txt": _calendar_dates(services),
+        "shapes.txt": _shapes(network, first, {trip.direction for trip in trips}),
+        "transfers.txt": _transfers(first, change_s),
+        "translations.txt": _translations(network, first, feed),
+        "feed_info.txt": _feed_info(network, first, feed),
     }
     required = {"agency.txt", "stops.txt", "routes.txt", "trips.txt", "stop_times.txt", "calendar.txt", "feed_info.txt"}
     return {name: table for name, table in tables.items() if table[1] or name in required}
 
 
 def gtfs_bytes(
-    network: Network, timetable: Timetable, feed: FeedInfo | None = None, *, change_s: int = 60, frequencies: bool = False
+    network: Network, timetable: Timetables, feed: FeedInfo | None = None, *, change_s: int = 60, frequencies: bool = False
 ) -> bytes:
     """
     Feed as the bytes of a zip archive.
@@ -111,7 +113,7 @@ def gtfs_bytes(
     network
         The network of the timetable's plan.
     timetable
-        Runs of one night.
+        Runs of one night in seconds, or those of each day type, with the same routes and hours.
     feed
         Agency, dates and names; the defaults if None.
     change_s
@@ -128,7 +130,7 @@ def gtfs_bytes(
     Raises
     ------
     DataError
-        If the timetable was made for another network.
+        If the timetable was made for another network, or day types have different routes or hours.
     """
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as feed_file:
@@ -148,7 +150,7 @@ def gtfs_bytes(
 def write_gtfs(
     path: str | PathLike[str],
     network: Network,
-    timetable: Timetable,
+    timetable: Timetables,
     feed: FeedInfo | None = None,
     *,
     change_s: int = 60,
@@ -164,7 +166,7 @@ def write_gtfs(
     network
         The network of the timetable's plan.
     timetable
-        Runs of one night.
+        Runs of one night in seconds, or those of each day type, with the same routes and hours.
     feed
         Agency, dates and names; the defaults if None.
     change_s
@@ -176,7 +178,7 @@ def write_gtfs(
     Raises
     ------
     DataError
-        If the timetable was made for another network.
+        If the timetable was made for another network, or day types have different routes or hours.
     UsageError
         If the file cannot be written.
     """
@@ -205,7 +207,7 @@ def stop_label(network: Network, stop: int) -> str:
 
 def _agency(feed: FeedInfo) -> Table:
     columns = ("agency_id", "agency_name", "agency_url", "agency_timezone", "agency_lang")
-    return columns, [("1", _line(feed.agency), feed.agency_url, feed.timezone, feed.language)]
+    return columns, [("1", _line(feed.agency), feed.agency_url, feed.agency_timezone, feed.language)]
 
 
 def _stops(network: Network, timetable: Timetable) -> Table:
@@ -224,15 +226,20 @@ def _routes(network: Network, timetable: Timetable, feed: FeedInfo) -> Table:
         short, long = (name, terminals) if len(name) <= _SHORT_NAME else ("", name)
         colour = feed.colours.get(route.name, COLOURS[k % len(COLOURS)]).upper()
         rows.append((f"r{k}", "1", short, long, _BUS, colour, _text_colour(colour)))
-    return ("route_id", "agency_id", "route_short_name", "route_long_name", "route_type", "route_color", "route_text_color"), rows
+    columns = ("route_id", "agency_id", "route_short_name", "route_long_name", "route_type", "route_color", "route_text_color")
+    one_way = [route.is_one_way for route in timetable.plan.routes]
+    if any(one_way):
+        return (*columns, "route_desc"), [(*row, ONE_WAY * is_one_way) for row, is_one_way in zip(rows, one_way, strict=True)]
+    return columns, rows
 
 
-def _trips(network: Network, timetable: Timetable, runs: Sequence[tuple[int, int]], blocks: Sequence[int] | None) -> Table:
+def _trips(network: Network, trips: Sequence[Trip]) -> Table:
     """One row per run, with its block; or one row per list of periods, without a block."""
-    headsigns = [_headsign(network, direction) for direction in timetable.directions]
+    headsigns = {trip.direction: _headsign(network, trip.service.timetable.directions[trip.direction]) for trip in trips}
     rows: list[tuple[object, ...]] = [
-        (f"r{row // 2}", _SERVICE, f"t{run}", headsigns[row], row % 2, "" if blocks is None else f"b{blocks[run]}", f"d{row}")
-        for run, (row, _) in enumerate(runs)
+        (f"r{row // 2}", trip.service.name, trip.name, headsigns[row], row % 2, trip.block, f"d{row}")
+        for trip in trips
+        for row in [trip.direction]
     ]
     return ("route_id", "service_id", "trip_id", "trip_headsign", "direction_id", "block_id", "shape_id"), rows
 
@@ -243,42 +250,51 @@ def _headsign(network: Network, direction: Direction) -> str:
     return names[-1] if names[-1] not in names[:-1] else ""
 
 
-def _frequencies(trip_periods: Sequence[tuple[int, Sequence[Period]]]) -> Table:
+def _frequencies(trips: Iterable[Trip]) -> Table:
     """One row per period of each trip."""
     columns = ("trip_id", "start_time", "end_time", "headway_secs", "exact_times")
     return columns, [
-        (f"t{run}", format_time(period.first_s), format_time(period.end_s), period.headway_s, 1)
-        for run, (_, periods) in enumerate(trip_periods)
-        for period in periods
+        (trip.name, format_time(period.first_s), format_time(period.end_s), period.headway_s, 1)
+        for trip in trips
+        for period in trip.periods
     ]
 
 
-def _stop_times(timetable: Timetable, runs: Sequence[tuple[int, int]]) -> Table:
+def _stop_times(trips: Iterable[Trip]) -> Table:
     rows: list[tuple[object, ...]] = []
-    stop_times = [
-        np.stack([direction.stops, direction.arrive_s, direction.depart_s, direction.at_m], axis=1).tolist()
-        for direction in timetable.directions
-    ]
-    for run, (row, start) in enumerate(runs):
-        last = len(stop_times[row]) - 1
-        for k, (stop, arrive, depart, metres) in enumerate(stop_times[row]):
-            rows.append((f"t{run}", format_time(start + arrive), format_time(start + depart), f"s{stop}", k, metres, int(k in {0, last})))
+    known: dict[tuple[str, int], list[list[int]]] = {}
+    for trip in trips:
+        key = (trip.service.name, trip.direction)
+        if key not in known:
+            direction = trip.service.timetable.directions[trip.direction]
+            known[key] = np.stack([direction.stops, direction.arrive_s, direction.depart_s, direction.at_m], axis=1).tolist()
+        last = len(known[key]) - 1
+        for k, (stop, arrive, depart, metres) in enumerate(known[key]):
+            times = (format_time(trip.start_s + arrive), format_time(trip.start_s + depart))
+            rows.append((trip.name, *times, f"s{stop}", k, metres, int(k in {0, last})))
     return ("trip_id", "arrival_time", "departure_time", "stop_id", "stop_sequence", "shape_dist_traveled", "timepoint"), rows
 
 
-def _calendar(feed: FeedInfo) -> Table:
-    row = (_SERVICE, *(int(runs) for runs in feed.runs_on), _date(feed.start_date), _date(feed.end_date))
-    return ("service_id", *WEEKDAYS, "start_date", "end_date"), [row]
+def _calendar(services: Iterable[Service], feed: FeedInfo) -> Table:
+    span = (_date(feed.start_date), _date(feed.end_date))
+    rows: list[tuple[object, ...]] = [
+        (service.name, *(int(day in service.days) for day in range(len(WEEKDAYS))), *span) for service in services if service.days
+    ]
+    return ("service_id", *WEEKDAYS, "start_date", "end_date"), rows
 
 
-def _calendar_dates(feed: FeedInfo) -> Table:
-    exceptions = sorted([(date, 1) for date in feed.added] + [(date, 2) for date in feed.removed])
-    return ("service_id", "date", "exception_type"), [(_SERVICE, _date(date), kind) for date, kind in exceptions]
-
-
-def _shapes(network: Network, timetable: Timetable) -> Table:
+def _calendar_dates(services: Iterable[Service]) -> Table:
+    """Nights added (1) and removed (2), by service and date."""
     rows: list[tuple[object, ...]] = []
-    for row in np.unique(timetable.run_direction).tolist():
+    for service in services:
+        exceptions = sorted([(date, 1) for date in service.added] + [(date, 2) for date in service.removed])
+        rows += [(service.name, _date(date), kind) for date, kind in exceptions]
+    return ("service_id", "date", "exception_type"), rows
+
+
+def _shapes(network: Network, timetable: Timetable, used: Iterable[int]) -> Table:
+    rows: list[tuple[object, ...]] = []
+    for row in sorted(used):
         direction = timetable.directions[row]
         points = _points(network, direction, timetable.plan.names[direction.route])
         rows += [(f"d{row}", lat, lon, k, metres) for k, (lon, lat, metres) in enumerate(points)]
@@ -303,25 +319,43 @@ def _points(network: Network, direction: Direction, name: str) -> Iterator[tuple
 
 def _transfers(timetable: Timetable, change_s: int) -> Table:
     """One row per stop that several routes serve."""
-    n_routes = Counter(stop for route in timetable.plan for stop in set(route.stops.tolist()))
+    n_routes = Counter(stop for route in timetable.plan for stop in set(route.positions.tolist()))
     rows: list[tuple[object, ...]] = [(f"s{s}", f"s{s}", _TIMED_TRANSFER, change_s) for s in sorted(n_routes) if n_routes[s] > 1]
     return ("from_stop_id", "to_stop_id", "transfer_type", "min_transfer_time"), rows
 
 
 def _translations(network: Network, timetable: Timetable, feed: FeedInfo) -> Table:
-    rows: list[tuple[object, ...]] = []
+    rows: list[tuple[object, ...]] = _latin_names(network, timetable, set(feed.translations.get(LATIN_LANGUAGE, ())))
     for language in sorted(feed.translations):
         names = feed.translations[language]
         rows += [
-            ("stops", "stop_name", language, _line(names[network.stop_names[stop]]), f"s{stop}")
+            ("stops", "stop_name", language, _line(names[network.stop_names[stop]]), f"s{stop}", "")
             for stop in timetable.plan.used_stops.tolist()
             if network.stop_names[stop] in names
         ]
         for k, route in enumerate(timetable.plan.routes):
             if route.name in names:
                 column = "route_short_name" if len(_line(route.name)) <= _SHORT_NAME else "route_long_name"
-                rows.append(("routes", column, language, _line(names[route.name]), f"r{k}"))
-    return ("table_name", "field_name", "language", "translation", "record_id"), rows
+                rows.append(("routes", column, language, _line(names[route.name]), f"r{k}", ""))
+    return ("table_name", "field_name", "language", "translation", "record_id", "field_value"), rows
+
+
+def _latin_names(network: Network, timetable: Timetable, given: set[str]) -> list[tuple[object, ...]]:
+    """Rows that translate names of stops, of routes by their terminals, and headsigns, as far as Latin names are known."""
+
+    def latin(stop: int) -> str:
+        return "" if network.stop_names[stop] in given else _line(network.stop_names_latin[stop])
+
+    stops = [(f"s{stop}", latin(stop)) for stop in timetable.plan.used_stops.tolist()]
+    rows: list[tuple[object, ...]] = [("stops", "stop_name", LATIN_LANGUAGE, name, key, "") for key, name in stops if name]
+    for k, route in enumerate(timetable.plan.routes):
+        ends = [int(route.stops[end]) for end in (0, -1)]
+        if len(_line(route.name)) <= _SHORT_NAME and any(map(latin, ends)):
+            shown = " - ".join(latin(stop) or stop_label(network, stop) for stop in ends)
+            rows.append(("routes", "route_long_name", LATIN_LANGUAGE, shown, f"r{k}", ""))
+    signs = {_headsign(network, direction): latin(int(direction.stops[-1])) for direction in timetable.directions}
+    rows += [("trips", "trip_headsign", LATIN_LANGUAGE, name, "", sign) for sign, name in sorted(signs.items()) if sign and name]
+    return rows
 
 
 def _feed_info(network: Network, timetable: Timetable, feed: FeedInfo) -> Table:

@@ -16,6 +16,7 @@ import numpy as np
 
 from owlbus.kernels.coverage import measure_route, prepare_other_routes, route_gain
 from owlbus.kernels.gain_bound import gain_bound
+from owlbus.kernels.group_reach import hold_reached, missing_people, reach_others
 from owlbus.kernels.jit import ZERO, int64, kernel
 from owlbus.kernels.keeps_limits import Limits, buses_of, keeps_limits
 from owlbus.kernels.moves import (
@@ -34,6 +35,7 @@ from owlbus.kernels.near import NearConstraint, stops_changed
 from owlbus.kernels.route_cache import cache_route, cached_gain
 from owlbus.kernels.route_constraints import calls_at, count_calls, ends_allowed, keeps_constraints
 from owlbus.kernels.splice import steps_apart
+from owlbus.kernels.straightness import learn_route
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 
 _IDLE = 16
 _REDRAWS = 2
-_CHANGES = 16
+_CHANGES, _ROUTES_SQUARED_PER_CHANGE = 16, 7
+"""Changes of a route after which the next is drawn; with many routes more, since what the others serve takes long to prepare anew."""
 
 
 @kernel
@@ -116,7 +119,9 @@ def anneal(
     """
     stops, n_stops, ahead_s, back_s = routes.stops, routes.n_stops, routes.ahead_s, routes.back_s
     cand, cand_ahead, cand_back, entry_scratch, mark = scratch.stops, scratch.ahead_s, scratch.back_s, scratch.scratch, scratch.mark
+    groups = constraints.groups
     n_routes = n_stops.shape[0]
+    most_changes = max(_CHANGES, n_routes * n_routes // _ROUTES_SQUARED_PER_CHANGE)
     metres = np.zeros(n_routes, np.int64)
     buses = np.zeros(n_routes, np.int64)
     others = np.zeros(constraints.required.shape[0], np.int64)
@@ -144,7 +149,13 @@ def anneal(
             graph, demand, routes, other_routes, route_cache, stops[k], n_stops[k], ahead_s[k], back_s[k], entry_scratch, max_transfers
         )
         now = weights[0] * served + weights[1] * people
+        learn_route(drive, limits, k, stops[k], n_stops[k])
         count_calls(constraints, stops, n_stops, k, others)
+        lacks = groups.least.shape[0] > 0 and reach_others(groups, stops, n_stops, k, -1)
+        missing, new_missing = ZERO, ZERO
+        if lacks:
+            missing = new_missing = int64(missing_people(groups, stops[k], n_stops[k], stops[k], 0))
+            hold_reached(groups)
         other_m, other_buses = 0.0, 0.0
         for other in range(n_routes):
             if other != k:
@@ -155,7 +166,7 @@ def anneal(
         idle[:] = 0
         left = min(block, steps - done)
         changes = 0
-        while left > 0 and changes < _CHANGES:
+        while left > 0 and changes < most_changes:
             left -= 1
             done += 1
             values[3] += 1
@@ -183,12 +194,16 @@ def anneal(
             ahead, back = cand_ahead[n - 1], cand_back[n - 1]
             if not keeps_limits(drive, limits, k, cand, n, ahead, back, (ahead_m, back_m), other_m, other_buses):
                 continue
+            if lacks:
+                new_missing = int64(missing_people(groups, cand, n, cand, 0))
+                if new_missing < 0:
+                    continue
             values[2] += 1
             idle[kind] = 0
             # Metropolis' rule with the random number drawn first: a move is accepted if its value is at least this (Kirkpatrick, Gelatt
             # and Vecchi 1983), so a bound below it refuses the move without its value.
             accept_from = now + hot * (cold / hot) ** (done / steps) * math.log(1.0 - next_random(rng_state))
-            accept_from += near.multiplier * (away - apart[k])
+            accept_from += near.multiplier * (away - apart[k]) + groups.worth * (new_missing - missing)
             most_served, most_people, found = gain_bound(
                 graph,
                 demand,
@@ -224,14 +239,20 @@ def anneal(
                 stops[k, p] = cand[p]
                 ahead_s[k, p] = cand_ahead[p]
                 back_s[k, p] = cand_back[p]
+            learn_route(drive, limits, k, stops[k], n)
             metres[k] = max(ahead_m, back_m)
             buses[k] = buses_of(ahead + back, limits.headway_s)
             apart[k] = away
+            if lacks:
+                hold_reached(groups)
+            missing = new_missing
             values[0] += value - now
             now = value
             cache_route(graph, demand, routes, other_routes, route_cache, cand, n, cand_ahead, cand_back, entry_scratch, max_transfers)
-            if values[0] > values[1] and (near.budget < 0 or apart.sum() <= near.budget):
+            is_better = missing < groups.missing[0] or (missing == groups.missing[0] and values[0] > values[1])
+            if is_better and (near.budget < 0 or apart.sum() <= near.budget):
                 values[1] = values[0]
+                groups.missing[0] = missing
                 values[3] = 0
                 for other in range(n_routes):
                     best_n[other] = n_stops[other]

@@ -233,7 +233,7 @@ def least_drive(
     n_hexes
         Hexes H.
     drive_s
-        Seconds between stops, shape (S, S), int32.
+        Seconds between stops, shape (S, S), int32 or uint16.
     rows, columns
         Hexes, shape (P,).
 

@@ -36,8 +36,20 @@ def _bit(colour: int) -> int:
 
 
 @inner_kernel
-def _lowest(bits: int) -> int:
-    """Position of the lowest bit that is set."""
+def lowest_bit(bits: int) -> int:
+    """
+    Position of the lowest bit that is set.
+
+    Parameters
+    ----------
+    bits
+        64 bits, not all 0.
+
+    Returns
+    -------
+    int
+        0 to 63.
+    """
     position = 0
     for width in (32, 16, 8, 4, 2, 1):
         if bits & ((_ONE << uint64(width)) - _ONE) == _ZERO:
@@ -173,139 +185,6 @@ def refresh_links(graph: CostGraph, memory: HexMemory, stop: int) -> None:
     for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
         c = colour[shed_hex[e]]
         shed_bit[e] = _bit(c) if c >= 0 and kept_hex[stop, c] == shed_hex[e] else _ZERO
-
-
-@inner_kernel
-def _forgone(kept_hex: NDArray[np.int32], multiplier: NDArray[np.float64], stop: int, bits: int, at_most: float) -> float:
-    """Multipliers of the hexes that `bits` stand for at a stop; stops counting beyond `at_most`."""
-    total = 0.0
-    while bits != _ZERO and total <= at_most:
-        position = _lowest(bits)
-        total += multiplier[kept_hex[stop, position]]
-        bits ^= _bit(position)
-    return total
-
-
-@kernel
-def longest_walks(
-    graph: CostGraph, memory: HexMemory, multiplier: NDArray[np.float64], budget: int, width: int, walks: Walks, best: NDArray[np.int32]
-) -> int:
-    """
-    Most valuable walk within every cost up to a budget.
-
-    Walks grow link by link in the order of their cost. One is dropped if another that ends at the same stop for the same cost is
-    worth as much even after losing every hex that it alone remembers. Of more than `width` walks that are left there, the least
-    valuable is taken in by the one that forgets least of multipliers thereby: it keeps only the memory that both share, and so is worth
-    at least as much as either (a relaxed decision diagram, after Bergman, Cire, van Hoeve and Hooker 2016).
-
-    Parameters
-    ----------
-    graph, memory
-        Network and memory.
-    multiplier
-        Multiplier of each hex, shape (H,), float64, >= 0.
-    budget
-        Largest cost of a walk, whole number >= 0.
-    width
-        Walks kept at each cost and stop, >= 2.
-    walks
-        Written: the walks.
-    best
-        Written: the most valuable walk with at most each cost, shape (budget + 1,), int32; -1 if there is no stop.
-
-    Returns
-    -------
-    int
-        Walks made; -1 if they do not fit into the room, what was written is worthless then.
-    """
-    link_indptr, link_to, link_cost = graph.link_indptr, graph.link_to, graph.link_cost
-    shed_indptr, shed_hex = graph.shed_indptr, graph.shed_hex
-    kept_hex, keep, shed_bit = memory.kept_hex, memory.keep, memory.shed_bit
-    value, mask, stop_of, before, following, spent = walks.value, walks.mask, walks.stop, walks.before, walks.following, walks.cost
-    n_stops = link_indptr.size - 1
-    head = np.full((budget + 1, n_stops), -1, np.int32)
-    count = np.zeros((budget + 1, n_stops), np.int32)
-    n, spare, top = 0, -1, -1
-    for stop in range(n_stops):
-        worth, bits = 0.0, _ZERO
-        for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
-            worth += multiplier[shed_hex[e]]
-            bits |= shed_bit[e]
-        if n >= value.size:
-            return -1
-        value[n], mask[n], stop_of[n], before[n], following[n], spent[n] = worth, bits, stop, -1, -1, 0
-        head[0, stop] = n
-        count[0, stop] = 1
-        n += 1
-    for cost in range(budget + 1):
-        for stop in range(n_stops):
-            # Labels are settled by cost, so every walk of this cost is final once it is reached.
-            walk = head[cost, stop]
-            if walk >= 0 and (top < 0 or value[walk] > value[top]):
-                top = walk  # the first of a row is the most valuable
-            while walk >= 0:
-                for link in range(link_indptr[stop], link_indptr[stop + 1]):
-                    to = link_to[link]
-                    later = cost + link_cost[link]
-                    if later > budget:
-                        continue
-                    worth, bits = value[walk], mask[walk] & keep[link]
-                    for e in range(shed_indptr[to], shed_indptr[to + 1]):
-                        if bits & shed_bit[e] == _ZERO:
-                            worth += multiplier[shed_hex[e]]
-                            bits |= shed_bit[e]
-                    # Walks at one stop and cost lie in order of value: those before the new one may dominate it, those after it may
-                    # be dominated by it.
-                    beaten, last, other = False, -1, head[later, to]
-                    while other >= 0 and value[other] >= worth:
-                        ahead = value[other] - worth
-                        if _forgone(kept_hex, multiplier, to, mask[other] & ~bits, ahead) <= ahead:
-                            beaten = True
-                            break
-                        last, other = other, following[other]
-                    if beaten:
-                        continue
-                    if spare >= 0:
-                        new, spare = spare, following[spare]
-                    elif n < value.size:
-                        new = n
-                        n += 1
-                    else:
-                        return -1
-                    value[new], mask[new], stop_of[new], before[new], following[new], spent[new] = worth, bits, to, walk, other, later
-                    if last < 0:
-                        head[later, to] = new
-                    else:
-                        following[last] = new
-                    count[later, to] += 1
-                    last = new
-                    while other >= 0:
-                        ahead = worth - value[other]
-                        after = following[other]
-                        if _forgone(kept_hex, multiplier, to, bits & ~mask[other], ahead) <= ahead:
-                            following[last] = after
-                            following[other], spare = spare, other
-                            count[later, to] -= 1
-                        else:
-                            last = other
-                        other = after
-                    if count[later, to] > width:  # relax: merge the poorest walk into the one that forgets least
-                        poorest = head[later, to]
-                        while following[poorest] >= 0:
-                            last, poorest = poorest, following[poorest]
-                        following[last] = -1
-                        nearest, least, other = head[later, to], np.inf, head[later, to]
-                        while other >= 0:
-                            lost = _forgone(kept_hex, multiplier, to, mask[other] & ~mask[poorest], least)
-                            if lost < least:
-                                nearest, least = other, lost
-                            other = following[other]
-                        mask[nearest] &= mask[poorest]
-                        following[poorest], spare = spare, poorest
-                        count[later, to] -= 1
-                walk = following[walk]
-        best[cost] = top
-    return n
 
 
 @kernel

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from owlbus.kernels.structs import DemandRows, Graph, Routes
 
-COLUMNS, ROWS, ENTRIES, VERSION = 0, 1, 2, 3
+COLUMNS, ROWS, ENTRIES, VERSION, FILLED = 0, 1, 2, 3, 4
 """Places in `OtherRoutes.counts`: columns, rows, entries, and how often the other routes were prepared."""
 
 
@@ -128,20 +128,20 @@ def new_other_routes(n_stops: int, n_hexes: int, n_routes: int, max_entries: int
     Returns
     -------
     OtherRoutes
-        The work space; what is touched of it is about ``8 * W * H * C + 4 * W * C * T`` bytes for the C hexes and T stops that the
-        other routes of a plan reach.
+        The work space; what is touched of it is about ``8 * W * F * C + 4 * W * C * T`` bytes for the C hexes and T stops that the
+        other routes of a plan reach, and the F hexes that the moves of one preparation look at.
     """
     most = min(n_routes * max_entries, n_hexes)
     most_stops = min(n_routes * max_entries, n_stops)
     return OtherRoutes(
-        counts=np.zeros(4, np.int64),
+        counts=np.zeros(5, np.int64),
         column_of=np.full(n_hexes, -1, np.int32),
         hex_of=np.zeros(most, np.int32),
         row_of=np.full(n_stops, -1, np.int32),
         stop_of=np.zeros(most_stops, np.int32),
         calls=np.zeros(n_stops, np.int32),
         onward_s=np.zeros((pairs[0], most_stops, most), np.float32),
-        filled=np.full((n_hexes, 2), -1, np.int64),
+        filled=np.full((n_hexes, 3), -1, np.int64),
         open_quanta=np.zeros((pairs[0], n_hexes, most + 1), np.int32),
         open_limit_s=np.zeros((pairs[0], n_hexes, most + 1), np.float32),
         listed=np.zeros(pairs[1] + 1, np.int32),
@@ -250,6 +250,7 @@ def prepare_other_routes(graph: Graph, routes: Routes, other_routes: OtherRoutes
     counts[ROWS] = rows
     counts[ENTRIES] = n_entries
     counts[VERSION] += 1
+    counts[FILLED] = 0
 
 
 @inner_kernel
@@ -272,9 +273,11 @@ def fill_row(graph: Graph, demand: DemandRows, routes: Routes, other_routes: Oth
     column_of, filled, listed, best_s = other_routes.column_of, other_routes.filled, other_routes.listed, other_routes.best_s
     open_quanta, open_limit_s = other_routes.open_quanta, other_routes.open_limit_s
     columns, begin, others, lower = other_routes.counts[COLUMNS], indptr[h], ZERO, ZERO
+    row = other_routes.counts[FILLED]
+    other_routes.counts[FILLED] += 1
     for way in range(open_quanta.shape[0]):
         for c in range(columns):
-            open_quanta[way, h, c] = 0
+            open_quanta[way, row, c] = 0
     for e in range(begin, indptr[h + 1]):
         c = column_of[partner[e]]
         beside = 1 if c < 0 else 0
@@ -283,16 +286,17 @@ def fill_row(graph: Graph, demand: DemandRows, routes: Routes, other_routes: Oth
         lower += beside if partner[e] < h else 0
         c = columns if c < 0 else c  # one element more than there are columns, which nobody reads
         for way in range(open_quanta.shape[0]):
-            open_quanta[way, h, c] = trip_quanta[way, e]
-            open_limit_s[way, h, c] = limit_s[way, e]
+            open_quanta[way, row, c] = trip_quanta[way, e]
+            open_limit_s[way, row, c] = limit_s[way, e]
     if column_of[h] >= 0 and others < indptr[h + 1] - begin:
         for way in range(open_quanta.shape[0]):
             _fill_other_rides(graph, routes, other_routes, h, way, max_transfers, best_s)
             for c in range(columns):
-                if best_s[c] <= open_limit_s[way, h, c]:
-                    open_quanta[way, h, c] = 0
+                if best_s[c] <= open_limit_s[way, row, c]:
+                    open_quanta[way, row, c] = 0
     filled[h, 0] = others
     filled[h, 1] = lower
+    filled[h, 2] = row
 
 
 @inlined
@@ -466,7 +470,7 @@ def route_gain(
                 people += demand.presence[h]
             if filled[h, 0] < 0:
                 fill_row(graph, demand, routes, other_routes, h, max_transfers)
-            row_quanta, row_limit_s = other_routes.open_quanta[way, h], other_routes.open_limit_s[way, h]
+            row_quanta, row_limit_s = other_routes.open_quanta[way, filled[h, 2]], other_routes.open_limit_s[way, filled[h, 2]]
             best_of_positions(rides_s, positions, begin, end, columns, best_s)
             # Rides by way of other routes are filled for all columns. Hexes of the route itself may also be reached on it alone, and each
             # pair of them counts once, in the row of the lower hex.

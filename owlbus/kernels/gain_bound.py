@@ -303,7 +303,8 @@ def _add_joined(graph: Graph, towards_s: NDArray[np.int32], other_routes: OtherR
             ride = float32(towards_s[q, stop] if way == 0 else towards_s[stop, q])
             further = onward_s[way, row_of[q]]
             for e in range(shed_indptr[stop], shed_indptr[stop + 1]):
-                row_quanta, row_limit_s = other_routes.open_quanta[way, shed_hex[e]], other_routes.open_limit_s[way, shed_hex[e]]
+                row = other_routes.filled[shed_hex[e], 2]
+                row_quanta, row_limit_s = other_routes.open_quanta[way, row], other_routes.open_limit_s[way, row]
                 for c in range(columns):
                     if ride + further[c] <= row_limit_s[c]:
                         total += row_quanta[c]
@@ -336,7 +337,8 @@ def _reach_columns(towards_s: NDArray[np.int32], other_routes: OtherRoutes, rout
 @inlined
 def _hex_gain(demand: DemandRows, other_routes: OtherRoutes, route_cache: RouteCache, h: int, way: int) -> tuple[int, int]:
     """As `_fill_stop_gain`, of one of its hexes in one direction."""
-    begin, row_quanta, row_limit_s = demand.indptr[h], other_routes.open_quanta[way, h], other_routes.open_limit_s[way, h]
+    begin, row = demand.indptr[h], other_routes.filled[h, 2]
+    row_quanta, row_limit_s = other_routes.open_quanta[way, row], other_routes.open_limit_s[way, row]
     alone, anywhere = 0, 0
     for c in range(other_routes.counts[COLUMNS]):
         anywhere += row_quanta[c]

@@ -9,6 +9,7 @@ import numpy as np
 
 from owlbus.kernels.jit import inlined, lean_kernel
 from owlbus.kernels.shortest_metres import shortest_m
+from owlbus.kernels.straightness import keeps_straight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +31,10 @@ class Limits(NamedTuple):
         Route metres over the fewest metres between its terminals, in each direction, float64 (K,).
     max_stops, min_stops
         Stops on a route, float64 (K,).
+    max_pair_circuity
+        Metres between any two stops of a route, less `PAIR_FREE_M`, over the fewest between them, in each direction, float64 (K,).
+    max_spurs
+        Stops at which a route turns back, float64 (K,).
     max_total_length_m
         Metres of all routes, the longer direction of each.
     max_buses
@@ -44,6 +49,8 @@ class Limits(NamedTuple):
     max_circuity: NDArray[np.float64]
     max_stops: NDArray[np.float64]
     min_stops: NDArray[np.float64]
+    max_pair_circuity: NDArray[np.float64]
+    max_spurs: NDArray[np.float64]
     max_total_length_m: float
     max_buses: float
     headway_s: float
@@ -135,8 +142,9 @@ def keeps_limits(
     first, last = stops[0], stops[n - 1]
     # No path has fewer metres than its seconds at the least metres a second: most routes need no look at the shortest path.
     towards_s, least = drive.towards_s, limits.max_circuity[k] * drive.pace_m_s
-    if metres[0] <= least * towards_s[last, first] and metres[1] <= least * towards_s[first, last]:
-        return True
-    ahead_circuity = circuity_of(metres[0], shortest_m(drive.metres, first, last))
-    back_circuity = circuity_of(metres[1], shortest_m(drive.metres, last, first))
-    return bool(ahead_circuity <= limits.max_circuity[k] and back_circuity <= limits.max_circuity[k])
+    if metres[0] > least * towards_s[last, first] or metres[1] > least * towards_s[first, last]:
+        ahead_circuity = circuity_of(metres[0], shortest_m(drive.metres, first, last))
+        back_circuity = circuity_of(metres[1], shortest_m(drive.metres, last, first))
+        if ahead_circuity > limits.max_circuity[k] or back_circuity > limits.max_circuity[k]:
+            return False
+    return keeps_straight(drive, limits, k, stops, n)

@@ -145,7 +145,7 @@ def cache_route(
                 people += demand.presence[h]
             if filled[h, 0] < 0:
                 fill_row(graph, demand, routes, other_routes, h, max_transfers)
-            row_quanta, row_limit_s = other_routes.open_quanta[way, h], other_routes.open_limit_s[way, h]
+            row_quanta, row_limit_s = other_routes.open_quanta[way, filled[h, 2]], other_routes.open_limit_s[way, filled[h, 2]]
             best_of_positions(rides_s, positions, begin, end, columns, best_s)
             for other in range(counts[N_ROWS]):
                 f, c = first_of[other], column_of[row_hex[other]]

@@ -44,15 +44,26 @@ def shortest_m(metres: ShortestMetres, start: int, end: int) -> int:
         turn[0] = (row + 1) % rows.shape[0]
         if stop_of[row] >= 0:
             row_of[stop_of[row]] = -1
-        _fill(metres, start, rows[row])
+        fill_metres(metres, start, rows[row])
         stop_of[row] = start
         row_of[start] = row
     return int(rows[row_of[start], end])
 
 
 @inner_kernel
-def _fill(metres: ShortestMetres, start: int, row: NDArray[np.int32]) -> None:
-    """Fill metres from a stop to all (Dijkstra 1959)."""
+def fill_metres(metres: ShortestMetres, start: int, row: NDArray[np.int32]) -> None:
+    """
+    Fill metres from a stop to all (Dijkstra 1959).
+
+    Parameters
+    ----------
+    metres
+        Links with their metres.
+    start
+        Stop index.
+    row
+        Written: metres, shape (S,), int32; `FAR_M` for a stop that no path leads to.
+    """
     indptr, to, cost, keys, nodes = metres.indptr, metres.to, metres.cost, metres.keys, metres.nodes
     row[:] = FAR_M
     row[start] = 0

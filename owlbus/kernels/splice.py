@@ -56,7 +56,7 @@ def path_avoiding(
     nodes = np.empty(link_to.shape[0] + 1, np.int32)
     seconds[start] = 0
     # A* (Hart, Nilsson and Raphael 1968): seconds left without bans never exceed those with them, so the first arrival is the fastest.
-    size = _push(keys, nodes, 0, int(left_s[start]), start)
+    size = _push(keys, nodes, 0, int64(left_s[start]), start)
     while size > 0:
         here = nodes[0]
         size -= 1
@@ -112,7 +112,7 @@ def splice(
     graph
         The stop network.
     drive_s
-        Fastest seconds between stops, int32 (S, S).
+        Fastest seconds between stops, int32 or uint16 (S, S).
     stops, n
         The route, of which the first `n` positions count.
     i, j

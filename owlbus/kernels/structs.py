@@ -70,25 +70,6 @@ class DemandRows(NamedTuple):
     presence: NDArray[np.int64]
 
 
-class DemandMatrix(NamedTuple):
-    """
-    Trips between all hexes, for kernels that look at every pair.
-
-    Attributes
-    ----------
-    trip_quanta
-        Trips from row to column in 1/1024 a night, shape (H, H), int32.
-    limit_s
-        Longest ride that serves them in seconds, shape (H, H), float32; -1 where none does.
-    presence
-        People in each hex in 1/1024 a night, shape (H,), int64.
-    """
-
-    trip_quanta: NDArray[np.int32]
-    limit_s: NDArray[np.float32]
-    presence: NDArray[np.int64]
-
-
 class Routes(NamedTuple):
     """
     Routes of a plan in padded rows.
@@ -142,6 +123,38 @@ class ShortestMetres(NamedTuple):
     nodes: NDArray[np.int32]
 
 
+class KnownRoute(NamedTuple):
+    """
+    A route that keeps `max_pair_circuity` and never turns back, so that its neighbours are decided by what differs.
+
+    Attributes
+    ----------
+    n_stops
+        Its stops, shape (1,), int64; 0 while no route is known.
+    ratio
+        The limit that it keeps, shape (1,), float64.
+    stops
+        Stop indices, shape (M,), int32.
+    ahead_m, back_m
+        Metres from the first stop to each position, and back, shape (M,), int64.
+    new_ahead_m, new_back_m
+        Work space: the same of a neighbour.
+    slack_ahead_m, slack_back_m
+        Metres that pairs of positions may still add, shape (M, M), int32: in place (a, b), a < b, the least of all pairs of a position up
+        to a with one from b on.
+    """
+
+    n_stops: NDArray[np.int64]
+    ratio: NDArray[np.float64]
+    stops: NDArray[np.int32]
+    ahead_m: NDArray[np.int64]
+    back_m: NDArray[np.int64]
+    new_ahead_m: NDArray[np.int64]
+    new_back_m: NDArray[np.int64]
+    slack_ahead_m: NDArray[np.int32]
+    slack_back_m: NDArray[np.int32]
+
+
 class Drive(NamedTuple):
     """
     Fastest and shortest ways between stops.
@@ -149,16 +162,68 @@ class Drive(NamedTuple):
     Attributes
     ----------
     towards_s
-        Fastest seconds to the stop of the row from that of the column, shape (S, S), int32: ways to one stop lie side by side.
+        Fastest seconds to the stop of the row from that of the column, shape (S, S), int32 or uint16: ways to one stop lie side by side.
     metres
         Shortest metres.
     pace_m_s
         Metres that a second on any link stands for at least; 0 if unknown.
+    known
+        The route that `owlbus.kernels.straightness` compares others with.
     """
 
     towards_s: NDArray[np.int32]
     metres: ShortestMetres
     pace_m_s: float
+    known: KnownRoute
+
+
+class GroupReach(NamedTuple):
+    """
+    People by group of hexes, of whom a least number must be within the walk of a stop; without any group nothing is held.
+
+    A *cell* is up to 64 points of a hex of a group, each a bit. People are counted in 1/1024 times points.
+
+    Attributes
+    ----------
+    indptr
+        First entry of each stop, shape (S + 1,), int64.
+    cell, points
+        Cells within the walk of each stop, int32, and their points within it, uint64.
+    group_of
+        Group of each cell, shape (C,), int32.
+    people
+        People at each point of a cell in 1/1024, shape (C,), int64.
+    least
+        People of each group that must be reached, shape (G,), int64.
+    anyway, reached_anyway
+        Points that stops beside all routes reach, shape (C,), uint64, and people by group, shape (G,), int64.
+    others, reached_others
+        Work space: points that the other routes reach, shape (C,), uint64, and people by group, shape (G,), int64.
+    mine
+        Work space of zeros by cell, shape (C,), uint64.
+    reached, held
+        Work space: people that a changed route reaches beside the other routes, and that it must reach below the least; shape (G,), int64.
+    missing
+        People that the best plan lacks, shape (1,), int64.
+    worth
+        What a person at a point is worth to the search while the group lacks people, in the objective's unit.
+    """
+
+    indptr: NDArray[np.int64]
+    cell: NDArray[np.int32]
+    points: NDArray[np.uint64]
+    group_of: NDArray[np.int32]
+    people: NDArray[np.int64]
+    least: NDArray[np.int64]
+    anyway: NDArray[np.uint64]
+    reached_anyway: NDArray[np.int64]
+    others: NDArray[np.uint64]
+    reached_others: NDArray[np.int64]
+    mine: NDArray[np.uint64]
+    reached: NDArray[np.int64]
+    held: NDArray[np.int64]
+    missing: NDArray[np.int64]
+    worth: float
 
 
 class Constraints(NamedTuple):
@@ -175,12 +240,15 @@ class Constraints(NamedTuple):
         Stops, and how many routes must call there at least, shape (R, 2), int32.
     terminals
         Terminals that each route must have, shape (K, 2), int32; -1 for any.
+    groups
+        Groups of hexes whose people must be reached.
     """
 
     may_end: NDArray[np.uint8]
     end_attraction: NDArray[np.float64]
     required: NDArray[np.int32]
     terminals: NDArray[np.int32]
+    groups: GroupReach
 
 
 class Scratch(NamedTuple):
@@ -236,13 +304,13 @@ class OtherRoutes(NamedTuple):
     """
     The plan without one route: where it calls, how far it takes riders, and which demand it leaves open.
 
-    *Columns* number the C hexes that these routes reach, *rows* the T stops at which they call. `COLUMNS`, `ROWS`, `ENTRIES` and `VERSION`
-    of `owlbus.kernels.coverage` name the places in `counts`.
+    *Columns* number the C hexes that these routes reach, *rows* the T stops at which they call. `COLUMNS`, `ROWS`, `ENTRIES`, `VERSION`
+    and `FILLED` of `owlbus.kernels.coverage` name the places in `counts`.
 
     Attributes
     ----------
     counts
-        Columns, rows, entries, and how often this was prepared, shape (4,), int64.
+        Columns, rows, entries, how often this was prepared, and hexes whose demand is gathered, shape (5,), int64.
     column_of, hex_of
         Column of each hex, shape (H,), int32, -1 for none; and hex of each column, shape (C,), int32.
     row_of, stop_of
@@ -252,10 +320,11 @@ class OtherRoutes(NamedTuple):
     onward_s
         Seconds between a row's stop and a column, one transfer included, shape (W, T, C), float32.
     filled
-        Of each hex: its partners without a column, -1 until `fill_row` lists them, and how many of these are lower hexes; shape (H, 2),
-        int64.
+        Of each hex: its partners without a column, -1 until `fill_row` lists them, how many of these are lower hexes, and its place in
+        the open demand; shape (H, 3), int64.
     open_quanta
-        Trips of each hex with each column in 1/1024 that these routes do not serve, shape (W, H, C + 1), int32.
+        Trips of each gathered hex with each column in 1/1024 that these routes do not serve, shape (W, H, C + 1), int32. Places are given
+        out anew at each preparation, so that a search touches those of the hexes near one route, not those of all.
     open_limit_s
         Longest ride that serves them in seconds, shape (W, H, C + 1), float32.
     listed

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.group_reach import hold_reached, missing_people, reach_others
 from owlbus.kernels.jit import inlined, lean_kernel
 from owlbus.kernels.keeps_limits import buses_of, keeps_limits
 from owlbus.kernels.moves import next_random, random_below
 from owlbus.kernels.route_constraints import count_calls, ends_allowed, keeps_constraints
+from owlbus.kernels.straightness import learn_route
 from owlbus.kernels.travel_time_cost import copy_row, cost_with, join_route, settle
 from owlbus.kernels.travel_time_moves import CHANCES, propose_route, swap_tails
 
@@ -186,6 +188,7 @@ def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace
     """
     routes, sizes, hands, rng_state, free = chain.routes, chain.sizes, chain.hands, chain.rng_state, chain.free
     count = free.shape[0]
+    has_groups = rules.constraints.groups.least.shape[0] > 0
     for _ in range(blocks):
         draw = random_below(rng_state, count)
         first = free[draw]
@@ -194,6 +197,7 @@ def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace
         settle(graph, routes, sizes, first, second, chain.outer, workspace)
         cost: Any = np.int64(0)
         used = 0.0, 0.0
+        lacks = False
         for step in range(BLOCK):
             k, other = (first, second) if step < MOVES + SWAPS else (second, first)
             swap = MOVES <= step < MOVES + SWAPS
@@ -204,6 +208,10 @@ def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace
                 # The routes that `used` and the calls tell of stay as they are until the next of these steps.
                 used = _load_of_others(rules, (routes, sizes), k, other if swap else -1)
                 count_calls(rules.constraints, routes, sizes, k, rules.calls)
+                lacks = has_groups and reach_others(rules.constraints.groups, routes, sizes, k, other if swap else -1)
+                if lacks:
+                    missing_people(rules.constraints.groups, routes[k], sizes[k], routes[other], sizes[other] if swap else 0)
+                    hold_reached(rules.constraints.groups)
             n: Any = sizes[k]
             m: Any = sizes[other] if other >= 0 else 0
             copy_row(hands[0], routes[k])
@@ -219,12 +227,15 @@ def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace
             two = other if swap else -1
             if not fresh and not _is_allowed(rules, (routes, sizes), used, k, two, hands[0], n, hands[1], m):
                 continue
+            if lacks and not fresh and missing_people(rules.constraints.groups, hands[0], n, hands[1], m if swap else 0) < 0:
+                continue
             # The route that does not change now joins the others, so that a move takes one sweep along the changed route.
             if fresh or swap:
                 join_route(graph, chain.outer, hands[1], m, workspace, chain.inner)
             new = cost_with(graph, chain.inner, hands[0], n, workspace)
             if fresh:  # this step changes nothing: it costs the plan as it is against the routes just joined
                 cost = new
+                learn_route(rules.drive, rules.limits, k, hands[0], n)
                 continue
             chain.tried[0] += 1
             if new > cost:
@@ -233,6 +244,9 @@ def anneal_blocks(graph: StopGraph, chain: TravelTimeState, workspace: Workspace
                 if temperature <= 0 or new > cost - np.int64(temperature * math.log(1.0 - next_random(rng_state))):
                     continue
             cost = new
+            if lacks:
+                hold_reached(rules.constraints.groups)
+            learn_route(rules.drive, rules.limits, k, hands[0], n)
             copy_row(routes[k], hands[0])
             sizes[k] = n
             if swap:

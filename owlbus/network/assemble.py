@@ -53,12 +53,15 @@ class Stops(NamedTuple):
         Hex of each stop, -1 outside the grid, shape (n,).
     names
         Names, n of them.
+    latin
+        Names in Latin letters, n of them and empty where unknown, or none at all.
     """
 
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
     hexes: NDArray[np.int32]
     names: Sequence[str]
+    latin: Sequence[str] = ()
 
 
 def rounded(values: ArrayLike) -> Ints:
@@ -191,9 +194,11 @@ def keep_stops(stops: Stops, links: Links, keep: NDArray[np.bool_]) -> tuple[Sto
     """
     number = np.cumsum(keep) - 1
     links_kept = keep[links.start] & keep[links.end]
-    names = [name for name, is_kept in zip(stops.names, keep.tolist(), strict=True) if is_kept]
+    names, latin = ([texts[k] for k in np.flatnonzero(keep).tolist()] if texts else [] for texts in (stops.names, stops.latin))
     rows = Links(*(column[links_kept] for column in links))
-    return Stops(stops.lon[keep], stops.lat[keep], stops.hexes[keep], names), rows._replace(start=number[rows.start], end=number[rows.end])
+    return Stops(stops.lon[keep], stops.lat[keep], stops.hexes[keep], names, latin), rows._replace(
+        start=number[rows.start], end=number[rows.end]
+    )
 
 
 def stop_and_link_fields(stops: Stops, links: Links) -> dict[str, Any]:
@@ -217,6 +222,7 @@ def stop_and_link_fields(stops: Stops, links: Links) -> dict[str, Any]:
         "stop_lat": stops.lat,
         "stop_hex": stops.hexes,
         "stop_names": stops.names,
+        "stop_names_latin": stops.latin,
         "link_indptr": np.searchsorted(links.start, np.arange(len(stops.names) + 1)).astype(np.int64),
         "link_to": links.end.astype(np.int32),
         "link_s": links.seconds.astype(np.int32),
@@ -279,12 +285,15 @@ class NetworkReport:
         Indices of hexes outside all walk sheds, ascending, shape (n,), int32.
     notes
         Sentences about single items, such as a bridge that joins no stops.
+    dropped
+        Stops that were left out: name, longitude and latitude in degrees, and reason.
     """
 
     source: str
     counts: tuple[tuple[str, int], ...]
     unreachable_hexes: NDArray[np.int32]
     notes: tuple[str, ...] = ()
+    dropped: tuple[tuple[str, float, float, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Copy the hexes, counts and notes."""
@@ -294,7 +303,26 @@ class NetworkReport:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
-        return NetworkReport, (self.source, self.counts, self.unreachable_hexes, self.notes)
+        return NetworkReport, (self.source, self.counts, self.unreachable_hexes, self.notes, self.dropped)
+
+    def dropped_geojson(self) -> dict[str, Any]:
+        """
+        Stops that were left out, as a GeoJSON document.
+
+        Returns
+        -------
+        dict
+            A Point for each, lon and lat in degrees, with ``name`` and ``reason``.
+        """
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"name": name, "reason": reason},
+                "geometry": {"type": "Point", "coordinates": [round(lon, 6), round(lat, 6)]},
+            }
+            for name, lon, lat, reason in self.dropped
+        ]
+        return {"type": "FeatureCollection", "features": features}
 
     def to_json(self) -> dict[str, Any]:
         """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from owlbus.demand import Demand
     from owlbus.network.network import Network
+    from owlbus.network.walk_sheds import WalkPoints
 
     Mask = NDArray[np.bool_]
 
@@ -76,7 +78,7 @@ class NetworkCheck:
     unreached_hexes
         Number of hexes outside all walk sheds.
     unreached_presence_share, unreached_trips_share
-        Share, 0 to 1, of presence in such hexes and of trips with an end in one; None without a demand.
+        Share, 0 to 1, of presence in such hexes and of trips with an end in one, as they are printed; None without a demand, or of few.
     """
 
     network: str
@@ -111,14 +113,13 @@ class NetworkCheck:
     def __str__(self) -> str:
         """Return one line for each rule, then the unreached hexes, presence and trips."""
         lines = [self.network, *(f"  {finding}" for finding in self.findings), f"  {self.unreached_hexes} hexes lie in no walk shed"]
-        if self.unreached_presence_share is not None and self.unreached_trips_share is not None:
-            lines.append(
-                f"  {self.unreached_presence_share:.1%} of presence and {self.unreached_trips_share:.1%} of trips are out of reach"
-            )
+        shares = {"presence": self.unreached_presence_share, "trips": self.unreached_trips_share}
+        told = " and ".join(f"{share:.1%} of {what}" for what, share in shares.items() if share is not None)
+        lines += [f"  {told} are out of reach"] if told else []
         return "\n".join(lines)
 
 
-def check_network(network: Network, demand: Demand | None = None) -> NetworkCheck:
+def check_network(network: Network, demand: Demand | None = None, min_count: float = MIN_COUNT) -> NetworkCheck:
     """
     Check connection, speeds and lengths of a network, and the share of a demand that it cannot reach.
 
@@ -128,6 +129,8 @@ def check_network(network: Network, demand: Demand | None = None) -> NetworkChec
         The network.
     demand
         Trips and presence on the same grid; None to leave out their shares.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
 
     Returns
     -------
@@ -146,7 +149,7 @@ def check_network(network: Network, demand: Demand | None = None) -> NetworkChec
     """
     findings = (*_stop_findings(network), *_link_findings(network))
     unreached = network.hex_stop < 0
-    presence, trips = (None, None) if demand is None else _out_of_reach(unreached, demand)
+    presence, trips = (None, None) if demand is None else _out_of_reach(unreached, demand, Publisher(min_count))
     return NetworkCheck(repr(network), findings, int(unreached.sum()), presence, trips)
 
 
@@ -201,13 +204,13 @@ def _straight_m(network: Network, start: NDArray[np.int64]) -> NDArray[np.float6
     return np.minimum(straight, np.hypot(x[first] - x[last], y[first] - y[last]))
 
 
-def _out_of_reach(unreached: NDArray[np.bool_], demand: Demand) -> tuple[float, float]:
-    """Share of presence in unreached hexes, and of trips with an end in one; 0 without presence or trips."""
+def _out_of_reach(unreached: NDArray[np.bool_], demand: Demand, publisher: Publisher) -> tuple[float | None, float | None]:
+    """Printed share of presence in unreached hexes, and of trips with an end in one; None without presence or trips."""
     presence, od = demand.presence_by_hex(), demand.od()
     lost = od.trips[unreached[od.origin] | unreached[od.destination]].sum()
     return (
-        float(presence[unreached].sum() / presence.sum()) if presence.sum() > 0 else 0.0,
-        float(lost / od.trips.sum()) if od.trips.sum() > 0 else 0.0,
+        publisher.share(float(presence[unreached].sum()), float(presence.sum())),
+        publisher.share(float(lost), float(od.trips.sum())),
     )
 
 
@@ -248,7 +251,7 @@ def require_stops(network: Network) -> None:
     DataError
         If a rule is broken.
     """
-    sizes = {network.stop_lon.size, network.stop_lat.size, network.stop_hex.size, len(network.stop_names)}
+    sizes = {network.stop_lon.size, network.stop_lat.size, network.stop_hex.size, len(network.stop_names), len(network.stop_names_latin)}
     if len(sizes) > 1 or not network.stop_lon.size:
         msg = f"stops need as many longitudes, latitudes, hexes and names, one stop or more, got {sorted(sizes)}"
         raise DataError(msg)
@@ -316,3 +319,32 @@ def require_sheds(network: Network) -> None:
     has_own_hex = np.zeros(network.n_stops, dtype=np.bool_)
     has_own_hex[stop[network.stop_hex[stop] == hexes]] = True
     _refuse(~has_own_hex & (network.stop_hex >= 0), "a stop's own hex must be in its walk shed")
+
+
+def require_points(network: Network, points: WalkPoints) -> None:
+    """
+    Refuse points within walks that are unsorted, outside the grid or negative, or whose number is not a power of 2.
+
+    Parameters
+    ----------
+    network
+        The network under construction.
+    points
+        Its points, metres.
+
+    Raises
+    ------
+    DataError
+        If a rule is broken.
+    """
+    indptr, point, walk, n, _ = points
+    _require_indptr("points.indptr", indptr, network.n_stops, point.size)
+    if point.size != walk.size:
+        msg = f"points within walks need as many metres, got {point.size} and {walk.size}"
+        raise DataError(msg)
+    if n < 1 or n & (n - 1):
+        msg = f"n_points must be a power of 2, got {n}"
+        raise DataError(msg)
+    _refuse((point < 0) | (point >= network.grid.n_hexes * n), f"points must lie in [0, {network.grid.n_hexes * n})")
+    _refuse(_falls(indptr, point), "points must be unique and ascending for each stop")
+    _refuse(walk < 0, "walks must be 0 m or more")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common import notebook_html
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import DataError, UsageError, step
 from owlbus.common.files import read_parquet, rebuild_errors, write_parquet
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network.assemble import NetworkReport
+from owlbus.network.walk_sheds import WalkPoints
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -73,6 +74,8 @@ def to_networkx(network: Network) -> Any:  # noqa: ANN401  # networkx ships no t
     columns = (network.stop_names, network.stop_lon.tolist(), network.stop_lat.tolist(), network.stop_hex.tolist())
     for stop, (name, lon, lat, hexagon) in enumerate(zip(*columns, strict=True)):
         graph.add_node(stop, name=name, lon=lon, lat=lat, hex=hexagon)
+        if network.stop_names_latin[stop]:
+            graph.nodes[stop]["name_latin"] = network.stop_names_latin[stop]
     start = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr)).tolist()
     for u, v, seconds, metres in zip(start, network.link_to.tolist(), network.link_s.tolist(), network.link_m.tolist(), strict=True):
         graph.add_edge(u, v, seconds=seconds, metres=metres)
@@ -96,7 +99,7 @@ def to_geodataframes(network: Network) -> NetworkFrames:
     import geopandas as gpd
     import shapely
 
-    stops = {"name": list(network.stop_names), "hex": network.stop_hex, "hexes": np.diff(network.shed_indptr)}
+    stops = {"name": list(network.stop_names)} | _latin_column(network) | {"hex": network.stop_hex, "hexes": np.diff(network.shed_indptr)}
     start = np.repeat(np.arange(network.n_stops, dtype=np.int32), np.diff(network.link_indptr))
     if network.line_indptr.size:
         row = np.repeat(np.arange(network.n_links), np.diff(network.line_indptr))
@@ -178,20 +181,34 @@ def write_network(path: str | PathLike[str], network: Network) -> None:
         "shed_hex": rows(network.shed_indptr, pa.array(network.shed_hex)),
         "shed_walk_m": rows(network.shed_indptr, pa.array(network.shed_walk_m)),
     }
+    points = network.points
+    if points is not None:
+        columns |= {"point": rows(points.indptr, pa.array(points.point)), "point_walk_m": rows(points.indptr, pa.array(points.walk_m))}
     if network.line_indptr.size:
         for axis, values in (("link_lon", network.line_lon), ("link_lat", network.line_lat)):
             columns[axis] = rows(network.link_indptr, rows(network.line_indptr, pa.array(values)))
-    grid = network.grid
-    settings = {
+    columns |= _latin_column(network)
+    write_parquet(path, columns, "network", _settings(network))
+
+
+def _settings(network: Network) -> dict[str, Any]:
+    """Walk, source, report and grid of a network, and how its points count."""
+    grid, points = network.grid, network.points
+    return {
         "walk_m": network.walk_m,
         "walk_rule": network.walk_rule,
+        "points": None if points is None else {"n_points": points.n_points, "rule": points.rule},
         "source": network.source,
         "report": _report_document(network.report),
         "grid": {"crs": grid.crs, "radius_m": grid.radius_m, "layout": grid.layout, "anchor": grid.anchor},
         "grid_q": grid.q.tolist(),
         "grid_r": grid.r.tolist(),
     }
-    write_parquet(path, columns, "network", settings)
+
+
+def _latin_column(network: Network) -> dict[str, Any]:
+    """Column of names in Latin letters, if any is known."""
+    return {"name_latin": list(network.stop_names_latin)} if any(network.stop_names_latin) else {}
 
 
 def network_fields(path: str | PathLike[str]) -> dict[str, Any]:
@@ -214,7 +231,10 @@ def network_fields(path: str | PathLike[str]) -> dict[str, Any]:
         If the file is missing or is no network.
     """
     table, settings = read_parquet(path, "network")
-
+    if "points" not in settings:
+        way = step("owlbus.pipeline.write_run", "plan", files="FILES", out="DIR")
+        msg = f"{path}: is of an earlier version, without the points of hexes within walks; make it anew with: {way}"
+        raise DataError(msg)
     with rebuild_errors(path, "network"):
         return _fields(table, settings)
 
@@ -238,11 +258,16 @@ def _fields(table: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
         "link_indptr": starts(links),
         "shed_indptr": starts(sheds),
         "walk_m": settings["walk_m"],
-        "walk_rule": settings.get("walk_rule", ""),
+        "walk_rule": settings["walk_rule"],
         "source": settings["source"],
         "report": _report(settings["report"]),
     }
     arguments |= {name: values(name).values for name in ("link_to", "link_s", "link_m", "shed_hex", "shed_walk_m")}
+    if "name_latin" in table.column_names:
+        arguments["stop_names_latin"] = tuple(table["name_latin"].to_pylist())
+    if settings["points"] is not None:
+        points = values("point")
+        arguments["points"] = WalkPoints(starts(points), points.values, values("point_walk_m").values, **settings["points"])
     if "link_lon" in table.column_names:
         lon, lat = values("link_lon").values, values("link_lat").values
         arguments |= {"line_indptr": starts(lon), "line_lon": lon.values, "line_lat": lat.values}

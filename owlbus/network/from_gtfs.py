@@ -75,6 +75,8 @@ class GtfsImportSettings(NamedTuple):
         When a hex counts as within the walk.
     service_hours
         Hours of departure, modulo 24, of the runs whose stops and links are taken; None for the whole day.
+    whole_lines
+        Whether lines that serve the grid keep their stops outside of it.
     """
 
     modes: Sequence[str] = DEFAULT_MODES
@@ -84,6 +86,7 @@ class GtfsImportSettings(NamedTuple):
     night_factor: float = 1.0
     rule: WalkRule = WalkRule()
     service_hours: Sequence[int] | None = None
+    whole_lines: bool = False
 
 
 def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsImportSettings, radius_m: float = RADIUS_M) -> dict[str, Any]:
@@ -124,14 +127,25 @@ def gtfs_parts(path: str | PathLike[str], grid: HexGrid | None, settings: GtfsIm
     is_used = (n_calls > 0) & (stop_of >= 0)
     n_kept = int((is_used & kept[stop_of]).sum())
     counts += [("places cut off and dropped", int((~kept).sum())), ("stops in use whose place is kept", n_kept)]
+    dropped = _dropped(feed, stops, kept, n_calls > 0, stop_of)
     notes = _notes(stops.names, kept, n_kept, int(is_used.sum()), counts)
     stops, links = keep_stops(stops, links, kept)
     counts += [("stops kept", len(stops.names)), ("links kept, each direction counted", links.start.size)]
     sheds = walk_sheds(grid, stops, settings.rule)
     speed = f"the median link runs at {np.median(links.metres / links.seconds) * _KMH:.1f} km/h; every service day counts alike"
-    report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *drives, *notes))
+    report = NetworkReport(f"the feed {feed.name}", tuple(counts), unreached(grid, sheds["shed_hex"]), (speed, *drives, *notes), dropped)
     geometry = line_rows([lines[k] for k in links.line])
     return {"grid": grid, "source": "gtfs", "report": report} | stop_and_link_fields(stops, links) | sheds | geometry
+
+
+def _dropped(
+    feed: Feed, stops: Stops, kept: NDArray[np.bool_], is_used: NDArray[np.bool_], stop_of: Ints
+) -> tuple[tuple[str, float, float, str], ...]:
+    """Places that are cut off, and stops in use outside the grid: name, lon, lat and reason."""
+    rows = zip(stops.names, stops.lon.tolist(), stops.lat.tolist(), kept.tolist(), strict=True)
+    cut_off = [(name, lon, lat, "no line joins it to the others") for name, lon, lat, is_kept in rows if not is_kept]
+    outside = feed.stops.filter(is_used & (stop_of < 0)).select("stop_name", "stop_id", "lon", "lat").iter_rows()
+    return (*cut_off, *((name or stop, lon, lat, "outside the study area") for name, stop, lon, lat in outside))
 
 
 def feed_places(
@@ -259,7 +273,9 @@ def _places(
     number = np.append(np.searchsorted(places, pairs.place), -1)
     rows = rows[places]
     hexes = grid.lonlat_to_hex(lon[rows], lat[rows]) if rows.size else np.empty(0, np.int32)
-    return Stops(lon[rows], lat[rows], hexes, [names[row] for row in rows.tolist()]), number[stop_of]
+    latin = feed.stops["latin"].to_list()
+    kept_names = ([column[row] for row in rows.tolist()] for column in (names, latin))
+    return Stops(lon[rows], lat[rows], hexes, *kept_names), number[stop_of]
 
 
 def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImportSettings, counts: Counts) -> tuple[Ints, Ints, float]:
@@ -273,7 +289,9 @@ def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImport
     busiest = np.full(station_calls.size, -1, dtype=np.int64)
     busiest[station_of[order[::-1]]] = order[::-1]  # the busiest stop represents its station
     in_use = np.flatnonzero(station_calls > 0)
-    inside = in_use[grid.lonlat_to_hex(lon[busiest[in_use]], lat[busiest[in_use]]) >= 0]
+    is_inside = grid.lonlat_to_hex(lon[busiest[in_use]], lat[busiest[in_use]]) >= 0
+    is_kept = is_inside | (np.isin(in_use, _on_lines(feed, station_of, in_use[is_inside])) if settings.whole_lines else False)
+    inside = in_use[is_kept]
     x, y = grid.project(lon[busiest[inside]], lat[busiest[inside]])
     merged_into, metres = merge_to_limit(np.asarray(x), np.asarray(y), station_calls[inside], settings.merge_m, settings.max_stops)
     merged = np.unique(merged_into)
@@ -283,10 +301,22 @@ def _merged_stops(feed: Feed, grid: HexGrid, n_calls: Ints, settings: GtfsImport
         ("stops in use", int((n_calls > 0).sum())),
         ("stations and single stops in use", in_use.size),
         ("of these outside the grid", in_use.size - inside.size),
+        *([("of these outside the grid, and kept for the lines that serve it", int((~is_inside & is_kept).sum()))] * settings.whole_lines),
         (f"of these merged with another within {metres:.0f} m", inside.size - merged.size),
     ]
     rows = busiest[inside[merged]] if merged.size else np.empty(0, dtype=np.int64)
     return rows, place_of_station[station_of], metres
+
+
+def _on_lines(feed: Feed, station_of: Ints, stations: Ints) -> Ints:
+    """Stations of the lines that call at any of some stations."""
+    import polars as pl
+
+    station = pl.DataFrame({"stop_id": feed.stops["stop_id"], "station": station_of})
+    calls = feed.stop_times.select("trip", "stop_id").join(station, on="stop_id", how="inner")
+    calls = calls.join(feed.trips.select("route_id").with_row_index("trip"), on="trip", how="inner").select("route_id", "station").unique()
+    lines = calls.filter(pl.col("station").is_in(stations.tolist()))["route_id"]
+    return np.asarray(calls.filter(pl.col("route_id").is_in(lines.implode()))["station"].unique().to_numpy(), dtype=np.int64)
 
 
 def _links(

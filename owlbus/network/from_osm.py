@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Mask = NDArray[np.bool_]
     Counts = list[tuple[str, int]]
+    Names = list[tuple[str, str]]
 
 SPLIT_M = 80.0
 """Longest piece of street in metres, so that a stop moves at most 40 m along its street."""
@@ -137,7 +138,9 @@ def osm_parts(
     if paths is not None:
         settings = settings._replace(rule=type(settings.rule)(settings.rule.walk_m, settings.rule.area_share, paths))
     if stops is not None:
-        streets = streets._replace(stop_lon=stops.lon, stop_lat=stops.lat, stop_names=list(stops.names))
+        streets = streets._replace(
+            stop_lon=stops.lon, stop_lat=stops.lat, stop_names=list(stops.names), stop_latin=list(stops.latin or [""] * len(stops.names))
+        )
         stop_settings = stop_settings._replace(merge_m=0.0, spacing_m=0.0, snap_m=FEED_SNAP_M)
     graph = _split(streets)
     connected = components(graph.pieces.start, graph.pieces.end, graph.lon.size, strong=True) == 0
@@ -216,7 +219,7 @@ def _labels(streets: Streets, row: Ints, start: Ints, end: Ints, n_nodes: int) -
     return rank, np.array([*streets.names, ""], dtype=np.object_)[street]  # pointers: half a million nodes share few names
 
 
-def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, connected: Mask, settings: StopSettings) -> tuple[Ints, list[str], Counts]:
+def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, connected: Mask, settings: StopSettings) -> tuple[Ints, Names, Counts]:
     """Nodes of stops: mapped ones, further ones along main roads, and one in each hex still unreached; with names and counts."""
     hexes = grid.lonlat_to_hex(graph.lon, graph.lat)
     usable = connected & (graph.rank <= _STOP_RANK) & (hexes >= 0)
@@ -244,12 +247,13 @@ def _stop_nodes(grid: HexGrid, graph: _Graph, streets: Streets, connected: Mask,
         ("stops placed in hexes that no other stop reaches", filled.size),
         (f"stops merged within {metres:.0f} m to keep to {settings.max_stops}", placed.size - kept.size),
     ]
-    return kept, [name_of.get(k) or str(graph.names[k]) for k in kept.tolist()], counts
+    names = [name_of.get(k, ("", "")) for k in kept.tolist()]
+    return kept, [(name or str(graph.names[k]), latin) for k, (name, latin) in zip(kept.tolist(), names, strict=True)], counts
 
 
 def _mapped_stops(
     grid: HexGrid, graph: _Graph, streets: Streets, inside: Ints, node: Ints, xy: Floats, settings: StopSettings
-) -> tuple[Ints, dict[int, str], int]:
+) -> tuple[Ints, dict[int, tuple[str, str]], int]:
     """Nodes of the mapped stops inside the grid, merged; the name of each snapped stop; and the number of snapped stops."""
     from scipy.spatial import cKDTree
 
@@ -257,7 +261,8 @@ def _mapped_stops(
     distance, nearest = cKDTree(xy[node]).query(stop_xy)
     near = distance <= settings.snap_m
     snapped, first = np.unique(node[nearest[near]], return_index=True)
-    name_of = dict(zip(snapped.tolist(), [streets.stop_names[k] for k in inside[near][first].tolist()], strict=True))
+    names = [(streets.stop_names[k], streets.stop_latin[k]) for k in inside[near][first].tolist()]
+    name_of = dict(zip(snapped.tolist(), names, strict=True))
     weight = -graph.rank[snapped].astype(np.int64)
     merged_into, _ = merge_to_limit(xy[snapped, 0], xy[snapped, 1], weight, settings.merge_m, settings.max_stops)
     return snapped[np.unique(merged_into)], name_of, int(near.sum())
@@ -297,9 +302,7 @@ def _in_reach(grid: HexGrid, xy: Floats, node: Ints, rank: NDArray[np.int8], hex
     return np.asarray(candidates[order[first]], dtype=np.int64)
 
 
-def _with_stops(
-    grid: HexGrid, graph: _Graph, node: Ints, names: list[str], counts: Counts
-) -> tuple[Roads, tuple[Stops, NDArray[np.int32]]]:
+def _with_stops(grid: HexGrid, graph: _Graph, node: Ints, names: Names, counts: Counts) -> tuple[Roads, tuple[Stops, NDArray[np.int32]]]:
     """Largest component of the roads with turn restrictions and with stops on both carriageways; and the stops on it."""
     via = np.zeros(graph.lon.size, dtype=np.bool_)
     via[graph.via_nodes] = True
@@ -318,5 +321,6 @@ def _with_stops(
     on_roads = connected[doubled.stop]
     stop_node = number[doubled.stop[on_roads]].astype(np.int32)
     lon, lat = roads.lon[stop_node], roads.lat[stop_node]
-    stops = Stops(lon, lat, grid.lonlat_to_hex(lon, lat), [names[k] for k in np.flatnonzero(on_roads).tolist()])
+    kept_names = [names[k] for k in np.flatnonzero(on_roads).tolist()]
+    stops = Stops(lon, lat, grid.lonlat_to_hex(lon, lat), *([name[part] for name in kept_names] for part in (0, 1)))
     return roads._replace(hidden=doubled.hidden[copies][connected]), (stops, stop_node)

@@ -392,30 +392,36 @@ def largest_part(
     )
 
 
-def read_stops(stops: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:  # noqa: ANN401  # any table
+def read_stops(stops: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str], list[str]]:  # noqa: ANN401  # any table
     """
     Positions and names of a table of stops.
 
     Parameters
     ----------
     stops
-        Table or file with ``lon`` and ``lat``, and perhaps ``name`` or ``stop_id``.
+        Table or file with ``lon`` and ``lat``, and perhaps ``name`` or ``stop_id``, and ``name_latin``.
 
     Returns
     -------
     tuple
-        lon and lat in degrees, each of shape (n,), and names.
+        lon and lat in degrees, each of shape (n,), names, and names in Latin letters, empty where unknown.
 
     Raises
     ------
     DataError
         If a column is missing or a position is no number in range.
     """
-    table = read_table(stops, "stops", _STOP_COLUMNS, ("name", "stop_id"))
+    table = read_table(stops, "stops", _STOP_COLUMNS, ("name", "stop_id", "name_latin"))
     lon, lat = _lonlat(table, "stops")
     named = table.get("name", table.get("stop_id"))
     names = [str(name) for name in named.fill_null("").to_list()] if named is not None else [str(number) for number in range(lon.size)]
-    return lon, lat, names
+    return lon, lat, names, _latin(table, lon.size)
+
+
+def _latin(table: dict[str, Any], n_rows: int) -> list[str]:
+    """Names in Latin letters of a table, empty where it has none."""
+    column = table.get("name_latin")
+    return [""] * n_rows if column is None else [name.strip() for name in column.fill_null("").to_list()]
 
 
 def is_stop_table(nodes: Any) -> bool:  # noqa: ANN401  # any table
@@ -454,16 +460,18 @@ def node_stops(grid: HexGrid, roads: Roads, nodes: Any) -> tuple[Stops, NDArray[
     roads
         The roads of the same table.
     nodes
-        Table or file with ``stop_id``, and perhaps ``name``.
+        Table or file with ``stop_id``, and perhaps ``name`` and ``name_latin``.
 
     Returns
     -------
     tuple
         Stops, the road node of each, and counts (none).
     """
-    table = read_table(nodes, "nodes", ("node_id",), ("name",))
+    table = read_table(nodes, "nodes", ("node_id",), ("name", "name_latin"))
     ids = table["node_id"].fill_null("").to_list()
     name_of = dict(zip(ids, table["name"].fill_null("").to_list() if "name" in table else ids, strict=True))
     names = [name_of[str(name)] or str(name) for name in roads.names]
+    latin_of = dict(zip(ids, _latin(table, len(ids)), strict=True))
+    latin = [latin_of[str(name)] for name in roads.names]
     hexes = grid.lonlat_to_hex(roads.lon, roads.lat)
-    return Stops(roads.lon, roads.lat, hexes, names), np.arange(roads.lon.size, dtype=np.int32), []
+    return Stops(roads.lon, roads.lat, hexes, names, latin), np.arange(roads.lon.size, dtype=np.int32), []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.common.errors import DataError, setting
+from owlbus.network.feed_distances import UNITS_M, distance_unit
+from owlbus.network.gtfs_tables import headway_departures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,8 @@ class Pattern(NamedTuple):
     metres
         Metres from the start of the shape to each stop, never falling, shape (k,).
     shape, lonlat
-        Points of the shape in metres and in degrees, each of shape (n, 2); None for straight lines.
+        Points of the shape in metres and in degrees, each of shape (n, 2); None for lines straight from stop to stop, whose metres are
+        the feed's own where it has them.
     stops
         Row of each stop in the feed's stops, shape (k,).
     """
@@ -98,21 +101,36 @@ def read_patterns(feed: Feed, grid: HexGrid, counts: list[tuple[str, int]]) -> t
     stop_xy = np.stack([stop_x, stop_y], axis=1)
     row_of_stop = dict(zip(feed.stops["stop_id"].to_list(), range(feed.stops.height), strict=True))
     shapes = _shape_points(feed, grid)
-    order = feed.stop_times.group_by("trip", maintain_order=True).agg(pl.col("stop_id"))
+    order = feed.stop_times.group_by("trip", maintain_order=True).agg(pl.col("stop_id"), pl.col("dist"))
+    unit = distance_unit(feed)
     shape_of = feed.trips["shape_id"].to_list()
     number_of: dict[tuple[str | None, tuple[str, ...]], int] = {}
     patterns: list[Pattern] = []
     of_trip = np.full(feed.trips.height, -1, dtype=np.int64)
-    straight = 0
-    for trip, stops in order.iter_rows():
+    straight = measured = 0
+    for trip, stops, dist in order.iter_rows():
         key = (shape_of[trip], tuple(stops))
         if key not in number_of:
             number_of[key] = len(patterns)
-            patterns.append(_pattern(shapes.get(key[0] or ""), stop_xy, np.array([row_of_stop[stop] for stop in stops])))
-            straight += patterns[-1].shape is None
+            pattern = _pattern(shapes.get(key[0] or ""), stop_xy, np.array([row_of_stop[stop] for stop in stops]))
+            given_m = None if unit is None or pattern.shape is not None else _given_metres(dist, UNITS_M[unit])
+            patterns.append(pattern if given_m is None else pattern._replace(metres=given_m))
+            straight += pattern.shape is None and given_m is None
+            measured += given_m is not None
         of_trip[trip] = number_of[key]
     counts += [("stop patterns", len(patterns)), ("stop patterns without a shape they follow, measured in straight lines", straight)]
+    if measured:
+        counts.append((f"stop patterns without a shape they follow, measured by shape_dist_traveled, which is in {unit}", measured))
     return patterns, of_trip
+
+
+def _given_metres(dist: Sequence[float | None], unit_m: float) -> Floats | None:
+    """Metres from the first stop by the feed's own distances; None where one is missing or they do not rise."""
+    column = np.array(dist, dtype=np.float64)
+    if np.isnan(column).any() or (np.diff(column) < 0).any() or not column[-1] > column[0]:
+        return None
+    metres: Floats = (column - column[0]) * unit_m
+    return metres
 
 
 def _shape_points(feed: Feed, grid: HexGrid) -> dict[str, tuple[Floats, Floats]]:
@@ -256,7 +274,7 @@ def read_hops(
     trip = times["trip"].to_numpy().astype(np.int64)
     stop_numbers = pl.DataFrame({"stop_id": feed.stops["stop_id"], "at": stop_of})
     stop_number = times.select("stop_id").join(stop_numbers, on="stop_id", how="left", maintain_order="left")["at"].to_numpy()
-    metres = _metres(trip, patterns)
+    metres = metres_of_calls(trip, patterns)
     seconds, is_valid = _seconds(trip, times, metres)
     invalid = np.unique(trip[~is_valid])
     counts.append(("trips whose times run backwards or are missing", invalid.size))
@@ -280,8 +298,22 @@ def read_hops(
     return _grouped(_with_headways(feed, frame, trip, seconds), hours)
 
 
-def _metres(trip: Ints, patterns: tuple[Sequence[Pattern], Ints]) -> Floats:
-    """Metres of each row along the pattern of its run."""
+def metres_of_calls(trip: Ints, patterns: tuple[Sequence[Pattern], Ints]) -> Floats:
+    """
+    Metres of each stop time along the pattern of its run.
+
+    Parameters
+    ----------
+    trip
+        Row of the run of each stop time, ascending, shape (n,).
+    patterns
+        Result of `read_patterns`.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (n,).
+    """
     first = np.flatnonzero(np.concatenate([[True], trip[1:] != trip[:-1]]))
     return np.concatenate([patterns[0][number].metres for number in patterns[1][trip[first]].tolist()])
 
@@ -313,10 +345,9 @@ def _with_headways(feed: Feed, hops: Any, trip: Ints, seconds: Floats) -> Any:  
         return hops
     first = np.flatnonzero(np.concatenate([[True], trip[1:] != trip[:-1]]))
     first_starts = pl.DataFrame({"trip": trip[first], "began": seconds[first]})
-    rows = feed.frequencies.join(feed.trips.select("trip_id").with_row_index("trip"), on="trip_id", how="inner")
+    rows = headway_departures(feed.frequencies).join(feed.trips.select("trip_id").with_row_index("trip"), on="trip_id", how="inner")
     rows = rows.with_columns(pl.col("trip").cast(pl.Int64)).join(first_starts, on="trip", how="inner")
-    runs = rows.select("trip", late=pl.int_ranges("start", "end", "headway_secs"), began="began").explode("late")
-    runs = runs.select("trip", late=pl.col("late") - pl.col("began"))
+    runs = rows.select("trip", late=pl.col("start") - pl.col("began"))
     joined = hops.join(runs, on="trip", how="left", maintain_order="left")
     return joined.with_columns(leaves=pl.col("leaves") + pl.col("late").fill_null(0.0)).drop("late")
 

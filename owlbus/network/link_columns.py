@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.network.latin_names import LATIN_COLUMNS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,9 @@ _SYNONYMS = {
     "name": ("stop_name",),
 }
 """Further names of a column."""
+
+_BEST_FIRST = {"name_latin": LATIN_COLUMNS[1:]}
+"""Further names of a column of which a table may have several; the first one counts."""
 
 _YES, _NO = frozenset({"1", "1.0", "yes", "true", "t", "y"}), frozenset({"", "0", "0.0", "no", "false", "f", "n"})
 
@@ -49,6 +53,10 @@ def rename_columns(frame: Any, columns: tuple[str, ...], title: str) -> Any:  # 
         If two columns fit one name.
     """
     names = {}
+    for column, others in _BEST_FIRST.items():
+        found = next((name for name in others if name in frame.columns), None)
+        if column in columns and column not in frame.columns and found is not None:
+            names[found] = column
     for column in columns:
         fitting = [name for name in _SYNONYMS.get(column, ()) if name in frame.columns and name not in columns]
         if column in frame.columns or not fitting:

@@ -14,7 +14,7 @@ from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
 from owlbus.network.check import require_links, require_sheds, require_stops
-from owlbus.network.walk_sheds import WalkRule, nearest_of_hexes
+from owlbus.network.walk_sheds import WalkPoints, WalkRule, nearest_of_hexes, owned_points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,6 +102,12 @@ class Network:
         When a hex is in a walk shed, in words, for the scorecard; by default its centre within the walk, straight line.
     report
         Counts of what was left out of the network; not part of the fingerprint.
+    stop_names_latin
+        Names in Latin letters beside the local ones, one a stop, empty where unknown; none at all by default. They are not part of
+        the fingerprint: a plan fits a network whatever its names are called abroad.
+    points
+        Points of hexes within the walk of each stop, by which figures are published; not part of the fingerprint. None of a network made
+        by hand: hexes then count whole in all figures, by their walk sheds.
 
     Raises
     ------
@@ -135,6 +141,8 @@ class Network:
     line_lat: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False)
     walk_rule: str = field(default="", repr=False)
     report: NetworkReport | None = field(default=None, repr=False)
+    stop_names_latin: tuple[str, ...] = field(default=(), repr=False)
+    points: WalkPoints | None = field(default=None, repr=False)
     _cache: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -142,6 +150,8 @@ class Network:
         for name, kind in _TYPES.items():
             object.__setattr__(self, name, read_only_copy(getattr(self, name), kind).reshape(-1))
         object.__setattr__(self, "stop_names", tuple(visible(str(name)) for name in self.stop_names))
+        latin = tuple(visible(str(name)) for name in self.stop_names_latin)
+        object.__setattr__(self, "stop_names_latin", latin or ("",) * len(self.stop_names))
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         object.__setattr__(self, "walk_m", float(self.walk_m))
         object.__setattr__(self, "walk_rule", str(self.walk_rule) or str(WalkRule(self.walk_m)))
@@ -149,6 +159,7 @@ class Network:
         require_stops(self)
         require_links(self)
         require_sheds(self)
+        object.__setattr__(self, "points", owned_points(self))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
@@ -264,14 +275,15 @@ class Network:
         Parameters
         ----------
         nodes
-            Table, or CSV (gzip or not) or Parquet file, with ``node_id`` or ``stop_id``, ``lon`` and ``lat``, and perhaps ``name``.
+            Table, or CSV (gzip or not) or Parquet file, with ``node_id`` or ``stop_id``, ``lon`` and ``lat``, and perhaps ``name``
+            and ``name_latin`` (or ``name_en`` and the like).
         links
             The same with ``from_node``, ``to_node`` and ``length_m`` (or ``from_stop``, ``to_stop`` and ``metres``), and perhaps
             ``freespeed_m_per_s``, ``road_type`` and ``oneway``. Without speeds all links run at `speed_kmh`.
         grid
             The hexes.
         stops
-            The same with ``lon``, ``lat`` and perhaps ``name``; each is moved to the nearest road node.
+            The same with ``lon``, ``lat`` and perhaps ``name`` and ``name_latin``; each is moved to the nearest road node.
         speed_kmh
             Commercial speed of the median link in km/h, layover included.
         walk_m
@@ -331,6 +343,7 @@ class Network:
         paths: WalkGraph | None = None,
         max_stops: int = MAX_STOPS,
         radius_m: float = RADIUS_M,
+        whole_lines: bool = False,
     ) -> Network:
         """
         Network with the stops of a GTFS feed and links between consecutive stops of its runs.
@@ -369,6 +382,8 @@ class Network:
             Stops at most; more are merged over longer distances.
         radius_m
             Circumradius in metres of the hexes of a new grid.
+        whole_lines
+            Whether lines that serve the grid keep their stops outside of it, which lie in no hex.
 
         Returns
         -------
@@ -385,7 +400,7 @@ class Network:
         from owlbus.network.from_gtfs import GtfsImportSettings, gtfs_parts
 
         rule = WalkRule(walk_m, walk_area_share, paths)
-        settings = GtfsImportSettings(tuple(modes), merge_m, max_stops, hours, night_factor, rule, service_hours)
+        settings = GtfsImportSettings(tuple(modes), merge_m, max_stops, hours, night_factor, rule, service_hours, whole_lines)
         return cls(**gtfs_parts(feed, grid, settings, radius_m))
 
     @classmethod
@@ -500,7 +515,7 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of the SHA-256 of the grid's fingerprint, walk, source, names and all arrays but street geometry."""
+        """First 16 hex digits of the SHA-256 of grid, walk, source, names and all arrays but street geometry and points."""
         return str(self._cached("fingerprint", self._hash))
 
     @property
@@ -508,7 +523,13 @@ class Network:
         """
         Drive time in seconds between all stops, shape (n_stops, n_stops), int32, 2**30 without a path.
 
-        Computed once and cached: 4 bytes a pair, 36 MB for 3,000 stops.
+        Computed once and cached: 4 bytes a pair, 36 MB for 3,000 stops. Above 8,192 stops it is uint16, 2 bytes a pair and 800 MB for
+        20,000 stops, unless a pair has no path or takes more than 65,535 s.
+
+        Raises
+        ------
+        DataError
+            If it does not fit into the memory at hand; nothing is allocated then.
         """
         return self._all_pairs("drive_s", self.link_s)
 
@@ -542,15 +563,15 @@ class Network:
         >>> bool(network.shortest_m([0], [1])[0] == network.drive_m[0, 1])
         True
         """
-        from owlbus.network.drive_times import from_stops
+        from owlbus.network.drive_times import kept_rows
 
         start, end = np.asarray(start), np.asarray(end)
         if "drive_m" in self._cache or self.n_stops <= _MATRIX_STOPS:
-            metres: NDArray[np.int32] = self.drive_m[start, end]
-        else:
-            starts, row = np.unique(start, return_inverse=True)
-            metres = from_stops(self.link_indptr, self.link_to, self.link_m, int(UNREACHABLE), starts)[row, end]
-        return metres
+            return np.asarray(self.drive_m[start, end], np.int32)
+        starts, row = np.unique(start, return_inverse=True)
+        links, known = (self.link_indptr, self.link_to, self.link_m), self._cache.get("metres_from", {})
+        known = self._cache["metres_from"] = kept_rows(known, *links, int(UNREACHABLE), starts)
+        return np.asarray(np.array([known[stop] for stop in starts.tolist()], np.int32).reshape(-1, self.n_stops)[row, end], np.int32)
 
     @property
     def hex_stop(self) -> NDArray[np.int32]:
@@ -816,10 +837,10 @@ class Network:
 
     def _all_pairs(self, name: str, cost: NDArray[np.int32]) -> NDArray[np.int32]:
         """Least cost between all stops, cached under `name`."""
-        from owlbus.network.drive_times import all_pairs
+        from owlbus.network.drive_times import all_pairs, drive_matrix
 
-        costs: NDArray[np.int32] = self._cached(name, lambda: read_only(all_pairs(self.link_indptr, self.link_to, cost, int(UNREACHABLE))))
-        return costs
+        matrix = drive_matrix if name == "drive_s" else all_pairs
+        return np.asarray(self._cached(name, lambda: read_only(matrix(self.link_indptr, self.link_to, cost, int(UNREACHABLE)))))
 
     def _stop_tree(self) -> Any:  # noqa: ANN401  # scipy ships no types
         """Search tree of stop positions in metres."""
@@ -847,6 +868,5 @@ class Network:
 
 def _longest_link_s(max_link_s: float | None, stretch: float) -> float:
     """Seconds of the longest link: the setting, or half an hour, or any length if the stretch is 1."""
-    if max_link_s is not None:
-        return max_link_s
-    return _ANY_LINK_S if stretch == 1.0 else MAX_LINK_S
+    usual_s = _ANY_LINK_S if stretch == 1.0 else MAX_LINK_S
+    return usual_s if max_link_s is None else max_link_s

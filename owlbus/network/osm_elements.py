@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.text import one_line
+from owlbus.network.latin_names import latin_tag
 from owlbus.network.osm_conditions import LEAST_NIGHTS, has_conditions
 from owlbus.network.osm_speeds import speed_limit_kmh
 from owlbus.network.osm_tags import (
@@ -56,7 +57,7 @@ class Elements:
     def __init__(self, conditions: NightConditions, *, walk: bool, drive: bool) -> None:
         self.conditions = conditions
         self.walk, self.drive = walk, drive
-        self.stops: list[tuple[float, float, str]] = []
+        self.stops: list[tuple[float, float, str, str]] = []
         self.barriers: set[int] = set()
         self.lonlat: Places = {}
         self.streets: list[tuple[int, list[int], BusWay, str]] = []
@@ -72,7 +73,7 @@ class Elements:
     def node(self, item: Any, tags: Tags) -> None:  # noqa: ANN401  # osmium ships no types
         """Collect a stop or a barrier."""
         if is_bus_stop(tags):
-            self.stops.append((item.lon, item.lat, tags.get("name", "")))
+            self.stops.append((item.lon, item.lat, tags.get("name", ""), latin_tag(tags)))
         if "barrier" in tags and any(blocks_buses(moment) for moment in self._at_night(item, tags)):
             self.barriers.add(item.id)
 

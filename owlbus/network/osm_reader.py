@@ -44,8 +44,8 @@ class Streets(NamedTuple):
         Whether buses halt on demand, by way.
     turns
         Forbidden turns as node indices: from, via and to; a street as via has several nodes.
-    stop_lon, stop_lat, stop_names
-        Degrees and names of mapped stops.
+    stop_lon, stop_lat, stop_names, stop_latin
+        Degrees, names, and names in Latin letters of mapped stops.
     counts
         Label and number of each count of the reader.
     """
@@ -63,6 +63,7 @@ class Streets(NamedTuple):
     stop_lon: Floats
     stop_lat: Floats
     stop_names: list[str]
+    stop_latin: list[str]
     counts: tuple[tuple[str, int], ...]
 
 
@@ -175,8 +176,8 @@ def _streets(elements: Elements) -> Streets:
     )
     kmh = np.array([use.kmh for use in uses])[way]
     rank = np.array([use.rank for use in uses], dtype=np.int8)[way]
-    stop_lonlat = np.array([(lon, lat) for lon, lat, _ in elements.stops], dtype=np.float64).reshape(-1, 2)
+    stop_lonlat = np.array([(lon, lat) for lon, lat, _, _ in elements.stops], dtype=np.float64).reshape(-1, 2)
     hailed = np.isin(np.array(numbers, dtype=np.int64), np.array(sorted(elements.hailed), dtype=np.int64))
-    stop_names = [name for _, _, name in elements.stops]
-    stops = (stop_lonlat[:, 0].copy(), stop_lonlat[:, 1].copy(), stop_names)
+    stop_names = [name for _, _, name, _ in elements.stops]
+    stops = (stop_lonlat[:, 0].copy(), stop_lonlat[:, 1].copy(), stop_names, [latin for _, _, _, latin in elements.stops])
     return Streets(lon, lat, start, end, way, kmh, rank, list(names), hailed, forbidden.turns, *stops, counts)

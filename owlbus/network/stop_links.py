@@ -75,7 +75,7 @@ def hex_stops(grid: HexGrid, roads: Roads) -> tuple[Stops, NDArray[np.int32], Co
 
 
 def snapped_stops(
-    grid: HexGrid, roads: Roads, places: tuple[NDArray[np.float64], NDArray[np.float64], list[str]], snap_m: float
+    grid: HexGrid, roads: Roads, places: tuple[NDArray[np.float64], NDArray[np.float64], list[str], list[str]], snap_m: float
 ) -> tuple[Stops, NDArray[np.int32], Counts]:
     """
     Stops moved to the nearest road node; stops too far from a road, or on the node of another stop, are left out.
@@ -87,7 +87,7 @@ def snapped_stops(
     roads
         The roads.
     places
-        lon, lat in degrees and names, each of length n.
+        lon, lat in degrees, names, and names in Latin letters, each of length n.
     snap_m
         Largest distance in metres from a stop to its road node, boundary included.
 
@@ -98,7 +98,7 @@ def snapped_stops(
     """
     from scipy.spatial import cKDTree
 
-    lon, lat, names = places
+    lon, lat, *names = places
     tree = cKDTree(np.stack(grid.project(roads.lon, roads.lat), axis=1))
     distance, node = tree.query(np.stack(grid.project(lon, lat), axis=1))
     near = np.flatnonzero(distance <= snap_m + 1e-6)
@@ -107,7 +107,8 @@ def snapped_stops(
     nodes = node[kept]
     hexes = grid.lonlat_to_hex(roads.lon[nodes], roads.lat[nodes])
     counts = [("stops too far from a road and dropped", lon.size - near.size), ("stops on the road node of another", near.size - kept.size)]
-    return Stops(roads.lon[nodes], roads.lat[nodes], hexes, [names[i] for i in kept.tolist()]), nodes.astype(np.int32), counts
+    kept_names = ([column[i] for i in kept.tolist()] for column in names)
+    return Stops(roads.lon[nodes], roads.lat[nodes], hexes, *kept_names), nodes.astype(np.int32), counts
 
 
 class _Graph(NamedTuple):
@@ -351,12 +352,28 @@ def road_parts(grid: HexGrid, roads: Roads, placed: tuple[Stops, NDArray[np.int3
     median_kmh = np.median(kept_links.metres / kept_links.seconds) * _KMH
     notes = (f"ride seconds are {factor:.3f} times free flow; the median link runs at {median_kmh:.1f} km/h",)
     report = NetworkReport(settings.title, (*roads.counts, *counts, *kept_counts), unreached(grid, sheds["shed_hex"]), notes)
-    lines = _street_lines(roads, kept_links, paths)
+    lines = street_lines(roads, kept_links, paths)
     return stop_and_link_fields(kept_stops, kept_links) | sheds | lines | {"source": settings.source, "report": report}
 
 
-def _street_lines(roads: Roads, links: Links, paths: tuple[NDArray[np.int64], NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
-    """Geometry of each link along its road nodes, without hidden nodes and repeated positions."""
+def street_lines(roads: Roads, links: Links, paths: tuple[NDArray[np.int64], NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
+    """
+    Geometry of each link along its road nodes, without hidden nodes and repeated positions.
+
+    Parameters
+    ----------
+    roads
+        The roads.
+    links
+        Links whose ``line`` is a row of `paths`.
+    paths
+        Row starts and road nodes, as `stop_links` returns them.
+
+    Returns
+    -------
+    dict of ndarray
+        ``line_indptr``, ``line_lon`` and ``line_lat``, degrees.
+    """
     path_ptr, path_node = paths
     size = np.diff(path_ptr)[links.line]
     indptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)

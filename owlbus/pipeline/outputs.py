@@ -10,7 +10,7 @@ from owlbus.common.progress import current_progress
 from owlbus.demand.hour_profile import with_even_hours
 from owlbus.pipeline.study import write_study
 from owlbus.plan import plan_geojson, stops_geojson
-from owlbus.timetable import Operation, build_timetable
+from owlbus.timetable import Operation, build_timetable, timetable_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
     from owlbus.timetable import Timetable, TimetableReport
 
 
-CITY_ZONES = {"seoul": "Asia/Seoul"}
-"""IANA zone by name of a sample city."""
-
 GTFS_FILE = "gtfs.zip"
-
-_DEGREES_AN_HOUR = 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +44,7 @@ class WrittenTimetable:
     check: FeedCheck
 
 
-def feed_of(study: Study) -> FeedInfo:
+def feed_of(study: Study, agency_timezone: str | None = None) -> FeedInfo:
     """
     Settings of a study's feed: half a year from the Monday after its last night.
 
@@ -57,19 +52,26 @@ def feed_of(study: Study) -> FeedInfo:
     ----------
     study
         Grid, demand and network.
+    agency_timezone
+        IANA name; None takes that of the network's place.
 
     Returns
     -------
     FeedInfo
-        In the city's zone; without a city, in the zone of whole hours from UTC at the grid's longitude in degrees.
+        With a time zone.
+
+    Raises
+    ------
+    UsageError
+        If the zone is unknown, or none is given and the place does not tell one.
     """
     from owlbus.gtfs import FeedInfo
+    from owlbus.gtfs.place_timezone import in_place
+    from owlbus.network.latin_names import local_language
 
-    zone = CITY_ZONES.get(study.city.name) if study.city is not None else None
-    if zone is None:
-        hours = round(float(study.grid.lon.mean()) / _DEGREES_AN_HOUR)
-        zone = f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT"
-    return FeedInfo.after(max((night for night in study.demand.nights if night is not None), default=None), zone)
+    night = max((night for night in study.demand.nights if night is not None), default=None)
+    named = {"language": local_language(study.network)} if any(study.network.stop_names_latin) else {}
+    return in_place(FeedInfo.after(night, agency_timezone, **named), study.network)
 
 
 def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timetable, TimetableReport]:
@@ -96,10 +98,10 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
         If the fleet is too small for the policy headway.
     """
     current_progress().step("Build the timetable")
-    return build_timetable(study.network, with_even_hours(study.demand), plan, operation)
+    return build_timetable(study.network, with_even_hours(study.demand), plan, operation, min_count=study.min_count)
 
 
-def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetable:
+def add_timetable(run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | None = None) -> WrittenTimetable:
     """
     Add the GTFS feed of a plan to a run directory and validate it.
 
@@ -113,6 +115,8 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetab
         Grid, demand and network.
     best
         The plan and its scorecard, whose buses are counted for a headway in seconds.
+    feed
+        Dates and time zone of the feed; those of `feed_of` if None.
 
     Returns
     -------
@@ -120,18 +124,19 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan) -> WrittenTimetab
         The timetable and the validator's findings.
     """
     from owlbus.gtfs import check_gtfs, write_gtfs
+    from owlbus.gtfs.services import clock_notes
 
     operation = Operation(fleet=max(1, best.card.total_buses), max_headway_s=max(3600, best.card.headway_s))
     try:
         timetable, report = timetable_of(study, best.plan, operation)
     except InfeasibleError:
         timetable, report = timetable_of(study, best.plan, replace(operation, fleet=None))
-    feed = feed_of(study)
+    feed = feed or feed_of(study)
     path = run.stage(GTFS_FILE)
     write_gtfs(path, study.network, timetable, feed, change_s=operation.change_s)
     check = check_gtfs(path, feed.start_date)
     current_progress().step(f"Feed of {timetable.n_runs} runs of {timetable.fleet} buses, {check}")
-    for line in check.lines:
+    for line in (*clock_notes(timetable, feed), *check.lines):
         current_progress().step(f"Feed, {line}")
     return WrittenTimetable(timetable, report, check)
 
@@ -144,10 +149,11 @@ def write_run(
     *,
     title: str = "Night routes",
     record: RunRecord | None = None,
+    feed: FeedInfo | None = None,
     language: str = "en",
 ) -> None:
     """
-    Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, map and report.
+    Add a study and its plan to a run directory: data, plan, stops, scorecards, the feed of its timetable, map, tables and report.
 
     Parameters
     ----------
@@ -163,16 +169,19 @@ def write_run(
         Line above the map; lengths are in metres and people per night.
     record
         Content of ``run.json``, for the report; times in seconds.
+    feed
+        Dates and time zone of the feed; those of `feed_of` if None.
     language
         Of the report, ``en`` or ``ko``.
     """
     from owlbus.plot.maps import draw_map, write_map
+    from owlbus.report.map_labels import map_labels
+    from owlbus.report.translations import read_translations
 
     current_progress().step("Write the run directory")
     write_study(run, study)
     write_scored(run, study, best, reference)
-    if best.plan.routes:
-        add_timetable(run, study, best)
+    written = add_timetable(run, study, best, feed) if best.plan.routes else None
     city = study.city
     figure = draw_map(
         study.network,
@@ -183,9 +192,11 @@ def write_run(
         water=() if city is None or not len(city.river) else (city.river,),
         hills=() if city is None else city.mountains,
         min_count=study.min_count,
+        labels=map_labels(study.city, study.places, read_translations()),
     )
     write_map(run.stage("map.png"), figure)
-    write_plan_report(run, study, best, reference, record=record, language=language)
+    timetable = None if written is None else timetable_document(written.timetable, written.report)
+    write_plan_report(run, study, best, reference, record=record, timetable=timetable, language=language)
 
 
 def write_scored(run: RunDir, study: Study, best: ScoredPlan, reference: ScoredPlan | None = None) -> None:
@@ -220,10 +231,11 @@ def write_plan_report(
     *,
     record: RunRecord | None = None,
     sweep: Mapping[str, Any] | None = None,
+    timetable: Mapping[str, Any] | None = None,
     language: str = "en",
 ) -> None:
     """
-    Add the report of a plan to a run directory.
+    Add the tables and the report of a plan to a run directory.
 
     Parameters
     ----------
@@ -239,16 +251,21 @@ def write_plan_report(
         Content of ``run.json``; times in seconds.
     sweep
         The settings that the plan is one of, as ``sweep.json`` holds them, or None.
+    timetable
+        As `owlbus.timetable.timetable_document` gives it, or None.
     language
         ``en`` or ``ko``.
     """
     from owlbus.pipeline.report_content import OWN_NAME, report_content
+    from owlbus.pipeline.run_tables import write_plan_tables
     from owlbus.pipeline.rundir import describe_run
     from owlbus.report import PlanContent, write_report
+    from owlbus.report.sheets import rows_sheet
 
     own = PlanContent(OWN_NAME, best.plan, best.card.to_dict())
     compared = None if reference is None else PlanContent(reference.name, reference.plan, reference.card.to_dict())
-    content = report_content(study, own, compared, {} if record is None else describe_run(record), sweep=sweep)
+    content = report_content(study, own, compared, {} if record is None else describe_run(record), sweep=sweep, has_tables=True)
+    write_plan_tables(run, study, own, content.missing or (), timetable, () if sweep is None else [rows_sheet("sweep", sweep["points"])])
     write_report(run.stage("report.html"), content, language)
 
 

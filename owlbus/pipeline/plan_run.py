@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,14 @@ from owlbus.common.text import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from owlbus.demand import Demand
     from owlbus.pipeline.request import Request
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
     from owlbus.score import Scorecard
-    from owlbus.search import Problem, Result
+    from owlbus.search import Objective, Problem, Result
+    from owlbus.search.spread import Spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,7 @@ class ScoredPlan:
         return f"ScoredPlan({self.name!r}, {_summary(self.plan, self.card)})"
 
     def _repr_html_(self) -> str:
-        """Return scorecard and routes as HTML for notebooks; small counts are hidden."""
+        """Return scorecard and routes as HTML for notebooks, counts as they are printed."""
         from owlbus.common import notebook_html
 
         return notebook_html.page(self.name, self.card._repr_html_(), self.plan._repr_html_())
@@ -83,16 +85,70 @@ class PlanRun:
     best: ScoredPlan
     timings_s: Mapping[str, float]
 
+    @property
+    def shown_spread(self) -> Spread | None:
+        """Spread of the objective over seeds or starts as people may read it, of rounded counts; None where there is none."""
+        from owlbus.search.spread import counted_by, printed_objective
+
+        demand, spread, publisher = self.study.demand, self.result.spread, self.study.publisher
+        if spread is None or publisher.is_exact:
+            return spread
+        if self.result.objective.is_travel_time:
+            return None
+        counted = counted_by(self.result.objective, demand.total_trips, float(demand.presence_by_hex().sum()))
+        return spread.shown(lambda share: printed_objective(share, counted, publisher))
+
     def __repr__(self) -> str:
         """Size and shares of the best plan as they may be published, and why the search ended."""
-        ended_by = "it was interrupted" if self.result.was_interrupted else self.result.ended_by
+        ended_by = "it was interrupted" if self.result.was_interrupted else self.ended_by
         return f"PlanRun({_summary(self.best.plan, self.best.card)}; ended because {ended_by})"
 
     def _repr_html_(self) -> str:
-        """Return the best plan, its scorecard and the search as HTML for notebooks; small counts are hidden."""
+        """Return the best plan, its scorecard and the search as HTML for notebooks, counts as they are printed."""
         from owlbus.common import notebook_html
 
-        return notebook_html.page("PlanRun", self.best._repr_html_(), self.result._repr_html_())
+        return notebook_html.page("PlanRun", self.best._repr_html_(), self.result.to_html(self.study.min_count, self._unserved_s))
+
+    @property
+    def objective_share(self) -> float | None:
+        """Objective of the plan as the search counts it and as it is printed, 0 to 1; None where too few are counted."""
+        return self.result.printed_shares(self.study.publisher, self._unserved_s)[0]
+
+    @property
+    def bound_share(self) -> float | None:
+        """Proven upper bound on the objective as it is printed, 0 to 1; None where none was computed or too few are counted."""
+        return self.result.printed_shares(self.study.publisher, self._unserved_s)[1]
+
+    @property
+    def gap(self) -> float | None:
+        """By how much the printed bound exceeds the printed objective, as a share of it; None without both."""
+        share, bound = self.objective_share, self.bound_share
+        return None if not share or bound is None else bound / share - 1
+
+    @property
+    def pool_bound(self) -> dict[str, float | int] | None:
+        """Routes that the search met, and the bound on choices among them as it is printed, 0 to 1; None where none can be told."""
+        share = self.result.printed_pool_share(self.study.publisher)
+        if share is None or self.result.pool_bound is None:
+            return None
+        return {"n_routes_met": self.result.pool_bound.n_routes_met, "share": share}
+
+    @property
+    def unseen_by_bound(self) -> str | None:
+        """Name of what the proven bound cannot see, a key of `owlbus.search.bound_words.UNSEEN`; None without a gap."""
+        from owlbus.search.bound_words import unseen_by_bound
+
+        return unseen_by_bound(self.result.objective) if self.gap else None
+
+    @property
+    def ended_by(self) -> Ending:
+        """Why the search ended, with the gap as it is printed; where that is not told, the one that was asked for."""
+        return self.result.printed_ending(self.study.publisher, self._unserved_s)
+
+    @property
+    def _unserved_s(self) -> int:
+        """Seconds that a trip without a journey counts as."""
+        return self.request.rule.unserved_s
 
 
 def _summary(plan: Plan, card: Scorecard) -> str:
@@ -158,6 +214,7 @@ def _search(study: Study, request: Request, on_gain: Callable[[Plan], object] | 
         stop_when=request.stop_when,
         seed=request.seed,
         n_starts=request.n_starts,
+        n_seeds=request.n_seeds,
         bound_steps=request.bound_steps,
         begin=request.begin,
         on_gain=on_gain,
@@ -229,44 +286,69 @@ def plan_near(study: Study, base: Plan, request: Request) -> Result:
     InfeasibleError
         If a required stop is on no route of the base.
     """
-    from owlbus.search import Objective, Problem, Result, TracePoint
-    from owlbus.search.improve import improve_plan
+    from owlbus.search import Objective, PlanConstraints, Problem
+    from owlbus.search.improve import refuse_new_routes
+    from owlbus.search.polish import PublishedValue
+    from owlbus.search.seeds import search_seeds
+    from owlbus.search.spread import with_spread
 
     if request.time_s is not None:
         moves, seconds = setting("steps"), setting("time_s")
         msg = f"a plan near a base is searched by moves, not for {request.time_s:g} seconds; name {moves} instead of {seconds}"
         raise UsageError(msg, setting="time_s", value=request.time_s)
+    refuse_new_routes(request.constraints)
     required = _required_on_base(study, base, request)
-    begun_s = time.perf_counter()
     problem, objective = _searched_problem(study, request), Objective.of_counted(request.objective, study.demand)
+    is_chosen = request.n_seeds > 1
+    published = PublishedValue.build(problem, _searched_demand(study, request), objective) if is_chosen else None
+    constraints = (request.constraints or PlanConstraints()).counted(study.demand)
+    search = partial(_search_near, problem, base, replace(request, constraints=constraints), objective, required)
+    seeds = range(request.seed, request.seed + request.n_seeds)
+    result = constraints.require_met(study.network, search_seeds(search, seeds, published, constraints.is_kept_on(study.network)))
+    if request.weights is not None:
+        problem = Problem.build(study.network, study.demand, request.rule)
+        result = result.without_weights(problem)
+    return with_spread(result, problem, study.demand)
+
+
+def _search_near(problem: Problem, base: Plan, request: Request, objective: Objective, required: tuple[int, ...], seed: int) -> Result:
+    """Improve a plan by few changes from one seed."""
+    from owlbus.search import Result, TracePoint
+    from owlbus.search.improve import improve_plan
+
+    begun_s = time.perf_counter()
     steps = DEFAULT_STEPS if request.steps is None else request.steps
-    improvement = improve_plan(
-        problem, base, request.limits, (request.max_change_share,), objective=objective, keep=required, n_steps=steps, seed=request.seed
-    )[0]
+    groups = () if request.constraints is None else request.constraints.groups
+    more: dict[str, Any] = {"objective": objective, "keep": required, "groups": groups}
+    improvement = improve_plan(problem, base, request.limits, (request.max_change_share,), n_steps=steps, seed=seed, **more)[0]
     elapsed_s, total = time.perf_counter() - begun_s, problem.total_value(objective)
     shares = [value / total for value in (problem.value(base, objective), improvement.value_quanta)]
-    result = Result(
+    return Result(
         plan=improvement.plan,
         objective=objective,
         value_quanta=improvement.value_quanta,
         total_quanta=total,
         ended_by=Ending("near", {"steps": steps, "changed": improvement.n_changed, "allowed": improvement.n_allowed}),
-        seed=request.seed,
+        seed=seed,
         steps=steps,
         evaluations=improvement.evaluations,
         elapsed_s=elapsed_s,
         trace=(TracePoint(0, 0.0, shares[0], shares[0]), TracePoint(steps, elapsed_s, shares[1], shares[1])),
     )
-    return result if request.weights is None else result.without_weights(Problem.build(study.network, study.demand, request.rule))
+
+
+def _searched_demand(study: Study, request: Request) -> Demand:
+    """Return the demand, with the weights of the request."""
+    from owlbus.demand import weight_demand
+
+    return study.demand if request.weights is None else weight_demand(study.demand, request.weights)
 
 
 def _searched_problem(study: Study, request: Request) -> Problem:
     """Return network, demand and rule, the demand with the weights of the request."""
-    from owlbus.demand import weight_demand
     from owlbus.search import Problem
 
-    demand = study.demand if request.weights is None else weight_demand(study.demand, request.weights)
-    return Problem.build(study.network, demand, request.rule)
+    return Problem.build(study.network, _searched_demand(study, request), request.rule)
 
 
 def _required_on_base(study: Study, base: Plan, request: Request) -> tuple[int, ...]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import DataError, step
 from owlbus.common.files import parse_json, read_regular, rebuild_errors
 from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.run_tables import missing_documents
 from owlbus.pipeline.rundir import require_unchanged
 from owlbus.pipeline.study import read_study
 from owlbus.plan import read_plan
 from owlbus.plan.limits import ServiceRule
 from owlbus.report.content import Content, PlanContent
 from owlbus.report.page import report_html
+from owlbus.report.sheets import WORKBOOK_FILE
+from owlbus.score.card import SCHEMA_VERSION as SCORECARD_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 OWN_NAME = "this plan"
 """What a report calls the plan that it is about."""
 
-_ABOUT = ("command", "seed", "ended_by", "objective_share", "bound_share", "settings", "inputs", "versions", "notes")
+_ABOUT = (
+    *("command", "seed", "ended_by", "objective_share", "bound_share", "objective_rule", "spread"),
+    *("unseen_by_bound", "pool_bound"),
+    *("settings", "inputs", "versions", "notes"),
+)
 _FAMILIES = {"by_hour": "by_hour", "by_weekday": "by_weekday", "by_group": "by_district"}
 """Breakdowns of a scorecard, and what those of a difference are called."""
 
@@ -56,7 +63,7 @@ def report_content(study: Study, best: PlanContent, reference: PlanContent | Non
         For `owlbus.report.report_html`.
     """
     shown_about = {name: about[name] for name in _ABOUT if name in about}
-    more |= {"min_count": study.min_count}
+    more |= {"min_count": study.min_count, "places": study.places, "missing": missing_documents(study, best, about)}
     return Content(study.network, study.demand, best, reference, study.city, study.districts, study.is_synthetic, shown_about, **more)
 
 
@@ -80,57 +87,17 @@ def comparison_contents(study: Study, comparison: Comparison, document: Mapping[
     list of Content
         One for each plan after the first.
     """
-    from owlbus.evidence.redact import coarse_counts, shown_hexes
     from owlbus.plot.maps import net_classes
 
     first, *others = comparison.plans
     cards = {name: card.to_dict() for name, card in comparison.cards.items()}
-    if comparison.is_coarse:
-        cards = {name: coarse_counts(card, study.min_count) for name, card in cards.items()}
-    reference = PlanContent(first, comparison.plans[first], beside_first(cards[first], document["plans"][first], {}))
+    reference = PlanContent(first, comparison.plans[first], cards[first])
     contents = []
     for name in others:
-        card = beside_first(cards[name], document["plans"][name], document["differences"][name])
-        net = net_classes(shown_hexes(comparison.changes[name], study.districts), max(1.0, study.min_count))
-        best = PlanContent(name, comparison.plans[name], card)
+        best = PlanContent(name, comparison.plans[name], cards[name])
+        net = net_classes(comparison.changes[name])
         contents.append(report_content(study, best, reference, about, comparison=document, net=net))
     return contents
-
-
-def beside_first(card: Mapping[str, Any], measures: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Scorecard of a plan without what would reveal small differences from the first plan.
-
-    Parameters
-    ----------
-    card
-        As ``scorecard.json`` holds it; shares 0 to 1, trips and people a night.
-    measures
-        Shares of the plan in ``compare.json``, coarse where the difference is of few people.
-    change
-        What differs, small counts None; nothing for the first plan itself.
-
-    Returns
-    -------
-    dict
-        The scorecard with the shares of `measures`, and without shares of parts whose difference is of few people.
-    """
-    shown = {**card, "transfer_share": measures["transfer_share"]}
-    for kind in _COUNTED:
-        measure = measures[kind]
-        if change.get(f"{kind}_share_change", 0) is None or measure["numerator"] != card[kind]["numerator"] is not None:
-            coarse = {"share": measure["share"], "numerator": measure["numerator"], "low_share": None, "high_share": None}
-            shown[kind] = {**card[kind], **coarse}
-    for family, name in _FAMILIES.items():
-        parts = change.get(name, {})
-        shown[family] = {label: _without_small(part, parts.get(label, {})) for label, part in card[family].items()}
-    return shown
-
-
-def _without_small(part: Mapping[str, Any], moved: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a part of a scorecard without the shares whose difference from the first plan's is not shown."""
-    hidden = [kind for kind, what in _COUNTED.items() if moved.get(f"net_{what}", 0) is None]
-    return {**part, **{kind: {**part[kind], "share": None, "numerator": None} for kind in hidden}}
 
 
 def read_contents(path: str | PathLike[str]) -> list[Content]:
@@ -194,7 +161,7 @@ def _contents_of(folder: Path, study: Study, about: Mapping[str, Any]) -> list[C
     reference = None
     if name is not None:
         reference = _read_plan_content(folder, study.network, str(name), "reference.geojson", "reference_scorecard.json")
-    return [report_content(study, best, reference, about, sweep=swept)]
+    return [report_content(study, best, reference, about, sweep=swept, has_tables=WORKBOOK_FILE in about["outputs"])]
 
 
 def _read_comparison(folder: Path, study: Study, about: Mapping[str, Any]) -> list[Content]:
@@ -222,6 +189,10 @@ def _read_plan_content(folder: Path, network: Network, name: str, plan: str, car
     routes = read_plan(folder / plan, network)
     if [row["name"] for row in values.get("routes", ())] != list(routes.names):
         msg = f"{folder / card}: must be the scorecard of the {len(routes)} routes in {plan}; write the run again"
+        raise DataError(msg)
+    if values.get("schema_version") != SCORECARD_VERSION:
+        got = values.get("schema_version")
+        msg = f"{folder / card}: schema_version must be {SCORECARD_VERSION}, got {got}; write the run again"
         raise DataError(msg)
     return PlanContent(name, routes, values)
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from owlbus.common.defaults import DEFAULT_STEPS, MAX_CHANGE_SHARE, N_ROUTES, N_STARTS
+from owlbus.common.defaults import AUTO, DEFAULT_STEPS, MAX_CHANGE_SHARE, N_ROUTES
 from owlbus.common.units import require_number
-from owlbus.demand.hex_weights import require_hex_weights
+from owlbus.demand.hex_weights import demand_weights
 from owlbus.plan import plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
+from owlbus.search.starts import require_starts
 from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from owlbus.demand import DemandWeights
     from owlbus.pipeline.study import Study
     from owlbus.plan import Plan
     from owlbus.search import PlanConstraints
@@ -50,7 +49,7 @@ class Request:
     seed
         Seed of all random numbers, >= 0; it fixes the result under a limit of moves.
     n_starts
-        Independent searches that share the steps.
+        Searches side by side that share the steps; ``auto`` chooses their number as `owlbus.plan_routes` does.
     bound_steps
         Iterations of the proven upper bound; 0 for none.
     target_gap_share
@@ -66,7 +65,10 @@ class Request:
     begin
         Plan that the search starts from, or None.
     weights
-        Dimensionless weight of each hex in the search, shape (H,), in [0, 1000]; None counts every hex once. Scorecards have no weights.
+        Dimensionless weight of each hex in the search, shape (H,), in [0, 1000], or `owlbus.DemandWeights` of trips too; None counts
+        everything once. Scorecards have no weights.
+    n_seeds
+        Whole searches, from `seed`, `seed` + 1 and so on, each with all steps; the best plan by area is kept.
 
     Raises
     ------
@@ -81,7 +83,7 @@ class Request:
     steps: int | None = DEFAULT_STEPS
     time_s: float | None = None
     seed: int = 0
-    n_starts: int = N_STARTS
+    n_starts: int | Literal["auto"] = AUTO
     bound_steps: int = 0
     target_gap_share: float | None = None
     constraints: PlanConstraints | None = None
@@ -89,7 +91,8 @@ class Request:
     max_change_share: float = MAX_CHANGE_SHARE
     scheduler: str | None = None
     begin: Plan | None = None
-    weights: ArrayLike | None = None
+    weights: ArrayLike | DemandWeights | None = None
+    n_seeds: int = 1
 
     def __post_init__(self) -> None:
         """Check every number once, before any file is read."""
@@ -97,11 +100,12 @@ class Request:
 
         Objective.parse(self.objective)
         if self.weights is not None:
-            object.__setattr__(self, "weights", tuple(require_hex_weights(self.weights).tolist()))
+            object.__setattr__(self, "weights", demand_weights(self.weights))
         for name, value, low, high in (
             ("n_routes", self.n_routes, 1, _MOST),
-            ("n_starts", self.n_starts, 1, _MOST),
-            ("seed", self.seed, 0, 2**63 - 1),
+            ("n_starts", require_starts(self.n_starts), 1, _MOST),
+            ("n_seeds", self.n_seeds, 1, _MOST),
+            ("seed", self.seed, 0, 2**63 - self.n_seeds),
             ("steps", self.steps, 0, 2**63 - 1),
             ("time_s", self.time_s, 0, 1e9),
             ("bound_steps", self.bound_steps, 0, 2**31 - 1),
@@ -161,8 +165,7 @@ def settings_of(request: Request) -> dict[str, Any]:
     for name in ("constraints", "base", "begin", "max_change_share", "scheduler", "weights"):
         del values[name]
     if request.weights is not None:
-        weights = np.asarray(request.weights, dtype="<f8")
-        values["weights"] = {"n_hexes": weights.size, "sha256": hashlib.sha256(weights.tobytes()).hexdigest()}
+        values["weights"] = demand_weights(request.weights).to_dict()
     if request.constraints is not None:
         values["constraints"] = request.constraints.to_dict()
     if request.base is not None:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.files import (
     KEPT,
@@ -29,15 +30,15 @@ from owlbus.common.files import (
     write_atomically,
 )
 from owlbus.common.text import escape_json
-from owlbus.pipeline.run_json import RUN_FILE, RUN_SCHEMA_VERSION, read_run
+from owlbus.pipeline.run_json import INPUTS_FILE, RUN_FILE, RUN_SCHEMA_VERSION, TABLES_DIR, read_inputs, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from owlbus.common.ending import Ending
 
-RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet"})
-"""Working files with personal data: only their owner may read them."""
+RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet", INPUTS_FILE})
+"""Working files with personal data, or with what confirms a guess of them: only their owner may read them."""
 
 _OWNER_ONLY = 0o600
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
@@ -57,15 +58,25 @@ class RunRecord:
     seed
         Seed of the search, or None if nothing is random.
     inputs
-        Files that were read; each is stored with its bytes and SHA-256.
+        Files that were read; ``inputs.json`` holds their bytes and SHA-256.
     ended_by
         Why the search ended, as in `owlbus.search.Result`, or None.
     timings_s
         Seconds of each stage, by name; only these differ between two equal runs.
     objective_share, bound_share
-        Objective of the plan and a proven upper bound on it, 0 to 1; None where there is none.
+        Objective of the plan and a proven upper bound on it as they are printed, 0 to 1; None where there is none.
     notes
         Assumptions about the records, one sentence each.
+    objective_rule
+        When a hex counts in `objective_share` and `bound_share`, in words: the search counts otherwise than the scorecard.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
+    spread
+        Objective by area over seeds or starts, as `owlbus.search.spread.Spread.to_dict` returns it, shares 0 to 1; None with one search.
+    pool_bound
+        Routes met, ``n_routes_met``, and the bound on choices among them, ``share``, 0 to 1; None where there is none.
+    unseen_by_bound
+        What the proven bound cannot see, a key of `owlbus.search.bound_words.UNSEEN`; None without a gap.
     """
 
     command: str
@@ -77,6 +88,11 @@ class RunRecord:
     objective_share: float | None = None
     bound_share: float | None = None
     notes: tuple[str, ...] = ()
+    objective_rule: str = ""
+    min_count: float = MIN_COUNT
+    spread: Mapping[str, Any] | None = None
+    pool_bound: Mapping[str, Any] | None = None
+    unseen_by_bound: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +113,7 @@ class RunDir:
     ...     run.write_bytes("scorecard.json", b"{}")
     ...     run.publish(RunRecord("score", settings={}))
     >>> sorted(read_run(target)["outputs"])
-    ['scorecard.json']
+    ['inputs.json', 'scorecard.json']
     """
 
     path: Path
@@ -109,14 +125,16 @@ class RunDir:
         Parameters
         ----------
         name
-            Plain file name.
+            Plain file name, or one in ``tables/``.
 
         Returns
         -------
         Path
             A file in a folder that only the owner can enter.
         """
-        return self.path / PART / name
+        file = self.path / PART / name
+        file.parent.mkdir(exist_ok=True)
+        return file
 
     def checkpoint_dir(self) -> Path:
         """
@@ -141,7 +159,7 @@ class RunDir:
         Parameters
         ----------
         name
-            Plain file name.
+            Plain file name, or one in ``tables/``.
         data
             Its bytes.
         """
@@ -166,7 +184,8 @@ class RunDir:
 
         All files are on disk before the first one moves, and signals other than ``kill -9`` wait until the last one has moved. A file is
         replaced in one step: a reader sees the old or the new one, never half of one. A link of the same name is replaced, not followed.
-        ``run.json`` holds the SHA-256 of the others, so that an interruption between the moves can be detected.
+        ``run.json`` holds the SHA-256 of the public files and ``inputs.json`` that of the restricted ones, so that an interruption between
+        the moves can be detected.
 
         Parameters
         ----------
@@ -176,24 +195,26 @@ class RunDir:
         Raises
         ------
         UsageError
-            If a folder has the name of a file to write; then nothing is moved.
+            If a folder has the name of a file to write, or ``tables`` is no folder that can be written; then nothing is moved.
         """
         part = self.path / PART
-        names = sorted(file.name for file in part.iterdir())
+        digests = {file.relative_to(part).as_posix(): _sha256(file) for file in part.rglob("*") if file.is_file()}
+        self.write_json(INPUTS_FILE, _describe_inputs(record, digests))
+        names = sorted([*digests, INPUTS_FILE])
         stale = {name: digest for name, digest in _outputs_of(self.path).items() if name not in names}
-        self.write_json(RUN_FILE, describe_run(record, {name: _sha256(part / name) for name in names}))
+        self.write_json(RUN_FILE, describe_run(record, {name: None if name in RESTRICTED_FILES else digests[name] for name in names}))
         for name in [*names, RUN_FILE]:
             (part / name).chmod(_OWNER_ONLY if name in RESTRICTED_FILES else 0o666 & ~_umask())
             _sync(part / name)
-            if (self.path / name).is_dir() and not (self.path / name).is_symlink():
-                in_the_way = f"{self.path / name} is a folder"
-                msg = f"{setting('out')} must leave room for {name}, but {in_the_way}; move it away or choose another folder"
-                raise UsageError(msg, setting="out", value=str(self.path))
+            _require_room(self.path, name)
         with defer_signals():
             for name in [*names, RUN_FILE]:
+                (self.path / name).parent.mkdir(exist_ok=True)
                 (part / name).replace(self.path / name)
             for name, digest in stale.items():
-                _remove_own(self.path / name, digest)
+                _remove_own(self.path, name, digest)
+            if any((self.path / name).parent != self.path for name in stale):
+                _remove_empty([self.path / TABLES_DIR])
             shutil.rmtree(self.path / KEPT, ignore_errors=True)
 
 
@@ -284,21 +305,28 @@ def check_run(path: str | os.PathLike[str]) -> list[str]:
     Returns
     -------
     list of str
-        One sentence per file that is missing or changed; empty if all is well.
+        One sentence per file that is missing or changed; empty if all is well. Restricted files may be missing together, where only the
+        public ones were passed on; of those without ``inputs.json`` one sentence says that they cannot be checked.
     """
-    broken = []
-    for name, digest in read_run(path)["outputs"].items():
-        file = Path(path) / name
+    folder = Path(path)
+    outputs, known = read_run(folder)["outputs"], _restricted_digests(folder)
+    broken, unknown = [], []
+    for name, digest in (outputs | known).items():
+        file = folder / name
+        if name == INPUTS_FILE or (name in RESTRICTED_FILES and not known and not file.is_file()):
+            continue
         if not file.is_file():
             broken.append(f"{name} is missing")
+        elif digest is None:
+            unknown.append(name)
         elif _sha256(file) != digest:
             broken.append(f"{name} has changed since {RUN_FILE} was written")
-    return broken
+    return [*broken, f"without {INPUTS_FILE} it cannot be checked whether {' and '.join(unknown)} changed"] if unknown else broken
 
 
 def require_unchanged(file: str | os.PathLike[str]) -> None:
     """
-    Refuse a file of a run directory that does not match its ``run.json``; without one every file passes.
+    Refuse a file of a run directory that does not match its ``run.json``; what has no SHA-256 there or in ``inputs.json`` passes.
 
     Parameters
     ----------
@@ -313,7 +341,7 @@ def require_unchanged(file: str | os.PathLike[str]) -> None:
     target = Path(file)
     if not (target.parent / RUN_FILE).is_file():
         return
-    digest = read_run(target.parent)["outputs"].get(target.name)
+    digest = (read_run(target.parent)["outputs"] | _restricted_digests(target.parent)).get(target.name)
     if digest is not None and digest != _sha256(target):
         msg = f"{target}: has changed since {RUN_FILE} was written; write the run again"
         raise DataError(msg)
@@ -342,7 +370,7 @@ def to_json_bytes(value: object) -> bytes:
     return (escape_json(text) + "\n").encode()
 
 
-def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+def describe_run(record: RunRecord, outputs: Mapping[str, str | None] | None = None) -> dict[str, Any]:
     """
     Content of ``run.json``.
 
@@ -351,23 +379,28 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str] | None = None) ->
     record
         Content of ``run.json``.
     outputs
-        SHA-256 of each file that it wrote; none by default.
+        SHA-256 of each file that it wrote, None of restricted ones; none by default.
 
     Returns
     -------
     dict
-        Durations in seconds, sizes in bytes.
+        Durations in seconds. Inputs are named without sizes and hashes, which would confirm a guess of what they hold.
     """
-    outputs = outputs or {}
+    outputs, publisher = outputs or {}, Publisher(record.min_count)
     return {
         "schema_version": RUN_SCHEMA_VERSION,
         "command": record.command,
+        **publisher.facts,
         "seed": record.seed,
         "ended_by": None if record.ended_by is None else record.ended_by.to_dict(),
         "objective_share": record.objective_share,
         "bound_share": record.bound_share,
+        **({"objective_rule": record.objective_rule} if record.objective_rule else {}),
+        **({"spread": dict(record.spread)} if record.spread else {}),
+        **({"pool_bound": dict(record.pool_bound)} if record.pool_bound else {}),
+        **({"unseen_by_bound": record.unseen_by_bound} if record.unseen_by_bound else {}),
         "settings": dict(record.settings),
-        "inputs": [_describe_input(name) for name in record.inputs],
+        "inputs": list(record.inputs),
         "outputs": dict(outputs),
         "restricted": sorted(RESTRICTED_FILES & outputs.keys()),
         "versions": _versions(),
@@ -400,7 +433,7 @@ def _describe_input(name: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _sha256_of_input(file: Path, size: int, changed_ns: int) -> str:
-    """SHA-256 of an input, cached, since a report and ``run.json`` both name it."""
+    """SHA-256 of an input, cached, since several runs may name it."""
     del size, changed_ns
     return _sha256(file)
 
@@ -411,21 +444,50 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _describe_inputs(record: RunRecord, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Content of ``inputs.json``: name, bytes and SHA-256 of the inputs, and SHA-256 of the restricted files."""
+    restricted = {name: digest for name, digest in sorted(digests.items()) if name in RESTRICTED_FILES}
+    return {"schema_version": 1, "inputs": [_describe_input(name) for name in record.inputs], "outputs": restricted}
+
+
+def _restricted_digests(target: Path) -> dict[str, str]:
+    """SHA-256 of the restricted files of a run by name; none without its ``inputs.json``."""
+    found = read_inputs(target)
+    digests: dict[str, str] = {} if found is None else found["outputs"]
+    return digests
+
+
 def _outputs_of(target: Path) -> dict[str, str]:
-    """Plain names and SHA-256 of the files that an earlier run in `target` wrote."""
+    """Plain names and known SHA-256 of the files that an earlier run in `target` wrote."""
     if not (target / RUN_FILE).is_file():
         return {}
     try:
-        outputs: dict[str, str] = read_run(target)["outputs"]
+        outputs = read_run(target)["outputs"] | _restricted_digests(target)
     except DataError:
         return {}
-    return outputs
+    return {name: digest for name, digest in outputs.items() if digest is not None}
 
 
-def _remove_own(file: Path, digest: str) -> None:
-    """Remove a file of an earlier run if its content has not changed since."""
-    if file.is_file() and not file.is_symlink() and _sha256(file) == digest:
+def _remove_own(target: Path, name: str, digest: str) -> None:
+    """Remove a file of an earlier run if its content has not changed since; none beyond a link, unless that is the run directory."""
+    file = target / name
+    is_linked = file.is_symlink() or (file.parent != target and file.parent.is_symlink())
+    if file.is_file() and not is_linked and _sha256(file) == digest:
         file.unlink()
+
+
+def _require_room(target: Path, name: str) -> None:
+    """Refuse a folder in the way of a file, and anything but a writable folder in the way of the folder of tables."""
+    file, folder, problem = target / name, (target / name).parent, ""
+    if file.is_dir() and not file.is_symlink():
+        problem = f"{file} is a folder"
+    elif folder != target and (folder.is_symlink() or (folder.exists() and not folder.is_dir())):
+        problem = f"{folder} is a {'link' if folder.is_symlink() else 'file'}"
+    elif folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        problem = f"{folder} cannot be written"
+    if problem:
+        msg = f"{setting('out')} must leave room for {name}, but {problem}; move it away or choose another folder"
+        raise UsageError(msg, setting="out", value=str(target))
 
 
 def _make_dir(target: Path) -> list[Path]:

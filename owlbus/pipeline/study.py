@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import EXACT, LOWEST_MIN_COUNT, MIN_COUNT
+from owlbus.common.defaults import STRETCH
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting, step
 from owlbus.common.progress import current_progress
-from owlbus.pipeline.run_json import read_run
+from owlbus.pipeline.run_json import min_count_of, read_run
+from owlbus.pipeline.study_places import PLACES_FILE, fitted_lattice, market_share_of, named_points, places_of, weighted_base
 from owlbus.pipeline.study_sources import is_path
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from owlbus.pipeline.rundir import RunDir
     from owlbus.pipeline.study_sources import Sources
     from owlbus.records import Source
+    from owlbus.records.places import Places
     from owlbus.records.recognised import RecognisedFile
     from owlbus.sample import City
 
@@ -59,7 +62,9 @@ class Study:
     timings_s
         Seconds of each stage.
     min_count
-        Trips or people a night below which a count is not published; -1 for open data.
+        Trips or people a night of which printed counts are multiples; -1 for open data.
+    places
+        Named places that were given, or None.
     """
 
     grid: HexGrid
@@ -71,6 +76,7 @@ class Study:
     inputs: tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     min_count: float = MIN_COUNT
+    places: Places | None = None
 
     def __repr__(self) -> str:
         """Size of grid, network and demand."""
@@ -79,17 +85,27 @@ class Study:
         return f"Study({self.grid.n_hexes:,} hexes, {self.network.n_stops:,} stops, {nights} of {self.demand.source}{synthetic})"
 
     def _repr_html_(self) -> str:
-        """Return grid, demand and network as HTML for notebooks; small counts are hidden."""
+        """Return grid, demand and network as HTML for notebooks, counts as they are printed."""
         from owlbus.common import notebook_html
 
-        rows = [
-            ("hexes", f"{self.grid.n_hexes:,}"),
-            ("stops", f"{self.network.n_stops:,}"),
-            ("records", "synthetic" if self.is_synthetic else self.demand.source),
-        ]
+        source = "synthetic" if self.is_synthetic else self.demand.source
+        rows = [("hexes", f"{self.grid.n_hexes:,}"), ("stops", f"{self.network.n_stops:,}"), ("records", source)]
         if self.report is not None:
-            rows += [("rows read", f"{self.report.rows_in:,}"), ("rows rejected", f"{self.report.rows_rejected:,}")]
-        return notebook_html.page("Study", notebook_html.table(rows), self.demand._repr_html_(), self.network._repr_html_())
+            rows += [("rows read", f"{self.report.printed_rows(self.publisher):,}"), ("rows rejected", f"{self.report.rows_rejected:,}")]
+        rows.append(("counts", self.publisher.words))
+        return notebook_html.page("Study", notebook_html.table(rows), self.demand.to_html(self.min_count), self.network._repr_html_())
+
+    @property
+    def publisher(self) -> Publisher:
+        """How counts of people and trips of the study are printed."""
+        return Publisher(self.min_count)
+
+    @property
+    def city_share(self) -> float | None:
+        """Share of late-night demand that the city states to serve, 0 to 1; None where it states none."""
+        from owlbus.score.card import stated_share
+
+        return None if self.city is None else stated_share(self.city.name)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -104,10 +120,24 @@ class Study:
         """Share of trips with an end in a hex that no stop reaches, 0 to 1; no plan can serve them. None where no trips were counted."""
         if not self.demand.counts_trips:
             return None
-        pairs = self.demand.od()
-        lost = self.network.hex_stop < 0
-        total = pairs.total_trips
-        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()) / total if total > 0 else 0.0
+        lost, total = self._unreachable_trips
+        return lost / total if total > 0 else 0.0
+
+    @property
+    def printed_unreachable_share(self) -> float | None:
+        """The same as it is printed; None also where trips are too few."""
+        return self.publisher.share(*self._unreachable_trips) if self.demand.counts_trips else None
+
+    @property
+    def _unreachable_trips(self) -> tuple[float, float]:
+        """Trips a night with an end in a hex that no stop reaches, and all trips."""
+        pairs, lost = self.demand.od(), self.network.hex_stop < 0
+        return float(pairs.trips[lost[pairs.origin] | lost[pairs.destination]].sum()), pairs.total_trips
+
+    @property
+    def known_places(self) -> Places | None:
+        """Named places, lon/lat degrees: those that were given, else those of the city that are busy at night; None for none."""
+        return self.places if self.places is not None or self.city is None else named_points(self.city.night_spots)
 
     @property
     def districts(self) -> NDArray[np.str_] | None:
@@ -141,6 +171,8 @@ class Reading:
         Seconds of each stage.
     whole
         The whole hexes.
+    min_count
+        Trips or people a night of which printed counts are multiples; -1 for open data.
     """
 
     grid: HexGrid
@@ -150,6 +182,12 @@ class Reading:
     inputs: tuple[str, ...]
     timings_s: Mapping[str, float]
     whole: HexGrid
+    min_count: float = MIN_COUNT
+
+    @property
+    def publisher(self) -> Publisher:
+        """How counts of people and trips are printed."""
+        return Publisher(self.min_count)
 
 
 def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | None = None, checkpoint: Checkpoint | None = None) -> Reading:
@@ -189,6 +227,7 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
         parts = subdivide_hexes(whole) if sources.reach != "centre" else None
         grid = parts.grid if parts is not None and sources.reach == "records" else whole
     with _timed(timings, "demand"):
+        share, base = market_share_of(sources, grid, city)
         demand, report = estimate_demand(
             files,
             grid,
@@ -197,14 +236,16 @@ def demand_from_sources(sources: Sources, *, rejected: str | PathLike[str] | Non
             n_nights=sources.n_nights,
             max_rejected_share=sources.max_rejected_share,
             rejected=rejected,
-            market_share=_market_share(sources, grid, city),
+            market_share=share,
             people=sources.presence,
             run=_runner(sources) if checkpoint is None else checkpoint.counting(_runner(sources)),
+            min_count=base,
             **sources.reading,
         )
+        base, report = weighted_base(sources, base, report)
         if parts is not None:
-            demand, report = _in_parts(sources, parts, demand, report)
-    return Reading(whole if parts is None else parts.grid, demand, report, city, _inputs(sources, files), timings, whole)
+            demand, report = _in_parts(sources, parts, demand, report, Publisher(base))
+    return Reading(whole if parts is None else parts.grid, demand, report, city, _inputs(sources, files), timings, whole, base)
 
 
 def _inputs(sources: Sources, files: Any) -> tuple[str, ...]:  # noqa: ANN401 - paths or tables
@@ -217,7 +258,7 @@ def _inputs(sources: Sources, files: Any) -> tuple[str, ...]:  # noqa: ANN401 - 
     return (*named, *(name for name in tables if isinstance(name, str) and name not in {"flat", "unknown"}))
 
 
-def _in_parts(sources: Sources, parts: HexParts, demand: Demand, report: DemandReport) -> tuple[Demand, DemandReport]:
+def _in_parts(sources: Sources, parts: HexParts, demand: Demand, report: DemandReport, publisher: Publisher) -> tuple[Demand, DemandReport]:
     """Return the demand on parts of hexes, with a note: spread evenly, or as counted there without trips within one whole hex."""
     from owlbus.demand import disaggregate_demand, drop_trips_within_hexes
 
@@ -227,9 +268,8 @@ def _in_parts(sources: Sources, parts: HexParts, demand: Demand, report: DemandR
         demand = disaggregate_demand(demand, parts)
     else:
         demand, dropped = drop_trips_within_hexes(demand, parts)
-        least = sources.published_min_count
-        dropped_text = f"{dropped:,.0f}" if dropped >= least else f"fewer than {least:g}"
-        note = f"records are counted in {size} of each hexagon; {dropped_text} trips a night between parts of one hexagon are left out"
+        left_out = f"{publisher.text(dropped)} trips a night between parts of one hexagon are left out"
+        note = f"records are counted in {size} of each hexagon; {left_out}"
     return demand, replace(report, notes=(*report.notes, note))
 
 
@@ -267,19 +307,6 @@ def check_records(sources: Sources) -> tuple[DemandReport, list[DataError], list
         people=sources.presence,
         **sources.reading,
     )
-
-
-def _market_share(sources: Sources, grid: HexGrid, city: City | None) -> NDArray[np.float64] | None:
-    """Return the operator's market share by hex, if a table of it is named."""
-    from owlbus.demand.market_share import read_market_share
-
-    if sources.market_share is None:
-        return None
-    districts = None
-    if city is not None and len(city.districts):
-        places = zip(city.districts.lon.tolist(), city.districts.lat.tolist(), strict=True)
-        districts = dict(zip(city.districts.names, places, strict=True))
-    return read_market_share(sources.market_share, grid, districts)
 
 
 def _runner(sources: Sources) -> Callable[[CountSettings, Sequence[Source]], CountedFiles] | None:
@@ -328,12 +355,17 @@ def build_study(sources: Sources, *, rejected: str | PathLike[str] | None = None
     read = demand_from_sources(sources, rejected=rejected, checkpoint=checkpoint)
     timings = dict(read.timings_s)
     named = [Path(name).name if is_path(name) else "tables" for name in (sources.nodes, sources.gtfs, sources.osm) if name is not None]
-    current_progress().step(f"Build the network from {' and '.join(named) or 'the hexagons'}")
+    streets = None if named or read.city is None else read.city.streets
+    fallback = "the hexagons" if streets is None else "the city's streets"
+    current_progress().step(f"Build the network from {' and '.join(named) or fallback}")
     with _timed(timings, "network"):
-        network = build_network(sources, read.whole, read.city)
+        places = places_of(sources)
+        network = build_network(sources, read.whole, read.city, places, read.demand, read.min_count)
     inputs = (*read.inputs, *sources.network_files)
+    if streets is not None:
+        inputs += (str(streets.stops_path), str(streets.links_path))
     facts = sources.is_synthetic, read.city, read.report, inputs, timings
-    return Study(read.grid, read.demand, network, *facts, min_count=sources.published_min_count)
+    return Study(read.grid, read.demand, network, *facts, min_count=read.min_count, places=places)
 
 
 def read_named_city(name: str | None) -> City | None:
@@ -386,17 +418,24 @@ def build_grid(sources: Sources, city: City | None = None) -> HexGrid:
         is_preset = n_hexes is None and sources.radius_m == city.radius_m
         n_hexes = city.n_hexes if is_preset else n_hexes
     elif sources.named_records:
-        outline = outline_of_records(sources.named_records, **sources.reading)
+        outline = outline_of_records(sources.named_records, min_count=sources.published_min_count, **sources.reading)
     else:
-        outline = outline_of_records(sources.presence, kinds=(PRESENCE,), **sources.reading)
+        outline = outline_of_records(sources.presence, kinds=(PRESENCE,), min_count=sources.published_min_count, **sources.reading)
     if sources.h3_resolution is not None:
         return HexGrid.from_h3(outline, sources.h3_resolution)
     return HexGrid.cover(outline, sources.radius_m, n_hexes)
 
 
-def build_network(sources: Sources, grid: HexGrid | None, city: City | None = None) -> Network:
+def build_network(
+    sources: Sources,
+    grid: HexGrid | None,
+    city: City | None = None,
+    places: Places | None = None,
+    demand: Demand | None = None,
+    min_count: float | None = None,
+) -> Network:
     """
-    Network from road tables, a GTFS feed or an OSM file, else from the hex lattice without the city's water and mountains.
+    Network from road tables, a GTFS feed or an OSM file, else from the city's streets, else from the hex lattice.
 
     Parameters
     ----------
@@ -406,6 +445,12 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
         The whole hexes; None covers the stops of a feed or the main roads of an OSM file.
     city
         Facts of the city, if there is one.
+    places
+        Places that name the stops of the lattice; None for those of the city.
+    demand
+        Trips and people on the hexes or their parts; without a city a lattice has no stops where it has none. None keeps every stop.
+    min_count
+        Trips or people a night of which printed counts are multiples; that of the sources by default.
 
     Returns
     -------
@@ -419,17 +464,20 @@ def build_network(sources: Sources, grid: HexGrid | None, city: City | None = No
     needed = sources.walk_network and (beside or sources.reach != "centre")
     paths = read_paths(sources.osm, sources.window.hours) if needed and sources.osm is not None else None
     network = _on_whole_hexes(sources, grid, city, paths if beside else None)
+    if network.source == "lattice":
+        network = fitted_lattice(network, city, places, demand, sources.published_min_count if min_count is None else min_count)
     return network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
 
 
 def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, paths: WalkGraph | None) -> Network:
     """Return the network of the best source named, with walks along `paths` beside a feed or tables."""
     from owlbus.network import Network
+    from owlbus.sample import sample_network
 
     walk: dict[str, Any] = {"walk_m": sources.walk_m, "walk_area_share": sources.walk_area_share}
     merged: dict[str, Any] = {"merge_m": sources.merge_m, "night_factor": sources.night_factor, "radius_m": sources.radius_m}
     speed: dict[str, Any] = {"speed_kmh": sources.speed_kmh}
-    streets: dict[str, Any] = speed | {"stretch": sources.stretch}
+    streets: dict[str, Any] = speed | {"stretch": STRETCH if sources.stretch is None else sources.stretch}
     at_night: dict[str, Any] = {"hours": sources.window.hours, "walk_network": sources.walk_network}
     if sources.gtfs is not None and sources.osm is not None:
         from owlbus.network.from_gtfs import GtfsImportSettings, feed_places
@@ -438,7 +486,7 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
         around, stops = feed_places(sources.gtfs, grid, settings, sources.radius_m)
         return Network.from_osm(sources.osm, around, stops=stops, **at_night, **walk, **merged, **streets)
     if sources.gtfs is not None:
-        hours: dict[str, Any] = {"hours": sources.window.hours, "service_hours": sources.service_hours}
+        hours: dict[str, Any] = {"hours": sources.window.hours, "service_hours": sources.service_hours, "whole_lines": sources.whole_lines}
         return Network.from_gtfs(sources.gtfs, grid, modes=sources.modes, paths=paths, **hours, **walk, **merged)
     if sources.osm is not None and sources.nodes is None:
         return Network.from_osm(sources.osm, grid, **at_night, **walk, **merged, **streets)
@@ -447,10 +495,11 @@ def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, p
         msg = f"road tables and the hex lattice need a study area; add {outline}, or {city_name}"
         raise UsageError(msg, setting="area")
     if sources.nodes is not None:
-        streets["road_factor"] = sources.road_factor
+        streets["road_factor"] = 1.0 if sources.road_factor is None else sources.road_factor
         return Network.from_tables(sources.nodes, sources.links, grid, sources.stops, paths=paths, **walk, **streets)
-    facts: dict[str, Any] = {} if city is None else {"rivers": (city.river,), "bridges": city.bridges, "mountains": city.mountains}
-    return Network.from_lattice(grid, **facts, **walk, **speed)
+    if city is None:
+        return Network.from_lattice(grid, **walk, **speed)
+    return sample_network(city, grid, road_factor=sources.road_factor, stretch=sources.stretch, **walk, **speed)
 
 
 def write_study(run: RunDir, study: Study) -> None:
@@ -467,6 +516,10 @@ def write_study(run: RunDir, study: Study) -> None:
     study.grid.write(run.stage("grid.parquet"))
     study.demand.write(run.stage("demand.parquet"))
     study.network.write(run.stage("network.parquet"))
+    if study.places is not None:
+        from owlbus.records.places import write_places
+
+        write_places(run.stage(PLACES_FILE), study.places)
 
 
 def read_study(path: str | PathLike[str]) -> Study:
@@ -513,19 +566,11 @@ def read_study(path: str | PathLike[str]) -> Study:
     except UsageError as error:
         msg = f"{folder}: {error}"
         raise DataError(msg) from None
+    from owlbus.records.places import stored_places
+
+    places = stored_places(folder / PLACES_FILE) if (folder / PLACES_FILE).is_file() else None
     facts = bool(settings.get("is_synthetic")), city, None, tuple(str(file) for file in files)
-    return Study(network.grid, demand, network, *facts, min_count=_min_count_of(folder, settings))
-
-
-def _min_count_of(folder: Path, settings: Mapping[str, Any]) -> float:
-    """Return the smallest count that may be published of a run, by its settings."""
-    if settings.get("public") is True:
-        return EXACT
-    value = settings.get("min_count", MIN_COUNT)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= LOWEST_MIN_COUNT:
-        msg = f"{folder}: min_count must be at least {LOWEST_MIN_COUNT} in the settings of run.json; write the run again"
-        raise DataError(msg)
-    return int(value) if value == int(value) else value
+    return Study(network.grid, demand, network, *facts, min_count=min_count_of(folder, about), places=places)
 
 
 @contextmanager

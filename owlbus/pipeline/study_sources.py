@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, STRETCH, TAXI_WEIGHT, WALK_M
+from owlbus.common.defaults import MERGE_M, MODES, RADIUS_M, SPEED_KMH, TAXI_WEIGHT, WALK_M
 from owlbus.common.disclosure import EXACT, MIN_COUNT, check_min_count
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import NightWindow, require_number
@@ -52,7 +52,7 @@ class Sources:
     records
         The same as a table of pandas, polars or pyarrow, a GeoDataFrame, or a list or iterator of tables or batches, instead of files.
     city
-        A sample city, or a folder of one: outline, river, bridges, mountains and districts; None for none.
+        A sample city, or a folder of one: outline, streets or else river, bridges and mountains, and districts; None for none.
     area
         Outline of the study area, GeoJSON, CSV, polygons of a GeoDataFrame or shapely, or a ring of lon/lat degrees, shape (n, 2); None
         takes the city's, or one drawn around the records.
@@ -63,9 +63,14 @@ class Sources:
     h3_resolution
         H3 resolution of the grid instead of planar hexes, 5 to 11; None for planar.
     nodes, links, stops
-        Road tables, and perhaps stops, as files or tables; None takes a feed, an OSM file, or else the hex lattice.
+        Road tables, and perhaps stops, as files or tables; None takes a feed, an OSM file, the city's streets, or else the hex lattice.
     gtfs
         GTFS feed, zip or folder, whose stops and links are the network.
+    whole_lines
+        Whether lines of the feed that serve the grid keep their stops outside of it.
+    places
+        Named points, a GIS file, CSV or table with a name and lon/lat degrees: they name the stops of the lattice, and maps show them.
+        None takes those of the city, if there is one.
     osm
         OpenStreetMap file whose streets are the network; the stops are those of a feed beside it. Beside tables it gives the footways.
     modes
@@ -90,9 +95,10 @@ class Sources:
         Commercial speed in km/h, layovers included.
     stretch
         A direct street link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
-        1 keeps all links, three to ten times as many.
+        1 keeps all links, three to ten times as many. None takes 1.25, and 1.1 on the streets of a city.
     road_factor
-        Street metres over the metres of the links of road tables, dimensionless, 1 to 10; such as 1.2 where links are straight lines.
+        Street metres over the metres of the links of road tables or of the city, dimensionless, 1 to 10; such as 1.2 where links are
+        straight lines. None takes 1 for road tables, and the city's own.
     window
         Hours of the night that count.
     taxi_weight
@@ -125,7 +131,7 @@ class Sources:
     public
         Whether the records are open data, so that exact counts may be published.
     min_count
-        Smallest count of people or trips that may be published.
+        Trips or people a night of which printed counts are multiples; None takes 15, and exact counts for the synthetic records of a city.
     market_share
         Table of the operator's market share by district; None where the records are everyone's.
     scheduler
@@ -149,6 +155,7 @@ class Sources:
     links: Any = None
     stops: Any = None
     gtfs: str | None = None
+    whole_lines: bool = False
     osm: str | None = None
     modes: tuple[str, ...] = MODES
     merge_m: float = MERGE_M
@@ -159,8 +166,8 @@ class Sources:
     walk_area_share: float | None = None
     reach: str = "centre"
     speed_kmh: float = SPEED_KMH
-    stretch: float = STRETCH
-    road_factor: float = 1.0
+    stretch: float | None = None
+    road_factor: float | None = None
     window: NightWindow = field(default_factory=NightWindow)
     taxi_weight: float = TAXI_WEIGHT
     n_nights: int | None = None
@@ -177,10 +184,11 @@ class Sources:
     presence: Any = None
     hour_profile: str | None = None
     public: bool = False
-    min_count: float = MIN_COUNT
+    min_count: float | None = None
     market_share: str | None = None
     scheduler: str | None = None
     records: Any = None
+    places: Any = None
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and parts that contradict each other, before any file is read; convert `records` once."""
@@ -188,8 +196,8 @@ class Sources:
             value = getattr(self, field_name)
             if value is not None:
                 require_number(name, value, low, high)
-        check_min_count(self.published_min_count)
         _require_one_source(self)
+        check_min_count(self.published_min_count)
         _require_compatible(self)
         _require_feed(self)
         _require_grid(self)
@@ -214,9 +222,11 @@ class Sources:
 
     @property
     def published_min_count(self) -> float:
-        """Smallest count of people or trips that is published; -1 if the records are open data."""
-        least = EXACT if self.public else self.min_count
-        return int(least) if least == int(least) else least
+        """Trips or people a night of which printed counts are multiples; -1 for open data, which synthetic records are by default."""
+        if self.public or (self.min_count is None and self.is_synthetic):
+            return EXACT
+        base = MIN_COUNT if self.min_count is None else self.min_count
+        return int(base) if base == int(base) else base
 
     @property
     def named_records(self) -> Any:  # noqa: ANN401 - paths or tables
@@ -230,17 +240,22 @@ class Sources:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting by name as ``run.json`` holds it: tables by their size alone."""
+        """Every setting by name as ``run.json`` holds it: tables by their size alone, those of people without it."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        if values["records"] is None:
-            del values["records"]
+        without = {"records": None, "places": None, "whole_lines": False}
+        values = {name: value for name, value in values.items() if name not in without or value is not without[name]}
         values = {name: value if isinstance(value, _PLAIN) else _described(value) for name, value in values.items()}
+        for name in ("records", "presence"):  # their rows are counts of people
+            if name in values and not is_path(getattr(self, name)):
+                texts = values[name]
+                several = [str(text).partition(" of ")[0] for text in texts] if isinstance(texts, list) else None
+                values[name] = several if several is not None else texts and str(texts).partition(" of ")[0]
         return values | {"files": list(self.files), "window": asdict(self.window), "columns": dict(self.columns)}
 
     @property
     def network_files(self) -> tuple[str, ...]:
-        """Files that the network is made from; of a feed in a folder its tables."""
-        names = [str(name) for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm) if is_path(name)]
+        """Files that the network and its names are made from; of a feed in a folder its tables."""
+        names = [str(name) for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm, self.places) if is_path(name)]
         return tuple(str(file) for name in names for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.disclosure import NO_DIFFERENCE
 from owlbus.common.errors import UsageError, setting
 from owlbus.pipeline.plan_run import best_plan, score_study
 from owlbus.pipeline.study import demand_from_sources
 
 if TYPE_CHECKING:
-    from owlbus.demand import Agreement
+    from collections.abc import Mapping
+
     from owlbus.evidence.robust_plan import RobustPlan
     from owlbus.evidence.stability import CrossCheck
     from owlbus.pipeline.plan_run import PlanRun
@@ -27,28 +29,33 @@ class SourceTrial:
     Attributes
     ----------
     agreement
-        How far the two sources agree in their patterns; shares 0 to 1.
+        How far the two sources agree in their patterns as it is printed; shares 0 to 1, None of too few trips.
     rows
         One per pair of sources.
     """
 
-    agreement: Agreement
+    agreement: Mapping[str, float | None]
     rows: tuple[CrossCheck, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial for JSON, shares 0 to 1."""
         rows = [{name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(row).items()} for row in self.rows]
-        return {"agreement": self.agreement.to_json(), "plans": rows}
+        return {"agreement": dict(self.agreement), "plans": rows}
 
     def __str__(self) -> str:
         """Return one sentence on what each plan loses on the other source."""
         lost = {row.made_on: row for row in self.rows if row.made_on != row.scored_on}
         parts = (
-            f"planned on {made_on} and scored on {row.scored_on}: {row.served_share:.1%} served, "
-            f"{100 * row.regret_share:.1f} points fewer than a plan made on {row.scored_on}"
+            f"planned on {made_on} and scored on {row.scored_on}: {'none told' if row.served_share is None else f'{row.served_share:.1%}'} "
+            f"served, {_fewer(row.regret_share)} a plan made on {row.scored_on}"
             for made_on, row in lost.items()
         )
         return f"Second check, {'; '.join(parts)}."
+
+
+def _fewer(regret_share: float | None) -> str:
+    """Points lost, in words that go on with the plan they are lost to."""
+    return f"{NO_DIFFERENCE} from" if regret_share is None else f"{100 * regret_share:.1f} points fewer than"
 
 
 def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
@@ -88,6 +95,7 @@ def robust_run(run: PlanRun, quantile: float) -> tuple[PlanRun, RobustPlan]:
         objective=objective,
         quantile=quantile,
         seed=request.seed,
+        min_count=study.min_count,
     )
     best = score_study(study, robust.plan, run.best.name, rule=request.rule, headway_s=request.limits.headway_s)
     value = Problem.build(study.network, study.demand, request.rule).value(robust.plan, objective)
@@ -118,9 +126,10 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
     UsageError
         If there is only one source.
     """
+    from owlbus.demand.printed_report import printed_agreement
     from owlbus.evidence.stability import cross_checks
 
-    agreement = None if study.report is None else study.report.agreement
+    agreement = None if study.report is None else printed_agreement(study.report, study.publisher)
     if agreement is None:
         kinds = "none" if study.report is None else " and ".join(source.source for source in study.report.sources)
         msg = f"{setting('cross_check')} needs records of calls and of taxi rides, got {kinds}; name files of both"
@@ -128,4 +137,4 @@ def check_sources(sources: Sources, study: Study, request: Request) -> SourceTri
     alone = {name: demand_from_sources(replace(sources, taxi_weight=weight)).demand for name, weight in (("calls", 0.0), ("taxi", 1.0))}
     request_alone = replace(request, bound_steps=0)
     plans = {name: best_plan(replace(study, demand=demand), request_alone, f"plan on {name}").result.plan for name, demand in alone.items()}
-    return SourceTrial(agreement, cross_checks(study.network, alone, plans, request.rule))
+    return SourceTrial(agreement, cross_checks(study.network, alone, plans, request.rule, study.min_count))

@@ -29,6 +29,8 @@ _OF_A_ROUTE = (
     ("max_circuity", "circuity", "circuity", ""),
     ("max_stops", "stops", "n_stops", ""),
     ("min_stops", "stops", "n_stops", ""),
+    ("max_pair_circuity", "circuity between stops", "pair_circuity", ""),
+    ("max_spurs", "stops turned back at", "n_spurs", ""),
 )
 _OF_ALL = (("max_total_length_m", "length", "total_length_m", "m"), ("max_buses", "buses", "total_buses", ""))
 """Field of the limits, what it bounds, the measure it bounds, and its unit."""
@@ -42,7 +44,7 @@ class BrokenLimit:
     Attributes
     ----------
     limit
-        Field of `owlbus.plan.limits.RouteLimits`.
+        Field or property of `owlbus.plan.limits.RouteLimits`.
     name
         Name of the route, or `ALL_ROUTES`.
     what
@@ -51,6 +53,8 @@ class BrokenLimit:
         What the route has and the limit allows, in `unit`: "m", "s" or none.
     unit
         Its unit.
+    stops
+        The two stops between which it is broken worst; none for other limits.
     """
 
     limit: str
@@ -59,6 +63,7 @@ class BrokenLimit:
     value: float
     bound: float
     unit: str
+    stops: tuple[int, ...] = ()
 
     @property
     def is_above(self) -> bool:
@@ -126,7 +131,9 @@ def broken_limits(measures: PlanMeasures, limits: RouteLimits, given: PlanMeasur
             values, bounds = np.atleast_1d(getattr(measures, measure)), np.atleast_1d(getattr(rows, field))
             broken = np.flatnonzero(values > bounds if _is_upper(field) else values < bounds) + place
             bound = float(getattr(limits, field))
-            found += [(row, BrokenLimit(field, names[row], what, float(values[row - place]), bound, unit)) for row in broken.tolist()]
+            for row in broken.tolist():
+                stops = tuple(measures.worst_pair[row].tolist()) if field == "max_pair_circuity" else ()
+                found.append((row, BrokenLimit(field, names[row], what, float(values[row - place]), bound, unit, stops)))
     return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -159,9 +166,9 @@ def check_plan(network: Network, plan: Plan, limits: RouteLimits, *, simple: boo
     """
     broken = broken_limits(plan_measures(network, plan, limits.headway_s), limits)
     return (
-        *(_line(one, limits) for one in broken if one.name != ALL_ROUTES),
+        *(_line(network, one, limits) for one in broken if one.name != ALL_ROUTES),
         *(_twice(route) for route in plan.routes if simple and not route.is_simple),
-        *(_line(one, limits) for one in broken if one.name == ALL_ROUTES),
+        *(_line(network, one, limits) for one in broken if one.name == ALL_ROUTES),
     )
 
 
@@ -183,18 +190,39 @@ def newly_broken(network: Network, before: Plan, after: Plan, limits: RouteLimit
     tuple of str
         One line a limit; empty if nothing gets worse.
     """
+    return tuple(_excess(network, broken) for broken in newly_broken_limits(network, before, after, limits))
+
+
+def newly_broken_limits(network: Network, before: Plan, after: Plan, limits: RouteLimits) -> list[BrokenLimit]:
+    """
+    Limits that a plan breaks and another one kept, or breaks further.
+
+    Parameters
+    ----------
+    network
+        The plans' network.
+    before, after
+        The plans; routes are matched by name.
+    limits
+        What is to be kept, in metres and seconds.
+
+    Returns
+    -------
+    list of BrokenLimit
+        In the order of the limits; empty if nothing gets worse.
+    """
     was, now = (plan_measures(network, plan, limits.headway_s) for plan in (before, after))
-    order = [field.name for field in fields(limits)]
-    return tuple(_excess(broken) for broken in sorted(broken_limits(now, limits, was), key=lambda broken: order.index(broken.limit)))
+    order = [*(field.name for field in fields(limits)), "max_spurs"]
+    return sorted(broken_limits(now, limits, was), key=lambda broken: order.index(broken.limit))
 
 
-def _excess(broken: BrokenLimit) -> str:
+def _excess(network: Network, broken: BrokenLimit) -> str:
     """By how much a limit is broken, in words."""
     unit = f" {broken.unit}" if broken.unit else ""
     who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name}"
     what, side = (broken.what, "above") if broken.is_above else (f"least {broken.what}", "below")
     excess = f"{abs(broken.value - broken.bound):,.6g}{unit} {side} the {broken.bound:,.6g}{unit} allowed"
-    return f"{who}: {what} {broken.value:,.6g}{unit} is {excess}"
+    return f"{who}: {what} {broken.value:,.6g}{unit}{_between(network, broken)} is {excess}"
 
 
 def _is_upper(field: str) -> bool:
@@ -202,12 +230,18 @@ def _is_upper(field: str) -> bool:
     return field.startswith("max_")
 
 
-def _line(broken: BrokenLimit, limits: RouteLimits) -> str:
+def _between(network: Network, broken: BrokenLimit) -> str:
+    """The two stops between which a limit is broken, in words with a space before; empty for other limits."""
+    return f" (from {' to '.join(network.stop_names[stop] or f'stop {stop}' for stop in broken.stops)})" if broken.stops else ""
+
+
+def _line(network: Network, broken: BrokenLimit, limits: RouteLimits) -> str:
     """What is broken, in words."""
     who = broken.name if broken.name == ALL_ROUTES else f"route {broken.name!r}"
     side = "above" if broken.is_above else "below"
     headway = f" at a headway of {limits.headway_s} s" if broken.limit == "max_buses" else ""
-    return f"{who}: {broken.what} {_shown(broken.value, broken.unit)} is {side} {_shown(broken.bound, broken.unit)}{headway}"
+    value, bound = _shown(broken.value, broken.unit), _shown(broken.bound, broken.unit)
+    return f"{who}: {broken.what} {value}{_between(network, broken)} is {side} {bound}{headway}"
 
 
 def _twice(route: Route) -> str:

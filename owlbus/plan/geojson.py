@@ -33,7 +33,8 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
     Properties of a route: `name`, `stops` (indices on the network of the member `network`), `length_m` and `ride_s` in the direction
     of the line, `length_back_m` and `ride_back_s` in reverse, `cycle_s`, `circuity` (null for a route that ends at its first stop),
     `buses`, and their `headway_s`. Keys have a fixed order, coordinates 6 decimals. On a network with street geometry the line
-    follows the streets, and `stop_lonlat` holds the position of each stop, from which the plan can be read on another network.
+    follows the streets, and `stop_lonlat` holds the position of each stop, from which the plan can be read on another network. A route
+    that runs in one direction only has `one_way`; one with other stops on its way back has `back_stops` and `back_lonlat` in their order.
 
     Parameters
     ----------
@@ -70,7 +71,8 @@ def plan_geojson(network: Network, plan: Plan, headway_s: int = HEADWAY_S) -> by
                 "buses": int(measures.buses[row]),
                 "headway_s": measures.headway_s,
             }
-            | ({"stop_lonlat": [_position(network, stop) for stop in route.stops.tolist()]} if network.line_indptr.size else {}),
+            | ({"stop_lonlat": [_position(network, stop) for stop in route.stops.tolist()]} if network.line_indptr.size else {})
+            | _back(network, route),
             "geometry": {"type": "LineString", "coordinates": _route_line(network, route)},
         }
         for row, route in enumerate(plan.routes)
@@ -82,8 +84,8 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
     """
     Stops of a plan as a GeoJSON FeatureCollection, one Point per stop, by index.
 
-    Properties of a stop: `stop` (its index), `name`, `hex` (-1 outside the grid), `routes` (names of the routes that serve it, in
-    the plan's order).
+    Properties of a stop: `stop` (its index), `name`, `name_latin` (where it is known), `hex` (-1 outside the grid), `routes` (names of
+    the routes that serve it, in the plan's order).
 
     Parameters
     ----------
@@ -103,13 +105,14 @@ def stops_geojson(network: Network, plan: Plan) -> bytes:
         If the plan was made for another network.
     """
     require_same_network(network, plan)
-    stops_by_route = [(route.name, set(route.stops.tolist())) for route in plan.routes]
+    stops_by_route = [(route.name, set(route.positions.tolist())) for route in plan.routes]
     features: list[dict[str, object]] = [
         {
             "type": "Feature",
             "properties": {
                 "stop": stop,
                 "name": network.stop_names[stop],
+                **({"name_latin": network.stop_names_latin[stop]} if network.stop_names_latin[stop] else {}),
                 "hex": int(network.stop_hex[stop]),
                 "routes": [name for name, stops in stops_by_route if stop in stops],
             },
@@ -191,6 +194,14 @@ def _compact(value: object) -> str:
 def _position(network: Network, stop: int) -> list[float]:
     """Longitude and latitude of a stop, rounded to about 0.1 m."""
     return [round(float(network.stop_lon[stop]), _DECIMALS), round(float(network.stop_lat[stop]), _DECIMALS)]
+
+
+def _back(network: Network, route: Route) -> dict[str, object]:
+    """Properties of a way back that is not the way there in reverse."""
+    if route.back is None:
+        return {}
+    stops = route.back.tolist()
+    return {"back_stops": stops, "back_lonlat": [_position(network, stop) for stop in stops]} if stops else {"one_way": True}
 
 
 def _route_line(network: Network, route: Route) -> list[list[float]]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
-from owlbus.common.defaults import DETOUR_FACTOR, DETOUR_S, HEADWAY_S, TRANSFER_S, UNSERVED_S
+from owlbus.common.defaults import DETOUR_FACTOR, DETOUR_S, HEADWAY_S, MAX_PAIR_CIRCUITY, TRANSFER_S, UNSERVED_S
 from owlbus.common.units import DAY_S, HOUR_S, require_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _WEEK_S = 7 * DAY_S
 
-_MOST_RATIO, _MOST_S, _MOST_M, _MOST_STOPS, _MOST_BUSES = 1e9, 1e7, 1e9, 100_000, 1_000_000
+MOST_RATIO, _MOST_S, _MOST_M, _MOST_STOPS, _MOST_BUSES = 1e9, 1e7, 1e9, 100_000, 1_000_000
 """Largest ratio, seconds, metres, stops and buses of a limit: beyond every city, and far within what sums of 64 bits hold."""
 
 
@@ -57,7 +61,7 @@ class ServiceRule:
 
     def __post_init__(self) -> None:
         """Check every number once."""
-        require_number("detour_factor", self.detour_factor, 0, _MOST_RATIO)
+        require_number("detour_factor", self.detour_factor, 0, MOST_RATIO)
         require_number("detour_s", self.detour_s, 0, _WEEK_S)
         require_number("transfer_s", self.transfer_s, 0, _WEEK_S)
         require_number("max_transfers", self.max_transfers, 0, 1)
@@ -87,6 +91,12 @@ class RouteLimits:
         Buses that all routes together may need at `headway_s`; infinite for no such limit.
     headway_s
         Seconds between buses, for the fleet: a route needs ``ceil(cycle_s / headway_s)`` buses.
+    max_pair_circuity
+        Metres along a route from any of its stops to any other, less 1 km, over the shortest way between them, in both directions;
+        dimensionless, >= 1; infinite for no such limit.
+    allow_spurs
+        Whether a route may turn back at a stop: where the way from the stop before it to the stop behind it, in either direction, is at
+        least twice as long as the shortest one and at least 400 m longer.
 
     Raises
     ------
@@ -108,16 +118,55 @@ class RouteLimits:
     max_total_length_m: float = math.inf
     max_buses: float = math.inf
     headway_s: int = HEADWAY_S
+    max_pair_circuity: float = MAX_PAIR_CIRCUITY
+    allow_spurs: bool = False
+
+    @classmethod
+    def of_routes(cls, settings: Mapping[str, Any], headway_s: int) -> RouteLimits:
+        """
+        Limits that each route of a finished plan is held to when one asks what could change, without budgets of the whole plan.
+
+        Parameters
+        ----------
+        settings
+            Limits as ``run.json`` holds them, None for infinite; none where the plan was given rather than searched.
+        headway_s
+            Seconds between buses.
+
+        Returns
+        -------
+        RouteLimits
+            Those of the search; routes of any shape for a given plan, since it is as it is.
+
+        Examples
+        --------
+        >>> RouteLimits.of_routes({"max_length_m": 30_000, "max_buses": 45}, 1800).max_buses
+        inf
+        >>> RouteLimits.of_routes({}, 1800).allow_spurs
+        True
+        """
+        if not settings:
+            return cls(max_circuity=MOST_RATIO, max_pair_circuity=math.inf, allow_spurs=True, headway_s=headway_s)
+        known = {one.name for one in fields(cls)} - {"max_total_length_m", "max_buses", "headway_s"}
+        values: dict[str, Any] = {name: math.inf if settings[name] is None else settings[name] for name in known & settings.keys()}
+        return cls(**values, headway_s=headway_s)
+
+    @property
+    def max_spurs(self) -> float:
+        """Stops at which a route may turn back: none, or infinitely many."""
+        return math.inf if self.allow_spurs else 0.0
 
     def __post_init__(self) -> None:
         """Check every number once."""
         require_number("max_length_m", self.max_length_m, 1, _MOST_M)
         require_number("min_length_m", self.min_length_m, 0, self.max_length_m)
         require_number("max_ride_s", self.max_ride_s, 1, _MOST_S)
-        require_number("max_circuity", self.max_circuity, 1, _MOST_RATIO)
+        require_number("max_circuity", self.max_circuity, 1, MOST_RATIO)
         require_number("max_stops", self.max_stops, 2, _MOST_STOPS)
         require_number("min_stops", self.min_stops, 2, self.max_stops)
         require_number("headway_s", self.headway_s, 60, 6 * HOUR_S)
+        if self.max_pair_circuity != math.inf:
+            require_number("max_pair_circuity", self.max_pair_circuity, 1, MOST_RATIO)
         if self.max_total_length_m != math.inf:
             require_number("max_total_length_m", self.max_total_length_m, 1, _MOST_M)
         if self.max_buses != math.inf:

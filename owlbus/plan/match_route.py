@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from owlbus.common.errors import DataError
+from owlbus.network.latin_names import display_name
+from owlbus.plan.drawn_route import DrawnRoute
+from owlbus.plan.listed_stops import ListedStops, metres_between
+from owlbus.plan.match_names import named_stops
 from owlbus.plan.match_waypoints import CANDIDATE_M, Candidates, WaypointMatcher
 from owlbus.plan.route_match import RouteMatch
 from owlbus.plan.routes import Route
-from owlbus.plan.trace_line import ON_STOP_M, LineTracer, written_line
+from owlbus.plan.trace_line import ON_STOP_M, LineTracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,31 +34,7 @@ BESIDE_M = 1_000.0
 
 _NEAR_LINE_M = 100.0
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnRoute:
-    """
-    A route as a file has it.
-
-    Attributes
-    ----------
-    name
-        Route name.
-    points
-        Way-points or vertices of a line, lon/lat degrees, shape (n, 2); n may be 0 if `stops` are given.
-    stops
-        Stop indices that the file lists; None for none.
-    stop_points
-        Positions of the stops that the file lists, lon/lat degrees, shape (k, 2); None for none.
-    is_line
-        Whether `points` are vertices of a line rather than way-points.
-    """
-
-    name: str
-    points: NDArray[np.float64]
-    stops: tuple[int, ...] | None = None
-    stop_points: NDArray[np.float64] | None = field(default=None)
-    is_line: bool = False
+_KM = 1000
 
 
 class _Anchors(NamedTuple):
@@ -81,6 +61,7 @@ class RouteMatcher:
         self.network, self.max_snap_m = network, max_snap_m
         self.matcher = WaypointMatcher(network)
         self.tracer = LineTracer(self.matcher)
+        self.listed = ListedStops(self.matcher, self.tracer)
         self._usual_ratio = _usual_ratio(network)
 
     def match(self, drawn: DrawnRoute) -> tuple[Route, RouteMatch]:
@@ -100,63 +81,75 @@ class RouteMatcher:
         Raises
         ------
         DataError
-            If a way-point lies too far from every stop, no path joins two of them, or all share one stop.
+            If a way-point lies too far from every stop, no path joins two of them, all share one stop, or a stop is not known by name.
         """
-        if self._is_as_written(drawn):
+        if drawn.stop_names:
+            return self._match_names(drawn)
+        drawn = self.listed.found_by_position(drawn)
+        if self.listed.is_turned(drawn):
+            return self._match_turned(drawn)
+        if self.listed.is_as_written(drawn):
             return self._own(drawn)
         points, is_line = self._points_of(drawn)
-        links = self.tracer.trace(points, drawn.stops or (), is_line=drawn.is_line)
+        links = self.tracer.trace(points, drawn.stops or (), self.listed.links_along(drawn, points))
         anchors, stops = self._joined(drawn.name, points, links, is_line=is_line)
-        if len(stops) == 1:
-            msg = f"route {drawn.name!r}: all {len(points)} way-points share the stop {stops[0]}; a route needs at least two stops"
-            raise DataError(msg)
+        route = self._route(drawn, stops, len(points))
         change = self._change(drawn, stops)
-        return Route(stops, drawn.name), self._report(drawn.name, points, anchors, stops, change)
+        return route, self._report(drawn.name, points, anchors, stops, change)
 
-    def _is_walk(self, stops: Sequence[int] | None) -> bool:
-        """Whether stops exist and each is linked to the next."""
-        if stops is None or len(stops) < 2 or not all(0 <= stop < self.network.n_stops for stop in stops):  # noqa: PLR2004 - two ends
-            return False
-        return all(self.matcher.link_row(u, v) is not None for u, v in pairwise(stops))
-
-    def _is_as_written(self, drawn: DrawnRoute) -> bool:
-        """Whether the line is that of the stops that the file lists."""
-        if not self._is_walk(drawn.stops):
-            return False
-        line = self._line_of(drawn.stops or ())
-        if len(line) != len(drawn.points):
-            return False
-        return bool(self._metres_between(line, drawn.points).max() <= ON_STOP_M)
-
-    def _line_of(self, stops: Sequence[int]) -> NDArray[np.float64]:
-        """Return the line that plan files have for stops, shape (n, 2)."""
+    def _match_names(self, drawn: DrawnRoute) -> tuple[Route, RouteMatch]:
+        """Route through stops known by name, of several of one name those that make it shortest, and its lengths."""
         network = self.network
-        if not network.line_indptr.size:
-            return np.stack([network.stop_lon[list(stops)], network.stop_lat[list(stops)]], axis=1)
-        parts = [written_line(network, self.matcher.link_row(u, v) or 0) for u, v in pairwise(stops)]
-        line = np.concatenate(parts)
-        kept: NDArray[np.float64] = line[np.concatenate([[True], (line[1:] != line[:-1]).any(axis=1)])]
-        return kept
+        layers = [Candidates.at(stops) for stops in named_stops(network, drawn.name, drawn.stop_names)]
+        first = [int(layer.stops[0]) for layer in layers]
+        points = np.stack([network.stop_lon[first], network.stop_lat[first]], axis=1)
+        chosen = self.matcher.match(drawn.name, points, layers)
+        anchors = _Anchors(list(range(len(chosen))), chosen, [0.0] * len(chosen))
+        stops = self._way(drawn.name, anchors, set())
+        points = np.stack([network.stop_lon[chosen], network.stop_lat[chosen]], axis=1)
+        return self._route(drawn, stops, len(points)), self._report(drawn.name, points, anchors, stops, "")
 
-    def _metres_between(self, one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Metres from each position to that in the same row, shape (n,)."""
-        (x, y), (u, v) = (self.network.grid.project(points[:, 0], points[:, 1]) for points in (one, other))
-        metres: NDArray[np.float64] = np.hypot(np.asarray(x) - u, np.asarray(y) - v)
-        return metres
+    def _route(self, drawn: DrawnRoute, stops: list[int], n_waypoints: int) -> Route:
+        """Return the route; refuse one of a single stop."""
+        if len(stops) == 1:
+            msg = f"route {drawn.name!r}: all {n_waypoints} way-points share the stop {stops[0]}; a route needs at least two stops"
+            raise DataError(msg)
+        return Route(stops, drawn.name, self._back(drawn))
+
+    def _match_turned(self, drawn: DrawnRoute) -> tuple[Route, RouteMatch]:
+        """Match a line turned round as it was written, and turn the route: its links run both ways, its line along one of them."""
+        route, match = self.match(replace(drawn, points=drawn.points[::-1]))
+        turned = f"route {drawn.name!r}: the line runs the other way than its list of stops, and wins"
+        change = "; ".join(part for part in (turned, match.change) if part)
+        back = None if route.back is None else route.back[::-1]
+        return Route(route.stops[::-1], drawn.name, back), replace(
+            match,
+            length_m=match.length_back_m,
+            length_back_m=match.length_m,
+            farthest_waypoint=match.n_waypoints + 1 - match.farthest_waypoint,
+            change=change,
+            is_own=False,
+        )
 
     def _own(self, drawn: DrawnRoute) -> tuple[Route, RouteMatch]:
         """Return a route with the stops that its file lists."""
         stops = list(drawn.stops or ())
         forth, back = self._lengths(stops)
-        match = RouteMatch(drawn.name, len(drawn.points), self._drawn_m(drawn.points), forth, back, 0.0, 1, self._usual_ratio, is_own=True)
-        return Route(stops, drawn.name), match
+        lengths = (len(drawn.points), self._drawn_m(drawn.points), forth, back, 0.0, 1, self._usual_ratio)
+        return Route(stops, drawn.name, self._back(drawn)), RouteMatch(drawn.name, *lengths, is_own=True)
+
+    def _back(self, drawn: DrawnRoute) -> Sequence[int] | NDArray[np.int32] | None:
+        """Return the stops of a way back of its own; none if there is no way back, None for the same stops in reverse."""
+        if drawn.back is not None and drawn.back_points is not None and len(drawn.back_points) and not self.listed.is_walk(drawn.back):
+            return self.match(DrawnRoute(drawn.name, drawn.back_points))[0].stops
+        return None if drawn.back is None else np.array(drawn.back, np.int32)
 
     def _points_of(self, drawn: DrawnRoute) -> tuple[NDArray[np.float64], bool]:
         """Return the line, or the stops' positions where the line runs past all of them and the network does not know its vertices."""
         listed = drawn.stop_points
         if listed is None or len(listed) < 2 or not drawn.is_line:  # noqa: PLR2004 - two ends
             return drawn.points, drawn.is_line and self._is_dense(drawn.points)
-        links = self.tracer.trace(drawn.points, drawn.stops or (), is_line=True)
+        links = self.tracer.trace(drawn.points, drawn.stops or ())
         if sum(link.last - link.first for link in links) * 2 >= len(drawn.points) - 1:
             return drawn.points, self._is_dense(drawn.points)
         return (listed, False) if self._runs_past(drawn.points, listed) else (drawn.points, self._is_dense(drawn.points))
@@ -171,7 +164,7 @@ class RouteMatcher:
 
         whole = shapely.LineString(np.stack([np.asarray(side) for side in self.network.grid.project(line[:, 0], line[:, 1])], axis=1))
         at = shapely.points(np.stack([np.asarray(side) for side in self.network.grid.project(stops[:, 0], stops[:, 1])], axis=1))
-        ends = self._metres_between(line[[0, -1]], stops[[0, -1]])
+        ends = metres_between(self.network, line[[0, -1]], stops[[0, -1]])
         return bool(shapely.distance(whole, at).max() <= _NEAR_LINE_M and ends.max() <= _NEAR_LINE_M)
 
     def _joined(
@@ -185,6 +178,10 @@ class RouteMatcher:
             direct.add(len(anchors.rows))
             _add(anchors, last, end, 0.0)
         self._add_gap(anchors, name, points, None, is_line=is_line)
+        return anchors, self._way(name, anchors, direct)
+
+    def _way(self, name: str, anchors: _Anchors, direct: set[int]) -> list[int]:
+        """Stops of the shortest way through all anchors; those in `direct` follow on the one before by a link."""
         stops = anchors.stops[:1]
         for number, (u, v) in enumerate(pairwise(anchors.stops), start=1):
             way = [u, v] if number in direct else self.matcher.path(u, v)
@@ -192,7 +189,7 @@ class RouteMatcher:
                 msg = f"route {name!r}: no way leads from stop {u} to stop {v}; both must lie in one connected network"
                 raise DataError(msg)
             stops += way[1:]
-        return anchors, stops
+        return stops
 
     def _add_gap(self, anchors: _Anchors, name: str, points: NDArray[np.float64], before: tuple[int, int] | None, *, is_line: bool) -> None:
         """Match the way-points between the last anchor and the vertex and stop of `before`, or the end of the points."""
@@ -201,7 +198,7 @@ class RouteMatcher:
         row = anchors.rows[-1] if anchors.rows else -1
         end = len(points) if before is None else before[0]
         rows = np.arange(row + 1, end)
-        rows = self._thinned(points, rows, row) if is_line else rows
+        rows = self._near_stops(points, self._thinned(points, rows, row)) if is_line else rows
         is_lattice = self.network.source == "lattice"  # its stops stand for all streets of a hex: way-points belong to the nearest
         radius_m = BESIDE_M if is_line else 0.0 if is_lattice else CANDIDATE_M
         layers = self.matcher.candidates(name, points[rows], rows + 1, self.max_snap_m, radius_m) if rows.size else []
@@ -232,6 +229,13 @@ class RouteMatcher:
                 last = row
         return np.array(kept, dtype=np.int64)
 
+    def _near_stops(self, points: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of vertices near enough to a stop, and of both ends of the line: streets run far from stops too."""
+        if not rows.size:
+            return rows
+        metres = np.asarray(self.network.nearest_stops(points[rows, 0], points[rows, 1])[1])
+        return rows[(metres <= self.max_snap_m) | np.isin(rows, (0, len(points) - 1))]
+
     def _beside_line(self, points: NDArray[np.float64], rows: list[int], layers: Sequence[Candidates]) -> list[Candidates]:
         """Candidates with their metres to the line around a vertex in place of the vertex, but at both ends of the line."""
         import shapely
@@ -260,7 +264,7 @@ class RouteMatcher:
 
     def _drawn_m(self, points: NDArray[np.float64]) -> float:
         """Metres through points, straight from each to the next."""
-        return float(self._metres_between(points[:-1], points[1:]).sum()) if len(points) > 1 else 0.0
+        return float(metres_between(self.network, points[:-1], points[1:]).sum()) if len(points) > 1 else 0.0
 
     def _report(self, name: str, points: NDArray[np.float64], anchors: _Anchors, stops: list[int], change: str) -> RouteMatch:
         """Lengths of a matched route, its farthest snap, and where most metres were added."""
@@ -291,19 +295,22 @@ class RouteMatcher:
         if not added or max(added)[0] <= 0:
             return ""
         number = max(added)[1]
-        names = [self.network.stop_names[anchors.stops[k]] for k in (number - 1, number)]
+        names = [display_name(self.network, anchors.stops[k]) for k in (number - 1, number)]
         return f"way-points {anchors.rows[number - 1] + 1} and {anchors.rows[number] + 1} ({names[0]}, {names[1]})"
 
     def _change(self, drawn: DrawnRoute, stops: list[int]) -> str:
-        """Name what a line edited by hand has in place of the stops that its file lists."""
-        if not self._is_walk(drawn.stops) or list(drawn.stops or ()) == stops:
+        """Name what a line edited by hand has in place of the stops that its file lists, or what became of the lengths without them."""
+        if drawn.stops is None and drawn.written_m is not None and drawn.written_m != (found := self._lengths(stops)):
+            here, there = (f"{forth / _KM:.1f} km forth and {back / _KM:.1f} back" for forth, back in (found, drawn.written_m))
+            lost = "the file holds no whole list of its stops, so they are told from the line"
+            return f"route {drawn.name!r}: {lost}: {here}, by the file {there}; GeoJSON and GeoPackage keep the list"
+        if not self.listed.is_walk(drawn.stops) or list(drawn.stops or ()) == stops:
             return ""
         listed = list(drawn.stops or ())
-        names = self.network.stop_names
         parts = []
         for kind, low, high, begin, end in difflib.SequenceMatcher(None, listed, stops, autojunk=False).get_opcodes():
             if kind != "equal":
-                out, into = (", ".join(names[stop] for stop in row) for row in (listed[low:high], stops[begin:end]))
+                out, into = (", ".join(display_name(self.network, stop) for stop in row) for row in (listed[low:high], stops[begin:end]))
                 parts.append(f"{into or 'nothing'} in place of {out or 'nothing'}")
         return f"route {drawn.name!r}: the line was changed and wins over its list of stops: {'; '.join(parts)}"
 

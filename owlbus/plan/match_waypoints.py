@@ -44,7 +44,12 @@ class Candidates(NamedTuple):
     @classmethod
     def only(cls, stop: int) -> Candidates:
         """Return one stop at no distance."""
-        return cls(np.array([stop], np.int64), np.zeros(1))
+        return cls.at([stop])
+
+    @classmethod
+    def at(cls, stops: Sequence[int]) -> Candidates:
+        """Return stops at no distance."""
+        return cls(np.array(stops, np.int64), np.zeros(len(stops)))
 
 
 class WaypointMatcher:

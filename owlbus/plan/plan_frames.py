@@ -48,7 +48,10 @@ def plan_to_frame(plan: Plan, network: Network | None = None) -> pd.DataFrame:
     columns = {"route": pd.Series(np.repeat(np.array(plan.names, dtype=object), counts), dtype=str), "sequence": sequence, "stop": stops}
     if network is not None:
         require_same_network(network, plan)
-        columns |= {"name": [network.stop_names[stop] for stop in stops], "lon": network.stop_lon[stops], "lat": network.stop_lat[stops]}
+        columns["name"] = [network.stop_names[stop] for stop in stops]
+        if any(network.stop_names_latin):
+            columns["name_latin"] = [network.stop_names_latin[stop] for stop in stops]
+        columns |= {"lon": network.stop_lon[stops], "lat": network.stop_lat[stops]}
         columns["hex"] = network.stop_hex[stops]
     return pd.DataFrame(columns)
 

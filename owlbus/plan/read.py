@@ -10,7 +10,8 @@ import numpy as np
 
 from owlbus.common.defaults import MAX_SNAP_M
 from owlbus.common.errors import DataError
-from owlbus.plan.match_route import DrawnRoute, RouteMatcher
+from owlbus.plan.drawn_route import DrawnRoute
+from owlbus.plan.match_route import RouteMatcher
 from owlbus.plan.measures import route_links
 from owlbus.plan.route_files import read_route_file
 from owlbus.plan.routes import Plan
@@ -64,9 +65,13 @@ def read_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float 
     """
     Read a plan from a GIS file or from a table of way-points.
 
-    GIS file: GeoJSON of any nesting, GeoPackage, shapefile, KML, GPX, FlatGeobuf or GeoParquet, with one line a route; without lines,
-    points with a route and a sequence. Table: CSV or CSV.gz with columns such as `route`, `sequence`, `lon` and `lat`; of a column
-    `direction` only rows with 0 count. Where a line follows links of the network vertex by vertex, they are the route. The rest is
+    GIS file: GeoJSON of any nesting or one feature a line, GeoPackage, shapefile, KML, GPX, MapInfo, FlatGeobuf or GeoParquet, zipped
+    or not, with one line a route; without lines, points with a route and a sequence. Table: CSV, Parquet or spreadsheet with columns
+    such as `route`, `sequence`, `lon` and `lat`, or the names of stops in place of positions, or lines as WKT; of a column
+    `direction` the rows with 0 count, or those that a route begins with. A line that runs within 15 m of that of the stops which the
+    file lists, or a part of it within 50 m, keeps them.
+
+    Where a line follows links of the network vertex by vertex, they are the route. The rest is
     matched as a sequence of way-points: each moves to a stop within 500 m (or the nearest), so that the metres between them plus
     three times the metres moved are least, both directions considered. A route may pass a stop twice. If the file lists stops too
     and the line was changed, the line wins. `match_plan` also tells what matching did.
@@ -126,7 +131,7 @@ def match_plan(path: str | PathLike[str], network: Network, *, max_snap_m: float
             for route in file.routes:
                 _require_walk(network, route)
         known = file.fingerprint in {"", network.fingerprint}
-        routes = file.routes if known else [replace(route, stops=None) for route in file.routes]
+        routes = file.routes if known else [route.elsewhere() for route in file.routes]
         return replace(_match(network, routes, max_snap_m), notes=file.notes)
     except DataError as error:
         if error.template.startswith(source.name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +31,8 @@ class Route:
     """
     Ordered stops of a network, served in both directions.
 
-    Consecutive stops are linked in the network of the route. A route that is read from a file may pass a stop twice; a planned
-    route is simple.
+    Consecutive stops are linked in the network of the route. A route that is read from a file may pass a stop twice, serve other stops
+    on its way back, or run in one direction only; a planned route is simple and runs back over its own stops.
 
     Attributes
     ----------
@@ -39,6 +40,9 @@ class Route:
         Stop indices, shape (n,), int32, n >= 2, each >= 0 and different from the one before.
     name
         Public name of the route: one line, not empty, without control characters.
+    back
+        Stop indices of the way back in the order of service, shape (m,), int32, as `stops`; empty if there is none, such as on a
+        circular line. None if the way back serves `stops` in reverse.
 
     Raises
     ------
@@ -50,33 +54,56 @@ class Route:
     >>> route = Route([4, 2, 7], "N10")
     >>> route.n_stops, route.is_simple
     (3, True)
+    >>> [way.tolist() for way in Route([4, 2, 7, 4], "circle", back=[]).ways]
+    [[4, 2, 7, 4]]
     """
 
     stops: NDArray[np.int32]
     name: str
+    back: NDArray[np.int32] | None
 
-    def __init__(self, stops: ArrayLike, name: str) -> None:
+    def __init__(self, stops: ArrayLike, name: str, back: ArrayLike | None = None) -> None:
         """Copy the stops and check every rule once."""
         row = np.asarray(stops)
-        if row.ndim != 1 or len(row) < _MIN_STOPS or row.dtype.kind not in "iu":
-            msg = f"route {name!r} must be a row of at least {_MIN_STOPS} whole stop indices, got {row.dtype} of shape {row.shape}"
-            raise DataError(msg)
-        if int(row.min()) < 0 or int(row.max()) > np.iinfo(np.int32).max:
-            msg = f"route {name!r}: stop indices must lie in [0, {np.iinfo(np.int32).max}], got {row.min()} to {row.max()}"
-            raise DataError(msg)
-        repeats = np.flatnonzero(row[1:] == row[:-1])
-        if repeats.size:
-            msg = f"route {name!r} stays at stop {row[repeats[0]]} in position {repeats[0] + 1}; name a stop once ({repeats.size} such)"
-            raise DataError(msg)
+        _require_stops(row, name)
+        way_back = None if back is None else np.asarray(back)
+        if way_back is not None and way_back.size:
+            _require_stops(way_back, name)
         if not name.strip() or visible(name) != name:
             msg = f"a route needs a name of one line, got {name[:40]!r}; leave signs out that steer a terminal"
             raise DataError(msg)
         object.__setattr__(self, "stops", read_only_copy(row, np.int32))
         object.__setattr__(self, "name", name)
+        is_reverse = way_back is not None and np.array_equal(way_back, row[::-1])
+        object.__setattr__(self, "back", None if way_back is None or is_reverse else read_only_copy(way_back, np.int32))
 
-    def __reduce__(self) -> tuple[type[Route], tuple[NDArray[np.int32], str]]:
+    def __reduce__(self) -> tuple[type[Route], tuple[NDArray[np.int32], str, NDArray[np.int32] | None]]:
         """Rebuild through the constructor, so that copies are read-only too."""
-        return (Route, (self.stops, self.name))
+        return (Route, (self.stops, self.name, self.back))
+
+    @property
+    def ways(self) -> tuple[NDArray[np.int32], ...]:
+        """Stop indices of each direction that runs, in the order of service: one or two rows of shape (n,), int32."""
+        if self.back is None:
+            return self.stops, self.stops[::-1]
+        return (self.stops, self.back) if self.back.size else (self.stops,)
+
+    @property
+    def positions(self) -> NDArray[np.int32]:
+        """Stops in the order that kernels number them: `stops`, then those of a way back of its own in reverse, shape (m,), int32."""
+        row: NDArray[np.int32] = self.stops if self.back is None else np.concatenate([self.stops, self.back[::-1]])
+        return row
+
+    @property
+    def is_one_way(self) -> bool:
+        """Whether the route runs in one direction only."""
+        return self.back is not None and not self.back.size
+
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        """Pairs of stop indices that a bus rides between, in the order of `positions`; a way back over the same stops counts once."""
+        forth = list(pairwise(self.stops.tolist()))
+        return forth if self.back is None else [*forth, *list(pairwise(self.back.tolist()))[::-1]]
 
     @property
     def n_stops(self) -> int:
@@ -87,6 +114,21 @@ class Route:
     def is_simple(self) -> bool:
         """Whether the route passes no stop twice."""
         return len(np.unique(self.stops)) == len(self.stops)
+
+
+def _require_stops(row: NDArray[np.generic], name: str) -> None:
+    """Refuse stops that are no row of whole indices, or repeat one at once."""
+    if row.ndim != 1 or len(row) < _MIN_STOPS or row.dtype.kind not in "iu":
+        msg = f"route {name!r} must be a row of at least {_MIN_STOPS} whole stop indices, got {row.dtype} of shape {row.shape}"
+        raise DataError(msg)
+    low, high = int(row.min()), int(row.max())
+    if low < 0 or high > np.iinfo(np.int32).max:
+        msg = f"route {name!r}: stop indices must lie in [0, {np.iinfo(np.int32).max}], got {low} to {high}"
+        raise DataError(msg)
+    repeats = np.flatnonzero(row[1:] == row[:-1])
+    if repeats.size:
+        msg = f"route {name!r} stays at stop {row[repeats[0]]} in position {repeats[0] + 1}; name a stop once ({repeats.size} such)"
+        raise DataError(msg)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,7 +253,7 @@ class Plan:
     @property
     def used_stops(self) -> NDArray[np.int32]:
         """Stop indices that any route serves, unique and ascending, shape (n,), int32."""
-        return np.unique(np.concatenate([np.empty(0, np.int32), *(route.stops for route in self.routes)]))
+        return np.unique(np.concatenate([np.empty(0, np.int32), *(route.positions for route in self.routes)]))
 
     def equals(self, other: Plan) -> bool:
         """
@@ -230,5 +272,13 @@ class Plan:
         return (
             self.network_fingerprint == other.network_fingerprint
             and self.names == other.names
-            and all(np.array_equal(a.stops, b.stops) for a, b in zip(self.routes, other.routes, strict=True))
+            and all(
+                np.array_equal(a.stops, b.stops) and (a.back is None) == (b.back is None) and np.array_equal(a.positions, b.positions)
+                for a, b in zip(self.routes, other.routes, strict=True)
+            )
         )
+
+    @property
+    def is_reversible(self) -> bool:
+        """Whether every route runs back over its own stops."""
+        return all(route.back is None for route in self.routes)

@@ -68,7 +68,9 @@ class LineTracer:
             x, y = network.grid.project(network.line_lon[first], network.line_lat[first])
             self._starts = cKDTree(np.stack([x, y], axis=1))
 
-    def trace(self, points: NDArray[np.float64], hint: Iterable[int], *, is_line: bool) -> list[TracedLink]:
+    def trace(
+        self, points: NDArray[np.float64], hint: Iterable[int], also: Iterable[TracedLink] = (), *, only_hinted: bool = False
+    ) -> list[TracedLink]:
         """
         Links that a line follows, in order; vertices between them belong to no link.
 
@@ -78,26 +80,28 @@ class LineTracer:
             Vertices, lon/lat degrees, shape (n, 2).
         hint
             Stops that the line was written with, preferred where links lie on one another; may be empty.
-        is_line
-            Whether the points are a line drawn along streets; for way-points, links with a longer way back are avoided.
+        also
+            More links to choose from.
+        only_hinted
+            Whether only links between stops of `hint` count.
 
         Returns
         -------
         list of TracedLink
-            The chain that covers the most vertices, with few interruptions; among equals the one with most stops.
+            The chain that covers the most vertices, with few interruptions; among equals the one with the shortest way back, then the
+            one with most stops.
         """
         xy = np.stack([np.asarray(side) for side in self.network.grid.project(points[:, 0], points[:, 1])], axis=1)
-        links = sorted({*self._between_stops(xy), *self._along_streets(xy)})
         hinted = set(pairwise(hint))
-        return _longest_chain(links, [self._gain(link, hinted, is_line=is_line) for link in links])
+        links = sorted({*self._between_stops(xy), *self._along_streets(xy), *also})
+        links = [link for link in links if (link.start, link.end) in hinted] if only_hinted else links
+        return _longest_chain(links, [self._gain(link, hinted) for link in links])
 
-    def _gain(self, link: TracedLink, hinted: set[tuple[int, int]], *, is_line: bool) -> float:
-        """Vertices that a link covers, with a little more for a stop and for a hint, and less for a longer way back of way-points."""
+    def _gain(self, link: TracedLink, hinted: set[tuple[int, int]]) -> float:
+        """Vertices that a link covers, with a little more for a stop and for a hint, and less for a longer way back."""
         gain = link.last - link.first + _STOP
         if (link.start, link.end) in hinted:
             return gain + _HINT
-        if is_line:
-            return gain
         longer_m = self.network.link(link.end, link.start)[1] - self.network.link(link.start, link.end)[1]
         return gain - _LONGER * max(longer_m, 0)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from owlbus.common.errors import DataError
-from owlbus.common.palette import EDGE, GREY, GRID, HILL, HILL_EDGE, INK, KEY_EDGE, MID_GREY, WATER
+from owlbus.common.palette import EDGE, GREY, GRID, HILL, HILL_EDGE, INK, KEY_EDGE, MID_GREY, STREET, WATER
+from owlbus.plot.labels import draw_labels
+from owlbus.plot.streets import street_lines
 from owlbus.plot.style import route_lines, route_style
 
 if TYPE_CHECKING:
@@ -19,14 +21,30 @@ if TYPE_CHECKING:
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.plot.labels import MapLabel
 
 _SPARE = 0.02
 _LANE_SHARE = 1 / 220
 _MAP_IN, _LEGEND_IN = 7.4, 2.4
-_HATCH_PT = 0.45
-_LABEL_PT = 7.5
-_TURNS = (0.0, 0.7, -0.7, 1.4, -1.4, 2.1, -2.1, 2.8)
-"""Angles of a label around its terminal, radians; the first that overlaps no other label is taken."""
+
+
+class Hatch(NamedTuple):
+    """
+    Pattern over the colour of a hex, so that classes differ without colour too.
+
+    Attributes
+    ----------
+    pattern
+        As matplotlib takes it; empty for none.
+    colour
+        Of its lines.
+    width_pt
+        Of its lines, points.
+    """
+
+    pattern: str = ""
+    colour: str = INK
+    width_pt: float = 0.45
 
 
 def new_axes(ax: Axes | None, width_in: float, height_in: float) -> Axes:
@@ -76,7 +94,7 @@ def map_axes(ax: Axes | None, grid: HexGrid) -> Axes:
     return axes
 
 
-def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches: Sequence[tuple[NDArray[np.bool_], str]] = ()) -> None:
+def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches: Sequence[tuple[NDArray[np.bool_], Hatch]] = ()) -> None:
     """
     Fill every hex.
 
@@ -89,7 +107,7 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
     colours
         Colour of each, shape (H,).
     hatches
-        Masks of hexes, shape (H,), with the pattern drawn over them, so that classes differ without colour too.
+        Masks of hexes, shape (H,), with the pattern drawn over them.
 
     Raises
     ------
@@ -103,10 +121,10 @@ def draw_hexes(axes: Axes, grid: HexGrid, colours: NDArray[np.str_], *, hatches:
         raise DataError(msg)
     shapes = hex_shapes(grid)
     axes.add_collection(PolyCollection(shapes, facecolors=colours.tolist(), edgecolors=EDGE, linewidths=0.35))
-    for mask, pattern in hatches:
+    for mask, hatch in hatches:
         marked = [shapes[k] for k in np.flatnonzero(mask)]
-        lined = PolyCollection(marked, facecolors="none", edgecolors=INK, linewidths=0, hatch=pattern)
-        lined.set_hatch_linewidth(_HATCH_PT)
+        lined = PolyCollection(marked, facecolors="none", linewidths=0, hatch=hatch.pattern, hatchcolors=hatch.colour)
+        lined.set_hatch_linewidth(hatch.width_pt)
         axes.add_collection(lined)
     axes.autoscale_view()
 
@@ -150,9 +168,28 @@ def draw_terrain(axes: Axes, grid: HexGrid, water: Sequence[ArrayLike] = (), hil
     axes.axis(frame)
 
 
-def draw_routes(axes: Axes, network: Network, plan: Plan) -> None:
+def draw_streets(axes: Axes, network: Network) -> None:
     """
-    Draw each route along its streets with a white casing, side by side where they share them, and its name at both terminals.
+    Draw the streets of a network in pale grey; a lattice has none.
+
+    Parameters
+    ----------
+    axes
+        With hexes on it, metres.
+    network
+        The network.
+    """
+    from matplotlib.collections import LineCollection
+
+    lines = [np.stack(network.grid.project(*line.T), axis=-1) for line in street_lines(network)]
+    frame = axes.axis()
+    axes.add_collection(LineCollection(lines, colors=STREET, linewidths=0.5, zorder=1.2), autolim=False)
+    axes.axis(frame)
+
+
+def draw_routes(axes: Axes, network: Network, plan: Plan, labels: Iterable[MapLabel] = ()) -> None:
+    """
+    Draw each route along its streets with a white casing, side by side where they share them, and names as `draw_labels` places them.
 
     Parameters
     ----------
@@ -162,22 +199,23 @@ def draw_routes(axes: Axes, network: Network, plan: Plan) -> None:
         The plan's network.
     plan
         The routes.
+    labels
+        Names of districts and places, most important first.
     """
     import matplotlib.patheffects as effects
 
     casing: list[Any] = [effects.Stroke(linewidth=3.6, foreground="white"), effects.Normal()]
     grid = network.grid
     lane_m = (float(np.ptp(grid.x_m)) + 2 * grid.radius_m) * _LANE_SHARE
-    taken: list[NDArray[np.float64]] = []
     lines = route_lines(network, plan, lane_m)
     _make_room(axes, lines)
-    for k, (route, line) in enumerate(zip(plan, lines, strict=True)):
+    for k, line in enumerate(lines):
         x, y = line.T
         colour, dashes = route_style(k)
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=2.0, path_effects=casing, zorder=3 + k / 100, solid_joinstyle="round")
         for end in (0, -1):
             axes.plot(x[end], y[end], marker="o", markersize=5, color="white", markeredgecolor=colour, markeredgewidth=1.6, zorder=5)
-            _label(axes, (float(x[end]), float(y[end])), route.name, colour, taken)
+    draw_labels(axes, network, plan, lines, labels)
 
 
 def _make_room(axes: Axes, lines: Iterable[NDArray[np.float64]]) -> None:
@@ -210,7 +248,7 @@ def draw_scale(axes: Axes, grid: HexGrid) -> None:
     axes.annotate(text, (x + length_m, y), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK)
 
 
-def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: str, hatches: Sequence[str] = ()) -> None:
+def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: str, hatches: Sequence[Hatch] = ()) -> None:
     """
     Explain the colours of hexes beside a map.
 
@@ -227,11 +265,11 @@ def legend_of(axes: Axes, colours: Sequence[str], texts: Sequence[str], title: s
     """
     from matplotlib.patches import Patch
 
-    patterns = hatches or [""] * len(texts)
-    patches = [
-        Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text, hatch=pattern)
-        for colour, text, pattern in zip(colours, texts, patterns, strict=False)
-    ]
+    patches = []
+    for colour, text, hatch in zip(colours, texts, hatches or [Hatch()] * len(texts), strict=False):
+        patch = Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text, hatch=hatch.pattern, hatchcolor=hatch.colour)
+        patch.set_hatch_linewidth(hatch.width_pt)
+        patches.append(patch)
     axes.legend(handles=patches, title=title, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5, alignment="left")
 
 
@@ -268,35 +306,3 @@ def hex_shapes(grid: HexGrid) -> list[NDArray[np.float64]]:
     """
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
     return list(np.stack(grid.project(corners[..., 0], corners[..., 1]), axis=-1))
-
-
-def _label(axes: Axes, terminal: tuple[float, float], name: str, colour: str, taken: list[NDArray[np.float64]]) -> None:
-    """Write a route's name beside one of its terminals, on the side away from the map's middle where that is free."""
-    left, right, low, high = axes.axis()
-    frame, figure = axes.get_position(), axes.get_figure(root=True)
-    width_in, height_in = (6.0, 4.0) if figure is None else (figure.get_figwidth(), figure.get_figheight())
-    inches = width_in * frame.width, height_in * frame.height
-    metres_a_point = max((right - left) / inches[0], (high - low) / inches[1]) / 72
-    outward = np.array([terminal[0] - (left + right) / 2, terminal[1] - (low + high) / 2])
-    angle = float(np.arctan2(outward[1], outward[0]))
-    half_size = np.array([0.36 * _LABEL_PT * len(name) + 3.5, 0.5 * _LABEL_PT + 3.5])
-    distance_pt = 13 + 0.18 * half_size[0]
-    offsets = [ring * distance_pt * np.array([np.cos(angle + turn), np.sin(angle + turn)]) for ring in (1.0, 1.9) for turn in _TURNS]
-    boxes = [np.concatenate([np.array(terminal) / metres_a_point + offset, half_size]) for offset in offsets]
-    free = [k for k, box in enumerate(boxes) if not any((np.abs(box[:2] - other[:2]) < box[2:] + other[2:]).all() for other in taken)]
-    best = free[0] if free else 0
-    taken.append(boxes[best])
-    axes.annotate(
-        name.replace("$", r"\$"),
-        terminal,
-        (float(offsets[best][0]), float(offsets[best][1])),
-        textcoords="offset points",
-        ha="center",
-        va="center",
-        fontsize=_LABEL_PT,
-        fontweight="bold",
-        color="white",
-        bbox={"boxstyle": "round,pad=0.22", "facecolor": colour, "edgecolor": "white", "linewidth": 0.8},
-        zorder=6,
-        annotation_clip=False,
-    )

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.common.palette import GREY, GRID, INK, MID_GREY, NET_COLOURS, ROUTE_COLOURS
 from owlbus.common.units import HOUR_S
 from owlbus.plot.basemap import new_axes, plain
+from owlbus.plot.labels import drawable_name
 from owlbus.plot.style import route_style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from owlbus.network import Network
     from owlbus.score import Scorecard
@@ -30,11 +30,11 @@ _MARKERS = "os^Dv"
 _CITY_GAIN_PERCENT = 10
 
 
-def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_COUNT, ax: Axes | None = None) -> Axes:
+def load(card: Scorecard, route: str | None = None, *, min_count: float | None = None, ax: Axes | None = None) -> Axes:
     """
     Draw riders a night between the stops of a route: upwards in the order of its stops, downwards against it.
 
-    Segments whose riders are not shown, because they are few, stay empty.
+    Segments with fewer riders than the base of printed counts stay empty.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_CO
     route
         Name of the route; the one with the fullest segment by default.
     min_count
-        Riders a night below which a count is hidden.
+        Riders a night of which printed counts are multiples; that of the scorecard by default.
     ax
         Axes to draw on; new ones by default.
 
@@ -58,11 +58,12 @@ def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_CO
         If the scorecard has no such route.
     """
     names = [row.name for row in card.routes]
-    chosen = route or max(card.routes, key=lambda row: row.max_load_trips).name if names else route
+    printed = card.to_dict(min_count)
+    chosen = route or max(printed["routes"], key=lambda row: row["max_load_trips"] or 0.0)["name"] if names else route
     if chosen not in names:
         msg = f"{setting('route')} must be one of {', '.join(names) or 'none'}, got {chosen!r}"
         raise UsageError(msg, setting="route", value=chosen, allowed=tuple(names))
-    rows = [row for row in card.to_dict(min_count)["segments"] if row["route"] == chosen]
+    rows = [row for row in printed["segments"] if row["route"] == chosen]
     axes = new_axes(ax, 7.0, 3.2)
     colour = route_style(names.index(chosen))[0]
     for side, sign, tint in (("ahead_trips", 1, 0.0), ("back_trips", -1, 0.45)):
@@ -80,11 +81,14 @@ def load(card: Scorecard, route: str | None = None, *, min_count: float = MIN_CO
 
 def sweep(
     n_routes: ArrayLike,
-    shares: Mapping[str, ArrayLike],
+    shares: Mapping[str, Sequence[float | None] | NDArray[np.float64]],
     *,
-    bounds: ArrayLike | None = None,
+    bounds: Sequence[float | None] | NDArray[np.float64] | None = None,
     city_share: float | None = None,
     knee: float | None = None,
+    spreads: Sequence[tuple[float, float]] | None = None,
+    spread_label: str = "over seeds",
+    unclear: Sequence[float] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """
@@ -95,13 +99,19 @@ def sweep(
     n_routes
         Numbers of routes, shape (n,), ascending.
     shares
-        By label, such as ``trips served``: shares 0 to 1, shape (n,).
+        By label, such as ``trips served``: shares 0 to 1, shape (n,); None leaves a gap.
     bounds
-        Proven upper bounds, 0 to 1, shape (n,); none by default.
+        Proven upper bounds, 0 to 1, shape (n,), None where there is none; none by default.
     city_share
         A share to compare them with, 0 to 1; none by default.
     knee
         Number of routes to mark as the knee of the curve; none by default.
+    spreads
+        Lowest and highest objective over seeds or starts, 0 to 1, shape (n, 2), drawn as bars; none by default.
+    spread_label
+        What the bars are called.
+    unclear
+        Numbers of routes whose gain over the number before lies within the bars; they are marked and explained in words.
     ax
         Axes to draw on; new ones by default.
 
@@ -124,8 +134,10 @@ def sweep(
         style: dict[str, Any] = {"color": GREY, "linestyle": "--"} if is_bound else {"color": ROUTE_COLOURS[k], "marker": _MARKERS[k % 5]}
         axes.plot(numbers, 100 * curve, linewidth=2, markersize=5, label=label, **style)
         axes.annotate(
-            label, (numbers[-1], 100 * curve[-1]), (7, 0), textcoords="offset points", va="center", fontsize=9, color=style["color"]
+            label, _last_point(numbers, 100 * curve), (7, 0), textcoords="offset points", va="center", fontsize=9, color=style["color"]
         )
+    if spreads is not None:
+        _draw_spreads(axes, numbers, spreads, spread_label, unclear)
     if city_share is not None:
         _draw_city_share(axes, city_share, float(numbers[0]))
     if knee is not None:
@@ -139,6 +151,18 @@ def sweep(
     axes.set_xlabel("routes")
     axes.set_ylabel("share of the demand")
     return axes
+
+
+def _draw_spreads(axes: Axes, numbers: NDArray[Any], spreads: Sequence[tuple[float, float]], label: str, unclear: Sequence[float]) -> None:
+    """Draw bars from the lowest to the highest objective, and mark the numbers whose gain lies within them."""
+    low, high = 100 * np.asarray(spreads, np.float64).T
+    axes.vlines(numbers, low, high, colors=INK, linewidth=1.5, label=label)
+    half = 0.01 * np.ptp(numbers)
+    axes.hlines([*low, *high], np.tile(numbers - half, 2), np.tile(numbers + half, 2), colors=INK, linewidth=1.5)
+    for number in unclear:
+        axes.annotate("*", (number, high[list(numbers).index(number)]), (0, 2), textcoords="offset points", ha="center", color=INK)
+    explained = f"bars: {label}" + ("; *: gain within that spread" if unclear else "")
+    axes.annotate(explained, (1, 0), (0, 18), xycoords="axes fraction", textcoords="offset points", ha="right", fontsize=8, color=INK)
 
 
 def _draw_city_share(axes: Axes, city_share: float, left: float) -> None:
@@ -245,12 +269,19 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
 
 
 def _require_shares(label: str, values: ArrayLike, size: int) -> Any:  # noqa: ANN401 - an array of floats
-    """Return a curve as an array, if it has one share per number of routes."""
+    """Return a curve as an array, NaN for gaps, if it has one share or None per number of routes, and not only None."""
     curve = np.asarray(values, dtype=np.float64)
-    if curve.shape != (size,) or not ((curve >= 0) & (curve <= 1)).all():
+    known = curve[~np.isnan(curve)]
+    if curve.shape != (size,) or not known.size or not ((known >= 0) & (known <= 1)).all():
         msg = f"{label} must hold {size} shares in [0, 1], one per number of routes, got shape {curve.shape} and {curve.tolist()[:3]}"
         raise DataError(msg)
     return curve
+
+
+def _last_point(numbers: NDArray[Any], curve: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the last point of a curve that is no gap."""
+    k = int(np.flatnonzero(~np.isnan(curve))[-1])
+    return float(numbers[k]), float(curve[k])
 
 
 def _route_index(timetable: Timetable, route: int | str) -> int:
@@ -273,7 +304,7 @@ def _name_stops(axes: Axes, network: Network, stops: list[int], stop_km: list[fl
     for a, b in pairwise([*kept, len(stops) - 1]):
         if stop_km[b] - stop_km[thinned[-1]] >= gap_km or a == b:
             thinned.append(b)
-    axes.set_yticks([stop_km[k] for k in thinned], [_plain_text(network.stop_names[stops[k]]) for k in thinned])
+    axes.set_yticks([stop_km[k] for k in thinned], [_plain_text(drawable_name(network, stops[k])) for k in thinned])
     axes.set_ylabel("stops, by distance")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError
 from owlbus.common.palette import (
     DIFFERENCE_COLOURS,
@@ -19,24 +18,35 @@ from owlbus.common.palette import (
     KEY_EDGE,
     LINK_COLOURS,
     NET_COLOURS,
+    STREET,
     WATER,
 )
 from owlbus.common.units import hour_label
-from owlbus.evidence.redact import shown_hexes
+from owlbus.evidence.printed_difference import printed_hexes
+from owlbus.network.walk_sheds import reached_share
 from owlbus.plot.basemap import (
+    Hatch,
     draw_hexes,
     draw_routes,
     draw_scale,
+    draw_streets,
     draw_terrain,
-    hex_shapes,
     legend_of,
     map_axes,
 )
-from owlbus.plot.style import class_edges, class_texts, hex_classes, route_style
-from owlbus.search.problem import reached_hexes
+from owlbus.plot.labels import draw_labels, drawable
+from owlbus.plot.style import (
+    DIFFERENCE_KINDS,
+    WITHIN_SHARE,
+    class_texts,
+    difference_kinds,
+    people_classes,
+    route_lines,
+    route_style,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from os import PathLike
 
     from matplotlib.axes import Axes
@@ -49,10 +59,19 @@ if TYPE_CHECKING:
     from owlbus.grid.hexgrid import HexGrid
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.plot.labels import MapLabel
 
 
 def draw_difference(
-    evaluator: PlanEvaluator, change: Difference, before: Plan, after: Plan, *, title: str, note: str = "", min_count: float = MIN_COUNT
+    evaluator: PlanEvaluator,
+    change: Difference,
+    before: Plan,
+    after: Plan,
+    *,
+    title: str,
+    note: str = "",
+    min_count: float | None = None,
+    labels: Iterable[MapLabel] = (),
 ) -> Figure:
     """
     Draw who gains and who loses: trips with an end in each hex, over links that only one of both plans uses.
@@ -68,33 +87,39 @@ def draw_difference(
     title, note
         Lines above the map.
     min_count
-        Net trips a night below which a hex shows as "fewer".
+        Trips a night of which printed counts are multiples; that of the difference by default.
+    labels
+        Names of districts and places, most important first.
 
     Returns
     -------
     Figure
         A matplotlib figure, 10 inches wide.
     """
-    from matplotlib.collections import PolyCollection
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
     grid = evaluator.problem.network.grid
-    classes, steps = net_classes(shown_hexes(change, evaluator.districts, min_count), max(1.0, min_count))
-    colours = [NET_COLOURS[k] for k in classes.tolist()]
-    texts = {NET_COLOURS[k]: text.format(*steps) for k, text in _NET_TEXTS.items()}
+    classes, steps = net_classes(change, min_count)
+    hatches = {k: _NET_HATCHES[int(np.sign(k))] for k in NET_COLOURS}
     figure = Figure(figsize=(10, 7.6), layout="constrained")
     axes = figure.add_subplot()
     axes.set_aspect("equal")
     axes.set_axis_off()
-    axes.add_collection(PolyCollection(hex_shapes(grid), facecolors=colours, edgecolors="white", linewidths=0.3))
-    axes.autoscale_view()
+    marked = [(classes == k, hatch) for k, hatch in hatches.items() if hatch.pattern]
+    draw_hexes(axes, grid, np.array([NET_COLOURS[k] for k in classes.tolist()]), hatches=marked)
+    draw_streets(axes, evaluator.problem.network)
     only = _draw_links(axes, evaluator.problem.network, before, after)
-    patches = [Patch(facecolor=colour, edgecolor=KEY_EDGE, label=text) for colour, text in texts.items()]
-    axes.legend(
-        handles=[*patches, *only], title="net trips a night with an end here", loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False
-    )
+    patches = [
+        Patch(facecolor=NET_COLOURS[k], edgecolor=KEY_EDGE, hatch=hatches[k].pattern, label=text.format(*steps))
+        for k, text in _NET_TEXTS.items()
+    ]
+    options: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "frameon": False}
+    axes.legend(handles=[*patches, *only], title="net trips a night with an end here", **options)
     axes.set_title(f"{title}\n{note}" if note else title, loc="left", fontsize=12)
+    figure.draw_without_rendering()  # settles the layout, which tells how large a label is
+    network = evaluator.problem.network
+    draw_labels(axes, network, after, route_lines(network, after), labels)
     return figure
 
 
@@ -117,56 +142,64 @@ def _draw_links(axes: Axes, network: Network, before: Plan, after: Plan) -> list
 
 
 _NET_TEXTS = {
-    -3: "{1:,.0f} and more lost",
-    -2: "{0:,.0f} to {1:,.0f} lost",
-    -1: "fewer lost",
-    3: "{1:,.0f} and more gained",
-    2: "{0:,.0f} to {1:,.0f} gained",
-    1: "fewer gained",
-    0: "no change",
+    3: "+ {2:,.0f} and more gained",
+    2: "+ {1:,.0f} to {2:,.0f} gained",
+    1: "+ {0:,.0f} to {1:,.0f} gained",
+    0: "less than {0:,.0f} either way",
+    -1: "\u2212 {0:,.0f} to {1:,.0f} lost",
+    -2: "\u2212 {1:,.0f} to {2:,.0f} lost",
+    -3: "\u2212 {2:,.0f} and more lost",
 }
+_NET_HATCHES = {1: Hatch("////"), 0: Hatch(), -1: Hatch("...")}
 
 
-def net_classes(columns: Mapping[str, NDArray[np.float64]], min_count: float = MIN_COUNT) -> tuple[NDArray[np.int8], tuple[float, float]]:
+def net_classes(change: Difference, min_count: float | None = None) -> tuple[NDArray[np.int8], tuple[float, float, float]]:
     """
-    Class of each hex by the trips it gains less those it loses.
+    Class of each hex by the printed trips that it gains less those that it loses.
 
     Parameters
     ----------
-    columns
-        Trips a night by hex as `shown_hexes` leaves them, NaN where hidden.
+    change
+        The difference, over H hexes.
     min_count
-        Net trips a night below which a hex lies in the class nearest to no change.
+        Trips a night of which printed counts are multiples; that of the difference by default.
 
     Returns
     -------
     classes
-        Shape (H,), -3 for many lost to 3 for many gained, 0 for no change.
+        Shape (H,), -3 for many lost to 3 for many gained, 0 where no difference can be told from rounding.
     steps
-        Net trips a night at which the second and the third class begin.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> shown = {"gained_trips": np.array([0.0, 90.0, np.nan]), "lost_trips": np.array([20.0, 0.0, 0.0])}
-    >>> classes, steps = net_classes(shown)
-    >>> classes.tolist(), steps
-    ([-2, 3, 1], (15.0, 80.0))
+        Net trips a night at which the classes away from 0 begin, ascending.
     """
-    gained, lost = (np.nan_to_num(columns[name], nan=min_count / 2) for name in ("gained_trips", "lost_trips"))
-    net = gained - lost
-    high = max(4 * min_count, float(np.quantile(np.abs(net[net != 0]), 0.9)) if (net != 0).any() else 0.0)
-    steps = float(min_count), float(np.round(high, -1))
-    sizes = np.searchsorted([np.finfo(np.float64).tiny, *steps], np.abs(net), side="right")
+    columns = printed_hexes(change, min_count)
+    publisher = Publisher(change.min_count if min_count is None else min_count)
+    net = columns["gained_trips"] - columns["lost_trips"]
+    base, low = publisher.base or 1.0, publisher.least_change or 1.0
+    told = np.abs(net[np.abs(net) >= low])
+    middle, high = np.quantile(told, (0.5, 0.9)).tolist() if told.size else (0.0, 0.0)
+    middle = max(2 * low, round(middle / base) * base)
+    steps = low, middle, max(2 * middle, round(high / base) * base)
+    sizes = np.searchsorted(steps, np.abs(net), side="right")
     return (np.sign(net) * sizes).astype(np.int8), steps
 
 
 def _links(plan: Plan) -> set[tuple[int, int]]:
     """Pairs of stops that a plan rides between, either way."""
-    return {(min(pair), max(pair)) for route in plan for pair in pairwise(route.stops.tolist())}
+    return {(min(pair), max(pair)) for route in plan for pair in route.segments}
 
 
-_HATCHES = {"both": "", "gained": "////", "lost": "...", "neither": ""}
+_DIFFERENCE_STYLES = {
+    "both": (DIFFERENCE_COLOURS["both"], Hatch(), "no change, within the walk"),
+    "gained": (DIFFERENCE_COLOURS["gained"], Hatch("////"), "half or more gained"),
+    "gainedPart": (DIFFERENCE_COLOURS["neither"], Hatch("////", DIFFERENCE_COLOURS["gained"], 1.2), "less than half gained"),
+    "lost": (DIFFERENCE_COLOURS["lost"], Hatch("..."), "half or more lost"),
+    "lostPart": (DIFFERENCE_COLOURS["neither"], Hatch("...", DIFFERENCE_COLOURS["lost"], 1.2), "less than half lost"),
+    "neither": (DIFFERENCE_COLOURS["neither"], Hatch(), "reached by neither"),
+}
+"""Colour, pattern and name of each kind of hex."""
+
+_PARTLY = Hatch("////", FAINT, 1.8)
+"""Stripes over a hex of which a part is in the layer shown."""
 
 
 def demand(
@@ -184,7 +217,7 @@ def demand(
     hours
         Service hours to count; all by default.
     min_count
-        People a night below which a hex lies in the lowest class.
+        People a night of which printed counts are multiples, and below which a hex lies in the lowest class.
     ax
         Axes to draw on; new ones by default.
 
@@ -199,9 +232,9 @@ def demand(
         If the demand lies on other hexes.
     """
     people = _people(grid, demand, hours)
-    edges = class_edges(people, min_count)
+    classes, edges = people_classes(people, min_count)
     axes = map_axes(ax, grid)
-    draw_hexes(axes, grid, np.array(HEX_COLOURS)[hex_classes(people, edges)])
+    draw_hexes(axes, grid, np.array(HEX_COLOURS)[classes])
     draw_scale(axes, grid)
     legend_of(axes, HEX_COLOURS, class_texts(edges), f"people present {_span(hours)}")
     return axes
@@ -231,9 +264,10 @@ def coverage(
     hours
         Service hours to count; all by default.
     reached
-        Whether hexes within the walk of a stop are coloured, or the others.
+        Whether hexes within the walk of a stop are coloured, or those beyond. A hex counts as within if half of its area or more is;
+        one with less, but not nothing, is striped in both maps.
     min_count
-        People a night below which a hex lies in the lowest class.
+        People a night of which printed counts are multiples, and below which a hex lies in the lowest class.
     ax
         Axes to draw on; new ones by default.
 
@@ -249,15 +283,19 @@ def coverage(
     """
     grid = network.grid
     people = _people(grid, demand, hours)
-    near = reached_hexes(network, plan)
-    edges = class_edges(people, min_count)
-    colours = np.array(HEX_COLOURS)[hex_classes(people, edges, [near])]
+    share = reached_share(network, plan.used_stops)
+    partly = (share > 0) & (share < WITHIN_SHARE)
+    classes, edges = people_classes(people, min_count)
+    colours = np.array(HEX_COLOURS)[classes]
     axes = map_axes(ax, grid)
-    draw_hexes(axes, grid, np.where(near == reached, colours, FAINT))
+    draw_hexes(axes, grid, np.where(partly | ((share > 0) == reached), colours, FAINT), hatches=[(partly, _PARTLY)])
+    draw_streets(axes, network)
     draw_routes(axes, network, plan)
     draw_scale(axes, grid)
     what = f"people {_span(hours)}\n{'within' if reached else 'beyond'} {network.walk_m:g} m of a stop"
-    legend_of(axes, [*HEX_COLOURS[: len(edges) + 1], FAINT], [*class_texts(edges), "beyond" if reached else "within"], what)
+    shades, middle = HEX_COLOURS[: len(edges) + 1], HEX_COLOURS[len(edges) // 2 + 1]
+    texts = [*class_texts(edges), "less than half within", "beyond" if reached else "half or more within"]
+    legend_of(axes, [*shades, middle, FAINT], texts, what, [*[Hatch()] * len(shades), _PARTLY, Hatch()])
     return axes
 
 
@@ -268,6 +306,7 @@ def plan(
     demand: Demand | None = None,
     water: Sequence[ArrayLike] = (),
     hills: ArrayLike = (),
+    labels: Iterable[MapLabel] = (),
     min_count: float = MIN_COUNT,
     ax: Axes | None = None,
 ) -> Axes:
@@ -286,8 +325,10 @@ def plan(
         Lines of rivers, lon/lat degrees, each of shape (n, 2).
     hills
         Discs without people: lon, lat and radius in metres, shape (n, 3).
+    labels
+        Names of districts and places, most important first.
     min_count
-        People a night below which a hex lies in the lowest class.
+        People a night of which printed counts are multiples, and below which a hex lies in the lowest class.
     ax
         Axes to draw on; new ones by default.
 
@@ -304,19 +345,20 @@ def plan(
     grid = network.grid
     axes = map_axes(ax, grid)
     people = np.zeros(grid.n_hexes) if demand is None else _people(grid, demand, None)
-    edges = class_edges(people, min_count)
-    draw_hexes(axes, grid, np.array(HEX_COLOURS)[hex_classes(people, edges)])
+    classes, edges = people_classes(people, min_count)
+    draw_hexes(axes, grid, np.array(HEX_COLOURS)[classes])
+    draw_streets(axes, network)
     draw_terrain(axes, grid, water, hills)
-    draw_routes(axes, network, plan)
+    draw_routes(axes, network, plan, labels)
     draw_scale(axes, grid)
     if demand is not None:
         legend_of(axes, HEX_COLOURS, class_texts(edges), f"people present {_span(None)}")
     return axes
 
 
-def difference(network: Network, plan: Plan, reference: Plan, *, ax: Axes | None = None) -> Axes:
+def difference(network: Network, plan: Plan, reference: Plan, *, labels: Iterable[MapLabel] = (), ax: Axes | None = None) -> Axes:
     """
-    Draw which hexes one plan reaches on foot and another does not.
+    Draw of which hexes one plan reaches more or less on foot than another, by their area.
 
     Parameters
     ----------
@@ -326,6 +368,8 @@ def difference(network: Network, plan: Plan, reference: Plan, *, ax: Axes | None
         The new routes; these are drawn.
     reference
         The routes that they are compared with.
+    labels
+        Names of districts and places, most important first.
     ax
         Axes to draw on; new ones by default.
 
@@ -335,39 +379,17 @@ def difference(network: Network, plan: Plan, reference: Plan, *, ax: Axes | None
         In metres of the grid's projection.
     """
     axes = map_axes(ax, network.grid)
-    kinds = difference_kinds(reached_hexes(network, plan), reached_hexes(network, reference))
-    colours = np.array(list(DIFFERENCE_COLOURS.values()))[kinds]
-    marked = [(kinds == k, _HATCHES[name]) for k, name in enumerate(DIFFERENCE_COLOURS) if _HATCHES[name] and (kinds == k).any()]
-    draw_hexes(axes, network.grid, colours, hatches=marked)
-    draw_routes(axes, network, plan)
+    kinds = difference_kinds(reached_share(network, plan.used_stops), reached_share(network, reference.used_stops))
+    colours, hatches, names = zip(*(_DIFFERENCE_STYLES[kind] for kind in DIFFERENCE_KINDS), strict=True)
+    marked = [(kinds == k, hatch) for k, hatch in enumerate(hatches) if hatch.pattern]
+    draw_hexes(axes, network.grid, np.array(colours)[kinds], hatches=marked)
+    draw_streets(axes, network)
+    draw_routes(axes, network, plan, labels)
     draw_scale(axes, network.grid)
-    counts = np.bincount(kinds, minlength=len(DIFFERENCE_COLOURS)).tolist()
-    texts = [f"{name}: {count} hexes" for name, count in zip(DIFFERENCE_COLOURS, counts, strict=True)]
-    legend_of(axes, list(DIFFERENCE_COLOURS.values()), texts, f"within {network.walk_m:g} m of a stop", [*_HATCHES.values()])
+    counts = np.bincount(kinds, minlength=len(names)).tolist()
+    texts = [f"{name}: {count} hexes" for name, count in zip(names, counts, strict=True)]
+    legend_of(axes, colours, texts, f"area within {network.walk_m:g} m of a stop", hatches)
     return axes
-
-
-def difference_kinds(near: NDArray[np.bool_], was_near: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """
-    Index into `DIFFERENCE_COLOURS` of each hex: both, gained, lost, neither.
-
-    Parameters
-    ----------
-    near, was_near
-        Whether the new and the old plan reach each hex, shape (H,).
-
-    Returns
-    -------
-    ndarray of int8
-        Shape (H,), in [0, 4).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> difference_kinds(np.array([True, True, False, False]), np.array([True, False, True, False])).tolist()
-    [0, 1, 2, 3]
-    """
-    return np.where(near, np.where(was_near, 0, 1), np.where(was_near, 2, 3)).astype(np.int8)
 
 
 def _people(grid: HexGrid, demand: Demand, hours: Iterable[int] | None) -> NDArray[np.float64]:
@@ -385,7 +407,7 @@ def _span(hours: Iterable[int] | None) -> str:
 
 _MAP_IN, _SIDE_IN, _HEAD_IN = 8.1, 1.9, 0.62
 
-_PALETTE = 128
+_PALETTE = 256
 
 _MOST_IN_LEGEND = 30
 
@@ -402,9 +424,10 @@ def draw_map(
     water: Sequence[ArrayLike] = (),
     hills: ArrayLike = (),
     min_count: float = MIN_COUNT,
+    labels: Iterable[MapLabel] = (),
 ) -> Figure:
     """
-    Draw a plan over the people it is made for.
+    Draw a plan over the people it is made for, and over the streets of its network.
 
     Parameters
     ----------
@@ -413,7 +436,7 @@ def draw_map(
     presence
         People a night in each hex, shape (H,).
     plan
-        Routes to draw; each is labelled at both terminals.
+        Routes to draw; each is labelled at both terminals, which are named, and along its way.
     title, note
         Two lines above the map; the note says what is synthetic.
     water
@@ -421,7 +444,10 @@ def draw_map(
     hills
         Discs without people: lon, lat and radius in metres, shape (n, 3).
     min_count
-        People a night below which a hex is drawn in the lowest class.
+        People a night of which printed counts are multiples, and below which a hex lies in the lowest class.
+    labels
+        Names of districts and places, most important first; those that find a free spot are drawn. Names are in Latin letters where
+        they are known; one that the font of matplotlib lacks glyphs for is left out.
 
     Returns
     -------
@@ -445,17 +471,20 @@ def draw_map(
     axes = figure.add_axes((0.01, 0.01, _MAP_IN / width_in, 1 - _HEAD_IN / height_in))
     axes.set_aspect("equal", anchor="NW")
     axes.set_axis_off()
-    edges = class_edges(people, min_count)
-    draw_hexes(axes, grid, np.array(HEX_COLOURS)[hex_classes(people, edges)])
+    classes, edges = people_classes(people, min_count)
+    draw_hexes(axes, grid, np.array(HEX_COLOURS)[classes])
+    draw_streets(axes, network)
     draw_terrain(axes, grid, water, hills)
-    draw_routes(axes, network, plan)
+    draw_routes(axes, network, plan, labels)
     draw_scale(axes, grid)
-    _draw_legend(figure, axes, plan, edges, has_water=len(water) > 0, has_hills=np.size(hills) > 0)
+    ground = {"river": len(water) > 0, "hill or mountain": np.size(hills) > 0, "street with buses": network.source != "lattice"}
+    _draw_legend(figure, axes, plan, edges, {name for name, is_drawn in ground.items() if is_drawn})
     for text, down_in, style in (
         (title, 0.12, {"fontsize": 13, "fontweight": "bold"}),
         (note, 0.40, {"fontsize": 8.5, "color": GREY}),
     ):
-        figure.text(0.015, 1 - down_in / height_in, text, va="top", **style)  # type: ignore[arg-type]
+        shown = "".join(drawable(letter) for letter in text)
+        figure.text(0.015, 1 - down_in / height_in, shown, va="top", parse_math=False, **style)  # type: ignore[arg-type]
     return figure
 
 
@@ -482,7 +511,7 @@ def write_map(path: str | PathLike[str], figure: Figure, dpi: int = 110) -> None
     picture.quantize(_PALETTE, dither=Image.Dither.NONE).save(path, format="png", optimize=True, dpi=(dpi, dpi))
 
 
-def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, has_water: bool, has_hills: bool) -> None:
+def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], ground: set[str]) -> None:
     """Explain colours beside the map: people a night, routes, water and hills."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -491,15 +520,16 @@ def _draw_legend(figure: Figure, axes: Axes, plan: Plan, edges: list[float], *, 
         Patch(facecolor=colour, edgecolor=KEY_EDGE, linewidth=0.5, label=text)
         for colour, text in zip(HEX_COLOURS, class_texts(edges), strict=False)
     ]
-    terrain: list[Any] = []
-    if has_water:
-        terrain.append(Line2D([], [], color=WATER, linewidth=5, label="river"))
-    if has_hills:
-        terrain.append(Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"))
+    known: list[Any] = [
+        Line2D([], [], color=WATER, linewidth=5, label="river"),
+        Patch(facecolor=HILL, edgecolor=HILL_EDGE, label="hill or mountain"),
+        Line2D([], [], color=STREET, linewidth=0.8, label="street with buses"),
+    ]
+    terrain = [handle for handle in known if handle.get_label() in ground]
     styles = [(route, *route_style(k)) for k, route in enumerate(plan)]
     lines = [
-        Line2D([], [], color=colour, linestyle=dashes, linewidth=2.4, label=route.name)
-        for route, colour, dashes in styles[:_MOST_IN_LEGEND]
+        Line2D([], [], color=colour, linestyle=dashes, linewidth=2.4, label=drawable(route.name, f"R{k + 1}").replace("$", r"\$"))
+        for k, (route, colour, dashes) in enumerate(styles[:_MOST_IN_LEGEND])
     ]
     left = (_MAP_IN + 0.1) / (_MAP_IN + _SIDE_IN)
     options: dict[str, Any] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.disclosure import LOWEST_MIN_COUNT, MIN_COUNT, hidden_cells
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 
 if TYPE_CHECKING:
@@ -17,74 +17,88 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.network import Network
-    from owlbus.plan import Plan
+    from owlbus.plan import Plan, Route
+
+WITHIN_SHARE = 0.5
+"""Share of a hex's area within the walk from which a map shows the hex as within it; below it shows a part, and 0 is beyond."""
+
+DIFFERENCE_KINDS = ("both", "gained", "gainedPart", "lost", "lostPart", "neither")
+"""Kinds of hexes that `difference_kinds` tells apart."""
 
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
 
 
-def class_edges(people: NDArray[np.float64], min_count: float = MIN_COUNT) -> list[float]:
+def people_classes(people: ArrayLike, min_count: float = MIN_COUNT) -> tuple[NDArray[np.int8], list[float]]:
     """
-    Lower edges of the hex classes above the lowest: round numbers that split the busy hexes into about equal parts.
+    Class of each hex by its printed count of people.
+
+    Edges are round multiples of the base that split the busy hexes into about equal parts, so they come from printed counts alone.
 
     Parameters
     ----------
     people
         People a night in each hex, any shape.
     min_count
-        People a night below which a hex lies in the lowest class; the first edge.
+        People a night of which printed counts are multiples, and the first edge; -1 for open data, whose first edge is one person.
 
     Returns
     -------
-    list of float
-        People a night, ascending, at most one fewer than there are colours.
+    classes
+        Same shape; 0 for few people or none, at most one fewer than there are colours.
+    edges
+        People a night at which the classes above 0 begin, ascending.
+
+    Raises
+    ------
+    PrivacyError
+        If `min_count` protects nobody.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> class_edges(np.arange(1001.0))
-    [15.0, 200.0, 400.0, 600.0, 800.0]
+    >>> classes, edges = people_classes([0, 14, 15, 44, 90, 300], 15)
+    >>> classes.tolist(), edges
+    ([0, 0, 1, 2, 4, 5], [15.0, 30.0, 45.0, 75.0, 150.0])
     """
-    min_count = max(min_count, 1.0)
-    busy = people[people >= min_count]
-    if not busy.size:
-        return [float(min_count)]
-    wanted = np.quantile(busy, np.linspace(0, 1, len(HEX_COLOURS))[1:-1])
-    edges = [float(min_count)]
-    for value in wanted:
-        edge = _rounded(float(value))
+    publisher = Publisher(min_count)
+    printed = publisher.counts(people)
+    base = float(max(publisher.base, 1.0))
+    edges = [base]
+    busy = printed[printed >= base]
+    for value in np.quantile(busy, np.linspace(0, 1, len(HEX_COLOURS))[1:-1]).tolist() if busy.size else ():
+        edge = max(1, round(_rounded(value) / base)) * base if publisher.base else _rounded(value)
         if edge > edges[-1]:
             edges.append(edge)
-    return edges
+    return np.searchsorted(np.asarray(edges), printed, side="right").astype(np.int8), edges
 
 
-def hex_classes(people: NDArray[np.float64], edges: Sequence[float], margins: Sequence[ArrayLike] = ()) -> NDArray[np.int8]:
+def difference_kinds(reached: NDArray[np.float64], was_reached: NDArray[np.float64]) -> NDArray[np.int8]:
     """
-    Class of each hex, 0 for few people and for hexes that would reveal a small count.
+    Index into `DIFFERENCE_KINDS` of each hex, by how much more or less of its area the new plan reaches.
+
+    A change by half of the hex or more is gained or lost, a smaller one is so in part. A hex of which both plans reach the same share is
+    reached by both, or by neither.
 
     Parameters
     ----------
-    people
-        People a night in each hex, shape (H,).
-    edges
-        From `class_edges`, people a night.
-    margins
-        Masks of hexes whose sum is published elsewhere, shape (H,) each.
+    reached, was_reached
+        Share of each hex within the walk of the new and of the old plan, shape (H,), 0 to 1.
 
     Returns
     -------
     ndarray of int8
-        Shape (H,), in [0, len(edges)].
+        Shape (H,), in [0, 6).
 
     Examples
     --------
     >>> import numpy as np
-    >>> hex_classes(np.array([3.0, 15.0, 90.0, 7.0, 6.0]), [15.0, 40.0]).tolist()
-    [0, 1, 2, 0, 0]
+    >>> now, before = np.array([0.3, 0.8, 0.8, 0.1, 0.7, 0.0]), np.array([0.3, 0.2, 0.5, 0.9, 0.8, 0.0])
+    >>> difference_kinds(now, before).tolist()
+    [0, 1, 2, 3, 4, 5]
     """
-    classes = np.searchsorted(np.asarray(edges), people, side="right").astype(np.int8)
-    if edges[0] >= LOWEST_MIN_COUNT:  # open data begin at one person
-        classes[hidden_cells(people, margins, edges[0])] = 0
-    return classes
+    change = reached - was_reached
+    found = [change >= WITHIN_SHARE, change > 0, change <= -WITHIN_SHARE, change < 0, reached > 0]
+    kinds = [DIFFERENCE_KINDS.index(name) for name in ("gained", "gainedPart", "lost", "lostPart", "both")]
+    return np.select(found, kinds, DIFFERENCE_KINDS.index("neither")).astype(np.int8)
 
 
 def class_texts(
@@ -96,7 +110,7 @@ def class_texts(
     Parameters
     ----------
     edges
-        From `class_edges`, people a night.
+        From `people_classes`, people a night.
     fewer, between, more
         Patterns in the reader's language.
 
@@ -148,7 +162,7 @@ def users_of_links(plan: Plan) -> dict[tuple[int, int], list[int]]:
     """
     users: dict[tuple[int, int], list[int]] = {}
     for k, route in enumerate(plan):
-        for a, b in {(min(pair), max(pair)) for pair in pairwise(route.stops.tolist())}:
+        for a, b in {(min(pair), max(pair)) for pair in route.segments}:
             users.setdefault((a, b), []).append(k)
     return users
 
@@ -175,13 +189,19 @@ def route_lines(network: Network, plan: Plan, lane_m: float = 0.0) -> list[NDArr
     lines = []
     for k, route in enumerate(plan):
         parts = []
-        for a, b in pairwise(route.stops.tolist()):
+        for a, b in _in_order(route):
             line = network.link_line(a, b)
             routes_on_link = users[min(a, b), max(a, b)]
             lane = (routes_on_link.index(k) - (len(routes_on_link) - 1) / 2) * (1 if a < b else -1)
             parts.append(beside(np.stack(network.grid.project(line[:, 0], line[:, 1]), axis=-1), lane * lane_m))
         lines.append(np.concatenate(parts))
     return lines
+
+
+def _in_order(route: Route) -> list[tuple[int, int]]:
+    """Segments of a route, those of a way back of its own from its first stop on."""
+    n = route.n_stops - 1
+    return route.segments[:n] + route.segments[n:][::-1]
 
 
 def beside(line: NDArray[np.float64], shift_m: float) -> NDArray[np.float64]:

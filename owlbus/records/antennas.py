@@ -67,7 +67,7 @@ def read_antennas(table: Any, crs: str | None = None) -> pl.DataFrame:  # noqa: 
     names = {role: str(column) for role, column in chosen.items()}
     layout = Layout(_ANTENNAS, names)
     rows = frame.select(pl.col(column).alias(role) for role, column in names.items())
-    forms = _forms(name, rows, layout, crs, systems)
+    forms = point_forms(name, rows, layout, crs, systems)
     lon, lat = (column.filled() for column in read_end(name, layout, forms, rows, ("lon", "lat")))
     found = swapped_axes(lon, lat)
     if found:
@@ -78,8 +78,33 @@ def read_antennas(table: Any, crs: str | None = None) -> pl.DataFrame:  # noqa: 
     return antennas
 
 
-def _forms(name: str, rows: pl.DataFrame, layout: Layout, crs: str | None, systems: Mapping[str, str]) -> Mapping[str, PositionForm]:
-    """Return the forms of positions; `crs` is for those that are not in degrees."""
+def point_forms(name: str, rows: pl.DataFrame, layout: Layout, crs: str | None, systems: Mapping[str, str]) -> Mapping[str, PositionForm]:
+    """
+    Return the forms of the positions of a small table.
+
+    Parameters
+    ----------
+    name
+        Name of the table in messages.
+    rows
+        Its columns by role.
+    layout
+        Which columns hold positions.
+    crs
+        Reference system of positions that are not in degrees and state none.
+    systems
+        Reference systems by geometry column.
+
+    Returns
+    -------
+    mapping
+        Form by role.
+
+    Raises
+    ------
+    DataError
+        If the positions fit no form.
+    """
     try:
         return position_forms(name, rows.lazy(), layout, ReadOptions(), systems)
     except DataError as error:

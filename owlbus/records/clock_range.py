@@ -107,7 +107,7 @@ def clock_note(file: str, times: ClockRange | None) -> str | None:
     Examples
     --------
     >>> clock_note("calls.csv", ClockRange(5000, 0, 0))
-    'calls.csv: all 5,000 rows fall at 00:00; the times of day may have been lost'
+    'calls.csv: all rows fall at 00:00; the times of day may have been lost'
     """
     if times is None or _is_wide(times):
         return None
@@ -117,4 +117,4 @@ def clock_note(file: str, times: ClockRange | None) -> str | None:
     else:
         unit, when = "hour", f"between {hour:02d}:00 and {hour:02d}:59"
     way = "the times of day may have been lost" if unit == "minute" else "if this is no extract of that hour, the times of day are wrong"
-    return f"{file}: all {times.n_rows:,} rows fall {when}; {way}" if times.n_rows >= _LEAST_ROWS[unit] else None
+    return f"{file}: all rows fall {when}; {way}" if times.n_rows >= _LEAST_ROWS[unit] else None

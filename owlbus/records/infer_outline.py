@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 
 from owlbus.common.arrays import read_only_view
+from owlbus.common.disclosure import EXACT, Publisher
 from owlbus.common.errors import DataError, UsageError, setting
 from owlbus.grid.axes import is_placeholder
 from owlbus.records.fast_csv import TextRows, is_plain
@@ -38,6 +39,9 @@ _DEGREE_M = 111_320.0
 _FIRST_SLOTS = 1 << 16
 _MIN_POSITIONS = 3
 
+_CELL_DEGREES = 0.02
+"""Side of the cells that a published outline surrounds: about 2 km."""
+
 
 def outline_of_records(
     paths: Records,
@@ -45,6 +49,7 @@ def outline_of_records(
     central_share: float = CENTRAL_SHARE,
     margin_m: float = 500.0,
     kinds: Sequence[Kind] = KINDS,
+    min_count: float = EXACT,
     **reading: Unpack[ReadKeywords],
 ) -> NDArray[np.float64]:
     """
@@ -63,6 +68,9 @@ def outline_of_records(
         Metres added around the hull.
     kinds
         Allowed kinds of record.
+    min_count
+        The outline is published: unless it is -1, for open data, it surrounds the cells of 0.02 degrees, or the zones, that so many trips
+        begin or end in, not single positions.
     **reading
         How records are to be read, as fields of `owlbus.records.read_options.ReadOptions`.
 
@@ -74,7 +82,7 @@ def outline_of_records(
     Raises
     ------
     DataError
-        If fewer than three positions remain.
+        If fewer than three positions remain, or no cell has as many as `min_count`.
     UsageError
         If a number is outside its range.
     """
@@ -88,11 +96,19 @@ def outline_of_records(
         for source in sources:
             check_axes(source)
         positions, count = _counted_positions(sources)
-        name = sources[0].name
+        name, tables = sources[0].name, _tables_of_zones(sources)
+        is_by_zone = bool(tables) and not any(zones.are_cells for zones in tables)
+        if min_count != EXACT:
+            positions, count = _printed_cells(positions, count, Publisher(min_count), None if is_by_zone else _CELL_DEGREES)
         central = _central(positions, count, central_share)
-        central = np.vstack([central, *(_corners_of_zones(zones, central) for zones in _tables_of_zones(sources))])
+        if min_count != EXACT and not is_by_zone:
+            central = _corners_of_cells(central)
+        elif is_by_zone and not central.size:  # where no zone has many, the outline is that of all zones, which tells nothing of records
+            central = np.vstack([_points_of_zones(zones) for zones in tables])
+        central = np.vstack([central, *(_corners_of_zones(zones, central) for zones in tables)])
     if central.shape[0] < _MIN_POSITIONS:
-        extent = f"got {central.shape[0]} and need {_MIN_POSITIONS}"
+        few = f"none that {min_count:g} trips begin or end in" if min_count != EXACT and not positions.size else None
+        extent = few or f"got {central.shape[0]} and need {_MIN_POSITIONS}"
         msg = f"{name}: too few places to draw an outline around, {extent}; give one with {setting('area')}"
         raise DataError(msg)
     centre = central.mean(axis=0)
@@ -120,6 +136,23 @@ def _counted_positions(sources: Sequence[Source]) -> tuple[NDArray[np.float64], 
     positions = np.column_stack([east, north - HALF_BASE]) / STEPS_PER_DEGREE
     is_place = ~is_placeholder(positions[:, 0], positions[:, 1])
     return positions[is_place], table.weight[order][is_place]
+
+
+def _printed_cells(
+    positions: NDArray[np.float64], count: NDArray[np.float64], publisher: Publisher, cell: float | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the centres of cells of so many degrees, or the positions themselves, that print a count, and the printed counts."""
+    if cell is not None and count.size:
+        centres, row = np.unique((np.floor(positions / cell) + 0.5) * cell, axis=0, return_inverse=True)
+        positions, count = centres, np.bincount(row.reshape(-1), count).astype(np.float64)
+    printed = publisher.counts(count)
+    return positions[printed > 0], printed[printed > 0]
+
+
+def _corners_of_cells(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners of cells, degrees, shape (4 n, 2)."""
+    half = _CELL_DEGREES / 2
+    return np.vstack([centres + np.array([east, north]) * half for east in (-1, 1) for north in (-1, 1)])
 
 
 def _ends_of_rows(source: Source) -> Iterator[tuple[tuple[tuple[Numbers, Numbers], ...], NDArray[np.float64]]]:
@@ -159,15 +192,20 @@ def _tables_of_zones(sources: Sequence[Source]) -> list[ZoneTable]:
     return list({id(source.zones): source.zones for source in sources if source.zones is not None}.values())
 
 
+def _points_of_zones(zones: ZoneTable) -> NDArray[np.float64]:
+    """Return the points of zones as positions are rounded, degrees, shape (n, 2)."""
+    from owlbus.kernels.sum_positions import STEPS_PER_DEGREE
+
+    points: NDArray[np.float64] = np.rint(np.column_stack([zones.lon, zones.lat]) * STEPS_PER_DEGREE) / STEPS_PER_DEGREE
+    return points
+
+
 def _corners_of_zones(zones: ZoneTable, central: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the corners of the zones whose points are among the `central` positions, degrees, shape (n, 2)."""
     import shapely
 
-    from owlbus.kernels.sum_positions import STEPS_PER_DEGREE
-
-    points = np.rint(np.column_stack([zones.lon, zones.lat]) * STEPS_PER_DEGREE) / STEPS_PER_DEGREE
     chosen = set(map(tuple, central.tolist()))
-    in_use = np.array([tuple(point) in chosen for point in points.tolist()], dtype=np.bool_)
+    in_use = np.array([tuple(point) in chosen for point in _points_of_zones(zones).tolist()], dtype=np.bool_)
     corners: NDArray[np.float64] = shapely.get_coordinates(shapely.convex_hull(zones.parts[in_use[zones.zone]]))
     return corners
 

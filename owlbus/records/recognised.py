@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 N_EXAMPLES = 3
 """Rows of a file that are shown as shapes."""
 
+_TELLING = ("zone", "cell", "count")
+
 
 @dataclass(frozen=True, slots=True)
 class RecognisedColumn:
@@ -31,7 +33,7 @@ class RecognisedColumn:
     reading
         How its values are read, in words; empty where nothing had to be decided.
     shapes
-        First values as shapes: digits as 9, letters as a.
+        First values as shapes: digits as 9, letters as a; none of zones, cells and counts, whose shapes tell which they are.
     """
 
     name: str
@@ -87,12 +89,15 @@ def recognised_file(source: Source) -> RecognisedFile:
     names = source.layout.names
     rows = source.scan().select(list(names)).head(N_EXAMPLES).collect()
     columns = tuple(
-        RecognisedColumn(
-            _asked_name(source, name), column, _reading(source, name), tuple(shape_of_text(value) for value in rows[name].to_list())
-        )
+        RecognisedColumn(_asked_name(source, name), column, _reading(source, name), _shapes(name, rows[name].to_list()))
         for name, column in names.items()
     )
     return RecognisedFile(source.name, source.layout.kind.name, columns, _notes(source), _options(source))
+
+
+def _shapes(name: str, values: Sequence[object]) -> tuple[str, ...]:
+    """Return values as shapes; none of what a shape identifies."""
+    return () if any(word in name for word in _TELLING) else tuple(map(shape_of_text, values))
 
 
 def _reading(source: Source, name: str) -> str:
@@ -113,7 +118,7 @@ def _notes(source: Source) -> tuple[str, ...]:
     zones = source.zones
     if zones is None:
         return source.notes
-    return *source.notes, f"its places are {zones.n_zones} {zones.name if zones.are_cells else f'zones of {zones.name}'}"
+    return *source.notes, f"its places are {zones.name if zones.are_cells else f'{zones.n_zones} zones of {zones.name}'}"
 
 
 def _asked_name(source: Source, name: str) -> str:

@@ -1,96 +1,229 @@
-"""The answer to one complaint as one HTML page to print; it makes no network requests."""
+"""The answer to one question about a plan as one HTML page to print, in the reader's language."""
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.palette import css_variables
-from owlbus.common.text import page_value
-from owlbus.evidence.redact import count_text
+from owlbus.report.comparison import burden_rows, cost_text, moved_rows, sure_text
+from owlbus.report.section_page import MovedTable, Section, Table, privacy_text, section_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-_TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ doc.change }}</title>
-<style>
-{{ colours }}
-@page { size: A4; margin: 15mm }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); max-width: 46rem; margin: 1.5rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem } h2 { font-size: 1.1rem; margin: 1.3rem 0 .3rem }
-.verdict { border-left: 5px solid var(--link); background: var(--pale); padding: .6rem .9rem; font-size: 1.05rem }
-.warn { border-color: var(--alert); background: var(--warn) } .note { color: var(--soft); font-size: .88rem }
-table { border-collapse: collapse; width: 100% } th, td { padding: .18rem .5rem; text-align: right; border-bottom: 1px solid var(--hair) }
-th:first-child, td:first-child { text-align: left } img { width: 100%; height: auto } tr, img { break-inside: avoid }
-</style></head><body>
-<h1>{{ doc.change }}</h1>
-<p class="note">{{ plan }} · routes {{ doc.routes | join(", ") }}{% if synthetic %} · <strong>SYNTHETIC demand</strong>{% endif %}</p>
-<p class="verdict">{{ doc.verdict }}</p>
-{% for line in doc.broken_limits %}<p class="verdict warn">Breaks a limit: {{ line }}</p>{% endfor %}
-{% if picture %}<img alt="Map: who gains and who loses" src="data:image/png;base64,{{ picture }}">{% endif %}
-<h2>Who gains and who loses, a night</h2>
-<table><tr><th></th><th>trips +</th><th>trips &minus;</th><th>people +</th><th>people &minus;</th></tr>
-{% for label, row in rows %}<tr><td>{{ label }}</td>
-<td>{{ count(row.gained_trips) }}</td><td>{{ count(row.lost_trips) }}</td>
-<td>{{ count(row.gained_presence) }}</td><td>{{ count(row.lost_presence) }}</td></tr>
-{% endfor %}</table>
-<h2>What changes for those served before and after</h2>
-<table>
-<tr><td>need a transfer now</td><td>{{ count(b.now_transfer_trips) }} trips</td></tr>
-<tr><td>need no transfer any more</td><td>{{ count(b.now_direct_trips) }} trips</td></tr>
-<tr><td>have a longer ride{% if b.slower_mean_s %}, by {{ "%.0f" | format(b.slower_mean_s / 60) }} min on average{% endif %}</td>
-<td>{{ count(b.slower_trips) }} trips</td></tr>
-<tr><td>have a shorter ride{% if b.faster_mean_s %}, by {{ "%.0f" | format(b.faster_mean_s / 60) }} min on average{% endif %}</td>
-<td>{{ count(b.faster_trips) }} trips</td></tr>
-<tr><td>have a longer walk{% if b.further_mean_m %}, by {{ "%.0f" | format(b.further_mean_m) }} m on average{% endif %}</td>
-<td>{{ count(b.further_presence) }} people</td></tr>
-<tr><td>have a shorter walk{% if b.nearer_mean_m %}, by {{ "%.0f" | format(b.nearer_mean_m) }} m on average{% endif %}</td>
-<td>{{ count(b.nearer_presence) }} people</td></tr></table>
-<h2>What it costs</h2>
-<p>{{ "%+.1f" | format(doc.cost.length_m / 1000) }} km one way, {{ "%+.0f" | format(doc.cost.cycle_min) }} minutes of round trips,
-{{ "%+d" | format(doc.cost.buses) }} buses.</p>
-{% if doc.alternative %}<h2>The next-best alternative</h2><p>{{ doc.alternative.verdict }}</p>{% endif %}
-<p class="note">Trips and people are means of {{ doc.n_nights }} nights. Counts below {{ doc.hidden.min_count }}, and counts that would
-reveal one, read &lt;{{ doc.hidden.min_count }}. Hours and districts are those where a trip starts.</p>
-</body></html>
-"""
+    from owlbus.report.section_page import Picture
+    from owlbus.report.translations import Translations
+
+_MOVED = ("gained_trips", "lost_trips", "gained_presence", "lost_presence")
+_SIGNS = ("+", "\N{MINUS SIGN}")
+_DASH = " \N{EN DASH} "
+_MOST_DISTRICTS = 8
+_KM_M = 1000
 
 
-def answer_page(document: Mapping[str, Any], *, plan: str, is_synthetic: bool, picture: bytes = b"") -> str:
+def answer_page(
+    document: Mapping[str, Any],
+    words: Translations,
+    *,
+    plan: str,
+    is_synthetic: bool,
+    stop_name: Callable[[int], str] = str,
+    picture: Picture | None = None,
+) -> str:
     """
-    Page on one change.
+    Page on one question.
 
     Parameters
     ----------
     document
-        As `Answer.to_dict` gives it, small counts of trips and people left out.
+        The answer as ``answer.json`` holds it, its sentences in the reader's language: trips and people a night as they are printed.
+    words
+        The reader's language.
     plan
         What people call the plan.
     is_synthetic
         Whether the demand is.
+    stop_name
+        Called with a stop index; gives its name.
     picture
-        PNG of the map, or nothing.
+        The map, or None.
 
     Returns
     -------
     str
         HTML; names from files stand in it as text.
     """
-    from jinja2 import Environment
+    what = document["what"]
+    if "verdict" in document:
+        title, sections = document["change"], _change_sections(document, words)
+    elif what == "why":
+        title, sections = (
+            words("answer.why.here" if document["routes"] else "answer.why", name=document["name"]),
+            _why_sections(document, words),
+        )
+    else:
+        parts = {"missing": _missing_table, "suggest": _swaps_table}
+        tables = (parts[what](document, words),) if what in parts else _route_tables(document, words, stop_name)
+        title = words("answer.routes" if what == "route" else f"answer.{what}")
+        sections = [
+            Section(words("answer.title"), tables=tables) if tables[0].rows else Section(words("answer.title"), words("answer.none"))
+        ]
+    if picture is not None:
+        sections.insert(1, Section(words("answer.map"), picture=picture, notes=_map_notes(document, words)))
+    notes = [privacy_text(document["min_count"], words)]
+    if "n_nights" in document:
+        notes.insert(0, words("answer.nights", n=document["n_nights"]))
+    sections.append(Section(words("answer.counts"), lines=tuple(notes)))
+    synthetic = words("synthetic.text") if is_synthetic else ""
+    return section_page(title, words("answer.plan", plan=plan), sections, words, kicker=words("answer.kicker"), synthetic=synthetic)
 
-    least = document["hidden"]["min_count"]
-    districts = sorted(document["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))[:8]
-    rows = [("all", document["whole"]), *((f"{hour} h", row) for hour, row in document["by_hour"].items()), *districts]
-    environment = Environment(autoescape=True, finalize=page_value, trim_blocks=True)
-    return environment.from_string(_TEMPLATE).render(
-        doc=document,
-        colours=css_variables(),
-        b=document["burden"],
-        rows=rows,
-        plan=plan,
-        synthetic=is_synthetic,
-        picture=base64.b64encode(picture).decode(),
-        count=lambda value: count_text(value, least),
+
+def _map_notes(document: Mapping[str, Any], words: Translations) -> tuple[str, ...]:
+    """What the map compares, and what its colours are."""
+    if "verdict" in document:
+        return (words("answer.map.note"),)
+    kind = "before" if document.get("whole") is not None else "back" if document.get("back") is not None else ""
+    return (f"{words(f'answer.map.{kind}')} {words('answer.map.note')}",) if kind else ()
+
+
+def _change_sections(document: Mapping[str, Any], words: Translations) -> list[Section]:
+    """Verdict, who gains and loses, what changes for the others, cost, and the alternative."""
+    warnings = tuple(words("answer.breaks", limit=limit) for limit in document["broken_limits"])
+    sections = [
+        Section(words("answer.title"), document["verdict"], warnings=warnings),
+        _moved_section(words("compare.moved"), document, words),
+    ]
+    burden = tuple(burden_rows(document["burden"], document["min_count"], words))
+    sections.append(Section(words("compare.burden"), pairs=burden))
+    sections.append(
+        Section(words("answer.cost"), lines=tuple(filter(None, (cost_text(document["cost"], words), sure_text(document, words)))))
     )
+    if document["alternative"] is not None:
+        sections.append(Section(words("answer.alternative"), lines=(document["alternative"]["verdict"],)))
+    return sections
+
+
+def _why_sections(document: Mapping[str, Any], words: Translations) -> list[Section]:
+    """Sentences, what it would cost to have the stop back, and the plan against the one before."""
+    first, *others = document["lines"]
+    sections = [Section(words("answer.title"), first, tuple(others))]
+    back = document["back"]
+    if back is not None:
+        pairs = (
+            (words("answer.back.route"), ", ".join(back["routes"])),
+            *(
+                (words(f"answer.back.{name}"), text)
+                for name, text in zip(("km", "min", "buses"), _cost_cells(back["cost"], words), strict=True)
+            ),
+        )
+        sections.append(_moved_section(words("answer.back"), back, words, pairs))
+    if document["whole"] is not None:
+        sections.append(_moved_section(words("answer.before"), document["whole"], words))
+    return sections
+
+
+def _moved_section(title: str, change: Mapping[str, Any], words: Translations, pairs: tuple[tuple[str, str], ...] = ()) -> Section:
+    """Who gains and who loses: the whole night, by hour, and the districts that change most."""
+    districts = sorted(change["by_district"].items(), key=lambda row: -sum(abs(value or 0.0) for value in row[1].values()))
+    parts = {
+        "hour": {words.hour(label): row for label, row in change["by_hour"].items()},
+        "district": {words.name(label): row for label, row in districts[:_MOST_DISTRICTS]},
+    }
+    heads = {"hour": words("table.part.hour"), "district": words("table.part.group")}
+    base = change["min_count"]
+    tables = [MovedTable(words("compare.whole"), "", moved_rows({words("compare.whole"): change["whole"]}, base, words))]
+    tables += [
+        MovedTable(words(f"compare.part.{name}"), heads[name], moved_rows(rows, base, words)) for name, rows in parts.items() if rows
+    ]
+    return Section(title, pairs=pairs, moved=tuple(tables), notes=(f"{words('compare.legend')} {words('answer.moved.note')}",))
+
+
+def _missing_table(document: Mapping[str, Any], words: Translations) -> Table:
+    """Busy places without a stop, and the cheapest change that serves each."""
+    base, rows = document["min_count"], []
+    for row in document["places"]:
+        cells = [f"{row['rank']} {row['name']}", words.name(row["district"])]
+        cells += [words.count(row[name], base) for name in ("presence", "unserved_trips")]
+        change = row["difference"]
+        if change is None:
+            rows.append((*cells, words("missing.nochange"), "", "", "", "", ""))
+            continue
+        route = ", ".join(row["routes"]) + " !" * bool(row["broken_limits"])
+        rows.append((*cells, route, *_cost_cells(change["cost"], words), *_moved_cells(change["whole"], base, words)[:2]))
+    head = (
+        *(words(f"missing.{name}") for name in ("place", "district", "people", "trips")),
+        *(words(f"answer.{name}") for name in ("route", "km", "min", "buses", "gained", "lost")),
+    )
+    is_broken = any(row["broken_limits"] for row in document["places"])
+    return Table(words("answer.title"), head, tuple(rows), (0, 1, 4), words("answer.broken.note") if is_broken else "")
+
+
+def _swaps_table(document: Mapping[str, Any], words: Translations) -> Table:
+    """Swaps of one stop that gain trips."""
+    base, rows = document["min_count"], []
+    for row in document["swaps"]:
+        change, rate = row["difference"], row["gain_per_extra_min"]
+        moved, minutes = _moved_cells(change["whole"], base, words), _cost_cells(change["cost"], words)[1]
+        rows.append(
+            (f"{row['rank']}", ", ".join(row["routes"]), row["change"], *moved, minutes, "" if rate is None else words.number(rate, 1))
+        )
+    columns = ("rank", "route", "swap", "gained", "lost", "people.gained", "people.lost", "min", "rate")
+    return Table(
+        words("answer.title"), tuple(words(f"answer.{name}") for name in columns), tuple(rows), (1, 2), words("answer.suggest.note")
+    )
+
+
+def _route_tables(document: Mapping[str, Any], words: Translations, stop_name: Callable[[int], str]) -> tuple[Table, ...]:
+    """What each route adds and carries; of one route its links, of all their ranks and the share served by weekday and hour."""
+    base, routes = document["min_count"], document["routes"]
+    rows = []
+    for row in routes:
+        weak, per_km = row["weakest_segment"], row["riders_per_bus_km"]
+        counts = (words.count(row[name], base) for name in ("only_served_trips", "only_presence", "riders_trips"))
+        link = _DASH.join(stop_name(stop) for stop in weak["stops"])
+        shown = "" if per_km is None else words.number(per_km, 2)
+        rows.append((row["name"], *counts, words.number(row["bus_km"]), shown, link, words.count(weak["load_trips"], base)))
+    columns = ("route", "alone", "people.alone", "riders", "buskm", "perkm", "weakest", "weakest.riders")
+    tables = [Table(words("answer.profiles"), tuple(words(f"answer.{name}") for name in columns), tuple(rows), (6,))]
+    if len(routes) == 1:
+        return (*tables, _links_table(routes[0], base, words, stop_name))
+    return (*tables, *(_stability_tables(document, words) if "ranks" in document else ()))
+
+
+def _links_table(row: Mapping[str, Any], base: float, words: Translations, stop_name: Callable[[int], str]) -> Table:
+    """Riders on each link of a route by hour."""
+    hours: Sequence[str] = list(row["segments"][0]["by_hour"]) if row["segments"] else []
+    rows = [
+        (
+            *(stop_name(stop) for stop in row["stops"][one["place"] :][:2]),
+            *(words.count(n, base) for n in (one["load_trips"], *one["by_hour"].values())),
+        )
+        for one in row["segments"]
+    ]
+    head = (words("answer.from"), words("answer.to"), words("compare.whole"), *(words.hour(hour) for hour in hours))
+    return Table(words("answer.links", name=row["name"]), head, tuple(rows), (1,))
+
+
+def _stability_tables(document: Mapping[str, Any], words: Translations) -> tuple[Table, ...]:
+    """Ranks of routes over resampled nights, and the share of trips served by weekday and hour."""
+    ranks = tuple(
+        (row["name"], *(f"{row[name]}" for name in ("rank", "low_rank", "high_rank")), words.percent(row["same_share"], 0))
+        for row in document["ranks"]
+    )
+    head = tuple(words(f"answer.{name}") for name in ("route", "rank", "low", "high", "same"))
+    served: Mapping[str, Mapping[str, float | None]] = document["by_weekday_and_hour"]["served"]
+    few = words("absent.too few to tell")
+    shares = tuple(
+        (words.day(day), *(few if share is None else words.percent(share) for share in row.values())) for day, row in served.items()
+    )
+    hours = (words("table.part.weekday"), *(words.hour(hour) for hour in next(iter(served.values()))))
+    return Table(words("answer.ranks"), head, ranks), Table(words("answer.matrix"), hours, shares)
+
+
+def _moved_cells(whole: Mapping[str, Any], base: float, words: Translations) -> list[str]:
+    """Trips and then people gained and lost, as text."""
+    return [words.count(whole[name], base, _SIGNS["lost" in name]) for name in _MOVED]
+
+
+def _cost_cells(cost: Mapping[str, Any], words: Translations) -> tuple[str, str, str]:
+    """Kilometres, minutes and buses, as text with signs."""
+    return words.signed(cost["length_m"] / _KM_M, 1), words.signed(cost["cycle_min"]), words.signed(cost["buses"])

@@ -24,6 +24,7 @@ _BURDEN = (
     ("further_presence", "further_mean_m", 1),
     ("nearer_presence", "nearer_mean_m", 1),
 )
+_SIGNS = {"gained": "+", "lost": "\N{MINUS SIGN}"}
 _BAR_PX = 90
 _KM_M = 1000
 
@@ -55,13 +56,13 @@ def comparison_page(content: Content, words: Translations) -> dict[str, Any] | N
         "district": {words.name(label): row for label, row in districts},
     }
     return {
-        "head": [words.name(name) for name in document["plans"]],
-        "rows": _side_rows(document, words),
-        "whole": moved_rows({words("compare.whole"): change["whole"]}, words),
-        "parts": {name: moved_rows(rows, words) for name, rows in parts.items() if rows},
-        "burden": _burden_rows(change["burden"], words),
-        "cost": _cost_text(change["cost"], words),
-        "sure": words("compare.sure" if change["is_sure"] else "compare.unsure"),
+        "head": [*(words.name(name) for name in document["plans"]), *([] if content.city_share is None else [words("compare.city")])],
+        "rows": _side_rows(content, document, words),
+        "whole": moved_rows({words("compare.whole"): change["whole"]}, change["min_count"], words),
+        "parts": {name: moved_rows(rows, change["min_count"], words) for name, rows in parts.items() if rows},
+        "burden": burden_rows(change["burden"], change["min_count"], words),
+        "cost": cost_text(change["cost"], words),
+        "sure": sure_text(change, words),
         "groups": [_group_table(text, row, words) for text, row in document.get("by", {}).items()],
     }
 
@@ -86,18 +87,46 @@ def gauge_bars(content: Content, words: Translations) -> list[dict[str, Any]] | 
         return None
     plans: Mapping[str, Any] = content.comparison["plans"]
     names = [content.best.name, *(name for name in plans if name != content.best.name)]
-    shares = [plans[name]["presence"]["share"] for name in names]
-    return [{"name": words.name(name), "share": share, "text": words.percent(share)} for name, share in zip(names, shares, strict=True)]
+    return [gauge_bar(name, plans[name]["presence"], content, words) for name in names]
 
 
-def moved_rows(rows: Mapping[str, Mapping[str, Any]], words: Translations) -> list[dict[str, Any]]:
+def gauge_bar(name: str, presence: Mapping[str, Any], content: Content, words: Translations) -> dict[str, Any]:
+    """
+    Share of people within the walk of a plan, as a bar.
+
+    Parameters
+    ----------
+    name
+        What the data call the plan.
+    presence
+        Measure of its scorecard, people a night.
+    content
+        Parts of the report.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    dict
+        Name, share 0 to 1 or None, and text.
+    """
+    return {
+        "name": words.name(name),
+        "share": presence["share"],
+        "text": words.headline_text(presence, content.publisher.least_denominator),
+    }
+
+
+def moved_rows(rows: Mapping[str, Mapping[str, Any]], base: float, words: Translations) -> list[dict[str, Any]]:
     """
     Rows of who gains and who loses, with bars to compare them by.
 
     Parameters
     ----------
     rows
-        Trips and people a night by label, hidden ones None.
+        Printed trips and people a night by label; None for trips where none were counted.
+    base
+        Trips or people a night of which they are multiples.
     words
         The reader's language.
 
@@ -110,18 +139,46 @@ def moved_rows(rows: Mapping[str, Mapping[str, Any]], words: Translations) -> li
     return [
         {
             "label": label,
-            "cells": [_moved_text(name, row[name], words) for name in _MOVED],
+            "cells": [_moved_text(name, row, base, words) for name in _MOVED],
             "bars": [_bar(row[f"gained_{what}"], row[f"lost_{what}"], top) for what, top in zip(("trips", "presence"), tops, strict=True)],
         }
         for label, row in rows.items()
     ]
 
 
-def _moved_text(name: str, value: float | None, words: Translations) -> str:
-    """Return a count as text, a net one with its sign."""
-    if value is None:
-        return words("compare.hidden")
-    return words.signed(value) if name.startswith("net") else words.number(value)
+def _moved_text(name: str, row: Mapping[str, Any], base: float, words: Translations) -> str:
+    """Return a count with its sign as text."""
+    side, value = name.partition("_")[0], row[name]
+    if side != "net":
+        return words.count(value, base, _SIGNS[side])
+    if value is not None:
+        return words.signed(value)
+    return words("absent.none" if row[name.replace("net", "gained")] is None else "compare.none_told")
+
+
+def sure_text(change: Mapping[str, Any], words: Translations) -> str:
+    """
+    Say whether trips served differ by more than nights do.
+
+    Parameters
+    ----------
+    change
+        As `owlbus.evidence.printed_difference` gives it; shares 0 to 1.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    str
+        A sentence; nothing where no trips were counted.
+    """
+    if not change.get("trips_counted", True):
+        return ""
+    if change["served_share_change"] is None:
+        return words("compare.no_difference")
+    if change["served_share_interval"] is None:
+        return words("compare.no_interval")
+    return words("compare.sure" if change["is_sure"] else "compare.unsure")
 
 
 def _top(rows: Iterable[Mapping[str, Any]], what: str) -> float:
@@ -140,20 +197,36 @@ def _bar(gained: float | None, lost: float | None, top: float) -> Markup:
     ).format(_BAR_PX, _BAR_PX, half - left, left, CURVE_COLOURS[1], half, right, NET_COLOURS[3], half, half, INK)
 
 
-def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[str, Any]]:
-    """Return rows of every measure of every plan; the first row has the figure that the city states."""
+def _side_rows(content: Content, document: Mapping[str, Any], words: Translations) -> list[dict[str, Any]]:
+    """Return rows of every measure of every plan; the first row has the figure that the city states, if it does."""
+    stated, least = content.city_share, content.publisher.least_denominator
+
+    def city(name: str = "") -> list[str]:
+        return [] if stated is None else [words.percent(stated, 0) if name == "presence" else ""]
+
     plans: Mapping[str, Mapping[str, Any]] = document["plans"]
     differences = document["differences"]
     rows: list[dict[str, Any]] = []
     for name in _SHARES:
-        city = words.percent(document["city_share"], 0) if name == "presence" else ""
         if not document.get("trips_counted", True) and name != "presence":
             continue
-        rows.append(_row(words(f"compare.{name}"), [words.percent(plan[name]["share"]) for plan in plans.values()], city, "main"))
+        rows.append(
+            _row(
+                words(f"compare.{name}"),
+                [words.headline_text(plan[name], least) for plan in plans.values()],
+                city(name),
+                "main",
+            )
+        )
         if any(plan[name]["interval"] for plan in plans.values()):
-            rows.append(_row(words("compare.interval"), [_range(plan[name]["interval"], words) for plan in plans.values()], "", "sub"))
+            rows.append(_row(words("compare.interval"), [_range(plan[name]["interval"], words) for plan in plans.values()], city(), "sub"))
         changes = ["" if plan not in differences else _points(differences[plan][f"{name}_share_change"], words) for plan in plans]
-        rows.append(_row(words("compare.change"), changes, "", "sub"))
+        rows.append(_row(words("compare.change"), changes, city(), "sub"))
+    return rows + [_row(label, cells, city(), "plain") for label, cells in _plain_rows(plans, words)]
+
+
+def _plain_rows(plans: Mapping[str, Mapping[str, Any]], words: Translations) -> list[tuple[str, list[str]]]:
+    """Return label and cells of the measures that are no share of people or trips."""
     reads: tuple[tuple[str, Callable[[Any], str]], ...] = (
         ("hexes_share", words.percent),
         ("transfer_share", words.percent),
@@ -166,16 +239,17 @@ def _side_rows(document: Mapping[str, Any], words: Translations) -> list[dict[st
         ("total_buses", words.number),
         ("routes", words.number),
     )
-    for key, read in reads:  # stops at hex centres have no walk distance
-        if any(plan[key] for plan in plans.values()):
-            cells = [words("compare.hidden") if plan[key] is None else read(plan[key]) for plan in plans.values()]
-            rows.append(_row(words(f"compare.{key}"), cells, "", "plain"))
-    return rows
+    few = words("absent.too few to tell")
+    return [  # stops at hex centres have no walk distance
+        (words(f"compare.{key}"), [few if plan[key] is None else read(plan[key]) for plan in plans.values()])
+        for key, read in reads
+        if any(plan[key] for plan in plans.values())
+    ]
 
 
-def _row(label: str, cells: list[str], city: str, kind: str) -> dict[str, Any]:
+def _row(label: str, cells: list[str], city: list[str], kind: str) -> dict[str, Any]:
     """One row of the plans side by side."""
-    return {"label": label, "cells": [*cells, city], "kind": kind}
+    return {"label": label, "cells": [*cells, *city], "kind": kind}
 
 
 def _range(interval: list[float] | None, words: Translations) -> str:
@@ -185,11 +259,27 @@ def _range(interval: list[float] | None, words: Translations) -> str:
 
 def _points(change: float | None, words: Translations) -> str:
     """Difference of two shares in percentage points."""
-    return words("compare.small") if change is None else words("compare.points", value=words.signed(100 * change, 1))
+    return words("compare.none_told") if change is None else words("compare.points", value=words.signed(100 * change, 1))
 
 
-def _burden_rows(burden: Mapping[str, Any], words: Translations) -> list[tuple[str, str]]:
-    """Return rows of what changes for those whom both plans serve."""
+def burden_rows(burden: Mapping[str, Any], base: float, words: Translations) -> list[tuple[str, str]]:
+    """
+    Rows of what changes for those whom both plans serve.
+
+    Parameters
+    ----------
+    burden
+        Trips and people a night, seconds and metres, as `owlbus.evidence.printed_difference` gives them.
+    base
+        Trips or people a night of which counts are multiples.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    list of tuple of str
+        Label and value.
+    """
     rows = []
     for name, mean, scale in _BURDEN:
         label = words(f"burden.{name}")
@@ -197,12 +287,26 @@ def _burden_rows(burden: Mapping[str, Any], words: Translations) -> list[tuple[s
             label += words(f"burden.by.{'min' if scale > 1 else 'm'}", value=words.number(burden[mean] / scale))
         value = burden[name]
         unit = "burden.people" if name.endswith("presence") else "burden.trips"
-        rows.append((label, words("compare.hidden") if value is None else words(unit, value=words.number(value))))
+        rows.append((label, words("absent.none") if value is None else words(unit, value=words.count(value, base))))
     return rows
 
 
-def _cost_text(cost: Mapping[str, Any], words: Translations) -> str:
-    """Return by how much the operation of the second plan exceeds that of the first."""
+def cost_text(cost: Mapping[str, Any], words: Translations) -> str:
+    """
+    By how much the operation of the second plan exceeds that of the first.
+
+    Parameters
+    ----------
+    cost
+        Metres, minutes and buses, as `owlbus.evidence.printed_difference` gives them.
+    words
+        The reader's language.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
     km, minutes = words.signed(cost["length_m"] / _KM_M, 1), words.signed(cost["cycle_min"])
     return words("compare.cost", km=km, minutes=minutes, buses=words.signed(cost["buses"]))
 
@@ -211,7 +315,5 @@ def _group_table(text: str, row: Mapping[str, Any], words: Translations) -> dict
     """Return shares by group of a table of groups, two columns a plan."""
     column = text.rpartition(":")[2]
     labels = next(iter(row.values()))["groups"]
-    cells = {
-        label: [words.percent(plan["groups"][label][what]["share"]) for plan in row.values() for what in _SHARES[:2]] for label in labels
-    }
+    cells = {label: [words.share(plan["groups"][label][what]) for plan in row.values() for what in _SHARES[:2]] for label in labels}
     return {"title": words("compare.by", column=column), "head": [words.name(name) for name in row], "rows": cells}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.disclosure import MIN_COUNT
+from owlbus.common.disclosure import MIN_COUNT, Publisher
+from owlbus.score.card import stated_share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan import Plan
+    from owlbus.records.places import Places
     from owlbus.sample import City
 
 
@@ -31,7 +33,7 @@ class PlanContent:
     plan
         The routes.
     card
-        Its scorecard as ``scorecard.json`` holds it: shares 0 to 1, trips and people a night, small counts None.
+        Its scorecard as ``scorecard.json`` holds it: shares 0 to 1, trips and people a night as they are printed.
     """
 
     name: str
@@ -66,11 +68,19 @@ class Content:
         Plans side by side, as ``compare.json`` holds them, where the report is about the difference of two; shares 0 to 1.
     net
         Class of each hex by the trips it gains less those it loses, shape (H,), -3 for many lost to 3 for many gained, and the net trips a
-        night at which the second and the third class begin, as `owlbus.plot.maps.net_classes` returns them; or None.
+        night at which the classes away from 0 begin, as `owlbus.plot.maps.net_classes` returns them; or None.
     sweep
         Settings and what each serves, as ``sweep.json`` holds them, where the plan is one of many; shares 0 to 1.
+    improvement
+        Steps and gains, as ``improve.json`` holds them, where the plan is an improved one; trips and people a night.
     min_count
-        Trips or people a night below which a count is not shown; -1 for open data.
+        Trips or people a night of which printed counts are multiples; -1 for open data.
+    places
+        Named places that were given, lon/lat degrees, or None for those of the city.
+    missing
+        Busy places without a stop as `owlbus.evidence.unserved_places.MissingPlace.to_dict` gives them; None where nobody looked.
+    has_tables
+        Whether the run holds its tables as a workbook, beside the report.
 
     Examples
     --------
@@ -94,6 +104,20 @@ class Content:
     is_synthetic: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     comparison: Mapping[str, Any] | None = None
-    net: tuple[NDArray[np.int8], tuple[float, float]] | None = None
+    net: tuple[NDArray[np.int8], tuple[float, float, float]] | None = None
     sweep: Mapping[str, Any] | None = None
+    improvement: Mapping[str, Any] | None = None
     min_count: float = MIN_COUNT
+    places: Places | None = None
+    missing: Sequence[Mapping[str, Any]] | None = None
+    has_tables: bool = False
+
+    @property
+    def publisher(self) -> Publisher:
+        """Rule by which counts are printed."""
+        return Publisher(self.min_count)
+
+    @property
+    def city_share(self) -> float | None:
+        """Share of late-night demand that the city states to serve, 0 to 1; None where it states none."""
+        return None if self.city is None else stated_share(self.city.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +16,17 @@ from owlbus.common.palette import (
     HILL_EDGE,
     INK,
     KEY_EDGE,
-    MID_GREY,
     NET_COLOURS,
     ROUTE_COLOURS,
+    STREET,
     WATER,
 )
 from owlbus.common.units import hour_label
-from owlbus.plot.style import class_edges, hex_classes, users_of_links
-from owlbus.search.problem import reached_hexes
+from owlbus.network.latin_names import display_name
+from owlbus.network.walk_sheds import reached_share
+from owlbus.plot.streets import street_lines, thinned_lines
+from owlbus.plot.style import difference_kinds, people_classes, users_of_links
+from owlbus.report.map_labels import map_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,7 +50,7 @@ _COLOURS = {
     "water": WATER,
     "hill": HILL,
     "hillEdge": HILL_EDGE,
-    "road": MID_GREY,
+    "road": STREET,
     "outline": KEY_EDGE,
     "ink": INK,
     "edge": EDGE,
@@ -83,19 +85,29 @@ def map_data(content: Content, words: Translations) -> dict[str, Any]:
         "scale": _SCALE,
         "hexes": hex_data(content, words),
         "net": _net_data(content, words),
-        "routes": [route_data(content, k) for k in range(len(best.plan))],
+        "routes": [route_data(content, k, words.language) for k in range(len(best.plan))],
         "reference": None if content.reference is None else _reference_data(network, content.reference, words),
         "ground": _terrain(content),
+        "labels": _label_data(content, words),
         "colours": _COLOURS,
         "patterns": {name: words(f"class.{name}") for name in ("fewer", "between", "more")},
         "language": words.language,
+        "base": content.publisher.base,
         "words": dict(words.table["js"]),
     }
 
 
+def _label_data(content: Content, words: Translations) -> list[list[Any]]:
+    """Names of districts (1) and places (0), most important first: text, kind, latitude and longitude."""
+    return [
+        [label.text, int(label.is_area), *_whole([label.lat, label.lon]).tolist()]
+        for label in map_labels(content.city, content.places, words)
+    ]
+
+
 def hex_data(content: Content, words: Translations) -> dict[str, Any]:
     """
-    Shapes of the hexes, the class of people in each by part of the night, and who reaches them.
+    Shapes of the hexes, the class of people in each by part of the night, and what part of them who reaches.
 
     Parameters
     ----------
@@ -107,26 +119,25 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
     Returns
     -------
     dict
-        Classes are one digit per hex, the whole night first; edges are people a night.
+        Classes are one digit per hex, the whole night first; edges are people a night; ``near`` and ``was`` are percent of each hex's area
+        within the walk of the plan and of the reference, ``change`` one digit per hex into `DIFFERENCE_KINDS`.
     """
     grid, network, best = content.network.grid, content.network, content.best
-    near = reached_hexes(network, best.plan)
-    was_near = None if content.reference is None else reached_hexes(network, content.reference.plan)
+    reached = reached_share(network, best.plan.used_stops)
+    was_reached = None if content.reference is None else reached_share(network, content.reference.plan.used_stops)
     corners = grid.hex_to_boundary(np.arange(grid.n_hexes))
     centres = _whole(np.stack([grid.lat, grid.lon], axis=1))
     rings = _whole(corners[..., ::-1]) - centres[:, None, :]
-    classes, edges = people_classes(content, near, was_near)
     return {
         "at": centres.ravel().tolist(),
         "ring": rings.ravel().tolist(),
         "labels": grid.labels.tolist(),
         **_district_data(content, words),
-        "parts": [None, *(words.hour(hour_label(hour)) for hour in content.demand.known_hours)],
-        "classes": ["".join(map(str, row.tolist())) for row in classes],
-        "edges": [[f"{edge:,.0f}" for edge in row] for row in edges],
-        "near": _digits(near),
-        "was": None if was_near is None else _digits(was_near),
-        "reachable": _digits(network.hex_stop >= 0),
+        **_people_data(content, words),
+        "near": _percent(reached),
+        "was": None if was_reached is None else _percent(was_reached),
+        "change": None if was_reached is None else "".join(map(str, difference_kinds(reached, was_reached).tolist())),
+        "reachable": _digits(reached_share(network, np.arange(network.n_stops)) > 0),
         "by": _routes_by_hex(network, best.plan),
     }
 
@@ -136,45 +147,29 @@ def _net_data(content: Content, words: Translations) -> dict[str, Any] | None:
     if content.net is None:
         return None
     classes, steps = content.net
-    shown = [f"{step:,.0f}" for step in steps]
+    low, middle, high = (f"{step:,.0f}" for step in steps)
     return {
         "classes": "".join(str(k - min(NET_COLOURS)) for k in classes.tolist()),
         "colours": list(NET_COLOURS.values()),
-        "texts": [words(f"net.{k - min(NET_COLOURS)}", low=shown[0], high=shown[1]) for k in NET_COLOURS],
+        "texts": [words(f"net.{k - min(NET_COLOURS)}", low=low, middle=middle, high=high) for k in NET_COLOURS],
     }
 
 
-def people_classes(
-    content: Content, near: NDArray[np.bool_], was_near: NDArray[np.bool_] | None
-) -> tuple[list[NDArray[np.int8]], list[list[float]]]:
-    """
-    Class of people in each hex, for the whole night and for each hour.
-
-    Hexes that would reveal a small count, beside the sums of the scorecard by district, by hour and within the walk, lie in class 0.
-
-    Parameters
-    ----------
-    content
-        Parts of the report.
-    near, was_near
-        Hexes within the walk of the plan and of the reference, shape (H,).
-
-    Returns
-    -------
-    classes
-        One row of shape (H,) for the night and for each hour.
-    edges
-        Lower edges of the classes above 0, people a night, for the night and shared by all hours.
-    """
-    margins = [near] if was_near is None else [near, was_near]
-    districts = [] if content.districts is None else [content.districts == name for name in np.unique(content.districts)]
-    night = content.demand.presence_by_hex()
-    hours = content.demand.presence_by_hour() if content.demand.hours_known else np.empty((0, night.size))
-    edges = [class_edges(people, content.min_count) for people in (night, hours)]
-    return [hex_classes(night, edges[0], [*margins, *districts]), *(hex_classes(hour, edges[1], margins) for hour in hours)], edges
+def _people_data(content: Content, words: Translations) -> dict[str, Any]:
+    """Class of people in each hex, one digit, for the whole night and for each hour but those of few, and the edges of both."""
+    demand = content.demand
+    night, night_edges = people_classes(demand.presence_by_hex(), content.min_count)
+    by_hour = demand.presence_by_hour() if demand.hours_known else np.empty((0, night.size))
+    told = [k for k, people in enumerate(by_hour.sum(axis=1).tolist()) if content.publisher.is_enough(people)]
+    hours, hour_edges = people_classes(by_hour[told], content.min_count)
+    return {
+        "parts": [None, *(words.hour(hour_label(demand.hours[k])) for k in told)],
+        "classes": ["".join(map(str, row.tolist())) for row in (night, *hours)],
+        "edges": [[f"{edge:,.0f}" for edge in row] for row in (night_edges, hour_edges)],
+    }
 
 
-def route_data(content: Content, k: int) -> dict[str, Any]:
+def route_data(content: Content, k: int, language: str = "en") -> dict[str, Any]:
     """
     One route: its style, line, stops, and row of the scorecard.
 
@@ -184,6 +179,8 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
         Parts of the report.
     k
         Index of the route.
+    language
+        Of the names of stops.
 
     Returns
     -------
@@ -191,7 +188,7 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
         Links by lane, so that routes on one street lie side by side at every zoom; counts are riders a night.
     """
     network, best = content.network, content.best
-    stops = best.plan.routes[k].stops.tolist()
+    stops, segments = best.plan.routes[k].positions.tolist(), best.plan.routes[k].segments
     cycle, index = divmod(k, len(ROUTE_COLOURS))
     card: Mapping[str, Any] = best.card["routes"][k]
     loads = [[row["ahead_trips"], row["back_trips"]] for row in best.card["segments"] if row["route"] == best.plan.routes[k].name]
@@ -200,10 +197,11 @@ def route_data(content: Content, k: int) -> dict[str, Any]:
         "name": best.plan.routes[k].name,
         "colour": ROUTE_COLOURS[index],
         "dashes": _DASHES[cycle % len(_DASHES)],
-        "links": [_lane(users[min(a, b), max(a, b)], k, a, b) for a, b in pairwise(stops)],
-        "lines": [_flat(network.link_line(a, b)) for a, b in pairwise(stops)],
+        "links": [_lane(users[min(a, b), max(a, b)], k, a, b) for a, b in segments],
+        "lines": [_flat(network.link_line(a, b)) for a, b in segments],
         "stops": _flat(np.stack([network.stop_lon[stops], network.stop_lat[stops]], axis=1)),
-        "names": [network.stop_names[stop] for stop in stops],
+        "names": [display_name(network, stop, language) for stop in stops],
+        "short": [display_name(network, stop, language, short=True) for stop in stops],
         "card": {**card, "headway_s": best.card["headway_s"]},
         "loads": loads,
     }
@@ -218,19 +216,15 @@ def _reference_data(network: Network, reference: PlanContent, words: Translation
     """Return the lines of the plan that the report's own is compared with."""
     routes = []
     for route in reference.plan:
-        parts = [network.link_line(a, b) for a, b in pairwise(route.stops.tolist())]
+        parts = [network.link_line(a, b) for a, b in route.segments]
         routes.append({"name": route.name, "line": _flat(np.concatenate(parts))})
     return {"name": words.name(reference.name), "routes": routes}
 
 
 def _routes_by_hex(network: Network, plan: Plan) -> list[list[int]]:
-    """Indices of the routes that reach each hex."""
-    routes_of_hex: list[list[int]] = [[] for _ in range(network.grid.n_hexes)]
-    for k, route in enumerate(plan):
-        rows = [network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]] for stop in route.stops.tolist()]
-        for hex_index in np.unique(np.concatenate(rows)).tolist():
-            routes_of_hex[hex_index].append(k)
-    return routes_of_hex
+    """Indices of the routes that reach each hex or a part of it."""
+    reached = np.array([reached_share(network, route.positions) > 0 for route in plan]).reshape(len(plan), network.grid.n_hexes)
+    return [np.flatnonzero(by_route).tolist() for by_route in reached.T]
 
 
 def _district_data(content: Content, words: Translations) -> dict[str, Any]:
@@ -277,20 +271,7 @@ def _lines_of(shape: Any) -> list[list[int]]:  # noqa: ANN401 - shapely ships no
 
 def _roads(network: Network) -> list[list[int]]:
     """Street lines of links, thinned; none if they are too many for a page."""
-    if not network.line_indptr.size:
-        return []
-    import shapely
-
-    starts = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
-    links = np.flatnonzero(starts < network.link_to)
-    lines = [
-        np.stack(
-            [column[network.line_indptr[link] : network.line_indptr[link + 1]] for column in (network.line_lon, network.line_lat)], axis=1
-        )
-        for link in links.tolist()
-    ]
-    thin = [shapely.get_coordinates(shapely.simplify(shapely.LineString(line), _ROAD_TOLERANCE_DEG)) for line in lines if len(line) > 1]
-    return [_flat(line) for line in thin] if sum(map(len, thin)) <= _MOST_ROAD_POINTS else []
+    return [_flat(line) for line in thinned_lines(street_lines(network), _ROAD_TOLERANCE_DEG, _MOST_ROAD_POINTS)]
 
 
 def _whole(degrees: ArrayLike) -> NDArray[np.int64]:
@@ -304,6 +285,12 @@ def _flat(lonlat: ArrayLike) -> list[int]:
     points = _whole(np.asarray(lonlat)[:, ::-1])
     steps: list[int] = np.diff(points, axis=0, prepend=0).ravel().tolist()
     return steps
+
+
+def _percent(share: NDArray[np.float64]) -> list[int]:
+    """Shares as whole percent, rounded down, so that half stays the limit it is; but at least 1 where there is any."""
+    whole: list[int] = np.maximum(np.floor(100 * share), share > 0).astype(np.int64).tolist()
+    return whole
 
 
 def _digits(flags: Iterable[Any]) -> str:

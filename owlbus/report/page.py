@@ -7,16 +7,21 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from markupsafe import Markup
 
-from owlbus.common.disclosure import EXACT
 from owlbus.common.ending import Ending
-from owlbus.common.palette import css_variables
-from owlbus.common.text import escape_json, page_value
+from owlbus.common.text import escape_json
+from owlbus.evidence.unserved_places import least_people
+from owlbus.network.walk_sheds import reached_share
 from owlbus.report import table_rows
-from owlbus.report.comparison import comparison_page, gauge_bars
+from owlbus.report.comparison import comparison_page, gauge_bar, gauge_bars
 from owlbus.report.end_reason import ending_text
+from owlbus.report.fairness_text import spread_text, unserved_text
+from owlbus.report.improve_page import improve_tables
 from owlbus.report.map_data import map_data
+from owlbus.report.section_page import privacy_text, render_page
+from owlbus.report.sheets import WORKBOOK_FILE
 from owlbus.report.sweep_page import sweep_lede, sweep_page
 from owlbus.report.translations import read_asset, read_translations
 from owlbus.report.unserved import missing_rows
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from owlbus.report.translations import Translations
 
 _METHODS = ("data", "presence", "city", "served", "network", "range", "left", "search", "privacy", "call")
+_BY_AREA = "share of the hex's area"
+_PARTS = re.compile(r"parts of it by (area|records)")
 _AREA_SHARE = re.compile(r"([0-9.]+) % of the hex")
 _SAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
@@ -79,7 +86,7 @@ def report_html(content: Content, language: str = "en") -> str:
     Report as the text of one HTML file, the same text for the same content.
 
     Styles, scripts and data stand inside; a content policy in the page forbids every request. Names of stops and routes are text
-    wherever they stand. No count of people or trips below ``content.min_count`` a night is in it.
+    wherever they stand. Every count of people or trips in it is a multiple of ``content.min_count``.
 
     Parameters
     ----------
@@ -98,19 +105,8 @@ def report_html(content: Content, language: str = "en") -> str:
     UsageError
         If there is no such language.
     """
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
     words = read_translations(language)
-    environment = Environment(
-        autoescape=True,
-        finalize=page_value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=DictLoader({"page": read_asset("report.html.j2")}),
-    )
-    environment.globals["t"] = words
-    return environment.get_template("page").render(_context(content, words))
+    return render_page("report", _context(content, words), words)
 
 
 def script_json(value: object) -> Markup:
@@ -138,36 +134,55 @@ def script_json(value: object) -> Markup:
 
 def _context(content: Content, words: Translations) -> dict[str, Any]:
     """Return the values of the template by name."""
-    card, about = content.best.card, content.about
-    parts = {part: table_rows.part_rows(card, part, words) for part in table_rows.PARTS if card[table_rows.PARTS[part]]}
+    card = content.best.card
+    parts = {part: table_rows.part_rows(content, part, words) for part in table_rows.PARTS if card[table_rows.PARTS[part]]}
     return {
-        "language": words.language,
+        "kicker": words("kicker"),
         "title": _title(content, words),
         "lede": _lede(content, words),
-        "is_synthetic": content.is_synthetic,
+        "synthetic": _synthetic_text(content, words),
         "gauge": _gauge(content, words),
         "tiles": table_rows.tiles(content, words),
         "name": words.name(content.best.name),
         "reference": None if content.reference is None else words.name(content.reference.name),
         "layers": _layers(content),
         "compared": comparison_page(content, words),
+        "improved": improve_tables(content, words),
         "swept": sweep_page(content, words),
         "n_parts": len(content.demand.known_hours),
-        "min_count": content.min_count,
+        "caption": words("map.caption" if content.publisher.base else "map.caption.public", min=f"{content.min_count:g}"),
         "routes": table_rows.route_rows(content, words),
         "route_total": _route_total(card, words),
         "charts": table_rows.hour_charts(content, words),
         "parts": parts,
         "missing": missing_rows(content, words),
+        "nowhere": _nowhere_text(content, words),
+        "workbook": WORKBOOK_FILE if content.has_tables else "",
         "methods": _methods(content, words),
-        "settings": table_rows.setting_rows(about.get("settings", {}), words),
-        "inputs": table_rows.input_rows(about, words),
-        "versions": list(about.get("versions", {}).items()),
-        "prints": {"grid": content.network.grid.fingerprint, "network": content.network.fingerprint},
-        "owlbus_version": about.get("versions", {}).get("owlbus", ""),
+        **_sources(content, words),
         "data": script_json(map_data(content, words)),
         **_assets(),
     }
+
+
+def _sources(content: Content, words: Translations) -> dict[str, Any]:
+    """Return settings, input files, versions and fingerprints."""
+    about = content.about
+    versions = about.get("versions", {})
+    return {
+        "settings": table_rows.setting_rows(about.get("settings", {}), words),
+        "inputs": table_rows.input_rows(about),
+        "versions": list(versions.items()),
+        "prints": {"grid": content.network.grid.fingerprint, "network": content.network.fingerprint},
+        "owlbus_version": versions.get("owlbus", ""),
+        "foot": words("foot", version=versions.get("owlbus", "")),
+    }
+
+
+def _nowhere_text(content: Content, words: Translations) -> str:
+    """Say that no busy place lies beyond the walk; nothing of a plan without routes, or where nobody looked."""
+    is_told = content.missing is not None and content.best.plan.routes
+    return words("missing.none", min=f"{least_people(content.min_count):g}") if is_told else ""
 
 
 def _assets() -> dict[str, Markup]:
@@ -180,7 +195,6 @@ def _assets() -> dict[str, Markup]:
         "leaflet_css": style,
         "leaflet_js": script,
         "leaflet_licence": read_asset("leaflet-LICENSE.txt"),
-        "css": f"{css_variables()}\n{read_asset('report.css')}",
         "js": read_asset("report.js"),
     }
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
@@ -217,34 +231,35 @@ def _layers(content: Content) -> list[str]:
 
 
 def _gauge(content: Content, words: Translations) -> dict[str, Any]:
-    """Return the share of people within the walk, beside the 42 % of the city and the share of the reference."""
+    """Return the share of people within the walk, beside what the city states and the share of the reference."""
     card = content.best.card
     presence: Mapping[str, Any] = card["presence"]
-    own_share = _headline(presence)
-    bars = [{"name": words.name(content.best.name), "share": own_share, "text": words.percent(own_share)}]
-    if content.reference is not None:
-        share = _headline(content.reference.card["presence"])
-        bars.append({"name": words.name(content.reference.name), "share": share, "text": words.percent(share)})
-    bars = gauge_bars(content, words) or bars
+    plans = [content.best] if content.reference is None else [content.best, content.reference]
+    bars = gauge_bars(content, words) or [gauge_bar(plan.name, plan.card["presence"], content, words) for plan in plans]
     low, high = presence["low_share"], presence["high_share"]
+    value, between = words.headline(presence, content.publisher.least_denominator)
     return {
-        "value": words.percent(own_share),
+        "value": value,
+        "between": between,
         "label": words("key.presence", walk=f"{card['walk_m']:g}"),
         "of": words(
             "key.presence.mean" if card.get("people_counted") else "key.presence.of",
-            people=words.number(presence["denominator"]),
+            people=words.count(presence["denominator"], content.publisher.base),
             hexes=words.percent(card["hexes_share"]),
         ),
         "range": "" if low is None or high is None else words("key.range", low=words.percent(low), high=words.percent(high)),
         "bars": bars,
-        "city": card["city_share"],
+        "city": content.city_share,
+        "unserved": unserved_text(card, words),
+        "spread": spread_text(card, words),
     }
 
 
-def _headline(measure: Mapping[str, Any]) -> float | None:
-    """Return a share, 0 to 1; that of rounded counts where the few that it leaves out are hidden."""
-    share: float | None = measure.get("rounded_share") if measure["share"] is None else measure["share"]
-    return share
+def _synthetic_text(content: Content, words: Translations) -> str:
+    """Say that the demand is synthetic, and what it was scaled to; nothing of records."""
+    if not content.is_synthetic:
+        return ""
+    return words("synthetic.text" if content.city_share is None else "synthetic.stated")
 
 
 def _route_total(card: Mapping[str, Any], words: Translations) -> list[str]:
@@ -256,39 +271,44 @@ def _methods(content: Content, words: Translations) -> list[tuple[str, str]]:
     """Return headings and sentences on method and limits that hold for this report."""
     card, network = content.best.card, content.network
     rule: Mapping[str, Any] = card["rule"]
-    out_of_reach = int((network.hex_stop < 0).sum())
+    out_of_reach = int((reached_share(network, np.arange(network.n_stops)) == 0).sum())
     texts = {
         "data": " ".join(f"{note[:1].upper()}{note[1:]}." for note in content.about.get("notes", ())),
         "presence": _reach_text(card, network, words),
-        "city": words("method.city.text"),
+        "city": "" if content.city_share is None else words("method.city.text"),
         "served": words(
             "method.served.text",
             transfer=f"{rule['transfer_s'] / 60:g}",
             factor=f"{rule['detour_factor']:g}",
             detour=f"{rule['detour_s'] / 60:g}",
         ),
-        "network": words("method.network.lattice" if network.source == "lattice" else "method.network.other"),
-        "range": words("method.range.text") if card["n_nights"] > 1 else "",
+        "network": _network_text(content, words),
+        "range": "" if card["presence"]["low_share"] is None else words("method.range.text"),
         "left": words("method.left.text", hexes=f"{out_of_reach:,}", all=f"{network.grid.n_hexes:,}") if out_of_reach else "",
         "search": _search_text(content, words),
-        "privacy": _privacy_text(content, words),
+        "privacy": privacy_text(content.publisher.base, words),
         "call": words("method.call.text"),
     }
     return [(words(f"method.{name}"), texts[name]) for name in _METHODS if texts[name]]
 
 
-def _privacy_text(content: Content, words: Translations) -> str:
-    """Return which counts are left out: small ones, or none of open data."""
-    if content.min_count == EXACT:
-        return words("method.privacy.public")
-    return words("method.privacy.text", min=f"{content.min_count:g}", n=content.best.card["hidden"]["counts"])
+def _network_text(content: Content, words: Translations) -> str:
+    """Say what buses run on, with water and mountains where there are any."""
+    if content.network.source != "lattice":
+        return words("method.network.other")
+    city = content.city
+    ground = {"water": city is not None and len(city.river) > 0, "hills": city is not None and len(city.mountains) > 0}
+    found = [name for name, is_there in ground.items() if is_there]
+    return " ".join(words(f"method.network.{name}") for name in ("lattice", *found, "estimates"))
 
 
 def _reach_text(card: Mapping[str, Any], network: Network, words: Translations) -> str:
     """Return how people are counted and when a hexagon counts as within the walk, by the rule of the scorecard."""
     rule = str(card["walk_rule"])
     share = _AREA_SHARE.match(rule)
-    kind = "share" if share else "area" if " by area" in rule else "records" if " by records" in rule else "text"
+    parts = _PARTS.search(rule)
+    whole = "text" if rule.startswith(_BY_AREA) else "centre"
+    kind = "share" if share else parts[1] if parts else whole
     least = words.percent(float(share[1]) / 100) if share else ""
     return words(f"method.presence.{kind}", radius=f"{network.grid.radius_m:.0f}", walk=f"{card['walk_m']:g}", share=least)
 
@@ -296,6 +316,8 @@ def _reach_text(card: Mapping[str, Any], network: Network, words: Translations) 
 def _search_text(content: Content, words: Translations) -> str:
     """Say where the plan comes from."""
     ended = content.about.get("ended_by")
+    if content.improvement is not None:
+        return words("method.search.improve", steps=words.number(content.about.get("settings", {}).get("steps", 0)))
     if content.comparison is not None:
         return words("method.search.compare")
     if content.sweep is not None:

@@ -17,6 +17,7 @@ _MARK_PX = 4.0
 _STYLES = tuple(zip(CURVE_COLOURS, ("", "6 4", "2 3"), strict=True))
 _BOUND_STYLE = (MID_GREY, "8 3")
 _LEVEL_STYLE = (INK, "1.5 3")
+_BAR_STYLE = (INK, "")
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 _MOST_TICKS = 5
 _MOST_LABELS = 13
@@ -114,6 +115,7 @@ def number_chart(
     bound: Curve | None = None,
     mark: tuple[float, str] | None = None,
     level: tuple[float, str] | None = None,
+    bars: tuple[Sequence[tuple[float, float]], str] | None = None,
     percent: str = "{0} %",
 ) -> Markup:
     """
@@ -135,6 +137,8 @@ def number_chart(
         A number with what stands beside the line through it, or None.
     level
         A share with what stands beside the line at it, or None.
+    bars
+        Lowest and highest share at each number, drawn as a bar, with what the bars are, or None.
     percent
         How a percent reads.
 
@@ -150,12 +154,14 @@ def number_chart(
     True
     """
     everything = [*curves, *([bound] if bound else []), *([Curve("", (level[0],))] if level else [])]
+    everything += [Curve("", tuple(high for _, high in bars[0]))] if bars else []
     top, step = _scale(everything)
     keys: list[tuple[str, int | None, tuple[str, str]]] = [
         (curve.label, index, _STYLES[index % len(_STYLES)]) for index, curve in enumerate(curves)
     ]
     keys += [(bound.label, None, _BOUND_STYLE)] if bound else []
     keys += [(level[1], None, _LEVEL_STYLE)] if level else []
+    keys += [(bars[1], None, _BAR_STYLE)] if bars else []
     first, span = numbers[0], (numbers[-1] - numbers[0]) or 1.0
     along = tuple((number - first) / span for number in numbers)
     frame = _Frame(500, 310, 24 + _KEY_ROW_PX * -(-len(keys) // 2), 46, along, top)
@@ -166,6 +172,7 @@ def number_chart(
         parts.append(_level_line(frame, level[0]))
     parts += [_curve(frame, None, bound, _BOUND_STYLE)] if bound else []
     parts += [_curve(frame, index, curve, _STYLES[index % len(_STYLES)]) for index, curve in enumerate(curves)]
+    parts += [_bar(frame, k, *ends) for k, ends in enumerate(bars[0])] if bars else []
     return Markup("").join([*parts, *_key(frame, keys, 2), Markup("</svg>")])
 
 
@@ -202,6 +209,13 @@ def _level_line(frame: _Frame, share: float) -> Markup:
     y, (colour, dashes) = frame.y(share), _LEVEL_STYLE
     line = Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" stroke="{}" stroke-width="1.6" stroke-dasharray="{}"/>')
     return line.format(frame.left_px, frame.width - frame.right_px, y, y, colour, dashes)
+
+
+def _bar(frame: _Frame, k: int, low: float, high: float) -> Markup:
+    """Draw a bar with ends from a lowest to a highest share."""
+    x, bottom, top = frame.x(k), frame.y(low), frame.y(high)
+    path = f"M{x - _MARK_PX},{top}h{2 * _MARK_PX}M{x - _MARK_PX},{bottom}h{2 * _MARK_PX}M{x},{bottom}V{top}"
+    return Markup('<path class="spread" d="{}" fill="none" stroke="{}" stroke-width="1.5"/>').format(path, INK)
 
 
 def _curve(frame: _Frame, index: int | None, curve: Curve, style: tuple[str, str]) -> Markup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from owlbus.network.latin_names import display_name, has_own_name
 from owlbus.report.svg_charts import Curve, line_chart
 from owlbus.report.unserved import known_places
 
@@ -42,38 +43,62 @@ def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
     other = None if content.reference is None else content.reference.card
     name = "" if content.reference is None else words.name(content.reference.name)
 
-    absent, trips_counted = words("compare.hidden"), card.get("trips_counted", True)
+    absent, trips_counted = words("absent.none"), card.get("trips_counted", True)
+    base, least = content.publisher.base, content.publisher.least_denominator
+
+    def minutes(time_s: float | None) -> str:
+        return words("absent.too few to tell") if time_s is None else words.unit("min", time_s / 60)
 
     def is_known(key: str) -> bool:
         """Whether a figure is known: figures of trips are not if none were counted."""
         return trips_counted or key in {"buses", "length"}
 
-    def tile(key: str, read: Callable[[Mapping[str, Any]], str], note: str = "") -> dict[str, str]:
+    def tile(key: str, read: Callable[[Mapping[str, Any]], str], note: str = "", between: str = "") -> dict[str, str]:
         beside = "" if other is None else words("key.beside", name=name, value=read(other) if is_known(key) else absent)
-        return {"key": key, "value": read(card) if is_known(key) else absent, "label": words(f"key.{key}"), "note": note, "beside": beside}
+        value = read(card) if is_known(key) else absent
+        return {"key": key, "value": value, "between": between, "label": words(f"key.{key}"), "note": note, "beside": beside}
+
+    def share_tile(kind: str, note: str = "") -> dict[str, str]:
+        texts = tile(kind, lambda c: words.headline_text(c[kind], least), note)
+        return texts | dict(zip(("value", "between"), words.headline(card[kind], least), strict=True))
 
     served_note = "key.served.note" if card["rule"]["max_transfers"] else "key.served.note0"
     if not trips_counted:
         served_note = "key.served.none"
     rows = [
-        tile(
-            "served", lambda c: words.percent(c["served"]["share"]), words(served_note, trips=words.number(card["served"]["denominator"]))
-        ),
-        tile("direct", lambda c: words.percent(c["direct"]["share"])),
+        share_tile("served", words(served_note, trips=words.count(card["served"]["denominator"], base))),
+        share_tile("direct"),
         tile("buses", lambda c: words.number(c["total_buses"]), words("key.buses.note", headway=f"{card['headway_s'] / 60:g}")),
         tile("length", lambda c: words.unit("km", c["total_length_m"] / _KM_M)),
-        tile("ride", lambda c: words.unit("min", c["mean_ride_s"] / 60)),
+        tile("ride", lambda c: minutes(c["mean_ride_s"])),
     ]
-    return rows + _bound_tile(content.about, words)
+    return rows + _spread_tile(content.about, words) + _bound_tile(content.about, words)
+
+
+def _spread_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
+    """Return the tile of the objective over seeds; none without several, since starts of one seed are part of one search."""
+    spread = about.get("spread")
+    if not spread or spread["over"] != "seeds":
+        return []
+    low, median, high = (words.percent(spread[f"{name}_share"]) for name in ("lowest", "median", "highest"))
+    label, note = words(f"key.spread.{spread['over']}", n=spread["n_searches"]), words("key.spread.note", median=median)
+    ends = words("sweep.ends", low=low, high=high)
+    return [{"key": "spread", "value": ends, "between": "", "label": label, "note": note, "beside": ""}]
 
 
 def _bound_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
-    """Return the tile of the plan's value over its proven bound, and the optimality gap; none without a bound."""
+    """Return the tile of the plan's value over its proven bound, with gap and pool bound; none without a bound."""
     value, bound = about.get("objective_share"), about.get("bound_share")
     if value is None or not bound:
         return []
-    note = words("key.bound.note", value=words.percent(value), bound=words.percent(bound), gap=words.gap(value, bound))
-    return [{"key": "bound", "value": words.percent(value / bound), "label": words("key.bound"), "note": note, "beside": ""}]
+    notes = [words("key.bound.note", value=words.percent(value), bound=words.percent(bound), gap=words.gap(value, bound))]
+    if unseen := about.get("unseen_by_bound"):
+        notes.append(words(f"key.bound.unseen.{unseen}"))
+    if pool := about.get("pool_bound"):
+        n_routes = about.get("settings", {}).get("n_routes", "")
+        notes.append(words("key.bound.pool", n=n_routes, met=pool["n_routes_met"], bound=words.percent(pool["share"])))
+    note = "; ".join(notes)
+    return [{"key": "bound", "value": words.percent(value / bound), "between": "", "label": words("key.bound"), "note": note, "beside": ""}]
 
 
 def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
@@ -97,30 +122,32 @@ def route_rows(content: Content, words: Translations) -> list[dict[str, Any]]:
     for route, row in zip(best.plan, best.card["routes"], strict=True):
         ends = [_place(content, words, stop) for stop in route.stops[[0, -1]].tolist()]
         cells = [f"{row['length_m'] / _KM_M:.1f}", f"{row['ride_s'] / 60:.0f}", words.unit("min", best.card["headway_s"] / 60)]
-        counts = [words.number(row[name]) if best.card.get("trips_counted", True) else words("compare.hidden") for name in _COUNTS]
+        counts = [words.count(row[name], content.publisher.base) for name in _COUNTS]
         cells += [str(row["buses"]), str(row["n_stops"]), *counts]
         rows.append({"name": route.name, "ends": ends, "cells": cells})
     return rows
 
 
 def _place(content: Content, words: Translations, stop: int) -> str:
-    """Return the name of a stop: the known place near it, else its district if the stop is a hex centre, else its own name."""
+    """Return a stop's name in the reader's language; without one the known place near it, else its district if it is a hex centre."""
     network = content.network
-    own_name, hex_index = network.stop_names[stop], int(network.stop_hex[stop])
+    own_name, hex_index = display_name(network, stop, words.language), int(network.stop_hex[stop])
+    if has_own_name(network, stop):
+        return own_name
     place_name = known_places(content, words).near(network, stop)
     if not place_name and content.districts is not None and hex_index >= 0 and network.source == "lattice":
         place_name = words.name(str(content.districts[hex_index]))
     return f"{place_name} ({own_name})" if place_name and place_name != own_name else own_name
 
 
-def part_rows(card: Mapping[str, Any], part: str, words: Translations) -> list[list[str]]:
+def part_rows(content: Content, part: str, words: Translations) -> list[list[str]]:
     """
     Coverage of the parts of a demand.
 
     Parameters
     ----------
-    card
-        Scorecard as JSON holds it.
+    content
+        Parts of the report.
     part
         One of `PARTS`.
     words
@@ -129,24 +156,28 @@ def part_rows(card: Mapping[str, Any], part: str, words: Translations) -> list[l
     Returns
     -------
     list of list of str
-        Label, people a night, percent within the walk, trips a night, percent served, percent served without a change.
+        Label, people a night, percent within the walk, trips a night, percent served, percent served without a change; in place of a
+        percent why there is none.
     """
     readers: dict[str, Callable[[str], str]] = {"hour": words.hour, "weekday": words.day, "group": words.name}
     label = readers[part]
-    parts: Mapping[str, Any] = card[PARTS[part]]
-    rows = []
-    for name, row in parts.items():
-        people = [words.number(row["presence"]["denominator"]), words.percent(row["presence"]["share"])]
-        trips = [words.number(row["served"]["denominator"]), *(words.percent(row[kind]["share"]) for kind in ("served", "direct"))]
-        if not card.get("trips_counted", True):
-            trips = [words("compare.hidden")] * len(trips)
-        rows.append([label(name), *people, *trips])
-    return rows
+    parts: Mapping[str, Any] = content.best.card[PARTS[part]]
+    base = content.publisher.base
+    return [
+        [
+            label(name),
+            words.whole(row["presence"], base),
+            words.share(row["presence"]),
+            words.whole(row["served"], base),
+            *(words.share(row[kind]) for kind in ("served", "direct")),
+        ]
+        for name, row in parts.items()
+    ]
 
 
 def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup | str]]:
     """
-    Curves of coverage by hour.
+    Curves of coverage by hour, with gaps at hours that have no share.
 
     Parameters
     ----------
@@ -158,18 +189,16 @@ def hour_charts(content: Content, words: Translations) -> list[dict[str, Markup 
     Returns
     -------
     list of dict
-        Title and SVG of each; percent over hours.
+        Title and SVG of each, percent over hours; none where no hour has a share.
     """
     plans = [content.best] if content.reference is None else [content.best, content.reference]
     hours = list(content.best.card["by_hour"])
-    if not hours:
-        return []
-    kinds = [kind for kind in ("presence", "served") if kind == "presence" or content.best.card.get("trips_counted", True)]
     charts: list[dict[str, Markup | str]] = []
-    for kind in kinds:
+    for kind in ("presence", "served"):
         curves = [Curve(words.name(plan.name), tuple(row[kind]["share"] for row in plan.card["by_hour"].values())) for plan in plans]
-        title = words(f"curves.{kind}")
-        charts.append({"title": title, "svg": line_chart(title, hours, curves, words.table["percent"])})
+        if any(share is not None for curve in curves for share in curve.shares):
+            title = words(f"curves.{kind}")
+            charts.append({"title": title, "svg": line_chart(title, hours, curves, words.table["percent"])})
     return charts
 
 
@@ -207,7 +236,7 @@ def _file_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2] if "/" in path or "\\" in path else path
 
 
-def input_rows(about: Mapping[str, Any], words: Translations) -> list[tuple[str, str, str]]:
+def input_rows(about: Mapping[str, Any]) -> list[str]:
     """
     Files that were read.
 
@@ -215,16 +244,10 @@ def input_rows(about: Mapping[str, Any], words: Translations) -> list[tuple[str,
     ----------
     about
         As ``run.json`` holds it.
-    words
-        The reader's language.
 
     Returns
     -------
-    list of tuple of str
-        Name without folders, bytes, SHA-256.
+    list of str
+        Names without folders.
     """
-    none = words("data.none")
-    return [
-        (_file_name(entry["name"]), none if entry["bytes"] is None else f"{entry['bytes']:,}", entry["sha256"] or none)
-        for entry in about.get("inputs", ())
-    ]
+    return [_file_name(name) for name in about.get("inputs", ())]

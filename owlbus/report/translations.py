@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.disclosure import count_text
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import hour_label
 
@@ -72,13 +73,15 @@ class Translations:
         """Return the weekday whose short English name is `key`."""
         return str(self.table["days"].get(key, key))
 
-    def number(self, value: float | None, digits: int = 0) -> str:
-        """Return a count, or that it is not shown: `value` with so many `digits` after the point."""
-        return self("key.hidden") if value is None else f"{value:,.{digits}f}"
+    def number(self, value: float, digits: int = 0) -> str:
+        """Return a number, `value` with so many `digits` after the point."""
+        return f"{value:,.{digits}f}"
 
-    def tens(self, value: float | None) -> str:
-        """Return a count to the nearest ten, `value`, or that it is not shown."""
-        return self("compare.hidden") if value is None else f"{round(value, -1):,.0f}"
+    def count(self, value: float | None, base: float, sign: str = "") -> str:
+        """Return a printed count of trips or people, a multiple of `base`, after a `sign`; a dash where none were counted."""
+        if value is None:
+            return self("absent.none")
+        return f"{sign if round(value) else ''}{count_text(value, base)}"
 
     def signed(self, value: float, digits: int = 0) -> str:
         """Return a change of a count or of percent, `value`, with its sign and so many `digits` after the point."""
@@ -91,11 +94,29 @@ class Translations:
         """Return a whole `value` with its unit `name`, km, m or min."""
         return self(f"key.{name}").format(f"{value:,.0f}").replace(" ", NO_BREAK)
 
-    def percent(self, share: float | None, digits: int = 1) -> str:
-        """Return a `share`, 0 to 1, as a percent with so many `digits` after the point, or that it is not shown."""
-        if share is None:
-            return self("key.hidden")
+    def percent(self, share: float, digits: int = 1) -> str:
+        """Return a `share`, 0 to 1, as a percent with so many `digits` after the point."""
         return self("percent").format(f"{100 * share:.{digits}f}")
+
+    def share(self, measure: Mapping[str, Any]) -> str:
+        """Return the share of a `measure` of a scorecard as a percent, or why it has none."""
+        return self(f"absent.{measure['no_share']}") if measure["share"] is None else self.percent(measure["share"])
+
+    def whole(self, measure: Mapping[str, Any], base: float) -> str:
+        """Return the people or trips that a `measure` is a share of, a multiple of `base`, or why they are left out."""
+        return self.share(measure) if measure["denominator"] is None else self.count(measure["denominator"], base)
+
+    def headline(self, measure: Mapping[str, Any], least: float) -> tuple[str, str]:
+        """Return the share of a `measure` of the whole night as a percent, and its range where that is of fewer than `least`."""
+        between = measure.get("range_share")
+        if measure["share"] is None or between is None or measure["denominator"] >= least:
+            return self.share(measure), ""
+        low, high = (f"{100 * end:.0f}" for end in between)
+        return self.percent(measure["share"], 0), f"({self('key.between', low=low, high=high)})"
+
+    def headline_text(self, measure: Mapping[str, Any], least: float) -> str:
+        """Return what `headline` returns of `measure` and `least` as one text."""
+        return " ".join(self.headline(measure, least)).strip()
 
     def gap(self, value: float, bound: float) -> str:
         """Return the optimality gap in percent: by how much a proven `bound` exceeds the `value` of a plan, shares 0 to 1."""

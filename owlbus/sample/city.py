@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.arrays import read_only_copy
+from owlbus.common.defaults import SPEED_KMH, WALK_M
 from owlbus.common.errors import DataError, UsageError
 from owlbus.common.files import parse_json
 from owlbus.common.text import visible
+from owlbus.sample.street_places import read_places, stops_to_plan_with
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 SAMPLE_CITIES = ("seoul",)
 """Names that `sample_city` knows."""
 
+STREET_FILES = ("street_stops.csv", "street_links.csv")
+"""Tables of a city's stop network."""
+
+_STRETCH = 1.1
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SEARCHED = (_PACKAGE / "sample_data", _PACKAGE.parent / "sample_data")
 
@@ -81,6 +87,26 @@ class CityPlaces:
         return len(self.names)
 
 
+@dataclass(frozen=True, slots=True)
+class CityStreets:
+    """
+    Places where the buses of a city halt, and the links between them.
+
+    Attributes
+    ----------
+    stops_path
+        CSV with ``stop_id``, ``name``, ``name_en``, ``lon``, ``lat`` and ``trunk``.
+    links_path
+        CSV with ``from_stop``, ``to_stop`` and straight ``metres``.
+    road_factor
+        Street metres over straight metres, dimensionless.
+    """
+
+    stops_path: Path
+    links_path: Path
+    road_factor: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class City:
     """
@@ -108,6 +134,8 @@ class City:
         Discs without homes and roads: lon, lat and radius in metres, shape (n, 3).
     routes_path, calls_path, taxi_path
         Files of the historical routes and of the synthetic records.
+    streets
+        Files of the stop network; None for a city on the hex lattice.
     """
 
     name: str
@@ -122,6 +150,7 @@ class City:
     routes_path: Path
     calls_path: Path
     taxi_path: Path
+    streets: CityStreets | None = None
 
     def __post_init__(self) -> None:
         """Copy the arrays as read-only."""
@@ -177,7 +206,7 @@ def read_city(folder: str | PathLike[str]) -> City:
     Parameters
     ----------
     folder
-        Holds ``city.json`` and the GeoJSON files.
+        Holds ``city.json``, the GeoJSON files, and perhaps ``street_stops.csv`` and ``street_links.csv``.
 
     Returns
     -------
@@ -207,6 +236,7 @@ def read_city(folder: str | PathLike[str]) -> City:
             routes_path=root / str(about["routes"]),
             calls_path=root / "calls.parquet",
             taxi_path=root / "taxi.parquet",
+            streets=_streets(root, about),
         )
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
         msg = f"{root}: no city can be read from it ({type(error).__name__}: {error}); it needs city.json and its GeoJSON files"
@@ -232,27 +262,77 @@ def sample_grid(city: City) -> HexGrid:
     return HexGrid.cover(city.outline, radius_m=city.radius_m, n_hexes=city.n_hexes)
 
 
-def sample_network(city: City, grid: HexGrid | None = None) -> Network:
+def sample_network(
+    city: City,
+    grid: HexGrid | None = None,
+    *,
+    speed_kmh: float = SPEED_KMH,
+    road_factor: float | None = None,
+    stretch: float | None = None,
+    walk_m: float = WALK_M,
+    walk_area_share: float | None = None,
+) -> Network:
     """
-    Return the lattice network of a city, without mountains; links cross the river at bridges only.
+    Return the stop network of a city: its streets, or else the lattice without mountains, crossing the river at bridges only.
+
+    On streets, stops are the places on trunk routes, and one place for each hex that these leave out; links between them run through
+    the other places.
 
     Parameters
     ----------
     city
-        The city.
+        The city; ``dataclasses.replace(city, streets=None)`` has the lattice.
     grid
         Its grid; `sample_grid(city)` by default.
+    speed_kmh
+        Commercial speed in km/h, layover included.
+    road_factor
+        Road metres over straight metres, dimensionless, >= 1; None takes that of the city's streets, or of the lattice.
+    stretch
+        A direct street link is left out if the round trip over other links is at most this many times as long, dimensionless, 1 to 3;
+        None takes 1.1. Without effect on the lattice.
+    walk_m
+        Walk to a stop in metres, boundary included.
+    walk_area_share
+        Least share of a hex's area within the walk, in (0, 1]; None requires its centre.
 
     Returns
     -------
     Network
-        Stops at hex centres, links between neighbours.
+        Places where buses halt and links between consecutive ones; or stops at hex centres and links between neighbours.
+
+    Raises
+    ------
+    DataError
+        If a street table breaks a rule or misses the grid.
+    UsageError
+        If a number is out of range.
     """
     from owlbus.network import Network
 
-    return Network.from_lattice(
-        sample_grid(city) if grid is None else grid, rivers=(city.river,), bridges=city.bridges, mountains=city.mountains
-    )
+    grid = sample_grid(city) if grid is None else grid
+    settings: dict[str, Any] = {"speed_kmh": speed_kmh, "walk_m": walk_m, "walk_area_share": walk_area_share}
+    if road_factor is None and city.streets is not None:
+        road_factor = city.streets.road_factor
+    if road_factor is not None:
+        settings["road_factor"] = road_factor
+    if city.streets is not None:
+        stops = stops_to_plan_with(read_places(city.streets), grid, walk_m)
+        settings["stretch"] = _STRETCH if stretch is None else stretch
+        return Network.from_tables(city.streets.stops_path, city.streets.links_path, grid, stops, **settings)
+    return Network.from_lattice(grid, rivers=(city.river,), bridges=city.bridges, mountains=city.mountains, **settings)
+
+
+def _streets(root: Path, about: dict[str, Any]) -> CityStreets | None:
+    """Return the files of the street network, if the city has them."""
+    paths = [root / name for name in STREET_FILES]
+    if not any(path.is_file() for path in paths):
+        return None
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        msg = f"a street network needs both {' and '.join(STREET_FILES)}, {missing[0]} is missing"
+        raise ValueError(msg)
+    return CityStreets(paths[0], paths[1], float(about["road_factor"]))
 
 
 def _features(root: Path, name: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError
+from owlbus.sample.city import STREET_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,6 +36,8 @@ class CityFacts:
         Hexes of the preset grid.
     radius_m
         Circumradius of its hexes in metres.
+    road_factor
+        Street metres over the straight metres of the street links, dimensionless; without effect on a city without them.
     """
 
     name: str = "seoul"
@@ -42,6 +45,7 @@ class CityFacts:
     routes: str = "routes_2013.geojson"
     n_hexes: int = 1252
     radius_m: float = 500.0
+    road_factor: float = 1.2
 
 
 def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: CityFacts | None = None) -> Path:
@@ -50,7 +54,8 @@ def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: Cit
 
     Tables (CSV, lon before lat, degrees): ``outline`` (closed ring), ``districts`` (district, residents_thousand),
     ``night_spots`` (place, weight), ``han_river`` or ``river`` (centreline), ``bridges``, ``mountains`` (name, radius_m) and
-    ``routes_2013`` or ``routes`` (route, sequence).
+    ``routes_2013`` or ``routes`` (route, sequence). The tables of a street network, ``street_stops`` and ``street_links``, are copied
+    as they are; without them the city has the hex lattice.
 
     Parameters
     ----------
@@ -77,13 +82,24 @@ def build_city(source: str | PathLike[str], out: str | PathLike[str], facts: Cit
     files[about.routes] = _collection(
         "Way-points of the routes that ran, one direction, approximate.", _routes(_rows(tables, "routes_2013", "routes"))
     )
-    files["city.json"] = json.dumps(
-        {"name": about.name, "title": about.title, "n_hexes": about.n_hexes, "radius_m": about.radius_m, "routes": about.routes}, indent=2
-    )
+    streets = _street_tables(tables)
+    preset = {"name": about.name, "title": about.title, "n_hexes": about.n_hexes, "radius_m": about.radius_m, "routes": about.routes}
+    files["city.json"] = json.dumps(preset | ({"road_factor": about.road_factor} if streets else {}), indent=2)
     root.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (root / name).write_text(text + "\n", encoding="utf-8", newline="\n")
+    for name, content in streets.items():
+        (root / name).write_bytes(content)
     return root
+
+
+def _street_tables(tables: Path) -> dict[str, bytes]:
+    """Return the street tables by file name; none or both must exist."""
+    found = [tables / name for name in STREET_FILES if (tables / name).is_file()]
+    if len(found) == 1:
+        msg = f"{tables}: a street network needs both {' and '.join(STREET_FILES)}, got {found[0].name} alone"
+        raise DataError(msg)
+    return {path.name: path.read_bytes() for path in found}
 
 
 def _layers(tables: Path) -> Iterator[tuple[str, str, list[Feature]]]:

@@ -133,7 +133,7 @@ TAXI_COLUMNS = ("pickup_time", "dropoff_time", "origin_lon", "origin_lat", "dest
 TAXI_ERRORS = ("outside the area", "missing position", "by day", "drop-off before pick-up")
 """Kinds of deliberate errors in taxi trips."""
 
-_REVERSED_SHARE = 0.25
+_REVERSED_SHARE = 0.40
 
 _DOOR_SPREAD_M = 80.0
 
@@ -144,6 +144,8 @@ _SPEED_KMH = 30.0
 _SPEED_SPREAD = 0.2
 
 _STOP_TIME_S = 120
+
+_TRIES = 20
 
 
 def taxi_table(world: World, settings: SynthSettings, part: Partition) -> pa.Table:
@@ -197,20 +199,28 @@ def _ends(rng: Generator, world: World, rows: int) -> tuple[Floats, Floats]:
     neighbourhood, destination = np.divmod(desire_line, world.n_places)
     address = neighbourhood * ADDRESSES_EACH + rng.integers(ADDRESSES_EACH, size=rows)
     centre = np.stack([world.place_x[destination], world.place_y[destination]])
-    place_point = _pickup_points(rng, world, centre, world.place_spread_m[destination])
+    place_point = _pickup_points(rng, world, centre, world.place_spread_m[destination], by_streets=True)
     door = np.stack(world.plane.to_xy(world.home_lon[address], world.home_lat[address]))
-    home_point = _pickup_points(rng, world, door, np.full(rows, _DOOR_SPREAD_M))
+    home_point = _pickup_points(rng, world, door, np.full(rows, _DOOR_SPREAD_M), by_streets=False)
     is_reversed = rng.random(rows) < _REVERSED_SHARE
     return np.where(is_reversed, home_point, place_point), np.where(is_reversed, place_point, home_point)
 
 
-def _pickup_points(rng: Generator, world: World, centre: Floats, spread_m: Floats) -> Floats:
-    """Return random points around centres, metres; points off land move to their mast, which is on land."""
-    points = centre + spread_m * rng.standard_normal(centre.shape)
-    off_land = np.flatnonzero(world.terrain.code_at(*points) != LAND)
-    mast = world.terrain.mast_at(*points[:, off_land])
+def _pickup_points(rng: Generator, world: World, centre: Floats, spread_m: Floats, *, by_streets: bool) -> Floats:
+    """Return random points on land around centres, metres, perhaps the rarer the farther from streets; the mast where none is found."""
+    terrain = world.terrain
+    points = np.empty_like(centre)
+    pending = np.arange(centre.shape[1])
+    for _ in range(_TRIES):
+        drawn = centre[:, pending] + spread_m[pending] * rng.standard_normal((2, len(pending)))
+        points[:, pending] = drawn
+        kept = terrain.code_at(*drawn) == LAND
+        pending = pending[~(kept & terrain.keeps(rng, *drawn) if by_streets else kept)]
+        if not pending.size:
+            return points
+    mast = terrain.mast_at(*points[:, pending])
     nearest = np.stack(world.plane.to_xy(world.mast_lon[mast], world.mast_lat[mast]))
-    points[:, off_land] = nearest + _DOOR_SPREAD_M / 4 * rng.standard_normal(nearest.shape)
+    points[:, pending] = nearest + _DOOR_SPREAD_M / 4 * rng.standard_normal(nearest.shape)
     return points
 
 

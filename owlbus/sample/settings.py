@@ -62,9 +62,9 @@ class SynthSettings:
     first_night: dt.date = dt.date(2013, 3, 11)
     n_nights: int = 7
     n_subscribers: int = 0
-    out_share: float = 0.80
-    elsewhere_share: float = 0.38
-    spot_spread_m: float = 350.0
+    out_share: float = 0.70
+    elsewhere_share: float = 0.60
+    spot_spread_m: float = 450.0
     reach_m: float = 5_000.0
     taxi_noise: float = 0.5
 

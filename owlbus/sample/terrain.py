@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from owlbus.sample.street_places import read_places
+
 if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
@@ -25,6 +27,10 @@ DECIMALS: Final = 5
 """Decimals of every position in the records: about 1 m."""
 
 RIVER_HALF_M = 450.0
+
+STREET_REACH_M: Final = 200.0
+"""Distance to a place where buses halt at which the density of homes falls to 1/e, metres."""
+
 _CELL_M = 100.0
 _MARGIN_M = 3_000.0
 _RIM_M = 500.0
@@ -114,6 +120,9 @@ class Terrain:
         Terrain code of each cell, uint8, shape (rows, columns).
     near
         Whether the cell lies within `_RIM_M` of the outline or inside it, bool, same shape.
+    nearness
+        Probability that a point drawn in the cell is kept, float64, same shape; falls with the distance to the nearest place of the
+        street network, 1 without one.
     mast
         Nearest mast of each cell's centre, int32, same shape; -1 before masts are placed.
     """
@@ -122,6 +131,7 @@ class Terrain:
     south_m: float
     code: NDArray[np.uint8]
     near: NDArray[np.bool_]
+    nearness: Floats
     mast: NDArray[np.int32]
 
     def code_at(self, x: Floats, y: Floats) -> NDArray[np.uint8]:
@@ -172,6 +182,25 @@ class Terrain:
         """
         cell = self._cell(x, y)
         return self.near[cell] & np.isin(self.code[cell], (LAND, OUTSIDE))
+
+    def keeps(self, rng: Generator, x: Floats, y: Floats) -> NDArray[np.bool_]:
+        """
+        Draw whether points are kept, by their distance to the streets.
+
+        Parameters
+        ----------
+        rng
+            Random generator.
+        x, y
+            Metres, shape (n,).
+
+        Returns
+        -------
+        ndarray of bool
+            Shape (n,); all True without a street network.
+        """
+        kept: NDArray[np.bool_] = rng.random(len(x)) < self.nearness[self._cell(x, y)]
+        return kept
 
     def random_land(self, rng: Generator, n: int) -> Floats:
         """
@@ -230,7 +259,7 @@ def rasterise_terrain(city: City, plane: Plane) -> Terrain:
     Parameters
     ----------
     city
-        Outline, river and mountains.
+        Outline, river, mountains and streets.
     plane
         Plane of the city.
 
@@ -257,7 +286,20 @@ def rasterise_terrain(city: City, plane: Plane) -> Terrain:
     for start, end in pairwise(bends):
         code[_metres_to_segment(x, y, start, end) <= RIVER_HALF_M] = WATER
     near = distance_transform_edt(~inside) * _CELL_M <= _RIM_M
-    return Terrain(float(west), float(south), code, near, np.full(code.shape, -1, np.int32))
+    return Terrain(float(west), float(south), code, near, _nearness(city, plane, x, y), np.full(code.shape, -1, np.int32))
+
+
+def _nearness(city: City, plane: Plane, x: Floats, y: Floats) -> Floats:
+    """Return the probability that a point is kept, by its distance to the nearest place where buses halt, same shape as x."""
+    from scipy.spatial import cKDTree
+
+    if city.streets is None:
+        return np.ones(x.shape)
+    places = read_places(city.streets)
+    at = np.column_stack(plane.to_xy(places["lon"].to_numpy(), places["lat"].to_numpy()))
+    metres, _ = cKDTree(at).query(np.column_stack([x.ravel(), y.ravel()]))
+    kept: Floats = np.exp(-metres / STREET_REACH_M).reshape(x.shape)
+    return kept
 
 
 def _metres_to_segment(x: Floats, y: Floats, start: Floats, end: Floats) -> Floats:

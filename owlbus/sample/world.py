@@ -98,7 +98,7 @@ def make_world(city: City, settings: SynthSettings) -> World:
     Parameters
     ----------
     city
-        Outline, districts, night spots, river and mountains.
+        Outline, districts, night spots, river, mountains and streets.
     settings
         Seed and behaviour.
 
@@ -117,7 +117,7 @@ def make_world(city: City, settings: SynthSettings) -> World:
     terrain = rasterise_terrain(city, plane)
     spots = np.stack(plane.to_xy(city.night_spots.lon, city.night_spots.lat))
     centres, residents = _neighbourhoods(rng, city, plane, terrain)
-    homes = _scatter_on_land(rng, np.repeat(centres, ADDRESSES_EACH, axis=1), _ADDRESS_SPREAD_M, lambda points: terrain.is_home(*points))
+    homes = _scatter_on_land(rng, np.repeat(centres, ADDRESSES_EACH, axis=1), _ADDRESS_SPREAD_M, _homes_by_streets(rng, terrain))
     masts = _masts(rng, terrain, homes, spots, city.night_spots.weight)
     terrain = terrain.with_masts(*masts)
     attraction = _attraction(settings, centres, residents, spots, city.night_spots.weight)
@@ -148,7 +148,8 @@ def _neighbourhoods(rng: Generator, city: City, plane: Plane, terrain: Terrain) 
     number = np.maximum(1, np.rint(N_NEIGHBOURHOODS * weight / weight.sum()).astype(np.int64))
     district = np.repeat(np.arange(len(weight)), number)
     centroids = np.stack(plane.to_xy(city.districts.lon, city.districts.lat))[:, district]
-    centres = _scatter_on_land(rng, centroids, _NEIGHBOURHOOD_SPREAD_M, lambda points: terrain.code_at(*points) == LAND)
+    near_streets = _land_by_streets(rng, terrain, (LAND,))
+    centres = _scatter_on_land(rng, centroids, _NEIGHBOURHOOD_SPREAD_M, near_streets)
     size = np.exp(_SIZE_SPREAD * rng.standard_normal(len(district)))
     share = weight[district] * size / np.bincount(district, weights=size)[district]
     return centres, share / share.sum()
@@ -163,7 +164,7 @@ def _masts(rng: Generator, terrain: Terrain, homes: Floats, spots: Floats, weigh
     masts = np.concatenate(
         [
             _scatter_on_land(rng, home, _MAST_JITTER_M, lambda points: terrain.is_home(*points)),
-            _scatter_on_land(rng, spot, _MAST_SPOT_SPREAD_M, lambda points: np.isin(terrain.code_at(*points), (LAND, MOUNTAIN))),
+            _scatter_on_land(rng, spot, _MAST_SPOT_SPREAD_M, _land_by_streets(rng, terrain, (LAND, MOUNTAIN))),
             land,
         ],
         axis=1,
@@ -195,6 +196,16 @@ def _scatter_on_land(rng: Generator, centres: Floats, spread_m: float, accepts: 
             return points
     msg = f"{len(pending)} of {centres.shape[1]} points found no land within {spread_m:g} m; move the place out of water and mountains"
     raise DataError(msg)
+
+
+def _homes_by_streets(rng: Generator, terrain: Terrain) -> Callable[[Floats], NDArray[np.bool_]]:
+    """Return a draw of whether points become homes: where homes can be, and the rarer the farther from streets."""
+    return lambda points: terrain.is_home(*points) & terrain.keeps(rng, *points)
+
+
+def _land_by_streets(rng: Generator, terrain: Terrain, codes: tuple[int, ...]) -> Callable[[Floats], NDArray[np.bool_]]:
+    """Return a draw of whether points of some terrain codes are kept, the rarer the farther from streets."""
+    return lambda points: np.isin(terrain.code_at(*points), codes) & terrain.keeps(rng, *points)
 
 
 def _distances(first: Floats, second: Floats) -> Floats:

@@ -8,20 +8,26 @@ from owlbus.score.card import (
     RouteScore,
     Scorecard,
     Segment,
+    stated_share,
 )
-from owlbus.score.intervals import difference_interval, share_interval, trips_interval
-from owlbus.score.score import score_plan
+from owlbus.score.intervals import LEAST_NIGHTS, difference_interval, share_interval
+from owlbus.score.publish import printed_coverage, printed_interval
+from owlbus.score.score import coverage_of, score_plan
 
 __all__ = [
     "CITY_SHARE",
+    "LEAST_NIGHTS",
     "MIN_COUNT",
     "Coverage",
     "Measure",
     "RouteScore",
     "Scorecard",
     "Segment",
+    "coverage_of",
     "difference_interval",
+    "printed_coverage",
+    "printed_interval",
     "score_plan",
     "share_interval",
-    "trips_interval",
+    "stated_share",
 ]

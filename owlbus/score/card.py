@@ -6,22 +6,49 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.disclosure import MIN_COUNT
-from owlbus.score.publish import shown_counts
+from owlbus.common.disclosure import MIN_COUNT, Publisher
+from owlbus.score.fairness import exact_fairness, printed_fairness
+from owlbus.score.intervals import share_interval
+from owlbus.score.publish import printed_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import geopandas as gpd
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
+"""Raised when every count came to be a multiple of one base, and every share to be made of such counts."""
 CITY_SHARE = 0.42
 """Share of late-night demand that Seoul states its nine routes of 2013 serve; held against presence."""
+
+
+def stated_share(city: str | None) -> float | None:
+    """
+    Share of late-night demand that a city states to serve, to hold presence against.
+
+    Parameters
+    ----------
+    city
+        Short name of the city, or None.
+
+    Returns
+    -------
+    float or None
+        `CITY_SHARE` for Seoul; None for every other place.
+
+    Examples
+    --------
+    >>> stated_share("seoul"), stated_share(None)
+    (0.42, None)
+    """
+    return CITY_SHARE if city == "seoul" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +61,9 @@ class Measure:
     numerator, denominator
         Trips or people a night.
     low_share, high_share
-        90 % interval over nights, 0 to 1; None with fewer than two nights.
+        90 % interval over nights, 0 to 1; None with fewer than `LEAST_NIGHTS` nights.
+    nights
+        Numerator and denominator of each night, shape (n_nights,) each, of which intervals are made; None where they are not kept.
 
     Examples
     --------
@@ -46,11 +75,31 @@ class Measure:
     denominator: float
     low_share: float | None = None
     high_share: float | None = None
+    nights: tuple[NDArray[np.float64], NDArray[np.float64]] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def over_nights(cls, numerator: float, denominator: float, nights: tuple[NDArray[Any], NDArray[Any]] | None) -> Measure:
+        """
+        Measure with its interval over nights.
+
+        Parameters
+        ----------
+        numerator, denominator
+            Trips or people of a mean night.
+        nights
+            Both by night, shape (n_nights,) each, or None where nights do not differ.
+
+        Returns
+        -------
+        Measure
+            The interval is absent where nights are too few.
+        """
+        return cls(numerator, denominator, *((None, None) if nights is None else share_interval(*nights)), nights)
 
     @property
-    def share(self) -> float:
-        """Numerator over denominator, 0 to 1; 0 where there is nothing to serve."""
-        return self.numerator / self.denominator if self.denominator > 0 else 0.0
+    def share(self) -> float | None:
+        """Numerator over denominator, 0 to 1; None where there is nothing to serve."""
+        return self.numerator / self.denominator if self.denominator > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +185,7 @@ class Scorecard:
     coverage
         The whole demand, with intervals over nights.
     hexes_share
-        Hexes within the walk of a stop, of all hexes, 0 to 1: the unweighted twin of the presence share.
+        Area of the hexes within the walk of a stop, of that of all hexes, 0 to 1: the unweighted twin of the presence share.
     transfer_share
         Served trips that need a transfer, 0 to 1; None where no trips were counted.
     mean_ride_s, mean_walk_m
@@ -162,13 +211,13 @@ class Scorecard:
     n_nights
         Service nights the demand covers.
     walk_rule
-        When a hex counts as within that walk, in words.
+        How hexes count by that walk, in words: by area, unless asked for otherwise.
     people_counted
         Whether people are all those counted by place and hour, their mean over the hours, rather than those of records.
     trips_counted
         Whether the demand has trips; without any, everything that counts trips is absent.
     min_count
-        Trips or people a night below which a count is not published; -1 for open data.
+        Trips or people a night of which printed counts are multiples; -1 for open data.
 
     Examples
     --------
@@ -210,8 +259,8 @@ class Scorecard:
     min_count: float = MIN_COUNT
 
     @property
-    def presence_share(self) -> float:
-        """People within the walk of a stop, of all people, 0 to 1; held against the city's 42 %."""
+    def presence_share(self) -> float | None:
+        """People within the walk of a stop, of all people, 0 to 1; None where there is nobody."""
         return self.coverage.presence.share
 
     @property
@@ -223,6 +272,11 @@ class Scorecard:
     def direct_share(self) -> float | None:
         """Trips served without a transfer, of all trips, 0 to 1; None where no trips were counted."""
         return self.coverage.direct.share if self.trips_counted else None
+
+    @property
+    def fairness(self) -> dict[str, Any]:
+        """Spread of the presence shares of `by_group`, and the groups that have none, as of `owlbus.score.fairness.fairness`."""
+        return exact_fairness(self.by_group)
 
     def to_frame(self, by: str = "measure") -> pd.DataFrame:
         """
@@ -275,53 +329,52 @@ class Scorecard:
         return card_to_geodataframe(self, network, plan)
 
     def _repr_html_(self) -> str:
-        """Shares of the whole and served trips by hour, for notebooks; small counts are left out."""
+        """Shares of the whole and served trips by hour as they are printed, for notebooks."""
         from owlbus.common import notebook_html
 
-        def percent(share: float | None) -> str:
-            return "not shown" if share is None else f"{share:.1%}"
+        def percent(measure: Mapping[str, Any]) -> str:
+            return str(measure["no_share"]) if measure["share"] is None else f"{measure['share']:.1%}"
 
         card = self.to_dict()
         rows = [
-            (f"people within {self.walk_m:g} m", percent(card["presence"]["share"])),
-            ("trips served", percent(card["served"]["share"])),
-            ("without a change", percent(card["direct"]["share"])),
-            ("hexes", percent(self.hexes_share)),
+            (f"people within {self.walk_m:g} m", percent(card["presence"])),
+            ("trips served", percent(card["served"])),
+            ("without a change", percent(card["direct"])),
+            ("hexes", f"{self.hexes_share:.1%}"),
             ("buses", f"{self.total_buses}"),
             ("routes, one way", f"{self.total_length_m / 1000:,.0f} km"),
+            ("counts", card["counts"]),
         ]
-        hours = {hour: part["served"]["share"] for hour, part in card["by_hour"].items()}
-        texts = [percent(share) for share in hours.values()]
-        drawing = notebook_html.bars(list(hours), [share or 0.0 for share in hours.values()], texts, name="trips served by hour")
+        hours = {hour: part["served"] for hour, part in card["by_hour"].items()}
+        texts, shares = [percent(part) for part in hours.values()], [part["share"] for part in hours.values()]
+        drawing = notebook_html.bars(list(hours), shares, texts, name="trips served by hour")
         return notebook_html.page("Scorecard", notebook_html.table(rows), drawing)
 
     def to_dict(self, min_count: float | None = None) -> dict[str, Any]:
         """
-        Scorecard as plain values for JSON, small counts hidden, and with them what would give them away.
+        Scorecard as plain values for JSON, by the publishing rule.
 
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count, and the share made of it, reads None; that of the card by default.
+            Trips or people a night of which printed counts are multiples; that of the card by default.
 
         Returns
         -------
         dict
-            Schema version first; ``hidden`` says how many counts were hidden.
+            Schema version first; ``min_count`` is the base, 0 for open data, and ``counts`` says it in words.
 
         Raises
         ------
         PrivacyError
             If `min_count` protects nobody.
         """
-        min_count = self.min_count if min_count is None else min_count
-        counts, n_hidden = shown_counts(self, min_count)
-        values: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "city_share": CITY_SHARE}
-        values |= {name: counts.pop(name) for name in ("presence", "served", "direct")}
-        for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_circuity", "overlap_share"):
-            value = counts.pop(name) if name in counts else getattr(self, name)
-            values[name] = None if value is None else round(value, 6)
-        values["mean_travel_s"] = None if self.mean_travel_s is None else round(self.mean_travel_s)
+        publisher = Publisher(self.min_count if min_count is None else min_count)
+        printed = printed_card(self, publisher)
+        values: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **publisher.facts}
+        values |= {name: printed.pop(name) for name in ("presence", "served", "direct")}
+        for name in ("hexes_share", "transfer_share", "mean_ride_s", "mean_walk_m", "mean_travel_s", "mean_circuity", "overlap_share"):
+            values[name] = printed.pop(name) if name in printed else round(getattr(self, name), 6)
         for name in ("total_length_m", "total_buses", "headway_s", "walk_m", "walk_rule", "n_nights"):
             values[name] = getattr(self, name)
         values["rule"] = asdict(self.rule)
@@ -329,7 +382,9 @@ class Scorecard:
             values["people_counted"] = True
         if not self.trips_counted:
             values["trips_counted"] = False
-        return values | counts | {"hidden": {"min_count": max(min_count, 0), "counts": n_hidden}}
+        if self.by_group:
+            values["fairness"] = printed_fairness(printed["by_group"])
+        return values | printed
 
     def to_json(self, min_count: float | None = None) -> str:
         """
@@ -338,7 +393,7 @@ class Scorecard:
         Parameters
         ----------
         min_count
-            Trips or people a night below which a count is left out, as in `to_dict`; that of the card by default.
+            Trips or people a night of which printed counts are multiples, as in `to_dict`; that of the card by default.
 
         Returns
         -------

@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+LEAST_NIGHTS = 5
+"""Nights from which on an interval over nights is told: fewer give no idea of the spread."""
+
 _RESAMPLES = 2_000
 _TAIL = 0.05
 _SEED = 20_130_912
@@ -30,7 +33,7 @@ def share_interval(numerator: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     Returns
     -------
     tuple of float or None
-        Lower and upper end, 0 to 1; (None, None) with fewer than two nights or nothing to share.
+        Lower and upper end, 0 to 1; (None, None) with fewer than `LEAST_NIGHTS` nights or nothing to share.
 
     References
     ----------
@@ -39,7 +42,7 @@ def share_interval(numerator: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     Examples
     --------
     >>> import numpy as np
-    >>> share_interval(np.array([4.0, 4.0]), np.array([8.0, 8.0]))
+    >>> share_interval(np.full(5, 4.0), np.full(5, 8.0))
     (0.5, 0.5)
     """
     low, high = difference_interval(numerator, denominator)
@@ -64,16 +67,16 @@ def difference_interval(gain: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     Returns
     -------
     tuple of float or None
-        Lower and upper end, -1 to 1; (None, None) with fewer than two nights or nothing to share.
+        Lower and upper end, -1 to 1; (None, None) with fewer than `LEAST_NIGHTS` nights or nothing to share.
 
     Examples
     --------
     >>> import numpy as np
-    >>> difference_interval(np.array([-1.0, -1.0]), np.array([8.0, 8.0]))
+    >>> difference_interval(np.full(5, -1.0), np.full(5, 8.0))
     (-0.125, -0.125)
     """
     n = gain.size
-    if n < 2 or denominator.sum() <= 0:  # noqa: PLR2004 -- one night has no spread
+    if n < LEAST_NIGHTS or denominator.sum() <= 0:
         return None, None
     from scipy.special import ndtri, stdtrit
 
@@ -84,37 +87,3 @@ def difference_interval(gain: NDArray[Any], denominator: NDArray[Any]) -> tuple[
     wider = math.sqrt(n / (n - 1)) * stdtrit(n - 1, 1 - _TAIL) / ndtri(1 - _TAIL)
     low, high = (centre + wider * (np.quantile(shares, quantile) - centre) for quantile in (_TAIL, 1 - _TAIL))
     return float(low), float(high)
-
-
-def trips_interval(gained: float, lost: float, total: float) -> tuple[float | None, float | None]:
-    """
-    90 % interval of a difference of two shares where there is one night only: trips are taken as drawn one by one.
-
-    Trips of one night are alike, so this is narrower than an interval over nights would be. With nothing lost it is the interval of a
-    single share.
-
-    Parameters
-    ----------
-    gained, lost
-        Trips or people that only the second, and only the first plan serves.
-    total
-        All of them.
-
-    Returns
-    -------
-    tuple of float or None
-        Lower and upper end, -1 to 1; (None, None) if there is nothing to share.
-
-    Examples
-    --------
-    >>> low, high = trips_interval(50.0, 50.0, 10_000.0)
-    >>> round(low, 4), round(high, 4)
-    (-0.0016, 0.0016)
-    """
-    if total <= 0:
-        return None, None
-    from scipy.special import ndtri
-
-    net = (gained - lost) / total
-    spread = math.sqrt(max(0.0, (gained + lost) / total - net**2) / total)
-    return net - float(ndtri(1 - _TAIL)) * spread, net + float(ndtri(1 - _TAIL)) * spread

@@ -1,20 +1,14 @@
-"""A scorecard as people may read it: every count that is small, or that would give a small one away, is left out."""
+"""A scorecard as people may read it: its counts by the publishing rule, and everything else computed from those."""
 
 from __future__ import annotations
 
-from copy import deepcopy
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.disclosure import Counts, nearest_multiple
+from owlbus.score.intervals import difference_interval, share_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from owlbus.common.disclosure import Publisher
     from owlbus.score.card import (
         Coverage,
         Measure,
@@ -23,186 +17,222 @@ if TYPE_CHECKING:
         Segment,
     )
 
-FAMILIES = {"by_hour": False, "by_weekday": True, "by_group": False, "by_source": True}
-"""Breakdowns of the whole, and whether the whole is a mean of the parts rather than their sum."""
+FAMILIES = ("by_hour", "by_weekday", "by_group", "by_source")
+"""Breakdowns of the whole."""
 
-_HEADLINE_COUNTS = 4
-"""Least numerator of a rounded headline, in multiples of the least count."""
+KINDS = ("presence", "served", "direct")
 
-_PEOPLE = ("near", "away", "people")
-"""Counts of a part that are of people rather than of trips."""
+_RIDE_S = 1800
+"""Least of the ride that one trip is taken to add to the sum of rides, seconds."""
 
-_ROW_COUNTS = {
-    "routes": ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips", "only_presence"),
-    "segments": ("ahead_trips", "back_trips"),
-}
+_ROW_COUNTS = ("boardings_trips", "transfers_trips", "max_load_trips", "only_served_trips", "only_presence", "ahead_trips", "back_trips")
 
+NO_FIGURES = dict.fromkeys(("share", "low_share", "high_share", "numerator", "denominator"))
+"""A measure of a part of few, or of trips where none were counted; ``no_share`` says which."""
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Indices of the counts of one part of the demand, shown or only known from differences."""
-
-    near: int
-    away: int
-    people: int
-    direct: int
-    change: int
-    served: int
-    unserved: int
-    slower: int
-    trips: int
+NO_TRIPS = {**NO_FIGURES, "no_share": "no trips counted"}
 
 
-def shown_counts(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int]:
+def printed_card(card: Scorecard, publisher: Publisher) -> dict[str, Any]:
     """
-    Coverage, routes and segments of a scorecard with small counts left out, and those that would give them away.
-
-    The sums that a reader can form are taken into account: the rest of every total, the parts of each breakdown and the whole, boardings
-    and transfers by route, and the people whom only one route reaches.
+    Shares, means, breakdowns, routes and segments of a scorecard as they are printed.
 
     Parameters
     ----------
     card
         The scorecard.
-    min_count
-        Trips or people a night below which a count is hidden.
+    publisher
+        The publishing rule.
 
     Returns
     -------
-    values
-        The parts of `Scorecard.to_dict` that hold counts; a hidden count, and a share made of it, reads None.
-    n_hidden
-        Counts hidden.
-
-    Raises
-    ------
-    PrivacyError
-        If `min_count` protects nobody.
+    dict
+        The parts of `Scorecard.to_dict` that hold counts or are made of them; what may not be told reads None.
     """
-    values, n_hidden = _judged(card, min_count)
-    values = deepcopy(values)
-    return values if card.trips_counted else _without_trips(values), n_hidden
-
-
-def _without_trips(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of a scorecard with everything that counts trips as None, since none were counted."""
-    parts = [values, *(part for name in FAMILIES for part in values[name].values())]
-    for part in parts:
-        part |= {name: dict.fromkeys(part[name]) for name in ("served", "direct")}
-    for name, columns in _ROW_COUNTS.items():
-        for row in values[name]:
-            row.update(dict.fromkeys(column for column in columns if column.endswith("_trips")))
+    trips_counted = card.trips_counted
+    values: dict[str, Any] = printed_coverage(card.coverage, publisher, trips_counted=trips_counted, is_whole=True)
+    values |= _printed_means(card, publisher)
+    for name in FAMILIES:
+        values[name] = {
+            label: printed_coverage(part, publisher, trips_counted=trips_counted) for label, part in getattr(card, name).items()
+        }
+    for name in ("routes", "segments"):
+        values[name] = [_printed_row(row, publisher, trips_counted=trips_counted) for row in getattr(card, name)]
     return values
 
 
-@lru_cache(maxsize=4)  # a run asks several times for the card of its plan and of the reference
-def _judged(card: Scorecard, min_count: float) -> tuple[dict[str, Any], int]:
-    """What `shown_counts` says of a card, which never changes."""
-    counts = Counts(min_count)
-    whole = _add_part(counts, card.coverage)
-    families = {name: {label: _add_part(counts, part) for label, part in getattr(card, name).items()} for name in FAMILIES}
-    for name, parts in families.items():
-        _tie_family(counts, whole, list(parts.values()), is_mean=FAMILIES[name], people_are_mean=name == "by_hour" and card.people_counted)
-    rows = {name: [_add_row(counts, row, columns) for row in getattr(card, name)] for name, columns in _ROW_COUNTS.items()}
-    _tie_routes(counts, card, whole, rows["routes"])
-    hidden = counts.hidden()
-    shown = _shown_part(card.coverage, whole, hidden)
-    values: dict[str, Any] = {name: _headline(getattr(card.coverage, name), measure, min_count) for name, measure in shown.items()}
-    transfer_share = None if hidden[whole.change] or hidden[whole.served] else card.transfer_share
-    values["transfer_share"] = None if transfer_share is None else round(transfer_share, 6)
-    for name, parts in families.items():
-        values[name] = {label: _shown_part(getattr(card, name)[label], part, hidden) for label, part in parts.items()}
-    for name in _ROW_COUNTS:
-        values[name] = [_shown_row(row, cells, hidden) for row, cells in zip(getattr(card, name), rows[name], strict=True)]
-    return values, sum(bool(secret) and shown for secret, shown in zip(hidden, counts.is_shown, strict=True))
-
-
-def _add_part(counts: Counts, part: Coverage) -> _Part:
-    """Add the counts of a part of the demand and the sums among them."""
-    near, people = part.presence.numerator, part.presence.denominator
-    direct, served, trips = part.direct.numerator, part.served.numerator, part.served.denominator
-    told = {"near": near, "people": people, "direct": direct, "served": served, "trips": trips}
-    known = {"away": people - near, "change": served - direct, "unserved": trips - served, "slower": trips - direct}
-    indices = {name: counts.add(value) for name, value in told.items()}
-    indices |= {name: counts.add(value, is_shown=False) for name, value in known.items()}
-    cells = _Part(**indices)
-    counts.tie(cells.people, (cells.near, cells.away))
-    counts.tie(cells.served, (cells.direct, cells.change))
-    counts.tie(cells.trips, (cells.served, cells.unserved))
-    counts.tie(cells.slower, (cells.change, cells.unserved))
-    return cells
-
-
-def _tie_family(counts: Counts, whole: _Part, parts: Sequence[_Part], *, is_mean: bool, people_are_mean: bool) -> None:
-    """Tie the parts of a breakdown to the whole; nights of a weekday, sources, and hours of counted people weigh about alike in a mean."""
-    if not parts:
-        return
-    for field in fields(_Part):
-        weighs_alike = is_mean or (people_are_mean and field.name in _PEOPLE)
-        weights = [1 / len(parts) if weighs_alike else 1.0] * len(parts)
-        counts.tie(getattr(whole, field.name), [getattr(part, field.name) for part in parts], weights)
-
-
-def _add_row(counts: Counts, row: RouteScore | Segment, columns: tuple[str, ...]) -> dict[str, int]:
-    """Add the counts of a route or segment."""
-    return {name: counts.add(getattr(row, name)) for name in columns}
-
-
-def _tie_routes(counts: Counts, card: Scorecard, whole: _Part, routes: Sequence[dict[str, int]]) -> None:
-    """Tie what routes carry to the whole; people whom several routes reach, and trips several serve, are known as a rest."""
-    if not routes:
-        return
-    counts.tie(whole.served, [row["boardings_trips"] for row in routes])
-    counts.tie(whole.change, [row["transfers_trips"] for row in routes])
-    alone = {"only_presence": (whole.near, card.coverage.presence.numerator)}
-    if card.rule.max_transfers == 0:
-        alone["only_served_trips"] = (whole.served, card.coverage.served.numerator)
-    for name, (total, value) in alone.items():
-        shared = counts.add(max(0.0, value - sum(getattr(row, name) for row in card.routes)), is_shown=False)
-        counts.tie(total, [*(row[name] for row in routes), shared])
-
-
-def _shown_part(part: Coverage, cells: _Part, hidden: NDArray[np.bool_]) -> dict[str, Any]:
-    """Measures of a coverage; a share goes where its numerator or its denominator is hidden, or where nothing was counted."""
-    below = {"presence": cells.people, "served": cells.trips, "direct": cells.trips}
-    above = {"presence": cells.near, "served": cells.served, "direct": cells.direct}
-    return {name: _shown_measure(getattr(part, name), bool(hidden[above[name]]), bool(hidden[below[name]])) for name in above}
-
-
-def _headline(measure: Measure, shown: dict[str, float | None], min_count: float) -> dict[str, float | None]:
+def printed_coverage(
+    part: Coverage, publisher: Publisher, *, trips_counted: bool = True, is_whole: bool = False
+) -> dict[str, dict[str, Any]]:
     """
-    Return a measure of the whole as `shown`; where only a large numerator is hidden, with a share of it rounded to `min_count`.
+    Measures of one part of the demand as they are printed.
 
-    A total of many people is not hidden to protect the few whom it leaves out: rounded to a multiple, it leaves their number open.
+    Parameters
+    ----------
+    part
+        Presence and trips that a plan covers.
+    publisher
+        The publishing rule.
+    trips_counted
+        Whether the demand has trips.
+    is_whole
+        Whether it is all of the demand: then small towns get figures too, with the range that the printed counts leave open.
+
+    Returns
+    -------
+    dict
+        By name of `KINDS`.
     """
-    if shown["numerator"] is not None or shown["denominator"] is None or measure.numerator < _HEADLINE_COUNTS * min_count:
-        return shown
-    numerator = min(nearest_multiple(measure.numerator, min_count), measure.denominator)
-    return {**shown, "rounded_share": round(numerator / measure.denominator, 6), "rounded_numerator": round(numerator, 1)}
-
-
-def _shown_measure(measure: Measure, above: bool, below: bool) -> dict[str, float | None]:  # noqa: FBT001 - whether each end is hidden
-    """Return a measure without what is hidden `above` or `below` the line."""
-    secret = above or below
-
-    def share(value: float | None) -> float | None:
-        return None if secret or value is None else round(value, 6)
-
     return {
-        "share": share(measure.share),
-        "low_share": share(measure.low_share),
-        "high_share": share(measure.high_share),
-        "numerator": None if above else round(measure.numerator, 1),
-        "denominator": None if below else round(measure.denominator, 1),
+        kind: printed_measure(getattr(part, kind), publisher, is_whole=is_whole) if kind == "presence" or trips_counted else dict(NO_TRIPS)
+        for kind in KINDS
     }
 
 
-def _shown_row(row: RouteScore | Segment, cells: dict[str, int], hidden: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return a route or segment with its hidden counts as None."""
+def printed_measure(measure: Measure, publisher: Publisher, *, is_whole: bool = False) -> dict[str, Any]:
+    """
+    Share, counts and interval of a measure as they are printed.
+
+    Parameters
+    ----------
+    measure
+        Trips or people a night, and those of each night.
+    publisher
+        The publishing rule.
+    is_whole
+        Whether it is one of all people or trips of the night.
+
+    Returns
+    -------
+    dict
+        ``share``, ``low_share``, ``high_share``, 0 to 1, ``numerator`` and ``denominator``, trips or people a night, and for the whole
+        ``range_share``: what the printed counts leave open. All None of a part of few. ``no_share`` says why there is no share.
+    """
+    if not (is_whole or publisher.is_enough(measure.denominator)):
+        return NO_FIGURES | {"no_share": why_absent(publisher)}
+    ends = measure.numerator, measure.denominator
+    share = publisher.headline(*ends) if is_whole else publisher.share(*ends)
+    low, high = printed_interval(measure, publisher) if share is not None else (None, None)
+    printed: dict[str, Any] = {
+        "share": share,
+        "low_share": low,
+        "high_share": high,
+        "numerator": publisher.count(measure.numerator),
+        "denominator": publisher.count(measure.denominator),
+    }
+    if is_whole and not publisher.is_exact:
+        between = publisher.range_share(*ends)
+        printed["range_share"] = None if between is None else list(between)
+    return printed | ({"no_share": why_absent(publisher)} if share is None else {})
+
+
+def why_absent(publisher: Publisher) -> str:
+    """
+    Why a part of the demand has no share.
+
+    Parameters
+    ----------
+    publisher
+        The publishing rule.
+
+    Returns
+    -------
+    str
+        That nothing was counted, where counts are exact; else that there are too few, of which there may be none.
+    """
+    return "no demand" if publisher.is_exact else "too few to tell"
+
+
+def printed_interval(measure: Measure, publisher: Publisher, before: Measure | None = None) -> tuple[float | None, float | None]:
+    """
+    90 % interval over nights of a share, or of what it exceeds another by, from the printed counts of each night.
+
+    Parameters
+    ----------
+    measure
+        With its counts by night.
+    publisher
+        The publishing rule.
+    before
+        The measure of another plan on the same demand, or None.
+
+    Returns
+    -------
+    tuple of float or None
+        Lower and upper end; None without enough nights, or where a night prints less than a share takes.
+    """
+    nights = measure.nights
+    if nights is None or any(publisher.share(0.0, float(all_of)) is None for all_of in nights[1]):
+        return None, None
+    part, all_of = (publisher.nights(values) for values in nights)
+    if before is None:
+        low, high = share_interval(part, all_of)
+    elif before.nights is None:
+        return None, None
+    else:
+        low, high = difference_interval(part - publisher.nights(before.nights[0]), all_of)
+    return (None, None) if low is None or high is None else (round(low, 6), round(high, 6))
+
+
+def printed_transfer_share(served: Measure, direct: Measure, publisher: Publisher) -> float | None:
+    """
+    Share of the served trips that need a transfer, from printed counts.
+
+    Parameters
+    ----------
+    served, direct
+        Trips a night served at all, and without a transfer.
+    publisher
+        The publishing rule.
+
+    Returns
+    -------
+    float or None
+        0 to 1; None where too few are served.
+    """
+    without = publisher.share(direct.numerator, served.numerator)
+    return None if without is None else round(1 - without, 6)
+
+
+def longest_ride_s(card: Scorecard) -> float:
+    """
+    About the longest ride of one trip: what it adds to the sum of rides at most.
+
+    Parameters
+    ----------
+    card
+        The scorecard.
+
+    Returns
+    -------
+    float
+        Seconds: the ride of the longest route, half an hour at least.
+    """
+    return float(max(_RIDE_S, *(row.ride_s for row in card.routes), 0))
+
+
+def _printed_means(card: Scorecard, publisher: Publisher) -> dict[str, float | None]:
+    """Means over trips by name; None where none are counted or too few."""
+    if card.mean_ride_s is None or card.mean_walk_m is None or card.mean_travel_s is None:
+        return dict.fromkeys(("transfer_share", "mean_ride_s", "mean_walk_m", "mean_travel_s"))
+    served, trips = card.coverage.served.numerator, card.coverage.served.denominator
+    means = {
+        "mean_ride_s": publisher.mean(card.mean_ride_s * served, served, longest_ride_s(card)),
+        "mean_walk_m": publisher.mean(card.mean_walk_m * served, served, 2 * card.walk_m),
+        "mean_travel_s": publisher.mean(card.mean_travel_s * trips, trips, card.rule.unserved_s),
+    }
+    return {
+        "transfer_share": printed_transfer_share(card.coverage.served, card.coverage.direct, publisher),
+        **{name: None if mean is None else round(mean, 1) for name, mean in means.items()},
+    }
+
+
+def _printed_row(row: RouteScore | Segment, publisher: Publisher, *, trips_counted: bool) -> dict[str, Any]:
+    """Return a route or segment with its counts as they are printed."""
     shown: dict[str, Any] = {}
     for name, value in asdict(row).items():
-        if name in cells:
-            shown[name] = None if hidden[cells[name]] else round(value, 1)
+        if name in _ROW_COUNTS:
+            shown[name] = publisher.count(value) if trips_counted or name == "only_presence" else None
         else:
             shown[name] = round(value, 6) if isinstance(value, float) else value
     return shown

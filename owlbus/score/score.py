@@ -8,8 +8,7 @@ import numpy as np
 
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
-from owlbus.common.units import QUANTA_PER_TRIP, hour_label
-from owlbus.kernels.assignment import assign_rides
+from owlbus.common.units import hour_label
 from owlbus.plan import Plan, plan_measures
 from owlbus.plan.limits import RouteLimits, ServiceRule
 from owlbus.score.card import (
@@ -19,9 +18,8 @@ from owlbus.score.card import (
     Scorecard,
     Segment,
 )
-from owlbus.score.intervals import share_interval
-from owlbus.search.objective import Objective
-from owlbus.search.problem import Problem, reached_hexes
+from owlbus.search.point_counts import FAR, PointCounter
+from owlbus.search.problem import Problem
 from owlbus.search.travel_time_objective import mean_travel_s
 
 if TYPE_CHECKING:
@@ -30,9 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from owlbus.demand import Demand
-    from owlbus.kernels.assignment import Loads
     from owlbus.network import Network
     from owlbus.plan.measures import PlanMeasures
+    from owlbus.search.point_counts import PlanCounts, PlanFlows
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -47,11 +45,13 @@ def score_plan(
     groups: ArrayLike | None = None,
     sources: Mapping[str, Demand] | None = None,
     min_count: float = MIN_COUNT,
+    count_by: str = "area",
 ) -> Scorecard:
     """
     Measure a plan on a demand.
 
-    A trip counts as served as `ServiceRule` says, with the arithmetic that the search uses: both agree to the last bit.
+    A trip counts as served as `ServiceRule` says. Hexes count by their share of area within the walk of a stop; see `PointCounter`. By the
+    centre they count whole, with the arithmetic that the search uses: both then agree to the last bit.
 
     Parameters
     ----------
@@ -70,7 +70,9 @@ def score_plan(
     sources
         Demand by source, such as calls and taxi apart, to be scored too.
     min_count
-        Trips or people a night below which a count is not published; -1 for open data.
+        Trips or people a night of which printed counts are multiples; -1 for open data.
+    count_by
+        ``area``, as figures are published, or ``centre``, as the search counts.
 
     Returns
     -------
@@ -83,24 +85,26 @@ def score_plan(
         If demand, plan and network do not belong together.
     """
     problem = Problem.build(network, demand, rule)
-    covered = _Covered(problem, plan)
+    counter = PointCounter.build(problem, demand, *(sources or {}).values(), count_by=count_by)
+    covered = _Covered(counter, counter.count(plan))
     whole = covered.coverage(demand, intervals=True)
-    loads = _loads(problem, plan)
+    pairs = demand.od()
+    flows = counter.flows(plan, [(counter.pair_of(pairs.origin, pairs.destination), pairs.trips)], by_route=True)
     measures = plan_measures(network, plan, headway_s)
     return Scorecard(
         coverage=whole,
-        hexes_share=float(covered.reached.mean()),
-        **_trip_means(problem, plan, loads, counts_trips=demand.counts_trips),
+        hexes_share=float(covered.counts.reached_share.mean()),
+        **_trip_means(problem, plan, flows, counts_trips=demand.counts_trips),
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
         total_length_m=measures.total_length_m,
         total_buses=measures.total_buses,
-        routes=_route_scores(problem, plan, measures, loads),
-        segments=_segments(plan, loads),
+        routes=_route_scores(covered, plan, measures, flows, demand.presence_by_hex()),
+        segments=_segments(plan, flows),
         rule=problem.rule,
         headway_s=headway_s,
         walk_m=float(network.walk_m),
-        walk_rule=network.walk_rule,
+        walk_rule=counter.points.rule,
         n_nights=demand.n_nights,
         by_hour={hour_label(hour): covered.coverage(demand.slice(hours=[hour])) for hour in demand.known_hours},
         by_weekday=_by_weekday(covered, demand),
@@ -112,67 +116,76 @@ def score_plan(
     )
 
 
-def _trip_means(problem: Problem, plan: Plan, loads: Loads, *, counts_trips: bool) -> dict[str, float | None]:
+def _trip_means(problem: Problem, plan: Plan, flows: PlanFlows, *, counts_trips: bool) -> dict[str, float | None]:
     """Return means of trips by name; None where none are counted."""
-    served_quanta = max(1, int(loads.riders))
+    riders = float(flows.riders_trips[0]) or 1.0
     if not counts_trips:
         return dict.fromkeys(("transfer_share", "mean_ride_s", "mean_walk_m", "mean_travel_s"))
     return {
-        "transfer_share": float(loads.transfers) / served_quanta,
-        "mean_ride_s": float(loads.ride_s) / served_quanta,
-        "mean_walk_m": float(loads.walk_m) / served_quanta,
+        "transfer_share": float(flows.transfers_trips[0]) / riders,
+        "mean_ride_s": float(flows.ride_s[0]) / riders,
+        "mean_walk_m": flows.walk_m / riders,
         "mean_travel_s": mean_travel_s(problem, plan),
     }
 
 
+def coverage_of(counter: PointCounter, counts: PlanCounts, demand: Demand) -> Coverage:
+    """
+    Presence and trips of a demand that a plan covers.
+
+    Parameters
+    ----------
+    counter
+        The counter of the demand's pairs.
+    counts
+        What the plan reaches and serves by it.
+    demand
+        Trips and people.
+
+    Returns
+    -------
+    Coverage
+        Means a night, and the counts of each night.
+    """
+    return _Covered(counter, counts).coverage(demand, intervals=True)
+
+
 class _Covered:
-    """Hexes that a plan reaches, and pairs of hexes that it serves, as masks."""
+    """Shares of hexes that a plan reaches, and of trips between hexes that it serves."""
 
-    def __init__(self, problem: Problem, plan: Plan) -> None:
-        direct_s, best_s = problem.rides(plan)
-        self._row_of = problem.row_of
-        self._served = best_s <= problem.limit_s
-        self._direct = direct_s <= problem.limit_s
-        self.reached = reached_hexes(problem.network, plan)
+    def __init__(self, counter: PointCounter, counts: PlanCounts) -> None:
+        self.counter, self.counts = counter, counts
+        self._reached = counts.reached_share
 
-    def served(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether trips between hexes are served, shape (P,)."""
-        return self._among(self._served, origin, destination)
+    def served(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Share of trips between hexes that is served, shape (P,)."""
+        return self.counts.served_share[self.counter.pair_of(origin, destination)]
 
-    def direct(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Whether trips between hexes are served without a transfer, shape (P,)."""
-        return self._among(self._direct, origin, destination)
-
-    def _among(self, mask: NDArray[np.bool_], origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Look up pairs of hexes; no trip of a hex without a stop in reach is served."""
-        rows, columns = self._row_of[origin], self._row_of[destination]
-        return (rows >= 0) & (columns >= 0) & mask[rows, columns]
+    def direct(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Share of trips between hexes that is served without a transfer, shape (P,)."""
+        return self.counts.direct_share[self.counter.pair_of(origin, destination)]
 
     def coverage(self, demand: Demand, *, intervals: bool = False) -> Coverage:
         """Coverage of a demand: means per night, with 90 % intervals over nights if `intervals`."""
-        pairs = demand.od()
-        people = demand.presence_by_hex()
+        pairs, people = demand.od(), demand.presence_by_hex()
         sums = {
-            "presence": (people[self.reached].sum(), people.sum()),
-            "served": (pairs.trips[self.served(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
-            "direct": (pairs.trips[self.direct(pairs.origin, pairs.destination)].sum(), pairs.trips.sum()),
+            "presence": (people @ self._reached, people.sum()),
+            "served": (pairs.trips @ self.served(pairs.origin, pairs.destination), pairs.trips.sum()),
+            "direct": (pairs.trips @ self.direct(pairs.origin, pairs.destination), pairs.trips.sum()),
         }
-        ranges = self._intervals(demand) if intervals else {}
-        return Coverage(**{name: Measure(float(part), float(whole), *ranges.get(name, ())) for name, (part, whole) in sums.items()})
+        nights = self._by_night(demand) if intervals else {}
+        return Coverage(**{name: Measure.over_nights(float(part), float(whole), nights.get(name)) for name, (part, whole) in sums.items()})
 
-    def _intervals(self, demand: Demand) -> dict[str, tuple[float | None, float | None]]:
-        """90 % intervals of the shares over nights."""
-        n = demand.n_nights
-        people = demand.people_by_night()
-        near = self.reached[demand.presence_hex]
-        trips = np.bincount(demand.night, demand.trips, n)
-        near_people = demand.people_by_night(near)
-        is_one_night = demand.people_counted and (near_people == near_people[0]).all() and (people == people[0]).all()
-        ranges = {"presence": (None, None) if is_one_night else share_interval(near_people, people)}
-        for name, is_served_in in (("served", self.served), ("direct", self.direct)):
-            inside = is_served_in(demand.origin, demand.destination)
-            ranges[name] = share_interval(np.bincount(demand.night[inside], demand.trips[inside], n), trips)
-        return ranges
+    def _by_night(self, demand: Demand) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]] | None]:
+        """Trips and people of each night that count, and all of them; None where people are counted for one night only."""
+        people, near = demand.people_by_night(), demand.people_by_night(self._reached[demand.presence_hex])
+        is_one_night = demand.people_counted and (near == near[0]).all() and (people == people[0]).all()
+        trips: NDArray[np.float64] = np.bincount(demand.night, demand.trips, demand.n_nights).astype(np.float64)
+        nights: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]] | None] = {"presence": None if is_one_night else (near, people)}
+        for name, share in (("served", self.served), ("direct", self.direct)):
+            inside = demand.trips * share(demand.origin, demand.destination)
+            nights[name] = (np.bincount(demand.night, inside, demand.n_nights).astype(np.float64), trips)
+        return nights
 
 
 def _mean_circuity(measures: PlanMeasures) -> float:
@@ -197,42 +210,33 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
     if labels.shape != (demand.n_hexes,):
         msg = f"groups must name each of {demand.n_hexes} hexes once, got shape {labels.shape}"
         raise DataError(msg)
-    pairs = demand.od()
-    people = demand.presence_by_hex()
-    starts = labels[pairs.origin]
-    served, direct = (is_served_in(pairs.origin, pairs.destination) for is_served_in in (covered.served, covered.direct))
-    parts = {}
-    for label in np.unique(labels):
-        is_inside, begins_inside = labels == label, starts == label
-        trips = float(pairs.trips[begins_inside].sum())
-        parts[str(label)] = Coverage(
-            presence=Measure(float(people[is_inside & covered.reached].sum()), float(people[is_inside].sum())),
-            served=Measure(float(pairs.trips[begins_inside & served].sum()), trips),
-            direct=Measure(float(pairs.trips[begins_inside & direct].sum()), trips),
-        )
-    return parts
-
-
-def _loads(problem: Problem, plan: Plan) -> Loads:
-    """Riders by segment, route and stop; see `owlbus.kernels.assignment.assign_rides`."""
-    return assign_rides(
-        problem.graph,
-        problem.pad(plan),
-        problem.network.shed_walk_m,
-        problem.demand_matrix,
-        float(problem.rule.transfer_s),
-        problem.rule.max_transfers,
+    names, group = np.unique(labels, return_inverse=True)
+    pairs, people = demand.od(), demand.presence_by_hex()
+    starts, n = group[pairs.origin], names.size
+    near, all_people = (np.bincount(group, part, n) for part in (people * covered.counts.reached_share, people))
+    trips, served, direct = (
+        np.bincount(starts, pairs.trips * share, n)
+        for share in (1.0, covered.served(pairs.origin, pairs.destination), covered.direct(pairs.origin, pairs.destination))
     )
+    return {
+        str(name): Coverage(
+            presence=Measure(float(near[k]), float(all_people[k])),
+            served=Measure(float(served[k]), float(trips[k])),
+            direct=Measure(float(direct[k]), float(trips[k])),
+        )
+        for k, name in enumerate(names)
+    }
 
 
-def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: Loads) -> tuple[RouteScore, ...]:
+def _route_scores(
+    covered: _Covered, plan: Plan, measures: PlanMeasures, flows: PlanFlows, people: NDArray[np.float64]
+) -> tuple[RouteScore, ...]:
     """One row per route; what only it serves is the value of the plan less the value without it."""
-    objectives = (Objective(trips=1, presence=0), Objective(trips=0, presence=1))
-    whole = [problem.value(plan, objective) for objective in objectives]
     rows = []
+    near = covered.counts.reached
     for k, route in enumerate(plan.routes):
-        other_routes = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
-        only = [value - problem.value(other_routes, objective) for value, objective in zip(whole, objectives, strict=True)]
+        others = Plan(plan.routes[:k] + plan.routes[k + 1 :], plan.network_fingerprint)
+        only = near & (covered.counter.reach_m(others) == FAR)
         rows.append(
             RouteScore(
                 name=route.name,
@@ -242,22 +246,23 @@ def _route_scores(problem: Problem, plan: Plan, measures: PlanMeasures, loads: L
                 cycle_s=int(measures.cycle_s[k]),
                 circuity=float(min(measures.circuity[k], 1e6)),
                 buses=int(measures.buses[k]),
-                boardings_trips=loads.boardings[k, 0] / QUANTA_PER_TRIP,
-                transfers_trips=loads.boardings[k, 1] / QUANTA_PER_TRIP,
-                max_load_trips=max(loads.ahead[k].max(), loads.back[k].max()) / QUANTA_PER_TRIP,
-                only_served_trips=only[0] / QUANTA_PER_TRIP,
-                only_presence=only[1] / QUANTA_PER_TRIP,
+                boardings_trips=float(flows.boardings_trips[0, k, 0]),
+                transfers_trips=float(flows.boardings_trips[0, k, 1]),
+                max_load_trips=float(max(flows.ahead_trips[0, k].max(), flows.back_trips[0, k].max())),
+                only_served_trips=float(flows.only_served_trips[k]),
+                only_presence=float(people @ only.mean(axis=1)),
             )
         )
     return tuple(rows)
 
 
-def _segments(plan: Plan, loads: Loads) -> tuple[Segment, ...]:
+def _segments(plan: Plan, flows: PlanFlows) -> tuple[Segment, ...]:
     """Riders on every segment of every route."""
     return tuple(
-        Segment(route.name, place, loads.ahead[k, place] / QUANTA_PER_TRIP, loads.back[k, place] / QUANTA_PER_TRIP)
+        Segment(route.name, place, float(flows.ahead_trips[0, k, place]), float(flows.back_trips[0, k, place]))
         for k, route in enumerate(plan.routes)
-        for place in range(route.n_stops - 1)
+        for place in range(len(route.positions) - 1)
+        if place != route.n_stops - 1
     )
 
 
@@ -266,7 +271,7 @@ def _overlap_share(network: Network, plan: Plan) -> float:
     users: dict[tuple[int, int], set[int]] = {}
     runs: list[tuple[tuple[int, int], int]] = []
     for k, route in enumerate(plan.routes):
-        for a, b in zip(route.stops[:-1].tolist(), route.stops[1:].tolist(), strict=True):
+        for a, b in route.segments:
             metres = network.link(a, b)[1]
             link = (min(a, b), max(a, b))
             users.setdefault(link, set()).add(k)

@@ -9,13 +9,16 @@ import numpy as np
 
 from owlbus.kernels import anneal as kernels
 from owlbus.kernels.coverage import measure_route
+from owlbus.kernels.group_reach import no_groups
 from owlbus.kernels.keeps_limits import Limits, buses_of
 from owlbus.kernels.moves import N_MOVES
 from owlbus.kernels.route_cache import new_route_cache
 from owlbus.kernels.splice import steps_apart
 from owlbus.kernels.structs import Routes
 from owlbus.plan import limit_rows, plan_measures
-from owlbus.search.constraints import PlanConstraints, unconstrained
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.group_presence import group_reach, n_missing, need_by_stop, reached_by
+from owlbus.search.neighbourhood import unconstrained
 from owlbus.search.problem import plan_of
 from owlbus.search.route_evaluator import RouteGains, new_workspace
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from owlbus.kernels.structs import Constraints, DemandRows, Drive, Graph
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
-    from owlbus.search.constraints import Neighbourhood
+    from owlbus.search.neighbourhood import Neighbourhood
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
 
@@ -44,6 +47,7 @@ _SPARE_PLACES = 8
 _MOST_PLACES = 400
 _LEAST_CHANCE = 0.05
 _MEMORY = 0.7
+_WORTH_STEP, _MOST_WORTH = 1.1, 1e9
 
 
 class AnnealingRun:
@@ -73,6 +77,9 @@ class AnnealingRun:
     exchanges = True
     """Whether routes may be exchanged (`owlbus.search.recombine`)."""
 
+    effort = 1.0
+    """Share of the usual draws and moves that the construction of a route takes."""
+
     def __init__(
         self,
         problem: Problem,
@@ -95,6 +102,8 @@ class AnnealingRun:
         self._rng_state = rng.integers(0, 2**63, size=1, dtype=np.uint64)
         self._attraction = _attraction(problem, objective)
         self._weights = np.array([objective.trips, objective.presence], np.int64)
+        self.constraints, self._everywhere = constraints, self._attraction
+        self.groups = group_reach(constraints.groups, problem.network, problem.total_value(objective))
         self._constraints = constraints.arrays(problem.network, n_routes, self._attraction)
         self._names = constraints.names() if near is None else dict(enumerate(near.plan.names))
         reference = None if near is None else plan_measures(problem.network, near.plan, limits.headway_s)
@@ -102,6 +111,8 @@ class AnnealingRun:
         self._near = unconstrained() if near is None else near.constraint(problem.network.n_stops)
         if begin is not None:
             self.load(begin, np.arange(n_routes) < constraints.n_fixed)
+        if near is not None:
+            self.frozen[[k for k, route in enumerate(near.plan.routes) if route.name in near.kept_routes]] = True
 
     def _allocate(self, n_routes: int, width: int) -> None:
         """Make the arrays of K routes of at most `width` stops that kernels change."""
@@ -117,7 +128,7 @@ class AnnealingRun:
         self.values = np.zeros(5, np.int64)
         self._kinds = np.zeros((3, N_MOVES))
         self._success = np.zeros(N_MOVES)
-        self.drive = problem.drive()
+        self.drive = problem.drive(width)
         self._gains = RouteGains(problem, self.objective, self.routes, *new_workspace(problem, n_routes, width))
         n_entries = width * int(np.diff(problem.network.shed_indptr).max(initial=1))
         self._route_cache = new_route_cache(problem.network.n_stops, problem.n_rows, n_entries, n_routes, problem.pair_quanta.shape[0])
@@ -131,6 +142,25 @@ class AnnealingRun:
     def best_value(self) -> int:
         """Objective of the best plan, in 1/1024."""
         return int(self.values[1])
+
+    @property
+    def missing(self) -> int:
+        """People whom the best plan fails to reach of the groups that it must reach, in 1/1024 times points."""
+        return int(self.groups.missing[0])
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Order of best plans, the best last: those that miss fewer people of groups, then those worth more."""
+        return -self.missing, self.best_value
+
+    def reached(self) -> NDArray[np.int64]:
+        """Return the people of each group whom the current plan reaches, in 1/1024 times points, shape (G,)."""
+        return reached_by(self.groups, self.routes.stops, self.routes.n_stops)
+
+    def loses_people(self, before: NDArray[np.int64]) -> bool:
+        """Whether a group has fewer people reached than `before`, and too few."""
+        now = self.reached()
+        return bool(((now < before) & (now < self.groups.least)).any())
 
     @property
     def evaluations(self) -> int:
@@ -171,27 +201,36 @@ class AnnealingRun:
         """
         Fill the empty route `k` greedily within its share of the fleet and kilometres; False if no drawn path keeps the limits.
 
-        While required stops lack routes, the route calls at them, and may take more than its share.
+        While required stops lack routes, the route calls at them, and may take more than its share. Groups are not held to their share
+        yet: annealing finds better plans that keep it from routes that were constructed without.
         """
+        held, self.groups = self.groups, no_groups(self.problem.network.n_stops)
+        try:
+            return self._construct(k)
+        finally:
+            self.groups = held
+            held.missing[0] = n_missing(self.groups, self.reached())
+
+    def _construct(self, k: int) -> bool:
+        """Fill the empty route `k` as `construct` does."""
         unmet = self.unmet()
-        bounds = self._shared((k + 1) / self.frozen.size)
+        bounds = self.shared((k + 1) / self.frozen.size)
         gain = self.draw(k, bounds, unmet)
         if gain < 0 and unmet.size:
-            bounds = self._shared(1.0)
+            bounds = self.shared(1.0)
             gain = self.draw(k, bounds, unmet)
         if gain < 0:
             return False
         self._restart_from_routes()
         kept = self.frozen.copy()
-        self.frozen[:] = True
-        self.frozen[k] = False
+        self.frozen[:] = np.arange(self.frozen.size) != k
         warm = max(1.0, gain * 0.01)
-        self._anneal(bounds, _POLISH_MOVES, warm, warm * 0.01)
+        self._anneal(bounds, round(_POLISH_MOVES * self.effort), warm, warm * 0.01)
         self.frozen[:] = kept
         self.restore_best()
         return True
 
-    def draw(self, k: int, bounds: Limits, unmet: NDArray[np.int32], n_draws: int = _DRAWS) -> int:
+    def draw(self, k: int, bounds: Limits, unmet: NDArray[np.int32], n_draws: int | None = None) -> int:
         """Give the empty route `k` the best of `n_draws` random paths via `unmet` stops within `bounds`; its gain in 1/1024, or -1."""
         gain: int = kernels.best_drawn_route(
             *self._problem_arrays(bounds),
@@ -202,7 +241,7 @@ class AnnealingRun:
             self._gains.other_routes,
             self._gains.candidate,
             self._rng_state,
-            n_draws,
+            round(_DRAWS * self.effort) if n_draws is None else n_draws,
             *self._rules(),
         )
         if gain >= 0:
@@ -286,8 +325,9 @@ class AnnealingRun:
     def accept(self, value: int) -> None:
         """Set the objective of the current plan to `value`, in 1/1024, and keep the plan if it is the best."""
         self.values[0] = value
-        if value > self.values[1]:
-            self.values[1], self.values[3] = value, 0
+        missing = n_missing(self.groups, self.reached())
+        if (-missing, value) > (-self.groups.missing[0], self.values[1]):
+            self.values[1], self.values[3], self.groups.missing[0] = value, 0, missing
             self.best[0][:], self.best[1][:] = self.routes.stops, self.routes.n_stops
 
     def restore_best(self) -> None:
@@ -301,6 +341,7 @@ class AnnealingRun:
     def _anneal(self, bounds: Limits, steps: int, hot: float, cold: float) -> int:
         weights, transfer_s, max_transfers = self._rules()
         self._choose_kinds()
+        self._attract()
         tried: int = kernels.anneal(
             *self._problem_arrays(bounds),
             self._near,
@@ -338,9 +379,22 @@ class AnnealingRun:
         self.best[0][:] = self.routes.stops
         self.best[1][:] = self.routes.n_stops
         self.values[:2] = self.problem.value(plan_of(self.problem.network, *self.best), self.objective)
+        self.groups.missing[0] = n_missing(self.groups, self.reached())
+
+    def _attract(self) -> None:
+        """Let stops of groups that lack people attract routes as much as all demand does, and let these be worth more each time."""
+        if not self.groups.least.size:
+            return
+        need = need_by_stop(self.groups, self.reached())
+        self._attraction = self._everywhere
+        if need.any():
+            self.groups = self.groups._replace(worth=min(self.groups.worth * _WORTH_STEP, _MOST_WORTH))
+            self._attraction = self._everywhere + np.cumsum(need) * (self._everywhere[-1] / need.sum())
+        self._constraints = self.constraints.arrays(self.problem.network, self.frozen.size, self._attraction)
 
     def _problem_arrays(self, bounds: Limits) -> tuple[Graph, DemandRows, Drive, Limits, NDArray[np.float64], Constraints]:
-        return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, self._constraints
+        constraints = self._constraints._replace(groups=self.groups)
+        return self.problem.graph, self.problem.demand_rows, self.drive, bounds, self._attraction, constraints
 
     def _rules(self) -> tuple[NDArray[np.int64], float, int]:
         return self._weights, float(self.problem.rule.transfer_s), self._gains.max_transfers
@@ -349,8 +403,8 @@ class AnnealingRun:
         """Limits as the kernels take them."""
         return self._bounds
 
-    def _shared(self, share: float) -> Limits:
-        """Limits with a share of the fleet and kilometres of all routes."""
+    def shared(self, share: float) -> Limits:
+        """Limits with a `share`, 0 to 1, of the fleet and kilometres of all routes."""
         limits = self._bounds
         buses = limits.max_buses * share
         buses = float(math.floor(buses)) if math.isfinite(buses) else buses

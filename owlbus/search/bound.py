@@ -6,6 +6,8 @@ multiplier. A plan is worth at most the weight of each hex above its multiplier,
 The K routes that cover the most are found on a relaxation that contains every simple route within the limits
 (`owlbus.kernels.bound_routes`). Splits and multipliers descend on the routes known so far (`owlbus.kernels.bound_multipliers`). Each
 iteration proves a bound of its own.
+
+Where no transfer can count, iterations that keep rides follow (`owlbus.search.direct_bound`), from the multipliers found so far.
 """
 
 from __future__ import annotations
@@ -22,15 +24,21 @@ import numpy as np
 from owlbus.common.defaults import N_ROUTES
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.progress import current_progress
-from owlbus.kernels.bound_multipliers import descend, hexes_worth, least_drive
+from owlbus.kernels.bound_multipliers import descend, hexes_worth
 from owlbus.kernels.bound_structs import PairWeights
 from owlbus.plan.limits import RouteLimits
+from owlbus.search.area_bound import require_presence
+from owlbus.search.arms_problem import ArmsProblem, fits
+from owlbus.search.bound_problem import BoundProblem
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.cover_master import CoverMaster
+from owlbus.search.direct_bound import ArmsBound, first_multipliers
 from owlbus.search.exact import best_of_listing, list_problem
+from owlbus.search.fixed_part import FreeRoutes, beside_fixed, without_transfers
 from owlbus.search.objective import Objective
 from owlbus.search.problem import Problem
 from owlbus.search.route_pricing import RoutePricer
 from owlbus.search.stopping import MaxSeconds
-from owlbus.search.travel_time_objective import most_saved, stop_trips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,7 +47,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from owlbus.kernels.structs import Graph
+    from owlbus.demand import Demand
     from owlbus.search.problem import Problem
     from owlbus.search.stopping import SearchLimit
 
@@ -59,98 +67,9 @@ _FINER = 0.8
 
 _LEARN_GAP = 0.02
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BoundProblem:
-    """
-    Input of a bound.
-
-    Attributes
-    ----------
-    graph
-        Links and sheds: ``link_indptr, link_to, link_s, link_m, shed_indptr, shed_hex`` over S stops and H hexes; every link has
-        its reverse.
-    first, second
-        Ends of the unordered pairs of hexes between which a ride can serve trips, shape (P,), int32.
-    weight
-        What a pair brings if both ends are covered and joined, in 1/1024, shape (P,), float64, > 0.
-    bonus
-        What each hex brings if it is covered, in 1/1024, shape (H,), float64, >= 0.
-    total_quanta
-        What a plan that served everything would be worth, in 1/1024.
-    """
-
-    graph: Graph
-    first: NDArray[np.int32]
-    second: NDArray[np.int32]
-    weight: NDArray[np.float64]
-    bonus: NDArray[np.float64]
-    total_quanta: int
-
-    @classmethod
-    def of_problem(cls, problem: Problem, objective: Objective) -> BoundProblem:
-        """
-        Input of the bound for a problem; pairs that no ride can serve are left out.
-
-        Parameters
-        ----------
-        problem
-            Network, demand and rule.
-        objective
-            What a plan is worth.
-
-        Returns
-        -------
-        BoundProblem
-            Arrays in the rows of the problem.
-        """
-        if objective.is_travel_time:
-            return cls.of_travel_time(problem)
-        network = problem.network
-        first = np.repeat(np.arange(problem.n_rows, dtype=np.int32), np.diff(problem.indptr))
-        once = first < problem.partner
-        first, second = first[once], problem.partner[once]
-        weight = np.zeros(first.size)
-        ends = [(first, second), (second, first)]
-        for quanta, limit_s, (begin, end) in zip(problem.pair_quanta, problem.pair_limit_s, ends, strict=False):
-            drive = least_drive(network.shed_indptr, problem.graph.shed_hex, problem.n_rows, network.drive_s, begin, end)
-            weight += np.where(drive <= limit_s[once], quanta[once], 0) * float(objective.trips)
-        bonus = problem.presence.astype(np.float64) * objective.presence
-        return cls(
-            graph=problem.graph,
-            first=first[weight > 0].astype(np.int32),
-            second=second[weight > 0].astype(np.int32),
-            weight=weight[weight > 0],
-            bonus=bonus,
-            total_quanta=problem.total_value(objective),
-        )
-
-    @classmethod
-    def of_travel_time(cls, problem: Problem) -> BoundProblem:
-        """
-        Input of the bound where travel time counts: a trip saves at most what the fastest path between its stops saves.
-
-        Parameters
-        ----------
-        problem
-            Network, demand and rule.
-
-        Returns
-        -------
-        BoundProblem
-            Arrays with a row for each stop, which covers itself alone; in 1/1024 of trip-seconds.
-        """
-        n_stops, trips = problem.network.n_stops, stop_trips(problem)
-        saved = np.maximum(problem.rule.unserved_s - problem.fastest_s.astype(np.int64), 0) * trips
-        first, second = np.nonzero(np.triu(saved + saved.T, 1))
-        return cls(
-            graph=problem.graph._replace(shed_indptr=np.arange(n_stops + 1, dtype=np.int64), shed_hex=np.arange(n_stops, dtype=np.int32)),
-            first=first.astype(np.int32),
-            second=second.astype(np.int32),
-            weight=(saved + saved.T)[first, second].astype(np.float64),
-            bonus=np.zeros(n_stops),
-            total_quanta=most_saved(problem),
-        )
+_BY_ENDS = 15
+"""Iterations by ends before those by arms, which take ten times as long."""
+_MET = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,7 +119,7 @@ class BoundResult:
     bound_quanta, total_quanta
         Upper bound on the objective of all plans within the limits, and objective of a plan that served everything, in 1/1024.
     multipliers
-        Multipliers that prove it; None where a listing of all routes does.
+        Multipliers of the bound by ends from which a later run can continue; None where a listing of all routes proves the bound.
     steps
         Iterations.
     elapsed_s
@@ -209,6 +128,8 @@ class BoundResult:
         Bound after each iteration, in time order.
     routes
         Stops of each route of the best plan, int32, each of shape (n,), where a listing of all routes found one; else empty.
+    has_converged
+        Whether further iterations cannot lower it, since the routes met are worth as much; never told where pairs count.
 
     Examples
     --------
@@ -228,6 +149,7 @@ class BoundResult:
     elapsed_s: float
     trace: tuple[BoundPoint, ...] = field(default=(), repr=False)
     routes: tuple[NDArray[np.int32], ...] = field(default=(), repr=False)
+    has_converged: bool = False
 
     @property
     def share(self) -> float:
@@ -240,18 +162,28 @@ def upper_bound(
     n_routes: int = N_ROUTES,
     *,
     limits: RouteLimits | None = None,
+    constraints: PlanConstraints | None = None,
     objective: Objective | str = "served",
     seconds: float = 60.0,
     listed_s: float | None = None,
     steps: int | None = None,
     start: Multipliers | None = None,
     on_step: Callable[[BoundPoint], bool] | None = None,
+    by_area: Demand | None = None,
 ) -> BoundResult:
     """
-    Upper bound on the objective of every plan of K routes within the limits.
+    Upper bound on the objective of every plan of K routes within the limits that keeps the constraints.
 
-    The bound ignores the ride time if some path is fast enough, transfers, circuity and the least length, and lets routes return to
-    stops outside their memory. It keeps length, ride time, stops, fleet and total length, rounded in favour of the plans.
+    The bound ignores the ride time if some path is fast enough, transfers, spurs and the least length, and lets routes return to stops
+    outside their memory. It keeps length, ride time, stops, fleet and total length, rounded in favour of the plans, and the circuity
+    between terminals by zones of them. On networks of more than 6,000 stops it ignores circuity.
+
+    Of the constraints it keeps fixed routes, whose coverage is given whatever limits they break, and forbidden stops and links. It ignores
+    required stops, hubs, depots, terminals and groups.
+
+    Where no transfer can count, later iterations also ask that each trip's ride along its route is short enough. They take ten times as
+    long, on two threads, and are left out on networks too large for them (`owlbus.search.arms_problem.fits`): about 2,500 stops on links
+    of equal length, fewer where links differ much.
 
     Where no transfer can count and all routes of the network can be listed, nothing is relaxed, and the best plan comes with the
     bound (`owlbus.search.exact`).
@@ -263,7 +195,9 @@ def upper_bound(
     n_routes
         Routes K, >= 1.
     limits
-        What a plan must keep; the defaults of `RouteLimits` if None.
+        What a plan must keep; the defaults of `RouteLimits` if None. Fixed routes keep those of all routes together alone.
+    constraints
+        What else a plan must keep; nothing if None.
     objective
         What a plan is worth.
     seconds
@@ -276,6 +210,10 @@ def upper_bound(
         Multipliers of an earlier run on the same problem and objective.
     on_step
         Called after each iteration; the bound is returned once it returns True.
+    by_area
+        Demand of the problem, for a bound on the people reached by area, as figures are published, rather than by the rule of the search:
+        each hex counts by the share of its area within the walk of any stop. Only with the objective ``presence``; None for the rule of
+        the search.
 
     Returns
     -------
@@ -285,16 +223,30 @@ def upper_bound(
     Raises
     ------
     UsageError
-        If `n_routes` is below 1.
+        If `n_routes` is below 1, or trips are to be counted by area.
+    InfeasibleError
+        If fixed routes take more than a whole plan may have.
     """
     objective = Objective.parse(objective) if isinstance(objective, str) else objective
-    limits = limits or RouteLimits()
+    limits, constraints = limits or RouteLimits(), constraints or PlanConstraints()
     _require_routes(n_routes)
-    if _without_transfers(problem, objective, n_routes):
-        exact = _listed_bound(problem, objective, n_routes, limits, seconds if listed_s is None else listed_s)
+    if by_area is not None:
+        require_presence(objective)
+    problem, free = constraints.problem(problem), FreeRoutes.beside(constraints, problem.network, n_routes, limits)
+    if free.n_routes < 1 and constraints.fixed is not None and by_area is None:
+        return BoundResult(problem.value(constraints.fixed, objective), problem.total_value(objective), None, 0, 0.0)
+    is_direct = by_area is None and without_transfers(problem, objective, n_routes)
+    if is_direct:
+        exact = _listed_bound(problem, objective, n_routes, limits, constraints, seconds if listed_s is None else listed_s)
         if exact is not None:
             return exact
-    bounder = Bounder(BoundProblem.of_problem(problem, objective), n_routes, limits, start)
+    compiled = BoundProblem.of_problem if by_area is None else lambda whole, _: BoundProblem.of_area(whole, by_area)
+    left, bound_problem = beside_fixed(compiled, problem, objective, constraints, is_direct=is_direct)
+    if free.n_routes < 1:
+        return BoundResult(bound_problem.given_quanta, bound_problem.total_quanta, None, 0, 0.0)
+    bounder = Bounder(bound_problem, free.n_routes, free.limits, start)
+    if is_direct and bound_problem.weight.size:
+        bounder.use_arms(left, objective, free.limits)
     while True:
         now = bounder.step()
         ended = now.elapsed_s >= seconds or (steps is not None and now.steps >= steps)
@@ -309,17 +261,12 @@ def _require_routes(n_routes: int) -> None:
         raise UsageError(msg, setting="n_routes", value=n_routes, allowed=(1, math.inf))
 
 
-def _without_transfers(problem: Problem, objective: Objective, n_routes: int) -> bool:
-    """Whether no transfer can count."""
-    return not objective.is_travel_time and (
-        n_routes == 1 or not (objective.trips and objective.max_transfers and problem.rule.max_transfers)
-    )
-
-
-def _listed_bound(problem: Problem, objective: Objective, n_routes: int, limits: RouteLimits, seconds: float) -> BoundResult | None:
+def _listed_bound(
+    problem: Problem, objective: Objective, n_routes: int, limits: RouteLimits, constraints: PlanConstraints, seconds: float
+) -> BoundResult | None:
     """Bound by the best of all routes, or None if they are too many to list."""
     began_s = time.perf_counter()
-    listing = list_problem(problem, objective, limits)
+    listing = list_problem(problem, objective, limits, constraints)
     if listing is None:
         return None
     best = best_of_listing(listing, n_routes, limits, seconds)
@@ -371,18 +318,46 @@ class Bounder:
         self._pricer = RoutePricer(bound_problem.graph, bound_problem.bonus.size, n_routes, limits, self._point.hex_multiplier)
         self._best = float(bound_problem.weight.sum() + bound_problem.bonus.sum())
         self._lowest, self._model = math.inf, 0.0
-        self._level, self._step_share = _LEVEL, 1.0
+        is_whole = all(np.array_equal(column, np.rint(column)) for column in (bound_problem.weight, bound_problem.bonus))
+        self._round = math.floor if is_whole else math.ceil
+        self._level, self._step_share, self._is_finest = _LEVEL, 1.0, False
         self._trace: list[BoundPoint] = []
+        self._arms_problem: ArmsProblem | None = None
+        self._arms: ArmsBound | None = None
+        self._master = None if bound_problem.weight.size else CoverMaster(bound_problem.bonus, self._pricer.mixes)
+
+    def use_arms(self, problem: Problem, objective: Objective, limits: RouteLimits) -> None:
+        """
+        Let iterations that keep rides follow the first ones, unless the network is too large.
+
+        Parameters
+        ----------
+        problem
+            Network, demand and rule that the bound is for.
+        objective
+            What a plan is worth; a trip counts without a transfer.
+        limits
+            What a plan must keep.
+        """
+        if fits(problem.graph, self._pricer.budget):
+            self._arms_problem = ArmsProblem.build(problem, objective, limits, self._pricer.budget)
 
     @property
     def bound_quanta(self) -> int:
-        """Proven bound in 1/1024, rounded down since objectives are whole numbers, after a margin for float sums."""
-        return math.floor(self._best * (1 + _MARGIN) + _MARGIN)
+        """Proven bound in 1/1024 after a margin for float sums, rounded down where objectives are whole numbers, else up."""
+        return self.bound_problem.given_quanta + self._round(self._best * (1 + _MARGIN) + _MARGIN)
 
     @property
     def is_done(self) -> bool:
         """Whether further steps can hardly lower the bound."""
-        return self._level < _LEAST_LEVEL
+        if self._arms_problem is not None:
+            return self._arms is not None and self._arms.is_done
+        return self._level < _LEAST_LEVEL or self.has_converged
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether the known routes are worth the bound, so that only a closer look at routes could lower it; never told for pairs."""
+        return self._is_finest and self._master is not None and self._lowest <= self._model * (1 + _MET)
 
     def step(self) -> BoundPoint:
         """
@@ -394,7 +369,9 @@ class Bounder:
             Bound after it.
         """
         began_s = time.perf_counter()
-        if self.steps == 0:
+        if self._arms_problem is not None and self.steps >= _BY_ENDS:
+            self._step_arms(self._arms_problem)
+        elif self.steps == 0:
             self._try(self._point)
         else:
             self._descend()
@@ -412,9 +389,31 @@ class Bounder:
         BoundResult
             The bound and the multipliers that prove it.
         """
-        return BoundResult(self.bound_quanta, self.bound_problem.total_quanta, self._point, self.steps, self.elapsed_s, tuple(self._trace))
+        proof = self.bound_quanta, self.bound_problem.total_quanta, self._point, self.steps, self.elapsed_s
+        return BoundResult(*proof, tuple(self._trace), has_converged=self.has_converged)
+
+    def _step_arms(self, arms_problem: ArmsProblem) -> None:
+        """Prove a bound that keeps rides."""
+        if self._arms is None:
+            point = self._point
+            self._arms = ArmsBound(arms_problem, first_multipliers(arms_problem, self._demand, point.split, point.hex_multiplier))
+        self._best = min(self._best, self._arms.step())
 
     def _descend(self) -> None:
+        """Step towards the multipliers that are best for the known routes, and look more closely once little is left to gain there."""
+        if self._master is None or self._pricer.is_coarse:  # duals of few routes lead astray: steps are better to begin with
+            self._descend_by_steps()
+            return
+        if not self._is_finest and self._master.is_nearly_met(self._lowest):
+            self.look_closer()
+        self._model = self._master.solve(self._pricer.pool, self._pricer.version)
+        self._try(Multipliers(self._point.split, self._master.towards_duals(self._point.hex_multiplier)))
+
+    def look_closer(self) -> None:
+        """Look more closely at routes from now on, for longer a step; what the known ones are worth is found anew."""
+        self._is_finest = not self._pricer.refine()
+
+    def _descend_by_steps(self) -> None:
         """Descend on the known routes, and step a part of the way there: a longer part after a success, a shorter one after a failure."""
         split, hex_multiplier = self._point.split.copy(), self._point.hex_multiplier.copy()
         target = Multipliers(np.empty_like(split), np.empty_like(hex_multiplier))
@@ -441,12 +440,14 @@ class Bounder:
         self._step_share = min(step_share * (_LONGER if is_lower else _SHORTER), 1.0)
         if self._step_share < _LEAST_STEP_SHARE:
             self._level, self._step_share = self._level * _FINER, 1.0
+            if not self._is_finest:
+                self.look_closer()
 
     def _try(self, point: Multipliers) -> bool:
         """Prove the bound at a point and learn its most valuable routes; return whether the bound is the lowest so far."""
         profit = np.empty_like(point.hex_multiplier)
         value = hexes_worth(self._demand, point.split, point.hex_multiplier, profit) + self._pricer.most_valuable(point.hex_multiplier)
-        self._pricer.learn(repeats=value <= self._model * (1 + _LEARN_GAP))
+        self._pricer.learn(point.hex_multiplier, repeats=value <= self._model * (1 + _LEARN_GAP))
         is_lower = bool(value < self._lowest)
         if is_lower:
             self._lowest, self._point = value, point
@@ -480,10 +481,21 @@ class BoundProver:
         Routes K.
     steps
         Iterations; 0 for no bound, None for no limit.
+    constraints
+        What else a plan must keep; nothing if None.
     """
 
-    def __init__(self, problem: Problem, objective: Objective, limits: RouteLimits, n_routes: int, steps: int | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        objective: Objective,
+        limits: RouteLimits,
+        n_routes: int,
+        steps: int | None,
+        constraints: PlanConstraints | None = None,
+    ) -> None:
         """Start the thread."""
+        self._constraints = constraints
         self.bound_quanta: int | None = None
         self.n_tried, self.steps = 0, steps
         self._end = Event()
@@ -558,6 +570,7 @@ class BoundProver:
             problem,
             n_routes,
             limits=limits,
+            constraints=self._constraints,
             objective=objective,
             seconds=_FOREVER_S,
             listed_s=_LISTED_S,

@@ -9,22 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from owlbus.common.arrays import read_only_copy
+from owlbus.common.arrays import read_only, read_only_copy
 from owlbus.common.errors import InfeasibleError, UsageError
-from owlbus.kernels.near import NearConstraint
+from owlbus.kernels.group_reach import no_groups
 from owlbus.kernels.structs import Constraints
 from owlbus.network import UNREACHABLE
-from owlbus.plan import limit_rows, plan_measures
+from owlbus.network.latin_names import display_name
+from owlbus.plan import check_plan, plan_measures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
+    from owlbus.demand import Demand
+    from owlbus.kernels.structs import Graph
     from owlbus.network import Network
     from owlbus.plan import Plan, Route
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.group_presence import GroupPresence
     from owlbus.search.problem import Problem
+    from owlbus.search.result import Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +54,8 @@ class PlanConstraints:
         Stop indices at which alone routes begin and end; any if empty.
     terminals
         Names of routes, each with both of its terminals as stop indices, or with -1 for any in place of the second.
+    groups
+        Groups of hexes, such as districts, with the least share of their people within the walk of a stop, 0 to 1.
 
     Examples
     --------
@@ -63,16 +70,17 @@ class PlanConstraints:
     forbidden_links: tuple[tuple[int, int], ...] = ()
     depots: tuple[int, ...] = ()
     terminals: tuple[tuple[str, int, int], ...] = ()
+    groups: tuple[GroupPresence, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no constraint."""
-        others = (self.required, self.hubs, self.forbidden, self.forbidden_links, self.depots, self.terminals)
+        others = (self.required, self.hubs, self.forbidden, self.forbidden_links, self.depots, self.terminals, self.groups)
         return not self.n_fixed and not any(others)
 
     @property
     def binds_stops(self) -> bool:
-        """Whether stops, depots or terminals are constrained, which moves of whole routes do not check."""
+        """Whether stops, depots or terminals are constrained."""
         return bool(self.required or self.hubs or self.depots or self.terminals)
 
     @property
@@ -103,8 +111,72 @@ class PlanConstraints:
             "forbidden_links": [list(pair) for pair in self.forbidden_links],
             "depots": list(self.depots),
             "terminals": [list(row) for row in self.terminals],
+            "groups": [group.to_dict() for group in self.groups],
         }
         return {name: value for name, value in values.items() if value}
+
+    def counted(self, demand: Demand) -> PlanConstraints:
+        """
+        Constraints whose groups have people.
+
+        Parameters
+        ----------
+        demand
+            People a night by hex; without the weights that a search gives them.
+
+        Returns
+        -------
+        PlanConstraints
+            `self` where there are no groups.
+
+        Raises
+        ------
+        DataError
+            If the labels of a group do not name every hex, or no group of theirs has people.
+        """
+        return replace(self, groups=tuple(group.counted(demand) for group in self.groups)) if self.groups else self
+
+    def is_kept_on(self, network: Network) -> Callable[[Plan], bool] | None:
+        """
+        Whether plans keep the constraints, where a search may end with one that does not.
+
+        Parameters
+        ----------
+        network
+            Network of the plans.
+
+        Returns
+        -------
+        callable or None
+            Takes a plan; None where every search ends with a plan that keeps them.
+        """
+        return (lambda plan: not self.broken(network, plan)) if self.groups else None
+
+    def require_met(self, network: Network, result: Result) -> Result:
+        """
+        Refuse a plan that reaches too few people of a group: a search can end before it has found one that reaches enough.
+
+        Parameters
+        ----------
+        network
+            The plan's network.
+        result
+            Result of a search.
+
+        Returns
+        -------
+        Result
+            `result`.
+
+        Raises
+        ------
+        InfeasibleError
+            If a group has a share of people within the walk of a stop, by area, below the least one.
+        """
+        for group in self.groups:
+            if missed := group.missed(network, result.plan):
+                raise InfeasibleError(missed, setting="least_share", value=group.least_share, allowed=(0, 1))
+        return result
 
     def problem(self, problem: Problem) -> Problem:
         """
@@ -118,14 +190,16 @@ class PlanConstraints:
         Returns
         -------
         Problem
-            On the same network and stops; `problem` itself where nothing is forbidden.
+            On the same network and stops; `problem` itself where nothing is forbidden, or is left out already.
         """
         if not self.forbidden and not self.forbidden_links:
             return problem
-        from owlbus.network.drive_times import all_pairs
+        from owlbus.network.drive_times import drive_matrix
 
-        kept = ~self._is_forbidden_link(problem.network)
         graph = problem.graph
+        kept = ~self._is_forbidden_link(graph)
+        if kept.all():
+            return problem
         below = np.concatenate([[0], np.cumsum(kept)])
         graph = graph._replace(
             link_indptr=read_only_copy(below[graph.link_indptr].astype(graph.link_indptr.dtype)),
@@ -133,37 +207,27 @@ class PlanConstraints:
             link_s=read_only_copy(graph.link_s[kept]),
             link_m=read_only_copy(graph.link_m[kept]),
         )
-        drive_s = read_only_copy(all_pairs(graph.link_indptr, graph.link_to, graph.link_s, int(UNREACHABLE)))
+        drive_s = read_only(drive_matrix(graph.link_indptr, graph.link_to, graph.link_s, int(UNREACHABLE)))
         return replace(problem, graph=graph, drive_s=drive_s)
 
-    def widened_limits(self, limits: RouteLimits, network: Network) -> RouteLimits:
+    def broken_by_fixed(self, network: Network, limits: RouteLimits) -> tuple[str, ...]:
         """
-        Limits that fixed routes keep too, for a bound on plans that contain them.
+        Limits of a route that fixed routes break; they stay as they are, and all other routes keep the limits.
 
         Parameters
         ----------
-        limits
-            Limits of all other routes.
         network
             The network of the fixed routes.
+        limits
+            What all other routes keep, in metres and seconds.
 
         Returns
         -------
-        RouteLimits
-            With metres, seconds, stops and circuity of fixed routes where those are more, and the least ones where they are less.
+        tuple of str
+            One line a limit, with the route, its value and the bound; empty if they keep all.
         """
-        if self.fixed is None or not self.n_fixed:
-            return limits
-        rows = limit_rows(limits, self.fixed.names, plan_measures(network, self.fixed, limits.headway_s))
-        return replace(
-            limits,
-            max_length_m=float(rows.max_length_m.max()),
-            min_length_m=float(rows.min_length_m.min()),
-            max_ride_s=float(rows.max_ride_s.max()),
-            max_circuity=float(rows.max_circuity.max()),
-            max_stops=int(rows.max_stops.max()),
-            min_stops=int(rows.min_stops.min()),
-        )
+        alone = replace(limits, max_total_length_m=math.inf, max_buses=math.inf)
+        return () if self.fixed is None else check_plan(network, self.fixed, alone, simple=False)
 
     def arrays(self, network: Network, n_routes: int, attraction: NDArray[np.float64]) -> Constraints:
         """
@@ -181,7 +245,7 @@ class PlanConstraints:
         Returns
         -------
         Constraints
-            Where routes may end, what they must call at, and their terminals.
+            Where routes may end, what they must call at, and their terminals; without groups.
         """
         may_end = np.ones(network.n_stops, np.uint8)
         if self.depots:
@@ -192,7 +256,9 @@ class PlanConstraints:
         for k, (_, first, second) in enumerate(self.terminals, start=self.n_fixed):
             ends[k] = first, second
         end_attraction = attraction if may_end.all() else np.cumsum(np.where(may_end, np.diff(attraction, prepend=0.0), 0.0))
-        return Constraints(may_end, end_attraction, np.array(list(self.wanted.items()), np.int32).reshape(-1, 2), ends)
+        return Constraints(
+            may_end, end_attraction, np.array(list(self.wanted.items()), np.int32).reshape(-1, 2), ends, no_groups(network.n_stops)
+        )
 
     def broken(self, network: Network, plan: Plan) -> tuple[str, ...]:
         """
@@ -221,19 +287,21 @@ class PlanConstraints:
             *(line for route in plan for line in self.forbidden_uses(network, route)),
             *(line for route in free for line in self.ends_off_depots(network, route)),
             *self.missed_terminals(network, plan),
+            *(line for group in self.groups for line in group.broken(network, plan)),
         )
 
     def _fixed_routes(self) -> tuple[Route, ...]:
         return () if self.fixed is None else self.fixed.routes
 
-    def _is_forbidden_link(self, network: Network) -> NDArray[np.bool_]:
+    def _is_forbidden_link(self, graph: Graph) -> NDArray[np.bool_]:
         """Whether each link is forbidden, shape (n_links,)."""
-        tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
-        stops = np.zeros(network.n_stops, np.bool_)
+        n_stops = graph.link_indptr.size - 1
+        tail = np.repeat(np.arange(n_stops), np.diff(graph.link_indptr))
+        stops = np.zeros(n_stops, np.bool_)
         stops[list(self.forbidden)] = True
-        pairs = np.array([key for a, b in self.forbidden_links for key in (a * network.n_stops + b, b * network.n_stops + a)], np.int64)
-        keys = tail * np.int64(network.n_stops) + network.link_to
-        is_forbidden: NDArray[np.bool_] = stops[tail] | stops[network.link_to] | np.isin(keys, pairs)
+        pairs = np.array([key for a, b in self.forbidden_links for key in (a * n_stops + b, b * n_stops + a)], np.int64)
+        keys = tail * np.int64(n_stops) + graph.link_to
+        is_forbidden: NDArray[np.bool_] = stops[tail] | stops[graph.link_to] | np.isin(keys, pairs)
         return is_forbidden
 
     def forbidden_uses(self, network: Network, route: Route) -> Iterator[str]:
@@ -302,57 +370,6 @@ class PlanConstraints:
                     yield f"route {name} does not end at {network_name(network, stop)}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Neighbourhood:
-    """
-    Plans near a given plan.
-
-    Attributes
-    ----------
-    plan
-        The given plan of K routes, none of which passes a stop twice; what limits it breaks, plans near it may break as it does.
-    keep
-        Stop indices that stay on every route that passes them.
-    keep_terminals
-        Whether terminals stay.
-    """
-
-    plan: Plan
-    keep: frozenset[int] = frozenset()
-    keep_terminals: bool = True
-
-    def constraint(self, n_stops: int) -> NearConstraint:
-        """
-        Neighbourhood as the kernels take it.
-
-        Parameters
-        ----------
-        n_stops
-            Stops S of the network.
-
-        Returns
-        -------
-        NearConstraint
-            In which no stop may change yet.
-        """
-        routes = [route.stops for route in self.plan.routes]
-        counts = np.array([stops.size for stops in routes], np.int64)
-        rows = np.zeros((counts.size, counts.max(initial=0)), np.int32)
-        position = np.full((counts.size, n_stops), -1, np.int32)
-        for k, stops in enumerate(routes):
-            rows[k, : stops.size], position[k, stops] = stops, np.arange(stops.size)
-        keep = np.zeros(n_stops, np.uint8)
-        keep[sorted(self.keep)] = 1
-        n_keep = np.array([keep[stops].sum(dtype=np.int64) for stops in routes], np.int64)
-        return NearConstraint(rows, counts, position, keep, n_keep, int(self.keep_terminals), 0, 0, 0.0)
-
-
-def unconstrained() -> NearConstraint:
-    """Return the constraint of a plan that need not be near any other."""
-    none = np.zeros((0, 0), np.int32), np.zeros(0, np.int64), np.zeros((0, 0), np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64)
-    return NearConstraint(*none, 0, -1, -1, 0.0)
-
-
 def network_name(network: Network, stop: int) -> str:
     """
     Name of a stop, or its index.
@@ -367,9 +384,9 @@ def network_name(network: Network, stop: int) -> str:
     Returns
     -------
     str
-        In words.
+        In words, as `display_name` shows it to readers of English.
     """
-    return network.stop_names[stop] or f"stop {stop}"
+    return display_name(network, stop)
 
 
 def _changed(plan: Plan, k: int, route: Route) -> Iterator[str]:
@@ -406,7 +423,7 @@ def require_possible(problem: Problem, constraints: PlanConstraints, n_routes: i
     _require_known(problem.network, constraints)
     network = problem.network
     checks = (_counts(constraints, n_routes), _contradictions(network, constraints), _fixed_budget(network, constraints, n_routes, limits))
-    conflict = next(chain.from_iterable(checks), None)
+    conflict = next(chain.from_iterable((*checks, _beyond_reach(network, constraints))), None)
     if conflict is None and (constraints.wanted or constraints.depots or constraints.terminals):
         conflict = next(_Reachability(problem, constraints, limits).conflicts(), None)
     if conflict is not None:
@@ -460,6 +477,12 @@ def _contradictions(network: Network, constraints: PlanConstraints) -> Iterator[
                 yield f"route {name} ends at {network_name(network, stop)}, which is no depot; name it as one"
     for route in constraints.fixed or ():
         yield from (f"fixed {line}; drop one of the constraints" for line in constraints.forbidden_uses(network, route))
+
+
+def _beyond_reach(network: Network, constraints: PlanConstraints) -> Iterator[str]:
+    """Yield groups of which all stops together reach too few people."""
+    stops = np.setdiff1d(np.arange(network.n_stops), constraints.forbidden)
+    yield from (line for group in constraints.groups if (line := group.cannot(network, stops)))
 
 
 def _fixed_budget(network: Network, constraints: PlanConstraints, n_routes: int, limits: RouteLimits) -> Iterator[str]:

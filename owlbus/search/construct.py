@@ -11,6 +11,8 @@ from owlbus.common.errors import InfeasibleError
 from owlbus.kernels.splice import splice
 from owlbus.plan import Plan, Route, check_plan, plan_measures
 from owlbus.search.constraints import network_name
+from owlbus.search.group_presence import n_missing, need_by_stop
+from owlbus.search.problem import free_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _REACH, _WINDOW = 6, 5
 _REDRAWS = 20
+_NEEDED = 8
 
 
 def with_required(runs: Sequence[AnnealingRun], constraints: PlanConstraints) -> Sequence[AnnealingRun]:
@@ -101,6 +104,38 @@ def insert_required(run: AnnealingRun, constraints: PlanConstraints) -> None:
         run.restart_with(best[1], best[2])
 
 
+def reach_groups(run: AnnealingRun) -> None:
+    """
+    Redraw whole routes through stops of groups that lack people: changes of single stops may not lead there.
+
+    Parameters
+    ----------
+    run
+        A run; changed in place where a redrawn route leaves fewer people missing, the one that adds least first.
+    """
+    if not run.missing:
+        return
+    run.restore_best()
+    for _ in range(_REDRAWS):
+        need = need_by_stop(run.groups, run.reached())
+        stops = np.argsort(-need, kind="stable")[: min(_NEEDED, np.count_nonzero(need))].astype(np.int32)
+        free = np.flatnonzero(~run.frozen).tolist()
+        by_gain = sorted(free, key=lambda k: run.gains(k, [run.route(k)])[0])
+        if not stops.size or not any(_redraw_for(run, k, stops) for k in by_gain):
+            return
+
+
+def _redraw_for(run: AnnealingRun, k: int, stops: NDArray[np.int32]) -> bool:
+    """Draw route `k` anew by some stops, if that leaves fewer people missing; return whether it does."""
+    before = run.route(k)
+    run.set_route(k, before[:0])
+    if run.draw(k, run.bounds(), stops) >= 0 and n_missing(run.groups, run.reached()) < run.missing:
+        run.restart_with(k, run.route(k))
+        return True
+    run.set_route(k, before)
+    return False
+
+
 def _redraw(run: AnnealingRun, constraints: PlanConstraints, stop: int) -> bool:
     """Draw another route through a stop, if no more calls are missing afterwards; return whether one was found."""
     missing = _n_missing(run, constraints)
@@ -153,7 +188,8 @@ def _metres(run: AnnealingRun, constraints: PlanConstraints, k: int, stops: NDAr
     """Metres of all routes with one of them changed, None if it breaks a limit or a constraint that is kept now."""
     network, counts, limits = run.problem.network, run.routes.n_stops, run.limits
     rows = [(row, run.routes.stops[row, :n] if row != k else stops) for row, n in enumerate(counts.tolist()) if n > 1]
-    plan = Plan(tuple(Route(kept, constraints.names().get(row, f"R{row + 1}")) for row, kept in rows), network.fingerprint)
+    names = free_names(constraints.names(), counts.size)
+    plan = Plan(tuple(Route(kept, names[row]) for row, kept in rows), network.fingerprint)
     changed_route = next(route for (row, _), route in zip(rows, plan.routes, strict=True) if row == k)
     alone = Plan((changed_route,), network.fingerprint)
     if check_plan(network, alone, replace(limits, max_total_length_m=np.inf, max_buses=np.inf)):

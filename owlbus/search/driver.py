@@ -11,9 +11,15 @@ from owlbus.common.ending import INTERRUPTED, Ending
 from owlbus.common.errors import InfeasibleError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
-from owlbus.search.construct import with_required
-from owlbus.search.recombine import Pool, best_choice, exchange_tails, take_best_of
+from owlbus.search.callbacks import ASKED
+from owlbus.search.candidates import exchange_for_candidates, take_candidate
+from owlbus.search.construct import reach_groups, with_required
+from owlbus.search.cooling import Cooling, is_short
+from owlbus.search.polish import published_best
+from owlbus.search.pool_bound import bound_of_met
+from owlbus.search.recombine import Pool, best_choice, best_routes, exchange_tails, take_best_of
 from owlbus.search.result import Result, TracePoint
+from owlbus.search.starts import has_few_moves, n_processors
 from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot
 from owlbus.search.travel_time_run import TravelTimeRun
 
@@ -21,19 +27,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
+    from numpy.typing import NDArray
 
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.bound import BoundProver
     from owlbus.search.constraints import PlanConstraints
     from owlbus.search.objective import Objective
+    from owlbus.search.polish import PublishedValue
+    from owlbus.search.pool_bound import PoolBound
     from owlbus.search.problem import Problem
     from owlbus.search.stopping import SearchLimit
 
 
 _PAIRS = 4
+_MOVES_PER_TRIAL, _FEWEST_TRIALS = 500, 40
+"""Moves of a run for each route of another run that it tries to take, and how many it tries at least."""
 
 _RECOMBINE_AT = 0.85
+_LONGER = 0.1
+_REACH_AT = 0.4, 0.7, 1.0
+"""Shares of a search after which routes are redrawn for groups that still lack people."""
+_CONSTRUCT_SHARE, _LATE_EFFORT = 0.3, 0.15
+"""Share of the seconds of a search that construction may take, and the effort for further routes once it has taken more."""
 
 
 def new_annealing_run(
@@ -69,7 +85,16 @@ class Search:
         constraints: PlanConstraints,
         prover: BoundProver,
         on_gain: Callable[[Plan], object] | None = None,
+        published: PublishedValue | None = None,
+        *,
+        candidates: Sequence[NDArray[np.int32]] = (),
+        bounds_pool: bool = False,
+        drops_starts: bool = False,
     ) -> None:
+        self.bounds_pool = bounds_pool
+        self.drops_starts = drops_starts and len(runs) > n_processors()
+        self.published = published
+        self.candidates = candidates
         self.problem = problem
         self.prover = prover
         self.objective = objective
@@ -82,9 +107,11 @@ class Search:
         self.total = problem.total_value(objective)
         self.runs[0].compile()
         self.began_s = time.perf_counter()
+        self.constructed_s = self.began_s
         self.steps, self.scale = 0, 1
+        self.cooling = {id(run): Cooling.within(run.limits) for run in runs}
         self.trace: list[TracePoint] = []
-        self.pool = Pool()
+        self.pool = Pool(kept=candidates)
         self.pooled_values = [0] * len(runs)
         self.on_gain = on_gain
         self.reported_value = 0
@@ -99,16 +126,17 @@ class Search:
                 self._construct(pool, step.reach, n_begun)
                 step = progress.step("Improve routes", 1.0)
                 ended_by = self._improve(pool, step.reach)
-            if self.prover.finish(self.stop_when, self.began_s, self._note):
+            if ended_by is not ASKED and self.prover.finish(self.stop_when, self.began_s, self._note):
                 self._record()
         except KeyboardInterrupt:
             if self._best().best_value == 0 or self.constraints.broken(self.problem.network, self._best().best_plan()):
                 raise
         best = self._best()
+        plan, value = self._published_plan(best, is_interrupted=ended_by is INTERRUPTED)
         return Result(
-            plan=best.best_plan(),
+            plan=plan,
             objective=self.objective,
-            value_quanta=best.best_value,
+            value_quanta=value,
             total_quanta=self.total,
             ended_by=ended_by,
             seed=self.seed,
@@ -117,18 +145,57 @@ class Search:
             elapsed_s=self._elapsed_s(),
             trace=tuple(self.trace),
             bound_quanta=self.prover.bound_quanta,
+            pool_bound=None if ended_by is INTERRUPTED else self._pool_bound(plan),
+            plans=() if ended_by is INTERRUPTED else self._plans(),
         )
+
+    def _pool_bound(self, plan: Plan) -> PoolBound | None:
+        """Bound over the choices among the routes met, where a bound is asked for; a search that its seconds end takes a tenth longer."""
+        if not self.bounds_pool:
+            return None
+        left_s = max(self.max_seconds - self._elapsed_s(), _LONGER * self.max_seconds)
+        first = self.runs[0]
+        return bound_of_met(self.problem, self.pool.routes, plan, first.frozen.size, first.limits, self.objective, left_s)
+
+    def _plans(self) -> tuple[Plan, ...]:
+        """Best plan of each run that found one and keeps all constraints."""
+        plans = [run.best_plan() for run in self.runs if run.best_value > 0]
+        return tuple(plan for plan in plans if not self.constraints.broken(self.problem.network, plan))
+
+    def _published_plan(self, best: AnnealingRun, *, is_interrupted: bool) -> tuple[Plan, int]:
+        """Best plan by area, and its value as the search counts; the best one of the search after an interruption."""
+        found = best.best_plan()
+        if is_interrupted or self.published is None:
+            return found, best.best_value
+        others = [run.best_plan() for run in self.runs if run is not best and run.best_value > 0]
+        end_s = self.began_s + self.max_seconds
+        try:
+            plan = published_best(self.published, [found, *others], best.limits, self.constraints, self.steps, end_s)
+        except KeyboardInterrupt:
+            return found, best.best_value
+        return plan, best.best_value if plan is found else self.problem.value(plan, self.objective)
 
     def _construct(self, pool: ThreadPoolExecutor, reach: object, n_begun: int) -> None:
         """Fill the routes of every run; if no run finds a first route, no route keeps the limits."""
         first = self.constraints.n_fixed
-        for k in range(max(first, n_begun), self.runs[0].frozen.size):
+        n_routes = self.runs[0].frozen.size
+        for k in range(max(first, n_begun), n_routes):
+            is_late = self._elapsed_s() > _CONSTRUCT_SHARE * self.max_seconds * (k + 1) / n_routes
+            for run in self.runs:
+                run.effort = _LATE_EFFORT if is_late and self.max_steps is None else 1.0
             built = list(pool.map(lambda run: run.construct(k), self.runs))  # noqa: B023 -- used up before k changes
             if k == first and not any(built):
                 raise InfeasibleError(_why_none_fits(self.runs[0]))
+            if self.candidates:
+                list(pool.map(lambda run: take_candidate(run, k, self.candidates), self.runs))  # noqa: B023 -- as above
             reach(k + 1, self._note())  # type: ignore[operator]
+        for run in self.runs:
+            run.effort = 1.0
         self.runs = with_required(self.runs, self.constraints)
+        if self.candidates:
+            list(pool.map(lambda run: exchange_for_candidates(run, self.candidates), self.runs))
         self.scale = max(1, self._best().best_value)
+        self.constructed_s = time.perf_counter()
         self._record()
 
     def _improve(self, pool: ThreadPoolExecutor, reach: object) -> Ending:
@@ -145,35 +212,52 @@ class Search:
             if not any(tried):
                 return Ending("fixed")
             self.steps += sum(tried)
+            if self.drops_starts and self.max_steps is None:
+                self._drop_starts()
             self._fill_pool()
             self._report_gain()
-            if done < _RECOMBINE_AT <= self._done(self._snapshot()) and self._exchanges:
+            now_done = self._done(self._snapshot())
+            if any(done < share <= now_done for share in _REACH_AT):
+                list(pool.map(reach_groups, self.runs))
+            if done < _RECOMBINE_AT <= now_done and self._exchanges:
                 self._recombine(pool)
             self._record()
             reach(self._done(self._snapshot()), self._note())  # type: ignore[operator]
 
+    def _drop_starts(self) -> None:
+        """Go on with the best starts, one for each processor, if the pace of the first turn leaves few moves for all of them."""
+        self.drops_starts = False
+        now_s = time.perf_counter()
+        pace = self.steps / max(1e-9, now_s - self.constructed_s)
+        if has_few_moves(pace * (self.began_s + self.max_seconds - self.constructed_s), self.runs[0].frozen.size):
+            self.runs = sorted(self.runs, key=lambda run: run.rank, reverse=True)[: n_processors()]
+            self.pooled_values = [0] * len(self.runs)
+
     def _turn_of(self, run: AnnealingRun, moves: int, done: float, ahead: float) -> int:
         """Anneal one run between two shares of the search, and exchange its routes; return how many moves were tried."""
-        tried = run.turn(moves, done, ahead, self.scale)
+        if not run.exchanges:
+            return run.turn(moves, done, ahead, self.scale)
+        cooling, hurries = self.cooling[id(run)], is_short(run.value, self.scale)
+        first, last = cooling.advance(done, is_short=hurries), cooling.after(ahead, is_short=hurries)
+        tried = run.turn(moves, first, last, self.scale)
         if tried and self._exchanges:
             for _ in range(_PAIRS):
-                exchange_tails(run, run.temperature(ahead, self.scale))
+                exchange_tails(run, run.temperature(last, self.scale))
         return tried
 
     @property
     def _exchanges(self) -> bool:
-        """Whether routes of a plan may be exchanged with each other or with routes of the pool."""
-        return self.runs[0].exchanges and not self.constraints.binds_stops
+        """Whether routes of a plan are exchanged with each other and with routes of the pool."""
+        return self.runs[0].exchanges
 
     def _fill_pool(self) -> None:
         """Add the routes of each new best plan to the pool, if the search uses the pool."""
         if not self._exchanges:
             return
         for k, run in enumerate(self.runs):
-            if run.best_value > self.pooled_values[k]:
+            if run.best_value != self.pooled_values[k]:  # it may fall where more people of groups are reached
                 self.pooled_values[k] = run.best_value
-                stops, counts = run.best
-                self.pool.add(stops[row, :count] for row, count in enumerate(counts.tolist()) if count > 1)
+                self.pool.add(best_routes(run))
 
     def _report_gain(self) -> None:
         """Report the best plan if it is better than the last one reported and keeps all constraints."""
@@ -188,16 +272,21 @@ class Search:
     def _recombine(self, threads: ThreadPoolExecutor) -> None:
         """Continue from the best choice among the routes of the pool, exact where no transfer counts."""
         if self.objective.trips and self.objective.max_transfers and self.problem.rule.max_transfers:
-            list(threads.map(lambda run: take_best_of(run, self.pool), self.runs))
+            routes = [best_routes(run) for run in self.runs]
+            others = [
+                [*self.candidates, *(stops for k, found in enumerate(routes) if k != own for stops in found)] for own in range(len(routes))
+            ]
+            most = max(_FEWEST_TRIALS, self.steps // len(self.runs) // _MOVES_PER_TRIAL)
+            list(threads.map(lambda run, routes: take_best_of(run, routes, most), self.runs, others))
             return
         best = self._best()
-        if best.frozen.any() or not best.best_value:
+        if not best.best_value:
             return
         plan = best.best_plan()
         left_s = self.max_seconds - self._elapsed_s()
         if left_s <= 0:
             return
-        chosen = best_choice(self.problem, self.objective, best.limits, best.frozen.size, self.pool, plan, left_s)
+        chosen = best_choice(self.problem, self.objective, best.limits, best.frozen.size, self.pool, plan, left_s, self.constraints)
         if chosen is not plan:
             best.load(chosen)
 
@@ -212,7 +301,7 @@ class Search:
         """Share of the search that the next turn takes."""
         if self.max_steps is not None:
             return turn * len(self.runs) / self.max_steps
-        return self._done(now) * turn * len(self.runs) / max(1, now.steps)
+        return self._done(now) * turn * len(self.runs) / now.steps if now.steps else 0.0
 
     def _done(self, now: Snapshot) -> float:
         """Share of the search that is over, by steps if they are limited and by seconds otherwise."""
@@ -229,7 +318,7 @@ class Search:
 
     def _best(self) -> AnnealingRun:
         """Run with the best plan, the first one on a tie."""
-        return max(self.runs, key=lambda run: run.best_value)
+        return max(self.runs, key=lambda run: run.rank)
 
     def _elapsed_s(self) -> float:
         return time.perf_counter() - self.began_s

@@ -15,7 +15,10 @@ from owlbus.common.progress import current_progress
 from owlbus.plan import Plan, Route
 from owlbus.plan.check import newly_broken
 from owlbus.search.annealing_run import AnnealingRun
-from owlbus.search.constraints import Neighbourhood
+from owlbus.search.both_ways import limits_both_ways, run_as_given, run_both_ways
+from owlbus.search.constraints import PlanConstraints
+from owlbus.search.group_presence import is_worse
+from owlbus.search.neighbourhood import Neighbourhood
 from owlbus.search.objective import Objective
 from owlbus.search.travel_time_objective import refuse_travel_time
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.group_presence import GroupPresence
     from owlbus.search.problem import Problem
 
 
@@ -40,8 +44,6 @@ _MULTIPLIER_SHARE, _MULTIPLIER_STEP = 1e-3, 1.2
 
 _RELAXED_PART, _REACH = 0.9, 4
 """Part of the search in which changed stops have a multiplier, and how many times the allowance may change at its beginning."""
-
-_NAMED_STOPS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +117,7 @@ def improve_plan(
     keep_terminals: bool = True,
     n_steps: int = IMPROVE_STEPS,
     seed: int = 0,
+    groups: Sequence[GroupPresence] = (),
 ) -> tuple[Improvement, ...]:
     """
     Better plans near a given one, one for each share of its stops that may change.
@@ -127,7 +130,8 @@ def improve_plan(
     problem
         Network, demand and rule.
     plan
-        The given plan; its routes must not pass a stop twice.
+        The given plan. Routes that pass a stop twice or run in one direction only stay as they are; one that serves other stops on its
+        way back runs back over its own once it is changed.
     limits
         What every plan keeps, in metres and seconds; a limit that the given plan breaks may stay broken as it is.
     shares
@@ -142,6 +146,8 @@ def improve_plan(
         Moves to try for each share; with the seed they fix the result.
     seed
         Seed of all random numbers, >= 0.
+    groups
+        Groups of hexes with people, each with the least share to reach: none below it loses people, and the search works towards it.
 
     Returns
     -------
@@ -153,7 +159,7 @@ def improve_plan(
     UsageError
         If a share lies outside [0, 1] or they do not ascend.
     DataError
-        If the plan is empty, or a route passes a stop twice.
+        If the plan is empty, or no route of it can change.
     """
     if not shares or list(shares) != sorted(shares) or not 0 <= shares[0] <= shares[-1] <= 1:
         msg = f"shares of stops to change must ascend in [0, 1], got {', '.join(f'{share:g}' for share in shares) or 'none'}"
@@ -162,26 +168,47 @@ def improve_plan(
         way = step("owlbus.plan_routes", "plan", files="FILES", out="DIR")
         msg = f"the plan has no routes, so there is nothing to improve; make one with: {way}"
         raise DataError(msg)
-    twice = [route.name for route in plan.routes if not route.is_simple]
-    if twice:
-        msg = f"route {twice[0]} passes a stop twice ({len(twice)} such); cut the loop before it is improved"
+    fixed = frozenset(route.name for route in plan.routes if route.is_one_way or not route.is_simple)
+    if len(fixed) == len(plan):
+        msg = f"every route passes a stop twice or runs in one direction only, such as {plan.names[0]}; draw one that runs there and back"
         raise DataError(msg)
     objective = objective or Objective()
     refuse_travel_time(objective, "a plan near a given one")
-    near = Neighbourhood(plan, frozenset(keep), keep_terminals)
-    run = AnnealingRun(problem, objective, limits, len(plan), np.random.default_rng(seed), near=near)
+    near = Neighbourhood(run_both_ways(plan), frozenset(keep), keep_terminals, fixed)
+    at_most = limits_both_ways(problem.network, plan, limits)
+    run = AnnealingRun(problem, objective, at_most, len(plan), np.random.default_rng(seed), PlanConstraints(groups=tuple(groups)), near)
     total = sum(route.n_stops for route in plan.routes)
     progress = current_progress().step("Improve the plan", len(shares))
     improvements = []
     for done, share in enumerate(shares, start=1):
         n_allowed = math.floor(share * total + 1e-9)
-        better = best_near(run, n_allowed, n_steps)
-        steps = ordered_steps(problem, objective, plan, better, limits)
+        better = run_as_given(best_near(run, n_allowed, n_steps), plan)
+        steps = ordered_steps(problem, objective, plan, better, limits, groups)
         last = steps[-1].plan if steps else plan
         n_changed = sum(step.n_changed for step in steps)
         improvements.append(Improvement(share, n_allowed, n_changed, steps, last, problem.value(last, objective), run.evaluations))
         progress.reach(done, f"{share:.0%} of the stops")
     return tuple(improvements)
+
+
+def refuse_new_routes(constraints: PlanConstraints | None) -> None:
+    """
+    Refuse constraints that a plan near a given one does not look at.
+
+    Parameters
+    ----------
+    constraints
+        Constraints of a plan; required stops and groups are kept. None for none.
+
+    Raises
+    ------
+    UsageError
+        If there are hubs, depots, terminals, fixed routes, or forbidden stops or links.
+    """
+    for name in ("fixed", "hubs", "forbidden", "forbidden_links", "depots", "terminals"):
+        if constraints is not None and getattr(constraints, name):
+            msg = f"a plan near a base keeps its routes and terminals, and {name} constrains new routes; leave one of them out"
+            raise UsageError(msg)
 
 
 def best_near(run: AnnealingRun, n_allowed: int, n_steps: int) -> Plan:
@@ -237,7 +264,9 @@ class _Hunk:
         return max(self.high - self.low, len(self.into))
 
 
-def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: Plan, limits: RouteLimits) -> tuple[ImprovementStep, ...]:
+def ordered_steps(
+    problem: Problem, objective: Objective, before: Plan, after: Plan, limits: RouteLimits, groups: Sequence[GroupPresence] = ()
+) -> tuple[ImprovementStep, ...]:
     """
     Single steps from one plan to another of the same routes, each leaving a plan that keeps the limits.
 
@@ -254,14 +283,16 @@ def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: P
         Plans with the same route names in the same order.
     limits
         What every plan on the way keeps, in metres and seconds.
+    groups
+        Groups of hexes, of which none below its least share loses people on the way.
 
     Returns
     -------
     tuple of ImprovementStep
         Empty if nothing is gained.
     """
-    hunks = _without_idle(problem, objective, before, _hunks(before, after), limits)
-    way = _StepList(problem, objective, before, limits)
+    hunks = _without_idle(problem, objective, before, _hunks(before, after), limits, groups)
+    way = _StepList(problem, objective, before, limits, groups)
     while hunks:
         chosen = way.next_step(hunks)
         if not chosen:
@@ -273,8 +304,10 @@ def ordered_steps(problem: Problem, objective: Objective, before: Plan, after: P
 class _StepList:
     """Steps made so far, and the gain of each hunk when it was last tried."""
 
-    def __init__(self, problem: Problem, objective: Objective, before: Plan, limits: RouteLimits) -> None:
-        self.problem, self.objective, self.before, self.limits = problem, objective, before, limits
+    def __init__(
+        self, problem: Problem, objective: Objective, before: Plan, limits: RouteLimits, groups: Sequence[GroupPresence] = ()
+    ) -> None:
+        self.problem, self.objective, self.before, self.limits, self.groups = problem, objective, before, limits, groups
         self.steps: list[ImprovementStep] = []
         self._made: list[_Hunk] = []
         self._value = problem.value(before, objective)
@@ -304,6 +337,8 @@ class _StepList:
                 break
             plan = _applied(self.before, [*self._made, *chosen])
             if plan is None or not _breaks_nothing_new(self.problem, self.before, plan, self.limits):
+                continue
+            if is_worse(self.groups, self.problem.network, self.before, plan):
                 continue
             value = self.problem.value(plan, self.objective)
             rate = (value - self._value) / max(1, sum(hunk.size for hunk in chosen))
@@ -367,15 +402,19 @@ def _breaks_nothing_new(problem: Problem, before: Plan, plan: Plan, limits: Rout
     return not newly_broken(problem.network, before, plan, limits)
 
 
-def _without_idle(problem: Problem, objective: Objective, before: Plan, hunks: list[_Hunk], limits: RouteLimits) -> list[_Hunk]:
-    """Hunks without those whose removal does not lower the objective."""
+def _without_idle(
+    problem: Problem, objective: Objective, before: Plan, hunks: list[_Hunk], limits: RouteLimits, groups: Sequence[GroupPresence]
+) -> list[_Hunk]:
+    """Hunks without those whose removal lowers neither the objective nor what the groups must have."""
     kept = list(hunks)
-    whole = _applied(before, kept)
-    value = problem.value(before if whole is None else whole, objective)
+    whole = _applied(before, kept) or before
+    value = problem.value(whole, objective)
     for hunk in sorted(hunks, key=lambda hunk: (-hunk.size, hunk.route, hunk.low)):
         others = [other for other in kept if other is not hunk]
         plan = _applied(before, others)
-        if plan is not None and _breaks_nothing_new(problem, before, plan, limits) and (without := problem.value(plan, objective)) >= value:
+        if plan is None or not _breaks_nothing_new(problem, before, plan, limits) or is_worse(groups, problem.network, whole, plan):
+            continue
+        if (without := problem.value(plan, objective)) >= value:
             kept, value = others, without
     return kept
 
@@ -389,7 +428,7 @@ def _as_step(before: Plan, chosen: Sequence[_Hunk], gain: int, plan: Plan) -> Im
     return ImprovementStep(names, out, into, first.low, sum(hunk.size for hunk in chosen), gain, plan)
 
 
-def step_document(step: ImprovementStep, name_of: Any) -> dict[str, Any]:  # noqa: ANN401 - a callable that names a stop
+def step_document(step: ImprovementStep) -> dict[str, Any]:
     """
     Step as plain values for JSON, without counts of trips.
 
@@ -397,26 +436,10 @@ def step_document(step: ImprovementStep, name_of: Any) -> dict[str, Any]:  # noq
     ----------
     step
         The step.
-    name_of
-        Called with a stop index; gives its name.
 
     Returns
     -------
     dict
-        Route, stops out and in, and words.
+        Stops out and in, and how many change.
     """
-    out, into = ([name_of(stop) for stop in stops.tolist()] for stops in (step.out, step.into))
-    words = f"{_words(into) or 'nothing'} in place of {_words(out)}" if out else f"{_words(into)} added"
-    return {
-        "route": step.route,
-        "change": words if into else f"{_words(out)} left out",
-        "stops_out": step.out.tolist(),
-        "stops_in": step.into.tolist(),
-        "n_changed": step.n_changed,
-    }
-
-
-def _words(names: list[str]) -> str:
-    """First few of some names."""
-    more = len(names) - _NAMED_STOPS
-    return ", ".join(names[:_NAMED_STOPS]) + (f" and {more} more" if more > 0 else "")
+    return {"stops_out": step.out.tolist(), "stops_in": step.into.tolist(), "n_changed": step.n_changed}

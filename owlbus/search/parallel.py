@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import time
 from dataclasses import dataclass, replace
@@ -15,19 +16,25 @@ from owlbus.common.errors import UsageError
 from owlbus.common.progress import current_progress
 from owlbus.search.annealing_run import AnnealingRun
 from owlbus.search.bound import BoundProver
+from owlbus.search.callbacks import Callbacks
 from owlbus.search.driver import Search, new_annealing_run
+from owlbus.search.polish import published_best
 from owlbus.search.problem import Problem
 from owlbus.search.result import TracePoint
-from owlbus.search.stopping import MaxSteps, TargetGap
+from owlbus.search.seeds import best_of_seeds
+from owlbus.search.stopping import MaxSeconds, MaxSteps, Snapshot, TargetGap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from owlbus.demand import Demand
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.constraints import PlanConstraints
     from owlbus.search.objective import Objective
+    from owlbus.search.polish import PublishedValue
     from owlbus.search.result import Result
     from owlbus.search.stopping import SearchLimit
 
@@ -41,6 +48,10 @@ class SearchTask:
     ----------
     objective, limits, constraints, n_routes, stop_when, seed, begin
         As of `owlbus.search.plan_routes`.
+    candidates
+        Stops of each candidate route, shape (n,), int32.
+    drops_starts
+        Whether starts in threads that share a processor end where the seconds leave few moves for them.
     """
 
     objective: Objective
@@ -50,6 +61,8 @@ class SearchTask:
     stop_when: tuple[SearchLimit, ...]
     seed: int
     begin: Plan | None = None
+    candidates: tuple[NDArray[np.int32], ...] = ()
+    drops_starts: bool = False
 
 
 def run_start(problem_bytes: bytes, task: SearchTask, stream: np.random.Generator) -> Result:
@@ -75,7 +88,7 @@ def run_start(problem_bytes: bytes, task: SearchTask, stream: np.random.Generato
     if task.begin is not None:
         run.load(task.begin)
     with BoundProver(problem, task.objective, task.limits, task.n_routes, 0) as prover:
-        search = Search(problem, task.objective, [run], task.stop_when, task.seed, task.constraints, prover)
+        search = Search(problem, task.objective, [run], task.stop_when, task.seed, task.constraints, prover, candidates=task.candidates)
         return search.run(0 if task.begin is None else len(task.begin))
 
 
@@ -84,12 +97,13 @@ def search_in_parallel(
     problem: Problem,
     demand: Demand,
     task: SearchTask,
-    streams: Sequence[np.random.Generator],
+    streams: Sequence[Sequence[np.random.Generator]],
     prover: BoundProver,
-    on_gain: Callable[[Plan], object] | None = None,
+    callbacks: Callbacks | None = None,
+    published: PublishedValue | None = None,
 ) -> Result:
     """
-    Run each start on its own and keep the best plan, that of the first start on a tie.
+    Run each start of each seed on its own and keep the best plan, that of the first seed and start on a tie.
 
     Parameters
     ----------
@@ -98,18 +112,21 @@ def search_in_parallel(
     problem, demand
         Network and rule, and the trips that the problem was built from.
     task
-        What the starts search for; they share the steps.
+        What the starts search for; those of a seed share the steps. Its seed is the first.
     streams
-        Random numbers of each start.
+        Random numbers of each start, by seed.
     prover
         Lowers a bound in this process meanwhile.
-    on_gain
-        Called with the plan of each start that is better than those before it and keeps all constraints.
+    callbacks
+        Told of the plan of each start that is better than those before it and keeps all constraints, and of the state after each start;
+        no further start is waited for once one of them asks to end. None for none.
+    published
+        What plans are worth by area; the best of the starts of a seed is chosen and polished by it. None for the search's own rule.
 
     Returns
     -------
     Result
-        With moves and trace over all starts. After Ctrl-C, the best plan of the starts that had ended.
+        With moves and trace over all starts. After Ctrl-C, or once a callback asked to end, the best plan of the starts that had ended.
 
     Raises
     ------
@@ -117,35 +134,82 @@ def search_in_parallel(
         If the search is to end at a gap, which the starts do not know.
     """
     _require_no_target_gap(task)
-    shared = tuple(MaxSteps(-(-limit.steps // len(streams))) if isinstance(limit, MaxSteps) else limit for limit in task.stop_when)
+    n_starts = len(streams[0])
     began_s, problem_bytes = time.perf_counter(), problem_to_bytes(problem, demand)
     results: list[Result] = []
-    step = current_progress().step("Search", len(streams))
-    pending = [executor.submit(run_start, problem_bytes, replace(task, stop_when=shared), stream) for stream in streams]
-    ended_by = None
+    step = current_progress().step("Search", n_starts * len(streams))
+    parts = zip(_tasks(task, streams), streams, strict=True)
+    pending = [executor.submit(run_start, problem_bytes, part, stream) for part, row in parts for stream in row]
+    callbacks, ended_by = callbacks or Callbacks(), None
     try:
         for future in pending:
             results.append(future.result())
-            if on_gain is not None and results[-1] is _best(results) and not task.constraints.broken(problem.network, results[-1].plan):
-                on_gain(results[-1].plan)
             step.reach(len(results), f"best {max(result.share for result in results):.1%}")
-        prover.finish(task.stop_when, began_s)
+            if ended_by := _tell(callbacks, results, problem, task, began_s):
+                break
+        else:
+            prover.finish(task.stop_when, began_s)
     except KeyboardInterrupt:
-        for future in pending[len(results) :]:
-            future.cancel()
         if not results:
             raise
         ended_by = INTERRUPTED
-    best = _best(results)
+    finally:
+        for future in pending[len(results) :]:
+            future.cancel()
+    if ended_by is not None:
+        best = replace(_of_all_starts(results, _best(results, problem, task), task), ended_by=ended_by, plans=())
+    else:
+        best = _best_of_all(results, n_starts, problem, task, published, began_s)
+    return replace(best, elapsed_s=time.perf_counter() - began_s, bound_quanta=prover.bound_quanta)
+
+
+def _tasks(task: SearchTask, streams: Sequence[Sequence[np.random.Generator]]) -> list[SearchTask]:
+    """Return the task of each seed, whose starts share the steps."""
+    n_starts = len(streams[0])
+    shared = tuple(MaxSteps(-(-limit.steps // n_starts)) if isinstance(limit, MaxSteps) else limit for limit in task.stop_when)
+    return [replace(task, stop_when=shared, seed=task.seed + k) for k in range(len(streams))]
+
+
+def _best_of_all(
+    results: Sequence[Result], n_starts: int, problem: Problem, task: SearchTask, published: PublishedValue | None, began_s: float
+) -> Result:
+    """Return the best result of all seeds, each with the best plan of its starts by area."""
+    rows = [results[k : k + n_starts] for k in range(0, len(results), n_starts)]
+    found = [_of_all_starts(row, _best_by_area(row, problem, task, published, began_s), task) for row in rows]
+    return best_of_seeds(found, published, task.constraints.is_kept_on(problem.network))
+
+
+def _tell(callbacks: Callbacks, results: Sequence[Result], problem: Problem, task: SearchTask, began_s: float) -> Ending | None:
+    """Tell of the last start that ended: of its plan if it is the best, and of the state of the search; return why it ends, if it does."""
+    latest = results[-1]
+    if latest is _best(results, problem, task) and not task.constraints.broken(problem.network, latest.plan):
+        callbacks.gain(latest.plan)
+    steps, share = sum(result.steps for result in results), max(result.share for result in results)
+    return callbacks.reason_to_end(Snapshot(steps, 0, time.perf_counter() - began_s, share))
+
+
+def _of_all_starts(results: Sequence[Result], best: Result, task: SearchTask) -> Result:
+    """Return the best result with moves, trace and plans of all starts."""
     return replace(
         best,
-        ended_by=ended_by or _ending_of_all(best.ended_by, task.stop_when),
+        ended_by=_ending_of_all(best.ended_by, task.stop_when),
         steps=sum(result.steps for result in results),
         evaluations=sum(result.evaluations for result in results),
-        elapsed_s=time.perf_counter() - began_s,
         trace=_joint_trace(results),
-        bound_quanta=prover.bound_quanta,
+        plans=tuple(plan for result in results for plan in result.plans),
     )
+
+
+def _best_by_area(
+    results: Sequence[Result], problem: Problem, task: SearchTask, published: PublishedValue | None, began_s: float
+) -> Result:
+    """Return the best result with the best plan of all starts by area."""
+    best = _best(results, problem, task)
+    plans = [best.plan, *(result.plan for result in results if result is not best)]
+    seconds = min((limit.seconds for limit in task.stop_when if isinstance(limit, MaxSeconds)), default=math.inf)
+    steps = sum(result.steps for result in results)
+    plan = published_best(published, plans, task.limits, task.constraints, steps, began_s + seconds)
+    return best if plan is best.plan else replace(best, plan=plan, value_quanta=problem.value(plan, task.objective))
 
 
 def _require_no_target_gap(task: SearchTask) -> None:
@@ -173,9 +237,11 @@ def _joint_trace(results: Sequence[Result]) -> tuple[TracePoint, ...]:
     return tuple(points)
 
 
-def _best(results: Sequence[Result]) -> Result:
-    """Return the result with the best plan, the first one on a tie."""
-    return max(results, key=lambda result: result.value_quanta)
+def _best(results: Sequence[Result], problem: Problem, task: SearchTask) -> Result:
+    """Return the result with the best plan, of those that keep the constraints if any does; the first one on a tie."""
+    if not task.constraints.groups:
+        return max(results, key=lambda result: result.value_quanta)
+    return max(results, key=lambda result: (not task.constraints.broken(problem.network, result.plan), result.value_quanta))
 
 
 _HOT_PART, _COLD_PART = 1 / 1_000, 1 / 75_000
@@ -251,7 +317,14 @@ def problem_to_bytes(problem: Problem, demand: object) -> bytes:
 
 
 def continue_search(
-    problem_bytes: bytes, objective: Objective, limits: RouteLimits, n_routes: int, plan: Plan, n_steps: int, rng: np.random.Generator
+    problem_bytes: bytes,
+    objective: Objective,
+    limits: RouteLimits,
+    n_routes: int,
+    plan: Plan,
+    n_steps: int,
+    rng: np.random.Generator,
+    constraints: PlanConstraints | None = None,
 ) -> tuple[Plan, int]:
     """
     `search_from` in another process, with equal results.
@@ -260,15 +333,17 @@ def continue_search(
     ----------
     problem_bytes
         From `problem_to_bytes`; a process builds each problem once.
-    objective, limits, n_routes, plan, n_steps, rng
-        As in `search_from`.
+    objective, limits, n_routes, plan, n_steps, rng, constraints
+        As in `search_from`; the problem is made without what the constraints forbid.
 
     Returns
     -------
     plan, value
         As of `search_from`, the value in 1/1024.
     """
-    return search_from(problem_from_bytes(problem_bytes), objective, limits, n_routes, plan, n_steps, rng)
+    problem = problem_from_bytes(problem_bytes)
+    problem = problem if constraints is None else constraints.problem(problem)
+    return search_from(problem, objective, limits, n_routes, plan, n_steps, rng, constraints)
 
 
 @lru_cache(maxsize=1)

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from owlbus.common.defaults import DEFAULT_STEPS, N_ROUTES, N_STARTS
+from owlbus.common.defaults import AUTO, DEFAULT_STEPS, N_ROUTES
 from owlbus.common.errors import InfeasibleError, UsageError, setting
-from owlbus.demand.hex_weights import weight_demand
-from owlbus.plan import check_plan
 from owlbus.plan.limits import RouteLimits
+from owlbus.search.begin_plan import plan_to_begin
+from owlbus.search.both_ways import search_both_ways
 from owlbus.search.bound import BoundProver
+from owlbus.search.callbacks import Callbacks
+from owlbus.search.candidates import candidate_routes
 from owlbus.search.constraints import PlanConstraints, require_possible
 from owlbus.search.driver import Search, new_annealing_run
+from owlbus.search.memory_need import require_room
 from owlbus.search.objective import Objective
+from owlbus.search.pair_objective import PairObjective, valued_demand
 from owlbus.search.parallel import SearchTask, search_in_parallel
+from owlbus.search.polish import PublishedValue
 from owlbus.search.problem import Problem
+from owlbus.search.seeds import GainsOnly, search_seeds
+from owlbus.search.spread import with_spread
+from owlbus.search.starts import chosen_starts
 from owlbus.search.stopping import MaxSeconds, MaxSteps, TargetGap
 
 if TYPE_CHECKING:
@@ -25,13 +34,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from owlbus.demand import Demand
+    from owlbus.demand import Demand, DemandWeights
     from owlbus.network import Network
-    from owlbus.plan import Plan
+    from owlbus.plan import Plan, Route
     from owlbus.plan.limits import ServiceRule
     from owlbus.search.parallel import Executor
     from owlbus.search.result import Result
-    from owlbus.search.stopping import SearchLimit
+    from owlbus.search.stopping import SearchLimit, Snapshot
 
 
 MOST_ROUTES = 64
@@ -45,22 +54,27 @@ def plan_routes(
     limits: RouteLimits | None = None,
     constraints: PlanConstraints | None = None,
     rule: ServiceRule | None = None,
-    objective: Objective | str = "served",
+    objective: Objective | PairObjective | str = "served",
     stop_when: Iterable[SearchLimit] = (MaxSteps(DEFAULT_STEPS),),
     seed: int = 0,
-    n_starts: int = N_STARTS,
+    n_starts: int | Literal["auto"] = AUTO,
+    n_seeds: int = 1,
     bound_steps: int = 0,
     executor: Executor | None = None,
     begin: Plan | None = None,
     on_gain: Callable[[Plan], object] | None = None,
-    weights: ArrayLike | None = None,
+    on_progress: Callable[[Snapshot], object] | None = None,
+    weights: ArrayLike | DemandWeights | None = None,
+    candidates: Iterable[Route | Plan] = (),
 ) -> Result:
     """
     Plan of K routes that serves as much demand as the search finds.
 
     Routes are constructed one after the other by what each adds, then changed by simulated annealing [1]_ over
     insertions, removals, detours and new tails, whose gain is exact given the other routes. The starts
-    differ only in their random numbers and share the steps; the best plan wins, the first one on a tie.
+    differ only in their random numbers and share the steps; the best plan wins, the first one on a tie. While the search counts a hex
+    whole, by its centre, the best of the starts is chosen by area, as figures are published, and single stops of it are changed as long as
+    that makes it better by area; a search that its seconds end has no time for such changes.
 
     Parameters
     ----------
@@ -77,40 +91,56 @@ def plan_routes(
     rule
         When a trip counts as served; the defaults of `ServiceRule` if None.
     objective
-        What to maximise: an `Objective` or its name.
+        What to maximise: an `Objective` or its name, or a `PairObjective` with values of the user's own.
     stop_when
         The search ends with the first of these; with `MaxSteps` alone the seed fixes the result.
     seed
         Seed of all random numbers, >= 0.
     n_starts
-        Independent searches, run in threads or by the executor; they share the steps.
+        Searches side by side, in threads or by the executor; they share the steps. ``auto`` takes 1 to 8: under a limit of steps by steps
+        and routes alone, so that the result does not depend on the machine, else one for each processor and at least two, of which those
+        that share a processor end soon if they have few moves.
+    n_seeds
+        Whole searches, from `seed`, `seed` + 1 and so on, each with all starts, steps and seconds. The best plan by area is kept, the first
+        one on a tie. They run one after the other, or side by side in the executor. The bound is proven once.
     bound_steps
         Iterations of the proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
-        0 for no bound. With `TargetGap` it runs as long as the search.
+        0 for no bound. With `TargetGap` it runs as long as the search. A bound comes with the pool bound of the routes that the best seed
+        met (`owlbus.search.pool_bound`).
     executor
         Where the starts run, independent of each other: an executor of `concurrent.futures` or a Dask client. If None, they run in
         threads and share a pool of routes, which gives another plan.
     begin
-        Plan that every start continues from, with at most K routes; it must keep limits and constraints. None for no such plan.
+        Plan that every start continues from, with at most K routes; more are constructed beside them up to K. It must keep limits and
+        constraints; fixed routes come first, whether it has them or not, and may break the limits of a route. None for no such plan.
     on_gain
-        Called with the best plan after each turn, or start of an executor, that found a better one.
+        Called with the best plan after each turn, or start of an executor, that found a better one. The search ends if it returns True.
+    on_progress
+        Called with the state of the search after each turn, or start of an executor. The search ends if it returns True.
     weights
-        Dimensionless weight of each hex, shape (H,), in [0, 1000]; None counts every hex once. The search weighs a trip by the mean of its
-        two ends and people by their hex (`owlbus.demand.weight_demand`), while value and total of the result are without weights.
+        Dimensionless weight of each hex, shape (H,), in [0, 1000], or `DemandWeights` of trips too; None counts everything once. By hex,
+        the search weighs a trip by the mean of its two ends and people by their hex (`owlbus.demand.weight_demand`), while value and
+        total of the result are without weights.
+    candidates
+        Routes, or plans of them, which the search takes as they are where they add most: a route that is constructed and routes of the best
+        plan give way to them. They keep the limits of a route. For a choice among them alone, see `owlbus.choose_routes`.
 
     Returns
     -------
     Result
-        The best plan, its value, the bound, why the search ended and its trace. After Ctrl-C, the best plan so far. With weights,
+        The best plan, its value, the bound, why the search ended and its trace, and the spread of the objective over the seeds, or over
+        the starts of one seed (`owlbus.search.spread`). After Ctrl-C, the best plan so far. With weights or a `PairObjective`,
         `weighted_share`, trace and `bound_quanta` of None are as `Result` describes.
 
     Raises
     ------
     UsageError
-        If `n_routes`, `n_starts`, `seed` or a weight lies outside its range, `stop_when` holds no limit of steps or seconds, `begin`
-        breaks a limit or a constraint, or trips are to be served and the demand has none.
+        If `n_routes`, `n_starts`, `n_seeds`, `seed` or a weight lies outside its range, `stop_when` holds no limit of steps or seconds,
+        `begin` or a candidate breaks a limit or a constraint, or trips are to be served and the demand has none.
     InfeasibleError
         If no route keeps the limits, or a constraint cannot be kept.
+    DataError
+        If the search does not fit into the memory at hand (`owlbus.search.memory_need`); nothing is allocated then.
 
     References
     ----------
@@ -126,35 +156,100 @@ def plan_routes(
     >>> len(result.plan), result.share
     (2, 0.9)
     """
-    ranges = (("n_routes", n_routes, 1, MOST_ROUTES), ("n_starts", n_starts, 1, MOST_ROUTES), ("seed", seed, 0, 2**63 - 1))
-    for name, value, low, high in (*ranges, ("bound_steps", bound_steps, 0, 2**31 - 1)):
+    stop_when = tuple(stop_when)
+    counts = {"n_routes": n_routes, "n_starts": chosen_starts(n_starts, stop_when, n_routes), "n_seeds": n_seeds}
+    ranges = [(name, count, 1, MOST_ROUTES) for name, count in counts.items()]
+    for name, value, low, high in (*ranges, ("seed", seed, 0, 2**63 - n_seeds), ("bound_steps", bound_steps, 0, 2**31 - 1)):
         _check_range(name, value, low, high)
-    stop_when, limits = tuple(stop_when), limits or RouteLimits()
+    limits, constraints = limits or RouteLimits(), (constraints or PlanConstraints()).counted(demand)
     _require_end(stop_when)
     _require_buses(limits, n_routes)
-    objective = Objective.of_counted(objective, demand)
-    constraints = constraints or PlanConstraints()
-    if weights is not None:
-        weighted, unweighted = weight_demand(demand, weights), Problem.build(network, demand, rule)
-        settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "bound_steps": bound_steps, "begin": begin}
-        settings |= {"limits": limits, "constraints": constraints, "rule": rule, "executor": executor, "on_gain": on_gain}
-        return plan_routes(network, weighted, n_routes, objective=objective, **settings).without_weights(unweighted)
-    problem = constraints.problem(Problem.build(network, demand, rule))
+    settings: dict[str, Any] = {"stop_when": stop_when, "seed": seed, "n_starts": n_starts, "n_seeds": n_seeds, "begin": begin}
+    settings |= {"limits": limits, "rule": rule, "executor": executor, "on_gain": on_gain, "on_progress": on_progress}
+    settings |= {"bound_steps": bound_steps, "candidates": tuple(candidates)}
+    chosen = objective.objective if isinstance(objective, PairObjective) else Objective.of_counted(objective, demand)
+    if constraints.fixed is not None and not constraints.fixed.is_reversible:
+        return search_both_ways(plan_routes, network, demand, n_routes, constraints, weights=weights, objective=objective, **settings)
+    if weights is not None or isinstance(objective, PairObjective):
+        valued = valued_demand(demand, objective, weights)
+        result = plan_routes(network, valued, n_routes, constraints=constraints, objective=chosen, **settings)
+        problem = Problem.build(network, demand, rule)
+        return with_spread(result.without_weights(problem), problem, demand)
+    return _search(network, demand, n_routes, constraints, chosen, settings)
+
+
+def _search(
+    network: Network, demand: Demand, n_routes: int, constraints: PlanConstraints, objective: Objective, settings: dict[str, Any]
+) -> Result:
+    """Search with checked settings, those of `plan_routes`, for a plan that is worth most on a demand."""
+    limits, seed, n_seeds = (settings[name] for name in ("limits", "seed", "n_seeds"))
+    n_starts = chosen_starts(settings["n_starts"], settings["stop_when"], n_routes)
+    n_threads = n_starts if settings["executor"] is None else 1
+    problem = constraints.problem(_build_problem(network, demand, settings["rule"], n_routes, n_threads))
     require_possible(problem, constraints, n_routes, limits)
-    streams = np.random.default_rng(seed).spawn(n_starts)
-    if begin is not None:
-        _require_kept(network, begin, n_routes, limits, constraints)
-    if executor is not None:
-        task = SearchTask(objective, limits, constraints, n_routes, stop_when, seed, begin)
-        with BoundProver(problem, objective, constraints.widened_limits(limits, network), n_routes, bound_steps) as prover:
-            return search_in_parallel(executor, problem, demand, task, streams, prover, on_gain)
-    runs = [new_annealing_run(problem, objective, limits, n_routes, stream, constraints) for stream in streams]
-    n_iterations = None if any(isinstance(limit, TargetGap) for limit in stop_when) else bound_steps
-    if begin is not None:
+    published = PublishedValue.build(problem, demand, objective)
+    begin = None if settings["begin"] is None else plan_to_begin(network, settings["begin"], n_routes, limits, constraints)
+    candidates = candidate_routes(network, settings["candidates"], limits, constraints, objective)
+    task = SearchTask(
+        objective, limits, constraints, n_routes, settings["stop_when"], seed, begin, candidates, drops_starts=settings["n_starts"] == AUTO
+    )
+    seeds, on_gain = range(seed, seed + n_seeds), settings["on_gain"]
+    on_gain = GainsOnly(problem, objective, on_gain) if on_gain is not None and n_seeds > 1 else on_gain
+    callbacks = Callbacks(on_gain, settings["on_progress"])
+    if settings["executor"] is not None:
+        streams = [_streams(s, n_starts) for s in seeds]
+        with BoundProver(problem, objective, limits, n_routes, settings["bound_steps"], constraints) as prover:
+            result = search_in_parallel(settings["executor"], problem, demand, task, streams, prover, callbacks, published)
+    else:
+        search = partial(_search_in_threads, problem, task, n_starts, settings["bound_steps"], published, callbacks)
+        result = search_seeds(search, seeds, published, constraints.is_kept_on(network), callbacks)
+    return with_spread(constraints.require_met(network, result), problem, demand, published)
+
+
+def _build_problem(network: Network, demand: Demand, rule: ServiceRule | None, n_routes: int, n_starts: int) -> Problem:
+    """Compile a problem if a search on it fits into memory."""
+    require_room(network, n_routes, n_starts)
+    return Problem.build(network, demand, rule)
+
+
+def _streams(seed: int, n_starts: int) -> list[np.random.Generator]:
+    """Random numbers of each start."""
+    return np.random.default_rng(seed).spawn(n_starts)
+
+
+def _search_in_threads(
+    problem: Problem,
+    task: SearchTask,
+    n_starts: int,
+    bound_steps: int,
+    published: PublishedValue | None,
+    callbacks: Callbacks,
+    seed: int,
+) -> Result:
+    """Search from one seed, its starts in threads; the first seed proves the bound."""
+    objective, limits, constraints, n_routes = task.objective, task.limits, task.constraints, task.n_routes
+    runs = [new_annealing_run(problem, objective, limits, n_routes, stream, constraints) for stream in _streams(seed, n_starts)]
+    has_gap = any(isinstance(limit, TargetGap) for limit in task.stop_when)
+    n_iterations = None if has_gap else bound_steps if seed == task.seed else 0
+    if task.begin is not None:
         for run in runs:
-            run.load(begin)
-    with BoundProver(problem, objective, constraints.widened_limits(limits, network), n_routes, n_iterations) as prover:
-        return Search(problem, objective, runs, stop_when, seed, constraints, prover, on_gain).run(0 if begin is None else len(begin))
+            run.load(task.begin)
+    with BoundProver(problem, objective, limits, n_routes, n_iterations, constraints) as prover:
+        search = Search(
+            problem,
+            objective,
+            runs,
+            (*task.stop_when, callbacks),
+            seed,
+            constraints,
+            prover,
+            callbacks.gain,
+            published,
+            candidates=task.candidates,
+            bounds_pool=has_gap or bound_steps > 0,
+            drops_starts=task.drops_starts,
+        )
+        return search.run(len(task.begin or ()))
 
 
 def _require_end(stop_when: tuple[SearchLimit, ...]) -> None:
@@ -169,19 +264,6 @@ def _require_buses(limits: RouteLimits, n_routes: int) -> None:
     if limits.max_buses < n_routes:
         msg = f"{n_routes} routes need at least {n_routes} buses, got {limits.max_buses:g}; ask for fewer routes or more buses"
         raise InfeasibleError(msg, setting="max_buses", value=limits.max_buses, allowed=(n_routes, math.inf))
-
-
-def _require_kept(network: Network, begin: Plan, n_routes: int, limits: RouteLimits, constraints: PlanConstraints) -> None:
-    """Refuse a plan to begin from that breaks a limit or a constraint, or has more than `n_routes` routes."""
-    fixed = () if constraints.fixed is None else constraints.fixed.routes
-    broken = [*check_plan(network, begin, limits), *constraints.broken(network, begin)]
-    if len(begin) > n_routes:
-        broken.insert(0, f"it has {len(begin)} routes, and {n_routes} are asked for")
-    if any(route.stops.tolist() != fixed_route.stops.tolist() for route, fixed_route in zip(begin.routes, fixed, strict=False)):
-        broken.insert(0, "its first routes are not the fixed ones")
-    if broken:
-        msg = f"a search must go on from a plan that keeps limits and constraints, got one where {broken[0]}; begin anew"
-        raise UsageError(msg)
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.kernels.assignment import ride_matrices, served_trips
 from owlbus.kernels.coverage import measure_routes
-from owlbus.kernels.structs import DemandMatrix, DemandRows, Drive, Graph, Routes, ShortestMetres
+from owlbus.kernels.straightness import new_known_route
+from owlbus.kernels.structs import DemandRows, Drive, Graph, Routes, ShortestMetres
 from owlbus.network.network import UNREACHABLE
-from owlbus.plan import Plan, Route
+from owlbus.plan import Plan, Route, route_links
 from owlbus.plan.limits import ServiceRule
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ _OUT_OF_REACH = -1.0
 
 _ROUNDED_DOWN = 1 - 1e-9
 
-_METRE_ROWS = 2_048
+_METRE_BYTES = 2**27
+
+_BLOCK_ROWS = 256
+
+_NO_RIDE_S = 2.0**31
+"""Seconds longer than any ride; a power of two, so that its multiples are exact in float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +71,8 @@ class Problem:
     trips
         Row, column and trips in 1/1024 a night of each directed pair, shape (D,), int32 each.
     drive_s
-        Fastest seconds between stops along the links of `graph`, shape (S, S), int32; None where these are the network's.
+        Fastest seconds between stops along the links of `graph`, shape (S, S), of the type of `Network.drive_s`; None where these are the
+        network's.
 
     Raises
     ------
@@ -155,6 +162,34 @@ class Problem:
             graph=graph,
         )
 
+    def without(self, served: NDArray[np.bool_], reached: NDArray[np.bool_]) -> Problem:
+        """
+        Problem without trips and people that are served anyway.
+
+        Parameters
+        ----------
+        served
+            Whether each directed pair is, in the order of `trips`, shape (D,).
+        reached
+            Whether the people of each row are, shape (C,).
+
+        Returns
+        -------
+        Problem
+            On the same rows, with the same totals.
+        """
+        origin, destination, quanta = (column[~served] for column in self.trips)
+        indptr, partner, pair_quanta, limit_s = _by_row(self.network, self.rule, self.hexes, (origin, destination, quanta.astype(np.int64)))
+        return replace(
+            self,
+            indptr=indptr,
+            partner=partner,
+            pair_quanta=pair_quanta,
+            pair_limit_s=limit_s,
+            trips=(origin, destination, quanta),
+            presence=read_only(np.where(reached, 0, self.presence)),
+        )
+
     @property
     def n_rows(self) -> int:
         """Hexes C from which some stop is within the walk."""
@@ -199,9 +234,15 @@ class Problem:
         return DemandRows(self.indptr, self.partner, self.pair_quanta, self.pair_limit_s, self.presence)
 
     @property
-    def demand_matrix(self) -> DemandMatrix:
-        """Trips between all rows, for the kernel of loads."""
-        return DemandMatrix(self.weight, self.limit_s, self.presence)
+    def _rows_by_way(self) -> DemandRows:
+        """Trips by row with both directions apart, whether or not links take as long as their reverse; made once and kept."""
+        if not self.is_symmetric:
+            return self.demand_rows
+        if "indptr" not in self._dense:
+            arrays = _by_row(self.network, self.rule, self.hexes, self.trips, by_way=True)
+            self._dense.update(zip(("indptr", "partner", "quanta", "limit"), arrays, strict=True))
+        indptr, partner, quanta, limit_s = (self._dense[name] for name in ("indptr", "partner", "quanta", "limit"))
+        return DemandRows(indptr, partner, quanta, limit_s, self.presence)
 
     @property
     def row_quanta(self) -> NDArray[np.int64]:
@@ -214,9 +255,14 @@ class Problem:
         """Whether every link takes as long as its reverse."""
         return len(self.pair_quanta) == 1
 
-    def drive(self) -> Drive:
+    def drive(self, width: int = 0) -> Drive:
         """
         Seconds and metres between stops as the kernels take them; each search needs its own.
+
+        Parameters
+        ----------
+        width
+            Stops of the longest route that `owlbus.kernels.straightness` remembers.
 
         Returns
         -------
@@ -224,7 +270,7 @@ class Problem:
             Fastest seconds along the links of the graph, a cache of shortest metres on the network, and the least metres a second.
         """
         network = self.network
-        rows = min(network.n_stops, _METRE_ROWS)
+        rows = min(network.n_stops, max(1, _METRE_BYTES // (4 * max(1, network.n_stops))))
         metres = ShortestMetres(
             np.zeros((rows, network.n_stops), np.int32),
             np.full(network.n_stops, -1, np.int32),
@@ -237,16 +283,15 @@ class Problem:
             np.zeros(network.n_links + 1, np.int32),
         )
         if "towards_s" not in self._dense:
-            transposed = self.fastest_s.T
-            is_same = (self.is_symmetric and self.drive_s is None) or np.array_equal(self.fastest_s, transposed)
-            self._dense["towards_s"] = self.fastest_s if is_same else read_only(np.ascontiguousarray(transposed))
+            is_same = (self.is_symmetric and self.drive_s is None) or _is_own_transpose(self.fastest_s)
+            self._dense["towards_s"] = self.fastest_s if is_same else read_only(np.ascontiguousarray(self.fastest_s.T))
         known = network.n_links and self.drive_s is None
         pace = float(np.min(network.link_m / network.link_s)) * _ROUNDED_DOWN if known else 0.0
-        return Drive(self._dense["towards_s"], metres, pace)
+        return Drive(self._dense["towards_s"], metres, pace, new_known_route(width))
 
     @property
     def fastest_s(self) -> NDArray[np.int32]:
-        """Fastest seconds along the links of the graph from row to column, shape (S, S), int32."""
+        """Fastest seconds along the links of the graph from row to column, shape (S, S), of the type of `Network.drive_s`."""
         return self.network.drive_s if self.drive_s is None else self.drive_s
 
     def total_value(self, objective: Objective) -> int:
@@ -291,21 +336,40 @@ class Problem:
             If two stops in a row are not linked.
         """
         n_routes = len(plan.routes)
-        width = max([width, 2, *(len(route.stops) for route in plan.routes)])
+        rows = [route.positions for route in plan.routes]
+        width = max([width, 2, *map(len, rows)])
         padded = Routes(
             np.zeros((n_routes, width), np.int32),
             np.zeros(n_routes, np.int64),
             np.zeros((n_routes, width), np.float32),
             np.zeros((n_routes, width), np.float32),
         )
-        for k, route in enumerate(plan.routes):
-            padded.stops[k, : len(route.stops)] = route.stops
-            padded.n_stops[k] = len(route.stops)
+        for k, row in enumerate(rows):
+            padded.stops[k, : len(row)] = row
+            padded.n_stops[k] = len(row) if plan.routes[k].back is None else 0
         unlinked = measure_routes(self.graph, padded)
         if unlinked >= 0:
             msg = f"stops in a row must be linked, route {plan.routes[unlinked].name} has two that are not; read it against this network"
             raise DataError(msg)
+        for k, route in enumerate(plan.routes):
+            if route.back is not None:
+                padded.n_stops[k] = len(rows[k])
+                self._time_ways(route, padded.ahead_s[k], padded.back_s[k])
         return padded
+
+    def _time_ways(self, route: Route, ahead_s: NDArray[np.float32], back_s: NDArray[np.float32]) -> None:
+        """
+        Write the running seconds of a route with a way back of its own, or none; see `Route.positions`.
+
+        Nobody rides from one direction on into the other, or against a direction: such a ride takes `_NO_RIDE_S` or more.
+        """
+        n, back = len(route.stops), route.ways[1] if len(route.ways) > 1 else route.stops[:0]
+        ahead, way_back = (
+            np.concatenate([[0], np.cumsum(route_links(self.network, way, route.name)[0])])[: len(way)] for way in (route.stops, back)
+        )
+        ahead_s[:n], back_s[n : n + len(back)] = ahead, (way_back[-1:] - way_back)[::-1]
+        ahead_s[n : n + len(back)] = _NO_RIDE_S * np.arange(1.0, len(back) + 1)
+        back_s[:n] = _NO_RIDE_S * np.arange(-float(n), 0)
 
     def rides(self, plan: Plan) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """
@@ -355,7 +419,8 @@ class Problem:
 
             return saved_by(self, plan)
         transfers = min(objective.max_transfers, self.rule.max_transfers)
-        served = served_trips(self.graph, self.demand_rows, self.pad(plan), float(self.rule.transfer_s), transfers)
+        rows = self.demand_rows if plan.is_reversible else self._rows_by_way
+        served = served_trips(self.graph, rows, self.pad(plan), float(self.rule.transfer_s), transfers)
         people = int(self.presence[reached_hexes(self.network, plan)[self.hexes]].sum())
         return objective.trips * int(served) + objective.presence * people
 
@@ -372,7 +437,12 @@ def _require_one_grid(network: Network, demand: Demand) -> None:
 
 
 def _by_row(
-    network: Network, rule: ServiceRule, hexes: NDArray[np.int32], trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
+    network: Network,
+    rule: ServiceRule,
+    hexes: NDArray[np.int32],
+    trips: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[Any]],
+    *,
+    by_way: bool = False,
 ) -> tuple[NDArray[Any], ...]:
     """Partners of each row, with trips and longest rides, as the fields of `Problem`."""
     n, (origin, destination, quanta) = hexes.size, trips
@@ -384,7 +454,7 @@ def _by_row(
     np.add.at(quanta_of_way[1], end, quanta)
     row, partner = np.divmod(pairs, max(1, n))
     limits = [_ride_limits(network, rule, hexes, row, partner)]
-    if _is_symmetric(network):
+    if not by_way and has_symmetric_times(network):
         quanta_of_way = quanta_of_way.sum(axis=0, keepdims=True)
     else:
         limits.append(_ride_limits(network, rule, hexes, partner, row))
@@ -399,8 +469,26 @@ def _by_row(
     )
 
 
-def _is_symmetric(network: Network) -> bool:
-    """Whether every link takes as long as its reverse."""
+def _is_own_transpose(matrix: NDArray[Any]) -> bool:
+    """Whether rows equal columns, compared block by block: a mask of all pairs of a large network would take hundreds of megabytes."""
+    starts = range(0, len(matrix), _BLOCK_ROWS)
+    return all(np.array_equal(matrix[low : low + _BLOCK_ROWS], matrix[:, low : low + _BLOCK_ROWS].T) for low in starts)
+
+
+def has_symmetric_times(network: Network) -> bool:
+    """
+    Tell whether every link takes as long as its reverse.
+
+    Parameters
+    ----------
+    network
+        The stop network.
+
+    Returns
+    -------
+    bool
+        True if it does; one matrix of drive times, and one sum of trips in both directions, are then enough.
+    """
     tail = np.repeat(np.arange(network.n_stops), np.diff(network.link_indptr))
     back = np.lexsort((tail, network.link_to))
     return bool(np.array_equal(network.link_s, network.link_s[back]))
@@ -409,13 +497,30 @@ def _is_symmetric(network: Network) -> bool:
 def _ride_limits(
     network: Network, rule: ServiceRule, hexes: NDArray[np.int32], origin: NDArray[np.integer], destination: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """
-    Longest ride that serves a trip between rows of `hexes`, in whole seconds rounded down, in the shape that the rows broadcast to.
-
-    The direct drive goes between the stops nearest to the hexes' centres.
-    """
+    """Longest ride that serves a trip between rows of `hexes`, in the shape that the rows broadcast to."""
     stop = network.hex_stop[hexes]
-    drive = network.drive_s[stop[origin], stop[destination]]
+    return ride_limits(network, rule, stop[origin], stop[destination])
+
+
+def ride_limits(network: Network, rule: ServiceRule, origin: NDArray[np.integer], destination: NDArray[np.integer]) -> NDArray[np.float32]:
+    """
+    Longest ride that serves a trip, by the direct drive between the stops of its two hexes.
+
+    Parameters
+    ----------
+    network
+        The stop network.
+    rule
+        Detour that a rider accepts.
+    origin, destination
+        Stop of each hex, such as `Network.hex_stop`; of shapes that broadcast.
+
+    Returns
+    -------
+    ndarray of float32
+        Whole seconds, rounded down; -1 where no path leads.
+    """
+    drive = network.drive_s[origin, destination]
     longest = np.floor(rule.detour_factor * drive + rule.detour_s)
     return np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH).astype(np.float32)
 
@@ -438,7 +543,7 @@ def reached_hexes(network: Network, plan: Plan) -> NDArray[np.bool_]:
     """
     reached = np.zeros(network.grid.n_hexes, np.bool_)
     for route in plan.routes:
-        for stop in route.stops:
+        for stop in route.positions:
             reached[network.shed_hex[network.shed_indptr[stop] : network.shed_indptr[stop + 1]]] = True
     return reached
 
@@ -456,13 +561,46 @@ def plan_of(
     stops, counts
         Stop indices (K, M), and how many count in each row (K,).
     names
-        Name by row; ``R1``, ``R2``, … by default.
+        Name by row; those of `free_names` by default.
 
     Returns
     -------
     Plan
         The routes in row order.
     """
-    names = names or {}
-    routes = tuple(Route(stops=stops[k, :count].copy(), name=names.get(k, f"R{k + 1}")) for k, count in enumerate(counts) if count > 1)
+    named = free_names(names or {}, len(counts))
+    routes = tuple(Route(stops=stops[k, :count].copy(), name=named[k]) for k, count in enumerate(counts) if count > 1)
     return Plan(routes=routes, network_fingerprint=network.fingerprint)
+
+
+def free_names(names: Mapping[int, str], n_rows: int) -> list[str]:
+    """
+    Name of each row of a plan: its own, or else ``R1``, ``R2``, … by row, the next number that no other row has.
+
+    Parameters
+    ----------
+    names
+        Name by row, where there is one.
+    n_rows
+        Rows of the plan.
+
+    Returns
+    -------
+    list of str
+        All different if those in `names` are.
+
+    Examples
+    --------
+    >>> free_names({0: "R3", 1: "N6"}, 4)
+    ['R3', 'N6', 'R5', 'R4']
+    """
+    taken, spare = set(names.values()), n_rows
+    found = []
+    for k in range(n_rows):
+        name = names.get(k, f"R{k + 1}")
+        while k not in names and name in taken:
+            spare += 1
+            name = f"R{spare}"
+        taken.add(name)
+        found.append(name)
+    return found

@@ -10,14 +10,18 @@ import numpy as np
 from owlbus.kernels.coverage import measure_route
 from owlbus.kernels.keeps_limits import buses_of, keeps_limits
 from owlbus.kernels.moves import is_simple
+from owlbus.search.constraints import PlanConstraints
 from owlbus.search.exact import best_of_listing, list_problem, listing_of
-from owlbus.search.problem import plan_of
+from owlbus.search.exact_constraints import plan_of_choice
+from owlbus.search.group_presence import is_worse
+from owlbus.search.row_constraints import keeps_constraints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from owlbus.kernels.keeps_limits import Limits
     from owlbus.plan import Plan
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.annealing_run import AnnealingRun
@@ -38,11 +42,14 @@ class Pool:
     ----------
     max_routes
         Routes to keep.
+    kept
+        Stops of routes that never leave.
     """
 
-    def __init__(self, max_routes: int = MOST_ROUTES) -> None:
-        """Begin empty."""
+    def __init__(self, max_routes: int = MOST_ROUTES, kept: Sequence[NDArray[np.int32]] = ()) -> None:
+        """Begin with the routes that never leave."""
         self._max_routes = max_routes
+        self._kept = {route_key(stops): stops for stops in kept}
         self._routes: dict[bytes, NDArray[np.int32]] = {}
 
     def add(self, routes: Iterable[NDArray[np.int32]]) -> None:
@@ -55,7 +62,7 @@ class Pool:
             Stops of each.
         """
         for stops in routes:
-            key = _key(stops)
+            key = route_key(stops)
             self._routes.pop(key, None)
             self._routes[key] = stops.copy()
         for key in list(self._routes)[: -self._max_routes]:
@@ -63,12 +70,19 @@ class Pool:
 
     @property
     def routes(self) -> tuple[NDArray[np.int32], ...]:
-        """Stops of each route, the latest last."""
-        return tuple(self._routes.values())
+        """Stops of each route, the latest last, behind those that never leave."""
+        return (*self._kept.values(), *(stops for key, stops in self._routes.items() if key not in self._kept))
 
 
 def best_choice(
-    problem: Problem, objective: Objective, limits: RouteLimits, n_routes: int, pool: Pool, plan: Plan, seconds: float = math.inf
+    problem: Problem,
+    objective: Objective,
+    limits: RouteLimits,
+    n_routes: int,
+    pool: Pool,
+    plan: Plan,
+    seconds: float = math.inf,
+    constraints: PlanConstraints | None = None,
 ) -> Plan:
     """
     Best K routes of a pool where no transfer counts, by mixed-integer programming; of all routes where they can be listed.
@@ -91,35 +105,34 @@ def best_choice(
         A first choice; its routes are in the pool.
     seconds
         Seconds after which the solver ends.
+    constraints
+        What else the plan keeps; the first routes of `plan` are the fixed ones.
 
     Returns
     -------
     Plan
-        The choice, or `plan` if none is worth more.
+        The choice, or `plan` if none is worth more and keeps what it keeps of the groups.
     """
-    complete = list_problem(problem, objective, limits)
-    listing = complete or listing_of(problem, objective, limits, pool.routes)
-    rows = {_key(stops): row for row, stops in enumerate(listing.routes)}
-    start = [rows[key] for key in map(_key, (route.stops for route in plan.routes)) if key in rows]
+    constraints = constraints or PlanConstraints()
+    groups = constraints.groups
+    complete = list_problem(problem, objective, limits, constraints)
+    listing = complete or listing_of(problem, objective, limits, pool.routes, constraints)
+    rows = {route_key(stops): row for row, stops in enumerate(listing.routes)}
+    start = [rows[key] for key in map(route_key, (route.stops for route in plan.routes)) if key in rows]
     most_s, most_nodes = (_MOST_S, None) if complete else (math.inf, _MOST_NODES)
     best = best_of_listing(listing, n_routes, limits, min(seconds, most_s), most_nodes=most_nodes, start=start)
     if not best.routes:
         return plan
-    chosen = plan_of(problem.network, *_padded(best.routes, max(stops.size for stops in best.routes)))
-    return chosen if problem.value(chosen, objective) > problem.value(plan, objective) else plan
+    chosen = plan_of_choice(problem.network, best.routes, constraints)
+    if is_worse(groups, problem.network, plan, chosen):
+        return plan
+    is_better = problem.value(chosen, objective) > problem.value(plan, objective) or is_worse(groups, problem.network, chosen, plan)
+    return chosen if is_better else plan
 
 
-def _key(stops: NDArray[np.int32]) -> bytes:
-    """Key of a route, the same in either direction."""
+def route_key(stops: NDArray[np.int32]) -> bytes:
+    """Return a key of the route over `stops`, shape (n,), the same in either direction."""
     return min(stops.tobytes(), stops[::-1].tobytes())
-
-
-def _padded(routes: Sequence[NDArray[np.int32]], width: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Stops in rows of equal width, and how many count in each."""
-    stops, counts = np.zeros((len(routes), width), np.int32), np.array([route.size for route in routes], np.int64)
-    for row, route in zip(stops, routes, strict=True):
-        row[: route.size] = route
-    return stops, counts
 
 
 _FEWEST_TO_SPLIT = 4
@@ -145,9 +158,9 @@ def exchange_tails(run: AnnealingRun, temperature: float) -> bool:
     if movable.size < 2:  # noqa: PLR2004 -- a pair
         return False
     k, other = run.rng.choice(movable, 2, replace=False).tolist()
-    old = run.route(k), run.route(other)
+    old, reached = (run.route(k), run.route(other)), run.reached()
     new = _crossed(*old, run.rng)
-    if new is None or not _fit(run, (k, other), new):
+    if new is None or not fits(run, (k, other), new):
         return False
     run.values[2] += 1
     # The plan's value without both routes, then with both as they would be.
@@ -159,7 +172,8 @@ def exchange_tails(run: AnnealingRun, temperature: float) -> bool:
     run.set_route(k, new[0])
     for row, stops in zip((k, other), new, strict=True):
         value += 0 if stops.size else run.draw(row, run.bounds(), np.empty(0, np.int32))
-    if min(run.route(k).size, run.route(other).size) == 0 or value < run.value + temperature * math.log(1.0 - run.rng.random()):
+    is_refused = min(run.route(k).size, run.route(other).size) == 0 or run.loses_people(reached)
+    if is_refused or value < run.value + temperature * math.log(1.0 - run.rng.random()):
         run.set_route(k, old[0])
         run.set_route(other, old[1])
         return False
@@ -167,31 +181,57 @@ def exchange_tails(run: AnnealingRun, temperature: float) -> bool:
     return True
 
 
-def take_best_of(run: AnnealingRun, pool: Pool) -> None:
+def take_best_of(run: AnnealingRun, others: Iterable[NDArray[np.int32]], most: int = 10_000) -> None:
     """
-    Replace routes of the best plan by routes of a pool as long as that makes it better.
+    Replace routes of the best plan by other ones as long as that makes it better.
 
     Parameters
     ----------
     run
         The search; changed in place.
-    pool
-        Routes met.
+    others
+        Stops of each route to choose from, such as those of other runs: what a run itself passed, its last moves would find again.
+    most
+        Routes to value after which nothing further is tried.
     """
     run.restore_best()
     width = run.routes.stops.shape[1]
-    routes = [stops for stops in pool.routes if stops.size <= width]
+    routes = [stops for stops in others if stops.size <= width]
     better = True
     while better:
         better = False
         for k in np.flatnonzero(~run.frozen).tolist():
-            fitting = [stops for stops in routes if _fit(run, (k,), (stops,))]
-            now, *gains = run.gains(k, [run.route(k), *fitting])
-            best_gain = max(gains, default=now)
-            if best_gain > now:
-                run.set_route(k, fitting[gains.index(best_gain)])
-                run.accept(run.value - now + best_gain)
-                better = True
+            if most <= 0:
+                return
+            most -= len(routes)
+            before, reached = run.route(k), run.reached()
+            fitting = [stops for stops in routes if fits(run, (k,), (stops,))]
+            now, *gains = run.gains(k, [before, *fitting])
+            for gain, row in sorted((-gain, row) for row, gain in enumerate(gains) if gain > now):
+                run.set_route(k, fitting[row])
+                if not run.loses_people(reached):
+                    run.accept(run.value - now - gain)
+                    better = True
+                    break
+                run.set_route(k, before)
+
+
+def best_routes(run: AnnealingRun) -> list[NDArray[np.int32]]:
+    """
+    Return the routes of the best plan of a run.
+
+    Parameters
+    ----------
+    run
+        The search.
+
+    Returns
+    -------
+    list of ndarray
+        Stops of each route; empty routes are left out.
+    """
+    stops, counts = run.best
+    return [stops[row, :count].copy() for row, count in enumerate(counts.tolist()) if count > 1]
 
 
 def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generator) -> tuple[NDArray[np.int32], NDArray[np.int32]] | None:
@@ -214,10 +254,28 @@ def _crossed(a: NDArray[np.int32], b: NDArray[np.int32], rng: np.random.Generato
     return (first, second) if first.size or second.size else None
 
 
-def _fit(run: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.int32]]) -> bool:
-    """Whether `routes` keep the limits as these `rows` of the plan."""
+def fits(run: AnnealingRun, rows: Sequence[int], routes: Sequence[NDArray[np.int32]], bounds: Limits | None = None) -> bool:
+    """
+    Whether routes keep limits and constraints as these rows of a plan.
+
+    Parameters
+    ----------
+    run
+        The search with the plan.
+    rows, routes
+        Rows of the plan, and the stops of the route in each.
+    bounds
+        Limits, metres and seconds; None for those of the run.
+
+    Returns
+    -------
+    bool
+        True if they do.
+    """
     width = run.routes.stops.shape[1]
-    bounds, problem = run.bounds(), run.problem
+    bounds, problem = bounds or run.bounds(), run.problem
+    if not keeps_constraints(run, rows, routes):
+        return False
     used_m, used_buses = run.used(rows)
     ahead_s, back_s, mark = np.zeros(width, np.float32), np.zeros(width, np.float32), np.zeros(problem.network.n_stops, np.uint8)
     for k, stops in zip(rows, routes, strict=True):

@@ -8,11 +8,17 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from owlbus.common.defaults import UNSERVED_S
+from owlbus.common.disclosure import MIN_COUNT, Publisher
+from owlbus.common.units import QUANTA_PER_TRIP
+
 if TYPE_CHECKING:
     from owlbus.common.ending import Ending
     from owlbus.plan import Plan
     from owlbus.search.objective import Objective
+    from owlbus.search.pool_bound import PoolBound
     from owlbus.search.problem import Problem
+    from owlbus.search.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Result:
     ended_by
         Why the search ended; as text, words that "because" can stand before.
     seed
-        Seed that gives the same plan again under a step limit.
+        Seed that gives the same plan again under a step limit; that of the best plan where several were searched.
     steps, evaluations
         Moves tried, and moves that kept the limits and were evaluated.
     elapsed_s
@@ -70,6 +76,15 @@ class Result:
         of it, while value, total and bound are of the demand without weights, for which no bound is proven then.
     weighted_bound_share
         Proven upper bound of the weighted objective, 0 to 1; None without weights or without a bound.
+    n_seeds
+        Seeds that were searched.
+    plans
+        Best plan of each seed, or of each start where one seed was searched, in their order; none after an interruption.
+    spread
+        Objective of these plans by area, without weights; None with fewer than two.
+    pool_bound
+        Bound over the choices among the routes that the search met, which is no bound over all routes; None where no bound was asked for,
+        with weights, for travel time, after an interruption, and where starts share no pool of routes.
 
     Examples
     --------
@@ -97,6 +112,10 @@ class Result:
     bound_quanta: int | None = None
     weighted_share: float | None = None
     weighted_bound_share: float | None = None
+    n_seeds: int = 1
+    plans: tuple[Plan, ...] = field(default=(), repr=False)
+    spread: Spread | None = field(default=None, repr=False)
+    pool_bound: PoolBound | None = field(default=None, repr=False)
 
     def without_weights(self, problem: Problem) -> Result:
         """
@@ -117,6 +136,7 @@ class Result:
             value_quanta=problem.value(self.plan, self.objective),
             total_quanta=problem.total_value(self.objective),
             bound_quanta=None,
+            pool_bound=None,
             weighted_share=self.share,
             weighted_bound_share=self.bound_share,
         )
@@ -150,36 +170,140 @@ class Result:
         """Whether Ctrl-C ended the search."""
         return self.ended_by.reason == "interrupted"
 
+    def printed_shares(self, publisher: Publisher, unserved_s: int = UNSERVED_S) -> tuple[float | None, float | None]:
+        """
+        Objective of the plan and its bound as they are printed.
+
+        One trip or person may add the sum of the weights of a mix, or the seconds of a trip without a journey; counts are rounded in units
+        of that.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule.
+        unserved_s
+            Seconds that a trip without a journey counts as.
+
+        Returns
+        -------
+        share, bound_share
+            0 to 1; None where too few are counted, and of a bound that was not computed.
+        """
+        whole = self._whole(unserved_s)
+        bound = self.bound_share
+        return publisher.headline(self.share * whole, whole), None if bound is None else publisher.share_at_most(bound * whole, whole)
+
+    def printed_pool_share(self, publisher: Publisher) -> float | None:
+        """
+        Pool bound as it is printed.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule.
+
+        Returns
+        -------
+        float or None
+            0 to 1; None where none was computed or too few are counted.
+        """
+        whole = self._whole(UNSERVED_S)
+        return None if self.pool_bound is None else publisher.share_at_most(self.pool_bound.share * whole, whole)
+
+    def printed_ending(self, publisher: Publisher, unserved_s: int = UNSERVED_S) -> Ending:
+        """
+        Why the search ended, with its gap as it is printed; where none is, the one that was asked for.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule.
+        unserved_s
+            Seconds that a trip without a journey counts as.
+
+        Returns
+        -------
+        Ending
+            The same reason.
+        """
+        if self.ended_by.reason != "gap":
+            return self.ended_by
+        share, bound = self.printed_shares(publisher, unserved_s)
+        gap = self.ended_by.numbers["asked_share"] if not share or bound is None else round(bound / share - 1, 6)
+        return replace(self.ended_by, numbers={**self.ended_by.numbers, "gap_share": gap})
+
+    def _whole(self, unserved_s: int) -> float:
+        """All that a plan could reach, in the most that one trip or person adds."""
+        unit = unserved_s if self.objective.is_travel_time else self.objective.trips + self.objective.presence
+        return self.total_quanta / (QUANTA_PER_TRIP * unit)
+
     def _repr_html_(self) -> str:
         """Result, end reason and trace as HTML, for notebooks."""
-        from owlbus.common import notebook_html
+        return self.to_html()
 
-        rows = [
-            ("share", f"{self.share:.1%}"),
-            *([] if self.bound_share is None else [("proven bound", f"{self.bound_share:.1%}"), ("gap", f"{self.gap:.1%}")]),
-            *([] if self.weighted_share is None else [("weighted share", f"{self.weighted_share:.1%}")]),
-            ("routes", f"{self.plan.n_routes}"),
-            ("ended because", "it was interrupted" if self.was_interrupted else str(self.ended_by)),
-            ("steps", f"{self.steps:,}"),
-            ("time", f"{self.elapsed_s:.1f} s"),
-            ("seed", f"{self.seed}"),
-        ]
-        course = notebook_html.curve([point.best_share for point in self.trace], name="best share by step")
-        return notebook_html.page("Result", notebook_html.table(rows), course)
-
-    def trace_csv(self) -> str:
+    def to_html(self, min_count: float = MIN_COUNT, unserved_s: int = UNSERVED_S) -> str:
         """
-        Trace of the search as CSV.
+        Result, end reason and trace as HTML, for notebooks.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night of which printed counts are multiples; -1 for open data.
+        unserved_s
+            Seconds that a trip without a journey counts as.
 
         Returns
         -------
         str
-            One line per point: steps, seconds, and shares in [0, 1].
+            A part of a page.
         """
+        from owlbus.common import notebook_html
+
+        publisher = Publisher(min_count)
+        share, bound = self.printed_shares(publisher, unserved_s)
+        whole = self._whole(unserved_s)
+        pool, met = self.printed_pool_share(publisher), 0 if self.pool_bound is None else self.pool_bound.n_routes_met
+        weighted = None if self.weighted_share is None else publisher.headline(self.weighted_share * whole, whole)
+        rows = [
+            ("share, as the search counts", "too few" if share is None else f"{share:.1%}"),
+            *([] if bound is None else [("proven bound", f"{bound:.1%}")]),
+            *([("gap", f"{bound / share - 1:.1%}")] if share and bound is not None else []),
+            *([] if pool is None else [("pool bound", f"{pool:.1%}, over choices among the {met} routes met alone")]),
+            *([] if weighted is None else [("weighted share", f"{weighted:.1%}")]),
+            ("routes", f"{self.plan.n_routes}"),
+            ("ended because", "it was interrupted" if self.was_interrupted else str(self.printed_ending(publisher, unserved_s))),
+            ("steps", f"{self.steps:,}"),
+            ("time", f"{self.elapsed_s:.1f} s"),
+            ("seed", f"{self.seed}"),
+        ]
+        course = notebook_html.curve(
+            [publisher.headline(point.best_share * whole, whole) or 0.0 for point in self.trace], name="best share by step"
+        )
+        return notebook_html.page("Result", notebook_html.table(rows), course)
+
+    def trace_csv(self, min_count: float = MIN_COUNT, unserved_s: int = UNSERVED_S) -> str:
+        """
+        Trace of the search as CSV.
+
+        Parameters
+        ----------
+        min_count
+            Trips or people a night of which printed counts are multiples; -1 for open data.
+        unserved_s
+            Seconds that a trip without a journey counts as.
+
+        Returns
+        -------
+        str
+            One line per point: steps, seconds, and shares in [0, 1] as they are printed.
+        """
+        publisher, whole = Publisher(min_count), self._whole(unserved_s)
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(("steps", "elapsed_s", "best_share", "current_share", "bound_share"))
         for point in self.trace:
-            shares = (f"{share:.6f}" for share in (point.best_share, point.current_share, point.bound_share))
+            best, current = (publisher.headline(share * whole, whole) or 0.0 for share in (point.best_share, point.current_share))
+            bound = publisher.share_at_most(point.bound_share * whole, whole)
+            shares = (f"{share:.6f}" for share in (best, current, 1.0 if bound is None else bound))
             writer.writerow((point.steps, f"{point.elapsed_s:.3f}", *shares))
         return out.getvalue()

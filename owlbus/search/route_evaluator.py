@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.defaults import HEADWAY_S
+from owlbus.common.disclosure import EXACT
+from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.kernels.coverage import measure_route, new_other_routes, new_scratch, prepare_other_routes, route_gain
 from owlbus.kernels.keeps_limits import keeps_limits
 from owlbus.kernels.splice import splice
@@ -164,17 +166,24 @@ class RouteEvaluator:
         The plan to change.
     limits
         What changed routes must keep; where the plan breaks a limit already, a change must not make it worse. None for no limits.
+    min_count
+        Trips or people a night of which values are rounded down to multiples, where what is chosen among changes is published; exact by
+        default.
     """
 
-    def __init__(self, problem: Problem, objective: Objective, plan: Plan, limits: RouteLimits | None = None) -> None:
+    def __init__(
+        self, problem: Problem, objective: Objective, plan: Plan, limits: RouteLimits | None = None, min_count: float = EXACT
+    ) -> None:
         """Allocate once for routes a little longer than the longest."""
         refuse_travel_time(objective, "a change of a plan")
         self.problem = problem
         self.objective = objective
         self.plan = plan
-        self.value = problem.value(plan, objective)
+        self._step = 1 if min_count == EXACT else int(min_count * QUANTA_PER_TRIP)
+        self._value = problem.value(plan, objective)
+        self.value = self._printed(self._value)
         self.measures = plan_measures(problem.network, plan, HEADWAY_S if limits is None else limits.headway_s)
-        width = 2 * max((route.n_stops for route in plan.routes), default=2) + _SPARE_POSITIONS
+        width = 2 * max((len(route.positions) for route in plan.routes), default=2) + _SPARE_POSITIONS
         self._gains = RouteGains(
             problem, objective, problem.pad(plan, width=width), *new_workspace(problem, max(1, len(plan.routes)), width)
         )
@@ -188,7 +197,19 @@ class RouteEvaluator:
         if k != self._left_out:
             self._gains.leave_out(k)
             self._left_out = k
-            self._own_gain = self._gains.gain(self._gains.routes.stops[k, : self._gains.routes.n_stops[k]])
+            if self.plan.routes[k].back is None:
+                self._own_gain = self._gains.gain(self._gains.routes.stops[k, : self._gains.routes.n_stops[k]])
+            else:
+                others = Plan(self.plan.routes[:k] + self.plan.routes[k + 1 :], self.plan.network_fingerprint)
+                self._own_gain = self._value - self.problem.value(others, self.objective)
+
+    def gains(self, change: RouteChange) -> bool:
+        """Whether `change` is worth more than the plan, by what may be told of both."""
+        return change.value - self.value >= (1 if self._step == 1 else 2 * self._step)
+
+    def _printed(self, value: int) -> int:
+        """Return a value as it may be told."""
+        return int(value) // self._step * self._step
 
     def candidate(self, k: int, stops: NDArray[np.int32]) -> RouteChange | None:
         """
@@ -211,7 +232,7 @@ class RouteEvaluator:
         if not self._keeps_limits(k, stops, metres):
             return None
         self.leave_out(k)
-        value = self.value - self._own_gain + self._gains.gain(stops)
+        value = self._printed(self._value - self._own_gain + self._gains.gain(stops))
         return RouteChange(k, stops, value, max(metres), int(sum(self._gains.seconds(stops.size))))
 
     def splice(self, k: int, i: int, j: int, via: int = -1, shut: int = -1) -> NDArray[np.int32] | None:
@@ -230,10 +251,10 @@ class RouteEvaluator:
         ndarray of int32 or None
             The new stops; None if there is no path.
         """
-        network, (stops, n_stops) = self.problem.network, self._gains.routes[:2]
+        network, stops, n = self.problem.network, self._gains.routes.stops, self.plan.routes[k].n_stops
         joined = np.zeros(stops.shape[1], np.int32)
-        n = splice(self.problem.graph, network.drive_s, stops[k], int(n_stops[k]), i, j, via, shut, joined, self._gains.candidate.mark)
-        return joined[:n].copy() if n > 1 else None
+        count = splice(self.problem.graph, network.drive_s, stops[k], n, i, j, via, shut, joined, self._gains.candidate.mark)
+        return joined[:count].copy() if count > 1 else None
 
     def splices(self, k: int, windows: Iterator[tuple[int, int]], via: int = -1, shut: int = -1) -> Iterator[RouteChange]:
         """
@@ -251,9 +272,11 @@ class RouteEvaluator:
         Yields
         ------
         RouteChange
-            Those that can be joined and keep the limits.
+            Those that can be joined and keep the limits; none of a route in one direction only.
         """
         seen = set()
+        if self.plan.routes[k].is_one_way:
+            return
         for i, j in windows:
             stops = self.splice(k, i, j, via, shut)
             if stops is None or stops.tobytes() in seen:

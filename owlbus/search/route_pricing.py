@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from owlbus.kernels.bound_multipliers import dearest_mix
-from owlbus.kernels.bound_routes import add_gains, follow_walk, longest_walks, near_memory, remember_repeats, walk_stops
+from owlbus.kernels.bound_routes import follow_walk, near_memory, remember_repeats, walk_stops
 from owlbus.kernels.bound_structs import CostGraph, RouteMixes, RoutePool, Walks
+from owlbus.kernels.grow_walks import best_within, grow_walks
+from owlbus.search.start_zones import StartZone, start_zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,15 +23,32 @@ if TYPE_CHECKING:
     from owlbus.plan.limits import RouteLimits
 
 
-_WIDTH = 24
+class _Level(NamedTuple):
+    """How closely walks are looked at: zones of starts at most, rings of stops whose hexes are kept in mind, walks at a cost and stop."""
 
-_RINGS = 1
+    n_zones: int
+    rings: int
+    width: int
 
-_NEW_ROUTES = 15
+
+_LEVELS = (_Level(1, 1, 24), _Level(100, 1, 12), _Level(100, 2, 12))
+
+_NEW_ROUTES, _OTHER_ROUTES = 60, 10
+
+_NEW_OF_ZONE = 15
 
 _MOST_KNOWN = 6_000
 
 _FIRST_ROOM = 200_000
+
+
+class _Found(NamedTuple):
+    """A walk that is worth most within the cost of a kind in some zone."""
+
+    kind: int
+    value: float
+    stops: NDArray[np.int32]
+    cost: int
 
 
 class _Known(NamedTuple):
@@ -63,16 +82,32 @@ class RoutePricer:
         What a plan must keep.
     hex_multiplier
         Multipliers that choose the scarcest resource, shape (H,), float64, >= 0.
+
+    Attributes
+    ----------
+    version
+        Raised whenever routes that were known have changed, or are known no longer.
     """
 
     def __init__(self, graph: Graph, n_hexes: int, n_routes: int, limits: RouteLimits, hex_multiplier: NDArray[np.float64]) -> None:
         """Choose the budget under which the most valuable routes are worth least."""
-        self._graph, self._n_hexes = graph, n_hexes
+        self._graph, self._n_hexes, self._limits = graph, n_hexes, limits
         self._make_room(_FIRST_ROOM)
         self._known: list[_Known] = []
+        self.version, self._level = 0, 0
         views = list(budgets(graph, n_routes, limits))
         values = [self._use(view).most_valuable(hex_multiplier) for view in views]
         self._use(views[int(np.argmin(values))])
+
+    @property
+    def budget(self) -> Budget:
+        """The scarcest resource."""
+        return self._budget
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether `refine` was never called."""
+        return self._level == 0
 
     @property
     def mixes(self) -> RouteMixes:
@@ -109,63 +144,135 @@ class RoutePricer:
         float
             Sum of the multipliers; no plan within the limits earns more.
         """
-        budget = self._budget
-        while True:
-            self._made = longest_walks(self._roads, self._memory, hex_multiplier, budget.most, _WIDTH, self._walks, self._best)
-            if self._made >= 0:
-                break
-            self._make_room(2 * self._walks.value.size)
-        if self._made == 0:
-            return 0.0
-        values = self._walks.value[self._best[budget.mixes.cost]]
+        values = np.zeros(self._budget.mixes.cost.size)
+        self._found: list[_Found] = []
+        for zone in self._zones:
+            self._grow(hex_multiplier, zone)
+            within = self._best[self._budget.mixes.cost]
+            if within[-1] >= 0:
+                values = np.maximum(values, np.where(within >= 0, self._walks.value[within], 0.0))
+                self._found += self._found_in(zone, within)
         self._chosen = np.zeros(values.size, np.int64)
-        return float(dearest_mix(values, budget.mixes, self._chosen))
+        return float(dearest_mix(values, self._budget.mixes, self._chosen)) if self._found else 0.0
 
-    def learn(self, *, repeats: bool) -> None:
+    def learn(self, hex_multiplier: NDArray[np.float64], *, repeats: bool) -> None:
         """
-        Add the walks of the last call of `most_valuable` to the pool: those of the mix, and the best that end at other stops.
+        Add the walks of the last call of `most_valuable` to the pool: many of the kinds of the mix, some of the others.
 
         Parameters
         ----------
+        hex_multiplier
+            Multipliers of that call; the routes that are worth least under them are forgotten once there are too many.
         repeats
             Whether to widen the memory so that the walks cannot earn a hex twice again.
         """
-        if self._made == 0:
-            return
-        costs = self._budget.mixes.cost[self._chosen > 0]
-        walks = [int(self._best[cost]) for cost in costs] + [int(walk) for cost in costs for walk in self._best_by_end(cost)]
-        walks = list(dict.fromkeys(walks))
-        for walk in walks:
+        by_value = sorted(self._found, key=lambda walk: -walk.value)
+        first: dict[bytes, _Found] = {}
+        for kind in range(self._chosen.size):
+            rows = [walk for walk in by_value if walk.kind == kind]
+            for walk in rows[: _NEW_ROUTES if self._chosen[kind] else _OTHER_ROUTES]:
+                first.setdefault(walk.stops.tobytes(), walk)
+        new = []
+        for walk in first.values():
             visits = np.zeros(self._n_hexes)
-            add_gains(self._roads, self._memory, self._walks, walk, 1.0, visits)
-            self._known.append(_Known.of(walk_stops(self._walks, walk), int(self._walks.cost[walk]), visits))
-        del self._known[:-_MOST_KNOWN]
-        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in self._known[-len(walks) :] if repeats]
+            follow_walk(self._roads, self._memory, walk.stops, visits)
+            new.append(_Known.of(walk.stops, walk.cost, visits))
+        self._known += new
+        if len(self._known) > _MOST_KNOWN:
+            self._forget(hex_multiplier)
+        learnt = [remember_repeats(self._roads, self._memory, route.stops) for route in new if repeats]
         if any(learnt):
-            self._known = [self._update(route) if route.times.max(initial=0) > 1 else route for route in self._known]
+            self._update_known()
 
-    def _update(self, route: _Known) -> _Known:
-        """A known route with the hexes that it earns under the current memory."""
+    def refine(self) -> bool:
+        """
+        Look more closely from now on, for longer.
+
+        Returns
+        -------
+        bool
+            Whether that is possible; not if the closest look was taken already, or circuity is not seen on this network.
+        """
+        if self._level + 1 == len(_LEVELS):
+            return False
+        self._level += 1
+        level = _LEVELS[self._level]
+        if level.n_zones != _LEVELS[self._level - 1].n_zones:
+            self._zones = start_zones(self._graph, self._roads, self._budget.most, self._limits, level.n_zones)
+            self._known = self._in_zones()
+        self._memory = near_memory(self._roads, self._n_hexes, level.rings)
+        self._update_known()
+        return True
+
+    def _in_zones(self) -> list[_Known]:
+        """Known walks that can still be found, by the first zone that has one of their terminals."""
+        zone_of = np.empty(self._graph.link_indptr.size - 1, np.int64)
+        for z, zone in enumerate(self._zones):
+            zone_of[zone.starts] = z
+        kept = []
+        for route in self._known:
+            first, last = int(route.stops[0]), int(route.stops[-1])
+            ways = [(zone_of[start], end) for start, end in ((first, last), (last, first)) if zone_of[start] <= zone_of[end]]
+            if any(self._zones[z].last_end[end] >= route.cost for z, end in ways):
+                kept.append(route)
+        return kept
+
+    def _forget(self, hex_multiplier: NDArray[np.float64]) -> None:
+        """Keep the known routes that are worth most beside the best one of their kind."""
+        costs = self._budget.mixes.cost
+        kinds = np.minimum(np.searchsorted(costs, [route.cost for route in self._known]), costs.size - 1)
+        worth = np.array([hex_multiplier[route.hexes] @ route.times for route in self._known])
+        most = np.zeros(costs.size)
+        np.maximum.at(most, kinds, worth)
+        kept = np.argsort(-(worth / np.maximum(most[kinds], 1e-300)), kind="stable")[: _MOST_KNOWN // 2]
+        self._known = [self._known[r] for r in np.sort(kept)]
+        self.version += 1
+
+    def _update_known(self) -> None:
+        """Count what known routes earn under the current memory."""
         visits = np.zeros(self._n_hexes)
-        follow_walk(self._roads, self._memory, route.stops, visits)
-        return _Known.of(route.stops, route.cost, visits)
+        for r, route in enumerate(self._known):
+            visits[:] = 0
+            follow_walk(self._roads, self._memory, route.stops, visits)
+            self._known[r] = _Known.of(route.stops, route.cost, visits)
+        self.version += 1
 
-    def _best_by_end(self, cost: int) -> NDArray[np.int64]:
+    def _grow(self, hex_multiplier: NDArray[np.float64], zone: StartZone) -> None:
+        """Grow the walks of a zone, with as much room as they take."""
+        width = _LEVELS[self._level].width
+        while True:
+            self._made = grow_walks(self._roads, self._memory, hex_multiplier, width, zone.starts, zone.last, self._walks, self._head)
+            if self._made >= 0:
+                break
+            self._make_room(2 * self._walks.value.size)
+        best_within(self._walks, self._head, zone.last_end, self._best)
+
+    def _found_in(self, zone: StartZone, within: NDArray[np.int32]) -> list[_Found]:
+        """Walks of a zone that are worth most within the cost of each kind; where there are few zones, the best by their ends too."""
+        rows = [(kind, int(walk)) for kind, walk in enumerate(within) if walk >= 0]
+        if len(self._zones) == 1:
+            rows += [(kind, walk) for kind, cost in enumerate(self._budget.mixes.cost) for walk in self._best_by_end(zone, int(cost))]
+        walks = self._walks
+        return [_Found(kind, float(walks.value[walk]), walk_stops(walks, walk), int(walks.cost[walk])) for kind, walk in rows]
+
+    def _best_by_end(self, zone: StartZone, cost: int) -> list[int]:
         """Walks within a cost that are worth most at their last stop, the best of them first."""
-        within = np.flatnonzero(self._walks.cost[: self._made] <= cost)
-        value, ends = self._walks.value[within], self._walks.stop[within]
-        n_candidates = min(within.size, 200 * _NEW_ROUTES)
-        top = np.argpartition(-value, n_candidates - 1)[:n_candidates]
-        top = top[np.lexsort((top, -value[top]))]
-        _, first = np.unique(ends[top], return_index=True)
-        return within[top[np.sort(first)[:_NEW_ROUTES]]]
+        walks = self._walks
+        rows = self._head[: cost + 1]
+        value = np.where((rows >= 0) & (np.arange(cost + 1)[:, None] <= zone.last_end), walks.value[rows], -np.inf)
+        top = np.argmax(value, axis=0)
+        stops = np.arange(top.size)
+        order = np.argsort(-value[top, stops], kind="stable")[:_NEW_OF_ZONE]
+        return [int(rows[top[stop], stop]) for stop in order if value[top[stop], stop] > -np.inf]
 
     def _use(self, budget: Budget) -> RoutePricer:
         """Use `budget` as the limits from now on."""
         graph, self._budget = self._graph, budget
         self._roads = CostGraph(graph.link_indptr, graph.link_to, budget.link_cost, graph.shed_indptr, graph.shed_hex)
-        self._memory = near_memory(self._roads, self._n_hexes, _RINGS)
-        self._best = np.empty(budget.most + 1, np.int32)
+        self._memory = near_memory(self._roads, self._n_hexes, _LEVELS[0].rings)
+        n_stops = graph.link_indptr.size - 1
+        self._zones = (StartZone.of_all(n_stops, budget.most),)
+        self._best, self._head = np.empty(budget.most + 1, np.int32), np.empty((budget.most + 1, n_stops), np.int32)
         return self
 
     def _make_room(self, walks: int) -> None:

@@ -158,8 +158,9 @@ def _journeys(problem: Problem, plan: Plan) -> tuple[NDArray[np.int64], NDArray[
         row = np.searchsorted(called, route)
         back = back_s[k, : route.size]
         for order, seconds in ((row, ahead_s[k]), (row[::-1], back[-1:] - back[::-1])):
-            elapsed_s = seconds[: route.size].astype(np.int64)
+            elapsed_s = seconds[: route.size].astype(np.float64)
             begin, end = np.triu_indices(route.size, 1)
-            np.minimum.at(times, (order[begin], order[end]), (elapsed_s[end] - elapsed_s[begin] + transfer_s).astype(np.int32))
+            ride_s = np.minimum(elapsed_s[end] - elapsed_s[begin] + transfer_s, NEVER)  # NEVER against the way that a route runs
+            np.minimum.at(times, (order[begin], order[end]), ride_s.astype(np.int32))
     close(times, np.empty(times.shape[1], np.int32), NEVER)
     return called, np.where(times < NEVER, times - transfer_s, NEVER).astype(np.int32)

@@ -10,6 +10,7 @@ from owlbus.common.errors import UsageError, setting
 from owlbus.kernels.travel_time_anneal import BLOCK, Rules, anneal_blocks
 from owlbus.kernels.travel_time_cost import settle
 from owlbus.search.annealing_run import AnnealingRun, most_stops
+from owlbus.search.group_presence import n_missing, reached_by
 from owlbus.search.objective import Objective
 from owlbus.search.problem import plan_of
 from owlbus.search.travel_time_graph import build_graph, in_ticks, new_state
@@ -82,7 +83,7 @@ class TravelTimeRun(AnnealingRun):
             msg = f"travel_time counts journeys with any number of transfers, got {setting('max_transfers')} 0; take the objective direct"
             raise UsageError(msg, setting="max_transfers", value=0, allowed=(1, 1))
         self.travel_time_objective = objective
-        self._current_quanta, self._best_quanta, self._steps_since_gain = 0, 0, 0
+        self._current_quanta, self._best_quanta, self._best_missing, self._steps_since_gain = 0, 0, 0, 0
         self._best_rows = np.zeros((n_routes, 1), np.int32), np.zeros(n_routes, np.int64)
         super().__init__(problem, Objective(), limits, n_routes, rng, constraints)
         transfer_s, unserved_s = problem.rule.transfer_s, problem.rule.unserved_s
@@ -109,6 +110,11 @@ class TravelTimeRun(AnnealingRun):
     def best_value(self) -> int:
         """Travel time that the best plan saves, in trip-seconds in 1/1024."""
         return self._best_quanta
+
+    @property
+    def missing(self) -> int:
+        """People whom the plan that saves most fails to reach of the groups that it must reach, in 1/1024 times points."""
+        return self._best_missing
 
     @property
     def evaluations(self) -> int:
@@ -165,6 +171,7 @@ class TravelTimeRun(AnnealingRun):
         if gain:
             self._best_quanta = best
             self._best_rows = state.best_routes.copy(), state.best_sizes.copy()
+            self._best_missing = n_missing(self.groups, reached_by(self.groups, *self._best_rows))
         return blocks * BLOCK, gain
 
     def _temperature(self, share: float) -> float:
@@ -183,9 +190,11 @@ class TravelTimeRun(AnnealingRun):
     def _evaluate(self, *, is_new_start: bool) -> bool:
         """Set the current plan to the one that serves most; return whether it is the best now, as it always is at a new start."""
         self._current_quanta = self.problem.value(super().best_plan(), self.travel_time_objective)
-        gain = is_new_start or self._current_quanta > self._best_quanta
+        missing = int(self.groups.missing[0])
+        gain = is_new_start or (-missing, self._current_quanta) > self.rank
         if gain:
-            self._best_quanta, self._best_rows = self._current_quanta, (self.best[0].copy(), self.best[1].copy())
+            self._best_quanta, self._best_missing = self._current_quanta, missing
+            self._best_rows = self.best[0].copy(), self.best[1].copy()
         if is_new_start:
             self._served_worth, self._is_begun = max(1, int(self.values[1])), False
         return gain
@@ -210,7 +219,9 @@ class TravelTimeRun(AnnealingRun):
             np.zeros(width + 1, np.float32),
             np.zeros(self._constraints.required.shape[0], np.int64),
         )
-        self._rules_arrays = Rules(self.problem.graph, self.drive, self.bounds(), self._constraints, *workspace)
+        self._rules_arrays = Rules(
+            self.problem.graph, self.drive, self.bounds(), self._constraints._replace(groups=self.groups), *workspace
+        )
         self._rise, self._is_begun = 0.0, True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from owlbus.timetable.build import TimetableReport, build_timetable
 from owlbus.timetable.clock import clock_time, service_time
+from owlbus.timetable.day_types import DayType, parse_day_types
 from owlbus.timetable.operation import Operation, UnitCosts
 from owlbus.timetable.rider_service import (
     RiderService,
@@ -17,6 +18,7 @@ from owlbus.timetable.summary import timetable_document
 from owlbus.timetable.timed_transfers import TimedTransfers
 
 __all__ = [
+    "DayType",
     "Direction",
     "Operation",
     "RiderService",
@@ -28,6 +30,7 @@ __all__ = [
     "UnitCosts",
     "build_timetable",
     "clock_time",
+    "parse_day_types",
     "rider_service",
     "safety_sheet",
     "service_time",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.common.errors import DataError, InfeasibleError
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.plan.limits import ServiceRule
+from owlbus.plan.measures import drive_s
 from owlbus.timetable.headways import (
     NEVER_S,
     WAIT_SCALE,
@@ -23,13 +25,13 @@ from owlbus.timetable.headways import (
     split_fleet,
 )
 from owlbus.timetable.operation import Operation
-from owlbus.timetable.rider_flows import find_riders, flows_of
-from owlbus.timetable.schedule import Timetable, outer_first, plan_directions
+from owlbus.timetable.rider_flows import find_riders, flows_of, printed_riders
+from owlbus.timetable.schedule import Timetable, outer_first, plan_directions, ready_stop
 from owlbus.timetable.timed_transfers import TimedTransfers, time_transfers
 from owlbus.timetable.vehicle_blocks import build_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,6 +61,10 @@ class TimetableReport:
         Riders a night whom full buses leave behind.
     meets
         Offsets of the routes, and the transfer waits without and with them.
+    boardings_trips
+        Boardings a night that the waits are means over.
+    min_count
+        Riders a night of which printed counts are multiples; -1 for open data. All figures are computed from printed counts.
     """
 
     operation: Operation
@@ -68,13 +74,23 @@ class TimetableReport:
     equal_wait_s: float | None
     left_trips: float
     meets: TimedTransfers
+    boardings_trips: float = 0.0
+    min_count: float = MIN_COUNT
 
 
 def build_timetable(
-    network: Network, demand: Demand, plan: Plan, operation: Operation | None = None, rule: ServiceRule | None = None
+    network: Network,
+    demand: Demand,
+    plan: Plan,
+    operation: Operation | None = None,
+    rule: ServiceRule | None = None,
+    *,
+    min_count: float = MIN_COUNT,
 ) -> tuple[Timetable, TimetableReport]:
     """
     Timetable of a plan: headways by route and hour, runs, timed transfers and vehicle blocks.
+
+    A timetable is published, so it is chosen from printed counts of riders and people alone, by route, hour and place of a change.
 
     Parameters
     ----------
@@ -88,6 +104,8 @@ def build_timetable(
         Fleet, capacity and headways; the defaults if None.
     rule
         When a trip counts as served; the defaults if None.
+    min_count
+        Riders a night of which printed counts are multiples; -1 for open data.
 
     Returns
     -------
@@ -100,22 +118,29 @@ def build_timetable(
         If the fleet is too small for the policy headway.
     DataError
         If demand, plan and network do not belong together, or the plan has no route.
+    PrivacyError
+        If `min_count` protects nobody.
     """
+    publisher = Publisher(min_count)
     if not plan.routes:
         msg = "a timetable needs a plan of at least one route, got none"
         raise DataError(msg)
     operation, rule = operation or Operation(), rule or ServiceRule()
     directions = plan_directions(network, plan, operation)
     riders = find_riders(network, demand, plan, rule, operation.uptake_share)
-    flows = flows_of(riders, directions, rule.transfer_s)
-    cycles = route_cycles(directions, outer_first(network, demand, plan), operation)
+    one_way_s = {k: drive_s(network, *route.stops[[-1, 0]].tolist()) for k, route in enumerate(plan.routes) if len(route.ways) == 1}
+    has_runs = np.array([row % 2 == 0 or row // 2 not in one_way_s for row in range(len(directions))])
+    flows = flows_of(riders, directions, rule.transfer_s).printed(publisher, has_runs)
+    cycles = route_cycles(directions, outer_first(network, demand, plan, publisher), operation, one_way_s)
     route_patterns = headway_patterns(cycles, flows, demand.hours, operation)
     chosen = _chosen_patterns(route_patterns, operation)
     row, start_s = _runs(cycles, route_patterns, chosen, demand.hours)
-    transfers = time_transfers(riders, directions, row, start_s, operation)
+    row, start_s = row[has_runs[row]], start_s[has_runs[row]]
+    transfers = time_transfers(printed_riders(riders, directions, publisher), directions, row, start_s, operation)
     start_s += np.array(transfers.offset_s, np.int64)[row // 2]
-    table = _timetable(plan, demand.hours, directions, row, start_s, operation)
-    return table, _report(route_patterns, chosen, cycles, operation, transfers, int(flows.boardings_quanta.sum()), table.fleet)
+    table = _timetable(plan, demand.hours, directions, (row, start_s), operation, one_way_s)
+    report = _report(route_patterns, chosen, cycles, operation, transfers, int(flows.boardings_quanta.sum()), table.fleet)
+    return table, replace(report, min_count=min_count)
 
 
 def _chosen_patterns(route_patterns: Sequence[RoutePatterns], operation: Operation) -> tuple[int, ...]:
@@ -153,16 +178,18 @@ def _timetable(
     plan: Plan,
     hours: tuple[int, ...],
     directions: tuple[Direction, ...],
-    row: NDArray[np.int64],
-    start_s: NDArray[np.int64],
+    runs: tuple[NDArray[np.int64], NDArray[np.int64]],
     operation: Operation,
+    one_way_s: Mapping[int, int],
 ) -> Timetable:
     """Timetable of runs in any order, with the fewest buses. Without interlining, each route has its own blocks."""
+    row, start_s = runs
     order = np.lexsort((row, start_s))
     row, start_s = row[order], start_s[order]
-    turn_s = np.array([direction.ride_s + operation.layover_s(direction.ride_s) for direction in directions])
+    turn_s = np.array([each.ride_s + operation.layover_s(each.ride_s) + one_way_s.get(each.route, 0) for each in directions])
     pools = [-1 if operation.interline else direction.route for direction in directions]
-    from_stops, to_stops = ([(pools[d], int(directions[d].stops[end])) for d in row.tolist()] for end in (0, -1))
+    from_stops = [(pools[d], int(directions[d].stops[0])) for d in row.tolist()]
+    to_stops = [(pools[d], ready_stop(plan, directions[d])) for d in row.tolist()]
     blocks = build_blocks(start_s, start_s + turn_s[row], from_stops, to_stops)
     return Timetable(plan, hours, directions, row.astype(np.int32), start_s.astype(np.int32), blocks)
 
@@ -191,4 +218,5 @@ def _report(
         None if equal is None else mean_wait_s(equal),
         sum(int(patterns.left_quanta[row]) for patterns, row in zip(route_patterns, chosen, strict=True)) / QUANTA_PER_TRIP,
         transfers,
+        boardings_quanta / QUANTA_PER_TRIP,
     )

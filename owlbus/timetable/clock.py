@@ -3,13 +3,103 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from owlbus.common.errors import UsageError, setting
 from owlbus.common.units import HOUR_S
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _NOON = dt.time(12)
 _HALF_DAY_S = 12 * HOUR_S
+
+
+class ClockChange(NamedTuple):
+    """
+    Change of the clocks in a service night.
+
+    Attributes
+    ----------
+    date
+        Date of the night's evening.
+    at_s
+        Seconds since noon of the date minus 12 h at which the new clock begins.
+    by_s
+        Seconds by which the clocks go forward; negative if they go back.
+    """
+
+    date: dt.date
+    at_s: int
+    by_s: int
+
+    def at_label(self, label_s: int) -> int:
+        """
+        Time at which the clocks show a printed time of the night.
+
+        Parameters
+        ----------
+        label_s
+            Seconds since midnight of the date by the clock, 25:10:00 is 01:10 the next day.
+
+        Returns
+        -------
+        int
+            Seconds since noon minus 12 h: the first time if the clocks show it twice, the change if they skip it.
+
+        Examples
+        --------
+        >>> ClockChange(dt.date(2026, 3, 28), 7200 + 86_400, 3600).at_label(86_400 + 5 * 3600) / 3600
+        28.0
+        """
+        return label_s if label_s < self.at_s else max(self.at_s, label_s - self.by_s)
+
+
+def clock_changes(dates: Iterable[dt.date], timezone: str) -> tuple[ClockChange, ...]:
+    """
+    Service nights in which the clocks change.
+
+    Parameters
+    ----------
+    dates
+        Dates of the evenings; a night lasts from noon to noon.
+    timezone
+        IANA name.
+
+    Returns
+    -------
+    tuple of ClockChange
+        In the order of the dates, times in seconds.
+
+    Raises
+    ------
+    UsageError
+        If the zone is unknown.
+
+    Examples
+    --------
+    >>> clock_changes([dt.date(2026, 10, 24), dt.date(2026, 10, 25)], "Europe/Berlin")
+    (ClockChange(date=datetime.date(2026, 10, 24), at_s=97200, by_s=-3600),)
+    """
+    zone = zone_of(timezone)
+    changes = []
+    for date in dates:
+        start = _start(date, timezone)
+
+        def offset_s(time_s: int, start: dt.datetime = start) -> int:
+            moment = (start + dt.timedelta(seconds=time_s)).astimezone(zone)
+            return int((moment.utcoffset() or dt.timedelta()).total_seconds())
+
+        low, high = _HALF_DAY_S, 3 * _HALF_DAY_S
+        before, after = offset_s(low), offset_s(high)
+        if before == after:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset_s(middle) == before else (low, middle)
+        changes.append(ClockChange(date, high, after - before))
+    return tuple(changes)
 
 
 def clock_time(service_date: dt.date, time_s: int, timezone: str) -> dt.datetime:

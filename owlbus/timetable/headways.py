@@ -14,7 +14,7 @@ from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.vehicle_blocks import fleet_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,7 +72,9 @@ class RouteCycle:
         return 2 * route + self.outer_is_last, 2 * route + 1 - self.outer_is_last
 
 
-def route_cycles(directions: Sequence[Direction], outer: NDArray[np.bool_], operation: Operation) -> tuple[RouteCycle, ...]:
+def route_cycles(
+    directions: Sequence[Direction], outer: NDArray[np.bool_], operation: Operation, one_way_s: Mapping[int, int] | None = None
+) -> tuple[RouteCycle, ...]:
     """
     Cycle of each route of a plan, in seconds.
 
@@ -84,6 +86,8 @@ def route_cycles(directions: Sequence[Direction], outer: NDArray[np.bool_], oper
         Whether each route's first stop is its outer terminal, shape (K,).
     operation
         Layovers in seconds, and the length in metres from which a route starts at both ends.
+    one_way_s
+        Seconds of the empty drive back of each route that runs in one direction only, by its index.
 
     Returns
     -------
@@ -93,6 +97,10 @@ def route_cycles(directions: Sequence[Direction], outer: NDArray[np.bool_], oper
     cycles = []
     for k, first_is_outer in enumerate(outer.tolist()):
         pair = directions[2 * k : 2 * k + 2]
+        if one_way_s is not None and k in one_way_s:
+            turn_s = pair[0].ride_s + operation.layover_s(pair[0].ride_s)
+            cycles.append(RouteCycle(both_ends=False, turn_s=(turn_s, one_way_s[k]), is_loop=bool(pair[0].stops[0] == pair[0].stops[-1])))
+            continue
         turns = [direction.ride_s + operation.layover_s(direction.ride_s) for direction in (pair if first_is_outer else pair[::-1])]
         both_ends = max(direction.length_m for direction in pair) >= operation.both_ends_from_m
         cycles.append(RouteCycle(both_ends, (turns[0], turns[1]), bool(pair[0].stops[0] == pair[0].stops[-1]), not first_is_outer))

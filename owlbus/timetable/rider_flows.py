@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
+from owlbus.search.point_counts import PointCounter
 from owlbus.search.problem import Problem
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from owlbus.common.disclosure import Publisher
     from owlbus.demand import Demand
     from owlbus.network import Network
     from owlbus.plan import Plan
@@ -25,28 +27,28 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, eq=False)
 class Riders:
     """
-    Served trips with the rides they take, one row per pair of hexes.
+    Served trips with the rides they take, one row per pair of stops.
 
     Attributes
     ----------
     hours
         Service hours, ascending.
-    origin, destination
-        Hexes of each pair, shape (P,), int64.
+    first_stop, last_stop
+        Stops where the rides of each pair begin and end, shape (P,), int32.
     trip_quanta
         Riders by hour, in 1/1024 a night, shape (n_hours, P), int64.
     direction, board, alight
         Direction of the first and the second ride, and the positions along it where riders board and alight, shape (2, P), int64;
         -1 if there is no such ride.
     walk_m
-        Walk at both ends together, metres, shape (P,), int64.
+        Mean walk at both ends together, metres, shape (P,), int64.
     lost_quanta
         Riders by hour whom no ride of the plan serves, in 1/1024 a night, shape (n_hours,), int64.
     """
 
     hours: tuple[int, ...]
-    origin: NDArray[np.int64]
-    destination: NDArray[np.int64]
+    first_stop: NDArray[np.int32]
+    last_stop: NDArray[np.int32]
     trip_quanta: NDArray[np.int64]
     direction: NDArray[np.int64]
     board: NDArray[np.int64]
@@ -65,8 +67,8 @@ def find_riders(network: Network, demand: Demand, plan: Plan, rule: ServiceRule 
     """
     Rides of all served trips, with riders by hour.
 
-    Every trip takes its fastest ride, as in the scorecard. A trip whose ends lie in the walk shed of the same stop walks and boards
-    no bus.
+    Every trip takes its fastest ride, as in the scorecard, from any point of its hexes. A trip whose ends lie within the walk of the same
+    stop walks and boards no bus.
 
     Parameters
     ----------
@@ -91,52 +93,26 @@ def find_riders(network: Network, demand: Demand, plan: Plan, rule: ServiceRule 
     DataError
         If demand, plan and network do not belong together.
     """
-    from owlbus.kernels.assignment import fastest_legs
-
     problem = Problem.build(network, demand, rule)
-    origin, destination, trip_quanta = _hourly_trips(demand, uptake_share)
-    rows = np.stack([problem.row_of[origin], problem.row_of[destination]])
-    within = np.flatnonzero((rows >= 0).all(axis=0))
-    legs = np.full((len(origin), 7), -1, np.int64)
-    legs[within] = fastest_legs(
-        problem.graph,
-        problem.pad(plan),
-        network.shed_walk_m,
-        problem.limit_s,
-        rows[0, within],
-        rows[1, within],
-        float(problem.rule.transfer_s),
-        problem.rule.max_transfers,
-    )
-    served = legs[:, 0] >= 0
+    counter = PointCounter.build(problem, demand)
+    found, lost_quanta = counter.riders(plan, _hourly_quanta(counter, demand, uptake_share))
     return Riders(
-        demand.hours,
-        origin[served],
-        destination[served],
-        np.ascontiguousarray(trip_quanta[:, served]),
-        *_on_directions(plan, legs[served]),
-        legs[served, 6],
-        trip_quanta[:, ~served].sum(axis=1),
+        demand.hours, found.first_stop, found.last_stop, found.quanta, *_on_directions(plan, found.legs), found.walk_m, lost_quanta
     )
 
 
-def _hourly_trips(demand: Demand, uptake_share: float) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Origin and destination of every pair with trips, and riders by hour and pair in 1/1024."""
-    if not demand.counts_trips:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.zeros((len(demand.hours), 0), np.int64)
-    hourly = [demand.od(hours=[hour]) for hour in demand.hours]
-    keys = [pairs.origin.astype(np.int64) * demand.n_hexes + pairs.destination for pairs in hourly]
-    all_keys = np.unique(np.concatenate(keys)) if keys else np.empty(0, np.int64)
-    quanta = np.zeros((len(hourly), len(all_keys)), np.int64)
-    for row, (pairs, key) in enumerate(zip(hourly, keys, strict=True)):
-        quanta[row, np.searchsorted(all_keys, key)] = np.rint(pairs.trips * QUANTA_PER_TRIP * uptake_share).astype(np.int64)
-    origin, destination = np.divmod(all_keys, demand.n_hexes)
-    return origin, destination, quanta
+def _hourly_quanta(counter: PointCounter, demand: Demand, uptake_share: float) -> NDArray[np.int64]:
+    """Riders by hour and pair of hexes in 1/1024."""
+    quanta = np.zeros((len(demand.hours), counter.key.size), np.int64)
+    for row, hour in zip(quanta, demand.hours if demand.counts_trips else (), strict=False):
+        pairs = demand.od(hours=[hour])
+        row[counter.pair_of(pairs.origin, pairs.destination)] = np.rint(pairs.trips * QUANTA_PER_TRIP * uptake_share).astype(np.int64)
+    return quanta
 
 
 def _on_directions(plan: Plan, legs: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Direction, boarding and alighting position of both rides. Rides of no length are dropped, and the second becomes the first."""
-    last = np.array([route.n_stops - 1 for route in plan.routes] or [0], np.int64)
+    last = np.array([len(route.positions) - 1 for route in plan.routes] or [0], np.int64)
     direction, board, alight = (np.full((2, len(legs)), -1, np.int64) for _ in range(3))
     for ride in (0, 1):
         route, on, off = legs[:, 3 * ride : 3 * ride + 3].T
@@ -168,6 +144,92 @@ class Flows:
     boardings_quanta: NDArray[np.int64]
     load_quanta: NDArray[np.int64]
 
+    def printed(self, publisher: Publisher, has_runs: NDArray[np.bool_]) -> Flows:
+        """
+        Return the middles of the printed counts, from which headways are chosen: a timetable is published and tells no more than they do.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule of riders a night.
+        has_runs
+            Whether each direction is run, shape (2 K,); nobody rides the others.
+
+        Returns
+        -------
+        Flows
+            Riders in 1/1024 a night; open data as they are.
+        """
+        if publisher.is_exact:
+            return self
+        boardings, loads = (
+            np.rint((publisher.counts(quanta / QUANTA_PER_TRIP) + publisher.base / 2) * has_runs[:, None] * QUANTA_PER_TRIP).astype(
+                np.int64
+            )
+            for quanta in (self.boardings_quanta, self.load_quanta)
+        )
+        return Flows(boardings, loads)
+
+
+def printed_riders(riders: Riders, directions: Sequence[Direction], publisher: Publisher) -> Riders:
+    """
+    Riders by hour and by what decides where they change, from printed counts: offsets of routes are chosen from these and published.
+
+    Parameters
+    ----------
+    riders
+        Rides by pair and hour.
+    directions
+        Two per route.
+    publisher
+        The publishing rule of riders a night.
+
+    Returns
+    -------
+    Riders
+        One row for each first ride without a change, and for each pair of rides and place of the change, of which riders are printed in any
+        hour. Riders board halfway to where they change, or at the first stop. Open data as they are.
+    """
+    if publisher.is_exact:
+        return riders
+    rides = np.flatnonzero(riders.direction[0] >= 0)
+    if not rides.size:
+        return riders
+    (first, alight, second, board), quanta = _by_change(riders, rides, publisher)
+    is_change = second >= 0
+    last = np.array([len(direction.stops) - 1 for direction in directions], np.int64)
+    stops = [np.asarray(direction.stops) for direction in directions]
+    off = np.where(is_change, alight, last[first])
+    ends = zip(first.tolist(), off.tolist(), strict=True)
+    return Riders(
+        riders.hours,
+        np.array([stops[row][0] for row in first.tolist()], np.int32),
+        np.array([stops[row][position] for row, position in ends], np.int32),
+        quanta,
+        np.stack([first, second]),
+        np.stack([np.where(is_change, off // 2, 0), np.where(is_change, board, -1)]),
+        np.stack([off, np.where(is_change, board + 1, -1)]),
+        np.zeros(first.size, np.int64),
+        np.zeros(len(riders.hours), np.int64),
+    )
+
+
+def _by_change(riders: Riders, rides: NDArray[np.int64], publisher: Publisher) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """
+    First direction, alighting, second direction and boarding of all changes, of which riders are printed; and middles of their counts.
+
+    Shapes (4, n) and (n_hours, n); the second direction is -1 for rides without a change.
+    """
+    changes = riders.transfers[rides]
+    places = np.where(changes, riders.alight[0, rides], 0), np.where(changes, riders.board[1, rides], 0)
+    key = np.stack([riders.direction[0, rides], places[0], riders.direction[1, rides], places[1]])
+    rows, row_of = np.unique(key, axis=1, return_inverse=True)
+    quanta = np.zeros((len(riders.hours), rows.shape[1]), np.int64)
+    np.add.at(quanta.T, row_of.reshape(-1), riders.trip_quanta[:, rides].T)
+    printed = np.rint(publisher.nights(quanta / QUANTA_PER_TRIP) * QUANTA_PER_TRIP).astype(np.int64)
+    kept = printed.any(axis=0)
+    return rows[:, kept], printed[:, kept]
+
 
 def flows_of(riders: Riders, directions: Sequence[Direction], transfer_s: int) -> Flows:
     """
@@ -193,7 +255,7 @@ def flows_of(riders: Riders, directions: Sequence[Direction], transfer_s: int) -
     n_hours, max_stops = len(riders.hours), max((len(direction.stops) for direction in directions), default=1)
     load_changes = np.zeros((len(directions), n_hours, max_stops + 1), np.int64)
     boardings = np.zeros((len(directions), n_hours), np.int64)
-    delay_s = np.zeros(len(riders.origin), np.int64)
+    delay_s = np.zeros(len(riders.first_stop), np.int64)
     for ride in (0, 1):
         rows = np.flatnonzero(riders.direction[ride] >= 0)
         direction, on, off = riders.direction[ride, rows], riders.board[ride, rows], riders.alight[ride, rows]

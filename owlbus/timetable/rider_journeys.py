@@ -133,12 +133,55 @@ def follow(riders: Riders, directions: Sequence[Direction], departures: Departur
         One row per pair with riders in the hour, and moment.
     """
     pairs = np.flatnonzero(riders.trip_quanta[row] > 0)
-    pair = np.repeat(pairs, MOMENTS)
-    moment = np.tile(np.arange(MOMENTS), len(pairs))
-    hourly = riders.trip_quanta[row, pair]
-    quanta = hourly * (moment + 1) // MOMENTS - hourly * moment // MOMENTS
-    ready = riders.hours[row] * HOUR_S + (2 * moment + 1) * HOUR_S // (2 * MOMENTS)
-    return follow_from(riders, directions, departures, pair, ready, change_s, quanta=quanta)
+    quanta, ready_s = quanta_by_moment(riders.trip_quanta[row, pairs]), moments_s(riders.hours[row])
+    return follow_from(
+        riders, directions, departures, np.repeat(pairs, MOMENTS), np.tile(ready_s, len(pairs)), change_s, quanta=quanta.ravel()
+    )
+
+
+def moments_s(hour: int) -> NDArray[np.int64]:
+    """
+    Seconds at which the riders of an hour come to their stops.
+
+    Parameters
+    ----------
+    hour
+        Service hour.
+
+    Returns
+    -------
+    ndarray of int64
+        Seconds, shape (`MOMENTS`,), ascending.
+
+    Examples
+    --------
+    >>> moments_s(1)[:2].tolist()
+    [3750, 4050]
+    """
+    return hour * HOUR_S + (2 * np.arange(MOMENTS) + 1) * HOUR_S // (2 * MOMENTS)
+
+
+def quanta_by_moment(quanta: NDArray[np.int64]) -> NDArray[np.int64]:
+    """
+    Riders of an hour split evenly over its moments, up to rounding.
+
+    Parameters
+    ----------
+    quanta
+        Riders in 1/1024 a night, shape (P,).
+
+    Returns
+    -------
+    ndarray of int64
+        Riders in 1/1024 a night, shape (P, `MOMENTS`).
+
+    Examples
+    --------
+    >>> quanta_by_moment(np.array([18]))[0, :4].tolist()
+    [1, 2, 1, 2]
+    """
+    parts: NDArray[np.int64] = np.diff(quanta[:, None] * np.arange(MOMENTS + 1) // MOMENTS, axis=1)
+    return parts
 
 
 def follow_from(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.disclosure import Publisher
 from owlbus.common.units import HOUR_S, format_time, hour_label
 from owlbus.timetable.operation import UnitCosts
 
@@ -74,17 +75,22 @@ def _routes(timetable: Timetable) -> list[dict[str, Any]]:
 
 
 def _choice(report: TimetableReport) -> dict[str, Any]:
-    """Mean waits over all riders in seconds, and offsets of the routes."""
-    transfers = report.meets
+    """Mean waits over all riders in seconds, None over too few, and offsets of the routes."""
+    transfers, publisher = report.meets, Publisher(report.min_count)
+
+    def wait_s(value_s: float | None, riders_trips: float) -> float | None:
+        return None if value_s is None or riders_trips <= 0 or not publisher.is_enough(riders_trips) else round(value_s, 1)
+
     return {
-        "planned_wait_s": round(report.wait_s, 1),
+        **publisher.facts,
+        "planned_wait_s": wait_s(report.wait_s, report.boardings_trips),
         "equal_headway_s": report.equal_headway_s,
-        "equal_wait_s": None if report.equal_wait_s is None else round(report.equal_wait_s, 1),
+        "equal_wait_s": wait_s(report.equal_wait_s, report.boardings_trips),
         "both_ends": list(report.both_ends),
         "offset_s": list(transfers.offset_s),
-        "transfer_wait_before_s": round(transfers.before_s, 1),
-        "transfer_wait_after_s": round(transfers.after_s, 1),
-        "first_wait_before_s": round(transfers.first_before_s, 1),
-        "first_wait_after_s": round(transfers.first_after_s, 1),
+        "transfer_wait_before_s": wait_s(transfers.before_s, transfers.transfers_trips),
+        "transfer_wait_after_s": wait_s(transfers.after_s, transfers.transfers_trips),
+        "first_wait_before_s": wait_s(transfers.first_before_s, report.boardings_trips),
+        "first_wait_after_s": wait_s(transfers.first_after_s, report.boardings_trips),
         "offsets_proven": transfers.is_optimal,
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.timetable.rider_flows import stop_values
-from owlbus.timetable.rider_journeys import Departures, follow
+from owlbus.timetable.rider_journeys import MOMENTS, Departures, follow_from, moments_s, quanta_by_moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,10 +135,11 @@ def _costs(
     if not riders.trip_quanta[:, riders.transfers].any():
         return _Costs(transfer, first, 0, 0)
     departures = [Departures.of(run_direction, run_start_s + offset) for offset in offsets.tolist()]
-    bus_riders = _riders_of_pairs(riders, riders.direction[0] >= 0)
+    bus_riders = _riders_of_pairs(riders, np.flatnonzero(riders.direction[0] >= 0))
+    rides = _rides_of(bus_riders)
     transfer_quanta = 0
     for o in range(n):
-        arrive_s, direction, depart_s, route, quanta = _transfers(bus_riders, directions, departures[o], change_s, first[:, o])
+        arrive_s, direction, depart_s, route, quanta = _transfers(rides, directions, departures[o], change_s, first[:, o])
         transfer_quanta = max(transfer_quanta, int(quanta.sum()))
         for p in range(n):
             begin_s = departures[p].next_start(direction, arrive_s + change_s - depart_s)
@@ -147,44 +148,70 @@ def _costs(
     return _Costs(transfer, first, transfer_quanta, int(bus_riders.trip_quanta.sum()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rides:
+    """Riders with the same rides up to the second bus as one row of `riders`, and how many in 1/1024 by hour, moment and row."""
+
+    riders: Riders
+    quanta: NDArray[np.int64]
+
+
+def _rides_of(riders: Riders) -> _Rides:
+    """
+    Riders of all pairs of stops as rows with different rides: those of the first bus alone differ by where they board it.
+
+    There are a few thousand of them where there are 100,000 pairs, and they are followed once for each offset.
+    """
+    changes = riders.transfers
+    ends = [np.where(changes, column, 0) for column in (riders.alight[0], riders.direction[1] + 1, riders.board[1])]
+    columns = (riders.direction[0], riders.board[0], *ends)
+    sizes = tuple(int(column.max(initial=0)) + 1 for column in columns)
+    _, pair, ride = np.unique(np.ravel_multi_index(columns, sizes), return_index=True, return_inverse=True)
+    quanta = np.zeros((len(riders.hours), MOMENTS, pair.size), np.int64)
+    for row, hourly in enumerate(riders.trip_quanta):
+        for moment, parts in enumerate(quanta_by_moment(hourly).T):
+            np.add.at(quanta[row, moment], ride, parts)
+    return _Rides(_riders_of_pairs(riders, pair), quanta)
+
+
 def _transfers(
-    riders: Riders, directions: Sequence[Direction], departures: Departures, change_s: int, first: NDArray[np.int64]
+    rides: _Rides, directions: Sequence[Direction], departures: Departures, change_s: int, first: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], ...]:
     """
     Arrival in seconds, second direction, departure along it, first route, and riders in 1/1024 of each transfer.
 
     Equal transfers are one row. The waiting time for the first bus is added to `first` by route.
     """
-    rows = []
-    for row in range(len(riders.hours)):
-        journeys = follow(riders, directions, departures, row, change_s)
-        caught = journeys.start_s[0] >= 0
-        wait_s = np.where(caught, journeys.wait_s[0], MISSED_S)
-        np.add.at(first, riders.direction[0, journeys.pair] // 2, journeys.quanta * wait_s)
-        transfers = caught & riders.transfers[journeys.pair]
-        pair = journeys.pair[transfers]
-        arrive_s = (journeys.ready_s + journeys.wait_s[0] + journeys.ride_s[0])[transfers]
-        depart_s = stop_values(directions, riders.direction[1, pair], riders.board[1, pair], "depart_s")
-        rows.append(np.stack([arrive_s, riders.direction[1, pair], depart_s, riders.direction[0, pair] // 2, journeys.quanta[transfers]]))
-    *columns, quanta = np.concatenate(rows, axis=1)
+    riders, n_rows = rides.riders, rides.quanta.shape[2]
+    ready_s = np.repeat(np.concatenate([moments_s(hour) for hour in riders.hours]), n_rows)
+    rows = np.tile(np.arange(n_rows), ready_s.size // n_rows)
+    journeys = follow_from(riders, directions, departures, rows, ready_s, change_s, quanta=rides.quanta.ravel())
+    caught = journeys.start_s[0] >= 0
+    wait_s = np.where(caught, journeys.wait_s[0], MISSED_S)
+    np.add.at(first, riders.direction[0, rows] // 2, journeys.quanta * wait_s)
+    transfers = caught & riders.transfers[rows]
+    row, quanta = rows[transfers], journeys.quanta[transfers]
+    arrive_s = (ready_s + journeys.wait_s[0] + journeys.ride_s[0])[transfers]
+    depart_s = stop_values(directions, riders.direction[1, row], riders.board[1, row], "depart_s")
+    columns = (arrive_s, riders.direction[1, row], depart_s, riders.direction[0, row] // 2)
     sizes = tuple(int(column.max(initial=0)) + 1 for column in columns)
-    keys, inverse = np.unique(np.ravel_multi_index(tuple(columns), sizes), return_inverse=True)
+    keys, inverse = np.unique(np.ravel_multi_index(columns, sizes), return_inverse=True)
     sums = np.zeros(keys.size, np.int64)
     np.add.at(sums, inverse, quanta)
     return *np.unravel_index(keys, sizes), sums
 
 
-def _riders_of_pairs(riders: Riders, mask: NDArray[np.bool_]) -> Riders:
-    """Riders of the pairs in a mask."""
+def _riders_of_pairs(riders: Riders, pairs: NDArray[np.intp]) -> Riders:
+    """Riders of some pairs."""
     return replace(
         riders,
-        origin=riders.origin[mask],
-        destination=riders.destination[mask],
-        trip_quanta=riders.trip_quanta[:, mask],
-        direction=riders.direction[:, mask],
-        board=riders.board[:, mask],
-        alight=riders.alight[:, mask],
-        walk_m=riders.walk_m[mask],
+        first_stop=riders.first_stop[pairs],
+        last_stop=riders.last_stop[pairs],
+        trip_quanta=riders.trip_quanta[:, pairs],
+        direction=riders.direction[:, pairs],
+        board=riders.board[:, pairs],
+        alight=riders.alight[:, pairs],
+        walk_m=riders.walk_m[pairs],
     )
 
 

@@ -1,0 +1,137 @@
+"""A timetable as one HTML page to print: headways by route and hour, first and last buses, and waits, for each day type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from owlbus.report.section_page import Section, Table, privacy_text, section_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from owlbus.report.translations import Translations
+
+_NONE = "\N{EN DASH}"
+
+
+def timetable_page(document: Mapping[str, Any], words: Translations, *, plan: str, is_synthetic: bool) -> str:
+    """
+    Page on a timetable.
+
+    Parameters
+    ----------
+    document
+        As ``timetable.json`` holds it: seconds, and shares 0 to 1 as they are printed.
+    words
+        The reader's language.
+    plan
+        What people call the plan.
+    is_synthetic
+        Whether the demand is.
+
+    Returns
+    -------
+    str
+        HTML; names from files stand in it as text.
+    """
+    nights = document.get("day_types", [document])
+    sections = [_night_section(night, words) for night in nights]
+    if document.get("days_without_service"):
+        idle = ", ".join(words.day(day) for day in document["days_without_service"])
+        sections.append(Section(words("timetable.idle.title"), lines=(words("timetable.idle", days=idle),)))
+    sections.append(_summary_section(nights, words))
+    few = words("timetable.few")
+    sections.append(Section(words("answer.counts"), lines=(few, privacy_text(nights[0]["riders"]["min_count"], words))))
+    synthetic = words("synthetic.text") if is_synthetic else ""
+    title = words("timetable.title", plan=words.name(plan))
+    return section_page(
+        title, words("timetable.lede", buses=_fleet(nights)), sections, words, kicker=words("timetable.kicker"), synthetic=synthetic
+    )
+
+
+def _fleet(nights: list[Mapping[str, Any]]) -> int:
+    """Buses of the night that needs most."""
+    return max(int(night["timetable"]["fleet"]) for night in nights)
+
+
+def _night_name(night: Mapping[str, Any], words: Translations) -> str:
+    """Days of a night in words."""
+    return ", ".join(words.day(day) for day in night["days"]) if "days" in night else words("timetable.every")
+
+
+def _night_section(night: Mapping[str, Any], words: Translations) -> Section:
+    """Tables of one night, minutes and percent."""
+    figures, riders = night["timetable"], night["riders"]
+    hours = tuple(words.hour(hour) for hour in figures["hours"])
+    route = words("routes.route")
+    spans = ("buses", "runs")
+    headways = tuple(
+        (row["name"], f"{row['buses']}", f"{row['runs']}", *(_minutes(headway) for headway in row["headway_s"]))
+        for row in figures["routes"]
+    )
+    ends = tuple((row["name"], *(_clock(time) for time in (*row["first"], *row["last"]))) for row in figures["routes"])
+    waits = tuple((row["name"], *(_minutes(wait) for wait in row["wait_s"])) for row in riders["routes"])
+    full = tuple((row["name"], *(_percent(share, words) for share in row["crowding_share"])) for row in riders["routes"])
+    tables = (
+        Table(words("timetable.headways"), (route, *(words(f"timetable.{name}") for name in spans), *hours), headways),
+        Table(
+            words("timetable.ends"),
+            (route, *(words(f"timetable.{name}") for name in ("first.ahead", "first.back", "last.ahead", "last.back"))),
+            ends,
+            note=words("timetable.ends.note"),
+        ),
+        Table(words("timetable.waits"), (route, *hours), waits),
+        Table(words("timetable.crowding"), (route, *hours), full),
+    )
+    return Section(_night_name(night, words), tables=tables)
+
+
+def _summary_section(nights: list[Mapping[str, Any]], words: Translations) -> Section:
+    """The nights side by side, each with the reference, in minutes, kilometres and percent."""
+    columns: list[tuple[str, Mapping[str, Any]]] = []
+    for night in nights:
+        columns.append((_night_name(night, words), night))
+        if night["reference"] is not None:
+            columns.append((words("timetable.reference"), night["reference"]))
+    cells = [_figures(night, words) for _, night in columns]
+    rows = tuple((label, *(cell[label] for cell in cells)) for label in cells[0])
+    return Section(words("timetable.summary"), tables=(Table(words("timetable.summary"), ("", *(name for name, _ in columns)), rows),))
+
+
+def _figures(night: Mapping[str, Any], words: Translations) -> dict[str, str]:
+    """Return figures of a night by name."""
+    figures, riders = night["timetable"], night["riders"]
+    cost = figures["cost"]
+    return {
+        words("compare.routes"): words.number(len(figures["routes"])),
+        words("compare.total_buses"): words.number(figures["fleet"]),
+        words("timetable.runs"): words.number(figures["runs"]),
+        words("timetable.km"): words.number(figures["vehicle_km"]),
+        words("timetable.hours"): words.number(figures["vehicle_hours"]),
+        words(
+            "timetable.cost", currency=cost["currency"], km=f"{cost['per_km']:g}", hour=f"{cost['per_hour']:g}", bus=f"{cost['per_bus']:g}"
+        ): (words.number(cost["total"])),
+        **{words(f"timetable.{name}"): _spread(riders, name, words) for name in ("wait", "ride", "total")},
+        **{words("timetable.within", min=int(limit) // 60): _percent(share, words) for limit, share in riders["within_share"].items()},
+    }
+
+
+def _spread(riders: Mapping[str, Any], name: str, words: Translations) -> str:
+    """Mean and 90th percentile in minutes."""
+    mean, p90 = riders[f"{name}_mean_s"], riders[f"{name}_p90_s"]
+    return _NONE if mean is None or p90 is None else words("timetable.spread", mean=_minutes(mean), p90=_minutes(p90))
+
+
+def _minutes(seconds: float | None) -> str:
+    """Return whole minutes; a dash for none."""
+    return f"{seconds / 60:.0f}" if seconds else _NONE
+
+
+def _clock(time: str | None) -> str:
+    """Return hours and minutes of the service night; a dash for none."""
+    return _NONE if time is None else time[:5]
+
+
+def _percent(share: float | None, words: Translations) -> str:
+    """Return a share as a percent; a dash for none."""
+    return _NONE if share is None else words.percent(share, 0)

@@ -1,0 +1,134 @@
+"""How many starts a search takes where the number is left to it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from owlbus.common.defaults import AUTO
+from owlbus.common.errors import UsageError, setting
+from owlbus.search.stopping import MaxSteps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from owlbus.search.stopping import SearchLimit
+
+_MOVES_PER_ROUTE = 30_000
+"""Moves on each route that a single start can use before a second one is worth as much as twice the moves."""
+
+_MOST_STARTS = 8
+
+
+def chosen_starts(n_starts: int | str, stop_when: Sequence[SearchLimit], n_routes: int) -> int:
+    """
+    Return the starts of a search.
+
+    Under a limit of steps, which fixes the result for a seed, the number depends on steps and routes alone: it doubles with each fourfold
+    number of moves for a route, so that each start gets more moves too. Under a limit of seconds alone it is that of the processors, at
+    least two; the search ends those that share a processor once it knows that they have few moves (`has_few_moves`).
+
+    Parameters
+    ----------
+    n_starts
+        Starts, >= 1, or ``auto``.
+    stop_when
+        Limits of the search.
+    n_routes
+        Routes K.
+
+    Returns
+    -------
+    int
+        Starts, >= 1; 1 to 8 for ``auto``.
+
+    Raises
+    ------
+    UsageError
+        If `n_starts` is a word other than ``auto``.
+
+    Examples
+    --------
+    >>> [chosen_starts("auto", [MaxSteps(steps)], 9) for steps in (100_000, 600_000, 3_000_000)]
+    [1, 2, 4]
+    >>> chosen_starts(3, [MaxSteps(100_000)], 9)
+    3
+    """
+    given = require_starts(n_starts)
+    if given is not None:
+        return given
+    steps = min((limit.steps for limit in stop_when if isinstance(limit, MaxSteps)), default=None)
+    if steps is None:
+        return min(_MOST_STARTS, max(2, n_processors()))
+    starts = 1
+    while starts < _MOST_STARTS and not has_few_moves(steps / starts**2, n_routes):
+        starts *= 2
+    return starts
+
+
+def n_processors() -> int:
+    """
+    Return the processors that this process may use.
+
+    Returns
+    -------
+    int
+        Processors, >= 1.
+
+    Examples
+    --------
+    >>> n_processors() >= 1
+    True
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_few_moves(n_moves: float, n_routes: int) -> bool:
+    """
+    Tell whether one start with all moves is likely to find a better plan than two with half of them.
+
+    Parameters
+    ----------
+    n_moves
+        Moves of all starts of a search together.
+    n_routes
+        Routes K.
+
+    Returns
+    -------
+    bool
+        True below 60,000 moves for each route.
+
+    Examples
+    --------
+    >>> has_few_moves(539_999, 9), has_few_moves(540_000, 9)
+    (True, False)
+    """
+    return n_moves < 2 * _MOVES_PER_ROUTE * n_routes
+
+
+def require_starts(n_starts: int | str) -> int | None:
+    """
+    Refuse a word that stands for no number of starts.
+
+    Parameters
+    ----------
+    n_starts
+        Starts, or ``auto``.
+
+    Returns
+    -------
+    int or None
+        The number, or None for ``auto``; its range is not checked.
+
+    Raises
+    ------
+    UsageError
+        If `n_starts` is another word.
+    """
+    if not isinstance(n_starts, str):
+        return n_starts
+    if n_starts != AUTO:
+        msg = f"{setting('n_starts')} must be a whole number or {AUTO}, got {n_starts!r}"
+        raise UsageError(msg, setting="n_starts", value=n_starts)
+    return None
