@@ -250,25 +250,68 @@ def difference(evaluator: PlanEvaluator, before: PlanCounts, after: PlanCounts, 
     Difference
         Of the second against the first.
     """
-    changes, whole = _Changes(before, after, evaluator.counter.changes(before.plan, after.plan)), evaluator.whole
-    return Difference(
-        whole=changes.gain_loss(whole),
-        by_hour={label: changes.gain_loss(part) for label, part in evaluator.hours.items()},
-        by_weekday={label: changes.gain_loss(part) for label, part in evaluator.weekdays.items()},
-        by_district=_by_group(changes, whole, evaluator.districts),
-        **_by_hex(changes, whole),
-        reached_before=before.reached_share,
-        reached_after=after.reached_share,
-        gained_reach=changes.reached,
-        lost_reach=changes.unreached,
-        burden=_burden(evaluator, before, after, changes.pairs),
-        cost=cost_of(evaluator, before, after, headway_s),
-        before=coverage_of(evaluator.counter, before, evaluator.demand),
-        after=coverage_of(evaluator.counter, after, evaluator.demand),
-        gained_direct_trips=whole.trips.sum(changes.pairs.gained_direct),
-        lost_direct_trips=whole.trips.sum(changes.pairs.lost_direct),
-        **_facts(evaluator),
-    )
+    return DifferencesFrom(evaluator, before, headway_s).to(after)
+
+
+class DifferencesFrom:
+    """
+    Differences of many plans against one, of which everything is counted once.
+
+    Parameters
+    ----------
+    evaluator
+        The demand.
+    before
+        Evaluation of the plan that others are held against.
+    headway_s
+        Seconds between buses, for the fleet.
+    """
+
+    def __init__(self, evaluator: PlanEvaluator, before: PlanCounts, headway_s: int = HEADWAY_S) -> None:
+        self._evaluator, self._before, self._headway_s = evaluator, before, headway_s
+        self._coverage = coverage_of(evaluator.counter, before, evaluator.demand)
+        self._measures = plan_measures(evaluator.problem.network, before.plan, headway_s)
+
+    def to(self, after: PlanCounts) -> Difference:
+        """
+        Difference of another plan.
+
+        Parameters
+        ----------
+        after
+            Its evaluation.
+
+        Returns
+        -------
+        Difference
+            Of it against the first.
+        """
+        evaluator, before, whole = self._evaluator, self._before, self._evaluator.whole
+        changes = _Changes(before, after, evaluator.counter.changes(before.plan, after.plan))
+        return Difference(
+            whole=changes.gain_loss(whole),
+            by_hour={label: changes.gain_loss(part) for label, part in evaluator.hours.items()},
+            by_weekday={label: changes.gain_loss(part) for label, part in evaluator.weekdays.items()},
+            by_district=_by_group(changes, whole, evaluator.districts),
+            **_by_hex(changes, whole),
+            reached_before=before.reached_share,
+            reached_after=after.reached_share,
+            gained_reach=changes.reached,
+            lost_reach=changes.unreached,
+            burden=_burden(evaluator, before, after, changes.pairs),
+            cost=self._cost_of(after),
+            before=self._coverage,
+            after=coverage_of(evaluator.counter, after, evaluator.demand),
+            gained_direct_trips=whole.trips.sum(changes.pairs.gained_direct),
+            lost_direct_trips=whole.trips.sum(changes.pairs.lost_direct),
+            **_facts(evaluator),
+        )
+
+    def _cost_of(self, after: PlanCounts) -> Cost:
+        """Metres, seconds and buses of a plan less those of the first."""
+        was, now = self._measures, plan_measures(self._evaluator.problem.network, after.plan, self._headway_s)
+        cycle_s = int(now.cycle_s.sum()) - int(was.cycle_s.sum())
+        return Cost(now.total_length_m - was.total_length_m, cycle_s, now.total_buses - was.total_buses)
 
 
 def _by_hex(changes: _Changes, whole: Part) -> dict[str, Any]:
@@ -280,29 +323,6 @@ def _facts(evaluator: PlanEvaluator) -> dict[str, Any]:
     """Return what a difference says of its demand."""
     demand = evaluator.demand
     return {"n_nights": demand.n_nights, "trips_counted": demand.counts_trips, "min_count": evaluator.min_count}
-
-
-def cost_of(evaluator: PlanEvaluator, before: PlanCounts, after: PlanCounts, headway_s: int) -> Cost:
-    """
-    Cost of the second plan less that of the first.
-
-    Parameters
-    ----------
-    evaluator
-        Holds the network.
-    before, after
-        The plans.
-    headway_s
-        Seconds between buses.
-
-    Returns
-    -------
-    Cost
-        Metres, seconds and buses.
-    """
-    was, now = (plan_measures(evaluator.problem.network, evaluation.plan, headway_s) for evaluation in (before, after))
-    cycle_s = int(now.cycle_s.sum()) - int(was.cycle_s.sum())
-    return Cost(now.total_length_m - was.total_length_m, cycle_s, now.total_buses - was.total_buses)
 
 
 class _Changes:

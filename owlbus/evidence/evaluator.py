@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from owlbus.common.disclosure import MIN_COUNT
 from owlbus.common.errors import DataError
 from owlbus.common.units import hour_label
@@ -16,7 +18,6 @@ from owlbus.search.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
@@ -105,7 +106,8 @@ class TripIndex:
         float
             Trips a night.
         """
-        return float(self.trips @ share[self.pair])
+        rows = np.flatnonzero((share != 0)[self.pair])  # what changes is a small part of all pairs
+        return float(self.trips[rows] @ share[self.pair[rows]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

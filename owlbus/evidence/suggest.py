@@ -11,7 +11,7 @@ import numpy as np
 from owlbus.common.progress import current_progress
 from owlbus.evidence.answer_sentences import sentence
 from owlbus.evidence.changes import Change
-from owlbus.evidence.difference import Difference, difference
+from owlbus.evidence.difference import DifferencesFrom
 from owlbus.evidence.printed_difference import printed_difference
 from owlbus.search.objective import Objective
 from owlbus.search.route_evaluator import RouteEvaluator, windows_around
@@ -19,6 +19,7 @@ from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from owlbus.evidence.difference import Difference
     from owlbus.evidence.evaluator import PlanEvaluator
     from owlbus.evidence.stop_names import StopNames
     from owlbus.plan import Plan
@@ -121,7 +122,7 @@ def suggest_swaps(
         ranked += [(k, p, by, route_change) for p, by, route_change in _swaps(route_evaluator, k, kept)]
         step.reach(k + 1, f"{len(ranked)} gain")
     ranked.sort(key=lambda swap: _order(route_evaluator, swap[3]))
-    before = evaluator.evaluate(plan)
+    differences = DifferencesFrom(evaluator, evaluator.evaluate(plan), limits.headway_s)
     listed: list[Suggestion] = []
     taken: set[tuple[int, int]] = set()
     for k, p, by, route_change in ranked:
@@ -134,8 +135,7 @@ def suggest_swaps(
         out, into = (places.name_of(evaluator.problem.network, one) for one in (stop, by))
         label = sentence(places.language, "swap", stop=out, by=into)
         change = Change("swap", label, route_evaluator.plan_with(route_change), (name,))
-        answer = difference(evaluator, before, evaluator.evaluate(change.plan), limits.headway_s)
-        listed.append(Suggestion(len(listed) + 1, stop, by, change, answer))
+        listed.append(Suggestion(len(listed) + 1, stop, by, change, differences.to(evaluator.evaluate(change.plan))))
     return tuple(listed)
 
 

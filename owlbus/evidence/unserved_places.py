@@ -10,7 +10,7 @@ import numpy as np
 from owlbus.common.disclosure import MIN_COUNT, Publisher
 from owlbus.evidence.answer_sentences import sentence
 from owlbus.evidence.changes import Change, detours
-from owlbus.evidence.difference import Difference, difference
+from owlbus.evidence.difference import DifferencesFrom
 from owlbus.evidence.printed_difference import printed_difference
 from owlbus.plan.check import newly_broken
 from owlbus.search.objective import Objective
@@ -19,6 +19,7 @@ from owlbus.search.route_evaluator import RouteEvaluator
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from owlbus.evidence.difference import Difference
     from owlbus.evidence.evaluator import PlanEvaluator
     from owlbus.evidence.stop_names import StopNames
     from owlbus.network import Network
@@ -139,7 +140,7 @@ def missing_places(
     """
     network = evaluator.problem.network
     evaluation = evaluator.evaluate(plan)
-    cheapest = CheapestDetour(evaluator, plan, limits)
+    cheapest, differences = CheapestDetour(evaluator, plan, limits), DifferencesFrom(evaluator, evaluation, limits.headway_s)
     places_found = []
     for rank, (stop, presence) in enumerate(_busiest(evaluator, evaluation, places, n_places), start=1):
         change = cheapest.to(stop, sentence(places.language, "via", stop=places.name_of(network, stop)))
@@ -153,7 +154,7 @@ def missing_places(
                 presence=presence,
                 trips=left_out(evaluator, evaluation, stop)[1],
                 change=change,
-                difference=None if change is None else difference(evaluator, evaluation, evaluator.evaluate(change.plan), limits.headway_s),
+                difference=None if change is None else differences.to(evaluator.evaluate(change.plan)),
             )
         )
     return tuple(places_found)

@@ -275,6 +275,31 @@ def count_served(classes: Classes, reach: Reach, journeys: Journeys, pairs: Pair
     return served, direct
 
 
+@inner_kernel
+def _mark_differences(
+    was_best: NDArray[np.float32],
+    was_direct: NDArray[np.float32],
+    now_best: NDArray[np.float32],
+    now_direct: NDArray[np.float32],
+    differs: NDArray[np.bool_],
+) -> bool:
+    """Mark the stops to which a ride differs, with a transfer or without; return whether there is one."""
+    some = False
+    for v in range(differs.shape[0]):
+        differs[v] = was_best[v] != now_best[v] or was_direct[v] != now_direct[v]
+        some |= differs[v]
+    return some
+
+
+@inner_kernel
+def _is_any(classes: Classes, b: int, marked: NDArray[np.bool_]) -> bool:
+    """Whether a stop of a class is marked."""
+    for f in range(classes.stop_indptr[b], classes.stop_indptr[b + 1]):
+        if marked[classes.stop[f]]:
+            return True
+    return False
+
+
 @kernel
 def count_changes(classes: Classes, was: Journeys, now: Journeys, pairs: Pairs) -> NDArray[np.int64]:
     """
@@ -299,6 +324,7 @@ def count_changes(classes: Classes, was: Journeys, now: Journeys, pairs: Pairs) 
     changes = np.zeros((10, pairs.destination.shape[0]), np.int64)
     was_best, was_direct = np.empty(n_stops, np.float32), np.empty(n_stops, np.float32)
     now_best, now_direct = np.empty(n_stops, np.float32), np.empty(n_stops, np.float32)
+    differs = np.empty(n_stops, np.bool_)
     for h in range(pairs.indptr.shape[0] - 1):
         if pairs.indptr[h] == pairs.indptr[h + 1]:
             continue
@@ -307,9 +333,13 @@ def count_changes(classes: Classes, was: Journeys, now: Journeys, pairs: Pairs) 
             _fill_row(classes, a, was.direct_s, was_direct)
             _fill_row(classes, a, now.best_s, now_best)
             _fill_row(classes, a, now.direct_s, now_direct)
+            if not _mark_differences(was_best, was_direct, now_best, now_direct, differs):
+                continue
             for pair in range(pairs.indptr[h], pairs.indptr[h + 1]):
                 d, limit = pairs.destination[pair], pairs.limit_s[pair]
                 for b in range(classes.indptr[d], classes.indptr[d + 1]):
+                    if not _is_any(classes, b, differs):
+                        continue
                     before_s, after_s = _ride_to(classes, b, was_best), _ride_to(classes, b, now_best)
                     if before_s > limit and after_s > limit:
                         continue

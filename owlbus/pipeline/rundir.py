@@ -10,7 +10,7 @@ import shutil
 import stat
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -409,6 +409,7 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str | None] | None = N
     }
 
 
+@cache
 def _versions() -> dict[str, str]:
     """Versions of owlbus, Python and the libraries that shape results."""
     from importlib.metadata import PackageNotFoundError, version

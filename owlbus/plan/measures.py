@@ -221,11 +221,12 @@ def route_links(network: Network, stops: ArrayLike, name: str = "route") -> tupl
         msg = f"route {name!r}: stop indices must lie in [0, {network.n_stops}), got {outside[0]} ({outside.size} such)"
         raise DataError(msg)
     start, end = network.link_indptr[row[:-1]], network.link_indptr[row[:-1] + 1]
-    links = np.array(
-        [low + np.searchsorted(network.link_to[low:high], to) for low, high, to in zip(start, end, row[1:], strict=True)], dtype=np.int64
-    )
-    missing = links >= end
-    missing[~missing] = network.link_to[links[~missing]] != row[1:][~missing]
+    of_gap = np.repeat(np.arange(start.size), end - start)
+    link = np.arange(of_gap.size) + np.repeat(start - np.cumsum(end - start) + (end - start), end - start)
+    leads_there = network.link_to[link] == row[1:][of_gap]
+    links = np.full(start.size, -1, np.int64)
+    links[of_gap[leads_there]] = link[leads_there]
+    missing = links < 0
     if missing.any():
         first = int(np.flatnonzero(missing)[0])
         msg = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from markupsafe import Markup
 from owlbus.common.disclosure import Publisher
 from owlbus.common.palette import css_variables
 from owlbus.common.text import page_value
-from owlbus.report.translations import read_asset
+from owlbus.report.translations import read_asset, read_translations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from jinja2 import Environment
 
     from owlbus.report.translations import Translations
 
@@ -179,22 +182,27 @@ def render_page(template: str, context: Mapping[str, Any], words: Translations) 
     str
         HTML.
     """
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
-    templates = {name: read_asset(f"{name}.html.j2") for name in ("base", "macros", template)}
-    environment = Environment(
-        autoescape=True,
-        finalize=page_value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=DictLoader(templates),
-    )
-    environment.globals["t"] = words
     more = {
         "language": words.language,
         "owlbus_version": version("owlbus"),
         "css": Markup(f"{css_variables()}\n{read_asset('report.css')}"),  # noqa: S704 - files of this package
         "scroll_js": Markup(read_asset("scroll.js")),  # noqa: S704 - a file of this package
     }
-    return environment.get_template(template).render(more | dict(context))
+    return _environment(words.language).get_template(template).render(more | dict(context))
+
+
+@cache
+def _environment(language: str) -> Environment:
+    """Compiled templates of a language, kept: compiling takes as long as filling them."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        autoescape=True,
+        finalize=page_value,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: read_asset(f"{name}.html.j2")),
+    )
+    environment.globals["t"] = read_translations(language)
+    return environment
