@@ -209,9 +209,14 @@ def templates() -> str:
     return "".join(read_asset(f"{name}.html.j2") for name in ("base", "macros", "report", "sections"))
 
 
+def scripts() -> str:
+    """Return the scripts of the report as one text."""
+    return "".join(read_asset(name) for name in ("map_names.js", "map.js", "report.js"))
+
+
 def test_every_word_of_the_script_and_the_template_exists() -> None:
     table = read_translations("en").table
-    assert set(re.findall(r"\bsay\.(\w+)\b", read_asset("report.js"))) <= table["js"].keys()
+    assert set(re.findall(r"\bsay\.(\w+)\b", scripts())) <= table["js"].keys()
     assert set(re.findall(r't\("([\w.]+[\w])"', templates())) <= table.keys()
 
 
@@ -256,7 +261,7 @@ def test_every_sentence_is_said_somewhere() -> None:
     begun = re.findall(r'f"([a-z]\w*\.[\w.]*)\{', code) + re.findall(r't\("([\w.]+\.)" ~', code)
     table = read_translations("en").table
     assert [key for key in table.keys() - {"names", "places", "days", "js"} - whole if not key.startswith(tuple(begun))] == []
-    script = read_asset("report.js")
+    script = scripts()
     assert [key for key in table["js"] if not re.search(rf'\bsay\.{key}\b|"{key}"', script)] == []
 
 
