@@ -1,7 +1,8 @@
 /* Layers of the map that the report and the editor share: ground, streets, hexes, routes side by side, and the legend. */
 window.owlbusMap = function (data, options) {
   "use strict";
-  // options: `frame`, the element; `canvas`, to draw on canvases that take no pointer instead of in SVG; `onHex` and `onRoute`, called with an index.
+  // options: `frame`, the element; `canvas`, to draw on canvases that take no pointer instead of in SVG; `onHex` and `onRoute`, called with an index;
+  // `faint`, opacity of the routes beside the chosen one; `layerTitle`, title of the legend by layer; `moreLegend`, to add to it.
   const say = data.words, hexes = data.hexes, scale = data.scale, palette = data.colours;
   const SVG = "http://www.w3.org/2000/svg", LANE_PX = 3.4;
   const state = { layer: "demand", part: 0, route: null, hex: null, shown: new Set() };
@@ -139,9 +140,9 @@ window.owlbusMap = function (data, options) {
   }
   function emphasise() { // the chosen route before the others
     routes.forEach((route, k) => {
-      const faint = state.route !== null && state.route !== k;
-      route.lines[0].setStyle({ opacity: faint ? 0.4 : 1 });
-      route.lines[1].setStyle({ opacity: faint ? 0.3 : 1, weight: state.route === k ? 5 : 3 });
+      const isFaint = state.route !== null && state.route !== k, faint = options.faint || 0.3;
+      route.lines[0].setStyle({ opacity: isFaint ? faint + 0.1 : 1 });
+      route.lines[1].setStyle({ opacity: isFaint ? faint : 1, weight: state.route === k ? 5 : 3 });
       if (state.route === k) route.lines.forEach((line) => line.bringToFront());
     });
   }

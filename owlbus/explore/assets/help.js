@@ -1,0 +1,129 @@
+// Ideas: the best next changes, a short search around locked routes, a comparison with another run; and headways of a route.
+import { store, on, emit, say, element, button, byId, canEdit, speak, tell } from "./store.js";
+import { post, apply, accept, forgetPreviews } from "./talk.js";
+import { back } from "./drag.js";
+import { hovering } from "./place.js";
+import { openDialog, table } from "./dialog.js";
+import { stringLine } from "./string_line.js";
+import * as sight from "./view.js";
+
+const parts = {};
+let searching = null; // what the running or ended search told last
+
+export function listen() {
+  ["suggest", "improve", "compare"].forEach((name) => { parts[name] = element("section", { className: "idea-part" }); });
+  byId("pane-ideas").replaceChildren(parts.suggest, parts.improve, parts.compare);
+  renderSuggest(null);
+  renderImprove();
+  renderCompare();
+  on("state", (state) => { if (ideas && ideas.version !== state.version) renderSuggest(null); if (!searching) renderImprove(); renderCompareTools(); });
+  on("improve", incumbent);
+  on("headways", headways);
+}
+
+// ---------------------------------------------------------------- suggestions
+let ideas = null;
+function renderSuggest(told, problem = "") {
+  ideas = told;
+  const list = told && (told.changes.length ? element("ul", { className: "ideas" }, ...told.changes.map(idea)) : element("p", { className: "note", text: say("noIdeas") }));
+  parts.suggest.replaceChildren(element("h3", { text: say("suggest") }), element("p", { className: "note", text: say("suggestNote") }),
+    element("div", { className: "actions" }, button(say("suggestDo"), suggest, { disabled: !canEdit() })), problem ? element("p", { className: "problem", text: problem }) : "", list || "");
+}
+function idea(change) {
+  const made = element("button", { type: "button", className: "idea", disabled: !canEdit() }, element("span", { text: change.text }), element("span", { className: "effect", text: change.effect }));
+  made.addEventListener("click", async () => { if (!(await apply(change.edit))) back(); });
+  return element("li", {}, hovering(made, change.edit));
+}
+async function suggest() {
+  parts.suggest.querySelector("button").disabled = true;
+  parts.suggest.append(element("p", { className: "note", text: say("counting") }));
+  const version = store.state.version;
+  try {
+    const told = await post("/api/suggest", { version });
+    renderSuggest(Object.assign({ version }, told));
+    speak(say("nIdeas", told.changes.length));
+    const first = parts.suggest.querySelector("li button");
+    if (first) first.focus({ focusVisible: false });
+  } catch (error) { renderSuggest(null, error.message); }
+}
+
+// ---------------------------------------------------------------- a search of ten seconds
+const SECONDS = 10;
+function renderImprove(problem = "") {
+  const box = parts.improve, running = searching && !searching.done;
+  const gain = searching && searching.numbers ? element("p", { className: "effect", text: searching.numbers.filter((row) => row.change_text).map((row) => row.label + " " + row.text + ", " + row.change_text).join("; ") || say("nothingYet") }) : "";
+  box.replaceChildren(element("h3", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: "problem", text: problem }) : "",
+    running ? element("p", { text: say("searching", Math.ceil(searching.left_s === undefined ? SECONDS : searching.left_s)) }) : "", gain,
+    element("div", { className: "actions" },
+      running ? button(say("stopSearch"), () => post("/api/improve/stop").catch((error) => tell(error.message))) : button(say("improveDo", SECONDS), improve, { disabled: !canEdit() }),
+      searching && searching.done && searching.routes && searching.routes.length ? button(say("keep"), keep, { className: "main" }) : "",
+      searching && searching.done ? button(say("discard"), discard) : ""));
+}
+async function improve() {
+  searching = { done: false, left_s: SECONDS };
+  renderImprove();
+  try { await post("/api/improve", { seconds: SECONDS }); } catch (error) { searching = null; renderImprove(error.message); }
+}
+function incumbent(told) { // the best plan so far, each time it gets better
+  searching = Object.assign({}, searching, told);
+  if (told.routes && told.routes.length) sight.showPreview({ routes: told.routes, hexes: told.hexes });
+  if (told.numbers) emit("numbers", told.numbers, told.limits || []);
+  renderImprove(told.error || "");
+  if (told.done) speak(say(searching.routes && searching.routes.length ? "searchDone" : "nothingFoundBetter"));
+  if (told.done && !(searching.routes && searching.routes.length)) { tell(say("nothingFoundBetter")); searching = null; renderImprove(told.error || say("nothingFoundBetter")); back(); }
+}
+async function keep() {
+  forgetPreviews();
+  try {
+    const state = await post("/api/improve/keep", { version: store.state.version });
+    searching = null;
+    accept(state);
+    const last = state.history[state.history.length - 1];
+    if (last) emit("done", last.text + (last.effect ? ": " + last.effect : ""));
+  } catch (error) { renderImprove(error.message); return; }
+  renderImprove();
+}
+function discard() { searching = null; back(); renderImprove(); }
+
+// ---------------------------------------------------------------- another run
+let compared = null;
+function renderCompare(problem = "") {
+  const path = element("input", { type: "text", "aria-label": say("otherRun"), placeholder: say("otherRun"), spellcheck: false, value: compared ? compared.path : "" });
+  const form = element("form", { className: "line" }, path, element("button", { type: "submit", text: say("compareDo") }));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!path.value.trim()) return;
+    try { compared = Object.assign({ path: path.value.trim() }, await post("/api/compare", { run: path.value.trim() })); renderCompare(); } catch (error) { compared = null; renderCompare(error.message); }
+  });
+  parts.compare.replaceChildren(element("h3", { text: say("compare") }), element("p", { className: "note", text: say("compareNote") }), form,
+    problem ? element("p", { className: "problem", text: problem }) : "", compared ? sides(compared) : "");
+}
+function sides(told) {
+  const list = told.numbers || told.rows || [];
+  const head = [say("number"), say("thisPlan"), told.name || say("otherPlan"), say("difference")];
+  const rows = list.map((row) => [row.label, row.text, row.other_text === undefined ? row.against_text || "" : row.other_text, row.change_text || ""]);
+  const gained = told.gained || (told.hexes && told.hexes.gained) || [], lost = told.lost || (told.hexes && told.hexes.lost) || [];
+  return element("div", {}, table(head, rows), element("div", { className: "actions compare-tools" },
+    gained.length || lost.length ? button(say("showSides", gained.length, lost.length), () => sight.showSides(gained, lost)) : "", button(say("discard"), () => { compared = null; renderCompare(); back(); })));
+}
+function renderCompareTools() {
+  if (compared) renderCompare();
+}
+
+// ---------------------------------------------------------------- headways and the string-line diagram of a route
+async function headways(id) {
+  const box = openDialog(say("headwaysOf", (store.state.routes.find((route) => route.id === id) || {}).name || ""), element("p", { className: "note", text: say("counting") }), true);
+  try {
+    const told = await post("/api/headways", { route: id });
+    box.replaceChildren(...headwayPage(told, id));
+  } catch (error) { box.replaceChildren(element("p", { className: "problem", text: error.message })); }
+}
+function headwayPage(told, id) {
+  const mine = told.routes.find((route) => route.id === id) || told.routes[0], minutes = (value) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : String(Math.round(10 * value) / 10));
+  const head = [say("hour"), ...told.hours.map(String)];
+  const rows = [[say("headwayMin"), ...(mine.headways || []).map(minutes)]];
+  if (mine.waits) rows.push([say("waitMin"), ...mine.waits.map(minutes)]);
+  const line = (told.string_line || {})[id];
+  return [table(head, rows), line ? stringLine(line, routeColour(id)) : element("p", { className: "note", text: say("noStringLine") }), element("p", { className: "note", text: told.note || say("headwaysNote") })];
+}
+const routeColour = (id) => (store.state.routes.find((route) => route.id === id) || { colour: "#222222" }).colour;
