@@ -12,7 +12,7 @@ from owlbus.explore.explore_words import EditError
 from owlbus.explore.handler_table import Handler
 from owlbus.explore.help_handlers import HELP_HANDLERS
 from owlbus.explore.start_page import start_document
-from owlbus.explore.ways import alternative_ways, way_measures, way_points
+from owlbus.explore.ways import alternative_ways, way_measures
 
 if TYPE_CHECKING:
     from owlbus.explore.explore_session import ExploreSession
@@ -36,8 +36,13 @@ def _edit(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _preview(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]:
-    """Tell what an edit would do."""
-    return session.preview(message.get("edit"), _version(message), message["lang"])
+    """Tell what an edit would do, or why it is refused: while a stop is dragged that is an answer like any other, no failure."""
+    try:
+        return session.preview(message.get("edit"), _version(message), message["lang"])
+    except EditError as error:
+        if not error.key.startswith("refused."):
+            raise
+        return {"refused": error.text(message["lang"])}
 
 
 def _undo(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]:
@@ -57,9 +62,9 @@ def _ways(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]:
     network = session.run.study.network
     start, end = _stop(session, message.get("from")), _stop(session, message.get("to"))
     if start == end:
-        raise EditError("form.stop_pair")
+        raise EditError(key="form.stop_pair")
     ways = alternative_ways(network, start, end)
-    return {"ways": [{"stops": list(way), "line": way_points(network, way), **way_measures(network, way)} for way in ways]}
+    return {"ways": [{"stops": list(way), "line": session.line_of(way), **way_measures(network, way)} for way in ways]}
 
 
 def _version(message: dict[str, Any]) -> int | None:
@@ -67,13 +72,13 @@ def _version(message: dict[str, Any]) -> int | None:
     version = message.get("version")
     if version is None or (isinstance(version, int) and not isinstance(version, bool)):
         return version
-    raise EditError("form.version")
+    raise EditError(key="form.version")
 
 
 def _stop(session: ExploreSession, value: object) -> int:
     """Return the index of a stop of the network."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < session.run.study.network.n_stops:
-        raise EditError("form.stop_pair")
+        raise EditError(key="form.stop_pair")
     return value
 
 
