@@ -100,19 +100,19 @@ def checked_edit(message: object) -> Mapping[str, Any]:
     """
     kind = message.get("kind") if isinstance(message, dict) else None
     if not isinstance(message, dict) or not isinstance(kind, str) or kind not in FORMS:
-        raise EditError("form.kind", kinds=", ".join(FORMS))
+        raise EditError(key="form.kind", kinds=", ".join(FORMS))
     required, optional = FORMS[kind]
     edit = {name: value for name, value in message.items() if not (name in optional and value is None)}
     for name in required:
         if name not in edit:
-            raise EditError("form.missing", kind=kind, name=name)
+            raise EditError(key="form.missing", kind=kind, name=name)
     for name, value in edit.items():
         if name == "kind":
             continue
         if name not in (*required, *optional):
-            raise EditError("form.unknown", kind=kind, name=visible(str(name))[:_MOST_LETTERS])
+            raise EditError(key="form.unknown", kind=kind, name=visible(str(name))[:_MOST_LETTERS])
         if not _CHECKS[name](value):
-            raise EditError(f"form.{name}", kind=kind)
+            raise EditError(key=f"form.{name}", kind=kind)
     return edit
 
 

@@ -124,7 +124,7 @@ class EditedPlan:
         """
         route = self.find(key)
         if route is None:
-            raise EditError("refused.route", route=key)
+            raise EditError(key="refused.route", route=key)
         return route
 
     def changed(self, key: str, *routes: EditedRoute) -> EditedPlan:

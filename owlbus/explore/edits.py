@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from owlbus.explore.edit_form import MOST_ROUTES, MOST_STOPS
@@ -78,25 +79,25 @@ def apply_edit(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> t
             _require_free(plan.require(edit[key]), kind)
     stops = [*edit.get("stops", ()), *edit.get("way", ()), *([edit["stop"]] if "stop" in edit else [])]
     if any(stop >= network.n_stops for stop in stops):
-        raise EditError("refused.stop", stop=max(stops), n=network.n_stops)
+        raise EditError(key="refused.stop", stop=max(stops), n=network.n_stops)
     after, note = _EDITS[kind](network, plan, edit)
     if len(after.routes) > MOST_ROUTES or any(len(route.stops) > MOST_STOPS for route in after.routes):
-        raise EditError("refused.size", routes=MOST_ROUTES, stops=MOST_STOPS)
+        raise EditError(key="refused.size", routes=MOST_ROUTES, stops=MOST_STOPS)
     return after, note
 
 
 def _require_free(route: EditedRoute, kind: str) -> None:
     """Refuse a route that is locked, or whose way back is its own where its stops would change."""
     if route.is_locked and kind not in _ON_LOCKED:
-        raise EditError("refused.locked", route=route.name)
+        raise EditError(key="refused.locked", route=route.name)
     if route.back is not None and kind in _OF_STOPS:
-        raise EditError("refused.back", route=route.name)
+        raise EditError(key="refused.back", route=route.name)
 
 
 def _position(route: EditedRoute, position: int) -> int:
     """Refuse a position that the route does not have."""
     if position >= len(route.stops):
-        raise EditError("refused.position", route=route.name, n=len(route.stops) - 1)
+        raise EditError(key="refused.position", route=route.name, n=len(route.stops) - 1)
     return position
 
 
@@ -108,14 +109,14 @@ def _with_stops(plan: EditedPlan, route: EditedRoute, stops: Sequence[int]) -> E
 def _joined(network: Network, route: EditedRoute, before: Sequence[int], stop: int, after: Sequence[int]) -> tuple[int, ...]:
     """Return the stops of a route that calls at a stop between two of its parts."""
     if stop in (*before, *after):
-        raise EditError("refused.twice", route=route.name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.twice", route=route.name, stop=NamedStop(network, stop))
     if len(set(route.stops)) == len(route.stops):
         stops = threaded(network, before, stop, after)
     else:  # given so: the parts stay as they are, and only the drives to the stop are new
         ways = [fastest_way(network, before[-1], stop) if before else (stop,), fastest_way(network, stop, after[0]) if after else (stop,)]
         stops = (*before[:-1], *ways[0][:-1], stop, *ways[1][1:], *after[1:]) if all(ways) else ()
     if not stops:
-        raise EditError("refused.way", route=route.name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.way", route=route.name, stop=NamedStop(network, stop))
     return stops
 
 
@@ -124,7 +125,7 @@ def _move_stop(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> t
     place, stop = _position(route, edit["position"]), edit["stop"]
     before, after, old = route.stops[:place], route.stops[place + 1 :], route.stops[place]
     if stop == old:
-        raise EditError("refused.same", route=route.name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.same", route=route.name, stop=NamedStop(network, stop))
     note = EditNote("edit.move_stop", {"route": route.name}, {"stop": old, "by": stop})
     if stop in (*before[-1:], *after[:1]):  # dropped on the stop beside it: both become one
         stops: Sequence[int] = (*before, *after) if not (before and after) else _left_out(network, route, place)
@@ -157,27 +158,27 @@ def _left_out(network: Network, route: EditedRoute, place: int) -> tuple[int, ..
         way = fastest_way(network, before[-1], after[0], {stop}) if before[-1] != after[0] else (after[0],)
         stops = (*before[:-1], *way, *after[1:]) if way else ()
     if not stops:
-        raise EditError("refused.around", route=route.name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.around", route=route.name, stop=NamedStop(network, stop))
     return stops
 
 
 def _enough(route: EditedRoute, stops: Sequence[int]) -> Sequence[int]:
     """Refuse a route of fewer than two stops."""
     if len(stops) < _FEWEST:
-        raise EditError("refused.short", route=route.name)
+        raise EditError(key="refused.short", route=route.name)
     return stops
 
 
 def _extend(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tuple[EditedPlan, EditNote]:
     route, stop = plan.require(edit["route"]), edit["stop"]
     if stop in route.stops:
-        raise EditError("refused.twice", route=route.name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.twice", route=route.name, stop=NamedStop(network, stop))
     is_last = edit["end"] == "last"
     others = route.stops[:-1] if is_last else route.stops[1:]
     ends = (route.stops[-1], stop) if is_last else (stop, route.stops[0])
     way = fastest_way(network, *ends, others)
     if not way:
-        raise EditError("refused.way", route=route.name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.way", route=route.name, stop=NamedStop(network, stop))
     stops = (*route.stops, *way[1:]) if is_last else (*way[:-1], *route.stops)
     return _with_stops(plan, route, stops), EditNote("edit.extend", {"route": route.name}, {"stop": stop})
 
@@ -188,7 +189,7 @@ def _cut(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tuple[E
     place = _position(route, edit["position"])
     stops = route.stops[: place + 1] if edit["end"] == "last" else route.stops[place:]
     if len(stops) == len(route.stops):
-        raise EditError("refused.end", route=route.name)
+        raise EditError(key="refused.end", route=route.name)
     return _with_stops(plan, route, _enough(route, stops)), EditNote("edit.cut", {"route": route.name}, {"stop": route.stops[place]})
 
 
@@ -204,29 +205,29 @@ def _new_route(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> t
                 continue
             way = () if stop in stops else fastest_way(network, stops[-1], stop, stops[:-1])
             if not way:
-                raise EditError("refused.twice" if stop in stops else "refused.way", route=name, stop=NamedStop(network, stop))
+                raise EditError(key="refused.twice" if stop in stops else "refused.way", route=name, stop=NamedStop(network, stop))
             stops = (*stops, *way[1:])
     if len(stops) < _FEWEST:
-        raise EditError("refused.short", route=name)
+        raise EditError(key="refused.short", route=name)
     return plan.added(stops, name), EditNote("edit.new_route", {"route": name}, {"first": stops[0], "last": stops[-1]})
 
 
 def _require_course(network: Network, name: str, stops: Sequence[int], allowed: int = 1) -> None:
     """Refuse stops that are not linked one to the next, or of which one stands more often than allowed."""
-    for start, end in zip(stops[:-1], stops[1:], strict=True):
+    for start, end in pairwise(stops):
         if max(start, end) >= network.n_stops:
-            raise EditError("refused.stop", stop=max(start, end), n=network.n_stops)
+            raise EditError(key="refused.stop", stop=max(start, end), n=network.n_stops)
         if not is_linked(network, start, end):
-            raise EditError("refused.link", route=name, start=NamedStop(network, start), end=NamedStop(network, end))
+            raise EditError(key="refused.link", route=name, start=NamedStop(network, start), end=NamedStop(network, end))
     stop, count = Counter(stops).most_common(1)[0]
     if count > allowed:
-        raise EditError("refused.twice", route=name, stop=NamedStop(network, stop))
+        raise EditError(key="refused.twice", route=name, stop=NamedStop(network, stop))
 
 
 def _free(plan: EditedPlan, name: str, own: str | None = None) -> str:
     """Refuse a name that another route has."""
     if name != own and name in plan.names:
-        raise EditError("refused.name", name=name)
+        raise EditError(key="refused.name", name=name)
     return name
 
 
@@ -267,7 +268,7 @@ def _reverse(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tup
     del network
     route = plan.require(edit["route"])
     if route.back is not None and not route.back:
-        raise EditError("refused.back", route=route.name)
+        raise EditError(key="refused.back", route=route.name)
     turned = replace(route, stops=route.stops[::-1]) if route.back is None else replace(route, stops=route.back, back=route.stops)
     return plan.changed(route.key, turned), EditNote("edit.reverse", {"route": route.name})
 
@@ -277,7 +278,7 @@ def _split(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tuple
     route = plan.require(edit["route"])
     place = _position(route, edit["position"])
     if not 0 < place < len(route.stops) - 1:
-        raise EditError("refused.end", route=route.name)
+        raise EditError(key="refused.end", route=route.name)
     name = plan.free_name(route.name)
     first = plan.changed(route.key, replace(route, stops=route.stops[: place + 1]))
     note = EditNote("edit.split", {"route": route.name, "other": name}, {"stop": route.stops[place]})
@@ -287,16 +288,16 @@ def _split(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tuple
 def _join(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tuple[EditedPlan, EditNote]:
     route, other, stop = plan.require(edit["route"]), plan.require(edit["other"]), edit["stop"]
     if route.key == other.key:
-        raise EditError("refused.itself", route=route.name)
+        raise EditError(key="refused.itself", route=route.name)
     for one in (route, other):
         if stop not in (one.stops[0], one.stops[-1]):
-            raise EditError("refused.terminal", route=one.name, stop=NamedStop(network, stop))
+            raise EditError(key="refused.terminal", route=one.name, stop=NamedStop(network, stop))
     head = route.stops if route.stops[-1] == stop else route.stops[::-1]
     tail = other.stops if other.stops[0] == stop else other.stops[::-1]
     stops = (*head, *tail[1:])
     if len(without_loops(stops)) < len(stops) and len(set(head)) == len(head) and len(set(tail)) == len(tail):
         both = next(one for one in tail[1:] if one in set(head))
-        raise EditError("refused.both", route=route.name, other=other.name, stop=NamedStop(network, both))
+        raise EditError(key="refused.both", route=route.name, other=other.name, stop=NamedStop(network, both))
     after = _with_stops(plan, route, stops).changed(other.key)
     return after, EditNote("edit.join", {"route": route.name, "other": other.name}, {"stop": stop})
 
@@ -306,7 +307,7 @@ def _set_stops(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> t
     for key, stops in edit["changes"].items():
         route = plan.require(key)
         if route.is_locked:
-            raise EditError("refused.locked", route=route.name)
+            raise EditError(key="refused.locked", route=route.name)
         if stops is None:
             after = after.changed(key)
             continue

@@ -6,6 +6,7 @@ import hashlib
 import queue
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from owlbus.explore.edit_form import checked_edit, routes_of
@@ -14,6 +15,7 @@ from owlbus.explore.edited_plan import EditedPlan
 from owlbus.explore.edits import EditNote, apply_edit
 from owlbus.explore.explore_words import EditError, NamedStop, sentence
 from owlbus.explore.limit_rows import limit_rows_of
+from owlbus.explore.link_lines import LinkLines, steps_of
 from owlbus.explore.live_numbers import LiveNumbers
 from owlbus.explore.opened_run import PLAN_FILE
 from owlbus.explore.page_state import PageState
@@ -21,7 +23,7 @@ from owlbus.explore.past_edits import PastEdit, followed
 from owlbus.report.translations import LANGUAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from owlbus.explore.live_numbers import Figures
     from owlbus.explore.opened_run import OpenedRun
@@ -87,7 +89,7 @@ class ExploreSession:
     def __init__(self, run: OpenedRun, language: str = "en", *, is_read_only: bool = False) -> None:
         self.run, self.language, self.is_read_only = run, language, is_read_only
         self.lock = threading.RLock()
-        self.numbers = LiveNumbers(run)
+        self.numbers, self._lines = LiveNumbers(run), LinkLines(run.study.network)
         self.saved_plan = EditedPlan.of(run.plan)
         self.version, self.saved_version = 0, 0
         self._steps, self._at = [Step(self.saved_plan)], 0
@@ -125,7 +127,7 @@ class ExploreSession:
     def page(self, language: str | None = None) -> PageState:
         """Return what says plans to a reader of a `language`; of the session's by default."""
         chosen = language if language in LANGUAGES else self.language
-        return PageState(self.run, self.numbers, self._saved, self._reference, chosen)
+        return PageState(self.run, self.numbers, self._lines, self._saved, self._reference, chosen)
 
     def require_writable(self) -> None:
         """
@@ -137,7 +139,7 @@ class ExploreSession:
             If it is.
         """
         if self.is_read_only:
-            raise ReadOnlyError("refused.read_only")
+            raise ReadOnlyError(key="refused.read_only")
 
     def apply(self, edit: object, version: int | None = None) -> None:
         """
@@ -199,7 +201,7 @@ class ExploreSession:
         self.require_writable()
         with self.lock:
             if not 0 <= self._at + by < len(self._steps):
-                raise EditError(f"refused.{do}")
+                raise EditError(key=f"refused.{do}")
             figures = self.numbers.figures(self._steps[self._at + by].plan, with_riders=True)
             self._write(stamped({"do": do}))
             self._at += by
@@ -226,7 +228,7 @@ class ExploreSession:
         try:
             self._file.append(line)
         except ValueError as error:
-            raise EditError("refused.history", reason=str(error)) from error
+            raise EditError(key="refused.history", reason=str(error)) from error
 
     def _changed(self, figures: Figures) -> None:
         """Take up the figures of a changed plan, and tell the windows."""
@@ -242,7 +244,7 @@ class ExploreSession:
         was = self._plans.get(version)
         keys = routes_of(edit)
         if was is None or any(was.find(key) is None or was.find(key) != self.plan.find(key) for key in keys):
-            raise ConflictError("refused.old")
+            raise ConflictError(key="refused.old")
 
     def preview(self, edit: object, version: int | None = None, language: str | None = None) -> dict[str, Any]:
         """
@@ -305,6 +307,10 @@ class ExploreSession:
                 "read_only": self.is_read_only,
                 "notices": self.notices(page.language),
             }
+
+    def line_of(self, way: Sequence[int]) -> list[int]:
+        """Return the line of a `way` of stop indices along its streets, as `owlbus.report.map_data.flat_line` has it."""
+        return steps_of(self._lines.along(list(pairwise(way)))[0])
 
     def _history_row(self, k: int, language: str) -> dict[str, Any]:
         """One edit as the page lists it."""

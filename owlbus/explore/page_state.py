@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,20 +11,23 @@ import numpy as np
 from owlbus.explore.explore_words import sentence
 from owlbus.network.latin_names import display_name
 from owlbus.plot.style import DIFFERENCE_KINDS, difference_kinds
-from owlbus.report.map_data import flat_line, percent_of_hexes
+from owlbus.explore.link_lines import SCALE, steps_of
+from owlbus.report.map_data import percent_of_hexes
 from owlbus.report.translations import read_translations
 from owlbus.score.publish import printed_measure
 from owlbus.search.spread import counted_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from owlbus.common.disclosure import Publisher
     from owlbus.explore.edited_plan import EditedPlan, EditedRoute
+    from owlbus.explore.link_lines import LinkLines
     from owlbus.explore.live_numbers import Figures, LiveNumbers
     from owlbus.explore.opened_run import OpenedRun
+    from owlbus.network import Network
     from owlbus.report.translations import Translations
 
 SHARES = ("presence", "served", "direct")
@@ -39,8 +43,8 @@ class PageState:
     ----------
     run
         The run.
-    numbers
-        Computes figures.
+    numbers, lines
+        Compute figures, and lines of links.
     saved, reference
         Figures of the plan as last saved, and of the plan that the run is compared with, or None.
     language
@@ -49,6 +53,7 @@ class PageState:
 
     run: OpenedRun
     numbers: LiveNumbers
+    lines: LinkLines
     saved: Figures
     reference: Figures | None
     language: str
@@ -56,7 +61,7 @@ class PageState:
     @property
     def words(self) -> Translations:
         """The reader's formats of numbers."""
-        return read_translations(self.language)
+        return _translations(self.language)
 
     @property
     def _publisher(self) -> Publisher:
@@ -194,12 +199,10 @@ class PageState:
 
     def _course(self, route: EditedRoute) -> dict[str, list[int]]:
         """Line of a route along its streets, and where on it each stop lies."""
-        network, whole = self.run.study.network, route.to_route()
-        parts = [network.link_line(a, b) for a, b in whole.segments]
-        at = np.cumsum([0, *(len(part) - 1 for part in parts)])
-        line = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
-        places = at.tolist() if whole.back is None else _nearest(line, network, whole.positions)
-        return {"line": flat_line(line), "at": places}
+        whole = route.to_route()
+        line, at = self.lines.along(whole.segments)
+        places = at if whole.back is None else _nearest(line, self.run.study.network, whole.positions)
+        return {"line": steps_of(line), "at": places}
 
     def hex_state(self, now: Figures) -> dict[str, Any]:
         """Return which part of each hex a plan with figures `now` reaches, and what it gains and loses."""
@@ -220,10 +223,16 @@ class PageState:
         return rows
 
 
-def _nearest(line: NDArray[np.float64], network: Any, stops: NDArray[np.int32]) -> list[int]:  # noqa: ANN401 - a network
+@cache
+def _translations(language: str) -> Translations:
+    """Return the words of a language, read once."""
+    return read_translations(language)
+
+
+def _nearest(line: Sequence[tuple[int, int]], network: Network, stops: NDArray[np.int32]) -> list[int]:
     """Index of the point of a line that is nearest to each stop."""
-    x, y = network.stop_lon[stops], network.stop_lat[stops]
-    places: list[int] = np.argmin((line[:, 0] - x[:, None]) ** 2 + (line[:, 1] - y[:, None]) ** 2, axis=1).tolist()
+    points, at = np.array(line), np.stack([network.stop_lat[stops], network.stop_lon[stops]], axis=1) * SCALE
+    places: list[int] = np.argmin(((points - at[:, None]) ** 2).sum(axis=2), axis=1).tolist()
     return places
 
 

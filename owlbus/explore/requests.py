@@ -30,7 +30,7 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors "
 )
-_DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'unsafe-inline'; sandbox allow-scripts; "
+_DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-modals; "
 _BEAT_S = 15.0
 _JSON = "application/json"
 _ASSETS = "/assets/"
@@ -140,7 +140,7 @@ class PageRequest(BaseHTTPRequestHandler):
 
     def _send_answer(self, method: str, path: str, query: dict[str, str], body: bytes) -> None:
         """Answer with what the handler of an address returns."""
-        handler = HANDLERS.get(path)
+        handler = HANDLERS.get(f"{method} {path}", HANDLERS.get(path))
         if handler is None and path not in _OWN:
             raise _RefusedError(404, "there is nothing at this address")
         wanted = "POST" if handler is None else handler.method

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.plan.measures import route_links
-from owlbus.report.map_data import flat_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -226,7 +225,7 @@ def alternative_ways(network: Network, start: int, end: int, n_ways: int = 3) ->
 
 def _links_of(way: Sequence[int]) -> set[tuple[int, int]]:
     """Pairs of stops along a way."""
-    return set(zip(way[:-1], way[1:], strict=True))
+    return set(pairwise(way))
 
 
 def way_measures(network: Network, way: Sequence[int]) -> dict[str, Any]:
@@ -274,23 +273,3 @@ def bridged(network: Network, before: Sequence[int], after: Sequence[int], aroun
             head = without_loops((*before, *way[1:-1]))
             return tuple(reversed(without_loops((*reversed(after), *reversed(head)))))
     return ()
-
-
-def way_points(network: Network, way: Sequence[int]) -> list[int]:
-    """
-    Line of a way along its streets.
-
-    Parameters
-    ----------
-    network
-        The network.
-    way
-        Stop indices.
-
-    Returns
-    -------
-    list of int
-        As `owlbus.report.map_data.flat_line` has it, hundred-thousandths of a degree.
-    """
-    parts = [network.link_line(a, b) for a, b in pairwise(way)]
-    return flat_line(np.concatenate([parts[0], *(part[1:] for part in parts[1:])]))

@@ -221,11 +221,11 @@ def route_links(network: Network, stops: ArrayLike, name: str = "route") -> tupl
         msg = f"route {name!r}: stop indices must lie in [0, {network.n_stops}), got {outside[0]} ({outside.size} such)"
         raise DataError(msg)
     start, end = network.link_indptr[row[:-1]], network.link_indptr[row[:-1] + 1]
-    links = np.array(
-        [low + np.searchsorted(network.link_to[low:high], to) for low, high, to in zip(start, end, row[1:], strict=True)], dtype=np.int64
-    )
-    missing = links >= end
-    missing[~missing] = network.link_to[links[~missing]] != row[1:][~missing]
+    most = int((end - start).max()) if start.size else 0
+    rows = np.minimum(start[:, None] + np.arange(most), network.link_to.size - 1)
+    is_link = (network.link_to[rows] == row[1:, None]) & (rows < end[:, None])
+    missing = ~is_link.any(axis=1)
+    links = start + is_link.argmax(axis=1) if most else start
     if missing.any():
         first = int(np.flatnonzero(missing)[0])
         msg = (
