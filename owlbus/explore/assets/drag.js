@@ -40,7 +40,7 @@ function begin(event) {
   closeMenu();
   const held = grip(pointOf(event));
   if (!held) return;
-  if (held.route.locked) { tell(say("locked", held.route.name)); return; }
+  if (!sight.isFree(held.route)) { tell(say(held.route.locked ? "locked" : "notFree", held.route.name)); return; }
   sight.view.map.dragging.disable(); // else the map would move along
   drag = Object.assign(held, { begun: pointOf(event), moving: false, stop: null, answer: null });
   sight.frame().setPointerCapture(event.pointerId);
@@ -71,6 +71,7 @@ function move(event) {
   const held = drag;
   preview(editOf(drag, stop), event.timeStamp, (answer, error) => {
     if (drag !== held) return;
+    held.refused = error ? [stop, error.message] : null;
     if (error) { refuse(error.message); return; }
     sight.showPreview(answer);
     emit("numbers", answer.numbers, answer.limits, answer.routes);
@@ -92,6 +93,7 @@ async function end(event) {
   if (!held.moving) return; // a click, which the map tells of itself
   swallowClick();
   tidy();
+  if (held.refused && held.refused[0] === held.stop) { back(); tell(held.refused[1]); return; }
   if (held.stop === null || held.stop === held.from) { back(); return; }
   if (await apply(editOf(held, held.stop))) emit("chooseStopOf", held.route.id, held.stop); else back();
 }
@@ -124,12 +126,12 @@ function hover(event) {
   if (event.pointerType !== "mouse" || hoverWaits) return;
   hoverWaits = true;
   const point = pointOf(event), latLng = latLngOf(event), onMap = isMap(event);
-  window.requestAnimationFrame(() => { hoverWaits = false; if (onMap && !drag) look(point, latLng); else hideTip(); });
+  window.requestAnimationFrame(() => { hoverWaits = false; if (onMap && !drag && byId("menu").hidden) look(point, latLng); else hideTip(); });
 }
 function look(point, latLng) {
   const held = grip(point), route = sight.routeAt(point), frame = sight.frame();
   frame.style.cursor = held ? (held.kind === "insert_stop" ? "copy" : "grab") : route !== null || store.mode ? "pointer" : "";
-  if (held && held.kind === "move_stop") showTip(latLng, [stopName(held.from), say(held.route.locked ? "lockedShort" : "hintDrag")]);
+  if (held && held.kind === "move_stop") showTip(latLng, [stopName(held.from), say(sight.isFree(held.route) ? "hintDrag" : "lockedShort")]);
   else if (held) showTip(latLng, [held.route.name, say(held.kind === "extend" ? "hintExtend" : "hintPull")]);
   else if (route !== null) showTip(latLng, [store.state.routes[route].name, say("hintChoose")]);
   else {
@@ -164,7 +166,7 @@ function click(point, latLng) {
   if (hex !== null) emit("chooseHex", hex, latLng);
 }
 export function stopItems(route, at) { // also the buttons below the list of stops
-  const n = route.stops.length, stop = route.stops[at], free = canEdit() && !route.locked;
+  const n = route.stops.length, stop = route.stops[at], free = canEdit() && sight.isFree(route);
   const sharing = store.state.routes.filter((other) => other.id !== route.id && other.stops.includes(stop));
   const items = [];
   const add = (key, edit, ...values) => items.push({ text: say(key, ...values), edit });
@@ -180,7 +182,7 @@ export function stopItems(route, at) { // also the buttons below the list of sto
 }
 function lineItems(route, position, latLng) {
   const items = [], skip = new Set(route.stops);
-  if (canEdit() && !route.locked) {
+  if (canEdit() && sight.isFree(route)) {
     for (let k = 0; k < 3; k += 1) {
       const stop = sight.nearestStop(latLng, 90, skip);
       if (stop === null) break;
@@ -205,7 +207,7 @@ export function showEdit(edit, stop = null) {
 }
 const goneBy = (edit) => (edit.kind === "drop" ? [edit.route] : edit.kind === "join" ? [edit.route, edit.other] : Object.keys(edit.changes || {}));
 export const summary = (numbers) => numbers.filter((row) => row.change_text && ["presence", "served", "km", "buses"].includes(row.key))
-  .map((row) => row.label + " " + row.text + ", " + row.change_text).join("; ") || say("noChange");
+  .map((row) => say("number." + row.key) + " " + row.text + ", " + row.change_text).join("; ") || say("noChange");
 
 function openMenu(point, items, title) {
   const menu = byId("menu"), frame = byId("map").parentElement;

@@ -37,6 +37,7 @@ export function leave() {
   document.body.classList.remove("drawing");
   byId("drawing").hidden = true;
   sight.showDots(false);
+  sight.showPicked([]);
   back();
   tell("");
   return true;
@@ -72,7 +73,7 @@ export const finish = async () => {
   leave();
   if (await apply(edit)) {
     const made = store.state.routes.find((route) => !before.has(route.id));
-    if (made) emit("choose", made.id);
+    if (made) emit("choose", made.id, true);
   }
   return true;
 };
@@ -86,6 +87,7 @@ function editOf() { // the server finds the fastest way by itself, past the stop
   return drawing.legs.some((leg) => leg.chosen) ? Object.assign(edit, { way: wayOf() }) : edit;
 }
 function show() {
+  sight.showPicked(drawing.clicked);
   if (drawing.clicked.length < 2) { back(); if (drawing.clicked.length) sight.showTarget(drawing.clicked[0]); return; }
   const held = drawing;
   preview(editOf(), null, (answer, error) => {

@@ -52,7 +52,8 @@ function title() {
   document.title = name;
 }
 function look() { // what only looks says so, and shows no tool
-  const why = store.about.read_only ? say("readOnly") : narrow.matches ? say("narrow") : store.about.synthetic ? say("synthetic") : "";
+  const why = store.about.read_only ? say("readOnly") : narrow.matches ? say("narrow") : "";
+  byId("synthetic").textContent = store.about.synthetic ? say("synthetic") : "";
   document.body.classList.toggle("looks", !canEdit());
   byId("shown").hidden = !why;
   byId("shown").textContent = why;

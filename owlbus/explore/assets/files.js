@@ -11,7 +11,7 @@ export function listen() {
   on("save", save);
   on("manual", manual);
   on("state", (state) => {
-    const unsaved = state.version !== state.saved_version;
+    const unsaved = state.version !== state.saved_version && (state.can_undo || state.saved_version > 0);
     byId("save").classList.toggle("due", unsaved);
     byId("save").disabled = !canEdit();
   });

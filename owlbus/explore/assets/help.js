@@ -26,7 +26,7 @@ let ideas = null;
 function renderSuggest(told, problem = "") {
   ideas = told;
   const list = told && (told.changes.length ? element("ul", { className: "ideas" }, ...told.changes.map(idea)) : element("p", { className: "note", text: say("noIdeas") }));
-  parts.suggest.replaceChildren(element("h3", { text: say("suggest") }), element("p", { className: "note", text: say("suggestNote") }),
+  parts.suggest.replaceChildren(element("h2", { text: say("suggest") }), element("p", { className: "note", text: say("suggestNote") }),
     element("div", { className: "actions" }, button(say("suggestDo"), suggest, { disabled: !canEdit() })), problem ? element("p", { className: "problem", text: problem }) : "", list || "");
 }
 function idea(change) {
@@ -51,8 +51,8 @@ async function suggest() {
 const SECONDS = 10;
 function renderImprove(problem = "") {
   const box = parts.improve, running = searching && !searching.done;
-  const gain = searching && searching.numbers ? element("p", { className: "effect", text: searching.numbers.filter((row) => row.change_text).map((row) => row.label + " " + row.text + ", " + row.change_text).join("; ") || say("nothingYet") }) : "";
-  box.replaceChildren(element("h3", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: "problem", text: problem }) : "",
+  const gain = searching && searching.numbers ? element("p", { className: "effect", text: searching.numbers.filter((row) => row.change_text).map((row) => say("number." + row.key) + " " + row.text + ", " + row.change_text).join("; ") || say("nothingYet") }) : "";
+  box.replaceChildren(element("h2", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: "problem", text: problem }) : "",
     running ? element("p", { text: say("searching", Math.ceil(searching.left_s === undefined ? SECONDS : searching.left_s)) }) : "", gain,
     element("div", { className: "actions" },
       running ? button(say("stopSearch"), () => post("/api/improve/stop").catch((error) => tell(error.message))) : button(say("improveDo", SECONDS), improve, { disabled: !canEdit() }),
@@ -95,7 +95,7 @@ function renderCompare(problem = "") {
     if (!path.value.trim()) return;
     try { compared = Object.assign({ path: path.value.trim() }, await post("/api/compare", { run: path.value.trim() })); renderCompare(); } catch (error) { compared = null; renderCompare(error.message); }
   });
-  parts.compare.replaceChildren(element("h3", { text: say("compare") }), element("p", { className: "note", text: say("compareNote") }), form,
+  parts.compare.replaceChildren(element("h2", { text: say("compare") }), element("p", { className: "note", text: say("compareNote") }), form,
     problem ? element("p", { className: "problem", text: problem }) : "", compared ? sides(compared) : "");
 }
 function sides(told) {

@@ -47,7 +47,8 @@ function numbers(list, broken, routes = []) {
     }
     const { label, against, cells, made } = rows.get(row.key);
     made.hidden = false;
-    put(label, row.label);
+    put(label, say("number." + row.key));
+    label.title = row.label;
     put(against, row.against_text || "");
     put(cells[0], row.text);
     put(cells[1], row.change_text || "");

@@ -42,10 +42,10 @@ function render() {
   const [title, ...rows] = sight.view.hexLines(chosen.hex), at = chosen.latLng;
   const near = sight.nearestStop(at, 400);
   pane.replaceChildren(
-    element("h3", { text: chosen.stop !== undefined ? stopName(chosen.stop) : title[0] }),
+    element("h2", { text: chosen.stop !== undefined ? stopName(chosen.stop) : title[0] }),
     chosen.stop !== undefined ? element("p", { className: "note", text: title[0] }) : "",
     element("dl", {}, ...rows.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value })))),
-    element("h3", { text: say("why") }),
+    element("h2", { text: say("why") }),
     chosen.error ? element("p", { className: "problem", text: chosen.error }) : chosen.answer ? answer(chosen.answer) : element("p", { className: "note", text: say("counting") }),
     element("div", { className: "actions" },
       button(say("commentHere"), () => emit("comment", { hex: chosen.hex, latLng: [at.lat, at.lng] })),

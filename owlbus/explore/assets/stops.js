@@ -12,7 +12,7 @@ export function listen() {
   on("chooseStopOf", (id, stop) => { const at = id === store.chosen ? routeOf(id).stops.indexOf(stop) : -1; if (at >= 0) select(at, false); });
   on("chooseStop", (position) => { emit("openTab", "routes"); select(position, false); });
 }
-function choose(id) {
+function choose(id, quiet = false) {
   store.chosen = id;
   store.position = id === null ? null : 0;
   if (id !== null) { store.hidden.delete(id); emit("openTab", "routes"); }
@@ -21,7 +21,8 @@ function choose(id) {
   draw();
   const line = byId("pane-routes").querySelector(".chosen");
   if (line) line.scrollIntoView({ block: "start" });
-  if (id !== null) { const route = routeOf(id); speak(say("chosenRoute", route.name, route.stops.length)); tell(canEdit() ? say(route.locked ? "lockedHint" : "editHint") : ""); }
+  if (quiet) return;
+  if (id !== null) { const route = routeOf(id); speak(say("chosenRoute", route.name, route.stops.length)); tell(canEdit() ? say(route.locked ? "lockedHint" : route.is_free === false ? "notFree" : "editHint", route.name) : ""); }
   else tell("");
 }
 
@@ -60,7 +61,7 @@ function detail(route) {
     free ? fields(route) : "",
     element("p", { className: "facts", text: facts.map((pair) => pair.join(" ")).join(" · ") }),
     free ? actions(route) : element("div", { className: "actions" }, button(say("headways"), () => emit("headways", route.id))),
-    element("p", { className: "note", id: "stops-note", text: free && !route.locked ? say("stopsNote") : say("stopsLook") }),
+    element("p", { className: "note", id: "stops-note", text: free && sight.isFree(route) ? say("stopsNote") : say("stopsLook") }),
     stopList(route), stopActions(route));
 }
 function fields(route) {
@@ -100,7 +101,7 @@ function stopList(route) {
 }
 function stopActions(route) {
   if (store.position === null) return "";
-  const free = canEdit() && !route.locked, at = store.position, list = [];
+  const free = canEdit() && sight.isFree(route), at = store.position, list = [];
   if (free) {
     list.push(button(say("moveStop"), () => carry(route, "move_stop"), { data: { focus: "move" } }));
     if (at < route.stops.length - 1) list.push(button(say("insertAfter"), () => carry(route, "insert_stop"), { data: { focus: "insert" } }));
@@ -117,7 +118,7 @@ function select(position, focus = true) {
   if (made) { made.scrollIntoView({ block: "nearest" }); if (focus) made.focus({ preventScroll: true }); }
 }
 function stopKeys(event, route) {
-  const at = store.position, last = route.stops.length - 1, free = canEdit() && !route.locked;
+  const at = store.position, last = route.stops.length - 1, free = canEdit() && sight.isFree(route);
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (moving) { carryKeys(event, route); return; }
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: last }[event.key];

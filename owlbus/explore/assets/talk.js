@@ -53,6 +53,7 @@ async function next() {
     let answer = null, error = null;
     try {
       answer = await post("/api/preview", { edit: job.edit, version: store.state.version });
+      if (answer.refused) { error = new Error(answer.refused); answer = null; }
     } catch (caught) {
       error = caught;
     }

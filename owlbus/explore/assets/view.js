@@ -14,6 +14,7 @@ export function makeView(data) {
   store.map = view;
   handles = L.layerGroup().addTo(view.map);
   dots = new Dots(view);
+  view.taken = () => extenders().map((at) => { const pixel = view.map.latLngToLayerPoint(at); return [pixel.x, pixel.y, 11, 11]; });
   view.whole();
   view.map.on("zoomend", () => { view.place(); redrawHandles(); dots.toggle(); });
   view.map.on("moveend", () => { view.spread(); dots.draw(); });
@@ -168,6 +169,12 @@ export function showTarget(stop) { // the stop that an edit would take
     .setContent(element("span", { text: stopName(stop) })).addTo(view.map);
   target = [ring, tip];
 }
+let picked = null;
+export function showPicked(stops) { // stops that a new route is drawn through
+  if (picked) picked.remove();
+  picked = L.layerGroup(stops.map((stop) => L.circleMarker(latLngOf(stop), view.shapeOptions("stops", {
+    radius: 6, color: view.palette.ink, weight: 3, fillColor: "white", fillOpacity: 1 })))).addTo(view.map);
+}
 export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a search leads, or a comment lies
   if (spotlight) { spotlight.remove(); spotlight = null; }
   if (!latLngs || !latLngs.length) return;
@@ -185,18 +192,24 @@ export function redrawHandles() {
   handles.clearLayers();
   const route = store.chosen && routeOf(store.chosen);
   if (!route || store.hidden.has(route.id)) return;
-  const halts = haltsOf(route), free = canEdit() && !route.locked && route.is_free !== false;
+  const halts = haltsOf(route);
   const radius = Math.max(3.5, Math.min(6, 3.5 + view.map.getZoom() - view.home));
   halts.forEach((at, s) => {
     const here = s === store.position;
     L.circleMarker(at, view.shapeOptions("stops", {
       radius: here ? radius + 2.5 : radius, color: here ? view.palette.ink : route.colour, weight: here ? 4 : 2.5, fillColor: "white", fillOpacity: 1 })).addTo(handles);
   });
-  if (free && halts.length > 1) ["first", "last"].forEach((end) => {
-    const icon = L.divIcon({ className: "extender", html: element("span", { text: "+", title: say("extend") }), iconSize: [18, 18] });
-    L.marker(extenderAt(route, end), { icon, keyboard: false, interactive: false }).addTo(handles);
+  extenders().forEach((at) => {
+    const icon = L.divIcon({ className: "extender", html: element("span", { text: "+" }), iconSize: [18, 18] });
+    L.marker(at, { icon, keyboard: false, interactive: false }).addTo(handles);
   });
 }
+function extenders() {
+  const route = store.chosen && routeOf(store.chosen);
+  const are = route && canEdit() && isFree(route) && route.stops.length > 1 && !store.hidden.has(route.id);
+  return are ? ["first", "last"].map((end) => extenderAt(route, end)) : [];
+}
+export const isFree = (route) => !route.locked && route.is_free !== false;
 export const haltsOf = (route) => { const line = view.points(route.line); return route.at.map((at) => line[at]); };
 export function extenderAt(route, end) { // a little beyond the end, away from the stop before
   const halts = haltsOf(route), last = end === "first" ? halts[0] : halts[halts.length - 1];

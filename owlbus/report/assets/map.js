@@ -278,7 +278,7 @@ window.owlbusMap = function (data, options) {
   const hexTip = (k) => element("div", {}, ...hexLines(k).map((line) => element("div", { text: line.join(": ") })));
 
   const view = {
-    map, data, state, say, home: 0, rings, polygons, hexGroup, streets, reference, kinds,
+    map, data, state, say, home: 0, taken: () => [], rings, polygons, hexGroup, streets, reference, kinds,
     element, drawn, fill, points, shapeOptions, signed, palette, routes: () => routes, setRoutes, show, emphasise, laned, place, whole,
     paint, paintHex, legend, partName, classTexts, hexLines, hexTip,
   };

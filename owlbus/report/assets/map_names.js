@@ -101,6 +101,7 @@ window.owlbusNames = function (view) {
       const box = control.getBoundingClientRect();
       return [corner.x + box.left + box.width / 2 - edge.left, corner.y + box.top + box.height / 2 - edge.top, box.width / 2 + 4, box.height / 2 + 4];
     });
+    board.taken.push(...view.taken()); // middle and half the size, in pixels of the layer
     board.lines = new Map();
     map.getPane("labels").replaceChildren();
     const lines = shown.map((k) => trace(view.routes()[k].lines[0].getLatLngs().map((at) => map.latLngToLayerPoint(at))));
