@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,17 +11,20 @@ from owlbus.common.text import visible
 from owlbus.evidence import compare_plans
 from owlbus.explore.help_words import help_text
 from owlbus.explore.opened_run import PLAN_FILE
-from owlbus.plan import Plan, match_plan, read_plan
+from owlbus.explore.typed_path import shown_path, typed_path
+from owlbus.plan import match_plan, read_plan
 from owlbus.plot.style import DIFFERENCE_KINDS, difference_kinds
 from owlbus.report.comparison import comparison_page
 from owlbus.report.content import Content, PlanContent
 from owlbus.report.translations import read_translations
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from owlbus.evidence import Comparison
     from owlbus.explore.opened_run import OpenedRun
+    from owlbus.plan import Plan
 
-_MOST_LETTERS = 4_096
 _MOST_PLAN_BYTES = 512 << 20
 
 
@@ -49,18 +51,15 @@ def read_other_plan(run: OpenedRun, text: object) -> tuple[str, Plan, tuple[str,
     DataError
         If the plan cannot be read, or does not lie on the network.
     """
-    if not isinstance(text, str) or not 0 < len(text.strip()) <= _MOST_LETTERS or "\0" in text:
-        msg = "the other plan must be a path of a run directory or a plan file, and is none; type one"
-        raise UsageError(msg)
-    path = Path(text.strip()).expanduser()
+    path = typed_path(text, "the other plan")
     name = visible(path.resolve().name if path.is_dir() else path.name.partition(".")[0].replace("_", " "))
     file = path / PLAN_FILE if (path / PLAN_FILE).is_file() else path
     network = run.study.network
     if path.is_dir() and file == path and not (path / "stops.txt").is_file():
-        msg = f"{visible(text)[:200]}: holds no {PLAN_FILE}; name a run directory, or a plan file"
+        msg = f"{shown_path(text)}: holds no {PLAN_FILE}; name a run directory, or a plan file"
         raise UsageError(msg)
     if not path.is_dir() and (not file.is_file() or file.stat().st_size > _MOST_PLAN_BYTES):
-        msg = f"{visible(text)[:200]}: is no file of a plan; name a run directory, or a plan file"
+        msg = f"{shown_path(text)}: is no file of a plan; name a run directory, or a plan file"
         raise UsageError(msg)
     if file == path and (path.is_dir() or path.suffix.lower() == ".zip"):
         return _feed_plan(run, path, name)

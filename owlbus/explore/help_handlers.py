@@ -164,7 +164,8 @@ def _headways(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any
         raise UsageError(msg)
     key = message.get("route")
     if key is not None and key not in hand.keys:
-        raise EditError("refused.route", route=str(key)[:_MOST_LABEL])
+        why = "refused.route"
+        raise EditError(why, route=str(key)[:_MOST_LABEL])
     with desk.lock:
         chart = desk.charts.get((hand.version, language))
         if chart is None:

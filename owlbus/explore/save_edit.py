@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import DataError, UsageError
-from owlbus.common.text import visible
 from owlbus.explore.help_words import help_text
+from owlbus.explore.typed_path import shown_path, typed_path
 from owlbus.pipeline import score_study, write_run
 from owlbus.pipeline.outputs import feed_of
 from owlbus.pipeline.run_json import RUN_FILE, read_run
@@ -16,6 +15,7 @@ from owlbus.pipeline.rundir import RunRecord, open_run_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from owlbus.explore.opened_run import OpenedRun
     from owlbus.pipeline import ScoredPlan
@@ -29,8 +29,6 @@ EDITS_FILE = "edits.json"
 
 _SEARCH = ("n_routes", "steps", "time_s", "seed", "n_starts", "n_seeds", "bound_steps", "target_gap_share", "weights", "base", "begin")
 """Settings of the search of the opened run, which did not make the edited plan."""
-
-_MOST_LETTERS = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +73,13 @@ def folder_to_save(run: OpenedRun, out: object) -> Path:
     if out is None:
         names = (opened.with_name(f"{opened.name}-edited-{k}") for k in range(1, 100_000))
         return next(path for path in names if not path.exists() and not path.is_symlink())
-    if not isinstance(out, str) or not 0 < len(out.strip()) <= _MOST_LETTERS or "\0" in out:
-        msg = "a folder to save to must be a path, and is none; type one, or leave it empty for a new folder beside the run"
-        raise UsageError(msg)
-    target = Path(out.strip()).expanduser()
+    target = typed_path(out, "a folder to save to")
     where = target.resolve()
     if where == opened or opened in where.parents or where in opened.parents:
-        msg = f"{visible(out)[:200]}: is the opened run, lies in it or holds it, and that stays as it is; name another folder"
+        msg = f"{shown_path(out)}: is the opened run, lies in it or holds it, and that stays as it is; name another folder"
         raise UsageError(msg)
     if where.exists() and (not where.is_dir() or (any(where.iterdir()) and not _is_saved(where))):
-        msg = f"{visible(out)[:200]}: holds something else than an edited plan that was saved from here; name a new folder"
+        msg = f"{shown_path(out)}: holds something else than an edited plan that was saved from here; name a new folder"
         raise UsageError(msg)
     return where
 
