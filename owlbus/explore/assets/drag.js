@@ -36,6 +36,7 @@ function grip(point) { // what can be dragged here, of the chosen route
   return link ? { kind: "insert_stop", route, position: link.position, from: null } : null;
 }
 function begin(event) {
+  swallowed = 0;
   if (event.button !== 0 || !isMap(event) || store.busy) return;
   closeMenu();
   const held = grip(pointOf(event));
@@ -85,7 +86,7 @@ function refuse(text) { // back to the line as it is, while the pointer goes on
   tell(text);
 }
 async function end(event) {
-  if (!drag) return;
+  if (!drag) { if (swallowed === Infinity) swallowClick(); return; }
   const held = drag;
   drag = null;
   sight.view.map.dragging.enable();
@@ -100,6 +101,7 @@ async function end(event) {
 function leave() {
   if (!drag) return;
   drag = null;
+  swallowed = Infinity; // until the pointer is released
   sight.view.map.dragging.enable();
   tidy();
   back();
@@ -199,6 +201,7 @@ function lineItems(route, position, latLng) {
 export function showEdit(edit, stop = null) {
   sight.showTarget(stop);
   preview(edit, null, (answer, error) => {
+    sight.clearPreview();
     if (error) { tell(error.message); return; }
     sight.showPreview(answer, goneBy(edit));
     emit("numbers", answer.numbers, answer.limits, answer.routes);

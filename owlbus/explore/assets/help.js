@@ -36,7 +36,7 @@ function idea(change) {
 }
 async function suggest() {
   parts.suggest.querySelector("button").disabled = true;
-  parts.suggest.append(element("p", { className: "note", text: say("counting") }));
+  parts.suggest.append(element("p", { className: "note counting", text: say("counting") }));
   const version = store.state.version;
   try {
     const told = await post("/api/suggest", { version });
@@ -52,8 +52,8 @@ const SECONDS = 10;
 function renderImprove(problem = "") {
   const box = parts.improve, running = searching && !searching.done;
   const gain = searching && searching.numbers ? element("p", { className: "effect", text: searching.numbers.filter((row) => row.change_text).map((row) => say("number." + row.key) + " " + row.text + ", " + row.change_text).join("; ") || say("nothingYet") }) : "";
-  box.replaceChildren(element("h2", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: "problem", text: problem }) : "",
-    running ? element("p", { text: say("searching", Math.ceil(searching.left_s === undefined ? SECONDS : searching.left_s)) }) : "", gain,
+  box.replaceChildren(element("h2", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: "problem", text: problem }) : "", searching && searching.note ? element("p", { className: "note", text: searching.note }) : "",
+    running ? element("p", { id: "search-clock", text: say("searching", Math.ceil(searching.left_s)) }) : "", gain,
     element("div", { className: "actions" },
       running ? button(say("stopSearch"), () => post("/api/improve/stop").catch((error) => tell(error.message))) : button(say("improveDo", SECONDS), improve, { disabled: !canEdit() }),
       searching && searching.done && searching.routes && searching.routes.length ? button(say("keep"), keep, { className: "main" }) : "",
@@ -62,15 +62,23 @@ function renderImprove(problem = "") {
 async function improve() {
   searching = { done: false, left_s: SECONDS };
   renderImprove();
+  const held = window.setInterval(() => { // better plans come when they come; the clock goes on between
+    if (!searching || searching.done) { window.clearInterval(held); return; }
+    searching.left_s = Math.max(0, searching.left_s - 1);
+    byId("search-clock").textContent = say("searching", Math.ceil(searching.left_s));
+  }, 1000);
   try { await post("/api/improve", { seconds: SECONDS }); } catch (error) { searching = null; renderImprove(error.message); }
 }
 function incumbent(told) { // the best plan so far, each time it gets better
   searching = Object.assign({}, searching, told);
-  if (told.routes && told.routes.length) sight.showPreview({ routes: told.routes, hexes: told.hexes });
-  if (told.numbers) emit("numbers", told.numbers, told.limits || []);
-  renderImprove(told.error || "");
-  if (told.done) speak(say(searching.routes && searching.routes.length ? "searchDone" : "nothingFoundBetter"));
-  if (told.done && !(searching.routes && searching.routes.length)) { tell(say("nothingFoundBetter")); searching = null; renderImprove(told.error || say("nothingFoundBetter")); back(); }
+  if (told.routes && told.routes.length) {
+    sight.clearPreview();
+    sight.showPreview(told);
+    emit("numbers", told.numbers, told.limits || [], told.routes);
+  }
+  const better = searching.routes && searching.routes.length;
+  if (told.done) { tell(say(better ? "searchDone" : "nothingFoundBetter")); speak(say(better ? "searchDone" : "nothingFoundBetter")); }
+  if (told.done && !better) { searching = null; back(); renderImprove(told.error || say("nothingFoundBetter")); } else renderImprove(told.error || "");
 }
 async function keep() {
   forgetPreviews();
@@ -103,7 +111,8 @@ function sides(told) {
   const head = [say("number"), say("thisPlan"), told.name || say("otherPlan"), say("difference")];
   const rows = list.map((row) => [row.label, row.text, row.other_text === undefined ? row.against_text || "" : row.other_text, row.change_text || ""]);
   const gained = told.gained || (told.hexes && told.hexes.gained) || [], lost = told.lost || (told.hexes && told.hexes.lost) || [];
-  return element("div", {}, table(head, rows), element("div", { className: "actions compare-tools" },
+  const notes = [...(told.notes || []), told.cost, told.sure].filter(Boolean).map((text) => element("p", { className: "note", text }));
+  return element("div", {}, table(head.slice(0, rows.some((row) => row[3]) ? 4 : 3), rows.map((row) => (rows.some((one) => one[3]) ? row : row.slice(0, 3)))), ...notes, element("div", { className: "actions compare-tools" },
     gained.length || lost.length ? button(say("showSides", gained.length, lost.length), () => sight.showSides(gained, lost)) : "", button(say("discard"), () => { compared = null; renderCompare(); back(); })));
 }
 function renderCompareTools() {
@@ -112,7 +121,7 @@ function renderCompareTools() {
 
 // ---------------------------------------------------------------- headways and the string-line diagram of a route
 async function headways(id) {
-  const box = openDialog(say("headwaysOf", (store.state.routes.find((route) => route.id === id) || {}).name || ""), element("p", { className: "note", text: say("counting") }), true);
+  const box = openDialog(say("headwaysOf", (store.state.routes.find((route) => route.id === id) || {}).name || ""), element("p", { className: "note counting", text: say("counting") }), true);
   try {
     const told = await post("/api/headways", { route: id });
     box.replaceChildren(...headwayPage(told, id));

@@ -12,8 +12,12 @@ export function listen() {
     emit("openTab", "place");
     choose(hex, latLng, stop);
   });
-  on("state", () => { if (chosen) choose(chosen.hex, chosen.latLng, chosen.stop, false); else render(); });
+  on("state", again);
+  on("tab", (name) => { if (name === "place" && chosen && chosen.version !== store.state.version) again(); });
   on("escape", clear);
+}
+function again() { // the answer holds for one state of the plan
+  if (chosen && !byId("pane-place").hidden) choose(chosen.hex, chosen.latLng, chosen.stop, false); else render();
 }
 function clear() {
   chosen = null;
@@ -23,7 +27,7 @@ function clear() {
   render();
 }
 async function choose(hex, latLng, stop, aloud = true) {
-  const held = { hex, latLng, stop, answer: null, error: null };
+  const held = { hex, latLng, stop, answer: null, error: null, version: store.state.version };
   const before = sight.view.state.hex;
   chosen = held;
   sight.view.state.hex = hex;
@@ -46,7 +50,7 @@ function render() {
     chosen.stop !== undefined ? element("p", { className: "note", text: title[0] }) : "",
     element("dl", {}, ...rows.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value })))),
     element("h2", { text: say("why") }),
-    chosen.error ? element("p", { className: "problem", text: chosen.error }) : chosen.answer ? answer(chosen.answer) : element("p", { className: "note", text: say("counting") }),
+    chosen.error ? element("p", { className: "problem", text: chosen.error }) : chosen.answer ? answer(chosen.answer) : element("p", { className: "note counting", text: say("counting") }),
     element("div", { className: "actions" },
       button(say("commentHere"), () => emit("comment", { hex: chosen.hex, latLng: [at.lat, at.lng] })),
       near !== null && canEdit() ? button(say("drawFrom", stopName(near)), () => emit("drawFrom", near)) : ""));
@@ -55,7 +59,7 @@ function answer(told) {
   const change = told.change;
   const made = change ? element("div", { className: "idea" }, element("p", { text: change.text }), change.effect ? element("p", { className: "effect", text: change.effect }) : "") : null;
   if (change && change.edit && canEdit()) made.append(hovering(button(say("applyThis"), async () => { if (!(await apply(change.edit))) back(); }), change.edit));
-  return element("div", {}, ...told.lines.map((text) => element("p", { text })), made);
+  return element("div", { className: "reasons" }, made, ...told.lines.map((text) => element("p", { text })));
 }
 export function hovering(made, edit) { // its change is drawn while the pointer or the focus is on it
   let shown = false;

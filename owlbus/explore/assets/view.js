@@ -1,6 +1,8 @@
 // The map: the layers of the report on canvases, and above them what an edit would change.
 import { store, on, emit, say, element, routeOf, stopName, canEdit, byId } from "./store.js";
 
+// What has many shapes is drawn on canvases, few and no larger than they must be: each one that changes costs a copy of the whole frame.
+const CANVASES = { hexes: "hexes", streets: "streets", terrain: "streets", reference: "streets", routes: "routes", stops: "routes" };
 const DASHES = [null, "9 3", "3 2"], COLOURS = 9;
 export let view = null;
 let preview = null, marks = new Map(), target = null, handles = null, dots = null, spotlight = null;
@@ -8,7 +10,7 @@ let preview = null, marks = new Map(), target = null, handles = null, dots = nul
 export function makeView(data) {
   data.hexes.by = null; // holds for the plan as it was opened only
   view = window.owlbusMap(data, {
-    frame: "map", canvas: true, faint: 0.55, onHex: () => {}, onRoute: (k) => emit("choose", store.state.routes[k].id),
+    frame: "map", canvases: CANVASES, faint: 0.55, onHex: () => {}, onRoute: (k) => emit("choose", store.state.routes[k].id),
     layerTitle: (layer) => (layer === "difference" ? say("layerReference", data.reference.name) : null), moreLegend,
   });
   store.map = view;
@@ -92,7 +94,7 @@ function kindOf(change, near) { // as `owlbus.plot.style.difference_kinds`
 function mark(k, gains) { // plus and an edge, or minus and dots
   const edge = view.palette.differenceEdges[gains ? "gained" : "lost"];
   return L.polygon(view.rings[k], view.shapeOptions("marks", {
-    color: edge, weight: 1.8, dashArray: gains ? null : "2 3", fillColor: view.signed(gains, edge, "", true), fillOpacity: 1, smoothFactor: 0,
+    color: edge, weight: 1.8, dashArray: gains ? null : "2 3", fillColor: view.signed(gains, edge, ""), fillOpacity: 1, smoothFactor: 0,
   })).addTo(view.map);
 }
 export function showSides(gained, lost) { // of a comparison: drawn as marks until the state is shown again
@@ -119,7 +121,7 @@ export function showPreview(answer, gone = []) {
   });
   showHexes(answer.hexes);
 }
-const shape = (line, more) => L.polyline(line, view.shapeOptions("routes", Object.assign({ lineJoin: "round", smoothFactor: 0 }, more))).addTo(preview.group);
+const shape = (line, more) => L.polyline(line, view.shapeOptions("preview", Object.assign({ lineJoin: "round", smoothFactor: 0 }, more))).addTo(preview.group);
 function ghostOf(id) { // the line as it is now stays behind, dashed and grey
   const k = store.state.routes.findIndex((route) => route.id === id);
   if (k < 0) return {};
@@ -134,6 +136,7 @@ export function clearPreview() { // the lines as they are; what is dragged goes 
   preview.group.clearLayers();
   preview.lines.clear();
   view.emphasise();
+  redrawHandles();
 }
 export function endPreview() {
   showTarget(null);
@@ -164,7 +167,7 @@ export function showLimits(limits, routes) {
 export function showTarget(stop) { // the stop that an edit would take
   if (target) { target.forEach((part) => part.remove()); target = null; }
   if (stop === null) return;
-  const ring = L.circleMarker(latLngOf(stop), view.shapeOptions("stops", { radius: 9, color: view.palette.ink, weight: 3, fillColor: "#ffd84d", fillOpacity: 1 })).addTo(view.map);
+  const ring = L.circleMarker(latLngOf(stop), view.shapeOptions("preview", { radius: 9, color: view.palette.ink, weight: 3, fillColor: "#ffd84d", fillOpacity: 1 })).addTo(view.map);
   const tip = L.tooltip({ direction: "top", offset: [0, -10], className: "target", permanent: true }).setLatLng(latLngOf(stop))
     .setContent(element("span", { text: stopName(stop) })).addTo(view.map);
   target = [ring, tip];
@@ -172,7 +175,7 @@ export function showTarget(stop) { // the stop that an edit would take
 let picked = null;
 export function showPicked(stops) { // stops that a new route is drawn through
   if (picked) picked.remove();
-  picked = L.layerGroup(stops.map((stop) => L.circleMarker(latLngOf(stop), view.shapeOptions("stops", {
+  picked = L.layerGroup(stops.map((stop) => L.circleMarker(latLngOf(stop), view.shapeOptions("preview", {
     radius: 6, color: view.palette.ink, weight: 3, fillColor: "white", fillOpacity: 1 })))).addTo(view.map);
 }
 export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a search leads, or a comment lies
@@ -181,7 +184,7 @@ export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a 
   const line = latLngs.length > 1;
   spotlight = L.layerGroup(line
     ? [L.polyline(latLngs, view.shapeOptions("ghost", { color: "#ffd84d", weight: 18, opacity: 0.75 }))]
-    : [L.circleMarker(latLngs[0], view.shapeOptions("stops", { radius: 14, color: view.palette.ink, weight: 3, fill: false }))]).addTo(view.map);
+    : [L.circleMarker(latLngs[0], view.shapeOptions("preview", { radius: 14, color: view.palette.ink, weight: 3, fill: false }))]).addTo(view.map);
   if (!fit) return;
   if (line) view.map.fitBounds(latLngs, { maxZoom: view.home + 2, padding: [60, 60] });
   else view.map.setView(latLngs[0], Math.max(view.map.getZoom(), view.home + 1.75));

@@ -1,7 +1,7 @@
 /* Layers of the map that the report and the editor share: ground, streets, hexes, routes side by side, and the legend. */
 window.owlbusMap = function (data, options) {
   "use strict";
-  // options: `frame`, the element; `canvas`, to draw on canvases that take no pointer instead of in SVG; `onHex` and `onRoute`, called with an index;
+  // options: `frame`, the element; `canvases`, which panes are drawn on which canvas; then no shape takes the pointer, and all others are SVG; `onHex` and `onRoute`, called with an index;
   // `faint`, opacity of the routes beside the chosen one; `layerTitle`, title of the legend by layer; `moreLegend`, to add to it.
   const say = data.words, hexes = data.hexes, scale = data.scale, palette = data.colours;
   const SVG = "http://www.w3.org/2000/svg", LANE_PX = 3.4;
@@ -36,22 +36,23 @@ window.owlbusMap = function (data, options) {
 
   // ---------------------------------------------------------------- the map
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const made = (pane) => (options.canvas ? L.canvas({ pane, padding: 0.3 }) : L.svg({ pane, padding: 0.6 }));
+  const canvasOf = (pane) => (options.canvases ? options.canvases[pane] : undefined);
   const map = L.map(options.frame, {
-    attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120, renderer: made("overlayPane"),
+    attributionControl: false, zoomSnap: 0.25, zoomDelta: 0.5, wheelPxPerZoomLevel: 120, renderer: L.svg({ padding: 0.6 }),
     zoomAnimation: false, fadeAnimation: false, inertia: !still, preferCanvas: false, zoomControl: false,
   });
-  ["ground", "hexes", "marks", "streets", "terrain", "reference", "ghost", "routes", "stops", "labels"].forEach((name, k) => {
+  ["ground", "hexes", "marks", "streets", "terrain", "reference", "routes", "stops", "ghost", "preview", "labels"].forEach((name, k) => {
     map.createPane(name).style.zIndex = 400 + k * 10;
   });
   map.getPane("labels").classList.add("labels");
   map.getPane("labels").setAttribute("aria-hidden", "true"); // tables and details name the same stops
   const renderers = {};
   function renderer(pane) {
-    renderers[pane] = renderers[pane] || made(pane);
-    return renderers[pane];
+    const home = canvasOf(pane) || pane;
+    renderers[home] = renderers[home] || (canvasOf(pane) ? L.canvas({ pane: home, padding: 0.1 }) : L.svg({ pane, padding: 0.6 }));
+    return renderers[home];
   }
-  const shapeOptions = (pane, more) => Object.assign({ pane, renderer: renderer(pane) }, more, options.canvas ? { interactive: false } : {});
+  const shapeOptions = (pane, more) => Object.assign({ pane, renderer: renderer(pane) }, more, options.canvases ? { interactive: false } : {});
   L.control.zoom({ zoomInTitle: say.zoomIn, zoomOutTitle: say.zoomOut }).addTo(map);
   L.control.scale({ imperial: false, maxWidth: 140 }).addTo(map);
 
@@ -66,7 +67,7 @@ window.owlbusMap = function (data, options) {
   const polygons = rings.map((ring) => L.polygon(ring, shapeOptions("hexes", {
     className: "hex", color: palette.edge, weight: 0.7, fillOpacity: 1, smoothFactor: 0 })));
   const hexGroup = L.featureGroup(polygons).addTo(map);
-  if (!options.canvas) {
+  if (!options.canvases) {
     polygons.forEach((polygon, k) => polygon.on({
       click: () => options.onHex(k),
       mouseover: () => polygon.setStyle({ color: palette.ink, weight: 2 }).bringToFront(),
@@ -111,14 +112,14 @@ window.owlbusMap = function (data, options) {
       line({ color: "white", weight: 5.5, interactive: false }),
       line({ className: "route", color: info.colour, weight: 3, dashArray: info.dashes || null, interactive: false }),
     ];
-    if (!options.canvas) {
+    if (!options.canvases) {
       lines.push(line({ color: info.colour, weight: 16, opacity: 0, className: "hit" }));
       lines[2].bindTooltip(element("span", { text: info.name }), { sticky: true });
       lines[2].on("click", (event) => { L.DomEvent.stopPropagation(event); options.onRoute(k); });
     }
     const stops = halts.map((at, s) => {
       const dot = L.circleMarker(at, shapeOptions("stops", { radius: 3, color: info.colour, weight: 1.5, fillColor: "white", fillOpacity: 1, className: "stop" }));
-      return options.canvas ? dot : dot.bindTooltip(element("span", { text: fill(say.stop, info.names[s]) })).on("click", () => options.onRoute(k));
+      return options.canvases ? dot : dot.bindTooltip(element("span", { text: fill(say.stop, info.names[s]) })).on("click", () => options.onRoute(k));
     });
     const ends = (halts.length ? [0, halts.length - 1] : []).map((s) => {
       const label = element("span", { text: info.name });
@@ -213,11 +214,11 @@ window.owlbusMap = function (data, options) {
     return k === middle ? under : signed(k > middle, Math.abs(k - middle) < middle ? palette.ink : "white", under, inCanvas);
   }
   function colour(k) {
-    if (state.layer === "difference") return shades(kind(k), options.canvas);
-    if (state.layer === "net") return netShade(Number(data.net.classes[k]), options.canvas);
+    if (state.layer === "difference") return shades(kind(k), Boolean(canvasOf("hexes")));
+    if (state.layer === "net") return netShade(Number(data.net.classes[k]), Boolean(canvasOf("hexes")));
     const people = palette.hexes[Number(row()[k])], near = hexes.near[k];
     if (state.layer === "demand") return people;
-    if (near > 0 && near < HALF) return striped(people, palette.faint, options.canvas);
+    if (near > 0 && near < HALF) return striped(people, palette.faint, Boolean(canvasOf("hexes")));
     return near > 0 === (state.layer === "covered") ? people : palette.faint;
   }
   function border(k) {

@@ -6,7 +6,7 @@
   const count = (value) => (value === null || value === undefined ? "–" : value === 0 && data.base > 0 ? "<" + data.base : number.format(value));
   const differenceName = () => document.querySelector("input[value=difference] + span").textContent;
   const view = window.owlbusMap(data, {
-    frame: "map", canvas: false, onHex: (k) => choose({ hex: k }), onRoute: (k) => choose({ route: k }),
+    frame: "map", onHex: (k) => choose({ hex: k }), onRoute: (k) => choose({ route: k }),
     layerTitle: (layer) => ({ net: say.net, difference: layer === "difference" && differenceName() })[layer],
   });
   const { map, state, element, drawn, hexLines, place, whole, paint } = view;
