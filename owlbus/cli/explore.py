@@ -40,8 +40,8 @@ def explore(
     [bold]owlbus explore run[/bold]
 
     Open the plan of a run in the browser: drag stops, draw routes, and see people, trips, kilometres and buses change at once. The page is
-    served from this machine alone and makes no request to anywhere else. Edits are kept in RUN/explore and are there again at the next start;
-    the run itself is never overwritten. Ctrl-C, Quit in the page, or 30 minutes without a window end it.
+    served from this machine alone and makes no request to anywhere else. Edits are kept in RUN/explore and are there again at the next
+    start; the run itself is never overwritten. Ctrl-C, Quit in the page, or 30 minutes without a window end it.
     """
     from owlbus.explore.explore_session import ExploreSession
     from owlbus.explore.opened_run import open_run

@@ -7,13 +7,13 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.files import OutputError, output_error, parse_json
+from owlbus.common.files import output_error, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 EXPLORE_DIR = "explore"
 """Folder of a run directory that holds what `explore` keeps: only its owner enters it."""
@@ -80,7 +80,7 @@ class HistoryFile:
                 self._open()
             size = self._stream.seek(0, os.SEEK_END)
             try:
-                self._stream.write(_row(line))
+                _write_whole(self._stream, _row(line))
                 os.fsync(self._stream.fileno())
             except OSError:
                 with suppress(OSError):
@@ -116,11 +116,10 @@ class HistoryFile:
     def _open(self) -> None:
         """Open the file for appending; a new one begins with its head."""
         self._make_folder()
-        is_new = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
         self._stream = os.fdopen(descriptor, "ab", buffering=0)
-        if is_new:
-            self._stream.write(_row(self.head))
+        if self._stream.seek(0, os.SEEK_END) == 0:
+            _write_whole(self._stream, _row(self.head))
             _sync_folder(self.path.parent)
 
     def _make_folder(self) -> None:
@@ -165,6 +164,12 @@ def _row(line: Mapping[str, Any]) -> bytes:
     return (json.dumps(line, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n").encode()
 
 
+def _write_whole(stream: Any, data: bytes) -> None:  # noqa: ANN401 - an unbuffered file
+    """Write all of some bytes, in as many pieces as the system takes."""
+    while data:
+        data = data[stream.write(data) :]
+
+
 def _parsed(row: bytes) -> dict[str, Any] | None:
     """Object of a line; None if it is none."""
     try:
@@ -182,6 +187,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-__all__ = ["EXPLORE_DIR", "HISTORY_FILE", "HistoryFile", "OutputError", "history_file", "stamped"]

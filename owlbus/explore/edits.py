@@ -106,12 +106,14 @@ def _with_stops(plan: EditedPlan, route: EditedRoute, stops: Sequence[int]) -> E
     return plan.changed(route.key, replace(route, stops=tuple(stops), back=None))
 
 
-def _joined(network: Network, route: EditedRoute, before: Sequence[int], stop: int, after: Sequence[int]) -> tuple[int, ...]:
-    """Return the stops of a route that calls at a stop between two of its parts."""
+def _joined(
+    network: Network, route: EditedRoute, before: Sequence[int], stop: int, after: Sequence[int], around: tuple[int, ...] = ()
+) -> tuple[int, ...]:
+    """Return the stops of a route that calls at a stop between two of its parts, and not at some stops where there is another way."""
     if stop in (*before, *after):
         raise EditError(key="refused.twice", route=route.name, stop=NamedStop(network, stop))
     if len(set(route.stops)) == len(route.stops):
-        stops = threaded(network, before, stop, after)
+        stops = threaded(network, before, stop, after, around)
     else:  # given so: the parts stay as they are, and only the drives to the stop are new
         ways = [fastest_way(network, before[-1], stop) if before else (stop,), fastest_way(network, stop, after[0]) if after else (stop,)]
         stops = (*before[:-1], *ways[0][:-1], stop, *ways[1][1:], *after[1:]) if all(ways) else ()
@@ -130,7 +132,7 @@ def _move_stop(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> t
     if stop in (*before[-1:], *after[:1]):  # dropped on the stop beside it: both become one
         stops: Sequence[int] = (*before, *after) if not (before and after) else _left_out(network, route, place)
         return _with_stops(plan, route, _enough(route, stops)), EditNote("edit.delete_stop", {"route": route.name}, {"stop": old})
-    return _with_stops(plan, route, _joined(network, route, before, stop, after)), note
+    return _with_stops(plan, route, _joined(network, route, before, stop, after, (old,))), note
 
 
 def _insert_stop(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tuple[EditedPlan, EditNote]:

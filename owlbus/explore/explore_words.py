@@ -9,7 +9,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.errors import UsageError
-
 from owlbus.network.latin_names import display_name
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,5 +68,5 @@ def steps_of(line: Sequence[tuple[int, int]]) -> list[int]:
     >>> steps_of([(3750000, 12700000), (3750000, 12700100)])
     [3750000, 12700000, 0, 100]
     """
-    steps = [(after[0] - before[0], after[1] - before[1]) for before, after in zip(line[:-1], line[1:], strict=True)]
+    steps = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(line)]
     return list(chain.from_iterable([line[0], *steps]))

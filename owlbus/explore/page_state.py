@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.explore.explore_words import sentence
+from owlbus.explore.link_lines import SCALE, steps_of
 from owlbus.network.latin_names import display_name
 from owlbus.plot.style import DIFFERENCE_KINDS, difference_kinds
-from owlbus.explore.link_lines import SCALE, steps_of
 from owlbus.report.map_data import percent_of_hexes
 from owlbus.report.translations import read_translations
 from owlbus.score.publish import printed_measure
@@ -166,7 +166,7 @@ class PageState:
         return ", ".join(parts) or sentence(self.language, "effect.none")
 
     def route_rows(self, plan: EditedPlan, now: Figures, saved: EditedPlan, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
-        """Return the routes of a `plan` whose figures are `now`; `only` those with these keys, and marked where they differ from `saved`."""
+        """Return the routes of a `plan` with figures `now`, marked where they differ from `saved`; all, or `only` those of these keys."""
         chosen = None if only is None else set(only)
         return [
             self._route_row(route, k, now, saved.find(route.key))

@@ -33,6 +33,12 @@ _POLICY = (
 _DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox allow-modals; "
 _BEAT_S = 15.0
 _JSON = "application/json"
+_DIGITS = 12
+"""Digits of a length that are read: what has more is too long anyway."""
+
+_MOST_DROPPED, _PIECE = 16 * MOST_BYTES, 1 << 16
+"""Bytes of a message too long that are read and dropped, and how many at a time."""
+
 _ASSETS = "/assets/"
 _OWN = frozenset({"/api/link", "/api/quit"})
 """What only the server itself can answer."""
@@ -60,11 +66,11 @@ class PageRequest(BaseHTTPRequestHandler):
         owner: ExploreServer = self.server.owner  # type: ignore[attr-defined]
         return owner
 
-    def do_GET(self) -> None:  # noqa: N802 - the standard library's name
+    def do_GET(self) -> None:
         """Answer a GET."""
         self._answer("GET")
 
-    def do_POST(self) -> None:  # noqa: N802 - the standard library's name
+    def do_POST(self) -> None:
         """Answer a POST."""
         self._answer("POST")
 
@@ -114,10 +120,14 @@ class PageRequest(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             self.close_connection = True
             raise _RefusedError(411, "a message must say its length in bytes")
-        if int(length) > MOST_BYTES:
+        size = int(length[:_DIGITS])
+        if size > MOST_BYTES:
             self.close_connection = True
-            raise _RefusedError(413, f"a message must have at most {MOST_BYTES:,} bytes, got {int(length):,}")
-        return self.rfile.read(int(length))
+            left = min(size, _MOST_DROPPED)
+            while left > 0 and (piece := self.rfile.read(min(left, _PIECE))):  # or the browser would see no reason, but a broken connection
+                left -= len(piece)
+            raise _RefusedError(413, f"a message must have at most {MOST_BYTES:,} bytes, got {size:,}")
+        return self.rfile.read(size)
 
     def _let_in(self, key: str) -> None:
         """Take a key, and lead the browser to the page without it."""

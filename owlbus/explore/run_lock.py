@@ -40,7 +40,8 @@ def locked_run(run: Path) -> Iterator[RunLock]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
-        msg = f"{run}: cannot be written ({error.strerror}), so that no edit could be kept; copy the run, or open it {setting('read_only', True)}"  # noqa: FBT003
+        way = setting("read_only", True)  # noqa: FBT003 - the value that is named
+        msg = f"{run}: cannot be written ({error.strerror}), so that no edit could be kept; copy the run, or open it with {way}"
         raise UsageError(msg, setting="run", value=str(run)) from None
     try:
         if not _try_lock(descriptor):

@@ -26,6 +26,9 @@ _SAME = 0.75
 
 _TRIES = 6
 
+_AROUND_S = 300
+"""Seconds that a route may take longer to leave out the stop that was moved away."""
+
 
 def fastest_way(network: Network, start: int, end: int, around: Collection[int] = ()) -> tuple[int, ...]:
     """
@@ -128,12 +131,12 @@ def without_loops(stops: Iterable[int]) -> tuple[int, ...]:
     return tuple(kept)
 
 
-def threaded(network: Network, before: Sequence[int], stop: int, after: Sequence[int]) -> tuple[int, ...]:
+def threaded(network: Network, before: Sequence[int], stop: int, after: Sequence[int], around: Collection[int] = ()) -> tuple[int, ...]:
     """
     Stops of a route that calls at a stop between two parts of it, joined by the fastest drives.
 
-    A drive goes around the stops of the other part. Where it passes stops of the part that it leaves or reaches, the route turns off or joins
-    there: what would be driven twice is cut out. Of both orders in which the two drives can be found the shorter result is taken.
+    A drive goes around the stops of the other part. Where it passes stops of the part that it leaves or reaches, the route turns off or
+    joins there: what would be driven twice is cut out. Of both orders in which the two drives can be found the shorter result is taken.
 
     Parameters
     ----------
@@ -143,37 +146,45 @@ def threaded(network: Network, before: Sequence[int], stop: int, after: Sequence
         Stop indices before and after it, either of which may be empty.
     stop
         Index of the stop, on neither part.
+    around
+        Stop indices that are driven around where that takes five minutes more at most, such as that of a stop that is moved away.
 
     Returns
     -------
     tuple of int
         Each stop once; empty if no drive joins it in.
     """
-    found = [way for is_first in (True, False) if (way := _threaded(network, before, stop, after, is_first=is_first))]
-    return min(found, key=lambda way: (_seconds(network, way), way), default=())
+    best: list[tuple[int, ...]] = []
+    for avoided in (set(around), set()) if around else (set(),):
+        found = [way for is_first in (True, False) if (way := _threaded(network, before, stop, after, avoided, is_first=is_first))]
+        best += sorted(found, key=lambda way: (_seconds(network, way), way))[:1]
+    is_worth = len(best) > 1 and _seconds(network, best[0]) <= _seconds(network, best[-1]) + _AROUND_S
+    return () if not best else best[0] if is_worth else best[-1]
 
 
-def _threaded(network: Network, before: Sequence[int], stop: int, after: Sequence[int], *, is_first: bool) -> tuple[int, ...]:
+def _threaded(
+    network: Network, before: Sequence[int], stop: int, after: Sequence[int], avoided: set[int], *, is_first: bool
+) -> tuple[int, ...]:
     """Stops of a route that calls at a stop between two parts of it; the drive to the stop is found first, or the drive from it."""
     head: tuple[int, ...] = (stop,)
     tail: tuple[int, ...] = (stop,)
     if is_first and before:
-        head = _head(network, before, stop, after)
+        head = _head(network, before, stop, avoided.union(after))
     if after and head:
-        tail = _tail(network, stop, after, head[:-1] if is_first else before)
+        tail = _tail(network, stop, after, avoided.union(head[:-1] if is_first else before))
     if not is_first and before and tail:
-        head = _head(network, before, stop, tail[1:])
+        head = _head(network, before, stop, avoided.union(tail[1:]))
     way = without_loops((*head, *tail[1:])) if head and tail else ()
     return way if stop in way and len(way) == len(head) + len(tail) - 1 else ()
 
 
-def _head(network: Network, before: Sequence[int], stop: int, around: Sequence[int]) -> tuple[int, ...]:
+def _head(network: Network, before: Sequence[int], stop: int, around: Collection[int]) -> tuple[int, ...]:
     """Stops of the first part with the drive from its end to a stop; empty if there is none."""
     way = fastest_way(network, before[-1], stop, around)
     return without_loops((*before, *way[1:])) if way else ()
 
 
-def _tail(network: Network, stop: int, after: Sequence[int], around: Sequence[int]) -> tuple[int, ...]:
+def _tail(network: Network, stop: int, after: Sequence[int], around: Collection[int]) -> tuple[int, ...]:
     """Stops of the drive from a stop to the second part with this part; empty if there is none."""
     way = fastest_way(network, stop, after[0], around)
     return tuple(reversed(without_loops((*reversed(after), *reversed(way[:-1]))))) if way else ()
