@@ -17,11 +17,11 @@ import pytest
 from explore_town import opened, town_run
 
 from owlbus.common.errors import DataError, UsageError
-from owlbus.explore.edit_history import EXPLORE_DIR, HISTORY_FILE
+from owlbus.explore.edit_history import HISTORY_FILE
 from owlbus.explore.explore_words import EditError
 from owlbus.explore.opened_run import open_run
-from owlbus.explore.run_lock import LOCK_FILE, locked_run
-from owlbus.pipeline.rundir import check_run
+from owlbus.explore.run_lock import locked_run
+from owlbus.pipeline.rundir import EXPLORE_DIR, EXPLORE_LOCK, RunRecord, check_run, open_run_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,16 +189,16 @@ def test_a_second_explore_is_told_where_the_first_one_is(run):
             locked_run(run),
         ):
             pass
-        assert (run / LOCK_FILE).read_text() == "http://127.0.0.1:8123/\n"
-    assert not (run / LOCK_FILE).exists()
+        assert (run / EXPLORE_LOCK).read_text() == "http://127.0.0.1:8123/\n"
+    assert not (run / EXPLORE_LOCK).exists()
     with locked_run(run):
         pass
 
 
 def test_a_lock_that_a_killed_process_left_is_no_lock(run):
-    (run / LOCK_FILE).write_text("http://127.0.0.1:1/\n")
+    (run / EXPLORE_LOCK).write_text("http://127.0.0.1:1/\n")
     with locked_run(run):
-        assert (run / LOCK_FILE).read_text() == ""
+        assert (run / EXPLORE_LOCK).read_text() == ""
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -270,12 +270,26 @@ def test_after_kill_9_every_answered_edit_is_there_and_ctrl_c_ends_in_order(run,
         assert status == 200, data
     state = json.loads(data)
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
-    assert (run / LOCK_FILE).exists()
+    assert (run / EXPLORE_LOCK).exists()
     second = Process(run, tmp_path / "second")
     assert same(json.loads(second.ask("GET", "/api/state")[2]), state)
     assert second.end(signal.SIGINT) == 0
     assert (tmp_path / "second").read_text() == ""
-    assert not (run / LOCK_FILE).exists()
+    assert not (run / EXPLORE_LOCK).exists()
+
+
+def test_a_run_written_again_keeps_the_edits_of_its_owner(run):
+    edited(run)
+    kept = history(run).read_bytes()
+    for is_run in (True, False):
+        with open_run_dir(run) as target:
+            target.write_bytes("other.json", b"{}")
+            target.publish(RunRecord("plan", {}))
+        assert history(run).read_bytes() == kept
+        for file in run.iterdir():
+            if is_run and file.name != EXPLORE_DIR:
+                file.unlink()
+    assert (run / "run.json").is_file(), "a folder that holds edits alone takes a new run"
 
 
 def test_a_copy_of_a_run_goes_on_with_its_edits(run, tmp_path):

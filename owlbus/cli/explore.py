@@ -65,6 +65,7 @@ def _serve(output: Output, session: ExploreSession, port: int, lock: Any, *, ope
     from owlbus.explore.loopback import ExploreServer
 
     server = ExploreServer(session, port)
+    session.map.begin(session.language)
     try:
         if lock is not None:
             lock.tell(server.address)

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from owlbus.common.files import output_error, parse_json
+from owlbus.pipeline.rundir import EXPLORE_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-EXPLORE_DIR = "explore"
-"""Folder of a run directory that holds what `explore` keeps: only its owner enters it."""
+__all__ = ["EXPLORE_DIR", "HISTORY_FILE", "HistoryFile", "history_file", "stamped"]
 
 HISTORY_FILE = "history.jsonl"
 HISTORY_VERSION = 1

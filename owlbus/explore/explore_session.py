@@ -20,6 +20,7 @@ from owlbus.explore.live_numbers import LiveNumbers
 from owlbus.explore.opened_run import PLAN_FILE
 from owlbus.explore.page_state import PageState
 from owlbus.explore.past_edits import PastEdit, followed
+from owlbus.explore.start_page import RunMap
 from owlbus.report.translations import LANGUAGES
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class ExploreSession:
 
     Attributes
     ----------
-    run, numbers, is_read_only
-        The run, what computes figures on it, and whether changes are refused.
+    run, numbers, map, is_read_only
+        The run, what computes figures on it and what draws it, and whether changes are refused.
     lock
         Guards everything below.
     language
@@ -89,6 +90,7 @@ class ExploreSession:
     def __init__(self, run: OpenedRun, language: str = "en", *, is_read_only: bool = False) -> None:
         self.run, self.language, self.is_read_only = run, language, is_read_only
         self.lock = threading.RLock()
+        self.map = RunMap(run)
         self.numbers, self._lines = LiveNumbers(run), LinkLines(run.study.network)
         self.saved_plan = EditedPlan.of(run.plan)
         self.version, self.saved_version = 0, 0

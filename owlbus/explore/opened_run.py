@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,12 +97,15 @@ def open_run(path: str | PathLike[str]) -> OpenedRun:
         msg = f"{folder}: must hold {PLAN_FILE}, as runs of one plan do; make one with: {way}"
         raise DataError(msg)
     study = read_study(folder)
+    metres = threading.Thread(target=lambda: study.network.shortest_m([0], [0]))  # all of them, beside the seconds: kernels hold no lock
+    metres.start()
     with rebuild_errors(folder, "run"):
         plan = read_plan(folder / PLAN_FILE, study.network)
         reference, name = _reference(folder, study, about)
         rule, headway_s = _rule(folder, about)
         limits = _limits(about, headway_s)
         evaluator = PlanEvaluator.build(study.network, study.demand, rule, study.districts, study.min_count)
+        metres.join()
     return OpenedRun(folder, about, study, plan, reference, name, limits, evaluator, headway_s, marks)
 
 

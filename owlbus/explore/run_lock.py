@@ -7,12 +7,12 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
+from owlbus.pipeline.rundir import EXPLORE_LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK_FILE = "explore.lock"
 _MOST_LETTERS = 200
 
 
@@ -36,7 +36,7 @@ def locked_run(run: Path) -> Iterator[RunLock]:
     UsageError
         If another `explore` has it open, with its address, or the directory cannot be written.
     """
-    path = run / LOCK_FILE
+    path = run / EXPLORE_LOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,33 @@ if TYPE_CHECKING:
 _OWN_NAME = "this plan"
 
 
+class RunMap:
+    """
+    The map of a run and the stops of its network, which no edit changes; made once for each language.
+
+    Parameters
+    ----------
+    run
+        The run.
+    """
+
+    def __init__(self, run: OpenedRun) -> None:
+        self._run, self._lock = run, threading.Lock()
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def begin(self, language: str) -> None:
+        """Make the map of a `language` beside whatever else goes on, so that it is there once the page asks."""
+        threading.Thread(target=self.document, args=(language,), daemon=True).start()
+
+    def document(self, language: str) -> dict[str, Any]:
+        """Return ``map`` and ``network`` in a `language`, positions in 1e-5 degrees."""
+        with self._lock:
+            if language not in self._made:
+                words = read_translations(language)
+                self._made[language] = {"map": map_data(_content(self._run), words), "network": _network(self._run, language)}
+            return self._made[language]
+
+
 def start_document(session: ExploreSession, language: str) -> dict[str, Any]:
     """
     Return what the page needs to begin.
@@ -42,10 +70,8 @@ def start_document(session: ExploreSession, language: str) -> dict[str, Any]:
     dict
         ``map`` of the run's own plan, ``network``, ``state`` of the edited plan, and ``about``; positions in 1e-5 degrees.
     """
-    run = session.run
     return {
-        "map": map_data(_content(run), read_translations(language)),
-        "network": _network(run, language),
+        **session.map.document(language),
         "state": session.state(language),
         "about": about_run(session, language),
     }
