@@ -104,7 +104,7 @@ class PageRequest(BaseHTTPRequestHandler):
         if method == "GET" and address.path == "/" and "key" in query:
             self._let_in(query["key"])
         elif not self.owner.access.has_cookie(dict(self.headers)):
-            raise _RefusedError(403, "open the page with the link that owlbus explore printed; each link opens it once")
+            raise _RefusedError(403, "open the page with the link that was printed at its start; each link opens it once")
         elif method == "GET" and address.path == "/":
             self._send(200, editor_html(self._language(query)).encode(), "text/html; charset=utf-8")
         elif method == "GET" and address.path.startswith(_ASSETS):
@@ -132,8 +132,11 @@ class PageRequest(BaseHTTPRequestHandler):
     def _let_in(self, key: str) -> None:
         """Take a key, and lead the browser to the page without it."""
         cookie = self.owner.access.cookie_for(key)
+        if cookie is None and self.owner.access.has_cookie(dict(self.headers)):  # a notebook draws its frame anew with the same link
+            self._send(303, b"", "text/plain", {"Location": "/"})
+            return
         if cookie is None:
-            raise _RefusedError(403, "this link was used before, or is of another start; use the one that owlbus explore printed last")
+            raise _RefusedError(403, "this link was used before, or is of another start; use the one that was printed last")
         self._send(303, b"", "text/plain", {"Location": "/", "Set-Cookie": cookie})
 
     def _language(self, query: dict[str, Any]) -> str:
