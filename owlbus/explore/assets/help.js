@@ -49,10 +49,10 @@ async function suggest() {
 
 // ---------------------------------------------------------------- a search of ten seconds
 const SECONDS = 10;
-function renderImprove(problem = "") {
+function renderImprove(problem = "", kind = "problem") {
   const box = parts.improve, running = searching && !searching.done;
   const gain = searching && searching.numbers ? element("p", { className: "effect", text: searching.numbers.filter((row) => row.change_text).map((row) => say("number." + row.key) + " " + row.text + ", " + row.change_text).join("; ") || say("nothingYet") }) : "";
-  box.replaceChildren(element("h2", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: "problem", text: problem }) : "", searching && searching.note ? element("p", { className: "note", text: searching.note }) : "",
+  box.replaceChildren(element("h2", { text: say("improve") }), element("p", { className: "note", text: say("improveNote") }), problem ? element("p", { className: kind, text: problem }) : "", searching && searching.note ? element("p", { className: "note", text: searching.note }) : "",
     running ? element("p", { id: "search-clock", text: say("searching", Math.ceil(searching.left_s)) }) : "", gain,
     element("div", { className: "actions" },
       running ? button(say("stopSearch"), () => post("/api/improve/stop").catch((error) => tell(error.message))) : button(say("improveDo", SECONDS), improve, { disabled: !canEdit() }),
@@ -78,7 +78,7 @@ function incumbent(told) { // the best plan so far, each time it gets better
   }
   const better = searching.routes && searching.routes.length;
   if (told.done) { tell(say(better ? "searchDone" : "nothingFoundBetter")); speak(say(better ? "searchDone" : "nothingFoundBetter")); }
-  if (told.done && !better) { searching = null; back(); renderImprove(told.error || say("nothingFoundBetter")); } else renderImprove(told.error || "");
+  if (told.done && !better) { searching = null; back(); renderImprove(told.error || say("nothingFoundBetter"), told.error ? "problem" : "said"); } else renderImprove(told.error || "");
 }
 async function keep() {
   forgetPreviews();
@@ -101,7 +101,8 @@ function renderCompare(problem = "") {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!path.value.trim()) return;
-    try { compared = Object.assign({ path: path.value.trim() }, await post("/api/compare", { run: path.value.trim() })); renderCompare(); } catch (error) { compared = null; renderCompare(error.message); }
+    form.append(element("span", { className: "note counting", text: say("counting") }));
+    try { compared = Object.assign({ path: path.value.trim() }, await post("/api/compare", { run: path.value.trim() })); renderCompare(); parts.compare.scrollIntoView({ block: "start" }); } catch (error) { compared = null; renderCompare(error.message); }
   });
   parts.compare.replaceChildren(element("h2", { text: say("compare") }), element("p", { className: "note", text: say("compareNote") }), form,
     problem ? element("p", { className: "problem", text: problem }) : "", compared ? sides(compared) : "");

@@ -1,7 +1,7 @@
 // A string-line diagram: one line for each bus, time to the right, the stops of the route downwards.
 import { say, element } from "./store.js";
 
-const SVG = "http://www.w3.org/2000/svg", WIDE = 820, ROW = 15, LEFT = 150, TOP = 24;
+const SVG = "http://www.w3.org/2000/svg", WIDE = 860, ROW = 15, LEFT = 172, RIGHT = 24, TOP = 24;
 
 function drawn(tag, attributes, ...children) {
   const made = document.createElementNS(SVG, tag);
@@ -16,12 +16,12 @@ export function stringLine(told, colour) { // {stops: [{name, at_m}], runs: [{ba
   if (!times.length) return element("p", { className: "note", text: say("noStringLine") });
   const low = Math.floor(Math.min(...times) / 3600) * 3600, high = Math.ceil(Math.max(...times) / 3600) * 3600;
   const length = stops[stops.length - 1].at_m || 1, deep = Math.max(260, Math.min(stops.length * ROW, 620));
-  const x = (time) => LEFT + (WIDE - LEFT - 12) * (time - low) / (high - low || 1), y = (metres) => TOP + deep * metres / length;
+  const x = (time) => LEFT + (WIDE - LEFT - RIGHT) * (time - low) / (high - low || 1), y = (metres) => TOP + deep * metres / length;
   const picture = drawn("svg", { class: "strings", viewBox: "0 0 " + WIDE + " " + (deep + TOP + 10), role: "img", "aria-label": say("stringLine") });
   let last = -Infinity;
   stops.forEach((stop, k) => {
     const at = y(stop.at_m);
-    picture.append(drawn("line", { class: "rule", x1: LEFT, x2: WIDE - 12, y1: at, y2: at }));
+    picture.append(drawn("line", { class: "rule", x1: LEFT, x2: WIDE - RIGHT, y1: at, y2: at }));
     if (at - last < 12 && k < stops.length - 1) return;
     if (k < stops.length - 1 && y(length) - at < 12) return;
     last = at;

@@ -24,8 +24,8 @@ const sent = (body) => ({ method: "POST", headers: { "Content-Type": "applicatio
 export const get = async (path) => (await ask(path)).json();
 export const post = async (path, body) => (await ask(path, sent(body))).json();
 
-export async function download(path, body, fallback) { // the file goes to where the browser keeps downloads
-  const answer = await ask(path, sent(body));
+export async function download(path, body, fallback) { // the file goes to where the browser keeps downloads; without a body it is a GET
+  const answer = await ask(path, body === null ? {} : sent(body));
   const named = /filename="?([^";]+)"?/.exec(answer.headers.get("Content-Disposition") || "");
   const link = document.createElement("a");
   link.href = URL.createObjectURL(await answer.blob());
