@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import webbrowser
 from typing import TYPE_CHECKING, Any
@@ -63,9 +64,24 @@ def test_json_names_the_link_and_the_language_is_the_pages(run, capsys, servers)
 def test_the_browser_is_opened_by_default(run, monkeypatch):
     links: list[str] = []
     monkeypatch.setattr(webbrowser, "open", links.append)
+    monkeypatch.setenv("DISPLAY", ":0")
     assert run_command(["explore", str(run), "-q"]) == 0
     assert len(links) == 1
     assert "?key=" in links[0]
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert run_command(["explore", str(run), "-q"]) == 0
+    assert len(links) == 1, "a browser of text would take the terminal"
+
+
+@pytest.mark.usefixtures("servers")
+def test_on_another_machine_the_way_to_the_page_is_said(run, capsys, monkeypatch):
+    monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 50000 192.0.2.2 22")
+    assert run_command(["explore", str(run), "--no-browser"]) == 0
+    out, err = capsys.readouterr()
+    port = urlsplit(out.strip()).port
+    assert f"ssh -N -L {port}:127.0.0.1:{port} " in " ".join(err.split())
 
 
 def test_idle_and_interrupted_servers_end_in_order(run, capsys, monkeypatch):
@@ -78,7 +94,7 @@ def test_idle_and_interrupted_servers_end_in_order(run, capsys, monkeypatch):
 
     monkeypatch.setattr(ExploreServer, "wait", interrupted)
     assert run_command(["explore", str(run), "--no-browser"]) == 0
-    assert "Ended by Ctrl-C." in " ".join(capsys.readouterr().err.split())
+    assert "Ended by Ctrl-C or another signal." in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

@@ -397,6 +397,13 @@ def test_numbers_are_those_of_the_score_of_the_saved_plan(session, tmp_path, cap
     assert numbers["km"] != session.page().number_rows(session.page().saved)[3]["value"], "a plan that changed nothing checks nothing"
 
 
+def test_figures_are_the_same_for_any_number_of_threads(shared):
+    counter, plan = shared.run.evaluator.counter, shared.plan.to_plan()
+    alone = counter.served_shares(plan)
+    for n in (2, 3, 100):
+        assert all((one == other).all() for one, other in zip(alone, counter.served_shares(plan, n), strict=True))
+
+
 def test_limits_are_those_of_the_check_with_their_place(session):
     row = stops(session.plan)
     session.apply({"kind": "move_stop", "route": "r1", "position": 4, "stop": off(session)})
@@ -465,6 +472,14 @@ def test_nothing_changes_in_a_session_for_reading_only(shared, run):
             change()
     assert shared.preview({"kind": "drop", "route": "r1"})["numbers"]
     assert not (run / "explore").exists()
+
+
+def test_a_long_history_is_listed_from_its_end(session):
+    for k in range(302):
+        session.apply({"kind": "rename", "route": "r1", "name": f"X{k}"})
+    state = session.state()
+    assert (len(state["history"]), state["history_before"], state["history"][0]["text"]) == (300, 2, "X1 renamed X2")
+    assert state["can_undo"]
 
 
 def test_the_history_says_each_edit_and_its_effect_in_both_languages(session):

@@ -69,6 +69,8 @@ def test_without_the_cookie_nothing_is_answered(server, path):
         {"Origin": "https://127.0.0.1:{port}"},
         {"X_Owlbus": None},
         {"X_Owlbus": "2"},
+        {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors"},
+        {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "cors"},
         {"Cookie": None},
     ],
 )
@@ -83,6 +85,14 @@ def test_a_request_of_another_page_is_refused(browser, headers):
 
 def test_localhost_is_this_machine_too(browser):
     assert browser.ask("GET", "/api/state", Host=f"localhost:{browser.port}", Origin=f"http://localhost:{browser.port}")[0] == 200
+
+
+def test_a_page_of_another_port_cannot_embed_what_the_server_answers(browser):
+    embedded = {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors", "Origin": None}
+    assert browser.ask("GET", "/api/start?lang=ko", **embedded)[0] == 403
+    assert browser.ask("GET", "/", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate", Origin=None)[0] == 200
+    own = {"sec-fetch-site": "same-origin", "x-owlbus": "1", "X_Owlbus": None}
+    assert browser.ask("POST", "/api/undo", {}, **own)[0] == 400, "names of headers may be written in small letters"
 
 
 def test_every_answer_carries_the_policy_of_the_page(browser):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import platform
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -85,7 +89,7 @@ def _serve(output: Output, session: ExploreSession, port: int, lock: Any, *, ope
 _ENDS = {
     "quit": "Ended by Quit in the page.",
     "idle": "Ended after 30 minutes without a window.",
-    "interrupt": "Ended by Ctrl-C.",
+    "interrupt": "Ended by Ctrl-C or another signal.",
 }
 
 
@@ -98,10 +102,15 @@ def _announce(output: Output, session: ExploreSession, link: str) -> None:
     document = {"command": "explore", "run": str(session.run.path), "link": link, "read_only": session.is_read_only}
     output.show(document, link)
     output.say("Open this link in a browser of this machine; it works once. Ctrl-C ends it.")
+    if os.environ.get("SSH_CONNECTION"):
+        port = urlsplit(link).port
+        output.say(f"From the machine that you sit at, run first: ssh -N -L {port}:127.0.0.1:{port} {platform.node() or 'THIS-MACHINE'}")
 
 
 def _open_browser(link: str) -> None:
-    """Open a link in the browser of this machine, if there is one."""
+    """Open a link in the browser of this machine; without a screen there is none but those that would take the terminal."""
     import webbrowser
 
-    webbrowser.open(link)
+    has_screen = not sys.platform.startswith("linux") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if has_screen:
+        webbrowser.open(link)

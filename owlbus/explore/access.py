@@ -7,7 +7,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from email.message import Message
 
 _BYTES = 32
 _MOST_KEYS = 20
@@ -46,7 +46,7 @@ class Access:
                 return f"{self._cookie_name}={self._secret}; HttpOnly; SameSite=Strict; Path=/"
         return None
 
-    def has_cookie(self, headers: Mapping[str, str]) -> bool:
+    def has_cookie(self, headers: Message) -> bool:
         """Return whether a request with these `headers` comes from a browser that was let in."""
         try:
             cookies = SimpleCookie(headers.get("Cookie", ""))
@@ -55,7 +55,7 @@ class Access:
         cookie = cookies.get(self._cookie_name)
         return cookie is not None and secrets.compare_digest(cookie.value.encode(errors="replace"), self._secret.encode())
 
-    def why_refused(self, method: str, headers: Mapping[str, str]) -> str | None:
+    def why_refused(self, method: str, headers: Message) -> str | None:
         """
         Say why a request is refused, whatever it asks for.
 
@@ -75,6 +75,9 @@ class Access:
             return "this address belongs to owlbus on this machine alone; open it as 127.0.0.1 or localhost"
         origin = headers.get("Origin")
         if origin is not None and origin.removeprefix("http://") not in self.hosts:
+            return "only the page of this server may ask it anything"
+        is_led_here = headers.get("Sec-Fetch-Mode", "navigate") == "navigate"  # by a link, or in a frame
+        if not is_led_here and headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
             return "only the page of this server may ask it anything"
         if method == "POST" and headers.get(HEADER) != "1":
             return f"only the page of this server may ask it anything: header {HEADER} must be 1"

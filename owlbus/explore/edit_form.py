@@ -40,8 +40,9 @@ def _is_key(value: object) -> bool:
 
 
 def _is_changes(value: object) -> bool:
-    is_table = isinstance(value, dict) and 0 < len(value) <= MOST_ROUTES
-    return is_table and all(_is_key(key) and (row is None or _is_row(row, 2)) for key, row in value.items())
+    if not isinstance(value, dict) or not 0 < len(value) <= MOST_ROUTES:
+        return False
+    return all(_is_key(key) and (row is None or _is_row(row, 2)) for key, row in value.items())
 
 
 _CHECKS: dict[str, Callable[[object], bool]] = {

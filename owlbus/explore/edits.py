@@ -177,8 +177,8 @@ def _extend(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> tupl
         raise EditError(key="refused.twice", route=route.name, stop=NamedStop(network, stop))
     is_last = edit["end"] == "last"
     others = route.stops[:-1] if is_last else route.stops[1:]
-    ends = (route.stops[-1], stop) if is_last else (stop, route.stops[0])
-    way = fastest_way(network, *ends, others)
+    start, end = (route.stops[-1], stop) if is_last else (stop, route.stops[0])
+    way = fastest_way(network, start, end, others)
     if not way:
         raise EditError(key="refused.way", route=route.name, stop=NamedStop(network, stop))
     stops = (*route.stops, *way[1:]) if is_last else (*way[:-1], *route.stops)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from owlbus.explore.edit_form import checked_edit, routes_of
 from owlbus.explore.edit_history import history_file, stamped
 from owlbus.explore.edited_plan import EditedPlan
-from owlbus.explore.edits import EditNote, apply_edit
-from owlbus.explore.explore_words import EditError, NamedStop, sentence
+from owlbus.explore.edits import apply_edit
+from owlbus.explore.explore_words import EditError, sentence
 from owlbus.explore.limit_rows import limit_rows_of
 from owlbus.explore.link_lines import LinkLines, steps_of
 from owlbus.explore.live_numbers import LiveNumbers
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from owlbus.explore.live_numbers import Figures
     from owlbus.explore.opened_run import OpenedRun
+
+_MOST_ROWS = 300
+"""Edits that the page lists; how many came before them it says."""
 
 _MOST_EVENTS = 1_000
 """Events that wait for one window at most; of a window that takes none the oldest are dropped."""
@@ -293,7 +296,7 @@ class ExploreSession:
             JSON values; kilometres, minutes, shares 0 to 1.
         """
         with self.lock:
-            page, now = self.page(language), self._now
+            page, now, first = self.page(language), self._now, max(1, len(self._steps) - _MOST_ROWS)
             return {
                 "version": self.version,
                 "saved_version": self.saved_version,
@@ -302,7 +305,8 @@ class ExploreSession:
                 "limits": limit_rows_of(self.run.study.network, self.plan, now.measures, self.run.limits, page.language),
                 "hexes": page.hex_state(now),
                 "districts": page.district_rows(now),
-                "history": [self._history_row(k, page.language) for k in range(1, len(self._steps))],
+                "history": [self._history_row(k, page.language) for k in range(first, len(self._steps))],
+                "history_before": first - 1,
                 "can_undo": self._at > 0 and not self.is_read_only,
                 "can_redo": self._at + 1 < len(self._steps) and not self.is_read_only,
                 "is_saved": self.plan == self.saved_plan,
@@ -320,7 +324,7 @@ class ExploreSession:
         assert past is not None  # noqa: S101 - only the first step has none
         return {
             "id": past.number,
-            "text": said(past.note, self.run, language),
+            "text": past.text(self.run, language),
             "effect": past.effects.get(language, ""),
             "undone": k > self._at,
             "time": past.time_s,
@@ -363,25 +367,3 @@ class ExploreSession:
         self.publish({"type": "end"})
         with self.lock:
             self._file.close()
-
-
-def said(note: EditNote, run: OpenedRun, language: str) -> str:
-    """
-    Say what an edit did.
-
-    Parameters
-    ----------
-    note
-        What it did.
-    run
-        The run, for the names of stops.
-    language
-        ``en`` or ``ko``.
-
-    Returns
-    -------
-    str
-        One line.
-    """
-    stops = {name: NamedStop(run.study.network, stop) for name, stop in note.stops.items()}
-    return sentence(language, note.key, **note.values, **stops)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from owlbus.explore.edited_plan import EditedPlan, EditedRoute
     from owlbus.explore.opened_run import OpenedRun
 
+_THREADS = 2
+"""Threads that count trips: while one window drags, the other core would wait."""
+
 _MOST_KEPT = 4_000
 """Routes whose measures are remembered."""
 
@@ -87,11 +90,11 @@ class LiveNumbers:
         evaluator = run.evaluator
         self._run, self._counter, self._problem = run, evaluator.counter, evaluator.problem
         trips = evaluator.whole.trips
-        self._trips = np.bincount(trips.pair, trips.trips, evaluator.counter.key.size)
+        self._trips: NDArray[np.float64] = np.bincount(trips.pair, trips.trips, evaluator.counter.key.size).astype(np.float64)
         self._total_trips, self._people = trips.total, evaluator.whole.people
         self._kept: OrderedDict[tuple[Any, ...], PlanMeasures] = OrderedDict()
         districts = run.study.districts
-        self._names, self._district = (None, None) if districts is None else np.unique(districts, return_inverse=True)
+        self._groups = None if districts is None else np.unique(districts, return_inverse=True)
         name = run.about["settings"].get("objective")
         has_bound = run.about.get("bound_share") is not None and isinstance(name, str) and not run.about["settings"].get("weights")
         self.objective = Objective.of_counted(name, run.study.demand) if has_bound and name is not None else None
@@ -113,7 +116,7 @@ class LiveNumbers:
             People and trips a night, metres and seconds.
         """
         routes = plan.to_plan()
-        served, direct = self._counter.served_shares(routes)
+        served, direct = self._counter.served_shares(routes, _THREADS)
         reached = self._counter.reached_share(routes)
         return Figures(
             Measure(float(self._people @ reached), float(self._people.sum())),
@@ -161,16 +164,17 @@ class LiveNumbers:
 
     def _districts(self, reached: NDArray[np.float64]) -> dict[str, Measure]:
         """People near a stop by district, as scorecards count them."""
-        if self._names is None:
+        if self._groups is None:
             return {}
-        near, everyone = (np.bincount(self._district, part, self._names.size) for part in (self._people * reached, self._people))
-        return {str(name): Measure(float(near[k]), float(everyone[k])) for k, name in enumerate(self._names)}
+        names, district = self._groups
+        near, everyone = (np.bincount(district, part, names.size) for part in (self._people * reached, self._people))
+        return {str(name): Measure(float(near[k]), float(everyone[k])) for k, name in enumerate(names)}
 
     def _riders(self, plan: Plan) -> dict[str, RouteRiders] | None:
         """Riders of each route by its name; None where no trips were counted."""
         if not self._run.study.demand.counts_trips:
             return None
-        pairs = np.flatnonzero(self._trips)
+        pairs = np.flatnonzero(self._trips).astype(np.int64)
         flows = self._counter.flows(plan, [(pairs, self._trips[pairs])])
         return {
             route.name: RouteRiders(

@@ -135,7 +135,8 @@ def _limits(about: Mapping[str, Any], headway_s: int) -> RouteLimits:
         return RouteLimits.of_routes({}, headway_s)
     infinite = float("inf")
     known = RouteLimits.__dataclass_fields__.keys() & settings.keys()
-    return RouteLimits(**{name: infinite if settings[name] is None else settings[name] for name in known} | {"headway_s": headway_s})
+    values: dict[str, Any] = {name: infinite if settings[name] is None else settings[name] for name in known}
+    return RouteLimits(**values | {"headway_s": headway_s})
 
 
 def _mark(file: Path) -> tuple[int, ...]:

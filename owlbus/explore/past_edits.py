@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from owlbus.common.errors import OwlbusError
 from owlbus.explore.edit_form import checked_edit
 from owlbus.explore.edits import EditNote, apply_edit
+from owlbus.explore.explore_words import NamedStop, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from owlbus.explore.opened_run import OpenedRun
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class PastEdit:
     """
     An edit that was made.
@@ -41,6 +42,28 @@ class PastEdit:
     note: EditNote
     effects: Mapping[str, str]
     time_s: int
+    _texts: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def text(self, run: OpenedRun, language: str) -> str:
+        """
+        Say what the edit did.
+
+        Parameters
+        ----------
+        run
+            The run, for the names of stops.
+        language
+            ``en`` or ``ko``.
+
+        Returns
+        -------
+        str
+            One line.
+        """
+        if language not in self._texts:
+            stops = {name: NamedStop(run.study.network, stop) for name, stop in self.note.stops.items()}
+            self._texts[language] = sentence(language, self.note.key, **self.note.values, **stops)
+        return self._texts[language]
 
 
 @dataclass(slots=True)

@@ -98,12 +98,12 @@ class PageRequest(BaseHTTPRequestHandler):
         """Check who asks, and find what answers."""
         address = urlsplit(self.path)
         body = self._body() if method == "POST" else b""
-        if refusal := self.owner.access.why_refused(method, dict(self.headers)):
+        if refusal := self.owner.access.why_refused(method, self.headers):
             raise _RefusedError(403, refusal)
         query = {name: values[-1] for name, values in parse_qs(address.query, keep_blank_values=True).items()}
         if method == "GET" and address.path == "/" and "key" in query:
             self._let_in(query["key"])
-        elif not self.owner.access.has_cookie(dict(self.headers)):
+        elif not self.owner.access.has_cookie(self.headers):
             raise _RefusedError(403, "open the page with the link that was printed at its start; each link opens it once")
         elif method == "GET" and address.path == "/":
             self._send(200, editor_html(self._language(query)).encode(), "text/html; charset=utf-8")
@@ -132,7 +132,7 @@ class PageRequest(BaseHTTPRequestHandler):
     def _let_in(self, key: str) -> None:
         """Take a key, and lead the browser to the page without it."""
         cookie = self.owner.access.cookie_for(key)
-        if cookie is None and self.owner.access.has_cookie(dict(self.headers)):  # a notebook draws its frame anew with the same link
+        if cookie is None and self.owner.access.has_cookie(self.headers):  # a notebook draws its frame anew with the same link
             self._send(303, b"", "text/plain", {"Location": "/"})
             return
         if cookie is None:
@@ -256,10 +256,9 @@ class PageRequest(BaseHTTPRequestHandler):
         }
         for name, value in (always | headers).items():
             self.send_header(name, value)
-        buffered: list[bytes] = self._headers_buffer  # type: ignore[has-type]
-        buffered.append(b"\r\n")
-        self._headers_buffer = []
-        self.wfile.write(b"".join(buffered) + content)
+        self._headers_buffer: list[bytes]
+        self._headers_buffer.append(b"\r\n" + content)  # head and content in one packet
+        self.flush_headers()
 
 
 def _text(value: object) -> str:

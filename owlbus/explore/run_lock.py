@@ -42,12 +42,12 @@ def locked_run(run: Path) -> Iterator[RunLock]:
     except OSError as error:
         way = setting("read_only", True)  # noqa: FBT003 - the value that is named
         msg = f"{run}: cannot be written ({error.strerror}), so that no edit could be kept; copy the run, or open it with {way}"
-        raise UsageError(msg, setting="run", value=str(run)) from None
+        raise UsageError(msg) from None
     try:
         if not _try_lock(descriptor):
             address = os.pread(descriptor, _MOST_LETTERS, 0).decode("ascii", "replace").strip() or "another address"
             msg = f"{run} is open in another explore, at {address}; go on there, or end that one first"
-            raise UsageError(msg, setting="run", value=str(run))
+            raise UsageError(msg)
         os.ftruncate(descriptor, 0)
         try:
             yield RunLock(descriptor)

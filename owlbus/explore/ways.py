@@ -51,7 +51,7 @@ def fastest_way(network: Network, start: int, end: int, around: Collection[int] 
     if is_linked(network, start, end):
         return start, end
     way = tuple(network.shortest_path(start, end).tolist())
-    if not around or around is None or set(way[1:-1]).isdisjoint(around):
+    if not around or set(way[1:-1]).isdisjoint(around):
         return way
     return _search(network, start, end, set(around))
 
