@@ -1,4 +1,4 @@
-"""Answers to comments: for each one the sheet that `owlbus explain` gives on the same plan, all on one page to print."""
+"""Answers to comments: for each one the sheet that ``owlbus explain`` gives on the same plan, all on one page to print."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AnswerDesk:
     names
         Names of stops, in the language of the answers.
     limits
-        What a change must keep, metres and seconds, as `owlbus explain` has them.
+        What a change must keep, metres and seconds, as ``owlbus explain`` has them.
     decided
         Who chose the stops of the plan.
     """
@@ -119,7 +119,7 @@ def _answered(desk: AnswerDesk, comment: Comment) -> list[Section]:
 
 def stop_answer(desk: AnswerDesk, stop: int) -> PlaceAnswer:
     """
-    Answer of `owlbus explain PLAN why STOP`.
+    Answer of ``owlbus explain PLAN why STOP``.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def stop_answer(desk: AnswerDesk, stop: int) -> PlaceAnswer:
 
 def route_document(desk: AnswerDesk, name: str) -> dict[str, Any]:
     """
-    Answer of `owlbus explain PLAN route NAME`.
+    Answer of ``owlbus explain PLAN route NAME``.
 
     Parameters
     ----------

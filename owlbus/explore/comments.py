@@ -181,7 +181,8 @@ def _position(values: Mapping[str, Any]) -> tuple[float, float] | None:
         if isinstance(value, bool) or not isinstance(value, int | float) or not -most <= value <= most:
             msg = f"{name} of a comment must lie in [-{most:g}, {most:g}] degrees, got {str(value)[:40]!r}; give longitude and latitude"
             raise UsageError(msg)
-    return float(given[0]), float(given[1])  # type: ignore[arg-type] - checked above
+    lon, lat = (float(str(value)) for value in given)
+    return lon, lat
 
 
 def _pin(network: Network, plan: Plan, values: Mapping[str, Any], position: tuple[float, float] | None) -> tuple[str, int | str]:
@@ -212,12 +213,15 @@ def _index(network: Network, pin: str, value: object, count: int) -> int:
     """Return the index of a stop or hex, which a hex may also name by its label."""
     if pin == "hex" and isinstance(value, str) and value in network.grid.labels:
         return int((network.grid.labels == value).argmax())
-    is_text = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS
-    number = int(value) if is_text or (isinstance(value, int) and not isinstance(value, bool)) else -1  # type: ignore[call-overload] - text or int
+    number = -1
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS:
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
     if not 0 <= number < count:
         msg = f"{pin} of a comment must be an index in [0, {count - 1}], got {str(value)[:40]!r}; name one of the network"
         raise UsageError(msg)
-    return int(number)
+    return number
 
 
 def _place(network: Network, plan: Plan, pin: str, target: int | str) -> tuple[float, float]:

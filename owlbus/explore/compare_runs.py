@@ -37,7 +37,7 @@ def read_other_plan(run: OpenedRun, text: object) -> tuple[str, Plan, tuple[str,
     run
         The opened run.
     text
-        Path of a run directory, or of a plan in any form that `owlbus compare` takes.
+        Path of a run directory, or of a plan in any form that ``owlbus compare`` takes.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def _feed_plan(run: OpenedRun, path: Path, name: str) -> tuple[str, Plan, tuple[
 
 def compare_with(run: OpenedRun, plan: Plan, other: Plan, name: str, language: str = "en") -> dict[str, Any]:
     """
-    The plan in hand against another one, as `owlbus compare OTHER PLAN` has it.
+    The plan in hand against another one, as ``owlbus compare OTHER PLAN`` has it.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ def compared(run: OpenedRun, plans: dict[str, Plan]) -> Comparison:
         Scorecards and differences.
     """
     study = run.study
-    rule, more = run.evaluator.problem.rule, {"districts": study.districts, "min_count": study.min_count}
+    rule = run.evaluator.problem.rule
+    more: dict[str, Any] = {"districts": study.districts, "min_count": study.min_count}
     return compare_plans(study.network, study.demand, plans, rule=rule, headway_s=run.headway_s, **more)
 
 
@@ -165,5 +166,5 @@ def _content(run: OpenedRun, comparison: Comparison, document: dict[str, Any]) -
     """Return the parts of a report that its comparison needs."""
     study = run.study
     first, own = (PlanContent(name, plan, comparison.cards[name].to_dict()) for name, plan in comparison.plans.items())
-    facts = study.city, study.districts, study.is_synthetic, {}
-    return Content(study.network, study.demand, own, first, *facts, comparison=document, min_count=study.min_count)
+    more: dict[str, Any] = {"city": study.city, "districts": study.districts, "is_synthetic": study.is_synthetic}
+    return Content(study.network, study.demand, own, first, **more, comparison=document, min_count=study.min_count)

@@ -165,8 +165,13 @@ def search_around(
     best.offer(result.plan)
     if best.value is None or is_stopped() or not around.begin.is_reversible:
         return best.plan
-    polished = (best.value, best.plan, around.limits, around.constraints, _TRIALS, ends_s)
-    return polish(*polished, on_gain=lambda plan: best.offer(plan) or is_stopped())
+
+    def on_polished(plan: Plan) -> bool:
+        best.offer(plan)
+        return is_stopped()
+
+    polish(best.value, best.plan, around.limits, around.constraints, _TRIALS, ends_s, on_polished)
+    return best.plan
 
 
 class _Best:

@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from owlbus.common.palette import EDGE
 from owlbus.evidence import PlanEvaluator
 from owlbus.explore.explore_session import ExploreSession
 from owlbus.explore.help_words import help_text
@@ -54,7 +55,7 @@ class ExplorePage:
     is_read_only
         Whether every change is refused; then the run is neither locked nor written.
     port
-        Port of this machine; 0 takes a free one.
+        Index of the port of this machine; 0 takes a free one.
     """
 
     def __init__(self, run: OpenedRun, language: str = "en", *, is_read_only: bool = False, port: int = 0) -> None:
@@ -90,7 +91,7 @@ class ExplorePage:
         """
         mark, port = f"owlbus-{secrets.token_hex(6)}", self.server.port
         sources = [f"http://{host}:{port}/?key={self.server.access.new_key()}" for host in ("localhost", "127.0.0.1")]
-        style = f"width:100%;height:{_HEIGHT_PX}px;border:1px solid #ccc"
+        style = f"width:100%;height:{_HEIGHT_PX}px;border:1px solid {EDGE}"
         other = f'if (location.hostname === "127.0.0.1") document.getElementById("{mark}").src = "{sources[1]}";'
         return f'<iframe id="{mark}" src="{sources[0]}" title="owlbus explore" style="{style}"></iframe><script>{other}</script>'
 
@@ -124,7 +125,7 @@ def explore_run(path: str | PathLike[str], language: str = "en", *, is_read_only
     is_read_only
         Whether every change is refused; then the run is neither locked nor written.
     port
-        Port of this machine; 0 takes a free one.
+        Index of the port of this machine; 0 takes a free one.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def explore_plan_run(
     is_read_only
         Whether every change is refused.
     port
-        Port of this machine; 0 takes a free one.
+        Index of the port of this machine; 0 takes a free one.
 
     Returns
     -------

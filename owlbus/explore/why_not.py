@@ -37,7 +37,7 @@ class PlaceAnswer:
     change
         The cheapest change that serves it, or None.
     document
-        The answer on the stop as `owlbus explain PLAN why STOP` gives it, trips and people a night as they are printed; None without one.
+        The answer on the stop as ``owlbus explain PLAN why STOP`` gives it, trips and people a night as they are printed; None without one.
     reason
         What that is made from, or None.
     """
@@ -52,7 +52,7 @@ class PlaceAnswer:
 def explain_hex(
     evaluator: PlanEvaluator,
     plan: Plan,
-    hexagon: int,
+    hexagon: object,
     names: StopNames,
     limits: RouteLimits,
     decided: Mapping[str, Any],
@@ -124,7 +124,7 @@ def explain_place(
     before: Plan | None = None,
 ) -> PlaceAnswer:
     """
-    Why a plan has no stop at a place, as `owlbus explain PLAN why STOP` answers.
+    Why a plan has no stop at a place, as ``owlbus explain PLAN why STOP`` answers.
 
     Parameters
     ----------

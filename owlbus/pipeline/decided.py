@@ -48,7 +48,7 @@ def decided_by_run(file: str | PathLike[str], language: str) -> dict[str, Any]:
     settings: Mapping[str, Any] = about["settings"]
     if command in _SEARCHES:
         return {"by": "search", "objective": _objective(str(settings.get("objective", "served")), language), "seed": about.get("seed")}
-    question = " ".join(str(part) for part in settings.get("question", []) if part) or f"--change {settings.get('change')}"
+    question = " ".join(str(part) for part in settings.get("question", []) if part) or f"change {settings.get('change')}"
     return {"by": "command", "command": command, "question": question}
 
 
