@@ -42,10 +42,14 @@ function render(problem = "") {
       may && kept.length ? button(say("answers"), answers, { className: "main" }) : ""));
 }
 function entry(one, k) {
-  const where = one.place || (one.stop !== undefined ? stopName(one.stop) : one.route || say("hexagon"));
+  const where = one.hex !== undefined ? sight.view.hexLines(one.hex)[0][0] : one.place || one.route || stopName(one.stop);
   return element("li", { tabIndex: -1, data: { comment: String(k) } }, button(where, () => show(one, k), { className: "link" }),
-    element("p", { className: "said", text: one.text }), element("p", { className: "note", text: [one.name, one.time].filter(Boolean).join(", ") }),
+    element("p", { className: "said", text: one.text }), element("p", { className: "note", text: [one.name, dated(one.time)].filter(Boolean).join(", ") }),
     canEdit() ? button(say("remove"), () => change({ remove: one.id }), { "aria-label": say("removeComment", k + 1), className: "link" }) : "");
+}
+function dated(time) { // of a file the time may be any text
+  const at = new Date(time);
+  return Number.isNaN(at.getTime()) ? time : at.toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
 }
 async function change(body) {
   try {

@@ -17,13 +17,15 @@ export function listen() {
   });
 }
 function form(label, value, action, run) {
-  const field = element("input", { type: "text", value, spellcheck: false, id: "dialog-field" }), problem = element("p", { className: "problem", role: "alert" });
-  const made = element("form", { className: "stacked" }, element("label", { htmlFor: "dialog-field", text: label }), field, problem, element("div", { className: "actions" }, element("button", { type: "submit", className: "main", text: action })));
+  const field = element("input", { type: "text", value, spellcheck: false, id: "dialog-field" }), problem = element("p", { className: "problem", role: "alert" }), waits = element("p", { className: "note", role: "status" });
+  const made = element("form", { className: "stacked" }, element("label", { htmlFor: "dialog-field", text: label }), field, problem, waits, element("div", { className: "actions" }, element("button", { type: "submit", className: "main", text: action })));
   made.addEventListener("submit", async (event) => {
     event.preventDefault();
     made.querySelector("button").disabled = true;
     problem.textContent = "";
+    waits.textContent = say("writing");
     try { await run(field.value.trim()); } catch (error) { problem.textContent = error.message; }
+    waits.textContent = "";
     made.querySelector("button").disabled = false;
   });
   return made;
@@ -38,13 +40,13 @@ function save() {
   })]);
 }
 function files() {
+  const link = element("p", { className: "path", "aria-live": "polite" }); // what came of a click: a file, an address, or why not
   const get = (text, path, body, fallback, note) => element("li", {}, button(text, async (event) => {
     event.target.disabled = true;
-    tell(say("counting"));
-    try { tell(say("downloaded", await download(path, body, fallback))); } catch (error) { tell(error.message); }
+    link.textContent = say("writing");
+    try { link.textContent = say("downloaded", await download(path, body, fallback)); } catch (error) { link.textContent = error.message; }
     event.target.disabled = false;
   }), element("span", { className: "note", text: note }));
-  const link = element("p", { className: "path", "aria-live": "polite" });
   openDialog(say("files"), [element("ul", { className: "files" },
     get(say("share"), "/api/share", { lang: document.documentElement.lang }, "report.html", say("shareNote")),
     get("GTFS", "/api/export", { format: "gtfs" }, "gtfs.zip", say("gtfsNote")),

@@ -61,5 +61,5 @@ function take(entry) {
   speak(entry.text);
   sight.showSpotlight([entry.latLng]);
   if (store.mode) emit("found", entry);
-  else emit("chooseHex", sight.hexAt(L.latLng(entry.latLng)), L.latLng(entry.latLng), entry.stop);
+  else emit("chooseHex", sight.hexAt(L.latLng(entry.latLng)), L.latLng(entry.latLng), entry.text);
 }

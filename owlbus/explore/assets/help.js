@@ -23,15 +23,20 @@ export function listen() {
 
 // ---------------------------------------------------------------- suggestions
 let ideas = null;
+const CUTS = new Set(["cut", "straight"]);
 function renderSuggest(told, problem = "") {
   ideas = told;
-  const list = told && (told.changes.length ? element("ul", { className: "ideas" }, ...told.changes.map(idea)) : element("p", { className: "note", text: say("noIdeas") }));
+  const list = told && (told.changes.length ? element("div", {}, ...group("ideasGain", (kind) => !CUTS.has(kind)), ...group("ideasCut", (kind) => CUTS.has(kind))) : element("p", { className: "note", text: say("noIdeas") }));
   parts.suggest.replaceChildren(element("h2", { text: say("suggest") }), element("p", { className: "note", text: say("suggestNote") }),
     element("div", { className: "actions" }, button(say("suggestDo"), suggest, { disabled: !canEdit() })), problem ? element("p", { className: "problem", text: problem }) : "", list || "");
 }
+function group(key, wanted) { // those that gain, and those that save kilometres at least loss
+  const changes = ideas.changes.filter((change) => wanted(change.kind));
+  return changes.length ? [element("h3", { text: say(key) }), element("ul", { className: "ideas" }, ...changes.map(idea))] : [];
+}
 function idea(change) {
   const made = element("button", { type: "button", className: "idea", disabled: !canEdit() }, element("span", { text: change.text }), element("span", { className: "effect", text: change.effect }));
-  made.addEventListener("click", async () => { if (!(await apply(change.edit))) back(); });
+  made.addEventListener("click", async () => { if (await apply(change.edit)) suggest(); else back(); });
   return element("li", {}, hovering(made, change.edit));
 }
 async function suggest() {

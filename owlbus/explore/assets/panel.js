@@ -99,9 +99,7 @@ function changeOf(one) {
 function showDistrict(name) {
   const data = sight.view.data.hexes, k = data.districts.indexOf(name);
   if (k < 0) return;
-  const corners = data.district.flatMap((district, hex) => (district === k ? [sight.view.rings[hex][0], sight.view.rings[hex][3]] : []));
-  sight.view.map.fitBounds(corners, { padding: [20, 20] });
-  emit("outline", data.district.flatMap((district, hex) => (district === k ? [hex] : [])));
+  sight.showOutline(data.district.flatMap((district, hex) => (district === k ? [hex] : [])));
 }
 
 // ---------------------------------------------------------------- history, the latest first

@@ -4,20 +4,20 @@ import { post, apply } from "./talk.js";
 import { back, showEdit } from "./drag.js";
 import * as sight from "./view.js";
 
-let chosen = null; // {hex, latLng, stop, answer, error}
+let chosen = null; // {hex, latLng, name, answer, error}
 
 export function listen() {
-  on("chooseHex", (hex, latLng, stop) => {
+  on("chooseHex", (hex, latLng, name) => {
     if (hex === null) { tell(say("outside")); return; }
     emit("openTab", "place");
-    choose(hex, latLng, stop);
+    choose(hex, latLng, name);
   });
   on("state", again);
   on("tab", (name) => { if (name === "place" && chosen && chosen.version !== store.state.version) again(); });
   on("escape", clear);
 }
 function again() { // the answer holds for one state of the plan
-  if (chosen && !byId("pane-place").hidden) choose(chosen.hex, chosen.latLng, chosen.stop, false); else render();
+  if (chosen && !byId("pane-place").hidden) choose(chosen.hex, chosen.latLng, chosen.name, false); else render();
 }
 function clear() {
   chosen = null;
@@ -26,8 +26,8 @@ function clear() {
   sight.showSpotlight(null);
   render();
 }
-async function choose(hex, latLng, stop, aloud = true) {
-  const held = { hex, latLng, stop, answer: null, error: null, version: store.state.version };
+async function choose(hex, latLng, name, aloud = true) {
+  const held = { hex, latLng, name, answer: null, error: null, version: store.state.version };
   const before = sight.view.state.hex;
   chosen = held;
   sight.view.state.hex = hex;
@@ -46,8 +46,8 @@ function render() {
   const [title, ...rows] = sight.view.hexLines(chosen.hex), at = chosen.latLng;
   const near = sight.nearestStop(at, 400);
   pane.replaceChildren(
-    element("h2", { text: chosen.stop !== undefined ? stopName(chosen.stop) : title[0] }),
-    chosen.stop !== undefined ? element("p", { className: "note", text: title[0] }) : "",
+    element("h2", { text: chosen.name || title[0] }),
+    chosen.name ? element("p", { className: "note", text: title[0] }) : "",
     element("dl", {}, ...rows.map(([name, value]) => element("div", {}, element("dt", { text: name }), element("dd", { text: value })))),
     element("h2", { text: say("why") }),
     chosen.error ? element("p", { className: "problem", text: chosen.error }) : chosen.answer ? answer(chosen.answer) : element("p", { className: "note counting", text: say("counting") }),

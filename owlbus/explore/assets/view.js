@@ -190,6 +190,17 @@ export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a 
   else view.map.setView(latLngs[0], Math.max(view.map.getZoom(), view.home + 1.75));
 }
 
+export function showOutline(hexes) { // of a group of hexes: the sides that only one of them has
+  const sides = new Map(), name = (at) => at.map((value) => Math.round(value * 2e4)).join(",");
+  hexes.forEach((k) => view.rings[k].forEach((from, c) => {
+    const to = view.rings[k][(c + 1) % 6], key = [name(from), name(to)].sort().join(" ");
+    if (sides.has(key)) sides.delete(key); else sides.set(key, [from, to]);
+  }));
+  showSpotlight(null);
+  spotlight = L.layerGroup([["white", 7], [view.palette.ink, 3]].map(([color, weight]) => L.polyline([...sides.values()], view.shapeOptions("ghost", { color, weight })))).addTo(view.map);
+  view.map.fitBounds(L.latLngBounds(hexes.flatMap((k) => view.rings[k])), { padding: [20, 20] });
+}
+
 // ---------------------------------------------------------------- handles of the chosen route
 export function redrawHandles() {
   handles.clearLayers();
