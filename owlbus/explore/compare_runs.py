@@ -19,13 +19,17 @@ from owlbus.report.content import Content, PlanContent
 from owlbus.report.translations import read_translations
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from owlbus.evidence import Comparison
     from owlbus.explore.opened_run import OpenedRun
     from owlbus.plan import Plan
+    from owlbus.report.translations import Translations
 
 _MOST_PLAN_BYTES = 512 << 20
+_UNITS = {"mean_ride_s": (1 / 60, 1), "mean_travel_s": (1 / 60, 1), "mean_circuity": (1.0, 2), "total_length_m": (1 / 1000, 1)}
+"""Factor and digits of measures that are shown in another unit than they are kept in, minutes and kilometres."""
 
 
 def read_other_plan(run: OpenedRun, text: object) -> tuple[str, Plan, tuple[str, ...]]:
@@ -108,7 +112,7 @@ def compare_with(run: OpenedRun, plan: Plan, other: Plan, name: str, language: s
     moved = [*page["whole"], *(row for rows in page["parts"].values() for row in rows)]
     return {
         "name": name,
-        "numbers": _numbers(page["rows"]),
+        "numbers": _numbers(page["rows"], document["differences"][own]["measures"], read_translations(language)),
         **_hexes(run, plan, other),
         "moved": [{"label": row["label"], "cells": row["cells"]} for row in moved],
         "burden": [list(pair) for pair in page["burden"]],
@@ -118,16 +122,26 @@ def compare_with(run: OpenedRun, plan: Plan, other: Plan, name: str, language: s
     }
 
 
-def _numbers(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Return the rows of a comparison with the change of a share beside it; the first plan of the comparison is the other one."""
+def _numbers(rows: list[dict[str, Any]], measures: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
+    """Return the rows of a comparison with the change beside each measure; the first plan of the comparison is the other one."""
+    changes = {words(f"compare.{key}"): _change(key, value, words) for key, value in measures.items() if value is not None}
     numbers: list[dict[str, str]] = []
     for row in rows:
         other, own = row["cells"][:2]
         if row["kind"] == "sub" and not other:
             numbers[-1 if numbers[-1]["kind"] == "main" else -2]["change_text"] = own
             continue
-        numbers.append({"label": row["label"], "text": own, "other_text": other, "change_text": "", "kind": row["kind"]})
+        change = changes.get(row["label"], "")
+        numbers.append({"label": row["label"], "text": own, "other_text": other, "change_text": change, "kind": row["kind"]})
     return numbers
+
+
+def _change(key: str, value: float, words: Translations) -> str:
+    """Return the change of a measure that is no share of people or trips in the unit that it is shown in."""
+    if key.endswith("_share"):
+        return words("compare.points", value=words.signed(100 * value, 1))
+    scale, digits = _UNITS.get(key, (1.0, 0))
+    return words.signed(scale * value, digits)
 
 
 def _hexes(run: OpenedRun, plan: Plan, other: Plan) -> dict[str, list[int]]:
