@@ -126,7 +126,8 @@ def main() -> None:
             page.process.wait()
     n_stops, n_routes = len(page.start["network"]["names"]), len(page.start["state"]["routes"])
     text = (
-        f"## A plan in the browser\n\n`python benchmarks/explore.py RUN`: {n_routes} routes on {n_stops:,} stops, from the request of "
+        "## A plan in the browser\n\n"
+        f"`python benchmarks/explore.py RUN`: {n_routes} routes on {n_stops:,} stops, from the request of "
         f"the page to its answer. The link is there after {page.began_s:.1f} s and all that the first paint needs after {page.started_s:.1f} s; "
         f"the server holds {memory}.\n\n{table(HEAD, rows)}"
     )

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.demand import Demand
+from owlbus.explore.edit_form import FORMS
+from owlbus.explore.ways import fastest_way
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network
 from owlbus.pipeline import Study, score_study
@@ -24,6 +26,8 @@ from owlbus.pipeline.study import write_study
 from owlbus.plan import Plan, Route
 
 if TYPE_CHECKING:
+    import random
+
     from owlbus.explore.explore_session import ExploreSession
     from owlbus.explore.loopback import ExploreServer
 
@@ -113,3 +117,27 @@ def opened(run: Path, language: str = "en", *, is_read_only: bool = False) -> Ex
     from owlbus.explore.opened_run import open_run
 
     return ExploreSession(open_run(run), language, is_read_only=is_read_only)
+
+
+def random_edit(session: ExploreSession, rng: random.Random) -> dict:
+    """Some edit of some kind, which may not fit."""
+    n = session.run.study.network.n_stops
+    routes = session.plan.routes
+    route = rng.choice(routes) if routes else None
+    kind = rng.choice([*FORMS, "move_stop", "insert_stop", "new_route"])
+    place = rng.randrange(len(route.stops)) if route else 0
+    other = rng.choice(routes) if routes else None
+    values = {
+        "route": route.key if route else "r1",
+        "other": other.key if other else "r2",
+        "position": place,
+        "stop": rng.choice(other.stops) if other and kind == "join" else rng.randrange(n),
+        "end": rng.choice(["first", "last"]),
+        "stops": rng.sample(range(n), 3),
+        "name": f"N{rng.randrange(30)}",
+        "colour": f"#{rng.randrange(16**6):06x}",
+        "locked": rng.random() < 0.2,
+        "changes": {(route.key if route else "r1"): list(fastest_way(session.run.study.network, *rng.sample(range(n), 2)))},
+        "label": "some change",
+    }
+    return {"kind": kind, **{name: values[name] for name in FORMS[kind][0]}}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from explore_town import opened, town_run
+from explore_town import opened, random_edit, town_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -300,30 +300,6 @@ def test_a_stop_at_a_dead_end_can_only_be_an_end():
     network, _ = city(4, [(0, 1), (1, 2), (1, 3)], {(0, 2): 1.0})
     assert threaded(network, [0, 1], 3, []) == (0, 1, 3)
     assert threaded(network, [0, 1], 3, [2]) == ()
-
-
-def random_edit(session: ExploreSession, rng: random.Random) -> dict:
-    """Some edit of some kind, which may not fit."""
-    n = session.run.study.network.n_stops
-    routes = session.plan.routes
-    route = rng.choice(routes) if routes else None
-    kind = rng.choice([*FORMS, "move_stop", "insert_stop", "new_route"])
-    place = rng.randrange(len(route.stops)) if route else 0
-    other = rng.choice(routes) if routes else None
-    values = {
-        "route": route.key if route else "r1",
-        "other": other.key if other else "r2",
-        "position": place,
-        "stop": rng.choice(other.stops) if other and kind == "join" else rng.randrange(n),
-        "end": rng.choice(["first", "last"]),
-        "stops": rng.sample(range(n), 3),
-        "name": f"N{rng.randrange(30)}",
-        "colour": f"#{rng.randrange(16**6):06x}",
-        "locked": rng.random() < 0.2,
-        "changes": {(route.key if route else "r1"): list(fastest_way(session.run.study.network, *rng.sample(range(n), 2)))},
-        "label": "some change",
-    }
-    return {"kind": kind, **{name: values[name] for name in FORMS[kind][0]}}
 
 
 def test_random_edits_undone_give_the_first_plan_bit_by_bit_and_done_again_the_last(session):

@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 import pytest
-from explore_town import Browser, opened, town_run
+from explore_town import Browser, opened, random_edit, town_run
 
 from owlbus.common.errors import UsageError
 from owlbus.explore.edit_form import FORMS
@@ -21,6 +21,8 @@ from owlbus.explore.requests import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from owlbus.explore.explore_session import ExploreSession
 
 
 @pytest.fixture(scope="module")
@@ -321,8 +323,13 @@ VALUES = (
 )
 
 
-def fuzzed(rng: random.Random) -> tuple[str, object]:
-    """Some address with some message that nobody meant."""
+def fuzzed(session: ExploreSession, rng: random.Random) -> tuple[str, object]:
+    """Some address with some message that nobody meant; one in three is an edit, whole or with one member of another kind."""
+    if rng.random() < 0.3:
+        near = random_edit(session, rng)
+        if rng.random() < 0.7:
+            near[rng.choice(sorted(near))] = rng.choice(VALUES)
+        return rng.choice(["/api/edit", "/api/preview"]), {"edit": near, "version": rng.choice([None, session.version, 0])}
     path = rng.choice(["/api/edit", "/api/edit", "/api/preview", "/api/ways", "/api/undo", "/api/redo", "/api/nothing"])
     kind = rng.choice([*FORMS, "fly", None])
     names = ["route", "position", "stop", "end", "other", "name", "colour", "locked", "changes", "label", "stops", "way", "kinds"]
@@ -341,9 +348,9 @@ def fuzzed(rng: random.Random) -> tuple[str, object]:
 
 def send_fuzzed(browser: Browser, n: int, seed: int) -> dict[int, int]:
     """Send random messages; every refusal is one line, and whatever was not refused can be undone."""
-    rng, counts = random.Random(seed), dict.fromkeys((200, 400, 404, 409), 0)  # noqa: S311 - messages for tests
+    rng, counts = random.Random(seed), dict.fromkeys((200, 400, 404, 409, 415), 0)  # noqa: S311 - messages for tests
     for _ in range(n):
-        path, message = fuzzed(rng)
+        path, message = fuzzed(browser.server.session, rng)
         before = browser.server.session.plan
         status, _, data = browser.ask("POST", path, message)
         counts[status] += 1
@@ -362,6 +369,7 @@ def test_random_messages_are_refused_in_one_line_and_leave_the_plan_alone(tmp_pa
         first = browser.get("/api/state")
         counts = send_fuzzed(browser, 300, 8)
         assert counts[400] > 100
+        assert counts[200] > 10
         while browser.get("/api/state")["can_undo"]:
             browser.post("/api/undo", {})
         same = ("routes", "numbers", "limits", "hexes")

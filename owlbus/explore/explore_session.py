@@ -330,6 +330,12 @@ class ExploreSession:
             "time": past.time_s,
         }
 
+    def edits_in_words(self, language: str) -> list[str]:
+        """Return all edits that are made and not undone, one line each in a `language`, the first one first."""
+        with self.lock:
+            made = [step.past for step in self._steps[1 : self._at + 1]]
+        return [past.text(self.run, language) for past in made if past is not None]
+
     def notices(self, language: str) -> list[str]:
         """Return what the reader must know of history and run directory, in a `language`."""
         lines = [sentence(language, key, **values) for key, values in self._notices]

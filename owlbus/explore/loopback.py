@@ -24,6 +24,8 @@ IDLE_S = 30 * 60
 """Seconds without a connection after which the server ends."""
 
 _TICK_S = 0.2
+_LAST_TICKS, _LAST_TICK_S = 20, 0.02
+"""How often, and how long each time, the end waits for windows to hear of it."""
 
 
 class ExploreServer:
@@ -87,6 +89,10 @@ class ExploreServer:
         """Tell the windows that this is the end, and free the port."""
         self._stop.set()
         self.session.close()
+        for _ in range(_LAST_TICKS):
+            if not self.session.n_windows:
+                break
+            time.sleep(_LAST_TICK_S)
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()

@@ -162,7 +162,7 @@ class PageRequest(BaseHTTPRequestHandler):
         message: dict[str, Any] = dict(query) if method == "GET" else self._message(body)
         message["lang"] = self._language(message if "lang" in message else query)
         if handler is None:
-            self._send_json(200, self._own_answer(path))
+            self._answer_itself(path)
             return
         answer = self._handled(handler, message)
         if isinstance(answer, Document):
@@ -201,12 +201,13 @@ class PageRequest(BaseHTTPRequestHandler):
             raise _RefusedError(400, sentence(language, "form.object"))
         return message
 
-    def _own_answer(self, path: str) -> dict[str, Any]:
-        """Answer what only the server knows."""
+    def _answer_itself(self, path: str) -> None:
+        """Answer what only the server knows; the end comes once the page has its answer."""
         if path == "/api/link":
-            return {"link": self.owner.link()}
-        self.owner.quit()
-        return {"ended": True}
+            self._send_json(200, {"link": self.owner.link()})
+        else:
+            self._send_json(200, {"ended": True})
+            self.owner.quit()
 
     def _stream(self) -> None:
         """Send events until the window closes or the session ends."""
