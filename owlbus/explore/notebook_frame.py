@@ -92,8 +92,9 @@ class ExplorePage:
         mark, port = f"owlbus-{secrets.token_hex(6)}", self.server.port
         sources = [f"http://{host}:{port}/?key={self.server.access.new_key()}" for host in ("localhost", "127.0.0.1")]
         style = f"width:100%;height:{_HEIGHT_PX}px;border:1px solid {EDGE}"
-        other = f'if (location.hostname === "127.0.0.1") document.getElementById("{mark}").src = "{sources[1]}";'
-        return f'<iframe id="{mark}" src="{sources[0]}" title="owlbus explore" style="{style}"></iframe><script>{other}</script>'
+        chosen = f'location.hostname === "127.0.0.1" ? "{sources[1]}" : "{sources[0]}"'
+        script = f'document.getElementById("{mark}").src = {chosen};'
+        return f'<iframe id="{mark}" title="owlbus explore" style="{style}"></iframe><script>{script}</script>'
 
     def link(self) -> str:
         """Return an address that opens the page once, in a browser of this machine."""
