@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from owlbus.cli.app import run as run_command
 from owlbus.common.errors import DataError, OwlbusError, UsageError
 from owlbus.common.text import escape_formula
+from owlbus.explore.answers import AnswerDesk, route_document
 from owlbus.explore.comment_files import MOST_ROWS, comment_rows, comments_csv, comments_geojson
 from owlbus.explore.comment_store import COMMENTS_FILE, CommentStore
 from owlbus.explore.comments import MOST_CHARACTERS, Comment, pinned_comment
@@ -281,6 +282,16 @@ def test_answers_are_the_sheets_of_explain_and_name_nobody(session: ExploreSessi
         assert run_command(["explain", str(session.run.path), "why", "2", "--lang", lang, "--json"]) == 0
         for line in json.loads(capsys.readouterr().out)["lines"]:
             assert line in page.replace("&#39;", "'").replace("&#34;", '"')
+
+
+def test_a_comment_on_a_route_is_answered_with_what_explain_says_of_it(shared: ExploreSession, capsys: pytest.CaptureFixture[str]) -> None:
+    run, desk = shared.run, HelpDesk.of(shared)
+    answering = AnswerDesk(run, run.plan, desk.names("en"), desk.explain_limits, desk.decided(run.plan, "en"))
+    capsys.readouterr()
+    assert run_command(["explain", str(run.path), "route", "N2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    found = json.loads(json.dumps(route_document(answering, "N2")))
+    assert found == {name: document[name] for name in found}
 
 
 def test_without_comments_the_page_says_so(shared: ExploreSession) -> None:

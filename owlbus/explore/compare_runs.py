@@ -12,7 +12,7 @@ from owlbus.evidence import compare_plans
 from owlbus.explore.help_words import help_text
 from owlbus.explore.opened_run import PLAN_FILE
 from owlbus.explore.typed_path import shown_path, typed_path
-from owlbus.plan import match_plan, read_plan
+from owlbus.plan import match_plan
 from owlbus.plot.style import DIFFERENCE_KINDS, difference_kinds
 from owlbus.report.comparison import comparison_page
 from owlbus.report.content import Content, PlanContent
@@ -67,10 +67,8 @@ def read_other_plan(run: OpenedRun, text: object) -> tuple[str, Plan, tuple[str,
         raise UsageError(msg)
     if file == path and (path.is_dir() or path.suffix.lower() == ".zip"):
         return _feed_plan(run, path, name)
-    if file != path:
-        return name, read_plan(file, network), ()
     match = match_plan(file, network)
-    return name, match.plan, match.messages
+    return name, match.plan, () if all(route.is_own for route in match.routes) else match.messages
 
 
 def _feed_plan(run: OpenedRun, path: Path, name: str) -> tuple[str, Plan, tuple[str, ...]]:

@@ -70,7 +70,8 @@ class HelpDesk:
         self.lock = threading.RLock()
         self.comments = CommentStore.open(session.run.path / EXPLORE_DIR, session.run.study.network, session.run.plan)
         self.search: RunningSearch | None = None
-        self.searched_version = 0
+        self.searched_version, self.n_searches = 0, 0
+        self._decided: dict[str, dict[str, Any]] = {}
         self.charts: dict[tuple[int, str], dict[str, Any]] = {}
         settings = session.run.about["settings"].get("limits") or {}
         self.explain_limits = RouteLimits.of_routes(settings, session.run.headway_s)
@@ -115,4 +116,8 @@ class HelpDesk:
         """
         session = self._session()
         assert session is not None  # noqa: S101 - whoever asks holds the session
-        return {"by": "edit"} if not plan.equals(session.run.plan) else decided_by_run(session.run.path / PLAN_FILE, language)
+        if not plan.equals(session.run.plan):
+            return {"by": "edit"}
+        if language not in self._decided:
+            self._decided[language] = decided_by_run(session.run.path / PLAN_FILE, language)
+        return self._decided[language]

@@ -103,7 +103,8 @@ def _improve(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]
             more = {"left_s": round(left_s, 1), "done": is_done, "error": error, "note": note}
             session.publish({"type": "improve", **event, **more})
 
-        desk.search, desk.searched_version = RunningSearch(session.run, around, seconds, tell), hand.version
+        desk.search, desk.searched_version = RunningSearch(session.run, around, seconds, tell, desk.n_searches), hand.version
+        desk.n_searches += 1
         desk.search.start()
     return {"started": True, "seconds": seconds, "note": note}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ _SEARCH_PART = 0.5
 """Part of the seconds for routes as a whole; the rest goes to single stops, by the figures as they are published."""
 
 _TRIALS = 100_000
+_TELL_S = 0.5
 _KEPT_RULES = ("required", "hubs", "forbidden", "forbidden_links", "depots")
 
 
@@ -121,7 +123,7 @@ class SearchAround:
 
 
 def search_around(
-    run: OpenedRun, around: SearchAround, seconds: float, on_better: Callable[[Plan], object], is_stopped: Callable[[], bool]
+    run: OpenedRun, around: SearchAround, seconds: float, on_better: Callable[[Plan], object], is_stopped: Callable[[], bool], seed: int = 0
 ) -> Plan:
     """
     Search for a better plan by the figures as they are published.
@@ -141,6 +143,8 @@ def search_around(
         Called with each better plan, the routes that stay first.
     is_stopped
         Asked often; the search ends once it returns True.
+    seed
+        Seed of the random numbers, so that a second search tries other changes.
 
     Returns
     -------
@@ -150,18 +154,14 @@ def search_around(
     ends_s = time.perf_counter() + seconds
     best = _Best(run, around, on_better)
     search: dict[str, Any] = {"limits": around.limits, "constraints": around.constraints, "rule": run.evaluator.problem.rule}
-    search |= {"objective": around.objective, "begin": around.begin, "n_starts": 1, "stop_when": [MaxSeconds(seconds * _SEARCH_PART)]}
-    latest: list[Plan] = []
+    search |= {"objective": around.objective, "begin": around.begin, "stop_when": [MaxSeconds(seconds * _SEARCH_PART)]}
+    search |= {"n_starts": 1, "seed": seed}
 
     def on_progress(now: Snapshot) -> bool:
         del now
         return is_stopped() or time.perf_counter() >= ends_s
 
-    def on_gain(plan: Plan) -> None:
-        latest[:] = [plan]
-        best.offer(plan)
-
-    result = plan_routes(run.study.network, run.study.demand, len(around.begin), on_gain=on_gain, on_progress=on_progress, **search)
+    result = plan_routes(run.study.network, run.study.demand, len(around.begin), on_gain=best.offer, on_progress=on_progress, **search)
     best.offer(result.plan)
     if best.value is None or is_stopped() or not around.begin.is_reversible:
         return best.plan
@@ -240,7 +240,9 @@ class RunningSearch:
         Seconds of the search, in [1, `MOST_SECONDS`].
     tell
         Called in that thread with the changes so far, and by name with the seconds ``left_s``, whether it ``is_done``, and an ``error`` or
-        None.
+        None; twice a second at most.
+    seed
+        Seed of the random numbers.
 
     Attributes
     ----------
@@ -252,8 +254,9 @@ class RunningSearch:
         Whether it has ended.
     """
 
-    def __init__(self, run: OpenedRun, around: SearchAround, seconds: float, tell: Callable[..., object]) -> None:
-        self._run, self._around, self._tell = run, around, tell
+    def __init__(self, run: OpenedRun, around: SearchAround, seconds: float, tell: Callable[..., object], seed: int = 0) -> None:
+        self._run, self._around, self._tell, self._seed = run, around, tell, seed
+        self._told_s = -math.inf
         self.seconds, self._ends_s = seconds, time.monotonic() + seconds
         self._stop = threading.Event()
         self.changes: dict[str, list[int] | None] = {}
@@ -277,7 +280,7 @@ class RunningSearch:
         """Search, and tell the end whatever it is."""
         error: str | None = None
         try:
-            search_around(self._run, self._around, self.seconds, self._better, self._stop.is_set)
+            search_around(self._run, self._around, self.seconds, self._better, self._stop.is_set, self._seed)
         except OwlbusError as refused:
             error = str(refused)
         except Exception as bug:  # noqa: BLE001 - the page waits for the end of every search
@@ -286,6 +289,9 @@ class RunningSearch:
         self._tell(self.changes, left_s=0.0, is_done=True, error=error)
 
     def _better(self, plan: Plan) -> None:
-        """Tell a better plan."""
-        self.changes = self._around.changes_to(plan)
+        """Tell a better plan, unless one was told just before: telling takes time from the search."""
+        self.changes, now_s = self._around.changes_to(plan), time.monotonic()
+        if now_s - self._told_s < _TELL_S:
+            return
+        self._told_s = now_s
         self._tell(self.changes, left_s=max(0.0, self._ends_s - time.monotonic()), is_done=False, error=None)
