@@ -94,7 +94,8 @@ class ExplorePage:
         style = f"width:100%;height:{_HEIGHT_PX}px;border:1px solid {EDGE}"
         chosen = f'location.hostname === "127.0.0.1" ? "{sources[1]}" : "{sources[0]}"'
         script = f'document.getElementById("{mark}").src = {chosen};'
-        return f'<iframe id="{mark}" title="owlbus explore" style="{style}"></iframe><script>{script}</script>'
+        title = escape(help_text(self.session.language, "notebook.title"))
+        return f'<iframe id="{mark}" title="{title}" style="{style}"></iframe><script>{script}</script>'
 
     def link(self) -> str:
         """Return an address that opens the page once, in a browser of this machine."""
