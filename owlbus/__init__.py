@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from owlbus.demand import agreement as agreement
     from owlbus.demand import blend as blend
     from owlbus.demand import estimate_demand as estimate_demand
+    from owlbus.explore.notebook_frame import ExplorePage as ExplorePage
+    from owlbus.explore.notebook_frame import explore_run as explore_run
     from owlbus.grid.hexgrid import HexGrid as HexGrid
     from owlbus.grid.outline import read_area as read_area
     from owlbus.gtfs import FeedInfo as FeedInfo
@@ -122,6 +124,7 @@ _NAMES = {
         "blend",
         "estimate_demand",
     ),
+    "explore.notebook_frame": ("ExplorePage", "explore_run"),
     "grid.hexgrid": ("HexGrid",),
     "grid.outline": ("read_area",),
     "gtfs": (

@@ -8,6 +8,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from owlbus.common.errors import DataError, UsageError
 from owlbus.common.palette import HEX_COLOURS, ROUTE_COLOURS
 from owlbus.demand import Demand
 from owlbus.evidence import compare_plans
+from owlbus.explore.editor_page import SCRIPTS, editor_asset
 from owlbus.grid.hexgrid import HexGrid
 from owlbus.network import Network, WalkRule
 from owlbus.network.walk_sheds import reached_share
@@ -197,22 +199,43 @@ def test_no_language_but_these(content: Content) -> None:
 def test_both_languages_say_the_same_things() -> None:
     tables = [read_translations(language).table for language in LANGUAGES]
     assert tables[0].keys() == tables[1].keys()
-    assert tables[0]["js"].keys() == tables[1]["js"].keys()
-    for key in tables[0].keys() - {"names", "places", "days", "js"}:
+    for key in tables[0].keys() - NESTED:
         assert sorted(re.findall(r"\{\w+\}", tables[0][key])) == sorted(re.findall(r"\{\w+\}", tables[1][key])), key
-    for key in tables[0]["js"]:
-        assert sorted(re.findall(r"\{\d\}", tables[0]["js"][key])) == sorted(re.findall(r"\{\d\}", tables[1]["js"][key])), key
+    for part in ("js", "explore"):
+        assert tables[0][part].keys() == tables[1][part].keys()
+        for key, text in tables[0][part].items():
+            assert sorted(re.findall(r"\{\d\}", text)) == sorted(re.findall(r"\{\d\}", tables[1][part][key])), key
+
+
+NESTED = {"names", "places", "days", "js", "explore"}
+"""Tables inside the table of words."""
 
 
 def templates() -> str:
     """Return the templates of all pages as one text."""
-    return "".join(read_asset(f"{name}.html.j2") for name in ("base", "macros", "report", "sections"))
+    editor = (files("owlbus.explore") / "assets" / "explore.html.j2").read_text(encoding="utf-8")
+    return editor + "".join(read_asset(f"{name}.html.j2") for name in ("base", "macros", "report", "sections"))
+
+
+def scripts() -> str:
+    """Return the scripts of the report as one text."""
+    return "".join(read_asset(name) for name in ("map_names.js", "map.js", "report.js"))
 
 
 def test_every_word_of_the_script_and_the_template_exists() -> None:
     table = read_translations("en").table
-    assert set(re.findall(r"\bsay\.(\w+)\b", read_asset("report.js"))) <= table["js"].keys()
+    assert set(re.findall(r"\bsay\.(\w+)\b", scripts())) <= table["js"].keys()
     assert set(re.findall(r't\("([\w.]+[\w])"', templates())) <= table.keys()
+
+
+def test_every_word_of_the_editor_is_said_by_its_scripts_and_none_is_missing() -> None:
+    code = "".join(editor_asset(name).content.decode() for name in SCRIPTS)
+    table = read_translations("en").table["explore"]
+    said = set(re.findall(r"""["']([\w.]+)["']""", code))
+    begun = tuple(re.findall(r'say\("([\w.]+\.)" \+', code))
+    assert {key for key in table if key not in said and not key.startswith(begun)} == set()
+    assert set(re.findall(r'say\("([\w.]+\w)"', code)) <= table.keys()
+    assert not re.search(r"\bstyle=|<style|<script>|\son\w+=", templates().partition("<!doctype html>")[2].partition("</html>")[0])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -255,8 +278,8 @@ def test_every_sentence_is_said_somewhere() -> None:
     whole = set(re.findall(r"[\"']([\w.]+)[\"']", code))
     begun = re.findall(r'f"([a-z]\w*\.[\w.]*)\{', code) + re.findall(r't\("([\w.]+\.)" ~', code)
     table = read_translations("en").table
-    assert [key for key in table.keys() - {"names", "places", "days", "js"} - whole if not key.startswith(tuple(begun))] == []
-    script = read_asset("report.js")
+    assert [key for key in table.keys() - NESTED - whole if not key.startswith(tuple(begun))] == []
+    script = scripts()
     assert [key for key in table["js"] if not re.search(rf'\bsay\.{key}\b|"{key}"', script)] == []
 
 

@@ -15,6 +15,7 @@ from owlbus.cli.config import read_config
 from owlbus.cli.demand import demand
 from owlbus.cli.demo import demo
 from owlbus.cli.explain import explain
+from owlbus.cli.explore import explore
 from owlbus.cli.improve import improve
 from owlbus.cli.messages import in_flags, plain_parser_text
 from owlbus.cli.network import network
@@ -50,6 +51,7 @@ COMMANDS = (
     (score, "Measure a given plan."),
     (compare, "Compare plans: differences, and who gains and loses."),
     (explain, "Answer a question about a plan: a route, one change, unserved places, useful swaps."),
+    (explore, "Open the plan of a run in the browser, edit it by hand, and see the numbers change."),
     (improve, "Improve a given plan by changing few of its stops, step by step."),
     (sweep, "Plan for a range of routes, buses or kilometres, and find the knee of the curve."),
     (timetable, "Build the timetable of a plan: headways, buses, waits, and a GTFS feed."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Annotated
 
@@ -70,4 +71,5 @@ def demo(
         settings = settings_of_run(sources, request, agency_timezone=agency_timezone)
         publish(run, plan_run, scored_reference, settings, title, feed_of(study, agency_timezone), lang)
     show_run(output, plan_run, scored_reference, out, title, study.city_share)
+    output.say(f"Edit the plan in the browser, and see its numbers change: owlbus explore {shlex.quote(out)}")
     leave_if_interrupted(plan_run)

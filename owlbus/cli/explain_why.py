@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from owlbus.cli.plan_files import plan_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-_SEARCHES = ("plan", "demo", "sweep")
-_GIVEN = ("score", "compare", "timetable")
-_RESULTS = ("plan", "gtfs")
-"""What the names of files begin with that hold the plan that a run made; others, such as the reference, were given to it."""
 
 
 def settings_beside(plan: str) -> dict[str, Any]:
@@ -30,8 +21,10 @@ def settings_beside(plan: str) -> dict[str, Any]:
     dict
         Metres, seconds and ratios; empty for a plan that no search made.
     """
+    from owlbus.pipeline.decided import RESULTS, about_run_of
+
     file = plan_file(plan)
-    about = _about(file.parent) if file.name.startswith(_RESULTS) else {}
+    about = about_run_of(file) if file.name.startswith(RESULTS) else {}
     limits: dict[str, Any] | None = about.get("settings", {}).get("limits")
     return limits or {}
 
@@ -50,34 +43,8 @@ def decided_by(plan: str, language: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``by``: ``search``, with ``objective`` in words and ``seed``; ``command``, with ``command`` and ``question``; ``edit`` or ``hand``.
+        As `owlbus.pipeline.decided.decided_by_run` gives it.
     """
-    from owlbus.pipeline.rundir import check_run
+    from owlbus.pipeline.decided import decided_by_run
 
-    file = plan_file(plan)
-    about = _about(file.parent)
-    command = about.get("command")
-    if command is None or command in _GIVEN or not file.name.startswith(_RESULTS):
-        return {"by": "hand"}
-    if any(line.startswith(file.name) for line in check_run(file.parent)):
-        return {"by": "edit"}
-    settings: Mapping[str, Any] = about["settings"]
-    if command in _SEARCHES:
-        return {"by": "search", "objective": _objective(str(settings.get("objective", "served")), language), "seed": about.get("seed")}
-    question = " ".join(str(part) for part in settings.get("question", []) if part) or f"--change {settings.get('change')}"
-    return {"by": "command", "command": command, "question": question}
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    """Content of the ``run.json`` of a folder; nothing where there is none."""
-    from owlbus.pipeline.run_json import RUN_FILE, read_run
-
-    return read_run(folder) if (folder / RUN_FILE).is_file() else {}
-
-
-def _objective(name: str, language: str) -> str:
-    """Return an objective in words."""
-    from owlbus.evidence.answer_sentences import sentence
-
-    known = name in {"served", "direct", "presence", "travel_time"}
-    return sentence(language, f"objective.{name}" if known else "objective.mix", **({} if known else {"objective": name}))
+    return decided_by_run(plan_file(plan), language)

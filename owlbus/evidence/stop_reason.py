@@ -17,7 +17,7 @@ from owlbus.evidence.unserved_places import CheapestDetour, left_out
 from owlbus.network.geodesy import metres_between
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from owlbus.evidence.changes import Change
     from owlbus.evidence.evaluator import PlanEvaluator
@@ -117,6 +117,7 @@ def explain_stop(
     limits: RouteLimits,
     before: Plan | None = None,
     language: str = "en",
+    locked: Collection[int] = (),
 ) -> StopReason:
     """
     Why a plan has no stop at a place.
@@ -137,6 +138,8 @@ def explain_stop(
         The plan before it, or None.
     language
         Of the change that would serve it again, ``en`` or ``ko``.
+    locked
+        Indices of the routes that such a change leaves alone.
 
     Returns
     -------
@@ -146,7 +149,7 @@ def explain_stop(
     network, counts = evaluator.problem.network, evaluator.evaluate(plan)
     label = sentence(language, "via", stop=name)
     routes, (people, trips) = _routes_at(plan, stop), left_out(evaluator, counts, stop)
-    back = None if routes else CheapestDetour(evaluator, plan, limits).to(stop, label)
+    back = None if routes else CheapestDetour(evaluator, plan, limits, locked).to(stop, label)
     nearest = _nearest(network, plan, stop)
     headway_s = limits.headway_s
     return StopReason(

@@ -17,6 +17,8 @@ from owlbus.search.objective import Objective
 from owlbus.search.route_evaluator import RouteEvaluator
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from owlbus.evidence.difference import Difference
@@ -175,10 +177,13 @@ class CheapestDetour:
         The plan.
     limits
         What changed routes must keep, in metres and seconds.
+    locked
+        Indices of the routes that stay as they are.
     """
 
-    def __init__(self, evaluator: PlanEvaluator, plan: Plan, limits: RouteLimits) -> None:
+    def __init__(self, evaluator: PlanEvaluator, plan: Plan, limits: RouteLimits, locked: Collection[int] = ()) -> None:
         self._limits, self._plan = limits, plan
+        self._rows = [k for k in range(len(plan)) if k not in locked]
         objective = Objective() if evaluator.demand.counts_trips else Objective(trips=0, presence=1)
         self._evaluators = [RouteEvaluator(evaluator.problem, objective, plan, bounds, evaluator.min_count) for bounds in (limits, None)]
 
@@ -199,7 +204,7 @@ class CheapestDetour:
             None if no route can be joined with it.
         """
         for evaluator in self._evaluators:
-            best = evaluator.best(way for k in range(len(self._plan)) for way in detours(evaluator, k, stop))
+            best = evaluator.best(way for k in self._rows for way in detours(evaluator, k, stop))
             if best is not None:
                 route, after = self._plan.names[best.route], evaluator.plan_with(best)
                 broken = newly_broken(evaluator.problem.network, self._plan, after, self._limits)

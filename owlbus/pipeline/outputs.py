@@ -101,6 +101,33 @@ def timetable_of(study: Study, plan: Plan, operation: Operation) -> tuple[Timeta
     return build_timetable(study.network, with_even_hours(study.demand), plan, operation, min_count=study.min_count)
 
 
+def timetable_of_plan(study: Study, plan: Plan, n_buses: int, headway_s: int) -> tuple[Timetable, TimetableReport, Operation]:
+    """
+    Timetable that goes with the scorecard of a plan.
+
+    Parameters
+    ----------
+    study
+        Grid, demand and network.
+    plan
+        Routes on the study's network.
+    n_buses
+        Fleet of the scorecard; if it is too small for the policy headway, the fewest buses that keep that are taken.
+    headway_s
+        Headway of the scorecard in seconds; the policy headway is an hour, or this if it is longer.
+
+    Returns
+    -------
+    Timetable, TimetableReport, Operation
+        Runs of one night, how they were chosen, and the settings asked for.
+    """
+    operation = Operation(fleet=max(1, n_buses), max_headway_s=max(3600, headway_s))
+    try:
+        return *timetable_of(study, plan, operation), operation
+    except InfeasibleError:
+        return *timetable_of(study, plan, replace(operation, fleet=None)), operation
+
+
 def add_timetable(run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | None = None) -> WrittenTimetable:
     """
     Add the GTFS feed of a plan to a run directory and validate it.
@@ -126,11 +153,7 @@ def add_timetable(run: RunDir, study: Study, best: ScoredPlan, feed: FeedInfo | 
     from owlbus.gtfs import check_gtfs, write_gtfs
     from owlbus.gtfs.services import clock_notes
 
-    operation = Operation(fleet=max(1, best.card.total_buses), max_headway_s=max(3600, best.card.headway_s))
-    try:
-        timetable, report = timetable_of(study, best.plan, operation)
-    except InfeasibleError:
-        timetable, report = timetable_of(study, best.plan, replace(operation, fleet=None))
+    timetable, report, operation = timetable_of_plan(study, best.plan, best.card.total_buses, best.card.headway_s)
     feed = feed or feed_of(study)
     path = run.stage(GTFS_FILE)
     write_gtfs(path, study.network, timetable, feed, change_s=operation.change_s)

@@ -15,6 +15,7 @@ from owlbus.common.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from os import PathLike
 
     from owlbus.demand import Demand
     from owlbus.pipeline.request import Request
@@ -108,6 +109,26 @@ class PlanRun:
         from owlbus.common import notebook_html
 
         return notebook_html.page("PlanRun", self.best._repr_html_(), self.result.to_html(self.study.min_count, self._unserved_s))
+
+    def explore(self, out: str | PathLike[str] | None = None, **settings: Any) -> Any:  # noqa: ANN401 - the page lies in a room above this one
+        """
+        Open the best plan for editing by hand with live numbers; a notebook shows the page below the cell.
+
+        Parameters
+        ----------
+        out
+            Run directory to write study and plan to, which edits and comments are kept in; a new folder for temporary files by default.
+        **settings
+            ``language``, ``is_read_only`` and ``port``, as `owlbus.explore_run` takes them.
+
+        Returns
+        -------
+        owlbus.explore.notebook_frame.ExplorePage
+            The page, served from this machine alone until it is closed or nobody has looked at it for 30 minutes.
+        """
+        from importlib import import_module
+
+        return import_module("owlbus.explore.notebook_frame").explore_plan_run(self, out, **settings)
 
     @property
     def objective_share(self) -> float | None:

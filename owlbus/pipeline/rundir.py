@@ -40,7 +40,13 @@ if TYPE_CHECKING:
 RESTRICTED_FILES = frozenset({"demand.parquet", "rejected.parquet", INPUTS_FILE})
 """Working files with personal data, or with what confirms a guess of them: only their owner may read them."""
 
+EXPLORE_DIR, EXPLORE_LOCK = "explore", "explore.lock"
+"""What `owlbus.explore` keeps in a run directory: edits and comments of its owner, and who has it open. No run writes or removes them."""
+
 _OWNER_ONLY = 0o600
+_OF_OWLBUS = frozenset({PART, KEPT, LOCK, EXPLORE_DIR, EXPLORE_LOCK})
+"""Names in a folder that are no files of another origin."""
+
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "shapely", "pyproj", "h3", "highspy", "matplotlib")
 
 
@@ -532,7 +538,7 @@ def _refuse_foreign(target: Path) -> None:
     if (target / RUN_FILE).is_file():
         problem = "" if _is_record(target / RUN_FILE) else f"whose {RUN_FILE} is not one of owlbus"
     else:
-        names = sorted(entry.name for entry in target.iterdir() if entry.name not in {PART, KEPT, LOCK})
+        names = sorted(entry.name for entry in target.iterdir() if entry.name not in _OF_OWLBUS)
         problem = f"with {len(names)} files of another origin (first {names[0]})" if names else ""
     if problem:
         msg = f"{setting('out')} must be absent, empty or an earlier run, got {target} {problem}; choose another folder"

@@ -52,14 +52,43 @@ def answer_page(
     str
         HTML; names from files stand in it as text.
     """
+    title, sections = answer_sections(document, words, stop_name=stop_name, picture=picture)
+    notes = [privacy_text(document["min_count"], words)]
+    if "n_nights" in document:
+        notes.insert(0, words("answer.nights", n=document["n_nights"]))
+    sections.append(Section(words("answer.counts"), lines=tuple(notes)))
+    synthetic = words("synthetic.text") if is_synthetic else ""
+    return section_page(title, words("answer.plan", plan=plan), sections, words, kicker=words("answer.kicker"), synthetic=synthetic)
+
+
+def answer_sections(
+    document: Mapping[str, Any], words: Translations, *, stop_name: Callable[[int], str] = str, picture: Picture | None = None
+) -> tuple[str, list[Section]]:
+    """
+    Title and sections of the answer to one question.
+
+    Parameters
+    ----------
+    document
+        The answer as ``answer.json`` holds it: trips and people a night as they are printed.
+    words
+        The reader's language.
+    stop_name
+        Called with a stop index; gives its name.
+    picture
+        The map, or None.
+
+    Returns
+    -------
+    title, sections
+        From the answer to its details.
+    """
     what = document["what"]
     if "verdict" in document:
         title, sections = document["change"], _change_sections(document, words)
     elif what == "why":
-        title, sections = (
-            words("answer.why.here" if document["routes"] else "answer.why", name=document["name"]),
-            _why_sections(document, words),
-        )
+        title = words("answer.why.here" if document["routes"] else "answer.why", name=document["name"])
+        sections = _why_sections(document, words)
     else:
         parts = {"missing": _missing_table, "suggest": _swaps_table}
         tables = (parts[what](document, words),) if what in parts else _route_tables(document, words, stop_name)
@@ -69,12 +98,7 @@ def answer_page(
         ]
     if picture is not None:
         sections.insert(1, Section(words("answer.map"), picture=picture, notes=_map_notes(document, words)))
-    notes = [privacy_text(document["min_count"], words)]
-    if "n_nights" in document:
-        notes.insert(0, words("answer.nights", n=document["n_nights"]))
-    sections.append(Section(words("answer.counts"), lines=tuple(notes)))
-    synthetic = words("synthetic.text") if is_synthetic else ""
-    return section_page(title, words("answer.plan", plan=plan), sections, words, kicker=words("answer.kicker"), synthetic=synthetic)
+    return title, sections
 
 
 def _map_notes(document: Mapping[str, Any], words: Translations) -> tuple[str, ...]:

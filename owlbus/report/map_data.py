@@ -134,8 +134,8 @@ def hex_data(content: Content, words: Translations) -> dict[str, Any]:
         "labels": grid.labels.tolist(),
         **_district_data(content, words),
         **_people_data(content, words),
-        "near": _percent(reached),
-        "was": None if was_reached is None else _percent(was_reached),
+        "near": percent_of_hexes(reached),
+        "was": None if was_reached is None else percent_of_hexes(was_reached),
         "change": None if was_reached is None else "".join(map(str, difference_kinds(reached, was_reached).tolist())),
         "reachable": _digits(reached_share(network, np.arange(network.n_stops)) > 0),
         "by": _routes_by_hex(network, best.plan),
@@ -198,8 +198,8 @@ def route_data(content: Content, k: int, language: str = "en") -> dict[str, Any]
         "colour": ROUTE_COLOURS[index],
         "dashes": _DASHES[cycle % len(_DASHES)],
         "links": [_lane(users[min(a, b), max(a, b)], k, a, b) for a, b in segments],
-        "lines": [_flat(network.link_line(a, b)) for a, b in segments],
-        "stops": _flat(np.stack([network.stop_lon[stops], network.stop_lat[stops]], axis=1)),
+        "lines": [flat_line(network.link_line(a, b)) for a, b in segments],
+        "stops": flat_line(np.stack([network.stop_lon[stops], network.stop_lat[stops]], axis=1)),
         "names": [display_name(network, stop, language) for stop in stops],
         "short": [display_name(network, stop, language, short=True) for stop in stops],
         "card": {**card, "headway_s": best.card["headway_s"]},
@@ -217,7 +217,7 @@ def _reference_data(network: Network, reference: PlanContent, words: Translation
     routes = []
     for route in reference.plan:
         parts = [network.link_line(a, b) for a, b in route.segments]
-        routes.append({"name": route.name, "line": _flat(np.concatenate(parts))})
+        routes.append({"name": route.name, "line": flat_line(np.concatenate(parts))})
     return {"name": words.name(reference.name), "routes": routes}
 
 
@@ -266,12 +266,12 @@ def _lines_of(shape: Any) -> list[list[int]]:  # noqa: ANN401 - shapely ships no
     import shapely
 
     parts = [part for part in shapely.get_parts(shape) if not part.is_empty]
-    return [_flat(shapely.get_coordinates(part.exterior if part.geom_type == "Polygon" else part)) for part in parts]
+    return [flat_line(shapely.get_coordinates(part.exterior if part.geom_type == "Polygon" else part)) for part in parts]
 
 
 def _roads(network: Network) -> list[list[int]]:
     """Street lines of links, thinned; none if they are too many for a page."""
-    return [_flat(line) for line in thinned_lines(street_lines(network), _ROAD_TOLERANCE_DEG, _MOST_ROAD_POINTS)]
+    return [flat_line(line) for line in thinned_lines(street_lines(network), _ROAD_TOLERANCE_DEG, _MOST_ROAD_POINTS)]
 
 
 def _whole(degrees: ArrayLike) -> NDArray[np.int64]:
@@ -280,15 +280,50 @@ def _whole(degrees: ArrayLike) -> NDArray[np.int64]:
     return steps
 
 
-def _flat(lonlat: ArrayLike) -> list[int]:
-    """Return points as one row, latitude first, each but the first as the difference from the one before."""
+def flat_line(lonlat: ArrayLike) -> list[int]:
+    """
+    Points as one row of whole hundred-thousandths of a degree.
+
+    Parameters
+    ----------
+    lonlat
+        Degrees, shape (n, 2).
+
+    Returns
+    -------
+    list of int
+        Latitude first, each point but the first as the difference from the one before.
+
+    Examples
+    --------
+    >>> flat_line([[127.0, 37.5], [127.001, 37.5]])
+    [3750000, 12700000, 0, 100]
+    """
     points = _whole(np.asarray(lonlat)[:, ::-1])
     steps: list[int] = np.diff(points, axis=0, prepend=0).ravel().tolist()
     return steps
 
 
-def _percent(share: NDArray[np.float64]) -> list[int]:
-    """Shares as whole percent, rounded down, so that half stays the limit it is; but at least 1 where there is any."""
+def percent_of_hexes(share: NDArray[np.float64]) -> list[int]:
+    """
+    Shares as whole percent, rounded down, so that half stays the limit it is; but at least 1 where there is any.
+
+    Parameters
+    ----------
+    share
+        Shape (H,), 0 to 1.
+
+    Returns
+    -------
+    list of int
+        In [0, 100].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> percent_of_hexes(np.array([0.0, 0.001, 0.5]))
+    [0, 1, 50]
+    """
     whole: list[int] = np.maximum(np.floor(100 * share), share > 0).astype(np.int64).tolist()
     return whole
 

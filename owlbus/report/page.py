@@ -23,7 +23,7 @@ from owlbus.report.map_data import map_data
 from owlbus.report.section_page import privacy_text, render_page
 from owlbus.report.sheets import WORKBOOK_FILE
 from owlbus.report.sweep_page import sweep_lede, sweep_page
-from owlbus.report.translations import read_asset, read_translations
+from owlbus.report.translations import leaflet_script, leaflet_style, read_asset, read_translations
 from owlbus.report.unserved import missing_rows
 
 if TYPE_CHECKING:
@@ -186,16 +186,12 @@ def _nowhere_text(content: Content, words: Translations) -> str:
 
 
 def _assets() -> dict[str, Markup]:
-    """Return styles and scripts of the page; pictures that Leaflet would load are left out, since they are never shown."""
-    style = read_asset("leaflet.css")
-    for picture in ("images/layers.png", "images/layers-2x.png", "images/marker-icon.png", "#default#VML"):
-        style = style.replace(f"url({picture})", "none")
-    script = read_asset("leaflet.js").replace("//# sourceMappingURL=leaflet.js.map", "")
+    """Return styles and scripts of the page."""
     texts = {
-        "leaflet_css": style,
-        "leaflet_js": script,
+        "leaflet_css": leaflet_style(),
+        "leaflet_js": leaflet_script(),
         "leaflet_licence": read_asset("leaflet-LICENSE.txt"),
-        "js": read_asset("report.js"),
+        "js": "".join(read_asset(name) for name in ("map_names.js", "map.js", "report.js")),
     }
     return {name: Markup(text) for name, text in texts.items()}  # noqa: S704 - files of this package
 

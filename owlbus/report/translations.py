@@ -171,3 +171,35 @@ def read_asset(name: str) -> str:
         Its text.
     """
     return resources.files("owlbus.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def leaflet_style() -> str:
+    """
+    Styles of Leaflet; pictures that it would load are left out, since no page shows them.
+
+    Returns
+    -------
+    str
+        CSS.
+
+    Examples
+    --------
+    >>> "images/" in leaflet_style()
+    False
+    """
+    style = read_asset("leaflet.css")
+    for picture in ("images/layers.png", "images/layers-2x.png", "images/marker-icon.png", "#default#VML"):
+        style = style.replace(f"url({picture})", "none")
+    return style
+
+
+def leaflet_script() -> str:
+    """
+    Script of Leaflet, without the note on its source map.
+
+    Returns
+    -------
+    str
+        JavaScript.
+    """
+    return read_asset("leaflet.js").replace("//# sourceMappingURL=leaflet.js.map", "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -320,7 +322,7 @@ class PointCounter:
         """
         return PlanCounts(plan, self.reach_m(plan), *self.served_shares(plan))
 
-    def served_shares(self, plan: Plan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def served_shares(self, plan: Plan, n_threads: int = 1) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
         Share of each pair's trips that a plan serves.
 
@@ -328,6 +330,8 @@ class PointCounter:
         ----------
         plan
             A plan on the problem's network.
+        n_threads
+            Threads that share the origins; the shares are the same for any number.
 
         Returns
         -------
@@ -341,8 +345,20 @@ class PointCounter:
         """
         stops, points = plan.used_stops, self.points
         reach = point_reach(points.indptr, points.point, stops, self.problem.network.grid.n_hexes, points.n_points)
-        served, direct = count_served(self._classes(stops), reach, self._journeys(plan, stops), self.pairs)
+        known = self._classes(stops), reach, self._journeys(plan, stops)
+        if n_threads == 1:
+            served, direct = count_served(*known, self.pairs)
+        else:
+            with ThreadPoolExecutor(n_threads) as pool:
+                counts = list(pool.map(lambda part: count_served(*known, part), self._parts_of_pairs(n_threads)))
+            served, direct = (np.sum([count[side] for count in counts], axis=0) for side in (0, 1))
         return served / self._n_ways, direct / self._n_ways
+
+    def _parts_of_pairs(self, n_parts: int) -> list[Pairs]:
+        """Pairs by groups of origins with about as many pairs each; the others of a part have none."""
+        ends = np.searchsorted(self.pairs.indptr, np.linspace(0, self.key.size, n_parts + 1).astype(np.int64))
+        bounds = self.pairs.indptr[ends]
+        return [self.pairs._replace(indptr=np.clip(self.pairs.indptr, low, high)) for low, high in pairwise(bounds)]
 
     def changes(self, before: Plan, after: Plan) -> PairChanges:
         """

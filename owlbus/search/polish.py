@@ -16,7 +16,7 @@ from owlbus.search.point_counts import PointCounter
 from owlbus.search.route_evaluator import RouteEvaluator, windows_around
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -176,7 +176,13 @@ def published_best(
 
 
 def polish(
-    value: PublishedValue, plan: Plan, limits: RouteLimits, constraints: PlanConstraints, n_trials: int, end_s: float = math.inf
+    value: PublishedValue,
+    plan: Plan,
+    limits: RouteLimits,
+    constraints: PlanConstraints,
+    n_trials: int,
+    end_s: float = math.inf,
+    on_gain: Callable[[Plan], object] | None = None,
 ) -> Plan:
     """
     Change single places of routes as long as the plan becomes better by area.
@@ -196,6 +202,8 @@ def polish(
         Plans to try.
     end_s
         Time of `time.perf_counter` after which no further plan is tried.
+    on_gain
+        Called with each better plan. Nothing further is tried if it returns True.
 
     Returns
     -------
@@ -224,6 +232,8 @@ def polish(
             if new_value > best_value and _is_kept(evaluator.problem, begun, candidate, limits, constraints):
                 plan, best_value = candidate, new_value
                 changed.add(k)
+                if on_gain is not None and on_gain(plan) is True:
+                    return plan
         if not changed:
             break
     return plan

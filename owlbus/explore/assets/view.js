@@ -1,0 +1,347 @@
+// The map: the layers of the report on canvases, and above them what an edit would change.
+import { store, on, emit, say, element, routeOf, stopName, canEdit, byId } from "./store.js";
+
+// What has many shapes is drawn on canvases, few and no larger than they must be: each one that changes costs a copy of the whole frame.
+const CANVASES = { hexes: "hexes", streets: "streets", terrain: "streets", reference: "streets", routes: "routes", stops: "routes" };
+const DASHES = [null, "9 3", "3 2"], COLOURS = 9;
+export let view = null;
+let preview = null, marks = new Map(), target = null, handles = null, dots = null, spotlight = null;
+
+export function makeView(data) {
+  data.hexes.by = null; // holds for the plan as it was opened only
+  view = window.owlbusMap(data, {
+    frame: "map", canvases: CANVASES, faint: 0.55, onHex: () => {}, onRoute: (k) => emit("choose", store.state.routes[k].id),
+    layerTitle: (layer) => (layer === "difference" ? say("layerReference", data.reference.name) : null), moreLegend,
+  });
+  store.map = view;
+  handles = L.layerGroup().addTo(view.map);
+  dots = new Dots(view);
+  view.taken = () => extenders().map((at) => { const pixel = view.map.latLngToLayerPoint(at); return [pixel.x, pixel.y, 11, 11]; });
+  view.whole();
+  view.map.on("zoomend", () => { view.place(); redrawHandles(); dots.toggle(); });
+  view.map.on("moveend", () => { view.spread(); dots.draw(); });
+  let moved = false;
+  ["pointerdown", "wheel", "keydown"].forEach((name) => view.map.getContainer().addEventListener(name, () => { moved = true; }, { passive: true }));
+  new ResizeObserver(() => {
+    view.map.invalidateSize({ animate: false, pan: false });
+    if (!moved) view.whole();
+    view.place();
+  }).observe(view.map.getContainer());
+  return view;
+}
+function moreLegend(add, box, stroke) {
+  const edges = view ? view.palette : store.about.palette, make = (gains) => (gains ? "gained" : "lost"), words = { gained: "gained", lost: "lostHex" };
+  if (!view) return;
+  [true, false].forEach((gains) => add(say(words[make(gains)]), (picture) => {
+    box("white", { stroke: edges.differenceEdges[make(gains)], "stroke-width": 2, ...(gains ? {} : { "stroke-dasharray": "2 3" }) })(picture);
+    box(view.signed(gains, edges.differenceEdges[make(gains)], ""), { stroke: "none" })(picture);
+  }));
+}
+
+// ---------------------------------------------------------------- routes of a state
+function usersOfLinks(routes) {
+  const users = new Map();
+  routes.forEach((route, k) => route.stops.slice(1).forEach((to, s) => {
+    const name = Math.min(to, route.stops[s]) + "-" + Math.max(to, route.stops[s]);
+    if (!users.has(name)) users.set(name, []);
+    if (!users.get(name).includes(k)) users.get(name).push(k);
+  }));
+  return users;
+}
+function infoOf(route, k, users) {
+  const line = view.points(route.line);
+  const links = route.stops.slice(1).map((to, s) => {
+    const from = route.stops[s], row = users.get(Math.min(from, to) + "-" + Math.max(from, to));
+    return (row.indexOf(k) - (row.length - 1) / 2) * (from < to ? 1 : -1);
+  });
+  return {
+    id: route.id, name: route.name, colour: route.colour, dashes: DASHES[Math.floor(k / COLOURS) % DASHES.length], links,
+    points: route.at.slice(1).map((to, s) => line.slice(route.at[s], to + 1)), halts: route.at.map((at) => line[at]), names: route.names, short: route.names,
+  };
+}
+export function showState(state) {
+  endPreview();
+  const users = usersOfLinks(state.routes);
+  view.state.shown = new Set(state.routes.flatMap((route, k) => (store.hidden.has(route.id) ? [] : [k])));
+  view.setRoutes(state.routes.map((route, k) => infoOf(route, k, users)));
+  const chosen = state.routes.findIndex((route) => route.id === store.chosen);
+  view.state.route = chosen < 0 ? null : chosen;
+  view.emphasise();
+  view.place();
+  showHexes(state.hexes);
+  redrawHandles();
+}
+
+// ---------------------------------------------------------------- hexes
+export function showHexes(hexes) {
+  if (!hexes) return;
+  const data = view.data.hexes, changed = [];
+  hexes.near.forEach((near, k) => { if (near !== data.near[k]) changed.push(k); });
+  data.near = hexes.near;
+  if (data.was) data.change = hexes.near.map((near, k) => kindOf(near - data.was[k], near)).join("");
+  if (view.state.layer !== "demand") changed.forEach((k) => view.paintHex(k));
+  const wanted = new Map([...hexes.gained.map((k) => [k, true]), ...hexes.lost.map((k) => [k, false])]);
+  marks.forEach(([polygon, gains], k) => {
+    if (wanted.get(k) !== gains) { polygon.remove(); marks.delete(k); }
+  });
+  wanted.forEach((gains, k) => { if (!marks.has(k)) marks.set(k, [mark(k, gains), gains]); });
+}
+function kindOf(change, near) { // as `owlbus.plot.style.difference_kinds`
+  if (change > 0) return change >= 50 ? 1 : 2;
+  if (change < 0) return change <= -50 ? 3 : 4;
+  return near > 0 ? 0 : 5;
+}
+function mark(k, gains) { // plus and an edge, or minus and dots
+  const edge = view.palette.differenceEdges[gains ? "gained" : "lost"];
+  return L.polygon(view.rings[k], view.shapeOptions("marks", {
+    color: edge, weight: 1.8, dashArray: gains ? null : "2 3", fillColor: view.signed(gains, edge, ""), fillOpacity: 1, smoothFactor: 0,
+  })).addTo(view.map);
+}
+export function showSides(gained, lost) { // of a comparison: drawn as marks until the state is shown again
+  showHexes({ near: view.data.hexes.near, gained, lost });
+}
+
+// ---------------------------------------------------------------- what an edit would change
+export function beginPreview() {
+  if (!preview) preview = { lines: new Map(), group: L.layerGroup().addTo(view.map) };
+}
+export function showPreview(answer, gone = []) {
+  beginPreview();
+  gone.forEach((id) => { if (!preview.lines.has(id)) preview.lines.set(id, ghostOf(id)); });
+  answer.routes.forEach((route) => {
+    if (!preview.lines.has(route.id)) preview.lines.set(route.id, ghostOf(route.id));
+    const own = preview.lines.get(route.id), line = view.points(route.line);
+    if (!own.casing) {
+      own.casing = shape(line, { color: "white", weight: 7 });
+      own.line = shape(line, { color: route.colour, weight: 5 });
+    } else {
+      own.casing.setLatLngs(line);
+      own.line.setLatLngs(line);
+    }
+  });
+  showHexes(answer.hexes);
+}
+const shape = (line, more) => L.polyline(line, view.shapeOptions("preview", Object.assign({ lineJoin: "round", smoothFactor: 0 }, more))).addTo(preview.group);
+function ghostOf(id) { // the line as it is now stays behind, dashed and grey
+  const k = store.state.routes.findIndex((route) => route.id === id);
+  if (k < 0) return {};
+  const layers = view.routes()[k];
+  layers.lines.forEach((line) => line.setStyle({ opacity: 0 }));
+  L.polyline(layers.lines[0].getLatLngs(), view.shapeOptions("ghost", { color: "white", weight: 6, opacity: 0.8 })).addTo(preview.group);
+  L.polyline(layers.lines[0].getLatLngs(), view.shapeOptions("ghost", { color: view.palette.ink, weight: 3, opacity: 0.65, dashArray: "1 6" })).addTo(preview.group);
+  return {};
+}
+export function clearPreview() { // the lines as they are; what is dragged goes on
+  if (!preview) return;
+  preview.group.clearLayers();
+  preview.lines.clear();
+  view.emphasise();
+  redrawHandles();
+}
+export function endPreview() {
+  showTarget(null);
+  if (!preview) return;
+  clearPreview();
+  preview.group.remove();
+  preview = null;
+}
+
+// Limits that break, at their place: a dotted band along the part, and a sign that tells which limit.
+let breaks = null, broken = "";
+export function showLimits(limits, routes) {
+  const placed = limits.filter((one) => one.route && one.from !== null && one.from !== undefined).slice(0, 12);
+  const lineOf = (one) => {
+    const route = routes.find((changed) => changed.id === one.route) || routeOf(one.route);
+    return route ? view.points(route.line).slice(route.at[one.from], route.at[one.to === null || one.to === undefined ? one.from : one.to] + 1) : [];
+  };
+  const drawn = placed.map((one) => [one.text, lineOf(one)]).filter((pair) => pair[1].length), key = JSON.stringify(drawn);
+  if (key === broken) return;
+  broken = key;
+  if (breaks) breaks.remove();
+  breaks = L.layerGroup(drawn.flatMap(([text, line]) => {
+    const icon = L.divIcon({ className: "warning", html: element("span", { text: "!" }), iconSize: [20, 20], iconAnchor: [10, 26] });
+    const sign = L.marker(line[line.length >> 1], { icon, keyboard: false, title: text });
+    return line.length > 1 ? [L.polyline(line, view.shapeOptions("ghost", { color: "#cc3311", weight: 12, opacity: 0.55, dashArray: "2 5", lineCap: "butt" })), sign] : [sign];
+  })).addTo(view.map);
+}
+export function showTarget(stop) { // the stop that an edit would take
+  if (target) { target.forEach((part) => part.remove()); target = null; }
+  if (stop === null) return;
+  const ring = L.circleMarker(latLngOf(stop), view.shapeOptions("preview", { radius: 9, color: view.palette.ink, weight: 3, fillColor: "#ffd84d", fillOpacity: 1 })).addTo(view.map);
+  const tip = L.tooltip({ direction: "top", offset: [0, -10], className: "target", permanent: true }).setLatLng(latLngOf(stop))
+    .setContent(element("span", { text: stopName(stop) })).addTo(view.map);
+  target = [ring, tip];
+}
+let picked = null;
+export function showPicked(stops) { // stops that a new route is drawn through
+  if (picked) picked.remove();
+  picked = L.layerGroup(stops.map((stop) => L.circleMarker(latLngOf(stop), view.shapeOptions("preview", {
+    radius: 6, color: view.palette.ink, weight: 3, fillColor: "white", fillOpacity: 1 })))).addTo(view.map);
+}
+export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a search leads, or a comment lies
+  if (spotlight) { spotlight.remove(); spotlight = null; }
+  if (!latLngs || !latLngs.length) return;
+  const line = latLngs.length > 1;
+  spotlight = L.layerGroup(line
+    ? [L.polyline(latLngs, view.shapeOptions("ghost", { color: "#ffd84d", weight: 18, opacity: 0.75 }))]
+    : [L.circleMarker(latLngs[0], view.shapeOptions("preview", { radius: 14, color: view.palette.ink, weight: 3, fill: false }))]).addTo(view.map);
+  if (!fit) return;
+  if (line) view.map.fitBounds(latLngs, { maxZoom: view.home + 2, padding: [60, 60] });
+  else view.map.setView(latLngs[0], Math.max(view.map.getZoom(), view.home + 1.75));
+}
+
+export function showOutline(hexes) { // of a group of hexes: the sides that only one of them has
+  const sides = new Map(), name = (at) => at.map((value) => Math.round(value * 2e4)).join(",");
+  hexes.forEach((k) => view.rings[k].forEach((from, c) => {
+    const to = view.rings[k][(c + 1) % 6], key = [name(from), name(to)].sort().join(" ");
+    if (sides.has(key)) sides.delete(key); else sides.set(key, [from, to]);
+  }));
+  showSpotlight(null);
+  spotlight = L.layerGroup([["white", 7], [view.palette.ink, 3]].map(([color, weight]) => L.polyline([...sides.values()], view.shapeOptions("ghost", { color, weight })))).addTo(view.map);
+  view.map.fitBounds(L.latLngBounds(hexes.flatMap((k) => view.rings[k])), { padding: [20, 20] });
+}
+
+// ---------------------------------------------------------------- handles of the chosen route
+export function redrawHandles() {
+  handles.clearLayers();
+  const route = store.chosen && routeOf(store.chosen);
+  if (!route || store.hidden.has(route.id)) return;
+  const halts = haltsOf(route);
+  const radius = Math.max(3.5, Math.min(6, 3.5 + view.map.getZoom() - view.home));
+  halts.forEach((at, s) => {
+    const here = s === store.position;
+    L.circleMarker(at, view.shapeOptions("stops", {
+      radius: here ? radius + 2.5 : radius, color: here ? view.palette.ink : route.colour, weight: here ? 4 : 2.5, fillColor: "white", fillOpacity: 1 })).addTo(handles);
+  });
+  extenders().forEach((at) => {
+    const icon = L.divIcon({ className: "extender", html: element("span", { text: "+" }), iconSize: [18, 18] });
+    L.marker(at, { icon, keyboard: false, interactive: false }).addTo(handles);
+  });
+}
+function extenders() {
+  const route = store.chosen && routeOf(store.chosen);
+  const are = route && canEdit() && isFree(route) && route.stops.length > 1 && !store.hidden.has(route.id);
+  return are ? ["first", "last"].map((end) => extenderAt(route, end)) : [];
+}
+export const isFree = (route) => !route.locked && route.is_free !== false;
+export const haltsOf = (route) => { const line = view.points(route.line); return route.at.map((at) => line[at]); };
+export function extenderAt(route, end) { // a little beyond the end, away from the stop before
+  const halts = haltsOf(route), last = end === "first" ? halts[0] : halts[halts.length - 1];
+  const line = view.points(route.line), near = end === "first" ? line[Math.min(3, line.length - 1)] : line[Math.max(0, line.length - 4)];
+  const at = view.map.project(last), way = at.subtract(view.map.project(near)), length = Math.hypot(way.x, way.y) || 1;
+  return view.map.unproject(at.add(way.multiplyBy(22 / length)));
+}
+
+// ---------------------------------------------------------------- what lies under the pointer
+const worlds = new Map(); // positions in pixels of zoom 0
+function world(name, latLngs) {
+  if (!worlds.has(name)) {
+    const flat = new Float64Array(2 * latLngs.length);
+    latLngs.forEach((at, k) => { const pixel = view.map.project(at, 0); flat[2 * k] = pixel.x; flat[2 * k + 1] = pixel.y; });
+    worlds.set(name, flat);
+  }
+  return worlds.get(name);
+}
+function nearest(flat, latLng, mostPx, skip) {
+  const at = view.map.project(latLng, 0), zoom = view.map.getZoomScale(view.map.getZoom(), 0);
+  let best = -1, least = (mostPx / zoom) ** 2;
+  for (let k = 0; k < flat.length / 2; k += 1) {
+    const d = (flat[2 * k] - at.x) ** 2 + (flat[2 * k + 1] - at.y) ** 2;
+    if (d < least && !(skip && skip.has(k))) { least = d; best = k; }
+  }
+  return best < 0 ? null : best;
+}
+export const stopWorld = () => world("stops", store.network.stops);
+export const latLngOf = (stop) => store.network.stops[stop];
+export const nearestStop = (latLng, mostPx = 40, skip = null) => nearest(stopWorld(), latLng, mostPx, skip);
+export function hexAt(latLng) {
+  const data = view.data.hexes, scale = view.data.scale;
+  const centres = world("hexes", view.rings.map((ring, k) => [data.at[2 * k] / scale, data.at[2 * k + 1] / scale]));
+  const side = view.map.project(view.rings[0][0], 0).distanceTo(view.map.project([data.at[0] / scale, data.at[1] / scale], 0));
+  return nearest(centres, latLng, side * view.map.getZoomScale(view.map.getZoom(), 0) * 1.02);
+}
+export function haltAt(route, point, mostPx = 11) { // position of the stop of a route at a point of the frame
+  let best = null, least = mostPx;
+  haltsOf(route).forEach((at, s) => { const d = view.map.latLngToContainerPoint(at).distanceTo(point); if (d <= least) { least = d; best = s; } });
+  return best;
+}
+export function linkAt(k, point, mostPx = 8) { // position of the stop before the part of a line at a point
+  const info = view.routes()[k].info, at = L.point(point);
+  let best = null, least = mostPx;
+  info.points.forEach((part, s) => {
+    const line = part.map((end) => view.map.latLngToContainerPoint(end));
+    for (let p = 1; p < line.length; p += 1) {
+      const d = L.LineUtil.pointToSegmentDistance(at, line[p - 1], line[p]);
+      if (d < least) { least = d; best = s; }
+    }
+  });
+  return best === null ? null : { position: best, distance: least };
+}
+export function routeAt(point, mostPx = 9) { // index of the nearest shown line
+  let best = null, least = mostPx;
+  const layer = view.map.containerPointToLayerPoint(point);
+  view.state.shown.forEach((k) => {
+    const found = view.routes()[k].lines[0].closestLayerPoint(layer);
+    if (found && found.distance < least) { least = found.distance; best = k; }
+  });
+  return best;
+}
+
+// ---------------------------------------------------------------- stops of the network, when they are needed
+class Dots {
+  constructor(on) {
+    this.view = on;
+    this.canvas = on.map.getPane("stops").appendChild(element("canvas", { className: "dots" }));
+    this.wanted = false;
+    this.canvas.hidden = true;
+  }
+  toggle(wanted = this.wanted) {
+    this.wanted = wanted;
+    this.canvas.hidden = !(wanted || (store.chosen && this.view.map.getZoom() >= this.view.home + 1.5));
+    this.draw();
+  }
+  draw() {
+    if (this.canvas.hidden) return;
+    const map = this.view.map, size = map.getSize(), sharp = window.devicePixelRatio || 1;
+    if (this.canvas.width !== size.x * sharp || this.canvas.height !== size.y * sharp) {
+      this.canvas.width = size.x * sharp; this.canvas.height = size.y * sharp;
+      this.canvas.style.width = size.x + "px"; this.canvas.style.height = size.y + "px";
+    }
+    L.DomUtil.setPosition(this.canvas, map.containerPointToLayerPoint([0, 0]));
+    const pen = this.canvas.getContext("2d"), flat = stopWorld(), zoom = map.getZoomScale(map.getZoom(), 0);
+    const corner = map.containerPointToLatLng([0, 0]), from = map.project(corner, 0);
+    pen.setTransform(sharp, 0, 0, sharp, 0, 0);
+    pen.clearRect(0, 0, size.x, size.y);
+    pen.fillStyle = "white"; pen.strokeStyle = "#3c4250"; pen.lineWidth = 1;
+    const radius = zoom > 0 && map.getZoom() >= this.view.home + 1.5 ? 2.6 : 1.3;
+    for (let k = 0; k < flat.length; k += 2) {
+      const x = (flat[k] - from.x) * zoom, y = (flat[k + 1] - from.y) * zoom;
+      if (x < -4 || y < -4 || x > size.x + 4 || y > size.y + 4) continue;
+      pen.beginPath();
+      pen.arc(x, y, radius, 0, 7);
+      pen.fill();
+      pen.stroke();
+    }
+  }
+}
+export const showDots = (wanted) => dots.toggle(wanted);
+on("chosen", () => { if (dots) dots.toggle(); });
+
+// A stop in the direction of an arrow key, as a reader of the map sees it: near, and not far off the direction.
+const WAYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+export function stopTowards(from, key, skip) {
+  const flat = stopWorld(), [dx, dy] = WAYS[key], x = flat[2 * from], y = flat[2 * from + 1];
+  let best = from, least = Infinity;
+  for (let k = 0; k < flat.length / 2; k += 1) {
+    const ax = flat[2 * k] - x, ay = flat[2 * k + 1] - y, ahead = ax * dx + ay * dy, aside = Math.abs(ax * dy) + Math.abs(ay * dx);
+    if (ahead <= 0 || aside > ahead || skip.has(k)) continue;
+    const cost = ahead + 2 * aside;
+    if (cost < least) { least = cost; best = k; }
+  }
+  return best;
+}
+export function keepInSight(stop) {
+  const at = view.map.latLngToContainerPoint(latLngOf(stop)), size = view.map.getSize();
+  if (at.x < 60 || at.y < 60 || at.x > size.x - 60 || at.y > size.y - 60) view.map.panTo(latLngOf(stop), { animate: false });
+}
+export const frame = () => byId("map");
