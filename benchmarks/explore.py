@@ -128,7 +128,7 @@ def main() -> None:
     text = (
         "## A plan in the browser\n\n"
         f"`python benchmarks/explore.py RUN`: {n_routes} routes on {n_stops:,} stops, from the request of "
-        f"the page to its answer. The link is there after {page.began_s:.1f} s and all that the first paint needs after {page.started_s:.1f} s; "
+        f"the page to its answer. The link is there after {page.began_s:.1f} s, all that the first paint needs after {page.started_s:.1f} s; "
         f"the server holds {memory}.\n\n{table(HEAD, rows)}"
     )
     print(text)
