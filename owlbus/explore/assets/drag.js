@@ -10,6 +10,7 @@ export function listen() {
   const frame = sight.frame();
   frame.addEventListener("pointerdown", begin);
   frame.addEventListener("pointermove", move);
+  frame.addEventListener("pointerrawupdate", (event) => { if (drag && drag.moving) move(event); }); // up to a frame before the move
   frame.addEventListener("pointerup", end);
   frame.addEventListener("pointercancel", leave);
   sight.view.map.on("click", (event) => click(event.containerPoint, event.latlng));
