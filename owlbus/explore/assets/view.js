@@ -1,5 +1,5 @@
 // The map: the layers of the report on canvases, and above them what an edit would change.
-import { store, on, emit, say, element, routeOf, stopName, canEdit, byId } from "./store.js";
+import { store, on, emit, say, element, routeOf, stopName, canEdit, byId, tint } from "./store.js";
 
 // What has many shapes is drawn on canvases, few and no larger than they must be: each one that changes costs a copy of the whole frame.
 const CANVASES = { hexes: "hexes", streets: "streets", terrain: "streets", reference: "streets", routes: "routes", stops: "routes" };
@@ -166,12 +166,12 @@ export function showLimits(limits, routes) {
   breaks = L.layerGroup(drawn.flatMap(([text, line]) => {
     const icon = L.divIcon({ className: "warning", html: element("span", { text: "!" }), iconSize: [20, 20], iconAnchor: [10, 26] });
     const sign = L.marker(line[line.length >> 1], { icon, keyboard: false, title: text });
-    return line.length > 1 ? [L.polyline(line, view.shapeOptions("ghost", { color: "#cc3311", weight: 12, opacity: 0.55, dashArray: "2 5", lineCap: "butt" })), sign] : [sign];
+    return line.length > 1 ? [L.polyline(line, view.shapeOptions("ghost", { color: tint("alert"), weight: 12, opacity: 0.55, dashArray: "2 5", lineCap: "butt" })), sign] : [sign];
   })).addTo(view.map);
 }
 export function showTarget(stop) { // the stop that an edit would take; its name is placed by styles alone, which is quicker than a tooltip
   if (!target) {
-    target = { ring: L.circleMarker([0, 0], view.shapeOptions("preview", { radius: 9, color: view.palette.ink, weight: 3, fillColor: "#ffd84d", fillOpacity: 1 })),
+    target = { ring: L.circleMarker([0, 0], view.shapeOptions("preview", { radius: 9, color: view.palette.ink, weight: 3, fillColor: tint("pick"), fillOpacity: 1 })),
       name: view.map.getPane("target").appendChild(element("div", { className: "target", hidden: true }, element("span"))) };
     view.map.on("zoomend", () => { if (!target.name.hidden) L.DomUtil.setPosition(target.name, view.map.latLngToLayerPoint(target.ring.getLatLng())); });
   }
@@ -192,7 +192,7 @@ export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a 
   if (!latLngs || !latLngs.length) return;
   const line = latLngs.length > 1;
   spotlight = L.layerGroup(line
-    ? [L.polyline(latLngs, view.shapeOptions("ghost", { color: "#ffd84d", weight: 18, opacity: 0.75 }))]
+    ? [L.polyline(latLngs, view.shapeOptions("ghost", { color: tint("pick"), weight: 18, opacity: 0.75 }))]
     : [L.circleMarker(latLngs[0], view.shapeOptions("preview", { radius: 14, color: view.palette.ink, weight: 3, fill: false }))]).addTo(view.map);
   if (!fit) return;
   if (line) view.map.fitBounds(latLngs, { maxZoom: view.home + 2, padding: [60, 60] });
@@ -321,7 +321,7 @@ class Dots {
     const corner = map.containerPointToLatLng([0, 0]), from = map.project(corner, 0);
     pen.setTransform(sharp, 0, 0, sharp, 0, 0);
     pen.clearRect(0, 0, size.x, size.y);
-    pen.fillStyle = "white"; pen.strokeStyle = "#3c4250"; pen.lineWidth = 1;
+    pen.fillStyle = "white"; pen.strokeStyle = tint("soft"); pen.lineWidth = 1;
     const radius = zoom > 0 && map.getZoom() >= this.view.home + 1.5 ? 2.6 : 1.3;
     for (let k = 0; k < flat.length; k += 2) {
       const x = (flat[k] - from.x) * zoom, y = (flat[k + 1] - from.y) * zoom;
