@@ -470,11 +470,12 @@ def test_a_sweep_of_several_seeds_says_which_gains_lie_within_their_spread(made,
 
 def test_a_robust_plan_is_written_like_any_other_with_what_it_gains_and_costs(made, capsys, tmp_path):
     out = tmp_path / "robust"
-    words = ["plan", "--run", str(made / "run"), "--robust", "0.1", "--routes", "2", "--steps", "300", "--public", "--out", str(out)]
+    words = ["plan", "--run", str(made / "run"), "--robust", "0.1", "--routes", "2", "--steps", "300", "--out", str(out)]
     shown = told(capsys, *words)["robust"]
     assert check_run(out) == []
     assert json.loads((out / "robust.json").read_text()) == shown
-    assert (shown["quantile"], shown["n_nights"], shown["gain_share"] >= 0) == (0.1, 5, True)
+    assert (shown["quantile"], shown["n_nights"]) == (0.1, 5)
+    assert shown["gain_share"] > -5 * 15 / 570, "printed counts of each night may hide what is gained, no more"
     assert run(words) == 0
     said = capsys.readouterr().err
     assert "At the 10% quantile over nights" in said

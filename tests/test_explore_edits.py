@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -472,3 +473,22 @@ def test_the_history_says_each_edit_and_its_effect_in_both_languages(session):
     session.apply({"kind": "rename", "route": "r1", "name": "N7"})
     assert [row["undone"] for row in session.state()["history"]] == [False, False]
     assert not session.state()["can_redo"]
+
+
+def test_a_stop_moved_off_the_line_bends_the_route_where_it_would_double_back():
+    """A street 0 to 8, and stop 9 beside it, reached from 3 and 5 by long links and from 2 and 6 by short ones."""
+    from cities import city
+
+    row = list(range(9))
+    links = [*pairwise(row), (2, 9), (6, 9), (3, 9), (5, 9)]
+    network, _ = city(10, links, {(0, 8): 1.0})
+    metres = {(a, b): 3_000 if 9 in (a, b) and {a, b} & {3, 5} else 900 for a, b in links}
+    both = {**metres, **{(b, a): m for (a, b), m in metres.items()}}
+    pairs = [(a, int(b)) for a in range(10) for b in network.link_to[network.link_indptr[a] : network.link_indptr[a + 1]]]
+    network = replace(network, link_m=[both[pair] for pair in pairs])
+    plan = EditedPlan.of(Plan((Route(row, "N1"),), network.fingerprint))
+    moved, _ = apply_edit(network, plan, {"kind": "move_stop", "route": "r1", "position": 4, "stop": 9})
+    assert moved.routes[0].stops == (0, 1, 2, 9, 6, 7, 8)
+    inserted, _ = apply_edit(network, plan, {"kind": "insert_stop", "route": "r1", "position": 2, "stop": 9})
+    assert inserted.routes[0].stops[0] == 0
+    assert 9 in inserted.routes[0].stops

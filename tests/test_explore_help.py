@@ -201,8 +201,8 @@ def test_why_names_every_limit_that_its_change_breaks(shared: ExploreSession) ->
 
 def test_why_of_a_served_hex_says_which_stop_serves_it(shared: ExploreSession) -> None:
     share = shared.run.evaluator.counter.reached_share(shared.run.plan)
-    told = ask(shared, "/api/why", hex=int(np.argmax(share)))
-    assert f"{100 * share.max():.0f} % of this hexagon's area is within the walk" in told["lines"][0]
+    told, near = ask(shared, "/api/why", hex=int(np.argmax(share))), shared.state()["hexes"]["near"]
+    assert f"{near[int(np.argmax(share))]} % of this hexagon's area is within the walk" in told["lines"][0]
     assert told["stop"] in shared.run.plan.used_stops or told["change"] is not None
 
 
@@ -364,7 +364,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_message_is_answered_or_refused_in_one_line(shared: ExploreSession, data: st.DataObject) -> None:
     """Nothing but errors of one line comes out, and the plan stays what it is."""

@@ -252,11 +252,15 @@ def test_a_report_of_the_plan_as_it_was_opened_is_one_of_one_plan(session: Explo
     assert len(data["routes"]) == 3
 
 
-def test_a_plan_without_routes_can_be_saved(session: ExploreSession) -> None:
+def test_a_plan_without_routes_can_be_saved_beside_damaged_comments(session: ExploreSession) -> None:
+    (session.run.path / "explore").mkdir(exist_ok=True)
+    (session.run.path / "explore" / "comments.geojson").write_text("nonsense")
     for key in ("r1", "r2", "r3"):
         session.apply({"kind": "drop", "route": key})
     told = ask(session, "/api/save")
+    assert "is no sound file of comments" in told["note"]
     assert not (Path(told["path"]) / "gtfs.zip").exists()
+    assert not (Path(told["path"]) / "explore").exists()
     assert check_run(told["path"]) == []
     with pytest.raises(DataError):
         ask(session, "/api/export", format="gtfs")

@@ -11,6 +11,9 @@ RULE, EDGE, FAINT, KEY_EDGE = "#d5d7dc", "#e3e6ea", "#d3d8e0", "#777777"
 NIGHT, GOLD, WARNING = "#1b1f3b", "#f4c95d", "#fff4d6"
 """Head of a page, its kicker and owl, and the background of notices."""
 
+PICK = "#ffd84d"
+"""What is picked on a map to edit: the stop that an edit would take, pins of comments."""
+
 STREET = "#a9adb5"
 """Streets under the routes of a map."""
 
@@ -51,6 +54,7 @@ _CSS_NAMES = {
     "third": CURVE_COLOURS[2],
     "focus": ROUTE_COLOURS[3],
     "alert": ROUTE_COLOURS[2],
+    "pick": PICK,
     "warn": WARNING,
     "warn-edge": ROUTE_COLOURS[5],
 }

@@ -140,10 +140,12 @@ class EditedPlan:
 
         Parameters
         ----------
-        stops, back
-            Stop indices, as `EditedRoute` has them.
+        stops
+            Stop indices in the order of service.
         name
             Its name; it differs from all others.
+        back
+            Stop indices of a way back of its own, as `EditedRoute` has it.
         after
             Key of the route that it stands behind; last by default.
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from owlbus.explore.edit_form import MOST_ROUTES, MOST_STOPS
 from owlbus.explore.explore_words import EditError, NamedStop
-from owlbus.explore.ways import bridged, fastest_way, is_linked, threaded, without_loops
+from owlbus.explore.straighten import straightest
+from owlbus.explore.ways import bridged, fastest_way, is_linked, without_loops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,9 @@ _FEWEST = 2
 
 _OF_STOPS = {"move_stop", "insert_stop", "delete_stop", "extend", "cut", "split", "join"}
 """Kinds that change which stops a route calls at: none of them fits a route whose way back is its own."""
+
+_PASSED_BY = {True: 3, False: 1}
+"""Neighbours on each side that a moved and an inserted stop may let the route pass by."""
 
 _ON_LOCKED = {"lock", "recolour", "duplicate"}
 """Kinds that leave the course of a route as it is, and so fit a locked one."""
@@ -52,7 +56,8 @@ def apply_edit(network: Network, plan: EditedPlan, edit: Mapping[str, Any]) -> t
     Apply an edit to a plan.
 
     A stop that is moved, inserted or left out is joined in by the fastest drives around the other stops of the route; what the route would
-    drive twice is cut out. A stop may stand twice only in a route that already had it twice.
+    drive twice is cut out, and where it would double back, up to three neighbours of a moved stop on each side, or one of an inserted stop,
+    are passed by. A stop may stand twice only in a route that already had it twice.
 
     Parameters
     ----------
@@ -113,7 +118,7 @@ def _joined(
     if stop in (*before, *after):
         raise EditError(key="refused.twice", route=route.name, stop=NamedStop(network, stop))
     if len(set(route.stops)) == len(route.stops):
-        stops = threaded(network, before, stop, after, around)
+        stops = straightest(network, route.stops, before, stop, after, around, _PASSED_BY[bool(around)])
     else:  # given so: the parts stay as they are, and only the drives to the stop are new
         ways = [fastest_way(network, before[-1], stop) if before else (stop,), fastest_way(network, stop, after[0]) if after else (stop,)]
         stops = (*before[:-1], *ways[0][:-1], stop, *ways[1][1:], *after[1:]) if all(ways) else ()

@@ -214,7 +214,12 @@ class ExploreSession:
 
     def mark_saved(self, out: str) -> None:
         """
-        Note that the plan as it is now was written to `out`: changes are told against it from here on.
+        Note that the plan as it is now was saved: changes are told against it from here on.
+
+        Parameters
+        ----------
+        out
+            Where it was written to.
 
         Raises
         ------
@@ -288,7 +293,12 @@ class ExploreSession:
 
     def state(self, language: str | None = None) -> dict[str, Any]:
         """
-        Return everything that the page shows of the plan, in a `language`; counts are rounded by the publishing rule.
+        Return everything that the page shows of the plan; counts are rounded by the publishing rule.
+
+        Parameters
+        ----------
+        language
+            ``en`` or ``ko``; that of the session by default.
 
         Returns
         -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from owlbus.common.errors import UsageError
+from owlbus.common.errors import DataError, UsageError
 from owlbus.explore.answers import AnswerDesk, answers_page
 from owlbus.explore.comment_store import write_for_owner
 from owlbus.explore.edit_history import EXPLORE_DIR
@@ -15,6 +15,8 @@ from owlbus.explore.plan_downloads import plan_download, shared_report
 from owlbus.explore.save_edit import SavedPlan, folder_to_save, save_edited
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from owlbus.explore.explore_session import ExploreSession
 
 ANSWERS_FILE = "answers.html"
@@ -84,11 +86,20 @@ def _save(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]:
     with desk.lock:
         hand = desk.in_hand()
         save_edited(run, SavedPlan(hand.plan, _edits(session, language)), out, language)
-        desk.comments.copy_to(out / EXPLORE_DIR)
+        note = _copied(desk, out)
         with session.lock:
             if session.version == hand.version:
                 session.mark_saved(str(out))
-    return {"path": str(out), "state": session.state(language)}
+    return {"path": str(out), "note": note, "state": session.state(language)}
+
+
+def _copied(desk: HelpDesk, out: Path) -> str:
+    """Copy the comments into a saved run; return why they could not be copied, if so."""
+    try:
+        desk.comments.copy_to(out / EXPLORE_DIR)
+    except DataError as error:  # the plan is saved all the same
+        return str(error)
+    return ""
 
 
 def _edits(session: ExploreSession, language: str) -> list[str]:

@@ -68,7 +68,7 @@ class HelpDesk:
     def __init__(self, session: ExploreSession) -> None:
         self._session = weakref.ref(session)
         self.lock = threading.RLock()
-        self.comments = CommentStore.open(session.run.path / EXPLORE_DIR, session.run.study.network, session.run.plan)
+        self._comments: CommentStore | None = None
         self.search: RunningSearch | None = None
         self.searched_version, self.n_searches = 0, 0
         self._decided: dict[str, dict[str, Any]] = {}
@@ -84,6 +84,17 @@ class HelpDesk:
             if desk is None:
                 desk = _DESKS[session] = cls(session)
             return desk
+
+    @property
+    def comments(self) -> CommentStore:
+        """Comments of the run, read when they are first asked for: a damaged file is told there, and stands in the way of nothing else."""
+        session = self._session()
+        assert session is not None  # noqa: S101 - whoever asks holds the session
+        with self.lock:
+            if self._comments is None:
+                run = session.run
+                self._comments = CommentStore.open(run.path / EXPLORE_DIR, run.study.network, run.plan)
+            return self._comments
 
     def in_hand(self) -> PlanInHand:
         """Return the plan as it is edited now."""

@@ -61,7 +61,17 @@ class LinkLines:
 
 def steps_of(line: Sequence[tuple[int, int]]) -> list[int]:
     """
-    Return a `line` as one row, latitude first, each point but the first as the difference from the one before, in 1e-5 degrees.
+    Line as one row, each point but the first as the difference from the one before.
+
+    Parameters
+    ----------
+    line
+        Points, latitude first, in 1e-5 degrees.
+
+    Returns
+    -------
+    list of int
+        Latitude first, in 1e-5 degrees.
 
     Examples
     --------

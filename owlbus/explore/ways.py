@@ -142,10 +142,12 @@ def threaded(network: Network, before: Sequence[int], stop: int, after: Sequence
     ----------
     network
         The network.
-    before, after
-        Stop indices before and after it, either of which may be empty.
+    before
+        Stop indices of the route before it; may be empty.
     stop
         Index of the stop, on neither part.
+    after
+        Stop indices behind it; may be empty.
     around
         Stop indices that are driven around where that takes five minutes more at most, such as that of a stop that is moved away.
 
@@ -154,12 +156,32 @@ def threaded(network: Network, before: Sequence[int], stop: int, after: Sequence
     tuple of int
         Each stop once; empty if no drive joins it in.
     """
-    best: list[tuple[int, ...]] = []
-    for avoided in (set(around), set()) if around else (set(),):
-        found = [way for is_first in (True, False) if (way := _threaded(network, before, stop, after, avoided, is_first=is_first))]
-        best += sorted(found, key=lambda way: (_seconds(network, way), way))[:1]
-    is_worth = len(best) > 1 and _seconds(network, best[0]) <= _seconds(network, best[-1]) + _AROUND_S
-    return () if not best else best[0] if is_worth else best[-1]
+    free, least_s = _unhindered(network, before, stop, after, around)
+    if free:
+        return free
+    kept = _shorter(network, before, stop, after, set(around))
+    if not around or (kept and _seconds(network, kept) <= least_s + _AROUND_S):
+        return kept
+    plain = _shorter(network, before, stop, after, set())
+    is_worth = kept and (not plain or _seconds(network, kept) <= _seconds(network, plain) + _AROUND_S)
+    return kept if is_worth else plain
+
+
+def _unhindered(
+    network: Network, before: Sequence[int], stop: int, after: Sequence[int], around: Collection[int]
+) -> tuple[tuple[int, ...], int]:
+    """Stops of the route by the fastest drives of all, if they pass no other stop of it; and the least seconds that any way takes."""
+    ways = [fastest_way(network, before[-1], stop) if before else (stop,), fastest_way(network, stop, after[0]) if after else (stop,)]
+    least_s = sum(_seconds(network, part) for part in (before, *ways, after) if len(part) > 1)
+    inner = [stop for way in ways for stop in way[1:-1]]
+    is_free = all(ways) and len(set(inner)) == len(inner) and set(inner).isdisjoint({*before, *after, *around, stop})
+    return ((*before[:-1], *ways[0][:-1], stop, *ways[1][1:], *after[1:]) if is_free else ()), least_s
+
+
+def _shorter(network: Network, before: Sequence[int], stop: int, after: Sequence[int], avoided: set[int]) -> tuple[int, ...]:
+    """Stops of the route with the drive to the stop found first, or the drive from it, whichever is shorter."""
+    found = [way for is_first in (True, False) if (way := _threaded(network, before, stop, after, avoided, is_first=is_first))]
+    return min(found, key=lambda way: (_seconds(network, way), way), default=())
 
 
 def _threaded(

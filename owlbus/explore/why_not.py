@@ -11,6 +11,7 @@ from owlbus.common.errors import UsageError
 from owlbus.evidence.answer_sentences import limit_sentences
 from owlbus.evidence.stop_reason import explain_stop, reason_lines
 from owlbus.explore.help_words import help_text
+from owlbus.report.map_data import percent_of_hexes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -102,7 +103,8 @@ def explain_hex(
         name = names.name_of(network, int(stop))
         return PlaceAnswer((help_text(language, "why.nowhere", nearest=name, metres=f"{float(metres):,.0f}"),), None, None, None)
     share, server = ask.reached()
-    head = [] if server is None else [help_text(language, "why.reached", share=f"{100 * share:.0f}", stop=names.name_of(network, server))]
+    percent = percent_of_hexes(np.array([share]))[0]
+    head = [] if server is None else [help_text(language, "why.reached", share=percent, stop=names.name_of(network, server))]
     best = ask.best_stop()
     if best is None:
         rest = [help_text(language, "why.rest.none")] if share < 1 else []

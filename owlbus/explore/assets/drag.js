@@ -10,6 +10,7 @@ export function listen() {
   const frame = sight.frame();
   frame.addEventListener("pointerdown", begin);
   frame.addEventListener("pointermove", move);
+  frame.addEventListener("pointerrawupdate", (event) => { if (drag && drag.moving) move(event); }); // up to a frame before the move
   frame.addEventListener("pointerup", end);
   frame.addEventListener("pointercancel", leave);
   sight.view.map.on("click", (event) => click(event.containerPoint, event.latlng));
@@ -169,7 +170,8 @@ function click(point, latLng) {
 }
 export function stopItems(route, at) { // also the buttons below the list of stops
   const n = route.stops.length, stop = route.stops[at], free = canEdit() && sight.isFree(route);
-  const sharing = store.state.routes.filter((other) => other.id !== route.id && other.stops.includes(stop));
+  const endsHere = (one) => one.stops[0] === stop || one.stops[one.stops.length - 1] === stop;
+  const joined = store.state.routes.filter((other) => other.id !== route.id && endsHere(other) && endsHere(route) && sight.isFree(other));
   const items = [];
   const add = (key, edit, ...values) => items.push({ text: say(key, ...values), edit });
   if (free) {
@@ -177,7 +179,7 @@ export function stopItems(route, at) { // also the buttons below the list of sto
     if (at > 1) add("cutBefore", { kind: "cut", route: route.id, end: "first", position: at });
     if (at < n - 2 && at > 0) add("cutAfter", { kind: "cut", route: route.id, end: "last", position: at });
     if (at > 0 && at < n - 1) add("split", { kind: "split", route: route.id, position: at });
-    sharing.filter((other) => !other.locked).forEach((other) => add("join", { kind: "join", route: route.id, other: other.id, stop }, other.name));
+    joined.forEach((other) => add("join", { kind: "join", route: route.id, other: other.id, stop }, other.name));
   }
   items.push({ text: say("commentStop"), run: () => emit("comment", { stop, latLng: sight.latLngOf(stop) }) });
   return items;

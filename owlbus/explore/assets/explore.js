@@ -26,7 +26,7 @@ async function begin() {
   sight.makeView(start.map);
   layerControls(start.map);
   [panel, stops, drag, draw, find, keys, help, place, comments, files].forEach((part) => part.listen());
-  on("state", (state) => { sight.showState(state); sight.showSpotlight(null); });
+  on("state", (state) => { sight.showState(state); sight.showSpotlight(null); notices(); });
   on("openTab", panel.openTab);
   on("done", (text) => { tell(text); speak(text); });
   on("broken", (limits) => { if (limits.length) speak(limits.map((one) => one.text).join(". ")); });
@@ -51,13 +51,16 @@ function title() {
   byId("title").textContent = name;
   document.title = name;
 }
-function look() { // what only looks says so, and shows no tool
+function look() { // what only looks shows no tool
+  document.body.classList.toggle("looks", !canEdit());
+  if (store.state && sight.view) emit("state", store.state);
+}
+function notices() { // what only looks says so
   const why = store.about.read_only ? say("readOnly") : narrow.matches ? say("narrow") : "";
   byId("synthetic").textContent = store.about.synthetic ? say("synthetic") : "";
-  document.body.classList.toggle("looks", !canEdit());
-  byId("shown").hidden = !why;
-  byId("shown").textContent = why;
-  if (store.state && sight.view) emit("state", store.state);
+  const lines = [why, ...((store.state && store.state.notices) || [])].filter(Boolean); // of the window, of the history, of files that changed
+  byId("shown").hidden = !lines.length;
+  byId("shown").replaceChildren(...lines.map((text) => element("span", { text })));
 }
 
 // ---------------------------------------------------------------- what the hexes show
@@ -93,7 +96,6 @@ function listenToServer() {
     if (told.type === "end") { events.close(); ended(); }
     else if (told.type === "improve") emit("improve", told);
     else if (told.type === "state" && told.version !== store.state.version && !store.busy) accept(await get("/api/state?lang=" + language));
-    else if (told.type === "changed") tell(told.text || say("changedBeneath"));
   };
   on("ending", () => events.close());
 }

@@ -11,8 +11,7 @@ export function listen() {
   on("save", save);
   on("manual", manual);
   on("state", (state) => {
-    const unsaved = state.version !== state.saved_version && (state.can_undo || state.saved_version > 0);
-    byId("save").classList.toggle("due", unsaved);
+    byId("save").classList.toggle("due", !state.is_saved);
     byId("save").disabled = !canEdit();
   });
 }
@@ -61,8 +60,7 @@ function manual() {
     element("p", { className: "note", text: say("privacyMore") })]);
 }
 function quit() {
-  const unsaved = store.state.version !== store.state.saved_version;
-  openDialog(say("quit"), [element("p", { text: say(unsaved ? "quitUnsaved" : "quitNote") }), element("div", { className: "actions" },
+  openDialog(say("quit"), [element("p", { text: say(store.state.is_saved ? "quitNote" : "quitUnsaved") }), element("div", { className: "actions" },
     button(say("quitDo"), async () => { emit("ending"); closeDialog(); try { await post("/api/quit"); } catch (error) { tell(error.message); } emit("lost"); }, { className: "main" }),
     button(say("leave"), closeDialog))]);
 }

@@ -1,5 +1,5 @@
 // Ideas: the best next changes, a short search around locked routes, a comparison with another run; and headways of a route.
-import { store, on, emit, say, element, button, byId, canEdit, speak, tell } from "./store.js";
+import { store, on, emit, say, element, button, byId, canEdit, speak, tell, tint } from "./store.js";
 import { post, apply, accept, forgetPreviews } from "./talk.js";
 import { back } from "./drag.js";
 import { hovering } from "./place.js";
@@ -141,4 +141,4 @@ function headwayPage(told, id) {
   const line = (told.string_line || {})[id];
   return [table(head, rows), line ? stringLine(line, routeColour(id)) : element("p", { className: "note", text: say("noStringLine") }), element("p", { className: "note", text: told.note || say("headwaysNote") })];
 }
-const routeColour = (id) => (store.state.routes.find((route) => route.id === id) || { colour: "#222222" }).colour;
+const routeColour = (id) => (store.state.routes.find((route) => route.id === id) || { colour: tint("ink") }).colour;

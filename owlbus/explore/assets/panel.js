@@ -108,7 +108,7 @@ function history(state) {
   byId("pane-history").replaceChildren(lines.length
     ? element("ol", { className: "history", reversed: true }, ...lines.map((line) => element("li", { className: line.undone ? "undone" : "" },
       element("span", { className: "what", text: line.text }), line.undone ? element("span", { className: "tag", text: say("isUndone") }) : "",
-      element("span", { className: "effect", text: line.effect || "" }), line.time ? element("time", { text: clock(line.time) }) : "")))
+      element("span", { className: "effect", text: line.effect || "" }), line.time ? element("time", { text: clock(line.time) }) : "")), state.history_before ? element("li", { className: "note", text: say("earlier", state.history_before) }) : "")
     : element("p", { className: "note", text: say("noHistory") }));
   byId("undo").disabled = !state.can_undo || !canEdit();
   byId("redo").disabled = !state.can_redo || !canEdit();

@@ -44,6 +44,9 @@ export function button(text, listener, more) {
   return element("button", Object.assign({ type: "button", text, on: { click: listener } }, more));
 }
 
+// A colour of the palette by its name.
+export const tint = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
+
 // What sighted readers see below the map, and screen readers hear.
 export function tell(text) {
   byId("status").textContent = text;

@@ -36,7 +36,8 @@ export async function download(path, body, fallback) { // the file goes to where
 }
 
 // ---------------------------------------------------------------- previews: one on its way, and of those that wait only the latest
-let underway = false, waiting = null, generation = 0;
+let underway = false, waiting = null, generation = 0, good = "";
+const nameOf = (edit) => store.state.version + JSON.stringify(edit);
 export function preview(edit, since, done) {
   waiting = { edit, since, done, generation };
   if (!underway) next();
@@ -53,7 +54,7 @@ async function next() {
     let answer = null, error = null;
     try {
       answer = await post("/api/preview", { edit: job.edit, version: store.state.version });
-      if (answer.refused) { error = new Error(answer.refused); answer = null; }
+      if (answer.refused) { error = new Error(answer.refused); answer = null; } else good = nameOf(job.edit);
     } catch (caught) {
       error = caught;
     }
@@ -101,7 +102,11 @@ async function change(path, body) {
     store.busy = false;
   }
 }
-export async function apply(edit) {
+export async function apply(edit) { // an edit that was not looked at before is tried first: what does not fit is told in words
+  try {
+    const tried = good === nameOf(edit) ? {} : await post("/api/preview", { edit, version: store.state.version });
+    if (tried.refused) { tell(tried.refused); return false; }
+  } catch (error) { tell(error.message); return false; }
   if (!(await change("/api/edit", { edit, version: store.state.version }))) return false;
   const last = [...store.state.history].reverse().find((line) => !line.undone);
   if (last) emit("done", last.text + (last.effect ? ": " + last.effect : ""));

@@ -1,5 +1,5 @@
 // The map: the layers of the report on canvases, and above them what an edit would change.
-import { store, on, emit, say, element, routeOf, stopName, canEdit, byId } from "./store.js";
+import { store, on, emit, say, element, routeOf, stopName, canEdit, byId, tint } from "./store.js";
 
 // What has many shapes is drawn on canvases, few and no larger than they must be: each one that changes costs a copy of the whole frame.
 const CANVASES = { hexes: "hexes", streets: "streets", terrain: "streets", reference: "streets", routes: "routes", stops: "routes" };
@@ -14,18 +14,21 @@ export function makeView(data) {
     layerTitle: (layer) => (layer === "difference" ? say("layerReference", data.reference.name) : null), moreLegend,
   });
   store.map = view;
+  view.map.createPane("target").classList.add("labels"); // a name above all others
   handles = L.layerGroup().addTo(view.map);
   dots = new Dots(view);
   view.taken = () => extenders().map((at) => { const pixel = view.map.latLngToLayerPoint(at); return [pixel.x, pixel.y, 11, 11]; });
   view.whole();
   view.map.on("zoomend", () => { view.place(); redrawHandles(); dots.toggle(); });
   view.map.on("moveend", () => { view.spread(); dots.draw(); });
-  let moved = false;
-  ["pointerdown", "wheel", "keydown"].forEach((name) => view.map.getContainer().addEventListener(name, () => { moved = true; }, { passive: true }));
-  new ResizeObserver(() => {
+  let begun = [view.map.getCenter(), view.map.getZoom()];
+  new ResizeObserver(() => { // whoever has moved the map keeps their view
+    const isWhole = view.map.getZoom() === begun[1] && view.map.getCenter().distanceTo(begun[0]) < 1;
     view.map.invalidateSize({ animate: false, pan: false });
-    if (!moved) view.whole();
+    if (isWhole) { view.whole(); begun = [view.map.getCenter(), view.map.getZoom()]; }
     view.place();
+    redrawHandles();
+    dots.draw();
   }).observe(view.map.getContainer());
   return view;
 }
@@ -105,38 +108,40 @@ export function showSides(gained, lost) { // of a comparison: drawn as marks unt
 export function beginPreview() {
   if (!preview) preview = { lines: new Map(), group: L.layerGroup().addTo(view.map) };
 }
-export function showPreview(answer, gone = []) {
+export function showPreview(answer, gone = []) { // only what changes is drawn: it stands out, and a frame is quickly painted
   beginPreview();
-  gone.forEach((id) => { if (!preview.lines.has(id)) preview.lines.set(id, ghostOf(id)); });
+  gone.forEach((id) => { const k = indexOf(id); if (k >= 0) shown("gone " + id).old.setLatLngs(view.routes()[k].lines[0].getLatLngs()); });
   answer.routes.forEach((route) => {
-    if (!preview.lines.has(route.id)) preview.lines.set(route.id, ghostOf(route.id));
-    const own = preview.lines.get(route.id), line = view.points(route.line);
-    if (!own.casing) {
-      own.casing = shape(line, { color: "white", weight: 7 });
-      own.line = shape(line, { color: route.colour, weight: 5 });
-    } else {
-      own.casing.setLatLngs(line);
-      own.line.setLatLngs(line);
-    }
+    const own = shown(route.id, route.colour), line = view.points(route.line), k = indexOf(route.id);
+    if (k < 0) { own.now.setLatLngs(line); return; }
+    const [before, after] = changedParts(store.state.routes[k], line);
+    own.old.setLatLngs(before);
+    own.now.setLatLngs(after);
   });
   showHexes(answer.hexes);
 }
-const shape = (line, more) => L.polyline(line, view.shapeOptions("preview", Object.assign({ lineJoin: "round", smoothFactor: 0 }, more))).addTo(preview.group);
-function ghostOf(id) { // the line as it is now stays behind, dashed and grey
-  const k = store.state.routes.findIndex((route) => route.id === id);
-  if (k < 0) return {};
-  const layers = view.routes()[k];
-  layers.lines.forEach((line) => line.setStyle({ opacity: 0 }));
-  L.polyline(layers.lines[0].getLatLngs(), view.shapeOptions("ghost", { color: "white", weight: 6, opacity: 0.8 })).addTo(preview.group);
-  L.polyline(layers.lines[0].getLatLngs(), view.shapeOptions("ghost", { color: view.palette.ink, weight: 3, opacity: 0.65, dashArray: "1 6" })).addTo(preview.group);
-  return {};
+const indexOf = (id) => store.state.routes.findIndex((route) => route.id === id);
+function shown(id, colour) { // old: white over the line as it is, and dotted; now: the line as it would be
+  if (!preview.lines.has(id)) preview.lines.set(id, { old: pair("ghost", ["white", 7, 0.85, null], [view.palette.ink, 3, 0.7, "1 6"]), now: pair("preview", ["white", 8, 1, null], [colour || "white", 5.5, 1, null]) });
+  return preview.lines.get(id);
+}
+function pair(pane, ...styles) {
+  const lines = styles.map(([color, weight, opacity, dashArray]) => L.polyline([], view.shapeOptions(pane, { color, weight, opacity, dashArray, lineJoin: "round", smoothFactor: 0 })).addTo(preview.group));
+  return { setLatLngs: (latLngs) => lines.forEach((line) => line.setLatLngs(latLngs)) };
+}
+function changedParts(route, line) { // of the line as it is drawn, and of the line as it would be
+  const was = view.points(route.line), same = (one, other) => one[0] === other[0] && one[1] === other[1], least = Math.min(was.length, line.length);
+  let head = 0, tail = 0;
+  while (head < least && same(was[head], line[head])) head += 1;
+  while (tail < least - head && same(was[was.length - 1 - tail], line[line.length - 1 - tail])) tail += 1;
+  const from = Math.max(0, head - 1), to = Math.min(was.length - 1, was.length - tail), drawn = view.routes()[indexOf(route.id)].lines[0].getLatLngs();
+  const link = (point) => Math.max(0, route.at.findIndex((at) => at >= point) - 1); // a point where two links meet is drawn twice
+  return [to > from ? drawn.slice(from + link(from), to + link(to) + 1) : [], line.slice(from, Math.min(line.length, line.length - tail + 1))];
 }
 export function clearPreview() { // the lines as they are; what is dragged goes on
   if (!preview) return;
   preview.group.clearLayers();
   preview.lines.clear();
-  view.emphasise();
-  redrawHandles();
 }
 export function endPreview() {
   showTarget(null);
@@ -161,16 +166,20 @@ export function showLimits(limits, routes) {
   breaks = L.layerGroup(drawn.flatMap(([text, line]) => {
     const icon = L.divIcon({ className: "warning", html: element("span", { text: "!" }), iconSize: [20, 20], iconAnchor: [10, 26] });
     const sign = L.marker(line[line.length >> 1], { icon, keyboard: false, title: text });
-    return line.length > 1 ? [L.polyline(line, view.shapeOptions("ghost", { color: "#cc3311", weight: 12, opacity: 0.55, dashArray: "2 5", lineCap: "butt" })), sign] : [sign];
+    return line.length > 1 ? [L.polyline(line, view.shapeOptions("ghost", { color: tint("alert"), weight: 12, opacity: 0.55, dashArray: "2 5", lineCap: "butt" })), sign] : [sign];
   })).addTo(view.map);
 }
-export function showTarget(stop) { // the stop that an edit would take
-  if (target) { target.forEach((part) => part.remove()); target = null; }
-  if (stop === null) return;
-  const ring = L.circleMarker(latLngOf(stop), view.shapeOptions("preview", { radius: 9, color: view.palette.ink, weight: 3, fillColor: "#ffd84d", fillOpacity: 1 })).addTo(view.map);
-  const tip = L.tooltip({ direction: "top", offset: [0, -10], className: "target", permanent: true }).setLatLng(latLngOf(stop))
-    .setContent(element("span", { text: stopName(stop) })).addTo(view.map);
-  target = [ring, tip];
+export function showTarget(stop) { // the stop that an edit would take; its name is placed by styles alone, which is quicker than a tooltip
+  if (!target) {
+    target = { ring: L.circleMarker([0, 0], view.shapeOptions("preview", { radius: 9, color: view.palette.ink, weight: 3, fillColor: tint("pick"), fillOpacity: 1 })),
+      name: view.map.getPane("target").appendChild(element("div", { className: "target", hidden: true }, element("span"))) };
+    view.map.on("zoomend", () => { if (!target.name.hidden) L.DomUtil.setPosition(target.name, view.map.latLngToLayerPoint(target.ring.getLatLng())); });
+  }
+  target.name.hidden = stop === null;
+  if (stop === null) { target.ring.remove(); return; }
+  target.ring.setLatLng(latLngOf(stop)).addTo(view.map);
+  target.name.firstChild.textContent = stopName(stop);
+  L.DomUtil.setPosition(target.name, view.map.latLngToLayerPoint(latLngOf(stop)).round());
 }
 let picked = null;
 export function showPicked(stops) { // stops that a new route is drawn through
@@ -183,7 +192,7 @@ export function showSpotlight(latLngs, fit = true) { // where a limit breaks, a 
   if (!latLngs || !latLngs.length) return;
   const line = latLngs.length > 1;
   spotlight = L.layerGroup(line
-    ? [L.polyline(latLngs, view.shapeOptions("ghost", { color: "#ffd84d", weight: 18, opacity: 0.75 }))]
+    ? [L.polyline(latLngs, view.shapeOptions("ghost", { color: tint("pick"), weight: 18, opacity: 0.75 }))]
     : [L.circleMarker(latLngs[0], view.shapeOptions("preview", { radius: 14, color: view.palette.ink, weight: 3, fill: false }))]).addTo(view.map);
   if (!fit) return;
   if (line) view.map.fitBounds(latLngs, { maxZoom: view.home + 2, padding: [60, 60] });
@@ -291,7 +300,7 @@ export function routeAt(point, mostPx = 9) { // index of the nearest shown line
 class Dots {
   constructor(on) {
     this.view = on;
-    this.canvas = on.map.getPane("stops").appendChild(element("canvas", { className: "dots" }));
+    this.canvas = on.map.getPane("reference").appendChild(element("canvas", { className: "dots" }));
     this.wanted = false;
     this.canvas.hidden = true;
   }
@@ -312,7 +321,7 @@ class Dots {
     const corner = map.containerPointToLatLng([0, 0]), from = map.project(corner, 0);
     pen.setTransform(sharp, 0, 0, sharp, 0, 0);
     pen.clearRect(0, 0, size.x, size.y);
-    pen.fillStyle = "white"; pen.strokeStyle = "#3c4250"; pen.lineWidth = 1;
+    pen.fillStyle = "white"; pen.strokeStyle = tint("soft"); pen.lineWidth = 1;
     const radius = zoom > 0 && map.getZoom() >= this.view.home + 1.5 ? 2.6 : 1.3;
     for (let k = 0; k < flat.length; k += 2) {
       const x = (flat[k] - from.x) * zoom, y = (flat[k + 1] - from.y) * zoom;
