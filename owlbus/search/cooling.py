@@ -30,8 +30,8 @@ class Cooling:
     the pace; the moves that this saves are left to lower ones. The last moves cool fast to the end of the scale.
 
     Where no two stops of a route may have a long detour between them, a run passes the scale at an even pace from its first temperature on:
-    constructed routes are fastest paths, and moves that wander far from them do not find such straight routes again. So it does where people
-    count alone: whom a route reaches hardly depends on the others, and time at low temperatures brings less than time at high ones.
+    constructed routes are fastest paths, and moves that wander far from them do not find such straight routes again. It also does where
+    people count alone, since such plans gained less from a hot beginning than from more moves at low temperatures.
 
     Attributes
     ----------
