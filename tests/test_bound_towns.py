@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from bound_towns import proven, town
+from bound_towns import RULES, proven, town
 from cities import city
 
 from owlbus.common.errors import UsageError
@@ -28,10 +28,14 @@ def towns() -> list[Town]:
     return [town(seed) for seed in TOWNS]
 
 
-@pytest.mark.parametrize("rule", ["presence", "area", "served"])
+@pytest.mark.parametrize("rule", RULES)
 def test_no_plan_of_a_town_is_worth_more_than_the_bound(towns: list[Town], rule: str) -> None:
     for one in towns:
         assert min(proven(one.bounder(rule), 12)) >= one.best(rule) - 1e-6
+
+
+def test_a_listing_of_all_routes_bounds_direct_trips_by_the_best_plan(towns: list[Town]) -> None:
+    assert [one.listed() for one in towns] == [one.best("direct") for one in towns]
 
 
 def test_a_bound_that_keeps_circuity_is_at_most_one_that_does_not_and_often_less(towns: list[Town]) -> None:

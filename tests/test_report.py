@@ -263,6 +263,16 @@ def test_a_bound_is_told_where_one_is_known(content: Content) -> None:
     assert "upper bound" not in report_html(content)
 
 
+def test_a_bound_on_the_published_figure_stands_before_that_of_the_search(content: Content) -> None:
+    share = content.best.card["presence"]["share"]
+    about = {**content.about, "objective_share": 0.3, "bound_share": 0.4, "published_bound": {"share": 1.25 * share, "gap": 0.25}}
+    html = report_html(replace(content, about=about))
+    by_area = html.index(f"no plan can exceed {125 * share:.1f}\N{NO-BREAK SPACE}%; optimality gap 25.0\N{NO-BREAK SPACE}%")
+    as_searched = "so counted 30.0\N{NO-BREAK SPACE}%, at most 40.0\N{NO-BREAK SPACE}%, gap 33.3\N{NO-BREAK SPACE}%"
+    assert by_area < html.index(as_searched)
+    assert "80.0\N{NO-BREAK SPACE}%" in html[:by_area]
+
+
 def test_what_a_bound_cannot_see_and_the_pool_bound_are_told_beside_it(content: Content) -> None:
     more = {"unseen_by_bound": "rides", "pool_bound": {"n_routes_met": 160, "share": 0.35}}
     html = report_html(replace(content, about={**content.about, "objective_share": 0.3, "bound_share": 0.4, **more}))

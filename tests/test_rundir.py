@@ -209,6 +209,10 @@ def test_missing_and_changed_files_are_named(tmp_path: Path) -> None:
             b'{"schema_version": 3, "pool_bound": {"n_routes_met": 5, "share": 1.5}}',
             r"pool_bound must have n_routes_met, 1 or more, and a share in \[0, 1\]; write the run again",
         ),
+        (
+            b'{"schema_version": 3, "published_bound": {"share": 0.5, "gap": -0.1}}',
+            r"published_bound must have a share in \[0, 1\] and a gap, 0 or more; write the run again",
+        ),
         (b'{"schema_version": 3, "unseen_by_bound": 7}', "unseen_by_bound must be a str or null, got int; write the run again"),
         (
             b'{"schema_version": 3, "inputs": ["a", [1, 2], 3]}',

@@ -36,10 +36,13 @@ def test_a_run_cools_from_one_end_of_the_scale_to_the_other_and_never_warms(turn
 
 
 def test_routes_that_must_be_straight_cool_at_an_even_pace():
-    even, free = Cooling.within(RouteLimits(max_pair_circuity=1.2)), Cooling.within(RouteLimits(max_pair_circuity=float("inf")))
+    straight, any_shape = RouteLimits(max_pair_circuity=1.2), RouteLimits(max_pair_circuity=float("inf"))
+    even, free = (Cooling.of_search(limits, Objective()) for limits in (straight, any_shape))
     assert [even.advance(share, is_short=True) for share in (0.0, 0.2, 0.5, 1.0)] == [0.0, 0.2, 0.5, 1.0]
     assert free == Cooling()
     assert free.position < 0
+    assert Cooling.of_search(any_shape, Objective.parse("presence")).is_even, "as do those of people alone"
+    assert not Cooling.of_search(any_shape, Objective.parse("served=1,presence=1")).is_even
 
 
 @given(st.integers(1, 200), st.integers(1, 200))

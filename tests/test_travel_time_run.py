@@ -307,6 +307,11 @@ def test_the_fewer_stops_the_sooner_travel_time_counts(monkeypatch, many, wanted
     assert tried == wanted + -(-(1_000 - wanted) // BLOCK) * BLOCK
 
 
+def test_a_search_whose_first_routes_took_most_of_its_seconds_goes_on_with_travel_time():
+    chain = timed_chain(*town(), RouteLimits(max_length_m=9 * LINK_M), 3, 5)
+    assert chain.turn(1_000, 0.9, 0.9, 0) == -(-1_000 // BLOCK) * BLOCK, "before the first moves no pace is known"
+
+
 @pytest.mark.usefixtures("many_stops")
 def test_the_first_half_of_a_search_is_one_for_served_trips():
     network, demand = town()

@@ -229,6 +229,7 @@ def publish(
         None if plan_run.shown_spread is None else plan_run.shown_spread.to_dict(),
         plan_run.pool_bound,
         plan_run.unseen_by_bound,
+        plan_run.published_bound,
     )
     write_run(run, plan_run.study, plan_run.best, reference, title=title, record=record, feed=feed, language=language)
     run.publish(record)
@@ -314,6 +315,7 @@ def _run_document(plan_run: PlanRun, reference: ScoredPlan | None, out: str, tri
         "gap": None if plan_run.gap is None else round(plan_run.gap, 6),
         "unseen_by_bound": plan_run.unseen_by_bound,
         "pool_bound": plan_run.pool_bound,
+        "published_bound": plan_run.published_bound,
         "spread": None if plan_run.shown_spread is None else plan_run.shown_spread.to_dict(),
         "study": study_document(plan_run.study),
         "plan": plan_document(plan_run.best),

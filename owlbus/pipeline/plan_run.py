@@ -155,6 +155,17 @@ class PlanRun:
         return {"n_routes_met": self.result.pool_bound.n_routes_met, "share": share}
 
     @property
+    def published_bound(self) -> dict[str, float] | None:
+        """
+        Bound on the people near a stop by area, which is the published figure, and the gap to this plan, both as they are printed.
+
+        ``share`` is 0 to 1, and ``gap`` the part by which it exceeds that of the plan. None where people do not count alone, no bound was
+        computed or too few are counted.
+        """
+        plan_share, share = self.result.printed_published_shares(self.study.publisher)
+        return None if not plan_share or share is None else {"share": share, "gap": round(share / plan_share - 1, 6)}
+
+    @property
     def unseen_by_bound(self) -> str | None:
         """Name of what the proven bound cannot see, a key of `owlbus.search.bound_words.UNSEEN`; None without a gap."""
         from owlbus.search.bound_words import unseen_by_bound

@@ -31,7 +31,7 @@ OWN_NAME = "this plan"
 
 _ABOUT = (
     *("command", "seed", "ended_by", "objective_share", "bound_share", "objective_rule", "spread"),
-    *("unseen_by_bound", "pool_bound"),
+    *("unseen_by_bound", "pool_bound", "published_bound"),
     *("settings", "inputs", "versions", "notes"),
 )
 _FAMILIES = {"by_hour": "by_hour", "by_weekday": "by_weekday", "by_group": "by_district"}

@@ -39,6 +39,7 @@ _MAY_BE_ABSENT: dict[str, tuple[type, ...]] = {
     "spread": (dict,),
     "pool_bound": (dict,),
     "unseen_by_bound": (str,),
+    "published_bound": (dict,),
 }
 
 
@@ -76,6 +77,7 @@ def read_run(path: str | os.PathLike[str]) -> dict[str, Any]:
     strange = [row for row, entry in enumerate(document.get("inputs", ())) if not isinstance(entry, str)]
     _require_spread(file, document.get("spread"))
     _require_pool_bound(file, document.get("pool_bound"))
+    _require_published_bound(file, document.get("published_bound"))
     if strange:
         msg = f"{file}: inputs must be names of files, got none in entry {strange[0] + 1} ({len(strange)} such); write the run again"
         raise DataError(msg)
@@ -223,6 +225,16 @@ def _require_pool_bound(file: Path, bound: dict[str, Any] | None) -> None:
     n_routes_met, share = bound.get("n_routes_met"), bound.get("share")
     if not isinstance(n_routes_met, int) or not isinstance(share, int | float) or n_routes_met < 1 or not 0 <= share <= 1:
         msg = f"{file}: pool_bound must have n_routes_met, 1 or more, and a share in [0, 1]; write the run again"
+        raise DataError(msg)
+
+
+def _require_published_bound(file: Path, bound: dict[str, Any] | None) -> None:
+    """Refuse a bound by area whose members are missing or have other values."""
+    if bound is None:
+        return
+    share, gap = bound.get("share"), bound.get("gap")
+    if not isinstance(share, int | float) or not isinstance(gap, int | float) or not 0 <= share <= 1 or not gap >= 0:
+        msg = f"{file}: published_bound must have a share in [0, 1] and a gap, 0 or more; write the run again"
         raise DataError(msg)
 
 

@@ -83,6 +83,8 @@ class RunRecord:
         Routes met, ``n_routes_met``, and the bound on choices among them, ``share``, 0 to 1; None where there is none.
     unseen_by_bound
         What the proven bound cannot see, a key of `owlbus.search.bound_words.UNSEEN`; None without a gap.
+    published_bound
+        Bound on the people near a stop by area, ``share``, 0 to 1, and by how much it exceeds the plan, ``gap``; None where there is none.
     """
 
     command: str
@@ -99,6 +101,7 @@ class RunRecord:
     spread: Mapping[str, Any] | None = None
     pool_bound: Mapping[str, Any] | None = None
     unseen_by_bound: str | None = None
+    published_bound: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -405,6 +408,7 @@ def describe_run(record: RunRecord, outputs: Mapping[str, str | None] | None = N
         **({"spread": dict(record.spread)} if record.spread else {}),
         **({"pool_bound": dict(record.pool_bound)} if record.pool_bound else {}),
         **({"unseen_by_bound": record.unseen_by_bound} if record.unseen_by_bound else {}),
+        **({"published_bound": dict(record.published_bound)} if record.published_bound else {}),
         "settings": dict(record.settings),
         "inputs": list(record.inputs),
         "outputs": dict(outputs),

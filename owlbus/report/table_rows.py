@@ -72,7 +72,7 @@ def tiles(content: Content, words: Translations) -> list[dict[str, str]]:
         tile("length", lambda c: words.unit("km", c["total_length_m"] / _KM_M)),
         tile("ride", lambda c: minutes(c["mean_ride_s"])),
     ]
-    return rows + _spread_tile(content.about, words) + _bound_tile(content.about, words)
+    return rows + _spread_tile(content.about, words) + _bound_tile(content, words)
 
 
 def _spread_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
@@ -86,18 +86,23 @@ def _spread_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str
     return [{"key": "spread", "value": ends, "between": "", "label": label, "note": note, "beside": ""}]
 
 
-def _bound_tile(about: Mapping[str, Any], words: Translations) -> list[dict[str, str]]:
-    """Return the tile of the plan's value over its proven bound, with gap and pool bound; none without a bound."""
+def _bound_tile(content: Content, words: Translations) -> list[dict[str, str]]:
+    """Return the tile of the plan's value over its proven bound, of the published figure if known, with gaps and pool bound; or none."""
+    about = content.about
     value, bound = about.get("objective_share"), about.get("bound_share")
     if value is None or not bound:
         return []
-    notes = [words("key.bound.note", value=words.percent(value), bound=words.percent(bound), gap=words.gap(value, bound))]
+    kinds = [("note", value, bound)]
+    if by_area := about.get("published_bound"):
+        kinds = [("area", content.best.card["presence"]["share"], by_area["share"]), ("search", value, bound)]
+    notes = [words(f"key.bound.{kind}", value=words.percent(a), bound=words.percent(b), gap=words.gap(a, b)) for kind, a, b in kinds]
     if unseen := about.get("unseen_by_bound"):
         notes.append(words(f"key.bound.unseen.{unseen}"))
     if pool := about.get("pool_bound"):
         n_routes = about.get("settings", {}).get("n_routes", "")
         notes.append(words("key.bound.pool", n=n_routes, met=pool["n_routes_met"], bound=words.percent(pool["share"])))
     note = "; ".join(notes)
+    _, value, bound = kinds[0]
     return [{"key": "bound", "value": words.percent(value / bound), "between": "", "label": words("key.bound"), "note": note, "beside": ""}]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from owlbus.plan.limits import RouteLimits
+    from owlbus.search.objective import Objective
 
 _SLOW_END, _QUENCH_AT = 0.67, 0.93
 """Position on the temperature scale that slow cooling ends at, and the share of the search that it takes."""
@@ -29,7 +30,8 @@ class Cooling:
     the pace; the moves that this saves are left to lower ones. The last moves cool fast to the end of the scale.
 
     Where no two stops of a route may have a long detour between them, a run passes the scale at an even pace from its first temperature on:
-    constructed routes are fastest paths, and moves that wander far from them do not find such straight routes again.
+    constructed routes are fastest paths, and moves that wander far from them do not find such straight routes again. It also does where
+    people count alone, since such plans gained less from a hot beginning than from more moves at low temperatures.
 
     Attributes
     ----------
@@ -53,7 +55,7 @@ class Cooling:
     is_even: bool = False
 
     @classmethod
-    def within(cls, limits: RouteLimits) -> Cooling:
+    def of_search(cls, limits: RouteLimits, objective: Objective) -> Cooling:
         """
         Cooling of a run under limits.
 
@@ -61,13 +63,15 @@ class Cooling:
         ----------
         limits
             What the routes keep.
+        objective
+            What the plan is to be worth.
 
         Returns
         -------
         Cooling
-            Even with a limit on the detour between any two stops.
+            Even with a limit on the detour between any two stops, and where no trips count.
         """
-        return cls(0.0, is_even=True) if math.isfinite(limits.max_pair_circuity) else cls()
+        return cls(0.0, is_even=True) if math.isfinite(limits.max_pair_circuity) or not objective.trips else cls()
 
     def advance(self, share: float, *, is_short: bool) -> float:
         """

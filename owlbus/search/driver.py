@@ -109,7 +109,7 @@ class Search:
         self.began_s = time.perf_counter()
         self.constructed_s = self.began_s
         self.steps, self.scale = 0, 1
-        self.cooling = {id(run): Cooling.within(run.limits) for run in runs}
+        self.cooling = {id(run): Cooling.of_search(run.limits, objective) for run in runs}
         self.trace: list[TracePoint] = []
         self.pool = Pool(kept=candidates)
         self.pooled_values = [0] * len(runs)

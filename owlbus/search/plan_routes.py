@@ -24,6 +24,7 @@ from owlbus.search.pair_objective import PairObjective, valued_demand
 from owlbus.search.parallel import SearchTask, search_in_parallel
 from owlbus.search.polish import PublishedValue
 from owlbus.search.problem import Problem
+from owlbus.search.published_bound import with_published_bound
 from owlbus.search.seeds import GainsOnly, search_seeds
 from owlbus.search.spread import with_spread
 from owlbus.search.starts import chosen_starts
@@ -106,7 +107,8 @@ def plan_routes(
     bound_steps
         Iterations of the proven upper bound (`owlbus.search.upper_bound`), beside the search and after it but not past `MaxSeconds`;
         0 for no bound. With `TargetGap` it runs as long as the search. A bound comes with the pool bound of the routes that the best seed
-        met (`owlbus.search.pool_bound`).
+        met (`owlbus.search.pool_bound`). For the objective ``presence`` a second bound with as many iterations follows the search: on the
+        people reached by area, which is the figure that is published (`owlbus.search.published_bound`).
     executor
         Where the starts run, independent of each other: an executor of `concurrent.futures` or a Dask client. If None, they run in
         threads and share a pool of routes, which gives another plan.
@@ -203,7 +205,8 @@ def _search(
     else:
         search = partial(_search_in_threads, problem, task, n_starts, settings["bound_steps"], published, callbacks)
         result = search_seeds(search, seeds, published, constraints.is_kept_on(network), callbacks)
-    return with_spread(constraints.require_met(network, result), problem, demand, published)
+    result = with_published_bound(constraints.require_met(network, result), problem, demand, task, settings["bound_steps"], published)
+    return with_spread(result, problem, demand, published)
 
 
 def _build_problem(network: Network, demand: Demand, rule: ServiceRule | None, n_routes: int, n_starts: int) -> Problem:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from owlbus.search.objective import Objective
     from owlbus.search.pool_bound import PoolBound
     from owlbus.search.problem import Problem
+    from owlbus.search.published_bound import PublishedBound
     from owlbus.search.spread import Spread
 
 
@@ -85,6 +86,8 @@ class Result:
     pool_bound
         Bound over the choices among the routes that the search met, which is no bound over all routes; None where no bound was asked for,
         with weights, for travel time, after an interruption, and where starts share no pool of routes.
+    published_bound
+        People near a stop by area and a proven bound on them, where a bound was asked for and people count alone; else None.
 
     Examples
     --------
@@ -116,6 +119,7 @@ class Result:
     plans: tuple[Plan, ...] = field(default=(), repr=False)
     spread: Spread | None = field(default=None, repr=False)
     pool_bound: PoolBound | None = field(default=None, repr=False)
+    published_bound: PublishedBound | None = field(default=None, repr=False)
 
     def without_weights(self, problem: Problem) -> Result:
         """
@@ -137,6 +141,7 @@ class Result:
             total_quanta=problem.total_value(self.objective),
             bound_quanta=None,
             pool_bound=None,
+            published_bound=None,
             weighted_share=self.share,
             weighted_bound_share=self.bound_share,
         )
@@ -210,6 +215,25 @@ class Result:
         whole = self._whole(UNSERVED_S)
         return None if self.pool_bound is None else publisher.share_at_most(self.pool_bound.share * whole, whole)
 
+    def printed_published_shares(self, publisher: Publisher) -> tuple[float | None, float | None]:
+        """
+        People near a stop by area and the bound on them as they are printed.
+
+        Parameters
+        ----------
+        publisher
+            The publishing rule.
+
+        Returns
+        -------
+        share, bound_share
+            0 to 1; None where no bound by area was computed or too few are counted.
+        """
+        if self.published_bound is None:
+            return None, None
+        whole, bound = self._whole(UNSERVED_S), self.published_bound
+        return publisher.headline(bound.plan_share * whole, whole), publisher.share_at_most(bound.share * whole, whole)
+
     def printed_ending(self, publisher: Publisher, unserved_s: int = UNSERVED_S) -> Ending:
         """
         Why the search ended, with its gap as it is printed; where none is, the one that was asked for.
@@ -262,12 +286,14 @@ class Result:
         publisher = Publisher(min_count)
         share, bound = self.printed_shares(publisher, unserved_s)
         whole = self._whole(unserved_s)
+        area, area_bound = self.printed_published_shares(publisher)
         pool, met = self.printed_pool_share(publisher), 0 if self.pool_bound is None else self.pool_bound.n_routes_met
         weighted = None if self.weighted_share is None else publisher.headline(self.weighted_share * whole, whole)
         rows = [
             ("share, as the search counts", "too few" if share is None else f"{share:.1%}"),
             *([] if bound is None else [("proven bound", f"{bound:.1%}")]),
             *([("gap", f"{bound / share - 1:.1%}")] if share and bound is not None else []),
+            *([("people near a stop, by area", f"{area:.1%}, proven bound {area_bound:.1%}")] if area and area_bound is not None else []),
             *([] if pool is None else [("pool bound", f"{pool:.1%}, over choices among the {met} routes met alone")]),
             *([] if weighted is None else [("weighted share", f"{weighted:.1%}")]),
             ("routes", f"{self.plan.n_routes}"),

@@ -145,7 +145,9 @@ class TravelTimeRun(AnnealingRun):
     def turn(self, moves: int, done: float, ahead: float, constructed_value: int) -> int:
         """Anneal for served trips first, then for travel time in whole blocks of moves; return how many moves were tried."""
         del constructed_value  # of the travel time saved, which sets no temperature
-        first = moves if ahead <= self._served_share else round(moves * max(0.0, self._served_share - done) / (ahead - done))
+        first = moves if ahead <= self._served_share else 0
+        if done < self._served_share < ahead:
+            first = round(moves * (self._served_share - done) / (ahead - done))
         tried, gain = 0, False
         if first:
             tried = super().turn(first, done / self._served_share, min(1.0, ahead / self._served_share), self._served_worth)
