@@ -63,9 +63,9 @@ def shares(network: Network, demand: Demand, problem: Problem, plan: Plan) -> li
     """Shares of a plan that keeps the limits, in percent: trips by centre and by area, people by area."""
     if broken := check_plan(network, plan, LIMITS):
         raise SystemExit(broken[0])
-    card = score_plan(network, demand, plan)
+    card = score_plan(network, demand, plan).to_dict()
     by_centre = problem.value(plan, Objective()) / problem.total_value(Objective())
-    return [100 * by_centre, 100 * card.served.share, 100 * card.presence.share]
+    return [100 * by_centre, 100 * card["served"]["share"], 100 * card["presence"]["share"]]
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from owlbus.kernels import count_blocks, hashing
 from owlbus.kernels.bound_multipliers import hexes_worth
 from owlbus.kernels.bound_structs import PairWeights
+from owlbus.kernels.cost_rows import new_bucket_queue
 from owlbus.kernels.enumerate_routes import enumerate_routes
 from owlbus.kernels.keeps_limits import Limits
 from owlbus.kernels.straightness import new_known_route
@@ -126,8 +127,7 @@ def drive_of(drive_m):
     """Drive matrices in which these are the fewest metres, and seconds say nothing of metres."""
     n = len(drive_m)
     every, links = np.arange(n, dtype=np.int32), (np.zeros(n + 1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int32))
-    heap = np.zeros(1, np.int64), np.zeros(1, np.int32)
-    metres = ShortestMetres(drive_m.astype(np.int32), every, every.copy(), np.zeros(1, np.int64), *links, *heap)
+    metres = ShortestMetres(drive_m.astype(np.int32), every, every.copy(), np.zeros(1, np.int64), *links, new_bucket_queue(links[2], n))
     return Drive(np.zeros((n, n), np.int32), metres, 0.0, new_known_route(0))
 
 

@@ -15,6 +15,7 @@ from test_travel_time import prepared, stop_list_is_fine, towns
 
 from owlbus.common.arrays import read_only, read_only_view
 from owlbus.kernels import travel_time_cost, travel_time_moves
+from owlbus.kernels.cost_rows import new_bucket_queue
 from owlbus.kernels.group_reach import no_groups
 from owlbus.kernels.keeps_limits import Limits
 from owlbus.kernels.straightness import new_known_route
@@ -251,7 +252,7 @@ def no_rules(graph: travel_time_cost.StopGraph, chain: TravelTimeState) -> Rules
     head = read_only(head.astype(np.int32))
     sheds = read_only(np.zeros(0, np.int64)), np.zeros(0, np.int32)
     metres = (np.zeros((1, n_stops), np.int32), np.full(n_stops, -1, np.int32), np.full(1, -1, np.int32), np.zeros(1, np.int64))
-    keys = np.zeros(len(ticks) + 1, np.int64), np.zeros(len(ticks) + 1, np.int32)
+    queue = new_bucket_queue(ticks, n_stops)
     bounds = np.inf, 0.0, np.inf, np.inf, np.inf, 0.0, np.inf, np.inf
     limits = Limits(*(np.full(n_routes, bound) for bound in bounds), np.inf, np.inf, 60.0)
     constraints = Constraints(
@@ -262,7 +263,7 @@ def no_rules(graph: travel_time_cost.StopGraph, chain: TravelTimeState) -> Rules
         no_groups(n_stops),
     )
     room = np.zeros(most, np.float32), np.zeros(most, np.float32), np.zeros(0, np.int64)
-    drive = Drive(read_only_view(graph.drive), ShortestMetres(*metres, indptr, head, ticks, *keys), 1.0, new_known_route(0))
+    drive = Drive(read_only_view(graph.drive), ShortestMetres(*metres, indptr, head, ticks, queue), 1.0, new_known_route(0))
     return Rules(Graph(indptr, head, ticks, ticks, *sheds), drive, limits, constraints, *room)
 
 

@@ -7,11 +7,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.kernels.jit import inner_kernel, int64, kernel
+from owlbus.kernels.structs import BucketQueue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_BUCKETS = 2**20
+
+
+def new_bucket_queue(cost: NDArray[np.int32], n_nodes: int) -> BucketQueue:
+    """
+    Return an empty queue.
+
+    Parameters
+    ----------
+    cost
+        Whole seconds or metres > 0 of each link, shape (m,).
+    n_nodes
+        Nodes.
+
+    Returns
+    -------
+    BucketQueue
+        A bucket no wider than the cheapest link holds final costs only; one that is wider is searched until nothing in it gets cheaper.
+    """
+    least, most = int(cost.min(initial=2**31 - 1)), int(cost.max(initial=1))
+    shift = 0
+    while (2 << shift) <= least or (most >> shift) >= _MOST_BUCKETS:
+        shift += 1
+    n_buckets = 1 << ((most >> shift) + 1).bit_length()
+    after, before = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.int32)
+    return BucketQueue(np.full(n_buckets, -1, np.int32), after, before, np.zeros(n_nodes, np.bool_), shift)
 
 
 @inner_kernel
@@ -34,6 +60,60 @@ def _link(head: NDArray[np.int32], after: NDArray[np.int32], before: NDArray[np.
     head[bucket] = node
 
 
+@inner_kernel
+def fill_cost_row(
+    indptr: NDArray[np.int64],
+    to: NDArray[np.int32],
+    cost: NDArray[np.int32],
+    start: int,
+    unreachable: int,
+    queue: BucketQueue,
+    row: NDArray[np.int32],
+) -> None:
+    """
+    Fill the least costs from a node to all (Dial 1969).
+
+    Parameters
+    ----------
+    indptr, to, cost
+        Links by row: shapes (n + 1,), (m,), (m,); cost in whole seconds or metres > 0.
+    start
+        The node.
+    unreachable
+        Cost of nodes that no path leads to.
+    queue
+        Empty, from `new_bucket_queue`.
+    row
+        Written, shape (n,), int32.
+    """
+    head, after, before, is_queued, shift = queue
+    mask = int64(head.size - 1)
+    row[:] = unreachable
+    row[start] = 0
+    _link(head, after, before, int64(0), int64(start))
+    is_queued[start] = True
+    bucket, n_queued = int64(0), 1
+    while n_queued > 0:
+        here = head[bucket & mask]
+        if here < 0:
+            bucket += 1
+            continue
+        _unlink(head, after, before, bucket & mask, int64(here))
+        is_queued[here] = False
+        n_queued -= 1
+        for link in range(indptr[here], indptr[here + 1]):
+            onward, away = int64(to[link]), int64(row[here]) + cost[link]
+            if away >= row[onward]:
+                continue
+            if is_queued[onward]:
+                _unlink(head, after, before, (int64(row[onward]) >> shift) & mask, onward)
+            else:
+                is_queued[onward] = True
+                n_queued += 1
+            row[onward] = away
+            _link(head, after, before, (away >> shift) & mask, onward)
+
+
 @kernel
 def fill_cost_rows(
     indptr: NDArray[np.int64],
@@ -41,58 +121,20 @@ def fill_cost_rows(
     cost: NDArray[np.int32],
     starts: NDArray[np.int64],
     unreachable: int,
+    queue: BucketQueue,
     rows: NDArray[np.int32],
 ) -> None:
     """
-    Fill the least costs from some nodes to all (Dial 1969).
+    Fill the least costs from some nodes to all.
 
     Parameters
     ----------
-    indptr, to, cost
-        Links by row: shapes (n + 1,), (m,), (m,); cost in whole seconds or metres > 0.
+    indptr, to, cost, unreachable, queue
+        As of `fill_cost_row`.
     starts
         Nodes, shape (r,).
-    unreachable
-        Cost of nodes that no path leads to.
     rows
         Written, shape (r, n), int32.
     """
-    least, most = int64(2**31), int64(1)
-    for link in range(to.size):
-        least, most = min(least, int64(cost[link])), max(most, int64(cost[link]))
-    # A bucket no wider than the cheapest link holds final costs only, and one that is wider is searched until nothing in it gets cheaper.
-    shift = int64(0)
-    while (int64(2) << shift) <= least or (most >> shift) >= _MOST_BUCKETS:
-        shift += 1
-    n_buckets = int64(1)
-    while n_buckets < (most >> shift) + 2:
-        n_buckets *= 2
-    head, mask = np.full(n_buckets, -1, np.int32), n_buckets - 1
-    after, before = np.empty(indptr.size - 1, np.int32), np.empty(indptr.size - 1, np.int32)
-    is_queued = np.zeros(indptr.size - 1, np.bool_)
     for r in range(starts.size):
-        row = rows[r]
-        row[:] = unreachable
-        row[starts[r]] = 0
-        _link(head, after, before, int64(0), starts[r])
-        is_queued[starts[r]] = True
-        bucket, n_queued = int64(0), 1
-        while n_queued > 0:
-            here = head[bucket & mask]
-            if here < 0:
-                bucket += 1
-                continue
-            _unlink(head, after, before, bucket & mask, int64(here))
-            is_queued[here] = False
-            n_queued -= 1
-            for link in range(indptr[here], indptr[here + 1]):
-                onward, away = int64(to[link]), int64(row[here]) + cost[link]
-                if away >= row[onward]:
-                    continue
-                if is_queued[onward]:
-                    _unlink(head, after, before, (int64(row[onward]) >> shift) & mask, onward)
-                else:
-                    is_queued[onward] = True
-                    n_queued += 1
-                row[onward] = away
-                _link(head, after, before, (away >> shift) & mask, onward)
+        fill_cost_row(indptr, to, cost, starts[r], unreachable, queue, rows[r])

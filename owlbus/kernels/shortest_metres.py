@@ -1,15 +1,15 @@
 """
 Shortest metres between stops, row by row as they are asked for.
 
-Most moves change one terminal or none, so a few rows of Dijkstra's search answer most questions.
+Most moves change one terminal or none, so a few rows answer most questions.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from owlbus.kernels.cost_rows import fill_cost_row
 from owlbus.kernels.jit import inlined, inner_kernel, int32
-from owlbus.kernels.paths import _push, _sift
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def shortest_m(metres: ShortestMetres, start: int, end: int) -> int:
 @inner_kernel
 def fill_metres(metres: ShortestMetres, start: int, row: NDArray[np.int32]) -> None:
     """
-    Fill metres from a stop to all (Dijkstra 1959).
+    Fill metres from a stop to all.
 
     Parameters
     ----------
@@ -64,18 +64,4 @@ def fill_metres(metres: ShortestMetres, start: int, row: NDArray[np.int32]) -> N
     row
         Written: metres, shape (S,), int32; `FAR_M` for a stop that no path leads to.
     """
-    indptr, to, cost, keys, nodes = metres.indptr, metres.to, metres.cost, metres.keys, metres.nodes
-    row[:] = FAR_M
-    row[start] = 0
-    size = _push(keys, nodes, 0, 0, start)
-    while size > 0:
-        far, here = keys[0], nodes[0]
-        size -= 1
-        _sift(keys, nodes, size)
-        if far > row[here]:  # a shorter way to it was found after this entry was pushed
-            continue
-        for link in range(indptr[here], indptr[here + 1]):
-            away = far + cost[link]
-            if away < row[to[link]]:
-                row[to[link]] = away
-                size = _push(keys, nodes, size, away, to[link])
+    fill_cost_row(metres.indptr, metres.to, metres.cost, start, FAR_M, metres.queue, row)

@@ -92,6 +92,29 @@ class Routes(NamedTuple):
     back_s: NDArray[np.float32]
 
 
+class BucketQueue(NamedTuple):
+    """
+    Work space of a search for least costs, empty between two searches (`owlbus.kernels.cost_rows`).
+
+    Attributes
+    ----------
+    head
+        First node of each bucket, shape (B,), int32, B a power of two; -1 for none.
+    after, before
+        Nodes next to each one in its bucket, shape (S,), int32; -1 for none.
+    is_queued
+        Whether each node is in a bucket, shape (S,), bool.
+    shift
+        Binary digits of a cost that nodes in one bucket may differ in.
+    """
+
+    head: NDArray[np.int32]
+    after: NDArray[np.int32]
+    before: NDArray[np.int32]
+    is_queued: NDArray[np.bool_]
+    shift: int
+
+
 class ShortestMetres(NamedTuple):
     """
     Shortest metres between stops, N rows of which are kept at a time; which are kept changes no result.
@@ -108,8 +131,8 @@ class ShortestMetres(NamedTuple):
         Row that gives way next, shape (1,), int64.
     indptr, to, cost
         Links by row with their metres: shapes (S + 1,), int64, and (L,), int32.
-    keys, nodes
-        Work space of a heap: shape (L + 1,), int64 and int32.
+    queue
+        Work space.
     """
 
     rows: NDArray[np.int32]
@@ -119,8 +142,7 @@ class ShortestMetres(NamedTuple):
     indptr: NDArray[np.int64]
     to: NDArray[np.int32]
     cost: NDArray[np.int32]
-    keys: NDArray[np.int64]
-    nodes: NDArray[np.int32]
+    queue: BucketQueue
 
 
 class KnownRoute(NamedTuple):

@@ -128,10 +128,11 @@ def from_stops(
     ndarray of int32
         Shape (n_starts, n_stops).
     """
-    from owlbus.kernels.cost_rows import fill_cost_rows
+    from owlbus.kernels.cost_rows import fill_cost_rows, new_bucket_queue
 
-    costs = np.empty((starts.size, indptr.size - 1), np.int32)
-    fill_cost_rows(indptr, to, cost, starts.astype(np.int64), unreachable, costs)
+    n_stops = indptr.size - 1
+    costs = np.empty((starts.size, n_stops), np.int32)
+    fill_cost_rows(indptr, to, cost, starts.astype(np.int64), unreachable, new_bucket_queue(cost, n_stops), costs)
     return costs
 
 

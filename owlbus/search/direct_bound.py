@@ -109,7 +109,7 @@ class ArmsBound:
         self._model = lower_in_box(problem.groups, problem.mixes, self._columns(), self._centre, self._half, _INNER_STEPS, _LEVEL, target)
         before = self._lowest
         self._try(target)
-        share = (before - self._lowest) / max(before - self._model, 1e-9 * before)
+        share = (before - self._lowest) / max(before - self._model, 1e-9 * before, 1e-9)
         self._half *= _WIDER if share > _MUCH else 1.0 if share > _LITTLE else _NARROWER
         self._half = min(self._half, _MOST_HALF)
         return self._lowest

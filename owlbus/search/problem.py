@@ -11,6 +11,7 @@ from owlbus.common.arrays import read_only
 from owlbus.common.errors import DataError
 from owlbus.common.units import QUANTA_PER_TRIP
 from owlbus.kernels.assignment import ride_matrices, served_trips
+from owlbus.kernels.cost_rows import new_bucket_queue
 from owlbus.kernels.coverage import measure_routes
 from owlbus.kernels.straightness import new_known_route
 from owlbus.kernels.structs import DemandRows, Drive, Graph, Routes, ShortestMetres
@@ -279,8 +280,7 @@ class Problem:
             network.link_indptr,
             network.link_to,
             network.link_m,
-            np.zeros(network.n_links + 1, np.int64),
-            np.zeros(network.n_links + 1, np.int32),
+            new_bucket_queue(network.link_m, network.n_stops),
         )
         if "towards_s" not in self._dense:
             is_same = (self.is_symmetric and self.drive_s is None) or _is_own_transpose(self.fastest_s)

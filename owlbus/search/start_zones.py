@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from owlbus.kernels.cost_rows import new_bucket_queue
 from owlbus.kernels.structs import ShortestMetres
 from owlbus.kernels.zone_limits import last_costs, least_metres, narrow_ends, widen_limits, zones_around
 
@@ -135,8 +136,7 @@ def _search(graph: Graph, link_m: NDArray[np.int32]) -> ShortestMetres:
         graph.link_indptr,
         graph.link_to,
         link_m,
-        np.zeros(link_m.size + 1, np.int64),
-        np.zeros(link_m.size + 1, np.int32),
+        new_bucket_queue(link_m, n_stops),
     )
 
 
