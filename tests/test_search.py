@@ -89,6 +89,14 @@ def test_a_route_may_be_exactly_as_long_as_its_limits():
         assert plan_routes(network, demand, 1, limits=RouteLimits(**bounds), stop_when=[MaxSteps(500)]).share == 0.0
 
 
+def test_routes_of_more_stops_than_any_fastest_path_are_drawn():
+    network, demand = city(8, LADDER, {(0, 7): 5.0, (3, 4): 2.0})  # a ladder of two sides: no fastest path has more than five stops
+    limits = RouteLimits(max_circuity=9.0, min_stops=7, max_pair_circuity=99.0, allow_spurs=True)
+    result = plan_routes(network, demand, 2, limits=limits, stop_when=[MaxSteps(500)])
+    assert [route.n_stops >= 7 for route in result.plan] == [True, True]
+    assert check_plan(network, result.plan, limits) == ()
+
+
 def test_two_routes_beat_what_greedy_takes_first():
     # Greedy takes the middle line, which alone serves most; the two outer lines serve more together.
     links = [(0, 1), (1, 2), (3, 4), (4, 5), (1, 4)]

@@ -284,6 +284,9 @@ def best_drawn_route(
     """
     Give an empty route the best of many drawn fastest paths: the one that calls at most of some stops, then the one that adds most.
 
+    Where half of the draws find none that keeps the limits, the others are two fastest paths by a drawn stop: in a small network none may
+    have the least number of stops.
+
     Parameters
     ----------
     graph, demand, drive, limits, attraction, constraints, routes, other_routes, scratch, rng_state, weights, transfer_s, max_transfers
@@ -313,8 +316,8 @@ def best_drawn_route(
         via = unmet[random_below(rng_state, unmet.shape[0])] if unmet.shape[0] > 0 else -1
         if via >= 0 and one < 0 and draw % 2 == 1:
             a = via
-        elif via < 0 and two >= 0 and draw > 0:
-            via = draw_stop(attraction, rng_state)
+        elif via < 0 and ((two >= 0 and draw > 0) or (best < 0 and 2 * draw >= draws)):
+            via = draw_stop(attraction, rng_state)  # where no fastest path keeps the limits, such as a least number of stops
         if a == b:
             continue
         cand[0] = a
