@@ -19,7 +19,7 @@ from owlbus.search.bound_problem import BoundProblem
 if TYPE_CHECKING:
     from bound_towns import Town
 
-TOWNS = range(8)
+TOWNS = range(6, 14)
 
 
 @pytest.fixture(scope="module")

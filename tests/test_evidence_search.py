@@ -500,7 +500,11 @@ def test_a_robust_plan_says_what_it_gains_on_bad_nights_and_costs_on_the_mean():
         "the mean over nights changes by -1.00 points, to 33.00%."
     )
     assert (found.to_dict()["gain_share"], found.to_dict()["mean_change_share"]) == (0.02, -0.01)
-    nothing = replace(found, printed=found.even_printed, quantile=0.1)
+    hidden = replace(found, printed=found.even_printed, quantile=0.1)
+    assert str(hidden) == (
+        "At the 10% quantile over nights it reaches 29.60%: no difference to the plan for the mean night that can be published."
+    )
+    nothing = replace(hidden, shares=found.even_shares)
     assert str(nothing).startswith("At the 10% quantile over nights no plan was found that reaches more than ")
     few = replace(found, printed=None)
     assert set(few.to_dict().values()) == {0.0, None, 3}

@@ -63,6 +63,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "compare": ["compare", plan, plan, *given],
         "explain": ["explain", plan, "suggest", *given, *out],
         "improve": ["improve", plan, *given],
+        "explore": ["explore", str(place / "absent")],
         "sweep": ["sweep", records, *area, "--routes", "1:2"],
         "timetable": ["timetable", plan, records, *area],
         "demand": ["demand", records, *area],
