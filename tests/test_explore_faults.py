@@ -234,6 +234,8 @@ class Process:
     """`owlbus explore` in a process of its own, and a browser that speaks to it."""
 
     def __init__(self, run: Path, errors: Path) -> None:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # it heeds Ctrl-C even where this process is told not to
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with errors.open("w") as stream:
             self.process = subprocess.Popen([sys.executable, "-c", SERVE, str(run)], stdout=subprocess.PIPE, stderr=stream, text=True)
         assert self.process.stdout is not None
@@ -257,10 +259,13 @@ class Process:
     def end(self, number: int) -> int:
         """Send a signal, and return the exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(timeout=30)
         assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
+        try:
+            return self.process.wait(timeout=30)
+        finally:
+            self.process.kill()
+            self.process.stdout.close()
+            self.process.wait()
 
 
 def test_after_kill_9_every_answered_edit_is_there_and_ctrl_c_ends_in_order(run, tmp_path):

@@ -26,7 +26,7 @@ MOST_BYTES, MOST_ROWS = 4 << 20, 5_000
 
 SCHEMA_VERSION = 1
 
-_COLUMNS = ("id", "lon", "lat", "stop", "stop_name", "route", "hex", "name", "time", "text")
+_COLUMNS: tuple[str, ...] = ("id", "lon", "lat", "stop", "stop_name", "route", "hex", "name", "time", "text")
 _NAMES = {
     "text": ("text", "comment", "comments", "note", "message", "description", "body", "내용", "의견"),
     "lon": ("lon", "lng", "long", "longitude", "x", "경도"),
@@ -121,7 +121,7 @@ def comments_csv(network: Network, comments: Iterable[Comment]) -> bytes:
         UTF-8 with a head; `comment_rows` reads it.
     """
     out = io.StringIO()
-    writer = csv.DictWriter(out, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, list(_COLUMNS), lineterminator="\n")
     writer.writeheader()
     for one in comments:
         writer.writerow({name: _safe(value) for name, value in _values(network, one).items()})

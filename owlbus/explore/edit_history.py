@@ -76,15 +76,14 @@ class HistoryFile:
             If it cannot be written; then the file is as it was.
         """
         try:
-            if self._stream is None:
-                self._open()
-            size = self._stream.seek(0, os.SEEK_END)
+            stream = self._opened()
+            size = stream.seek(0, os.SEEK_END)
             try:
-                _write_whole(self._stream, _row(line))
-                os.fsync(self._stream.fileno())
+                _write_whole(stream, _row(line))
+                os.fsync(stream.fileno())
             except OSError:
                 with suppress(OSError):
-                    self._stream.truncate(size)
+                    stream.truncate(size)
                 raise
         except OSError as error:
             raise output_error(self.path, error) from error
@@ -113,14 +112,17 @@ class HistoryFile:
             self._stream.close()
             self._stream = None
 
-    def _open(self) -> None:
-        """Open the file for appending; a new one begins with its head."""
+    def _opened(self) -> Any:  # noqa: ANN401 - a raw file of the standard library
+        """Return the file, open for appending; a new one begins with its head."""
+        if self._stream is not None:
+            return self._stream
         self._make_folder()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        self._stream = os.fdopen(descriptor, "ab", buffering=0)
-        if self._stream.seek(0, os.SEEK_END) == 0:
-            _write_whole(self._stream, _row(self.head))
+        self._stream = stream = os.fdopen(descriptor, "ab", buffering=0)
+        if stream.seek(0, os.SEEK_END) == 0:
+            _write_whole(stream, _row(self.head))
             _sync_folder(self.path.parent)
+        return stream
 
     def _make_folder(self) -> None:
         """Create the folder, for its owner alone."""

@@ -136,7 +136,8 @@ def _limits(about: Mapping[str, Any], headway_s: int) -> RouteLimits:
     infinite = float("inf")
     known = RouteLimits.__dataclass_fields__.keys() & settings.keys()
     values: dict[str, Any] = {name: infinite if settings[name] is None else settings[name] for name in known}
-    return RouteLimits(**values | {"headway_s": headway_s})
+    values["headway_s"] = headway_s
+    return RouteLimits(**values)
 
 
 def _mark(file: Path) -> tuple[int, ...]:

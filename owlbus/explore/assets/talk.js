@@ -81,8 +81,14 @@ export function accept(state) {
   store.state = state;
   emit("state", state);
 }
-async function change(path, body) {
-  if (store.busy) return false;
+let turn = Promise.resolve();
+function change(path, body) { // one after the other, in the order asked for: a quick second Undo waits and is not lost
+  turn = turn.then(() => carryOut(path, body));
+  return turn;
+}
+async function carryOut(path, asked) {
+  const body = asked();
+  if (!body) return false;
   store.busy = true;
   forgetPreviews();
   try {
@@ -103,14 +109,15 @@ async function change(path, body) {
   }
 }
 export async function apply(edit) { // an edit that was not looked at before is tried first: what does not fit is told in words
+  const version = store.state.version;
   try {
-    const tried = good === nameOf(edit) ? {} : await post("/api/preview", { edit, version: store.state.version });
+    const tried = good === nameOf(edit) ? {} : await post("/api/preview", { edit, version });
     if (tried.refused) { tell(tried.refused); return false; }
   } catch (error) { tell(error.message); return false; }
-  if (!(await change("/api/edit", { edit, version: store.state.version }))) return false;
+  if (!(await change("/api/edit", () => ({ edit, version })))) return false;
   const last = [...store.state.history].reverse().find((line) => !line.undone);
   if (last) emit("done", last.text + (last.effect ? ": " + last.effect : ""));
   return true;
 }
-export const undo = async () => store.state.can_undo && (await change("/api/undo", { version: store.state.version })) && emit("done", say("undone"));
-export const redo = async () => store.state.can_redo && (await change("/api/redo", { version: store.state.version })) && emit("done", say("redone"));
+export const undo = async () => (await change("/api/undo", () => store.state.can_undo && {})) && emit("done", say("undone"));
+export const redo = async () => (await change("/api/redo", () => store.state.can_redo && {})) && emit("done", say("redone"));
