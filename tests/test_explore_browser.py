@@ -109,6 +109,14 @@ class Editor:
         assert self.page.locator(".history li:not(.undone)").count() == number
         self.page.click("#tab-routes")
 
+    def wait_for_numbers(self, expected: dict[str, str]) -> None:
+        """Wait until the page shows these numbers: the last place of a drag is computed after those on the way."""
+        for _ in range(100):
+            if self.numbers() == expected:
+                return
+            self.page.wait_for_timeout(100)
+        assert self.numbers() == expected
+
     def state(self) -> dict[str, Any]:
         """State of the session."""
         return self.server.session.state("en")
@@ -168,7 +176,9 @@ def test_every_edit_by_pointer_changes_the_numbers_and_undo_brings_them_back(edi
     stops = editor.state()["routes"][0]["stops"]
 
     editor.drag(editor.place("r1", 4), editor.place("r2", 0), releases=False)  # while dragging: the numbers of the edit
-    dragged = editor.numbers()
+    move = {"kind": "move_stop", "route": "r1", "position": 4, "stop": editor.state()["routes"][1]["stops"][0]}
+    dragged = {row["key"]: row["text"] for row in editor.server.session.preview(move, None, "en")["numbers"]}
+    editor.wait_for_numbers(dragged)
     assert dragged != first
     page.mouse.up()
     editor.wait_for_edits(1)

@@ -124,6 +124,17 @@ def test_report_and_explore_take_a_saved_run(saved: tuple[ExploreSession, Path, 
     again.close()
 
 
+def test_a_saved_run_tells_all_edits_though_the_page_lists_the_last_ones(
+    session: ExploreSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("owlbus.explore.explore_session._MOST_ROWS", 1)
+    for edit in EDITS:
+        session.apply(edit)
+    told = ask(session, "/api/save", out=str(tmp_path / "all"))
+    assert (len(told["state"]["history"]), told["state"]["history_before"]) == (1, 2)
+    assert len(json.loads((tmp_path / "all" / "edits.json").read_text())["edits"]) == 3
+
+
 def test_a_saved_run_tells_edits_in_words_alone_and_nobody_by_name(saved: tuple[ExploreSession, Path, dict[str, Any]]) -> None:
     session, out, state = saved
     edits = json.loads((out / "edits.json").read_text())

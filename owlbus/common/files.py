@@ -330,21 +330,44 @@ def lock_folder(folder: Path) -> Iterator[None]:
         If the folder cannot be written, or its lock is a link.
     """
     lock = folder / LOCK
+    descriptor, is_locked = lock_file(lock)
+    try:
+        if not is_locked:
+            msg = f"{setting('out')} must not be in use, but another run is writing {folder}; wait for it or choose another folder"
+            raise UsageError(msg, setting="out", value=str(folder))
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def lock_file(lock: Path) -> tuple[int, bool]:
+    """
+    Open a lock file, made if it is absent, and try to lock it without waiting.
+
+    Parameters
+    ----------
+    lock
+        The file; whoever holds the lock deletes it before the lock is released.
+
+    Returns
+    -------
+    descriptor, is_locked
+        The open file, which the caller closes, and whether the lock is held now.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened for writing, or is a link.
+    """
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        try:
-            if not _try_lock(descriptor):
-                msg = f"{setting('out')} must not be in use, but another run is writing {folder}; wait for it or choose another folder"
-                raise UsageError(msg, setting="out", value=str(folder))
-            if not _is_lock_file(lock, descriptor):
-                continue  # the other run has just ended and deleted the lock file
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
-        return
+        is_locked = _try_lock(descriptor)
+        if not is_locked or _is_lock_file(lock, descriptor):
+            return descriptor, is_locked
+        os.close(descriptor)  # who held it has just ended and deleted the file
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from owlbus.network import Network
     from owlbus.plan import Plan
 
-PINS = ("stop", "route", "hex")
-"""What a comment can be pinned to."""
-
 MOST_COMMENTS, MOST_CHARACTERS, MOST_NAME = 5_000, 2_000, 120
 """Comments of a run, characters of a text, and characters of a name."""
 
@@ -40,7 +37,7 @@ class Comment:
     lon, lat
         Degrees.
     pin
-        One of `PINS`.
+        ``stop``, ``route`` or ``hex``.
     target
         Index of the stop, name of the route, or index of the hex.
     text

@@ -84,8 +84,9 @@ def _save(session: ExploreSession, message: dict[str, Any]) -> dict[str, Any]:
     desk, run, language = HelpDesk.of(session), session.run, message["lang"]
     out = folder_to_save(run, message.get("out"))
     with desk.lock:
-        hand = desk.in_hand()
-        save_edited(run, SavedPlan(hand.plan, _edits(session, language)), out, language)
+        with session.lock:
+            hand, edits = desk.in_hand(), session.edits_in_words(language)
+        save_edited(run, SavedPlan(hand.plan, edits), out, language)
         note = _copied(desk, out)
         with session.lock:
             if session.version == hand.version:
@@ -102,11 +103,6 @@ def _copied(desk: HelpDesk, out: Path) -> str:
     return ""
 
 
-def _edits(session: ExploreSession, language: str) -> list[str]:
-    """Return the edits that lead to the plan in hand, in words alone."""
-    return [row["text"] for row in session.state(language)["history"] if not row["undone"]]
-
-
 def _export(session: ExploreSession, message: dict[str, Any]) -> Document:
     """Return the plan in hand as a file."""
     return plan_download(session.run, HelpDesk.of(session).in_hand().plan, message.get("format"))
@@ -114,8 +110,10 @@ def _export(session: ExploreSession, message: dict[str, Any]) -> Document:
 
 def _share(session: ExploreSession, message: dict[str, Any]) -> Document:
     """One report with the edited and the opened plan."""
-    language, plan = message["lang"], HelpDesk.of(session).in_hand().plan
-    return shared_report(session.run, plan, len(_edits(session, language)), language)
+    language = message["lang"]
+    with session.lock:
+        plan, edits = HelpDesk.of(session).in_hand().plan, session.edits_in_words(language)
+    return shared_report(session.run, plan, len(edits), language)
 
 
 FILE_HANDLERS: dict[str, Handler] = {

@@ -18,7 +18,7 @@ from owlbus.score.publish import printed_measure
 from owlbus.search.spread import counted_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -259,8 +259,3 @@ def _circuity(figures: Figures) -> float | None:
     """Mean circuity of the routes whose ends differ; None without any."""
     finite = figures.measures.circuity[np.isfinite(figures.measures.circuity)]
     return round(float(finite.mean()), 2) if finite.size else None
-
-
-def named_routes(plan: EditedPlan) -> Mapping[str, str]:
-    """Return the key of each route of a `plan` by its name."""
-    return {route.name: route.key for route in plan.routes}

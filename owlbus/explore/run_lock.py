@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from owlbus.common.errors import UsageError, setting
+from owlbus.common.files import lock_file
 from owlbus.pipeline.rundir import EXPLORE_LOCK
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ def locked_run(run: Path) -> Iterator[RunLock]:
     """
     path = run / EXPLORE_LOCK
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        descriptor, is_locked = lock_file(path)
     except OSError as error:
         way = setting("read_only", True)  # noqa: FBT003 - the value that is named
         msg = f"{run}: cannot be written ({error.strerror}), so that no edit could be kept; copy the run, or open it with {way}"
         raise UsageError(msg) from None
     try:
-        if not _try_lock(descriptor):
+        if not is_locked:
             address = os.pread(descriptor, _MOST_LETTERS, 0).decode("ascii", "replace").strip() or "another address"
             msg = f"{run} is open in another explore, at {address}; go on there, or end that one first"
             raise UsageError(msg)
@@ -75,18 +76,3 @@ class RunLock:
         """Write the `address` of the page, without its key, for whoever finds the run locked."""
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{address}\n".encode(), 0)
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Try to lock an open file without waiting; return whether it succeeded."""
-    try:
-        import fcntl
-    except ImportError:  # not POSIX: run without a lock
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # file system without locks: run without a lock
-        return True
-    return True

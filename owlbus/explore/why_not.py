@@ -170,7 +170,7 @@ class _HexPoints:
         rows = np.flatnonzero(points.point // points.n_points == hexagon)
         owner = np.searchsorted(points.indptr, rows, side="right") - 1
         self._owner, self._point = owner, points.point[rows] - hexagon * points.n_points
-        self._n_points, self._used = points.n_points, plan.used_stops
+        self._used = plan.used_stops
         self._near = np.isin(np.arange(points.n_points), self._point[np.isin(owner, self._used)])
         self.stops = np.unique(owner)
         stop_x, stop_y = network.grid.project(network.stop_lon[self.stops], network.stop_lat[self.stops])

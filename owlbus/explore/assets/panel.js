@@ -106,7 +106,7 @@ function showDistrict(name) {
 function history(state) {
   const lines = [...state.history].reverse();
   byId("pane-history").replaceChildren(lines.length
-    ? element("ol", { className: "history", reversed: true }, ...lines.map((line) => element("li", { className: line.undone ? "undone" : "" },
+    ? element("ol", { className: "history", reversed: true, start: lines.length + (state.history_before || 0) }, ...lines.map((line) => element("li", { className: line.undone ? "undone" : "" },
       element("span", { className: "what", text: line.text }), line.undone ? element("span", { className: "tag", text: say("isUndone") }) : "",
       element("span", { className: "effect", text: line.effect || "" }), line.time ? element("time", { text: clock(line.time) }) : "")), state.history_before ? element("li", { className: "note", text: say("earlier", state.history_before) }) : "")
     : element("p", { className: "note", text: say("noHistory") }));
