@@ -194,6 +194,7 @@ def network_settings(network: NetworkOptions) -> dict[str, Any]:
         "gtfs": network.gtfs,
         "osm": network.osm,
         "places": network.places,
+        "speeds": network.speeds,
         "modes": tuple(network.modes.split(",")),
         "merge_m": network.merge_stops,
         "service_hours": None if network.hours is None else _hours_of_day(network.hours),

@@ -272,6 +272,15 @@ class NetworkOptions:
             text="Street metres over metres of --links, such as 1.2 for straight lines; 1 if absent.",
         ),
     ] = None
+    speeds: Annotated[
+        str | None,
+        option(
+            _NETWORK,
+            "--speeds",
+            unit="FILE",
+            text="Link times by hour: hour, factor on all link times; or hour, from_stop, to_stop, seconds of measured links.",
+        ),
+    ] = None
     speed: Annotated[
         float, option(_NETWORK, "--speed", unit="KM/H", text="Commercial speed of buses, including layovers."), Gives("speed_kmh")
     ] = SPEED_KMH

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from owlbus.network.assemble import NetworkReport
 from owlbus.network.check import Finding, NetworkCheck, check_network
+from owlbus.network.hour_speeds import with_hour_speeds
 from owlbus.network.network import (
     MAX_LINK_S,
     MAX_STOPS,
@@ -32,4 +33,5 @@ __all__ = [
     "check_network",
     "on_parts",
     "read_paths",
+    "with_hour_speeds",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -291,6 +292,33 @@ def require_links(network: Network) -> None:
             raise DataError(msg)
         _require_indptr("line_indptr", network.line_indptr, end.size, network.line_lon.size)
         _refuse(np.diff(network.line_indptr) < 2, "street geometry needs two points or more a link")  # noqa: PLR2004  # both ends
+
+
+def require_hours(network: Network) -> None:
+    """
+    Refuse link times by hour that do not go with the links, or whose longest are not the link times.
+
+    Parameters
+    ----------
+    network
+        The network under construction.
+
+    Raises
+    ------
+    DataError
+        If a rule is broken.
+    """
+    hours, seconds = network.hours, network.hour_link_s
+    if any(later <= hour for hour, later in pairwise(hours)):
+        msg = f"hours must ascend, got {hours}"
+        raise DataError(msg)
+    if not hours and not seconds.size:
+        return
+    if seconds.shape != (len(hours), network.n_links):
+        msg = f"link times by hour need shape ({len(hours)}, {network.n_links}), got {seconds.shape}"
+        raise DataError(msg)
+    _refuse((seconds < 1).any(axis=0), "links must take 1 s or more in every hour")
+    _refuse(seconds.max(axis=0) != network.link_s, "link_s must be the longest time of each link in any hour")
 
 
 def require_sheds(network: Network) -> None:

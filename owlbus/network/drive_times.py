@@ -9,10 +9,13 @@ import numpy as np
 from owlbus.common.memory import require_at_hand
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+    from owlbus.network.network import Network
 
 _BLOCK = 256
 _KEPT_BYTES = 2**27
+_MATRIX_STOPS = 4_096
 _SHORT_BYTES, _LONG_BYTES = 2, 4
 
 SHORT_STOPS = 8_192
@@ -165,3 +168,33 @@ def kept_rows(
         known = {}
     new = np.array([stop for stop in starts.tolist() if stop not in known], np.int64)
     return {**known, **dict(zip(new.tolist(), from_stops(indptr, to, cost, unreachable, new), strict=True))}
+
+
+def least_between(network: Network, name: str, cost: NDArray[np.int32], start: ArrayLike, end: ArrayLike) -> NDArray[np.int32]:
+    """
+    Least seconds or metres between pairs of stops, of rows that are kept where a matrix would be large.
+
+    Parameters
+    ----------
+    network
+        The network, whose matrix is taken where it is at hand or small.
+    name
+        ``drive_s`` or ``drive_m``.
+    cost
+        Seconds or metres of each link, shape (n_links,).
+    start, end
+        Stop indices, of shapes that broadcast.
+
+    Returns
+    -------
+    ndarray of int32
+        In the shape that both broadcast to; 2**30 without a path.
+    """
+    start, end = np.broadcast_arrays(start, end)
+    kept = network._cache  # noqa: SLF001 - what the network remembers
+    if name in kept or network.n_stops <= _MATRIX_STOPS:
+        return np.asarray(getattr(network, name)[start, end], np.int32)
+    starts, row = np.unique(start, return_inverse=True)
+    known = kept[f"{name} rows"] = kept_rows(kept.get(f"{name} rows", {}), network.link_indptr, network.link_to, cost, 2**30, starts)
+    rows = np.array([known[stop] for stop in starts.tolist()], np.int32).reshape(-1, network.n_stops)
+    return np.asarray(rows[row.reshape(start.shape), end], np.int32)

@@ -181,6 +181,7 @@ def write_network(path: str | PathLike[str], network: Network) -> None:
         "shed_hex": rows(network.shed_indptr, pa.array(network.shed_hex)),
         "shed_walk_m": rows(network.shed_indptr, pa.array(network.shed_walk_m)),
     }
+    columns |= {f"link_{hour}_s": rows(network.link_indptr, pa.array(network.hour_seconds(hour))) for hour in network.hours}
     points = network.points
     if points is not None:
         columns |= {"point": rows(points.indptr, pa.array(points.point)), "point_walk_m": rows(points.indptr, pa.array(points.walk_m))}
@@ -199,6 +200,7 @@ def _settings(network: Network) -> dict[str, Any]:
         "walk_rule": network.walk_rule,
         "points": None if points is None else {"n_points": points.n_points, "rule": points.rule},
         "source": network.source,
+        **({"hours": list(network.hours)} if network.hours else {}),
         "report": _report_document(network.report),
         "grid": {"crs": grid.crs, "radius_m": grid.radius_m, "layout": grid.layout, "anchor": grid.anchor},
         "grid_q": grid.q.tolist(),
@@ -263,6 +265,9 @@ def _fields(table: Any, settings: dict[str, Any]) -> dict[str, Any]:  # noqa: AN
         "report": _report(settings["report"]),
     }
     arguments |= {name: values(name).values for name in ("link_to", "link_s", "link_m", "shed_hex", "shed_walk_m")}
+    if "hours" in settings:
+        hours = tuple(settings["hours"])
+        arguments |= {"hours": hours, "hour_link_s": np.stack([values(f"link_{hour}_s").values for hour in hours])}
     if "name_latin" in table.column_names:
         arguments["stop_names_latin"] = tuple(table["name_latin"].to_pylist())
     if settings["points"] is not None:

@@ -155,8 +155,29 @@ def _read_file(path: Path) -> Any:  # noqa: ANN401  # a polars frame
         raise DataError(msg) from error
 
 
-def _numbers(text: Any, title: str, low: float, high: float) -> NDArray[np.float64]:  # noqa: ANN401  # a polars series
-    """Column as numbers within [low, high]; others are refused."""
+def numbers_of(text: Any, title: str, low: float, high: float) -> NDArray[np.float64]:  # noqa: ANN401  # a polars series
+    """
+    Column of text as numbers.
+
+    Parameters
+    ----------
+    text
+        polars Series of text.
+    title
+        Table and column in messages.
+    low, high
+        Least and largest number allowed, in the unit of the column.
+
+    Returns
+    -------
+    ndarray of float64
+        Shape (n_rows,).
+
+    Raises
+    ------
+    DataError
+        If a value is no number in [low, high].
+    """
     import polars as pl
 
     values: NDArray[np.float64] = text.cast(pl.Float64, strict=False).to_numpy().astype(np.float64)
@@ -180,7 +201,7 @@ def _lonlat(table: dict[str, Any], title: str) -> tuple[NDArray[np.float64], NDA
     if looks_projected(x, y):
         msg = f"{title}: lon and lat look like metres of a projected system; write them in degrees WGS 84"
         raise DataError(msg)
-    return _numbers(table["lon"], f"{title}: lon", -180, 180), _numbers(table["lat"], f"{title}: lat", -90, 90)
+    return numbers_of(table["lon"], f"{title}: lon", -180, 180), numbers_of(table["lat"], f"{title}: lat", -90, 90)
 
 
 def _speeds(table: dict[str, Any], speed_kmh: float | None) -> tuple[NDArray[np.float64], int]:
@@ -244,7 +265,7 @@ def read_roads(nodes: Any, links: Any, speed_kmh: float | None = SPEED_KMH, road
     lon, lat = _lonlat(node_table, "nodes")
     order = _order_of(names)
     start, end = (_positions(link_table[column], names, order) for column in ("from_node", "to_node"))
-    metres = _numbers(link_table["length_m"], "links: length_m", 0, 1e7) * road_factor
+    metres = numbers_of(link_table["length_m"], "links: length_m", 0, 1e7) * road_factor
     speed, n_filled = _speeds(link_table, speed_kmh)
     dangling, loops = (start < 0) | (end < 0), (start == end) & (start >= 0)
     valid = ~(dangling | loops)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ from owlbus.common.defaults import MERGE_M, MODES, NIGHT_HOURS, RADIUS_M, SPACIN
 from owlbus.common.errors import DataError
 from owlbus.common.text import visible
 from owlbus.common.units import require_number
-from owlbus.network.check import require_links, require_sheds, require_stops
+from owlbus.network.check import require_hours, require_links, require_sheds, require_stops
+from owlbus.network.fingerprint import fingerprint_of
 from owlbus.network.walk_sheds import WalkPoints, WalkRule, nearest_of_hexes, owned_points
 
 if TYPE_CHECKING:
@@ -60,7 +60,6 @@ _TYPES = {
     "line_lat": np.float64,
 }
 _TIE_NEIGHBOURS = 8
-_MATRIX_STOPS = 4_096
 _ANY_LINK_S = 100_000.0
 
 
@@ -85,7 +84,8 @@ class Network:
         Links by start: shapes (n_stops + 1,), int64, and (n_links,), int32, ends ascending. Every link has its reverse, whose
         seconds may differ.
     link_s, link_m
-        Seconds and metres of each link, shape (n_links,), int32, > 0.
+        Seconds and metres of each link, shape (n_links,), int32, > 0. Where link times differ by hour, the longest of any hour: ride
+        limits and buses then hold through the night.
     shed_indptr, shed_hex
         Hexes within the walk of each stop by `walk_rule`, boundary included: shapes (n_stops + 1,), int64, and
         (n_rows,), int32, ascending for each stop. They include the stop's own hex.
@@ -108,6 +108,9 @@ class Network:
     points
         Points of hexes within the walk of each stop, by which figures are published; not part of the fingerprint. None of a network made
         by hand: hexes then count whole in all figures, by their walk sheds.
+    hours, hour_link_s
+        Service hours with link times of their own, ascending, 24 is midnight; and the seconds of each link in these, shape
+        (n_hours, n_links), int32, > 0. Both are empty where links take as long in every hour.
 
     Raises
     ------
@@ -143,6 +146,8 @@ class Network:
     report: NetworkReport | None = field(default=None, repr=False)
     stop_names_latin: tuple[str, ...] = field(default=(), repr=False)
     points: WalkPoints | None = field(default=None, repr=False)
+    hours: tuple[int, ...] = field(default=(), repr=False)
+    hour_link_s: NDArray[np.int32] = field(default_factory=lambda: np.empty((0, 0), np.int32), repr=False)
     _cache: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -152,12 +157,15 @@ class Network:
         object.__setattr__(self, "stop_names", tuple(visible(str(name)) for name in self.stop_names))
         latin = tuple(visible(str(name)) for name in self.stop_names_latin)
         object.__setattr__(self, "stop_names_latin", latin or ("",) * len(self.stop_names))
+        object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
+        object.__setattr__(self, "hour_link_s", read_only_copy(self.hour_link_s, np.int32))
         require_number("walk_m", self.walk_m, 0.0, 100_000.0)
         object.__setattr__(self, "walk_m", float(self.walk_m))
         object.__setattr__(self, "walk_rule", str(self.walk_rule) or str(WalkRule(self.walk_m)))
         object.__setattr__(self, "_cache", {})
         require_stops(self)
         require_links(self)
+        require_hours(self)
         require_sheds(self)
         object.__setattr__(self, "points", owned_points(self))
 
@@ -515,8 +523,8 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """First 16 hex digits of the SHA-256 of grid, walk, source, names and all arrays but street geometry and points."""
-        return str(self._cached("fingerprint", self._hash))
+        """First 16 hex digits of the SHA-256 of grid, walk, source, names, hours and all arrays but street geometry and points."""
+        return str(self._cached("fingerprint", lambda: fingerprint_of(self, _TYPES)))
 
     @property
     def drive_s(self) -> NDArray[np.int32]:
@@ -542,6 +550,66 @@ class Network:
         """
         return self._all_pairs("drive_m", self.link_m)
 
+    def hour_seconds(self, hour: int) -> NDArray[np.int32]:
+        """
+        Seconds of each link in an hour of the night.
+
+        Parameters
+        ----------
+        hour
+            Service hour; 24 is midnight.
+
+        Returns
+        -------
+        ndarray of int32
+            Shape (n_links,): `link_s` where links take as long in every hour, and in an hour without times of its own.
+
+        Examples
+        --------
+        >>> from owlbus import HexGrid, Network
+        >>> network = Network.from_lattice(HexGrid.cover([(0, 0), (0.02, 0), (0.02, 0.02), (0, 0.02)], n_hexes=7))
+        >>> bool((network.hour_seconds(25) == network.link_s).all())
+        True
+        """
+        return self.hour_link_s[self.hours.index(hour)] if hour in self.hours else self.link_s
+
+    def at_hour(self, hour: int) -> Network:
+        """
+        Network as it is in one hour, for plans of this network.
+
+        Parameters
+        ----------
+        hour
+            Service hour; 24 is midnight.
+
+        Returns
+        -------
+        Network
+            The same stops and links with the seconds of that hour and with this network's fingerprint; this network itself where links take
+            as long in every hour.
+        """
+        from owlbus.network.hour_speeds import network_at
+
+        return network_at(self, hour) if hour in self.hours else self
+
+    def fastest_s(self, start: ArrayLike, end: ArrayLike) -> NDArray[np.int32]:
+        """
+        Seconds of the fastest drive between pairs of stops; a large network needs no full matrix.
+
+        Parameters
+        ----------
+        start, end
+            Stop indices, of shapes that broadcast.
+
+        Returns
+        -------
+        ndarray of int32
+            Seconds, in the shape that both broadcast to, 2**30 without a path.
+        """
+        from owlbus.network.drive_times import least_between
+
+        return least_between(self, "drive_s", self.link_s, start, end)
+
     def shortest_m(self, start: ArrayLike, end: ArrayLike) -> NDArray[np.int32]:
         """
         Metres of the shortest path between pairs of stops; a large network needs no full matrix.
@@ -563,15 +631,9 @@ class Network:
         >>> bool(network.shortest_m([0], [1])[0] == network.drive_m[0, 1])
         True
         """
-        from owlbus.network.drive_times import kept_rows
+        from owlbus.network.drive_times import least_between
 
-        start, end = np.asarray(start), np.asarray(end)
-        if "drive_m" in self._cache or self.n_stops <= _MATRIX_STOPS:
-            return np.asarray(self.drive_m[start, end], np.int32)
-        starts, row = np.unique(start, return_inverse=True)
-        links, known = (self.link_indptr, self.link_to, self.link_m), self._cache.get("metres_from", {})
-        known = self._cache["metres_from"] = kept_rows(known, *links, int(UNREACHABLE), starts)
-        return np.asarray(np.array([known[stop] for stop in starts.tolist()], np.int32).reshape(-1, self.n_stops)[row, end], np.int32)
+        return least_between(self, "drive_m", self.link_m, start, end)
 
     @property
     def hex_stop(self) -> NDArray[np.int32]:
@@ -826,14 +888,6 @@ class Network:
         if name not in self._cache:
             self._cache[name] = compute()
         return self._cache[name]
-
-    def _hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of the fields in the fingerprint."""
-        sha = hashlib.sha256(f"{self.grid.fingerprint}|{self.walk_m!r}|{self.source}|{chr(31).join(self.stop_names)}".encode())
-        for name, kind in _TYPES.items():
-            if not name.startswith("line_"):
-                sha.update(getattr(self, name).astype(np.dtype(kind).newbyteorder("<")).tobytes())
-        return sha.hexdigest()[:16]
 
     def _all_pairs(self, name: str, cost: NDArray[np.int32]) -> NDArray[np.int32]:
         """Least cost between all stops, cached under `name`."""

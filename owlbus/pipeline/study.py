@@ -435,7 +435,7 @@ def build_network(
     min_count: float | None = None,
 ) -> Network:
     """
-    Network from road tables, a GTFS feed or an OSM file, else from the city's streets, else from the hex lattice.
+    Network from road tables, a GTFS feed or an OSM file, else from the city's streets, else from the hex lattice; with speeds by hour.
 
     Parameters
     ----------
@@ -458,7 +458,7 @@ def build_network(
         The stop network.
     """
     from owlbus.grid.subdivide import subdivide_hexes
-    from owlbus.network import on_parts, read_paths
+    from owlbus.network import on_parts, read_paths, with_hour_speeds
 
     beside = sources.osm is not None and sources.nodes is not None
     needed = sources.walk_network and (beside or sources.reach != "centre")
@@ -466,7 +466,8 @@ def build_network(
     network = _on_whole_hexes(sources, grid, city, paths if beside else None)
     if network.source == "lattice":
         network = fitted_lattice(network, city, places, demand, sources.published_min_count if min_count is None else min_count)
-    return network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
+    network = network if sources.reach == "centre" else on_parts(network, subdivide_hexes(network.grid), sources.reach, paths)
+    return network if sources.speeds is None else with_hour_speeds(network, sources.speeds, sources.window.hours)
 
 
 def _on_whole_hexes(sources: Sources, grid: HexGrid | None, city: City | None, paths: WalkGraph | None) -> Network:

@@ -99,6 +99,8 @@ class Sources:
     road_factor
         Street metres over the metres of the links of road tables or of the city, dimensionless, 1 to 10; such as 1.2 where links are
         straight lines. None takes 1 for road tables, and the city's own.
+    speeds
+        Link times by hour, a table as `owlbus.network.hour_speeds.with_hour_speeds` takes it; None where links take as long in every hour.
     window
         Hours of the night that count.
     taxi_weight
@@ -189,6 +191,7 @@ class Sources:
     scheduler: str | None = None
     records: Any = None
     places: Any = None
+    speeds: Any = None
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range, and parts that contradict each other, before any file is read; convert `records` once."""
@@ -242,7 +245,7 @@ class Sources:
     def settings(self) -> dict[str, Any]:
         """Every setting by name as ``run.json`` holds it: tables by their size alone, those of people without it."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        without = {"records": None, "places": None, "whole_lines": False}
+        without = {"records": None, "places": None, "speeds": None, "whole_lines": False}
         values = {name: value for name, value in values.items() if name not in without or value is not without[name]}
         values = {name: value if isinstance(value, _PLAIN) else _described(value) for name, value in values.items()}
         for name in ("records", "presence"):  # their rows are counts of people
@@ -255,7 +258,8 @@ class Sources:
     @property
     def network_files(self) -> tuple[str, ...]:
         """Files that the network and its names are made from; of a feed in a folder its tables."""
-        names = [str(name) for name in (self.nodes, self.links, self.stops, self.gtfs, self.osm, self.places) if is_path(name)]
+        tables = (self.nodes, self.links, self.stops, self.gtfs, self.osm, self.places, self.speeds)
+        names = [str(name) for name in tables if is_path(name)]
         return tuple(str(file) for name in names for file in (sorted(Path(name).rglob("*.txt")) if Path(name).is_dir() else [name]))
 
 
