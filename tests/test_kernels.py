@@ -269,7 +269,7 @@ def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_th
         rides = list(rides_by_hand(network, rule, seconds, o, d))
         best = min((ride[:3] for ride in rides), default=None)
         quanta = np.zeros((1, counter.key.size), np.int64)
-        quanta[0, counter.pair_of(np.array([o]), np.array([d]))] = 1024
+        quanta[0, counter.pair_of(np.array([o]), np.array([d]), 24)] = 1024
         riders, lost = counter.riders(plan, quanta)
         if best is None or best[0] > problem.limit_s[problem.row_of[o], problem.row_of[d]]:
             assert (riders.legs.size, lost.tolist()) == (0, [1024])
@@ -282,7 +282,7 @@ def test_every_trip_takes_its_fastest_ride_then_the_one_without_a_change_then_th
             loads[int(q < p), k, min(p, q) : max(p, q)] += trips[o, d]
             boardings[k, nth] += trips[o, d]
     pairs = demand.od()
-    flows = counter.flows(plan, [(counter.pair_of(pairs.origin, pairs.destination), pairs.trips)])
+    flows = counter.flows(plan, [(counter.pair_of(pairs.origin, pairs.destination, 24), pairs.trips)])
     assert [side[0, :3, :5].tolist() for side in (flows.ahead_trips, flows.back_trips)] == loads.tolist()
     assert flows.boardings_trips[0].tolist() == boardings.tolist()
     assert [flows.riders_trips[0], flows.ride_s[0], flows.walk_m, flows.transfers_trips[0]] == sums.tolist()

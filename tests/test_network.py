@@ -244,7 +244,7 @@ def test_seconds_metres_and_paths_are_those_of_networkx() -> None:
 
 def test_metres_of_a_few_pairs_are_found_without_the_matrix_of_a_large_network(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, large = (Network.from_lattice(FLAT, rivers=[RIVER], bridges=BRIDGES, river_half_width_m=200) for _ in range(2))
-    monkeypatch.setattr("owlbus.network.network._MATRIX_STOPS", 3)
+    monkeypatch.setattr("owlbus.network.drive_times._MATRIX_STOPS", 3)
     start, end = np.random.default_rng(0).integers(0, whole.n_stops, (2, 200))
     expected = whole.drive_m[start, end]
     for kept in (2**27, 12 * whole.n_stops, 0):

@@ -98,7 +98,7 @@ def test_classes_of_points_count_what_all_pairs_of_points_count(drawn):
     network, demand, rule, plan, _ = drawn
     counter = PointCounter.build(Problem.build(network, demand, rule), demand)
     counts = counter.count(plan)
-    limit = counter.pairs.limit_s[:, None, None]
+    limit = counter.bands[0].pairs.limit_s[:, None, None]
     for which, share in enumerate((counts.direct_share, counts.served_share)):
         ride = slow_rides(network, plan, rule, which)[demand.origin, demand.destination]
         assert share.tolist() == (ride <= limit).mean(axis=(1, 2)).tolist()
@@ -124,7 +124,7 @@ def test_changes_between_two_plans_are_those_of_every_pair_of_points(drawn):
     network, demand, rule, plan, other = drawn
     counter = PointCounter.build(Problem.build(network, demand, rule), demand)
     changes = counter.changes(plan, other)
-    limit = counter.pairs.limit_s[:, None, None]
+    limit = counter.bands[0].pairs.limit_s[:, None, None]
     pairs = demand.origin, demand.destination
     had, has = (slow_rides(network, each, rule, 1)[pairs] for each in (plan, other))
     direct_had, direct_has = (slow_rides(network, each, rule, 0)[pairs] <= limit for each in (plan, other))

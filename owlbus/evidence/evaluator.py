@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
-    from owlbus.demand.od_pairs import ODPairs
     from owlbus.network import Network
     from owlbus.plan import Plan
     from owlbus.plan.limits import ServiceRule
@@ -53,23 +52,43 @@ class TripIndex:
     trips: NDArray[np.float64]
 
     @classmethod
-    def of(cls, counter: PointCounter, pairs: ODPairs | Demand) -> TripIndex:
+    def of(cls, counter: PointCounter, demand: Demand) -> TripIndex:
         """
-        Index of trips by pair of hexes.
+        Mean trips of a night, by pair of hexes.
 
         Parameters
         ----------
         counter
             The counter whose pairs are looked up.
-        pairs
-            Trips by pair of hexes, or by night, hour and pair.
+        demand
+            Trips a night.
 
         Returns
         -------
         TripIndex
-            In the same order.
+            In the order of pairs.
         """
-        return cls(pairs.origin, pairs.destination, counter.pair_of(pairs.origin, pairs.destination), pairs.trips)
+        parts = [(pairs.origin, pairs.destination, index, pairs.trips) for pairs, index in counter.mean_trips(demand)]
+        return cls(*(column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    @classmethod
+    def by_night(cls, counter: PointCounter, demand: Demand) -> TripIndex:
+        """
+        Trips of each night and hour.
+
+        Parameters
+        ----------
+        counter
+            The counter whose pairs are looked up.
+        demand
+            Trips a night.
+
+        Returns
+        -------
+        TripIndex
+            In the order of the demand's rows.
+        """
+        return cls(demand.origin, demand.destination, counter.pair_of(demand.origin, demand.destination, demand.hour), demand.trips)
 
     @property
     def total(self) -> float:
@@ -211,7 +230,7 @@ class PlanEvaluator:
             districts=districts,
             whole=part_of(counter, demand),
             hours={hour_label(hour): part_of(counter, demand.slice(hours=[hour])) for hour in demand.known_hours},
-            by_night=TripIndex.of(counter, demand),
+            by_night=TripIndex.by_night(counter, demand),
             weekdays={WEEKDAYS[day]: part_of(counter, demand.slice(weekdays=[day])) for day in days},
             min_count=min_count,
         )
@@ -319,4 +338,4 @@ def part_of(counter: PointCounter, demand: Demand) -> Part:
     Part
         Trips and people.
     """
-    return Part(TripIndex.of(counter, demand.od()), demand.presence_by_hex())
+    return Part(TripIndex.of(counter, demand), demand.presence_by_hex())

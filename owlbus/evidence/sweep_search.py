@@ -92,9 +92,9 @@ class SettingSearch:
         search: Callable[..., Iterable[tuple[Plan, int]]],
         fixed: Plan | None = None,
     ) -> None:
-        demand, self.network = evaluator.demand, evaluator.problem.network
+        self.network = evaluator.problem.network
         self.fixed = fixed or Plan((), self.network.fingerprint)
-        self.value = PublishedValue(evaluator.counter, objective, demand.od(), demand.presence_by_hex())
+        self.value = PublishedValue.on(evaluator.counter, objective, evaluator.demand)
         share = self.value.share(self.fixed) if self.fixed.routes else 0.0
         self.chains = [_Chain(np.random.default_rng(seed), self.fixed, share) for seed in seeds]
         self.n_steps, self.n_starts, self._search = n_steps, n_starts, search

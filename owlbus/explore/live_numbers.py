@@ -90,7 +90,7 @@ class LiveNumbers:
         evaluator = run.evaluator
         self._run, self._counter, self._problem = run, evaluator.counter, evaluator.problem
         trips = evaluator.whole.trips
-        self._trips: NDArray[np.float64] = np.bincount(trips.pair, trips.trips, evaluator.counter.key.size).astype(np.float64)
+        self._trips: NDArray[np.float64] = np.bincount(trips.pair, trips.trips, evaluator.counter.n_pairs).astype(np.float64)
         self._total_trips, self._people = trips.total, evaluator.whole.people
         self._kept: OrderedDict[tuple[Any, ...], PlanMeasures] = OrderedDict()
         districts = run.study.districts

@@ -317,7 +317,7 @@ def require_hours(network: Network) -> None:
     if seconds.shape != (len(hours), network.n_links):
         msg = f"link times by hour need shape ({len(hours)}, {network.n_links}), got {seconds.shape}"
         raise DataError(msg)
-    _refuse((seconds < 1).any(axis=0), "links must take 1 s or more in every hour")
+    _refuse(seconds.min(axis=0) < 1, "links must take 1 s or more in every hour")
     _refuse(seconds.max(axis=0) != network.link_s, "link_s must be the longest time of each link in any hour")
 
 

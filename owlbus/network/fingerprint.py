@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from owlbus.network.network import Network
 
 
-def fingerprint_of(network: Network, types: Mapping[str, type[np.generic]]) -> str:
+def fingerprint_of(network: Network, types: Mapping[str, type]) -> str:
     """
     First 16 hex digits of the SHA-256 of grid, walk, source, names, hours and arrays other than street geometry.
 

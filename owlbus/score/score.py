@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,13 +88,13 @@ def score_plan(
     counter = PointCounter.build(problem, demand, *(sources or {}).values(), count_by=count_by)
     covered = _Covered(counter, counter.count(plan))
     whole = covered.coverage(demand, intervals=True)
-    pairs = demand.od()
-    flows = counter.flows(plan, [(counter.pair_of(pairs.origin, pairs.destination), pairs.trips)], by_route=True)
+    index, trips = covered.mean_trips(demand)[:2]
+    flows = counter.flows(plan, [(index, trips)], by_route=True)
     measures = plan_measures(network, plan, headway_s)
     return Scorecard(
         coverage=whole,
         hexes_share=float(covered.counts.reached_share.mean()),
-        **_trip_means(problem, plan, flows, counts_trips=demand.counts_trips),
+        **_trip_means(counter, demand, plan, flows),
         mean_circuity=_mean_circuity(measures),
         overlap_share=_overlap_share(network, plan),
         total_length_m=measures.total_length_m,
@@ -116,16 +116,16 @@ def score_plan(
     )
 
 
-def _trip_means(problem: Problem, plan: Plan, flows: PlanFlows, *, counts_trips: bool) -> dict[str, float | None]:
+def _trip_means(counter: PointCounter, demand: Demand, plan: Plan, flows: PlanFlows) -> dict[str, float | None]:
     """Return means of trips by name; None where none are counted."""
     riders = float(flows.riders_trips[0]) or 1.0
-    if not counts_trips:
+    if not demand.counts_trips:
         return dict.fromkeys(("transfer_share", "mean_ride_s", "mean_walk_m", "mean_travel_s"))
     return {
         "transfer_share": float(flows.transfers_trips[0]) / riders,
         "mean_ride_s": float(flows.ride_s[0]) / riders,
         "mean_walk_m": flows.walk_m / riders,
-        "mean_travel_s": mean_travel_s(problem, plan),
+        "mean_travel_s": mean_travel_s(counter.problem, plan, [(band.hours, band.problem) for band in counter.bands], demand),
     }
 
 
@@ -157,21 +157,18 @@ class _Covered:
         self.counter, self.counts = counter, counts
         self._reached = counts.reached_share
 
-    def served(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Share of trips between hexes that is served, shape (P,)."""
-        return self.counts.served_share[self.counter.pair_of(origin, destination)]
-
-    def direct(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Share of trips between hexes that is served without a transfer, shape (P,)."""
-        return self.counts.direct_share[self.counter.pair_of(origin, destination)]
+    def mean_trips(self, demand: Demand) -> tuple[NDArray[Any], ...]:
+        """Index of each pair, its trips a night, and the hex where they start; shape (n,) each."""
+        parts = [(index, pairs.trips, pairs.origin) for pairs, index in self.counter.mean_trips(demand)]
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
     def coverage(self, demand: Demand, *, intervals: bool = False) -> Coverage:
         """Coverage of a demand: means per night, with 90 % intervals over nights if `intervals`."""
-        pairs, people = demand.od(), demand.presence_by_hex()
+        (index, trips, _), people = self.mean_trips(demand), demand.presence_by_hex()
         sums = {
             "presence": (people @ self._reached, people.sum()),
-            "served": (pairs.trips @ self.served(pairs.origin, pairs.destination), pairs.trips.sum()),
-            "direct": (pairs.trips @ self.direct(pairs.origin, pairs.destination), pairs.trips.sum()),
+            "served": (trips @ self.counts.served_share[index], trips.sum()),
+            "direct": (trips @ self.counts.direct_share[index], trips.sum()),
         }
         nights = self._by_night(demand) if intervals else {}
         return Coverage(**{name: Measure.over_nights(float(part), float(whole), nights.get(name)) for name, (part, whole) in sums.items()})
@@ -182,8 +179,9 @@ class _Covered:
         is_one_night = demand.people_counted and (near == near[0]).all() and (people == people[0]).all()
         trips: NDArray[np.float64] = np.bincount(demand.night, demand.trips, demand.n_nights).astype(np.float64)
         nights: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]] | None] = {"presence": None if is_one_night else (near, people)}
-        for name, share in (("served", self.served), ("direct", self.direct)):
-            inside = demand.trips * share(demand.origin, demand.destination)
+        index = self.counter.pair_of(demand.origin, demand.destination, demand.hour)
+        for name, share in (("served", self.counts.served_share), ("direct", self.counts.direct_share)):
+            inside = demand.trips * share[index]
             nights[name] = (np.bincount(demand.night, inside, demand.n_nights).astype(np.float64), trips)
         return nights
 
@@ -211,12 +209,11 @@ def _by_group(covered: _Covered, demand: Demand, groups: ArrayLike | None) -> di
         msg = f"groups must name each of {demand.n_hexes} hexes once, got shape {labels.shape}"
         raise DataError(msg)
     names, group = np.unique(labels, return_inverse=True)
-    pairs, people = demand.od(), demand.presence_by_hex()
-    starts, n = group[pairs.origin], names.size
+    (index, all_trips, origin), people = covered.mean_trips(demand), demand.presence_by_hex()
+    starts, n = group[origin], names.size
     near, all_people = (np.bincount(group, part, n) for part in (people * covered.counts.reached_share, people))
     trips, served, direct = (
-        np.bincount(starts, pairs.trips * share, n)
-        for share in (1.0, covered.served(pairs.origin, pairs.destination), covered.direct(pairs.origin, pairs.destination))
+        np.bincount(starts, all_trips * share, n) for share in (1.0, covered.counts.served_share[index], covered.counts.direct_share[index])
     )
     return {
         str(name): Coverage(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,17 +25,17 @@ from owlbus.kernels.point_classes import (
 from owlbus.kernels.rides import NEVER
 from owlbus.network.walk_sheds import points_of, reached_share
 from owlbus.plan import Plan
-from owlbus.search.problem import ride_limits
+from owlbus.search.problem import Problem, longest_rides
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
+    from owlbus.demand.od_pairs import ODPairs
     from owlbus.network import Network
     from owlbus.network.walk_sheds import WalkPoints
-    from owlbus.search.problem import Problem
 
 FAR = np.iinfo(np.int32).max
 """Metres where no stop is within the walk."""
@@ -53,7 +54,7 @@ class PlanCounts:
     walk_m
         Metres from each point to the nearest stop of the plan within the walk, shape (H, n_points), int32; `FAR` where there is none.
     served_share, direct_share
-        Share of each pair's trips that it serves, and without a transfer, shape (P,), 0 to 1.
+        Share of each pair's trips that it serves, and without a transfer, shape (P,), 0 to 1; the pairs of each band one after another.
     """
 
     plan: Plan
@@ -155,6 +156,25 @@ class StopRiders:
     walk_m: NDArray[np.int64]
 
 
+class Band(NamedTuple):
+    """
+    Hours in which every link takes as long.
+
+    Attributes
+    ----------
+    hours
+        Service hours; empty for all hours.
+    problem
+        Network, demand and rule with the link times of these hours.
+    pairs
+        Pairs of hexes with the longest ride that serves each, seconds.
+    """
+
+    hours: tuple[int, ...]
+    problem: Problem
+    pairs: Pairs
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PointCounter:
     """
@@ -162,7 +182,8 @@ class PointCounter:
 
     A trip between two hexes starts at any point of the one and ends at any point of the other with equal probability. It is served if a
     stop within the walk of the first point and one within the walk of the second are joined by a ride that keeps the limit of the two
-    hexes. All shares are multiples of one over a power of 2, so that sums of trips are exact in whatever order.
+    hexes. All shares are multiples of one over a power of 2, so that sums of trips are exact in whatever order. Where link times differ by
+    hour, rides and limits are those of the hour in which the trip begins: pairs are then counted once for each band of hours.
 
     Attributes
     ----------
@@ -172,8 +193,8 @@ class PointCounter:
         Points within the walk of each stop.
     key
         Pairs of hexes with trips, as ``origin * H + destination``, shape (P,), int64, ascending.
-    pairs
-        The same as the kernels take them, with the longest ride of each.
+    bands
+        Hours with the same link times; one where links take as long in every hour, or where the hours of trips are unknown.
 
     Examples
     --------
@@ -191,7 +212,7 @@ class PointCounter:
     problem: Problem
     points: WalkPoints
     key: NDArray[np.int64] = field(repr=False)
-    pairs: Pairs = field(repr=False)
+    bands: tuple[Band, ...] = field(repr=False)
 
     @classmethod
     def build(cls, problem: Problem, *demands: Demand, count_by: str = "area") -> PointCounter:
@@ -225,12 +246,22 @@ class PointCounter:
         origin, destination = np.divmod(key, n_hexes)
         stop = _limit_stops(network, points)
         within = np.flatnonzero((stop[origin] >= 0) & (stop[destination] >= 0))
-        limit_s = np.full(key.size, -1, np.float32)
-        limit_s[within] = ride_limits(network, problem.rule, stop[origin[within]], stop[destination[within]])
         indptr = np.searchsorted(origin, np.arange(n_hexes + 1)).astype(np.int64)
-        return cls(problem, points, key, Pairs(indptr, destination.astype(np.int32), limit_s))
+        bands = []
+        for hours in _bands_of(network, demands):
+            part = problem.on(network.at_hour(hours[0]) if hours else network)
+            limit_s = np.full(key.size, -1, np.float32)
+            drive_s = part.network.fastest_s(stop[origin[within]], stop[destination[within]])
+            limit_s[within] = longest_rides(problem.rule, drive_s)
+            bands.append(Band(hours, part, Pairs(indptr, destination.astype(np.int32), limit_s)))
+        return cls(problem, points, key, tuple(bands))
 
-    def pair_of(self, origin: NDArray[np.int32], destination: NDArray[np.int32]) -> NDArray[np.int64]:
+    @property
+    def n_pairs(self) -> int:
+        """Pairs of hexes in all bands, the size of shares by pair."""
+        return self.key.size * len(self.bands)
+
+    def pair_of(self, origin: NDArray[np.int32], destination: NDArray[np.int32], hour: int | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """
         Index of pairs of hexes.
 
@@ -238,14 +269,39 @@ class PointCounter:
         ----------
         origin, destination
             Hexes of each trip, shape (n,); pairs of the demands the counter was built for.
+        hour
+            Service hour in which each trip begins, shape (n,), or one for all.
 
         Returns
         -------
         ndarray of int64
-            Shape (n,).
+            Shape (n,), in [0, `n_pairs`).
         """
         wanted = origin.astype(np.int64) * self.problem.network.grid.n_hexes + destination
-        return np.searchsorted(self.key, wanted)
+        band = np.zeros(np.shape(hour), np.int64)
+        for row, each in enumerate(self.bands[1:], 1):
+            band[np.isin(hour, each.hours)] = row
+        return np.searchsorted(self.key, wanted) + self.key.size * band
+
+    def mean_trips(self, demand: Demand) -> Iterator[tuple[ODPairs, NDArray[np.int64]]]:
+        """
+        Mean trips a night by pair of hexes, band by band.
+
+        Parameters
+        ----------
+        demand
+            A demand the counter was built for, or a slice of it.
+
+        Yields
+        ------
+        pairs, index
+            Trips a night, and the index of each pair of hexes, shape (n,).
+        """
+        for band in self.bands:
+            hours = [hour for hour in demand.hours if hour in band.hours] if band.hours else demand.hours
+            if hours:
+                pairs = demand.od() if len(hours) == len(demand.hours) else demand.od(hours=hours)
+                yield pairs, self.pair_of(pairs.origin, pairs.destination, hours[0])
 
     def reach_m(self, plan: Plan) -> NDArray[np.int32]:
         """
@@ -345,20 +401,23 @@ class PointCounter:
         """
         stops, points = plan.used_stops, self.points
         reach = point_reach(points.indptr, points.point, stops, self.problem.network.grid.n_hexes, points.n_points)
-        known = self._classes(stops), reach, self._journeys(plan, stops)
-        if n_threads == 1:
-            served, direct = count_served(*known, self.pairs)
-        else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                counts = list(pool.map(lambda part: count_served(*known, part), self._parts_of_pairs(n_threads)))
-            served, direct = (np.sum([count[side] for count in counts], axis=0) for side in (0, 1))
-        return served / self._n_ways, direct / self._n_ways
+        classes = self._classes(stops)
+        shares = []
+        for band in self.bands:
+            count = partial(count_served, classes, reach, self._journeys(plan, stops, band))
+            if n_threads == 1:
+                shares.append(np.stack(count(band.pairs)))
+            else:
+                with ThreadPoolExecutor(n_threads) as pool:
+                    shares.append(np.sum(list(pool.map(count, self._parts_of(band, n_threads))), axis=0))
+        served, direct = np.concatenate(shares, axis=1) / self._n_ways
+        return served, direct
 
-    def _parts_of_pairs(self, n_parts: int) -> list[Pairs]:
+    def _parts_of(self, band: Band, n_parts: int) -> list[Pairs]:
         """Pairs by groups of origins with about as many pairs each; the others of a part have none."""
-        ends = np.searchsorted(self.pairs.indptr, np.linspace(0, self.key.size, n_parts + 1).astype(np.int64))
-        bounds = self.pairs.indptr[ends]
-        return [self.pairs._replace(indptr=np.clip(self.pairs.indptr, low, high)) for low, high in pairwise(bounds)]
+        ends = np.searchsorted(band.pairs.indptr, np.linspace(0, self.key.size, n_parts + 1).astype(np.int64))
+        bounds = band.pairs.indptr[ends]
+        return [band.pairs._replace(indptr=np.clip(band.pairs.indptr, low, high)) for low, high in pairwise(bounds)]
 
     def changes(self, before: Plan, after: Plan) -> PairChanges:
         """
@@ -380,9 +439,12 @@ class PointCounter:
             If two stops in a row are not linked.
         """
         stops = np.union1d(before.used_stops, after.used_stops).astype(np.int32)
-        was, now = self._journeys(before, stops), self._journeys(after, stops)
-        counts = count_changes(self._classes(stops), was, now, self.pairs)
-        return PairChanges(*(counts / self._n_ways))
+        classes = self._classes(stops)
+        counts = [
+            count_changes(classes, self._journeys(before, stops, band), self._journeys(after, stops, band), band.pairs)
+            for band in self.bands
+        ]
+        return PairChanges(*(np.concatenate(counts, axis=1) / self._n_ways))
 
     def flows(self, plan: Plan, trips: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], *, by_route: bool = False) -> PlanFlows:
         """
@@ -408,14 +470,18 @@ class PointCounter:
             If two stops in a row are not linked.
         """
         stops = plan.used_stops
-        quanta = np.zeros((len(trips), self.key.size), np.int64)
+        quanta = np.zeros((len(trips), self.n_pairs), np.int64)
         for row, (pair, amount) in zip(quanta, trips, strict=True):
             row[pair] = np.rint(amount * QUANTA_PER_TRIP).astype(np.int64)
-        journeys = self._journeys(plan, stops)
-        without = self._without_routes(plan, stops, journeys) if by_route else np.empty((2, 0, 0), np.float32)
-        n_routes = len(plan.routes) if by_route else 0
-        flow, walked, only = stop_flows(self._classes(stops), journeys, self.pairs, quanta, without, n_routes)
-        return self._in_trips(plan, journeys, flow, walked, only)
+        n_routes, classes, parts = len(plan.routes) if by_route else 0, self._classes(stops), []
+        for band, part in zip(self.bands, np.split(quanta, len(self.bands), axis=1), strict=True):
+            journeys = self._journeys(plan, stops, band)
+            without = self._without_routes(plan, stops, journeys, band) if by_route else np.empty((2, 0, 0), np.float32)
+            flow, walked, only = stop_flows(classes, journeys, band.pairs, np.ascontiguousarray(part), without, n_routes)
+            parts.append(self._in_trips(plan, journeys, flow, walked, only))
+        return PlanFlows(
+            *(sum((getattr(part, each.name) for part in parts[1:]), getattr(parts[0], each.name)) for each in fields(PlanFlows))
+        )
 
     def riders(self, plan: Plan, quanta: NDArray[np.int64]) -> tuple[StopRiders, NDArray[np.int64]]:
         """
@@ -440,17 +506,19 @@ class PointCounter:
         DataError
             If two stops in a row are not linked.
         """
-        stops = plan.used_stops
-        journeys = self._journeys(plan, stops)
-        flow, walked, _ = stop_flows(self._classes(stops), journeys, self.pairs, quanta, np.empty((2, 0, 0), np.float32), 0)
-        first, last = np.nonzero(flow.any(axis=0))
-        parts = flow[:, first, last]
-        # Sums along the rows are rounded down, and their differences are the riders: so rounding loses less than one of a layer.
-        so_far = np.cumsum(parts, axis=1) // self._n_ways
-        riders = np.diff(so_far, axis=1, prepend=0)
-        mean_m = np.rint(walked[first, last] / np.maximum(parts.sum(axis=0), 1)).astype(np.int64)
-        found = StopRiders(stops[first], stops[last], riders, journeys.legs[first, last].astype(np.int64), mean_m)
-        return found, quanta.sum(axis=1) - riders.sum(axis=1)
+        stops, found = plan.used_stops, []
+        for band, part in zip(self.bands, np.split(quanta, len(self.bands), axis=1), strict=True):
+            journeys = self._journeys(plan, stops, band)
+            without = np.empty((2, 0, 0), np.float32)
+            flow, walked, _ = stop_flows(self._classes(stops), journeys, band.pairs, np.ascontiguousarray(part), without, 0)
+            first, last = np.nonzero(flow.any(axis=0))
+            parts = flow[:, first, last]
+            # Sums along the rows are rounded down, and their differences are the riders: so rounding loses less than one of a layer.
+            riders = np.diff(np.cumsum(parts, axis=1) // self._n_ways, axis=1, prepend=0)
+            mean_m = np.rint(walked[first, last] / np.maximum(parts.sum(axis=0), 1)).astype(np.int64)
+            found.append((stops[first], stops[last], riders.T, journeys.legs[first, last].astype(np.int64), mean_m))
+        begin, end, riders, legs, mean_m = (np.concatenate(column) for column in zip(*found, strict=True))
+        return StopRiders(begin, end, np.ascontiguousarray(riders.T), legs, mean_m), quanta.sum(axis=1) - riders.sum(axis=0)
 
     def _in_trips(
         self, plan: Plan, journeys: Journeys, flow: NDArray[np.int64], walked: NDArray[np.int64], only: NDArray[np.int64]
@@ -482,18 +550,18 @@ class PointCounter:
         points = self.points
         return point_classes(points.indptr, points.point, points.walk_m, stops, self.problem.network.grid.n_hexes, points.n_points)
 
-    def _journeys(self, plan: Plan, stops: NDArray[np.int32]) -> Journeys:
-        """Journeys of a plan between some stops, its own among them."""
-        rule, routes = self.problem.rule, self.problem.pad(plan)
+    def _journeys(self, plan: Plan, stops: NDArray[np.int32], band: Band) -> Journeys:
+        """Journeys of a plan between some stops, its own among them, in the hours of a band."""
+        rule, routes = self.problem.rule, band.problem.pad(plan)
         numbered = routes._replace(stops=np.searchsorted(stops, routes.stops).astype(np.int32))
         return stop_journeys(numbered, stops.size, float(rule.transfer_s), rule.max_transfers)
 
-    def _without_routes(self, plan: Plan, stops: NDArray[np.int32], journeys: Journeys) -> NDArray[np.float32]:
+    def _without_routes(self, plan: Plan, stops: NDArray[np.int32], journeys: Journeys, band: Band) -> NDArray[np.float32]:
         """Fastest seconds between the stops without the route of the first leg, and of the second leg, of their journeys."""
         routes, fingerprint = plan.routes, plan.network_fingerprint
         without = np.stack([journeys.best_s, journeys.best_s])
         for k in range(len(routes)):
-            others_s = self._journeys(Plan(routes[:k] + routes[k + 1 :], fingerprint), stops).best_s
+            others_s = self._journeys(Plan(routes[:k] + routes[k + 1 :], fingerprint), stops, band).best_s
             for leg, seconds in zip((0, 3), without, strict=True):
                 np.copyto(seconds, others_s, where=journeys.legs[:, :, leg] == k)
         return without
@@ -517,3 +585,13 @@ def _limit_stops(network: Network, points: WalkPoints) -> NDArray[np.int32]:
         found, first = np.unique(hexagon[order], return_index=True)
         stop[found] = near[order[first]]
     return stop
+
+
+def _bands_of(network: Network, demands: Sequence[Demand]) -> list[tuple[int, ...]]:
+    """Hours of the demands with the same link times; one band of all hours where these are the same, or the hours of trips unknown."""
+    if not network.hours or not all(demand.hours_known for demand in demands):
+        return [()]
+    by_times: dict[bytes, list[int]] = {}
+    for hour in sorted({hour for demand in demands for hour in demand.hours}):
+        by_times.setdefault(network.hour_seconds(hour).tobytes(), []).append(hour)
+    return [tuple(hours) for hours in by_times.values()]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from owlbus.demand import Demand
-    from owlbus.demand.od_pairs import ODPairs
     from owlbus.plan.limits import RouteLimits
     from owlbus.search.constraints import PlanConstraints
     from owlbus.search.objective import Objective
@@ -50,15 +49,15 @@ class PublishedValue:
         Counts what plans reach and serve.
     objective
         What counts.
-    pairs
-        Trips by pair of hexes.
+    trips
+        Trips a night by pair of the counter, shape (P,).
     people
         People by hex, shape (H,).
     """
 
     counter: PointCounter
     objective: Objective
-    pairs: ODPairs
+    trips: NDArray[np.float64]
     people: NDArray[np.float64]
 
     @classmethod
@@ -82,7 +81,31 @@ class PublishedValue:
         """
         if objective.is_travel_time or problem.network.points is None:
             return None
-        return cls(PointCounter.build(problem, demand), objective, demand.od(), demand.presence_by_hex())
+        return cls.on(PointCounter.build(problem, demand), objective, demand)
+
+    @classmethod
+    def on(cls, counter: PointCounter, objective: Objective, demand: Demand) -> PublishedValue:
+        """
+        Value of plans as a counter counts them.
+
+        Parameters
+        ----------
+        counter
+            Counts what plans reach and serve.
+        objective
+            What counts.
+        demand
+            Trips and people a night.
+
+        Returns
+        -------
+        PublishedValue
+            By area, or as the counter counts.
+        """
+        trips = np.zeros(counter.n_pairs)
+        for pairs, index in counter.mean_trips(demand):
+            trips[index] = pairs.trips
+        return cls(counter, objective, trips, demand.presence_by_hex())
 
     def of(self, plan: Plan) -> float:
         """
@@ -103,7 +126,7 @@ class PublishedValue:
             return float(self.objective.presence * people)
         served, direct = self.counter.served_shares(plan)
         share = served if self.objective.max_transfers else direct
-        trips = (self.pairs.trips * share).sum()  # exact, and in one thread: a scalar product of BLAS wakes all of them
+        trips = (self.trips * share).sum()  # exact, and in one thread: a scalar product of BLAS wakes all of them
         return float(self.objective.trips * trips + self.objective.presence * people)
 
     def share(self, plan: Plan) -> float:
@@ -120,7 +143,7 @@ class PublishedValue:
         float
             0 to 1.
         """
-        total = self.objective.trips * self.pairs.trips.sum() + self.objective.presence * self.people.sum()
+        total = self.objective.trips * self.trips.sum() + self.objective.presence * self.people.sum()
         return self.of(plan) / max(float(total), _LEAST_TOTAL)
 
     def best(self, plans: Sequence[Plan]) -> int:

@@ -138,12 +138,8 @@ class Problem:
         hexes = np.flatnonzero(network.hex_stop >= 0).astype(np.int32)
         row_of = np.full(network.grid.n_hexes, -1, np.int32)
         row_of[hexes] = np.arange(hexes.size)
-        pairs = demand.od()
-        trips = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
+        kept, total_trips_quanta = _trips_of(demand, row_of)
         people = np.rint(demand.presence_by_hex() * QUANTA_PER_TRIP).astype(np.int64)
-        rows, columns = row_of[pairs.origin], row_of[pairs.destination]
-        inside = (rows >= 0) & (columns >= 0) & (trips > 0)
-        kept = rows[inside], columns[inside], trips[inside]
         indptr, partner, quanta, limit_s = _by_row(network, rule, hexes, kept)
         links = network.link_indptr, network.link_to, network.link_s, network.link_m
         graph = Graph(*links, network.shed_indptr, row_of[network.shed_hex])
@@ -158,10 +154,46 @@ class Problem:
             pair_limit_s=limit_s,
             trips=(*kept[:2], kept[2].astype(np.int32)),
             presence=people[hexes],
-            total_trips_quanta=int(trips.sum()),
+            total_trips_quanta=total_trips_quanta,
             total_presence_quanta=int(people.sum()),
             graph=graph,
         )
+
+    def on(self, network: Network) -> Problem:
+        """
+        Problem with the link times of another hour, to measure plans in it.
+
+        Parameters
+        ----------
+        network
+            As `Network.at_hour` returns it.
+
+        Returns
+        -------
+        Problem
+            With the same demand; the longest rides that serve it, seconds, stay those of this problem's network.
+        """
+        if network is self.network:
+            return self
+        links = network.link_indptr, network.link_to, network.link_s, network.link_m
+        return replace(self, network=network, graph=Graph(*links, self.graph.shed_indptr, self.graph.shed_hex), drive_s=None)
+
+    def with_trips(self, demand: Demand) -> Problem:
+        """
+        Problem with other trips in `trips` and `total_trips_quanta`, as travel times are counted; all else stays.
+
+        Parameters
+        ----------
+        demand
+            Trips a night between hexes.
+
+        Returns
+        -------
+        Problem
+            No search can run on it.
+        """
+        (*ends, quanta), total = _trips_of(demand, self.row_of)
+        return replace(self, trips=(ends[0], ends[1], quanta.astype(np.int32)), total_trips_quanta=total)
 
     def without(self, served: NDArray[np.bool_], reached: NDArray[np.bool_]) -> Problem:
         """
@@ -436,6 +468,15 @@ def _require_one_grid(network: Network, demand: Demand) -> None:
         raise DataError(msg)
 
 
+def _trips_of(demand: Demand, row_of: NDArray[np.int32]) -> tuple[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]], int]:
+    """Row, column and trips in 1/1024 a night of pairs of hexes in reach, and all trips."""
+    pairs = demand.od()
+    trips = np.rint(pairs.trips * QUANTA_PER_TRIP).astype(np.int64)
+    rows, columns = row_of[pairs.origin], row_of[pairs.destination]
+    inside = (rows >= 0) & (columns >= 0) & (trips > 0)
+    return (rows[inside], columns[inside], trips[inside]), int(trips.sum())
+
+
 def _by_row(
     network: Network,
     rule: ServiceRule,
@@ -520,9 +561,27 @@ def ride_limits(network: Network, rule: ServiceRule, origin: NDArray[np.integer]
     ndarray of float32
         Whole seconds, rounded down; -1 where no path leads.
     """
-    drive = network.drive_s[origin, destination]
-    longest = np.floor(rule.detour_factor * drive + rule.detour_s)
-    return np.where(drive < UNREACHABLE, longest, _OUT_OF_REACH).astype(np.float32)
+    return longest_rides(rule, network.drive_s[origin, destination])
+
+
+def longest_rides(rule: ServiceRule, drive_s: NDArray[np.int32]) -> NDArray[np.float32]:
+    """
+    Longest ride that serves a trip, by its direct drive.
+
+    Parameters
+    ----------
+    rule
+        Detour that a rider accepts.
+    drive_s
+        Direct drives in seconds, any shape; 2**30 without a path.
+
+    Returns
+    -------
+    ndarray of float32
+        Whole seconds of that shape, rounded down; -1 where no path leads.
+    """
+    longest = np.floor(rule.detour_factor * drive_s + rule.detour_s)
+    return np.where(drive_s < UNREACHABLE, longest, _OUT_OF_REACH).astype(np.float32)
 
 
 def reached_hexes(network: Network, plan: Plan) -> NDArray[np.bool_]:

@@ -10,8 +10,11 @@ from owlbus.common.errors import UsageError
 from owlbus.kernels.travel_time_cost import LANES, NEVER, close
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from owlbus.demand import Demand
     from owlbus.plan import Plan
     from owlbus.search.objective import Objective
     from owlbus.search.problem import Problem
@@ -104,7 +107,9 @@ def saved_by(problem: Problem, plan: Plan) -> int:
     return int((quanta[rides] * np.maximum(saved_s, 0)).sum())
 
 
-def mean_travel_s(problem: Problem, plan: Plan) -> float:
+def mean_travel_s(
+    problem: Problem, plan: Plan, bands: Sequence[tuple[tuple[int, ...], Problem]] = (), demand: Demand | None = None
+) -> float:
     """
     Mean travel time of all trips that need a bus, riding and transfers.
 
@@ -114,14 +119,22 @@ def mean_travel_s(problem: Problem, plan: Plan) -> float:
         Network, demand and rule.
     plan
         The plan.
+    bands
+        Hours with the same link times, and the problem with these; one or none where links take as long in every hour.
+    demand
+        The trips by hour, needed with several bands.
 
     Returns
     -------
     float
         Seconds; a trip without a journey counts `ServiceRule.unserved_s`, a slower journey as none. 0 if no trip needs a bus.
     """
-    n_quanta = n_bus_quanta(problem)
-    return problem.rule.unserved_s - saved_by(problem, plan) / n_quanta if n_quanta else 0.0
+    parts = [problem]
+    if demand is not None and len(bands) > 1:
+        parts = [band.with_trips(demand.slice(hours=[hour for hour in hours if hour in demand.hours])) for hours, band in bands]
+    n_quanta = sum(n_bus_quanta(part) for part in parts)
+    saved = sum(saved_by(part, plan) for part in parts)
+    return problem.rule.unserved_s - saved / n_quanta if n_quanta else 0.0
 
 
 def refuse_travel_time(objective: Objective, what: str) -> None:

@@ -103,10 +103,10 @@ def find_riders(network: Network, demand: Demand, plan: Plan, rule: ServiceRule 
 
 def _hourly_quanta(counter: PointCounter, demand: Demand, uptake_share: float) -> NDArray[np.int64]:
     """Riders by hour and pair of hexes in 1/1024."""
-    quanta = np.zeros((len(demand.hours), counter.key.size), np.int64)
+    quanta = np.zeros((len(demand.hours), counter.n_pairs), np.int64)
     for row, hour in zip(quanta, demand.hours if demand.counts_trips else (), strict=False):
         pairs = demand.od(hours=[hour])
-        row[counter.pair_of(pairs.origin, pairs.destination)] = np.rint(pairs.trips * QUANTA_PER_TRIP * uptake_share).astype(np.int64)
+        row[counter.pair_of(pairs.origin, pairs.destination, hour)] = np.rint(pairs.trips * QUANTA_PER_TRIP * uptake_share).astype(np.int64)
     return quanta
 
 
