@@ -76,9 +76,9 @@ def _string_line(network: Network, timetable: Timetable, k: int, language: str) 
     """Return the stops of a route by distance, and the times of its runs at them; none of a way back by other stops."""
     ahead, back = (timetable.directions[2 * k + way] for way in (0, 1))
     is_reverse = back.stops.tolist() == ahead.stops.tolist()[::-1]
-    runs = [{"back": False, "times": (start + ahead.depart_s).tolist()} for start in timetable.starts_s(2 * k).tolist()]
+    runs = [{"back": False, "times": (start + ahead.times_s(start)[1]).tolist()} for start in timetable.starts_s(2 * k).tolist()]
     if is_reverse:
-        runs += [{"back": True, "times": (start + back.depart_s).tolist()} for start in timetable.starts_s(2 * k + 1).tolist()]
+        runs += [{"back": True, "times": (start + back.times_s(start)[1]).tolist()} for start in timetable.starts_s(2 * k + 1).tolist()]
     return {
         "name": timetable.plan.names[k],
         "stops": [

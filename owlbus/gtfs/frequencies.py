@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from owlbus.common.units import HOUR_S
+from owlbus.timetable.schedule import hour_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def periods_of(starts_s: NDArray[np.int32]) -> list[Period]:
 
 def direction_periods(timetable: Timetable) -> Iterator[tuple[int, list[Period]]]:
     """
-    Periods of every direction with runs, in seconds; runs of a direction at the same second go to separate lists.
+    Periods of every direction with runs, in seconds; runs of a direction at the same second, or of different times, go to separate lists.
 
     Parameters
     ----------
@@ -85,6 +86,9 @@ def direction_periods(timetable: Timetable) -> Iterator[tuple[int, list[Period]]
         Index of the direction, and its periods.
     """
     for row in np.unique(timetable.run_direction).tolist():
-        starts, counts = np.unique(timetable.starts_s(row), return_counts=True)
-        for nth in range(int(counts.max())):
-            yield row, periods_of(starts[counts > nth])
+        all_starts = timetable.starts_s(row)
+        of_hour = hour_rows(timetable.directions[row].hours, all_starts)
+        for hour in np.unique(of_hour).tolist():
+            starts, counts = np.unique(all_starts[of_hour == hour], return_counts=True)
+            for nth in range(int(counts.max())):
+                yield row, periods_of(starts[counts > nth])

@@ -22,7 +22,7 @@ from owlbus.plan import Plan, route_links
 from owlbus.plan.measures import drive_s
 from owlbus.timetable import Direction, Operation, Timetable
 from owlbus.timetable.day_types import WEEKDAYS
-from owlbus.timetable.schedule import ready_stop
+from owlbus.timetable.schedule import hour_rows, ready_stop
 from owlbus.timetable.vehicle_blocks import build_blocks
 
 if TYPE_CHECKING:
@@ -183,7 +183,9 @@ def read_service_day(
     if idle:
         named = ", ".join(idle[:_NAMED]) + (f" and {len(idle) - _NAMED} more" if len(idle) > _NAMED else "")
         said.append(f"{len(idle)} line{'s have' if len(idle) > 1 else ' has'} no run in that night: {named}")
-    made, directions = _laid_out(network, lines_of(network, chosen, names, said, pattern, two_way), said)
+    starts = [run.start for line_runs in chosen.values() for run in line_runs]
+    night = tuple(hours or own_hours or range(min(starts) // HOUR_S, max(starts) // HOUR_S + 1))
+    made, directions = _laid_out(network, lines_of(network, chosen, names, said, pattern, two_way), night, said)
     plan = Plan(tuple(line.route for line in made), network.fingerprint)
     empty_s = [drive_s(network, int(each.stops[-1]), ready_stop(plan, each)) for each in directions]
     table = _timetable(plan, (directions, empty_s), [line.runs for line in made], tuple(hours or own_hours), said)
@@ -289,14 +291,14 @@ def _matcher(feed: Feed, network: Network, max_snap_m: float, said: list[str], *
     return matcher.match
 
 
-def _laid_out(network: Network, lines: Sequence[Line], said: list[str]) -> tuple[list[Line], tuple[Direction, ...]]:
+def _laid_out(network: Network, lines: Sequence[Line], hours: tuple[int, ...], said: list[str]) -> tuple[list[Line], tuple[Direction, ...]]:
     """Lines with both directions of each; a line whose times do not go forward is left out."""
     kept: list[Line] = []
     directions: list[Direction] = []
     reasons = []
     for line in lines:
         try:
-            both = [_direction(network, len(kept), line, said, back=back) for back in (False, True)]
+            both = [_direction(network, len(kept), line, hours, said, back=back) for back in (False, True)]
         except DataError as error:
             reasons.append(error)
             said.append(f"line {line.route.name!r} is left out, with {departures(len(line.runs))}: {error}")
@@ -308,25 +310,47 @@ def _laid_out(network: Network, lines: Sequence[Line], said: list[str]) -> tuple
     return kept, tuple(directions)
 
 
-def _direction(network: Network, k: int, line: Line, said: list[str], *, back: bool) -> Direction:
-    """One direction of a line, with the times of most runs; without runs, with the network's seconds."""
+def _direction(network: Network, k: int, line: Line, hours: tuple[int, ...], said: list[str], *, back: bool) -> Direction:
+    """
+    One direction of a line, with the times of most runs; without runs, with the network's seconds.
+
+    Where all runs that start in one hour ride alike, and those of other hours otherwise, it has times by hour.
+    """
     own = line.route.back if back else line.route.stops
     stops = line.route.stops[::-1] if own is None or not own.size else own
     seconds, metres = (np.concatenate([[0], np.cumsum(column)]) for column in route_links(network, stops, line.route.name))
     runs = [run for run in line.runs if run.back == back]
     if not runs:
         return Direction(k, back, stops, seconds, seconds, metres)
+    calls = np.array(line.calls[back])
+    at_m = np.rint(next((run.at_m for run in runs if _are_metres(run.at_m, metres)), metres))
+    times = [_times_between(seconds, calls, *way) for way in _ways_by_hour(runs, hours) or [_commonest_way(line, runs, said)]]
+    arrive, depart = (np.stack(column) for column in zip(*times, strict=True))
+    return Direction.by_hour(k, stops, at_m, hours, arrive, depart, back=back)
+
+
+def _ways_by_hour(runs: Sequence[Run], hours: tuple[int, ...]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Arrivals and departures by the hour of the start, if all runs of each hour ride alike; an hour without runs is as the one before."""
+    ways: dict[int, set[tuple[Sequence[int], Sequence[int]]]] = {}
+    for run in runs:
+        ways.setdefault(int(hour_rows(hours, run.start)), set()).add((run.arrive, run.depart))
+    if any(len(found) > 1 for found in ways.values()):
+        return []
+    known = sorted(ways)
+    rows = [known[max(0, int(np.searchsorted(known, row, side="right")) - 1)] for row in range(len(hours))]
+    return [(np.array(arrive), np.array(depart)) for row in rows for arrive, depart in ways[row]]
+
+
+def _commonest_way(line: Line, runs: Sequence[Run], said: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arrivals and departures of most runs, with a sentence on the others."""
     count = Counter((run.arrive, run.depart) for run in runs)
     (arrive, depart), n_alike = count.most_common(1)[0]
-    if len(count) > 1:
-        apart = max(abs(run.arrive[-1] - arrive[-1]) for run in runs)
-        said.append(
-            f"line {line.route.name!r}: its runs ride in {len(count)} ways, all {len(runs):,} are read with the times of {n_alike:,}, "
-            f"and reach the last stop up to {apart} s off"
-        )
-    calls = np.array(line.calls[back])
-    at_m = next((run.at_m for run in runs if _are_metres(run.at_m, metres)), metres)
-    return Direction(k, back, stops, *_times_between(seconds, calls, np.array(arrive), np.array(depart)), np.rint(at_m))
+    apart = max(abs(run.arrive[-1] - arrive[-1]) for run in runs)
+    said.append(
+        f"line {line.route.name!r}: its runs ride in {len(count)} ways, all {len(runs):,} are read with the times of {n_alike:,}, "
+        f"and reach the last stop up to {apart} s off"
+    )
+    return np.array(arrive), np.array(depart)
 
 
 def _times_between(
@@ -382,8 +406,9 @@ def _blocks(
     unknown = [run for run, block in enumerate(blocks) if not block]
     of_run = [rows[run][1] for run in unknown]
     starts = np.array([rows[run][0] for run in unknown], np.int64)
-    turn_s = [each.ride_s + Operation().layover_s(each.ride_s) + empty for each, empty in zip(directions, empty_s, strict=True)]
-    ready = starts + np.array([turn_s[row] for row in of_run], np.int64)
+    rides_s = [int(directions[row].rides_s(start)) for row, start in zip(of_run, starts.tolist(), strict=True)]
+    turn_s = [ride_s + Operation().layover_s(ride_s) + empty_s[row] for row, ride_s in zip(of_run, rides_s, strict=True)]
+    ready = starts + np.array(turn_s, np.int64)
     terminals = [[(row // 2, stop_of(directions[row])) for row in of_run] for stop_of in (_first_stop, partial(ready_stop, plan))]
     for run, block in zip(unknown, build_blocks(starts, ready, *terminals).tolist(), strict=True):
         blocks[run] = block
@@ -405,5 +430,5 @@ def _broken_blocks(rows: Sequence[tuple[int, int, str]], plan: Plan, directions:
         end_s, stands = last.get(block, (start, {_first_stop(directions[row])}))
         if end_s > start or _first_stop(directions[row]) not in stands:
             broken.add(block)
-        last[block] = (start + directions[row].ride_s, {int(directions[row].stops[-1]), ready_stop(plan, directions[row])})
+        last[block] = (start + int(directions[row].rides_s(start)), {int(directions[row].stops[-1]), ready_stop(plan, directions[row])})
     return broken

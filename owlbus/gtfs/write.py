@@ -20,6 +20,7 @@ from owlbus.gtfs.settings import COLOURS, ONE_WAY, FeedInfo
 from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
 from owlbus.timetable.day_types import WEEKDAYS
+from owlbus.timetable.schedule import hour_rows
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -262,12 +263,12 @@ def _frequencies(trips: Iterable[Trip]) -> Table:
 
 def _stop_times(trips: Iterable[Trip]) -> Table:
     rows: list[tuple[object, ...]] = []
-    known: dict[tuple[str, int], list[list[int]]] = {}
+    known: dict[tuple[str, int, int], list[list[int]]] = {}
     for trip in trips:
-        key = (trip.service.name, trip.direction)
+        direction = trip.service.timetable.directions[trip.direction]
+        key = (trip.service.name, trip.direction, int(hour_rows(direction.hours, trip.start_s)))
         if key not in known:
-            direction = trip.service.timetable.directions[trip.direction]
-            known[key] = np.stack([direction.stops, direction.arrive_s, direction.depart_s, direction.at_m], axis=1).tolist()
+            known[key] = np.stack([direction.stops, *direction.times_s(trip.start_s), direction.at_m], axis=1).tolist()
         last = len(known[key]) - 1
         for k, (stop, arrive, depart, metres) in enumerate(known[key]):
             times = (format_time(trip.start_s + arrive), format_time(trip.start_s + depart))

@@ -250,10 +250,9 @@ def timetable(timetable: Timetable, route: int | str = 0, *, network: Network | 
         (2 * k, ahead, ahead.at_m, "-", "ahead"),
         (2 * k + 1, back, ahead.at_m[::-1], "--", "back"),
     ):
-        clock_s = np.column_stack([direction.arrive_s, direction.depart_s]).ravel()
         distance_km = np.repeat(at_m, 2) / 1000
         for run, start_s in enumerate(timetable.starts_s(row).tolist()):
-            hours = (start_s + clock_s) / HOUR_S
+            hours = (start_s + np.column_stack(direction.times_s(start_s)).ravel()) / HOUR_S
             axes.plot(hours, distance_km, color=colour, linestyle=dashes, linewidth=1.5, label=label if run == 0 else None)
     plain(axes)
     axes.grid(visible=True, axis="x", color=GRID, linewidth=0.8)

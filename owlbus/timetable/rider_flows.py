@@ -10,11 +10,12 @@ import numpy as np
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
 from owlbus.search.point_counts import PointCounter
 from owlbus.search.problem import Problem
+from owlbus.timetable.schedule import hour_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from owlbus.common.disclosure import Publisher
     from owlbus.demand import Demand
@@ -236,7 +237,7 @@ def flows_of(riders: Riders, directions: Sequence[Direction], transfer_s: int) -
     Boardings and loads in 1/1024 riders, by direction and by the hour in which the bus starts.
 
     Riders come evenly through their hour. A rider who boards an hour after the bus's start counts in the hour of that start. Starts
-    before the first hour count in the first, and starts after the last hour in the last.
+    before the first hour count in the first, and starts after the last hour in the last. Buses take the times of the riders' hour.
 
     Parameters
     ----------
@@ -255,12 +256,12 @@ def flows_of(riders: Riders, directions: Sequence[Direction], transfer_s: int) -
     n_hours, max_stops = len(riders.hours), max((len(direction.stops) for direction in directions), default=1)
     load_changes = np.zeros((len(directions), n_hours, max_stops + 1), np.int64)
     boardings = np.zeros((len(directions), n_hours), np.int64)
-    delay_s = np.zeros(len(riders.first_stop), np.int64)
-    for ride in (0, 1):
-        rows = np.flatnonzero(riders.direction[ride] >= 0)
-        direction, on, off = riders.direction[ride, rows], riders.board[ride, rows], riders.alight[ride, rows]
-        depart_s = stop_values(directions, direction, on, "depart_s")
-        for row, hour in enumerate(riders.hours):
+    for row, hour in enumerate(riders.hours):
+        delay_s = np.zeros(len(riders.first_stop), np.int64)
+        for ride in (0, 1):
+            rows = np.flatnonzero(riders.direction[ride] >= 0)
+            direction, on, off = riders.direction[ride, rows], riders.board[ride, rows], riders.alight[ride, rows]
+            depart_s = stop_values(directions, direction, on, "depart_s", hour * HOUR_S)
             start_hour, into_hour_s = np.divmod((hour - riders.hours[0]) * HOUR_S + delay_s[rows] - depart_s, HOUR_S)
             later = riders.trip_quanta[row, rows] * into_hour_s // HOUR_S
             for quanta, nth_hour in ((riders.trip_quanta[row, rows] - later, start_hour), (later, start_hour + 1)):
@@ -268,15 +269,15 @@ def flows_of(riders: Riders, directions: Sequence[Direction], transfer_s: int) -
                 np.add.at(boardings, (direction, column), quanta)
                 np.add.at(load_changes, (direction, column, on), quanta)
                 np.add.at(load_changes, (direction, column, off), -quanta)
-        delay_s[rows] += stop_values(directions, direction, off, "arrive_s") - depart_s + transfer_s
+            delay_s[rows] += stop_values(directions, direction, off, "arrive_s", hour * HOUR_S) - depart_s + transfer_s
     return Flows(boardings, load_changes.cumsum(axis=2).max(axis=2))
 
 
 def stop_values(
-    directions: Sequence[Direction], direction: NDArray[np.int64], position: NDArray[np.int64], column: str
+    directions: Sequence[Direction], direction: NDArray[np.int64], position: NDArray[np.int64], column: str, start_s: ArrayLike = 0
 ) -> NDArray[np.int64]:
     """
-    Value of a column of `Direction` at given positions along given directions.
+    Seconds since the start of a run at given positions along given directions.
 
     Parameters
     ----------
@@ -285,14 +286,36 @@ def stop_values(
     direction, position
         Index of a direction and position of a stop along it, shape (n,).
     column
-        Name of the column, such as ``depart_s``.
+        ``arrive_s`` or ``depart_s``.
+    start_s
+        Start of each run in seconds, shape (n,), or one for all; of no weight where all runs take as long.
 
     Returns
     -------
     ndarray of int64
-        Values of shape (n,), in the unit of the column.
+        Seconds, shape (n,).
     """
     indptr = np.cumsum([0, *(len(each.stops) for each in directions)])
-    joined = np.concatenate([getattr(each, column) for each in directions] or [np.zeros(1, np.int32)]).astype(np.int64)
-    values: NDArray[np.int64] = joined[indptr[direction] + position]
+    hours = hours_of(directions)
+    tables = [getattr(each, f"hour_{column}") if each.hours else getattr(each, column)[None] for each in directions]
+    shown = [np.broadcast_to(table, (max(1, len(hours)), table.shape[1])) for table in tables]
+    joined = np.concatenate(shown or [np.zeros((1, 1), np.int32)], axis=1).astype(np.int64)
+    values: NDArray[np.int64] = joined[hour_rows(hours, start_s), indptr[direction] + position]
     return values
+
+
+def hours_of(directions: Sequence[Direction]) -> tuple[int, ...]:
+    """
+    Hours in which runs have stop times of their own.
+
+    Parameters
+    ----------
+    directions
+        Two per route.
+
+    Returns
+    -------
+    tuple of int
+        Service hours, ascending; empty where all runs of each direction take as long.
+    """
+    return next((each.hours for each in directions if each.hours), ())

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from owlbus.common.units import HOUR_S
-from owlbus.timetable.rider_flows import stop_values
+from owlbus.timetable.headways import NEVER_S
+from owlbus.timetable.rider_flows import hours_of, stop_values
+from owlbus.timetable.schedule import hour_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +55,39 @@ class Departures:
             Index of the starts, in seconds.
         """
         return cls(np.sort(np.asarray(run_direction, np.int64) * _SPREAD_S + np.asarray(run_start_s, np.int64)))
+
+    def next_departure(
+        self, directions: Sequence[Direction], direction: NDArray[np.int64], position: NDArray[np.int64], ready_s: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """
+        Next bus at a stop: the start of its run, and its departure from the stop.
+
+        Where runs take longer in some hours than in others, the first bus at the stop need not be the first that started.
+
+        Parameters
+        ----------
+        directions
+            Two per route.
+        direction, position
+            Index of a direction and position of a stop along it, shape (n,).
+        ready_s
+            Seconds from which a bus may leave the stop, shape (n,).
+
+        Returns
+        -------
+        start_s, depart_s
+            Seconds, shape (n,); -1 if no bus comes any more.
+        """
+        hours = hours_of(directions)
+        best = np.full((2, direction.size), NEVER_S, np.int64)
+        for row, begin_s in enumerate(np.array(hours or (0,), np.int64) * HOUR_S):
+            offset_s = stop_values(directions, direction, position, "depart_s", begin_s)
+            start_s = self.next_start(direction, np.maximum(ready_s - offset_s, begin_s if row else 0))
+            depart_s = start_s + offset_s
+            sooner = (start_s >= 0) & (hour_rows(hours, start_s) == row) & (depart_s < best[1])
+            best[:, sooner] = start_s[sooner], depart_s[sooner]
+        start_s, depart_s = np.where(best < NEVER_S, best, -1)
+        return start_s, depart_s
 
     def next_start(self, direction: NDArray[np.int64], earliest_s: NDArray[np.int64]) -> NDArray[np.int64]:
         """
@@ -226,13 +261,12 @@ def follow_from(
     for leg in (0, 1):
         rows = np.flatnonzero((riders.direction[leg, pair] >= 0) & caught)
         direction, on, off = (column[leg, pair[rows]] for column in (riders.direction, riders.board, riders.alight))
-        depart = stop_values(directions, direction, on, "depart_s")
-        begin = departures.next_start(direction, now[rows] + leg * change_s - depart)
+        begin, depart = departures.next_departure(directions, direction, on, now[rows] + leg * change_s)
         missed = begin < 0
         caught[rows[missed]] = False
         rows, direction, off, depart, begin = (column[~missed] for column in (rows, direction, off, depart, begin))
         start[leg, rows] = begin
-        wait[leg, rows] = begin + depart - now[rows]
-        ride[leg, rows] = stop_values(directions, direction, off, "arrive_s") - depart
+        wait[leg, rows] = depart - now[rows]
+        ride[leg, rows] = begin + stop_values(directions, direction, off, "arrive_s", begin) - depart
         now[rows] += wait[leg, rows] + ride[leg, rows]
     return Journeys(pair, np.ones(len(pair), np.int64) if quanta is None else quanta, ready_s, wait, ride, start, caught)

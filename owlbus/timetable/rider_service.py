@@ -413,8 +413,9 @@ def _stop_times(timetable: Timetable) -> tuple[dict[int, NDArray[np.int64]], dic
     arrivals: dict[int, list[NDArray[np.int64]]] = {}
     for row, direction in enumerate(timetable.directions):
         starts, last = timetable.starts_s(row).astype(np.int64), len(direction.stops) - 1
+        arrive, depart = (starts[:, None] + times for times in direction.times_s(starts))
         for position, stop in enumerate(direction.stops.tolist()):
-            departures.setdefault(stop, []).append(starts + direction.depart_s[position] if position < last else starts[:0])
-            arrivals.setdefault(stop, []).append(starts + direction.arrive_s[position] if position else starts[:0])
+            departures.setdefault(stop, []).append(depart[:, position] if position < last else starts[:0])
+            arrivals.setdefault(stop, []).append(arrive[:, position] if position else starts[:0])
     joined = [{stop: np.concatenate(times) for stop, times in by_stop.items()} for by_stop in (departures, arrivals)]
     return joined[0], joined[1]

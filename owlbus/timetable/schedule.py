@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from owlbus.plan import route_links
 from owlbus.plan.measures import require_same_network
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
     from owlbus.common.disclosure import Publisher
     from owlbus.demand import Demand
@@ -23,10 +25,40 @@ if TYPE_CHECKING:
     from owlbus.timetable.operation import Operation
 
 
+def _no_times() -> NDArray[np.int32]:
+    """Return the times by hour of a direction without hours."""
+    return np.empty((0, 0), np.int32)
+
+
+def hour_rows(hours: Sequence[int], start_s: ArrayLike) -> NDArray[np.intp]:
+    """
+    Position in some hours of the one in which runs start.
+
+    Parameters
+    ----------
+    hours
+        Service hours, ascending.
+    start_s
+        Starts in seconds, of any shape.
+
+    Returns
+    -------
+    ndarray of int
+        Of that shape; the first or last one for starts before or after all hours, and 0 without any.
+
+    Examples
+    --------
+    >>> hour_rows((24, 25), [86_399, 86_400, 89_999, 90_000, 99_999]).tolist()
+    [0, 0, 0, 1, 1]
+    """
+    rows: NDArray[np.intp] = np.searchsorted(np.asarray(hours, np.int64), np.asarray(start_s) // HOUR_S, side="right")
+    return np.maximum(rows - 1, 0)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Direction:
     """
-    Stop times of one direction of a route, the same for all runs.
+    Stop times of one direction of a route, the same for all runs, or for all that start in one hour.
 
     Attributes
     ----------
@@ -37,9 +69,15 @@ class Direction:
     stops
         Stop indices in the order of service, shape (n,), int32.
     arrive_s, depart_s
-        Arrival and departure at each stop, seconds since the run's start, shape (n,), int32; 0 at the first.
+        Arrival and departure at each stop, seconds since the run's start, shape (n,), int32; 0 at the first. Where runs take longer in
+        some hours than in others, the longest of any hour.
     at_m
         Metres from the first stop, shape (n,), int32, ascending.
+    hours
+        Service hours with stop times of their own, ascending; empty where all runs take as long. A run that starts before them or after
+        them takes the times of the nearest.
+    hour_arrive_s, hour_depart_s
+        Arrivals and departures of the runs that start in each of these, shape (n_hours, n), int32.
 
     Raises
     ------
@@ -59,9 +97,13 @@ class Direction:
     arrive_s: NDArray[np.int32]
     depart_s: NDArray[np.int32]
     at_m: NDArray[np.int32]
+    hours: tuple[int, ...] = ()
+    hour_arrive_s: NDArray[np.int32] = field(default_factory=_no_times, repr=False)
+    hour_depart_s: NDArray[np.int32] = field(default_factory=_no_times, repr=False)
 
     def __post_init__(self) -> None:
         """Copy the columns and check them once."""
+        object.__setattr__(self, "hours", tuple(int(hour) for hour in self.hours))
         object.__setattr__(self, "route", int(self.route))
         object.__setattr__(self, "back", bool(self.back))
         for name in ("stops", "arrive_s", "depart_s", "at_m"):
@@ -69,14 +111,51 @@ class Direction:
         if {column.shape for column in (self.arrive_s, self.depart_s, self.at_m)} != {self.stops.shape} or len(self.stops) < 2:  # noqa: PLR2004 - a ride has two ends
             msg = f"direction {self.label} needs a time and metres for each of at least 2 stops, got {len(self.stops)} stops"
             raise DataError(msg)
-        clock = np.column_stack([self.arrive_s, self.depart_s]).ravel()
-        if clock[0] != 0 or clock[1] != 0 or clock[-1] != clock[-2] or (np.diff(clock) < 0).any() or (np.diff(self.at_m) <= 0).any():
-            msg = f"direction {self.label} must start at 0 s, end as it arrives and go forward in time and metres"
-            raise DataError(msg)
+        for name in ("hour_arrive_s", "hour_depart_s"):
+            object.__setattr__(self, name, read_only_copy(getattr(self, name), np.int32))
+        _check_times(self)
+
+    @classmethod
+    def by_hour(
+        cls, route: int, stops: ArrayLike, at_m: ArrayLike, hours: Sequence[int], arrive_s: ArrayLike, depart_s: ArrayLike, *, back: bool
+    ) -> Direction:
+        """
+        Direction whose runs take as long as their hour says.
+
+        Parameters
+        ----------
+        route
+            Index of the route in its plan.
+        stops, at_m
+            Stop indices and metres from the first, shape (n,).
+        hours
+            Service hours in which runs start, ascending.
+        arrive_s, depart_s
+            Seconds since the start of a run by the hour of that, shape (n_hours, n).
+        back
+            Whether it serves the route's stops in reverse order.
+
+        Returns
+        -------
+        Direction
+            Without hours if all take as long.
+
+        Examples
+        --------
+        >>> times = [[0, 190, 400], [0, 150, 310]]
+        >>> direction = Direction.by_hour(0, [4, 2, 7], [0, 1000, 2000], (24, 25), times, times, back=False)
+        >>> direction.ride_s, direction.rides_s([86_400, 90_000]).tolist()
+        (400, [400, 310])
+        """
+        arrive, depart = np.asarray(arrive_s), np.asarray(depart_s)
+        is_one = bool((arrive == arrive[0]).all() and (depart == depart[0]).all())
+        own: dict[str, Any] = {} if is_one else {"hours": tuple(hours), "hour_arrive_s": arrive, "hour_depart_s": depart}
+        stop, metres = np.asarray(stops, np.int32), np.asarray(at_m, np.int32)
+        return cls(route, back, stop, arrive.max(axis=0), depart.max(axis=0), metres, **own)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
-        return (Direction, tuple(getattr(self, field.name) for field in fields(self)))
+        return (Direction, tuple(getattr(self, each.name) for each in fields(self)))
 
     @property
     def label(self) -> str:
@@ -85,8 +164,45 @@ class Direction:
 
     @property
     def ride_s(self) -> int:
-        """Seconds from the first stop to the last."""
+        """Seconds from the first stop to the last; the longest of any hour."""
         return int(self.arrive_s[-1])
+
+    def rides_s(self, start_s: ArrayLike) -> NDArray[np.int32]:
+        """
+        Seconds from the first stop to the last of runs that start at given moments.
+
+        Parameters
+        ----------
+        start_s
+            Starts in seconds, shape (n,).
+
+        Returns
+        -------
+        ndarray of int32
+            Shape (n,).
+        """
+        return self.times_s(start_s)[0][..., -1]
+
+    def times_s(self, start_s: ArrayLike) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """
+        Arrival and departure at each stop of runs that start at given moments.
+
+        Parameters
+        ----------
+        start_s
+            Starts in seconds, of any shape.
+
+        Returns
+        -------
+        arrive_s, depart_s
+            Seconds since the start, of that shape and one more axis over the n stops.
+        """
+        starts = np.asarray(start_s)
+        if not self.hours:
+            arrive, depart = (np.broadcast_to(column, (*starts.shape, column.size)) for column in (self.arrive_s, self.depart_s))
+            return arrive, depart
+        row = hour_rows(self.hours, starts)
+        return self.hour_arrive_s[row], self.hour_depart_s[row]
 
     @property
     def length_m(self) -> int:
@@ -155,7 +271,7 @@ class Timetable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild through the constructor, so that copies are read-only too."""
-        return (Timetable, tuple(getattr(self, field.name) for field in fields(self)))
+        return (Timetable, tuple(getattr(self, each.name) for each in fields(self)))
 
     @property
     def n_runs(self) -> int:
@@ -170,8 +286,10 @@ class Timetable:
     @property
     def run_end_s(self) -> NDArray[np.int32]:
         """Arrival of each run at its last stop, seconds, shape (n_runs,)."""
-        rides = np.array([direction.ride_s for direction in self.directions], np.int32)
-        ends: NDArray[np.int32] = self.run_start_s + rides[self.run_direction]
+        ends = self.run_start_s.copy()
+        for row, direction in enumerate(self.directions):
+            of_row = self.run_direction == row
+            ends[of_row] += direction.rides_s(self.run_start_s[of_row])
         return ends
 
     @property
@@ -255,7 +373,7 @@ class Timetable:
         bool
             True if nothing differs.
         """
-        columns = ("stops", "arrive_s", "depart_s", "at_m")
+        columns = ("stops", "arrive_s", "depart_s", "at_m", "hours", "hour_arrive_s", "hour_depart_s")
         return (
             self.plan.equals(other.plan)
             and self.hours == other.hours
@@ -268,6 +386,25 @@ class Timetable:
         )
 
 
+def _check_times(direction: Direction) -> None:
+    """Refuse stop times or metres that go backwards, and longest times that are not those of the hours."""
+    if {direction.hour_arrive_s.shape, direction.hour_depart_s.shape} != {
+        (len(direction.hours), len(direction.stops) * bool(direction.hours))
+    }:
+        msg = f"direction {direction.label} needs a time at each of {len(direction.stops)} stops for each of {len(direction.hours)} hours"
+        raise DataError(msg)
+    rows = [(direction.arrive_s, direction.depart_s), *zip(direction.hour_arrive_s, direction.hour_depart_s, strict=True)]
+    for arrive, depart in rows:
+        clock = np.column_stack([arrive, depart]).ravel() if arrive.shape == depart.shape == direction.stops.shape else np.ones(2)
+        if clock[0] != 0 or clock[1] != 0 or clock[-1] != clock[-2] or (np.diff(clock) < 0).any() or (np.diff(direction.at_m) <= 0).any():
+            msg = f"direction {direction.label} must start at 0 s, end as it arrives and go forward in time and metres"
+            raise DataError(msg)
+    by_hour = ((direction.arrive_s, direction.hour_arrive_s), (direction.depart_s, direction.hour_depart_s))
+    if direction.hours and any((longest != times.max(axis=0)).any() for longest, times in by_hour):
+        msg = f"direction {direction.label} must have the longest times of its hours as its times"
+        raise DataError(msg)
+
+
 def _check_directions(table: Timetable) -> None:
     """Refuse directions other than the two of every route."""
     for row, direction in enumerate(table.directions):
@@ -276,6 +413,9 @@ def _check_directions(table: Timetable) -> None:
         if route is None or not same or not np.array_equal(direction.stops, _stops_of(route, back=row % 2 == 1)):
             msg = f"direction {row} must ride route {row // 2} {'against' if row % 2 else 'in'} the order of its stops"
             raise DataError(msg)
+    if len({direction.hours for direction in table.directions if direction.hours}) > 1:
+        msg = "directions with times by hour must have the same hours"
+        raise DataError(msg)
     if len(table.directions) != 2 * len(table.plan):
         msg = f"a timetable needs two directions per route, got {len(table.directions)} for {len(table.plan)} routes"
         raise DataError(msg)
@@ -348,7 +488,7 @@ def _check_blocks(table: Timetable) -> None:
 
 def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple[Direction, ...]:
     """
-    Two directions per route, with seconds and metres from the network's links.
+    Two directions per route, with seconds and metres from the network's links; those of the hour in which a run starts, if they differ.
 
     Parameters
     ----------
@@ -374,20 +514,19 @@ def plan_directions(network: Network, plan: Plan, operation: Operation) -> tuple
     for k, route in enumerate(plan.routes):
         for back in (False, True):
             stops = _stops_of(route, back=back)
-            link_s, link_m = route_links(network, stops, route.name)
-            depart_s = operation.run_s(np.concatenate([[0], np.cumsum(link_s, dtype=np.int64)]))
-            dwell_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
-            directions.append(
-                Direction(
-                    k,
-                    back,
-                    stops,
-                    (depart_s - dwell_s).astype(np.int32),
-                    depart_s.astype(np.int32),
-                    np.concatenate([[0], np.cumsum(link_m)]),
-                )
-            )
+            times = [_stop_times(network.at_hour(hour), stops, route.name, operation) for hour in network.hours or (0,)]
+            arrive_s, depart_s = (np.stack(column) for column in zip(*times, strict=True))
+            at_m = np.concatenate([[0], np.cumsum(route_links(network, stops, route.name)[1])])
+            directions.append(Direction.by_hour(k, stops, at_m, network.hours, arrive_s, depart_s, back=back))
     return tuple(directions)
+
+
+def _stop_times(network: Network, stops: NDArray[np.int32], name: str, operation: Operation) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Arrival and departure at each stop in seconds since the start, by the link times of a network."""
+    link_s = route_links(network, stops, name)[0]
+    depart_s = operation.run_s(np.concatenate([[0], np.cumsum(link_s, dtype=np.int64)]))
+    dwell_s = np.concatenate([[0], np.minimum(operation.dwell_s, np.diff(depart_s)[:-1] // 2), [0]])
+    return depart_s - dwell_s, depart_s
 
 
 def outer_first(network: Network, demand: Demand, plan: Plan, publisher: Publisher) -> NDArray[np.bool_]:

@@ -66,12 +66,21 @@ def _routes(timetable: Timetable) -> list[dict[str, Any]]:
                 "buses": timetable.buses_of(k),
                 "runs": sum(len(times) for times in starts),
                 "ride_s": [timetable.directions[2 * k].ride_s, timetable.directions[2 * k + 1].ride_s],
+                **_rides_by_hour(timetable, k),
                 "headway_s": headways[2 * k].tolist(),
                 "first": [format_time(int(times[0])) if len(times) else None for times in starts],
                 "last": [format_time(int(times[-1])) if len(times) else None for times in starts],
             }
         )
     return rows
+
+
+def _rides_by_hour(timetable: Timetable, k: int) -> dict[str, Any]:
+    """Seconds from end to end of the runs that start in each hour, in both directions; nothing where all runs take as long."""
+    pair = timetable.directions[2 * k : 2 * k + 2]
+    if not any(direction.hours for direction in pair):
+        return {}
+    return {"ride_by_hour_s": [direction.rides_s([hour * HOUR_S for hour in timetable.hours]).tolist() for direction in pair]}
 
 
 def _choice(report: TimetableReport) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from owlbus.common.units import HOUR_S, QUANTA_PER_TRIP
-from owlbus.timetable.rider_flows import stop_values
 from owlbus.timetable.rider_journeys import MOMENTS, Departures, follow_from, moments_s, quanta_by_moment
 
 if TYPE_CHECKING:
@@ -139,11 +138,11 @@ def _costs(
     rides = _rides_of(bus_riders)
     transfer_quanta = 0
     for o in range(n):
-        arrive_s, direction, depart_s, route, quanta = _transfers(rides, directions, departures[o], change_s, first[:, o])
+        arrive_s, direction, position, route, quanta = _transfers(rides, directions, departures[o], change_s, first[:, o])
         transfer_quanta = max(transfer_quanta, int(quanta.sum()))
         for p in range(n):
-            begin_s = departures[p].next_start(direction, arrive_s + change_s - depart_s)
-            wait_s = np.where(begin_s < 0, MISSED_S, begin_s + depart_s - arrive_s)
+            begin_s, depart_s = departures[p].next_departure(directions, direction, position, arrive_s + change_s)
+            wait_s = np.where(begin_s < 0, MISSED_S, depart_s - arrive_s)
             np.add.at(transfer[:, :, o, p], (route, direction // 2), quanta * wait_s)
     return _Costs(transfer, first, transfer_quanta, int(bus_riders.trip_quanta.sum()))
 
@@ -178,7 +177,7 @@ def _transfers(
     rides: _Rides, directions: Sequence[Direction], departures: Departures, change_s: int, first: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], ...]:
     """
-    Arrival in seconds, second direction, departure along it, first route, and riders in 1/1024 of each transfer.
+    Arrival in seconds, second direction, position of the stop along it, first route, and riders in 1/1024 of each transfer.
 
     Equal transfers are one row. The waiting time for the first bus is added to `first` by route.
     """
@@ -192,8 +191,7 @@ def _transfers(
     transfers = caught & riders.transfers[rows]
     row, quanta = rows[transfers], journeys.quanta[transfers]
     arrive_s = (ready_s + journeys.wait_s[0] + journeys.ride_s[0])[transfers]
-    depart_s = stop_values(directions, riders.direction[1, row], riders.board[1, row], "depart_s")
-    columns = (arrive_s, riders.direction[1, row], depart_s, riders.direction[0, row] // 2)
+    columns = (arrive_s, riders.direction[1, row], riders.board[1, row], riders.direction[0, row] // 2)
     sizes = tuple(int(column.max(initial=0)) + 1 for column in columns)
     keys, inverse = np.unique(np.ravel_multi_index(columns, sizes), return_inverse=True)
     sums = np.zeros(keys.size, np.int64)
